@@ -1,0 +1,1 @@
+"""Edge camera gateway: RTSP in, WebRTC out, health and control over MQTT."""

@@ -1,0 +1,1 @@
+"""Coroutine building blocks: the retry loop, tallies, latest values."""

@@ -1,0 +1,1 @@
+"""The operators' page and its server, a process of its own."""

@@ -1,0 +1,1 @@
+"""A national centre in miniature: virtual cameras, broker, gateway and page."""

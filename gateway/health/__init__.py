@@ -1,0 +1,1 @@
+"""Host measurements and the health report."""

@@ -1,0 +1,1 @@
+"""Our own RTSP client: a sans-I/O core under thin transports."""

@@ -1,0 +1,1 @@
+"""The bounded fan-out of one stream and its cached GOP."""

@@ -1,0 +1,119 @@
+"""The site document: which cameras there are and how far we may go for their viewers.
+
+Outside data is parsed here once, strictly; past this edge nobody sees a dict. Unknown keys are
+an error: a typo must not silently mean the default. URLs carry no credentials, so that they can
+be logged and reported as they are; passwords are references to secrets kept on the machine.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.model.names import CameraId, DeviceId, Profile
+
+SecretName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+SECRET_PREFIX = "secret:"
+
+
+class Document(BaseModel):
+    """Base of everything that comes from a file or the wire."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+
+
+class SecretRef(Document):
+    """A secret by name; its value never stands in a document.
+
+    Written ``{"$ref": "secret:nvr1"}``; the value is read from the secrets folder of this
+    machine (systemd credentials, or files of mode 0600).
+    """
+
+    ref: Annotated[str, Field(alias="$ref", pattern=r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$")]
+
+    @property
+    def name(self) -> str:
+        """The name behind ``secret:``."""
+        return self.ref.removeprefix(SECRET_PREFIX)
+
+
+class StreamConfig(Document):
+    """One profile of a camera.
+
+    Attributes:
+        profile: ``main`` or ``sub``; at most one of each per camera.
+        url: ``rtsp://host[:port]/path`` or ``rtsps://``, without user and password.
+        transport: How RTP travels. ``tcp`` is interleaved in the RTSP connection; ``auto``
+            tries that first and takes UDP when the camera answers 461.
+        keep: ``on_demand`` opens for the first viewer and closes `linger_s` after the last;
+            ``warm`` is always open, so that the first picture is there at once.
+        stall_s: How long nothing may arrive before the stream counts as stalled.
+        keyframe_s: How long no keyframe may arrive before that is reported; in force is the
+            larger of this and twice the measured GOP.
+        linger_s: How long a stream that nobody watches is kept open.
+    """
+
+    profile: Profile = "main"
+    url: Annotated[str, Field(max_length=1024)]
+    transport: Literal["auto", "tcp", "udp"] = "auto"
+    keep: Literal["on_demand", "warm"] = "on_demand"
+    stall_s: Annotated[float, Field(ge=2, le=120)] = 5.0
+    keyframe_s: Annotated[float, Field(ge=2, le=300)] = 15.0
+    linger_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+
+
+class CameraConfig(Document):
+    """One camera.
+
+    Attributes:
+        id: Short name on the wire.
+        name: What people call it, shown to viewers, e.g. ``Quầy 7``.
+        location: Where it hangs, for people.
+        device: The box it hangs on; login attempts are counted per device. None: its host.
+        username: For RTSP authentication.
+        password: Reference to the secret.
+        allow_basic: Whether the password may be sent in clear (RTSP Basic). Off: Digest only.
+        enabled: A camera that is not is left alone and reported as paused.
+        streams: Best first.
+    """
+
+    id: CameraId
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    location: Annotated[str, Field(max_length=200)] = ""
+    device: DeviceId | None = None
+    username: Annotated[str, Field(max_length=64)] | None = None
+    password: SecretRef | None = None
+    allow_basic: bool = False
+    enabled: bool = True
+    streams: Annotated[tuple[StreamConfig, ...], Field(min_length=1, max_length=2)]
+
+
+class Limits(Document):
+    """How far the gateway may go.
+
+    Attributes:
+        viewers: Sessions at once, all cameras together.
+        viewers_per_camera: Sessions at once of one camera.
+        payload_bytes: Largest RTP payload sent; 1180 fits paths of 1280 bytes.
+        gop_bytes: Most that is kept of one GOP, in memory, per stream.
+        gop_s: Longest GOP that is kept, in seconds of video.
+        burst_mbps: How fast the cached GOP is sent to a viewer who joins; keyframes are spread
+            over the line at this rate.
+    """
+
+    viewers: Annotated[int, Field(ge=1, le=1000)] = 32
+    viewers_per_camera: Annotated[int, Field(ge=1, le=1000)] = 16
+    payload_bytes: Annotated[int, Field(ge=500, le=1400)] = 1180
+    gop_bytes: Annotated[int, Field(ge=65_536, le=67_108_864)] = 16_777_216
+    gop_s: Annotated[float, Field(ge=1, le=120)] = 20.0
+    burst_mbps: Annotated[float, Field(ge=1, le=10_000)] = 200.0
+
+
+class SiteConfig(Document):
+    """Everything about a site that the centre may set. Replaced whole, never patched."""
+
+    version: Annotated[int, Field(ge=0)] = 0
+    name: Annotated[str, Field(max_length=200)] = ""
+    cameras: Annotated[tuple[CameraConfig, ...], Field(max_length=512)] = ()
+    limits: Limits = Limits()

@@ -1,0 +1,134 @@
+"""Every error the gateway raises on purpose.
+
+GatewayError
+├── TransientError            the world may be right again if we wait
+│   ├── SourceUnavailable     camera or recorder: refused, unreachable, timed out, full
+│   ├── SourceStalled         connected, but no access unit for `stall_s`
+│   └── BrokerUnavailable     MQTT broker: refused, unreachable, dropped
+├── PermanentError            waiting will not help; somebody must change something
+│   ├── ConfigRejected        a document is malformed or contradicts itself
+│   ├── SourceRefused         credentials, path, redirect or policy: the camera's config is wrong
+│   ├── CodecUnsupported      the camera sends what we cannot pass
+│   └── BrokerRefused         the broker knows us and says no: certificate, password, ACL
+└── ViewerRejected            this viewer gets no answer; the gateway is fine
+
+Whoever catches looks at the second column only: the supervisor retries a TransientError, the
+fleet parks a camera on a PermanentError. Everything that is not in this tree is a bug; it ends
+the process, and systemd starts it again.
+
+No message here ever holds a password or a URL with one: places that open URLs say the host and
+the path only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.model.reasons import Reason
+
+
+class GatewayError(Exception):
+    """Base of the tree. Never raised itself.
+
+    Attributes:
+        reason: The code an operator sees, from the one closed list.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class TransientError(GatewayError):
+    """Retrying later may succeed.
+
+    Attributes:
+        pause_s: Never try again sooner than this, however short the backoff (a recorder that
+            says 453 holds its sessions for a minute).
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, pause_s: float = 0.0) -> None:
+        super().__init__(reason, detail)
+        self.pause_s = pause_s
+
+
+class PermanentError(GatewayError):
+    """Retrying cannot succeed until configuration changes.
+
+    Attributes:
+        park_s: How long to leave it alone before one more look; somebody may have mended the
+            other end without telling us. None: until the configuration changes.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, park_s: float | None = None) -> None:
+        super().__init__(reason, detail)
+        self.park_s = park_s
+
+
+class SourceUnavailable(TransientError):
+    """A camera or recorder cannot be reached or has no session left."""
+
+
+class SourceStalled(TransientError):
+    """Connected, but nothing usable arrives."""
+
+
+class BrokerUnavailable(TransientError):
+    """The MQTT broker cannot be reached or has dropped us."""
+
+
+class SourceRefused(PermanentError):
+    """The camera answers, and the answer is no."""
+
+
+class CodecUnsupported(PermanentError):
+    """The camera sends a codec that we cannot pass on."""
+
+
+class BrokerRefused(PermanentError):
+    """The broker does not accept who we are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a document.
+
+    Attributes:
+        at: Where, as JSON Pointer (RFC 6901), e.g. ``/cameras/2/streams/0/url``.
+        code: What kind of mistake, e.g. ``url.scheme``; stable, for machines.
+        message: What was given and what is allowed, for people. Never holds a secret.
+        args: The figures of the message, for translation.
+    """
+
+    at: str
+    code: str
+    message: str
+    args: dict[str, str | int | float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.at or '/'}: {self.message} [{self.code}]"
+
+
+class ConfigRejected(PermanentError):
+    """A document cannot be used. Holds all its faults, not only the first.
+
+    Attributes:
+        faults: Never empty.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__(Reason.CONFIG_REJECTED, "; ".join(map(str, faults)))
+        self.faults = faults
+
+
+class ViewerRejected(GatewayError):
+    """A viewer's offer gets no answer.
+
+    Attributes:
+        code: SIP-like status of the contract: 400, 403, 408, 410, 480, 486, 488 or 503.
+    """
+
+    def __init__(self, code: int, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.code = code

@@ -1,0 +1,31 @@
+"""The names by which things are known on the wire, and how they are spelled.
+
+The patterns keep every name safe as one MQTT topic level, as a file name and in a log line.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+CameraId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}$")]
+"""One camera of a site; the ``{cam}`` of the topic tree."""
+
+DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
+"""A box that cameras hang on (recorder, encoder); login attempts are counted per device."""
+
+GatewayId = Annotated[str, StringConstraints(pattern=r"^(?!(?:up|dn)$)[a-z0-9-]{4,40}$")]
+"""Globally unique by itself, never reused; the ``{gw}`` of the topic tree and the MQTT client id."""
+
+ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
+"""Two digits; which list they belong to is the site's `province_scheme`."""
+
+ViewerId = Annotated[str, StringConstraints(pattern=r"^v-[a-z0-9-]{1,40}$")]
+"""A viewer; always starts with ``v-`` so that it can never pass for a province (ACL trap)."""
+
+SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+"""One offer's life. Chosen by the viewer; the same id again is the same session."""
+
+Profile = Literal["main", "sub"]
+"""Which of a camera's encodings."""

@@ -1,0 +1,111 @@
+"""What a viewer and the gateway say to each other to begin and end a session.
+
+Sources: the MQTT contract (docs/mqtt.md), WebRTC part; RFC 8829 for offer and answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from gateway.model.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """Whose session: the viewer and the id the viewer gave it."""
+
+    viewer: str
+    session: str
+
+    def __str__(self) -> str:
+        return f"{self.viewer}/{self.session}"
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server for one session.
+
+    Attributes:
+        urls: ``stun:``, ``turn:`` or ``turns:`` URLs.
+        username: For TURN.
+        credential: For TURN; never logged.
+    """
+
+    urls: tuple[str, ...]
+    username: str | None = None
+    credential: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A viewer asks for a camera.
+
+    Attributes:
+        key: Whose session.
+        camera: Camera id, not yet known to exist.
+        profile: ``main`` or ``sub``, or None for the best that the viewer can take.
+        sdp: As received; not yet validated.
+        ice: Servers for this session; empty means none.
+        relay_only: Whether only relayed candidates may be used.
+    """
+
+    key: SessionKey
+    camera: str
+    sdp: str
+    profile: str | None = None
+    ice: tuple[IceServer, ...] = ()
+    relay_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Our side of the session; all our candidates are in it."""
+
+    key: SessionKey
+    sdp: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCandidate:
+    """One trickled candidate of a viewer (``candidate:...`` line), or None for the end."""
+
+    candidate: str | None
+    mid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A batch of a viewer's candidates."""
+
+    key: SessionKey
+    candidates: tuple[RemoteCandidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """The session ends; either side may say so.
+
+    Attributes:
+        why: Short word: ``viewer``, ``stopping``, ``camera``, ``silence``, ``replaced``.
+    """
+
+    key: SessionKey
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The session does not begin, or cannot go on.
+
+    Attributes:
+        code: Status of the contract: 400, 403, 408, 410, 480, 486, 488 or 503.
+        reason: From the closed list.
+        detail: For people who mend it; no secret in it.
+    """
+
+    key: SessionKey
+    code: int
+    reason: Reason
+    detail: str

@@ -1,0 +1,1 @@
+"""The MQTT link, the topic tree and the payload encoding."""

@@ -1,0 +1,119 @@
+"""What rooms ask of each other without seeing each other: clock, source, bus.
+
+Protocols only. Each says who calls, who owns, and how it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+
+
+class Clock(Protocol):
+    """Monotonic time and waiting; tests move it by hand."""
+
+    def now(self) -> float:
+        """Return seconds on a clock that never jumps."""
+        ...
+
+    async def sleep(self, delay_s: float) -> None:
+        """Return after *delay_s* seconds of this clock."""
+        ...
+
+
+class Sink(Protocol):
+    """Where a source puts what it has read. Called on the event loop, never blocks, never raises."""
+
+    def opened(self, video: VideoFormat) -> None:
+        """The source is open and will send *video*. Called once per run, before any unit."""
+        ...
+
+    def deliver(self, unit: AccessUnit) -> None:
+        """Take one access unit."""
+        ...
+
+
+class Source(Protocol):
+    """One profile of one camera. Lives as long as its configuration; runs at most once at a time.
+
+    The timeline of the delivered units goes on from run to run.
+    """
+
+    @property
+    def counters(self) -> SourceCounters:
+        """What has been counted since the source was made."""
+        ...
+
+    async def run(self, sink: Sink) -> None:
+        """Pull the camera into *sink* until cancelled or broken; the camera is left in good order.
+
+        Raises:
+            TransientError: The camera is unreachable, full, silent or has hung up.
+            PermanentError: The camera will go on refusing us until something is changed.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Ask the camera whether it would play, without playing. Raises as `run` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A message on its way out.
+
+    Attributes:
+        topic: Full topic name.
+        payload: The bytes to send; empty with *retain* removes the retained message.
+        qos: 0 or 1; 2 is used nowhere.
+        retain: Whether the broker keeps it.
+        expiry_s: MQTT message expiry in whole seconds; None: never.
+        path: What happens while it cannot be sent: ``direct`` is dropped when offline, because
+            the next birth makes it anew; ``conflated`` waits, at most one per topic, the newest.
+        content_type: MQTT content type.
+        properties: MQTT user properties.
+    """
+
+    topic: str
+    payload: bytes
+    qos: Literal[0, 1] = 1
+    retain: bool = False
+    expiry_s: int | None = None
+    path: Literal["direct", "conflated"] = "direct"
+    content_type: str = "application/json"
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that has come in. Nothing in it is to be trusted yet.
+
+    Attributes:
+        topic: Full topic name.
+        payload: As received.
+        retain: Whether the broker had kept it from before we subscribed.
+        response_topic: Where the sender wants the answer; input, not instruction.
+        correlation_data: To be given back with the answer.
+    """
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    response_topic: str | None = None
+    correlation_data: bytes | None = None
+
+
+class Bus(Protocol):
+    """The way out to the centre."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether a broker has accepted us and not left since."""
+        ...
+
+    def post(self, publication: Publication) -> None:
+        """Hand over *publication*; returns at once, keeps the order per topic, never raises."""
+        ...

@@ -1,0 +1,1 @@
+"""Access units to viewers over WebRTC; the only home of aiortc."""
