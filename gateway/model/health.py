@@ -1,0 +1,195 @@
+"""What we say about the health of a site: snapshots taken, samples measured, conclusions drawn.
+
+A snapshot is what the fleet knows of a camera now; a sample is one measurement of the machine;
+a health is what we conclude and report. Times are monotonic seconds unless the name says else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway.model.media import Codec, SourceCounters
+from gateway.model.reasons import Reason
+
+State = Literal["on", "deg", "off", "unk"]
+"""``unk`` means that we did not manage to look, or do not look; it is not ``off``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSnapshot:
+    """One camera as the fleet sees it at one moment.
+
+    Attributes:
+        id: Camera id.
+        name: What people call it.
+        location: Where it hangs, for people.
+        profiles: Its streams' profiles, best first.
+        enabled: Whether the configuration wants it at all.
+        reason: ``OK`` while units flow; ``IDLE`` when nobody watches and the last look was fine;
+            ``CONNECTING`` until the first look has ended; else why it does not work.
+        detail: The reason's particulars for people; never a secret.
+        since_s: Since when `reason` has been so.
+        attempts: Looks that have failed since it last worked.
+        again_at_s: When it is tried next; None: not planned (running, idle or parked).
+        counters: A copy, so that the difference of two snapshots is an interval.
+        viewers: Sessions watching it now.
+        codec: Of the stream that runs or ran last; None until known.
+        width: In pixels, of that stream; None until known.
+        height: In pixels, of that stream; None until known.
+        last_unit_s: When the last access unit was read; None if none yet.
+        last_keyframe_s: When the last keyframe was read; None if none yet.
+        gop_s: Distance of the last two keyframes; None until known.
+    """
+
+    id: str
+    name: str
+    enabled: bool
+    reason: Reason
+    since_s: float
+    location: str = ""
+    profiles: tuple[str, ...] = ()
+    detail: str = ""
+    attempts: int = 0
+    again_at_s: float | None = None
+    counters: SourceCounters = field(default_factory=SourceCounters)
+    viewers: int = 0
+    codec: Codec | None = None
+    width: int | None = None
+    height: int | None = None
+    last_unit_s: float | None = None
+    last_keyframe_s: float | None = None
+    gop_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraHealth:
+    """What we conclude about a camera.
+
+    Attributes:
+        id: Camera id.
+        state: Whether it can be watched.
+        reason: Why it is so.
+        detail: The reason's particulars for people; never a secret.
+        since_s: For how many seconds `reason` has been so.
+        attempts: Looks that have failed since it last worked.
+        again_in_s: Seconds until it is tried again; None: not planned.
+        fps: Access units per second over the last interval.
+        kbps: Received over the last interval.
+        lost: RTP packets missing in the last interval.
+        reconnects: RTSP sessions opened since the process started, less the first.
+        age_ms: Age of the last access unit; None if there was none.
+        codec: None until known.
+        width: In pixels; None until known.
+        height: In pixels; None until known.
+        viewers: Sessions watching it now.
+        gop_s: Distance of keyframes; None until known.
+    """
+
+    id: str
+    state: State
+    reason: Reason
+    since_s: float
+    detail: str = ""
+    attempts: int = 0
+    again_in_s: float | None = None
+    fps: float = 0.0
+    kbps: float = 0.0
+    lost: int = 0
+    reconnects: int = 0
+    age_ms: int | None = None
+    codec: Codec | None = None
+    width: int | None = None
+    height: int | None = None
+    viewers: int = 0
+    gop_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """One look at the machine. What could not be learnt is None.
+
+    Attributes:
+        uptime_s: Of the machine.
+        cpu_percent: Of all cores together, since the last sample.
+        load: Run queue over 1, 5 and 15 minutes.
+        temperature_c: The hottest processor sensor.
+        throttled: Raspberry Pi's throttling and under-voltage bits; 0 is fine.
+        memory_percent: Used, of what there is.
+        rss_mib: Of this process.
+        disk_percent: Used, of the file system of the state folder.
+        disk_read_only: Whether that file system refuses writes.
+        clock_synced: Whether the kernel holds the wall clock to be synchronised.
+        clock_error_ms: The kernel's estimate of how wrong the wall clock may be.
+        interface: Network interface of the default route.
+        sent_kbps: On that interface, since the last sample.
+        received_kbps: On that interface, since the last sample.
+    """
+
+    uptime_s: float | None = None
+    cpu_percent: float | None = None
+    load: tuple[float, float, float] | None = None
+    temperature_c: float | None = None
+    throttled: int | None = None
+    memory_percent: float | None = None
+    rss_mib: float | None = None
+    disk_percent: float | None = None
+    disk_read_only: bool | None = None
+    clock_synced: bool | None = None
+    clock_error_ms: int | None = None
+    interface: str | None = None
+    sent_kbps: float | None = None
+    received_kbps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSample:
+    """How the way to the centre fares.
+
+    Attributes:
+        connects: Connections accepted since the process started.
+        waiting: Publications not yet acknowledged or not yet sent.
+        dropped: Publications dropped because we were offline or the window was full.
+        refused: Publications the broker or our own size limit refused.
+    """
+
+    connects: int = 0
+    waiting: int = 0
+    dropped: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySample:
+    """What the viewers take.
+
+    Attributes:
+        sessions: Viewers served now.
+        relayed: Those of them whose media goes through TURN.
+        kbps: Sent to all of them over the last interval.
+    """
+
+    sessions: int = 0
+    relayed: int = 0
+    kbps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCounts:
+    """How many cameras are in which state."""
+
+    total: int = 0
+    on: int = 0
+    degraded: int = 0
+    off: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHealth:
+    """What we conclude about the site as a whole."""
+
+    host: HostSample = HostSample()
+    link: LinkSample = LinkSample()
+    relay: RelaySample = RelaySample()
+    cameras: CameraCounts = CameraCounts()
