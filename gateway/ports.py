@@ -97,6 +97,7 @@ class Letter:
         retain: Whether the broker had kept it from before we subscribed.
         response_topic: Where the sender wants the answer; input, not instruction.
         correlation_data: To be given back with the answer.
+        content_type: MQTT content type; empty if the sender did not say.
     """
 
     topic: str
@@ -104,6 +105,7 @@ class Letter:
     retain: bool = False
     response_topic: str | None = None
     correlation_data: bytes | None = None
+    content_type: str = ""
 
 
 class Bus(Protocol):

@@ -10,7 +10,8 @@ GatewayError
 │   ├── SourceRefused         credentials, path, redirect or policy: the camera's config is wrong
 │   ├── CodecUnsupported      the camera sends what we cannot pass
 │   └── BrokerRefused         the broker knows us and says no: certificate, password, ACL
-└── ViewerRejected            this viewer gets no answer; the gateway is fine
+├── ViewerRejected            this viewer gets no answer; the gateway is fine
+└── MessageRejected           this message from the wire is malformed; its sender is told
 
 Whoever catches looks at the second column only: the supervisor retries a TransientError, the
 fleet parks a camera on a PermanentError. Everything that is not in this tree is a bug; it ends
@@ -132,3 +133,15 @@ class ViewerRejected(GatewayError):
     def __init__(self, code: int, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
         self.code = code
+
+
+class MessageRejected(GatewayError):
+    """A message from the wire cannot be read. Holds all its faults, not only the first.
+
+    Attributes:
+        faults: Never empty.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        super().__init__(Reason.OFFER_INVALID, "; ".join(map(str, faults)))
+        self.faults = faults

@@ -49,6 +49,8 @@ class Offer:
         sdp: As received; not yet validated.
         ice: Servers for this session; empty means none.
         relay_only: Whether only relayed candidates may be used.
+        lasts_s: The session ends by itself after so many seconds without `Extend`; None: it
+            does not.
     """
 
     key: SessionKey
@@ -57,6 +59,7 @@ class Offer:
     profile: str | None = None
     ice: tuple[IceServer, ...] = ()
     relay_only: bool = False
+    lasts_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,14 @@ class Candidates:
 
     key: SessionKey
     candidates: tuple[RemoteCandidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """The viewer still watches: the session lasts *lasts_s* seconds from now."""
+
+    key: SessionKey
+    lasts_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +120,21 @@ class Refusal:
     code: int
     reason: Reason
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """How a session fares, as our end sees it.
+
+    Attributes:
+        kbps: Sent over the last interval.
+        loss_percent: RTP packets the viewer reports missing, of those sent.
+        round_trip_ms: None until the viewer has reported.
+        dropped_units: Access units not sent because the viewer was too slow.
+    """
+
+    key: SessionKey
+    kbps: float
+    loss_percent: float = 0.0
+    round_trip_ms: float | None = None
+    dropped_units: int = 0
