@@ -193,3 +193,24 @@ class SiteHealth:
     link: LinkSample = LinkSample()
     relay: RelaySample = RelaySample()
     cameras: CameraCounts = CameraCounts()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What does not change while the process runs.
+
+    Attributes:
+        version: Of this program.
+        os: Name and version of the operating system.
+        arch: As ``uname -m``.
+        model: Of the board; empty if unknown.
+        boot: The kernel's id of this boot; two machines with one identity differ here.
+        hardware: Serial number of the board or the machine id, shortened.
+    """
+
+    version: str = ""
+    os: str = ""
+    arch: str = ""
+    model: str = ""
+    boot: str = ""
+    hardware: str = ""
