@@ -7,9 +7,20 @@ be logged and reported as they are; passwords are references to secrets kept on 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.model.names import CameraId, DeviceId, Profile
 
@@ -26,16 +37,54 @@ class Document(BaseModel):
 class SecretRef(Document):
     """A secret by name; its value never stands in a document.
 
-    Written ``{"$ref": "secret:nvr1"}``; the value is read from the secrets folder of this
-    machine (systemd credentials, or files of mode 0600).
+    Written ``{"$ref": "secret:nvr1"}``, or ``"secret:nvr1"`` where that reads better; the value
+    is read from the secrets folder of this machine (systemd credentials, or files of mode 0600).
     """
 
     ref: Annotated[str, Field(alias="$ref", pattern=r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, given: object) -> object:
+        return {"$ref": given} if isinstance(given, str) else given
 
     @property
     def name(self) -> str:
         """The name behind ``secret:``."""
         return self.ref.removeprefix(SECRET_PREFIX)
+
+
+def _camera_url(url: str) -> str:
+    """Return *url* if it is written as a camera's address must be; where it leads is policy."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise PydanticCustomError("url.characters", "it may hold printable ASCII only, no spaces")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise PydanticCustomError("url.port", "a port is a number from 1 to 65535") from None
+    if mistake := _url_mistake(parts, port):
+        raise mistake
+    return url
+
+
+def _url_mistake(parts: SplitResult, port: int | None) -> PydanticCustomError | None:
+    if parts.scheme not in ("rtsp", "rtsps"):
+        return PydanticCustomError("url.scheme", "it must begin with rtsp:// or rtsps://")
+    if "@" in parts.netloc:
+        return PydanticCustomError(
+            "url.credentials", "user and password stand in username and password, not in the url"
+        )
+    if not parts.hostname:
+        return PydanticCustomError("url.host", "it names no host")
+    if port == 0:
+        return PydanticCustomError("url.port", "a port is a number from 1 to 65535")
+    if parts.fragment:
+        return PydanticCustomError("url.fragment", "a # has no meaning here; write it as %23")
+    return None
+
+
+CameraUrl = Annotated[str, Field(max_length=1024), AfterValidator(_camera_url)]
 
 
 class StreamConfig(Document):
@@ -55,7 +104,7 @@ class StreamConfig(Document):
     """
 
     profile: Profile = "main"
-    url: Annotated[str, Field(max_length=1024)]
+    url: CameraUrl
     transport: Literal["auto", "tcp", "udp"] = "auto"
     keep: Literal["on_demand", "warm"] = "on_demand"
     stall_s: Annotated[float, Field(ge=2, le=120)] = 5.0
@@ -88,6 +137,16 @@ class CameraConfig(Document):
     enabled: bool = True
     streams: Annotated[tuple[StreamConfig, ...], Field(min_length=1, max_length=2)]
 
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        mistakes = list(_repeated("streams", "profile", [each.profile for each in self.streams]))
+        if self.password is not None and not self.username:
+            lacks = PydanticCustomError("incomplete", "a password needs a username beside it")
+            mistakes.append(InitErrorDetails(type=lacks, loc=("username",), input=self.username))
+        if mistakes:
+            raise ValidationError.from_exception_data("camera", mistakes)
+        return self
+
 
 class Limits(Document):
     """How far the gateway may go.
@@ -117,3 +176,31 @@ class SiteConfig(Document):
     name: Annotated[str, Field(max_length=200)] = ""
     cameras: Annotated[tuple[CameraConfig, ...], Field(max_length=512)] = ()
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _names_each_camera_once(self) -> Self:
+        if mistakes := list(_repeated("cameras", "id", [each.id for each in self.cameras])):
+            raise ValidationError.from_exception_data("site", mistakes)
+        return self
+
+
+def repeats(values: Sequence[object]) -> Iterator[tuple[int, int]]:
+    """Yield for each of *values* that stood before: its index, and that of the first."""
+    first: dict[object, int] = {}
+    for index, value in enumerate(values):
+        before = first.setdefault(value, index)
+        if before != index:
+            yield index, before
+
+
+def _repeated(field: str, key: str, values: Sequence[str]) -> Iterator[InitErrorDetails]:
+    for index, before in repeats(values):
+        yield InitErrorDetails(
+            type=PydanticCustomError(
+                "duplicate",
+                "{value} is already used by {field}/{before}",
+                {"value": values[index], "field": field, "before": before},
+            ),
+            loc=(field, index, key),
+            input=values[index],
+        )

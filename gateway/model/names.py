@@ -15,8 +15,11 @@ CameraId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}$")]
 DeviceId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")]
 """A box that cameras hang on (recorder, encoder); login attempts are counted per device."""
 
-GatewayId = Annotated[str, StringConstraints(pattern=r"^(?!(?:up|dn)$)[a-z0-9-]{4,40}$")]
-"""Globally unique by itself, never reused; the ``{gw}`` of the topic tree and the MQTT client id."""
+GatewayId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{4,40}$")]
+"""Globally unique, never reused; the ``{gw}`` of the topic tree and the MQTT client id.
+
+Four characters at least, so that it can never be ``up`` or ``dn``.
+"""
 
 ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 """Two digits; which list they belong to is the site's `province_scheme`."""

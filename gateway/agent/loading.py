@@ -1,0 +1,49 @@
+"""Bringing the bootstrap settings in: one TOML file, the environment, and all faults of both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from gateway.agent.documents import faults_of, parse_toml
+from gateway.agent.mistakes import unknown_key
+from gateway.agent.settings import ENV_PREFIX, Settings
+from gateway.model.errors import ConfigRejected, Fault
+
+
+def load_settings(path: Path) -> Settings:
+    """Return the settings of the file *path* and the environment.
+
+    Raises:
+        ConfigRejected: With every fault of both.
+    """
+    try:
+        table = parse_toml(path.read_bytes())
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise ConfigRejected((Fault("", "file", message),)) from None
+    faults = list(_strange_variables(os.environ))
+    try:
+        settings = Settings.from_table(table, folder=path.absolute().parent)
+    except ValidationError as error:
+        raise ConfigRejected((*faults, *faults_of(error, Settings))) from None
+    except SettingsError as error:  # says which variable, not what it holds
+        faults.append(Fault("", "type", f"environment: {error}; lists are written as JSON"))
+    if faults:
+        raise ConfigRejected(tuple(faults))
+    return settings
+
+
+def _strange_variables(environment: Mapping[str, str]) -> list[Fault]:
+    """Return a fault for each variable with our prefix that sets nothing."""
+    faults = []
+    for name in environment:
+        if name.upper().startswith(ENV_PREFIX):
+            section = name[len(ENV_PREFIX) :].split("__")[0].lower()
+            if section not in Settings.model_fields:
+                faults.append(unknown_key((section,), Settings))
+    return faults

@@ -1,0 +1,195 @@
+"""What is wrong with one value of a document, said so that the installer can mend it.
+
+Pydantic says which rule was broken; here it becomes a `Fault`: a stable code, a sentence with
+what was given and what is allowed, and the same in Vietnamese.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing
+from collections.abc import Iterable, Iterator
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from gateway.agent.redact import scrub
+from gateway.model.errors import Fault
+
+SECRET = re.compile(r"pass|secret|credential|token|\$ref|(?:^|_)key$", re.IGNORECASE)
+"""Keys whose values are never said back."""
+
+PATTERNS = {
+    r"^[a-z0-9]{1,16}$": "1 to 16 of a-z and 0-9",
+    r"^[a-z0-9-]{1,32}$": "1 to 32 of a-z, 0-9 and -",
+    r"^[a-z0-9-]{4,40}$": "4 to 40 of a-z, 0-9 and -",
+    r"^[0-9]{2}$": "two digits",
+    r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$": "secret: and a name, e.g. secret:nvr1",
+}
+"""What the patterns of `gateway.model` allow, in words."""
+
+VIETNAMESE = {
+    "missing": "Thiếu mục bắt buộc.",
+    "unknown_key": "Không có mục nào tên như vậy.",
+    "range": "Giá trị nằm ngoài khoảng cho phép.",
+    "length": "Quá dài hoặc quá ngắn.",
+    "pattern": "Viết không đúng mẫu.",
+    "choice": "Không phải giá trị được phép.",
+    "type": "Sai kiểu giá trị.",
+    "duplicate": "Bị trùng với mục khác.",
+    "duplicate_key": "Khóa này xuất hiện hai lần.",
+    "incomplete": "Thiếu tên đăng nhập đi cùng mật khẩu.",
+    "value": "Giá trị không dùng được.",
+    "number": "Không phải số dùng được.",
+    "text": "Có ký tự điều khiển hoặc ký tự hỏng.",
+    "syntax": "Sai cú pháp của tệp.",
+    "encoding": "Tệp phải lưu dạng UTF-8 không có BOM.",
+    "empty": "Tệp trống.",
+    "size": "Tệp quá lớn.",
+    "depth": "Lồng nhau quá sâu.",
+    "file": "Không đọc được tệp.",
+    "plain_broker": "Kết nối MQTT không mã hóa chỉ được phép trong chính máy này.",
+    "tls": "Chứng thư và khóa phải đi cùng nhau.",
+    "network": "Không phải dải mạng.",
+    "url.scheme": "Địa chỉ phải bắt đầu bằng rtsp:// hoặc rtsps://.",
+    "url.credentials": "Không ghi tên và mật khẩu trong địa chỉ.",
+    "url.host": "Địa chỉ thiếu tên máy.",
+    "url.port": "Cổng phải là số từ 1 đến 65535.",
+    "url.characters": "Địa chỉ có ký tự không được phép.",
+    "url.fragment": "Địa chỉ không được có dấu #.",
+    "secret.missing": "Không tìm thấy mật khẩu trong thư mục bí mật.",
+    "secret.permissions": "Tệp mật khẩu phải chỉ chủ sở hữu đọc được (chmod 600).",
+    "secret.content": "Tệp mật khẩu trống hoặc không đọc được.",
+}
+"""For every code, a sentence for the installer who reads Vietnamese, said beside the English."""
+
+_KINDS = {
+    "missing": "missing",
+    "extra_forbidden": "unknown_key",
+    "literal_error": "choice",
+    "enum": "choice",
+    "string_pattern_mismatch": "pattern",
+    "finite_number": "number",
+    "value_error": "value",
+}
+_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_LENGTH = ("string_too_long", "string_too_short", "too_long", "too_short")
+_BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length")
+_LONGEST_GIVEN = 60
+
+
+def pointer(at: Iterable[str | int]) -> str:
+    """Return *at* as JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in at)
+
+
+def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
+    """Return what *line*, one error of *model*, says; never what a secret is."""
+    at, kind = line["loc"], line["type"]
+    code = _code(kind)
+    if code == "unknown_key":
+        return unknown_key(at, model)
+    if code == "missing":
+        return Fault(pointer(at), code, "this is required and is not there")
+    allowed = _allowed(code, line, field_at(model, at))
+    given = _given(at, code, line["input"])
+    args: dict[str, str | int | float] = {"got": given} if given else {}
+    context = (line.get("ctx") or {}).items()
+    args |= {name: bound for name, bound in context if isinstance(bound, str | int | float)}
+    return Fault(pointer(at), code, f"{given}: {allowed}" if given else allowed, args)
+
+
+def field_at(model: type[BaseModel], at: tuple[str | int, ...]) -> FieldInfo | None:
+    """Return the field of *model* that *at* leads to, if it leads to one."""
+    field: FieldInfo | None = None
+    inside: type[BaseModel] | None = model
+    for step in at:
+        if isinstance(step, int):
+            continue
+        named = _fields(inside)
+        if step not in named:
+            return None
+        field = named[step]
+        inside = _model_in(field.annotation)
+    return field
+
+
+def _code(kind: str) -> str:
+    if kind in _RANGE:
+        return "range"
+    if kind in _LENGTH:
+        return "length"
+    if kind.startswith("ip_"):
+        return "network"
+    if kind in VIETNAMESE:  # our own codes come through as they are
+        return kind
+    return _KINDS.get(kind, "type")
+
+
+def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
+    if model is None:
+        return {}
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(inner) for inner in typing.get_args(annotation))
+    return next((model for model in found if model is not None), None)
+
+
+def unknown_key(at: tuple[str | int, ...], model: type[BaseModel]) -> Fault:
+    *outer, key = at
+    parent = field_at(model, tuple(outer))
+    home = _model_in(parent.annotation) if parent is not None else model
+    known = sorted(_fields(home))
+    near = difflib.get_close_matches(str(key), known, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return Fault(pointer(at), "unknown_key", f"there is no such key; {advice}")
+
+
+def _allowed(code: str, line: ErrorDetails, field: FieldInfo | None) -> str:
+    if code in ("range", "length") and field is not None:
+        return _bounds(code, field) or line["msg"]
+    if code == "pattern":
+        pattern = str((line.get("ctx") or {}).get("pattern", ""))
+        return f"it must be {PATTERNS.get(pattern, pattern)}"
+    if code == "choice":
+        return f"it must be {(line.get('ctx') or {}).get('expected')}"
+    message = line["msg"].replace("Input should", "it must")
+    return message[:1].lower() + message[1:]
+
+
+def _bounds(code: str, field: FieldInfo) -> str:
+    rules = [*field.metadata, *_rules_in(field.annotation)]
+    found = {name: getattr(rule, name) for rule in rules for name in _BOUNDS if hasattr(rule, name)}
+    least = found.get("ge", found.get("gt", found.get("min_length")))
+    most = found.get("le", found.get("lt", found.get("max_length")))
+    if least is None or most is None:
+        return ""
+    return f"the {'length' if code == 'length' else 'value'} must be from {least} to {most}"
+
+
+def _rules_in(annotation: object) -> Iterator[object]:
+    """Yield the constraints inside *annotation*: those of ``Port`` in ``Port | None``."""
+    for inner in typing.get_args(annotation):
+        if isinstance(inner, FieldInfo):
+            yield from inner.metadata
+        elif typing.get_args(inner):
+            yield from _rules_in(inner)
+        else:
+            yield inner
+
+
+def _given(at: tuple[str | int, ...], code: str, given: object) -> str:
+    if any(SECRET.search(str(step)) for step in at) or code == "url.credentials":
+        return ""
+    if given is None or (isinstance(given, dict | list | tuple | BaseModel) and code != "type"):
+        return ""
+    if isinstance(given, dict | list | tuple):
+        return "a table" if isinstance(given, dict) else "a list"
+    text = scrub(repr(given) if isinstance(given, str) else str(given))
+    return text if len(text) <= _LONGEST_GIVEN else text[:_LONGEST_GIVEN] + "…"

@@ -1,0 +1,89 @@
+"""The one redactor: what leaves this process as text passes here and carries no secret.
+
+Two nets: values that are known to be secret (every password that is read is made known), in each
+spelling in which a log line could hold them; and places where secrets stand by their nature:
+user and password in URLs, Authorization headers, password parameters.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "***"
+SHORTEST_CHARS = 4
+"""Shorter values cannot be replaced wherever they occur without ruining every line."""
+
+_KEYS = re.compile(r"password|passwd|secret|credential|authorization|token", re.IGNORECASE)
+_HIDE = rf"\g<1>{HIDDEN}"
+_PLACES = (
+    # rtsp://user:password@host; unencoded @ and / in passwords are common, so up to the last @
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@"), rf"\g<1>{HIDDEN}@"),
+    (re.compile(r"(?i)\b((?:proxy-)?authorization\b[\"']?\s*[:=]\s*)[^\r\n]+"), _HIDE),
+    (re.compile(r"(?i)\b((?:Digest|Basic|Bearer)\s+)(?:username=|[\w+/.=-]{8,})[^\r\n]*"), _HIDE),
+    (re.compile(r"(?i)((?:password|passwd|pwd|pass)=)[^&\s\"']*"), _HIDE),
+)
+
+
+def scrub(text: str) -> str:
+    """Return *text* without what stands where secrets stand."""
+    for place, instead in _PLACES:
+        text = place.sub(instead, text)
+    return text
+
+
+class Redactor:
+    """Knows the secrets of this process, so as to hide them. Nothing gives them back."""
+
+    def __init__(self) -> None:
+        self._spellings: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+
+    def learn(self, secret: str, *, username: str | None = None) -> None:
+        """Hide *secret* from now on, in every spelling; with *username*, their Basic form too."""
+        if len(secret) < SHORTEST_CHARS:
+            return
+        self._spellings |= set(_spellings(secret))
+        if username is not None:
+            self._spellings.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
+        longest_first = sorted(self._spellings, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first)))
+
+    def known(self, text: str) -> str:
+        """Return *text* without the secrets that are known."""
+        return text if self._known is None else self._known.sub(HIDDEN, text)
+
+    def text(self, text: str) -> str:
+        """Return *text* without secrets, known or by their place."""
+        return scrub(self.known(text))
+
+    def value(self, value: object, key: str = "") -> object:
+        """Return *value* of a log line without secrets; some *key*s tell by themselves."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if _KEYS.search(key):
+            return HIDDEN
+        if isinstance(value, Mapping):
+            return {
+                self.text(str(name)): self.value(each, str(name)) for name, each in value.items()
+            }
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.value(each) for each in value]
+        return self.text(value if isinstance(value, str) else str(value))
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    return (
+        secret,
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+        repr(secret.encode())[2:-1],
+        base64.b64encode(secret.encode()).decode(),
+    )
