@@ -1,0 +1,229 @@
+// The list of sites and cameras: state in shape, colour and word, since when, why, what to do.
+
+import { agoText, collator, fold, nowMs, reason, say, timeText } from "./words.js";
+
+const OPEN_BY_ITSELF = 8;
+const SITE_WORD = { on: "siteOn", off: "siteOff", unk: "siteUnk" };
+const CAM_WORD = { on: "camOn", deg: "camDeg", off: "camOff", unk: "camUnk" };
+const BAD = new Set(["deg", "off"]);
+
+function make(tag, className, parent) {
+  const node = document.createElement(tag);
+  node.className = className;
+  parent?.append(node);
+  return node;
+}
+
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = text === "";
+}
+
+function mark(node, name, value) {
+  if (node.dataset[name] !== value) node.dataset[name] = value;
+}
+
+export class Board {
+  #sites;
+  #wall;
+  #rows = new Map();
+  #opened = new Map();
+  #filter = "all";
+  #query = "";
+
+  constructor(sites, wall, { board, search, filters, summary }) {
+    this.#sites = sites;
+    this.#wall = wall;
+    this.element = board;
+    this.summary = summary;
+    this.nothing = make("p", "nothing", board);
+    this.filterButtons = ["all", "trouble"].map((filter) => this.#filterButton(filter, filters));
+    search.addEventListener("input", () => {
+      this.#query = fold(search.value.trim());
+      this.paint();
+    });
+    sites.addEventListener("changed", () => this.paint());
+    wall.addEventListener("changed", () => this.paint());
+  }
+
+  #filterButton(filter, parent) {
+    const button = make("button", "", parent);
+    button.type = "button";
+    button.dataset.say = filter;
+    button.dataset.filter = filter;
+    button.onclick = () => {
+      this.#filter = filter;
+      this.paint();
+    };
+    return button;
+  }
+
+  paint() {
+    this.#paintSummary();
+    const shown = this.#chosen();
+    const kept = new Set();
+    let before = null;
+    for (const { site, cameras } of shown) {
+      const row = this.#rows.get(site.gw) ?? this.#siteRow(site.gw);
+      kept.add(site.gw);
+      this.#paintSite(row, site, cameras, shown.length);
+      const expected = before ? before.nextSibling : this.element.firstChild;
+      if (row.element !== expected) this.element.insertBefore(row.element, expected);
+      before = row.element;
+    }
+    for (const [gw, row] of this.#rows) {
+      if (kept.has(gw)) continue;
+      row.element.remove();
+      this.#rows.delete(gw);
+    }
+    put(this.nothing, shown.length ? "" : say(this.#sites.count().sites ? "noMatch" : "nothing"));
+    for (const button of this.filterButtons) {
+      button.setAttribute("aria-pressed", String(button.dataset.filter === this.#filter));
+    }
+  }
+
+  #paintSummary() {
+    const count = this.#sites.count();
+    const parts = [say("summary", count)];
+    if (count.deg) parts.push(say("summaryDeg", { n: count.deg }));
+    if (count.off) parts.push(say("summaryOff", { n: count.off }));
+    if (count.unk) parts.push(say("summaryUnk", { n: count.unk }));
+    put(this.summary, count.sites ? parts.join(", ") : "");
+  }
+
+  // Sites and cameras that the search and the filter let through, in Vietnamese order.
+  #chosen() {
+    const chosen = [];
+    for (const site of this.#sites.all()) {
+      const siteText = fold(`${site.name} ${site.gw} ${site.province}`);
+      const whole = siteText.includes(this.#query);
+      let cameras = [...site.cams.values()];
+      if (!whole) cameras = cameras.filter((camera) => fold(`${camera.name} ${camera.location} ${camera.id}`).includes(this.#query));
+      if (this.#filter === "trouble") cameras = cameras.filter((camera) => BAD.has(camera.st));
+      const siteCounts = whole && (this.#filter === "all" || site.st === "off");
+      if (siteCounts || cameras.length) chosen.push({ site, cameras });
+    }
+    return chosen.sort((one, other) => collator.compare(one.site.name, other.site.name));
+  }
+
+  #siteRow(gw) {
+    const element = make("section", "site", null);
+    element.dataset.gw = gw;
+    const head = make("div", "site-head", element);
+    const toggle = make("button", "site-toggle", head);
+    toggle.type = "button";
+    make("span", "dot", toggle).setAttribute("aria-hidden", "true");
+    const text = make("span", "site-text", toggle);
+    const row = {
+      element, toggle,
+      name: make("span", "site-name", text),
+      line: make("span", "site-line", text),
+      all: make("button", "watch-all", head),
+      trouble: make("p", "site-trouble", element),
+      list: make("ul", "cameras", element),
+      cameras: new Map(),
+    };
+    row.all.type = "button";
+    toggle.onclick = () => {
+      this.#opened.set(gw, toggle.getAttribute("aria-expanded") !== "true");
+      this.paint();
+    };
+    row.all.onclick = (event) => {
+      for (const cam of this.#sites.site(gw)?.cams.keys() ?? []) this.#wall.watch(gw, cam, event.timeStamp);
+    };
+    this.#rows.set(gw, row);
+    return row;
+  }
+
+  #paintSite(row, site, cameras, shown) {
+    mark(row.element, "st", site.st);
+    put(row.name, site.name);
+    const state = say(SITE_WORD[site.st]);
+    const when = site.st === "on" ? "" : ` ${say("since", { time: timeText(site.since_ms), ago: agoText(site.since_ms) })}`;
+    put(row.line, [site.province, state + when, say("cameras", { n: site.cams.size })].filter(Boolean).join(" · "));
+    put(row.all, say("watchAll"));
+    row.all.setAttribute("aria-label", say("watchAllOf", { name: site.name }));
+    row.all.hidden = site.cams.size === 0;
+    const backBy = site.st === "off" && site.back_by_ms ? ` ${say("backBy", { time: timeText(site.back_by_ms) })}` : "";
+    put(row.trouble, site.st === "on" ? "" : say("siteGone") + backBy);
+    const open = this.#opened.get(site.gw) ?? (shown <= OPEN_BY_ITSELF || this.#query !== "");
+    row.toggle.setAttribute("aria-expanded", String(open));
+    row.list.hidden = !open;
+    this.#paintCameras(row, site, open ? cameras : []);
+  }
+
+  #paintCameras(row, site, cameras) {
+    const kept = new Set(cameras.map((camera) => camera.id));
+    for (const [id, line] of row.cameras) {
+      if (kept.has(id)) continue;
+      line.element.remove();
+      row.cameras.delete(id);
+    }
+    let before = null;
+    for (const camera of cameras) {
+      const line = row.cameras.get(camera.id) ?? this.#cameraLine(row, site.gw, camera.id);
+      this.#paintCamera(line, site, camera);
+      const expected = before ? before.nextSibling : row.list.firstChild;
+      if (line.element !== expected) row.list.insertBefore(line.element, expected);
+      before = line.element;
+    }
+  }
+
+  #cameraLine(row, gw, cam) {
+    const element = make("li", "", null);
+    const button = make("button", "camera", element);
+    button.type = "button";
+    Object.assign(button.dataset, { gw, cam });
+    make("span", "dot", button).setAttribute("aria-hidden", "true");
+    const text = make("span", "camera-text", button);
+    const line = {
+      element, button,
+      name: make("span", "camera-name", text),
+      place: make("span", "camera-place", text),
+      state: make("span", "camera-state", text),
+      fact: make("span", "camera-fact", text),
+      todo: make("span", "camera-todo", text),
+    };
+    button.onclick = (event) => this.#wall.watch(gw, cam, event.timeStamp);
+    row.cameras.set(cam, line);
+    return line;
+  }
+
+  #paintCamera(line, site, camera) {
+    mark(line.button, "st", camera.st);
+    line.button.setAttribute("aria-pressed", String(this.#wall.find(site.gw, camera.id) !== undefined));
+    put(line.name, camera.name);
+    put(line.place, camera.location);
+    put(line.state, this.#stateLine(camera));
+    const { fact, todo } = this.#why(site, camera);
+    put(line.fact, fact);
+    put(line.todo, todo);
+  }
+
+  #stateLine(camera) {
+    const parts = [say(CAM_WORD[camera.st])];
+    if (BAD.has(camera.st) && camera.since_ms) {
+      parts.push(say("since", { time: timeText(camera.since_ms), ago: agoText(camera.since_ms) }));
+    } else if (camera.seen_ms) {
+      parts.push(say("seen", { ago: agoText(camera.seen_ms) }));
+    }
+    if (camera.st === "on" && camera.codec) parts.push([camera.codec.toUpperCase(), camera.size?.replace("x", "×")].filter(Boolean).join(" "));
+    if (camera.viewers) parts.push(say("viewers", { n: camera.viewers }));
+    return parts.join(" · ");
+  }
+
+  #why(site, camera) {
+    if (camera.st === "unk" && camera.reason !== "PAUSED_BY_CONFIG") {
+      return { fact: site.st === "on" ? say("unknownWhy") : "", todo: "" };
+    }
+    if (camera.reason === "OK" || (camera.reason === "IDLE" && camera.st === "on")) return { fact: "", todo: "" };
+    const { fact, todo } = reason(camera.reason);
+    const tries = [];
+    if (camera.attempts) tries.push(say("attempts", { n: camera.attempts }));
+    if (camera.again_ms && camera.st !== "on") {
+      const leftS = Math.ceil((camera.again_ms - nowMs()) / 1000);
+      tries.push(leftS > 0 ? say("again", { n: leftS }) : say("againNow"));
+    }
+    return { fact: tries.length ? `${fact} (${tries.join(", ")})` : fact, todo };
+  }
+}
