@@ -1,0 +1,298 @@
+"""RTP packets of one video stream into access units: the hot path of everything that comes in.
+
+An access unit ends at the marker, at a new timestamp, or where a new picture begins (some
+recorders never set the marker, others set it on the SPS or on every slice). What has no slice is
+kept for the picture that follows. Payloads above the limit are cut anew; parameter sets are put
+before a keyframe that lacks them.
+
+After a loss: a picture with a gap is dropped whole. Complete P pictures after it go on, because a
+smeared moving picture tells an operator more than a frozen one; but once a keyframe was dropped,
+everything is, until the next: no cached GOP may mix two. Packets are expected in order; UDP
+reordering is the transport's.
+
+References: RFC 6184, RFC 7798.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from gateway.ingest.timeline import Timeline
+from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.packet import HEADER_BYTES, Malformed, parse, signed16
+from gateway.rtp.payload import END, START, cut, recut, separate
+from gateway.rtp.sets import ParameterSets
+
+MAX_UNIT_BYTES = 8 << 20
+MAX_UNIT_PACKETS = 20_000
+
+_MAX_LATE = 100
+_MAX_GAP = 3_000  # a wider one is a camera that counts anew (RFC 3550 A.1)
+
+# The eight bytes that foretell the next packet, and the first four of its payload.
+_HEAD = struct.Struct("!Q4xI")
+_FIELDS = struct.Struct("!xBHI")
+_NEXT = 1 << 32
+_NONE = -1
+
+
+class Assembler:
+    """Makes access units out of the packets of one RTSP session.
+
+    Args:
+        video: What the stream is; its parameter sets serve until others come in band.
+        payload_type: Of the video; packets with another are discarded.
+        timeline: Stamps the pictures; outlives the session.
+        counters: Where losses and the rest are counted.
+        payload_bytes: Largest payload to deliver.
+    """
+
+    def __init__(
+        self,
+        video: VideoFormat,
+        *,
+        payload_type: int,
+        timeline: Timeline,
+        counters: SourceCounters,
+        payload_bytes: int,
+    ) -> None:
+        grammar = GRAMMARS[video.codec]
+        self._shape = grammar.shape
+        self._sets = ParameterSets(grammar, video.parameter_sets, limit=payload_bytes)
+        self._payload_type = payload_type
+        self._timeline = timeline
+        self._counters = counters
+        self._limit = payload_bytes
+        self._mark_at = HEADER_BYTES + grammar.shape.header_bytes  # of the FU header
+        self._word_shift = 24 - 8 * grammar.shape.header_bytes
+        self._expected = _NONE  # first eight bytes of the packet that should come next
+        self._word = _NONE  # payload and FU header of a middle fragment of the open run
+        self._run: list[bytes] = []  # packets with the fragments of one NAL unit
+        self._now_s = 0.0
+        self._marked_time = _NONE
+        self._markers_lie = False
+        self._starved = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._payloads: list[bytes] = []
+        self._packets = self._bytes = 0
+        self._set_kinds: set[int] = set()
+        self._pictured = self._entry = self._broken = False
+
+    def take(self, packets: list[bytes], now_s: float) -> list[AccessUnit]:
+        """Take *packets*, RTP headers included, in order; return the units they complete."""
+        units: list[AccessUnit] = []
+        self._now_s = now_s
+        self._counters.packets += len(packets)
+        self._counters.received_bytes += sum(map(len, packets))
+        unpack, shift = _HEAD.unpack_from, self._word_shift
+        expected, word, run = self._expected, self._word, self._run
+        for packet in packets:
+            try:
+                head, first = unpack(packet)
+            except struct.error:
+                head = first = 0  # no packet is expected to begin so
+            if head == expected and first >> shift == word:
+                run.append(packet)
+                expected += _NEXT
+                continue
+            self._expected = expected
+            self._take_unusual(packet, units)
+            expected, word, run = self._expected, self._word, self._run
+        self._expected = expected
+        if run:
+            self._bound(len(run), len(run) > 128 and sum(map(len, run)))
+        return units
+
+    def _take_unusual(self, packet: bytes, units: list[AccessUnit]) -> None:
+        """Take any packet but a middle fragment that was expected."""
+        if len(packet) <= HEADER_BYTES or packet[0] != 0x80:
+            packet = _plain(packet)
+        if not packet:
+            self._counters.discarded += 1
+            return
+        second, seq, time = _FIELDS.unpack_from(packet)
+        wanted = self._expected >> 32 & 0xFFFF
+        if second & 0x7F != self._payload_type:
+            self._counters.discarded += 1
+            if seq == wanted and self._expected != _NONE:
+                self._expect(seq + 1, self._expected)
+            return
+        if not self._follows(seq, wanted):
+            return
+        if time != self._expected & 0xFFFF_FFFF:
+            self._finish(units)
+        self._expect(seq + 1, time)
+        self._sort(packet, units)
+        if second & 0x80 and not self._markers_lie:
+            self._marked_time = time if self._pictured else _NONE
+            self._finish(units)
+
+    def _expect(self, seq: int, time: int) -> None:
+        high = (0x80 << 8 | self._payload_type) << 48
+        self._expected = high | (seq & 0xFFFF) << 32 | time & 0xFFFF_FFFF
+
+    def _follows(self, seq: int, wanted: int) -> bool:
+        """Count what is missing before *seq*; False if it is late and to be thrown away."""
+        ahead = signed16(seq - wanted)
+        if ahead == 0 or self._expected == _NONE:
+            return True
+        if -_MAX_LATE <= ahead < 0:
+            self._counters.discarded += 1
+            return False
+        if 0 < ahead < _MAX_GAP:
+            self._counters.lost += ahead
+        self._marked_time = _NONE
+        if self._pictured or self._run:
+            self._spoil()
+        return True
+
+    def _sort(self, packet: bytes, units: list[AccessUnit]) -> None:
+        shape = self._shape
+        kind = packet[HEADER_BYTES] >> shape.kind_shift & shape.kind_mask
+        if kind == shape.fragment:
+            self._take_fragment(packet, units)
+            return
+        if self._run:
+            self._flush()
+        payload = packet[HEADER_BYTES:]
+        if len(payload) < shape.header_bytes:
+            self._counters.discarded += 1
+        elif kind < shape.single_end:
+            self._add([payload], [payload], units)
+        elif kind == shape.aggregate:
+            try:
+                nals = separate(shape, payload)
+            except Malformed:
+                self._spoil(1)
+                return
+            self._add(nals, nals if len(payload) > self._limit else [payload], units)
+        else:
+            self._counters.discarded += 1
+
+    def _add(self, nals: list[bytes], payloads: list[bytes], units: list[AccessUnit]) -> None:
+        """Add one packet's whole *nals*, to be sent as *payloads*."""
+        shape = self._shape
+        for nal in nals:
+            kind = shape.kind(nal)
+            self._begin_nal(kind, shape.is_first_slice(nal), units)
+            if kind in shape.sets:
+                self._sets.learn(nal)
+                self._set_kinds.add(kind)
+        if self._broken:
+            self._counters.discarded += 1
+            return
+        for payload in payloads:
+            self._payloads += cut(shape, payload, self._limit)
+        self._packets += 1
+        self._bytes += sum(map(len, payloads))
+        self._bound(0, 0)
+
+    def _begin_nal(self, kind: int, first_slice: bool, units: list[AccessUnit]) -> None:
+        """Find out what a NAL unit that begins means for the access unit."""
+        shape = self._shape
+        if kind not in shape.slices:  # GStreamer repeats the sets before each slice of a keyframe
+            return
+        if first_slice and self._pictured and not self._sets.interlaced:
+            self._finish(units)
+        if not self._pictured and not first_slice:
+            # The rest of a picture: its beginning is lost, or went away with a false marker.
+            self._markers_lie |= self._marked_time == self._expected & 0xFFFF_FFFF
+            self._spoil()
+        self._pictured = True
+        self._entry |= kind in shape.entries
+
+    def _take_fragment(self, packet: bytes, units: list[AccessUnit]) -> None:
+        at = self._mark_at
+        if len(packet) < at + 2:
+            self._spoil(1)
+            return
+        mark = packet[at]
+        kind = mark & self._shape.kind_mask
+        word = int.from_bytes(packet[HEADER_BYTES:at]) << 8 | kind
+        if mark & START:
+            if self._run:  # never ended, yet nothing is missing: some cameras forget the end bit
+                self._flush()
+            self._begin_nal(kind, packet[at + 1] & 0x80 != 0, units)
+            self._word = word
+        elif word != self._word:
+            self._spoil()
+            self._pictured |= kind in self._shape.slices
+            self._entry |= kind in self._shape.entries
+        if self._broken:
+            self._word = _NONE
+            self._counters.discarded += 1
+            return
+        self._run.append(packet)
+        if mark & END:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Turn the open run into payloads; none of its fragments is missing."""
+        run, at = self._run, self._mark_at
+        self._run, self._word = [], _NONE
+        self._packets += len(run)
+        self._bytes += sum(map(len, run))
+        last = run[-1]
+        if not last[at] & END:
+            run[-1] = last[:at] + bytes((last[at] | END,)) + last[at + 1 :]
+        if len(run) == 1 or len(max(run, key=len)) > HEADER_BYTES + self._limit:
+            self._payloads += recut(self._shape, run, self._limit, skip=HEADER_BYTES)
+        else:
+            self._payloads += [packet[HEADER_BYTES:] for packet in run]
+        self._bound(0, 0)
+
+    def _bound(self, packets: int, size_bytes: int) -> None:
+        if self._packets + packets > MAX_UNIT_PACKETS or self._bytes + size_bytes > MAX_UNIT_BYTES:
+            self._spoil()
+
+    def _spoil(self, packets: int = 0) -> None:
+        """Drop what there is of this unit, *packets* more, and what will still come of it."""
+        self._counters.discarded += self._packets + len(self._run) + packets
+        self._run, self._word = [], _NONE
+        self._payloads, self._packets, self._bytes = [], 0, 0
+        self._broken = True
+
+    def _finish(self, units: list[AccessUnit]) -> None:
+        """End the access unit: deliver it, drop it, or keep it if it holds no picture yet."""
+        if self._run:
+            self._flush()
+        if self._broken:
+            self._starved |= self._entry
+            self._reset()
+            return
+        if not self._pictured:
+            return
+        if self._entry:
+            self._starved = False
+        if self._starved:
+            self._counters.discarded += self._packets
+        else:
+            units.append(self._unit())
+        self._reset()
+
+    def _unit(self) -> AccessUnit:
+        payloads, keyframe = tuple(self._payloads), self._entry
+        if keyframe and len(self._set_kinds) < len(self._shape.sets):
+            payloads = self._sets.payloads + payloads
+            keyframe = bool(self._sets.payloads)
+        self._counters.units += 1
+        self._counters.keyframes += keyframe
+        return AccessUnit(
+            payloads=payloads,
+            time_90k=self._timeline.stamp(self._expected & 0xFFFF_FFFF, self._now_s),
+            keyframe=keyframe,
+            arrived_s=self._now_s,
+            size_bytes=sum(map(len, payloads)),
+        )
+
+
+def _plain(packet: bytes) -> bytes:
+    """Return *packet* without CSRC list, extension and padding; empty if nothing is left."""
+    try:
+        payload = parse(packet).payload
+    except Malformed:
+        return b""
+    return packet[:HEADER_BYTES] + payload if payload else b""

@@ -1,0 +1,98 @@
+"""One strictly growing 90 kHz timeline out of what a camera puts into its RTP timestamps.
+
+Recorders send single pictures hours off, restart their time at reconnect and repeat stamps;
+viewers' browsers give up on less. Nothing here reads a clock: the caller says when now is.
+
+B-frames: pictures come in decoding order, so their stamps step back. WebRTC cannot show them;
+here they are stamped one tick after their predecessor and counted in `SourceCounters.backward`,
+so that a later stage can take the sub-stream or transcode. Reference pictures keep their time.
+"""
+
+from __future__ import annotations
+
+from gateway.model.media import VIDEO_CLOCK_HZ, SourceCounters
+from gateway.rtp.packet import signed32
+
+JUMP_S = 5.0
+"""A stamp further than this from its neighbour, the time passed allowed for, is displaced."""
+
+AGREEING = 3
+"""So many displaced stamps in a row that agree with each other are a new timeline."""
+
+HELD_BACK = 17
+"""So many pictures in a row not later than one before them: more than any B-frame pyramid
+(16 reference frames), so the camera's clock was set back."""
+
+_JUMP_90K = int(JUMP_S * VIDEO_CLOCK_HZ)
+
+
+class Timeline:
+    """Stamps the pictures of one stream, across jumps and sessions."""
+
+    def __init__(self, counters: SourceCounters) -> None:
+        self._counters = counters
+        self._out_90k = -1
+        self._top_rtp = 0  # stamp of the latest picture that kept its time, ...
+        self._top_90k = 0  # ... where that is on our timeline, ...
+        self._top_s = 0.0  # ... and when it came
+        self._previous_rtp = 0
+        self._held_back = 0
+        self._stray_rtp = 0
+        self._strays = 0
+        self._fresh = True
+
+    def new_session(self) -> None:
+        """Forget the camera's time: the next picture comes as much later as time has passed."""
+        self._fresh = True
+
+    def stamp(self, rtp_time: int, now_s: float) -> int:
+        """Return when the picture stamped *rtp_time* (modulo 2**32), here at *now_s*, is shown.
+
+        Always more than what was returned before; 0 for the first picture.
+        """
+        if self._fresh:
+            return self._begin(rtp_time, now_s)
+        ahead = signed32(rtp_time - self._top_rtp)
+        passed = max(0, int((now_s - self._top_s) * VIDEO_CLOCK_HZ))
+        if not -_JUMP_90K <= ahead <= _JUMP_90K + passed:
+            return self._stray(rtp_time, now_s)
+        self._strays = 0
+        if signed32(rtp_time - self._previous_rtp) < 0:
+            self._counters.backward += 1
+        self._previous_rtp = rtp_time
+        if ahead <= 0:
+            self._held_back += 1
+            if self._held_back >= HELD_BACK:
+                self._counters.jumps += 1
+                return self._begin(rtp_time, now_s)
+            return self._next(self._out_90k + 1)
+        self._held_back = 0
+        self._top_rtp, self._top_s = rtp_time, now_s
+        self._top_90k += ahead
+        return self._next(self._top_90k)
+
+    def _stray(self, rtp_time: int, now_s: float) -> int:
+        if self._strays and abs(signed32(rtp_time - self._stray_rtp)) <= _JUMP_90K:
+            self._strays += 1
+        else:
+            self._strays = 1
+            self._counters.jumps += 1
+        self._stray_rtp = rtp_time
+        if self._strays >= AGREEING:
+            return self._begin(rtp_time, now_s)
+        return self._next(self._out_90k + 1)
+
+    def _begin(self, rtp_time: int, now_s: float) -> int:
+        """Tie the camera's time to ours here: as much later as time has passed."""
+        if self._out_90k >= 0:
+            passed = max(0, int((now_s - self._top_s) * VIDEO_CLOCK_HZ))
+            self._top_90k = max(self._top_90k + passed, self._out_90k + 1)
+        self._top_rtp = self._previous_rtp = rtp_time
+        self._top_s = now_s
+        self._held_back = self._strays = 0
+        self._fresh = False
+        return self._next(self._top_90k)
+
+    def _next(self, time_90k: int) -> int:
+        self._out_90k = max(time_90k, self._out_90k + 1)
+        return self._out_90k

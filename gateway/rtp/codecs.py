@@ -1,0 +1,46 @@
+"""The codecs that are passed through, by the name that they have everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from gateway.model.media import Codec
+from gateway.rtp import h264, h265, payload
+from gateway.rtp.picture import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What can be read of one codec without decoding.
+
+    Attributes:
+        shape: Its payloads.
+        set_id: The id of a parameter set; raises `Malformed`.
+        picture: What an SPS says; raises `Malformed`.
+        sps: NAL unit type of the SPS.
+    """
+
+    shape: payload.Shape
+    set_id: Callable[[bytes], int]
+    picture: Callable[[bytes], Picture]
+    sps: int
+
+
+GRAMMARS: dict[Codec, Grammar] = {
+    "h264": Grammar(h264.SHAPE, h264.set_id, h264.picture, h264.SPS),
+    "h265": Grammar(h265.SHAPE, h265.set_id, h265.picture, h265.SPS),
+}
+
+
+def packetise(nals: Iterable[bytes], codec: Codec, limit: int) -> list[bytes]:
+    """Return the payloads, at most *limit* bytes each, of the access unit made of *nals*.
+
+    For sources that are not RTP. The marker belongs on the last.
+    """
+    return payload.packetise(GRAMMARS[codec].shape, nals, limit)
+
+
+def split(rtp_payload: bytes, codec: Codec, limit: int) -> list[bytes]:
+    """Return *rtp_payload* as payloads of at most *limit* bytes; see `payload.split`."""
+    return payload.split(GRAMMARS[codec].shape, rtp_payload, limit)

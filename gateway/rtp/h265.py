@@ -1,0 +1,106 @@
+"""H.265: the shape of its payloads, and its parameter sets read without decoding.
+
+References: ITU-T H.265 §7.3.2 (VPS, SPS, PPS), Table 7-1, annex A.3; RFC 7798.
+"""
+
+from __future__ import annotations
+
+from gateway.rtp.bits import BitReader
+from gateway.rtp.packet import Malformed
+from gateway.rtp.payload import Shape
+from gateway.rtp.picture import Picture
+
+VPS, SPS, PPS = 32, 33, 34
+
+SHAPE = Shape(
+    header_bytes=2,
+    kind_shift=1,
+    kind_mask=0x3F,
+    fragment=49,
+    aggregate=48,
+    slices=frozenset((*range(10), *range(16, 22))),
+    entries=frozenset(range(16, 22)),
+    sets=(VPS, SPS, PPS),
+    single_end=48,
+)
+
+_PROFILES = {1: "Main", 2: "Main 10", 3: "Main Still Picture", 4: "Range Extensions"}
+
+
+def set_id(nal: bytes) -> int:
+    """Return the id under which the VPS, SPS or PPS *nal* is referred to.
+
+    Raises:
+        Malformed: It is cut off, or the id is out of range.
+    """
+    bits = BitReader(nal[2:])
+    kind = SHAPE.kind(nal)
+    if kind == VPS:
+        return bits.u(4)
+    if kind == SPS:
+        bits.u(4)
+        _skip_profile(bits, bits.u(3))
+        return bits.ue_below(16)
+    return bits.ue_below(64)
+
+
+def picture(sps: bytes) -> Picture:
+    """Return what *sps* says.
+
+    Raises:
+        Malformed: It is cut off or contradicts itself.
+    """
+    bits = BitReader(sps[2:])
+    bits.u(4)
+    layers = bits.u(3)
+    profile, level, interlaced = _skip_profile(bits, layers)
+    bits.ue_below(16)
+    chroma = bits.ue_below(4)
+    if chroma == 3:
+        bits.flag()
+    width, height = bits.ue_below(1 << 17), bits.ue_below(1 << 17)
+    if bits.flag():
+        left, right, top, bottom = (bits.ue_below(1 << 16) for _ in range(4))
+        width -= (left + right) * (2 if chroma in (1, 2) else 1)
+        height -= (top + bottom) * (2 if chroma == 1 else 1)
+    if width <= 0 or height <= 0:
+        raise Malformed("nothing left after cropping")
+    return Picture(
+        width=width,
+        height=height,
+        profile=_PROFILES.get(profile, f"profile {profile}"),
+        profile_idc=profile,
+        level=f"{level // 30}.{level % 30 // 3}",
+        reordered=_reordered(bits, layers),
+        interlaced=interlaced,
+    )
+
+
+def _reordered(bits: BitReader, layers: int) -> int:
+    """Return sps_max_num_reorder_pics of the highest sub-layer."""
+    bits.ue_below(9)
+    bits.ue_below(9)
+    bits.ue_below(13)
+    reordered = 0
+    for _ in range(1 if not bits.flag() else layers + 1):
+        bits.ue_below(17)
+        reordered = bits.ue_below(17)
+        bits.ue()
+    return reordered
+
+
+def _skip_profile(bits: BitReader, layers: int) -> tuple[int, int, bool]:
+    """Read temporal nesting and profile_tier_level; return profile, level, interlaced."""
+    bits.flag()
+    bits.u(3)
+    profile = bits.u(5)
+    bits.u(32)
+    progressive, interlaced = bits.flag(), bits.flag()
+    bits.u(46)
+    level = bits.u(8)
+    present = [(bits.flag(), bits.flag()) for _ in range(layers)]
+    if layers:
+        bits.u(2 * (8 - layers))
+    for with_profile, with_level in present:
+        bits.u(88 * with_profile + 8 * with_level)
+    return profile, level, interlaced and not progressive

@@ -1,0 +1,223 @@
+"""NAL units into RTP payloads and back, for H.264 and H.265 alike.
+
+The two payload formats differ in header lengths and numbers only; a `Shape` holds those, and
+everything here is a pure function of a shape and bytes. When a NAL unit must be cut, all pieces
+are of equal size but the last, so that a batch can leave with UDP segmentation offload.
+
+References: RFC 6184 §5.6-5.8 (single, STAP-A, FU-A), RFC 7798 §4.4 (single, AP, FU).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gateway.rtp.packet import Malformed
+
+START, END = 0x80, 0x40
+"""Bits of the FU header: first and last fragment of a NAL unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is particular to one codec's NAL units and payloads.
+
+    Attributes:
+        header_bytes: Length of the NAL unit header, and of the payload header.
+        kind_shift: Where the type stands in the first byte.
+        kind_mask: How wide it is, after shifting.
+        fragment: Payload type number of FU-A / FU.
+        aggregate: Payload type number of STAP-A / AP.
+        slices: NAL unit types that carry (the beginning of) a coded slice.
+        entries: Those of pictures that a decoder can start at (IDR / IRAP).
+        sets: Parameter set types, in the order in which they are sent.
+        single_end: Types from here on are not NAL units.
+    """
+
+    header_bytes: int
+    kind_shift: int
+    kind_mask: int
+    fragment: int
+    aggregate: int
+    slices: frozenset[int]
+    entries: frozenset[int]
+    sets: tuple[int, ...]
+    single_end: int
+
+    def kind(self, nal: bytes) -> int:
+        """Return the type of a NAL unit or payload; it must not be empty."""
+        return nal[0] >> self.kind_shift & self.kind_mask
+
+    def with_kind(self, header: bytes, kind: int) -> bytes:
+        """Return the NAL or payload *header* with its type replaced by *kind*."""
+        first = header[0] & ~(self.kind_mask << self.kind_shift) | kind << self.kind_shift
+        return bytes((first,)) + header[1 : self.header_bytes]
+
+    def is_first_slice(self, nal: bytes) -> bool:
+        """Return whether the slice *nal* is the first of its picture."""
+        # first_mb_in_slice is ue(v), 0 is the single bit 1; H.265 has a flag in the same place.
+        return len(nal) > self.header_bytes and nal[self.header_bytes] & 0x80 != 0
+
+
+def cut(shape: Shape, nal: bytes, limit: int) -> list[bytes]:
+    """Return *nal* as payloads of at most *limit* bytes: itself, or fragmentation units."""
+    if len(nal) <= limit:
+        return [nal]
+    return _fragments(shape, nal[: shape.header_bytes], nal[shape.header_bytes :], limit)
+
+
+def _fragments(shape: Shape, header: bytes, body: bytes, limit: int) -> list[bytes]:
+    head, kind = shape.with_kind(header, shape.fragment), shape.kind(header)
+    room = limit - len(head) - 1
+    if room <= 0:
+        raise ValueError(f"payloads of {limit} bytes have no room for a fragment")
+    count = max(2, -(-len(body) // room))
+    size = -(-len(body) // count)
+    middle = head + bytes((kind,))
+    pieces = [middle + body[at : at + size] for at in range(0, len(body), size)]
+    pieces[0] = head + bytes((kind | START,)) + body[:size]
+    pieces[-1] = head + bytes((kind | END,)) + pieces[-1][len(middle) :]
+    return pieces
+
+
+def recut(shape: Shape, run: Sequence[bytes], limit: int, skip: int = 0) -> list[bytes]:
+    """Return the NAL unit whose fragments are *run*, in order and none missing, cut anew.
+
+    In front of each fragment stand *skip* bytes of something else (an RTP header).
+    """
+    at = skip + shape.header_bytes
+    body = b"".join([piece[at + 1 :] for piece in run])
+    header = shape.with_kind(run[0][skip:at], run[0][at] & shape.kind_mask)
+    if len(header) + len(body) <= limit:
+        return [header + body]
+    return _fragments(shape, header, body, limit)
+
+
+def aggregate(shape: Shape, nals: Sequence[bytes]) -> bytes:
+    """Return one STAP-A / AP with *nals*; each must be shorter than 64 KiB, none empty.
+
+    The header takes the highest importance (H.264 NRI) and the lowest layer and temporal id
+    (H.265) of its units, as the payload formats want it.
+    """
+    header = shape.with_kind(nals[0], shape.aggregate)
+    if shape.header_bytes == 1:
+        nri = max(nal[0] & 0x60 for nal in nals)
+        header = bytes((header[0] & 0x1F | nri,))
+    return header + b"".join([len(nal).to_bytes(2) + nal for nal in nals])
+
+
+def separate(shape: Shape, payload: bytes) -> list[bytes]:
+    """Return the NAL units of a STAP-A / AP.
+
+    Raises:
+        Malformed: A length leaves the payload, or a unit has no header.
+    """
+    nals: list[bytes] = []
+    at = shape.header_bytes
+    while at < len(payload):
+        end = at + 2 + int.from_bytes(payload[at : at + 2])
+        if end > len(payload) or end - at - 2 < shape.header_bytes:
+            raise Malformed("aggregated unit cut off")
+        nals.append(payload[at + 2 : end])
+        at = end
+    if not nals:
+        raise Malformed("nothing aggregated")
+    return nals
+
+
+def split(shape: Shape, payload: bytes, limit: int) -> list[bytes]:
+    """Return *payload* as payloads of at most *limit* bytes that mean the same.
+
+    A NAL unit becomes fragments; a fragment becomes smaller ones, the start and end bits on the
+    first and last; an aggregate is unpacked.
+
+    Raises:
+        Malformed: *payload* is larger than *limit* and not a payload of this codec.
+    """
+    if len(payload) <= limit:
+        return [payload]
+    kind = shape.kind(payload)
+    if kind == shape.aggregate:
+        return [piece for nal in separate(shape, payload) for piece in cut(shape, nal, limit)]
+    if kind != shape.fragment:
+        if kind >= shape.single_end:
+            raise Malformed(f"payload of type {kind}")
+        return cut(shape, payload, limit)
+    at = shape.header_bytes
+    mark = payload[at]
+    header = shape.with_kind(payload[:at], mark & shape.kind_mask)
+    pieces = _fragments(shape, header, payload[at + 1 :], limit)
+    if not mark & START:
+        pieces[0] = _without(pieces[0], at, START)
+    if not mark & END:
+        pieces[-1] = _without(pieces[-1], at, END)
+    return pieces
+
+
+def _without(piece: bytes, at: int, bit: int) -> bytes:
+    return piece[:at] + bytes((piece[at] & ~bit,)) + piece[at + 1 :]
+
+
+def packetise(shape: Shape, nals: Iterable[bytes], limit: int) -> list[bytes]:
+    """Return the payloads of one access unit whose NAL units are *nals*.
+
+    Neighbouring parameter sets travel together when they fit; everything else is cut where it
+    is too large. The marker belongs on the last.
+    """
+    payloads: list[bytes] = []
+    sets: list[bytes] = []
+    for nal in nals:
+        if shape.kind(nal) in shape.sets:
+            sets.append(nal)
+            continue
+        payloads += together(shape, sets, limit)
+        payloads += cut(shape, nal, limit)
+        sets = []
+    return payloads + together(shape, sets, limit)
+
+
+def together(shape: Shape, nals: Sequence[bytes], limit: int) -> list[bytes]:
+    """Return *nals* in one aggregate if that is within *limit*, else each by itself."""
+    if len(nals) > 1 and shape.header_bytes + sum(len(nal) + 2 for nal in nals) <= limit:
+        return [aggregate(shape, nals)]
+    return [piece for nal in nals for piece in cut(shape, nal, limit)]
+
+
+def nal_units(shape: Shape, payloads: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the NAL units in *payloads*, fragments put together.
+
+    Raises:
+        Malformed: A fragment without its beginning or end, or bytes that are no payload.
+    """
+    run: list[bytes] = []
+    for payload in payloads:
+        if len(payload) < shape.header_bytes:
+            raise Malformed("shorter than its header")
+        kind = shape.kind(payload)
+        if kind == shape.fragment:
+            run.append(payload)
+            if _completes(shape, run):
+                yield recut(shape, run, 1 << 62)[0]
+                run = []
+            continue
+        if run or (kind >= shape.single_end and kind != shape.aggregate):
+            raise Malformed(f"payload of type {kind} where it cannot be")
+        yield from separate(shape, payload) if kind == shape.aggregate else (payload,)
+    if run:
+        raise Malformed("a NAL unit never ends")
+
+
+def _completes(shape: Shape, run: list[bytes]) -> bool:
+    at = shape.header_bytes
+    if len(run[-1]) <= at:
+        raise Malformed("a fragment without its header")
+    mark, first = run[-1][at], run[0][at]
+    follows = len(run) == 1 or mark & (START | shape.kind_mask) == first & shape.kind_mask
+    if not (first & START and follows):
+        raise Malformed("a fragment of another NAL unit")
+    return mark & END != 0
+
+
+def annex_b(nals: Iterable[bytes]) -> bytes:
+    """Return *nals* as a byte stream, each behind a four-byte start code."""
+    return b"".join([b"\x00\x00\x00\x01" + nal for nal in nals])
