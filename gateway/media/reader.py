@@ -1,0 +1,94 @@
+"""One viewer's end of a stream: a bounded queue that drops to the next keyframe.
+
+The usual case has no queue at all: the stream offers a unit and the viewer takes it in the same
+call. Only a viewer who cannot take it now (its line is full, or the cached GOP is still on its
+way) makes units wait, and never more than the bounds allow.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from gateway.model.media import AccessUnit
+
+QUEUE_UNITS = 150
+QUEUE_BYTES = 4 * 1024 * 1024
+"""Six seconds of 25 pictures, or 4 MiB: beyond that a viewer is not behind but lost."""
+
+
+class Reader:
+    """Hands the units of a stream to *take*, in order, starting at a keyframe.
+
+    Args:
+        take: Takes one unit and returns True, or returns False if it cannot take one now; it
+            then calls `resume` when it can.
+    """
+
+    def __init__(self, take: Callable[[AccessUnit], bool]) -> None:
+        self._take = take
+        self._queue: deque[AccessUnit] = deque(maxlen=None)
+        self._queued_bytes = 0
+        self._allowed_units = QUEUE_UNITS
+        self._allowed_bytes = QUEUE_BYTES
+        self._waiting_for_keyframe = True
+        self.dropped = 0
+        """Units this reader has not seen because it was too slow."""
+
+    @property
+    def queued(self) -> int:
+        """Units that wait."""
+        return len(self._queue)
+
+    def offer(self, unit: AccessUnit) -> None:
+        """Take the stream's next unit, keep it for later, or drop to the next keyframe."""
+        if self._waiting_for_keyframe:
+            if not unit.keyframe:
+                return
+            self._waiting_for_keyframe = False
+        if not self._queue and self._take(unit):
+            return
+        self._queue.append(unit)
+        self._queued_bytes += unit.size_bytes
+        if len(self._queue) > self._allowed_units or self._queued_bytes > self._allowed_bytes:
+            self._fall_back(unit)
+
+    def replay(self, units: Iterable[AccessUnit]) -> None:
+        """Send *units*, a GOP from its keyframe on, before anything that comes later.
+
+        What was waiting is part of them and is forgotten. The queue may grow by their size.
+        """
+        self._queue.clear()
+        self._queue.extend(units)
+        self._queued_bytes = sum(unit.size_bytes for unit in self._queue)
+        self._allowed_units = len(self._queue) + QUEUE_UNITS
+        self._allowed_bytes = self._queued_bytes + QUEUE_BYTES
+        self._waiting_for_keyframe = not self._queue
+        self.resume()
+
+    def resume(self) -> None:
+        """Hand over what waits until the viewer has had enough."""
+        queue = self._queue
+        while queue:
+            unit = queue[0]
+            if not self._take(unit):
+                return
+            queue.popleft()
+            self._queued_bytes -= unit.size_bytes
+        self._allowed_units, self._allowed_bytes = QUEUE_UNITS, QUEUE_BYTES
+
+    def interrupt(self) -> None:
+        """Wait for the next keyframe: what follows does not continue what was sent."""
+        self._waiting_for_keyframe = True
+
+    def _fall_back(self, newest: AccessUnit) -> None:
+        """Drop all that waits, except the newest if a decoder can start there."""
+        self.dropped += len(self._queue)
+        self._queue.clear()
+        self._queued_bytes = 0
+        if newest.keyframe and newest.size_bytes <= self._allowed_bytes:
+            self.dropped -= 1
+            self._queue.append(newest)
+            self._queued_bytes = newest.size_bytes
+        else:
+            self._waiting_for_keyframe = True

@@ -1,0 +1,205 @@
+"""The desk where viewers' offers are admitted, answered and remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+
+import structlog
+
+from gateway.media.stream import Stream
+from gateway.model.config import Limits
+from gateway.model.errors import ViewerRejected
+from gateway.model.reasons import Reason
+from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Offer, SessionKey
+from gateway.relay.agree import Watchable, agree
+from gateway.relay.ice import Network, ice_servers, usable_candidates
+from gateway.relay.offer import CANDIDATES
+from gateway.relay.session import Session
+
+PENDING = 8
+"""Offers that may be in work at once; more are refused, existing viewers are not to suffer."""
+
+REMEMBERED = 256
+"""Ended sessions whose offers are recognised when they come late."""
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """Admits viewers within the limits and keeps their sessions.
+
+    Args:
+        find: Returns the camera of that id; None if there is none.
+        limits: Returns the limits in force.
+        servers: ICE servers for offers that bring none.
+        relay_only: Whether only TURN may be used, for every session.
+        forbidden: Networks a viewer's candidate may not lie in (the camera networks).
+        ended: Told of every session's end that the viewer did not ask for.
+    """
+
+    def __init__(
+        self,
+        *,
+        find: Callable[[str], Watchable | None],
+        limits: Callable[[], Limits],
+        servers: tuple[IceServer, ...] = (),
+        relay_only: bool = False,
+        forbidden: tuple[Network, ...] = (),
+        ended: Callable[[Bye], None],
+    ) -> None:
+        self._find = find
+        self._limits = limits
+        self._servers = servers
+        self._relay_only = relay_only
+        self._forbidden = forbidden
+        self._ended = ended
+        self._visits: dict[SessionKey, _Visit] = {}
+        self._gone: OrderedDict[SessionKey, None] = OrderedDict()
+        self._opened: asyncio.Queue[_Visit] = asyncio.Queue(maxsize=1024)
+
+    @property
+    def sessions(self) -> int:
+        """How many viewers are served or being set up."""
+        return len(self._visits)
+
+    def viewers(self, camera: str) -> int:
+        """How many of them watch *camera*."""
+        return sum(visit.offer.camera == camera for visit in self._visits.values())
+
+    async def run(self) -> None:
+        """Serve the admitted sessions. All of them have ended when this returns."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    visit = await self._opened.get()
+                    group.create_task(self._serve(visit), name=f"session:{visit.offer.key}")
+        finally:
+            for visit in self._visits.values():  # answered, but not served yet
+                if visit.session is not None:
+                    await visit.session.close()
+            self._visits.clear()
+
+    async def answer(self, offer: Offer) -> Answer:
+        """Admit *offer* and return the answer; the same offer again gets the same answer.
+
+        Raises:
+            ViewerRejected: With the contract's code: 400 the offer is not valid, 404 no such
+                camera, 410 the session has ended, 480 the camera does not work, 486 or 503 a
+                limit is reached, 488 the viewer cannot decode what the camera sends.
+        """
+        visit = self._visits.get(offer.key)
+        if visit is not None:
+            return await self._again(visit, offer)
+        if offer.key in self._gone:
+            raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
+        self._admit(offer)
+        visit = self._visits[offer.key] = _Visit(offer)
+        try:
+            visit.session = await self._session(offer)
+            sdp = await visit.session.open()
+            if visit.left:
+                raise ViewerRejected(410, Reason.VIEWER_GONE, "the viewer has left")
+        except BaseException as error:
+            self._visits.pop(offer.key, None)
+            visit.answered.cancel()
+            if visit.session is not None:
+                await visit.session.close()
+            if isinstance(error, ViewerRejected):
+                log.info("offer refused", session=str(offer.key), error=str(error))
+            raise
+        visit.answered.set_result(sdp)
+        self._opened.put_nowait(visit)
+        return Answer(offer.key, sdp)
+
+    async def add_candidates(self, batch: Candidates) -> None:
+        """Take more addresses of a viewer; those of unknown sessions are ignored."""
+        visit = self._visits.get(batch.key)
+        if visit is None or visit.session is None:
+            return
+        visit.candidates += len(batch.candidates)
+        if visit.candidates > CANDIDATES:
+            return
+        lines = [c.candidate for c in batch.candidates if c.candidate]
+        usable = usable_candidates(lines, forbidden=self._forbidden)
+        await visit.session.add_candidates(usable)
+
+    def leave(self, bye: Bye) -> None:
+        """End a session because its viewer says so; unknown ones are ignored."""
+        visit = self._visits.get(bye.key)
+        if visit is not None:
+            visit.left = True
+            if visit.session is not None:
+                visit.session.leave("viewer")
+
+    def close_stream(self, stream: Stream, why: str) -> None:
+        """End every session of *stream*: its configuration is gone."""
+        for visit in self._visits.values():
+            if visit.session is not None and visit.session.stream is stream:
+                visit.session.leave(why)
+
+    def _admit(self, offer: Offer) -> None:
+        limits = self._limits()
+        if self.sessions >= limits.viewers:
+            raise ViewerRejected(
+                486, Reason.OVERLOADED, f"{limits.viewers} viewers are the limit of this site"
+            )
+        if self.viewers(offer.camera) >= limits.viewers_per_camera:
+            raise ViewerRejected(
+                486,
+                Reason.OVERLOADED,
+                f"{limits.viewers_per_camera} viewers are the limit of one camera",
+            )
+        pending = sum(not visit.answered.done() for visit in self._visits.values())
+        if pending >= PENDING:
+            raise ViewerRejected(503, Reason.OVERLOADED, f"{pending} offers are being answered")
+
+    async def _again(self, visit: _Visit, offer: Offer) -> Answer:
+        if visit.offer.sdp != offer.sdp:
+            raise ViewerRejected(
+                400, Reason.OFFER_INVALID, "another offer in a session that has one already"
+            )
+        try:
+            return Answer(offer.key, await asyncio.shield(visit.answered))
+        except asyncio.CancelledError:
+            if visit.answered.cancelled():
+                raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended") from None
+            raise
+
+    async def _session(self, offer: Offer) -> Session:
+        watchable = self._find(offer.camera)
+        if watchable is None:
+            raise ViewerRejected(404, Reason.NOT_FOUND, "no such camera here")
+        servers = ice_servers(offer.ice or self._servers)
+        pace_bps = self._limits().burst_mbps * 1e6
+        stream, agreed = await agree(offer, watchable, forbidden=self._forbidden, pace_bps=pace_bps)
+        relay_only = offer.relay_only or self._relay_only
+        return Session(offer.key, stream, agreed, servers=servers, relay_only=relay_only)
+
+    async def _serve(self, visit: _Visit) -> None:
+        key = visit.offer.key
+        assert visit.session is not None
+        why = "stopping"
+        log.info("session", session=str(key), camera=visit.offer.camera)
+        try:
+            why = await visit.session.run()
+        finally:
+            self._visits.pop(key, None)
+            self._gone[key] = None
+            while len(self._gone) > REMEMBERED:
+                self._gone.popitem(last=False)
+            log.info("session over", session=str(key), camera=visit.offer.camera, why=why)
+            if why != "viewer":
+                self._ended(Bye(key, why))
+
+
+class _Visit:
+    """One offer from its arrival on."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+        self.session: Session | None = None
+        self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.candidates = 0
+        self.left = False

@@ -1,0 +1,76 @@
+"""What was sent to a viewer lately, for retransmission.
+
+Only references: the payloads themselves are the stream's, kept once however many viewers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from gateway.model.media import AccessUnit
+
+HISTORY_S = 2.5
+"""A viewer asks within a few round trips; 2 s is the least to keep (media.md)."""
+
+REPEAT_S = 0.02
+"""A packet asked for again sooner than this is still on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One access unit as it was sent.
+
+    Attributes:
+        first_seq: Extended sequence number of its first packet.
+        rtp_time: As sent, 32 bits.
+        unit: Its payloads, in the order of the sequence numbers.
+        sent_s: When, on the monotonic clock.
+    """
+
+    first_seq: int
+    rtp_time: int
+    unit: AccessUnit
+    sent_s: float
+
+
+class History:
+    """Finds a sent packet by its 16-bit sequence number."""
+
+    def __init__(self) -> None:
+        self._sent: deque[Sent] = deque()
+        self._repeated_s: dict[int, float] = {}
+
+    def add(self, sent: Sent) -> None:
+        """Note one more unit and forget what is too old."""
+        self._sent.append(sent)
+        oldest_s = sent.sent_s - HISTORY_S
+        while self._sent[0].sent_s < oldest_s:
+            self._sent.popleft()
+
+    def find(self, seq: int, now_s: float) -> tuple[Sent, int] | None:
+        """Return the unit and index of the packet with 16-bit *seq*, if it may be sent again.
+
+        None if it is not known (any more), or was sent again a moment ago.
+        """
+        if not self._sent:
+            return None
+        newest = self._sent[-1]
+        end = newest.first_seq + len(newest.unit.payloads)
+        extended = end - 1 - ((end - 1 - seq) & 0xFFFF)
+        if now_s - self._repeated_s.get(extended, float("-inf")) < REPEAT_S:
+            return None
+        for sent in reversed(self._sent):
+            index = extended - sent.first_seq
+            if index >= len(sent.unit.payloads):
+                return None
+            if index >= 0:
+                self._note_repeated(extended, now_s)
+                return sent, index
+        return None
+
+    def _note_repeated(self, extended: int, now_s: float) -> None:
+        if len(self._repeated_s) >= 1024:
+            fresh_s = now_s - REPEAT_S
+            self._repeated_s = {k: at for k, at in self._repeated_s.items() if at > fresh_s}
+        self._repeated_s[extended] = now_s

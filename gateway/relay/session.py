@@ -1,0 +1,190 @@
+"""One viewer's session, from the accepted offer to the last packet."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+
+import structlog
+from aiortc import RTCIceCandidate, RTCIceServer
+
+from gateway.media.reader import Reader
+from gateway.media.stream import Stream
+from gateway.model.errors import ViewerRejected
+from gateway.model.signalling import SessionKey
+from gateway.relay.agree import Agreed
+from gateway.relay.association import Association
+from gateway.relay.batch import Numbers
+from gateway.relay.feedback import Feedback
+from gateway.relay.negotiate import answer_sdp
+from gateway.relay.offer import ViewerOffer
+from gateway.relay.sender import Sender
+from gateway.rtp.rtcp import sender_report
+
+SETUP_S = 15.0
+"""From the answer to the first packet; a viewer who takes longer is let go."""
+
+SILENCE_S = 10.0
+"""A viewer reports about once a second; after this long without a word it is gone."""
+
+REPORT_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Session:
+    """Carries one stream to one viewer.
+
+    Args:
+        key: Whose session.
+        stream: What is watched.
+        agreed: How.
+        servers: STUN and TURN servers for this session.
+        relay_only: Whether only TURN candidates may be used.
+    """
+
+    def __init__(
+        self,
+        key: SessionKey,
+        stream: Stream,
+        agreed: Agreed,
+        *,
+        servers: list[RTCIceServer],
+        relay_only: bool,
+    ) -> None:
+        self.key = key
+        self.stream = stream
+        self._agreed = agreed
+        self._association = Association(
+            servers, relay_only=relay_only, rtcp=self._received, over=lambda: self.leave("closed")
+        )
+        self._numbers = Numbers(
+            payload_type=agreed.codec.payload_type,
+            ssrc=secrets.randbits(31),
+            rtx_payload_type=agreed.codec.rtx_payload_type,
+            rtx_ssrc=secrets.randbits(31) | 1 << 31,
+        )
+        self._feedback: Feedback | None = None
+        self._why = ""
+        self._leaving = asyncio.Event()
+
+    async def open(self) -> str:
+        """Open our side and return the answer.
+
+        Raises:
+            ViewerRejected: 503, when no candidate could be had.
+        """
+        local = await self._association.gather()
+        return answer_sdp(self._agreed.offer, self._agreed.codec, self._numbers, local)
+
+    async def run(self) -> str:
+        """Connect and serve the viewer to the end. Everything is let go when this returns.
+
+        Returns:
+            Why it ended: ``setup`` (never came up), ``silence``, ``closed`` (by the viewer or by
+            ICE), or what `leave` was given.
+        """
+        try:
+            if await self._connected():
+                await self._serve()
+            return self._why
+        finally:
+            await self._association.close()
+
+    async def close(self) -> None:
+        """Let go of a session that has been opened and will not run."""
+        await self._association.close()
+
+    def leave(self, why: str) -> None:
+        """End the session; *why* is what `run` returns. The first call counts."""
+        self._why = self._why or why
+        self._leaving.set()
+
+    async def add_candidates(self, candidates: tuple[RTCIceCandidate, ...]) -> None:
+        """Check more addresses of the viewer."""
+        for candidate in candidates:
+            await self._association.add_candidate(candidate)
+
+    async def _connected(self) -> bool:
+        offer = self._agreed.offer
+        async with asyncio.TaskGroup() as group:
+            connecting = group.create_task(self._connect(offer), name=f"connect:{self.key}")
+            leaving = group.create_task(self._leaving.wait(), name=f"leaving:{self.key}")
+            await asyncio.wait((connecting, leaving), return_when=asyncio.FIRST_COMPLETED)
+            connecting.cancel()
+            leaving.cancel()
+        return not self._leaving.is_set()
+
+    async def _connect(self, offer: ViewerOffer) -> None:
+        try:
+            async with asyncio.timeout(SETUP_S):
+                await self._association.connect(
+                    ufrag=offer.ufrag,
+                    pwd=offer.pwd,
+                    sha_256=offer.sha_256,
+                    candidates=self._agreed.candidates,
+                )
+        except (TimeoutError, ViewerRejected) as error:
+            log.info("set-up failed", session=str(self.key), error=str(error) or "timeout")
+            self.leave("setup")
+
+    async def _serve(self) -> None:
+        path = self._association.path()
+        if path is None:
+            self.leave("closed")
+            return
+        sender = Sender(
+            self._numbers,
+            srtp=self._association.srtp(),
+            path=path,
+            pace_bps=self._agreed.pace_bps,
+            ready=lambda: reader.resume(),
+        )
+        reader = Reader(sender.take)
+        self._feedback = Feedback(
+            sender, keyframe=lambda: self.stream.replay(reader, sender.last_90k)
+        )
+        self.stream.attach(reader)
+        try:
+            while not await self._left_within(REPORT_S):
+                self._follow(sender)
+                self._report(sender)
+                self._listen()
+        finally:
+            self.stream.detach(reader)
+            sender.close()
+            sender.path.close()
+
+    async def _left_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._leaving.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _follow(self, sender: Sender) -> None:
+        """Go on over the pair that ICE has nominated last."""
+        path = self._association.path(sender.path)
+        if path is None:
+            self.leave("closed")
+        elif path is not sender.path:
+            sender.path.close()
+            sender.path = path
+
+    def _report(self, sender: Sender) -> None:
+        report = sender.report(time.monotonic(), time.time())
+        if report is not None:
+            datagram = sender_report(self._numbers.ssrc, *report, cname="camera")
+            sender.path.send(self._association.protect_rtcp(datagram))
+
+    def _listen(self) -> None:
+        assert self._feedback is not None
+        heard_s = max(self._feedback.heard_s, self._association.heard_s)
+        if time.monotonic() - heard_s > SILENCE_S:
+            self.leave("silence")
+
+    def _received(self, datagram: bytes) -> None:
+        if self._feedback is not None:
+            self._feedback.received(datagram)

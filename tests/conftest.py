@@ -1,0 +1,5 @@
+"""Fixtures that any test may use; each lives in the plugin of its name."""
+
+pytest_plugins = [
+    "tests.fixtures.viewer",
+]

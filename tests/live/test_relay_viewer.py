@@ -1,0 +1,283 @@
+"""The relay against aiortc as the viewer: ICE, DTLS, SRTP and RTCP are all real."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.aio.clock import SystemClock
+from gateway.media.gop import Gop
+from gateway.media.stream import Stream
+from gateway.model.config import Limits
+from gateway.model.errors import ViewerRejected
+from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.model.signalling import Bye, Offer, SessionKey
+from gateway.ports import Sink
+from gateway.relay.agree import Watchable
+from gateway.relay.desk import Desk
+from gateway.rtp.rtcp import nack, pli
+from tests.fixtures.viewer import Viewer
+
+pytestmark = pytest.mark.live
+
+KEY = SessionKey("v-test", "session-1")
+
+
+def unit(number: int, *, keyframe: bool = False, packets: int = 3) -> AccessUnit:
+    """A picture of packets that say which they are."""
+    payloads = tuple(
+        bytes([0x65 if keyframe else 0x41, number & 0xFF, index]) + random.randbytes(900)
+        for index in range(packets)
+    )
+    return AccessUnit(payloads, number * 3600, keyframe, time.monotonic(), sum(map(len, payloads)))
+
+
+class ScriptedSource:
+    """A source whose pictures the test sends by hand."""
+
+    def __init__(self) -> None:
+        self.counters = SourceCounters()
+        self.sinks: list[Sink] = []
+        self.opened = asyncio.Event()
+
+    async def run(self, sink: Sink) -> None:
+        sink.opened(VideoFormat("h264"))
+        self.sinks.append(sink)
+        self.opened.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.sinks.remove(sink)
+
+    async def check(self) -> None:
+        return None
+
+
+class Bench:
+    """A desk with one camera, ``c01``."""
+
+    def __init__(self) -> None:
+        self.source = ScriptedSource()
+        self.stream = Stream(
+            self.source,
+            warm=True,
+            linger_s=0.0,
+            gop=Gop(limit_bytes=1_000_000, limit_s=10),
+            clock=SystemClock(),
+        )
+        self.limits = Limits()
+        self.byes: list[Bye] = []
+        self.desk = Desk(
+            find=lambda camera: Watchable((("main", self.stream),)) if camera == "c01" else None,
+            limits=lambda: self.limits,
+            ended=self.byes.append,
+        )
+
+    async def answer(self, sdp: str, key: SessionKey = KEY, camera: str = "c01") -> str:
+        return (await self.desk.answer(Offer(key, camera, sdp))).sdp
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not true():  # noqa: ASYNC110 (looks at what has no event)
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Bench]:
+    """The desk at work."""
+    bench = Bench()
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(bench.stream.pull()), group.create_task(bench.desk.run())]
+        await bench.source.opened.wait()
+        try:
+            yield bench
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def watch(bench: Bench, viewer: Viewer) -> None:
+    """Connect *viewer* and return when it reads the stream."""
+    await viewer.accept(await bench.answer(await viewer.offer()))
+    await bench.until(lambda: bench.stream.readers == 1)
+
+
+async def test_a_newcomer_gets_the_whole_gop_at_once(viewer: Viewer) -> None:
+    """Keyframe first, numbers without a gap, stamps 1 ms apart, and the live picture after it."""
+    async with running() as bench:
+        units = [unit(0, keyframe=True), unit(1), unit(2)]
+        for each in units:
+            bench.stream.deliver(each)
+
+        await watch(bench, viewer)
+        live = unit(3)
+        bench.stream.deliver(live)
+        packets = await viewer.until(12)
+
+        assert [p.payload for p in packets] == [q for u in [*units, live] for q in u.payloads]
+        assert [(p.seq - packets[0].seq) & 0xFFFF for p in packets] == list(range(12))
+        stamps = [(p.time - packets[0].time) & 0xFFFFFFFF for p in packets]
+        assert stamps == [0] * 3 + [90] * 3 + [180] * 3 + [3780] * 3
+        assert [p.marker for p in packets] == [False, False, True] * 4
+
+
+async def test_what_is_lost_is_sent_again_on_the_rtx_stream(viewer: Viewer) -> None:
+    """A NACK brings the packet back with its original number in front (RFC 4588)."""
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        await watch(bench, viewer)
+        packets = await viewer.until(3)
+
+        await viewer.send_rtcp(nack(1, packets[0].ssrc, (packets[1].seq,)))
+        again = (await viewer.until(4))[3]
+
+        assert again.ssrc != packets[0].ssrc
+        assert again.payload_type != packets[0].payload_type
+        assert again.payload == packets[1].seq.to_bytes(2, "big") + packets[1].payload
+        assert again.time == packets[1].time
+
+
+async def test_a_lost_picture_is_answered_from_the_cache(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PLI brings the cached keyframe, stamped later than all before."""
+    monkeypatch.setattr("gateway.relay.feedback.KEYFRAME_EVERY_S", 0.0)
+    async with running() as bench:
+        first = unit(0, keyframe=True)
+        bench.stream.deliver(first)
+        await watch(bench, viewer)
+        packets = await viewer.until(3)
+
+        await viewer.send_rtcp(pli(1, packets[0].ssrc))
+        packets = await viewer.until(6)
+
+        assert [p.payload for p in packets[3:]] == list(first.payloads)
+        assert packets[3].time > packets[2].time
+        assert packets[3].seq == (packets[2].seq + 1) & 0xFFFF
+
+
+async def test_the_same_offer_again_gets_the_same_answer(viewer: Viewer) -> None:
+    """A console that sends an offer twice opens one session."""
+    async with running() as bench:
+        offer = await viewer.offer()
+
+        first, second = await asyncio.gather(bench.answer(offer), bench.answer(offer))
+
+        assert first == second
+        assert bench.desk.sessions == 1
+
+
+async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
+    """The session ends, the stream has no reader, and the same id is refused from then on."""
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        await watch(bench, viewer)
+        offer = viewer.peer.localDescription.sdp
+
+        await viewer.peer.close()
+        await bench.until(lambda: bench.desk.sessions == 0)
+
+        assert bench.stream.readers == 0
+        assert bench.byes == [Bye(KEY, "closed")]
+        with pytest.raises(ViewerRejected) as refusal:
+            await bench.answer(offer)
+        assert refusal.value.code == 410
+
+
+async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word for the silence time the session ends by itself."""
+    monkeypatch.setattr("gateway.relay.session.SILENCE_S", 0.2)
+    monkeypatch.setattr("gateway.relay.session.REPORT_S", 0.05)
+    async with running() as bench:
+        await watch(bench, viewer)
+
+        await bench.until(lambda: bench.desk.sessions == 0)
+
+        assert bench.byes == [Bye(KEY, "silence")]
+
+
+async def test_a_bye_ends_the_session(viewer: Viewer) -> None:
+    """The viewer's own bye is not answered with another."""
+    async with running() as bench:
+        await watch(bench, viewer)
+
+        bench.desk.leave(Bye(KEY, "viewer"))
+        await bench.until(lambda: bench.desk.sessions == 0)
+
+        assert bench.byes == []
+
+
+async def test_a_bye_during_set_up_ends_it(viewer: Viewer) -> None:
+    """A viewer who leaves before ICE is through is let go at once."""
+    async with running() as bench:
+        await bench.answer(await viewer.offer())
+
+        bench.desk.leave(Bye(KEY, "viewer"))
+
+        await bench.until(lambda: bench.desk.sessions == 0)
+
+
+async def test_the_limit_of_viewers_holds(viewer: Viewer) -> None:
+    """One more than allowed is refused with 486, the first is unharmed."""
+    async with running() as bench:
+        bench.limits = Limits(viewers=1)
+        offer = await viewer.offer()
+        await bench.answer(offer)
+
+        with pytest.raises(ViewerRejected) as refusal:
+            await bench.answer(offer, SessionKey("v-other", "session-2"))
+
+        assert refusal.value.code == 486
+        assert bench.desk.sessions == 1
+
+
+async def test_an_unknown_camera_is_refused(viewer: Viewer) -> None:
+    """404, and nothing is left of the attempt."""
+    async with running() as bench:
+        offer = await viewer.offer()
+
+        with pytest.raises(ViewerRejected) as refusal:
+            await bench.answer(offer, camera="c99")
+
+        assert refusal.value.code == 404
+        assert bench.desk.sessions == 0
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        b"\x16",
+        bytes([22]) + bytes(200),  # a DTLS handshake record
+        b"\x15\xfe\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x02\x28",  # a DTLS alert
+        bytes([0x80, 200]) + bytes(26),
+        b"\xff" * 64,
+        bytes(2000),
+    ],
+    ids=["empty", "short", "handshake", "alert", "rtcp", "junk", "oversized"],
+)
+async def test_a_strangers_datagram_changes_nothing(viewer: Viewer, datagram: bytes) -> None:
+    """Whatever an outsider throws at the port, the call goes on."""
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        await watch(bench, viewer)
+        await viewer.until(3)
+        pair = viewer.transport.transport._connection._nominated[1]
+        loop = asyncio.get_running_loop()
+        stranger, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=(pair.local_addr[0], 0)
+        )
+
+        for _ in range(20):
+            stranger.sendto(datagram, pair.remote_addr)
+        bench.stream.deliver(unit(1))
+        packets = await viewer.until(6)
+
+        assert packets[5].payload[1] == 1
+        assert viewer.peer.connectionState == "connected"
+        stranger.close()
