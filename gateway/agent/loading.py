@@ -12,6 +12,7 @@ from pydantic_settings import SettingsError
 from gateway.agent.documents import faults_of, parse_toml
 from gateway.agent.mistakes import unknown_key
 from gateway.agent.settings import ENV_PREFIX, Settings
+from gateway.ingest.policy import DEFAULT_PORTS, Policy
 from gateway.model.errors import ConfigRejected, Fault
 
 
@@ -36,6 +37,11 @@ def load_settings(path: Path) -> Settings:
     if faults:
         raise ConfigRejected(tuple(faults))
     return settings
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return which camera URLs *settings* lets us open."""
+    return Policy(settings.cameras.networks, DEFAULT_PORTS | frozenset(settings.cameras.ports))
 
 
 def _strange_variables(environment: Mapping[str, str]) -> list[Fault]:

@@ -54,10 +54,13 @@ VIETNAMESE = {
     "tls": "Chứng thư và khóa phải đi cùng nhau.",
     "network": "Không phải dải mạng.",
     "url.scheme": "Địa chỉ phải bắt đầu bằng rtsp:// hoặc rtsps://.",
-    "url.credentials": "Không ghi tên và mật khẩu trong địa chỉ.",
+    "url.userinfo": "Không ghi tên và mật khẩu trong địa chỉ.",
     "url.host": "Địa chỉ thiếu tên máy.",
     "url.port": "Cổng phải là số từ 1 đến 65535.",
-    "url.characters": "Địa chỉ có ký tự không được phép.",
+    "url.control": "Địa chỉ có ký tự không được phép.",
+    "url.length": "Địa chỉ quá dài.",
+    "url.path": "Đường dẫn có ký tự phải viết dạng %XX.",
+    "url.network": "Địa chỉ không thuộc dải mạng camera được phép.",
     "url.fragment": "Địa chỉ không được có dấu #.",
     "secret.missing": "Không tìm thấy mật khẩu trong thư mục bí mật.",
     "secret.permissions": "Tệp mật khẩu phải chỉ chủ sở hữu đọc được (chmod 600).",
@@ -185,7 +188,7 @@ def _rules_in(annotation: object) -> Iterator[object]:
 
 
 def _given(at: tuple[str | int, ...], code: str, given: object) -> str:
-    if any(SECRET.search(str(step)) for step in at) or code == "url.credentials":
+    if any(SECRET.search(str(step)) for step in at) or code == "url.userinfo":
         return ""
     if given is None or (isinstance(given, dict | list | tuple | BaseModel) and code != "type"):
         return ""

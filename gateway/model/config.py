@@ -57,7 +57,7 @@ class SecretRef(Document):
 def _camera_url(url: str) -> str:
     """Return *url* if it is written as a camera's address must be; where it leads is policy."""
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise PydanticCustomError("url.characters", "it may hold printable ASCII only, no spaces")
+        raise PydanticCustomError("url.control", "it may hold printable ASCII only, no spaces")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -73,7 +73,7 @@ def _url_mistake(parts: SplitResult, port: int | None) -> PydanticCustomError | 
         return PydanticCustomError("url.scheme", "it must begin with rtsp:// or rtsps://")
     if "@" in parts.netloc:
         return PydanticCustomError(
-            "url.credentials", "user and password stand in username and password, not in the url"
+            "url.userinfo", "user and password stand in username and password, not in the url"
         )
     if not parts.hostname:
         return PydanticCustomError("url.host", "it names no host")

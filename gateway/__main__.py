@@ -1,0 +1,5 @@
+"""``python -m gateway`` is ``camera-gateway``."""
+
+from gateway.cli import main
+
+main()
