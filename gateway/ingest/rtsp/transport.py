@@ -1,0 +1,86 @@
+"""How RTP is to travel: the `Transport` and `Session` headers, written and read. No I/O.
+
+References: RFC 2326 §12.39 and §12.37.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+DEFAULT_TIMEOUT_S = 60.0
+"""Of a session whose server names none (RFC 2326 §12.37)."""
+
+LONGEST_SESSION_ID = 256
+
+_PAIR = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,6})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What the server has agreed to.
+
+    Attributes:
+        interleaved: Channels of RTP and RTCP in the RTSP connection; None over UDP.
+        server_ports: Its UDP ports of RTP and RTCP; None if not told.
+    """
+
+    interleaved: tuple[int, int] | None = None
+    server_ports: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An RTSP session of ours.
+
+    Attributes:
+        id: As the server named it.
+        timeout_s: How long the server keeps it without hearing from us.
+        transport: ``tcp`` (interleaved) or ``udp``.
+    """
+
+    id: str
+    timeout_s: float
+    transport: str
+
+
+def ask_interleaved(first: int) -> str:
+    """Return the header that asks for RTP within the connection, on *first* and the next."""
+    return f"RTP/AVP/TCP;unicast;interleaved={first}-{first + 1}"
+
+
+def ask_udp(rtp_port: int) -> str:
+    """Return the header that asks for UDP to *rtp_port*, RTCP to the next."""
+    return f"RTP/AVP;unicast;client_port={rtp_port}-{rtp_port + 1}"
+
+
+def read_transport(text: str) -> Transport:
+    """Return what the header says. Never raises; what is out of range counts as not said."""
+    fields: dict[str, str] = {}
+    for part in text.partition(",")[0].split(";")[:32]:
+        name, _, value = part.partition("=")
+        fields.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return Transport(
+        interleaved=_pair(fields.get("interleaved", ""), 255),
+        server_ports=_pair(fields.get("server_port", ""), 65_535),
+    )
+
+
+def read_session(text: str) -> tuple[str, float] | None:
+    """Return session id and time-out in seconds, or None if the header names no session."""
+    name = text.partition(";")[0].strip()
+    if not 0 < len(name) <= LONGEST_SESSION_ID or not all("!" <= char <= "~" for char in name):
+        return None
+    match = _TIMEOUT.search(text)
+    timeout_s = float(match[1]) if match else DEFAULT_TIMEOUT_S
+    return name, timeout_s or DEFAULT_TIMEOUT_S
+
+
+def _pair(text: str, most: int) -> tuple[int, int] | None:
+    match = _PAIR.fullmatch(text)
+    if match is None:
+        return None
+    first = int(match[1])
+    second = int(match[2]) if match[2] else first + 1
+    return (first, second) if first <= most and second <= most and first != second else None

@@ -1,0 +1,88 @@
+"""Keeping a playing session alive, and noticing when it is not.
+
+Three things at once: the session's keep-alive, receiver reports, and the watch on the clock of
+the last packet, which also notices a half-open connection.
+
+References: RFC 2326 §10.8 and §12.37; the fault list (A8, A9).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from gateway.ingest.rtsp.exchange import Exchange
+from gateway.ingest.rtsp.reception import Reception
+from gateway.ingest.rtsp.tcp import Connection
+from gateway.ingest.rtsp.transport import Session
+from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+
+REPORT_S = 5.0
+SHORTEST_KEEP_ALIVE_S = 0.5
+LONGEST_KEEP_ALIVE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What it takes to keep one session."""
+
+    exchange: Exchange
+    connection: Connection
+    session: Session
+    url: str
+    methods: frozenset[str]
+    reception: Reception
+    send_rtcp: Callable[[bytes], None]
+    clock: Clock
+
+    async def run(self, stall_s: float) -> NoReturn:
+        """Keep the session until it breaks.
+
+        Raises:
+            SourceStalled: No RTP for *stall_s* seconds, or the camera has hung up.
+            GatewayError: The camera has ended the session in another way.
+        """
+        failure: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_alive(), name=f"keep-alive:{self.url}")
+                group.create_task(self._report(), name=f"receiver-report:{self.url}")
+                await self._watch(stall_s)
+        except* GatewayError as broken:
+            failure = broken
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+        assert failure is not None
+        raise failure
+
+    async def _watch(self, stall_s: float) -> NoReturn:
+        while True:
+            silent_s = self.clock.now() - self.reception.heard_s
+            if silent_s >= stall_s:
+                raise SourceStalled(Reason.STALLED, f"no RTP for {stall_s:g} s")
+            await self.connection.ended(timeout_s=stall_s - silent_s)
+
+    async def _keep_alive(self) -> NoReturn:
+        pause_s = min(max(self.session.timeout_s / 2, SHORTEST_KEEP_ALIVE_S), LONGEST_KEEP_ALIVE_S)
+        method = "GET_PARAMETER" if "GET_PARAMETER" in self.methods else "OPTIONS"
+        while True:
+            await self.clock.sleep(pause_s)
+            try:
+                response = await self.exchange.ask(method, self.url, {"Session": self.session.id})
+            except SourceUnavailable as error:
+                if error.reason is not Reason.TIMEOUT:
+                    raise
+                continue  # some never answer while they play; whether RTP flows decides
+            if response.status == 454:
+                raise SourceUnavailable(Reason.STALLED, "the camera has forgotten the session")
+            if response.status >= 400:
+                method = "OPTIONS"
+
+    async def _report(self) -> NoReturn:
+        while True:
+            await self.clock.sleep(REPORT_S)
+            self.send_rtcp(self.reception.report(self.clock.now()))

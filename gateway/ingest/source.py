@@ -1,0 +1,128 @@
+"""One profile of one camera, as a source of access units: policy, client, assembler, timeline.
+
+Runs once until it breaks; who runs it again is not its business. Its timeline and its counters
+live on from run to run.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from pydantic import SecretStr
+
+from gateway.ingest.assemble import Assembler
+from gateway.ingest.policy import Policy, Target
+from gateway.ingest.rtsp.auth import Login
+from gateway.ingest.rtsp.client import RtspClient
+from gateway.ingest.rtsp.exchange import Account
+from gateway.ingest.rtsp.ledger import LoginLedger
+from gateway.ingest.timeline import Timeline
+from gateway.model.config import CameraConfig, StreamConfig
+from gateway.model.errors import SourceUnavailable
+from gateway.model.media import SourceCounters
+from gateway.model.reasons import Reason
+from gateway.ports import Clock, Sink
+
+
+class RtspSource:
+    """`gateway.ports.Source` over RTSP.
+
+    Args:
+        camera: Whose stream; its user, device and whether Basic is allowed.
+        stream: Which URL and transport.
+        password: The secret behind `camera.password`.
+        policy: Where cameras may be.
+        ledger: Counts failed logins; one for all sources.
+        payload_bytes: Largest RTP payload that comes out.
+        tls: How to speak TLS; None: without verifying the camera's certificate.
+    """
+
+    def __init__(
+        self,
+        camera: CameraConfig,
+        stream: StreamConfig,
+        *,
+        password: SecretStr | None,
+        policy: Policy,
+        ledger: LoginLedger,
+        payload_bytes: int,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._camera = camera
+        self._stream = stream
+        self._login: Login | None = None
+        if camera.username is not None:
+            secret = password if password is not None else SecretStr("")
+            self._login = Login(camera.username, secret, camera.allow_basic)
+        self._policy = policy
+        self._ledger = ledger
+        self._payload_bytes = payload_bytes
+        self._clock = clock
+        self._tls = tls
+        self._counters = SourceCounters()
+        self._timeline = Timeline(self._counters)
+        self._known: Target | None = None
+
+    @property
+    def counters(self) -> SourceCounters:
+        """What has been counted since the source was made."""
+        return self._counters
+
+    async def run(self, sink: Sink) -> None:
+        """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
+        counters, clock = self._counters, self._clock
+        async with self._client(await self._resolve()) as client:
+            await client.connect()
+            await client.options()
+            description = await client.describe()
+            await client.setup(description, self._stream.transport)
+            counters.sessions += 1
+            self._timeline.new_session()
+            assembler = Assembler(
+                description.video,
+                payload_type=description.payload_type,
+                timeline=self._timeline,
+                counters=counters,
+                payload_bytes=self._payload_bytes,
+            )
+
+            def take(packets: list[bytes]) -> None:
+                for unit in assembler.take(packets, clock.now()):
+                    sink.deliver(unit)
+
+            sink.opened(description.video)
+            try:
+                await client.play(take)
+                await client.stay(stall_s=self._stream.stall_s)
+            finally:
+                self._count(client)
+
+    async def check(self) -> None:
+        """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
+        async with self._client(await self._resolve()) as client:
+            await client.connect()
+            await client.options()
+            await client.describe()
+
+    def _client(self, target: Target) -> RtspClient:
+        device = self._camera.device or target.host
+        account = Account(device, self._login, self._ledger)
+        return RtspClient(target, account=account, clock=self._clock, tls=self._tls)
+
+    async def _resolve(self) -> Target:
+        """Return where the camera is; where it was, when nobody can say now."""
+        try:
+            self._known = await self._policy.resolve(self._stream.url)
+        except SourceUnavailable as error:
+            if self._known is None or error.reason is not Reason.DNS_FAILED:
+                raise
+        return self._known
+
+    def _count(self, client: RtspClient) -> None:
+        """Add what the transports have counted in this run."""
+        if client.connection is not None:
+            self._counters.resyncs += client.connection.wire.resyncs
+            self._counters.discarded += client.connection.wire.strangers
+        if client.udp is not None:
+            self._counters.discarded += client.udp.reorder.discarded + client.udp.strangers
