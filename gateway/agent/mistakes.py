@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -26,6 +26,9 @@ PATTERNS = {
     r"^[a-z0-9-]{1,32}$": "1 to 32 of a-z, 0-9 and -",
     r"^[a-z0-9-]{4,40}$": "4 to 40 of a-z, 0-9 and -",
     r"^[0-9]{2}$": "two digits",
+    r"^[^\s/@]+$": "a host's name or address alone",
+    r"^/[!-~]*$": "a path that begins with /",
+    r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
     r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$": "secret: and a name, e.g. secret:nvr1",
 }
 """What the patterns of `gateway.model` allow, in words."""
@@ -79,7 +82,7 @@ _KINDS = {
 }
 _RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _LENGTH = ("string_too_long", "string_too_short", "too_long", "too_short")
-_BOUNDS = ("ge", "gt", "le", "lt", "min_length", "max_length")
+_BOUNDS = {"ge": "min", "min_length": "min", "le": "max", "max_length": "max"}
 _LONGEST_GIVEN = 60
 
 
@@ -96,12 +99,13 @@ def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
         return unknown_key(at, model)
     if code == "missing":
         return Fault(pointer(at), code, "this is required and is not there")
-    allowed = _allowed(code, line, field_at(model, at))
+    field = field_at(model, at)
+    bounds = _bounds(field) if code in ("range", "length") and field is not None else {}
+    allowed = _sentence(code, bounds) if bounds else _allowed(code, line)
     given = _given(at, code, line["input"])
-    args: dict[str, str | int | float] = {"got": given} if given else {}
-    context = (line.get("ctx") or {}).items()
-    args |= {name: bound for name, bound in context if isinstance(bound, str | int | float)}
-    return Fault(pointer(at), code, f"{given}: {allowed}" if given else allowed, args)
+    if not given:
+        return Fault(pointer(at), code, allowed, bounds)
+    return Fault(pointer(at), code, f"{given}: {allowed}", {"got": given, **bounds})
 
 
 def field_at(model: type[BaseModel], at: tuple[str | int, ...]) -> FieldInfo | None:
@@ -154,26 +158,30 @@ def unknown_key(at: tuple[str | int, ...], model: type[BaseModel]) -> Fault:
     return Fault(pointer(at), "unknown_key", f"there is no such key; {advice}")
 
 
-def _allowed(code: str, line: ErrorDetails, field: FieldInfo | None) -> str:
-    if code in ("range", "length") and field is not None:
-        return _bounds(code, field) or line["msg"]
+def _allowed(code: str, line: ErrorDetails) -> str:
+    context = line.get("ctx") or {}
     if code == "pattern":
-        pattern = str((line.get("ctx") or {}).get("pattern", ""))
+        pattern = str(context.get("pattern", ""))
         return f"it must be {PATTERNS.get(pattern, pattern)}"
     if code == "choice":
-        return f"it must be {(line.get('ctx') or {}).get('expected')}"
+        return f"it must be {context.get('expected')}"
     message = line["msg"].replace("Input should", "it must")
     return message[:1].lower() + message[1:]
 
 
-def _bounds(code: str, field: FieldInfo) -> str:
+def _sentence(code: str, bounds: Mapping[str, object]) -> str:
+    what = "length" if code == "length" else "value"
+    return f"the {what} must be from {bounds['min']} to {bounds['max']}"
+
+
+def _bounds(field: FieldInfo) -> dict[str, str | int | float]:
     rules = [*field.metadata, *_rules_in(field.annotation)]
-    found = {name: getattr(rule, name) for rule in rules for name in _BOUNDS if hasattr(rule, name)}
-    least = found.get("ge", found.get("gt", found.get("min_length")))
-    most = found.get("le", found.get("lt", found.get("max_length")))
-    if least is None or most is None:
-        return ""
-    return f"the {'length' if code == 'length' else 'value'} must be from {least} to {most}"
+    bounds: dict[str, str | int | float] = {}
+    for rule in rules:
+        for word, name in _BOUNDS.items():
+            if getattr(rule, word, None) is not None:
+                bounds[name] = getattr(rule, word)
+    return bounds if len(bounds) == len(set(_BOUNDS.values())) else {}
 
 
 def _rules_in(annotation: object) -> Iterator[object]:
@@ -195,4 +203,6 @@ def _given(at: tuple[str | int, ...], code: str, given: object) -> str:
     if isinstance(given, dict | list | tuple):
         return "a table" if isinstance(given, dict) else "a list"
     text = scrub(repr(given) if isinstance(given, str) else str(given))
+    if "://" in text and "@" in text:  # whatever else is wrong, a password may stand in it
+        return ""
     return text if len(text) <= _LONGEST_GIVEN else text[:_LONGEST_GIVEN] + "…"

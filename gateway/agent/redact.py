@@ -23,7 +23,8 @@ _PLACES = (
     # rtsp://user:password@host; unencoded @ and / in passwords are common, so up to the last @
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@"), rf"\g<1>{HIDDEN}@"),
     (re.compile(r"(?i)\b((?:proxy-)?authorization\b[\"']?\s*[:=]\s*)[^\r\n]+"), _HIDE),
-    (re.compile(r"(?i)\b((?:Digest|Basic|Bearer)\s+)(?:username=|[\w+/.=-]{8,})[^\r\n]*"), _HIDE),
+    (re.compile(r"\b(Digest\s+)\w+=[^\r\n]+"), _HIDE),
+    (re.compile(r"\b((?:Basic|Bearer)\s+)[\w+/.=-]{8,}"), _HIDE),
     (re.compile(r"(?i)((?:password|passwd|pwd|pass)=)[^&\s\"']*"), _HIDE),
 )
 

@@ -58,30 +58,37 @@ def _camera_url(url: str) -> str:
     """Return *url* if it is written as a camera's address must be; where it leads is policy."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise PydanticCustomError("url.control", "it may hold printable ASCII only, no spaces")
+    if not url.startswith(("rtsp://", "rtsps://")):
+        raise PydanticCustomError("url.scheme", "it must begin with rtsp:// or rtsps://")
     try:
         parts = urlsplit(url)
-        port = parts.port
     except ValueError:
-        raise PydanticCustomError("url.port", "a port is a number from 1 to 65535") from None
-    if mistake := _url_mistake(parts, port):
+        raise PydanticCustomError("url.host", "it names no host") from None
+    if mistake := _url_mistake(parts):
         raise mistake
     return url
 
 
-def _url_mistake(parts: SplitResult, port: int | None) -> PydanticCustomError | None:
-    if parts.scheme not in ("rtsp", "rtsps"):
-        return PydanticCustomError("url.scheme", "it must begin with rtsp:// or rtsps://")
+def _url_mistake(parts: SplitResult) -> PydanticCustomError | None:
     if "@" in parts.netloc:
         return PydanticCustomError(
             "url.userinfo", "user and password stand in username and password, not in the url"
         )
     if not parts.hostname:
         return PydanticCustomError("url.host", "it names no host")
-    if port == 0:
+    if not _has_port(parts):
         return PydanticCustomError("url.port", "a port is a number from 1 to 65535")
     if parts.fragment:
         return PydanticCustomError("url.fragment", "a # has no meaning here; write it as %23")
     return None
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Return whether the port of *parts*, if there is one, can be one."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 CameraUrl = Annotated[str, Field(max_length=1024), AfterValidator(_camera_url)]
