@@ -41,6 +41,8 @@ class Stream:
         """What the source sends; what it sent last, while it is away; None if never known."""
         self.last_unit_s: float | None = None
         """When the last unit arrived, on the monotonic clock."""
+        self.opened_s: float | None = None
+        """When the source was opened last, on the monotonic clock."""
 
     @property
     def counters(self) -> SourceCounters:
@@ -105,7 +107,7 @@ class Stream:
         """Note what the source sends, and start every reader at its next keyframe."""
         self.video = video
         self._gop.forget()
-        self.last_unit_s = self._clock.now()
+        self.opened_s = self._clock.now()
         for reader in self._readers:
             reader.interrupt()
         self._opened.set()

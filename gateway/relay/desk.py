@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from gateway.media.stream import Stream
 from gateway.model.config import Limits
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
-from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Offer, SessionKey
+from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
 from gateway.relay.agree import Watchable, agree
 from gateway.relay.ice import Network, ice_servers, usable_candidates
 from gateway.relay.offer import CANDIDATES
@@ -20,6 +21,9 @@ from gateway.relay.session import Session
 
 PENDING = 8
 """Offers that may be in work at once; more are refused, existing viewers are not to suffer."""
+
+EARLY_S = 10.0
+"""How long candidates wait for the offer, or for the camera to open."""
 
 REMEMBERED = 256
 """Ended sessions whose offers are recognised when they come late."""
@@ -57,6 +61,7 @@ class Desk:
         self._ended = ended
         self._visits: dict[SessionKey, _Visit] = {}
         self._gone: OrderedDict[SessionKey, None] = OrderedDict()
+        self._early = _Early()
         self._opened: asyncio.Queue[_Visit] = asyncio.Queue(maxsize=1024)
 
     @property
@@ -109,21 +114,34 @@ class Desk:
             if isinstance(error, ViewerRejected):
                 log.info("offer refused", session=str(offer.key), error=str(error))
             raise
+        if offer.lasts_s is not None:
+            visit.session.last(offer.lasts_s)
+        early = self._early.take(offer.key)
+        await visit.session.add_candidates(usable_candidates(early, forbidden=self._forbidden))
         visit.answered.set_result(sdp)
         self._opened.put_nowait(visit)
         return Answer(offer.key, sdp)
 
     async def add_candidates(self, batch: Candidates) -> None:
-        """Take more addresses of a viewer; those of unknown sessions are ignored."""
+        """Take more addresses of a viewer.
+
+        They may come before our answer is made, or even before the offer; they are kept then.
+        """
         visit = self._visits.get(batch.key)
-        if visit is None or visit.session is None:
-            return
-        visit.candidates += len(batch.candidates)
-        if visit.candidates > CANDIDATES:
-            return
         lines = [c.candidate for c in batch.candidates if c.candidate]
-        usable = usable_candidates(lines, forbidden=self._forbidden)
-        await visit.session.add_candidates(usable)
+        if visit is None or visit.session is None:
+            self._early.keep(batch.key, lines)
+            return
+        visit.candidates += len(lines)
+        if visit.candidates <= CANDIDATES:
+            usable = usable_candidates(lines, forbidden=self._forbidden)
+            await visit.session.add_candidates(usable)
+
+    def extend(self, said: Extend) -> None:
+        """Let a session last longer; unknown ones are ignored."""
+        visit = self._visits.get(said.key)
+        if visit is not None and visit.session is not None:
+            visit.session.last(said.lasts_s)
 
     def leave(self, bye: Bye) -> None:
         """End a session because its viewer says so; unknown ones are ignored."""
@@ -203,3 +221,22 @@ class _Visit:
         self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.candidates = 0
         self.left = False
+
+
+class _Early:
+    """Candidates that came before their session, for a few seconds and a few sessions."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[SessionKey, tuple[float, list[str]]] = OrderedDict()
+
+    def keep(self, key: SessionKey, lines: list[str]) -> None:
+        """Add *lines* to what is kept for *key*."""
+        since_s, kept = self._kept.pop(key, (time.monotonic(), []))
+        self._kept[key] = since_s, [*kept, *lines][:CANDIDATES]
+        while len(self._kept) > PENDING * 4:
+            self._kept.popitem(last=False)
+
+    def take(self, key: SessionKey) -> list[str]:
+        """Return what is kept for *key*, unless it is too old, and forget it."""
+        since_s, lines = self._kept.pop(key, (0.0, []))
+        return lines if time.monotonic() - since_s <= EARLY_S else []

@@ -67,6 +67,7 @@ class Session:
         )
         self._feedback: Feedback | None = None
         self._why = ""
+        self._until_s = float("inf")
         self._leaving = asyncio.Event()
 
     async def open(self) -> str:
@@ -100,6 +101,10 @@ class Session:
         """End the session; *why* is what `run` returns. The first call counts."""
         self._why = self._why or why
         self._leaving.set()
+
+    def last(self, seconds: float) -> None:
+        """End the session by itself *seconds* from now, in place of what was said before."""
+        self._until_s = time.monotonic() + seconds
 
     async def add_candidates(self, candidates: tuple[RTCIceCandidate, ...]) -> None:
         """Check more addresses of the viewer."""
@@ -181,9 +186,12 @@ class Session:
 
     def _listen(self) -> None:
         assert self._feedback is not None
+        now_s = time.monotonic()
         heard_s = max(self._feedback.heard_s, self._association.heard_s)
-        if time.monotonic() - heard_s > SILENCE_S:
+        if now_s - heard_s > SILENCE_S:
             self.leave("silence")
+        elif now_s > self._until_s:
+            self.leave("expired")
 
     def _received(self, datagram: bytes) -> None:
         if self._feedback is not None:

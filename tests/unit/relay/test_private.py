@@ -1,0 +1,138 @@
+"""One test for each assumption about what is private to aiortc, aioice and pylibsrtp."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from importlib.metadata import version
+
+import pylibsrtp
+from aiortc import (
+    RTCCertificate,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceTransport,
+)
+
+from gateway.relay import private
+
+
+def test_the_versions_are_the_ones_looked_at() -> None:
+    """Another version means: look again, then change this test."""
+    assert (version("aiortc"), version("aioice")) == ("1.16.0", "0.13.0")
+
+
+def test_gcm_is_preferred_and_all_profiles_stay() -> None:
+    """AES-128-GCM, AES-256-GCM, then AES-CM for viewers without GCM."""
+    gatherer = RTCIceGatherer(iceServers=[])
+    dtls = RTCDtlsTransport(RTCIceTransport(gatherer), [RTCCertificate.generateCertificate()])
+
+    private.serve_dtls(dtls)
+
+    assert [profile.openssl_profile for profile in dtls._srtp_profiles] == [
+        b"SRTP_AEAD_AES_128_GCM",
+        b"SRTP_AEAD_AES_256_GCM",
+        b"SRTP_AES128_CM_SHA1_80",
+    ]
+    assert dtls._role == "server"
+
+
+async def test_a_protocols_datagrams_can_be_wrapped() -> None:
+    """Asyncio looks `datagram_received` up on the instance for every datagram."""
+    gatherer = RTCIceGatherer(iceServers=[])
+    await gatherer.gather()
+    seen: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
+    protocols = private.stun_protocols(gatherer)
+    for protocol in protocols:
+        private.wrap_datagrams(
+            protocol, lambda _inner: lambda data, _address: seen.put_nowait(data)
+        )
+
+    loop = asyncio.get_running_loop()
+    address = protocols[0].transport.get_extra_info("sockname")
+    sender, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, local_addr=(address[0], 0)
+    )
+    sender.sendto(b"hello", address)
+
+    async with asyncio.timeout(5):
+        assert await seen.get() == b"hello"
+    sender.close()
+    await RTCIceTransport(gatherer).stop()
+
+
+async def test_before_the_connection_nothing_is_nominated_checked_or_waiting() -> None:
+    """The three looks into aioice's connection."""
+    gatherer = RTCIceGatherer(iceServers=[])
+    ice = RTCIceTransport(gatherer)
+
+    assert private.nominated(ice) is None
+    assert not private.is_checked(gatherer, ("192.0.2.1", 5000))
+    assert private.waiting_datagrams(gatherer) == 0
+
+
+async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
+    """Nominated pair with a socket, checked address, SRTP sessions of both directions."""
+    ends = []
+    for _ in range(2):
+        gatherer = RTCIceGatherer(iceServers=[])
+        await gatherer.gather()
+        ice = RTCIceTransport(gatherer)
+        dtls = RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()])
+        ends.append((gatherer, ice, dtls))
+    (gatherer, ice, dtls), (far_gatherer, far_ice, far_dtls) = ends
+    private.serve_dtls(dtls)
+    ice._connection.ice_controlling = True
+    far_dtls._set_role("client")
+    for this, other in ((ice, far_gatherer), (far_ice, gatherer)):
+        for candidate in other.getLocalCandidates():
+            candidate.sdpMid = "0"
+            await this.addRemoteCandidate(candidate)
+        await this.addRemoteCandidate(None)
+
+    def parameters(of: RTCIceGatherer) -> RTCIceParameters:
+        return of.getLocalParameters()
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(
+            ice.start(parameters(far_gatherer)), far_ice.start(parameters(gatherer))
+        )
+        fingerprints: RTCDtlsParameters = far_dtls.getLocalParameters()
+        await asyncio.gather(dtls.start(fingerprints), far_dtls.start(dtls.getLocalParameters()))
+
+    nominated = private.nominated(ice)
+    assert nominated is not None
+    transport, address = nominated
+    assert transport.get_extra_info("socket") is not None
+    assert private.is_checked(gatherer, address)
+    outbound, _ = private.srtp_sessions(dtls)
+    _, inbound = private.srtp_sessions(far_dtls)
+    packet = bytes([0x80, 96, 0, 1]) + bytes(8) + b"payload"
+    assert inbound.unprotect(outbound.protect(packet)) == packet
+    for _, each_ice, each_dtls in ends:
+        await each_dtls.stop()
+        await each_ice.stop()
+
+
+def test_in_place_srtp_writes_what_pylibsrtp_would() -> None:
+    """The same session parameters give the same bytes."""
+    key = os.urandom(28)
+
+    def session() -> pylibsrtp.Session:
+        profile = pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+        return pylibsrtp.Session(
+            pylibsrtp.Policy(
+                key=key, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile
+            )
+        )
+
+    packet = bytes([0x80, 96, 0, 1]) + bytes(8) + os.urandom(500)
+    srtp = private.InPlaceSrtp(session())
+
+    srtp.buffer[100 : 100 + len(packet)] = packet
+    srtp.length[0] = len(packet)
+    assert srtp.protect(srtp.handle, srtp.base + 100, srtp.length) == 0
+
+    assert bytes(srtp.buffer[100 : 100 + srtp.length[0]]) == session().protect(packet)
