@@ -1,0 +1,152 @@
+"""Parameter sets of x264 and x265, read without decoding, and remembered."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.model.media import Codec
+from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.packet import Malformed
+from gateway.rtp.payload import separate
+from gateway.rtp.picture import Picture
+from gateway.rtp.sets import MAX_SETS, ParameterSets
+
+CODECS: tuple[Codec, ...] = ("h264", "h265")
+SPS, PPS = (
+    b"\x67\x42\xc0\x1e\xd9\x00\xa0\x3d\xb0\x11\0\0\x03\0\x01\0\0\x03\0\x32\x0f\x16\x2e\x48",
+    b"\x68\xce",
+)
+
+KNOWN: list[tuple[Codec, str, Picture]] = [
+    (
+        "h264",
+        "67640029acd940780227e5c044000003000400000300c83c60c658",
+        Picture(1920, 1080, "High", 100, "4.1", 2, False),
+    ),
+    (
+        "h264",
+        "6742c01ed900a03db011000003000100000300320f162e48",
+        Picture(640, 480, "Baseline", 66, "3.0", 0, False),
+    ),
+    (
+        "h264",
+        "6764001eace402c0936022000003000200000300643e285490",
+        Picture(704, 576, "High", 100, "3.0", 0, True),
+    ),
+    (  # with HRD parameters
+        "h264",
+        "674d4032eca014005ad8088000000300800000193020007a12000f427261803c60c658",
+        Picture(2560, 1440, "Main", 77, "5.0", 2, False),
+    ),
+    (  # 4:4:4, odd cropping
+        "h264",
+        "67f4000d919b282a33c7c5e022000003000200000300641e28532c",
+        Picture(322, 182, "High 4:4:4", 244, "1.3", 2, False),
+    ),
+    (
+        "h265",
+        "420101016000000300900000030000030078a003c08010e596566924caf0168080000003008000000c84",
+        Picture(1920, 1080, "Main", 1, "4.0", 2, False),
+    ),
+    (
+        "h265",
+        "420101022000000300900000030000030096a0014420079936592a4932bc05a02000000300200000030321",
+        Picture(2592, 1944, "Main 10", 2, "5.0", 0, False),
+    ),
+    (
+        "h265",
+        "42010101600000030040000003000003005aa0058200905964a924caf0168680000003008000000c84",
+        Picture(704, 576, "Main", 1, "3.0", 0, True),
+    ),
+]
+
+
+def sps_of(width_mbs: int, height_mbs: int) -> bytes:
+    """Return a Baseline SPS of that many macroblocks, without cropping or VUI."""
+    bits = "1" + "1" + "011" + "1" + "0"  # id 0, log2 4, order type 2, one reference, no gaps
+    for value in (width_mbs, height_mbs):  # ue(v) of value - 1 is value, with zeros before it
+        bits += f"{value:0{2 * value.bit_length() - 1}b}"
+    bits += "1" + "0" + "0" + "0" + "1"
+    body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8))
+    return b"\x67\x42\x00\x1e" + body
+
+
+@pytest.mark.parametrize(("codec", "sps", "picture"), KNOWN)
+def test_an_sps_is_read(codec: Codec, sps: str, picture: Picture) -> None:
+    """Size after cropping, profile, level, B-frames and fields, as the encoder was told."""
+    assert GRAMMARS[codec].picture(bytes.fromhex(sps)) == picture
+    assert not picture.oversized
+
+
+@pytest.mark.parametrize(("codec", "sps", "picture"), KNOWN)
+def test_an_sps_cut_off_is_malformed(codec: Codec, sps: str, picture: Picture) -> None:
+    """However short, it is refused or read as far as the picture goes."""
+    whole = bytes.fromhex(sps)
+    for end in range(1, len(whole)):
+        with contextlib.suppress(Malformed):
+            said = GRAMMARS[codec].picture(whole[:end])
+            assert (said.width, said.height) == (picture.width, picture.height)
+
+
+def test_a_decompression_bomb_is_seen() -> None:
+    """16384 x 16384 is larger than anything we would decode; 4096 x 2304 is not."""
+    bomb = GRAMMARS["h264"].picture(sps_of(1_024, 1_024))
+    largest = GRAMMARS["h264"].picture(sps_of(256, 144))
+
+    assert (bomb.width, bomb.height, bomb.oversized) == (16_384, 16_384, True)
+    assert (largest.width, largest.height, largest.oversized) == (4_096, 2_304, False)
+
+
+def test_baseline_without_vui_has_no_b_frames() -> None:
+    """The profile forbids them, whatever else is unknown."""
+    assert GRAMMARS["h264"].picture(sps_of(40, 30)).reordered == 0
+
+
+@given(body=st.binary(max_size=80), codec=st.sampled_from(CODECS))
+def test_any_bytes_are_read_or_malformed(body: bytes, codec: Codec) -> None:
+    """Nothing else is ever raised, and sizes are positive."""
+    grammar = GRAMMARS[codec]
+    head = b"\x67" if codec == "h264" else b"\x42\x01"
+    with contextlib.suppress(Malformed):
+        grammar.set_id(head + body)
+    with contextlib.suppress(Malformed):
+        picture = grammar.picture(head + body)
+        assert picture.width > 0
+        assert picture.height > 0
+
+
+def test_the_newest_of_each_id_is_kept() -> None:
+    """An SPS of the same id replaces the old; another PPS id stands beside it."""
+    sets = ParameterSets(GRAMMARS["h264"], (SPS, PPS), limit=1_180)
+    second_pps, newer = b"\x68\x5c", sps_of(20, 15)
+
+    sets.learn(second_pps)
+    sets.learn(newer)
+
+    (payload,) = sets.payloads
+    assert separate(GRAMMARS["h264"].shape, payload) == [newer, PPS, second_pps]
+    assert sets.picture is not None
+    assert (sets.picture.width, sets.picture.height) == (320, 240)
+
+
+def test_until_all_kinds_are_known_there_is_nothing_to_send() -> None:
+    """An SPS alone lets no decoder start."""
+    assert ParameterSets(GRAMMARS["h264"], (SPS,), limit=1_180).payloads == ()
+
+
+def test_sets_too_large_together_go_one_by_one() -> None:
+    """No aggregate above the payload limit."""
+    assert ParameterSets(GRAMMARS["h264"], (SPS, PPS), limit=26).payloads == (SPS, PPS)
+
+
+@given(st.lists(st.binary(max_size=40)), st.sampled_from(CODECS))
+def test_any_sets_are_survived(nals: list[bytes], codec: Codec) -> None:
+    """Hostile sets neither raise nor pile up."""
+    sets = ParameterSets(GRAMMARS[codec], nals, limit=1_180)
+
+    assert len(sets.payloads) <= MAX_SETS
+    assert len(sets._newest) <= MAX_SETS
