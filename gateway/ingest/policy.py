@@ -153,7 +153,7 @@ class Policy:
             return "url.port", f"port {port} is not among {sorted(self.ports)}"
         literal: Address | None = None
         if match["host"].startswith("[") or _NUMERIC.fullmatch(host.rpartition(".")[2]):
-            literal = _literal(host)
+            literal = _literal(match["host"].lower())
             if literal is None:
                 return "url.host", f"{host} is not a plain IP address"
             if not self._permits(literal):
@@ -171,8 +171,8 @@ class Policy:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the address spelled *host*: four decimal numbers, or IPv6. No other spelling."""
+    """Return the address spelled *host*: four decimal numbers, or [IPv6]. No other spelling."""
     try:
-        return IPv6Address(host) if ":" in host else IPv4Address(host)
+        return IPv6Address(host[1:-1]) if host.startswith("[") else IPv4Address(host)
     except ValueError:
         return None

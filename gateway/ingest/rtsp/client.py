@@ -20,7 +20,6 @@ import ssl
 import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Literal, NoReturn, Self
 
 import structlog
@@ -30,7 +29,7 @@ from gateway.ingest.rtsp.causes import of_status
 from gateway.ingest.rtsp.exchange import Account, Exchange
 from gateway.ingest.rtsp.reception import Reception
 from gateway.ingest.rtsp.sdp import Description, read_description
-from gateway.ingest.rtsp.tcp import Connection, Packets, connect, ignore
+from gateway.ingest.rtsp.tcp import ANSWER_S, Connection, Packets, connect, ignore
 from gateway.ingest.rtsp.transport import (
     Session,
     ask_interleaved,
@@ -56,7 +55,7 @@ class Offered:
     Attributes:
         methods: What it understands; empty if it does not say.
         server: Its name for itself.
-        authenticated: Whether it has asked for the login already, and accepted it.
+        authenticated: Whether it has already asked for the login.
     """
 
     methods: frozenset[str]
@@ -67,7 +66,7 @@ class Offered:
 class RtspClient:
     """One connection to one camera; steps in the order of the module's example.
 
-    Every step raises what `gateway.ports.Source.run` may raise.
+    Every step raises what `gateway.ports.Source.run` may raise, within *answer_s* per request.
 
     Attributes:
         reception: What has been heard of the stream.
@@ -76,12 +75,16 @@ class RtspClient:
     """
 
     def __init__(
-        self, target: Target, *, account: Account, clock: Clock, tls: ssl.SSLContext | None = None
+        self,
+        target: Target,
+        *,
+        account: Account,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        answer_s: float = ANSWER_S,
     ) -> None:
-        self._target = target
-        self._account = account
-        self._clock = clock
-        self._tls = tls
+        self._target, self._account, self._clock = target, account, clock
+        self._tls, self._answer_s = tls, answer_s
         self._held = ExitStack()
         self._exchange: Exchange | None = None
         self._session: Session | None = None
@@ -96,12 +99,7 @@ class RtspClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._on_rtp = ignore
         try:
             await self.teardown()
@@ -111,9 +109,8 @@ class RtspClient:
                 await self.connection.abort()
 
     async def connect(self) -> None:
-        """Open the connection, over TLS for ``rtsps``."""
         self.connection = await connect(self._target, self._tls)
-        self._exchange = Exchange(self.connection, self._account)
+        self._exchange = Exchange(self.connection, self._account, self._answer_s)
 
     async def options(self) -> Offered:
         """Ask what the camera can do. One that does not know OPTIONS is not refused for it."""

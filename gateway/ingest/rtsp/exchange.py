@@ -12,7 +12,7 @@ from gateway.ingest.rtsp.auth import LOCKED_S, Credentials, Login, read_challeng
 from gateway.ingest.rtsp.causes import BUSY_PAUSE_S, of_status
 from gateway.ingest.rtsp.ledger import LoginLedger
 from gateway.ingest.rtsp.message import Response, write_request
-from gateway.ingest.rtsp.tcp import ANSWER_S, Connection
+from gateway.ingest.rtsp.tcp import Connection
 from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
 
@@ -39,15 +39,16 @@ class Exchange:
         challenged: Whether the camera has asked for a login.
     """
 
-    def __init__(self, connection: Connection, account: Account) -> None:
+    def __init__(self, connection: Connection, account: Account, answer_s: float) -> None:
         self._connection = connection
+        self._answer_s = answer_s
         self._account = account
         self._credentials: Credentials | None = None
         self._cseq = 0
         self.challenged = False
 
     async def ask(
-        self, method: str, url: str, fields: dict[str, str], *, timeout_s: float = ANSWER_S
+        self, method: str, url: str, fields: dict[str, str], *, timeout_s: float | None = None
     ) -> Response:
         """Return the answer to a request, whatever its status but 401.
 
@@ -56,6 +57,7 @@ class Exchange:
             SourceUnavailable: No answer in time, or the camera has no session left.
             SourceStalled: The camera has hung up.
         """
+        timeout_s = self._answer_s if timeout_s is None else timeout_s
         response = await self._once(method, url, fields, timeout_s)
         if response.status != 401:
             return response

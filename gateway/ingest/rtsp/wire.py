@@ -1,10 +1,9 @@
 """An RTSP connection's bytes taken apart: messages, and the RTP between them. No I/O.
 
-One buffer of fixed size is written by the transport and read in place. Whole RTP packets of the
-video are copied out of it once, in a tight loop; everything else is rare. After garbage the
-framing is found again by looking for a frame that can only be ours.
-
-What comes out does not depend on how the bytes were cut into reads.
+The transport writes into one buffer of fixed size, which is read in place. Whole RTP packets of
+the video are copied out once, in a tight loop; everything else is rare. After garbage the framing
+is found again by looking for a frame that can only be ours. What comes out does not depend on how
+the bytes were cut into reads.
 
 References: RFC 2326 §10.12 (interleaved binary data); RFC 3550 §5.1 and §6.4 (first bytes).
 """
@@ -26,6 +25,9 @@ BUFFER_BYTES = 262_144
 MOST_GARBAGE_BYTES = 1_048_576
 """Skipped without finding the framing again before the connection is given up."""
 
+CHANNELS = 32
+"""Cameras number theirs from 0; a higher one is garbage that happens to begin with ``$``."""
+
 _DOLLAR = 0x24
 _STARTS = (
     b"RTSP/1.0 ",
@@ -39,17 +41,13 @@ _STARTS = (
     b"TEARDOWN ",
 )
 _LONGEST_START = max(map(len, _STARTS))
+_FOLLOWS = bytes({_DOLLAR, *b"\r\n", *(start[0] for start in _STARTS)})
+"""First bytes of whatever may stand behind a frame."""
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one read has brought, in order within each kind.
-
-    Attributes:
-        rtp: Whole RTP packets of the video.
-        rtcp: Whole RTCP packets of the video.
-        messages: Responses and requests.
-    """
+    """What one read has brought: the video's RTP and RTCP packets, and messages, each in order."""
 
     rtp: list[bytes] = field(default_factory=list)
     rtcp: list[bytes] = field(default_factory=list)
@@ -109,41 +107,67 @@ class Wire:
         """Take all that is complete; return where the rest begins."""
         if self.broken is not None:
             return end
-        at, start = -1, 0
-        while at != start:  # until nothing more can be taken
-            at = start
-            if self._lost:
-                start = self._seek(at, end)
-                continue
-            start = self._frames(at, end, batch)
-            if start < end and (self._head is not None or self._buffer[start] != _DOLLAR):
-                start = self._message(start, end, batch)
-        return at
+        at = 0
+        while True:
+            before = (at, self._lost)
+            at = self._seek(at, end) if self._lost else self._frames(at, end, batch)
+            if at < end and not self._lost:
+                at = self._message(at, end, batch)
+            if (at, self._lost) == before:
+                return at
 
     def _frames(self, at: int, end: int, batch: Batch) -> int:
         """Take the frames that stand at *at* one behind the other. This is the hot loop."""
         if self._head is not None:
             return at
-        buffer, view, video = self._buffer, self._view, self._rtp_channel
+        buffer, view = self._buffer, self._view
+        video, payload_type = self._rtp_channel, self._payload_type
         keep = batch.rtp.append
-        while end - at >= 4 and buffer[at] == _DOLLAR:
+        while end - at >= 6 and buffer[at] == _DOLLAR:
             stop = at + 4 + (buffer[at + 2] << 8 | buffer[at + 3])
-            if stop > end:
-                break
-            channel = buffer[at + 1]
-            if channel == video:
+            if (
+                buffer[at + 1] == video
+                and buffer[at + 5] & 0x7F == payload_type
+                and buffer[at + 4] >> 6 == 2
+            ):
+                if stop > end:
+                    break
                 keep(bytes(view[at + 4 : stop]))
-            elif channel == self._rtcp_channel:
-                batch.rtcp.append(bytes(view[at + 4 : stop]))
+                at = stop
             else:
-                self.strangers += 1
-            at = stop
+                start, at = at, self._odd_frame(at, stop, end, batch)
+                if at == start or self._lost:
+                    break
         return at
+
+    def _odd_frame(self, at: int, stop: int, end: int, batch: Batch) -> int:
+        """Take a frame that is not plainly the video's, if something sensible follows it.
+
+        Else its length cannot be trusted: the framing is lost, and nothing behind it is.
+        """
+        known = self._buffer[at + 4] >> 6 == 2 and self._buffer[at + 1] < CHANNELS
+        if known or stop - at < 4 + 8:
+            if stop >= end:
+                return at
+            known = self._buffer[stop] in _FOLLOWS
+        if not known:
+            self._lost = True
+            self.resyncs += 1
+            return at + 1
+        if self._buffer[at + 1] == self._rtcp_channel:
+            batch.rtcp.append(bytes(self._view[at + 4 : stop]))
+        elif self._buffer[at + 1] == self._rtp_channel:
+            batch.rtp.append(bytes(self._view[at + 4 : stop]))
+        else:
+            self.strangers += 1
+        return stop
 
     def _message(self, at: int, end: int, batch: Batch) -> int:
         """Take the message at *at* if it is complete; else say where to go on."""
         buffer = self._buffer
         if self._head is None:
+            if buffer[at] == _DOLLAR:
+                return at
             if buffer[at] in b"\r\n":  # some servers end bodies with an empty line too many
                 return _past_line_ends(buffer, at, end)
             if not self._starts_message(at, end):
