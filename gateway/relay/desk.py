@@ -12,18 +12,17 @@ import structlog
 from gateway.media.stream import Stream
 from gateway.model.config import Limits
 from gateway.model.errors import ViewerRejected
+from gateway.model.health import RelaySample
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
 from gateway.relay.agree import Watchable, agree
+from gateway.relay.early import Early
 from gateway.relay.ice import Network, ice_servers, usable_candidates
 from gateway.relay.offer import CANDIDATES
 from gateway.relay.session import Session
 
 PENDING = 8
 """Offers that may be in work at once; more are refused, existing viewers are not to suffer."""
-
-EARLY_S = 10.0
-"""How long candidates wait for the offer, or for the camera to open."""
 
 REMEMBERED = 256
 """Ended sessions whose offers are recognised when they come late."""
@@ -61,13 +60,28 @@ class Desk:
         self._ended = ended
         self._visits: dict[SessionKey, _Visit] = {}
         self._gone: OrderedDict[SessionKey, None] = OrderedDict()
-        self._early = _Early()
+        self._early = Early()
+        self._gone_bytes = 0
+        self._sampled = (0, time.monotonic())
         self._opened: asyncio.Queue[_Visit] = asyncio.Queue(maxsize=1024)
 
     @property
     def sessions(self) -> int:
         """How many viewers are served or being set up."""
         return len(self._visits)
+
+    def sample(self) -> RelaySample:
+        """Return what the viewers take; the rate is that since the last sample."""
+        now_s = time.monotonic()
+        sessions = [visit.session for visit in self._visits.values() if visit.session]
+        sent_bytes = self._gone_bytes + sum(session.sent_bytes for session in sessions)
+        before_bytes, before_s = self._sampled
+        self._sampled = (sent_bytes, now_s)
+        return RelaySample(
+            sessions=len(sessions),
+            relayed=sum(session.relayed for session in sessions),
+            kbps=(sent_bytes - before_bytes) * 8 / 1000 / max(now_s - before_s, 1e-3),
+        )
 
     def viewers(self, camera: str) -> int:
         """How many of them watch *camera*."""
@@ -204,6 +218,7 @@ class Desk:
             why = await visit.session.run()
         finally:
             self._visits.pop(key, None)
+            self._gone_bytes += visit.session.sent_bytes
             self._gone[key] = None
             while len(self._gone) > REMEMBERED:
                 self._gone.popitem(last=False)
@@ -221,22 +236,3 @@ class _Visit:
         self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.candidates = 0
         self.left = False
-
-
-class _Early:
-    """Candidates that came before their session, for a few seconds and a few sessions."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[SessionKey, tuple[float, list[str]]] = OrderedDict()
-
-    def keep(self, key: SessionKey, lines: list[str]) -> None:
-        """Add *lines* to what is kept for *key*."""
-        since_s, kept = self._kept.pop(key, (time.monotonic(), []))
-        self._kept[key] = since_s, [*kept, *lines][:CANDIDATES]
-        while len(self._kept) > PENDING * 4:
-            self._kept.popitem(last=False)
-
-    def take(self, key: SessionKey) -> list[str]:
-        """Return what is kept for *key*, unless it is too old, and forget it."""
-        since_s, lines = self._kept.pop(key, (0.0, []))
-        return lines if time.monotonic() - since_s <= EARLY_S else []

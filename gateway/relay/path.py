@@ -49,6 +49,11 @@ class Path:
         if self._socket is not None:
             self._socket.setblocking(False)
 
+    @property
+    def relayed(self) -> bool:
+        """Whether there is no socket of our own: packets go through TURN."""
+        return self._socket is None
+
     def close(self) -> None:
         """Give the descriptor back."""
         if self._socket is not None:

@@ -66,9 +66,20 @@ class Session:
             rtx_ssrc=secrets.randbits(31) | 1 << 31,
         )
         self._feedback: Feedback | None = None
+        self._sender: Sender | None = None
         self._why = ""
         self._until_s = float("inf")
         self._leaving = asyncio.Event()
+
+    @property
+    def sent_bytes(self) -> int:
+        """Payload bytes sent so far."""
+        return 0 if self._sender is None else self._sender.octets
+
+    @property
+    def relayed(self) -> bool:
+        """Whether the packets go through a TURN server."""
+        return self._sender is not None and self._sender.path.relayed
 
     async def open(self) -> str:
         """Open our side and return the answer.
@@ -146,6 +157,7 @@ class Session:
             pace_bps=self._agreed.pace_bps,
             ready=lambda: reader.resume(),
         )
+        self._sender = sender
         reader = Reader(sender.take)
         self._feedback = Feedback(
             sender, keyframe=lambda: self.stream.replay(reader, sender.last_90k)

@@ -1,0 +1,142 @@
+"""Where the broker is and how we prove to each other who we are.
+
+Plain text goes to this machine only. With TLS the broker's certificate is always checked, name
+included, against the given authority; there is no way to switch that off.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import ssl
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from cryptography import x509
+from pydantic import Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.model.config import Document
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+
+RETRY_FILES_S = 30.0
+"""How soon changed certificate files are looked at again."""
+
+
+class Tls(Document):
+    """Files in PEM form, read anew for each connection, so that they can be replaced.
+
+    Attributes:
+        ca_file: The authorities that may have signed the broker's certificate.
+        cert_file: Our own certificate, if the broker wants one.
+        key_file: Its key.
+    """
+
+    ca_file: Path
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise PydanticCustomError("tls.pair", "cert_file and key_file go together")
+        return self
+
+
+class BrokerAddress(Document):
+    """One broker.
+
+    Attributes:
+        host: Name or address; with TLS it must stand in the broker's certificate.
+        port: TCP port.
+        tls: None: plain, and then `host` must be this machine.
+        username: If the broker wants one.
+        password: Goes with it.
+        transport: ``websockets`` passes firewalls that let only HTTPS through.
+        path: Of the websocket.
+    """
+
+    host: Annotated[str, Field(min_length=1, max_length=253)]
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8883
+    tls: Tls | None = None
+    username: Annotated[str, Field(max_length=256)] | None = None
+    password: SecretStr | None = None
+    transport: Literal["tcp", "websockets"] = "tcp"
+    path: Annotated[str, Field(pattern=r"^/[!-~]*$", max_length=256)] = "/mqtt"
+
+    @model_validator(mode="after")
+    def _plain_stays_at_home(self) -> Self:
+        if self.tls is None and not _is_loopback(self.host):
+            raise PydanticCustomError(
+                "broker.plain",
+                "without tls the broker must be on this machine (localhost, 127.0.0.1, ::1), "
+                "not {host}",
+                {"host": self.host},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _password_needs_username(self) -> Self:
+        if self.password is not None and self.username is None:
+            raise PydanticCustomError("broker.username", "a password without a username")
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def context_of(tls: Tls) -> ssl.SSLContext:
+    """Return the TLS settings of one connection. Reads files.
+
+    Raises:
+        BrokerUnavailable: A file cannot be used; somebody may replace it, so we try again.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and name
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(tls.ca_file)
+        if tls.cert_file is not None:
+            context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_passphrase)
+    except OSError as error:  # ssl.SSLError is one
+        detail = f"certificate files cannot be used: {error.strerror or error}"
+        raise BrokerUnavailable(Reason.TLS_FAILED, detail, pause_s=RETRY_FILES_S) from None
+    return context
+
+
+def own_certificate_fault(tls: Tls | None, now: dt.datetime) -> BrokerUnavailable | None:
+    """Return what is wrong with the dates of our own certificate at *now*, if anything.
+
+    A broker that refuses a certificate says little; this says which date it is about.
+    """
+    if tls is None or tls.cert_file is None:
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificate(tls.cert_file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now > ends:
+        reason, detail = Reason.TLS_EXPIRED, f"our certificate ended {ends:%Y-%m-%d %H:%M} UTC"
+    elif now < begins:
+        reason, detail = (
+            Reason.TLS_NOT_YET_VALID,
+            f"our certificate begins {begins:%Y-%m-%d %H:%M} UTC",
+        )
+    else:
+        return None
+    return BrokerUnavailable(reason, detail, pause_s=RETRY_FILES_S)
+
+
+def _no_passphrase() -> str:
+    """Refuse encrypted keys instead of asking on a terminal that is not there."""
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
