@@ -1,0 +1,60 @@
+"""Starts the console: ``python -m gateway.console --settings FILE``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from gateway.aio.clock import SystemClock
+from gateway.console.server import Console
+from gateway.console.settings import Settings, load
+from gateway.model.errors import ConfigRejected
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM; return the exit code: 0, or 2 for wrong settings."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.console", description=__doc__)
+    parser.add_argument("--settings", type=Path, help="TOML file; see docs/console.md")
+    chosen = parser.parse_args()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
+    try:
+        settings = load(chosen.settings)
+    except ConfigRejected as error:
+        sys.stderr.writelines(f"{fault}\n" for fault in error.faults)
+        return 2
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: Settings) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    await Console(settings, clock=SystemClock()).run(_say_ready)
+
+
+def _say_ready(url: str) -> None:
+    """Tell whoever started us, on standard output, in one line of JSON."""
+    sys.stdout.write(json.dumps({"ready": True, "url": url}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

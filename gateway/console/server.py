@@ -1,0 +1,228 @@
+"""The console's server: one connection to the broker, many browsers, and what lies between.
+
+Composition only: letters go to the register or to the session they belong to, changes go to every
+browser's outbox, and everything ends when `Console.run` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from aiohttp import WSCloseCode, web
+from aiohttp.typedefs import Handler
+
+from gateway.aio.supervise import supervise
+from gateway.aio.tally import Tally
+from gateway.console import messages
+from gateway.console.browser import Browser
+from gateway.console.calls import Calls
+from gateway.console.guard import add_headers, is_same_origin, only_hosts
+from gateway.console.outbox import Outbox
+from gateway.console.page import PageFile, page_files
+from gateway.console.register import Change, Register
+from gateway.console.settings import Settings
+from gateway.console.views import BrokerView
+from gateway.model.errors import MessageRejected, TransientError
+from gateway.model.signalling import SessionKey
+from gateway.mqtt.link import Link, delays
+from gateway.mqtt.topics import CENTRE_INBOX, Place, parse
+from gateway.mqtt.wire import Stamp
+from gateway.mqtt.wire_rtc import read_gateway
+from gateway.ports import Clock, Letter, Publication
+
+MOST_BROWSERS = 64
+"""Of one server; a command centre has a few dozen desks."""
+
+SWEEP_S = 5.0
+"""How often it is looked whether health has become too old."""
+
+RETRY_CEILING_S = 15.0
+"""The centre's own broker is near and one: no need to be as patient as a thousand gateways."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """One browser's place."""
+
+    socket: web.WebSocketResponse
+    calls: Calls
+    outbox: Outbox
+
+
+class Console:
+    """Runs the server.
+
+    Args:
+        settings: Where and with whom.
+        clock: Monotonic.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._register = Register(clock=clock, wall_ms=wall_ms)
+        self._seats: dict[str, _Seat] = {}
+        self._files = page_files()
+        self._ice = tuple(each.value for each in settings.ice)
+        self._broker = BrokerView(up=False, since_ms=wall_ms())
+        self._unreadable = Tally("console", "message not readable", clock=clock)
+        self._epoch, self._number = wall_ms(), 0
+        self._link = Link(
+            settings.broker,
+            client_id=settings.client_id,
+            subscriptions=CENTRE_INBOX,
+            deliver=self.deliver,
+            greet=self._greet,
+            clock=clock,
+        )
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until cancelled; *ready* is told the page's address once browsers can come.
+
+        On the way out every browser is sent away first, so that its byes reach the gateways.
+        """
+        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=2.0)
+        async with asyncio.TaskGroup() as group:
+            children = [
+                group.create_task(self._linked(), name="link"),
+                group.create_task(self._aged(), name="ages"),
+            ]
+            try:
+                await runner.setup()
+                listen = self._settings.listen
+                await web.TCPSite(runner, listen.address, listen.port).start()
+                ready(_address(runner))
+                await asyncio.Event().wait()
+            finally:
+                await runner.cleanup()
+                for child in children:
+                    child.cancel()
+
+    def deliver(self, letter: Letter) -> None:
+        """Take a letter of the broker."""
+        place = parse(letter.topic)
+        if place is None:
+            return
+        try:
+            if place.key is not None:
+                self._signalled(place, place.key, letter)
+            else:
+                change = self._register.take(place, letter)
+                if change is not None:
+                    self._tell(change)
+        except MessageRejected as error:
+            self._unreadable.add(f"{letter.topic}: {error.detail}")
+
+    def failed(self, error: TransientError, again_in_s: float) -> None:
+        """The link has broken (as a `Witness`)."""
+        del again_in_s
+        log.info("broker_away", reason=error.reason)
+        self._turn(up=False)
+
+    def _greet(self) -> tuple[Publication, ...]:
+        self._turn(up=True)
+        return ()
+
+    def _turn(self, *, up: bool) -> None:
+        if up == self._broker.up:
+            return
+        self._broker = BrokerView(up=up, since_ms=wall_ms())
+        for seat in self._seats.values():
+            seat.outbox.turn(self._broker)
+
+    def _signalled(self, place: Place, key: SessionKey, letter: Letter) -> None:
+        seat = self._seats.get(key.viewer)
+        if seat is not None:
+            said = read_gateway(key, letter.payload, letter.content_type)
+            seat.calls.heard(place.gateway, said)
+
+    def _tell(self, change: Change) -> None:
+        for seat in self._seats.values():
+            seat.outbox.note(change)
+
+    def _stamp(self) -> Stamp:
+        self._number += 1
+        return Stamp(wall_ms(), self._epoch, self._number)
+
+    async def _linked(self) -> None:
+        await supervise(
+            self._link.run,
+            name="broker",
+            clock=self._clock,
+            witness=self,
+            delays=lambda: delays(0.5, RETRY_CEILING_S),
+        )
+
+    async def _aged(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            for change in self._register.aged():
+                self._tell(change)
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[only_hosts(self._settings.listen.hosts)])
+        app.on_response_prepare.append(add_headers)
+        app.on_shutdown.append(self._send_away)
+        app.router.add_get("/ws", self._browse)
+        for path, file in self._files.items():
+            app.router.add_get(path, _answer(file))
+        return app
+
+    async def _browse(self, request: web.Request) -> web.WebSocketResponse:
+        if not is_same_origin(request):
+            raise web.HTTPForbidden(text="Only this server's own page may ask.\n")
+        if len(self._seats) >= MOST_BROWSERS:
+            raise web.HTTPServiceUnavailable(text="All seats are taken.\n")
+        socket = web.WebSocketResponse(heartbeat=15.0, max_msg_size=messages.TEXT_BYTES)
+        await socket.prepare(request)
+        viewer = f"v-{secrets.token_hex(8)}"
+        outbox = Outbox(self._register)
+        calls = Calls(
+            viewer,
+            bus=self._link,
+            register=self._register,
+            stamp=self._stamp,
+            ice=self._ice,
+            tell=outbox.signal,
+        )
+        outbox.signal(messages.hello(viewer, self._ice, wall_ms()))
+        outbox.turn(self._broker)
+        outbox.snapshot()
+        self._seats[viewer] = _Seat(socket, calls, outbox)
+        log.info("browser_came", viewer=viewer, seats=len(self._seats))
+        try:
+            await Browser(socket, calls, outbox).run()
+        finally:
+            del self._seats[viewer]
+        return socket
+
+    async def _send_away(self, _app: web.Application) -> None:
+        for seat in tuple(self._seats.values()):
+            await seat.socket.close(code=WSCloseCode.GOING_AWAY, message=b"stopping")
+
+
+def wall_ms() -> int:
+    """Return the wall clock in milliseconds, for showing and stamping."""
+    return round(datetime.now(UTC).timestamp() * 1000)
+
+
+def _address(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _answer(file: PageFile) -> Handler:
+    async def answer(request: web.Request) -> web.Response:
+        headers = {"ETag": f'"{file.tag}"', "Cache-Control": "no-cache"}
+        if file.tag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=file.body, headers={**headers, "Content-Type": file.content_type})
+
+    return answer

@@ -1,0 +1,124 @@
+"""Settings of the console: where it listens, which broker it hears, which ICE servers it names.
+
+From one TOML file and the environment (``CAMERA_CONSOLE__BROKER__PASSWORD=...``, which wins).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.console.guard import LOOPBACK
+from gateway.model.config import Document
+from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.signalling import IceServer
+from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.wire import faults_of
+
+Url = Annotated[str, StringConstraints(pattern=r"^(stun|turn|turns):[^\s]+$", max_length=256)]
+HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]
+
+
+class Listen(Document):
+    """``[listen]``: where browsers find the page.
+
+    Attributes:
+        address: To bind to. Anything but this machine needs `open_to_network`.
+        port: 0 takes a free one, which is said when ready.
+        names: Host names browsers may use for this server, besides its address.
+        open_to_network: The page has no login of its own: say so only behind a proxy that has
+            one, or on a network where everybody may watch.
+    """
+
+    address: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8090
+    names: tuple[HostName, ...] = ()
+    open_to_network: bool = False
+
+    @model_validator(mode="after")
+    def _stays_at_home(self) -> Self:
+        try:
+            loopback = ipaddress.ip_address(self.address).is_loopback
+        except ValueError:
+            raise PydanticCustomError("address", "address must be an IP address") from None
+        if not loopback and not self.open_to_network:
+            raise PydanticCustomError(
+                "listen.open",
+                "the page has no login of its own; set open_to_network to listen on {address}",
+                {"address": self.address},
+            )
+        return self
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """What may stand in a request's Host."""
+        return frozenset({self.address, *self.names}) | LOOPBACK
+
+
+class Ice(Document):
+    """``[[ice]]``: a STUN or TURN server for browsers and gateways."""
+
+    urls: Annotated[tuple[Url, ...], Field(min_length=1, max_length=8)]
+    username: str | None = None
+    credential: SecretStr | None = None
+
+    @property
+    def value(self) -> IceServer:
+        """As signalling knows it."""
+        return IceServer(self.urls, self.username, self.credential)
+
+
+class Settings(BaseSettings):
+    """All of it.
+
+    Attributes:
+        client_id: MQTT client id; two consoles at one broker need two.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix="CAMERA_CONSOLE__",
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
+
+    listen: Listen = Listen()
+    broker: BrokerAddress
+    client_id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{4,40}$")] = "console"
+    ice: Annotated[tuple[Ice, ...], Field(max_length=8)] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file; nothing else is looked at."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load(path: Path | None) -> Settings:
+    """Return the settings in the TOML file *path*, or of the environment alone.
+
+    Raises:
+        ConfigRejected: With every fault.
+    """
+    try:
+        tree = tomllib.loads(path.read_text()) if path else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigRejected((Fault("", "file", f"{path}: {error}"),)) from None
+    try:
+        return Settings(**tree)
+    except ValidationError as error:
+        raise ConfigRejected(faults_of(error)) from None
