@@ -115,9 +115,11 @@ def _video_section(mid: str, codec: OfferedCodec, numbers: Numbers, local: Local
             f"a=rtpmap:{repeats} rtx/90000",
             f"a=fmtp:{repeats} apt={number}",
             f"a=ssrc-group:FID {numbers.ssrc} {numbers.rtx_ssrc}",
-            f"a=ssrc:{numbers.rtx_ssrc} cname:camera",
         ]
+    # Chromium takes the first SSRC for the media, whatever the group says.
     lines.append(f"a=ssrc:{numbers.ssrc} cname:camera")
+    if repeats is not None:
+        lines.append(f"a=ssrc:{numbers.rtx_ssrc} cname:camera")
     lines += [f"a=candidate:{candidate}" for candidate in local.candidates]
     return [*lines, "a=end-of-candidates"]
 

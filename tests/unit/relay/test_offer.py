@@ -123,6 +123,17 @@ def test_the_answer_is_one_that_aiortc_reads() -> None:
     assert [c.ip for c in video.ice_candidates] == ["10.0.0.1"]
 
 
+def test_the_medias_ssrc_comes_before_that_of_its_retransmissions() -> None:
+    """Chromium takes the first SSRC of a section for the media and shows nothing otherwise."""
+    offer = parse_offer(CHROMIUM)
+    codec = pick_codec(offer, "h264")
+    assert codec is not None
+
+    sdp = answer_sdp(offer, codec, Numbers(108, 11, 109, 22), LOCAL)
+
+    assert sdp.index("a=ssrc:11 ") < sdp.index("a=ssrc:22 ")
+
+
 @pytest.mark.parametrize(
     "line",
     [
