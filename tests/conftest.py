@@ -1,5 +1,8 @@
 """Fixtures that any test may use; each lives in the plugin of its name."""
 
 pytest_plugins = [
+    "tests.fixtures.gst",
+    "tests.fixtures.browser",
+    "tests.fixtures.broker",
     "tests.fixtures.viewer",
 ]

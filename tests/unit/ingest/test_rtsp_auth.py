@@ -10,8 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from gateway.ingest.rtsp.auth import Challenge, Credentials, Login, read_challenges, strongest
-from gateway.ingest.rtsp.ledger import LOCKED_S, MOST_ATTEMPTS, SOON_S, LoginLedger
+from gateway.ingest.rtsp.auth import (
+    LOCKED_S,
+    Challenge,
+    Credentials,
+    Login,
+    read_challenges,
+    strongest,
+)
+from gateway.ingest.rtsp.ledger import MOST_ATTEMPTS, SOON_S, LoginLedger
 from gateway.ingest.rtsp.message import Headers, Response
 from gateway.model.errors import SourceRefused
 from gateway.model.reasons import Reason

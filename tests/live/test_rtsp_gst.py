@@ -1,0 +1,202 @@
+"""Our RTSP client against GStreamer's server, which nobody here wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+from ipaddress import ip_network
+from itertools import pairwise
+from typing import Literal
+
+import pytest
+from pydantic import SecretStr
+
+from gateway.aio.clock import SystemClock
+from gateway.ingest.policy import Policy
+from gateway.ingest.rtsp.ledger import LoginLedger
+from gateway.ingest.source import RtspSource
+from gateway.model.config import CameraConfig, StreamConfig
+from gateway.model.errors import CodecUnsupported, SourceRefused, SourceStalled, TransientError
+from gateway.model.media import AccessUnit, VideoFormat
+from gateway.model.reasons import Reason
+from tests.fixtures.gst import PASSWORD, USER, GstServer, serving
+
+pytestmark = pytest.mark.live
+
+CLOCK = SystemClock()
+
+
+class Kept:
+    """A sink that says when it has as many units as wanted."""
+
+    def __init__(self, wanted: int) -> None:
+        self.video: VideoFormat | None = None
+        self.units: list[AccessUnit] = []
+        self.enough = asyncio.Event()
+        self._wanted = wanted
+
+    def opened(self, video: VideoFormat) -> None:
+        self.video = video
+
+    def deliver(self, unit: AccessUnit) -> None:
+        self.units.append(unit)
+        if len(self.units) == self._wanted:
+            self.enough.set()
+
+
+def source(
+    server: GstServer,
+    mount: str,
+    transport: Literal["auto", "tcp", "udp"] = "auto",
+    password: str | None = None,
+) -> RtspSource:
+    stream = StreamConfig(url=server.url(mount), transport=transport)
+    username = USER if password is not None else None
+    return RtspSource(
+        CameraConfig(id="c1", name="gst", username=username, streams=(stream,)),
+        stream,
+        password=SecretStr(password) if password is not None else None,
+        policy=Policy((ip_network("127.0.0.0/8"),), frozenset({server.port})),
+        ledger=LoginLedger(CLOCK),
+        payload_bytes=1180,
+        clock=CLOCK,
+    )
+
+
+async def watched(pulled: RtspSource, units: int = 40) -> Kept:
+    """Return what comes until there are *units* pictures."""
+    kept = Kept(units)
+    async with asyncio.timeout(20):
+        running = asyncio.create_task(pulled.run(kept))
+        done, _ = await asyncio.wait(
+            {running, waiting := asyncio.create_task(kept.enough.wait())},
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if running in done:
+            waiting.cancel()
+            await running
+        running.cancel()
+        await asyncio.wait([running])
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("mount", "transport"),
+    [("h264", "tcp"), ("h264", "udp"), ("h264udp", "auto"), ("mtu", "tcp"), ("h265", "tcp")],
+)
+async def test_pictures_come(
+    gst: GstServer, mount: str, transport: Literal["auto", "tcp", "udp"]
+) -> None:
+    """H.264 and H.265, over TCP and UDP, UDP where TCP is refused, packets of any size."""
+    pulled = source(gst, mount, transport)
+
+    kept = await watched(pulled)
+
+    times = [unit.time_90k for unit in kept.units]
+    assert kept.video is not None
+    assert kept.video.codec == ("h265" if mount == "h265" else "h264")
+    assert kept.units[0].keyframe
+    assert all(later > earlier for earlier, later in pairwise(times))
+    assert max(len(payload) for unit in kept.units for payload in unit.payloads) <= 1180
+    assert (pulled.counters.lost, pulled.counters.resyncs) == (0, 0)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_digest_is_accepted(
+    gst_digest: GstServer, transport: Literal["auto", "tcp", "udp"]
+) -> None:
+    """A foreign implementation of Digest takes ours, on every request of the session."""
+    kept = await watched(source(gst_digest, "h264", transport, PASSWORD), units=5)
+
+    assert kept.units
+
+
+async def test_a_wrong_password_is_told(gst_digest: GstServer) -> None:
+    """As such, and not as anything else."""
+    with pytest.raises(SourceRefused) as caught:
+        await source(gst_digest, "h264", password="wrong").check()
+
+    assert caught.value.reason is Reason.AUTH_FAILED
+
+
+async def test_an_absent_channel_and_another_codec_are_told(gst: GstServer) -> None:
+    """404 and JPEG, each by its name."""
+    with pytest.raises(SourceRefused) as absent:
+        await source(gst, "channel-99").check()
+    with pytest.raises(CodecUnsupported, match="JPEG"):
+        await source(gst, "jpeg").check()
+
+    assert absent.value.reason is Reason.NOT_FOUND
+
+
+async def test_a_frozen_server_is_a_stall_within_seven_seconds(gst: GstServer) -> None:
+    """The connection stays open, nothing comes any more (A8)."""
+    kept = Kept(5)
+    running = asyncio.create_task(source(gst, "h264").run(kept))
+    async with asyncio.timeout(20):
+        await kept.enough.wait()
+
+    gst.process.send_signal(signal.SIGSTOP)
+    began_s = CLOCK.now()
+    with pytest.raises(SourceStalled):
+        await running
+    gst.process.send_signal(signal.SIGCONT)
+
+    assert CLOCK.now() - began_s <= 7
+
+
+async def test_a_killed_camera_comes_back_on_the_same_timeline() -> None:
+    """Killed while playing, restarted on its port: the second run goes on in time (A2)."""
+    with serving() as server:
+        pulled = source(server, "h264")
+        kept = Kept(5)
+        running = asyncio.create_task(pulled.run(kept))
+        async with asyncio.timeout(20):
+            await kept.enough.wait()
+            server.process.kill()
+            with pytest.raises(TransientError):
+                await running
+        port = server.port
+    last = kept.units[-1].time_90k
+    with serving(port=port):
+        again = await watched(pulled, units=5)
+
+    assert again.units[0].time_90k > last
+
+
+async def test_a_giant_description_is_cut_off_without_growth() -> None:
+    """1.5 GB of body: ended at its header, and memory stays where it was (A21)."""
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 1500000000\r\n\r\n")
+        try:
+            while True:
+                writer.write(bytes(65_536))
+                await writer.drain()
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    stream = StreamConfig(url=f"rtsp://127.0.0.1:{port}/x")
+    pulled = RtspSource(
+        CameraConfig(id="c1", name="flood", streams=(stream,)),
+        stream,
+        password=None,
+        policy=Policy((ip_network("127.0.0.0/8"),), frozenset({port})),
+        ledger=LoginLedger(CLOCK),
+        payload_bytes=1180,
+        clock=CLOCK,
+    )
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    async with server, asyncio.timeout(6):
+        with pytest.raises(TransientError) as caught:
+            await pulled.check()
+
+    assert caught.value.reason is Reason.CORRUPT
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib <= 5 * 1024
