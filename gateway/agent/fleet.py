@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass, fields
 
 from gateway.agent.keeper import Keeper
+from gateway.agent.pictures import picture_of
 from gateway.media.gop import Gop
 from gateway.media.stream import Stream
 from gateway.model.config import CameraConfig, Limits, SiteConfig, StreamConfig
@@ -97,6 +98,7 @@ class Fleet:
         config, keeper = camera.config, camera.spokesman
         reason, since_s = keeper.state()
         stream = keeper.stream
+        picture = picture_of(stream)
         return CameraSnapshot(
             id=config.id,
             name=config.name,
@@ -111,6 +113,8 @@ class Fleet:
             counters=camera.counters(),
             viewers=self._viewers(config.id),
             codec=stream.video.codec if stream.video else None,
+            width=picture.width if picture else None,
+            height=picture.height if picture else None,
             last_unit_s=stream.last_unit_s,
             last_keyframe_s=stream.gop.keyframe_s,
             gop_s=stream.gop.length_s,

@@ -1,0 +1,39 @@
+"""How large a stream's pictures are, read from the parameter sets in front of its keyframe."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import lru_cache
+from itertools import takewhile
+
+from gateway.media.stream import Stream
+from gateway.model.media import Codec
+from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.packet import Malformed
+from gateway.rtp.payload import nal_units
+from gateway.rtp.picture import Picture
+from gateway.rtp.sets import ParameterSets
+
+LARGEST_BYTES = 1024
+"""Parameter sets are short; what is longer begins the picture itself."""
+
+
+def picture_of(stream: Stream) -> Picture | None:
+    """Return what *stream* shows; None until it has said so."""
+    video, units = stream.video, stream.gop.units
+    if video is None:
+        return None
+    leading: tuple[bytes, ...] = ()
+    if units:
+        payloads = takewhile(lambda payload: len(payload) <= LARGEST_BYTES, units[0].payloads)
+        leading = tuple(payloads)[:4]
+    return _picture(video.codec, leading) or _picture(video.codec, video.parameter_sets)
+
+
+@lru_cache(maxsize=1024)
+def _picture(codec: Codec, payloads: tuple[bytes, ...]) -> Picture | None:
+    sets = ParameterSets(GRAMMARS[codec], (), limit=LARGEST_BYTES)
+    with suppress(Malformed):  # the picture's own fragments follow; the sets came before them
+        for nal in nal_units(GRAMMARS[codec].shape, payloads):
+            sets.learn(nal)
+    return sets.picture
