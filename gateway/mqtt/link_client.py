@@ -12,6 +12,7 @@ import struct
 import paho.mqtt.client as paho
 from paho.mqtt.client import _WebsocketWrapper
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import MQTTException
