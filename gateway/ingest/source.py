@@ -87,14 +87,19 @@ class RtspSource:
                 payload_bytes=self._payload_bytes,
             )
 
+            pictured_s = clock.now()
+
             def take(packets: list[bytes]) -> None:
-                for unit in assembler.take(packets, clock.now()):
+                nonlocal pictured_s
+                now_s = clock.now()
+                for unit in assembler.take(packets, now_s):
+                    pictured_s = now_s
                     sink.deliver(unit)
 
             sink.opened(description.video)
             try:
                 await client.play(take)
-                await client.stay(stall_s=self._stream.stall_s)
+                await client.stay(stall_s=self._stream.stall_s, pictured_s=lambda: pictured_s)
             finally:
                 self._count(client)
 

@@ -9,15 +9,14 @@
         await client.stay(stall_s=5.0)
 
 Leaving the block, however it is left, tells the camera (bounded to `LEAVE_S`) and closes
-everything. Redirects are never followed.
-
-References: RFC 2326; RFC 7826 where cameras have taken it over.
+everything. Redirects are never followed. References: RFC 2326.
 """
 
 from __future__ import annotations
 
 import ssl
 import struct
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, NoReturn, Self
@@ -54,7 +53,6 @@ class Offered:
 
     Attributes:
         methods: What it understands; empty if it does not say.
-        server: Its name for itself.
         authenticated: Whether it has already asked for the login.
     """
 
@@ -113,7 +111,7 @@ class RtspClient:
         self._exchange = Exchange(self.connection, self._account, self._answer_s)
 
     async def options(self) -> Offered:
-        """Ask what the camera can do. One that does not know OPTIONS is not refused for it."""
+        """Ask what the camera can do; one that does not know OPTIONS is not refused for it."""
         exchange = self._asking()
         response = await exchange.ask("OPTIONS", self._target.url, {})
         if 300 <= response.status < 400 or response.status in (403, 453, 503):
@@ -162,12 +160,13 @@ class RtspClient:
             "PLAY", self._aggregate_url, {"Session": session.id, "Range": "npt=0.000-"}
         )
 
-    async def stay(self, *, stall_s: float) -> NoReturn:
-        """Keep the session alive until it breaks.
+    async def stay(
+        self, *, stall_s: float, pictured_s: Callable[[], float] | None = None
+    ) -> NoReturn:
+        """Keep the session alive until it breaks; *pictured_s* tells when the last picture came.
 
         Raises:
-            SourceStalled: No RTP for *stall_s* seconds, or the camera has hung up.
-            GatewayError: The camera has ended the session in another way.
+            GatewayError: No RTP or no picture for *stall_s*, or the camera has ended the session.
         """
         assert self.connection is not None
         upkeep = Upkeep(
@@ -179,6 +178,7 @@ class RtspClient:
             reception=self.reception,
             send_rtcp=self._send_rtcp,
             clock=self._clock,
+            pictured_s=pictured_s,
         )
         await upkeep.run(stall_s)
 

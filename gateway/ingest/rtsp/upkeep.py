@@ -28,7 +28,11 @@ LONGEST_KEEP_ALIVE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What it takes to keep one session."""
+    """What it takes to keep one session.
+
+    Attributes:
+        pictured_s: When the last whole picture came, by who assembles them; None: nobody does.
+    """
 
     exchange: Exchange
     connection: Connection
@@ -38,12 +42,13 @@ class Upkeep:
     reception: Reception
     send_rtcp: Callable[[bytes], None]
     clock: Clock
+    pictured_s: Callable[[], float] | None = None
 
     async def run(self, stall_s: float) -> NoReturn:
         """Keep the session until it breaks.
 
         Raises:
-            SourceStalled: No RTP for *stall_s* seconds, or the camera has hung up.
+            SourceStalled: No RTP or no picture for *stall_s*, or the camera has hung up.
             GatewayError: The camera has ended the session in another way.
         """
         failure: BaseException | None = None
@@ -61,10 +66,14 @@ class Upkeep:
 
     async def _watch(self, stall_s: float) -> NoReturn:
         while True:
-            silent_s = self.clock.now() - self.reception.heard_s
+            now_s = self.clock.now()
+            silent_s = now_s - self.reception.heard_s
             if silent_s >= stall_s:
                 raise SourceStalled(Reason.STALLED, f"no RTP for {stall_s:g} s")
-            await self.connection.ended(timeout_s=stall_s - silent_s)
+            blank_s = now_s - self.pictured_s() if self.pictured_s is not None else silent_s
+            if blank_s >= stall_s:
+                raise SourceStalled(Reason.CORRUPT, f"RTP, but no picture in it for {stall_s:g} s")
+            await self.connection.ended(timeout_s=stall_s - max(silent_s, blank_s))
 
     async def _keep_alive(self) -> NoReturn:
         pause_s = min(max(self.session.timeout_s / 2, SHORTEST_KEEP_ALIVE_S), LONGEST_KEEP_ALIVE_S)

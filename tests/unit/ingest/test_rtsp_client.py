@@ -22,6 +22,7 @@ from gateway.model.errors import (
 )
 from gateway.model.reasons import Reason
 from tests.unit.ingest.scripted import (
+    CLOCK,
     LOGIN,
     SDP,
     Camera,
@@ -259,6 +260,26 @@ async def test_no_rtp_is_a_stall() -> None:
 
     assert isinstance(error, SourceStalled)
     assert "no RTP" in error.detail
+
+
+async def test_rtp_without_pictures_is_a_stall_of_its_own() -> None:
+    """Packets come, but whoever assembles them gets no picture out."""
+
+    async def feed(made: Camera) -> None:
+        while True:
+            made.send(packet(1))
+            await asyncio.sleep(0.005)
+
+    async with asyncio.timeout(5), camera() as made, made.client() as client:
+        await opened(client)
+        await client.play(ignore)
+        feeding = asyncio.create_task(feed(made))
+        began_s = CLOCK.now()
+        with pytest.raises(SourceStalled) as caught:
+            await client.stay(stall_s=0.1, pictured_s=lambda: began_s)
+        feeding.cancel()
+
+    assert caught.value.reason is Reason.CORRUPT
 
 
 async def test_a_camera_that_hangs_up_while_playing_is_a_stall() -> None:
