@@ -1,4 +1,7 @@
-"""Says how the site is: presence and birth at once, health every minute, changes when they come."""
+"""When which report goes to the centre: presence, birth, health once a minute, changes at once.
+
+What a report says stands in health/ and mqtt/wire_*; this room knows only the occasions.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from gateway.health.host import Host
-from gateway.health.report import camera_health, counts
+from gateway.health.report import counts_of, health_of, visible_change
 from gateway.model.health import (
     CameraHealth,
     CameraSnapshot,
@@ -15,47 +18,53 @@ from gateway.model.health import (
     RelaySample,
     SiteHealth,
 )
-from gateway.model.reasons import Reason
-from gateway.mqtt import topics, wire_health, wire_site
+from gateway.mqtt import topics as tree
+from gateway.mqtt import wire_health, wire_site
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.topics import Topics
-from gateway.mqtt.wire_site import Abilities
+from gateway.mqtt.topics import Channel, Topics, publication
 from gateway.ports import Bus, Clock, Publication
 
 EVERY_S = 60.0
-"""Health of site and cameras."""
-
-LOOK_S = 1.0
-"""How often the cameras are looked at for changes."""
+"""Between two health reports."""
 
 CALM_S = 2.0
-"""A camera that has just changed must stay so for this long before it is told; what flaps is
-told by the minute."""
+"""How long a camera must stay as it is before the change is told; a stream that starts passes
+through several states within a second."""
+
+LOOK_S = 0.5
+"""Between two looks at the cameras; all of them take some microseconds each."""
+
+SETTLE_S = 10.0
+"""A camera that never stays calm is told about this often all the same."""
+
+_Beginning = tuple[float, tuple[CameraSnapshot, ...]]
 
 
 class Reporter:
-    """Tells the centre about one site.
+    """Says how the site fares.
 
     Args:
-        own: The gateway's topics.
-        machine: What does not change.
-        site: The site's name for people.
+        topics: Of this gateway.
+        machine: What it runs on.
+        site: Its name for people.
         abilities: What viewers can be offered.
         epochs: Numbers connections and messages.
-        snapshots: Looks at the cameras.
-        relay: Looks at the viewers.
-        link: Looks at the way to the centre.
-        host: Looks at the machine.
-        bus: Where it goes.
+        snapshots: Returns the cameras as they are now.
+        relay: Returns what the viewers take now.
+        link: Returns how the link fares.
+        host: The machine.
+        bus: Takes the reports.
+        clock: Monotonic.
+        every_s: Between two health reports.
     """
 
     def __init__(
         self,
-        own: Topics,
+        topics: Topics,
         *,
         machine: Machine,
         site: str,
-        abilities: Abilities,
+        abilities: wire_site.Abilities,
         epochs: Epochs,
         snapshots: Callable[[], tuple[CameraSnapshot, ...]],
         relay: Callable[[], RelaySample],
@@ -63,8 +72,9 @@ class Reporter:
         host: Host,
         bus: Bus,
         clock: Clock,
+        every_s: float = EVERY_S,
     ) -> None:
-        self._own = own
+        self._topics = topics
         self._machine = machine
         self._site = site
         self._abilities = abilities
@@ -75,97 +85,127 @@ class Reporter:
         self._host = host
         self._bus = bus
         self._clock = clock
-        self._told: dict[str, tuple[object, ...]] = {}
-        self._before: dict[str, CameraSnapshot] = {}
-        self._before_s = clock.now()
+        self._every_s = every_s
+        self._before: _Beginning = (clock.now(), snapshots())
+        self._told: dict[str, CameraHealth] = {}
+        self._unsettled: dict[str, tuple[CameraHealth, float, float]] = {}
+        self._listed = _list_of(self._before[1])
+
+    def will(self) -> Publication:
+        """What the broker says when we vanish. Begins an epoch; writes to the disk."""
+        return self._presence(wire_site.lost(self._epochs.renew()))
+
+    def greeting(self) -> Iterator[Publication]:
+        """What is said first on every connection: all that is retained, in this epoch."""
+        yield self._presence(wire_site.online(self._epochs.stamp(), self._machine))
+        yield self._birth()
+        yield from self._report()
+        for camera in self._health():
+            yield self._state(camera)
+
+    def farewell(self) -> Publication:
+        """The last word before we leave."""
+        return self._presence(wire_site.offline(self._epochs.stamp(), "stopping"))
 
     async def run(self) -> None:
         """Report until cancelled."""
-        # Each gateway has a moment of its own in the minute, the same after every start.
-        phase_s = zlib.crc32(self._own.gateway.encode()) % int(EVERY_S * 1000) / 1000
-        due_s = self._clock.now() + phase_s
+        due_s = self._clock.now() + self._phase_s()
         while True:
-            self._tell_changes()
-            if self._clock.now() >= due_s:
-                due_s += EVERY_S
-                self._tell_health()
             await self._clock.sleep(LOOK_S)
+            self._look()
+            if self._clock.now() >= due_s:
+                due_s += self._every_s
+                for report in self._report():
+                    self._bus.post(report)
+                self._before = (self._clock.now(), self._snapshots())
 
-    def will(self) -> Publication:
-        """Begin a new epoch and return what the broker says when we vanish."""
-        epoch = self._epochs.renew()
-        return topics.publication(topics.PRESENCE, self._own.presence, wire_site.lost(epoch))
+    def _phase_s(self) -> float:
+        """Return when in the minute this gateway reports: not when all the others do."""
+        return zlib.crc32(self._topics.gateway.encode()) % 1000 / 1000 * self._every_s
 
-    def greeting(self) -> Iterator[Publication]:
-        """Yield what is said first on each connection: that we are here, what we have."""
-        online = wire_site.online(self._epochs.stamp(), self._machine)
-        yield topics.publication(topics.PRESENCE, self._own.presence, online)
-        cameras = self._snapshots()
-        birth = wire_site.birth(
-            self._epochs.stamp(),
-            self._machine,
-            site=self._site,
-            cameras=cameras,
-            abilities=self._abilities,
-        )
-        yield topics.publication(topics.BIRTH, self._own.birth, birth)
-        self._told.clear()  # the broker may have lost what it retained
-        for snapshot in cameras:
-            self._told[snapshot.id] = _essence(snapshot)
-            yield self._state(self._judged(snapshot))
-
-    def farewell(self) -> Publication:
-        """Return the last word before a clean disconnect."""
-        offline = wire_site.offline(self._epochs.stamp(), "stopping")
-        return topics.publication(topics.PRESENCE, self._own.presence, offline)
-
-    def _tell_changes(self) -> None:
+    def _look(self) -> None:
+        """Tell what has changed and calmed down; nothing while nobody hears it."""
         if not self._bus.connected:
             return
-        calm_s = self._clock.now() - CALM_S
-        for snapshot in self._snapshots():
-            essence = _essence(snapshot)
-            if essence != self._told.get(snapshot.id) and snapshot.since_s <= calm_s:
-                self._told[snapshot.id] = essence
-                self._bus.post(self._state(self._judged(snapshot)))
-
-    def _tell_health(self) -> None:
+        listed = _list_of(self._snapshots())
+        if listed != self._listed:
+            self._bus.post(self._birth())
+            self._forget(self._listed.keys() - listed.keys())
+            self._listed = listed
         now_s = self._clock.now()
-        snapshots = self._snapshots()
-        cameras = tuple(self._judged(snapshot) for snapshot in snapshots)
-        self._before = {snapshot.id: snapshot for snapshot in snapshots}
-        self._before_s = now_s
-        site = SiteHealth(self._host.sample(), self._link(), self._relay(), counts(cameras))
-        stamp = self._epochs.stamp
-        for channel, topic, sealed in (
-            (topics.SITE_HEALTH, self._own.site_health, wire_health.site_health(stamp(), site)),
-            (
-                topics.CAMERAS_HEALTH,
-                self._own.cameras_health,
-                wire_health.cameras_health(stamp(), cameras),
-            ),
-        ):
-            self._bus.post(topics.publication(channel, topic, sealed))
+        for camera in self._health():
+            if self._is_settled(camera, now_s):
+                self._bus.post(self._state(camera))
 
-    def _judged(self, snapshot: CameraSnapshot) -> CameraHealth:
-        return camera_health(
-            snapshot,
-            at_s=self._clock.now(),
-            before=self._before.get(snapshot.id),
-            before_s=self._before_s,
+    def _is_settled(self, camera: CameraHealth, now_s: float) -> bool:
+        """Whether *camera* differs from what was told, and has been so for `CALM_S`."""
+        told = self._told.get(camera.id)
+        if told is not None and not visible_change(camera, told):
+            self._unsettled.pop(camera.id, None)
+            return False
+        last, calm_since_s, since_s = self._unsettled.get(camera.id, (camera, now_s, now_s))
+        if visible_change(camera, last):
+            calm_since_s = now_s
+        self._unsettled[camera.id] = (camera, calm_since_s, since_s)
+        return now_s - calm_since_s >= CALM_S or now_s - since_s >= SETTLE_S
+
+    def _forget(self, cameras: set[str]) -> None:
+        """Take what the broker keeps of *cameras* that are no longer there."""
+        for camera in cameras:
+            self._told.pop(camera, None)
+            self._unsettled.pop(camera, None)
+            topic = self._topics.camera_state(camera)
+            self._bus.post(Publication(topic, b"", retain=True, path="conflated"))
+
+    def _health(self) -> tuple[CameraHealth, ...]:
+        now_s = self._clock.now()
+        before_s, before = self._before
+        earlier = {camera.id: camera for camera in before}
+        return tuple(
+            health_of(camera, now_s, earlier.get(camera.id), before_s)
+            for camera in self._snapshots()
+        )
+
+    def _report(self) -> Iterator[Publication]:
+        cameras = self._health()
+        site = SiteHealth(
+            host=self._host.sample(self._clock.now()),
+            link=self._link(),
+            relay=self._relay(),
+            cameras=counts_of(cameras),
+        )
+        yield publication(
+            tree.SITE_HEALTH,
+            self._topics.site_health,
+            wire_health.site_health(self._epochs.stamp(), site),
+        )
+        yield publication(
+            tree.CAMERAS_HEALTH,
+            self._topics.cameras_health,
+            wire_health.cameras_health(self._epochs.stamp(), cameras),
         )
 
     def _state(self, camera: CameraHealth) -> Publication:
+        self._told[camera.id] = camera
+        self._unsettled.pop(camera.id, None)
         sealed = wire_health.camera_state(self._epochs.stamp(), camera)
-        return topics.publication(topics.CAMERA_STATE, self._own.camera_state(camera.id), sealed)
+        return publication(tree.CAMERA_STATE, self._topics.camera_state(camera.id), sealed)
+
+    def _birth(self) -> Publication:
+        sealed = wire_site.birth(
+            self._epochs.stamp(),
+            self._machine,
+            site=self._site,
+            cameras=self._snapshots(),
+            abilities=self._abilities,
+        )
+        return publication(tree.BIRTH, self._topics.birth, sealed)
+
+    def _presence(self, sealed: wire_site.Sealed) -> Publication:
+        channel: Channel = tree.PRESENCE
+        return publication(channel, self._topics.presence, sealed)
 
 
-def _essence(snapshot: CameraSnapshot) -> tuple[Reason, str, int, int, object]:
-    """Return what of a camera is worth telling at once."""
-    return (
-        snapshot.reason,
-        snapshot.detail,
-        snapshot.attempts,
-        snapshot.viewers,
-        snapshot.codec,
-    )
+def _list_of(cameras: tuple[CameraSnapshot, ...]) -> dict[str, tuple[object, ...]]:
+    """Return what a birth says of *cameras*."""
+    return {each.id: (each.name, each.location, each.profiles) for each in cameras}

@@ -1,59 +1,74 @@
-"""How the machine fares; the home of psutil. What cannot be learnt is None, nothing is raised."""
+"""One look at the machine we run on; the only home of psutil.
+
+Nothing here raises or waits: what cannot be learnt is None. Rates are since the last look.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import platform
-import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from gateway.model.health import HostSample, Machine
 
-THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
-"""Raspberry Pi: bits 0-3 now, 16-19 since boot (under-voltage, capped, throttled, hot)."""
-
-MODEL = Path("/proc/device-tree/model")
-BOARD = Path("/sys/class/dmi/id/product_name")
-SERIAL = Path("/proc/device-tree/serial-number")
-MACHINE_ID = Path("/etc/machine-id")
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-ROUTES = Path("/proc/net/route")
-
+MIB = 2**20
+_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
+_SENSORS = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal", "acpitz")
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+_UNSYNCED_BIT = 0x0040  # STA_UNSYNC
+
+T = TypeVar("T")
+
+
+class _Timex(ctypes.Structure):
+    """struct timex of adjtimex(2), as far as we read it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 256),
+    )
 
 
 class Host:
-    """Looks at this machine; each look tells what has happened since the one before.
+    """The machine.
 
     Args:
-        folder: The state folder; its file system is the one that matters.
+        folder: On the file system whose room matters: the state folder.
+        root: Where ``/proc`` and ``/sys`` are; another place in tests.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, root: Path = Path("/")) -> None:
         self._folder = folder
+        self._root = root
         self._process = psutil.Process()
-        self._traffic: tuple[str, int, int, float] | None = None
-        psutil.cpu_percent()  # begins the first interval
+        self._traffic: tuple[str, float, int, int] | None = None
+        psutil.cpu_percent(None)  # the first answer of psutil means nothing
 
-    def sample(self) -> HostSample:
-        """Look now. Takes well under a millisecond of waiting, so the loop may do it."""
-        interface = default_interface()
-        sent_kbps, received_kbps = self._rates(interface)
-        synced, error_ms = clock_state()
+    def sample(self, now_s: float) -> HostSample:
+        """Look. Takes about a millisecond; *now_s* is monotonic."""
+        interface, sent_kbps, received_kbps = self._network(now_s)
+        synced, error_ms = _known(_clock) or (None, None)
         return HostSample(
-            uptime_s=time.time() - psutil.boot_time(),
-            cpu_percent=psutil.cpu_percent(),
-            load=os.getloadavg(),
-            temperature_c=temperature_c(),
-            throttled=throttled(),
-            memory_percent=psutil.virtual_memory().percent,
-            rss_mib=self._process.memory_info().rss / 2**20,
-            disk_percent=self._disk_percent(),
-            disk_read_only=self._read_only(),
+            uptime_s=_known(self._uptime_s),
+            cpu_percent=_known(lambda: psutil.cpu_percent(None)),
+            load=_known(os.getloadavg),
+            temperature_c=_known(_temperature_c),
+            throttled=_known(self._throttled),
+            memory_percent=_known(lambda: psutil.virtual_memory().percent),
+            rss_mib=_known(lambda: self._process.memory_info().rss / MIB),
+            disk_percent=_known(lambda: psutil.disk_usage(str(self._folder)).percent),
+            disk_read_only=_known(lambda: bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)),
             clock_synced=synced,
             clock_error_ms=error_ms,
             interface=interface,
@@ -61,94 +76,75 @@ class Host:
             received_kbps=received_kbps,
         )
 
-    def _rates(self, interface: str | None) -> tuple[float | None, float | None]:
-        counters = psutil.net_io_counters(pernic=True).get(interface or "")
-        if interface is None or counters is None:
+    def _uptime_s(self) -> float:
+        return float((self._root / "proc/uptime").read_text().split()[0])
+
+    def _throttled(self) -> int | None:
+        path = self._root / _THROTTLED.relative_to("/")
+        return int(path.read_text(), 16) if path.exists() else None
+
+    def _network(self, now_s: float) -> tuple[str | None, float | None, float | None]:
+        interface = _known(self._default_interface)
+        counters = _known(lambda: psutil.net_io_counters(pernic=True))
+        if interface is None or counters is None or interface not in counters:
             self._traffic = None
-            return None, None
-        now_s, before = time.monotonic(), self._traffic
-        self._traffic = (interface, counters.bytes_sent, counters.bytes_recv, now_s)
-        if before is None or before[0] != interface or now_s <= before[3]:
-            return None, None
-        took_ms = (now_s - before[3]) * 1000
-        sent, received = counters.bytes_sent - before[1], counters.bytes_recv - before[2]
-        return max(0, sent) * 8 / took_ms, max(0, received) * 8 / took_ms
+            return interface, None, None
+        before, now = self._traffic, counters[interface]
+        self._traffic = (interface, now_s, now.bytes_sent, now.bytes_recv)
+        if before is None or before[0] != interface or now_s <= before[1]:
+            return interface, None, None
+        elapsed_s = now_s - before[1]
+        sent_kbps = max(0, now.bytes_sent - before[2]) * 8 / 1000 / elapsed_s
+        received_kbps = max(0, now.bytes_recv - before[3]) * 8 / 1000 / elapsed_s
+        return interface, sent_kbps, received_kbps
 
-    def _disk_percent(self) -> float | None:
-        try:
-            return float(psutil.disk_usage(str(self._folder)).percent)
-        except OSError:
-            return None
-
-    def _read_only(self) -> bool | None:
-        try:
-            return bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)
-        except OSError as error:
-            return True if error.errno == errno.EROFS else None
+    def _default_interface(self) -> str | None:
+        for line in (self._root / "proc/net/route").read_text().splitlines()[1:]:
+            interface, destination, *_ = line.split()
+            if destination == "00000000":
+                return interface
+        return None
 
 
-def machine(version: str) -> Machine:
-    """Return what does not change while the process runs."""
-    try:
-        release = platform.freedesktop_os_release().get("PRETTY_NAME", "")
-    except OSError:
-        release = platform.system()
+def machine(version: str, root: Path = Path("/")) -> Machine:
+    """Return what does not change while we run; *version* is the program's."""
+
+    def text(path: str) -> str:
+        return _known(lambda: (root / path).read_text().strip("\0\n ")) or ""
+
+    release = _known(platform.freedesktop_os_release) or {}
+    serial = text("proc/device-tree/serial-number") or text("etc/machine-id")
     return Machine(
         version=version,
-        os=release[:200],
+        os=release.get("PRETTY_NAME", platform.system())[:100],
         arch=platform.machine(),
-        model=_text(MODEL) or _text(BOARD),
-        boot=_text(BOOT_ID).replace("-", "")[:8],
-        hardware=(_text(SERIAL) or _text(MACHINE_ID))[-12:],
+        model=(text("proc/device-tree/model") or text("sys/class/dmi/id/product_name"))[:100],
+        boot=text("proc/sys/kernel/random/boot_id")[:8],
+        hardware=uuid.uuid5(uuid.NAMESPACE_OID, serial).hex[:12] if serial else "",
     )
 
 
-def default_interface() -> str | None:
-    """Return the network interface of the IPv4 default route."""
-    for line in _text(ROUTES, 65_536).split("\n")[1:]:
-        words = line.split()
-        if len(words) > 2 and words[1] == "00000000":
-            return words[0]
-    return None
-
-
-def temperature_c() -> float | None:
-    """Return the hottest sensor's temperature, in degrees Celsius."""
+def _known(look: Callable[[], T | None]) -> T | None:
+    """Return what *look* finds; None if this machine does not tell."""
     try:
-        sensors = psutil.sensors_temperatures()
-    except (AttributeError, OSError):
+        return look()
+    except (OSError, ValueError, LookupError, AttributeError, psutil.Error):
         return None
-    readings = [each.current for group in sensors.values() for each in group]
+
+
+def _temperature_c() -> float | None:
+    sensors = psutil.sensors_temperatures()
+    readings = [
+        reading.current for name in _SENSORS for reading in sensors.get(name, ()) if reading.current
+    ]
     return max(readings, default=None)
 
 
-def throttled() -> int | None:
-    """Return the Raspberry Pi's throttling bits."""
-    try:
-        return int(_text(THROTTLED), 16)
-    except ValueError:
-        return None
-
-
-def clock_state() -> tuple[bool | None, int | None]:
-    """Return whether the kernel holds the clock to be right, and by how many ms it may err.
-
-    adjtimex(2) with no mode set only reads.
-    """
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        timex = (ctypes.c_long * 64)()
-        state = libc.adjtimex(timex)
-    except (OSError, AttributeError):
-        return None, None
+def _clock() -> tuple[bool, int]:
+    """Ask the kernel, which whoever sets the clock tells (adjtimex(2), reading only)."""
+    timex = _Timex()
+    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
     if state < 0:
-        return None, None
-    return state != _TIME_ERROR, int(timex[3]) // 1000
-
-
-def _text(path: Path, most: int = 200) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(most).decode("utf-8", "replace").strip("\x00\n ")
-    except OSError:
-        return ""
+        raise OSError(ctypes.get_errno(), "adjtimex")
+    synced = state != _TIME_ERROR and not timex.status & _UNSYNCED_BIT
+    return synced, int(timex.esterror / 1000)

@@ -1,4 +1,8 @@
-"""What we conclude about cameras and the site from two looks at them. Pure functions."""
+"""From two snapshots of a camera to its health: rates, ages, and the state. Pure functions.
+
+The state says whether the camera can be watched. ``unk`` is for what we have not looked at;
+``deg`` for a picture that comes but suffers.
+"""
 
 from __future__ import annotations
 
@@ -6,75 +10,92 @@ from collections import Counter
 from collections.abc import Iterable
 
 from gateway.model.health import CameraCounts, CameraHealth, CameraSnapshot, State
+from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 
-WORKING = frozenset({Reason.OK, Reason.IDLE})
-DEGRADED = frozenset({Reason.KEYFRAME_STARVED, Reason.CORRUPT, Reason.CLOCK_JUMP})
-UNKNOWN = frozenset({Reason.CONNECTING, Reason.PAUSED_BY_CONFIG, Reason.OVERLOADED})
-"""We did not manage to look, or do not look; that is not the camera's fault."""
+LOSS_PERCENT = 2.0
+"""From here on a viewer sees it."""
 
-LOSS = 0.02
-"""Share of packets lost over the interval from which a working camera counts as degraded."""
-
-
-def state_of(reason: Reason, *, attempts: int = 0) -> State:
-    """Return whether a camera with *reason* can be watched.
-
-    One that is being tried again after failures stays ``off`` until it works.
-    """
-    if reason in WORKING:
-        return "on"
-    if reason in DEGRADED:
-        return "deg"
-    return "unk" if reason in UNKNOWN and not attempts else "off"
+_WELL = {Reason.OK, Reason.IDLE}
+_NOT_LOOKED = {Reason.CONNECTING, Reason.PAUSED_BY_CONFIG}
+_SUFFERS = {Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP, Reason.OVERLOADED}
 
 
-def camera_health(
-    now: CameraSnapshot, *, at_s: float, before: CameraSnapshot | None, before_s: float
+def health_of(
+    camera: CameraSnapshot, now_s: float, before: CameraSnapshot | None, before_s: float
 ) -> CameraHealth:
-    """Return the health of one camera.
+    """Return the health of *camera* at *now_s*.
 
     Args:
-        now: The look just taken, at *at_s* (monotonic).
-        at_s: When that was.
-        before: The look before; None if there was none: then nothing flowed.
+        camera: As it is now.
+        now_s: Monotonic.
+        before: The same camera earlier, for the rates; None: there are none yet.
         before_s: When that was.
     """
-    took_s = max(at_s - before_s, 1e-3)
-    then = now.counters if before is None else before.counters
-    packets = now.counters.packets - then.packets
-    lost = now.counters.lost - then.lost
-    state = state_of(now.reason, attempts=now.attempts)
-    if state == "on" and lost > LOSS * max(1, packets + lost):
-        state = "deg"
+    counters = camera.counters
+    earlier = counters if before is None else before.counters
+    if earlier.packets > counters.packets:  # made anew since
+        earlier = SourceCounters()
+    elapsed_s = max(now_s - before_s, 0.001)
+    lost = max(0, counters.lost - earlier.lost)
+    received = counters.packets - earlier.packets
     return CameraHealth(
-        id=now.id,
-        state=state,
-        reason=now.reason,
-        since_s=max(0.0, at_s - now.since_s),
-        detail=now.detail,
-        attempts=now.attempts,
-        again_in_s=None if now.again_at_s is None else max(0.0, now.again_at_s - at_s),
-        fps=max(0, now.counters.units - then.units) / took_s,
-        kbps=max(0, now.counters.received_bytes - then.received_bytes) * 8 / took_s / 1000,
-        lost=max(0, lost),
-        reconnects=max(0, now.counters.sessions - 1),
-        age_ms=None if now.last_unit_s is None else max(0, int((at_s - now.last_unit_s) * 1000)),
-        codec=now.codec,
-        width=now.width,
-        height=now.height,
-        viewers=now.viewers,
-        gop_s=now.gop_s,
+        id=camera.id,
+        state=_state(camera, lost, received),
+        reason=camera.reason if camera.enabled else Reason.PAUSED_BY_CONFIG,
+        since_s=max(0.0, now_s - camera.since_s),
+        detail=camera.detail,
+        attempts=camera.attempts,
+        again_in_s=None if camera.again_at_s is None else max(0.0, camera.again_at_s - now_s),
+        fps=(counters.units - earlier.units) / elapsed_s,
+        kbps=(counters.received_bytes - earlier.received_bytes) * 8 / 1000 / elapsed_s,
+        lost=lost,
+        reconnects=max(0, counters.sessions - 1),
+        age_ms=None if camera.last_unit_s is None else round((now_s - camera.last_unit_s) * 1000),
+        codec=camera.codec,
+        width=camera.width,
+        height=camera.height,
+        viewers=camera.viewers,
+        gop_s=camera.gop_s,
     )
 
 
-def counts(cameras: Iterable[CameraHealth]) -> CameraCounts:
-    """Return how many are in which state."""
-    by_state = Counter(camera.state for camera in cameras)
+def counts_of(cameras: Iterable[CameraHealth]) -> CameraCounts:
+    """Count *cameras* by state."""
+    states = Counter(camera.state for camera in cameras)
     return CameraCounts(
-        total=sum(by_state.values()),
-        on=by_state["on"],
-        degraded=by_state["deg"],
-        off=by_state["off"],
-        unknown=by_state["unk"],
+        total=states.total(),
+        on=states["on"],
+        degraded=states["deg"],
+        off=states["off"],
+        unknown=states["unk"],
     )
+
+
+def visible_change(now: CameraHealth, before: CameraHealth) -> bool:
+    """Whether a person who watches the list would want to see *now* instead of *before*."""
+    return _visible(now) != _visible(before)
+
+
+def _visible(camera: CameraHealth) -> tuple[object, ...]:
+    return (
+        camera.state,
+        camera.reason,
+        camera.detail,
+        camera.attempts,
+        camera.codec,
+        camera.width,
+        camera.height,
+        camera.viewers,
+    )
+
+
+def _state(camera: CameraSnapshot, lost: int, received: int) -> State:
+    if not camera.enabled or camera.reason in _NOT_LOOKED:
+        return "unk"
+    if camera.reason in _SUFFERS:
+        return "deg"
+    if camera.reason not in _WELL:
+        return "off"
+    suffers = lost * 100 > LOSS_PERCENT * (received + lost)
+    return "deg" if suffers else "on"

@@ -15,7 +15,6 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import MQTTException
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason

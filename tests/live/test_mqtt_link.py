@@ -12,9 +12,7 @@ import pytest
 
 from gateway.aio.clock import SystemClock
 from gateway.aio.supervise import supervise
-from gateway.model.errors import BrokerUnavailable
 from gateway.model.health import Machine
-from gateway.model.reasons import Reason
 from gateway.model.signalling import SessionKey
 from gateway.mqtt import wire_site
 from gateway.mqtt.broker import BrokerAddress
@@ -22,7 +20,7 @@ from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link, delays
 from gateway.mqtt.topics import CENTRE_INBOX, PRESENCE, Topics, publication
 from gateway.ports import Letter, Publication
-from tests.fixtures.broker import Broker, Brokers, observing
+from tests.fixtures.broker import Broker, observing
 
 pytestmark = pytest.mark.live
 
