@@ -6,17 +6,14 @@ wrong. No password is ever taken as an argument: other users of the machine can 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import importlib.metadata
-import signal
-from collections.abc import Coroutine
 from pathlib import Path
 
 import click
 
 from gateway.agent import app, logs
 from gateway.agent.checking import Checked, check
+from gateway.agent.lifetime import run_until_told
 from gateway.agent.loading import load_settings
 from gateway.agent.mistakes import VIETNAMESE
 from gateway.agent.redact import Redactor
@@ -59,39 +56,29 @@ def check_command(config: tuple[Path, ...]) -> None:
 @main.command("run")
 @click.option(
     "--settings",
+    "path",
     type=click.Path(path_type=Path),
     default=DEFAULT_FILE,
     show_default=True,
-    help="Bootstrap settings (TOML).",
+    help="Settings file (TOML).",
 )
-def run_command(settings: Path) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
+def run_command(path: Path) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; it then leaves within 5 seconds."""
     redactor = Redactor()
+    logs.begin(redactor)
+    where = path
     try:
-        found = load_settings(settings)
-        logs.begin(redactor, level=found.log.level, form=found.log.format)
-        secrets = Secrets(found.secrets_folder, redactor=redactor)
-        site = SiteStore(found.state.dir).load().site
-        until_told(app.run(found, site, secrets))
+        settings = load_settings(path)
+        logs.begin(redactor, level=settings.log.level, form=settings.log.format)
+        secrets = Secrets(settings.secrets_folder, redactor=redactor)
+        store = SiteStore(settings.state.dir)
+        where = store.path
+        site = store.load().site
+        run_until_told(app.run(settings, site, secrets))
     except ConfigRejected as error:
         for fault in error.faults:
-            _say(fault, str(settings), redactor)
+            _say(fault, str(where), redactor)
         raise SystemExit(CONFIG_WRONG) from None
-
-
-def until_told(work: Coroutine[None, None, None]) -> None:
-    """Run *work* until it ends or a signal asks us to leave; its own errors pass through."""
-
-    async def supervised() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        await work
-
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(supervised())
 
 
 def _summary(checked: Checked) -> str:
