@@ -106,6 +106,11 @@ class RtspClient:
             if self.connection is not None:
                 await self.connection.abort()
 
+    @property
+    def challenged(self) -> bool:
+        """Whether the camera has asked for the login."""
+        return self._exchange is not None and self._exchange.challenged
+
     async def connect(self) -> None:
         self.connection = await connect(self._target, self._tls)
         self._exchange = Exchange(self.connection, self._account, self._answer_s)
