@@ -1,0 +1,114 @@
+"""Virtual cameras as a process: ``python -m gateway.demo.cameras --count 4``.
+
+Prints one line of JSON when all are open: their ids, names and URLs, and the control endpoint.
+The password comes from a file or from ``CAMERA_PASSWORD``, never from an argument, which every
+user of the machine can read; with neither, there is no authentication.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from gateway.demo.camera import Habits, VirtualCamera
+from gateway.demo.children import die_with_parent
+from gateway.demo.control import Control, Place
+from gateway.demo.digest import Account
+from gateway.demo.encode import LiveFootage, Shape, record
+from gateway.demo.rtsp_server import Recorder
+
+NAMES = (
+    ("quay1", "Quầy 1 – Tiếp nhận hồ sơ"),
+    ("sanhcho", "Sảnh chờ"),
+    ("quay7", "Quầy 7 – Trả kết quả"),
+    ("congvao", "Cổng vào"),
+)
+
+
+def main() -> None:
+    """Serve until SIGINT or SIGTERM."""
+    die_with_parent()
+    asyncio.run(_serve(_arguments()))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m gateway.demo.cameras", description=__doc__)
+    add = parser.add_argument
+    add("--count", type=int, default=4, help="how many cameras")
+    add("--port", type=int, default=0, help="first RTSP port; 0 takes free ones")
+    add("--one-port", action="store_true", help="all behind one port, as a recorder has them")
+    add("--control-port", type=int, default=0)
+    add("--username", default="gateway")
+    add("--password-file", type=Path)
+    add("--recorded", action="store_true", help="encode once, then loop: no cost while running")
+    add("--codec", choices=("h264", "h265"), default="h264")
+    add("--size", default="640x360", help="width x height")
+    add("--fps", type=int, default=25)
+    add("--gop", type=float, default=2.0, help="seconds")
+    add("--bitrate", type=int, default=1_000_000, help="bits per second")
+    add("--noise", action="store_true", help="fill the pictures so that the bitrate is reached")
+    return parser.parse_args()
+
+
+def _password(file: Path | None) -> SecretStr | None:
+    text = file.read_text().rstrip("\n") if file else os.environ.pop("CAMERA_PASSWORD", "")
+    return SecretStr(text) if text else None
+
+
+def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
+    width, height = map(int, chosen.size.split("x"))
+    shape = Shape(
+        chosen.codec, width, height, chosen.fps, chosen.gop, chosen.bitrate, noise=chosen.noise
+    )
+    password = _password(chosen.password_file)
+    account = Account(chosen.username, password) if password else None
+    cameras = {}
+    for number in range(chosen.count):
+        key, name = NAMES[number % len(NAMES)]
+        if number >= len(NAMES):
+            key, name = f"cam{number + 1}", f"Camera {number + 1}"
+        # Recordings show no name that matters: one serves all, and is encoded once.
+        footage = record("", shape) if chosen.recorded else LiveFootage(name, shape)
+        habits = Habits(join="next_keyframe" if chosen.recorded else "at_once")
+        path = f"/Streaming/Channels/{number + 1}01"
+        cameras[key] = VirtualCamera(name, footage, path=path, account=account, habits=habits)
+    return cameras
+
+
+async def _serve(chosen: argparse.Namespace) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    cameras = _cameras(chosen)
+    groups = [list(cameras)] if chosen.one_port else [[key] for key in cameras]
+    places: dict[str, Place] = {}
+    async with AsyncExitStack() as stack:
+        for nth, keys in enumerate(groups):
+            port = chosen.port + nth if chosen.port else 0
+            recorder = Recorder([cameras[key] for key in keys], port=port)
+            await stack.enter_async_context(recorder)
+            places |= {key: Place(key, cameras[key], recorder) for key in keys}
+        runner = web.AppRunner(Control(places).application, access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", chosen.control_port).start()
+        control = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        listed = [
+            {key: place.seen()[key] for key in ("id", "name", "url")} for place in places.values()
+        ]
+        sys.stdout.write(json.dumps({"ready": True, "control": control, "cameras": listed}) + "\n")
+        sys.stdout.flush()
+        await told.wait()
+
+
+if __name__ == "__main__":
+    main()

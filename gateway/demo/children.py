@@ -1,0 +1,131 @@
+"""Child processes that never outlive their parent, and that say why they have ended.
+
+Each has a process group of its own, so that a Ctrl-C reaches the parent alone and the parent
+ends the children in order. Should the parent be killed, the kernel ends them (Linux only).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+_PR_SET_PDEATHSIG = 1
+_LEAVES_WITHIN_S = 6.0
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """Have the kernel send SIGTERM to this process when the thread that started it is gone."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class ChildDied(Exception):
+    """A child has ended that should be running.
+
+    Attributes:
+        child: Which; its last lines are in it.
+    """
+
+    def __init__(self, child: Child) -> None:
+        super().__init__(f"{child.name} has ended with {child.process.returncode}")
+        self.child = child
+
+
+@dataclass(slots=True)
+class Child:
+    """One running program.
+
+    Attributes:
+        lines: The last it has said, on either output.
+    """
+
+    name: str
+    process: asyncio.subprocess.Process
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))
+    _said: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _ready: dict[str, object] | None = None
+
+    async def ready(self, within_s: float = 30.0) -> dict[str, object]:
+        """Return the first line of JSON with ``"ready": true``.
+
+        Raises:
+            ChildDied: It has ended before.
+            TimeoutError: It has not come in time.
+        """
+        async with asyncio.timeout(within_s), self._said:
+            await self._said.wait_for(lambda: self._ready or self.process.returncode is not None)
+        if self._ready is None:
+            raise ChildDied(self)
+        return self._ready
+
+    async def watch(self) -> None:
+        """Read what it says until it ends; then raise `ChildDied`."""
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            await self._hear(line.decode("utf-8", "replace").rstrip())
+        await self.process.wait()
+        async with self._said:
+            self._said.notify_all()
+        raise ChildDied(self)
+
+    async def end(self) -> None:
+        """Ask it to leave, then make it; everything of its process group is gone afterwards."""
+        if self.process.returncode is None:
+            self._signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(_LEAVES_WITHIN_S):
+                    await self.process.wait()
+            except TimeoutError:
+                self.lines.append(f"{self.name} did not leave within {_LEAVES_WITHIN_S:g} s")
+        self._signal(signal.SIGKILL)
+        await self.process.wait()
+
+    async def _hear(self, line: str) -> None:
+        async with self._said:
+            self.lines.append(line)
+            if self._ready is None and line.startswith("{"):
+                self._ready = _greeting(line)
+            self._said.notify_all()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            return  # nobody is left in it
+
+
+def _greeting(line: str) -> dict[str, object] | None:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) and said.get("ready") is True else None
+
+
+@asynccontextmanager
+async def child(
+    name: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Child]:
+    """Run *command* while the context lasts; its *environment* is ours and this."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        limit=1 << 20,
+        env={**os.environ, **(environment or {})},
+        process_group=0,
+        preexec_fn=die_with_parent,
+    )
+    running = Child(name, process)
+    try:
+        yield running
+    finally:
+        await asyncio.shield(running.end())
