@@ -30,12 +30,21 @@ class Witness(Protocol):
         ...
 
 
-def backoff(first: float = 2.0, factor: float = 2.0, ceiling: float = 60.0) -> Iterator[float]:
-    """Yield delays in seconds: growing by *factor* to *ceiling*, each ±20 % at random."""
-    delay = first
+def backoff(
+    first: float = 2.0, factor: float = 2.0, held: float = 6.0, ceiling: float = 60.0
+) -> Iterator[float]:
+    """Yield delays in seconds: growing by *factor* to *ceiling*, each ±20 % at random.
+
+    For the first minute they are held at *held*: a camera that restarts takes less than that,
+    and shall be back on the screen within 12 s. What is gone for longer is tried more rarely.
+    """
+    delay, spent = first, 0.0
     while True:
+        limit = held if spent < STEADY_S else ceiling
+        delay = min(delay, limit)
+        spent += delay
         yield delay * random.uniform(0.8, 1.2)
-        delay = min(delay * factor, ceiling)
+        delay *= factor
 
 
 async def supervise(

@@ -6,9 +6,9 @@ camera cannot fill the card with log lines.
 
 from __future__ import annotations
 
-from gateway.ports import Clock
-
 import structlog
+
+from gateway.ports import Clock
 
 log = structlog.get_logger(__name__)
 

@@ -157,5 +157,7 @@ class Stream:
 
     def detach(self, reader: Reader) -> None:
         """Stop reading; nothing is handed to *reader* any more."""
-        self._readers = tuple(other for other in self._readers if other is not reader)
-        self._readers_changed.set()
+        left = tuple(other for other in self._readers if other is not reader)
+        if len(left) < len(self._readers):
+            self._readers = left
+            self._readers_changed.set()

@@ -78,7 +78,7 @@ class Desk:
         before_bytes, before_s = self._sampled
         self._sampled = (sent_bytes, now_s)
         return RelaySample(
-            sessions=len(sessions),
+            sessions=sum(session.serving for session in sessions),
             relayed=sum(session.relayed for session in sessions),
             kbps=(sent_bytes - before_bytes) * 8 / 1000 / max(now_s - before_s, 1e-3),
         )

@@ -67,9 +67,16 @@ class Session:
         )
         self._feedback: Feedback | None = None
         self._sender: Sender | None = None
+        # Keeps the camera open, or opens it, while ICE and DTLS are still at it.
+        self._interest = Reader(lambda _unit: True)
         self._why = ""
         self._until_s = float("inf")
         self._leaving = asyncio.Event()
+
+    @property
+    def serving(self) -> bool:
+        """Whether the viewer is connected."""
+        return self._sender is not None
 
     @property
     def sent_bytes(self) -> int:
@@ -87,6 +94,7 @@ class Session:
         Raises:
             ViewerRejected: 503, when no candidate could be had.
         """
+        self.stream.attach(self._interest)
         local = await self._association.gather()
         return answer_sdp(self._agreed.offer, self._agreed.codec, self._numbers, local)
 
@@ -102,10 +110,11 @@ class Session:
                 await self._serve()
             return self._why
         finally:
-            await self._association.close()
+            await self.close()
 
     async def close(self) -> None:
-        """Let go of a session that has been opened and will not run."""
+        """Let go of everything; for a session that has been opened and will not run."""
+        self.stream.detach(self._interest)
         await self._association.close()
 
     def leave(self, why: str) -> None:
@@ -163,6 +172,7 @@ class Session:
             sender, keyframe=lambda: self.stream.replay(reader, sender.last_90k)
         )
         self.stream.attach(reader)
+        self.stream.detach(self._interest)
         try:
             while not await self._left_within(REPORT_S):
                 self._follow(sender)

@@ -104,7 +104,7 @@ async def running() -> AsyncIterator[Bench]:
 async def watch(bench: Bench, viewer: Viewer) -> None:
     """Connect *viewer* and return when it reads the stream."""
     await viewer.accept(await bench.answer(await viewer.offer()))
-    await bench.until(lambda: bench.stream.readers == 1)
+    await bench.until(lambda: bench.desk.sample().sessions == 1)
 
 
 async def test_a_newcomer_gets_the_whole_gop_at_once(viewer: Viewer) -> None:

@@ -102,9 +102,9 @@ async def test_the_witness_hears_of_every_failure() -> None:
     assert heard == [(Reason.REFUSED, 1.0), (Reason.REFUSED, 2.0)]
 
 
-def test_the_backoff_doubles_to_a_minute_within_a_fifth() -> None:
-    """2, 4, 8, 16, 32, 60, 60 seconds, each give or take 20 %."""
+def test_the_backoff_is_short_for_a_minute_and_then_grows_to_one() -> None:
+    """2, 4, then 6 s until a minute has passed, then 12, 24, 48, 60 s; give or take 20 %."""
     delays = backoff()
 
-    for meant in (2, 4, 8, 16, 32, 60, 60):
+    for meant in (2, 4, *[6] * 9, 12, 24, 48, 60, 60):
         assert meant * 0.8 <= next(delays) <= meant * 1.2
