@@ -17,16 +17,15 @@ from __future__ import annotations
 
 import struct
 
+from gateway.ingest.draft import Draft
 from gateway.ingest.timeline import Timeline
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.rtp.codecs import GRAMMARS
-from gateway.rtp.packet import HEADER_BYTES, Malformed, parse, signed16
+from gateway.rtp.packet import HEADER_BYTES, Malformed, plain, signed16
 from gateway.rtp.payload import END, START, cut, recut, separate
 from gateway.rtp.sets import ParameterSets
 
-MAX_UNIT_BYTES = 8 << 20
-MAX_UNIT_PACKETS = 20_000
-
+_FEW = 128  # packets that cannot be too many, whatever their size
 _MAX_LATE = 100
 _MAX_GAP = 3_000  # a wider one is a camera that counts anew (RFC 3550 A.1)
 
@@ -73,13 +72,7 @@ class Assembler:
         self._marked_time = _NONE
         self._markers_lie = False
         self._starved = False
-        self._reset()
-
-    def _reset(self) -> None:
-        self._payloads: list[bytes] = []
-        self._packets = self._bytes = 0
-        self._set_kinds: set[int] = set()
-        self._pictured = self._entry = self._broken = False
+        self._draft = Draft()
 
     def take(self, packets: list[bytes], now_s: float) -> list[AccessUnit]:
         """Take *packets*, RTP headers included, in order; return the units they complete."""
@@ -102,14 +95,14 @@ class Assembler:
             self._take_unusual(packet, units)
             expected, word, run = self._expected, self._word, self._run
         self._expected = expected
-        if run:
-            self._bound(len(run), len(run) > 128 and sum(map(len, run)))
+        if len(run) > _FEW and self._draft.exceeds(len(run), sum(map(len, run))):
+            self._spoil()
         return units
 
     def _take_unusual(self, packet: bytes, units: list[AccessUnit]) -> None:
         """Take any packet but a middle fragment that was expected."""
         if len(packet) <= HEADER_BYTES or packet[0] != 0x80:
-            packet = _plain(packet)
+            packet = plain(packet)
         if not packet:
             self._counters.discarded += 1
             return
@@ -127,7 +120,7 @@ class Assembler:
         self._expect(seq + 1, time)
         self._sort(packet, units)
         if second & 0x80 and not self._markers_lie:
-            self._marked_time = time if self._pictured else _NONE
+            self._marked_time = time if self._draft.pictured else _NONE
             self._finish(units)
 
     def _expect(self, seq: int, time: int) -> None:
@@ -145,7 +138,7 @@ class Assembler:
         if 0 < ahead < _MAX_GAP:
             self._counters.lost += ahead
         self._marked_time = _NONE
-        if self._pictured or self._run:
+        if self._draft.pictured or self._run:
             self._spoil()
         return True
 
@@ -180,29 +173,30 @@ class Assembler:
             self._begin_nal(kind, shape.is_first_slice(nal), units)
             if kind in shape.sets:
                 self._sets.learn(nal)
-                self._set_kinds.add(kind)
-        if self._broken:
+                self._draft.set_kinds.add(kind)
+        if self._draft.broken:
             self._counters.discarded += 1
             return
         for payload in payloads:
-            self._payloads += cut(shape, payload, self._limit)
-        self._packets += 1
-        self._bytes += sum(map(len, payloads))
-        self._bound(0, 0)
+            self._draft.payloads += cut(shape, payload, self._limit)
+        self._draft.packets += 1
+        self._draft.size_bytes += sum(map(len, payloads))
+        if self._draft.exceeds():
+            self._spoil()
 
     def _begin_nal(self, kind: int, first_slice: bool, units: list[AccessUnit]) -> None:
         """Find out what a NAL unit that begins means for the access unit."""
         shape = self._shape
         if kind not in shape.slices:  # GStreamer repeats the sets before each slice of a keyframe
             return
-        if first_slice and self._pictured and not self._sets.interlaced:
+        if first_slice and self._draft.pictured and not self._sets.interlaced:
             self._finish(units)
-        if not self._pictured and not first_slice:
+        if not self._draft.pictured and not first_slice:
             # The rest of a picture: its beginning is lost, or went away with a false marker.
             self._markers_lie |= self._marked_time == self._expected & 0xFFFF_FFFF
             self._spoil()
-        self._pictured = True
-        self._entry |= kind in shape.entries
+        self._draft.pictured = True
+        self._draft.entry |= kind in shape.entries
 
     def _take_fragment(self, packet: bytes, units: list[AccessUnit]) -> None:
         at = self._mark_at
@@ -219,9 +213,9 @@ class Assembler:
             self._word = word
         elif word != self._word:
             self._spoil()
-            self._pictured |= kind in self._shape.slices
-            self._entry |= kind in self._shape.entries
-        if self._broken:
+            self._draft.pictured |= kind in self._shape.slices
+            self._draft.entry |= kind in self._shape.entries
+        if self._draft.broken:
             self._word = _NONE
             self._counters.discarded += 1
             return
@@ -233,51 +227,43 @@ class Assembler:
         """Turn the open run into payloads; none of its fragments is missing."""
         run, at = self._run, self._mark_at
         self._run, self._word = [], _NONE
-        self._packets += len(run)
-        self._bytes += sum(map(len, run))
+        self._draft.packets += len(run)
+        self._draft.size_bytes += sum(map(len, run))
         last = run[-1]
         if not last[at] & END:
             run[-1] = last[:at] + bytes((last[at] | END,)) + last[at + 1 :]
         if len(run) == 1 or len(max(run, key=len)) > HEADER_BYTES + self._limit:
-            self._payloads += recut(self._shape, run, self._limit, skip=HEADER_BYTES)
+            self._draft.payloads += recut(self._shape, run, self._limit, skip=HEADER_BYTES)
         else:
-            self._payloads += [packet[HEADER_BYTES:] for packet in run]
-        self._bound(0, 0)
-
-    def _bound(self, packets: int, size_bytes: int) -> None:
-        if self._packets + packets > MAX_UNIT_PACKETS or self._bytes + size_bytes > MAX_UNIT_BYTES:
+            self._draft.payloads += [packet[HEADER_BYTES:] for packet in run]
+        if self._draft.exceeds():
             self._spoil()
 
     def _spoil(self, packets: int = 0) -> None:
         """Drop what there is of this unit, *packets* more, and what will still come of it."""
-        self._counters.discarded += self._packets + len(self._run) + packets
+        self._counters.discarded += self._draft.spoil() + len(self._run) + packets
         self._run, self._word = [], _NONE
-        self._payloads, self._packets, self._bytes = [], 0, 0
-        self._broken = True
 
     def _finish(self, units: list[AccessUnit]) -> None:
         """End the access unit: deliver it, drop it, or keep it if it holds no picture yet."""
         if self._run:
             self._flush()
-        if self._broken:
-            self._starved |= self._entry
-            self._reset()
+        if self._draft.broken:
+            self._starved |= self._draft.entry
+            self._draft = Draft()
             return
-        if not self._pictured:
+        if not self._draft.pictured:
             return
-        if self._entry:
+        if self._draft.entry:
             self._starved = False
         if self._starved:
-            self._counters.discarded += self._packets
+            self._counters.discarded += self._draft.packets
         else:
             units.append(self._unit())
-        self._reset()
+        self._draft = Draft()
 
     def _unit(self) -> AccessUnit:
-        payloads, keyframe = tuple(self._payloads), self._entry
-        if keyframe and len(self._set_kinds) < len(self._shape.sets):
-            payloads = self._sets.payloads + payloads
-            keyframe = bool(self._sets.payloads)
+        payloads, keyframe = self._draft.finished(self._sets, len(self._shape.sets))
         self._counters.units += 1
         self._counters.keyframes += keyframe
         return AccessUnit(
@@ -287,12 +273,3 @@ class Assembler:
             arrived_s=self._now_s,
             size_bytes=sum(map(len, payloads)),
         )
-
-
-def _plain(packet: bytes) -> bytes:
-    """Return *packet* without CSRC list, extension and padding; empty if nothing is left."""
-    try:
-        payload = parse(packet).payload
-    except Malformed:
-        return b""
-    return packet[:HEADER_BYTES] + payload if payload else b""

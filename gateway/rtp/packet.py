@@ -71,6 +71,18 @@ def header(payload_type: int, marker: bool, seq: int, time: int, ssrc: int) -> b
     )
 
 
+def plain(packet: bytes) -> bytes:
+    """Return *packet* with nothing between header and payload, nor behind.
+
+    The first byte is left as it was. Empty if the packet is malformed or has no payload.
+    """
+    try:
+        payload = parse(packet).payload
+    except Malformed:
+        return b""
+    return packet[:HEADER_BYTES] + payload if payload else b""
+
+
 def signed16(difference: int) -> int:
     """Return how far ahead a sequence number is of another, given their difference."""
     return (difference + 0x8000 & 0xFFFF) - 0x8000

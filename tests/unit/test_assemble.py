@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.ingest import assemble
+from gateway.ingest import draft
 from gateway.ingest.assemble import Assembler
 from gateway.ingest.timeline import Timeline
 from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
@@ -329,7 +329,7 @@ def test_fields_of_one_frame_stay_together() -> None:
 @pytest.mark.parametrize("limit", ["MAX_UNIT_BYTES", "MAX_UNIT_PACKETS"])
 def test_a_picture_that_never_ends_is_dropped(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded by bytes and by packets; the next picture goes out."""
-    monkeypatch.setattr(assemble, limit, 20_000 if "BYTES" in limit else 20)
+    monkeypatch.setattr(draft, limit, 20_000 if "BYTES" in limit else 20)
     camera = Camera(sets=(SPS, PPS))
     endless = camera.picture(*packetise([P + bytes(60_000)], "h264", 500), marker=False)
 
