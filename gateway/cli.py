@@ -6,23 +6,30 @@ wrong. No password is ever taken as an argument: other users of the machine can 
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
+import json
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TextIO
 
 import click
+from pydantic import SecretStr
 
 from gateway.agent import app, logs
 from gateway.agent.checking import Checked, check
 from gateway.agent.lifetime import run_until_told
-from gateway.agent.loading import load_settings
+from gateway.agent.loading import load_settings, policy_of_person
 from gateway.agent.mistakes import VIETNAMESE
+from gateway.agent.probe import Step, Transport, probe
 from gateway.agent.redact import Redactor
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import DEFAULT_FILE
 from gateway.agent.store import SiteStore
 from gateway.model.errors import ConfigRejected, Fault
 
-CONFIG_WRONG = 2
+PROBE_FAILED, CONFIG_WRONG = 1, 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,6 +86,84 @@ def run_command(path: Path) -> None:
         for fault in error.faults:
             _say(fault, str(where), redactor)
         raise SystemExit(CONFIG_WRONG) from None
+
+
+@main.command("probe")
+@click.argument("url")
+@click.option("--username", "-u", help="For cameras that ask for a login.")
+@click.option(
+    "--password-file",
+    type=click.File("r", encoding="utf-8"),
+    help="File with the password, or - for standard input.  [env: CAMERA_PASSWORD instead]",
+)
+@click.option("--network", multiple=True, help="Camera network; without: the private ranges.")
+@click.option("--transport", type=click.Choice(["auto", "tcp", "udp"]), default="auto")
+@click.option("--allow-basic", is_flag=True, help="Let the password travel in clear.")
+@click.option("--watch", "watch_s", type=click.FloatRange(1, 120), default=10.0, help="Seconds.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per step.")
+def probe_command(
+    url: str,
+    username: str | None,
+    password_file: TextIO | None,
+    network: tuple[str, ...],
+    transport: Transport,
+    allow_basic: bool,
+    watch_s: float,
+    as_json: bool,
+) -> None:
+    """Look at one camera layer by layer and say which layer is wrong.
+
+    Exit code 0: all is well; 1: a step says otherwise. The camera is called once, with at most
+    one login, and left in good order.
+    """
+    redactor = Redactor()
+    logs.begin(redactor, level="error", form="console")
+    password = _password(password_file)
+    if password is not None:
+        redactor.learn(password.get_secret_value(), username=username)
+    try:
+        policy = policy_of_person(url, network)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--network") from None
+    steps = probe(
+        url,
+        username=username,
+        password=password,
+        allow_basic=allow_basic,
+        policy=policy,
+        transport=transport,
+        watch_s=watch_s,
+    )
+    if not asyncio.run(_print(steps, redactor, as_json=as_json)):
+        raise SystemExit(PROBE_FAILED)
+
+
+def _password(file: TextIO | None) -> SecretStr | None:
+    given = os.environ.get("CAMERA_PASSWORD") if file is None else file.readline().rstrip("\r\n")
+    return SecretStr(given) if given else None
+
+
+async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: bool) -> bool:
+    """Print each of *steps* as it is taken; return whether none says that something is wrong."""
+    well = True
+    async for step in steps:
+        well = well and step.ok
+        click.echo(redactor.text(_as_json(step) if as_json else _as_text(step)))
+    return well
+
+
+def _as_json(step: Step) -> str:
+    said = {"step": step.name, "ok": step.ok, "reason": step.reason, "took_ms": step.took_ms}
+    return json.dumps(said | {"fact": step.fact}, ensure_ascii=False)
+
+
+def _as_text(step: Step) -> str:
+    line = f"{'ok ' if step.ok else 'NO '} {step.name:<15} {step.took_ms:8.1f} ms  {step.fact}"
+    wording = step.wording
+    if wording is None:
+        return line
+    advice = [wording.vi, wording.vi_todo, wording.en, wording.en_todo]
+    return "\n    ".join([line, *filter(None, advice)])
 
 
 def _summary(checked: Checked) -> str:

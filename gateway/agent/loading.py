@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,6 +16,11 @@ from gateway.agent.mistakes import unknown_key
 from gateway.agent.settings import ENV_PREFIX, Settings
 from gateway.ingest.policy import DEFAULT_PORTS, Policy
 from gateway.model.errors import ConfigRejected, Fault
+
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
+"""Where cameras live if nobody says (RFC 1918, RFC 4193)."""
+
+_PORT = re.compile(r"://[^/?#]*:([0-9]{1,5})(?:[/?#]|$)")
 
 
 def load_settings(path: Path) -> Settings:
@@ -42,6 +49,22 @@ def load_settings(path: Path) -> Settings:
 def policy_of(settings: Settings) -> Policy:
     """Return which camera URLs *settings* lets us open."""
     return Policy(settings.cameras.networks, DEFAULT_PORTS | frozenset(settings.cameras.ports))
+
+
+def policy_of_person(url: str, networks: Iterable[str]) -> Policy:
+    """Return what somebody at this machine may open who asks for *url*: its port, *networks*.
+
+    Args:
+        url: As typed; not yet known to be one.
+        networks: Camera networks; empty: the private ranges and this machine.
+
+    Raises:
+        ValueError: One of *networks* is none.
+    """
+    named = tuple(ipaddress.ip_network(each) for each in networks or PRIVATE)
+    port = _PORT.search(url)
+    ports = DEFAULT_PORTS | ({int(port[1])} if port else set())
+    return Policy(named, frozenset(ports))
 
 
 def _strange_variables(environment: Mapping[str, str]) -> list[Fault]:

@@ -8,7 +8,6 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -69,20 +68,14 @@ def test_short_secrets_do_not_ruin_every_line() -> None:
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """The log's lines, with the canary known; the process's logging is put back afterwards."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level, structlog.get_config())
-    hooks = (sys.excepthook, sys.unraisablehook)
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
+def lines(monkeypatch: pytest.MonkeyPatch, own_log: None) -> io.StringIO:  # noqa: ARG001
+    """The log's lines, with the canary known."""
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
     redactor = Redactor()
     redactor.learn(CANARY)
     logs.begin(redactor)
-    yield sys.stderr  # type: ignore[misc]
-    logging.captureWarnings(False)
-    root.handlers[:], root.level = before[0], before[1]
-    structlog.configure(**before[2])
-    sys.excepthook, sys.unraisablehook = hooks
+    return said
 
 
 def fail() -> None:
