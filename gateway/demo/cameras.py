@@ -2,7 +2,8 @@
 
 Prints one line of JSON when all are open: their ids, names and URLs, and the control endpoint.
 The password comes from a file or from ``CAMERA_PASSWORD``, never from an argument, which every
-user of the machine can read; with neither, there is no authentication.
+user of the machine can read; with neither, there is no authentication. They end with whoever
+started them.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m gateway.demo.cameras", description=__doc__)
     add = parser.add_argument
     add("--count", type=int, default=4, help="how many cameras")
+    add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=0, help="first RTSP port; 0 takes free ones")
     add("--one-port", action="store_true", help="all behind one port, as a recorder has them")
     add("--control-port", type=int, default=0)
@@ -94,7 +96,7 @@ async def _serve(chosen: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
         for nth, keys in enumerate(groups):
             port = chosen.port + nth if chosen.port else 0
-            recorder = Recorder([cameras[key] for key in keys], port=port)
+            recorder = Recorder([cameras[key] for key in keys], host=chosen.host, port=port)
             await stack.enter_async_context(recorder)
             places |= {key: Place(key, cameras[key], recorder) for key in keys}
         runner = web.AppRunner(Control(places).application, access_log=None)

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -26,15 +26,15 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-class ChildDied(Exception):
-    """A child has ended that should be running.
+class ChildFailed(Exception):
+    """A child has ended that should be running, or was not ready in time.
 
     Attributes:
         child: Which; its last lines are in it.
     """
 
-    def __init__(self, child: Child) -> None:
-        super().__init__(f"{child.name} has ended with {child.process.returncode}")
+    def __init__(self, child: Child, what: str) -> None:
+        super().__init__(f"{child.name} {what}")
         self.child = child
 
 
@@ -51,32 +51,44 @@ class Child:
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))
     _said: asyncio.Condition = field(default_factory=asyncio.Condition)
     _ready: dict[str, object] | None = None
+    _leaving: bool = False
 
     async def ready(self, within_s: float = 30.0) -> dict[str, object]:
         """Return the first line of JSON with ``"ready": true``.
 
         Raises:
-            ChildDied: It has ended before.
-            TimeoutError: It has not come in time.
+            ChildFailed: It has ended before, or it has not come in time.
         """
-        async with asyncio.timeout(within_s), self._said:
-            await self._said.wait_for(lambda: self._ready or self.process.returncode is not None)
-        if self._ready is None:
-            raise ChildDied(self)
+        await self._until(lambda: self._ready is not None, within_s)
+        assert self._ready is not None
         return self._ready
 
+    async def says(self, text: str, within_s: float = 30.0) -> None:
+        """Return once a line with *text* in it was said; raises as `ready` does."""
+        await self._until(lambda: any(text in line for line in self.lines), within_s)
+
+    async def shows(self, sign: Awaitable[None], within_s: float = 30.0) -> None:
+        """Return once *sign*, which it gives in another way, is there; raises as `ready` does."""
+        try:
+            async with asyncio.timeout(within_s):
+                await sign
+        except TimeoutError:
+            raise ChildFailed(self, f"was not ready within {within_s:g} s") from None
+
     async def watch(self) -> None:
-        """Read what it says until it ends; then raise `ChildDied`."""
+        """Read what it says until it ends; then raise `ChildFailed`, unless it was told to end."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             await self._hear(line.decode("utf-8", "replace").rstrip())
         await self.process.wait()
         async with self._said:
             self._said.notify_all()
-        raise ChildDied(self)
+        if not self._leaving:
+            raise ChildFailed(self, f"has ended with {self.process.returncode}")
 
     async def end(self) -> None:
         """Ask it to leave, then make it; everything of its process group is gone afterwards."""
+        self._leaving = True
         if self.process.returncode is None:
             self._signal(signal.SIGTERM)
             try:
@@ -86,6 +98,15 @@ class Child:
                 self.lines.append(f"{self.name} did not leave within {_LEAVES_WITHIN_S:g} s")
         self._signal(signal.SIGKILL)
         await self.process.wait()
+
+    async def _until(self, happened: Callable[[], bool], within_s: float) -> None:
+        try:
+            async with asyncio.timeout(within_s), self._said:
+                await self._said.wait_for(lambda: happened() or self.process.returncode is not None)
+        except TimeoutError:
+            raise ChildFailed(self, f"was not ready within {within_s:g} s") from None
+        if not happened():
+            raise ChildFailed(self, f"has ended with {self.process.returncode}")
 
     async def _hear(self, line: str) -> None:
         async with self._said:
