@@ -30,7 +30,7 @@ from pydantic_settings import (
 
 from gateway.agent.logs import LogFormat, LogLevel
 from gateway.model.config import Document, SecretRef
-from gateway.model.names import GatewayId, ProvinceCode
+from gateway.model.names import GatewayId, ProvinceCode, is_loopback
 
 DEFAULT_FILE = Path("/etc/camera-gateway/gateway.toml")
 ENV_PREFIX = "CAMERA_GATEWAY__"
@@ -45,7 +45,7 @@ def _network(given: object) -> IPv4Network | IPv6Network:
 
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-HostName = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[^\s/@]+$")]
+HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[^\s/@]+$")]
 
 
 class Identity(Document):
@@ -64,12 +64,12 @@ class Identity(Document):
 
 
 class Tls(Document):
-    """``[broker.tls]``: how the broker is known, and how it knows us.
+    """``[broker.tls]``: PEM files by which the broker is known, and by which it knows us.
 
     Attributes:
-        ca: PEM file of the authority that signed the broker's certificate. None: the system's.
-        cert: PEM file of our certificate.
-        key: PEM file of its private key.
+        ca: Of the authority that signed the broker's certificate. None: the system's.
+        cert: Our certificate.
+        key: Its private key.
     """
 
     ca: Path | None = None
@@ -145,7 +145,7 @@ class Reach(Document):
     """``[cameras]``: what the gateway may open.
 
     Attributes:
-        networks: Where cameras and recorders live, e.g. ``["192.168.1.0/24"]``.
+        networks: Where cameras and recorders live.
         ports: Beside the usual 554, 8554, 10554 and 322.
     """
 
@@ -243,11 +243,3 @@ class Settings(BaseSettings):
     def beside(self, path: Path) -> Path:
         """Return *path* of the settings, which is relative to the settings file, as a whole one."""
         return self._folder / path
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether *host* can only be this machine."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

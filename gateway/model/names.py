@@ -5,6 +5,7 @@ The patterns keep every name safe as one MQTT topic level, as a file name and in
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints
@@ -32,3 +33,11 @@ SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 
 Profile = Literal["main", "sub"]
 """Which of a camera's encodings."""
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host* can only be this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

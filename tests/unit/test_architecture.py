@@ -1,0 +1,249 @@
+"""The house rules that a reader would otherwise have to remember: floors, homes, sizes, names."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+HOUSE = TOP / "gateway"
+ROOMS = sorted(HOUSE.rglob("*.py"))
+TESTS = sorted((TOP / "tests").rglob("*.py"))
+
+BASE = {"model", "ports", "aio"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "model": set(),
+    "ports": {"model"},
+    "aio": {"model", "ports"},
+    "media": BASE,
+    "rtp": BASE,
+    "codec": BASE,
+    "health": BASE,
+    "mqtt": BASE,
+    "inventory": BASE,
+    "ingest": BASE | {"rtp"},
+    "relay": BASE | {"media", "rtp"},
+    "agent": BASE | {"media", "rtp", "codec", "health", "mqtt", "inventory", "ingest", "relay"},
+    "console": BASE | {"mqtt", "rtp"},
+    "demo": BASE | {"mqtt", "rtp"},
+    "cli": {"model", "agent"},
+    "__main__": {"cli"},
+}
+"""What each floor may see: only what is below it, never its neighbours."""
+
+KEPT_IN: dict[str, tuple[str, ...]] = {
+    "aiohttp": ("console/", "demo/", "relay/whip.py"),
+    "aioice": ("relay/private.py",),
+    "aiortc": ("relay/",),
+    "av": ("codec/", "demo/encode.py"),
+    "click": ("cli.py",),
+    "cryptography": ("mqtt/broker.py",),
+    "cv2": ("codec/", "demo/encode.py", "demo/picture.py"),
+    "json": (
+        "agent/documents.py",
+        "agent/redact.py",
+        "cli.py",
+        "console/",
+        "demo/",
+        "mqtt/wire.py",
+    ),
+    "paho": ("mqtt/link",),
+    "playwright": ("demo/check.py",),
+    "psutil": ("health/host.py",),
+    "pydantic_settings": ("agent/", "console/settings.py"),
+    "pylibsrtp": ("relay/",),
+    "threading": ("agent/logs.py", "ingest/lookup.py", "mqtt/dial.py"),
+}
+"""Each library at home, so that its names and errors end there."""
+
+WALL_CLOCK = ("mqtt/epoch.py", "mqtt/link.py", "relay/feedback.py", "relay/session.py")
+"""Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
+
+PACED = (
+    "aio/supervise.py",
+    "console/server.py",
+    "ingest/rtsp/upkeep.py",
+    "agent/reporter.py",
+    "agent/systemd.py",
+)
+"""Whose business it is to sleep and do it again; everybody else waits for an event."""
+
+LONGEST_LINES = 250
+FORBIDDEN_NAMES = re.compile(
+    r"Manager|Handler|Helper|Util|Service|(?:^|_)(?:data|info|process)(?:_|$)|^_?do_"
+)
+THEIRS = {"data_received", "ProcessorFormatter", "StreamHandler", "process"}
+"""Names that a library's interface prescribes, or that mean an operating system's process."""
+
+by_room = pytest.mark.parametrize(
+    "path", ROOMS, ids=lambda path: str(Path(path).relative_to(HOUSE))
+)
+by_test = pytest.mark.parametrize("path", TESTS, ids=lambda path: str(Path(path).relative_to(TOP)))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(HOUSE).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    where = path.relative_to(TOP)
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{where}:{node.lineno}: import by the full name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def calls(tree: ast.AST) -> Iterator[tuple[int, str, ast.Call]]:
+    """Yield line and dotted name of every call below *tree*."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield node.lineno, ast.unparse(node.func), node
+
+
+@by_room
+def test_imports_go_down_only(path: Path) -> None:
+    """A room sees the floors below; its neighbours it meets through ports."""
+    floor = path.relative_to(HOUSE).parts[0].removesuffix(".py")
+    if floor == "__init__":
+        return
+    assert floor in MAY_IMPORT, f"{floor} is a new floor: say in MAY_IMPORT what it may see"
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "gateway":
+            allowed = MAY_IMPORT[floor] | {floor}
+            assert rest[0] in allowed, (
+                f"{room_of(path)} imports {name}; {floor} may see {sorted(allowed)}"
+            )
+
+
+@by_room
+def test_every_library_is_at_home(path: Path) -> None:
+    """What a third party may rename or break is used in one place."""
+    for name in imports(path):
+        homes = KEPT_IN.get(name.split(".")[0])
+        assert homes is None or room_of(path).startswith(homes), (
+            f"{room_of(path)} imports {name}, which is kept in {', '.join(homes)}"
+        )
+
+
+@by_room
+def test_a_room_fits_on_a_few_screens_and_says_what_it_is_for(path: Path) -> None:
+    """At most 250 lines, a docstring first; an __init__ is its docstring."""
+    text = path.read_text(encoding="utf-8")
+    lines, tree = len(text.splitlines()), tree_of(path)
+
+    assert lines <= LONGEST_LINES, f"{room_of(path)} has {lines} lines: split it"
+    assert ast.get_docstring(tree), f"{room_of(path)} does not say what it is for"
+    if path.name == "__init__.py":
+        assert len(tree.body) == 1, f"{room_of(path)} may hold a docstring only"
+
+
+@by_room
+def test_names_say_what_a_thing_is(path: Path) -> None:
+    """No Manager, Handler, data, info, do_: each hides a better word."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            bad = FORBIDDEN_NAMES.search(node.name)
+            assert not bad or node.name in THEIRS, (
+                f"{room_of(path)}:{node.lineno}: {node.name}: name it by what it is"
+            )
+
+
+@by_room
+def test_only_the_retry_loop_and_the_tickers_sleep_in_circles(path: Path) -> None:
+    """Whoever else polls, polls for an event that could wake it."""
+    if room_of(path) in PACED:
+        return
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.While) or ast.unparse(node.test) != "True":
+            continue
+        for line, name, _ in calls(node):
+            assert not name.endswith("sleep"), (
+                f"{room_of(path)}:{line}: wait for an event, or use aio.supervise; a room whose"
+                " purpose is a pace is listed in PACED"
+            )
+
+
+@by_room
+def test_queues_have_a_size(path: Path) -> None:
+    """A queue without one is a leak that has not happened yet."""
+    for line, name, call in calls(tree_of(path)):
+        if name.rpartition(".")[2].split("[")[0] in ("Queue", "SimpleQueue", "LifoQueue"):
+            assert call.args or call.keywords, f"{room_of(path)}:{line}: give the queue a size"
+
+
+@by_room
+def test_tasks_belong_to_a_group_and_have_names(path: Path) -> None:
+    """A task that nobody awaits loses its error; one without a name says nothing in a log."""
+    groups = {"group"}
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.AsyncWith):
+            for item in node.items:
+                if "TaskGroup" in ast.unparse(item.context_expr) and item.optional_vars:
+                    groups.add(ast.unparse(item.optional_vars))
+    for line, name, call in calls(tree_of(path)):
+        owner, _, method = name.rpartition(".")
+        assert method != "ensure_future", f"{room_of(path)}:{line}: use a TaskGroup"
+        if method == "create_task":
+            assert owner in groups, f"{room_of(path)}:{line}: {owner} is no TaskGroup"
+            named = any(keyword.arg == "name" for keyword in call.keywords)
+            assert named, f"{room_of(path)}:{line}: give the task a name"
+
+
+@by_room
+def test_the_wall_clock_is_asked_in_few_rooms(path: Path) -> None:
+    """It jumps; whatever is measured or awaited is monotonic."""
+    if room_of(path) in WALL_CLOCK or room_of(path).startswith(("demo/", "console/")):
+        return
+    for line, name, _ in calls(tree_of(path)):
+        assert name not in ("time.time", "time.time_ns", "datetime.now", "dt.datetime.now"), (
+            f"{room_of(path)}:{line}: use the Clock; wall time is stamped in {WALL_CLOCK}"
+        )
+
+
+@by_room
+def test_bugs_are_not_caught(path: Path) -> None:
+    """`except Exception` hides them; `except BaseException` may only let go and raise again."""
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.ExceptHandler):
+            continue
+        caught = "" if node.type is None else ast.unparse(node.type)
+        where = f"{room_of(path)}:{node.lineno}"
+        assert caught not in ("", "Exception"), f"{where}: say which errors"
+        if caught == "BaseException":
+            raises = any(isinstance(each, ast.Raise) for each in ast.walk(node))
+            assert raises, f"{where}: let go of what is held, then raise"
+
+
+@by_test
+def test_tests_meet_real_peers(path: Path) -> None:
+    """Mocks know the inside; a skipped test is no test."""
+    text = path.read_text(encoding="utf-8")
+    names = {name for name in imports(path) if name.startswith("unittest")}
+
+    assert not names, f"{path.relative_to(TOP)}: write a fake with real behaviour"
+    if path != Path(__file__):
+        assert "pytest.skip" not in text, f"{path.relative_to(TOP)}: install what is missing"
+        assert "mark.skip" not in text, f"{path.relative_to(TOP)}: install what is missing"
+
+
+@by_test
+def test_a_test_says_its_fact(path: Path) -> None:
+    """One fact each, in the docstring: what fails is then said in words."""
+    for node in tree_of(path).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
+            "test"
+        ):
+            assert ast.get_docstring(node), f"{path.relative_to(TOP)}: {node.name} has no docstring"
