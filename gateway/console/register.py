@@ -135,6 +135,9 @@ class Register:
         if heard is None:
             return CameraView(camera, name, location, state)
         health = heard.health
+        seen_ms = self._wall_of(heard.at_s)
+        if state != health.state:  # what was said of it says nothing about now
+            return CameraView(camera, name, location, state, seen_ms=seen_ms)
         again_s = None if health.again_in_s is None else heard.at_s + health.again_in_s
         sized = health.width and health.height
         return CameraView(
@@ -144,7 +147,7 @@ class Register:
             st=state,
             reason=health.reason,
             since_ms=self._wall_of(heard.at_s - health.since_s),
-            seen_ms=self._wall_of(heard.at_s),
+            seen_ms=seen_ms,
             attempts=health.attempts,
             again_ms=self._wall_of(again_s),
             fps=health.fps,

@@ -208,12 +208,12 @@ export class Board {
       parts.push(say("seen", { ago: agoText(camera.seen_ms) }));
     }
     if (camera.st === "on" && camera.codec) parts.push([camera.codec.toUpperCase(), camera.size?.replace("x", "×")].filter(Boolean).join(" "));
-    if (camera.viewers) parts.push(say("viewers", { n: camera.viewers }));
+    if (camera.viewers && camera.st !== "off") parts.push(say("viewers", { n: camera.viewers }));
     return parts.join(" · ");
   }
 
   #why(site, camera) {
-    if (camera.st === "unk" && camera.reason !== "PAUSED_BY_CONFIG") {
+    if (camera.reason === null) {
       return { fact: site.st === "on" ? say("unknownWhy") : "", todo: "" };
     }
     if (camera.reason === "OK" || (camera.reason === "IDLE" && camera.st === "on")) return { fact: "", todo: "" };

@@ -14,6 +14,7 @@ const PAUSE_CEILING_MS = 15_000;
 const LIMIT_PAUSE_MS = 15_000;
 const FINAL_CODES = new Set([400, 403, 404, 488]);
 const FULL_CODES = new Set([486, 503]);
+const BADGE = { live: "live", connecting: "connecting", refused: "badgeRefused", waiting: "badgeWaiting" };
 const SAID_IN_TITLE = new Set(["OK", "IDLE", "CONNECTING", "STALLED"]);
 
 let tiles = 0;
@@ -81,18 +82,19 @@ export class Tile {
     const { gw, cam } = this;
     this.element = make("article", "tile", null, { id: this.id });
     Object.assign(this.element.dataset, { gw, cam, state: "connecting" });
-    this.video = make("video", "picture", this.element, { "aria-hidden": "true", tabindex: "-1", disablepictureinpicture: "" });
+    this.face = make("button", "face", this.element, { type: "button" });
+    this.face.onclick = () => this.wall.enlarge(this);
+    const screen = make("div", "screen", this.face);
+    this.video = make("video", "picture", screen, { "aria-hidden": "true", tabindex: "-1", disablepictureinpicture: "" });
     Object.assign(this.video, { muted: true, autoplay: true, playsInline: true });
-    this.still = make("canvas", "still", this.element, { "aria-hidden": "true" });
+    this.still = make("canvas", "still", screen, { "aria-hidden": "true" });
     this.still.hidden = true;
-    this.veil = make("div", "veil", this.element);
+    this.veil = make("div", "veil", make("div", "screen veiled", this.element));
     this.veilIcon = make("span", "veil-icon", this.veil, { "aria-hidden": "true" });
     this.veilTitle = make("p", "veil-title", this.veil, { role: "status" });
     this.veilFact = make("p", "veil-fact", this.veil);
     this.veilTodo = make("p", "veil-todo", this.veil);
     this.veilNext = make("p", "veil-next", this.veil);
-    this.face = make("button", "face", this.element, { type: "button" });
-    this.face.onclick = () => this.wall.enlarge(this);
     this.retryButton = make("button", "retry", this.veil, { type: "button" });
     this.retryButton.onclick = () => this.#renew();
     const head = make("header", "tile-head", this.element);
@@ -296,7 +298,8 @@ export class Tile {
     const decoded = inbound.framesDecoded ?? 0;
     const bytes = inbound.bytesReceived ?? 0;
     const elapsedS = (now - polled.at) / 1000;
-    if (polled.at > 0 && elapsedS > 0) {
+    if (polled.at > 0 && elapsedS < 0.4) return this.#count(inbound);
+    if (polled.at > 0) {
       this.shown.kbps = ((bytes - polled.bytes) * 8) / elapsedS / 1000;
       this.shown.fps = (decoded - polled.decoded) / elapsedS;
     }
@@ -305,8 +308,12 @@ export class Tile {
     this.#decoded = decoded;
     Object.assign(polled, { at: now, bytes, decoded });
     Object.assign(this.shown, { codec: inbound.codec, width: inbound.frameWidth ?? 0, height: inbound.frameHeight ?? 0 });
+    this.#count(inbound);
+  }
+
+  #count(inbound) {
     this.current = {
-      frames_decoded: decoded,
+      frames_decoded: inbound.framesDecoded ?? 0,
       frames_dropped: inbound.framesDropped ?? 0,
       packets_lost: inbound.packetsLost ?? 0,
       freeze_count: inbound.freezeCount ?? 0,
@@ -332,7 +339,7 @@ export class Tile {
     const site = this.#sites.site(this.gw);
     put(this.nameText, name);
     put(this.placeText, [camera?.location, site?.name ?? this.gw].filter(Boolean).join(" · "));
-    put(this.badge, say(state === "live" ? "live" : state === "connecting" ? "connecting" : "camOff"));
+    put(this.badge, say(BADGE[state] ?? (site?.st === "off" ? "siteOff" : "camOff")));
     put(this.figures, state === "live" ? this.#figures() : "");
     const enlarged = this.element.classList.contains("enlarged");
     this.face.setAttribute("aria-label", say(enlarged ? "shrink" : "enlarge", { name }));
