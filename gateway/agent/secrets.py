@@ -30,10 +30,11 @@ class Secrets:
     def __init__(self, folder: Path, *, redactor: Redactor) -> None:
         self._folder = folder
         self._redactor = redactor
-        self._forbidden_bits = 0o077
+        self._prefix, self._forbidden_bits = "", 0o077
         if str(folder) == os.environ.get("CREDENTIALS_DIRECTORY"):
-            # systemd lets our user in by an ACL, whose mask shows as the group's read bit
-            self._forbidden_bits = 0o037
+            # LoadCredential=secrets:/folder calls each file secrets_NAME; systemd lets our user
+            # in by an ACL, whose mask shows as the group's read bit
+            self._prefix, self._forbidden_bits = "secrets_", 0o037
 
     def get(self, ref: SecretRef, *, at: str = "", username: str | None = None) -> SecretStr:
         """Return the secret that *ref* names.
@@ -46,7 +47,7 @@ class Secrets:
         Raises:
             ConfigRejected: It is missing, empty, or others than the owner can read it.
         """
-        path = self._folder / ref.name
+        path = self._folder / (self._prefix + ref.name)
         try:
             value = self._read(path, at).removesuffix(b"\n").removesuffix(b"\r").decode()
         except FileNotFoundError:

@@ -55,10 +55,13 @@ def test_others_must_not_read_it(tmp_path: Path, mode: int) -> None:
     assert code(tmp_path) == "secret.permissions"
 
 
-def test_systemd_may_let_our_group_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its ACL for our user shows as the group's read bit."""
+def test_systemd_hands_secrets_over_its_own_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder's name goes before each; its ACL for our user shows as the group's read bit."""
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     put(tmp_path, b"Abc@123", 0o440)
+    (tmp_path / "nvr1").rename(tmp_path / "secrets_nvr1")
 
     assert Secrets(tmp_path, redactor=Redactor()).get(NVR).get_secret_value() == "Abc@123"
 
