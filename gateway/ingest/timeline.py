@@ -23,6 +23,11 @@ HELD_BACK = 17
 """So many pictures in a row not later than one before them: more than any B-frame pyramid
 (16 reference frames), so the camera's clock was set back."""
 
+FAR_BACK_S = 0.4
+"""No B-frame of a camera is further before its predecessors than this (three pictures, as a
+rule): `AGREEING` such pictures in a row are a clock set back already."""
+
+_FAR_BACK_90K = int(FAR_BACK_S * VIDEO_CLOCK_HZ)
 _JUMP_90K = int(JUMP_S * VIDEO_CLOCK_HZ)
 
 
@@ -37,6 +42,7 @@ class Timeline:
         self._top_s = 0.0  # ... and when it came
         self._previous_rtp = 0
         self._held_back = 0
+        self._far_back = 0
         self._stray_rtp = 0
         self._strays = 0
         self._fresh = True
@@ -62,11 +68,12 @@ class Timeline:
         self._previous_rtp = rtp_time
         if ahead <= 0:
             self._held_back += 1
-            if self._held_back >= HELD_BACK:
+            self._far_back = self._far_back + 1 if ahead < -_FAR_BACK_90K else 0
+            if self._held_back >= HELD_BACK or self._far_back >= AGREEING:
                 self._counters.jumps += 1
                 return self._begin(rtp_time, now_s)
             return self._next(self._out_90k + 1)
-        self._held_back = 0
+        self._held_back = self._far_back = 0
         self._top_rtp, self._top_s = rtp_time, now_s
         self._top_90k += ahead
         return self._next(self._top_90k)
@@ -89,7 +96,7 @@ class Timeline:
             self._top_90k = max(self._top_90k + passed, self._out_90k + 1)
         self._top_rtp = self._previous_rtp = rtp_time
         self._top_s = now_s
-        self._held_back = self._strays = 0
+        self._held_back = self._far_back = self._strays = 0
         self._fresh = False
         return self._next(self._top_90k)
 

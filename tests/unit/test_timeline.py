@@ -97,7 +97,7 @@ def test_b_frames_are_counted_and_do_not_move_the_others() -> None:
 
 
 def test_a_clock_set_back_a_little_is_a_new_timeline() -> None:
-    """Two seconds back is no B-frame pyramid: after `HELD_BACK` pictures time goes on."""
+    """Two seconds back: whatever is tried first, `HELD_BACK` pictures later time goes on."""
     stamp = Stamper()
     stamp(*steady(0, 100))
 
@@ -105,6 +105,18 @@ def test_a_clock_set_back_a_little_is_a_new_timeline() -> None:
 
     assert after[HELD_BACK - 1] == pytest.approx((99 + HELD_BACK) * TICKS, abs=2)
     assert after[-1] == pytest.approx(139 * TICKS, abs=2)
+
+
+@pytest.mark.parametrize("back", [14, 30, 100])
+def test_a_clock_set_back_further_than_any_b_frame_costs_two_pictures(back: int) -> None:
+    """A recorder that begins anew for every viewer: the third picture is in time again."""
+    stamp = Stamper()
+    stamp(*steady(0, 110))
+
+    after = stamp(*steady((109 - back) * TICKS, 10))
+
+    assert after[2] == pytest.approx(112 * TICKS, abs=2)
+    assert [later - after[2] for later in after[2:]] == steady(0, 8)
 
 
 def test_a_slow_camera_does_not_jump() -> None:
