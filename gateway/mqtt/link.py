@@ -11,7 +11,6 @@ Sources: MQTT 5.0 (OASIS); docs/mqtt.md.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +21,8 @@ from gateway.aio.tally import Tally
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.health import LinkSample
 from gateway.model.reasons import Reason
-from gateway.mqtt.broker import BrokerAddress, own_certificate_fault
+from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.diagnosis import Suspicion, not_accepted
 from gateway.mqtt.dial import Dialler
 from gateway.mqtt.link_session import Session
 from gateway.mqtt.window import Window
@@ -39,11 +39,11 @@ CONNECT_S = 15.0
 FAREWELL_S = 1.0
 """How long leaving may take."""
 
+WILL_DELAY_S = 20
+"""The centre does not hear of a loss that is mended within this."""
+
 TICK_S = 1.0
 """How often silence is looked at."""
-
-_UNEXPLAINED = {Reason.TLS_FAILED, Reason.TLS_EXPIRED, Reason.UPLINK_DOWN}
-"""What a broker that does not like our certificate may look like."""
 
 log = structlog.get_logger(__name__)
 
@@ -71,8 +71,9 @@ class Link:
             thread, before it begins (it may write to the disk).
         greet: Makes what is published first on each connection; called on the event loop.
         farewell: Makes the last word before we leave.
-        clock: For the log only.
+        clock: Monotonic.
         keepalive_s: Shorter in tests.
+        will_delay_s: How long the broker holds the will back; shorter in tests.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Link:
         greet: Callable[[], Iterable[Publication]] = tuple,
         farewell: Callable[[], Publication] | None = None,
         keepalive_s: float = KEEPALIVE_S,
+        will_delay_s: int = WILL_DELAY_S,
     ) -> None:
         self._address = address
         self._client_id = client_id
@@ -96,10 +98,13 @@ class Link:
         self._greet = greet
         self._farewell = farewell
         self._keepalive_s = keepalive_s
+        self._will_delay_s = will_delay_s
         self._dialler = Dialler(address)
         self._window = Window()
         self._session: Session | None = None
+        self._clock = clock
         self._connects = 0
+        self._suspicion = Suspicion()
         self._dropped = Tally("broker", "publication dropped", clock=clock)
         self._refused = Tally("broker", "publication refused", clock=clock)
         self._overflowed = Tally("broker", "letter dropped", clock=clock)
@@ -140,17 +145,22 @@ class Link:
                 session = await self._connected()
         except TimeoutError:
             detail = f"{self._address} took more than {CONNECT_S:.0f} s to accept us"
-            raise self._diagnosed(BrokerUnavailable(Reason.TIMEOUT, detail)) from None
+            raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
         except BrokerUnavailable as error:
-            raise self._diagnosed(error) from None
+            raise not_accepted(error, self._address.tls) from None
+        accepted_s = self._clock.now()
         try:
             self._begin(session)
             await self._serve(session)
+        except BrokerUnavailable as error:
+            lasted_s = self._clock.now() - accepted_s
+            raise self._suspicion.judge(error, hung_up=session.hung_up, lasted_s=lasted_s) from None
         except asyncio.CancelledError:
             await self._leave(session)
             raise
         finally:
             self._session = None
+            self._settle(session)
             session.close()
             if lost := self._window.broken():
                 self._dropped.add("connection lost", lost)
@@ -162,6 +172,7 @@ class Link:
             client_id=self._client_id,
             will=will,
             keepalive_s=self._keepalive_s,
+            will_delay_s=self._will_delay_s,
         )
         try:
             await session.open(await self._dialler.dial(), self._subscriptions)
@@ -217,9 +228,3 @@ class Link:
         with suppress(TimeoutError, BrokerUnavailable):
             async with asyncio.timeout(FAREWELL_S):
                 await session.leave(None if self._farewell is None else self._farewell())
-
-    def _diagnosed(self, error: BrokerUnavailable) -> BrokerUnavailable:
-        """Return the better explanation, if the dates of our own certificate are one."""
-        if error.reason not in _UNEXPLAINED:
-            return error
-        return own_certificate_fault(self._address.tls, dt.datetime.now(dt.UTC)) or error

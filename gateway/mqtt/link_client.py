@@ -27,9 +27,6 @@ from gateway.ports import Publication
 SESSION_EXPIRY_S = 3600
 """How long the broker keeps what is meant for us while we are away."""
 
-WILL_DELAY_S = 20
-"""The centre does not hear of a loss that is mended within this."""
-
 RECEIVE_MAXIMUM = 20
 PACKET_BYTES = PAYLOAD_BYTES + 2048
 """The largest packet we let the broker send: a payload, a topic and some properties."""
@@ -58,7 +55,12 @@ class Client(paho.Client):
 
 
 def made(
-    address: BrokerAddress, *, client_id: str, will: Publication | None, keepalive_s: float
+    address: BrokerAddress,
+    *,
+    client_id: str,
+    will: Publication | None,
+    will_delay_s: int,
+    keepalive_s: float,
 ) -> Client:
     """Return a client that has everything but its `prepared` socket."""
     client = Client(
@@ -74,7 +76,7 @@ def made(
         )
     if will is not None:
         properties = properties_of(will, PacketTypes.WILLMESSAGE)
-        properties.WillDelayInterval = WILL_DELAY_S
+        properties.WillDelayInterval = will_delay_s
         client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
     asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     asked.SessionExpiryInterval = SESSION_EXPIRY_S

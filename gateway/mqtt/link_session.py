@@ -24,14 +24,11 @@ from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.dial import tls_fault
 from gateway.mqtt.line import Line
 from gateway.mqtt.link_client import GARBAGE, Client, made, prepared
-from gateway.mqtt.link_words import ended, letter_of, properties_of, refused
+from gateway.mqtt.link_words import ended, letter_of, packet_bytes, properties_of, refused
 from gateway.ports import Letter, Publication
 
 LETTERS = 512
 """Letters kept until they are delivered; more are dropped, and counted."""
-
-HEAD_BYTES = 64
-"""At most, of a PUBLISH packet beside topic, properties' text and payload."""
 
 
 class Session:
@@ -44,6 +41,7 @@ class Session:
         broken: Why the connection is over.
         receive_maximum: How many unacknowledged publications the broker takes.
         overflowed: Letters dropped because `letters` was full.
+        hung_up: Whether the broker closed the connection without a word.
     """
 
     def __init__(
@@ -52,6 +50,7 @@ class Session:
         *,
         client_id: str,
         will: Publication | None,
+        will_delay_s: int,
         keepalive_s: float,
     ) -> None:
         self._address = address
@@ -68,7 +67,14 @@ class Session:
         self.broken: BrokerUnavailable | None = None
         self.receive_maximum = 65_535
         self.overflowed = 0
-        self._client = made(address, client_id=client_id, will=will, keepalive_s=keepalive_s)
+        self.hung_up = False
+        self._client = made(
+            address,
+            client_id=client_id,
+            will=will,
+            will_delay_s=will_delay_s,
+            keepalive_s=keepalive_s,
+        )
         self._told(self._client)
 
     async def open(self, connected: socket, filters: Sequence[str]) -> None:
@@ -99,10 +105,7 @@ class Session:
 
     def fits(self, publication: Publication) -> bool:
         """Whether the broker takes a packet of this size; one too large would end the session."""
-        texts = [publication.topic, publication.content_type]
-        texts += [key + value for key, value in publication.properties.items()]
-        size = sum(len(each.encode()) + 5 for each in texts)
-        return HEAD_BYTES + size + len(publication.payload) <= self._packet_bytes
+        return packet_bytes(publication) <= self._packet_bytes
 
     def check(self) -> None:
         """Look whether the connection still lives.
@@ -252,5 +255,6 @@ class Session:
         elif isinstance(error, ssl.SSLError):
             self._break(tls_fault(error))
         else:
+            self.hung_up = error is None
             detail = f"connection to {self._address} lost: {error or code}"
             self._break(BrokerUnavailable(Reason.UPLINK_DOWN, detail))

@@ -15,6 +15,9 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Letter, Publication
 
+HEAD_BYTES = 64
+"""At most, of a PUBLISH packet beside topic, properties' text and payload."""
+
 _NOT_AUTHORISED = {0x86, 0x87, 0x8A, 0x8C, 0x98}
 _BUSY = {0x88, 0x89, 0x97, 0x9F}
 _TAKEN_OVER, _SHUTTING_DOWN = 0x8E, 0x8B
@@ -36,6 +39,13 @@ def properties_of(publication: Publication, packet_type: int) -> Properties:
     if publication.properties:
         properties.UserProperty = list(publication.properties.items())
     return properties
+
+
+def packet_bytes(publication: Publication) -> int:
+    """Return how large the PUBLISH packet will be at most."""
+    texts = [publication.topic, publication.content_type]
+    texts += [key + value for key, value in publication.properties.items()]
+    return HEAD_BYTES + sum(len(each.encode()) + 5 for each in texts) + len(publication.payload)
 
 
 def letter_of(message: MQTTMessage) -> Letter:
@@ -61,14 +71,19 @@ def refused(code: ReasonCode) -> BrokerUnavailable:
     return BrokerUnavailable(Reason.REFUSED, f"the broker says: {code}", pause_s=pause_s)
 
 
+def taken_over(sign: str) -> BrokerUnavailable:
+    """Return our error for another machine that has our identity; *sign* is how we know."""
+    return BrokerUnavailable(
+        Reason.DUPLICATE_IDENTITY,
+        f"another machine uses our identity: {sign}",
+        pause_s=random.uniform(*_TAKEOVER_PAUSE_S),
+    )
+
+
 def ended(code: ReasonCode) -> BrokerUnavailable:
     """Return our error for a DISCONNECT from the broker."""
     if code.value == _TAKEN_OVER:
-        return BrokerUnavailable(
-            Reason.DUPLICATE_IDENTITY,
-            "another machine has connected with our identity",
-            pause_s=random.uniform(*_TAKEOVER_PAUSE_S),
-        )
+        return taken_over("the broker says so")
     if code.value == _SHUTTING_DOWN:
         pause_s = random.uniform(0, _RESTART_SPREAD_S)
         return BrokerUnavailable(Reason.UPLINK_DOWN, "the broker shuts down", pause_s=pause_s)

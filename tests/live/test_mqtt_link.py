@@ -1,87 +1,25 @@
-"""The link against a real Mosquitto."""
+"""The link against a real Mosquitto: presence, restarts, takeover, silence, sizes."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from gateway.aio.clock import SystemClock
 from gateway.aio.supervise import supervise
-from gateway.model.health import Machine
-from gateway.model.signalling import SessionKey
-from gateway.mqtt import wire_site
-from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.link import Link, delays
-from gateway.mqtt.topics import CENTRE_INBOX, PRESENCE, Topics, publication
-from gateway.ports import Letter, Publication
-from tests.fixtures.broker import Broker, observing
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+from gateway.mqtt.link import delays
+from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.ports import Publication
+from tests.fixtures.broker import Broker, Brokers, cable, observing
+from tests.fixtures.presence import KEY, TOPICS, Site, living, presence, says
 
 pytestmark = pytest.mark.live
-
-TOPICS = Topics("79", "hcm-q1-01")
-KEY = SessionKey("v-op17", "0123456789")
-
-
-class Site:
-    """A gateway reduced to its presence."""
-
-    def __init__(self, address: BrokerAddress, *, keepalive_s: float = 20.0) -> None:
-        self.epochs = Epochs(None)
-        self.up = asyncio.Event()
-        self.letters: asyncio.Queue[Letter] = asyncio.Queue(10_000)
-        self.link = Link(
-            address,
-            client_id=TOPICS.gateway,
-            subscriptions=TOPICS.inbox,
-            deliver=self.letters.put_nowait,
-            will=self._will,
-            greet=self._greet,
-            farewell=lambda: self._present(wire_site.offline(self.epochs.stamp(), "stopping")),
-            clock=SystemClock(),
-            keepalive_s=keepalive_s,
-        )
-
-    def _will(self) -> Publication:
-        return self._present(wire_site.lost(self.epochs.renew()))
-
-    def _greet(self) -> tuple[Publication, ...]:
-        self.up.set()
-        return (self._present(wire_site.online(self.epochs.stamp(), Machine(version="1"))),)
-
-    def _present(self, sealed: tuple[str, bytes]) -> Publication:
-        return publication(PRESENCE, TOPICS.presence, sealed)
-
-
-@asynccontextmanager
-async def living(site: Site) -> AsyncIterator[asyncio.Task[None]]:
-    """Have *site* connected; leave in good order."""
-    task = asyncio.create_task(site.link.run(), name="site")
-    try:
-        async with asyncio.timeout(10):
-            await site.up.wait()
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-
-
-def says(state: str) -> Callable[[Letter], bool]:
-    def look(letter: Letter) -> bool:
-        if letter.topic != TOPICS.presence:
-            return False
-        return wire_site.read_presence(letter.payload, letter.content_type).state == state
-
-    return look
-
-
-def presence(letter: Letter) -> wire_site.Presence:
-    return wire_site.read_presence(letter.payload, letter.content_type)
 
 
 async def test_presence_is_online_then_offline_on_a_clean_exit(broker: Broker) -> None:
@@ -120,3 +58,172 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
 
     assert letter.topic == TOPICS.viewer_says(KEY)
     assert took_s < 10
+
+
+async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -> None:
+    """A gateway whose line is cut is offline with the epoch of its connection."""
+    async with (
+        observing(broker.address, *CENTRE_INBOX) as centre,
+        cable(broker) as line,
+        living(Site(line.address, will_delay_s=0)) as running,
+    ):
+        online = presence(await centre.until(says("online")))
+        line.cut()
+        offline = presence(await centre.until(says("offline")))
+        with pytest.raises(BrokerUnavailable) as caught:
+            await running
+
+    assert (offline.epoch, offline.why) == (online.epoch, "lost")
+    assert caught.value.reason is Reason.UPLINK_DOWN
+
+
+async def test_each_connection_has_a_higher_epoch(broker: Broker) -> None:
+    """So that a late will of the earlier connection is known for what it is."""
+    async with observing(broker.address, *CENTRE_INBOX) as centre:
+        site = Site(broker.address)
+        async with living(site):
+            first = presence(await centre.until(says("online")))
+        site.up.clear()
+        async with living(site):
+            second = presence(await centre.until(says("online")))
+
+    assert second.epoch > first.epoch
+
+
+async def test_a_second_machine_with_our_identity_is_named(broker: Broker) -> None:
+    """Who is thrown out again and again names the reason, and then takes its time."""
+    ours, theirs = Site(broker.address), Site(broker.address)
+    errors = []
+    for _ in range(3):
+        ours.up.clear()
+        theirs.up.clear()
+        async with living(ours) as running, living(theirs), asyncio.timeout(5):
+            with pytest.raises(BrokerUnavailable) as caught:
+                await running
+        errors.append(caught.value)
+
+    assert errors[-1].reason is Reason.DUPLICATE_IDENTITY
+    assert errors[-1].pause_s >= 15
+
+
+async def test_a_silent_broker_is_noticed(broker: Broker) -> None:
+    """A half-open line counts as broken after one and a half keepalives."""
+    async with living(Site(broker.address, keepalive_s=2.0)) as running:
+        began_s = time.monotonic()
+        broker.send(signal.SIGSTOP)
+        async with asyncio.timeout(10):
+            with pytest.raises(BrokerUnavailable) as caught:
+                await running
+        took_s = time.monotonic() - began_s
+
+    assert caught.value.reason is Reason.STALLED
+    assert took_s < 5
+
+
+async def test_a_silent_broker_cannot_keep_us_from_leaving(broker: Broker) -> None:
+    """The farewell is given up after a second."""
+    async with living(Site(broker.address)) as running:
+        broker.send(signal.SIGSTOP)
+        began_s = time.monotonic()
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert time.monotonic() - began_s < 2
+
+
+async def test_a_broker_that_shuts_down_is_said_so(broker: Broker) -> None:
+    """An orderly restart of the broker is told from a cut line, or is at least a lost uplink."""
+    async with living(Site(broker.address)) as running:
+        broker.stop()
+        async with asyncio.timeout(5):
+            with pytest.raises(BrokerUnavailable) as caught:
+                await running
+
+    assert caught.value.reason is Reason.UPLINK_DOWN
+
+
+async def test_nobody_there_is_refused(brokers: Brokers) -> None:
+    """A port that nobody listens on is a reason of its own."""
+    broker = await brokers()
+    broker.stop()
+
+    with pytest.raises(BrokerUnavailable) as caught:
+        await Site(broker.address).link.run()
+
+    assert caught.value.reason is Reason.REFUSED
+
+
+async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker) -> None:
+    """A payload above 64 KiB is counted; the next publication arrives all the same."""
+    topic = TOPICS.gateway_says(KEY)
+    async with observing(broker.address, *CENTRE_INBOX) as centre:
+        site = Site(broker.address)
+        async with living(site):
+            site.link.post(Publication(topic, b"x" * 65_537))
+            site.link.post(Publication(topic, b"y" * 65_536))
+            arrived = await centre.until(lambda letter: letter.topic == topic)
+
+    assert arrived.payload == b"y" * 65_536
+    assert site.link.sample.refused == 1
+
+
+async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
+    """A packet above the broker's maximum would end the session; it is never handed over."""
+    broker = await brokers("allow_anonymous true", "max_packet_size 2000")
+    topic = TOPICS.gateway_says(KEY)
+    async with observing(broker.address, *CENTRE_INBOX) as centre:
+        site = Site(broker.address)
+        async with living(site):
+            for size in range(1700, 2001, 10):
+                site.link.post(Publication(topic, b"x" * size))
+            site.link.post(Publication(topic, b"end"))
+            await centre.until(lambda letter: letter.payload == b"end")
+
+    assert site.link.sample.connects == 1
+    assert site.link.sample.refused > 0
+
+
+async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None:
+    """Nothing is lost and the order is kept, though only ten are unacknowledged at once."""
+    topic = TOPICS.gateway_says(KEY)
+    async with observing(broker.address, *CENTRE_INBOX) as centre:
+        site = Site(broker.address)
+        async with living(site):
+            began_s, cpu_s = time.monotonic(), time.process_time()
+            arrived = []
+            for batch in range(20):
+                for number in range(100):
+                    site.link.post(Publication(topic, b"%d" % (batch * 100 + number)))
+                while len(arrived) < (batch + 1) * 100:
+                    letter = await centre.until(lambda letter: letter.topic == topic)
+                    arrived.append(int(letter.payload))
+            took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
+
+    print(f"2000 round trips in {took_s:.2f} s, {cpu_s:.2f} s of CPU")  # noqa: T201
+    assert arrived == list(range(2000))
+    assert site.link.sample.dropped == 0
+
+
+async def test_nothing_is_left_open(broker: Broker) -> None:
+    """Twenty connections leave no descriptor behind."""
+    site = Site(broker.address)
+    async with living(site):
+        pass
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(20):
+        site.up.clear()
+        async with living(site):
+            pass
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_idle_costs_next_to_nothing(broker: Broker) -> None:
+    """Two idle seconds cost less than 20 ms of CPU (measured: 1-2 ms on x86-64)."""
+    async with living(Site(broker.address)):
+        began_s = time.process_time()
+        await asyncio.sleep(2)  # the measurement is the time itself
+        spent_s = time.process_time() - began_s
+
+    assert spent_s < 0.02
