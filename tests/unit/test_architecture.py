@@ -61,7 +61,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
 }
 """Each library at home, so that its names and errors end there."""
 
-WALL_CLOCK = ("mqtt/epoch.py", "mqtt/link.py", "relay/feedback.py", "relay/session.py")
+WALL_CLOCK = ("mqtt/diagnosis.py", "mqtt/epoch.py", "relay/feedback.py", "relay/session.py")
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
 PACED = (
