@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from aiohttp import web
 
-from gateway.demo.camera import VirtualCamera
+from gateway.demo.camera import Counts, VirtualCamera
 from gateway.demo.faults import parse
 from gateway.demo.rtsp_server import Recorder
 
 Answering = Callable[[web.Request], Awaitable[web.Response]]
+_FIGURES = [each.name for each in fields(Counts) if each.name not in ("requests", "log")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,19 @@ class Place:
         faults = [
             {"fault": type(each).__name__.lower(), **asdict(each)} for each in self.camera.faults
         ]
-        counts = asdict(self.camera.counts)
-        del counts["log"]
+        counts = self.camera.counts
+        figures = {key: getattr(counts, key) for key in _FIGURES}
         return {
             "id": self.id,
             "name": self.camera.name,
             "url": self.recorder.url(self.camera),
             "alive": self.recorder.alive,
             "faults": faults,
-            "counts": counts | {"connections_ever": self.recorder.connections_ever},
+            "counts": {
+                "requests": dict(counts.requests),
+                "connections_ever": self.recorder.connections_ever,
+                **figures,
+            },
         }
 
 

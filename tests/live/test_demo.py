@@ -1,0 +1,132 @@
+"""The demo as a newcomer starts it: everything plays, everything ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes below *pid* that live now."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(each) for each in children} | {
+        below for each in children for below in descendants(int(each))
+    }
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process is there and more than a corpse that nobody has collected."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def program(pid: int) -> str:
+    """Return what the process *pid* runs."""
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]
+
+
+async def all_gone(pids: set[int]) -> None:
+    """Return once none of *pids* lives."""
+    async with asyncio.timeout(10):
+        while any(is_alive(pid) for pid in pids):  # noqa: ASYNC110  (not our children)
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def demo(*arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The demo on a free port, killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway.demo", "--port", "0", *arguments),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(100):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def welcome(process: asyncio.subprocess.Process) -> str:
+    """Return what the demo prints once it is up."""
+    assert process.stdout is not None
+    text = ""
+    async for line in process.stdout:
+        text += line.decode()
+        if "Ctrl-C" in text:
+            break
+    return text
+
+
+async def test_every_camera_plays_in_the_browser() -> None:
+    """Two clicks on each of four cameras: connected, a first frame, moving pictures."""
+    async with demo("--check", "--seconds", "4", "--viewings", "2") as process:
+        out, _ = await process.communicate()
+
+    *cameras, summary = [json.loads(line) for line in out.splitlines()]
+    assert process.returncode == 0, out
+    assert [each["camera"] for each in cameras] == ["quay1", "sanhcho", "quay7", "congvao"]
+    assert all(each["frames_decoded"] > 50 for each in cameras)
+    assert (summary["viewings"], summary["never"]) == (8, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_nothing_is_left_running(number: signal.Signals) -> None:
+    """Told to end it ends its children and leaves with 0; killed, they go by themselves."""
+    async with demo() as process:
+        assert "http://127.0.0.1:" in await welcome(process)
+        pids = descendants(process.pid)
+        assert len(pids) >= 4
+
+        process.send_signal(number)
+        await process.wait()
+
+        await all_gone(pids)
+    assert process.returncode == (-9 if number == signal.SIGKILL else 0)
+
+
+async def test_a_part_that_dies_ends_the_demo() -> None:
+    """With exit code 1, and nothing is left."""
+    async with demo() as process:
+        await welcome(process)
+        pids = descendants(process.pid)
+        (broker,) = [pid for pid in pids if "mosquitto" in program(pid)]
+
+        os.kill(broker, signal.SIGKILL)
+        await process.wait()
+
+        await all_gone(pids)
+    assert process.returncode == 1
+
+
+async def test_the_page_and_the_control_answer() -> None:
+    """The printed addresses are real."""
+    async with demo() as process:
+        text = await welcome(process)
+        page = next(word for word in text.split() if word.startswith("http://"))
+        control = next(word for word in text.split() if "/cameras/" in word).split("/cameras/")[0]
+        async with ClientSession() as http:
+            async with http.get(page) as answer:
+                assert answer.status == 200
+            async with http.get(f"{control}/cameras") as answer:
+                assert len((await answer.json())["cameras"]) == 4
+        process.terminate()
+        await process.wait()
