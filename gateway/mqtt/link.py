@@ -24,6 +24,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.diagnosis import Suspicion, not_accepted
 from gateway.mqtt.dial import Dialler
+from gateway.mqtt.link_client import made
 from gateway.mqtt.link_session import Session
 from gateway.mqtt.window import Window
 from gateway.mqtt.wire import PAYLOAD_BYTES
@@ -167,13 +168,14 @@ class Link:
 
     async def _connected(self) -> Session:
         will = None if self._will is None else await asyncio.to_thread(self._will)
-        session = Session(
+        client = made(
             self._address,
             client_id=self._client_id,
             will=will,
             keepalive_s=self._keepalive_s,
             will_delay_s=self._will_delay_s,
         )
+        session = Session(self._address, client, keepalive_s=self._keepalive_s)
         try:
             await session.open(await self._dialler.dial(), self._subscriptions)
         except BaseException:

@@ -23,7 +23,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.dial import tls_fault
 from gateway.mqtt.line import Line
-from gateway.mqtt.link_client import GARBAGE, Client, made, prepared
+from gateway.mqtt.link_client import GARBAGE, Client, prepared
 from gateway.mqtt.link_words import ended, letter_of, packet_bytes, properties_of, refused
 from gateway.ports import Letter, Publication
 
@@ -44,15 +44,7 @@ class Session:
         hung_up: Whether the broker closed the connection without a word.
     """
 
-    def __init__(
-        self,
-        address: BrokerAddress,
-        *,
-        client_id: str,
-        will: Publication | None,
-        will_delay_s: int,
-        keepalive_s: float,
-    ) -> None:
+    def __init__(self, address: BrokerAddress, client: Client, *, keepalive_s: float) -> None:
         self._address = address
         self._silence_s = keepalive_s * 1.5
         self._loop = asyncio.get_running_loop()
@@ -68,14 +60,8 @@ class Session:
         self.receive_maximum = 65_535
         self.overflowed = 0
         self.hung_up = False
-        self._client = made(
-            address,
-            client_id=client_id,
-            will=will,
-            will_delay_s=will_delay_s,
-            keepalive_s=keepalive_s,
-        )
-        self._told(self._client)
+        self._client = client
+        self._told(client)
 
     async def open(self, connected: socket, filters: Sequence[str]) -> None:
         """Take over *connected*; return once the broker has accepted us and our *filters*.
