@@ -14,7 +14,7 @@ from gateway.demo.pipes import Pipe
 from gateway.demo.reel import Marked, Reel
 from gateway.model.media import VIDEO_CLOCK_HZ
 from gateway.rtp.packet import header
-from gateway.rtp.rtcp import sender_report
+from gateway.rtp.rtcp_write import sender_report
 
 PAYLOAD_TYPE = 96
 _NTP_TO_UNIX_S = 2_208_988_800

@@ -6,10 +6,8 @@ kept for the picture that follows. Payloads above the limit are cut anew; parame
 before a keyframe that lacks them.
 
 After a loss: a picture with a gap is dropped whole. Complete P pictures after it go on, because a
-smeared moving picture tells an operator more than a frozen one; but once a keyframe was dropped,
-everything is, until the next: no cached GOP may mix two. Packets are expected in order; UDP
-reordering is the transport's.
-
+smeared moving picture tells more than a frozen one; but once a keyframe was dropped, everything
+is, until the next. Packets are expected in order; UDP reordering is the transport's.
 References: RFC 6184, RFC 7798.
 """
 
@@ -17,17 +15,15 @@ from __future__ import annotations
 
 import struct
 
-from gateway.ingest.draft import Draft
+from gateway.ingest.draft import Draft, payloads_of
 from gateway.ingest.timeline import Timeline
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.rtp.codecs import GRAMMARS
-from gateway.rtp.packet import HEADER_BYTES, Malformed, plain, signed16
-from gateway.rtp.payload import END, START, cut, recut, separate
+from gateway.rtp.packet import HEADER_BYTES, Malformed, missing, plain
+from gateway.rtp.payload import END, START, cut, separate
 from gateway.rtp.sets import ParameterSets
 
 _FEW = 128  # packets that cannot be too many, whatever their size
-_MAX_LATE = 100
-_MAX_GAP = 3_000  # a wider one is a camera that counts anew (RFC 3550 A.1)
 
 # The eight bytes that foretell the next packet, and the first four of its payload.
 _HEAD = struct.Struct("!Q4xI")
@@ -60,11 +56,12 @@ class Assembler:
         self._shape = grammar.shape
         self._sets = ParameterSets(grammar, video.parameter_sets, limit=payload_bytes)
         self._payload_type = payload_type
+        self._high = (0x80 << 8 | payload_type) << 48
         self._timeline = timeline
         self._counters = counters
         self._limit = payload_bytes
-        self._mark_at = HEADER_BYTES + grammar.shape.header_bytes  # of the FU header
-        self._word_shift = 24 - 8 * grammar.shape.header_bytes
+        self._mark_at = HEADER_BYTES + self._shape.header_bytes  # of the FU header
+        self._word_shift = 24 - 8 * self._shape.header_bytes
         self._expected = _NONE  # first eight bytes of the packet that should come next
         self._word = _NONE  # payload and FU header of a middle fragment of the open run
         self._run: list[bytes] = []  # packets with the fragments of one NAL unit
@@ -124,19 +121,17 @@ class Assembler:
             self._finish(units)
 
     def _expect(self, seq: int, time: int) -> None:
-        high = (0x80 << 8 | self._payload_type) << 48
-        self._expected = high | (seq & 0xFFFF) << 32 | time & 0xFFFF_FFFF
+        self._expected = self._high | (seq & 0xFFFF) << 32 | time & 0xFFFF_FFFF
 
     def _follows(self, seq: int, wanted: int) -> bool:
         """Count what is missing before *seq*; False if it is late and to be thrown away."""
-        ahead = signed16(seq - wanted)
-        if ahead == 0 or self._expected == _NONE:
+        if seq == wanted or self._expected == _NONE:
             return True
-        if -_MAX_LATE <= ahead < 0:
+        gap = missing(seq, wanted)
+        if gap is None:
             self._counters.discarded += 1
             return False
-        if 0 < ahead < _MAX_GAP:
-            self._counters.lost += ahead
+        self._counters.lost += gap
         self._marked_time = _NONE
         if self._draft.pictured or self._run:
             self._spoil()
@@ -225,17 +220,11 @@ class Assembler:
 
     def _flush(self) -> None:
         """Turn the open run into payloads; none of its fragments is missing."""
-        run, at = self._run, self._mark_at
+        run = self._run
         self._run, self._word = [], _NONE
         self._draft.packets += len(run)
         self._draft.size_bytes += sum(map(len, run))
-        last = run[-1]
-        if not last[at] & END:
-            run[-1] = last[:at] + bytes((last[at] | END,)) + last[at + 1 :]
-        if len(run) == 1 or len(max(run, key=len)) > HEADER_BYTES + self._limit:
-            self._draft.payloads += recut(self._shape, run, self._limit, skip=HEADER_BYTES)
-        else:
-            self._draft.payloads += [packet[HEADER_BYTES:] for packet in run]
+        self._draft.payloads += payloads_of(self._shape, run, self._limit)
         if self._draft.exceeds():
             self._spoil()
 
@@ -259,17 +248,9 @@ class Assembler:
         if self._starved:
             self._counters.discarded += self._draft.packets
         else:
-            units.append(self._unit())
+            time_90k = self._timeline.stamp(self._expected & 0xFFFF_FFFF, self._now_s)
+            kinds = len(self._shape.sets)
+            units.append(self._draft.finished(self._sets, kinds, time_90k, self._now_s))
+            self._counters.units += 1
+            self._counters.keyframes += units[-1].keyframe
         self._draft = Draft()
-
-    def _unit(self) -> AccessUnit:
-        payloads, keyframe = self._draft.finished(self._sets, len(self._shape.sets))
-        self._counters.units += 1
-        self._counters.keyframes += keyframe
-        return AccessUnit(
-            payloads=payloads,
-            time_90k=self._timeline.stamp(self._expected & 0xFFFF_FFFF, self._now_s),
-            keyframe=keyframe,
-            arrived_s=self._now_s,
-            size_bytes=sum(map(len, payloads)),
-        )

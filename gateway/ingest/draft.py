@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.model.media import AccessUnit
+from gateway.rtp.packet import HEADER_BYTES
+from gateway.rtp.payload import END, Shape, recut
 from gateway.rtp.sets import ParameterSets
 
 MAX_UNIT_BYTES = 8 << 20
@@ -43,13 +46,29 @@ class Draft:
         self.broken = True
         return dropped
 
-    def finished(self, sets: ParameterSets, kinds: int) -> tuple[tuple[bytes, ...], bool]:
-        """Return its payloads, and whether a decoder that knows nothing can start there.
+    def finished(
+        self, sets: ParameterSets, kinds: int, time_90k: int, arrived_s: float
+    ) -> AccessUnit:
+        """Return the access unit.
 
-        Where it must have parameter sets of *kinds* types and has not, those of *sets* are put
-        in front.
+        Where a keyframe must have parameter sets of *kinds* types and has not, those of *sets*
+        are put in front; without any it is no keyframe.
         """
-        payloads = tuple(self.payloads)
-        if not self.entry or len(self.set_kinds) == kinds:
-            return payloads, self.entry
-        return sets.payloads + payloads, bool(sets.payloads)
+        payloads, keyframe = tuple(self.payloads), self.entry
+        if keyframe and len(self.set_kinds) != kinds:
+            payloads, keyframe = sets.payloads + payloads, bool(sets.payloads)
+        return AccessUnit(payloads, time_90k, keyframe, arrived_s, sum(map(len, payloads)))
+
+
+def payloads_of(shape: Shape, run: list[bytes], limit: int) -> list[bytes]:
+    """Return the payloads of *run*, packets with all fragments of one NAL unit.
+
+    None is above *limit*, and the last has the end bit, which some cameras forget.
+    """
+    at = HEADER_BYTES + shape.header_bytes
+    last = run[-1]
+    if not last[at] & END:
+        run[-1] = last[:at] + bytes((last[at] | END,)) + last[at + 1 :]
+    if len(run) == 1 or len(max(run, key=len)) > HEADER_BYTES + limit:
+        return recut(shape, run, limit, skip=HEADER_BYTES)
+    return [packet[HEADER_BYTES:] for packet in run]

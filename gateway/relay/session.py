@@ -20,7 +20,7 @@ from gateway.relay.feedback import Feedback
 from gateway.relay.negotiate import answer_sdp
 from gateway.relay.offer import ViewerOffer
 from gateway.relay.sender import Sender
-from gateway.rtp.rtcp import sender_report
+from gateway.rtp.rtcp_write import sender_report
 
 SETUP_S = 15.0
 """From the answer to the first packet; a viewer who takes longer is let go."""

@@ -101,3 +101,19 @@ def extend(number: int, near: int, bits: int = 16) -> int:
     """
     half = 1 << bits - 1
     return near + ((number - near + half) & (2 * half - 1)) - half
+
+
+MAX_LATE = 100
+MAX_GAP = 3_000
+"""A wider gap is a sender that counts anew (RFC 3550 A.1)."""
+
+
+def missing(seq: int, wanted: int) -> int | None:
+    """Return how many packets are missing before *seq*, where *wanted* was due.
+
+    0 if the sender counts anew; None if *seq* is late or comes twice.
+    """
+    ahead = signed16(seq - wanted)
+    if -MAX_LATE <= ahead < 0:
+        return None
+    return ahead if 0 < ahead < MAX_GAP else 0

@@ -20,7 +20,7 @@ from gateway.model.signalling import Bye, Offer, SessionKey
 from gateway.ports import Sink
 from gateway.relay.agree import Watchable
 from gateway.relay.desk import Desk
-from gateway.rtp.rtcp import nack, pli
+from gateway.rtp.rtcp_write import nack, pli
 from tests.fixtures.viewer import Viewer
 
 pytestmark = pytest.mark.live

@@ -18,14 +18,13 @@ import ssl
 import struct
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Literal, NoReturn, Self
 
 import structlog
 
 from gateway.ingest.policy import Target
 from gateway.ingest.rtsp.causes import of_status
-from gateway.ingest.rtsp.exchange import Account, Exchange
+from gateway.ingest.rtsp.exchange import Account, Exchange, Offered
 from gateway.ingest.rtsp.reception import Reception
 from gateway.ingest.rtsp.sdp import Description, read_description
 from gateway.ingest.rtsp.tcp import ANSWER_S, Connection, Packets, connect, ignore
@@ -45,20 +44,6 @@ from gateway.ports import Clock
 LEAVE_S = 1.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """What the camera answers to OPTIONS.
-
-    Attributes:
-        methods: What it understands; empty if it does not say.
-        authenticated: Whether it has already asked for the login.
-    """
-
-    methods: frozenset[str]
-    server: str
-    authenticated: bool
 
 
 class RtspClient:

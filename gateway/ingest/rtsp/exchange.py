@@ -32,6 +32,20 @@ class Account:
     ledger: LoginLedger
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the camera answers to OPTIONS.
+
+    Attributes:
+        methods: What it understands; empty if it does not say.
+        authenticated: Whether it has already asked for the login.
+    """
+
+    methods: frozenset[str]
+    server: str
+    authenticated: bool
+
+
 class Exchange:
     """The asking half of one RTSP connection.
 

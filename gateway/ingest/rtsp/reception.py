@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 
-from gateway.rtp.rtcp import ReceiverReport, SenderReport, parse_compound, receiver_report
+from gateway.rtp.rtcp import ReceiverReport, SenderReport, parse_compound
+from gateway.rtp.rtcp_write import receiver_report
 
 CNAME = "camera-gateway"
 MOST_RTCP_BYTES = 1_500

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gateway.ingest.rtsp.reception import Reception
 from gateway.ingest.rtsp.reorder import HOLD_S, WINDOW, Reorder
 from gateway.ingest.rtsp.udp import open_pair
-from gateway.rtp.rtcp import ReceiverReport, parse_compound, sender_report
+from gateway.rtp.rtcp import ReceiverReport, parse_compound
+from gateway.rtp.rtcp_write import sender_report
 from tests.unit.ingest.scripted import CLOCK, packet
 
 
