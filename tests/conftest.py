@@ -6,5 +6,7 @@ pytest_plugins = [
     "tests.fixtures.gst",
     "tests.fixtures.browser",
     "tests.fixtures.broker",
+    "tests.fixtures.turn",
     "tests.fixtures.viewer",
+    "tests.fixtures.console",  # after those it is made of
 ]

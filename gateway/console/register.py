@@ -87,10 +87,12 @@ class Register:
         after = self._read(record, place, letter)
         if after is record and place.gateway in self._records:
             return None
+        now_s = self._clock.now()
         self._records[place.gateway] = after
-        self._shown[place.gateway] = after.judgement(self._clock.now())
-        cameras = frozenset({place.camera}) if place.camera else None
-        return Change(place.gateway, cameras if after.state == record.state else None)
+        self._shown[place.gateway] = after.judgement(now_s)
+        if place.camera is None or after.state(now_s) != record.state(now_s):
+            return Change(place.gateway)
+        return Change(place.gateway, frozenset({place.camera}))
 
     def aged(self) -> tuple[Change, ...]:
         """Return what has changed by nothing but time since the last look."""

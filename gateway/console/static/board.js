@@ -1,6 +1,6 @@
 // The list of sites and cameras: state in shape, colour and word, since when, why, what to do.
 
-import { agoText, collator, fold, nowMs, reason, say, timeText } from "./words.js";
+import { agoText, collator, fold, nowMs, reason, say, spanText, timeText } from "./words.js";
 
 const OPEN_BY_ITSELF = 8;
 const SITE_WORD = { on: "siteOn", off: "siteOff", unk: "siteUnk" };
@@ -222,7 +222,7 @@ export class Board {
     if (camera.attempts) tries.push(say("attempts", { n: camera.attempts }));
     if (camera.again_ms && camera.st !== "on") {
       const leftS = Math.ceil((camera.again_ms - nowMs()) / 1000);
-      tries.push(leftS > 0 ? say("again", { n: leftS }) : say("againNow"));
+      tries.push(leftS > 0 ? say("again", { span: spanText(leftS) }) : say("againNow"));
     }
     return { fact: tries.length ? `${fact} (${tries.join(", ")})` : fact, todo };
   }

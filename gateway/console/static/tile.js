@@ -2,7 +2,7 @@
 // when one dies, and never shows a picture that has stopped without saying so.
 
 import { Viewing } from "./viewing.js";
-import { agoText, has, nowMs, reason, say, timeText } from "./words.js";
+import { agoText, has, nowMs, reason, say, spanText, timeText } from "./words.js";
 
 const QUIET_MS = 3_000;
 const QUIET_CEILING_MS = 4_500;
@@ -398,12 +398,12 @@ export class Tile {
   #next(camera) {
     if (this.#againAt !== null) {
       const leftS = Math.ceil((this.#againAt - performance.now()) / 1000);
-      return leftS > 0 ? say("retryIn", { n: leftS }) : say("retryNow");
+      return leftS > 0 ? say("retryIn", { span: spanText(leftS) }) : say("retryNow");
     }
     if (this.#viewing && camera?.again_ms && camera.st !== "on") {
       const leftS = Math.ceil((camera.again_ms - nowMs()) / 1000);
       const tries = camera.attempts ? `${say("attempts", { n: camera.attempts })} · ` : "";
-      return tries + (leftS > 0 ? say("again", { n: leftS }) : say("againNow"));
+      return tries + (leftS > 0 ? say("again", { span: spanText(leftS) }) : say("againNow"));
     }
     return this.state === "lost" && this.#lastFrameWall !== null ? agoText(this.#lastFrameWall) : "";
   }

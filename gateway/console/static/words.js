@@ -46,7 +46,7 @@ const WORDS = {
     siteGone: "Điểm mất liên lạc với trung tâm; trạng thái camera chưa rõ.",
     backBy: "Dự kiến trở lại trước {time}.",
     attempts: "đã thử {n} lần",
-    again: "thử lại sau {n} giây",
+    again: "thử lại sau {span}",
     againNow: "đang thử lại",
     watching: "đang xem",
     viewers: "{n} lượt xem",
@@ -67,7 +67,7 @@ const WORDS = {
     ended: "Phiên xem bị ngắt lúc {time} — đang kết nối lại",
     offline: "Điểm mất liên lạc từ {time} — sẽ tự kết nối lại",
     refused: "Không xem được camera",
-    retryIn: "Thử lại sau {n} giây",
+    retryIn: "Thử lại sau {span}",
     retryNow: "Đang thử lại…",
     retry: "Thử lại ngay",
     close: "Đóng {name}",
@@ -115,12 +115,12 @@ const WORDS = {
     dark: "Dark",
     light: "Light",
     otherLanguage: "Tiếng Việt",
-    brokerUp: "Message broker: connected",
-    brokerDown: "Message broker: lost since {time}",
+    brokerUp: "Broker: connected",
+    brokerDown: "Broker: lost since {time}",
     brokerUnknown: "Connecting to the server…",
     serverDown: "The centre's server cannot be reached since {time}. What is shown may be out of date; connecting again.",
     brokerBanner: "The message broker (MQTT) is away since {time}. States are not updated and no new picture can be opened; running pictures go on.",
-    summary: "{sites} sites · {cams} cameras: {on} online",
+    summary: "Sites: {sites} · cameras: {cams}; {on} online",
     summaryDeg: "{n} unsteady",
     summaryOff: "{n} without signal",
     summaryUnk: "{n} unknown",
@@ -140,12 +140,12 @@ const WORDS = {
     unknownWhy: "No news of this camera; its state is not known.",
     siteGone: "The site is out of contact with the centre; the cameras' state is not known.",
     backBy: "Expected back before {time}.",
-    attempts: "tried {n} times",
-    again: "next try in {n} s",
+    attempts: "attempts: {n}",
+    again: "next try in {span}",
     againNow: "trying again now",
     watching: "watching",
-    viewers: "{n} viewers",
-    cameras: "{n} cameras",
+    viewers: "viewers: {n}",
+    cameras: "cameras: {n}",
     emptyTitle: "Choose a camera to watch it live",
     emptyText: "Click a camera in the list on the left, or “Watch all” of a site.",
     emptyKeys: "Keys: / search · W wall · Esc back to the grid",
@@ -162,7 +162,7 @@ const WORDS = {
     ended: "The session broke at {time} — connecting again",
     offline: "The site is out of contact since {time} — will connect again by itself",
     refused: "This camera cannot be watched",
-    retryIn: "Trying again in {n} s",
+    retryIn: "Trying again in {span}",
     retryNow: "Trying again…",
     retry: "Try again now",
     close: "Close {name}",
@@ -258,13 +258,16 @@ export function timeText(ms) {
 
 export function agoText(ms) {
   const age = Math.max(0, Math.round((nowMs() - ms) / 1000));
-  if (age < 2) return say("justNow");
+  return age < 2 ? say("justNow") : say("ago", { span: spanText(age) });
+}
+
+export function spanText(seconds) {
   const [key, n] =
-    age < 60 ? ["seconds", age]
-    : age < 3600 ? ["minutes", Math.floor(age / 60)]
-    : age < 172_800 ? ["hours", Math.floor(age / 3600)]
-    : ["days", Math.floor(age / 86_400)];
-  return say("ago", { span: say(key, { n }) });
+    seconds < 60 ? ["seconds", seconds]
+    : seconds < 3600 ? ["minutes", Math.floor(seconds / 60)]
+    : seconds < 172_800 ? ["hours", Math.floor(seconds / 3600)]
+    : ["days", Math.floor(seconds / 86_400)];
+  return say(key, { n });
 }
 
 // "Quầy Đăng ký" -> "quay dang ky": what people type without an input method still finds it.

@@ -1,0 +1,218 @@
+"""The operators' page in Chromium, on a real broker, with a gateway that is scripted."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from gateway.model.health import CameraHealth
+from gateway.model.reasons import WORDING, Reason
+from tests.fixtures.broker import Broker
+from tests.fixtures.browser import Window
+from tests.fixtures.console import PLACE, ScriptedGateway, opened, serving
+
+pytestmark = pytest.mark.live
+
+ROW = "button.camera[data-cam=c01]"
+TILE = ".tile[data-cam=c01]"
+
+
+async def test_sites_and_cameras_appear_with_their_state(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """Name, place, province, state; and nothing on the page complains."""
+    page = window.page
+
+    gateway.online()
+
+    row = page.locator(ROW)
+    await expect(row).to_have_attribute("data-st", "on")
+    await expect(row).to_have_attribute("data-gw", PLACE.gateway)
+    await expect(row).to_contain_text("Quầy Đăng ký đất đai")
+    await expect(row).to_contain_text("Trực tuyến")
+    await expect(page.locator(".site-line")).to_contain_text("Bắc Ninh")
+    await expect(page.locator("#broker")).to_have_attribute("data-state", "on")
+    await expect(page.locator("#clock")).to_have_text(
+        re.compile(r"^\d\d/\d\d/\d{4} \d\d:\d\d:\d\d$")
+    )
+    assert window.complaints == []
+
+
+async def test_a_broken_camera_says_why_and_what_to_do(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """The reason's own sentences, the attempts and the next try."""
+    gateway.online()
+    health = CameraHealth("c01", "off", Reason.AUTH_FAILED, 90.0, attempts=3, again_in_s=1_500.0)
+
+    gateway.camera(health)
+
+    row = window.page.locator(ROW)
+    await expect(row).to_have_attribute("data-st", "off")
+    for part in (
+        WORDING[Reason.AUTH_FAILED].vi,
+        WORDING[Reason.AUTH_FAILED].vi_todo,
+        "đã thử 3 lần",
+        "thử lại sau 2",
+    ):
+        await expect(row).to_contain_text(part)
+
+
+async def test_a_vanished_site_is_shown_and_a_late_will_is_not(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """Offline at once; back with the new connection; the old one's will changes nothing."""
+    site = window.page.locator(".site")
+    gateway.online()
+    await expect(site).to_have_attribute("data-st", "on")
+
+    gateway.lost()
+    await expect(site).to_have_attribute("data-st", "off")
+    await expect(window.page.locator(ROW)).to_have_attribute("data-st", "unk")
+    old = gateway.epoch
+    gateway.epoch += 1
+    gateway.online()
+    await expect(site).to_have_attribute("data-st", "on")
+    gateway.lost(old)
+    gateway.camera(CameraHealth("c02", "off", Reason.STALLED, 1.0))
+
+    await expect(window.page.locator("[data-cam=c02]")).to_have_attribute("data-st", "off")
+    await expect(site).to_have_attribute("data-st", "on")
+
+
+async def test_a_refusal_is_shown_with_words(window: Window, gateway: ScriptedGateway) -> None:
+    """A codec that cannot be played: what it is, what to do, and a way to try again."""
+    gateway.online()
+    await window.page.click(ROW)
+
+    gateway.refuse(await gateway.offer(), 488, Reason.UNSUPPORTED_CODEC)
+
+    tile = window.page.locator(TILE)
+    await expect(tile).to_have_attribute("data-state", "refused")
+    await expect(tile).to_contain_text("Trình duyệt không xem được chuẩn nén")
+    await expect(tile).to_contain_text(WORDING[Reason.UNSUPPORTED_CODEC].vi_todo)
+    await tile.get_by_role("button", name="Thử lại ngay").click()
+    assert (await gateway.offer()).camera == "c01"
+
+
+async def test_a_site_that_is_not_ready_is_asked_again(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """480 is no last word: the tile offers again by itself, with a session of its own."""
+    gateway.online()
+    await window.page.click(ROW)
+
+    first = await gateway.offer()
+    gateway.refuse(first, 480, Reason.UNREACHABLE)
+    second = await gateway.offer()
+
+    assert second.camera == first.camera
+    assert second.key.viewer == first.key.viewer
+    assert second.key.session != first.key.session
+
+
+async def test_an_offer_is_a_real_one_and_closing_says_bye(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """Receive-only video; the cross on the tile ends the session at the gateway."""
+    gateway.online()
+    await window.page.click(ROW)
+    offer = await gateway.offer()
+
+    await window.page.click(f"{TILE} .tile-close")
+    bye = await gateway.bye()
+
+    assert "a=recvonly" in offer.sdp
+    assert "m=video" in offer.sdp
+    assert bye.key == offer.key
+    await expect(window.page.locator(TILE)).to_have_count(0)
+    assert window.complaints == []
+
+
+async def test_a_browser_that_goes_says_bye(window: Window, gateway: ScriptedGateway) -> None:
+    """The window is closed: the server ends its sessions."""
+    gateway.online()
+    await window.page.click(ROW)
+    offer = await gateway.offer()
+
+    await window.page.close()
+
+    assert (await gateway.bye()).key == offer.key
+
+
+async def test_the_language_is_switched_and_remembered(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """English at once, and still after a reload."""
+    page = window.page
+    gateway.online()
+    await expect(page.locator("h1")).to_contain_text("Trung tâm Điều hành")
+
+    await page.get_by_role("button", name="English").click()
+    await expect(page.locator(ROW)).to_contain_text("Online")
+    await page.reload()
+
+    await expect(page.locator(ROW)).to_contain_text("Online")
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+async def test_search_does_not_need_an_input_method(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """`dang ky dat` finds `Đăng ký đất`."""
+    gateway.online()
+    await expect(window.page.locator(".camera")).to_have_count(2)
+
+    await window.page.fill("#search", "dang ky dat")
+
+    await expect(window.page.locator(".camera")).to_have_count(1)
+    await expect(window.page.locator(ROW)).to_be_visible()
+
+
+async def test_a_broker_that_goes_is_told_since_when(window: Window, broker: Broker) -> None:
+    """A banner with the time; it goes when the broker is back."""
+    await expect(window.page.locator("#broker")).to_have_attribute("data-state", "on")
+    banner = window.page.locator("#banner")
+
+    broker.stop()
+    await expect(banner).to_contain_text(re.compile(r"mất kết nối từ \d\d:\d\d:\d\d"))
+    await broker.start()
+
+    await expect(banner).to_be_hidden()
+
+
+async def test_a_server_that_goes_is_told_and_found_again(
+    chromium: Browser, broker: Broker, gateway: ScriptedGateway
+) -> None:
+    """The page says so, and shows everything anew once a server is there again."""
+    async with serving(broker) as url:
+        window = await opened(chromium, url)
+        gateway.online()
+        await expect(window.page.locator(ROW)).to_have_attribute("data-st", "on")
+    banner = window.page.locator("#banner")
+    await expect(banner).to_contain_text("Mất kết nối với máy chủ")
+
+    async with serving(broker, port=urlsplit(url).port or 0):
+        gateway.camera(CameraHealth("c02", "off", Reason.STALLED, 1.0))
+
+        await expect(window.page.locator("[data-cam=c02]")).to_have_attribute("data-st", "off")
+        await expect(banner).to_be_hidden()
+
+
+async def test_pictures_and_keys(window: Window, gateway: ScriptedGateway) -> None:
+    """Enlarged by a click, back by Escape; W hides the list; `Xem tất cả` opens all."""
+    page = window.page
+    gateway.online()
+
+    await page.click(".watch-all")
+    await expect(page.locator(".tile")).to_have_count(2)
+    await page.click(f"{TILE} .face")
+    await expect(page.locator(".tile.enlarged")).to_have_attribute("data-cam", "c01")
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".tile.enlarged")).to_have_count(0)
+    await page.keyboard.press("w")
+
+    await expect(page.locator("nav.side")).to_be_hidden()

@@ -1,0 +1,99 @@
+"""Real pictures on the operators' page: virtual cameras, the real gateway, Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.fixtures.broker import Broker
+from tests.fixtures.browser import Window
+from tests.fixtures.console import opened, serving
+from tests.fixtures.site import Site, cameras, site
+
+pytestmark = pytest.mark.live
+
+Watched = tuple[Site, Window]
+
+
+@pytest.fixture
+async def watched(tmp_path: Path, broker: Broker, chromium: Browser) -> AsyncIterator[Watched]:
+    """A site of two cameras that are kept warm, both on the wall and live."""
+    async with (
+        site(tmp_path, broker, cameras(2), keep="warm") as running,
+        serving(broker) as url,
+    ):
+        window = await opened(chromium, url)
+        for camera in ("c00", "c01"):
+            row = window.page.locator(f"button.camera[data-cam={camera}]")
+            await expect(row).to_have_attribute("data-st", "on", timeout=15_000)
+            await row.click()
+        await live(window, "c00")
+        await live(window, "c01")
+        yield running, window
+        await window.page.context.close()
+
+
+async def live(window: Window, camera: str, within_s: float = 20.0) -> None:
+    tile = window.page.locator(f".tile[data-cam={camera}]")
+    await expect(tile).to_have_attribute("data-state", "live", timeout=within_s * 1000)
+
+
+async def stats(window: Window) -> dict[str, Any]:
+    counted = await window.page.evaluate("cameraGateway.stats()")
+    return {each["cam"]: each for each in counted}
+
+
+async def test_a_camera_that_dies_is_marked_and_comes_back_by_itself(watched: Watched) -> None:
+    """Marked within 5 s with time and reason, back without a click, the neighbour untouched."""
+    running, window = watched
+    tile = window.page.locator(".tile[data-cam=c00]")
+
+    running.recorders[0].kill()
+    await expect(tile).to_have_attribute("data-state", "lost", timeout=5_000)
+    await expect(tile).to_contain_text("Mất tín hiệu camera từ")
+    await expect(tile).to_contain_text("Camera từ chối kết nối")
+    await running.recorders[0].revive()
+    await live(window, "c00", 12)
+
+    counted = await stats(window)
+    assert counted["c00"]["losses"] == 1
+    assert counted["c00"]["reconnects"] == 0
+    assert counted["c01"]["losses"] == 0
+    assert counted["c01"]["freeze_count"] == 0
+    assert window.complaints == []
+
+
+async def test_what_a_check_reads_is_measured(watched: Watched) -> None:
+    """From the click, in order; and the picture runs."""
+    _, window = watched
+
+    for counted in (await stats(window)).values():
+        assert 0 < counted["connected_ms"] < counted["first_frame_ms"] < 5_000
+        assert counted["frames_decoded"] > 0
+        assert (counted["width"], counted["height"], counted["codec"]) == (320, 180, "H264")
+
+
+async def test_a_viewing_goes_on_after_the_console_was_away(
+    tmp_path: Path, broker: Broker, chromium: Browser
+) -> None:
+    """The server says bye for its browsers; back again, the tile asks anew without a click."""
+    async with site(tmp_path, broker, cameras(1), keep="warm"):
+        async with serving(broker) as url:
+            window = await opened(chromium, url)
+            row = window.page.locator("button.camera[data-cam=c00]")
+            await expect(row).to_have_attribute("data-st", "on")
+            await row.click()
+            await live(window, "c00")
+        tile = window.page.locator(".tile[data-cam=c00]")
+        await expect(tile).to_have_attribute("data-state", "lost")
+
+        async with serving(broker, port=int(url.rstrip("/").rpartition(":")[2])):
+            await live(window, "c00")
+            counted = await stats(window)
+            await window.page.context.close()
+
+    assert counted["c00"]["reconnects"] >= 1

@@ -1,0 +1,101 @@
+"""What the console's unit tests share: gateways' letters, made as gateways make them."""
+
+from __future__ import annotations
+
+from gateway.console.register import Change, Register
+from gateway.model.health import CameraHealth, CameraSnapshot, Machine, SiteHealth, State
+from gateway.model.reasons import Reason
+from gateway.mqtt import topics, wire_health, wire_site
+from gateway.mqtt.topics import Channel, Topics, parse
+from gateway.mqtt.wire import Stamp
+from gateway.ports import Letter, Publication
+from tests.fixtures.clock import FakeClock
+
+NOW_MS = 1_795_000_000_000
+TOPICS = Topics("24", "bacninh-01")
+MACHINE = Machine(version="0.1.0")
+
+
+class Site:
+    """One gateway that talks to a register, and the clock both live by."""
+
+    def __init__(self, where: Topics = TOPICS, register: Register | None = None) -> None:
+        self.clock = FakeClock()
+        self.register = register or Register(
+            clock=self.clock,
+            wall_ms=lambda: NOW_MS + round((self.clock.time_s - 1000) * 1000),
+        )
+        self.topics = where
+        self.epoch = 5
+        self.number = 0
+
+    def stamp(self, time_ms: int = NOW_MS) -> Stamp:
+        self.number += 1
+        return Stamp(time_ms, self.epoch, self.number)
+
+    def take(self, topic: str, sealed: tuple[str, bytes], *, retain: bool = False) -> Change | None:
+        place = parse(topic)
+        assert place is not None
+        kind, payload = sealed
+        return self.register.take(place, Letter(topic, payload, retain, content_type=kind))
+
+    def online(self, *, retain: bool = False) -> Change | None:
+        sealed = wire_site.online(self.stamp(), MACHINE)
+        return self.take(self.topics.presence, sealed, retain=retain)
+
+    def lost(self, epoch: int) -> Change | None:
+        return self.take(self.topics.presence, wire_site.lost(epoch))
+
+    def birth(self, *cameras: str) -> Change | None:
+        listed = [CameraSnapshot(each, f"Quầy {each}", True, Reason.OK, 0.0) for each in cameras]
+        abilities = wire_site.Abilities()
+        sealed = wire_site.birth(
+            self.stamp(), MACHINE, site="Một cửa", cameras=listed, abilities=abilities
+        )
+        return self.take(self.topics.birth, sealed)
+
+    def health(self, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
+        sealed = wire_health.site_health(self.stamp(time_ms), SiteHealth())
+        return self.take(self.topics.site_health, sealed, retain=retain)
+
+    def cameras(
+        self, *said: CameraHealth, retain: bool = False, time_ms: int = NOW_MS
+    ) -> Change | None:
+        sealed = wire_health.cameras_health(self.stamp(time_ms), said)
+        return self.take(self.topics.cameras_health, sealed, retain=retain)
+
+    def camera(self, said: CameraHealth) -> Change | None:
+        sealed = wire_health.camera_state(self.stamp(), said)
+        return self.take(self.topics.camera_state(said.id), sealed)
+
+    def state(self) -> str:
+        view = self.register.view(Change(self.topics.gateway))
+        assert view is not None
+        return view.st
+
+    def camera_state(self, camera: str) -> str:
+        view = self.register.view(Change(self.topics.gateway))
+        assert view is not None
+        return next(each.st for each in view.cams if each.id == camera)
+
+
+def seen(camera: str, state: State = "on", reason: Reason = Reason.OK) -> CameraHealth:
+    """What a gateway says of *camera*."""
+    return CameraHealth(camera, state, reason, since_s=30.0)
+
+
+class MemoryBus:
+    """A bus that keeps what is posted."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.posted: list[Publication] = []
+
+    def post(self, publication: Publication) -> None:
+        self.posted.append(publication)
+
+
+def channel_of(publication: Publication) -> Channel:
+    place = topics.parse(publication.topic)
+    assert place is not None
+    return place.channel

@@ -1,0 +1,77 @@
+"""What the console's settings allow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.console.guard import host_name
+from gateway.console.settings import load
+from gateway.model.errors import ConfigRejected
+
+BROKER = '[broker]\nhost = "127.0.0.1"\nport = 1883\n'
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "console.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_least_is_a_broker(tmp_path: Path) -> None:
+    """Then the page is on this machine only."""
+    settings = load(written(tmp_path, BROKER))
+
+    assert settings.listen.address == "127.0.0.1"
+    assert settings.listen.hosts == {"127.0.0.1", "localhost", "::1"}
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a password need not stand in the file; it is never shown."""
+    monkeypatch.setenv("CAMERA_CONSOLE__BROKER__USERNAME", "console")
+    monkeypatch.setenv("CAMERA_CONSOLE__BROKER__PASSWORD", "canary")
+
+    settings = load(written(tmp_path, BROKER))
+
+    assert settings.broker.password is not None
+    assert settings.broker.password.get_secret_value() == "canary"
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("[broker\n", ""),
+        (f'{BROKER}[listen]\naddress = "0.0.0.0"\n', "/listen"),
+        (f'{BROKER}[listen]\naddress = "page.example"\n', "/listen"),
+        (f"{BROKER}[listen]\nport = 70000\n", "/listen/port"),
+        (f"{BROKER}[[ice]]\nurls = ['http://t']\n", "/ice/0/urls/0"),
+        (f"{BROKER}[extra]\n", "/extra"),
+        ("", "/broker"),
+    ],
+)
+def test_a_mistake_has_its_place(tmp_path: Path, text: str, at: str) -> None:
+    """Wrong settings are refused with a pointer."""
+    with pytest.raises(ConfigRejected) as caught:
+        load(written(tmp_path, text))
+
+    assert [fault.at for fault in caught.value.faults][:1] == [at]
+
+
+@pytest.mark.parametrize(
+    ("authority", "name"),
+    [
+        ("localhost:8090", "localhost"),
+        ("[::1]:8090", "::1"),
+        ("LOCALHOST", "localhost"),
+        ("evil@localhost", ""),
+        ("localhost:99999999", ""),
+        ("localhost/..", ""),
+        ("[::1", ""),
+        ("", ""),
+    ],
+)
+def test_a_host_is_read_strictly(authority: str, name: str) -> None:
+    """What is malformed has no name, and so no entry."""
+    assert host_name(authority) == name
