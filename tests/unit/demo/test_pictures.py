@@ -34,6 +34,13 @@ def test_the_name_is_on_it_however_it_is_composed() -> None:
     assert not np.array_equal(pictures[0], pictures[2])
 
 
+def test_tones_are_told_apart() -> None:
+    """OpenCV's own font draws ờ as ớ, and *chờ* (wait) is not *chớ* (do not)."""
+    waiting, forbidding = (Scene(name, 320, 180).draw(NOON)[:20] for name in ("chờ", "chớ"))
+
+    assert not np.array_equal(waiting, forbidding)
+
+
 @pytest.mark.parametrize(("codec", "sets"), [("h264", [7, 8]), ("h265", [32, 33, 34])])
 def test_a_recording_is_whole_groups_of_pictures(codec: Codec, sets: list[int]) -> None:
     """It begins with the parameter sets and a keyframe, and has one every GOP."""
