@@ -7,7 +7,8 @@ numbers the sender's messages, so that a message delivered twice is known for wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
@@ -30,6 +31,8 @@ from gateway.mqtt.wire_site import Sealed
 
 FromViewer = Offer | Candidates | Extend | Bye
 FromGateway = Answer | Candidates | Bye | Refusal | SessionStats
+
+T = TypeVar("T")
 
 _Sdp = Annotated[str, Field(min_length=1, max_length=32_768)]
 _Number = Annotated[int, Field(ge=0, lt=2**63)]
@@ -138,20 +141,12 @@ _GATEWAY_READER: TypeAdapter[_Answer | _Candidates | _Bye | _Error | _Stats] = T
 
 def read_viewer(key: SessionKey, payload: bytes, content_type: str) -> FromViewer:
     """Read what a viewer says in session *key*. Raises MessageRejected."""
-    tree = read(payload, content_type)
-    try:
-        return _VIEWER_READER.validate_json(dumps(tree), strict=True).value(key)
-    except ValidationError as error:
-        raise MessageRejected(faults_of(error)) from None
+    return _read(_VIEWER_READER, payload, content_type).value(key)
 
 
 def read_gateway(key: SessionKey, payload: bytes, content_type: str) -> FromGateway:
     """Read what a gateway says in session *key*. Raises MessageRejected."""
-    tree = read(payload, content_type)
-    try:
-        return _GATEWAY_READER.validate_json(dumps(tree), strict=True).value(key)
-    except ValidationError as error:
-        raise MessageRejected(faults_of(error)) from None
+    return _read(_GATEWAY_READER, payload, content_type).value(key)
 
 
 def from_viewer(stamp: Stamp, said: FromViewer) -> Sealed:
@@ -181,6 +176,15 @@ def from_gateway(stamp: Stamp, said: FromGateway) -> Sealed:
             return _sealed(stamp, "error", body)
         case SessionStats():
             return _sealed(stamp, "stats", _stats(said))
+
+
+def _read(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
+    try:
+        return reader.validate_json(dumps(read(payload, content_type)), strict=True)
+    except ValidationError as error:
+        # pydantic puts the kind in front of the place, which is not in the payload
+        faults = (replace(each, at=each.at[each.at.find("/", 1) :]) for each in faults_of(error))
+        raise MessageRejected(tuple(faults)) from None
 
 
 def _sealed(stamp: Stamp, kind: str, body: Mapping[str, object]) -> Sealed:

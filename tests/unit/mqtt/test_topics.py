@@ -1,0 +1,81 @@
+"""The topic tree, and that the document about it says the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.model.signalling import SessionKey
+from gateway.mqtt import topics
+from gateway.mqtt.topics import CHANNELS, Place, Topics, parse, publication
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "mqtt.md"
+TOPICS = Topics("79", "hcm-q1-01")
+KEY = SessionKey("v-op17", "0123456789")
+
+PLACES = {
+    TOPICS.presence: Place(topics.PRESENCE, "79", "hcm-q1-01"),
+    TOPICS.birth: Place(topics.BIRTH, "79", "hcm-q1-01"),
+    TOPICS.site_health: Place(topics.SITE_HEALTH, "79", "hcm-q1-01"),
+    TOPICS.cameras_health: Place(topics.CAMERAS_HEALTH, "79", "hcm-q1-01"),
+    TOPICS.camera_state("c07"): Place(topics.CAMERA_STATE, "79", "hcm-q1-01", camera="c07"),
+    TOPICS.viewer_says(KEY): Place(topics.VIEWER_SAYS, "79", "hcm-q1-01", key=KEY),
+    TOPICS.gateway_says(KEY): Place(topics.GATEWAY_SAYS, "79", "hcm-q1-01", key=KEY),
+}
+
+
+@pytest.mark.parametrize(("topic", "place"), PLACES.items(), ids=PLACES)
+def test_a_topic_is_read_as_it_was_written(topic: str, place: Place) -> None:
+    """Every row of the tree, both ways."""
+    assert parse(topic) == place
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "cgw/v2/79/hcm-q1-01/up/presence",
+        "cgw/v1/hcm/hcm-q1-01/up/presence",
+        "cgw/v1/79/up/up/presence",
+        "cgw/v1/79/dn/up/presence",
+        "cgw/v1/79/HCM-Q1/up/presence",
+        "cgw/v1/79/hcm-q1-01/up/presence/more",
+        "cgw/v1/79/hcm-q1-01/up/presence\n",
+        "cgw/v1/79/hcm-q1-01/up/cam/C07/state",
+        "cgw/v1/79/hcm-q1-01/up/cam/c07c07c07c07c07c07/state",
+        "cgw/v1/79/hcm-q1-01/dn/rtc/op17/0123456789",
+        "cgw/v1/79/hcm-q1-01/dn/rtc/v-op17/short",
+        "cgw/v1/79/hcm-q1-01/dn/rtc/v-op17/0123456789/x",
+    ],
+)
+def test_what_is_not_in_the_tree_is_nothing(topic: str) -> None:
+    """Names are checked too: a viewer cannot pass for a gateway."""
+    assert parse(topic) is None
+
+
+def test_a_publication_is_as_its_row_says() -> None:
+    """Retain, expiry and path come from the table, nowhere else."""
+    sent = publication(topics.SITE_HEALTH, TOPICS.site_health, ("application/json", b"{}"))
+
+    assert (sent.qos, sent.retain, sent.expiry_s, sent.path) == (1, True, 180, "conflated")
+    assert sent.properties == {"sv": "health.site/1"}
+
+
+def test_the_document_has_the_same_table() -> None:
+    """docs/mqtt.md, part "Topics": name, schema, retain, expiry, path, when."""
+    rows = re.findall(r"^\| `((?:up|dn)/[^`]+)` \|(.+)\|$", DOCUMENT.read_text(), re.MULTILINE)
+    written = [(name, *(cell.strip() for cell in rest.split("|"))) for name, rest in rows]
+
+    assert written == [
+        (
+            channel.name,
+            f"`{channel.schema}`",
+            "yes" if channel.retain else "no",
+            "-" if channel.expiry_s is None else f"{channel.expiry_s} s",
+            channel.path,
+            channel.when,
+        )
+        for channel in CHANNELS
+    ]
