@@ -156,13 +156,20 @@ class Session:
             return
         line.turn()
         try:
-            while not line.dry and self._client.socket() is not None:
+            while not line.dry and self._client.socket() is not None and self._has_room():
                 self._client.loop_read()
         except GARBAGE as error:
             self._break(BrokerUnavailable(Reason.CORRUPT, f"not MQTT 5: {type(error).__name__}"))
             self._unwatch()
         if line.pending() and self.broken is None:
             self._loop.call_soon(self._readable)
+
+    def _has_room(self) -> bool:
+        """Whether more may be read; else TCP holds the broker back until letters are delivered.
+
+        Before we are accepted nobody delivers, and what we wait for may stand behind letters.
+        """
+        return len(self.letters) < LETTERS // 2 or not self._accepted.is_set()
 
     def _unwatch(self) -> None:
         if self._watched is not None:

@@ -110,7 +110,7 @@ class _Answer(_Said):
 
 class _Error(_Said):
     k: Literal["error"] = "error"
-    code: Literal[400, 403, 408, 410, 480, 486, 488, 503]
+    code: Annotated[int, Field(ge=400, le=599)]
     why: Reason
     detail: _Text = ""
 
