@@ -248,6 +248,8 @@ class Session:
         elif isinstance(error, ssl.SSLError):
             self._break(tls_fault(error))
         else:
-            self.hung_up = error is None
+            garbled = code == "Protocol error"
+            self.hung_up = error is None and not garbled
             detail = f"connection to {self._address} lost: {error or code}"
-            self._break(BrokerUnavailable(Reason.UPLINK_DOWN, detail))
+            reason = Reason.CORRUPT if garbled else Reason.UPLINK_DOWN
+            self._break(BrokerUnavailable(reason, detail))

@@ -1,0 +1,39 @@
+"""A centre that starts late hears the whole country, whatever the broker has kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.mqtt.topics import CENTRE_INBOX, PRESENCE, Topics, publication
+from gateway.mqtt.wire_site import lost
+from gateway.ports import Letter
+from tests.fixtures.broker import Brokers, observing
+
+pytestmark = pytest.mark.live
+
+SITES = 2_000
+
+
+async def test_nothing_kept_is_lost_on_the_way(brokers: Brokers) -> None:
+    """Two thousand kept messages at once are more than the link keeps: it reads as it delivers."""
+    broker = await brokers("allow_anonymous true", "max_queued_messages 10000")
+    topics = [Topics("24", f"site-{number}").presence for number in range(SITES)]
+    async with observing(broker.address, "done", client_id="loader") as loader:
+        for topic in topics:
+            kept = publication(PRESENCE, topic, lost(1))
+            while loader.link.sample.waiting > 200:
+                loader.link.post(publication(PRESENCE, "done", lost(1)))
+                await loader.until(lambda letter: letter.topic == "done")
+            loader.link.post(kept)
+        loader.link.post(publication(PRESENCE, "done", lost(1)))
+        await loader.until(lambda letter: letter.topic == "done")
+    heard: set[str] = set()
+
+    def complete(letter: Letter) -> bool:
+        heard.add(letter.topic)
+        return len(heard) == SITES
+
+    async with observing(broker.address, *CENTRE_INBOX) as centre:
+        await centre.until(complete, 20)
+
+    assert heard == set(topics)
