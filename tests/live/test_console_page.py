@@ -216,3 +216,18 @@ async def test_pictures_and_keys(window: Window, gateway: ScriptedGateway) -> No
     await page.keyboard.press("w")
 
     await expect(page.locator("nav.side")).to_be_hidden()
+
+
+async def test_open_pictures_open_again_after_a_reload(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """A wall that is reloaded shows what it showed; what was closed stays closed."""
+    page = window.page
+    gateway.online()
+    await page.click(".watch-all")
+    await page.click("[data-cam=c02] .tile-close")
+
+    await page.reload()
+
+    await expect(page.locator(TILE)).to_have_count(1)
+    await expect(page.locator(".tile")).to_have_count(1)

@@ -11,6 +11,7 @@ import {
 
 const THEME_KEY = "camera-gateway.theme";
 const WALL_KEY = "camera-gateway.wall-mode";
+const TILES_KEY = "camera-gateway.tiles";
 const BANNER_AFTER_MS = 1_500;
 
 const byId = (id) => document.getElementById(id);
@@ -27,7 +28,10 @@ let broker = { up: null, since_ms: null };
 // --- server and broker -------------------------------------------------------------------
 
 link.addEventListener("hello", ({ detail }) => learnClock(detail.now_ms));
-link.addEventListener("sites", ({ detail }) => sites.apply(detail));
+link.addEventListener("sites", ({ detail }) => {
+  sites.apply(detail);
+  reopen();
+});
 link.addEventListener("broker", ({ detail }) => {
   broker = detail;
   paintHeader();
@@ -55,6 +59,20 @@ function paintBanner(time) {
   banner.hidden = text === "";
   if (banner.textContent !== text) banner.textContent = text;
 }
+
+// What was open in this tab opens again after a reload, as soon as its site is known.
+let toReopen = JSON.parse(sessionStorage.getItem(TILES_KEY) ?? "[]");
+
+function reopen() {
+  const known = toReopen.filter(([gw, cam]) => sites.camera(gw, cam));
+  toReopen = toReopen.filter((place) => !known.includes(place));
+  for (const [gw, cam] of known) wall.watch(gw, cam);
+}
+
+wall.addEventListener("changed", () => {
+  const open = wall.tiles.map((tile) => [tile.gw, tile.cam]);
+  sessionStorage.setItem(TILES_KEY, JSON.stringify([...open, ...toReopen]));
+});
 
 // --- how it looks -----------------------------------------------------------------------
 

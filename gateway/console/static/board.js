@@ -3,6 +3,7 @@
 import { agoText, collator, fold, nowMs, reason, say, spanText, timeText } from "./words.js";
 
 const OPEN_BY_ITSELF = 8;
+const PAINT_EVERY_MS = 200;
 const SITE_WORD = { on: "siteOn", off: "siteOff", unk: "siteUnk" };
 const CAM_WORD = { on: "camOn", deg: "camDeg", off: "camOff", unk: "camUnk" };
 const BAD = new Set(["deg", "off"]);
@@ -30,6 +31,7 @@ export class Board {
   #opened = new Map();
   #filter = "all";
   #query = "";
+  #painting = null;
 
   constructor(sites, wall, { board, search, filters, summary }) {
     this.#sites = sites;
@@ -42,7 +44,7 @@ export class Board {
       this.#query = fold(search.value.trim());
       this.paint();
     });
-    sites.addEventListener("changed", () => this.paint());
+    sites.addEventListener("changed", () => this.#soon());
     wall.addEventListener("changed", () => this.paint());
   }
 
@@ -58,7 +60,14 @@ export class Board {
     return button;
   }
 
+  // News comes many times a second from a whole country; eyes do not need all of it at once.
+  #soon() {
+    this.#painting ??= setTimeout(() => this.paint(), PAINT_EVERY_MS);
+  }
+
   paint() {
+    clearTimeout(this.#painting);
+    this.#painting = null;
     this.#paintSummary();
     const shown = this.#chosen();
     const kept = new Set();

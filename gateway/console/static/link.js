@@ -1,7 +1,7 @@
 // The one WebSocket to the server: opens, opens again with jitter, hands messages out by kind.
 
 const FIRST_MS = 500;
-const CEILING_MS = 10_000;
+const CEILING_MS = 5_000;
 
 export class Link extends EventTarget {
   viewer = null;

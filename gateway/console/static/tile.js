@@ -46,6 +46,7 @@ export class Tile {
   #endedWall = null;
   #connectedAt = null;
   #epoch = null;
+  #asker = null;
   #decoded = 0;
   #step = "stepRequest";
   #refusal = null;
@@ -84,7 +85,7 @@ export class Tile {
     Object.assign(this.element.dataset, { gw, cam, state: "connecting" });
     this.face = make("button", "face", this.element, { type: "button" });
     this.face.onclick = () => this.wall.enlarge(this);
-    const screen = make("div", "screen", this.face);
+    const screen = make("span", "screen", this.face);
     this.video = make("video", "picture", screen, { "aria-hidden": "true", tabindex: "-1", disablepictureinpicture: "" });
     Object.assign(this.video, { muted: true, autoplay: true, playsInline: true });
     this.still = make("canvas", "still", screen, { "aria-hidden": "true" });
@@ -116,6 +117,7 @@ export class Tile {
     this.#refusal = null;
     this.#connectedAt = null;
     this.#epoch = this.#sites.site(this.gw)?.ep ?? null;
+    this.#asker = this.#link.viewer;
     this.#decoded = 0;
     this.#polled = { bytes: 0, at: 0, decoded: 0, polling: false };
     this.#step = this.#link.up ? "stepRequest" : "stepBroker";
@@ -206,6 +208,10 @@ export class Tile {
   }
 
   #renew() {
+    if (!this.#link.up && !this.#viewing) {
+      this.#schedule(FIRST_PAUSE_MS); // nobody to ask: not a try
+      return;
+    }
     if (this.#viewing) {
       this.#keepStill();
       this.#remember();
@@ -253,10 +259,11 @@ export class Tile {
 
   // The site or the server is back while we wait: do not sit the pause out.
   #hurry() {
-    const ep = this.#sites.site(this.gw)?.ep ?? null;
-    const cameBack = this.#link.up && this.#sites.site(this.gw)?.st === "on" && ep !== this.#epoch;
-    if (!cameBack) return;
-    this.#epoch = ep;
+    const site = this.#sites.site(this.gw);
+    const siteBack = site?.st === "on" && site.ep !== this.#epoch;
+    if (!this.#link.up || (!siteBack && this.#link.viewer === this.#asker)) return;
+    this.#epoch = site?.ep ?? null;
+    this.#asker = this.#link.viewer;
     if (this.#againAt - performance.now() > 1_500) this.#schedule(Math.random() * 1_000);
   }
 
