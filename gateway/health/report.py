@@ -91,8 +91,10 @@ def _visible(camera: CameraHealth) -> tuple[object, ...]:
 
 
 def _state(camera: CameraSnapshot, lost: int, received: int) -> State:
-    if not camera.enabled or camera.reason in _NOT_LOOKED:
+    if not camera.enabled:
         return "unk"
+    if camera.reason in _NOT_LOOKED:
+        return "off" if camera.attempts else "unk"  # tried again after failures: still off
     if camera.reason in _SUFFERS:
         return "deg"
     if camera.reason not in _WELL:

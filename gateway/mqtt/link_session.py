@@ -7,7 +7,6 @@ mistake in what it calls is not swallowed in here.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Sequence
 from socket import socket
@@ -21,10 +20,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.dial import tls_fault
 from gateway.mqtt.line import Line
 from gateway.mqtt.link_client import GARBAGE, Client, prepared
-from gateway.mqtt.link_words import ended, letter_of, packet_bytes, properties_of, refused
+from gateway.mqtt.link_words import ended, letter_of, lost, packet_bytes, properties_of, refused
 from gateway.ports import Letter, Publication
 
 LETTERS = 512
@@ -119,6 +117,7 @@ class Session:
                 self.check()
                 await self.stirred.wait()
                 self.stirred.clear()
+                self.letters.clear()  # or the acknowledgement is not read behind them
         self._client.disconnect()
         while self.broken is None:
             await self.stirred.wait()
@@ -127,15 +126,16 @@ class Session:
     def close(self) -> None:
         """Let go of the socket, whatever state it is in."""
         self._unwatch()
-        if self._line is not None:
-            self._line.close()
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
         client = self._client  # its destructor closes once more, and must not tell us
         client.on_socket_close = client.on_socket_unregister_write = client.on_disconnect = None
 
     def _told(self, client: Client) -> None:
         """Have *client* tell us what happens."""
         client.on_socket_open = self._socket_open
-        client.on_socket_close = self._socket_close
+        client.on_socket_close = self._unwatch
         client.on_socket_register_write = self._register_write
         client.on_socket_unregister_write = self._unregister_write
         client.on_connect = self._connack
@@ -152,7 +152,7 @@ class Session:
 
     def _readable(self) -> None:
         line = self._line
-        if line is None:
+        if line is None or self.broken is not None:
             return
         line.turn()
         try:
@@ -161,7 +161,7 @@ class Session:
         except GARBAGE as error:
             self._break(BrokerUnavailable(Reason.CORRUPT, f"not MQTT 5: {type(error).__name__}"))
             self._unwatch()
-        if line.pending() and self.broken is None:
+        if line.pending():
             self._loop.call_soon(self._readable)
 
     def _has_room(self) -> bool:
@@ -171,7 +171,7 @@ class Session:
         """
         return len(self.letters) < LETTERS // 2 or not self._accepted.is_set()
 
-    def _unwatch(self) -> None:
+    def _unwatch(self, *_: object) -> None:
         if self._watched is not None:
             self._loop.remove_reader(self._watched)
             self._loop.remove_writer(self._watched)
@@ -180,9 +180,6 @@ class Session:
     def _socket_open(self, _client: paho.Client, _: object, sock: paho.SocketLike) -> None:
         self._watched = sock.fileno()
         self._loop.add_reader(self._watched, self._readable)
-
-    def _socket_close(self, *_: object) -> None:
-        self._unwatch()
 
     def _register_write(self, *_: object) -> None:
         if self._watched is not None:
@@ -242,14 +239,10 @@ class Session:
         code: ReasonCode,
         *_rest: object,
     ) -> None:
-        error = None if self._line is None else self._line.error
         if flags.is_disconnect_packet_from_server:
             self._break(ended(code))
-        elif isinstance(error, ssl.SSLError):
-            self._break(tls_fault(error))
-        else:
-            garbled = code == "Protocol error"
-            self.hung_up = error is None and not garbled
-            detail = f"connection to {self._address} lost: {error or code}"
-            reason = Reason.CORRUPT if garbled else Reason.UPLINK_DOWN
-            self._break(BrokerUnavailable(reason, detail))
+            return
+        broken = None if self._line is None else self._line.error
+        error = lost(str(self._address), broken, code)
+        self.hung_up = broken is None and error.reason is Reason.UPLINK_DOWN
+        self._break(error)

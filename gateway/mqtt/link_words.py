@@ -6,6 +6,7 @@ Source: MQTT 5.0, section 2.4 (reason codes).
 from __future__ import annotations
 
 import random
+import ssl
 
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.properties import Properties
@@ -13,6 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
+from gateway.mqtt.dial import tls_fault
 from gateway.ports import Letter, Publication
 
 HEAD_BYTES = 64
@@ -78,6 +80,20 @@ def taken_over(sign: str) -> BrokerUnavailable:
         f"another machine uses our identity: {sign}",
         pause_s=random.uniform(*_TAKEOVER_PAUSE_S),
     )
+
+
+def lost(broker: str, error: OSError | None, code: ReasonCode) -> BrokerUnavailable:
+    """Return our error for a connection that ended without DISCONNECT.
+
+    Args:
+        broker: Which.
+        error: What the socket said; None: it just ended.
+        code: What paho made of it.
+    """
+    if isinstance(error, ssl.SSLError):
+        return tls_fault(error)
+    reason = Reason.CORRUPT if code == "Protocol error" else Reason.UPLINK_DOWN
+    return BrokerUnavailable(reason, f"connection to {broker} lost: {error or code}")
 
 
 def ended(code: ReasonCode) -> BrokerUnavailable:

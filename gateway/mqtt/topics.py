@@ -64,7 +64,7 @@ CAMERAS_HEALTH = Channel(
 CAMERA_STATE = Channel(
     "up/cam/{cam}/state",
     "cam.state/1",
-    "on change, after 2 s of calm; each connect",
+    "on change, after 1 s of calm; each connect",
     retain=True,
     path="conflated",
 )

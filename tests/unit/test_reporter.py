@@ -144,7 +144,7 @@ async def test_nothing_changed_means_nothing_said(room: Room) -> None:
 
 
 async def test_a_change_is_told_when_it_has_calmed_down(room: Room) -> None:
-    """After two seconds, once."""
+    """After a second, once."""
     broken = replace(DESK, reason=Reason.TIMEOUT, since_s=1010.0, attempts=1)
     room.clock.events[1010.0] = (LOBBY, broken)
 
@@ -153,7 +153,7 @@ async def test_a_change_is_told_when_it_has_calmed_down(room: Room) -> None:
 
     assert [at_s for at_s, _ in told] == [1010 + CALM_S]
     _, health = wire_health.read_camera_state(told[0][1].payload, told[0][1].content_type)
-    assert (health.state, health.reason, health.since_s) == ("off", Reason.TIMEOUT, 2.0)
+    assert (health.state, health.reason, health.since_s) == ("off", Reason.TIMEOUT, CALM_S)
 
 
 async def test_a_change_that_is_undone_is_not_told(room: Room) -> None:

@@ -39,6 +39,13 @@ def test_the_reason_decides_the_state(reason: Reason, state: str) -> None:
     assert (health.state, health.reason) == (state, reason)
 
 
+def test_a_camera_that_is_tried_again_is_off_until_it_works() -> None:
+    """The list does not flicker between off and unknown at each try."""
+    camera = replace(CAMERA, reason=Reason.CONNECTING, attempts=3)
+
+    assert health_of(camera, NOW_S, None, NOW_S).state == "off"
+
+
 def test_a_disabled_camera_is_paused_whatever_it_did_last() -> None:
     """Nobody looks at it."""
     camera = replace(CAMERA, enabled=False, reason=Reason.TIMEOUT)

@@ -1,0 +1,148 @@
+"""The link against peers that no broker is: silent, garbage, full of dribble."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+
+import pytest
+
+from gateway.aio.clock import SystemClock
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.diagnosis import SUSPICIOUS, Suspicion
+from gateway.mqtt.link import Link, delays
+from gateway.ports import Publication
+
+CONNACK = bytes.fromhex("2003000000")
+LOST = BrokerUnavailable(Reason.UPLINK_DOWN, "connection lost")
+
+
+@asynccontextmanager
+async def peer(answer: bytes, *, hang_up: bool = True) -> AsyncIterator[BrokerAddress]:
+    """Somebody who answers with *answer*, byte by byte, and then hangs up or is silent."""
+    served = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await reader.read(1000)
+            for byte in answer:
+                writer.write(bytes([byte]))
+                await writer.drain()
+            if not hang_up:
+                await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        served.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield BrokerAddress(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+        await served.wait()
+
+
+def link(address: BrokerAddress, greet: Callable[[], tuple[Publication, ...]] = tuple) -> Link:
+    return Link(
+        address,
+        client_id="hcm-q1-01",
+        subscriptions=(),
+        deliver=lambda _: None,
+        greet=greet,
+        clock=SystemClock(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", Reason.UPLINK_DOWN),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Reason.UPLINK_DOWN),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", Reason.UPLINK_DOWN),
+        (b"\x20\x03\x00\x87\x00", Reason.NOT_AUTHORISED),
+        (b"\x20\x03\x00\x88\x00", Reason.REFUSED),
+        (b"\x20\x00", Reason.CORRUPT),
+        (b"\x20\x03\x00\x05\x00", Reason.CORRUPT),
+        (b"\x20\xff\xff\xff\xff\xff", Reason.CORRUPT),
+        (b"\xff" * 64, Reason.CORRUPT),
+        (CONNACK + b"\x30\x02\x00\x09", Reason.CORRUPT),
+        (CONNACK + b"\x30\x05\x00\x02\xff\xfe\x00", Reason.CORRUPT),
+        (CONNACK + b"\xe0\x02\x8e\x00", Reason.DUPLICATE_IDENTITY),
+        (CONNACK + b"\xe0\x02\x8b\x00", Reason.UPLINK_DOWN),
+        (CONNACK + b"\xe0\x02\x87\x00", Reason.NOT_AUTHORISED),
+    ],
+)
+async def test_whatever_answers_the_link_breaks_in_good_order(
+    answer: bytes, reason: Reason
+) -> None:
+    """A reason of ours, never an error of paho's."""
+    async with peer(answer) as address, asyncio.timeout(5):
+        with pytest.raises(BrokerUnavailable) as caught:
+            await link(address).run()
+
+    assert caught.value.reason is reason
+
+
+async def test_a_mistake_in_what_the_link_calls_is_not_swallowed() -> None:
+    """Bugs end the process; they do not look like a broken line."""
+
+    def greet() -> tuple[Publication, ...]:
+        raise ZeroDivisionError
+
+    async with peer(CONNACK, hang_up=False) as address, asyncio.timeout(5):
+        with pytest.raises(ZeroDivisionError):
+            await link(address, greet).run()
+
+
+async def test_a_name_that_does_not_exist_is_said_so() -> None:
+    """Names under .invalid never do (RFC 2606)."""
+    address = BrokerAddress.model_construct(
+        host="broker.invalid", port=1883, tls=None, username=None, transport="tcp", path="/"
+    )
+    async with asyncio.timeout(10):
+        with pytest.raises(BrokerUnavailable) as caught:
+            await link(address).run()
+
+    assert caught.value.reason is Reason.DNS_FAILED
+
+
+def test_offline_direct_is_dropped_and_conflated_waits() -> None:
+    """The next birth says the former anew."""
+    offline = link(BrokerAddress(host="127.0.0.1", port=1))
+
+    offline.post(Publication("a", b""))
+    offline.post(Publication("b", b"", path="conflated"))
+
+    assert (offline.sample.dropped, offline.sample.waiting) == (1, 1)
+
+
+def test_pauses_double_with_half_of_them_at_random() -> None:
+    """1, 2, 4 ... 120 seconds, each from half to one and a half."""
+    for pause_s, base_s in zip(
+        islice(delays(), 9), (1, 2, 4, 8, 16, 32, 64, 120, 120), strict=True
+    ):
+        assert base_s * 0.5 <= pause_s <= base_s * 1.5
+
+
+def test_hanging_up_soon_and_again_is_suspicious() -> None:
+    """The third time in a row is another machine with our identity."""
+    suspicion = Suspicion()
+    errors = [suspicion.judge(LOST, hung_up=True, lasted_s=1.0) for _ in range(SUSPICIOUS)]
+
+    assert [each.reason for each in errors] == [
+        *[Reason.UPLINK_DOWN] * (SUSPICIOUS - 1),
+        Reason.DUPLICATE_IDENTITY,
+    ]
+
+
+@pytest.mark.parametrize(("hung_up", "lasted_s"), [(False, 1.0), (True, 3600.0)])
+def test_a_cut_line_and_a_long_life_are_not_suspicious(hung_up: bool, lasted_s: float) -> None:
+    """They begin the count anew."""
+    suspicion = Suspicion()
+    for _ in range(SUSPICIOUS - 1):
+        suspicion.judge(LOST, hung_up=True, lasted_s=1.0)
+
+    assert suspicion.judge(LOST, hung_up=hung_up, lasted_s=lasted_s) is LOST
+    assert suspicion.judge(LOST, hung_up=True, lasted_s=1.0) is LOST
