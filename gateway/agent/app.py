@@ -11,6 +11,8 @@ import importlib.metadata
 import os
 from collections.abc import Callable, Iterator
 
+import structlog
+
 from gateway.agent.fleet import Fleet
 from gateway.agent.loading import policy_of
 from gateway.agent.reporter import Reporter
@@ -21,9 +23,11 @@ from gateway.agent.systemd import Systemd
 from gateway.aio.clock import SystemClock
 from gateway.aio.supervise import supervise
 from gateway.health.host import Host, machine
+from gateway.ingest.refused import RefusedSource
 from gateway.ingest.rtsp.ledger import LoginLedger
 from gateway.ingest.source import RtspSource
 from gateway.model.config import CameraConfig, SiteConfig, StreamConfig
+from gateway.model.errors import ConfigRejected
 from gateway.model.signalling import IceServer
 from gateway.mqtt.broker import BrokerAddress, Tls
 from gateway.mqtt.epoch import Epochs
@@ -32,6 +36,8 @@ from gateway.mqtt.topics import Topics
 from gateway.mqtt.wire_site import Abilities, RtcAbilities
 from gateway.ports import Clock, Source
 from gateway.relay.desk import Desk
+
+log = structlog.get_logger(__name__)
 
 
 async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
@@ -140,7 +146,11 @@ def _sources(
         password = None
         if camera.password is not None:
             at = f"/cameras/{site.cameras.index(camera)}/password"
-            password = secrets.get(camera.password, at=at, username=camera.username)
+            try:
+                password = secrets.get(camera.password, at=at, username=camera.username)
+            except ConfigRejected as error:
+                log.error("camera without its secret", camera=camera.id, detail=error.detail)
+                return RefusedSource(error)
         return RtspSource(
             camera,
             stream,

@@ -27,7 +27,7 @@ from gateway.ports import Bus, Clock, Publication
 EVERY_S = 60.0
 """Between two health reports."""
 
-CALM_S = 2.0
+CALM_S = 1.0
 """How long a camera must stay as it is before the change is told; a stream that starts passes
 through several states within a second."""
 

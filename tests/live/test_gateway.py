@@ -106,6 +106,19 @@ async def test_a_wrong_password_is_tried_thrice_at_most_and_alone(
         assert (said.code, said.reason) == (480, "AUTH_FAILED")
 
 
+async def test_a_camera_without_its_secret_is_alone_in_its_trouble(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """It is parked with what is missing; the other camera plays."""
+    shown = cameras(2)
+    async with site(tmp_path, broker, shown, missing_secret_of=0) as running:
+        state = await running.until_state(0, "CONFIG_REJECTED")
+        await running.watch(1)
+
+        assert "/cameras/0/password" in state["detail"]
+        assert shown[0].counts.requests.total() == 0
+
+
 async def test_it_leaves_in_good_order_on_sigterm(tmp_path: Path, broker: Broker) -> None:
     """TEARDOWN to every camera, bye to every viewer, offline said, exit 0, within 5 s."""
     async with site(tmp_path, broker, cameras(3)) as running:

@@ -1,0 +1,34 @@
+"""A source that cannot be opened as its configuration stands; it says so instead of a picture."""
+
+from __future__ import annotations
+
+from gateway.model.errors import ConfigRejected, SourceRefused
+from gateway.model.media import SourceCounters
+from gateway.ports import Sink
+
+
+class RefusedSource:
+    """`gateway.ports.Source` of a camera whose configuration lacks something, e.g. its secret.
+
+    That camera alone is parked; the others, which lack nothing, go on.
+
+    Args:
+        error: What is wrong.
+    """
+
+    def __init__(self, error: ConfigRejected) -> None:
+        self._error = error
+        self._counters = SourceCounters()
+
+    @property
+    def counters(self) -> SourceCounters:
+        """All zero, for ever."""
+        return self._counters
+
+    async def run(self, sink: Sink) -> None:  # noqa: ARG002  (the port's)
+        """Raise SourceRefused."""
+        await self.check()
+
+    async def check(self) -> None:
+        """Raise SourceRefused."""
+        raise SourceRefused(self._error.reason, self._error.detail)
