@@ -153,8 +153,7 @@ export class Board {
     put(row.all, say("watchAll"));
     row.all.setAttribute("aria-label", say("watchAllOf", { name: site.name }));
     row.all.hidden = site.cams.size === 0;
-    const backBy = site.st === "off" && site.back_by_ms ? ` ${say("backBy", { time: timeText(site.back_by_ms) })}` : "";
-    put(row.trouble, site.st === "on" ? "" : say("siteGone") + backBy);
+    put(row.trouble, site.st === "on" ? "" : say("siteGone"));
     const open = this.#opened.get(site.gw) ?? (shown <= OPEN_BY_ITSELF || this.#query !== "");
     row.toggle.setAttribute("aria-expanded", String(open));
     row.list.hidden = !open;

@@ -1,7 +1,6 @@
 // The grid of pictures: which tiles are open, in which layout, which one is enlarged.
 
 import { Tile } from "./tile.js";
-import { say } from "./words.js";
 
 const LAYOUTS = ["auto", "1", "2", "3", "4"];
 const LAYOUT_KEY = "camera-gateway.layout";
@@ -120,9 +119,5 @@ export class Wall extends EventTarget {
 
   paint() {
     for (const tile of this.#tiles) tile.paint();
-  }
-
-  notice() {
-    return say("full", { n: this.#capacity() });
   }
 }
