@@ -28,12 +28,13 @@ class Tls(Document):
     """Files in PEM form, read anew for each connection, so that they can be replaced.
 
     Attributes:
-        ca_file: The authorities that may have signed the broker's certificate.
+        ca_file: The authorities that may have signed the broker's certificate; None: those that
+            this machine trusts.
         cert_file: Our own certificate, if the broker wants one.
         key_file: Its key.
     """
 
-    ca_file: Path
+    ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
 
@@ -95,7 +96,10 @@ def context_of(tls: Tls) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks chain and name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_verify_locations(tls.ca_file)
+        if tls.ca_file is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(tls.ca_file)
         if tls.cert_file is not None:
             context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_passphrase)
     except OSError as error:  # ssl.SSLError is one
