@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import structlog
 
@@ -91,16 +91,21 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         bus=link,
         clock=clock,
     )
+    await _live(link, clock, signalling.run, desk.run, fleet.run, reporter.run)
+
+
+async def _live(
+    link: Link, clock: Clock, *components: Callable[[], Coroutine[None, None, None]]
+) -> None:
+    """Run *components* and, around them, the link: it is there before they are, and after."""
     async with asyncio.TaskGroup() as outside:
         linking = outside.create_task(
             supervise(link.run, name="broker", clock=clock, delays=delays), name="link"
         )
         async with asyncio.TaskGroup() as inside:
-            inside.create_task(signalling.run(), name="signalling")
-            inside.create_task(desk.run(), name="desk")
-            inside.create_task(fleet.run(), name="fleet")
-            inside.create_task(reporter.run(), name="reporter")
-            inside.create_task(Systemd(os.environ, clock=clock).run(), name="systemd")
+            for run_component in (*components, Systemd(os.environ, clock=clock).run):
+                name = run_component.__qualname__.split(".")[0].lower()
+                inside.create_task(run_component(), name=name)
         linking.cancel()
 
 

@@ -8,8 +8,7 @@ GatewayError
 ├── PermanentError            waiting will not help; somebody must change something
 │   ├── ConfigRejected        a document is malformed or contradicts itself
 │   ├── SourceRefused         credentials, path, redirect or policy: the camera's config is wrong
-│   ├── CodecUnsupported      the camera sends what we cannot pass
-│   └── BrokerRefused         the broker knows us and says no: certificate, password, ACL
+│   └── CodecUnsupported      the camera sends what we cannot pass
 ├── ViewerRejected            this viewer gets no answer; the gateway is fine
 └── MessageRejected           this message from the wire is malformed; its sender is told
 
@@ -85,10 +84,6 @@ class SourceRefused(PermanentError):
 
 class CodecUnsupported(PermanentError):
     """The camera sends a codec that we cannot pass on."""
-
-
-class BrokerRefused(PermanentError):
-    """The broker does not accept who we are."""
 
 
 @dataclass(frozen=True, slots=True)

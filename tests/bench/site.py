@@ -113,7 +113,6 @@ def running(load: Load) -> Iterator[Site]:
         gateway = _start(stack, command)
         viewers = [sys.executable, "-m", "tests.bench.receiver", str(broker), GATEWAY]
         _await_port(broker)
-        time.sleep(2)  # a measuring script may wait: the gateway subscribes in this time
         receiver = _start(stack, [*viewers, str(load.viewers), str(load.streams)])
         _await_line(receiver, "ready")
         yield Site(psutil.Process(gateway.pid), receiver)
