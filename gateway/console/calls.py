@@ -148,10 +148,12 @@ class Calls:
             return Refusal(key, 400, Reason.OFFER_INVALID, "this session is open already")
         if len(self._open) >= MOST_SESSIONS:
             return Refusal(key, 486, Reason.OVERLOADED, f"{MOST_SESSIONS} sessions are open")
-        if self._register.province(message.gw) is None:
-            return Refusal(key, 404, Reason.NOT_FOUND, "no such gateway")
         if not self._bus.connected:
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the broker is away")
+        if self._register.province(message.gw) is None:
+            # A console that has just started has not heard of every gateway yet: not 404, which
+            # a page takes for final, but "ask again".
+            return Refusal(key, 480, Reason.UPLINK_DOWN, "the gateway has not been heard of")
         if self._register.offline(message.gw):
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the gateway is offline")
         return None

@@ -183,7 +183,7 @@ async def test_leaving_says_bye_for_every_session() -> None:
 @pytest.mark.parametrize(
     ("gateway", "connected", "offline", "code"),
     [
-        ("unknown-01", True, False, 404),
+        ("unknown-01", True, False, 480),
         ("bacninh-01", False, False, 480),
         ("bacninh-01", True, True, 480),
     ],
