@@ -27,7 +27,7 @@ class Reader:
 
     def __init__(self, take: Callable[[AccessUnit], bool]) -> None:
         self._take = take
-        self._queue: deque[AccessUnit] = deque(maxlen=None)
+        self._queue: deque[AccessUnit] = deque()
         self._queued_bytes = 0
         self._allowed_units = QUEUE_UNITS
         self._allowed_bytes = QUEUE_BYTES

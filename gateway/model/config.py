@@ -16,7 +16,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -24,7 +23,6 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.model.names import CameraId, DeviceId, Profile
 
-SecretName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 SECRET_PREFIX = "secret:"
 
 

@@ -25,9 +25,6 @@ Four characters at least, so that it can never be ``up`` or ``dn``.
 ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
 """Two digits; which list they belong to is the site's `province_scheme`."""
 
-ViewerId = Annotated[str, StringConstraints(pattern=r"^v-[a-z0-9-]{1,40}$")]
-"""A viewer; always starts with ``v-`` so that it can never pass for a province (ACL trap)."""
-
 SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 """One offer's life. Chosen by the viewer; the same id again is the same session."""
 

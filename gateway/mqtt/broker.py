@@ -7,7 +7,6 @@ included, against the given authority; there is no way to switch that off.
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import ssl
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -18,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.model.config import Document
 from gateway.model.errors import BrokerUnavailable
+from gateway.model.names import is_loopback
 from gateway.model.reasons import Reason
 
 RETRY_FILES_S = 30.0
@@ -68,7 +68,7 @@ class BrokerAddress(Document):
 
     @model_validator(mode="after")
     def _plain_stays_at_home(self) -> Self:
-        if self.tls is None and not _is_loopback(self.host):
+        if self.tls is None and not is_loopback(self.host):
             raise PydanticCustomError(
                 "broker.plain",
                 "without tls the broker must be on this machine (localhost, 127.0.0.1, ::1), "
@@ -135,12 +135,3 @@ def own_certificate_fault(tls: Tls | None, now: dt.datetime) -> BrokerUnavailabl
 def _no_passphrase() -> str:
     """Refuse encrypted keys instead of asking on a terminal that is not there."""
     return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -88,6 +88,7 @@ _LEVELS = {
     "prov": r"(?P<province>[0-9]{2})",
     "gw": r"(?P<gateway>(?!(?:up|dn)/)[a-z0-9-]{4,40})",
     "cam": r"(?P<camera>[a-z0-9]{1,16})",
+    # Begins with v- so that a viewer can never pass for a province in the broker's ACL.
     "viewer": r"(?P<viewer>v-[a-z0-9-]{1,40})",
     "sid": r"(?P<session>[A-Za-z0-9-]{8,64})",
 }

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.media.stream import Stream
 from gateway.model.config import Limits
 from gateway.model.errors import ViewerRejected
 from gateway.model.health import RelaySample
@@ -164,12 +163,6 @@ class Desk:
             visit.left = True
             if visit.session is not None:
                 visit.session.leave("viewer")
-
-    def close_stream(self, stream: Stream, why: str) -> None:
-        """End every session of *stream*: its configuration is gone."""
-        for visit in self._visits.values():
-            if visit.session is not None and visit.session.stream is stream:
-                visit.session.leave(why)
 
     def _admit(self, offer: Offer) -> None:
         limits = self._limits()

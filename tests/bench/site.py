@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from gateway.demo.papers import free_port
+
 HERE = Path(__file__).parent
 GATEWAY = "bench-site"
 
@@ -39,13 +41,6 @@ class Load:
     kbps: int = 4_000
     gop: int = 50
     mtu: int = 1_400
-
-
-def free_port() -> int:
-    """Return a TCP port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _settings(folder: Path, load: Load, rtsp: int, broker: int) -> Path:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from gateway.demo.papers import free_port
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress, Tls
 from gateway.mqtt.topics import CENTRE_INBOX, Topics
 from gateway.ports import Publication
-from tests.fixtures.broker import Authority, Broker, Brokers, free_port, observing, tls_lines
+from tests.fixtures.broker import Authority, Broker, Brokers, observing, tls_lines
 from tests.fixtures.presence import TOPICS, Site, living, says
 
 pytestmark = pytest.mark.live

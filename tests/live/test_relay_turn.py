@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.demo.papers import free_port
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.model.signalling import IceServer, Offer
-from tests.fixtures.broker import free_port
 from tests.fixtures.turn import Turn, own_address
 from tests.fixtures.units import access_unit
 from tests.fixtures.viewer import Viewer

@@ -391,15 +391,14 @@ export class Tile {
   }
 
   #explainRefusal(site) {
-    const { code, reason: cause, free_kbps: freeKbps } = this.#refusal;
+    const { code, reason: cause } = this.#refusal;
     if (site?.st === "off" && (code === 480 || code === 408)) {
       return { title: say("offline", { time: timeText(site.since_ms) }), ...reason("UPLINK_DOWN") };
     }
     const why = cause && !SAID_IN_TITLE.has(cause) ? reason(cause) : { fact: "", todo: "" };
     const own = has(`code${code}`) ? say(`code${code}`) : "";
     const todo = why.todo || (has(`code${code}todo`) ? say(`code${code}todo`) : "");
-    const free = freeKbps ? ` ${say("freeBandwidth", { n: freeKbps })}` : "";
-    return { title: say("refused"), fact: (own || why.fact) + free, todo };
+    return { title: say("refused"), fact: own || why.fact, todo };
   }
 
   #next(camera) {
