@@ -1,87 +1,76 @@
-"""Measures the gateway as its users run it: real RTSP in, real broker, real viewers.
+"""Measures the gateway beside other relays, as their users run them: real RTSP in, viewers out.
 
-    scripts/bench relay --streams 12 --json
-    scripts/bench fanout --viewers 10 --json
+    scripts/bench relay --streams 1,4,12,32 --mbps 4
+    scripts/bench fanout --viewers 1,10,30,50
+    scripts/bench latency | first-frame | idle | capacity | memory
 
-Prints what was measured; asserts nothing, since machines differ. Compare by ratio, on one
-machine, in one run.
+Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
+since machines differ. Compare by ratio, within one run. How it is measured: docs/performance.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import statistics
-import time
+from collections.abc import Iterator
+from typing import Any
 
-from tests.bench.site import Load, Site, running
+from tests.bench import throughput
+from tests.bench.ground import Load
 
-SETTLE_S = 3.0
-
-
-def measure(site: Site, seconds: float) -> dict[str, float]:
-    """Return the figures of one round."""
-    before, cpu_s, started_s = site.counts(), site.cpu_s(), time.monotonic()
-    time.sleep(seconds)
-    after, spent_s = site.counts(), site.cpu_s() - cpu_s
-    took_s = time.monotonic() - started_s
-    packets = after["packets"] - before["packets"]
-    return {
-        "us_per_packet": spent_s / max(1, packets) * 1e6,
-        "cpu_percent": spent_s / took_s * 100,
-        "packets_per_s": packets / took_s,
-        "mbps": (after["bytes"] - before["bytes"]) * 8 / took_s / 1e6,
-        "missing": after["missing"] - before["missing"],
-        "rss_mb": site.gateway.memory_info().rss / 1e6,
-    }
+SCENARIOS = ("relay", "fanout", "latency", "first-frame", "idle", "capacity", "memory")
 
 
-def scenario(name: str, load: Load, rounds: int, seconds: float) -> dict[str, object]:
-    """Return the medians of *rounds* rounds of *load*, and the spread of the first figure."""
-    with running(load) as site:
-        time.sleep(SETTLE_S)
-        taken = [measure(site, seconds) for _ in range(rounds)]
-    costs = [each["us_per_packet"] for each in taken]
-    median = {key: statistics.median(each[key] for each in taken) for key in taken[0]}
-    return {
-        "scenario": name,
-        "streams": load.streams,
-        "viewers": load.viewers,
-        "mbps": load.kbps / 1000,
-        "rounds": rounds,
-        "machine": f"{platform.machine()} Python {platform.python_version()}",
-        "results": [
-            {
-                "relay": "camera-gateway",
-                "us_per_packet": round(median["us_per_packet"], 2),
-                "spread_us": round(max(costs) - min(costs), 2),
-                "cpu_percent_per_stream": round(median["cpu_percent"] / load.streams, 3),
-                "packets_per_s": round(median["packets_per_s"]),
-                "delivered_mbps": round(median["mbps"], 2),
-                "rss_mb": round(median["rss_mb"], 1),
-                "lost": int(sum(each["missing"] for each in taken)),
-            }
-        ],
-    }
+def _numbers(text: str) -> list[int]:
+    return [int(each) for each in text.split(",")]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("scenario", choices=SCENARIOS)
+    parser.add_argument("--relays", help="names separated by commas; default: all that are here")
+    parser.add_argument("--streams", type=_numbers, help="cameras; default depends")
+    parser.add_argument("--viewers", type=_numbers, default=[1, 10, 30, 50], help="fanout")
+    parser.add_argument("--mbps", type=float, help="of a camera; default 4, capacity and memory 2")
+    parser.add_argument("--mtu", type=int, default=1400, help="of the camera's packets")
+    parser.add_argument("--gops", type=_numbers, default=[1, 2, 10], help="first-frame: seconds")
+    parser.add_argument("--viewings", type=int, default=30, help="first-frame: of each relay")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, help="of a round; default depends")
+    parser.add_argument("--json", action="store_true", help="one line an object, for machines")
+    return parser.parse_args()
+
+
+def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the results of the scenario that was asked for."""
+    light = asked.scenario in ("capacity", "memory")
+    kbps = round((asked.mbps or (2.0 if light else 4.0)) * 1000)
+
+    def load(streams: int) -> Load:
+        return Load(streams, streams, kbps=kbps, mtu=asked.mtu)
+
+    names, rounds, seconds = asked.relays, asked.rounds, asked.seconds
+    match asked.scenario:
+        case "relay":
+            loads = [load(each) for each in asked.streams or [12]]
+            yield from throughput.relay(names, loads, rounds, seconds or 8)
+        case "fanout":
+            yield throughput.fanout(names, load(1), asked.viewers, rounds, seconds or 8)
+        case "capacity":
+            steps = asked.streams or [16, 32, 64, 96, 128, 160]
+            yield throughput.capacity(names, load(steps[0]), steps, seconds or 8)
+        case "idle":
+            for each in asked.streams or [32]:
+                yield throughput.idle(names, load(each), rounds, seconds or 60)
 
 
 def main() -> None:
-    """Run the scenario that was asked for."""
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("scenario", choices=("relay", "fanout"))
-    parser.add_argument("--streams", type=int, default=12)
-    parser.add_argument("--viewers", type=int, default=10, help="fanout: of one camera")
-    parser.add_argument("--mbps", type=float, default=4.0)
-    parser.add_argument("--mtu", type=int, default=1400, help="of the camera's packets")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--json", action="store_true", help="one line, for machines")
-    asked = parser.parse_args()
-    streams, viewers = (asked.streams,) * 2 if asked.scenario == "relay" else (1, asked.viewers)
-    load = Load(streams, viewers, kbps=round(asked.mbps * 1000), mtu=asked.mtu)
-    found = scenario(asked.scenario, load, asked.rounds, asked.seconds)
-    print(json.dumps(found) if asked.json else json.dumps(found, indent=2))
+    """Print one object for each result."""
+    asked = _arguments()
+    for found in run(asked):
+        print(json.dumps(found) if asked.json else json.dumps(found, indent=2), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,156 @@
+"""The ground a measurement stands on: a private folder, processes of its own, a foreign camera.
+
+Everything that was started here is ended here, by its process id, whatever happens between.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from gateway.demo.papers import free_port
+
+HERE = Path(__file__).parent
+START_S = 20.0
+END_S = 10.0
+
+
+class NotStarted(Exception):
+    """A part of the measurement did not come up; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is relayed.
+
+    Attributes:
+        streams: Cameras.
+        viewers: Of all cameras together; viewer n watches camera n modulo *streams*.
+        kbps: Of each camera.
+        gop: Pictures between keyframes, of 25 a second.
+        mtu: Of the camera's RTP packets.
+    """
+
+    streams: int
+    viewers: int
+    kbps: int = 4_000
+    gop: int = 50
+    mtu: int = 1_400
+
+
+class Ground:
+    """A folder and processes, gone when the ``with`` block ends."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self.folder = Path()
+
+    def __enter__(self) -> Self:
+        self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="gateway-bench-")))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def start(
+        self, command: Sequence[str], *, says: str | None = None, quiet: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start *command*; return when it has said the line *says*.
+
+        Raises:
+            NotStarted: It has said something else, or ended.
+        """
+        errors = (self.folder / "errors.log").open("a") if quiet else None
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if says else subprocess.DEVNULL,
+            stderr=errors,
+            text=True,
+            cwd=HERE.parents[1],
+        )
+        self._stack.callback(_end, process)
+        if errors is not None:
+            errors.close()
+        if says is not None:
+            assert process.stdout is not None
+            while (line := process.stdout.readline()) and line != says + "\n":
+                pass
+            if not line:
+                raise NotStarted(f"{' '.join(map(str, command[:4]))} did not say {says!r}")
+        return process
+
+    def camera(self, load: Load) -> str:
+        """Start GStreamer's RTSP server; return the URL of its one camera."""
+        port = free_port()
+        command = ["/usr/bin/python3", str(HERE / "rtsp_load.py"), str(port), str(load.kbps)]
+        self.start([*command, str(load.gop), str(load.mtu)], says="listening")
+        return f"rtsp://127.0.0.1:{port}/load"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def await_port(port: int) -> None:
+    """Return as soon as something listens on *port* of loopback.
+
+    Raises:
+        NotStarted: Nothing does in time.
+    """
+    deadline_s = time.monotonic() + START_S
+    while time.monotonic() < deadline_s:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise NotStarted(f"nothing listens on port {port}")
+
+
+def python(module: str, *arguments: object) -> list[str]:
+    """Return the command that runs *module* of this tree with our Python."""
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Return a process and all below it."""
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time of a process and its children, user and system, in seconds."""
+    total = 0.0
+    for process in family(pid):
+        times = process.cpu_times()
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def rss_mb(pid: int) -> float:
+    """Return the resident memory of a process and its children, in megabytes."""
+    return float(sum(process.memory_info().rss for process in family(pid))) / 1e6

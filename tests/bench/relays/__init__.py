@@ -1,0 +1,58 @@
+"""The relays that are measured side by side: ours and those that others wrote.
+
+None of the others is part of this repository; one that is not on the machine is left out, aloud.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tests.bench.ground import Ground
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A relay that takes viewers.
+
+    Attributes:
+        pid: Its process; children count as well.
+        dialect: How viewers agree with it (`tests.bench.signalling`).
+    """
+
+    pid: int
+    dialect: str
+
+
+class Relay(Protocol):
+    """Something that pulls RTSP and serves WebRTC."""
+
+    name: str
+    joins: bool
+    """Whether viewers come and go; False for a relay that pushes to whom it was told."""
+
+    def absent(self) -> str | None:
+        """Return why it cannot be measured here and how to get it; None if it can."""
+
+    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:
+        """Start it on *ground* with the cameras of these URLs, for that many viewers.
+
+        Raises:
+            tests.bench.ground.NotStarted: It does not come up.
+        """
+
+
+def known() -> dict[str, Relay]:
+    """Return all relays by name, ours first."""
+    from tests.bench.relays import aiortc, ffmpeg, go2rtc, janus, mediamtx, ours  # noqa: PLC0415
+
+    relays: tuple[Relay, ...] = (
+        ours.CameraGateway(),
+        janus.Janus(),
+        ffmpeg.FfmpegWhip(),
+        aiortc.Aiortc(),
+        go2rtc.Go2rtc(),
+        mediamtx.MediaMtx(),
+    )
+    return {relay.name: relay for relay in relays}

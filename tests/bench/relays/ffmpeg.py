@@ -1,0 +1,120 @@
+"""FFmpeg's own ``whip`` muxer behind its RTSP demuxer, through PyAV.
+
+    python -m tests.bench.relays.ffmpeg PORT VIEWERS CERTIFICATE KEY URL...
+
+As a process it pushes to ``/whip/NUMBER`` of PORT for every viewer, a thread for each camera.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.demo.papers import free_port
+from tests.bench.ground import Ground, await_port, python
+from tests.bench.relays import Running
+
+OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer"}
+
+
+class FfmpegWhip:
+    """A C program of many, used through PyAV as a library."""
+
+    name = "ffmpeg-whip"
+    joins = False
+
+    def absent(self) -> str | None:
+        """Ask the FFmpeg inside PyAV."""
+        return None if "whip" in av.formats_available else "PyAV's FFmpeg has no whip muxer"
+
+    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:
+        """Start this module as a process; it waits for the viewers' port."""
+        port = free_port()
+        certificate, key = _papers(ground.folder)
+        module = "tests.bench.relays.ffmpeg"
+        process = ground.start(
+            python(module, port, viewers, certificate, key, *cameras), quiet=True
+        )
+        return Running(process.pid, f"whip:{port}")
+
+
+def _papers(folder: Path) -> tuple[Path, Path]:
+    """Write a P-256 certificate: the muxer's own default is refused by some peers."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "whip.crt", folder / "whip.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+def push(camera: str, numbers: Sequence[int], port: int, papers: dict[str, str]) -> None:
+    """Relay one camera to the viewers of these numbers until killed."""
+    source = av.open(camera, options=OPTIONS)
+    video = source.streams.video[0]
+    outputs: list[tuple[Any, Any]] = []
+    for number in numbers:
+        url = f"http://127.0.0.1:{port}/whip/{number}"
+        output = av.open(url, "w", format="whip", options=papers)
+        outputs.append((output, output.add_stream_from_template(video)))
+    base: int | None = None
+    for packet in source.demux(video):
+        if packet.dts is None or packet.pts is None:
+            continue
+        if base is None:
+            if not packet.is_keyframe:
+                continue
+            base = packet.dts
+        pts, dts = packet.pts - base, packet.dts - base
+        for output, stream in outputs:
+            packet.pts, packet.dts, packet.stream = pts, dts, stream
+            output.mux(packet)
+
+
+def main() -> None:
+    """Push until killed."""
+    port, viewers = int(sys.argv[1]), int(sys.argv[2])
+    papers = {"cert_file": sys.argv[3], "key_file": sys.argv[4]}
+    cameras = sys.argv[5:]
+    await_port(port)
+    threads = [
+        threading.Thread(
+            target=push, args=(camera, range(number, viewers, len(cameras)), port, papers)
+        )
+        for number, camera in enumerate(cameras)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

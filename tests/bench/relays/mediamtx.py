@@ -1,0 +1,52 @@
+"""MediaMTX, where its program is on PATH or named by MEDIAMTX."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+
+from gateway.demo.papers import free_port
+from tests.bench.ground import Ground, await_port
+from tests.bench.relays import Running
+
+
+class MediaMtx:
+    """A Go program of bluenviron."""
+
+    name = "mediamtx"
+    joins = True
+
+    def absent(self) -> str | None:
+        """Look for the program."""
+        return None if _program() else "put its release on PATH, or name the program in MEDIAMTX"
+
+    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:  # noqa: ARG002
+        """Start it with its WHEP endpoint on loopback, cameras pulled on demand."""
+        port, media = free_port(), free_port()
+        config = ground.folder / "mediamtx.yml"  # JSON is YAML
+        document = {
+            "logLevel": "warn",
+            **{name: False for name in ("rtsp", "rtmp", "hls", "srt", "api", "metrics")},
+            "webrtc": True,
+            "webrtcAddress": f"127.0.0.1:{port}",
+            "webrtcLocalUDPAddress": f":{media}",
+            "webrtcICEServers2": [],
+            "paths": {
+                f"c{number}": {
+                    "source": url,
+                    "sourceOnDemand": True,
+                    "rtspTransport": "tcp",
+                }
+                for number, url in enumerate(cameras)
+            },
+        }
+        config.write_text(json.dumps(document))
+        process = ground.start([str(_program()), str(config)], quiet=True)
+        await_port(port)
+        return Running(process.pid, f"whep:http://127.0.0.1:{port}/c{{camera}}/whep")
+
+
+def _program() -> str | None:
+    return os.environ.get("MEDIAMTX") or shutil.which("mediamtx")

@@ -1,0 +1,55 @@
+"""The gateway as it is installed: real settings, a real Mosquitto."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from gateway.demo.papers import free_port
+from tests.bench.ground import Ground, await_port, python
+from tests.bench.relays import Running
+from tests.bench.signalling import GATEWAY, PROVINCE
+
+MOSQUITTO = "/usr/sbin/mosquitto"
+
+
+class CameraGateway:
+    """Ours."""
+
+    name = "camera-gateway"
+    joins = True
+
+    def absent(self) -> str | None:
+        """It is always here."""
+        return None
+
+    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:
+        """Start broker and gateway; only the gateway is measured."""
+        broker = free_port()
+        config = ground.folder / "mosquitto.conf"
+        config.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n")
+        ground.start([MOSQUITTO, "-c", str(config)], quiet=True)
+        await_port(broker)
+        listed = [
+            {
+                "id": f"c{number:03d}",
+                "name": f"Camera {number}",
+                "streams": [{"url": url, "transport": "tcp"}],
+            }
+            for number, url in enumerate(cameras)
+        ]
+        limits = {"viewers": max(1000, viewers), "viewers_per_camera": max(1000, viewers)}
+        document = {"version": 1, "cameras": listed, "limits": limits}
+        (ground.folder / "site.json").write_text(json.dumps(document))
+        settings = ground.folder / "gateway.toml"
+        ports = sorted({urlsplit(url).port for url in cameras})
+        settings.write_text(
+            f'[gateway]\nid = "{GATEWAY}"\nprovince = "{PROVINCE}"\n'
+            f'[broker]\nhost = "127.0.0.1"\nport = {broker}\n'
+            f'[state]\ndir = "{ground.folder}"\n'
+            f'[cameras]\nnetworks = ["127.0.0.0/8"]\nports = {ports}\n'
+            '[log]\nlevel = "warning"\nformat = "console"\n'
+        )
+        process = ground.start(python("gateway", "run", "--settings", settings))
+        return Running(process.pid, f"mqtt:{broker}")
