@@ -17,8 +17,18 @@ from typing import Any
 
 from tests.bench import throughput
 from tests.bench.ground import Load
+from tests.bench.latency import latency
+from tests.bench.memory import memory
 
-SCENARIOS = ("relay", "fanout", "latency", "first-frame", "idle", "capacity", "memory")
+DEFAULT_STREAMS = {
+    "relay": (12,),
+    "fanout": (1,),
+    "latency": (1, 12),
+    "first-frame": (1,),
+    "idle": (32,),
+    "capacity": (16, 32, 64, 96, 128, 160),
+    "memory": (1, 12, 32),
+}
 
 
 def _numbers(text: str) -> list[int]:
@@ -29,11 +39,11 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("scenario", choices=SCENARIOS)
+    parser.add_argument("scenario", choices=tuple(DEFAULT_STREAMS))
     parser.add_argument("--relays", help="names separated by commas; default: all that are here")
     parser.add_argument("--streams", type=_numbers, help="cameras; default depends")
     parser.add_argument("--viewers", type=_numbers, default=[1, 10, 30, 50], help="fanout")
-    parser.add_argument("--mbps", type=float, help="of a camera; default 4, capacity and memory 2")
+    parser.add_argument("--mbps", type=float, help="of a camera; default 4, capacity 2")
     parser.add_argument("--mtu", type=int, default=1400, help="of the camera's packets")
     parser.add_argument("--gops", type=_numbers, default=[1, 2, 10], help="first-frame: seconds")
     parser.add_argument("--viewings", type=int, default=30, help="first-frame: of each relay")
@@ -45,25 +55,25 @@ def _arguments() -> argparse.Namespace:
 
 def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the results of the scenario that was asked for."""
-    light = asked.scenario in ("capacity", "memory")
-    kbps = round((asked.mbps or (2.0 if light else 4.0)) * 1000)
-
-    def load(streams: int) -> Load:
-        return Load(streams, streams, kbps=kbps, mtu=asked.mtu)
-
-    names, rounds, seconds = asked.relays, asked.rounds, asked.seconds
+    default_mbps = 2.0 if asked.scenario == "capacity" else 4.0
+    kbps = round((asked.mbps or default_mbps) * 1000)
+    streams = asked.streams or DEFAULT_STREAMS[asked.scenario]
+    loads = [Load(each, each, kbps=kbps, mtu=asked.mtu) for each in streams]
+    names, rounds = asked.relays, asked.rounds
+    seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)
     match asked.scenario:
         case "relay":
-            loads = [load(each) for each in asked.streams or [12]]
-            yield from throughput.relay(names, loads, rounds, seconds or 8)
+            yield from throughput.relay(names, loads, rounds, seconds)
         case "fanout":
-            yield throughput.fanout(names, load(1), asked.viewers, rounds, seconds or 8)
+            yield throughput.fanout(names, loads[0], asked.viewers, rounds, seconds)
+        case "latency":
+            yield latency(names, loads, rounds, seconds)
         case "capacity":
-            steps = asked.streams or [16, 32, 64, 96, 128, 160]
-            yield throughput.capacity(names, load(steps[0]), steps, seconds or 8)
+            yield throughput.capacity(names, loads[0], streams, seconds)
+        case "memory":
+            yield memory(names, loads[0], streams)
         case "idle":
-            for each in asked.streams or [32]:
-                yield throughput.idle(names, load(each), rounds, seconds or 60)
+            yield throughput.idle(names, loads[0], rounds, seconds)
 
 
 def main() -> None:

@@ -60,9 +60,13 @@ def side_by_side(
     results = [
         summary(relay.name, seen[relay.name], load.streams) for relay in relays if seen[relay.name]
     ]
-    ours = next((each["us_per_packet"] for each in results if each["relay"] == OURS), None)
-    for each in results:
-        each["ratio_to_us"] = None if not ours else round(each["us_per_packet"] / ours, 2)
+    for field, ratio in (
+        ("us_per_packet", "ratio_to_us"),
+        ("cpu_percent_per_stream", "cpu_ratio_to_us"),
+    ):
+        ours = next((each[field] for each in results if each["relay"] == OURS), None)
+        for each in results:
+            each[ratio] = round(each[field] / ours, 2) if ours else None
     return results
 
 

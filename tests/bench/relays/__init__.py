@@ -45,7 +45,7 @@ class Relay(Protocol):
 
 def known() -> dict[str, Relay]:
     """Return all relays by name, ours first."""
-    from tests.bench.relays import aiortc, ffmpeg, go2rtc, janus, mediamtx, ours  # noqa: PLC0415
+    from tests.bench.relays import aiortc, ffmpeg, go2rtc, janus, mediamtx, ours
 
     relays: tuple[Relay, ...] = (
         ours.CameraGateway(),

@@ -75,17 +75,24 @@ def _papers(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def push(camera: str, numbers: Sequence[int], port: int, papers: dict[str, str]) -> None:
-    """Relay one camera to the viewers of these numbers until killed."""
+def agree(camera: str, numbers: Sequence[int], port: int, papers: dict[str, str]) -> list[Any]:
+    """Return the outputs to the viewers of these numbers, connected, each with its stream."""
+    outputs = []
+    with av.open(camera, options=OPTIONS) as source:
+        for number in numbers:
+            url = f"http://127.0.0.1:{port}/whip/{number}"
+            output = av.open(url, "w", format="whip", options=papers)
+            stream = output.add_stream_from_template(source.streams.video[0])
+            output.start_encoding()
+            outputs.append((output, stream))
+    return outputs
+
+
+def push(camera: str, outputs: Sequence[Any]) -> None:
+    """Relay one camera until killed."""
     source = av.open(camera, options=OPTIONS)
-    video = source.streams.video[0]
-    outputs: list[tuple[Any, Any]] = []
-    for number in numbers:
-        url = f"http://127.0.0.1:{port}/whip/{number}"
-        output = av.open(url, "w", format="whip", options=papers)
-        outputs.append((output, output.add_stream_from_template(video)))
     base: int | None = None
-    for packet in source.demux(video):
+    for packet in source.demux(source.streams.video[0]):
         if packet.dts is None or packet.pts is None:
             continue
         if base is None:
@@ -104,11 +111,15 @@ def main() -> None:
     papers = {"cert_file": sys.argv[3], "key_file": sys.argv[4]}
     cameras = sys.argv[5:]
     await_port(port)
-    threads = [
-        threading.Thread(
-            target=push, args=(camera, range(number, viewers, len(cameras)), port, papers)
-        )
+    # All agreements first: the muxer holds the interpreter's lock until its offer is answered,
+    # and a camera that is not read meanwhile breaks the connection.
+    agreed = [
+        agree(camera, range(number, viewers, len(cameras)), port, papers)
         for number, camera in enumerate(cameras)
+    ]
+    threads = [
+        threading.Thread(target=push, args=(camera, outputs))
+        for camera, outputs in zip(cameras, agreed, strict=True)
     ]
     for thread in threads:
         thread.start()

@@ -28,7 +28,7 @@ class MediaMtx:
         config = ground.folder / "mediamtx.yml"  # JSON is YAML
         document = {
             "logLevel": "warn",
-            **{name: False for name in ("rtsp", "rtmp", "hls", "srt", "api", "metrics")},
+            **dict.fromkeys(("rtsp", "rtmp", "hls", "srt", "api", "metrics"), False),
             "webrtc": True,
             "webrtcAddress": f"127.0.0.1:{port}",
             "webrtcLocalUDPAddress": f":{media}",
