@@ -1,0 +1,48 @@
+"""What the benchmark reports, it must have counted: nothing missing goes unseen."""
+
+from __future__ import annotations
+
+import struct
+
+from tests.bench.receiver import Tally
+
+
+def packet(seq: int, *, ssrc: int = 7, rtp_time: int = 0, size: int = 100) -> memoryview:
+    head = struct.pack("!BBHII", 0x80, 96, seq & 0xFFFF, rtp_time, ssrc)
+    return memoryview(head + bytes(size - len(head)))
+
+
+def taken(*seqs: int) -> Tally:
+    tally = Tally()
+    for seq in seqs:
+        tally.take(packet(seq), 0)
+    return tally
+
+
+def test_contiguous_packets_miss_nothing() -> None:
+    assert taken(1, 2, 3).missing == 0
+
+
+def test_a_gap_is_as_many_packets_as_it_skips() -> None:
+    assert taken(1, 5).missing == 3
+
+
+def test_the_sequence_wraps_without_a_gap() -> None:
+    assert taken(65_534, 65_535, 0, 1).missing == 0
+
+
+def test_a_late_packet_is_not_missing_any_more() -> None:
+    assert taken(1, 3, 2, 4).missing == 0
+
+
+def test_another_stream_does_not_count() -> None:
+    tally = taken(1)
+    tally.take(packet(900, ssrc=8), 0)
+    assert (tally.packets, tally.missing) == (1, 0)
+
+
+def test_packets_of_one_rtp_time_are_one_picture() -> None:
+    tally = Tally(timed=True)
+    for seq, rtp_time, arrived_ns in ((1, 10, 100), (2, 10, 200), (3, 20, 300)):
+        tally.take(packet(seq, rtp_time=rtp_time), arrived_ns)
+    assert [(each.size_bytes, each.done_ns) for each in tally.pictures] == [(200, 200), (100, 300)]
