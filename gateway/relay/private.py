@@ -11,9 +11,9 @@ from typing import Any
 
 import pylibsrtp
 from aioice.ice import CandidatePair, StunProtocol
-from aiortc import RTCDtlsTransport, RTCIceGatherer, RTCIceTransport
-from aiortc.rtcdtlstransport import SRTP_PROFILES
 from pylibsrtp._binding import ffi, lib
+
+from gateway.relay.lean import SRTP_PROFILES, RTCDtlsTransport, RTCIceGatherer, RTCIceTransport
 
 Address = tuple[str, int]
 Datagram = Callable[[bytes, Address], None]

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 KEPT_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("console/", "demo/", "relay/whip.py"),
     "aioice": ("relay/private.py",),
-    "aiortc": ("relay/",),
+    "aiortc": ("relay/lean.py",),
     "av": ("codec/", "demo/encode.py"),
     "click": ("cli.py",),
     "cryptography": ("mqtt/broker.py",),
