@@ -65,6 +65,7 @@ WALL_CLOCK = ("mqtt/diagnosis.py", "mqtt/epoch.py", "relay/feedback.py", "relay/
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
 PACED = (
+    "aio/heap.py",
     "aio/supervise.py",
     "console/server.py",
     "ingest/rtsp/upkeep.py",
