@@ -7,6 +7,7 @@ and every viewer told, and the link to the centre last, so that it can say that 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib.metadata
 import os
 from collections.abc import Callable, Coroutine, Iterator
@@ -21,6 +22,7 @@ from gateway.agent.settings import Settings
 from gateway.agent.signalling import Signalling
 from gateway.agent.systemd import Systemd
 from gateway.aio.clock import SystemClock
+from gateway.aio.heap import Heap
 from gateway.aio.supervise import supervise
 from gateway.health.host import Host, machine
 from gateway.ingest.refused import RefusedSource
@@ -91,7 +93,8 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         bus=link,
         clock=clock,
     )
-    await _live(link, clock, signalling.run, desk.run, fleet.run, reporter.run)
+    heap = Heap(ctypes.CDLL(None), clock=clock)
+    await _live(link, clock, signalling.run, desk.run, fleet.run, reporter.run, heap.run)
 
 
 async def _live(

@@ -10,7 +10,13 @@ import asyncio
 from collections.abc import Callable
 
 import pylibsrtp
-from aiortc import (
+
+from gateway.model.errors import ViewerRejected
+from gateway.model.reasons import Reason
+from gateway.relay import private
+from gateway.relay.guard import Guard
+from gateway.relay.ice import candidate_line
+from gateway.relay.lean import (
     RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
@@ -20,14 +26,8 @@ from aiortc import (
     RTCIceParameters,
     RTCIceServer,
     RTCIceTransport,
+    RTCIceTransportPolicy,
 )
-from aiortc.rtcconfiguration import RTCIceTransportPolicy
-from aiortc.sdp import candidate_to_sdp
-
-from gateway.model.errors import ViewerRejected
-from gateway.model.reasons import Reason
-from gateway.relay import private
-from gateway.relay.guard import Guard
 from gateway.relay.negotiate import Local
 from gateway.relay.path import Path
 
@@ -101,7 +101,7 @@ class Association:
             ufrag=str(ours.usernameFragment),
             pwd=str(ours.password),
             sha_256=fingerprint.value,
-            candidates=tuple(map(candidate_to_sdp, candidates)),
+            candidates=tuple(map(candidate_line, candidates)),
         )
 
     async def connect(

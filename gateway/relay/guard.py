@@ -11,9 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from aiortc import RTCIceGatherer
-
 from gateway.relay import private
+from gateway.relay.lean import RTCIceGatherer
 from gateway.relay.private import Address, Datagram
 
 LARGEST_BYTES = 1_500

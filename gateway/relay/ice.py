@@ -11,10 +11,8 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-from aiortc import RTCIceCandidate, RTCIceServer
-from aiortc.sdp import candidate_from_sdp
-
 from gateway.model.signalling import IceServer
+from gateway.relay.lean import RTCIceCandidate, RTCIceServer
 from gateway.relay.offer import rejected
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -59,7 +57,26 @@ def _candidate(line: str, forbidden: tuple[Network, ...]) -> RTCIceCandidate | N
         or any(address in network for network in forbidden)
     ):
         return None
-    return candidate_from_sdp(" ".join(words))
+    return RTCIceCandidate(
+        foundation=words[0],
+        component=int(words[1]),
+        protocol=words[2],
+        priority=int(words[3]),
+        ip=words[4],
+        port=int(words[5]),
+        type=words[7],
+    )
+
+
+def candidate_line(candidate: RTCIceCandidate) -> str:
+    """Return *candidate*, one of ours, as it stands in an answer (RFC 8839 §5.1)."""
+    line = (
+        f"{candidate.foundation} {candidate.component} {candidate.protocol} {candidate.priority}"
+        f" {candidate.ip} {candidate.port} typ {candidate.type}"
+    )
+    if candidate.relatedAddress is None:
+        return line
+    return f"{line} raddr {candidate.relatedAddress} rport {candidate.relatedPort}"
 
 
 def ice_servers(servers: Iterable[IceServer]) -> list[RTCIceServer]:

@@ -11,15 +11,18 @@ from typing import Any
 
 import pylibsrtp
 from aioice.ice import CandidatePair, StunProtocol
-from aiortc import RTCDtlsTransport, RTCIceGatherer, RTCIceTransport
-from aiortc.rtcdtlstransport import SRTP_PROFILES
 from pylibsrtp._binding import ffi, lib
+
+from gateway.relay.lean import SRTP_PROFILES, RTCDtlsTransport, RTCIceGatherer, RTCIceTransport
 
 Address = tuple[str, int]
 Datagram = Callable[[bytes, Address], None]
 
 BUFFER_BYTES = 65_536 + 2_048
 """Room for the largest batch of UDP segmentation offload, and one packet that overflows it."""
+
+_BUFFER = bytearray(BUFFER_BYTES)
+_BASE = ffi.from_buffer(_BUFFER)
 
 _LIVE = (CandidatePair.State.IN_PROGRESS, CandidatePair.State.SUCCEEDED)
 
@@ -75,12 +78,13 @@ def srtp_sessions(dtls: RTCDtlsTransport) -> tuple[pylibsrtp.Session, pylibsrtp.
 
 
 class InPlaceSrtp:
-    """SRTP protection of packets where they lie, in one buffer.
+    """SRTP protection of packets where they lie, in one buffer that all sessions share.
 
     `pylibsrtp.Session.protect` copies each packet in and out and makes three objects on the way.
 
     Attributes:
-        buffer: Where packets are written, one after the other.
+        buffer: Where packets are written, one after the other, and sent from in the same call:
+            afterwards it is somebody else's.
         base: Address of the buffer's first byte; ``base + n`` points at packet bytes.
         length: ``int *`` in and out: the packet's length before and after.
         handle: libsrtp's session.
@@ -89,8 +93,7 @@ class InPlaceSrtp:
 
     def __init__(self, session: pylibsrtp.Session) -> None:
         self._session = session  # owns what `handle` points at
-        self.buffer = bytearray(BUFFER_BYTES)
-        self.base = ffi.from_buffer(self.buffer)
+        self.buffer, self.base = _BUFFER, _BASE
         self.length = ffi.new("int *")
         self.handle = session._srtp[0]
         self.protect = lib.srtp_protect

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 KEPT_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("console/", "demo/", "relay/whip.py"),
     "aioice": ("relay/private.py",),
-    "aiortc": ("relay/",),
+    "aiortc": ("relay/lean.py",),
     "av": ("codec/", "demo/encode.py"),
     "click": ("cli.py",),
     "cryptography": ("mqtt/broker.py",),
@@ -65,6 +65,7 @@ WALL_CLOCK = ("mqtt/diagnosis.py", "mqtt/epoch.py", "relay/feedback.py", "relay/
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
 PACED = (
+    "aio/heap.py",
     "aio/supervise.py",
     "console/server.py",
     "ingest/rtsp/upkeep.py",

@@ -1,9 +1,9 @@
 """An RTSP connection's bytes taken apart: messages, and the RTP between them. No I/O.
 
-The transport writes into one buffer of fixed size, which is read in place. Whole RTP packets of
-the video are copied out once, in a tight loop; everything else is rare. After garbage the framing
-is found again by looking for a frame that can only be ours. What comes out does not depend on how
-the bytes were cut into reads.
+The transport writes into one buffer, which is read in place and which all connections share: only
+what a read has left incomplete is kept for each. Whole RTP packets of the video are copied out
+once, in a tight loop; everything else is rare. After garbage the framing is found again by looking
+for a frame that can only be ours. What comes out does not depend on how the bytes were cut.
 
 References: RFC 2326 §10.12 (interleaved binary data); RFC 3550 §5.1 and §6.4 (first bytes).
 """
@@ -28,6 +28,8 @@ MOST_GARBAGE_BYTES = 1_048_576
 CHANNELS = 32
 """Cameras number theirs from 0; a higher one is garbage that happens to begin with ``$``."""
 
+_BUFFER = bytearray(BUFFER_BYTES)
+_VIEW = memoryview(_BUFFER)
 _DOLLAR = 0x24
 _STARTS = (
     b"RTSP/1.0 ",
@@ -57,6 +59,8 @@ class Batch:
 class Wire:
     """The receiving half of one RTSP connection.
 
+    From `space` to `take` no other connection may have its turn: the space is everybody's.
+
     Attributes:
         resyncs: Times the framing was lost.
         strangers: Frames of channels that were not set up, dropped.
@@ -64,9 +68,8 @@ class Wire:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray(BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
-        self._end = 0
+        self._buffer, self._view = _BUFFER, _VIEW
+        self._rest = b""
         self._rtp_channel = self._rtcp_channel = -1
         self._payload_type = -1
         self._lost = False
@@ -83,24 +86,23 @@ class Wire:
 
     def space(self) -> memoryview:
         """Return where the next bytes are to be written; never empty."""
-        return self._view[self._end :]
+        end = len(self._rest)
+        self._view[:end] = self._rest
+        return self._view[end:]
 
     def take(self, count: int) -> Batch:
         """Return what is complete now that *count* bytes have been written to `space()`.
 
         Never raises; once `broken` is set, nothing more comes.
         """
-        end = self._end + count
+        end = len(self._rest) + count
         batch = Batch()
         try:
             at = self._take(end, batch)
         except Malformed as error:
             self.broken = error
             at = end
-        rest = end - at
-        if at and rest:
-            self._view[:rest] = bytes(self._view[at:end])
-        self._end = rest
+        self._rest = bytes(self._view[at:end])
         return batch
 
     def _take(self, end: int, batch: Batch) -> int:

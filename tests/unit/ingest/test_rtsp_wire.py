@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import ssl
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,9 @@ from gateway.ingest.rtsp.message import (
     read_head,
     write_request,
 )
+from gateway.ingest.rtsp.tcp import tls_context
 from gateway.ingest.rtsp.wire import MOST_GARBAGE_BYTES, Batch, Wire
+from tests.unit.ingest.scripted import self_signed
 
 CAPTURES = Path(__file__).parents[2] / "data" / "rtsp"
 RTP = b"\x80\x60" + bytes(10) + b"payload"
@@ -212,3 +216,78 @@ def test_a_request_cannot_be_broken_out_of() -> None:
     """A line end in a field is a bug of the caller, not a second request."""
     with pytest.raises(ValueError, match="control"):
         write_request("OPTIONS", "rtsp://h/", 1, {"Session": "1\r\nX: y"})
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40)), max_size=60))
+def test_connections_that_take_turns_do_not_mix(turns: list[tuple[int, int]]) -> None:
+    """They share the space; what a read leaves incomplete is each one's own."""
+    packets = [[RTP + bytes([name, n]) for n in range(20)] for name in range(3)]
+    streams = [b"".join(frame(0, packet) for packet in own) for own in packets]
+    wires = [playing() for _ in streams]
+    taken: list[list[bytes]] = [[] for _ in streams]
+    at = [0] * len(streams)
+
+    for name, size in [*turns, *((name, 4_000) for name in range(3))]:
+        taken[name] += feed(wires[name], streams[name][at[name] : at[name] + size]).rtp
+        at[name] += size
+
+    assert taken == packets
+    assert [wire.resyncs for wire in wires] == [0, 0, 0]
+
+
+class Turns(asyncio.BufferedProtocol):
+    """Notes when it is asked for space and when something has been written there."""
+
+    def __init__(self, log: list[tuple[str, int]]) -> None:
+        self._log = log
+        self._space = bytearray(512)
+        self.received = 0
+        self.over = asyncio.Event()
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002
+        self._log.append(("space", id(self)))
+        return self._space
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._log.append(("written", id(self)))
+        self.received += nbytes
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self.over.set()
+
+
+@pytest.mark.parametrize("secured", [False, True])
+async def test_asyncio_writes_to_the_space_in_the_turn_it_asks_for_it(
+    secured: bool, tmp_path: Path
+) -> None:
+    """Of many connections at once, with TLS and without: nothing comes between the two calls."""
+    serving = None
+    if secured:
+        certificate, key = tmp_path / "cam.pem", tmp_path / "cam.key"
+        self_signed("camera.lan", certificate, key)
+        serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        serving.load_cert_chain(certificate, key)
+    log: list[tuple[str, int]] = []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _turn in range(40):
+            writer.write(bytes(700))
+            await writer.drain()
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+    serves = await asyncio.start_server(serve, "127.0.0.1", ssl=serving)
+    async with asyncio.timeout(10), serves:
+        port = serves.sockets[0].getsockname()[1]
+        tls = tls_context() if secured else None
+        ends = [
+            (await loop.create_connection(lambda: Turns(log), "127.0.0.1", port, ssl=tls))[1]
+            for _ in range(4)
+        ]
+        for end in ends:
+            await end.over.wait()
+
+    assert [end.received for end in ends] == [40 * 700] * 4
+    written = [index for index, (call, _) in enumerate(log) if call == "written"]
+    assert all(log[index - 1] == ("space", log[index][1]) for index in written)

@@ -136,3 +136,24 @@ def test_in_place_srtp_writes_what_pylibsrtp_would() -> None:
     assert srtp.protect(srtp.handle, srtp.base + 100, srtp.length) == 0
 
     assert bytes(srtp.buffer[100 : 100 + srtp.length[0]]) == session().protect(packet)
+
+
+def test_srtp_sessions_share_their_buffer_and_nothing_else() -> None:
+    """Each packet is written, protected and taken away in one go, whoever was before."""
+    keys = (os.urandom(28), os.urandom(28))
+
+    def session(key: bytes) -> pylibsrtp.Session:
+        profile = pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+        ssrc = pylibsrtp.Policy.SSRC_ANY_OUTBOUND
+        return pylibsrtp.Session(pylibsrtp.Policy(key=key, ssrc_type=ssrc, srtp_profile=profile))
+
+    both = [private.InPlaceSrtp(session(key)) for key in keys]
+    plain = [session(key) for key in keys]
+
+    for seq in range(3):
+        for srtp, expected in zip(both, plain, strict=True):
+            packet = bytes([0x80, 96, 0, seq]) + bytes(8) + os.urandom(100)
+            srtp.buffer[: len(packet)] = packet
+            srtp.length[0] = len(packet)
+            assert srtp.protect(srtp.handle, srtp.base, srtp.length) == 0
+            assert bytes(srtp.buffer[: srtp.length[0]]) == expected.protect(packet)

@@ -1,0 +1,112 @@
+"""The part of aiortc that we use, without the part that we do not: 17 MB of FFmpeg.
+
+`aiortc/__init__.py` imports every module, and those for media import PyAV, which loads all of
+FFmpeg. ICE and DTLS need none of it. So the package is put in place without its `__init__`, which
+runs later, once, should anybody ask the package itself for a name (`from aiortc import
+RTCPeerConnection`): there is one aiortc in a process, whole as soon as that is wanted. If it is
+there already, nothing is done.
+
+Everything of aiortc is imported here and nowhere else, so that no room loads it whole by accident.
+`tests/unit/relay/test_lean.py` holds one test per assumption.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
+
+__all__ = [
+    "SRTP_PROFILES",
+    "RTCCertificate",
+    "RTCDtlsFingerprint",
+    "RTCDtlsParameters",
+    "RTCDtlsTransport",
+    "RTCIceCandidate",
+    "RTCIceGatherer",
+    "RTCIceParameters",
+    "RTCIceServer",
+    "RTCIceTransport",
+    "RTCIceTransportPolicy",
+]
+
+PACKAGE, MEDIA = "aiortc", "av"
+
+_ASKED_FOR = frozenset({"__all__", "__version__"})
+"""What `__init__` defines of the names that Python itself asks any module for."""
+
+
+class _Unopened(ModuleType):
+    """A package whose `__init__` runs when it is first asked for a name it does not have."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__") and name not in _ASKED_FOR:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        module = f"{self.__name__}.{name}"
+        if find_spec(module) is not None:
+            return importlib.import_module(module)
+        _open(self)
+        return getattr(self, name)
+
+
+class _NoMedia(ModuleType):
+    """Stands for PyAV while `aiortc.rtp` is imported, which names one class in an annotation."""
+
+    class AudioFrame:
+        """Only a name."""
+
+        def __init__(self) -> None:
+            raise NotImplementedError("PyAV is not loaded in this process; import aiortc first")
+
+
+def _open(package: ModuleType) -> None:
+    """Make *package* what it is without us."""
+    spec = package.__spec__
+    assert spec is not None
+    assert spec.loader is not None
+    media = importlib.import_module(MEDIA)
+    package.__class__ = ModuleType  # its own modules ask it for names on the way
+    sys.modules[f"{PACKAGE}.rtp"].__dict__["AudioFrame"] = media.AudioFrame
+    spec.loader.exec_module(package)
+
+
+@contextmanager
+def _without_media() -> Iterator[None]:
+    """Let modules of aiortc be imported that need no media, without those that do."""
+    if PACKAGE in sys.modules:
+        yield
+        return
+    spec = find_spec(PACKAGE)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {PACKAGE!r}", name=PACKAGE)
+    package = sys.modules[PACKAGE] = module_from_spec(spec)
+    stands_in = MEDIA not in sys.modules
+    if stands_in:
+        sys.modules[MEDIA] = _NoMedia(MEDIA)
+    try:
+        yield
+    finally:
+        if stands_in:
+            del sys.modules[MEDIA]
+        package.__class__ = _Unopened
+
+
+with _without_media():
+    import aiortc.rtcdatachannel  # noqa: F401  before SCTP, as in `__init__`: they import each other
+    from aiortc.rtcconfiguration import RTCIceServer, RTCIceTransportPolicy
+    from aiortc.rtcdtlstransport import (
+        SRTP_PROFILES,
+        RTCCertificate,
+        RTCDtlsFingerprint,
+        RTCDtlsParameters,
+        RTCDtlsTransport,
+    )
+    from aiortc.rtcicetransport import (
+        RTCIceCandidate,
+        RTCIceGatherer,
+        RTCIceParameters,
+        RTCIceTransport,
+    )
