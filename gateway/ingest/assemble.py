@@ -149,7 +149,8 @@ class Assembler:
         if len(payload) < shape.header_bytes:
             self._counters.discarded += 1
         elif kind < shape.single_end:
-            self._add([payload], [payload], units)
+            if kind not in shape.padding:  # a packet per picture and viewer, missed by nobody
+                self._add([payload], [payload], units)
         elif kind == shape.aggregate:
             try:
                 nals = separate(shape, payload)

@@ -21,6 +21,7 @@ SHAPE = Shape(
     slices=frozenset((1, 2, IDR)),
     entries=frozenset((IDR,)),
     sets=(SPS, PPS),
+    padding=frozenset({9, 12}),
     single_end=24,
 )
 

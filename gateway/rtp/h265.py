@@ -21,6 +21,7 @@ SHAPE = Shape(
     slices=frozenset((*range(10), *range(16, 22))),
     entries=frozenset(range(16, 22)),
     sets=(VPS, SPS, PPS),
+    padding=frozenset({35, 38}),
     single_end=48,
 )
 

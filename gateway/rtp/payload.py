@@ -31,6 +31,7 @@ class Shape:
         slices: NAL unit types that carry (the beginning of) a coded slice.
         entries: Those of pictures that a decoder can start at (IDR / IRAP).
         sets: Parameter set types, in the order in which they are sent.
+        padding: Types that no decoder needs: access unit delimiters and filler data.
         single_end: Types from here on are not NAL units.
     """
 
@@ -42,6 +43,7 @@ class Shape:
     slices: frozenset[int]
     entries: frozenset[int]
     sets: tuple[int, ...]
+    padding: frozenset[int]
     single_end: int
 
     def kind(self, nal: bytes) -> int:

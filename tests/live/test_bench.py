@@ -9,6 +9,7 @@ from pathlib import Path
 
 
 async def test_relay_prints_one_object_with_every_figure() -> None:
+    """Ours and another, both from the outside, in one run."""
     asked = ("relay", "--streams", "1", "--rounds", "1", "--seconds", "1", "--json")
     process = await asyncio.create_subprocess_exec(
         sys.executable,

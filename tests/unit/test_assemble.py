@@ -391,3 +391,19 @@ def test_any_payloads_are_survived(payloads: list[tuple[int, bytes]], codec: Cod
 
     for unit in units:
         assert nals(unit, codec)
+
+
+@pytest.mark.parametrize("padding", [b"\x09\xf0", b"\x0c\xff\xff\x80"])
+def test_what_no_decoder_needs_is_not_passed_on(padding: bytes) -> None:
+    """Access unit delimiters and filler data cost a packet per picture and viewer."""
+    camera = Camera(sets=(SPS, PPS))
+    (unit,) = camera.take(*camera.picture(padding, SPS, PPS, IDR, padding))
+    assert nals(unit) == [SPS, PPS, IDR]
+
+
+def test_a_dropped_delimiter_counts_as_a_packet_that_came() -> None:
+    """It is neither lost nor discarded: the camera has done nothing wrong."""
+    camera = Camera(sets=(SPS, PPS))
+    camera.take(*camera.picture(b"\x09\xf0", IDR))
+    counted = camera.counters
+    assert (counted.packets, counted.lost, counted.discarded) == (2, 0, 0)

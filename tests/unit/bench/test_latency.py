@@ -21,18 +21,21 @@ def went_in(count: int) -> list[tuple[int, int, int]]:
 
 
 def test_each_picture_is_matched_with_itself() -> None:
+    """A list that starts later and has other RTP times is found by its sizes."""
     before = went_in(100)
     after = [(time + 77, size * 11 // 10, done + 3 * MS) for time, size, done in before[5:90]]
     assert set(delays_ms(before, after)) == {3.0}
 
 
 def test_a_picture_held_back_for_a_whole_period_is_told() -> None:
+    """More than a picture period of delay does not look like less."""
     before = went_in(100)
     after = [(time, size, done + 43 * MS) for time, size, done in before]
     assert set(delays_ms(before, after)) == {43.0}
 
 
 def test_other_pictures_are_not_matched() -> None:
+    """Two lists that have nothing to do with each other give no figure."""
     sizes = random.Random(2)
     after = [(time, sizes.randrange(1000, 30_000), done) for time, _, done in went_in(100)]
     assert delays_ms(went_in(100), after) == []
@@ -45,6 +48,7 @@ def interleaved(rtp_time: int, *, marker: bool, channel: int = 0) -> bytes:
 
 @given(st.lists(st.integers(1, 60), max_size=40))
 def test_the_tap_sees_the_same_pictures_in_any_chunks(cuts: list[int]) -> None:
+    """Reads may end anywhere in answers and packets."""
     said = (
         ANSWER
         + interleaved(10, marker=False)
