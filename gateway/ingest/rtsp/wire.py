@@ -49,11 +49,12 @@ _FOLLOWS = bytes({_DOLLAR, *b"\r\n", *(start[0] for start in _STARTS)})
 
 @dataclass(slots=True)
 class Batch:
-    """What one read has brought: the video's RTP and RTCP packets, and messages, each in order."""
+    """What a read has brought: the video's RTP and RTCP packets, messages; whether it is whole."""
 
     rtp: list[bytes] = field(default_factory=list)
     rtcp: list[bytes] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    whole: bool = True
 
 
 class Wire:
@@ -102,7 +103,7 @@ class Wire:
         except Malformed as error:
             self.broken = error
             at = end
-        self._rest = bytes(self._view[at:end])
+        self._rest, batch.whole = bytes(self._view[at:end]), at == end
         return batch
 
     def _take(self, end: int, batch: Batch) -> int:
