@@ -76,6 +76,7 @@ class Session:
             self.stirred.clear()
             if self.broken is not None:
                 raise self.broken
+        self.stirred.set()  # letters may have come along
 
     def publish(self, publication: Publication) -> int:
         """Send *publication*; return the packet number by which it will be settled."""

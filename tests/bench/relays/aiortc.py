@@ -73,13 +73,14 @@ class Server:
         track = await self._track(int(request.match_info["camera"]))
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._peers.append(peer)
-        await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
         peer.addTrack(track)
         codecs = RTCRtpReceiver.getCapabilities("video").codecs
         wanted = [
             codec for codec in codecs if codec.mimeType.lower() in ("video/h264", "video/rtx")
         ]
+        # Before the offer is taken, as in its examples; later they change nothing.
         peer.getTransceivers()[0].setCodecPreferences(wanted)
+        await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         return web.Response(
             status=201, text=peer.localDescription.sdp, content_type="application/sdp"

@@ -96,6 +96,35 @@ async def test_a_mistake_in_what_the_link_calls_is_not_swallowed() -> None:
             await link(address, greet).run()
 
 
+async def test_a_letter_that_comes_with_the_acceptance_is_delivered_at_once() -> None:
+    """Not at the next tick, a second later."""
+    suback, letter = bytes.fromhex("900400010001"), bytes.fromhex("30050001610078")
+    delivered = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(CONNACK + suback + letter)
+        await delivered.wait()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    subscriber = Link(
+        BrokerAddress(host="127.0.0.1", port=port),
+        client_id="hcm-q1-01",
+        subscriptions=("a",),
+        deliver=lambda _: delivered.set(),
+        clock=SystemClock(),
+    )
+    async with server:
+        running = asyncio.create_task(subscriber.run(), name="link")
+        async with asyncio.timeout(0.8):
+            await delivered.wait()
+        await asyncio.wait([running])
+
+    assert isinstance(running.exception(), BrokerUnavailable)
+
+
 async def test_a_name_that_does_not_exist_is_said_so() -> None:
     """Names under .invalid never do (RFC 2606)."""
     address = BrokerAddress.model_construct(
