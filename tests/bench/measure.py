@@ -17,6 +17,7 @@ from tests.bench.ground import Ground, Load, cpu_s, python, rss_mb
 from tests.bench.relays import Relay, Running, known
 
 SETTLE_S = 3.0
+CALM_S = 2.0
 
 
 class Crowd:
@@ -61,6 +62,9 @@ def playing(
 ) -> Iterator[tuple[Running, Crowd]]:
     """Start *relay* and its viewers; yield when all are being sent packets."""
     running = relay.start(ground, cameras, load.viewers)
+    # Some relays ask each camera how it is when they start, and GStreamer answers 503 to who comes
+    # while it takes its pipeline down after such a visit.
+    time.sleep(CALM_S)
     command = python("tests.bench.receiver", running.dialect, load.viewers, load.streams, *options)
     yield running, Crowd(ground.start(command, says="ready"))
 
