@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.bench import throughput
+from tests.bench import first_frame, throughput
 from tests.bench.ground import Load
 from tests.bench.latency import latency
 from tests.bench.memory import memory
@@ -47,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mtu", type=int, default=1400, help="of the camera's packets")
     parser.add_argument("--gops", type=_numbers, default=[1, 2, 10], help="first-frame: seconds")
     parser.add_argument("--viewings", type=int, default=30, help="first-frame: of each relay")
+    parser.add_argument("--obedient", action="store_true", help="cameras heed RTCP's PLI")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="of a round; default depends")
     parser.add_argument("--json", action="store_true", help="one line an object, for machines")
@@ -58,7 +59,9 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     default_mbps = 2.0 if asked.scenario == "capacity" else 4.0
     kbps = round((asked.mbps or default_mbps) * 1000)
     streams = asked.streams or DEFAULT_STREAMS[asked.scenario]
-    loads = [Load(each, each, kbps=kbps, mtu=asked.mtu) for each in streams]
+    loads = [
+        Load(each, each, kbps=kbps, mtu=asked.mtu, obedient=asked.obedient) for each in streams
+    ]
     names, rounds = asked.relays, asked.rounds
     seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)
     match asked.scenario:
@@ -68,6 +71,8 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
             yield throughput.fanout(names, loads[0], asked.viewers, rounds, seconds)
         case "latency":
             yield latency(names, loads, rounds, seconds)
+        case "first-frame":
+            yield first_frame.first_frame(names, loads[0], asked.gops, asked.viewings)
         case "capacity":
             yield throughput.capacity(names, loads[0], streams, seconds)
         case "memory":

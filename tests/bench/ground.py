@@ -40,6 +40,7 @@ class Load:
         kbps: Of each camera.
         gop: Pictures between keyframes, of 25 a second.
         mtu: Of the camera's RTP packets.
+        obedient: Whether the camera makes a keyframe for whoever asks by RTCP.
     """
 
     streams: int
@@ -47,6 +48,7 @@ class Load:
     kbps: int = 4_000
     gop: int = 50
     mtu: int = 1_400
+    obedient: bool = False
 
 
 class Ground:
@@ -100,7 +102,8 @@ class Ground:
         """Start GStreamer's RTSP server; return the URL of its one camera."""
         port = free_port()
         command = ["/usr/bin/python3", str(HERE / "rtsp_load.py"), str(port), str(load.kbps)]
-        self.start([*command, str(load.gop), str(load.mtu)], says="listening")
+        command += [str(load.gop), str(load.mtu), *(["obedient"] if load.obedient else [])]
+        self.start(command, says="listening")
         return f"rtsp://127.0.0.1:{port}/load"
 
 
