@@ -44,6 +44,7 @@ def summary(name: str, rounds: Sequence[Round], streams: int) -> dict[str, Any]:
         "delivered_mbps": round(median("delivered_mbps"), 2),
         "rss_mb": round(median("rss_mb"), 1),
         "lost": sum(each.lost for each in rounds),
+        "rounds_measured": len(rounds),
     }
 
 
