@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.bench.ground import Ground, Load, NotStarted, python, rss_mb
-from tests.bench.measure import SETTLE_S, Crowd, chosen, machine, playing, say
+from tests.bench.measure import CALM_S, SETTLE_S, Crowd, chosen, machine, playing, say
 from tests.bench.relays import Relay, Running
 from tests.bench.throughput import OURS
 
@@ -44,6 +44,7 @@ def _visits(relay: Relay, load: Load, visits: int) -> list[float]:
     with Ground() as ground:
         urls = [ground.camera(load)] * load.streams
         running = relay.start(ground, urls, load.streams)
+        time.sleep(CALM_S)
         for number in range(visits):
             _visit(ground, running, load)
             sizes.append(rss_mb(running.pid))

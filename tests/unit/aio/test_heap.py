@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import weakref
 
 from gateway.aio.heap import EVERY_S, Heap, trim_of
 from tests.fixtures.clock import FakeClock
@@ -65,6 +66,25 @@ async def test_it_is_given_back_again_and_again() -> None:
 
     assert libc.given[:3] == [0, 0, 0]
     assert clock.slept[:3] == [EVERY_S] * 3
+
+
+class Ring:
+    """Refers to itself, as a session and its transports do to each other."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+async def test_rings_that_nobody_holds_are_given_back() -> None:
+    """Also those that have come after the start, of which too few are there for Python to look."""
+    libc = Libc()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        running = group.create_task(Heap(libc, clock=FakeClock()).run())
+        await asyncio.sleep(0)
+        left = weakref.ref(Ring())
+        await libc.enough.wait()
+        running.cancel()
+    assert left() is None
 
 
 def test_a_library_that_gives_nothing_back_is_left_alone() -> None:
