@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from gateway.model.event import Event
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 
 
@@ -75,6 +76,7 @@ class Publication:
             the next birth makes it anew; ``conflated`` waits, at most one per topic, the newest.
         content_type: MQTT content type.
         properties: MQTT user properties.
+        correlation_data: Of the request that this answers.
     """
 
     topic: str
@@ -85,6 +87,7 @@ class Publication:
     path: Literal["direct", "conflated"] = "direct"
     content_type: str = "application/json"
     properties: Mapping[str, str] = field(default_factory=dict)
+    correlation_data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class Letter:
         response_topic: Where the sender wants the answer; input, not instruction.
         correlation_data: To be given back with the answer.
         content_type: MQTT content type; empty if the sender did not say.
+        expiry_s: What was left of the message's expiry when it came; None: it has none.
+        receipt: By which `Bus.acknowledge` knows it; None: nothing is to be acknowledged.
     """
 
     topic: str
@@ -106,6 +111,8 @@ class Letter:
     response_topic: str | None = None
     correlation_data: bytes | None = None
     content_type: str = ""
+    expiry_s: int | None = None
+    receipt: tuple[int, int] | None = None
 
 
 class Bus(Protocol):
@@ -118,4 +125,20 @@ class Bus(Protocol):
 
     def post(self, publication: Publication) -> None:
         """Hand over *publication*; returns at once, keeps the order per topic, never raises."""
+        ...
+
+    def acknowledge(self, letter: Letter) -> None:
+        """Tell the broker that *letter* is safe with us; without it, it comes again.
+
+        Only letters of journalled topics wait for this; for all others it does nothing. One whose
+        connection has ended meanwhile comes again by itself.
+        """
+        ...
+
+
+class Events(Protocol):
+    """Where what has happened is told, once and in order, for the centre to know for ever."""
+
+    def record(self, event: Event) -> None:
+        """Take *event*; returns at once, never raises. It is on the disk soon after."""
         ...

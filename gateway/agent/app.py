@@ -10,12 +10,11 @@ import asyncio
 import ctypes
 import importlib.metadata
 import os
-from collections.abc import Callable, Coroutine, Iterator
-
-import structlog
+from collections.abc import Callable, Coroutine
 
 from gateway.agent.fleet import Fleet
-from gateway.agent.loading import policy_of
+from gateway.agent.inbox import Inbox
+from gateway.agent.parts import broker_of, ice_servers, sources_of
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
@@ -25,21 +24,14 @@ from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
 from gateway.aio.supervise import supervise
 from gateway.health.host import Host, machine
-from gateway.ingest.refused import RefusedSource
-from gateway.ingest.rtsp.ledger import LoginLedger
-from gateway.ingest.source import RtspSource
-from gateway.model.config import CameraConfig, SiteConfig, StreamConfig
-from gateway.model.errors import ConfigRejected
-from gateway.model.signalling import IceServer
-from gateway.mqtt.broker import BrokerAddress, Tls
+from gateway.model.config import SiteConfig
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link, delays
 from gateway.mqtt.topics import Topics
+from gateway.mqtt.tree import VIEWER_SAYS
 from gateway.mqtt.wire_site import Abilities, RtcAbilities
-from gateway.ports import Clock, Source
+from gateway.ports import Clock
 from gateway.relay.desk import Desk
-
-log = structlog.get_logger(__name__)
 
 
 async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
@@ -59,25 +51,26 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     desk = Desk(
         find=lambda camera: fleet.find(camera),
         limits=lambda: site.limits,
-        servers=tuple(_ice_servers(settings, secrets)),
+        servers=tuple(ice_servers(settings, secrets)),
         relay_only=settings.webrtc.relay_only,
         forbidden=settings.cameras.networks,
         ended=lambda bye: signalling.ended(bye),
     )
     fleet = Fleet(
-        site, source=_sources(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
+        site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
     )
     link = Link(
-        _broker(settings, secrets),
+        broker_of(settings, secrets),
         client_id=settings.gateway.id,
         subscriptions=topics.inbox,
-        deliver=lambda letter: signalling.deliver(letter),
+        deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
         greet=lambda: reporter.greeting(),
         farewell=lambda: reporter.farewell(),
         clock=clock,
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
+    inbox = Inbox(topics, {VIEWER_SAYS: lambda _, letter: signalling.deliver(letter)}, clock=clock)
     reporter = Reporter(
         topics,
         machine=machine(importlib.metadata.version("camera-gateway")),
@@ -110,63 +103,3 @@ async def _live(
                 name = run_component.__qualname__.split(".")[0].lower()
                 inside.create_task(run_component(), name=name)
         linking.cancel()
-
-
-def _broker(settings: Settings, secrets: Secrets) -> BrokerAddress:
-    broker = settings.broker
-    tls = None
-    if broker.tls is not None:
-        ca, cert, key = (
-            None if path is None else settings.beside(path)
-            for path in (broker.tls.ca, broker.tls.cert, broker.tls.key)
-        )
-        tls = Tls(ca_file=ca, cert_file=cert, key_file=key)
-    password = None
-    if broker.password is not None:
-        password = secrets.get(broker.password, at="/broker/password", username=broker.username)
-    return BrokerAddress(
-        host=broker.host,
-        port=broker.port_in_force,
-        tls=tls,
-        username=broker.username,
-        password=password,
-        transport=broker.transport,
-        path=broker.path,
-    )
-
-
-def _ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
-    for index, server in enumerate(settings.webrtc.ice):
-        credential = None
-        if server.credential is not None:
-            at = f"/webrtc/ice/{index}/credential"
-            credential = secrets.get(server.credential, at=at, username=server.username)
-        yield IceServer(server.urls, server.username, credential)
-
-
-def _sources(
-    settings: Settings, site: SiteConfig, secrets: Secrets, clock: Clock
-) -> Callable[[CameraConfig, StreamConfig], Source]:
-    policy = policy_of(settings)
-    ledger = LoginLedger(clock)
-
-    def source(camera: CameraConfig, stream: StreamConfig) -> Source:
-        password = None
-        if camera.password is not None:
-            at = f"/cameras/{site.cameras.index(camera)}/password"
-            try:
-                password = secrets.get(camera.password, at=at, username=camera.username)
-            except ConfigRejected as error:
-                log.error("camera without its secret", camera=camera.id, detail=error.detail)
-                return RefusedSource(error)
-        return RtspSource(
-            camera,
-            stream,
-            password=password,
-            policy=policy,
-            ledger=ledger,
-            payload_bytes=site.limits.payload_bytes,
-            clock=clock,
-        )
-
-    return source

@@ -18,10 +18,10 @@ from gateway.model.health import (
     RelaySample,
     SiteHealth,
 )
-from gateway.mqtt import topics as tree
-from gateway.mqtt import wire_health, wire_site
+from gateway.mqtt import tree, wire_health, wire_site
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.topics import Channel, Topics, publication
+from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.tree import Channel
 from gateway.ports import Bus, Clock, Publication
 
 EVERY_S = 60.0

@@ -10,7 +10,8 @@ from gateway.model.errors import MessageRejected, ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, Candidates, Extend, Offer, Refusal, SessionKey
 from gateway.mqtt import topics
-from gateway.mqtt.topics import GATEWAY_SAYS, VIEWER_SAYS, Topics
+from gateway.mqtt.topics import Topics
+from gateway.mqtt.tree import GATEWAY_SAYS, VIEWER_SAYS
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import FromGateway, FromViewer, from_gateway, read_viewer
 from gateway.ports import Bus, Clock, Letter

@@ -32,7 +32,8 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.topics import VIEWER_SAYS, Topics, publication
+from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.tree import VIEWER_SAYS
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import FromGateway, FromViewer, from_viewer
 from gateway.ports import Bus

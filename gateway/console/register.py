@@ -11,14 +11,8 @@ from dataclasses import dataclass, replace
 from gateway.console.provinces import PROVINCES
 from gateway.console.record import STALE_S, Record
 from gateway.console.views import CameraView, SiteView
-from gateway.mqtt.topics import (
-    BIRTH,
-    CAMERA_STATE,
-    CAMERAS_HEALTH,
-    PRESENCE,
-    SITE_HEALTH,
-    Place,
-)
+from gateway.mqtt.topics import Place
+from gateway.mqtt.tree import BIRTH, CAMERA_STATE, CAMERAS_HEALTH, PRESENCE, SITE_HEALTH
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_health import read_camera_state, read_cameras_health, read_site_health
 from gateway.mqtt.wire_site import read_birth, read_presence

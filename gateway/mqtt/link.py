@@ -135,6 +135,9 @@ class Link:
             self._dropped.add(publication.topic)
         self._pump()
 
+    def acknowledge(self, letter: Letter) -> None:
+        """Let the broker forget *letter*: see `gateway.ports.Bus`."""
+
     async def run(self) -> None:
         """Hold one connection until it breaks. When cancelled, say farewell and disconnect.
 

@@ -1,104 +1,53 @@
-"""The topic tree: which topics there are, how each is published, and what an incoming one means.
+"""From a topic to what it means, and from what we have to say to its topic.
 
-One table for the code and for docs/mqtt.md; a test compares them. Nothing here looks into
-payloads.
+The tree itself stands in `gateway.mqtt.tree`. Nothing here looks into payloads.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
 from gateway.model.signalling import SessionKey
+from gateway.mqtt.tree import (
+    ALARM,
+    BIRTH,
+    CAMERA_STATE,
+    CAMERAS_HEALTH,
+    CHANNELS,
+    CONFIG_CONFIRM,
+    CONFIG_DESIRED,
+    CONFIG_REPORTED,
+    CONTACTS,
+    CONTROL,
+    ECHO,
+    EVENT,
+    GATEWAY_SAYS,
+    INVENTORY,
+    INVENTORY_LOG,
+    LEVELS,
+    LOG,
+    PRESENCE,
+    REPLY,
+    ROOT,
+    SITE_HEALTH,
+    VIEWER_SAYS,
+    Channel,
+)
 from gateway.ports import Publication
 
-ROOT = "cgw/v1"
-"""A breaking change becomes ``cgw/v2`` beside it."""
-
-PLAIN, COMPRESSED = "application/json", "application/json+zlib"
-"""The content types in use."""
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One row of the topic tree.
-
-    Attributes:
-        name: Below ``cgw/v1/{prov}/{gw}/``; ``{cam}``, ``{viewer}`` and ``{sid}`` stand for
-            one level each.
-        schema: User property ``sv`` of every message on it.
-        retain: Whether the broker keeps the newest.
-        expiry_s: MQTT message expiry; None: never.
-        path: As `gateway.ports.Publication.path`.
-        when: What makes a message, for people.
-    """
-
-    name: str
-    schema: str
-    when: str
-    retain: bool = False
-    expiry_s: int | None = None
-    path: Literal["direct", "conflated"] = "direct"
+def _pattern(channel: Channel) -> re.Pattern[str]:
+    whole = channel.name
+    if not whole.startswith(f"{CONTROL}/"):
+        whole = f"{ROOT}/{{prov}}/{{gw}}/{whole}"
+    return re.compile(_PLACEHOLDER.sub(lambda found: f"(?P<{found[1]}>{LEVELS[found[1]]})", whole))
 
 
-PRESENCE = Channel("up/presence", "presence/1", "birth, will, clean shutdown", retain=True)
-BIRTH = Channel("up/birth", "birth/1", "each connect; the list of cameras changes", retain=True)
-SITE_HEALTH = Channel(
-    "up/health/site",
-    "health.site/1",
-    "every 60 s",
-    retain=True,
-    expiry_s=180,
-    path="conflated",
-)
-CAMERAS_HEALTH = Channel(
-    "up/health/cams",
-    "health.cams/1",
-    "every 60 s",
-    retain=True,
-    expiry_s=180,
-    path="conflated",
-)
-CAMERA_STATE = Channel(
-    "up/cam/{cam}/state",
-    "cam.state/1",
-    "on change, after 1 s of calm; each connect",
-    retain=True,
-    path="conflated",
-)
-VIEWER_SAYS = Channel("dn/rtc/{viewer}/{sid}", "rtc/1", "offer, cand, extend, bye", expiry_s=15)
-GATEWAY_SAYS = Channel(
-    "up/rtc/{viewer}/{sid}", "rtc/1", "answer, cand, error, bye, stats", expiry_s=15
-)
-
-CHANNELS = (
-    PRESENCE,
-    BIRTH,
-    SITE_HEALTH,
-    CAMERAS_HEALTH,
-    CAMERA_STATE,
-    VIEWER_SAYS,
-    GATEWAY_SAYS,
-)
-"""The whole tree as built."""
-
-_LEVELS = {
-    "prov": r"(?P<province>[0-9]{2})",
-    "gw": r"(?P<gateway>(?!(?:up|dn)/)[a-z0-9-]{4,40})",
-    "cam": r"(?P<camera>[a-z0-9]{1,16})",
-    # Begins with v- so that a viewer can never pass for a province in the broker's ACL.
-    "viewer": r"(?P<viewer>v-[a-z0-9-]{1,40})",
-    "sid": r"(?P<session>[A-Za-z0-9-]{8,64})",
-}
-_PATTERNS = tuple(
-    (
-        channel,
-        re.compile(f"{ROOT}/{{prov}}/{{gw}}/{channel.name}".format_map(_LEVELS)),
-    )
-    for channel in CHANNELS
-)
+_PATTERNS = tuple((channel, _pattern(channel)) for channel in CHANNELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,33 +56,35 @@ class Place:
 
     Attributes:
         channel: The row of the tree.
-        province: Two digits.
-        gateway: Gateway id.
-        camera: For a camera's state.
-        key: For signalling.
+        province: Two digits; empty for what the centre says to all.
+        gateway: Gateway id; likewise.
+        levels: Every other name of the row, e.g. ``{"cam": "c07"}``.
     """
 
     channel: Channel
-    province: str
-    gateway: str
-    camera: str | None = None
-    key: SessionKey | None = None
+    province: str = ""
+    gateway: str = ""
+    levels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def camera(self) -> str | None:
+        """For a camera's state."""
+        return self.levels.get("cam")
+
+    @property
+    def key(self) -> SessionKey | None:
+        """For signalling."""
+        if "viewer" not in self.levels:
+            return None
+        return SessionKey(self.levels["viewer"], self.levels["sid"])
 
 
 def parse(topic: str) -> Place | None:
     """Return what *topic* says, or None if it is not in the tree."""
     for channel, pattern in _PATTERNS:
-        match = pattern.fullmatch(topic)
-        if match is None:
-            continue
-        found = match.groupdict()
-        return Place(
-            channel,
-            found["province"],
-            found["gateway"],
-            camera=found.get("camera"),
-            key=SessionKey(found["viewer"], found["session"]) if "viewer" in found else None,
-        )
+        if match := pattern.fullmatch(topic):
+            levels = match.groupdict()
+            return Place(channel, levels.pop("prov", ""), levels.pop("gw", ""), levels)
     return None
 
 
@@ -147,7 +98,13 @@ class Topics:
     @property
     def inbox(self) -> tuple[str, ...]:
         """The filters the gateway subscribes to."""
-        return (self._full("dn/rtc/+/+"),)
+        return (
+            self._full("dn/#"),
+            self.echo,
+            f"{CONTROL}/state",
+            f"{CONTROL}/bcast/all",
+            f"{CONTROL}/bcast/prov-{self.province}",
+        )
 
     @property
     def presence(self) -> str:
@@ -165,8 +122,53 @@ class Topics:
     def cameras_health(self) -> str:
         return self._full(CAMERAS_HEALTH.name)
 
+    @property
+    def event(self) -> str:
+        return self._full(EVENT.name)
+
+    @property
+    def contacts(self) -> str:
+        return self._full(CONTACTS.name)
+
+    @property
+    def inventory_log(self) -> str:
+        return self._full(INVENTORY_LOG.name)
+
+    @property
+    def config_reported(self) -> str:
+        return self._full(CONFIG_REPORTED.name)
+
+    @property
+    def config_desired(self) -> str:
+        return self._full(CONFIG_DESIRED.name)
+
+    @property
+    def config_confirm(self) -> str:
+        return self._full(CONFIG_CONFIRM.name)
+
+    @property
+    def echo(self) -> str:
+        return self._full(ECHO.name)
+
+    @property
+    def replies(self) -> str:
+        """What every topic for answers begins with."""
+        return self._full(REPLY.name.partition("{")[0])
+
     def camera_state(self, camera: str) -> str:
         return self._full(CAMERA_STATE.name.format(cam=camera))
+
+    def alarm(self, key: str) -> str:
+        return self._full(ALARM.name.format(key=key))
+
+    def inventory(self, section: str) -> str:
+        return self._full(INVENTORY.name.format(section=section))
+
+    def log(self, stream: str) -> str:
+        return self._full(LOG.name.format(stream=stream))
+
+    def command(self, name: str) -> str:
+        return self._full(f"dn/cmd/{name}")
 
     def viewer_says(self, key: SessionKey) -> str:
         return self._full(VIEWER_SAYS.name.format(viewer=key.viewer, sid=key.session))
@@ -182,17 +184,21 @@ CENTRE_INBOX = (f"{ROOT}/+/+/up/#",)
 """The filters the centre's console subscribes to."""
 
 
-def publication(channel: Channel, topic: str, sealed: tuple[str, bytes]) -> Publication:
-    """Return *sealed* (content type and payload) as *channel* is published on *topic*."""
+def publication(
+    channel: Channel, topic: str, sealed: tuple[str, bytes], *, expiry_s: int | None = None
+) -> Publication:
+    """Return *sealed* (content type and payload) as *channel* is published on *topic*.
+
+    *expiry_s* replaces the channel's own, for messages that know better.
+    """
     content_type, payload = sealed
-    properties: Mapping[str, str] = {"sv": channel.schema}
     return Publication(
         topic=topic,
         payload=payload,
-        qos=1,
+        qos=channel.qos,
         retain=channel.retain,
-        expiry_s=channel.expiry_s,
-        path=channel.path,
+        expiry_s=channel.expiry_s if expiry_s is None else expiry_s,
+        path="conflated" if channel.path == "conflated" else "direct",
         content_type=content_type,
-        properties=properties,
+        properties={"sv": channel.schema},
     )

@@ -21,7 +21,7 @@ from typing import NoReturn, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.model.errors import Fault, MessageRejected
-from gateway.mqtt.topics import COMPRESSED, PLAIN
+from gateway.mqtt.tree import COMPRESSED, PLAIN
 
 PAYLOAD_BYTES = 65_536
 """Largest payload on the wire, both ways."""

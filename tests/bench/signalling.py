@@ -20,7 +20,8 @@ from gateway.model.signalling import Answer, Bye, Offer, Refusal, SessionKey
 from gateway.mqtt import topics
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.link import Link
-from gateway.mqtt.topics import VIEWER_SAYS, Topics, publication
+from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.tree import VIEWER_SAYS
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import from_viewer, read_gateway
 from gateway.ports import Letter

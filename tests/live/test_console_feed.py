@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mqtt.topics import CENTRE_INBOX, PRESENCE, Topics, publication
+from gateway.mqtt.topics import CENTRE_INBOX, Topics, publication
+from gateway.mqtt.tree import PRESENCE
 from gateway.mqtt.wire_site import lost
 from gateway.ports import Letter
 from tests.fixtures.broker import Brokers, observing

@@ -6,7 +6,8 @@ from gateway.console.register import Change, Register
 from gateway.model.health import CameraHealth, CameraSnapshot, Machine, SiteHealth, State
 from gateway.model.reasons import Reason
 from gateway.mqtt import topics, wire_health, wire_site
-from gateway.mqtt.topics import Channel, Topics, parse
+from gateway.mqtt.topics import Topics, parse
+from gateway.mqtt.tree import Channel
 from gateway.mqtt.wire import Stamp
 from gateway.ports import Letter, Publication
 from tests.fixtures.clock import FakeClock

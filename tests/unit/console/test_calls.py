@@ -22,7 +22,8 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.topics import VIEWER_SAYS, parse
+from gateway.mqtt.topics import parse
+from gateway.mqtt.tree import VIEWER_SAYS
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import FromViewer, read_viewer
 from gateway.ports import Publication

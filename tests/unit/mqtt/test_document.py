@@ -22,7 +22,7 @@ from gateway.model.signalling import (
     SessionStats,
 )
 from gateway.mqtt import wire_health, wire_site
-from gateway.mqtt.topics import COMPRESSED
+from gateway.mqtt.tree import COMPRESSED
 from gateway.mqtt.wire_rtc import from_gateway, from_viewer
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
 

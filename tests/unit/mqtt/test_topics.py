@@ -8,21 +8,41 @@ from pathlib import Path
 import pytest
 
 from gateway.model.signalling import SessionKey
-from gateway.mqtt import topics
-from gateway.mqtt.topics import CHANNELS, Place, Topics, parse, publication
+from gateway.mqtt import tree
+from gateway.mqtt.topics import Place, Topics, parse, publication
+from gateway.mqtt.tree import CHANNELS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "mqtt.md"
 TOPICS = Topics("79", "hcm-q1-01")
 KEY = SessionKey("v-op17", "0123456789")
+NAMED = {"viewer": "v-op17", "sid": "0123456789"}
 
 PLACES = {
-    TOPICS.presence: Place(topics.PRESENCE, "79", "hcm-q1-01"),
-    TOPICS.birth: Place(topics.BIRTH, "79", "hcm-q1-01"),
-    TOPICS.site_health: Place(topics.SITE_HEALTH, "79", "hcm-q1-01"),
-    TOPICS.cameras_health: Place(topics.CAMERAS_HEALTH, "79", "hcm-q1-01"),
-    TOPICS.camera_state("c07"): Place(topics.CAMERA_STATE, "79", "hcm-q1-01", camera="c07"),
-    TOPICS.viewer_says(KEY): Place(topics.VIEWER_SAYS, "79", "hcm-q1-01", key=KEY),
-    TOPICS.gateway_says(KEY): Place(topics.GATEWAY_SAYS, "79", "hcm-q1-01", key=KEY),
+    TOPICS.presence: Place(tree.PRESENCE, "79", "hcm-q1-01"),
+    TOPICS.birth: Place(tree.BIRTH, "79", "hcm-q1-01"),
+    TOPICS.site_health: Place(tree.SITE_HEALTH, "79", "hcm-q1-01"),
+    TOPICS.cameras_health: Place(tree.CAMERAS_HEALTH, "79", "hcm-q1-01"),
+    TOPICS.camera_state("c07"): Place(tree.CAMERA_STATE, "79", "hcm-q1-01", {"cam": "c07"}),
+    TOPICS.viewer_says(KEY): Place(tree.VIEWER_SAYS, "79", "hcm-q1-01", NAMED),
+    TOPICS.gateway_says(KEY): Place(tree.GATEWAY_SAYS, "79", "hcm-q1-01", NAMED),
+    TOPICS.alarm("cam.c07.down"): Place(tree.ALARM, "79", "hcm-q1-01", {"key": "cam.c07.down"}),
+    TOPICS.event: Place(tree.EVENT, "79", "hcm-q1-01"),
+    TOPICS.inventory("nvr"): Place(tree.INVENTORY, "79", "hcm-q1-01", {"section": "nvr"}),
+    TOPICS.contacts: Place(tree.CONTACTS, "79", "hcm-q1-01"),
+    TOPICS.inventory_log: Place(tree.INVENTORY_LOG, "79", "hcm-q1-01"),
+    TOPICS.config_reported: Place(tree.CONFIG_REPORTED, "79", "hcm-q1-01"),
+    TOPICS.config_desired: Place(tree.CONFIG_DESIRED, "79", "hcm-q1-01"),
+    TOPICS.config_confirm: Place(tree.CONFIG_CONFIRM, "79", "hcm-q1-01"),
+    TOPICS.echo: Place(tree.ECHO, "79", "hcm-q1-01"),
+    TOPICS.log("main"): Place(tree.LOG, "79", "hcm-q1-01", {"stream": "main"}),
+    TOPICS.replies + "op-17/01JD80": Place(
+        tree.REPLY, "79", "hcm-q1-01", {"requester": "op-17", "cid": "01JD80"}
+    ),
+    TOPICS.command("stream.restart"): Place(
+        tree.COMMAND, "79", "hcm-q1-01", {"name": "stream.restart"}
+    ),
+    "ctl/v1/state": Place(tree.CENTRE_STATE),
+    "ctl/v1/bcast/prov-79": Place(tree.BROADCAST, levels={"group": "prov-79"}),
 }
 
 
@@ -57,7 +77,7 @@ def test_what_is_not_in_the_tree_is_nothing(topic: str) -> None:
 
 def test_a_publication_is_as_its_row_says() -> None:
     """Retain, expiry and path come from the table, nowhere else."""
-    sent = publication(topics.SITE_HEALTH, TOPICS.site_health, ("application/json", b"{}"))
+    sent = publication(tree.SITE_HEALTH, TOPICS.site_health, ("application/json", b"{}"))
 
     assert (sent.qos, sent.retain, sent.expiry_s, sent.path) == (1, True, 180, "conflated")
     assert sent.properties == {"sv": "health.site/1"}
@@ -65,7 +85,7 @@ def test_a_publication_is_as_its_row_says() -> None:
 
 def test_the_document_has_the_same_table() -> None:
     """docs/mqtt.md, part "Topics": name, schema, retain, expiry, path, when."""
-    rows = re.findall(r"^\| `((?:up|dn)/[^`]+)` \|(.+)\|$", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `((?:up|dn|ctl)/[^`]+)` \|(.+)\|$", DOCUMENT.read_text(), re.MULTILINE)
     written = [(name, *(cell.strip() for cell in rest.split("|"))) for name, rest in rows]
 
     assert written == [

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import MessageRejected
-from gateway.mqtt.topics import COMPRESSED, PLAIN
+from gateway.mqtt.tree import COMPRESSED, PLAIN
 from gateway.mqtt.wire import DEPTH, PAYLOAD_BYTES, UNPACKED_BYTES, read, seal
 
 REFUSED = {

@@ -23,7 +23,7 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.topics import PLAIN
+from gateway.mqtt.tree import PLAIN
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import (
     FromGateway,

@@ -13,7 +13,7 @@ from gateway.model.errors import MessageRejected
 from gateway.model.health import CameraHealth, CameraSnapshot
 from gateway.model.reasons import Reason
 from gateway.mqtt import wire_health, wire_site
-from gateway.mqtt.topics import COMPRESSED, PLAIN
+from gateway.mqtt.tree import COMPRESSED, PLAIN
 from gateway.mqtt.wire import read
 from tests.fixtures.reports import CAMERA, MACHINE, SITE, STAMP, TROUBLED
 

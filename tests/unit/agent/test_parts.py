@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.agent.app import _broker
 from gateway.agent.loading import load_settings
+from gateway.agent.parts import broker_of
 from gateway.agent.redact import Redactor
 from gateway.agent.secrets import Secrets
 from gateway.mqtt.broker import context_of
@@ -42,7 +42,7 @@ def test_the_brokers_files_lie_beside_the_settings(
     path = tmp_path / "gateway.toml"
     path.write_text(f"{HEAD}[broker.tls]\n{tls}\n")
 
-    address = _broker(load_settings(path), Secrets(tmp_path, redactor=Redactor()))
+    address = broker_of(load_settings(path), Secrets(tmp_path, redactor=Redactor()))
 
     assert address.tls is not None
     found = (address.tls.ca_file, address.tls.cert_file, address.tls.key_file)
@@ -54,7 +54,7 @@ def test_without_an_authority_the_machines_own_are_trusted(tmp_path: Path) -> No
     """And the chain and the name are verified all the same."""
     path = tmp_path / "gateway.toml"
     path.write_text(f"{HEAD}[broker.tls]\n")
-    address = _broker(load_settings(path), Secrets(tmp_path, redactor=Redactor()))
+    address = broker_of(load_settings(path), Secrets(tmp_path, redactor=Redactor()))
     assert address.tls is not None
 
     context = context_of(address.tls)

@@ -1,0 +1,68 @@
+"""Letters find their receiver by their topic, and by nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.agent.inbox import Inbox
+from gateway.mqtt.topics import Place, Topics
+from gateway.mqtt.tree import CENTRE_STATE, COMMAND
+from gateway.ports import Letter
+from tests.fixtures.clock import FakeClock
+
+OWN = Topics("79", "hcm-q1-01")
+
+
+class Desk:
+    """An inbox and what came out of it."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[Place, Letter]] = []
+        self.strange: list[str] = []
+        self.inbox = Inbox(
+            OWN,
+            {COMMAND: self._take, CENTRE_STATE: self._take},
+            strange=self.strange.append,
+            clock=FakeClock(),
+        )
+
+    def _take(self, place: Place, letter: Letter) -> None:
+        self.taken.append((place, letter))
+
+
+def test_a_letter_reaches_its_receiver_with_what_its_topic_says() -> None:
+    """The name of a command stands in the topic."""
+    desk = Desk()
+    letter = Letter(OWN.command("rebirth"), b"{}")
+
+    desk.inbox.deliver(letter)
+
+    assert desk.taken == [(Place(COMMAND, "79", "hcm-q1-01", {"name": "rebirth"}), letter)]
+
+
+def test_what_the_centre_says_to_all_is_for_us() -> None:
+    """The control topics name no gateway."""
+    desk = Desk()
+
+    desk.inbox.deliver(Letter("ctl/v1/state", b"{}"))
+
+    assert [place.channel for place, _ in desk.taken] == [CENTRE_STATE]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        Topics("79", "hcm-q1-02").command("reboot"),
+        Topics("01", "hcm-q1-01").command("reboot"),
+        OWN.config_desired,
+        "cgw/v1/79/hcm-q1-01/dn/nothing",
+        "elsewhere",
+    ],
+)
+def test_a_letter_for_somebody_else_is_told_and_left_alone(topic: str) -> None:
+    """Another site's command is never carried out, whatever the broker let through."""
+    desk = Desk()
+
+    desk.inbox.deliver(Letter(topic, b"{}"))
+
+    assert (desk.taken, desk.strange) == ([], [topic])
