@@ -42,7 +42,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "aiortc": ("relay/lean.py",),
     "av": ("codec/", "demo/encode.py"),
     "click": ("cli.py",),
-    "cryptography": ("mqtt/broker.py",),
+    "cryptography": ("agent/signing.py", "demo/papers.py", "mqtt/broker.py"),
     "cv2": ("codec/", "demo/encode.py", "demo/picture.py"),
     "json": (
         "agent/documents.py",
@@ -54,9 +54,13 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     ),
     "paho": ("mqtt/link",),
     "playwright": ("demo/check.py",),
+    "prometheus_client": ("agent/metrics.py",),
     "psutil": ("health/host.py",),
     "pydantic_settings": ("agent/", "console/settings.py"),
     "pylibsrtp": ("relay/",),
+    "rfc8785": ("agent/signing.py",),
+    "sqlite3": ("agent/commands/journal.py", "mqtt/outbox.py"),
+    "ulid": ("mqtt/outbox.py", "mqtt/wire"),
     "threading": ("agent/logs.py", "ingest/lookup.py", "mqtt/dial.py"),
 }
 """Each library at home, so that its names and errors end there."""
