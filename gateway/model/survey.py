@@ -22,8 +22,10 @@ from gateway.model.names import CameraId, DeviceId
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
-Latitude = Annotated[float, Field(ge=-90, le=90)]
-Longitude = Annotated[float, Field(ge=-180, le=180)]
+Latitude = Annotated[float, Field(ge=-90, le=90), AfterValidator(lambda it: round(it, 6))]
+Longitude = Annotated[float, Field(ge=-180, le=180), AfterValidator(lambda it: round(it, 6))]
+"""Degrees; a millionth is a tenth of a metre."""
+
 Count = Annotated[int, Field(ge=0, le=10_000)]
 Rate = Annotated[float, Field(ge=0, le=1_000_000)]
 
