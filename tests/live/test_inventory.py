@@ -18,7 +18,7 @@ pytestmark = pytest.mark.live
 async def test_a_centre_that_comes_later_reads_the_inventory(
     tmp_path: Path, broker: Broker
 ) -> None:
-    """Every section is kept by the broker, with the digest that the birth names; no contacts are."""
+    """The broker keeps every section, with the digest that the birth names; no contacts."""
     async with site(tmp_path, broker, cameras(1)) as running:
         await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
         held: dict[str, Letter] = {}
