@@ -11,14 +11,18 @@ import ctypes
 import importlib.metadata
 import os
 from collections.abc import Callable, Coroutine
+from itertools import chain
 
+from gateway.agent.contacts import ContactsFile
 from gateway.agent.fleet import Fleet
 from gateway.agent.inbox import Inbox
-from gateway.agent.parts import broker_of, ice_servers, sources_of
+from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
 from gateway.agent.signalling import Signalling
+from gateway.agent.stock_store import StockStore
+from gateway.agent.stocktaking import Stocktaking
 from gateway.agent.systemd import Systemd
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
@@ -29,7 +33,7 @@ from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link, delays
 from gateway.mqtt.topics import Topics
 from gateway.mqtt.tree import VIEWER_SAYS
-from gateway.mqtt.wire_site import Abilities, RtcAbilities
+from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
 from gateway.ports import Clock
 from gateway.relay.desk import Desk
 
@@ -47,6 +51,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     """
     clock = SystemClock()
     epochs = Epochs(settings.state.dir / "epoch")
+    box = machine(importlib.metadata.version("camera-gateway"))
     topics = Topics(settings.gateway.province, settings.gateway.id)
     desk = Desk(
         find=lambda camera: fleet.find(camera),
@@ -65,15 +70,27 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         subscriptions=topics.inbox,
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
-        greet=lambda: reporter.greeting(),
+        greet=lambda: chain(reporter.greeting(), stocktaking.greeting()),
         farewell=lambda: reporter.farewell(),
         clock=clock,
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
     inbox = Inbox(topics, {VIEWER_SAYS: lambda _, letter: signalling.deliver(letter)}, clock=clock)
+    stocktaking = Stocktaking(
+        topics,
+        sources=sources_known(settings, site, box),
+        streams=fleet.streams,
+        contacts=ContactsFile(
+            settings.state.dir / "contacts.json", allowed=settings.inventory.contacts
+        ).read,
+        store=StockStore(settings.state.dir),
+        epochs=epochs,
+        bus=link,
+        clock=clock,
+    )
     reporter = Reporter(
         topics,
-        machine=machine(importlib.metadata.version("camera-gateway")),
+        machine=box,
         site=site.name,
         abilities=Abilities(
             rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=site.limits.viewers)
@@ -85,9 +102,12 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         host=Host(settings.state.dir),
         bus=link,
         clock=clock,
+        standing=lambda: Standing(digests=stocktaking.digests()),
     )
     heap = Heap(ctypes.CDLL(None), clock=clock)
-    await _live(link, clock, signalling.run, desk.run, fleet.run, reporter.run, heap.run)
+    await _live(
+        link, clock, signalling.run, desk.run, fleet.run, reporter.run, heap.run, stocktaking.run
+    )
 
 
 async def _live(

@@ -14,6 +14,7 @@ from gateway.media.stream import Stream
 from gateway.model.config import CameraConfig, Limits, SiteConfig, StreamConfig
 from gateway.model.health import CameraSnapshot
 from gateway.model.media import SourceCounters
+from gateway.model.observation import StreamSnapshot
 from gateway.model.reasons import Reason
 from gateway.ports import Clock, Source
 from gateway.relay.agree import Watchable
@@ -69,6 +70,22 @@ class Fleet:
     def snapshots(self) -> tuple[CameraSnapshot, ...]:
         """Return every camera as it is now, in the order of the configuration."""
         return tuple(self._snapshot(camera) for camera in self._cameras.values())
+
+    def streams(self) -> Iterator[StreamSnapshot]:
+        """Yield every stream of every camera as it is now."""
+        for camera in self._cameras.values():
+            for config, keeper in zip(camera.config.streams, camera.keepers, strict=True):
+                stream, picture = keeper.stream, picture_of(keeper.stream)
+                yield StreamSnapshot(
+                    camera=camera.config.id,
+                    profile=config.profile,
+                    pulling=keeper.pulling,
+                    codec=stream.video.codec if stream.video else None,
+                    width=picture.width if picture else None,
+                    height=picture.height if picture else None,
+                    units=stream.counters.units,
+                    received_bytes=stream.counters.received_bytes,
+                )
 
     def _keepers(
         self,

@@ -29,6 +29,8 @@ PATTERNS = {
     r"^[^\s/@]+$": "a host's name or address alone",
     r"^/[!-~]*$": "a path that begins with /",
     r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
+    r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",
+    r"^[0-9+][0-9 .-]{2,30}$": "a telephone number: digits, spaces, dots and -",
     r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$": "secret: and a name, e.g. secret:nvr1",
 }
 """What the patterns of `gateway.model` allow, in words."""
@@ -56,6 +58,9 @@ VIETNAMESE = {
     "plain_broker": "Kết nối MQTT không mã hóa chỉ được phép trong chính máy này.",
     "tls": "Chứng thư và khóa phải đi cùng nhau.",
     "network": "Không phải dải mạng.",
+    "address": "Không phải địa chỉ IP.",
+    "unknown_id": "Không có camera, đầu ghi hay thiết bị mạng nào mang mã này.",
+    "link": "Một liên kết phải nối hai thiết bị khác nhau.",
     "url.scheme": "Địa chỉ phải bắt đầu bằng rtsp:// hoặc rtsps://.",
     "url.userinfo": "Không ghi tên và mật khẩu trong địa chỉ.",
     "url.host": "Địa chỉ thiếu tên máy.",

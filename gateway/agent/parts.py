@@ -12,8 +12,11 @@ from gateway.agent.settings import Settings
 from gateway.ingest.refused import RefusedSource
 from gateway.ingest.rtsp.ledger import LoginLedger
 from gateway.ingest.source import RtspSource
+from gateway.inventory.sections import Sources
 from gateway.model.config import CameraConfig, SiteConfig, StreamConfig
 from gateway.model.errors import ConfigRejected
+from gateway.model.health import Machine
+from gateway.model.observation import Observations
 from gateway.model.signalling import IceServer
 from gateway.mqtt.broker import BrokerAddress, Tls
 from gateway.ports import Clock, Source
@@ -53,6 +56,14 @@ def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
             at = f"/webrtc/ice/{index}/credential"
             credential = secrets.get(server.credential, at=at, username=server.username)
         yield IceServer(server.urls, server.username, credential)
+
+
+def sources_known(
+    settings: Settings, site: SiteConfig, box: Machine
+) -> Callable[[Observations], Sources]:
+    """Return what joins all who know something for the inventory to what has been observed."""
+    networks = tuple(str(each) for each in settings.cameras.networks)
+    return lambda seen: Sources(site, networks, box, seen)
 
 
 def sources_of(

@@ -55,6 +55,7 @@ class Reporter:
         host: The machine.
         bus: Takes the reports.
         clock: Monotonic.
+        standing: Returns what a birth says beside that, e.g. the inventory's digests.
         every_s: Between two health reports.
     """
 
@@ -72,6 +73,7 @@ class Reporter:
         host: Host,
         bus: Bus,
         clock: Clock,
+        standing: Callable[[], wire_site.Standing] = wire_site.Standing,
         every_s: float = EVERY_S,
     ) -> None:
         self._topics = topics
@@ -85,11 +87,13 @@ class Reporter:
         self._host = host
         self._bus = bus
         self._clock = clock
+        self._standing = standing
         self._every_s = every_s
         self._before: _Beginning = (clock.now(), snapshots())
         self._told: dict[str, CameraHealth] = {}
         self._unsettled: dict[str, tuple[CameraHealth, float, float]] = {}
         self._listed = _list_of(self._before[1])
+        self._digests = standing().digests
 
     def will(self) -> Publication:
         """What the broker says when we vanish. Begins an epoch; writes to the disk."""
@@ -128,7 +132,9 @@ class Reporter:
         if not self._bus.connected:
             return
         listed = _list_of(self._snapshots())
-        if listed != self._listed:
+        digests = self._standing().digests
+        if listed != self._listed or digests != self._digests:
+            self._digests = digests
             self._bus.post(self._birth())
             self._forget(self._listed.keys() - listed.keys())
             self._listed = listed
@@ -198,6 +204,7 @@ class Reporter:
             site=self._site,
             cameras=self._snapshots(),
             abilities=self._abilities,
+            standing=self._standing(),
         )
         return publication(tree.BIRTH, self._topics.birth, sealed)
 

@@ -7,29 +7,19 @@ be logged and reported as they are; passwords are references to secrets kept on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from gateway.model.document import Document as Document
+from gateway.model.document import repeated
+from gateway.model.document import repeats as repeats
 from gateway.model.names import CameraId, DeviceId, Profile
+from gateway.model.survey import Survey, mistakes_in
 
 SECRET_PREFIX = "secret:"
-
-
-class Document(BaseModel):
-    """Base of everything that comes from a file or the wire."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
 
 
 class SecretRef(Document):
@@ -144,7 +134,7 @@ class CameraConfig(Document):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        mistakes = list(_repeated("streams", "profile", [each.profile for each in self.streams]))
+        mistakes = list(repeated("streams", "profile", [each.profile for each in self.streams]))
         if self.password is not None and not self.username:
             lacks = PydanticCustomError("incomplete", "a password needs a username beside it")
             mistakes.append(InitErrorDetails(type=lacks, loc=("username",), input=self.username))
@@ -175,37 +165,26 @@ class Limits(Document):
 
 
 class SiteConfig(Document):
-    """Everything about a site that the centre may set. Replaced whole, never patched."""
+    """Everything about a site that the centre may set. Replaced whole, never patched.
+
+    Attributes:
+        inventory: What people have declared about it; None: nothing yet.
+    """
 
     version: Annotated[int, Field(ge=0)] = 0
     name: Annotated[str, Field(max_length=200)] = ""
     cameras: Annotated[tuple[CameraConfig, ...], Field(max_length=512)] = ()
     limits: Limits = Limits()
+    inventory: Survey | None = None
 
     @model_validator(mode="after")
-    def _names_each_camera_once(self) -> Self:
-        if mistakes := list(_repeated("cameras", "id", [each.id for each in self.cameras])):
+    def _names_each_thing_once(self) -> Self:
+        mistakes = list(repeated("cameras", "id", [each.id for each in self.cameras]))
+        if self.inventory is not None:
+            known = frozenset(each.id for each in self.cameras)
+            for wrong in mistakes_in(self.inventory, known):
+                wrong["loc"] = ("inventory", *wrong.get("loc", ()))
+                mistakes.append(wrong)
+        if mistakes:
             raise ValidationError.from_exception_data("site", mistakes)
         return self
-
-
-def repeats(values: Sequence[object]) -> Iterator[tuple[int, int]]:
-    """Yield for each of *values* that stood before: its index, and that of the first."""
-    first: dict[object, int] = {}
-    for index, value in enumerate(values):
-        before = first.setdefault(value, index)
-        if before != index:
-            yield index, before
-
-
-def _repeated(field: str, key: str, values: Sequence[str]) -> Iterator[InitErrorDetails]:
-    for index, before in repeats(values):
-        yield InitErrorDetails(
-            type=PydanticCustomError(
-                "duplicate",
-                "{value} is already used by {field}/{before}",
-                {"value": values[index], "field": field, "before": before},
-            ),
-            loc=(field, index, key),
-            input=values[index],
-        )

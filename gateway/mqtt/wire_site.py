@@ -6,7 +6,8 @@ share; a reader ignores an ``offline`` whose epoch is lower than the one it hold
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from gateway.mqtt.wire import Stamp, WireDocument, open_sealed, seal_document
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Word = Annotated[str, Field(max_length=200)]
+Words = Annotated[tuple[Word, ...], Field(max_length=64)]
 
 
 class Presence(WireDocument):
@@ -58,9 +60,57 @@ class RtcAbilities(WireDocument):
 
 
 class Abilities(WireDocument):
-    """What this gateway can do."""
+    """What this gateway can do.
+
+    Attributes:
+        commands: Those it knows.
+        schemas: Name of a payload -> the versions of it that can be read.
+    """
 
     rtc: RtcAbilities = RtcAbilities()
+    commands: Annotated[Words | None, Field(alias="cmd")] = None
+    schemas: Annotated[dict[Word, tuple[Count, ...]] | None, Field(max_length=64)] = None
+
+
+class BirthOutbox(WireDocument):
+    """What is still to be told of the time without a connection.
+
+    Attributes:
+        pending: Records that wait.
+        oldest_s: Age of the oldest.
+        lost: Records given up for want of room.
+    """
+
+    pending: Count = 0
+    oldest_s: Annotated[float, Field(ge=0)] = 0.0
+    lost: Count = 0
+
+
+class BirthCertificate(WireDocument):
+    """By which certificate the gateway is known.
+
+    Attributes:
+        serial: Hexadecimal.
+        not_after: Its last moment, UTC, e.g. ``2026-05-01T00:00:00Z``.
+    """
+
+    serial: Word
+    not_after: Word
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a birth says beside what the machine is; what is empty or None is left out.
+
+    Attributes:
+        digests: Section of the inventory, or ``cfg`` -> by what it is known.
+        outbox: What waits there.
+        certificate: Ours.
+    """
+
+    digests: Mapping[str, str] = field(default_factory=dict)
+    outbox: BirthOutbox | None = None
+    certificate: BirthCertificate | None = None
 
 
 class Birth(WireDocument):
@@ -76,6 +126,9 @@ class Birth(WireDocument):
     name: Word = ""
     abilities: Annotated[Abilities, Field(alias="caps")] = Abilities()
     cameras: Annotated[tuple[BirthCamera, ...], Field(alias="cams", max_length=512)] = ()
+    digests: Annotated[dict[Word, Word] | None, Field(alias="digest", max_length=64)] = None
+    outbox: BirthOutbox | None = None
+    certificate: Annotated[BirthCertificate | None, Field(alias="cert")] = None
 
 
 Sealed = tuple[str, bytes]
@@ -116,8 +169,10 @@ def birth(
     site: str,
     cameras: Iterable[CameraSnapshot],
     abilities: Abilities,
+    standing: Standing | None = None,
 ) -> Sealed:
     """What the gateway is and has; *site* is its name for people."""
+    now = standing or Standing()
     return seal_document(
         Birth(
             time_ms=stamp.time_ms,
@@ -130,6 +185,9 @@ def birth(
             name=site,
             abilities=abilities,
             cameras=tuple(_listed(camera) for camera in cameras),
+            digests=dict(now.digests) or None,
+            outbox=now.outbox,
+            certificate=now.certificate,
         )
     )
 

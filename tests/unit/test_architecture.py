@@ -58,7 +58,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "psutil": ("health/host.py",),
     "pydantic_settings": ("agent/", "console/settings.py"),
     "pylibsrtp": ("relay/",),
-    "rfc8785": ("agent/signing.py",),
+    "rfc8785": ("agent/signing.py", "inventory/compare.py"),
     "sqlite3": ("agent/commands/journal.py", "mqtt/outbox.py"),
     "ulid": ("mqtt/outbox.py", "mqtt/wire"),
     "threading": ("agent/logs.py", "ingest/lookup.py", "mqtt/dial.py"),
@@ -74,6 +74,7 @@ PACED = (
     "console/server.py",
     "ingest/rtsp/upkeep.py",
     "agent/reporter.py",
+    "agent/stocktaking.py",
     "agent/systemd.py",
 )
 """Whose business it is to sleep and do it again; everybody else waits for an event."""

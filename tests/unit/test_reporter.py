@@ -70,6 +70,7 @@ class Room:
     def __init__(self, folder: Path) -> None:
         self.clock = Days()
         self.bus = Ear(self.clock)
+        self.digests: dict[str, str] = {}
         self.reporter = Reporter(
             TOPICS,
             machine=MACHINE,
@@ -82,6 +83,7 @@ class Room:
             host=Host(folder),
             bus=self.bus,
             clock=self.clock,
+            standing=lambda: wire_site.Standing(digests=self.digests),
         )
         self.greeted = list(self.reporter.greeting())
 
@@ -215,3 +217,13 @@ async def test_changes_wait_for_the_connection(room: Room) -> None:
     _, health = wire_health.read_camera_state(greeted[-1].payload, greeted[-1].content_type)
     assert health.reason is Reason.TIMEOUT
     assert room.bus.on(TOPICS.camera_state("c07")) == []
+
+
+async def test_a_new_inventory_is_born_again(room: Room) -> None:
+    """The birth that the broker keeps names the sections as they are."""
+    room.digests = {"cams": "77aa31c0be"}
+
+    await room.live(20)
+    ((_, birth),) = room.bus.on(TOPICS.birth)
+
+    assert wire_site.read_birth(birth.payload, birth.content_type).digests == room.digests

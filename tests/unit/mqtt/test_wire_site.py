@@ -152,3 +152,24 @@ def test_every_up_payload_carries_its_stamp() -> None:
     for kind, payload in sealed:
         tree = read(payload, kind)
         assert (tree["t"], tree["ep"], tree["n"]) == (STAMP.time_ms, STAMP.epoch, STAMP.number)
+
+
+def test_birth_says_what_the_centre_may_compare() -> None:
+    """Abilities, digests, what waits and the certificate; what is not known is not there."""
+    standing = wire_site.Standing(
+        {"cfg": "9f2b6c01d4", "cams": "77aa31c0be"},
+        wire_site.BirthOutbox(pending=3, oldest_s=12.5, lost=1),
+        wire_site.BirthCertificate(serial="4a11", not_after="2026-05-01T00:00:00Z"),
+    )
+    abilities = wire_site.Abilities(commands=("probe",), schemas={"config": (1, 2)})
+    kind, payload = wire_site.birth(
+        STAMP, MACHINE, site="", cameras=(), abilities=abilities, standing=standing
+    )
+
+    tree, birth = read(payload, kind), wire_site.read_birth(payload, kind)
+
+    assert tree["digest"] == {"cfg": "9f2b6c01d4", "cams": "77aa31c0be"}
+    assert tree["outbox"] == {"pending": 3, "oldest_s": 12.5, "lost": 1}
+    assert tree["cert"] == {"serial": "4a11", "not_after": "2026-05-01T00:00:00Z"}
+    assert (birth.abilities, birth.outbox) == (abilities, standing.outbox)
+    assert birth.abilities.schemas == {"config": (1, 2)}

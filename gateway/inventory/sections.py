@@ -1,0 +1,226 @@
+"""From the site document, the settings and what has been seen to the sections of the inventory.
+
+Pure functions. Every value says who knows it. What people have declared goes before what follows
+from the configuration; what has been observed stands where nobody can declare it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from gateway.model.config import CameraConfig, SiteConfig
+from gateway.model.document import Document
+from gateway.model.health import Machine
+from gateway.model.inventory import (
+    CameraStock,
+    LinkStock,
+    Location,
+    NetStock,
+    NodeStock,
+    RecorderStock,
+    Stock,
+    StreamStock,
+    SystemStock,
+)
+from gateway.model.known import Known, Origin
+from gateway.model.observation import Observations
+from gateway.model.site_stock import Box, CameraCount, Centre, Exposure, Line, Reach, SiteStock
+from gateway.model.survey import CameraSurvey, Survey
+
+T = TypeVar("T")
+Part = TypeVar("Part", Centre, Reach, Exposure, Line, CameraCount, Box)
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """Somebody who knows values."""
+
+    origin: Origin
+    time_ms: int
+
+    def __call__(self, value: T | None) -> Known[T] | None:
+        """Return *value* as known by them; None, and what is empty, is not known."""
+        return None if value in (None, "", ()) else Known(value, self.origin, self.time_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everybody who says something about this site.
+
+    Attributes:
+        site: The site document.
+        networks: Where the settings let cameras be.
+        machine: What the gateway runs on.
+        seen: What has been observed of the streams.
+    """
+
+    site: SiteConfig
+    networks: tuple[str, ...] = ()
+    machine: Machine = dataclasses.field(default_factory=Machine)
+    seen: Observations = dataclasses.field(default_factory=dict)
+
+
+def take(sources: Sources, now_ms: int) -> Stock:
+    """Return what *sources* know together; what has no date of its own is of *now_ms*."""
+    survey = sources.site.inventory or Survey()
+    declared = Says("survey", _date_ms(survey.surveyed) or now_ms)
+    configured = Says("config", now_ms)
+    surveys = {each.id: each for each in survey.cameras}
+    cameras = tuple(
+        _camera(each, surveys.get(each.id), sources.seen, declared, configured)
+        for each in sources.site.cameras
+    )
+    return Stock(
+        site=_site(sources, survey, declared, configured, Says("observed", now_ms)),
+        recorders=tuple(_recorders(sources.site, survey, cameras, declared, configured)),
+        cameras=cameras,
+        net=NetStock(
+            nodes=tuple(
+                NodeStock(
+                    id=each.id,
+                    kind=each.kind,
+                    origin="survey",
+                    time_ms=declared.time_ms,
+                    name=each.name,
+                    manufacturer=each.manufacturer,
+                    model=each.model,
+                )
+                for each in survey.nodes
+            ),
+            links=tuple(_links(survey, cameras, declared, configured)),
+        ),
+        ioc=tuple(
+            SystemStock(each.name, "survey", declared.time_ms, each.functions, each.data_managed)
+            for each in survey.ioc
+        ),
+    )
+
+
+def _site(
+    sources: Sources, survey: Survey, declared: Says, configured: Says, seen: Says
+) -> SiteStock:
+    centre = _part(Centre, survey.centre, declared)
+    if centre.name is None:
+        centre = dataclasses.replace(centre, name=configured(sources.site.name))
+    shown = {camera for (camera, _), stream in sources.seen.items() if stream.codec is not None}
+    listed = {each.id for each in sources.site.cameras}
+    return SiteStock(
+        centre=centre,
+        vms_kind=declared(survey.vms_kind),
+        central_managed=declared(survey.central_managed),
+        reach_from_office=_part(Reach, survey.reach_from_office, declared),
+        exposed=_part(Exposure, survey.exposed, declared),
+        line=_part(Line, survey.line, declared),
+        uplink=_part(Line, survey.uplink, declared),
+        camera_ip_range=declared(survey.camera_ip_range) or configured(sources.networks),
+        camera_count=dataclasses.replace(
+            _part(CameraCount, survey.camera_count, declared),
+            configured=configured(len(listed)),
+            observed=seen(len(shown & listed)),
+        ),
+        gateway=_part(Box, sources.machine, seen),
+    )
+
+
+def _camera(
+    config: CameraConfig,
+    survey: CameraSurvey | None,
+    seen: Observations,
+    declared: Says,
+    configured: Says,
+) -> CameraStock:
+    said = survey or CameraSurvey(id=config.id)
+    nvr = declared(said.nvr) or configured(config.device)
+    host = _host(config) if nvr is None else None  # of a recorder's channel it is the recorder's
+    return CameraStock(
+        id=config.id,
+        name=configured(config.name),
+        type=declared(said.type),
+        manufacturer=declared(said.manufacturer),
+        model=declared(said.model),
+        firmware=declared(said.firmware),
+        location=Location(
+            text=configured(config.location), lat=declared(said.lat), lon=declared(said.lon)
+        ),
+        nvr=nvr,
+        channel=declared(said.channel),
+        ip=declared(said.ip) or configured(host),
+        mac=declared(said.mac),
+        enabled=configured(config.enabled),
+        streams=tuple(
+            seen.get((config.id, each.profile), StreamStock(each.profile))
+            for each in config.streams
+        ),
+    )
+
+
+def _recorders(
+    site: SiteConfig,
+    survey: Survey,
+    cameras: Sequence[CameraStock],
+    declared: Says,
+    configured: Says,
+) -> Iterator[RecorderStock]:
+    hosts = _hosts(site, cameras)
+    for each in survey.recorders:
+        yield RecorderStock(
+            id=each.id,
+            kind=declared(each.kind),
+            name=declared(each.name),
+            manufacturer=declared(each.manufacturer),
+            model=declared(each.model),
+            firmware=declared(each.firmware),
+            channels=declared(each.channels),
+            ip=declared(each.ip) or configured(hosts.get(each.id)),
+        )
+    for device in sorted(hosts.keys() - {each.id for each in survey.recorders}):
+        yield RecorderStock(id=device, ip=configured(hosts[device]))
+
+
+def _hosts(site: SiteConfig, cameras: Sequence[CameraStock]) -> Mapping[str, str | None]:
+    """Return for each recorder that a camera hangs on its address, if all of them agree on it."""
+    found: dict[str, set[str | None]] = {}
+    for config, camera in zip(site.cameras, cameras, strict=True):
+        if camera.nvr is not None:
+            found.setdefault(camera.nvr.value, set()).add(_host(config))
+    return {device: hosts.pop() if len(hosts) == 1 else None for device, hosts in found.items()}
+
+
+def _links(
+    survey: Survey, cameras: Sequence[CameraStock], declared: Says, configured: Says
+) -> Iterator[LinkStock]:
+    """Yield what is declared, and for cameras that nobody has drawn what follows from `nvr`."""
+    drawn = {end for link in survey.links for end in link}
+    for link in survey.links:
+        yield LinkStock(link, "survey", declared.time_ms)
+    for camera in cameras:
+        if camera.nvr is not None and camera.id not in drawn:
+            yield LinkStock((camera.id, camera.nvr.value), "config", configured.time_ms)
+
+
+def _part(kind: type[Part], given: Document | Machine, says: Says) -> Part:
+    """Return *kind* with every field of it that *given* has too, as *says* knows it."""
+    names = (each.name for each in dataclasses.fields(kind))
+    return kind(**{name: says(getattr(given, name, None)) for name in names})
+
+
+def _host(config: CameraConfig) -> str | None:
+    """Return the address in the camera's URL, if it is one and no name."""
+    host = urlsplit(config.streams[0].url).hostname or ""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return None
+
+
+def _date_ms(day: dt.date | None) -> int | None:
+    if day is None:
+        return None
+    midnight = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
+    return int(midnight.timestamp() * 1000)

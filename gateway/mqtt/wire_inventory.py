@@ -1,0 +1,240 @@
+"""The inventory on the wire: one retained message per section; contacts apart and not retained.
+
+Written by gateways, read by the centre. Every value says where it came from. A section says which
+it is by ``sha``: the birth lists these, and a centre asks for a section only when the one it holds
+has another. ``rev`` grows by one with each change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from gateway.model.contacts import Contacts
+from gateway.model.errors import MessageRejected
+from gateway.model.inventory import Stock, StreamStock
+from gateway.model.known import Known
+from gateway.model.observation import Observations
+from gateway.mqtt.wire import (
+    PAYLOAD_BYTES,
+    UNPACKED_BYTES,
+    Stamp,
+    WireDocument,
+    dumps,
+    faults_of,
+    open_sealed,
+    seal,
+)
+from gateway.mqtt.wire_site import Count, Sealed
+from gateway.mqtt.wire_stock import (
+    KnownFlag,
+    KnownTexts,
+    KnownValue,
+    KnownWord,
+    WireBox,
+    WireCamera,
+    WireCameraCount,
+    WireCentre,
+    WireContact,
+    WireExposure,
+    WireLine,
+    WireLink,
+    WireNode,
+    WireReach,
+    WireRecorder,
+    WireStream,
+    WireSystem,
+)
+
+T = TypeVar("T")
+
+Section = Literal["site", "nvr", "cams", "net", "ioc", "contacts"]
+
+
+class InventorySection(WireDocument):
+    """What every section begins with.
+
+    Attributes:
+        rev: Grows with each change of the section.
+        sha: The same values from the same sources have the same.
+        cut: How many items are left out, because the message would be too large; None: none.
+    """
+
+    time_ms: Annotated[Count, Field(alias="t")] = 0
+    epoch: Annotated[Count, Field(alias="ep")] = 0
+    number: Annotated[Count, Field(alias="n")] = 0
+    rev: Count = 0
+    sha: Annotated[str, Field(max_length=64)] = ""
+    cut: Count | None = None
+
+
+class InventorySite(InventorySection):
+    """The survey form's questions about the whole."""
+
+    centre: WireCentre = WireCentre()
+    vms_kind: KnownWord = None
+    central_managed: KnownFlag = None
+    reach_from_office: WireReach = WireReach()
+    exposed: WireExposure = WireExposure()
+    line: WireLine = WireLine()
+    uplink: WireLine = WireLine()
+    camera_ip_range: KnownTexts = None
+    camera_count: WireCameraCount = WireCameraCount()
+    gateway: WireBox = WireBox()
+
+
+class InventoryRecorders(InventorySection):
+    """Recorders and VMS."""
+
+    recorders: Annotated[tuple[WireRecorder, ...], Field(alias="items", max_length=576)] = ()
+
+
+class InventoryCameras(InventorySection):
+    """Cameras."""
+
+    cameras: Annotated[tuple[WireCamera, ...], Field(alias="cams", max_length=512)] = ()
+
+
+class InventoryNet(InventorySection):
+    """The network as a graph."""
+
+    nodes: Annotated[tuple[WireNode, ...], Field(max_length=256)] = ()
+    links: Annotated[tuple[WireLink, ...], Field(max_length=2560)] = ()
+
+
+class InventoryIoc(InventorySection):
+    """Information systems of the operation centre."""
+
+    ioc: Annotated[tuple[WireSystem, ...], Field(alias="items", max_length=64)] = ()
+
+
+class InventoryContacts(InventorySection):
+    """Whom to call. Personal."""
+
+    contacts: Annotated[tuple[WireContact, ...], Field(alias="items", max_length=64)] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A section as it is published.
+
+    Attributes:
+        rev: Of it.
+        sha: By which it is known.
+        tree: What stands in it, by the wire's keys.
+    """
+
+    rev: int
+    sha: str
+    tree: Mapping[str, object]
+
+
+SECTIONS: Mapping[Section, type[InventorySection]] = {
+    "site": InventorySite,
+    "nvr": InventoryRecorders,
+    "cams": InventoryCameras,
+    "net": InventoryNet,
+    "ioc": InventoryIoc,
+    "contacts": InventoryContacts,
+}
+"""What each section is read as."""
+
+_HEAD = frozenset(("t", "ep", "n", "rev", "sha", "cut"))
+
+
+def trees(stock: Stock) -> dict[str, dict[str, object]]:
+    """Return what stands in each section of *stock*, by the wire's keys."""
+    return {
+        "site": _tree(InventorySite, stock.site),
+        "nvr": _tree(InventoryRecorders, stock),
+        "cams": _tree(InventoryCameras, stock),
+        "net": _tree(InventoryNet, stock.net),
+        "ioc": _tree(InventoryIoc, stock),
+    }
+
+
+def contacts_tree(contacts: Contacts) -> dict[str, object]:
+    """Return what stands in the section of *contacts*."""
+    return _tree(InventoryContacts, contacts)
+
+
+def section(stamp: Stamp, edition: Edition) -> Sealed:
+    """Write one section.
+
+    What 512 cameras with everything known need fits: 50 kB. Should texts be so long that it does
+    not, the times are left out, and if need be items from the end; `cut` says how many.
+    """
+    head: dict[str, object] = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
+    head |= {"rev": edition.rev, "sha": edition.sha}
+    tree = dict(edition.tree)
+    sealed = seal({**head, **tree})
+    if _fits(sealed, tree):
+        return sealed
+    tree, cut = _timeless(tree), 0
+    while not _fits(sealed := seal({**head, "cut": cut, **tree}), tree):
+        longest = max(tree, key=lambda key: len(tree[key]) if isinstance(tree[key], list) else 0)
+        left = tree[longest][: len(tree[longest]) * 3 // 4]
+        cut += len(tree[longest]) - len(left)
+        tree[longest] = left
+    return sealed
+
+
+def read_section(name: Section, payload: bytes, content_type: str) -> InventorySection:
+    """Read section *name* as the class that `SECTIONS` names. Raises MessageRejected."""
+    return open_sealed(SECTIONS[name], payload, content_type)
+
+
+def observed(tree: Mapping[str, object]) -> Observations:
+    """Return what the cameras' section *tree* says has been observed. Raises MessageRejected."""
+    try:
+        document = InventoryCameras.model_validate_json(dumps(tree))
+    except ValidationError as error:
+        raise MessageRejected(faults_of(error)) from None
+    return {
+        (camera.id, stream.profile): StreamStock(
+            stream.profile,
+            _known(stream.codec),
+            _known(stream.resolution),
+            _known(stream.fps),
+            _known(stream.kbps),
+        )
+        for camera in document.cameras
+        for stream in camera.streams
+        if stream != WireStream(profile=stream.profile)
+    }
+
+
+def _known(said: KnownValue[T] | None) -> Known[T] | None:
+    return None if said is None else Known(said.value, said.origin, said.time_ms)
+
+
+def _tree(kind: type[InventorySection], part: object) -> dict[str, object]:
+    document = kind.model_validate(part, from_attributes=True)
+    dumped = document.model_dump(mode="json", by_alias=True, exclude_none=True)
+    pruned: dict[str, object] = _pruned(dumped)
+    return {key: value for key, value in pruned.items() if key not in _HEAD}
+
+
+def _fits(sealed: Sealed, tree: Mapping[str, object]) -> bool:
+    return len(sealed[1]) <= PAYLOAD_BYTES and len(dumps(tree).encode()) < UNPACKED_BYTES
+
+
+def _timeless(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _timeless(value) for key, value in node.items() if key != "t"}
+    if isinstance(node, list):
+        return [_timeless(each) for each in node]
+    return node
+
+
+def _pruned(node: Any) -> Any:
+    """Return *node* without the objects and lists in which there is nothing."""
+    if isinstance(node, dict):
+        kept = {key: _pruned(value) for key, value in node.items()}
+        return {key: value for key, value in kept.items() if value not in ({}, [])}
+    if isinstance(node, list):
+        return [_pruned(each) for each in node]
+    return node

@@ -1,0 +1,365 @@
+"""The broker of config/broker: every line of its lists, by what comes through and what does not.
+
+Mosquitto 2.0 grants a subscription to what may not be heard; so everybody subscribes to
+everything, and what is delivered before a message that must come is all that was.
+"""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.console.provinces import PROVINCES
+from gateway.mqtt.broker import Tls
+from gateway.mqtt.topics import parse
+from gateway.mqtt.tree import CHANNELS, CONTROL, ECHO, VIEWER_SAYS, Channel
+from tests.fixtures.access import FILES, House, Person, revoke
+from tests.fixtures.broker import Authority
+
+pytestmark = pytest.mark.live
+
+OWN, NEXT, FAR = "cgw/v1/79/hcm-q1-01", "cgw/v1/79/hcm-q1-02", "cgw/v1/24/bacninh-01"
+ANSWERS, SESSION = f"{OWN}/up/rtc", "01JD7Q3T8M0V"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One broker for the whole table."""
+    built = House(tmp_path_factory.mktemp("broker") / "etc")
+    built.start()
+    yield built
+    built.stop()
+
+
+@pytest.fixture(scope="module")
+def people(house: House) -> Iterator[dict[str, Person]]:
+    """Everybody there is, connected."""
+    everybody = {
+        "gateway": house.gateway("79/hcm-q1-01"),
+        "next": house.gateway("79/hcm-q1-02"),
+        "far": house.gateway("24/bacninh-01"),
+        "console": house.gateway("console"),
+        "op79": house.gateway("op79"),
+        "op24": house.gateway("op24"),
+        "viewer": house.viewer("v-op17"),
+        "other viewer": house.viewer("v-op18"),
+        "viewer 79": house.viewer("79"),
+        "viewer as gateway": house.viewer("79/hcm-q1-01"),
+    }
+    yield everybody
+    for each in everybody.values():
+        each.leave()
+
+
+def topic_of(channel: Channel, gateway: str = OWN) -> str:
+    """Return an example of *channel*."""
+    examples = {
+        "cam": "c07", "key": "cam.c07.down", "section": "cams", "requester": "v-op17", "cid": "c-1",
+        "stream": "main", "viewer": "v-op17", "sid": SESSION, "name": "probe", "group": "all",
+        "ver": "1",
+    }  # fmt: skip
+    name = channel.name.format(**examples)
+    topic = name if name.startswith(CONTROL) else f"{gateway}/{name}"
+    place = parse(topic)
+    assert place is not None
+    assert place.channel is channel
+    return topic
+
+
+FENCES = {
+    "gateway": ("console", f"{CONTROL}/state"),
+    "next": ("console", f"{CONTROL}/state"),
+    "far": ("console", f"{CONTROL}/state"),
+    "console": ("gateway", f"{OWN}/up/event"),
+    "op79": ("gateway", f"{OWN}/up/event"),
+    "op24": ("far", f"{FAR}/up/event"),
+    "viewer": ("gateway", f"{OWN}/up/rtc/v-op17/fence-0001"),
+    "other viewer": ("gateway", f"{OWN}/up/rtc/v-op18/fence-0001"),
+}
+"""Reader -> who can say something that must come to them."""
+
+
+def hears(people: dict[str, Person], reader: str, writer: str, topic: str) -> bool:
+    """Return whether what *writer* says on *topic*, which they may, comes to *reader*."""
+    said, fence = f"said {next(_numbers)}".encode(), f"fence {next(_numbers)}".encode()
+    assert people[writer].say(topic, said)
+    speaker, where = FENCES[reader]
+    assert people[speaker].say(where, fence)
+    return (topic, said) in people[reader].until(fence)
+
+
+WRITING = [
+    # rule, who, where, whether
+    ("pattern write cgw/v1/%u/up/#", "gateway", f"{OWN}/up/presence", True),
+    ("pattern write cgw/v1/%u/up/#", "gateway", f"{NEXT}/up/presence", False),
+    ("pattern write cgw/v1/%u/up/#", "gateway", f"{FAR}/up/presence", False),
+    ("pattern write cgw/v1/%u/up/#", "viewer 79", "cgw/v1/79/up/up/presence", False),
+    ("pattern write cgw/v1/%u/up/#", "viewer as gateway", f"{OWN}/up/presence", False),
+    ("pattern read cgw/v1/%u/dn/#", "gateway", f"{OWN}/dn/cmd/reboot", False),
+    ("pattern read ctl/v1/#", "gateway", "ctl/v1/state", False),
+    ("topic write cgw/v1/+/+/dn/#", "console", f"{OWN}/dn/cmd/probe", True),
+    ("topic write cgw/v1/+/+/dn/#", "console", f"{FAR}/dn/config/desired", True),
+    ("topic write cgw/v1/+/+/dn/#", "console", f"{OWN}/up/presence", False),
+    ("topic write ctl/v1/#", "console", "ctl/v1/bcast/prov-79", True),
+    ("topic write ctl/v1/#", "console", "ctl/v2/bcast/all", False),
+    ("topic read cgw/v1/+/+/up/#", "console", f"{OWN}/up/event", False),
+    ("topic read cgw/v1/79/+/up/#", "op79", f"{OWN}/up/event", False),
+    ("topic read cgw/v1/79/+/up/#", "op79", f"{OWN}/dn/cmd/probe", False),
+    ("topic read cgw/v1/79/+/up/#", "op79", "ctl/v1/bcast/all", False),
+    ("pattern write cgw/v1/+/+/dn/rtc/%u/+", "viewer", f"{OWN}/dn/rtc/v-op17/{SESSION}", True),
+    ("pattern write cgw/v1/+/+/dn/rtc/%u/+", "viewer", f"{OWN}/dn/rtc/v-op18/{SESSION}", False),
+    ("pattern write cgw/v1/+/+/dn/rtc/%u/+", "viewer", f"{OWN}/dn/cmd/reboot", False),
+    ("pattern write cgw/v1/+/+/dn/rtc/%u/+", "viewer", f"{OWN}/dn/config/desired", False),
+    ("pattern read cgw/v1/+/+/up/rtc/%u/+", "viewer", f"{OWN}/up/rtc/v-op17/{SESSION}", False),
+    ("pattern read cgw/v1/+/+/up/rtc/%u/+", "viewer", "ctl/v1/state", False),
+]
+
+READING = [
+    # rule, reader, who says it, where, whether
+    ("pattern read cgw/v1/%u/up/echo", "gateway", "gateway", f"{OWN}/up/echo", True),
+    ("pattern read cgw/v1/%u/up/echo", "gateway", "gateway", f"{OWN}/up/event", False),
+    ("pattern read cgw/v1/%u/up/echo", "next", "gateway", f"{OWN}/up/echo", False),
+    ("pattern read cgw/v1/%u/dn/#", "gateway", "console", f"{OWN}/dn/cmd/probe", True),
+    ("pattern read cgw/v1/%u/dn/#", "gateway", "viewer", f"{OWN}/dn/rtc/v-op17/{SESSION}", True),
+    ("pattern read cgw/v1/%u/dn/#", "next", "console", f"{OWN}/dn/cmd/probe", False),
+    ("pattern read ctl/v1/#", "gateway", "console", "ctl/v1/bcast/prov-79", True),
+    ("pattern read ctl/v1/#", "viewer", "console", "ctl/v1/bcast/prov-79", False),
+    ("topic read cgw/v1/+/+/up/#", "console", "far", f"{FAR}/up/inv/contacts", True),
+    ("topic read cgw/v1/+/+/up/#", "console", "viewer", f"{OWN}/dn/rtc/v-op17/{SESSION}", False),
+    ("topic read cgw/v1/79/+/up/#", "op79", "gateway", f"{OWN}/up/presence", True),
+    ("topic read cgw/v1/79/+/up/#", "op79", "next", f"{NEXT}/up/inv/cams", True),
+    ("topic read cgw/v1/79/+/up/#", "op79", "far", f"{FAR}/up/presence", False),
+    ("topic read cgw/v1/79/+/up/#", "op79", "console", f"{OWN}/dn/config/desired", False),
+    ("topic deny cgw/v1/79/+/up/inv/contacts", "op79", "gateway", f"{OWN}/up/inv/contacts", False),
+    ("topic deny cgw/v1/79/+/up/inv/contacts", "op79", "gateway", f"{OWN}/up/inv/site", True),
+    ("topic deny cgw/v1/79/+/up/rtc/#", "op79", "gateway", f"{OWN}/up/rtc/v-op17/{SESSION}", False),
+    ("topic deny cgw/v1/79/+/up/rtc/#", "op79", "gateway", f"{OWN}/up/health/cams", True),
+    ("topic deny cgw/v1/79/+/up/rsp/#", "op79", "gateway", f"{OWN}/up/rsp/op-1/c-1", False),
+    ("topic deny cgw/v1/79/+/up/rsp/#", "op79", "gateway", f"{OWN}/up/alarm/cam.c07.down", True),
+    ("topic deny cgw/v1/79/+/up/log/#", "op79", "gateway", f"{OWN}/up/log/main", False),
+    ("topic deny cgw/v1/79/+/up/log/#", "op79", "gateway", f"{OWN}/up/inv/log", True),
+    ("pattern read cgw/v1/+/+/up/rtc/%u/+", "viewer", "gateway", f"{ANSWERS}/v-op17/s-01", True),
+    ("pattern read cgw/v1/+/+/up/rtc/%u/+", "viewer", "gateway", f"{ANSWERS}/v-op18/s-01", False),
+    ("pattern read cgw/v1/+/+/up/rtc/%u/+", "viewer", "gateway", f"{OWN}/up/presence", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "who", "topic", "allowed"), WRITING)
+def test_who_may_say_it(
+    people: dict[str, Person], rule: str, who: str, topic: str, allowed: bool
+) -> None:
+    """The broker acknowledges what a line allows, and refuses all else by its reason code."""
+    assert people[who].say(topic, b"x") is allowed, rule
+
+
+@pytest.mark.parametrize(("rule", "reader", "writer", "topic", "allowed"), READING)
+def test_who_may_hear_it(
+    people: dict[str, Person], rule: str, reader: str, writer: str, topic: str, allowed: bool
+) -> None:
+    """What a line allows is delivered, what none does is not, though it was subscribed to."""
+    assert hears(people, reader, writer, topic) is allowed, rule
+
+
+def rules() -> set[str]:
+    """Return every rule there is, the provinces' as those of province 79."""
+    lines = [
+        *(FILES / "acl").read_text().splitlines(),
+        *(FILES / "acl.viewers").read_text().splitlines(),
+    ]
+    return {
+        line.replace(f"cgw/v1/{code}/+", "cgw/v1/79/+")
+        for line in lines
+        if line and not line.startswith(("#", "user "))
+        for code in [line.split("cgw/v1/")[-1][:2]]
+    }
+
+
+def test_every_line_is_tried_both_ways() -> None:
+    """For each rule of the files there is something allowed and something denied in the tables."""
+    tried = {(row[0], row[-1]) for row in (*WRITING, *READING)}
+
+    assert tried == {(rule, allowed) for rule in rules() for allowed in (True, False)}
+
+
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
+def test_every_channel_has_its_writer_and_its_reader(
+    people: dict[str, Person], channel: Channel
+) -> None:
+    """Those it is for, and nobody else who could do harm."""
+    topic = topic_of(channel)
+    if channel.name.startswith("up/"):
+        writers, readers = {"gateway"}, {"console"} | ({"gateway"} if channel is ECHO else set())
+    else:
+        writers, readers = {"console"}, {"gateway"}
+    if channel is VIEWER_SAYS:
+        writers.add("viewer")
+
+    for writer in sorted(writers):
+        for reader in sorted(readers):
+            assert hears(people, reader, writer, topic), f"{writer} to {reader}"
+    for stranger in people.keys() - writers:
+        assert not people[stranger].say(topic, b"forged"), stranger
+
+
+def test_each_province_hears_its_own_and_nothing_else(
+    house: House, people: dict[str, Person]
+) -> None:
+    """All 34 operators at once: events yes; contacts, answers, pictures, logs and neighbours no."""
+    kinds = ("inv/contacts", f"rtc/v-op17/{SESSION}", "rsp/op-1/c-1", "log/main", "event")
+    operators = {code: house.gateway(f"op{code}") for code in PROVINCES if code not in ("79", "24")}
+    operators |= {"79": people["op79"], "24": people["op24"]}
+    names = {code: f"cgw/v1/{code}/province-{code}" for code in PROVINCES}
+    for code, prefix in names.items():
+        gateway = house.gateway(f"{code}/province-{code}")
+        for kind in kinds:
+            assert gateway.say(f"{prefix}/up/{kind}", f"{code} {kind}".encode())
+        gateway.leave()
+
+    assert people["console"].say(f"{CONTROL}/state", b"the end of it")
+    for code, operator in operators.items():
+        heard = operator.until(b"the end of it")
+        assert [each for each in heard if "/province-" in each[0]] == [
+            (f"{names[code]}/up/event", f"{code} event".encode())
+        ]
+    for code in operators.keys() - {"79", "24"}:
+        operators[code].leave()
+
+
+def test_the_lists_are_those_that_the_tree_gives(tmp_path: Path) -> None:
+    """Nobody edits them by hand."""
+    subprocess.run([sys.executable, "-m", "gateway.console.access", str(tmp_path)], check=True)
+
+    for name in ("acl", "acl.viewers"):
+        assert (tmp_path / name).read_text() == (FILES / name).read_text()
+
+
+def test_no_comment_stands_behind_a_rule() -> None:
+    """It would become part of the topic."""
+    for rule in rules():
+        assert len(rule.split()) == 3, rule
+        assert " #" not in rule
+
+
+def refused(person: Person) -> bool:
+    """Return whether the broker has not let *person* in."""
+    return person.gone and not person.subscribed
+
+
+@pytest.mark.parametrize("listener", [8883, 8884, 443])
+def test_without_a_certificate_nobody_comes_in(house: House, listener: int) -> None:
+    """Neither with a name nor without."""
+    assert refused(Person(house, Tls(), "nobody", listener=listener))
+
+
+def test_a_strangers_certificate_is_refused(house: House, tmp_path: Path) -> None:
+    """A name is worth what the authority behind it is."""
+    stranger = Authority.made(tmp_path / "stranger").issue("console")
+
+    assert refused(Person(house, stranger, "console-2"))
+    assert refused(Person(house, stranger, "console-2", listener=443))
+
+
+def test_authorities_are_for_their_listener(house: House) -> None:
+    """A viewer cannot enter where gateways do, whatever its name; nor the other way round."""
+    assert refused(Person(house, house.viewers.issue("console"), "console-3"))
+    assert refused(Person(house, house.staff.issue("v-op19"), "v-op19", listener=8884))
+
+
+def test_an_expired_certificate_is_refused(house: House) -> None:
+    """By its date."""
+    expired = house.staff.issue("79/hcm-q1-09", days=(-3, -1))
+
+    assert refused(Person(house, expired, "hcm-q1-09"))
+
+
+def test_port_443_has_the_same_rules(house: House) -> None:
+    """Another way in, not another right."""
+    ticket = house.staff.issue("79/hcm-q1-05")
+    gateway = Person(house, ticket, "hcm-q1-05", listener=443)
+
+    assert gateway.say("cgw/v1/79/hcm-q1-05/up/event", b"x")
+    assert not gateway.say(f"{OWN}/up/event", b"x")
+    gateway.leave()
+
+
+def test_who_takes_anothers_client_id_gets_nothing_of_it(
+    house: House, people: dict[str, Person]
+) -> None:
+    """They can disturb, which the broker logs; they hear nothing that waited and nothing new."""
+    victim = Person(house, house.staff.issue("79/hcm-q1-07"), "hcm-q1-07", clean=False)
+    victim.leave()
+    assert people["console"].say("cgw/v1/79/hcm-q1-07/dn/cmd/probe", b"waiting")
+
+    thief = Person(house, house.staff.issue("79/hcm-q1-08"), "hcm-q1-07", clean=False)
+    assert people["console"].say("cgw/v1/79/hcm-q1-07/dn/cmd/probe", b"new")
+    assert people["console"].say("cgw/v1/79/hcm-q1-08/dn/cmd/probe", b"own")
+
+    assert [payload for topic, payload in thief.until(b"own") if "hcm-q1-07" in topic] == []
+    thief.leave()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[House]:
+    """A broker that may be reloaded and restarted."""
+    built = House(tmp_path / "etc")
+    built.start()
+    yield built
+    built.stop()
+
+
+def eventually(refuses: Callable[[], bool]) -> None:
+    """Return once the broker has read its files anew: a signal has no answer."""
+    assert any(refuses() for _ in range(100))
+
+
+def test_a_revoked_gateway_is_out_within_a_minute(fresh: House) -> None:
+    """As README.md says: list, rule, SIGHUP; and the centre takes over its client id."""
+    gateway = fresh.gateway("79/hcm-q1-01")
+    assert gateway.say(f"{OWN}/up/event", b"before")
+    revoke(fresh.staff, fresh.folder / "tls" / "staff-crl.pem", [gateway.ticket])
+    with (fresh.folder / "acl").open("a") as acl:
+        acl.write("\nuser 79/hcm-q1-01\ntopic deny #\n")
+
+    fresh.reload()
+
+    eventually(lambda: not gateway.say(f"{OWN}/up/event", b"after"))
+    console = Person(fresh, fresh.staff.issue("console"), "hcm-q1-01", filters=("ctl/v1/state",))
+    gateway.until_gone()
+    assert refused(Person(fresh, gateway.ticket, "hcm-q1-01b"))
+    assert refused(Person(fresh, gateway.ticket, "hcm-q1-01b", listener=443))
+    console.leave()
+
+
+def test_revocation_outlives_a_restart_on_every_listener(fresh: House) -> None:
+    """For gateways and for viewers."""
+    ticket, viewer = fresh.staff.issue("79/hcm-q1-01"), fresh.viewers.issue("v-op17")
+    revoke(fresh.staff, fresh.folder / "tls" / "staff-crl.pem", [ticket])
+    revoke(fresh.viewers, fresh.folder / "tls" / "viewers-crl.pem", [viewer])
+    fresh.stop()
+    fresh.start()
+
+    assert refused(Person(fresh, ticket, "hcm-q1-01"))
+    assert refused(Person(fresh, ticket, "hcm-q1-01", listener=443))
+    assert refused(Person(fresh, viewer, "v-op17", listener=8884))
+
+
+def test_a_command_waits_for_a_gateway_that_is_away(fresh: House) -> None:
+    """Over a restart of the broker too, though each listener has its own rules."""
+    ticket = fresh.staff.issue("79/hcm-q1-01")
+    Person(fresh, ticket, "hcm-q1-01", filters=(f"{OWN}/dn/#",), clean=False).leave()
+    fresh.stop()
+    fresh.start()
+    console = fresh.gateway("console")
+    assert console.say(f"{OWN}/dn/cmd/probe", b"waiting")
+
+    back = Person(fresh, ticket, "hcm-q1-01", filters=(f"{OWN}/dn/#",), clean=False)
+
+    assert back.until(b"waiting") == [(f"{OWN}/dn/cmd/probe", b"waiting")]
+    back.leave()
+    console.leave()
