@@ -16,7 +16,7 @@ from itertools import chain
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.fleet import Fleet
 from gateway.agent.inbox import Inbox
-from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of
+from gateway.agent.parts import CameraSources, broker_of, ice_servers, sources_known
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
@@ -61,9 +61,8 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         forbidden=settings.cameras.networks,
         ended=lambda bye: signalling.ended(bye),
     )
-    fleet = Fleet(
-        site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
-    )
+    sources = CameraSources(settings, secrets, clock)
+    fleet = Fleet(site, source=sources, viewers=desk.viewers, clock=clock)
     link = Link(
         broker_of(settings, secrets),
         client_id=settings.gateway.id,

@@ -77,17 +77,21 @@ def _together(
         yield path, fault
     for at, ref in _references(settings):
         yield from ((path, fault) for fault in _secret_faults(secrets, ref, at))
-    policy = policy_of(settings)
     for document, site in sites:
-        for number, camera in enumerate(site.cameras):
-            at = f"/cameras/{number}"
-            if camera.password is not None:
-                found = _secret_faults(secrets, camera.password, f"{at}/password")
-                yield from ((document, fault) for fault in found)
-            for index, stream in enumerate(camera.streams):
-                wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
-                if wrong is not None:
-                    yield document, wrong
+        yield from ((document, fault) for fault in site_faults(settings, site, secrets))
+
+
+def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Iterator[Fault]:
+    """Yield what of *site* cannot be on this machine: secrets it lacks, places out of bounds."""
+    policy = policy_of(settings)
+    for number, camera in enumerate(site.cameras):
+        at = f"/cameras/{number}"
+        if camera.password is not None:
+            yield from _secret_faults(secrets, camera.password, f"{at}/password")
+        for index, stream in enumerate(camera.streams):
+            wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
+            if wrong is not None:
+                yield wrong
 
 
 def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:

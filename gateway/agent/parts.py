@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -66,19 +67,28 @@ def sources_known(
     return lambda seen: Sources(site, networks, box, seen)
 
 
-def sources_of(
-    settings: Settings, site: SiteConfig, secrets: Secrets, clock: Clock
-) -> Callable[[CameraConfig, StreamConfig], Source]:
-    """Return what makes the source of one stream; a camera without its secret gets a refusal."""
-    policy = policy_of(settings)
-    ledger = LoginLedger(clock)
+class CameraSources:
+    """Makes the source of one stream of a site; a camera without its secret gets a refusal.
 
-    def source(camera: CameraConfig, stream: StreamConfig) -> Source:
+    Args:
+        settings: What may be opened.
+        secrets: Where passwords are.
+        clock: Monotonic.
+    """
+
+    def __init__(self, settings: Settings, secrets: Secrets, clock: Clock) -> None:
+        self._policy = policy_of(settings)
+        self._secrets = secrets
+        self._ledger = LoginLedger(clock)
+        self._clock = clock
+
+    def __call__(self, site: SiteConfig, camera: CameraConfig, stream: StreamConfig) -> Source:
+        """Return the source of *stream*, one of *camera*'s, one of *site*'s."""
         password = None
         if camera.password is not None:
             at = f"/cameras/{site.cameras.index(camera)}/password"
             try:
-                password = secrets.get(camera.password, at=at, username=camera.username)
+                password = self._secrets.get(camera.password, at=at, username=camera.username)
             except ConfigRejected as error:
                 log.error("camera without its secret", camera=camera.id, detail=error.detail)
                 return RefusedSource(error)
@@ -86,10 +96,13 @@ def sources_of(
             camera,
             stream,
             password=password,
-            policy=policy,
-            ledger=ledger,
+            policy=self._policy,
+            ledger=self._ledger,
             payload_bytes=site.limits.payload_bytes,
-            clock=clock,
+            clock=self._clock,
         )
 
-    return source
+    def forgive(self, camera: CameraConfig) -> None:
+        """Count failed logins at the device of *camera* anew: its configuration has changed."""
+        for stream in camera.streams:
+            self._ledger.forget(camera.device or urlsplit(stream.url).hostname or "")
