@@ -76,7 +76,7 @@ def _together(
     for fault in _files(settings):
         yield path, fault
     for at, ref in _references(settings):
-        yield from ((path, fault) for fault in _secret_faults(secrets, ref, at))
+        yield from ((path, fault) for fault in secret_faults(secrets, ref, at))
     for document, site in sites:
         yield from ((document, fault) for fault in site_faults(settings, site, secrets))
 
@@ -87,7 +87,7 @@ def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Itera
     for number, camera in enumerate(site.cameras):
         at = f"/cameras/{number}"
         if camera.password is not None:
-            yield from _secret_faults(secrets, camera.password, f"{at}/password")
+            yield from secret_faults(secrets, camera.password, f"{at}/password")
         for index, stream in enumerate(camera.streams):
             wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
             if wrong is not None:
@@ -102,7 +102,8 @@ def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:
             yield f"/webrtc/ice/{index}/credential", server.credential
 
 
-def _secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
+def secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
+    """Return why the secret that *ref*, which stands *at*, names cannot be used, if it cannot."""
     try:
         secrets.get(ref, at=at)
     except ConfigRejected as error:

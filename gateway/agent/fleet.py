@@ -44,10 +44,16 @@ class Fleet:
         self._viewers = viewers
         self._clock = clock
         self._site = site
-        self._cameras = self._made(site, {})
+        self._cameras: dict[str, _Camera] = {}
         self._tasks: dict[Keeper, asyncio.Task[None]] = {}
         self._leaving: dict[str, list[asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
+        self.apply(site)
+
+    @property
+    def site(self) -> SiteConfig:
+        """Which cameras are kept now."""
+        return self._site
 
     async def run(self) -> None:
         """Keep every enabled camera until cancelled. All sessions are left when this returns."""

@@ -71,6 +71,7 @@ WALL_CLOCK = ("mqtt/diagnosis.py", "mqtt/epoch.py", "relay/feedback.py", "relay/
 PACED = (
     "aio/heap.py",
     "aio/supervise.py",
+    "agent/desired/gate.py",
     "console/server.py",
     "ingest/rtsp/upkeep.py",
     "agent/reporter.py",

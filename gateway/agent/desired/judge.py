@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Mapping
 
-from gateway.agent.checking import site_faults
+from gateway.agent.checking import secret_faults, site_faults
 from gateway.agent.desired.kept import Kept
 from gateway.agent.desired.plan import changes, forbidden
 from gateway.agent.desired.wanted import Wanted, local_faults, read_wanted
@@ -83,6 +83,8 @@ class Judge:
             for fault in site_faults(self._settings, wanted.site, self._secrets)
         )
         faults += local_faults(wanted, self._settings)
+        if wanted.broker is not None and wanted.broker.password is not None:
+            faults += secret_faults(self._secrets, wanted.broker.password, "/doc/broker/password")
         changed = changes(running, wanted)
         faults += forbidden(changed, self._settings.remote.allow)
         if desired.rollback_s == 0 and any(place.startswith("/broker") for place in changed):

@@ -71,12 +71,14 @@ class Trial:
         try:
             await asyncio.to_thread(self.disk.begin, kept)
         except TransientError as error:
-            return await self._undo("disk", error.detail)
+            await self._undo("disk", error.detail)
+            return None
         if kept.wanted.broker != running.broker:
             try:
                 await self.hands.reach(kept.wanted)
             except BrokerUnavailable as error:
-                return await self._undo("connect_failed", str(error))
+                await self._undo("connect_failed", str(error))
+                return None
         standing.trying = kept
         self.restarted = self.hands.apply(kept.wanted)
         return await self.prove()
@@ -86,11 +88,11 @@ class Trial:
         desired = self.kept.desired
         wrong = await self.hands.proven(self.kept.before, desired.min_alive_percent)
         if wrong:
-            return await self._undo(
-                "health_gate" if self.hands.connected() else "connect_failed", wrong
-            )
+            await self._undo("health_gate" if self.hands.connected() else "connect_failed", wrong)
+            return None
         if desired.rollback_s == 0:
-            return await self._stay()
+            await self._stay()
+            return None
         try:
             return await self._confirmed(desired.rollback_s)
         finally:
@@ -111,12 +113,15 @@ class Trial:
             if word is None:
                 continue
             if word.act == "confirm":
-                return await self._stay()
+                await self._stay()
+                return None
             if word.act == "cancel":
-                return await self._undo("cancel", "")
+                await self._undo("cancel", "")
+                return None
             self.voice.deadline_s = self.clock.now() + word.rollback_s
             self.voice.say(pending)
-        return await self._undo("deadline", "")
+        await self._undo("deadline", "")
+        return None
 
     async def _stay(self) -> None:
         self.voice.deadline_s = None
