@@ -71,7 +71,8 @@ class Fleet:
         """
         before = self._cameras
         kept = before if _kept_alike(site.limits, self._site.limits) else {}
-        self._site, self._cameras = site, self._made(site, kept)
+        self._site = site
+        self._cameras = self._made(site, kept)
         self._changed.set()
         return tuple(
             name

@@ -56,10 +56,8 @@ async def _accepted(link: Link, accepted: asyncio.Event) -> None:
             running = group.create_task(link.run(), name="broker-trial")
             await accepted.wait()
             running.cancel()
-    except* BrokerUnavailable as trouble:
-        error: BaseException = trouble
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+    except BaseExceptionGroup as trouble:
+        (error,) = trouble.exceptions
         raise error from None
 
 

@@ -21,7 +21,7 @@ MOST_ERRORS = 64
 MOST_CHANGES = 200
 """So many are told one by one; a document of 512 wrong cameras would not fit otherwise."""
 
-ROLLBACK_S = (30, 3600)
+ROLLBACK_S = (10, 3600)
 
 State = Literal[
     "received",

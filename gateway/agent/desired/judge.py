@@ -88,7 +88,7 @@ class Judge:
         changed = changes(running, wanted)
         faults += forbidden(changed, self._settings.remote.allow)
         if desired.rollback_s == 0 and any(place.startswith("/broker") for place in changed):
-            message = "a change of the broker must be confirmed: from 30 to 3600"
+            message = "a change of the broker must be confirmed: from 10 to 3600"
             faults.append(Fault("/rollback_s", "range", message))
         if faults:
             raise ConfigRejected(tuple(faults))
