@@ -28,6 +28,8 @@ from gateway.agent.probe import Step, Transport, probe
 from gateway.agent.redact import Redactor
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import DEFAULT_FILE
+from gateway.cli_config import config_group
+from gateway.cli_keys import keys_group
 from gateway.model.errors import ConfigRejected, Fault
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
@@ -40,6 +42,10 @@ def main() -> None:
 
     Chuyển hình ảnh camera của điểm này về trung tâm.
     """
+
+
+main.add_command(config_group)
+main.add_command(keys_group)
 
 
 @main.command("check")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -331,3 +333,31 @@ async def test_kill_9_in_the_middle_of_changes_leaves_a_gateway_that_starts(
 
             assert reports[-1]["running"] in sent
         await it.until("applied", 8)
+
+
+async def test_the_centres_command_sends_confirms_and_follows(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """As an operator types it: signed, pushed and confirmed, and then the status."""
+    async with governed(tmp_path, broker) as it:
+        (tmp_path / "new.json").write_text(
+            json.dumps(it.office.document(1, {"site": {**it.installed, "name": "Mới"}}))
+        )
+        where = ("--broker", f"127.0.0.1:{broker.port}", "--province", OWN.province)
+
+        pushed = await command("config", "push", str(tmp_path / "new.json"), "--confirm", *where)
+        status = await command("config", "status", OWN.gateway, *where)
+
+        assert "version 1: applied; runs 1, goes back to 1" in pushed
+        assert "    /site/name" in pushed
+        assert status.startswith("version 1: applied")
+
+
+async def command(*words: str) -> str:
+    """Return what the command has printed; it must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *words, stdout=PIPE, stderr=STDOUT
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    return printed.decode()
