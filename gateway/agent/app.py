@@ -10,7 +10,7 @@ import asyncio
 import ctypes
 import importlib.metadata
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import chain
 
 from gateway.agent.contacts import ContactsFile
@@ -31,6 +31,9 @@ from gateway.health.host import Host, machine
 from gateway.model.config import SiteConfig
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link, delays
+from gateway.mqtt.outbox import Outbox
+from gateway.mqtt.outbox_store import OutboxStore
+from gateway.mqtt.outbox_writer import OutboxWriter
 from gateway.mqtt.topics import Topics
 from gateway.mqtt.tree import VIEWER_SAYS
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
@@ -64,6 +67,14 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     fleet = Fleet(
         site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
     )
+    outbox = Outbox(
+        OutboxWriter(OutboxStore(settings.state.dir / "outbox.db"), clock=clock),
+        topics=topics,
+        epochs=epochs,
+        boot=box.boot,
+        ready=lambda: link.pump(),
+        clock=clock,
+    )
     link = Link(
         broker_of(settings, secrets),
         client_id=settings.gateway.id,
@@ -73,6 +84,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         greet=lambda: chain(reporter.greeting(), stocktaking.greeting()),
         farewell=lambda: reporter.farewell(),
         clock=clock,
+        outbox=outbox,
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
     inbox = Inbox(topics, {VIEWER_SAYS: lambda _, letter: signalling.deliver(letter)}, clock=clock)
@@ -87,6 +99,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         epochs=epochs,
         bus=link,
         clock=clock,
+        events=outbox,
     )
     reporter = Reporter(
         topics,
@@ -102,19 +115,26 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         host=Host(settings.state.dir),
         bus=link,
         clock=clock,
-        standing=lambda: Standing(digests=stocktaking.digests()),
+        standing=lambda: Standing(digests=stocktaking.digests(), outbox=outbox.standing()),
     )
     heap = Heap(ctypes.CDLL(None), clock=clock)
     await _live(
-        link, clock, signalling.run, desk.run, fleet.run, reporter.run, heap.run, stocktaking.run
+        outbox,
+        link,
+        clock,
+        (signalling.run, desk.run, fleet.run, reporter.run, heap.run, stocktaking.run),
     )
 
 
 async def _live(
-    link: Link, clock: Clock, *components: Callable[[], Coroutine[None, None, None]]
+    outbox: Outbox,
+    link: Link,
+    clock: Clock,
+    components: Iterable[Callable[[], Coroutine[None, None, None]]],
 ) -> None:
-    """Run *components* and, around them, the link: it is there before they are, and after."""
+    """Run *components*, around them the link, around that the outbox: there before and after."""
     async with asyncio.TaskGroup() as outside:
+        keeping = outside.create_task(outbox.run(), name="outbox")
         linking = outside.create_task(
             supervise(link.run, name="broker", clock=clock, delays=delays), name="link"
         )
@@ -123,3 +143,5 @@ async def _live(
                 name = run_component.__qualname__.split(".")[0].lower()
                 inside.create_task(run_component(), name=name)
         linking.cancel()
+        await asyncio.wait((linking,))
+        keeping.cancel()

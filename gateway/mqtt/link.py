@@ -14,6 +14,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
@@ -26,7 +27,8 @@ from gateway.mqtt.diagnosis import Suspicion, not_accepted
 from gateway.mqtt.dial import Dialler
 from gateway.mqtt.link_client import made
 from gateway.mqtt.link_session import Session
-from gateway.mqtt.window import Window
+from gateway.mqtt.topics import is_journalled
+from gateway.mqtt.window import TOO_LARGE, Refusal, Supply, Window
 from gateway.mqtt.wire import PAYLOAD_BYTES
 from gateway.ports import Clock, Letter, Publication
 
@@ -73,8 +75,8 @@ class Link:
         greet: Makes what is published first on each connection; called on the event loop.
         farewell: Makes the last word before we leave.
         clock: Monotonic.
-        keepalive_s: Shorter in tests.
-        will_delay_s: How long the broker holds the will back; shorter in tests.
+        keepalive_s: Shorter in tests, as *will_delay_s*, for which the will is held back.
+        outbox: Gives what outlives a connection; None: there is nothing.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Link:
         farewell: Callable[[], Publication] | None = None,
         keepalive_s: float = KEEPALIVE_S,
         will_delay_s: int = WILL_DELAY_S,
+        outbox: Supply | None = None,
     ) -> None:
         self._address = address
         self._client_id = client_id
@@ -101,7 +104,8 @@ class Link:
         self._keepalive_s = keepalive_s
         self._will_delay_s = will_delay_s
         self._dialler = Dialler(address)
-        self._window = Window()
+        self._outbox = outbox
+        self._window = Window(outbox)
         self._session: Session | None = None
         self._clock = clock
         self._connects = 0
@@ -120,7 +124,7 @@ class Link:
         """How the link fares."""
         return LinkSample(
             connects=self._connects,
-            waiting=self._window.waiting,
+            waiting=self._window.waiting + (self._outbox.pending if self._outbox else 0),
             dropped=self._dropped.total,
             refused=self._refused.total,
         )
@@ -129,14 +133,19 @@ class Link:
         """Hand over *publication*: see `gateway.ports.Bus`."""
         if publication.path == "direct" and self._session is None:
             self._dropped.add(publication.topic)
+        elif publication.path == "outbox":
+            self._refused.add(f"{publication.topic}: not through the outbox")
         elif len(publication.payload) > PAYLOAD_BYTES:
             self._refused.add(f"{publication.topic}: {len(publication.payload)} bytes")
         elif not self._window.offer(publication):
             self._dropped.add(publication.topic)
-        self._pump()
+        self.pump()
 
     def acknowledge(self, letter: Letter) -> None:
         """Let the broker forget *letter*: see `gateway.ports.Bus`."""
+        connection, number = letter.receipt or (0, 0)
+        if self._session is not None and connection == self._connects:
+            self._session.acknowledge(number)
 
     async def run(self) -> None:
         """Hold one connection until it breaks. When cancelled, say farewell and disconnect.
@@ -193,7 +202,8 @@ class Link:
             if not self._window.offer(publication):
                 self._dropped.add(publication.topic)
         self._session = session
-        self._pump()
+        self._window.began()
+        self.pump()
 
     async def _serve(self, session: Session) -> None:
         while True:
@@ -202,13 +212,18 @@ class Link:
                     await session.stirred.wait()
             session.stirred.clear()
             while session.letters:
-                self._deliver(session.letters.popleft())
+                number, letter = session.letters.popleft()
+                if number and is_journalled(letter.topic):
+                    self._deliver(replace(letter, receipt=(self._connects, number)))
+                else:
+                    self._deliver(letter)
+                    session.acknowledge(number)
             self._settle(session)
             session.check()
-            self._pump()
+            self.pump()
 
-    def _pump(self) -> None:
-        """Hand paho what it may have. Called whenever something was posted or settled."""
+    def pump(self) -> None:
+        """Send what may be sent now. Called whenever something was posted, stored or settled."""
         session = self._session
         if session is None:
             return
@@ -216,12 +231,13 @@ class Link:
             if session.fits(publication):
                 self._window.sent(session.publish(publication), publication)
             else:
+                self._window.tell(publication, Refusal(TOO_LARGE, "larger than the broker takes"))
                 self._refused.add(f"{publication.topic}: larger than the broker takes")
 
     def _settle(self, session: Session) -> None:
         while session.settled:
             number, refusal = session.settled.popleft()
-            publication = self._window.settled(number)
+            publication = self._window.settled(number, refusal)
             if refusal is not None and publication is not None:
                 self._refused.add(f"{publication.topic}: {refusal}")
         if session.overflowed:

@@ -59,7 +59,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "pydantic_settings": ("agent/", "console/settings.py"),
     "pylibsrtp": ("relay/",),
     "rfc8785": ("agent/signing.py", "inventory/compare.py"),
-    "sqlite3": ("agent/commands/journal.py", "mqtt/outbox.py"),
+    "sqlite3": ("agent/commands/journal.py", "mqtt/outbox_store.py"),
     "ulid": ("mqtt/outbox.py", "mqtt/wire"),
     "threading": ("agent/logs.py", "ingest/lookup.py", "mqtt/dial.py"),
 }
