@@ -75,7 +75,7 @@ class Link:
         greet: Makes what is published first on each connection; called on the event loop.
         farewell: Makes the last word before we leave.
         clock: Monotonic.
-        keepalive_s: Shorter in tests, as *will_delay_s*, for which the will is held back.
+        keepalive_s: Shorter in tests, as *will_delay_s*: how long the will is held back.
         outbox: Gives what outlives a connection; None: there is nothing.
     """
 
