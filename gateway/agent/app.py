@@ -16,7 +16,7 @@ from itertools import chain
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.fleet import Fleet
 from gateway.agent.inbox import Inbox
-from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of
+from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of, ways_of
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
@@ -24,19 +24,22 @@ from gateway.agent.signalling import Signalling
 from gateway.agent.stock_store import StockStore
 from gateway.agent.stocktaking import Stocktaking
 from gateway.agent.systemd import Systemd
+from gateway.agent.trail import strange
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
 from gateway.aio.supervise import supervise
 from gateway.health.host import Host, machine
 from gateway.model.config import SiteConfig
+from gateway.mqtt.certificates import Certificates
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link, delays
 from gateway.mqtt.outbox import Outbox
 from gateway.mqtt.outbox_store import OutboxStore
 from gateway.mqtt.outbox_writer import OutboxWriter
-from gateway.mqtt.topics import Topics
-from gateway.mqtt.tree import VIEWER_SAYS
-from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
+from gateway.mqtt.topics import Topics, is_journalled, publication
+from gateway.mqtt.tree import ECHO, VIEWER_SAYS
+from gateway.mqtt.ways import Ways
+from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo
 from gateway.ports import Clock
 from gateway.relay.desk import Desk
 
@@ -75,8 +78,18 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         ready=lambda: link.pump(),
         clock=clock,
     )
+    broker = broker_of(settings, secrets)
+    certificates = Certificates(
+        broker.tls, events=outbox, renew=lambda why: link.renew(why), clock=clock
+    )
+    ways = Ways(
+        *ways_of(broker, settings),
+        met=certificates.met,
+        renew=lambda why: link.renew(why),
+        clock=clock,
+    )
     link = Link(
-        broker_of(settings, secrets),
+        ways,
         client_id=settings.gateway.id,
         subscriptions=topics.inbox,
         deliver=lambda letter: inbox.deliver(letter),
@@ -85,9 +98,17 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         farewell=lambda: reporter.farewell(),
         clock=clock,
         outbox=outbox,
+        events=outbox,
+        journalled=is_journalled,
+        echo=lambda: publication(ECHO, topics.echo, echo(epochs.stamp())),
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
-    inbox = Inbox(topics, {VIEWER_SAYS: lambda _, letter: signalling.deliver(letter)}, clock=clock)
+    inbox = Inbox(
+        topics,
+        {VIEWER_SAYS: lambda _, letter: signalling.deliver(letter)},
+        strange=strange(outbox, clock),
+        clock=clock,
+    )
     stocktaking = Stocktaking(
         topics,
         sources=sources_known(settings, site, box),
@@ -115,14 +136,23 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         host=Host(settings.state.dir),
         bus=link,
         clock=clock,
-        standing=lambda: Standing(digests=stocktaking.digests(), outbox=outbox.standing()),
+        standing=lambda: Standing(stocktaking.digests(), outbox.standing(), certificates.own()),
     )
     heap = Heap(ctypes.CDLL(None), clock=clock)
     await _live(
         outbox,
         link,
         clock,
-        (signalling.run, desk.run, fleet.run, reporter.run, heap.run, stocktaking.run),
+        (
+            signalling.run,
+            desk.run,
+            fleet.run,
+            reporter.run,
+            heap.run,
+            stocktaking.run,
+            certificates.run,
+            ways.run,
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -108,28 +109,75 @@ def context_of(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def own_certificate_fault(tls: Tls | None, now: dt.datetime) -> BrokerUnavailable | None:
-    """Return what is wrong with the dates of our own certificate at *now*, if anything.
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What matters of a certificate.
 
-    A broker that refuses a certificate says little; this says which date it is about.
+    Attributes:
+        serial: Hexadecimal.
+        begins_ms: Its first moment, UTC.
+        ends_ms: Its last.
     """
+
+    serial: str
+    begins_ms: int
+    ends_ms: int
+
+    @property
+    def begins(self) -> str:
+        """Its first moment, e.g. ``2026-05-01T00:00:00Z``."""
+        return _written(self.begins_ms)
+
+    @property
+    def ends(self) -> str:
+        """Its last moment."""
+        return _written(self.ends_ms)
+
+
+def paper_of(der: bytes) -> Paper | None:
+    """Return what matters of a certificate in DER; None if it is none."""
+    try:
+        return _paper(x509.load_der_x509_certificate(der))
+    except ValueError:
+        return None
+
+
+def own_paper(tls: Tls | None) -> Paper | None:
+    """Return what matters of our own certificate, if there is one. Reads a file."""
     if tls is None or tls.cert_file is None:
         return None
     try:
-        certificate = x509.load_pem_x509_certificate(tls.cert_file.read_bytes())
+        return _paper(x509.load_pem_x509_certificate(tls.cert_file.read_bytes()))
     except (OSError, ValueError):
         return None
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if now > ends:
-        reason, detail = Reason.TLS_EXPIRED, f"our certificate ended {ends:%Y-%m-%d %H:%M} UTC"
-    elif now < begins:
-        reason, detail = (
-            Reason.TLS_NOT_YET_VALID,
-            f"our certificate begins {begins:%Y-%m-%d %H:%M} UTC",
-        )
-    else:
+
+
+def own_certificate_fault(tls: Tls | None, wall_ms: int) -> BrokerUnavailable | None:
+    """Return what is wrong with the dates of our own certificate at *wall_ms*, if anything.
+
+    A broker that refuses a certificate says little; this says which date it is about.
+    """
+    paper = own_paper(tls)
+    if paper is None or paper.begins_ms <= wall_ms <= paper.ends_ms:
         return None
+    if wall_ms > paper.ends_ms:
+        reason, detail = Reason.TLS_EXPIRED, f"our certificate ended {paper.ends}"
+    else:
+        reason, detail = Reason.TLS_NOT_YET_VALID, f"our certificate begins {paper.begins}"
     return BrokerUnavailable(reason, detail, pause_s=RETRY_FILES_S)
+
+
+def _paper(certificate: x509.Certificate) -> Paper:
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return Paper(f"{certificate.serial_number:x}", _ms(begins), _ms(ends))
+
+
+def _ms(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _written(moment_ms: int) -> str:
+    return f"{dt.datetime.fromtimestamp(moment_ms / 1000, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _no_passphrase() -> str:

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.model.errors import BrokerUnavailable
@@ -25,25 +26,43 @@ Endpoint = tuple[socket.AddressFamily, tuple[str, int]]
 
 
 class Dialler:
-    """Opens connections to one broker; remembers where it was when its name still resolved."""
+    """Opens connections to one broker; remembers where it was when its name still resolved.
 
-    def __init__(self, address: BrokerAddress) -> None:
+    Args:
+        address: The broker.
+        met: Told of its certificate, in DER, after each TLS handshake.
+    """
+
+    def __init__(
+        self, address: BrokerAddress, *, met: Callable[[bytes], None] = lambda _: None
+    ) -> None:
         self._address = address
+        self._met = met
         self._known: list[Endpoint] = []
 
-    async def dial(self) -> socket.socket:
+    async def dial(self, *, within_s: float) -> socket.socket:
         """Return a connected, non-blocking socket, the TLS handshake done. The caller closes it.
 
         Raises:
             BrokerUnavailable: Says which step failed.
         """
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._dialled()
+        except TimeoutError:
+            detail = f"no way to {self._address} within {within_s:.0f} s"
+            raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
+
+    async def _dialled(self) -> socket.socket:
         context = None
         if self._address.tls is not None:
             context = await asyncio.to_thread(context_of, self._address.tls)
         plain = await self._connected()
         if context is None:
             return plain
-        return await _secured(plain, context, self._address.host)
+        secure = await _secured(plain, context, self._address.host)
+        self._met(secure.getpeercert(binary_form=True) or b"")
+        return secure
 
     async def _connected(self) -> socket.socket:
         refused = BrokerUnavailable(Reason.DNS_FAILED, f"{self._address.host} has no address")

@@ -91,13 +91,16 @@ class Outbox:
         """The highest number given so far, by this process or those before it."""
         return self._number
 
-    def standing(self) -> BirthOutbox:
-        """Return what waits, for birth and health."""
+    @property
+    def oldest_s(self) -> float | None:
+        """Age of the oldest of them; None: there is none."""
         oldest = next(iter(self._backlog), None)
-        age_s = 0.0 if oldest is None else self._age_ms(oldest.stored) / 1000
-        return BirthOutbox(
-            pending=len(self._backlog), oldest_s=round(max(0.0, age_s), 1), lost=self._lost
-        )
+        return None if oldest is None else max(0.0, self._age_ms(oldest.stored) / 1000)
+
+    def standing(self) -> BirthOutbox:
+        """Return what waits, for the birth."""
+        oldest_s = round(self.oldest_s or 0.0, 1)
+        return BirthOutbox(pending=self.pending, oldest_s=oldest_s, lost=self._lost)
 
     def record(self, event: Event) -> None:
         """Take *event*: see `gateway.ports.Events`."""

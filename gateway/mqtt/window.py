@@ -60,6 +60,11 @@ class Supply(Protocol):
         """How many have not been acknowledged."""
         ...
 
+    @property
+    def oldest_s(self) -> float | None:
+        """Age of the oldest of them; None: there is none."""
+        ...
+
     def began(self) -> None:
         """A connection has been accepted."""
         ...

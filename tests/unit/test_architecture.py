@@ -65,7 +65,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
 }
 """Each library at home, so that its names and errors end there."""
 
-WALL_CLOCK = ("mqtt/diagnosis.py", "mqtt/epoch.py", "relay/feedback.py", "relay/session.py")
+WALL_CLOCK = ("mqtt/epoch.py", "relay/feedback.py", "relay/session.py")
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
 PACED = (
@@ -76,6 +76,7 @@ PACED = (
     "agent/reporter.py",
     "agent/stocktaking.py",
     "agent/systemd.py",
+    "mqtt/certificates.py",
 )
 """Whose business it is to sleep and do it again; everybody else waits for an event."""
 
