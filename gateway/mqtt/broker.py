@@ -21,8 +21,11 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.names import is_loopback
 from gateway.model.reasons import Reason
 
-RETRY_FILES_S = 30.0
+RETRY_FILES_S, RETRY_FILES_MOST_S = 30.0, 45.0
 """How soon changed certificate files are looked at again."""
+
+RETRY_CLOCK_S, RETRY_CLOCK_MOST_S = 8.0, 12.0
+"""How soon it is looked whether the clock has been set: ours or the broker's may be behind."""
 
 
 class Tls(Document):
@@ -105,7 +108,7 @@ def context_of(tls: Tls) -> ssl.SSLContext:
             context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_passphrase)
     except OSError as error:  # ssl.SSLError is one
         detail = f"certificate files cannot be used: {error.strerror or error}"
-        raise BrokerUnavailable(Reason.TLS_FAILED, detail, pause_s=RETRY_FILES_S) from None
+        raise certificate_fault(Reason.TLS_FAILED, detail) from None
     return context
 
 
@@ -161,10 +164,16 @@ def own_certificate_fault(tls: Tls | None, wall_ms: int) -> BrokerUnavailable | 
     if paper is None or paper.begins_ms <= wall_ms <= paper.ends_ms:
         return None
     if wall_ms > paper.ends_ms:
-        reason, detail = Reason.TLS_EXPIRED, f"our certificate ended {paper.ends}"
-    else:
-        reason, detail = Reason.TLS_NOT_YET_VALID, f"our certificate begins {paper.begins}"
-    return BrokerUnavailable(reason, detail, pause_s=RETRY_FILES_S)
+        return certificate_fault(Reason.TLS_EXPIRED, f"our certificate ended {paper.ends}")
+    return certificate_fault(Reason.TLS_NOT_YET_VALID, f"our certificate begins {paper.begins}")
+
+
+def certificate_fault(reason: Reason, detail: str) -> BrokerUnavailable:
+    """Return the error for certificates that do not do: another file or another clock will."""
+    pause_s, longest_s = RETRY_FILES_S, RETRY_FILES_MOST_S
+    if reason is Reason.TLS_NOT_YET_VALID:
+        pause_s, longest_s = RETRY_CLOCK_S, RETRY_CLOCK_MOST_S
+    return BrokerUnavailable(reason, detail, pause_s=pause_s, longest_s=longest_s)
 
 
 def _paper(certificate: x509.Certificate) -> Paper:

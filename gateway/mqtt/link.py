@@ -177,6 +177,8 @@ class Link:
     def renew(self, why: str) -> None:
         """Make the connection anew, soon; nobody is told that we were away."""
         self._anew = why
+        if self._traffic.session is not None:
+            self._traffic.session.stirred.set()
 
     async def _accepted(self) -> Session:
         address = self._ways.address

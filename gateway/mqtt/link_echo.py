@@ -23,13 +23,13 @@ UNACKNOWLEDGED_S = 60.0
 class Echo:
     """Says something to ourselves now and then, and waits for it.
 
-    A broker that has never let us hear anything is left alone: its access list does not let us,
-    or it is not ours to mend; cutting the connection would help nobody.
+    A broker that never lets us hear anything, or no longer does on the connection after, is left
+    alone: its access list does not let us, and cutting connections would help nobody.
 
     Args:
         make: Makes what is said; no two are alike. None: nothing is said.
         clock: Monotonic.
-        deaf: Called once if nothing is ever heard.
+        deaf: Called once if nothing is heard and the connection is left alone.
         paces_s: `EVERY_S` and `WITHIN_S`; shorter in tests.
     """
 
@@ -47,7 +47,7 @@ class Echo:
         self._every_s, self._within_s = paces_s
         self._said: Publication | None = None
         self._due_s = self._late_s = 0.0
-        self._heard_once = self._told = False
+        self._hears = self._told = False
 
     def began(self) -> None:
         """A connection has been accepted: the first is due at once."""
@@ -77,13 +77,14 @@ class Echo:
         """Whether *letter* is one of ours, and nobody else's business."""
         if self._said is not None and letter.payload == self._said.payload:
             self._said = None
-            self._heard_once = True
+            self._hears, self._told = True, False
             return True
         return False
 
     def _missed(self) -> None:
         self._said = None
-        if self._heard_once:
+        if self._hears:
+            self._hears = False
             detail = f"what we say to ourselves is not heard for {self._within_s:.0f} s"
             raise BrokerUnavailable(Reason.STALLED, detail)
         if not self._told:
