@@ -75,8 +75,7 @@ class Link:
         outbox: Gives what outlives a connection; None: there is nothing.
         events: Is told how connections fare; None: it is only logged.
         journalled: Whether letters of a topic wait for `acknowledge`; no other does.
-        echo: Makes what we say to ourselves, on a topic among *subscriptions*; None: nothing.
-        echo_s: How often, and within how long it must be heard; shorter in tests.
+        echo: Makes what we say to ourselves, at the pace *echo_s*; None: nothing.
     """
 
     def __init__(
