@@ -151,12 +151,14 @@ class LinkSample:
         waiting: Publications not yet acknowledged or not yet sent.
         dropped: Publications dropped because we were offline or the window was full.
         refused: Publications the broker or our own size limit refused.
+        oldest_s: Age of the oldest event that the broker does not have; None: it has them all.
     """
 
     connects: int = 0
     waiting: int = 0
     dropped: int = 0
     refused: int = 0
+    oldest_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
