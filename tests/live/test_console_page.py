@@ -9,7 +9,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from gateway.model.health import CameraHealth
-from gateway.model.reasons import WORDING, Reason
+from gateway.model.reasons import Reason
+from gateway.model.wording import WORDING
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
 from tests.fixtures.console import PLACE, ScriptedGateway, opened, serving
