@@ -15,6 +15,7 @@ from itertools import chain
 
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.fleet import Fleet
+from gateway.agent.host_watch import HostWatch
 from gateway.agent.inbox import Inbox
 from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of
 from gateway.agent.reporter import Reporter
@@ -51,6 +52,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     """
     clock = SystemClock()
     epochs = Epochs(settings.state.dir / "epoch")
+    host = HostWatch(Host(settings.state.dir).sample, clock=clock)
     box = machine(importlib.metadata.version("camera-gateway"))
     topics = Topics(settings.gateway.province, settings.gateway.id)
     desk = Desk(
@@ -99,14 +101,22 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         snapshots=fleet.snapshots,
         relay=desk.sample,
         link=lambda: link.sample,
-        host=Host(settings.state.dir),
+        host=lambda: host.sample,
         bus=link,
         clock=clock,
         standing=lambda: Standing(digests=stocktaking.digests()),
     )
     heap = Heap(ctypes.CDLL(None), clock=clock)
     await _live(
-        link, clock, signalling.run, desk.run, fleet.run, reporter.run, heap.run, stocktaking.run
+        link,
+        clock,
+        signalling.run,
+        desk.run,
+        fleet.run,
+        reporter.run,
+        heap.run,
+        stocktaking.run,
+        host.run,
     )
 
 

@@ -73,6 +73,8 @@ PACED = (
     "aio/supervise.py",
     "console/server.py",
     "ingest/rtsp/upkeep.py",
+    "agent/alarms.py",
+    "agent/host_watch.py",
     "agent/reporter.py",
     "agent/stocktaking.py",
     "agent/systemd.py",
