@@ -41,6 +41,12 @@ MACHINE: dict[Reason, Wording] = {
         "Dọn bớt dữ liệu trước khi đầy hoặc thay thẻ nhớ lớn hơn.",
         "Free some space before it is full, or fit a larger card.",
     ),
+    Reason.DESCRIPTORS_LOW: Wording(
+        "Sắp hết số tệp và kết nối được phép mở",
+        "Nearly all files and connections that may be open are open",
+        "Đóng bớt lượt xem và báo cho đơn vị hỗ trợ kỹ thuật.",
+        "Close some viewers and tell technical support.",
+    ),
     Reason.CLOCK_UNSYNCED: Wording(
         "Đồng hồ chưa được đồng bộ",
         "The clock is not synchronised",
