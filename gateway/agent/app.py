@@ -13,6 +13,9 @@ import os
 from collections.abc import Callable, Coroutine
 from itertools import chain
 
+from gateway.agent.alarm_checks import Checks
+from gateway.agent.alarm_store import AlarmStore
+from gateway.agent.alarms import Alarms
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.fleet import Fleet
 from gateway.agent.host_watch import HostWatch
@@ -28,8 +31,10 @@ from gateway.agent.systemd import Systemd
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
 from gateway.aio.supervise import supervise
+from gateway.health.camera_findings import Layout
 from gateway.health.host import Host, machine
 from gateway.model.config import SiteConfig
+from gateway.mqtt.broker import own_certificate_ends_ms
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link, delays
 from gateway.mqtt.topics import Topics
@@ -52,7 +57,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     """
     clock = SystemClock()
     epochs = Epochs(settings.state.dir / "epoch")
-    host = HostWatch(Host(settings.state.dir).sample, clock=clock)
+    host = HostWatch(Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s)
     box = machine(importlib.metadata.version("camera-gateway"))
     topics = Topics(settings.gateway.province, settings.gateway.id)
     desk = Desk(
@@ -66,13 +71,14 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     fleet = Fleet(
         site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
     )
+    broker = broker_of(settings, secrets)
     link = Link(
-        broker_of(settings, secrets),
+        broker,
         client_id=settings.gateway.id,
         subscriptions=topics.inbox,
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
-        greet=lambda: chain(reporter.greeting(), stocktaking.greeting()),
+        greet=lambda: chain(reporter.greeting(), stocktaking.greeting(), alarms.greeting()),
         farewell=lambda: reporter.farewell(),
         clock=clock,
     )
@@ -89,6 +95,25 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         epochs=epochs,
         bus=link,
         clock=clock,
+    )
+    checks = Checks(
+        snapshots=fleet.snapshots,
+        layout=Layout(stocktaking.upstream, stocktaking.recorders),
+        host=lambda: host.sample,
+        limits=settings.alarms.limits,
+        certificate_ends_ms=lambda: own_certificate_ends_ms(broker.tls),
+        bus=link,
+        clock=clock,
+    )
+    alarms = Alarms(
+        topics,
+        look=checks.found,
+        damping=settings.alarms.damping,
+        store=AlarmStore(settings.state.dir),
+        epochs=epochs,
+        bus=link,
+        clock=clock,
+        check_s=settings.alarms.check_s,
     )
     reporter = Reporter(
         topics,
@@ -117,6 +142,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         heap.run,
         stocktaking.run,
         host.run,
+        alarms.run,
     )
 
 

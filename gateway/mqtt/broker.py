@@ -132,6 +132,17 @@ def own_certificate_fault(tls: Tls | None, now: dt.datetime) -> BrokerUnavailabl
     return BrokerUnavailable(reason, detail, pause_s=RETRY_FILES_S)
 
 
+def own_certificate_ends_ms(tls: Tls | None) -> int | None:
+    """Return when our own certificate ends, wall clock; None: there is none. Reads its file."""
+    if tls is None or tls.cert_file is None:
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificate(tls.cert_file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return round(certificate.not_valid_after_utc.timestamp() * 1000)
+
+
 def _no_passphrase() -> str:
     """Refuse encrypted keys instead of asking on a terminal that is not there."""
     return ""
