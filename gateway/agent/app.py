@@ -20,6 +20,9 @@ from gateway.agent.contacts import ContactsFile
 from gateway.agent.fleet import Fleet
 from gateway.agent.host_watch import HostWatch
 from gateway.agent.inbox import Inbox
+from gateway.agent.metrics import Figures
+from gateway.agent.metrics import Sources as FigureSources
+from gateway.agent.metrics_server import MetricsServer
 from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
@@ -131,6 +134,18 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         clock=clock,
         standing=lambda: Standing(digests=stocktaking.digests()),
     )
+    figures = Figures(
+        FigureSources(
+            version=box.version,
+            snapshots=fleet.snapshots,
+            host=lambda: host.sample,
+            link=lambda: link.sample,
+            bus=link,
+            alarms=lambda: alarms.standing,
+        ),
+        clock=clock,
+    )
+    metrics = MetricsServer(figures.page, port=settings.metrics.port)
     heap = Heap(ctypes.CDLL(None), clock=clock)
     await _live(
         link,
@@ -143,6 +158,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         stocktaking.run,
         host.run,
         alarms.run,
+        metrics.run,
     )
 
 

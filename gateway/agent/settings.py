@@ -31,6 +31,7 @@ from pydantic_settings import (
 from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_alarms import Alarms
 from gateway.agent.settings_inventory import Inventory
+from gateway.agent.settings_metrics import Metrics
 from gateway.agent.settings_webrtc import WebRtc
 from gateway.model.config import Document, SecretRef
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
@@ -186,6 +187,7 @@ class Settings(BaseSettings):
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
     alarms: Alarms = Alarms()
+    metrics: Metrics = Metrics()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
 

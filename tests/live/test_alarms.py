@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.papers import free_port
 from gateway.model.alarm import Alarm
 from gateway.model.reasons import Reason
 from gateway.mqtt.topics import parse
@@ -125,3 +126,31 @@ async def until_kept(path: Path, wanted: str) -> None:
 
 def names(path: Path, wanted: str) -> bool:
     return path.exists() and wanted in path.read_text()
+
+
+async def test_figures_are_served_on_this_machine(
+    tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real gateway tells its cameras and its machine, and refuses another site's name."""
+    port = free_port()
+    monkeypatch.setenv("CAMERA_GATEWAY__METRICS__PORT", str(port))
+    async with site(tmp_path, broker, cameras(1)) as running:
+        await running.until_state(0, "IDLE")
+        page = await asked(port, "127.0.0.1")
+        refused = await asked(port, "rebound.example")
+
+    assert page.startswith("HTTP/1.1 200 ")
+    assert 'camera_gateway_camera_up{camera="c00"} 1.0' in page
+    assert "camera_gateway_link_up 1.0" in page
+    assert "camera_gateway_process_resident_bytes " in page
+    assert refused.startswith("HTTP/1.1 421 ")
+    assert "camera_gateway" not in refused
+
+
+async def asked(port: int, host: str) -> str:
+    """What the gateway answers to somebody who calls it *host*."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    said = await reader.read()
+    writer.close()
+    return said.decode()
