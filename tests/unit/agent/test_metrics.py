@@ -86,8 +86,8 @@ def test_prometheus_can_read_the_page() -> None:
     assert read["link_up"] == 1
     assert read["link_connects_total"] == 3
     assert read["outbox_pending"] == 7
-    assert read["alarms,major,TIMEOUT,false"] == 1
-    assert read["alarms,major,TIMEOUT,true"] == 1
+    assert read["alarms,TIMEOUT,false,major"] == 1
+    assert read["alarms,TIMEOUT,true,major"] == 1
 
 
 def test_what_nobody_knows_is_no_figure() -> None:
