@@ -13,83 +13,105 @@ import os
 from collections.abc import Callable, Coroutine
 from itertools import chain
 
-from gateway.agent.alarm_checks import Checks
-from gateway.agent.alarm_store import AlarmStore
-from gateway.agent.alarms import Alarms
 from gateway.agent.contacts import ContactsFile
+from gateway.agent.desired.configuration import Configuration
+from gateway.agent.desired.judge import Judge
+from gateway.agent.desired.kept import KeptConfig
+from gateway.agent.desired.standing import Standing as ConfigStanding
+from gateway.agent.desired.voice import Voice
 from gateway.agent.fleet import Fleet
-from gateway.agent.host_watch import HostWatch
 from gateway.agent.inbox import Inbox
-from gateway.agent.metrics import Figures
-from gateway.agent.metrics import Sources as FigureSources
-from gateway.agent.metrics_server import MetricsServer
-from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of
+from gateway.agent.parts import CameraSources, broker_of, ice_servers, sources_known
+from gateway.agent.putting import Putting
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
 from gateway.agent.signalling import Signalling
+from gateway.agent.signing import Keyring
 from gateway.agent.stock_store import StockStore
 from gateway.agent.stocktaking import Stocktaking
 from gateway.agent.systemd import Systemd
+from gateway.agent.watch import watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
 from gateway.aio.supervise import supervise
-from gateway.health.camera_findings import Layout
-from gateway.health.host import Host, machine
-from gateway.model.config import SiteConfig
-from gateway.mqtt.broker import own_certificate_ends_ms
+from gateway.health.host import machine
+from gateway.model.event import Event
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link, delays
 from gateway.mqtt.topics import Topics
-from gateway.mqtt.tree import VIEWER_SAYS
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
 from gateway.ports import Clock
 from gateway.relay.desk import Desk
 
 
-async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
+async def run(
+    settings: Settings, standing: ConfigStanding, disk: KeptConfig, secrets: Secrets
+) -> None:
     """Run the gateway until cancelled. Everything is let go when this returns.
 
     Args:
         settings: Who and where it is.
-        site: Its cameras.
+        standing: What it runs: its cameras, and its broker if that is not the settings'.
+        disk: Where the centre's configuration is kept.
         secrets: Where passwords are.
 
     Raises:
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
+    events = Unheard()
+    keys = Keyring(settings.beside(settings.remote.keys))
     epochs = Epochs(settings.state.dir / "epoch")
-    host = HostWatch(Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s)
     box = machine(importlib.metadata.version("camera-gateway"))
     topics = Topics(settings.gateway.province, settings.gateway.id)
     desk = Desk(
         find=lambda camera: fleet.find(camera),
-        limits=lambda: site.limits,
+        limits=lambda: fleet.site.limits,
         servers=tuple(ice_servers(settings, secrets)),
         relay_only=settings.webrtc.relay_only,
         forbidden=settings.cameras.networks,
         ended=lambda bye: signalling.ended(bye),
     )
-    fleet = Fleet(
-        site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
-    )
-    broker = broker_of(settings, secrets)
+    sources = CameraSources(settings, secrets, clock)
+    fleet = Fleet(standing.running.site, source=sources, viewers=desk.viewers, clock=clock)
+    address = broker_of(settings, secrets, standing.running.broker)
     link = Link(
-        broker,
+        address,
         client_id=settings.gateway.id,
         subscriptions=topics.inbox,
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
-        greet=lambda: chain(reporter.greeting(), stocktaking.greeting(), alarms.greeting()),
+        greet=lambda: chain(
+            reporter.greeting(), voice.greeting(), stocktaking.greeting(), watch.alarms.greeting()
+        ),
         farewell=lambda: reporter.farewell(),
         clock=clock,
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
-    inbox = Inbox(topics, {VIEWER_SAYS: lambda _, letter: signalling.deliver(letter)}, clock=clock)
+    voice = Voice(topics, standing, bus=link, events=events, stamp=epochs.stamp, clock=clock)
+    configuration = Configuration(
+        standing,
+        judge=Judge(settings, secrets, verify=lambda tree: keys.verify(tree, "cfg")),
+        disk=disk,
+        hands=Putting(settings, secrets, topics, fleet, sources, desk, link, clock).hands,
+        voice=voice,
+        events=events,
+        clock=clock,
+    )
+    inbox = Inbox(
+        topics,
+        {
+            VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
+            CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
+            CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
+        },
+        clock=clock,
+    )
     stocktaking = Stocktaking(
         topics,
-        sources=sources_known(settings, site, box),
+        sources=sources_known(settings, lambda: fleet.site, box),
         streams=fleet.streams,
         contacts=ContactsFile(
             settings.state.dir / "contacts.json", allowed=settings.inventory.contacts
@@ -99,53 +121,34 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         bus=link,
         clock=clock,
     )
-    checks = Checks(
-        snapshots=fleet.snapshots,
-        layout=Layout(stocktaking.upstream, stocktaking.recorders),
-        host=lambda: host.sample,
-        limits=settings.alarms.limits,
-        certificate_ends_ms=lambda: own_certificate_ends_ms(broker.tls),
-        bus=link,
-        clock=clock,
-    )
-    alarms = Alarms(
-        topics,
-        look=checks.found,
-        damping=settings.alarms.damping,
-        store=AlarmStore(settings.state.dir),
+    watch = watch_over(
+        settings,
+        version=box.version,
+        topics=topics,
+        fleet=fleet,
+        stocktaking=stocktaking,
+        link=link,
+        tls=address.tls,
         epochs=epochs,
-        bus=link,
+        events=events,
         clock=clock,
-        check_s=settings.alarms.check_s,
     )
     reporter = Reporter(
         topics,
         machine=box,
-        site=site.name,
+        site=lambda: fleet.site.name,
         abilities=Abilities(
-            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=site.limits.viewers)
+            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=fleet.site.limits.viewers)
         ),
         epochs=epochs,
         snapshots=fleet.snapshots,
         relay=desk.sample,
         link=lambda: link.sample,
-        host=lambda: host.sample,
+        host=lambda: watch.host.sample,
         bus=link,
         clock=clock,
-        standing=lambda: Standing(digests=stocktaking.digests()),
+        standing=lambda: Standing(digests={"cfg": standing.sha, **stocktaking.digests()}),
     )
-    figures = Figures(
-        FigureSources(
-            version=box.version,
-            snapshots=fleet.snapshots,
-            host=lambda: host.sample,
-            link=lambda: link.sample,
-            bus=link,
-            alarms=lambda: alarms.standing,
-        ),
-        clock=clock,
-    )
-    metrics = MetricsServer(figures.page, port=settings.metrics.port)
     heap = Heap(ctypes.CDLL(None), clock=clock)
     await _live(
         link,
@@ -156,9 +159,8 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         reporter.run,
         heap.run,
         stocktaking.run,
-        host.run,
-        alarms.run,
-        metrics.run,
+        configuration.run,
+        *watch.components,
     )
 
 
@@ -167,11 +169,28 @@ async def _live(
 ) -> None:
     """Run *components* and, around them, the link: it is there before they are, and after."""
     async with asyncio.TaskGroup() as outside:
-        linking = outside.create_task(
-            supervise(link.run, name="broker", clock=clock, delays=delays), name="link"
-        )
+        linking = outside.create_task(_linked(link, clock), name="link")
         async with asyncio.TaskGroup() as inside:
             for run_component in (*components, Systemd(os.environ, clock=clock).run):
                 name = run_component.__qualname__.split(".")[0].lower()
                 inside.create_task(run_component(), name=name)
         linking.cancel()
+
+
+async def _linked(link: Link, clock: Clock) -> None:
+    """Keep *link*; when it has to go elsewhere, at once and not after a pause."""
+    while True:
+        link.turned.clear()
+        async with asyncio.TaskGroup() as group:
+            holding = group.create_task(
+                supervise(link.run, name="broker", clock=clock, delays=delays), name="broker"
+            )
+            await link.turned.wait()
+            holding.cancel()
+
+
+class Unheard:
+    """`gateway.ports.Events` that nobody listens to."""
+
+    def record(self, event: Event) -> None:
+        """Forget *event*."""

@@ -32,6 +32,7 @@ from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_alarms import Alarms
 from gateway.agent.settings_inventory import Inventory
 from gateway.agent.settings_metrics import Metrics
+from gateway.agent.settings_remote import Remote
 from gateway.agent.settings_webrtc import WebRtc
 from gateway.model.config import Document, SecretRef
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
@@ -188,6 +189,7 @@ class Settings(BaseSettings):
     inventory: Inventory = Inventory()
     alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()
+    remote: Remote = Remote()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
 

@@ -1,0 +1,114 @@
+"""Builds what looks after the gateway itself: the machine, the alarms, Prometheus' figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+
+from gateway.agent.alarm_checks import Checks, Doubts
+from gateway.agent.alarm_store import AlarmStore
+from gateway.agent.alarms import Alarms
+from gateway.agent.fleet import Fleet
+from gateway.agent.host_watch import HostWatch
+from gateway.agent.metrics import Figures, Sources
+from gateway.agent.metrics_server import MetricsServer
+from gateway.agent.settings import Settings
+from gateway.agent.stocktaking import Stocktaking
+from gateway.health.camera_findings import Layout
+from gateway.health.host import Host
+from gateway.model.alarm import Finding
+from gateway.mqtt.broker import Tls, own_certificate_ends_ms
+from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.link import Link
+from gateway.mqtt.topics import Topics
+from gateway.mqtt.wire_site import BirthOutbox
+from gateway.ports import Clock, Events
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The parts.
+
+    Attributes:
+        host: The newest look at the machine.
+        alarms: What is wrong.
+        metrics: Serves the figures, if it is asked to.
+    """
+
+    host: HostWatch
+    alarms: Alarms
+    metrics: MetricsServer
+
+    @property
+    def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+        """What is to be run."""
+        return self.host.run, self.alarms.run, self.metrics.run
+
+
+def watch_over(
+    settings: Settings,
+    *,
+    version: str,
+    topics: Topics,
+    fleet: Fleet,
+    stocktaking: Stocktaking,
+    link: Link,
+    tls: Tls | None,
+    epochs: Epochs,
+    events: Events,
+    clock: Clock,
+    doubts: Doubts = dict,
+    more: Callable[[], Iterable[Finding]] = tuple,
+    outbox: Callable[[], BirthOutbox | None] = lambda: None,
+) -> Watch:
+    """Return what looks after the gateway.
+
+    Args:
+        settings: How patient alarms are, and where figures are served.
+        version: Of this program.
+        topics: Of this gateway.
+        fleet: Its cameras.
+        stocktaking: How they hang together.
+        link: The way to the centre.
+        tls: Where our certificate is.
+        epochs: Numbers messages.
+        events: Takes what has been raised and cleared.
+        clock: Monotonic.
+        doubts: What looks at the pictures says.
+        more: Findings of other rooms.
+        outbox: Returns what waits to be told.
+    """
+    host = HostWatch(Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s)
+    checks = Checks(
+        snapshots=fleet.snapshots,
+        layout=Layout(stocktaking.upstream, stocktaking.recorders),
+        host=lambda: host.sample,
+        limits=settings.alarms.limits,
+        certificate_ends_ms=lambda: own_certificate_ends_ms(tls),
+        bus=link,
+        clock=clock,
+        doubts=doubts,
+        more=more,
+    )
+    alarms = Alarms(
+        topics,
+        look=checks.found,
+        damping=settings.alarms.damping,
+        store=AlarmStore(settings.state.dir),
+        epochs=epochs,
+        bus=link,
+        events=events,
+        clock=clock,
+        check_s=settings.alarms.check_s,
+    )
+    sources = Sources(
+        version=version,
+        snapshots=fleet.snapshots,
+        host=lambda: host.sample,
+        link=lambda: link.sample,
+        bus=link,
+        alarms=lambda: alarms.standing,
+        outbox=outbox,
+    )
+    figures = Figures(sources, clock=clock)
+    return Watch(host, alarms, MetricsServer(figures.page, port=settings.metrics.port))
