@@ -129,6 +129,7 @@ async def run(
         stocktaking=stocktaking,
         link=link,
         tls=address.tls,
+        configuration=standing.report,
         epochs=epochs,
         events=events,
         clock=clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from gateway.agent.alarm_checks import Checks, Doubts
@@ -17,10 +17,12 @@ from gateway.agent.stocktaking import Stocktaking
 from gateway.health.camera_findings import Layout
 from gateway.health.host import Host
 from gateway.model.alarm import Finding
+from gateway.model.reasons import Reason
 from gateway.mqtt.broker import Tls, own_certificate_ends_ms
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link
 from gateway.mqtt.topics import Topics
+from gateway.mqtt.wire_config import Reported
 from gateway.mqtt.wire_site import BirthOutbox
 from gateway.ports import Clock, Events
 
@@ -58,7 +60,7 @@ def watch_over(
     events: Events,
     clock: Clock,
     doubts: Doubts = dict,
-    more: Callable[[], Iterable[Finding]] = tuple,
+    configuration: Callable[[], Reported],
     outbox: Callable[[], BirthOutbox | None] = lambda: None,
 ) -> Watch:
     """Return what looks after the gateway.
@@ -75,7 +77,7 @@ def watch_over(
         events: Takes what has been raised and cleared.
         clock: Monotonic.
         doubts: What looks at the pictures says.
-        more: Findings of other rooms.
+        configuration: Returns what there is to say of the centre's configuration.
         outbox: Returns what waits to be told.
     """
     host = HostWatch(Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s)
@@ -88,7 +90,7 @@ def watch_over(
         bus=link,
         clock=clock,
         doubts=doubts,
-        more=more,
+        more=lambda: (undone(configuration()),),
     )
     alarms = Alarms(
         topics,
@@ -112,3 +114,13 @@ def watch_over(
     )
     figures = Figures(sources, clock=clock)
     return Watch(host, alarms, MetricsServer(figures.page, port=settings.metrics.port))
+
+
+def undone(said: Reported) -> Finding:
+    """Return whether the centre's newest configuration was tried and did not work.
+
+    One that somebody cancelled was undone on purpose.
+    """
+    bad = said.state == "rolled_back" and said.why != "cancel"
+    arguments = {} if said.version is None else {"ver": said.version}
+    return Finding("config.undone", bad, Reason.ROLLED_BACK, "major", arguments)

@@ -28,11 +28,12 @@ function mark(node, name, value) {
 
 // What an alarm is about, in words: a camera by its name, a recorder or network device by its id.
 function subject(alarm, site) {
-  const { cam, nvr, node, value, days } = alarm.args;
+  const { cam, nvr, node, value, days, ver } = alarm.args;
   if (cam !== undefined) return site.cams.get(cam)?.name ?? cam;
   if (nvr !== undefined) return say("recorder", { id: nvr });
   if (node !== undefined) return say("networkDevice", { id: node });
   if (days !== undefined) return say("certificate", { n: days });
+  if (ver !== undefined) return say("configuration", { n: ver });
   const machine = alarm.key.startsWith("host.") ? say("machine") : "";
   return value === undefined ? machine : `${machine} (${value} ${alarm.key === "host.temp" ? "°C" : "%"})`;
 }
