@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from gateway.health.camera_findings import Layout, camera_findings
@@ -26,8 +25,7 @@ class Checks:
         layout: How the site hangs together.
         host: Returns the newest look at the machine.
         limits: From where on it is in trouble.
-        certificate_ends_ms: Returns when our certificate ends, wall clock; None: not known. May
-            wait for a disk: it is called on a thread.
+        certificate_ends_ms: Returns when our certificate ends, wall clock; None: not known.
         bus: Tells whether the centre hears us.
         clock: Monotonic.
         doubts: What looks at the pictures says.
@@ -57,9 +55,8 @@ class Checks:
         self._doubts = doubts
         self._more = more
 
-    async def found(self, standing: Collection[str]) -> list[Finding]:
+    def found(self, standing: Collection[str]) -> list[Finding]:
         """Return what is found; *standing* are the keys of alarms that stand."""
-        ends_ms = await asyncio.to_thread(self._certificate_ends_ms)
         now_s = self._clock.now()
         cameras = [health_of(each, now_s, None, now_s) for each in self._snapshots()]
         return [
@@ -67,6 +64,6 @@ class Checks:
                 cameras, self._layout, connected=self._bus.connected, doubts=self._doubts()
             ),
             *host_findings(self._host(), self._limits, standing),
-            certificate_finding(ends_ms, now_ms(), self._limits),
+            certificate_finding(self._certificate_ends_ms(), now_ms(), self._limits),
             *self._more(),
         ]

@@ -7,7 +7,7 @@ under its key, and raising and clearing are events beside that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import NoReturn
 
@@ -47,7 +47,7 @@ class Alarms:
         self,
         topics: Topics,
         *,
-        look: Callable[[Collection[str]], Awaitable[Iterable[Finding]]],
+        look: Callable[[Collection[str]], Iterable[Finding]],
         damping: Damping,
         store: AlarmStore,
         epochs: Epochs,
@@ -82,7 +82,7 @@ class Alarms:
         """Check until cancelled."""
         while True:
             await self._clock.sleep(self._check_s)
-            found = await self._look(self._book.standing.keys())
+            found = self._look(self._book.standing.keys())
             turns = self._book.check(found, self._clock.now(), now_ms())
             for turn in turns:
                 self._take(turn)

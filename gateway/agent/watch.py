@@ -18,13 +18,13 @@ from gateway.health.camera_findings import Layout
 from gateway.health.host import Host
 from gateway.model.alarm import Finding
 from gateway.model.reasons import Reason
-from gateway.mqtt.broker import Tls, own_certificate_ends_ms
+from gateway.mqtt.certificates import Certificates
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link
+from gateway.mqtt.outbox import Outbox
 from gateway.mqtt.topics import Topics
 from gateway.mqtt.wire_config import Reported
-from gateway.mqtt.wire_site import BirthOutbox
-from gateway.ports import Clock, Events
+from gateway.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,12 @@ def watch_over(
     fleet: Fleet,
     stocktaking: Stocktaking,
     link: Link,
-    tls: Tls | None,
+    certificates: Certificates,
     epochs: Epochs,
-    events: Events,
+    outbox: Outbox,
     clock: Clock,
     doubts: Doubts = dict,
     configuration: Callable[[], Reported],
-    outbox: Callable[[], BirthOutbox | None] = lambda: None,
 ) -> Watch:
     """Return what looks after the gateway.
 
@@ -72,13 +71,12 @@ def watch_over(
         fleet: Its cameras.
         stocktaking: How they hang together.
         link: The way to the centre.
-        tls: Where our certificate is.
+        certificates: Ours.
         epochs: Numbers messages.
-        events: Takes what has been raised and cleared.
+        outbox: Takes what has been raised and cleared.
         clock: Monotonic.
         doubts: What looks at the pictures says.
         configuration: Returns what there is to say of the centre's configuration.
-        outbox: Returns what waits to be told.
     """
     host = HostWatch(Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s)
     checks = Checks(
@@ -86,7 +84,7 @@ def watch_over(
         layout=Layout(stocktaking.upstream, stocktaking.recorders),
         host=lambda: host.sample,
         limits=settings.alarms.limits,
-        certificate_ends_ms=lambda: own_certificate_ends_ms(tls),
+        certificate_ends_ms=lambda: certificates.ends_ms,
         bus=link,
         clock=clock,
         doubts=doubts,
@@ -99,7 +97,7 @@ def watch_over(
         store=AlarmStore(settings.state.dir),
         epochs=epochs,
         bus=link,
-        events=events,
+        events=outbox,
         clock=clock,
         check_s=settings.alarms.check_s,
     )
@@ -110,7 +108,7 @@ def watch_over(
         link=lambda: link.sample,
         bus=link,
         alarms=lambda: alarms.standing,
-        outbox=outbox,
+        outbox=outbox.standing,
     )
     figures = Figures(sources, clock=clock)
     return Watch(host, alarms, MetricsServer(figures.page, port=settings.metrics.port))

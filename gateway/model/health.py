@@ -163,6 +163,7 @@ class LinkSample:
         waiting: Publications not yet acknowledged or not yet sent.
         dropped: Publications dropped because we were offline or the window was full.
         refused: Publications the broker or our own size limit refused.
+        oldest_s: Age of the oldest event that the broker does not have; None: it has them all.
         rtt_ms: The newest round trip to the broker; None: not known.
     """
 
@@ -170,6 +171,7 @@ class LinkSample:
     waiting: int = 0
     dropped: int = 0
     refused: int = 0
+    oldest_s: float | None = None
     rtt_ms: float | None = None
 
 

@@ -45,6 +45,7 @@ _SITE = {
     "link": {
         "mqtt.rc": "connects",
         "mqtt.q": "waiting",
+        "mqtt.q_oldest_s": "oldest_s",
         "mqtt.drop": "dropped",
         "mqtt.ref": "refused",
         "net.rtt_ms": "rtt_ms",

@@ -13,6 +13,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.topics import parse
 from gateway.mqtt.tree import ALARM
 from gateway.mqtt.wire_alarm import read_alarm
+from gateway.mqtt.wire_event import read_event
 from gateway.ports import Letter
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.site import OWN, Site, cameras, site
@@ -39,6 +40,14 @@ def alarm_in(letter: Letter) -> Alarm | None:
     return read_alarm(letter.payload, letter.content_type)[1]
 
 
+def happened(letter: Letter) -> tuple[object, object]:
+    """What an event says of an alarm: what has become of it, and its id."""
+    if letter.topic != OWN.event:
+        return None, None
+    facts = read_event(letter.payload, letter.content_type).facts
+    return facts.get("act"), facts.get("alarm")
+
+
 async def until_alarm(running: Site, key: str, *, raised: bool) -> Alarm:
     """Return the alarm under *key* once it is told as wanted."""
 
@@ -53,7 +62,7 @@ async def until_alarm(running: Site, key: str, *, raised: bool) -> Alarm:
 
 @pytest.mark.usefixtures("hasty")
 async def test_a_dead_camera_is_an_alarm_until_it_is_back(tmp_path: Path, broker: Broker) -> None:
-    """With its cause; who connects later reads it too; cleared under the same id."""
+    """With its cause and an event; who connects later reads it; cleared under the same id."""
     async with site(tmp_path, broker, cameras(2)) as running:
         await running.watch(0)
         await running.until_state(0, "OK")
@@ -62,6 +71,7 @@ async def test_a_dead_camera_is_an_alarm_until_it_is_back(tmp_path: Path, broker
         raised = await until_alarm(running, "cam.c00.down", raised=True)
         async with observing(broker.address, OWN.alarm("#"), client_id="late") as late:
             kept = await late.until(lambda each: each.topic == OWN.alarm("cam.c00.down"))
+        await running.until(lambda each: happened(each) == ("raise", raised.id))
         await running.recorders[0].revive()
         cleared = await until_alarm(running, "cam.c00.down", raised=False)
 

@@ -69,7 +69,7 @@ class Room:
             check_s=15.0,
         )
 
-    async def _look(self, standing: Collection[str]) -> Iterable[Finding]:
+    def _look(self, standing: Collection[str]) -> Iterable[Finding]:
         del standing
         if not self.rounds:
             raise Ended
@@ -181,7 +181,7 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
     assert (tmp_path / "alarms.json").stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_round_asks_everybody() -> None:
+def test_a_round_asks_everybody() -> None:
     """Cameras, machine, certificate, pictures, and whatever other rooms have found."""
     checks = Checks(
         snapshots=lambda: (CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0),),
@@ -195,7 +195,7 @@ async def test_a_round_asks_everybody() -> None:
         more=lambda: [Finding("config.applied", True, Reason.ROLLED_BACK, "major")],
     )
 
-    found = await checks.found(())
+    found = checks.found(())
 
     assert {each.key for each in found if each.bad} == {
         "cam.c01.picture",
