@@ -29,9 +29,10 @@ from gateway.agent.signing import Keyring
 from gateway.agent.stock_store import StockStore
 from gateway.agent.stocktaking import Stocktaking
 from gateway.agent.trail import strange
+from gateway.agent.watch import watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
-from gateway.health.host import Host, machine
+from gateway.health.host import machine
 from gateway.mqtt.certificates import Certificates
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.link import Link
@@ -98,7 +99,9 @@ async def run(
         subscriptions=topics.inbox,
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
-        greet=lambda: chain(reporter.greeting(), voice.greeting(), stocktaking.greeting()),
+        greet=lambda: chain(
+            reporter.greeting(), voice.greeting(), stocktaking.greeting(), watch.alarms.greeting()
+        ),
         farewell=lambda: reporter.farewell(),
         clock=clock,
         outbox=outbox,
@@ -140,6 +143,19 @@ async def run(
         clock=clock,
         events=outbox,
     )
+    watch = watch_over(
+        settings,
+        version=box.version,
+        topics=topics,
+        fleet=fleet,
+        stocktaking=stocktaking,
+        link=link,
+        certificates=certificates,
+        configuration=standing.report,
+        epochs=epochs,
+        outbox=outbox,
+        clock=clock,
+    )
     reporter = Reporter(
         topics,
         machine=box,
@@ -151,7 +167,7 @@ async def run(
         snapshots=fleet.snapshots,
         relay=desk.sample,
         link=lambda: link.sample,
-        host=Host(settings.state.dir),
+        host=lambda: watch.host.sample,
         bus=link,
         clock=clock,
         standing=lambda: Standing(
@@ -174,5 +190,6 @@ async def run(
             certificates.run,
             ways.run,
             configuration.run,
+            *watch.components,
         ),
     )

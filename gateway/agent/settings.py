@@ -17,7 +17,6 @@ from pydantic import (
     Field,
     PlainValidator,
     PrivateAttr,
-    StringConstraints,
 )
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
@@ -27,10 +26,13 @@ from pydantic_settings import (
 )
 
 from gateway.agent.logs import LogFormat, LogLevel
+from gateway.agent.settings_alarms import Alarms
 from gateway.agent.settings_broker import Broker, Port
 from gateway.agent.settings_inventory import Inventory
+from gateway.agent.settings_metrics import Metrics
 from gateway.agent.settings_remote import Remote
-from gateway.model.config import Document, SecretRef
+from gateway.agent.settings_webrtc import WebRtc
+from gateway.model.config import Document
 from gateway.model.names import GatewayId, ProvinceCode
 
 DEFAULT_FILE = Path("/etc/camera-gateway/gateway.toml")
@@ -87,35 +89,6 @@ class Reach(Document):
     ports: Annotated[tuple[Port, ...], Field(max_length=64)] = ()
 
 
-class IceServerSettings(Document):
-    """``[[webrtc.ice]]``: a STUN or TURN server for viewers who bring none.
-
-    Attributes:
-        urls: ``stun:``, ``turn:`` or ``turns:``.
-        username: For TURN.
-        credential: The secret that goes with it.
-    """
-
-    urls: Annotated[
-        tuple[Annotated[str, StringConstraints(pattern=r"^(stun|turns?):[^\s@/]+$")], ...],
-        Field(min_length=1, max_length=8),
-    ]
-    username: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    credential: SecretRef | None = None
-
-
-class WebRtc(Document):
-    """``[webrtc]``: how viewers are reached.
-
-    Attributes:
-        ice: STUN and TURN servers; none by default, never a public one.
-        relay_only: Whether only relayed candidates may be used.
-    """
-
-    ice: Annotated[tuple[IceServerSettings, ...], Field(max_length=8)] = ()
-    relay_only: bool = False
-
-
 class Log(Document):
     """``[log]``: what is said on standard error.
 
@@ -145,6 +118,8 @@ class Settings(BaseSettings):
     state: State = State()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
+    alarms: Alarms = Alarms()
+    metrics: Metrics = Metrics()
     remote: Remote = Remote()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())

@@ -64,6 +64,11 @@ class Certificates:
         self._brokers: Paper | None = None
         self._told: dict[tuple[str, str], int] = {}
 
+    @property
+    def ends_ms(self) -> int | None:
+        """When ours ends, wall clock; None: we have none."""
+        return None if self._own is None else self._own.ends_ms
+
     def own(self) -> BirthCertificate | None:
         """Return ours, for the birth; None: we have none."""
         if self._own is None:

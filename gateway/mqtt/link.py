@@ -122,12 +122,9 @@ class Link:
     @property
     def sample(self) -> LinkSample:
         """How the link fares."""
+        trail, traffic, rtt_ms = self._trail, self._traffic, self._echo.rtt_ms
         return LinkSample(
-            connects=self._trail.connects,
-            waiting=self._traffic.waiting,
-            dropped=self._trail.dropped,
-            refused=self._trail.refused,
-            oldest_s=self._traffic.oldest_s,
+            trail.connects, traffic.waiting, trail.dropped, trail.refused, traffic.oldest_s, rtt_ms
         )
 
     def post(self, publication: Publication) -> None:

@@ -31,6 +31,9 @@ class Echo:
         clock: Monotonic.
         deaf: Called once if nothing is heard and the connection is left alone.
         paces_s: `EVERY_S` and `WITHIN_S`; shorter in tests.
+
+    Attributes:
+        rtt_ms: How long the newest echo took, through us and the broker; None: none was heard.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class Echo:
         self._deaf = deaf
         self._every_s, self._within_s = paces_s
         self._said: Publication | None = None
+        self._said_s = 0.0
+        self.rtt_ms: float | None = None
         self._due_s = self._late_s = 0.0
         self._hears = self._told = False
 
@@ -65,6 +70,7 @@ class Echo:
         if self._make is None or self._said is not None or now_s < self._due_s:
             return None
         self._said = self._make()
+        self._said_s = now_s
         self._due_s, self._late_s = now_s + self._every_s, now_s + UNACKNOWLEDGED_S
         return self._said
 
@@ -76,7 +82,7 @@ class Echo:
     def heard(self, letter: Letter) -> bool:
         """Whether *letter* is one of ours, and nobody else's business."""
         if self._said is not None and letter.payload == self._said.payload:
-            self._said = None
+            self._said, self.rtt_ms = None, (self._clock.now() - self._said_s) * 1000
             self._hears, self._told = True, False
             return True
         return False

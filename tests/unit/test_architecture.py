@@ -79,6 +79,8 @@ PACED = (
     "agent/desired/gate.py",
     "console/server.py",
     "ingest/rtsp/upkeep.py",
+    "agent/alarms.py",
+    "agent/host_watch.py",
     "agent/reporter.py",
     "agent/stocktaking.py",
     "agent/systemd.py",

@@ -45,6 +45,18 @@ def test_the_first_is_said_at_once_and_then_every_90_s() -> None:
     assert room.hear(room.say())
 
 
+def test_it_knows_how_long_the_way_takes() -> None:
+    """Of the newest that was heard; nothing before."""
+    room = Room()
+    assert room.echo.rtt_ms is None
+    said = room.say()
+    room.clock.time_s += 0.038
+
+    room.hear(said)
+
+    assert room.echo.rtt_ms == pytest.approx(38)
+
+
 def test_what_is_acknowledged_and_not_heard_breaks_the_connection() -> None:
     """20 s after the broker has taken it."""
     room = Room()
