@@ -59,17 +59,6 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     epochs = Epochs(settings.state.dir / "epoch")
     box = machine(importlib.metadata.version("camera-gateway"))
     topics = Topics(settings.gateway.province, settings.gateway.id)
-    desk = Desk(
-        find=lambda camera: fleet.find(camera),
-        limits=lambda: site.limits,
-        servers=tuple(ice_servers(settings, secrets)),
-        relay_only=settings.webrtc.relay_only,
-        forbidden=settings.cameras.networks,
-        ended=lambda bye: signalling.ended(bye),
-    )
-    fleet = Fleet(
-        site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
-    )
     outbox = Outbox(
         OutboxWriter(OutboxStore(settings.state.dir / "outbox.db"), clock=clock),
         topics=topics,
@@ -77,6 +66,18 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         boot=box.boot,
         ready=lambda: link.pump(),
         clock=clock,
+    )
+    desk = Desk(
+        find=lambda camera: fleet.find(camera),
+        limits=lambda: site.limits,
+        servers=tuple(ice_servers(settings, secrets)),
+        relay_only=settings.webrtc.relay_only,
+        forbidden=settings.cameras.networks,
+        ended=lambda bye: signalling.ended(bye),
+        events=outbox,
+    )
+    fleet = Fleet(
+        site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
     )
     broker = broker_of(settings, secrets)
     certificates = Certificates(

@@ -11,9 +11,11 @@ import structlog
 
 from gateway.model.config import Limits
 from gateway.model.errors import ViewerRejected
+from gateway.model.event import Event, Weight
 from gateway.model.health import RelaySample
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
+from gateway.ports import Events
 from gateway.relay.agree import Watchable, agree
 from gateway.relay.early import Early
 from gateway.relay.ice import Network, ice_servers, usable_candidates
@@ -39,6 +41,7 @@ class Desk:
         relay_only: Whether only TURN may be used, for every session.
         forbidden: Networks a viewer's candidate may not lie in (the camera networks).
         ended: Told of every session's end that the viewer did not ask for.
+        events: Takes who watched what, from when to when; None: it is only logged.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Desk:
         relay_only: bool = False,
         forbidden: tuple[Network, ...] = (),
         ended: Callable[[Bye], None],
+        events: Events | None = None,
     ) -> None:
         self._find = find
         self._limits = limits
@@ -57,6 +61,7 @@ class Desk:
         self._relay_only = relay_only
         self._forbidden = forbidden
         self._ended = ended
+        self._events = events
         self._visits: dict[SessionKey, _Visit] = {}
         self._gone: OrderedDict[SessionKey, None] = OrderedDict()
         self._early = Early()
@@ -126,6 +131,7 @@ class Desk:
                 await visit.session.close()
             if isinstance(error, ViewerRejected):
                 log.info("offer refused", session=str(offer.key), error=str(error))
+                self._tell(offer, "refused", "info", code=error.code, why=str(error.reason))
             raise
         if offer.lasts_s is not None:
             visit.session.last(offer.lasts_s)
@@ -207,6 +213,8 @@ class Desk:
         assert visit.session is not None
         why = "stopping"
         log.info("session", session=str(key), camera=visit.offer.camera)
+        self._tell(visit.offer, "begin", "audit")
+        began_s = time.monotonic()
         try:
             why = await visit.session.run()
         finally:
@@ -216,8 +224,15 @@ class Desk:
             while len(self._gone) > REMEMBERED:
                 self._gone.popitem(last=False)
             log.info("session over", session=str(key), camera=visit.offer.camera, why=why)
+            lasted_s = round(time.monotonic() - began_s, 1)
+            self._tell(visit.offer, "end", "audit", why=why, lasted_s=lasted_s)
             if why != "viewer":
                 self._ended(Bye(key, why))
+
+    def _tell(self, offer: Offer, act: str, weight: Weight, **more: object) -> None:
+        if self._events is not None:
+            who = {"viewer": offer.key.viewer, "sid": offer.key.session, "cam": offer.camera}
+            self._events.record(Event("session", {"act": act, **who, **more}, weight))
 
 
 class _Visit:
