@@ -6,56 +6,61 @@ and every viewer told, and the link to the centre last, so that it can say that 
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import importlib.metadata
-import os
-from collections.abc import Callable, Coroutine, Iterable
 from itertools import chain
 
 from gateway.agent.contacts import ContactsFile
+from gateway.agent.desired.configuration import Configuration
+from gateway.agent.desired.judge import Judge
+from gateway.agent.desired.kept import KeptConfig
+from gateway.agent.desired.standing import Standing as ConfigStanding
+from gateway.agent.desired.voice import Voice
 from gateway.agent.fleet import Fleet
 from gateway.agent.inbox import Inbox
-from gateway.agent.parts import broker_of, ice_servers, sources_known, sources_of, ways_of
+from gateway.agent.living import live
+from gateway.agent.parts import CameraSources, broker_of, ice_servers, sources_known, ways_of
+from gateway.agent.putting import Putting
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
 from gateway.agent.signalling import Signalling
+from gateway.agent.signing import Keyring
 from gateway.agent.stock_store import StockStore
 from gateway.agent.stocktaking import Stocktaking
-from gateway.agent.systemd import Systemd
 from gateway.agent.trail import strange
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
-from gateway.aio.supervise import supervise
 from gateway.health.host import Host, machine
-from gateway.model.config import SiteConfig
 from gateway.mqtt.certificates import Certificates
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.link import Link, delays
+from gateway.mqtt.link import Link
 from gateway.mqtt.outbox import Outbox
 from gateway.mqtt.outbox_store import OutboxStore
 from gateway.mqtt.outbox_writer import OutboxWriter
 from gateway.mqtt.topics import Topics, is_journalled, publication
-from gateway.mqtt.tree import ECHO, VIEWER_SAYS
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, ECHO, VIEWER_SAYS
 from gateway.mqtt.ways import Ways
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo
-from gateway.ports import Clock
 from gateway.relay.desk import Desk
 
 
-async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
+async def run(
+    settings: Settings, standing: ConfigStanding, disk: KeptConfig, secrets: Secrets
+) -> None:
     """Run the gateway until cancelled. Everything is let go when this returns.
 
     Args:
         settings: Who and where it is.
-        site: Its cameras.
+        standing: What it runs: its cameras, and its broker if that is not the settings'.
+        disk: Where the centre's configuration is kept.
         secrets: Where passwords are.
 
     Raises:
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
+    keys = Keyring(settings.beside(settings.remote.keys))
     epochs = Epochs(settings.state.dir / "epoch")
     box = machine(importlib.metadata.version("camera-gateway"))
     topics = Topics(settings.gateway.province, settings.gateway.id)
@@ -69,17 +74,16 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     )
     desk = Desk(
         find=lambda camera: fleet.find(camera),
-        limits=lambda: site.limits,
+        limits=lambda: fleet.site.limits,
         servers=tuple(ice_servers(settings, secrets)),
         relay_only=settings.webrtc.relay_only,
         forbidden=settings.cameras.networks,
         ended=lambda bye: signalling.ended(bye),
         events=outbox,
     )
-    fleet = Fleet(
-        site, source=sources_of(settings, site, secrets, clock), viewers=desk.viewers, clock=clock
-    )
-    broker = broker_of(settings, secrets)
+    sources = CameraSources(settings, secrets, clock)
+    fleet = Fleet(standing.running.site, source=sources, viewers=desk.viewers, clock=clock)
+    broker = broker_of(settings, secrets, standing.running.broker)
     certificates = Certificates(
         broker.tls, events=outbox, renew=lambda why: link.renew(why), clock=clock
     )
@@ -95,7 +99,7 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         subscriptions=topics.inbox,
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
-        greet=lambda: chain(reporter.greeting(), stocktaking.greeting()),
+        greet=lambda: chain(reporter.greeting(), voice.greeting(), stocktaking.greeting()),
         farewell=lambda: reporter.farewell(),
         clock=clock,
         outbox=outbox,
@@ -104,15 +108,29 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         echo=lambda: publication(ECHO, topics.echo, echo(epochs.stamp())),
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
+    voice = Voice(topics, standing, bus=link, events=outbox, stamp=epochs.stamp, clock=clock)
+    configuration = Configuration(
+        standing,
+        judge=Judge(settings, secrets, verify=lambda tree: keys.verify(tree, "cfg")),
+        disk=disk,
+        hands=Putting(settings, secrets, topics, fleet, sources, desk, link, ways, clock).hands,
+        voice=voice,
+        events=outbox,
+        clock=clock,
+    )
     inbox = Inbox(
         topics,
-        {VIEWER_SAYS: lambda _, letter: signalling.deliver(letter)},
+        {
+            VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
+            CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
+            CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
+        },
         strange=strange(outbox, clock),
         clock=clock,
     )
     stocktaking = Stocktaking(
         topics,
-        sources=sources_known(settings, site, box),
+        sources=sources_known(settings, lambda: fleet.site, box),
         streams=fleet.streams,
         contacts=ContactsFile(
             settings.state.dir / "contacts.json", allowed=settings.inventory.contacts
@@ -126,9 +144,9 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
     reporter = Reporter(
         topics,
         machine=box,
-        site=site.name,
+        site=lambda: fleet.site.name,
         abilities=Abilities(
-            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=site.limits.viewers)
+            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=fleet.site.limits.viewers)
         ),
         epochs=epochs,
         snapshots=fleet.snapshots,
@@ -137,12 +155,15 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
         host=Host(settings.state.dir),
         bus=link,
         clock=clock,
-        standing=lambda: Standing(stocktaking.digests(), outbox.standing(), certificates.own()),
+        standing=lambda: Standing(
+            {"cfg": standing.sha, **stocktaking.digests()}, outbox.standing(), certificates.own()
+        ),
     )
     heap = Heap(ctypes.CDLL(None), clock=clock)
-    await _live(
+    await live(
         outbox,
         link,
+        ways,
         clock,
         (
             signalling.run,
@@ -153,26 +174,6 @@ async def run(settings: Settings, site: SiteConfig, secrets: Secrets) -> None:
             stocktaking.run,
             certificates.run,
             ways.run,
+            configuration.run,
         ),
     )
-
-
-async def _live(
-    outbox: Outbox,
-    link: Link,
-    clock: Clock,
-    components: Iterable[Callable[[], Coroutine[None, None, None]]],
-) -> None:
-    """Run *components*, around them the link, around that the outbox: there before and after."""
-    async with asyncio.TaskGroup() as outside:
-        keeping = outside.create_task(outbox.run(), name="outbox")
-        linking = outside.create_task(
-            supervise(link.run, name="broker", clock=clock, delays=delays), name="link"
-        )
-        async with asyncio.TaskGroup() as inside:
-            for run_component in (*components, Systemd(os.environ, clock=clock).run):
-                name = run_component.__qualname__.split(".")[0].lower()
-                inside.create_task(run_component(), name=name)
-        linking.cancel()
-        await asyncio.wait((linking,))
-        keeping.cancel()

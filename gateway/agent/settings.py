@@ -29,6 +29,7 @@ from pydantic_settings import (
 from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_broker import Broker, Port
 from gateway.agent.settings_inventory import Inventory
+from gateway.agent.settings_remote import Remote
 from gateway.model.config import Document, SecretRef
 from gateway.model.names import GatewayId, ProvinceCode
 
@@ -144,6 +145,7 @@ class Settings(BaseSettings):
     state: State = State()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
+    remote: Remote = Remote()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
 

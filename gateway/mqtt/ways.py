@@ -7,6 +7,7 @@ used at a time.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -53,10 +54,14 @@ class Ways:
         clock: Clock,
         back_s: float = BACK_S,
     ) -> None:
-        addresses = (first,) if second is None else (first, second)
-        self._ways = tuple((each, Dialler(each, met=met)) for each in addresses)
+        self._met = met
         self._at = 0
         self._failures = 0
+        self._ways: tuple[tuple[BrokerAddress, Dialler], ...] = ()
+        self.turned = asyncio.Event()
+        """Set when the connection in use leads to a broker that was turned away from."""
+        self.turn_to(first, second)
+        self.turned.clear()
         self._renew = renew
         self._clock = clock
         self._back_s = back_s
@@ -70,6 +75,15 @@ class Ways:
     def dialler(self) -> Dialler:
         """Who opens it."""
         return self._ways[self._at][1]
+
+    def turn_to(self, first: BrokerAddress, second: BrokerAddress | None = None) -> None:
+        """Lead to another broker from now on; nothing changes if it is the same."""
+        addresses = (first,) if second is None else (first, second)
+        if addresses == tuple(address for address, _ in self._ways):
+            return
+        self._ways = tuple((each, Dialler(each, met=self._met)) for each in addresses)
+        self._at = self._failures = 0
+        self.turned.set()
 
     def failed(self) -> None:
         """The way has not led to a connection."""
