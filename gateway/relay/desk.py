@@ -11,7 +11,7 @@ import structlog
 
 from gateway.model.config import Limits
 from gateway.model.errors import ViewerRejected
-from gateway.model.event import Event, Weight
+from gateway.model.event import Weight
 from gateway.model.health import RelaySample
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
@@ -21,6 +21,7 @@ from gateway.relay.early import Early
 from gateway.relay.ice import Network, ice_servers, usable_candidates
 from gateway.relay.offer import CANDIDATES
 from gateway.relay.session import Session
+from gateway.relay.visit import Visit, told
 
 PENDING = 8
 """Offers that may be in work at once; more are refused, existing viewers are not to suffer."""
@@ -62,12 +63,12 @@ class Desk:
         self._forbidden = forbidden
         self._ended = ended
         self._events = events
-        self._visits: dict[SessionKey, _Visit] = {}
+        self._visits: dict[SessionKey, Visit] = {}
         self._gone: OrderedDict[SessionKey, None] = OrderedDict()
         self._early = Early()
         self._gone_bytes = 0
         self._sampled = (0, time.monotonic())
-        self._opened: asyncio.Queue[_Visit] = asyncio.Queue(maxsize=1024)
+        self._opened: asyncio.Queue[Visit] = asyncio.Queue(maxsize=1024)
 
     @property
     def sessions(self) -> int:
@@ -118,7 +119,7 @@ class Desk:
         if offer.key in self._gone:
             raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
         self._admit(offer)
-        visit = self._visits[offer.key] = _Visit(offer)
+        visit = self._visits[offer.key] = Visit(offer)
         try:
             visit.session = await self._session(offer)
             sdp = await visit.session.open()
@@ -194,7 +195,7 @@ class Desk:
         if pending >= PENDING:
             raise ViewerRejected(503, Reason.OVERLOADED, f"{pending} offers are being answered")
 
-    async def _again(self, visit: _Visit, offer: Offer) -> Answer:
+    async def _again(self, visit: Visit, offer: Offer) -> Answer:
         if visit.offer.sdp != offer.sdp:
             raise ViewerRejected(
                 400, Reason.OFFER_INVALID, "another offer in a session that has one already"
@@ -216,7 +217,7 @@ class Desk:
         relay_only = offer.relay_only or self._relay_only
         return Session(offer.key, stream, agreed, servers=servers, relay_only=relay_only)
 
-    async def _serve(self, visit: _Visit) -> None:
+    async def _serve(self, visit: Visit) -> None:
         key = visit.offer.key
         assert visit.session is not None
         why = "stopping"
@@ -239,16 +240,4 @@ class Desk:
 
     def _tell(self, offer: Offer, act: str, weight: Weight, **more: object) -> None:
         if self._events is not None:
-            who = {"viewer": offer.key.viewer, "sid": offer.key.session, "cam": offer.camera}
-            self._events.record(Event("session", {"act": act, **who, **more}, weight))
-
-
-class _Visit:
-    """One offer from its arrival on."""
-
-    def __init__(self, offer: Offer) -> None:
-        self.offer = offer
-        self.session: Session | None = None
-        self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.candidates = 0
-        self.left = False
+            self._events.record(told(offer, act, weight, **more))
