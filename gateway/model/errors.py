@@ -10,6 +10,7 @@ GatewayError
 │   ├── SourceRefused         credentials, path, redirect or policy: the camera's config is wrong
 │   └── CodecUnsupported      the camera sends what we cannot pass
 ├── ViewerRejected            this viewer gets no answer; the gateway is fine
+├── NoPicture                 no still picture of this camera can be made now
 └── MessageRejected           this message from the wire is malformed; its sender is told
 
 Whoever catches looks at the second column only: the supervisor retries a TransientError, the
@@ -128,6 +129,10 @@ class ViewerRejected(GatewayError):
     def __init__(self, code: int, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
         self.code = code
+
+
+class NoPicture(GatewayError):
+    """No still picture of a camera can be made now, or none may be; the reason says why."""
 
 
 class MessageRejected(GatewayError):

@@ -185,6 +185,11 @@ def reply(stamp: Stamp, said: Reply) -> Sealed:
     return seal_document(said.model_copy(update=update))
 
 
+def reply_bytes(said: Reply) -> bytes:
+    """Return *said* as it is kept, to be said again."""
+    return said.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
 def log_lines(stamp: Stamp, lines: tuple[str, ...], lost: int) -> Sealed:
     """Write some lines of a log."""
     head = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
