@@ -55,6 +55,15 @@ class Fleet:
                     for keeper in camera.keepers:
                         group.create_task(keeper.run(), name=f"camera:{camera.config.id}")
 
+    def restart(self, camera_id: str) -> bool:
+        """Leave a camera and begin it anew; False if there is none or it is paused."""
+        camera = self._cameras.get(camera_id)
+        if camera is None or not camera.config.enabled:
+            return False
+        for keeper in camera.keepers:
+            keeper.begin_anew()
+        return True
+
     def find(self, camera_id: str) -> Watchable | None:
         """Return what may be watched of a camera; None if there is none or it is paused."""
         camera = self._cameras.get(camera_id)

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from gateway.agent.logs import LogFormat, LogLevel
+from gateway.agent.settings_commands import Commands
 from gateway.agent.settings_inventory import Inventory
 from gateway.model.config import Document, SecretRef
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
@@ -212,6 +213,7 @@ class Settings(BaseSettings):
     state: State = State()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
+    commands: Commands = Commands()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
 
