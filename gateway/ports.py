@@ -77,6 +77,7 @@ class Publication:
         content_type: MQTT content type.
         properties: MQTT user properties.
         correlation_data: Of the request that this answers.
+        response_topic: Where the answer is wanted.
     """
 
     topic: str
@@ -88,6 +89,7 @@ class Publication:
     content_type: str = "application/json"
     properties: Mapping[str, str] = field(default_factory=dict)
     correlation_data: bytes | None = None
+    response_topic: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

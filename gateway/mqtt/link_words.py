@@ -38,6 +38,10 @@ def properties_of(publication: Publication, packet_type: int) -> Properties:
     properties.ContentType = publication.content_type
     if publication.expiry_s is not None:
         properties.MessageExpiryInterval = publication.expiry_s
+    if publication.correlation_data is not None:
+        properties.CorrelationData = publication.correlation_data
+    if publication.response_topic is not None:
+        properties.ResponseTopic = publication.response_topic
     if publication.properties:
         properties.UserProperty = list(publication.properties.items())
     return properties
@@ -45,9 +49,11 @@ def properties_of(publication: Publication, packet_type: int) -> Properties:
 
 def packet_bytes(publication: Publication) -> int:
     """Return how large the PUBLISH packet will be at most."""
-    texts = [publication.topic, publication.content_type]
+    texts = [publication.topic, publication.content_type, publication.response_topic or ""]
     texts += [key + value for key, value in publication.properties.items()]
-    return HEAD_BYTES + sum(len(each.encode()) + 5 for each in texts) + len(publication.payload)
+    echoed = publication.correlation_data or b""
+    words = sum(len(each.encode()) + 5 for each in texts)
+    return HEAD_BYTES + words + len(echoed) + len(publication.payload)
 
 
 def letter_of(message: MQTTMessage) -> Letter:
@@ -60,6 +66,7 @@ def letter_of(message: MQTTMessage) -> Letter:
         response_topic=getattr(properties, "ResponseTopic", None),
         correlation_data=getattr(properties, "CorrelationData", None),
         content_type=getattr(properties, "ContentType", ""),
+        expiry_s=getattr(properties, "MessageExpiryInterval", None),
     )
 
 
