@@ -94,7 +94,7 @@ class Answers:
             id=command_id,
             state=state,
             percent=percent,
-            result=self._without_secrets(result) or None,
+            result=self.without_secrets(result) or None,
             code=code,
         )
         _, payload = wire_command.reply(Stamp(0, 0, 0), made)
@@ -128,11 +128,12 @@ class Answers:
         made = publication(REPLY, address.topic, sealed)
         return replace(made, correlation_data=address.correlation)
 
-    def _without_secrets(self, value: Any, key: str = "") -> Any:
+    def without_secrets(self, value: Any, key: str = "") -> Any:
+        """Return *value*, of which JSON knows all, with no secret in any of its texts."""
         if isinstance(value, str) and key != OPAQUE:
             return self._redact(value)
         if isinstance(value, dict):
-            return {name: self._without_secrets(each, name) for name, each in value.items()}
+            return {name: self.without_secrets(each, name) for name, each in value.items()}
         if isinstance(value, list | tuple):
-            return [self._without_secrets(each) for each in value]
+            return [self.without_secrets(each) for each in value]
         return value

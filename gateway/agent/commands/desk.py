@@ -165,6 +165,7 @@ class CommandDesk:
             self._workshop.hands.end(admitted)
             raise
         facts = {"plan": dict(admitted.plan), "why": asked.reason, "kid": admitted.key_id}
+        facts = self._answers.without_secrets(facts)
         self._workshop.audit(entry, "accepted", requester=address.requester, **facts)
         self._answers.say(address, self._answers.reply(asked.id, "accepted"))
         return Work(admitted, entry, address)
