@@ -13,6 +13,7 @@ Sources: sqlite.org/wal.html; sqlite.org/pragma.html (synchronous).
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -167,6 +168,10 @@ class Journal:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
+    try:  # SQLite gives its other files the same mode
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise sqlite3.OperationalError(str(error.strerror)) from None
     base = sqlite3.connect(path, check_same_thread=False, isolation_level="IMMEDIATE")
     try:
         base.execute("PRAGMA journal_mode = WAL")
