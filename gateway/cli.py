@@ -19,6 +19,8 @@ from pydantic import SecretStr
 
 from gateway.agent import app, logs
 from gateway.agent.checking import Checked, check
+from gateway.agent.desired.begin import begin
+from gateway.agent.desired.kept import KeptConfig
 from gateway.agent.lifetime import run_until_told
 from gateway.agent.loading import load_settings, policy_of_person
 from gateway.agent.mistakes import VIETNAMESE
@@ -26,7 +28,8 @@ from gateway.agent.probe import Step, Transport, probe
 from gateway.agent.redact import Redactor
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import DEFAULT_FILE
-from gateway.agent.store import SiteStore
+from gateway.cli_config import config_group
+from gateway.cli_keys import keys_group
 from gateway.model.errors import ConfigRejected, Fault
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
@@ -39,6 +42,10 @@ def main() -> None:
 
     Chuyển hình ảnh camera của điểm này về trung tâm.
     """
+
+
+main.add_command(config_group)
+main.add_command(keys_group)
 
 
 @main.command("check")
@@ -78,10 +85,9 @@ def run_command(path: Path) -> None:
         settings = load_settings(path)
         logs.begin(redactor, level=settings.log.level, form=settings.log.format)
         secrets = Secrets(settings.secrets_folder, redactor=redactor)
-        store = SiteStore(settings.state.dir)
-        where = store.path
-        site = store.load().site
-        run_until_told(app.run(settings, site, secrets))
+        where = settings.state.dir / "site.json"
+        disk = KeptConfig(settings.state.dir)
+        run_until_told(app.run(settings, begin(settings, disk), disk, secrets))
     except ConfigRejected as error:
         for fault in error.faults:
             _say(fault, str(where), redactor)

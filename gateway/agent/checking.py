@@ -76,18 +76,22 @@ def _together(
     for fault in _files(settings):
         yield path, fault
     for at, ref in _references(settings):
-        yield from ((path, fault) for fault in _secret_faults(secrets, ref, at))
-    policy = policy_of(settings)
+        yield from ((path, fault) for fault in secret_faults(secrets, ref, at))
     for document, site in sites:
-        for number, camera in enumerate(site.cameras):
-            at = f"/cameras/{number}"
-            if camera.password is not None:
-                found = _secret_faults(secrets, camera.password, f"{at}/password")
-                yield from ((document, fault) for fault in found)
-            for index, stream in enumerate(camera.streams):
-                wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
-                if wrong is not None:
-                    yield document, wrong
+        yield from ((document, fault) for fault in site_faults(settings, site, secrets))
+
+
+def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Iterator[Fault]:
+    """Yield what of *site* cannot be on this machine: secrets it lacks, places out of bounds."""
+    policy = policy_of(settings)
+    for number, camera in enumerate(site.cameras):
+        at = f"/cameras/{number}"
+        if camera.password is not None:
+            yield from secret_faults(secrets, camera.password, f"{at}/password")
+        for index, stream in enumerate(camera.streams):
+            wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
+            if wrong is not None:
+                yield wrong
 
 
 def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:
@@ -98,7 +102,8 @@ def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:
             yield f"/webrtc/ice/{index}/credential", server.credential
 
 
-def _secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
+def secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
+    """Return why the secret that *ref*, which stands *at*, names cannot be used, if it cannot."""
     try:
         secrets.get(ref, at=at)
     except ConfigRejected as error:

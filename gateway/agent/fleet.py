@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, fields
 
@@ -28,7 +28,7 @@ class Fleet:
 
     Args:
         site: Which cameras.
-        source: Makes the source of one stream.
+        source: Makes the source of one stream of a site.
         viewers: Returns how many watch a camera.
     """
 
@@ -36,24 +36,49 @@ class Fleet:
         self,
         site: SiteConfig,
         *,
-        source: Callable[[CameraConfig, StreamConfig], Source],
+        source: Callable[[SiteConfig, CameraConfig, StreamConfig], Source],
         viewers: Callable[[str], int],
         clock: Clock,
     ) -> None:
+        self._source = source
         self._viewers = viewers
         self._clock = clock
-        self._cameras = {
-            config.id: _Camera(config, tuple(self._keepers(config, number, site.limits, source)))
-            for number, config in enumerate(site.cameras)
-        }
+        self._site = site
+        self._cameras: dict[str, _Camera] = {}
+        self._tasks: dict[Keeper, asyncio.Task[None]] = {}
+        self._leaving: dict[str, list[asyncio.Task[None]]] = {}
+        self._changed = asyncio.Event()
+        self.apply(site)
+
+    @property
+    def site(self) -> SiteConfig:
+        """Which cameras are kept now."""
+        return self._site
 
     async def run(self) -> None:
         """Keep every enabled camera until cancelled. All sessions are left when this returns."""
         async with asyncio.TaskGroup() as group:
-            for camera in self._cameras.values():
-                if camera.config.enabled:
-                    for keeper in camera.keepers:
-                        group.create_task(keeper.run(), name=f"camera:{camera.config.id}")
+            while True:
+                self._changed.clear()
+                self._reconcile(group)
+                await self._changed.wait()
+
+    def apply(self, site: SiteConfig) -> tuple[str, ...]:
+        """Keep the cameras of *site* from now on; return the ids of those it ended.
+
+        A camera that is pulled as before keeps its session, whatever it is called; one that has
+        gone, is paused or is pulled otherwise is torn down first and then begun anew.
+        """
+        before = self._cameras
+        kept = before if _kept_alike(site.limits, self._site.limits) else {}
+        self._site = site
+        self._cameras = self._made(site, kept)
+        self._changed.set()
+        return tuple(
+            name
+            for name, camera in before.items()
+            if name not in self._cameras or self._cameras[name].keepers is not camera.keepers
+        )
 
     def restart(self, camera_id: str) -> bool:
         """Leave a camera and begin it anew; False if there is none or it is paused."""
@@ -96,16 +121,45 @@ class Fleet:
                     received_bytes=stream.counters.received_bytes,
                 )
 
-    def _keepers(
-        self,
-        config: CameraConfig,
-        number: int,
-        limits: Limits,
-        source: Callable[[CameraConfig, StreamConfig], Source],
-    ) -> Iterator[Keeper]:
+    def _reconcile(self, group: asyncio.TaskGroup) -> None:
+        """Begin what is wanted and not there; end what is there and not wanted."""
+        wanted = {
+            keeper: name
+            for name, camera in self._cameras.items()
+            if camera.config.enabled
+            for keeper in camera.keepers
+        }
+        for keeper in self._tasks.keys() - wanted.keys():
+            task = self._tasks.pop(keeper)
+            task.cancel()
+            self._leaving.setdefault(task.get_name(), []).append(task)
+        for name, tasks in list(self._leaving.items()):
+            tasks[:] = [task for task in tasks if not task.done()]
+            if not tasks:
+                del self._leaving[name]
+        for keeper, camera in wanted.items():
+            if keeper not in self._tasks:
+                name = f"camera:{camera}"
+                before = tuple(self._leaving.get(name, ()))
+                self._tasks[keeper] = group.create_task(_keep(keeper, before), name=name)
+
+    def _made(self, site: SiteConfig, kept: Mapping[str, _Camera]) -> dict[str, _Camera]:
+        made: dict[str, _Camera] = {}
+        begun = 0
+        for config in site.cameras:
+            old = kept.get(config.id)
+            if old is not None and _pulled_alike(config, old.config):
+                made[config.id] = _Camera(config, old.keepers)
+            else:
+                made[config.id] = _Camera(config, tuple(self._keepers(config, begun)))
+                begun += 1
+        return made
+
+    def _keepers(self, config: CameraConfig, number: int) -> Iterator[Keeper]:
+        limits = self._site.limits
         for index, stream_config in enumerate(config.streams):
             stream = Stream(
-                source(config, stream_config),
+                self._source(self._site, config, stream_config),
                 warm=stream_config.keep == "warm",
                 linger_s=stream_config.linger_s,
                 gop=Gop(limit_bytes=limits.gop_bytes, limit_s=limits.gop_s),
@@ -145,6 +199,27 @@ class Fleet:
             last_keyframe_s=stream.gop.keyframe_s,
             gop_s=stream.gop.length_s,
         )
+
+
+async def _keep(keeper: Keeper, before: tuple[asyncio.Task[None], ...]) -> None:
+    """Run *keeper* once its predecessors are gone: recorders have few sessions."""
+    if before:
+        await asyncio.wait(before)
+    await keeper.run()
+
+
+def _pulled_alike(one: CameraConfig, other: CameraConfig) -> bool:
+    """Return whether only what people call it differs, if anything."""
+    names = {"name": "", "location": ""}
+    return one.model_copy(update=names) == other.model_copy(update=names)
+
+
+def _kept_alike(one: Limits, other: Limits) -> bool:
+    """Return whether streams made under *one* are right under *other*."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("payload_bytes", "gop_bytes", "gop_s")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Reporter:
     Args:
         topics: Of this gateway.
         machine: What it runs on.
-        site: Its name for people.
+        site: Returns its name for people.
         abilities: What viewers can be offered.
         epochs: Numbers connections and messages.
         snapshots: Returns the cameras as they are now.
@@ -65,7 +65,7 @@ class Reporter:
         topics: Topics,
         *,
         machine: Machine,
-        site: str,
+        site: Callable[[], str],
         abilities: wire_site.Abilities,
         epochs: Epochs,
         snapshots: Callable[[], tuple[CameraSnapshot, ...]],
@@ -218,7 +218,7 @@ class Reporter:
         sealed = wire_site.birth(
             self._epochs.stamp(),
             self._machine,
-            site=self._site,
+            site=self._site(),
             cameras=self._snapshots(),
             abilities=self._abilities,
             standing=self._standing(),

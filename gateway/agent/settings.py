@@ -22,15 +22,12 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_commands import Commands
 from gateway.agent.settings_inventory import Inventory
+from gateway.agent.settings_remote import Remote
 from gateway.model.config import Document, SecretRef
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
 
@@ -214,6 +211,7 @@ class Settings(BaseSettings):
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
     commands: Commands = Commands()
+    remote: Remote = Remote()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
 

@@ -22,7 +22,6 @@ class Commands(Document):
         allowed: Which commands.
         per_min: How many a minute, for each who asks; all together four times as many.
         burst: How many at once.
-        keys: Folder of the public keys that are trusted (`gateway.agent.signing`).
         upload_hosts: Where pictures may be put by HTTPS, ``host`` or ``host:port``.
         upload_ca: Authority of those hosts' certificates. None: the system's.
         reboot: What starts this machine anew, e.g. ``["systemctl", "reboot"]``; empty: nothing.
@@ -38,7 +37,6 @@ class Commands(Document):
     )
     per_min: Annotated[int, Field(ge=1, le=600)] = 30
     burst: Annotated[int, Field(ge=1, le=100)] = 10
-    keys: Path = Path("trusted")
     upload_hosts: Annotated[tuple[UploadHost, ...], Field(max_length=16)] = ()
     upload_ca: Path | None = None
     reboot: Annotated[

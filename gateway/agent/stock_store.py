@@ -6,14 +6,15 @@ as good as none: the inventory is then told anew.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
 from pydantic import Field, JsonValue, ValidationError
 
+from gateway.agent import durable
 from gateway.model.document import Document
+from gateway.model.errors import TransientError
 from gateway.mqtt.wire_inventory import Edition
 
 log = structlog.get_logger(__name__)
@@ -69,21 +70,7 @@ class StockStore:
                 }
             }
         )
-        fresh = self._path.with_name(".inventory.json.new")
         try:
-            with open(fresh, "wb", opener=_open_private) as written:
-                written.write(file.model_dump_json().encode())
-                written.flush()
-                os.fsync(written.fileno())
-            fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            log.warning("inventory not stored", path=str(self._path), detail=error.strerror)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+            durable.replace(self._path, file.model_dump_json().encode())
+        except TransientError as error:
+            log.warning("inventory not stored", path=str(self._path), detail=error.detail)

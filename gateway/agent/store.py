@@ -1,29 +1,22 @@
 """The site document on this machine's disk: there after any power cut, old or new, never neither.
 
-Writing is: a new file, synced; the document in force becomes ``site.json.prev``; the new one takes
-its name; the folder is synced. Each step is atomic, so that reading finds a whole document after
-a cut at any of them.
+The document that was in force before is kept as ``site.json.prev``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import structlog
 
+from gateway.agent import durable
 from gateway.agent.documents import parse_site
 from gateway.model.config import SiteConfig
-from gateway.model.errors import ConfigRejected, Fault, TransientError
-from gateway.model.reasons import Reason
+from gateway.model.errors import ConfigRejected, Fault
 
 log = structlog.get_logger(__name__)
-
-_REASONS = {errno.ENOSPC: Reason.DISK_FULL, errno.EDQUOT: Reason.DISK_FULL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +69,8 @@ class SiteStore:
             TransientError: The disk is full or read-only; what was there is untouched.
         """
         document = site.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
-        try:
-            self._replace(document)
-        except OSError as error:
-            reason = _REASONS.get(error.errno or 0, Reason.DISK_READONLY)
-            raise TransientError(reason, f"cannot write {self.path}: {error.strerror}") from None
+        previous = self._previous if self._is_good() else None
+        durable.replace(self.path, document, previous=previous)
 
     def _fall_back(self, faults: tuple[Fault, ...]) -> Loaded:
         try:
@@ -95,22 +85,6 @@ class SiteStore:
             raise ConfigRejected(faults)
         log.warning("site_missing", path=str(self.path), cameras=0)
         return Loaded(SiteConfig(), "none")
-
-    def _replace(self, document: bytes) -> None:
-        folder = self.path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        new, link = folder / ".site.json.new", folder / ".site.json.link"
-        try:
-            _write_synced(new, document)
-            if self._is_good():
-                link.unlink(missing_ok=True)
-                os.link(self.path, link)
-                link.replace(self._previous)
-            new.replace(self.path)
-        finally:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
-        _sync_folder(folder)
 
     def _is_good(self) -> bool:
         """Return whether the document in force may push out its predecessor."""
@@ -134,22 +108,3 @@ def read_site(path: Path) -> SiteConfig | None:
         message = f"cannot read {path}: {error.strerror}"
         raise ConfigRejected((Fault("", "file", message),)) from None
     return parse_site(raw)
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with open(path, "wb", opener=_open_private) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

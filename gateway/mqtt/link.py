@@ -104,6 +104,8 @@ class Link:
         self._window = Window()
         self._session: Session | None = None
         self._clock = clock
+        self.turned = asyncio.Event()
+        """Set when the next connection has to go to another broker than this one."""
         self._connects = 0
         self._suspicion = Suspicion()
         self._dropped = Tally("broker", "publication dropped", clock=clock)
@@ -137,6 +139,12 @@ class Link:
 
     def acknowledge(self, letter: Letter) -> None:
         """Let the broker forget *letter*: see `gateway.ports.Bus`."""
+
+    def turn_to(self, address: BrokerAddress) -> None:
+        """Go to the broker at *address* from the next connection on; `turned` asks for one."""
+        if address != self._address:
+            self._address, self._dialler = address, Dialler(address)
+            self.turned.set()
 
     async def run(self) -> None:
         """Hold one connection until it breaks. When cancelled, say farewell and disconnect.

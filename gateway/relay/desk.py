@@ -164,6 +164,14 @@ class Desk:
             if visit.session is not None:
                 visit.session.leave("viewer")
 
+    def dismiss(self, camera: str, why: str) -> int:
+        """End every session of *camera*, its viewers told *why*; return how many there were."""
+        visits = [each for each in self._visits.values() if each.offer.camera == camera]
+        for visit in visits:
+            if visit.session is not None:
+                visit.session.leave(why)
+        return len(visits)
+
     def _admit(self, offer: Offer) -> None:
         limits = self._limits()
         if self.sessions >= limits.viewers:

@@ -74,7 +74,7 @@ class Room:
         self.reporter = Reporter(
             TOPICS,
             machine=MACHINE,
-            site="Quận 1",
+            site=lambda: "Quận 1",
             abilities=wire_site.Abilities(),
             epochs=Epochs(None),
             snapshots=lambda: self.clock.cameras,

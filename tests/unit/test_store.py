@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.agent import durable
 from gateway.agent.store import SiteStore
 from gateway.model.config import CameraConfig, SiteConfig, StreamConfig
 from gateway.model.errors import ConfigRejected, TransientError
@@ -85,18 +86,16 @@ def test_broken_without_predecessor_is_rejected(tmp_path: Path) -> None:
         store.load()
 
 
-class FullDisk(SiteStore):
-    """A disk that has room for half of what is written."""
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The save is refused with its reason; the document in force stays."""
 
-    def _replace(self, document: bytes) -> None:
-        (self.path.parent / ".site.json.new").write_bytes(document[:10])
+    def half_written(path: Path, content: bytes) -> None:
+        path.write_bytes(content[: len(content) // 2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
-    """The save is refused with its reason; the document in force stays."""
-    SiteStore(tmp_path).save(site(1))
-    store = FullDisk(tmp_path)
+    store = SiteStore(tmp_path)
+    store.save(site(1))
+    monkeypatch.setattr(durable, "_write_synced", half_written)
 
     with pytest.raises(TransientError) as caught:
         store.save(site(2))

@@ -1,0 +1,1 @@
+"""What the centre wants of this gateway: verified, tried, confirmed, and undone if it is wrong."""

@@ -1,0 +1,178 @@
+"""The centre's configuration on this machine's disk: ``config.json``, and one that is being tried.
+
+``candidate.json`` is a document from before it is applied until it is confirmed; then it takes the
+name ``config.json``, which is one rename. One that is undone is noted in ``verdict.json`` first
+and then removed, so that it is never tried again. At whatever moment the machine dies, reading
+finds the old document or the new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Self
+
+import structlog
+from pydantic import Field, JsonValue, ValidationError
+
+from gateway.agent import durable
+from gateway.agent.desired.wanted import Wanted, read_wanted
+from gateway.model.config import Document
+from gateway.model.errors import ConfigRejected, MessageRejected, TransientError
+from gateway.model.names import CameraId
+from gateway.mqtt.wire_config import Desired, Reported, desired_of
+
+LARGEST_BYTES = 2_097_152
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A configuration as it lies on the disk.
+
+    Attributes:
+        desired: The signed document.
+        wanted: What it says.
+        attempt: How often it has been begun.
+        before: Cameras that worked before it was.
+    """
+
+    desired: Desired
+    wanted: Wanted
+    attempt: int = 1
+    before: frozenset[str] = frozenset()
+
+    @property
+    def version(self) -> int:
+        return self.desired.version
+
+    @property
+    def sha256(self) -> str:
+        return self.desired.sha256
+
+    @classmethod
+    def of(cls, desired: Desired, wanted: Wanted) -> Self:
+        """Return *desired*, which says *wanted*; the site then has the document's version."""
+        site = wanted.site.model_copy(update={"version": desired.version})
+        return cls(desired, wanted.model_copy(update={"site": site}))
+
+
+class _File(Document):
+    attempt: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    before: Annotated[tuple[CameraId, ...], Field(max_length=512)] = ()
+    document: dict[str, JsonValue]
+
+
+class KeptConfig:
+    """The centre's configuration in the state folder. Everything here waits for the disk.
+
+    Args:
+        folder: The state folder; made when something is first written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._confirmed = folder / "config.json"
+        self._previous = folder / "config.json.prev"
+        self._candidate = folder / "candidate.json"
+        self._verdict = folder / "verdict.json"
+
+    def confirmed(self) -> Kept | None:
+        """Return the newest confirmed document that can be used; None: there is none."""
+        for path in (self._confirmed, self._previous):
+            kept = _read(path)
+            if kept is not None:
+                return kept
+        return None
+
+    def candidate(self) -> Kept | None:
+        """Return the document that was being tried when the machine or the program died."""
+        return _read(self._candidate)
+
+    def verdict(self) -> Reported | None:
+        """Return what became of the last document that was undone; None: nothing was."""
+        try:
+            return Reported.model_validate_json(self._verdict.read_bytes()[:LARGEST_BYTES])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            log.error("verdict not read", path=str(self._verdict), detail=type(error).__name__)
+            return None
+
+    def begin(self, kept: Kept) -> None:
+        """Note that *kept* is being tried. Raises TransientError: the disk does not take it."""
+        file = _File(
+            attempt=kept.attempt,
+            before=tuple(sorted(kept.before)),
+            document=kept.desired.model_dump(mode="json", by_alias=True),
+        )
+        durable.replace(self._candidate, file.model_dump_json().encode() + b"\n")
+
+    def confirm(self) -> None:
+        """What is being tried is what runs from now on. Raises TransientError."""
+        durable.rename(self._candidate, self._confirmed, previous=self._previous)
+
+    def undo(self, verdict: Reported) -> None:
+        """What is being tried is over, for the reason in *verdict*. Raises TransientError."""
+        content = verdict.model_dump_json(by_alias=True, exclude_none=True)
+        durable.replace(self._verdict, content.encode() + b"\n")
+        durable.remove(self._candidate)
+
+
+def begun(kept: KeptConfig, *, crashes: int) -> tuple[Kept | None, Kept | None]:
+    """Return what is confirmed and what is being tried, at the start of the program.
+
+    What is being tried and has been begun too often is undone: it may be what ends the program.
+
+    Args:
+        kept: The disk.
+        crashes: How many beginnings are too many.
+    """
+    confirmed, candidate, verdict = kept.confirmed(), kept.candidate(), kept.verdict()
+    if candidate is None:
+        return confirmed, None
+    lkg = 0 if confirmed is None else confirmed.version
+    again = replace(candidate, attempt=candidate.attempt + 1)
+    try:
+        if verdict is not None and verdict.sha256 == candidate.sha256:
+            kept.undo(verdict)  # said already, but not yet removed
+            return confirmed, None
+        if candidate.attempt >= crashes:
+            log.error("config_rolled_back", version=candidate.version, why="crash_loop")
+            kept.undo(crash_loop(candidate, lkg))
+            return confirmed, None
+        kept.begin(again)
+    except TransientError as error:  # without a count it must not be begun again
+        log.error("candidate_left", version=candidate.version, detail=error.detail)
+        return confirmed, None
+    return confirmed, again
+
+
+def crash_loop(kept: Kept, lkg: int) -> Reported:
+    """Return that *kept* was undone because the program did not live long enough under it."""
+    return Reported(
+        version=kept.version,
+        sha256=kept.sha256,
+        state="rolled_back",
+        why="crash_loop",
+        attempt=kept.attempt,
+        running=lkg,
+        lkg=lkg,
+    )
+
+
+def _read(path: Path) -> Kept | None:
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise ValueError("too large")
+        file = _File.model_validate_json(path.read_bytes(), strict=True)
+        desired = desired_of(dict(file.document))
+        wanted = read_wanted(desired.schema_id, desired.doc)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, ValidationError, MessageRejected, ConfigRejected) as error:
+        detail = getattr(error, "detail", type(error).__name__)
+        log.error("config_unusable", path=str(path), detail=detail)
+        return None
+    kept = Kept.of(desired, wanted)
+    return replace(kept, attempt=file.attempt, before=frozenset(file.before))

@@ -1,0 +1,75 @@
+"""What runs, what is gone back to, and what was undone last: the one value here that changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.agent.desired import words
+from gateway.agent.desired.kept import Kept
+from gateway.agent.desired.wanted import Wanted
+from gateway.agent.signing import digest
+from gateway.mqtt.wire_config import Desired, Reported
+
+
+@dataclass(slots=True)
+class Standing:
+    """How the configuration of this machine stands.
+
+    Attributes:
+        installed: What runs without any document of the centre.
+        confirmed: The document that is confirmed, if any.
+        trying: The one in effect that is not, if any.
+        verdict: What became of the last one that was undone.
+    """
+
+    installed: Wanted
+    confirmed: Kept | None = None
+    trying: Kept | None = None
+    verdict: Reported | None = None
+
+    @property
+    def running(self) -> Wanted:
+        """What runs now."""
+        kept = self.trying or self.confirmed
+        return self.installed if kept is None else kept.wanted
+
+    @property
+    def version(self) -> int:
+        """Version of what runs now; 0: the installer's."""
+        kept = self.trying or self.confirmed
+        return 0 if kept is None else kept.version
+
+    @property
+    def lkg(self) -> int:
+        """Version of what is gone back to; 0: the installer's."""
+        return 0 if self.confirmed is None else self.confirmed.version
+
+    @property
+    def newest(self) -> int:
+        """The highest version that was ever tried."""
+        undone = 0 if self.verdict is None else self.verdict.version or 0
+        return max(self.version, self.lkg, undone)
+
+    @property
+    def sha(self) -> str:
+        """By what the centre knows what runs: ten digits of its digest."""
+        kept = self.trying or self.confirmed
+        if kept is not None:
+            return kept.sha256[:10]
+        return digest(self.installed.model_dump(mode="json", by_alias=True))[:10]
+
+    def report(self) -> Reported:
+        """Return what is to be said while nothing happens."""
+        if self.trying is not None:
+            return words.applying(self.trying, (), self.lkg)
+        if self.verdict is not None and (self.verdict.version or 0) > self.lkg:
+            return self.verdict
+        return words.applied(self.confirmed, (), ())
+
+    def known(self, desired: Desired) -> bool:
+        """Return whether *desired* has been dealt with: it runs, or has been undone."""
+        name = desired.version, desired.sha256
+        names = [(kept.version, kept.sha256) for kept in (self.trying, self.confirmed) if kept]
+        if self.verdict is not None:
+            names.append((self.verdict.version or 0, self.verdict.sha256 or ""))
+        return name in names

@@ -1,0 +1,149 @@
+"""One document put into effect: on the disk first, proven, confirmed by the centre, or undone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from gateway.agent.desired import words
+from gateway.agent.desired.kept import Kept, KeptConfig
+from gateway.agent.desired.plan import changes
+from gateway.agent.desired.standing import Standing
+from gateway.agent.desired.voice import Voice
+from gateway.agent.desired.wanted import Wanted
+from gateway.model.errors import BrokerUnavailable, TransientError
+from gateway.mqtt.wire_config import Confirm, Why
+from gateway.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What a configuration is put into effect with.
+
+    Attributes:
+        apply: Makes this run from now on; returns the cameras whose sessions it ended.
+        reach: Tries its broker beside the one in use; raises BrokerUnavailable.
+        working: Returns the cameras that work now.
+        proven: Waits until those that worked work again, for so many percent of them; returns
+            what is wrong, or nothing.
+        connected: Returns whether the centre can be reached.
+    """
+
+    apply: Callable[[Wanted], tuple[str, ...]]
+    reach: Callable[[Wanted], Awaitable[None]]
+    working: Callable[[], frozenset[str]]
+    proven: Callable[[frozenset[str], int], Awaitable[str]]
+    connected: Callable[[], bool]
+
+
+@dataclass(slots=True)
+class Trial:
+    """One document, from the disk to its end.
+
+    Attributes:
+        kept: The document.
+        next_word: Waits so many seconds for a decision on it or for a document that may be tried
+            instead of it; None: neither came.
+    """
+
+    kept: Kept
+    standing: Standing
+    disk: KeptConfig
+    hands: Hands
+    voice: Voice
+    clock: Clock
+    next_word: Callable[[float], Awaitable[Confirm | Kept | None]]
+    changed: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+
+    async def run(self) -> Kept | None:
+        """Try the document; return the one that has superseded it, if one has."""
+        standing = self.standing
+        running = standing.running
+        kept = self.kept = replace(self.kept, before=self.hands.working())
+        self.changed = changes(running, kept.wanted)
+        self.voice.say(words.applying(kept, self.changed, standing.lkg))
+        try:
+            await asyncio.to_thread(self.disk.begin, kept)
+        except TransientError as error:
+            await self._undo("disk", error.detail)
+            return None
+        if kept.wanted.broker != running.broker:
+            try:
+                await self.hands.reach(kept.wanted)
+            except BrokerUnavailable as error:
+                await self._undo("connect_failed", str(error))
+                return None
+        standing.trying = kept
+        self.restarted = self.hands.apply(kept.wanted)
+        return await self.prove()
+
+    async def prove(self) -> Kept | None:
+        """See whether the document, which is in effect, does; wait for its confirmation."""
+        desired = self.kept.desired
+        wrong = await self.hands.proven(self.kept.before, desired.min_alive_percent)
+        if wrong:
+            await self._undo("health_gate" if self.hands.connected() else "connect_failed", wrong)
+            return None
+        if desired.rollback_s == 0:
+            await self._stay()
+            return None
+        try:
+            return await self._confirmed(desired.rollback_s)
+        finally:
+            self.voice.deadline_s = None
+
+    async def _confirmed(self, rollback_s: float) -> Kept | None:
+        """Wait until the centre says over the connection as it is now that the document stays."""
+        pending = words.pending(self.kept, self.changed, self.restarted, self.standing.lkg)
+        self.voice.deadline_s = self.clock.now() + rollback_s
+        self.voice.say(pending)
+        while (left_s := self.voice.deadline_s - self.clock.now()) > 0:
+            word = await self.next_word(left_s)
+            if isinstance(word, Kept):
+                self.voice.mention(
+                    words.superseded(self.kept.desired, running=word.version, lkg=self.standing.lkg)
+                )
+                return word
+            if word is None:
+                continue
+            if word.act == "confirm":
+                await self._stay()
+                return None
+            if word.act == "cancel":
+                await self._undo("cancel", "")
+                return None
+            self.voice.deadline_s = self.clock.now() + word.rollback_s
+            self.voice.say(pending)
+        await self._undo("deadline", "")
+        return None
+
+    async def _stay(self) -> None:
+        self.voice.deadline_s = None
+        try:
+            await asyncio.to_thread(self.disk.confirm)
+        except TransientError as error:
+            await self._undo("disk", error.detail)
+            return
+        self.standing.confirmed, self.standing.trying = self.kept, None
+        log.info("config_applied", version=self.kept.version, restarted=len(self.restarted))
+        self.voice.decide(words.applied(self.kept, self.changed, self.restarted))
+
+    async def _undo(self, why: Why, detail: str) -> None:
+        self.voice.deadline_s = None
+        verdict = words.rolled_back(self.kept, why, detail, self.standing.lkg)
+        log.error("config_rolled_back", version=self.kept.version, why=why, detail=detail)
+        try:
+            await asyncio.to_thread(self.disk.undo, verdict)
+        except TransientError as error:
+            log.error("verdict_not_kept", version=self.kept.version, detail=error.detail)
+        self.standing.verdict = verdict
+        if self.standing.trying is not None:
+            self.standing.trying = None
+            self.hands.apply(self.standing.running)
+        self.voice.decide(verdict)

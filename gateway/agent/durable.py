@@ -1,0 +1,103 @@
+"""Files that are there after any power cut, old or new, never neither.
+
+Writing is: a new file, synced; the one in force becomes its predecessor, if that is kept; the new
+one takes its name; the folder is synced. Each step is atomic, so that reading finds a whole file
+after a cut at any of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from gateway.model.errors import TransientError
+from gateway.model.reasons import Reason
+
+_REASONS = {errno.ENOSPC: Reason.DISK_FULL, errno.EDQUOT: Reason.DISK_FULL}
+
+
+def replace(path: Path, content: bytes, *, previous: Path | None = None) -> None:
+    """Make *content* what stands in *path*; on return it survives a power cut. Waits for the disk.
+
+    Args:
+        path: Its folder is made if need be. Only its owner can read it.
+        content: Everything.
+        previous: What stood there before is kept under this name, if given.
+
+    Raises:
+        TransientError: The disk is full or read-only; what was there is untouched.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_synced(new, content)
+            if previous is not None:
+                keep(path, previous)
+            new.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise fault_of(path, error) from None
+
+
+def keep(path: Path, previous: Path) -> None:
+    """Let *previous* name what stands in *path*, if there is such a file. Raises OSError."""
+    link = path.with_name(f".{path.name}.link")
+    link.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.link(path, link)
+        link.replace(previous)
+
+
+def rename(old: Path, new: Path, *, previous: Path) -> None:
+    """Give *old* the name *new*, and what had that name *previous*; survives a power cut.
+
+    Raises:
+        TransientError: The disk is read-only; nothing has changed.
+    """
+    try:
+        keep(new, previous)
+        old.replace(new)
+        sync_folder(new.parent)
+    except OSError as error:
+        raise fault_of(new, error) from None
+
+
+def remove(path: Path) -> None:
+    """Let *path* be no more, if it is there. Raises TransientError: the disk is read-only."""
+    try:
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise fault_of(path, error) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in *folder* survive a power cut. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def fault_of(path: Path, error: OSError) -> TransientError:
+    """Return our word for what the disk says."""
+    reason = _REASONS.get(error.errno or 0, Reason.DISK_READONLY)
+    return TransientError(reason, f"cannot write {path}: {error.strerror}")
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "wb", opener=_open_private) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

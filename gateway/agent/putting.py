@@ -1,0 +1,78 @@
+"""Putting a configuration into effect: cameras, their viewers, and the link to the centre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.agent.desired.gate import until_well, working
+from gateway.agent.desired.trial import Hands
+from gateway.agent.desired.wanted import Wanted
+from gateway.agent.fleet import Fleet
+from gateway.agent.parts import CameraSources, broker_of
+from gateway.agent.secrets import Secrets
+from gateway.agent.settings import Settings
+from gateway.mqtt.link import Link
+from gateway.mqtt.reach import reach
+from gateway.mqtt.topics import Topics
+from gateway.ports import Clock
+from gateway.relay.desk import Desk
+
+TRIAL_SUFFIX = "~t"
+"""Behind the gateway's id, of the connection that tries a broker: no gateway may be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Putting:
+    """What a configuration is about."""
+
+    settings: Settings
+    secrets: Secrets
+    topics: Topics
+    fleet: Fleet
+    sources: CameraSources
+    desk: Desk
+    link: Link
+    clock: Clock
+
+    @property
+    def hands(self) -> Hands:
+        """What `gateway.agent.desired` does it with."""
+        return Hands(
+            apply=self.apply,
+            reach=self.reach,
+            working=lambda: working(self.fleet.snapshots()),
+            proven=self.proven,
+            connected=lambda: self.link.connected,
+        )
+
+    def apply(self, wanted: Wanted) -> tuple[str, ...]:
+        """Make *wanted* run from now on; return the cameras whose sessions that ended."""
+        ended = self.fleet.apply(wanted.site)
+        for camera in ended:
+            self.desk.dismiss(camera, "config")
+        for config in wanted.site.cameras:
+            if config.id in ended:
+                self.sources.forgive(config)
+        self.link.turn_to(broker_of(self.settings, self.secrets, wanted.broker))
+        return ended
+
+    async def reach(self, wanted: Wanted) -> None:
+        """Try the broker of *wanted* beside the one in use. Raises BrokerUnavailable."""
+        await reach(
+            broker_of(self.settings, self.secrets, wanted.broker),
+            client_id=self.settings.gateway.id + TRIAL_SUFFIX,
+            listen=self.topics.config_desired,
+            clock=self.clock,
+        )
+
+    async def proven(self, before: frozenset[str], percent: int) -> str:
+        """Wait until the centre is reached and the cameras are back; return what is wrong."""
+        remote = self.settings.remote
+        return await until_well(
+            before,
+            snapshots=self.fleet.snapshots,
+            connected=lambda: self.link.connected and not self.link.turned.is_set(),
+            percent=percent,
+            within_s=max(remote.gate_s, remote.connect_s),
+            clock=self.clock,
+        )

@@ -1,0 +1,111 @@
+"""Sending a signed configuration to a gateway, and following what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from gateway.aio.clock import SystemClock
+from gateway.model.errors import MessageRejected
+from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.link import Link
+from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED
+from gateway.mqtt.wire import seal
+from gateway.mqtt.wire_config import Confirm, Reported, read_reported, seal_confirm
+from gateway.ports import Letter
+
+WAITING = 256
+FINAL = ("applied", "rejected", "rolled_back", "superseded")
+
+
+class Correspondence:
+    """What is said to one gateway and heard of it while connected."""
+
+    def __init__(self, link: Link, topics: Topics, letters: asyncio.Queue[Letter]) -> None:
+        self._link = link
+        self._topics = topics
+        self._letters = letters
+
+    async def status(self, within_s: float) -> Reported | None:
+        """Return the gateway's last word; None: there is none at the broker."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await anext(self.reports())
+        except TimeoutError:
+            return None
+
+    def push(self, document: Mapping[str, object]) -> None:
+        """Send *document*, signed; the broker keeps it for a gateway that is away."""
+        self._link.post(publication(CONFIG_DESIRED, self._topics.config_desired, seal(document)))
+
+    def confirm(self, document: Mapping[str, object]) -> None:
+        """Say that *document*, which the gateway runs, may stay."""
+        said = Confirm.model_validate(
+            {"ver": document["ver"], "sha256": document["sha256"], "act": "confirm"}
+        )
+        topic = self._topics.config_confirm
+        self._link.post(publication(CONFIG_CONFIRM, topic, seal_confirm(said)))
+
+    async def follow(self, document: Mapping[str, object]) -> AsyncIterator[Reported]:
+        """Yield what the gateway reports of *document* from now on, until that is final."""
+        async for said in self.reports():
+            if said.version is not None and said.version != document["ver"]:
+                continue
+            if said.sha256 not in (None, document["sha256"]):
+                continue
+            yield said
+            if said.state in FINAL:
+                return
+
+    async def reports(self) -> AsyncIterator[Reported]:
+        """Yield what the gateway reports; what cannot be read is passed over."""
+        while True:
+            letter = await self._letters.get()
+            try:
+                yield read_reported(letter.payload, letter.content_type)
+            except MessageRejected:
+                continue
+
+
+@asynccontextmanager
+async def corresponding(
+    address: BrokerAddress, *, province: str, gateway: str
+) -> AsyncIterator[Correspondence]:
+    """Be connected to the broker at *address* and listen to one gateway.
+
+    Raises:
+        BrokerUnavailable: The broker does not accept us, or has dropped us.
+    """
+    topics = Topics(province, gateway)
+    letters: asyncio.Queue[Letter] = asyncio.Queue(WAITING)
+    up = asyncio.Event()
+
+    def greet() -> tuple[()]:
+        up.set()
+        return ()
+
+    def keep(letter: Letter) -> None:
+        if not letters.full():
+            letters.put_nowait(letter)
+
+    link = Link(
+        address,
+        client_id=f"config-{secrets.token_hex(4)}",
+        subscriptions=(topics.config_reported,),
+        deliver=keep,
+        greet=greet,
+        clock=SystemClock(),
+    )
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(link.run(), name="centre")
+            await up.wait()
+            yield Correspondence(link, topics, letters)
+            running.cancel()
+    except BaseExceptionGroup as trouble:
+        if len(trouble.exceptions) == 1:  # what broke the connection, or the caller's own
+            raise trouble.exceptions[0] from None
+        raise

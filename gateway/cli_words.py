@@ -1,0 +1,45 @@
+"""What is wrong with documents and brokers, as lines and exit codes of the centre's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from gateway.agent import logs
+from gateway.agent.mistakes import VIETNAMESE
+from gateway.agent.redact import Redactor
+from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
+from gateway.model.reasons import WORDING
+
+NOT_RUNNING, WRONG = 1, 2
+"""Exit codes: the gateway does not do it or the broker is away; what was given is wrong."""
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what is wrong with documents and brokers into lines and exit codes."""
+
+    @wraps(command)
+    def told(*args: Any, **kwargs: Any) -> None:
+        logs.begin(Redactor(), level="error", form="console")
+        try:
+            command(*args, **kwargs)
+        except (ConfigRejected, MessageRejected) as error:
+            for fault in error.faults:
+                say(fault.at, fault.message, fault.code)
+            raise SystemExit(WRONG) from None
+        except BrokerUnavailable as error:
+            wording = WORDING[error.reason]
+            click.echo(f"{error}\n    {wording.vi}. {wording.en}.", err=True)
+            raise SystemExit(NOT_RUNNING) from None
+
+    return told
+
+
+def say(at: str, message: str, code: str) -> None:
+    """Print one thing that is wrong, in English and Vietnamese."""
+    click.echo(f"{at or '/'}: {message} [{code}]", err=True)
+    if vietnamese := VIETNAMESE.get(code):
+        click.echo(f"    {vietnamese}", err=True)

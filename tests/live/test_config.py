@@ -1,0 +1,363 @@
+"""Configuration from the centre, on the real gateway over a real broker (E1-E10)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.mqtt.topics import publication
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED
+from gateway.mqtt.wire import PLAIN, seal
+from gateway.ports import Letter
+from tests.fixtures.broker import Broker, Brokers, observing
+from tests.fixtures.desired import Office
+from tests.fixtures.site import OWN, Site, cameras, site, tree
+
+pytestmark = pytest.mark.live
+
+REMOTE = '[remote]\nallow = ["/site", "/broker"]\ngate_s = 4\nconnect_s = 4\n'
+
+
+@dataclass
+class Governed:
+    """A site and the office that configures it."""
+
+    site: Site
+    office: Office
+
+    @property
+    def installed(self) -> dict[str, Any]:
+        """The site as the installer left it."""
+        found: dict[str, Any] = json.loads((self.site.folder / "site.json").read_text())
+        return found
+
+    def push(self, document: Mapping[str, Any]) -> None:
+        topic = OWN.config_desired
+        self.site.centre.link.post(publication(CONFIG_DESIRED, topic, seal(dict(document))))
+
+    def push_raw(self, payload: bytes, content_type: str = PLAIN) -> None:
+        topic = OWN.config_desired
+        self.site.centre.link.post(publication(CONFIG_DESIRED, topic, (content_type, payload)))
+
+    def decide(self, document: Mapping[str, Any], act: str = "confirm") -> None:
+        said = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
+        topic = OWN.config_confirm
+        self.site.centre.link.post(publication(CONFIG_CONFIRM, topic, seal(said)))
+
+    async def until(self, state: str, version: int | None = None, within_s: float = 15.0) -> Any:
+        """Return the report that a document is in *state*."""
+
+        def wanted(letter: Letter) -> bool:
+            if letter.topic != OWN.config_reported:
+                return False
+            said = tree(letter)
+            return said["st"] == state and version in (None, said.get("ver"))
+
+        try:
+            return tree(await self.site.until(wanted, within_s))
+        except TimeoutError:
+            heard = [tree(each) for each in self.site.heard if each.topic == OWN.config_reported]
+            raise AssertionError(f"not {state}: {heard[-3:]} {self.site.output[-30:]}") from None
+
+
+@asynccontextmanager
+async def governed(
+    folder: Path, broker: Broker, count: int = 1, **more: Any
+) -> AsyncIterator[Governed]:
+    """A gateway with *count* cameras, all of them looked at, that trusts an office."""
+    office = Office.trusted_in(folder / "trusted")
+    async with site(folder, broker, cameras(count), **({"more": REMOTE} | more)) as running:
+        for number in range(count):
+            await running.until_state(number, "OK" if more.get("keep") else "IDLE")
+        yield Governed(running, office)
+
+
+async def test_a_confirmed_document_runs_and_is_there_after_a_kill(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Applied, waiting, confirmed; then kill -9, and it runs again without being asked."""
+    async with governed(tmp_path, broker) as it:
+        doc = {"site": {**it.installed, "name": "Tên mới"}}
+        document = it.office.document(1, doc)
+        it.push(document)
+        said = await it.until("pending_confirm", 1)
+        assert said["applied"] == ["/site/name"]
+        assert said.get("restart", []) == []
+        assert 50 <= said["until_s"] <= 60
+        it.decide(document)
+        said = await it.until("applied", 1)
+        assert (said["running"], said["lkg"]) == (1, 1)
+
+        await it.site.kill_and_start()
+        said = await it.until("applied", 1)
+
+        birth = [tree(letter) for letter in it.site.heard if letter.topic == OWN.birth][-1]
+        assert birth["name"] == "Tên mới"
+        assert birth["digest"]["cfg"] == document["sha256"][:10]
+
+
+async def test_one_changed_camera_leaves_the_others_sessions_alone(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """E7: sixteen warm cameras, one gets another URL; the other fifteen keep their sessions."""
+    async with governed(tmp_path, broker, 16, keep="warm") as it:
+        running = it.site
+        doc = {"site": it.installed}
+        doc["site"]["cameras"][7]["streams"][0]["stall_s"] = 9.0
+        doc["site"]["cameras"][8]["name"] = "Chỉ đổi tên"
+        it.push(it.office.document(1, doc))
+
+        said = await it.until("pending_confirm", 1)
+
+        assert said["restart"] == ["c07"]
+        assert said["applied"] == [
+            "/site/cameras/c07/streams/main/stall_s",
+            "/site/cameras/c08/name",
+        ]
+        ever = [running.camera(number).counts.sessions_ever for number in range(16)]
+        assert ever == [1] * 7 + [2] + [1] * 8
+        assert running.camera(7).counts.requests["TEARDOWN"] == 1
+
+
+async def test_a_document_that_nobody_confirms_is_undone(tmp_path: Path, broker: Broker) -> None:
+    """At its deadline; the camera it had removed is back."""
+    async with governed(tmp_path, broker) as it:
+        doc = {"site": {**it.installed, "cameras": []}}
+        it.push(it.office.document(1, doc, rollback_s=10))
+        await it.until("pending_confirm", 1)
+        it.push_raw(b"{}")  # whatever comes meanwhile does not end the wait
+        await it.until("rejected")
+
+        said = await it.until("rolled_back", 1, within_s=40)
+
+        assert (said["why"], said["running"]) == ("deadline", 0)
+        await it.site.until_state(0, "IDLE")
+
+
+async def test_the_centre_can_cancel(tmp_path: Path, broker: Broker) -> None:
+    """And what was undone is not tried again when it is delivered again."""
+    async with governed(tmp_path, broker) as it:
+        document = it.office.document(1, {"site": {**it.installed, "name": "x"}})
+        it.push(document)
+        await it.until("pending_confirm", 1)
+        it.decide(document, "cancel")
+        assert (await it.until("rolled_back", 1))["why"] == "cancel"
+
+        it.push(document)
+
+        assert (await it.until("rolled_back", 1))["why"] == "cancel"
+        it.decide(document)
+        said = await it.until("rejected")
+        assert [fault["code"] for fault in said["errors"]] == ["confirm.stale"]
+
+
+async def test_a_document_that_loses_the_cameras_is_undone(tmp_path: Path, broker: Broker) -> None:
+    """The health gate: both cameras point at a closed port, so what ran before runs again."""
+    async with governed(tmp_path, broker, 2) as it:
+        doc = {"site": it.installed}
+        for camera in doc["site"]["cameras"]:
+            camera["streams"][0]["url"] = "rtsp://127.0.0.1:554/nobody"
+        it.push(it.office.document(1, doc))
+
+        said = await it.until("rolled_back", 1)
+
+        assert said["why"] == "health_gate"
+        assert "0 of 2 cameras" in said["detail"]
+        await it.site.until_state(0, "IDLE")
+
+
+async def test_a_dead_broker_is_never_gone_to(tmp_path: Path, broker: Broker) -> None:
+    """E4: it is tried on a second connection; the first has not even blinked."""
+    async with governed(tmp_path, broker) as it:
+        doc = {"site": it.installed, "broker": {"host": "127.0.0.1", "port": 9}}
+        it.push(it.office.document(1, doc))
+
+        said = await it.until("rolled_back", 1, within_s=120)
+
+        assert (said["why"], said["running"]) == ("connect_failed", 0)
+        assert "REFUSED" in said["detail"]
+        presences = [letter for letter in it.site.heard if letter.topic == OWN.presence]
+        assert len(presences) == 1
+
+
+async def test_another_broker_is_gone_to_and_confirmed_there(
+    tmp_path: Path, brokers: Brokers
+) -> None:
+    """The confirmation comes over the new connection, and the old broker hears a farewell."""
+    old, new = await brokers(), await brokers()
+    async with governed(tmp_path, old) as it, observing(new.address, "cgw/v1/#") as there:
+        document = it.office.document(
+            1, {"site": it.installed, "broker": {"host": "127.0.0.1", "port": new.port}}
+        )
+        it.push(document)
+        await there.until(
+            lambda letter: (
+                letter.topic == OWN.config_reported and tree(letter)["st"] == "pending_confirm"
+            ),
+            15,
+        )
+        said = {"ver": 1, "sha256": document["sha256"], "act": "confirm"}
+        there.link.post(publication(CONFIG_CONFIRM, OWN.config_confirm, seal(said)))
+        await there.until(
+            lambda letter: letter.topic == OWN.config_reported and tree(letter)["st"] == "applied"
+        )
+
+        await it.site.until(
+            lambda letter: letter.topic == OWN.presence and tree(letter)["st"] == "offline"
+        )
+
+
+async def test_a_broker_that_dies_after_the_change_is_left_again(
+    tmp_path: Path, brokers: Brokers
+) -> None:
+    """E4: it took the trial and was gone after a power cut; within 120 s the old one hears so."""
+    old, new = await brokers(), await brokers()
+    async with governed(tmp_path, old) as it, observing(new.address, "cgw/v1/#") as there:
+        document = it.office.document(
+            1,
+            {"site": it.installed, "broker": {"host": "127.0.0.1", "port": new.port}},
+            rollback_s=10,
+        )
+        it.push(document)
+        await there.until(
+            lambda letter: (
+                letter.topic == OWN.config_reported and tree(letter)["st"] == "pending_confirm"
+            ),
+            15,
+        )
+        it.site.process.kill()
+        await it.site.process.wait()
+    new.stop()
+    async with observing(old.address, "cgw/v1/+/+/up/#") as centre:
+        await it.site.start_again()
+        try:
+            letter = await centre.until(
+                lambda letter: (
+                    letter.topic == OWN.config_reported and tree(letter)["st"] == "rolled_back"
+                ),
+                120,
+            )
+        finally:
+            await it.site.end()
+
+    assert (tree(letter)["why"], tree(letter)["attempt"]) == ("connect_failed", 2)
+
+
+async def test_of_a_storm_only_the_last_is_tried(tmp_path: Path, broker: Broker) -> None:
+    """E5: a hundred in a second are each answered; the camera starts anew at most twice."""
+    async with governed(tmp_path, broker, keep="warm") as it:
+        for version in range(1, 101):
+            doc = {"site": it.installed}
+            doc["site"]["cameras"][0]["streams"][0]["stall_s"] = 3 + version / 10
+            it.push(it.office.document(version, doc))
+
+        await it.until("pending_confirm", 100)
+
+        answered = [tree(letter) for letter in it.site.heard if letter.topic == OWN.config_reported]
+        superseded = {said["ver"] for said in answered if said["st"] == "superseded"}
+        tried = {said["ver"] for said in answered if said["st"] == "applying"}
+        assert len(tried) <= 2
+        assert superseded | tried == set(range(1, 101))
+        assert it.site.camera(0).counts.sessions_ever <= 3
+
+
+async def test_replays_and_older_documents_change_nothing(tmp_path: Path, broker: Broker) -> None:
+    """E6: the same again is answered with what runs, an older one refused; nothing restarts."""
+    async with governed(tmp_path, broker, keep="warm") as it:
+        first = it.office.document(1, {"site": {**it.installed, "name": "một"}}, rollback_s=0)
+        second = it.office.document(2, {"site": {**it.installed, "name": "hai"}}, rollback_s=0)
+        it.push(first)
+        await it.until("applied", 1)
+        it.push(second)
+        await it.until("applied", 2)
+
+        it.push(second)
+        await it.until("applied", 2)
+        it.push(first)
+        said = await it.until("rejected", 1)
+
+        assert [fault["code"] for fault in said["errors"]] == ["version.old"]
+        assert said["running"] == 2
+        assert it.site.camera(0).counts.sessions_ever == 1
+
+
+async def test_hostile_payloads_are_refused_on_the_wire(tmp_path: Path, broker: Broker) -> None:
+    """E1, E2: each is answered with its code; the gateway still works afterwards."""
+    hostile = {
+        b"": "json",
+        b"[" * 10_000 + b"]" * 10_000: "json.depth",
+        b'{"ver":1,"ver":1}': "json.duplicate",
+        b'{"ver":NaN}': "json.number",
+        b'{"ver":1e999}': "json.number",
+        b'{"ver":"\xff"}': "utf8",
+        b'{"ver":"\\ud800"}': "json.surrogate",
+        b"\xef\xbb\xbf{}": "json.bom",
+        b"{}": "sig.missing",
+    }
+    async with governed(tmp_path, broker) as it:
+        for payload, code in hostile.items():
+            it.push_raw(payload)
+            said = await it.until("rejected")
+            assert [fault["code"] for fault in said["errors"]] == [code]
+
+        it.push(it.office.document(1, {"site": it.installed}, rollback_s=0))
+        await it.until("applied", 1)
+
+
+async def test_kill_9_in_the_middle_of_changes_leaves_a_gateway_that_starts(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """The whole program, 8 times around the moment of a change: it runs what was sent."""
+    chance = random.Random(7)
+    async with governed(tmp_path, broker) as it:
+        sent = {0}
+        for version in range(1, 9):
+            doc = {"site": {**it.installed, "name": f"Lần {version}"}}
+            it.push(it.office.document(version, doc, rollback_s=0))
+            sent.add(version)
+            await asyncio.sleep(chance.uniform(0.9, 1.1))  # around the moment of the change
+            await it.site.kill_and_start()
+            reports = [
+                tree(letter) for letter in it.site.heard if letter.topic == OWN.config_reported
+            ]
+
+            assert reports[-1]["running"] in sent
+        await it.until("applied", 8)
+
+
+async def test_the_centres_command_sends_confirms_and_follows(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """As an operator types it: signed, pushed and confirmed, and then the status."""
+    async with governed(tmp_path, broker) as it:
+        (tmp_path / "new.json").write_text(
+            json.dumps(it.office.document(1, {"site": {**it.installed, "name": "Mới"}}))
+        )
+        where = ("--broker", f"127.0.0.1:{broker.port}", "--province", OWN.province)
+
+        pushed = await command("config", "push", str(tmp_path / "new.json"), "--confirm", *where)
+        status = await command("config", "status", OWN.gateway, *where)
+
+        assert "version 1: applied; runs 1, goes back to 1" in pushed
+        assert "    /site/name" in pushed
+        assert status.startswith("version 1: applied")
+
+
+async def command(*words: str) -> str:
+    """Return what the command has printed; it must succeed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", *words, stdout=PIPE, stderr=STDOUT
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    return printed.decode()

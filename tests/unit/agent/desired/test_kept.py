@@ -1,0 +1,214 @@
+"""The centre's configuration on the disk: old or new at any moment, and tried a few times only."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.agent.desired.begin import begin
+from gateway.agent.desired.kept import Kept, KeptConfig, begun
+from gateway.agent.desired.wanted import read_wanted
+from gateway.agent.desired.words import rolled_back
+from gateway.agent.loading import load_settings
+from gateway.model.errors import ConfigRejected
+from gateway.mqtt.wire_config import desired_of
+from tests.fixtures.desired import Office, site_tree
+from tests.fixtures.site import write_settings
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    return Office.trusted_in(tmp_path / "trusted")
+
+
+def kept(office: Office, version: int, *cameras: str) -> Kept:
+    doc = {"site": site_tree(*cameras)}
+    desired = desired_of(office.document(version, doc))
+    return Kept.of(desired, read_wanted("config/2", doc))
+
+
+def versions(disk: KeptConfig, crashes: int = 3) -> tuple[int | None, int | None]:
+    confirmed, trying = begun(disk, crashes=crashes)
+    return (
+        None if confirmed is None else confirmed.version,
+        None if trying is None else trying.version,
+    )
+
+
+def test_what_is_confirmed_is_there_at_the_next_start(tmp_path: Path, office: Office) -> None:
+    """With what it says."""
+    disk = KeptConfig(tmp_path)
+    disk.begin(kept(office, 5, "c01"))
+    disk.confirm()
+
+    confirmed, trying = begun(disk, crashes=3)
+
+    assert trying is None
+    assert confirmed == kept(office, 5, "c01")
+
+
+def test_what_is_being_tried_is_begun_again_after_a_power_cut(
+    tmp_path: Path, office: Office
+) -> None:
+    """What is confirmed stays beside it, and the beginnings are counted."""
+    disk = KeptConfig(tmp_path)
+    disk.begin(kept(office, 5, "c01"))
+    disk.confirm()
+    disk.begin(kept(office, 6, "c02"))
+
+    confirmed, trying = begun(disk, crashes=3)
+
+    assert confirmed is not None
+    assert trying is not None
+    assert (confirmed.version, trying.version, trying.attempt) == (5, 6, 2)
+
+
+def test_what_ends_the_program_again_and_again_is_undone(tmp_path: Path, office: Office) -> None:
+    """At the third beginning without a confirmation, and never tried again."""
+    disk = KeptConfig(tmp_path)
+    disk.begin(kept(office, 5, "c01"))
+
+    assert versions(disk) == (None, 5)
+    assert versions(disk) == (None, 5)
+    assert versions(disk) == (None, None)
+    verdict = disk.verdict()
+    assert verdict is not None
+    assert (verdict.version, verdict.state, verdict.why) == (5, "rolled_back", "crash_loop")
+
+
+def test_what_is_undone_stays_undone_if_it_could_not_be_removed(
+    tmp_path: Path, office: Office
+) -> None:
+    """The verdict is on the disk before the candidate goes."""
+    disk = KeptConfig(tmp_path)
+    candidate = kept(office, 5, "c01")
+    disk.begin(candidate)
+    raw = (tmp_path / "candidate.json").read_bytes()
+    disk.undo(rolled_back(candidate, "deadline", "", 0))
+    (tmp_path / "candidate.json").write_bytes(raw)
+
+    assert versions(disk) == (None, None)
+    assert not (tmp_path / "candidate.json").exists()
+
+
+def test_a_confirmed_document_that_is_destroyed_leaves_its_predecessor(
+    tmp_path: Path, office: Office
+) -> None:
+    """At every byte where it may be cut off."""
+    disk = KeptConfig(tmp_path)
+    for version in (5, 6):
+        disk.begin(kept(office, version, "c01"))
+        disk.confirm()
+    raw = (tmp_path / "config.json").read_bytes()
+    for length in range(0, len(raw) - 2, 7):
+        (tmp_path / "config.json").write_bytes(raw[:length])
+        assert versions(disk) == (5, None)
+
+
+@pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"\xff" * 40, b"null", b'{"document":{}}'])
+def test_files_that_are_none_are_as_good_as_none(tmp_path: Path, junk: bytes) -> None:
+    """All of them at once."""
+    for name in ("config.json", "config.json.prev", "candidate.json", "verdict.json"):
+        (tmp_path / name).write_bytes(junk)
+
+    assert versions(KeptConfig(tmp_path)) == (None, None)
+
+
+def test_a_document_of_a_newer_program_gives_way_to_the_one_before(
+    tmp_path: Path, office: Office
+) -> None:
+    """E10: after a downgrade the newest document that this program can read runs; both stay."""
+    disk = KeptConfig(tmp_path)
+    for version in (5, 6):
+        disk.begin(kept(office, version, "c01"))
+        disk.confirm()
+    tree = json.loads((tmp_path / "config.json").read_text())
+    tree["document"]["schema"] = "config/3"
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+
+    assert versions(disk) == (5, None)
+    assert json.loads((tmp_path / "config.json").read_text()) == tree
+
+
+def test_a_document_of_the_first_schema_runs_under_this_program(
+    tmp_path: Path, office: Office
+) -> None:
+    """E10: an upgrade needs no new document."""
+    doc = site_tree("c01", "c02")
+    desired = desired_of(office.document(5, doc, schema="config/1"))
+    disk = KeptConfig(tmp_path)
+    disk.begin(Kept.of(desired, read_wanted("config/1", doc)))
+    disk.confirm()
+
+    confirmed, _ = begun(disk, crashes=3)
+
+    assert confirmed is not None
+    assert [camera.id for camera in confirmed.wanted.site.cameras] == ["c01", "c02"]
+
+
+def test_a_broken_site_document_does_not_stop_a_configured_gateway(
+    tmp_path: Path, office: Office
+) -> None:
+    """The centre's document runs; without one the installer is told instead."""
+    settings = load_settings(write_settings(tmp_path, 1883, ()))
+    (tmp_path / "site.json").write_bytes(b"{")
+    with pytest.raises(ConfigRejected):
+        begin(settings, KeptConfig(tmp_path))
+    disk = KeptConfig(tmp_path)
+    disk.begin(kept(office, 5, "c01"))
+    disk.confirm()
+
+    standing = begin(settings, disk)
+
+    assert standing.version == 5
+
+
+def change_until_killed(disk: KeptConfig, documents: list[Kept], after_s: float) -> None:
+    """Try *documents*, undo each third, confirm the others, in a process that is killed."""
+    pid = os.fork()
+    if pid == 0:  # nothing is cleaned up: what runs on is a change, until it is killed
+        try:
+            for candidate in documents:
+                disk.begin(candidate)
+                if candidate.version % 3 == 0:
+                    disk.undo(rolled_back(candidate, "cancel", "", 1))
+                else:
+                    disk.confirm()
+        finally:
+            os._exit(0)
+    time.sleep(after_s)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
+    tmp_path: Path, office: Office
+) -> None:
+    """The next start finds a document each time, and never tries one that was undone."""
+    chance = random.Random(20_20)
+    disk = KeptConfig(tmp_path / "state")
+    disk.begin(kept(office, 1, "c1"))
+    disk.confirm()
+    newest = 1
+    found: set[str] = set()
+    for _ in range(200):
+        documents = [kept(office, newest + n, f"c{newest + n}") for n in range(1, 13)]
+        change_until_killed(disk, documents, chance.uniform(0.0002, 0.004))
+
+        confirmed, trying = begun(disk, crashes=1000)
+
+        assert confirmed is not None
+        assert confirmed.wanted.site.cameras[0].id == f"c{confirmed.version}"
+        assert confirmed.version % 3
+        newest = max(newest, confirmed.version, 0 if trying is None else trying.version)
+        if trying is not None:
+            assert trying.version > confirmed.version
+            disk.undo(rolled_back(trying, "cancel", "", 1))
+        found.add("settled" if trying is None else "trying")
+    assert found == {"trying", "settled"}
