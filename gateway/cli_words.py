@@ -12,7 +12,7 @@ from gateway.agent import logs
 from gateway.agent.mistakes import VIETNAMESE
 from gateway.agent.redact import Redactor
 from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
-from gateway.model.reasons import WORDING
+from gateway.model.wording import WORDING
 
 NOT_RUNNING, WRONG = 1, 2
 """Exit codes: the gateway does not do it or the broker is away; what was given is wrong."""

@@ -73,11 +73,14 @@ class Publication:
         retain: Whether the broker keeps it.
         expiry_s: MQTT message expiry in whole seconds; None: never.
         path: What happens while it cannot be sent: ``direct`` is dropped when offline, because
-            the next birth makes it anew; ``conflated`` waits, at most one per topic, the newest.
+            the next birth makes it anew; ``conflated`` waits, at most one per topic, the newest;
+            ``outbox`` comes from the disk, again and again until the broker has it, and only the
+            outbox sends it.
         content_type: MQTT content type.
         properties: MQTT user properties.
         correlation_data: Of the request that this answers.
         response_topic: Where the answer is wanted.
+        record: Number of the outbox's record that this is.
     """
 
     topic: str
@@ -85,11 +88,12 @@ class Publication:
     qos: Literal[0, 1] = 1
     retain: bool = False
     expiry_s: int | None = None
-    path: Literal["direct", "conflated"] = "direct"
+    path: Literal["direct", "conflated", "outbox"] = "direct"
     content_type: str = "application/json"
     properties: Mapping[str, str] = field(default_factory=dict)
     correlation_data: bytes | None = None
     response_topic: str | None = None
+    record: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,12 @@ and every viewer told, and the link to the centre last, so that it can say that 
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import importlib.metadata
-import os
-from collections.abc import Callable, Coroutine, Iterable
 from itertools import chain
 
-from gateway.agent.centre import Centre
-from gateway.agent.commands.catalogue import Rooms, able, command_desk, no_photograph
+from gateway.agent.commanding import commanding_of, receivers_of
+from gateway.agent.commands.catalogue import able, no_photograph
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.desired.configuration import Configuration
 from gateway.agent.desired.judge import Judge
@@ -22,8 +19,9 @@ from gateway.agent.desired.kept import KeptConfig
 from gateway.agent.desired.standing import Standing as ConfigStanding
 from gateway.agent.desired.voice import Voice
 from gateway.agent.fleet import Fleet
-from gateway.agent.inbox import Inbox, Receiver
-from gateway.agent.parts import CameraSources, broker_of, ice_servers, sources_known
+from gateway.agent.inbox import Inbox
+from gateway.agent.living import live
+from gateway.agent.parts import CameraSources, broker_of, ice_servers, sources_known, ways_of
 from gateway.agent.putting import Putting
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
@@ -32,27 +30,21 @@ from gateway.agent.signalling import Signalling
 from gateway.agent.signing import Keyring
 from gateway.agent.stock_store import StockStore
 from gateway.agent.stocktaking import Stocktaking
-from gateway.agent.strangers import Strangers
-from gateway.agent.systemd import Systemd
+from gateway.agent.trail import strange
+from gateway.agent.watch import watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
-from gateway.aio.supervise import supervise
-from gateway.health.host import Host, machine
-from gateway.model.event import Event
+from gateway.health.host import machine
+from gateway.mqtt.certificates import Certificates
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.link import Link, delays
-from gateway.mqtt.topics import Topics
-from gateway.mqtt.tree import (
-    BROADCAST,
-    CENTRE_STATE,
-    COMMAND,
-    CONFIG_CONFIRM,
-    CONFIG_DESIRED,
-    VIEWER_SAYS,
-    Channel,
-)
-from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
-from gateway.ports import Clock
+from gateway.mqtt.link import Link
+from gateway.mqtt.outbox import Outbox
+from gateway.mqtt.outbox_store import OutboxStore
+from gateway.mqtt.outbox_writer import OutboxWriter
+from gateway.mqtt.topics import Topics, is_journalled, publication
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, ECHO, VIEWER_SAYS
+from gateway.mqtt.ways import Ways
+from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo
 from gateway.relay.desk import Desk
 
 
@@ -71,7 +63,6 @@ async def run(
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
-    events = Unheard()
     keys = Keyring(settings.beside(settings.remote.keys))
     epochs = Epochs(settings.state.dir / "epoch")
     box = machine(importlib.metadata.version("camera-gateway"))
@@ -86,38 +77,66 @@ async def run(
     )
     sources = CameraSources(settings, secrets, clock)
     fleet = Fleet(standing.running.site, source=sources, viewers=desk.viewers, clock=clock)
+    outbox = Outbox(
+        OutboxWriter(OutboxStore(settings.state.dir / "outbox.db"), clock=clock),
+        topics=topics,
+        epochs=epochs,
+        boot=box.boot,
+        ready=lambda: link.pump(),
+        clock=clock,
+    )
+    broker = broker_of(settings, secrets, standing.running.broker)
+    certificates = Certificates(
+        broker.tls, events=outbox, renew=lambda why: link.renew(why), clock=clock
+    )
+    ways = Ways(
+        *ways_of(broker, settings),
+        met=certificates.met,
+        renew=lambda why: link.renew(why),
+        clock=clock,
+    )
     link = Link(
-        broker_of(settings, secrets, standing.running.broker),
+        ways,
         client_id=settings.gateway.id,
         subscriptions=topics.inbox,
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
         greet=lambda: chain(
-            reporter.greeting(), voice.greeting(), stocktaking.greeting(), commands.greeting()
+            reporter.greeting(),
+            voice.greeting(),
+            stocktaking.greeting(),
+            watch.alarms.greeting(),
+            commands.desk.greeting(),
         ),
         farewell=lambda: reporter.farewell(),
         clock=clock,
+        outbox=outbox,
+        events=outbox,
+        journalled=is_journalled,
+        echo=lambda: publication(ECHO, topics.echo, echo(epochs.stamp())),
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
-    voice = Voice(topics, standing, bus=link, events=events, stamp=epochs.stamp, clock=clock)
+    voice = Voice(topics, standing, bus=link, events=outbox, stamp=epochs.stamp, clock=clock)
     configuration = Configuration(
         standing,
         judge=Judge(settings, secrets, verify=lambda tree: keys.verify(tree, "cfg")),
         disk=disk,
-        hands=Putting(settings, secrets, topics, fleet, sources, desk, link, clock).hands,
+        hands=Putting(settings, secrets, topics, fleet, sources, desk, link, ways, clock).hands,
         voice=voice,
-        events=events,
+        events=outbox,
         clock=clock,
     )
-    receivers: dict[Channel, Receiver] = {
-        VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
-        CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
-        CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
-        COMMAND: lambda place, letter: commands.deliver(place, letter),
-        BROADCAST: lambda place, letter: centre.deliver(place, letter),
-        CENTRE_STATE: lambda place, letter: centre.deliver(place, letter),
-    }
-    inbox = Inbox(topics, receivers, strange=Strangers(topics, events, clock).tell, clock=clock)
+    inbox = Inbox(
+        topics,
+        {
+            VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
+            CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
+            CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
+            **receivers_of(lambda: commands),
+        },
+        strange=strange(outbox, clock),
+        clock=clock,
+    )
     stocktaking = Stocktaking(
         topics,
         sources=sources_known(settings, lambda: fleet.site, box),
@@ -128,6 +147,20 @@ async def run(
         store=StockStore(settings.state.dir),
         epochs=epochs,
         bus=link,
+        clock=clock,
+        events=outbox,
+    )
+    watch = watch_over(
+        settings,
+        version=box.version,
+        topics=topics,
+        fleet=fleet,
+        stocktaking=stocktaking,
+        link=link,
+        certificates=certificates,
+        configuration=standing.report,
+        epochs=epochs,
+        outbox=outbox,
         clock=clock,
     )
     reporter = Reporter(
@@ -142,81 +175,48 @@ async def run(
         snapshots=fleet.snapshots,
         relay=desk.sample,
         link=lambda: link.sample,
-        host=Host(settings.state.dir),
+        host=lambda: watch.host.sample,
         bus=link,
         clock=clock,
-        standing=lambda: Standing(digests={"cfg": standing.sha, **stocktaking.digests()}),
-        heard=lambda: centre.online,
+        standing=lambda: Standing(
+            {"cfg": standing.sha, **stocktaking.digests()}, outbox.standing(), certificates.own()
+        ),
+        heard=lambda: commands.centre.online,
     )
-
-    def resend(sections: Iterable[str]) -> None:
-        asked = tuple(sections)
-        for again in reporter.again(asked):
-            link.post(again)
-        stocktaking.resend(asked)
-
-    centre = Centre(topics, resend=resend, clock=clock)
-    commands = command_desk(
+    commands = commanding_of(
         settings,
         secrets,
-        Rooms(
-            site=lambda: fleet.site,
-            viewers=desk.viewers,
-            restart=fleet.restart,
-            resend=resend,
-            photograph=no_photograph,
-            verify=lambda signed: keys.verify(signed, "cmd"),
-        ),
-        own=topics,
-        stamp=epochs.stamp,
-        bus=link,
-        events=events,
+        topics=topics,
+        keys=keys,
+        fleet=fleet,
+        viewers=desk.viewers,
+        photograph=no_photograph,
+        reporter=reporter,
+        stocktaking=stocktaking,
+        alarms=watch.alarms.greeting,
         boot=box.boot,
+        epochs=epochs,
+        bus=link,
+        events=outbox,
         clock=clock,
     )
     heap = Heap(ctypes.CDLL(None), clock=clock)
-    await _live(
+    await live(
+        outbox,
         link,
+        ways,
         clock,
-        signalling.run,
-        desk.run,
-        fleet.run,
-        reporter.run,
-        heap.run,
-        stocktaking.run,
-        configuration.run,
-        centre.run,
-        commands.run,
+        (
+            signalling.run,
+            desk.run,
+            fleet.run,
+            reporter.run,
+            heap.run,
+            stocktaking.run,
+            certificates.run,
+            ways.run,
+            configuration.run,
+            *watch.components,
+            *commands.components,
+        ),
     )
-
-
-async def _live(
-    link: Link, clock: Clock, *components: Callable[[], Coroutine[None, None, None]]
-) -> None:
-    """Run *components* and, around them, the link: it is there before they are, and after."""
-    async with asyncio.TaskGroup() as outside:
-        linking = outside.create_task(_linked(link, clock), name="link")
-        async with asyncio.TaskGroup() as inside:
-            for run_component in (*components, Systemd(os.environ, clock=clock).run):
-                name = run_component.__qualname__.split(".")[0].lower()
-                inside.create_task(run_component(), name=name)
-        linking.cancel()
-
-
-async def _linked(link: Link, clock: Clock) -> None:
-    """Keep *link*; when it has to go elsewhere, at once and not after a pause."""
-    while True:
-        link.turned.clear()
-        async with asyncio.TaskGroup() as group:
-            holding = group.create_task(
-                supervise(link.run, name="broker", clock=clock, delays=delays), name="broker"
-            )
-            await link.turned.wait()
-            holding.cancel()
-
-
-class Unheard:
-    """`gateway.ports.Events` that nobody listens to."""
-
-    def record(self, event: Event) -> None:
-        """Forget *event*."""

@@ -32,6 +32,8 @@ PATTERNS = {
     r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
     r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",
     r"^[0-9+][0-9 .-]{2,30}$": "a telephone number: digits, spaces, dots and -",
+    r"^/(site|broker)(/[^/\s]{1,64}){0,6}$": "a place, e.g. /site/cameras/*/enabled",
+    r"^-----BEGIN CERTIFICATE-----\n": "certificates in PEM form",
     r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$": "secret: and a name, e.g. secret:nvr1",
 }
 """What the patterns of `gateway.model` allow, in words."""

@@ -77,6 +77,22 @@ def _written(folder: Path, authorities: str) -> Path:
     return path
 
 
+def ways_of(broker: BrokerAddress, settings: Settings) -> tuple[BrokerAddress, ...]:
+    """Return *broker*, and the second way to it if *settings* name one."""
+    second = settings.broker.second
+    if second is None:
+        return (broker,)
+    return broker, BrokerAddress(
+        host=second.host or broker.host,
+        port=second.port or 443,
+        tls=broker.tls,
+        username=broker.username,
+        password=broker.password,
+        transport=second.transport or "websockets",
+        path=second.path,
+    )
+
+
 def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
     """Yield the STUN and TURN servers of *settings*. Raises as `broker_of`."""
     for index, server in enumerate(settings.webrtc.ice):

@@ -22,7 +22,8 @@ from gateway.ingest.rtsp.client import RtspClient
 from gateway.ingest.rtsp.exchange import Account
 from gateway.ingest.rtsp.ledger import LoginLedger
 from gateway.model.errors import GatewayError
-from gateway.model.reasons import WORDING, Reason, Wording
+from gateway.model.reasons import Reason, Wording
+from gateway.model.wording import WORDING
 from gateway.ports import Clock
 
 FIRST_PACKET_S = 5.0

@@ -8,12 +8,13 @@ from gateway.agent.desired.gate import until_well, working
 from gateway.agent.desired.trial import Hands
 from gateway.agent.desired.wanted import Wanted
 from gateway.agent.fleet import Fleet
-from gateway.agent.parts import CameraSources, broker_of
+from gateway.agent.parts import CameraSources, broker_of, ways_of
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
 from gateway.mqtt.link import Link
 from gateway.mqtt.reach import reach
 from gateway.mqtt.topics import Topics
+from gateway.mqtt.ways import Ways
 from gateway.ports import Clock
 from gateway.relay.desk import Desk
 
@@ -32,6 +33,7 @@ class Putting:
     sources: CameraSources
     desk: Desk
     link: Link
+    ways: Ways
     clock: Clock
 
     @property
@@ -53,7 +55,8 @@ class Putting:
         for config in wanted.site.cameras:
             if config.id in ended:
                 self.sources.forgive(config)
-        self.link.turn_to(broker_of(self.settings, self.secrets, wanted.broker))
+        broker = broker_of(self.settings, self.secrets, wanted.broker)
+        self.ways.turn_to(*ways_of(broker, self.settings))
         return ended
 
     async def reach(self, wanted: Wanted) -> None:
@@ -71,7 +74,7 @@ class Putting:
         return await until_well(
             before,
             snapshots=self.fleet.snapshots,
-            connected=lambda: self.link.connected and not self.link.turned.is_set(),
+            connected=lambda: self.link.connected and not self.ways.turned.is_set(),
             percent=percent,
             within_s=max(remote.gate_s, remote.connect_s),
             clock=self.clock,

@@ -8,11 +8,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
-from gateway.health.host import Host
 from gateway.health.report import counts_of, health_of, visible_change
 from gateway.model.health import (
     CameraHealth,
     CameraSnapshot,
+    HostSample,
     LinkSample,
     Machine,
     RelaySample,
@@ -52,7 +52,7 @@ class Reporter:
         snapshots: Returns the cameras as they are now.
         relay: Returns what the viewers take now.
         link: Returns how the link fares.
-        host: The machine.
+        host: Returns the newest look at the machine.
         bus: Takes the reports.
         clock: Monotonic.
         standing: Returns what a birth says beside that, e.g. the inventory's digests.
@@ -71,7 +71,7 @@ class Reporter:
         snapshots: Callable[[], tuple[CameraSnapshot, ...]],
         relay: Callable[[], RelaySample],
         link: Callable[[], LinkSample],
-        host: Host,
+        host: Callable[[], HostSample],
         bus: Bus,
         clock: Clock,
         standing: Callable[[], wire_site.Standing] = wire_site.Standing,
@@ -190,7 +190,7 @@ class Reporter:
     def _report(self) -> Iterator[Publication]:
         cameras = self._health()
         site = SiteHealth(
-            host=self._host.sample(self._clock.now()),
+            host=self._host(),
             link=self._link(),
             relay=self._relay(),
             cameras=counts_of(cameras),

@@ -17,19 +17,24 @@ from pydantic import (
     Field,
     PlainValidator,
     PrivateAttr,
-    StringConstraints,
-    ValidationError,
-    model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_core import PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from gateway.agent.logs import LogFormat, LogLevel
+from gateway.agent.settings_alarms import Alarms
+from gateway.agent.settings_broker import Broker, Port
 from gateway.agent.settings_commands import Commands
 from gateway.agent.settings_inventory import Inventory
+from gateway.agent.settings_metrics import Metrics
 from gateway.agent.settings_remote import Remote
-from gateway.model.config import Document, SecretRef
-from gateway.model.names import GatewayId, ProvinceCode, is_loopback
+from gateway.agent.settings_webrtc import WebRtc
+from gateway.model.config import Document
+from gateway.model.names import GatewayId, ProvinceCode
 
 DEFAULT_FILE = Path("/etc/camera-gateway/gateway.toml")
 ENV_PREFIX = "CAMERA_GATEWAY__"
@@ -43,8 +48,6 @@ def _network(given: object) -> IPv4Network | IPv6Network:
 
 
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[^\s/@]+$")]
 
 
 class Identity(Document):
@@ -60,71 +63,6 @@ class Identity(Document):
     id: GatewayId
     province: ProvinceCode
     province_scheme: Literal["vn-2025", "vn-2020"] = "vn-2025"
-
-
-class Tls(Document):
-    """``[broker.tls]``: PEM files by which the broker is known, and by which it knows us.
-
-    Attributes:
-        ca: Of the authority that signed the broker's certificate. None: the system's.
-        cert: Our certificate.
-        key: Its private key.
-    """
-
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-
-    @model_validator(mode="after")
-    def _pairs_certificate_and_key(self) -> Self:
-        if (self.cert is None) != (self.key is None):
-            raise PydanticCustomError("tls", "cert and key belong together: give both or neither")
-        return self
-
-
-class Broker(Document):
-    """``[broker]``: the MQTT 5 broker of the centre.
-
-    Attributes:
-        host: Name or address.
-        port: None: 8883 with TLS, 1883 without; websockets: 443 and 80.
-        transport: ``websockets`` for lines where only HTTPS passes.
-        path: Of the websocket.
-        username: For brokers that ask for one.
-        password: The secret that goes with it, ``"secret:broker"``.
-        tls: None: plain text, which is only allowed inside this machine.
-    """
-
-    host: HostName
-    port: Port | None = None
-    transport: Literal["tcp", "websockets"] = "tcp"
-    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=200)] = "/mqtt"
-    username: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    password: SecretRef | None = None
-    tls: Tls | None = None
-
-    @property
-    def port_in_force(self) -> int:
-        """The port to connect to."""
-        if self.port is not None:
-            return self.port
-        if self.transport == "websockets":
-            return 80 if self.tls is None else 443
-        return 1883 if self.tls is None else 8883
-
-    @model_validator(mode="after")
-    def _is_safe(self) -> Self:
-        mistakes = []
-        if self.tls is None and not is_loopback(self.host):
-            message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
-            error = PydanticCustomError("plain_broker", message)
-            mistakes.append(InitErrorDetails(type=error, loc=("host",), input=self.host))
-        if self.password is not None and self.username is None:
-            error = PydanticCustomError("incomplete", "a password needs a username beside it")
-            mistakes.append(InitErrorDetails(type=error, loc=("username",), input=None))
-        if mistakes:
-            raise ValidationError.from_exception_data("broker", mistakes)
-        return self
 
 
 class State(Document):
@@ -150,35 +88,6 @@ class Reach(Document):
 
     networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=64)]
     ports: Annotated[tuple[Port, ...], Field(max_length=64)] = ()
-
-
-class IceServerSettings(Document):
-    """``[[webrtc.ice]]``: a STUN or TURN server for viewers who bring none.
-
-    Attributes:
-        urls: ``stun:``, ``turn:`` or ``turns:``.
-        username: For TURN.
-        credential: The secret that goes with it.
-    """
-
-    urls: Annotated[
-        tuple[Annotated[str, StringConstraints(pattern=r"^(stun|turns?):[^\s@/]+$")], ...],
-        Field(min_length=1, max_length=8),
-    ]
-    username: Annotated[str, Field(min_length=1, max_length=256)] | None = None
-    credential: SecretRef | None = None
-
-
-class WebRtc(Document):
-    """``[webrtc]``: how viewers are reached.
-
-    Attributes:
-        ice: STUN and TURN servers; none by default, never a public one.
-        relay_only: Whether only relayed candidates may be used.
-    """
-
-    ice: Annotated[tuple[IceServerSettings, ...], Field(max_length=8)] = ()
-    relay_only: bool = False
 
 
 class Log(Document):
@@ -211,6 +120,8 @@ class Settings(BaseSettings):
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
     commands: Commands = Commands()
+    alarms: Alarms = Alarms()
+    metrics: Metrics = Metrics()
     remote: Remote = Remote()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())

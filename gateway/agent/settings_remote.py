@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from gateway.model.document import Document
 
 Place = Annotated[
-    str, StringConstraints(pattern=r"^(/(site|broker)(/[^/\s]{1,64}){0,6})$", max_length=400)
+    str, StringConstraints(pattern=r"^/(site|broker)(/[^/\s]{1,64}){0,6}$", max_length=400)
 ]
 
 

@@ -100,6 +100,10 @@ class Stocktaking:
         """Return what explains that *camera* is gone: see `gateway.inventory.graph`."""
         return self._taken.graph.upstream(camera)
 
+    def recorders(self) -> frozenset[str]:
+        """Return the names of the recorders that cameras are pulled from."""
+        return self._taken.graph.recorders
+
     def greeting(self) -> Iterator[Publication]:
         """What is said on a connection: everything on the first, then only what is asked for."""
         if not self._greeted:

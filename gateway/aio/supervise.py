@@ -77,7 +77,7 @@ async def supervise(
             error = TransientError(Reason.STALLED, "ended without a reason")
         if clock.now() - started_s >= STEADY_S:
             schedule, tell = delays(), log.warning
-        again_in_s = max(next(schedule), error.pause_s)
+        again_in_s = min(max(next(schedule), error.pause_s), error.longest_s)
         if witness is not None:
             witness.failed(error, again_in_s)
         tell(

@@ -15,8 +15,8 @@ from pydantic_core import to_json
 from gateway.console.views import BrokerView, SiteView
 from gateway.model.config import Document
 from gateway.model.names import CameraId, GatewayId, Profile, SessionId
-from gateway.model.reasons import WORDING
 from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Refusal, RemoteCandidate
+from gateway.model.wording import WORDING
 
 TEXT_BYTES = 49_152
 """Largest message of a browser; an offer of Chromium has about 6 kB."""

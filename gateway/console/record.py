@@ -10,12 +10,16 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from gateway.console.views import SiteState
+from gateway.model.alarm import Alarm, Severity
 from gateway.model.health import CameraHealth, State
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_site import Birth, BirthCamera, Presence
 
 STALE_S = 180.0
 """How old health may be: three messages missed, and the expiry of the contract."""
+
+MOST_ALARMS = 1024
+"""As many as a gateway can have, and as many keys as are remembered of one."""
 
 MOST_CAMERAS = 512
 """As many as a birth may list."""
@@ -31,6 +35,15 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardAlarm:
+    """One alarm, with the stamp it came under and since when it stands, on our monotonic clock."""
+
+    alarm: Alarm
+    stamp: Stamp
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Everything held about one site. Times are our monotonic clock.
 
@@ -42,6 +55,7 @@ class Record:
         birth: The newest by epoch and number.
         heard_s: When something was last said that tells about now.
         cameras: Health by camera id, the newest by stamp.
+        alarms: By key, the newest by stamp; cleared ones too, so that an older raise is known.
     """
 
     province: str
@@ -51,6 +65,7 @@ class Record:
     birth: Birth | None = None
     heard_s: float | None = None
     cameras: Mapping[str, Heard] = field(default_factory=lambda: MappingProxyType({}))
+    alarms: Mapping[str, HeardAlarm] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_presence(self, presence: Presence, said_s: float | None, *, live: bool) -> Record:
         """Return the record after *presence*, said at *said_s* if that is known.
@@ -97,6 +112,30 @@ class Record:
                 cameras[health.id] = Heard(health, stamp, at_s)
         return replace(self, cameras=MappingProxyType(cameras)).with_word(at_s)
 
+    def with_alarm(self, stamp: Stamp, alarm: Alarm, at_s: float) -> Record:
+        """Return the record after *alarm*, said at *at_s*; what is older than held is left out."""
+        held = self.alarms.get(alarm.key)
+        if held is not None and _order(stamp) < _order(held.stamp):
+            return self
+        if held is None and len(self.alarms) >= MOST_ALARMS:
+            return self
+        since_s = at_s - max(0, stamp.time_ms - alarm.since_ms) / 1000
+        alarms = {**self.alarms, alarm.key: HeardAlarm(alarm, stamp, since_s)}
+        return replace(self, alarms=MappingProxyType(alarms))
+
+    def open_alarms(self) -> tuple[HeardAlarm, ...]:
+        """The alarms that stand, the worst and oldest first.
+
+        One of an earlier connection counts for nothing: each begins with all that stand.
+        """
+        epoch = self.presence.epoch if self.presence is not None else 0
+        standing = (
+            each for each in self.alarms.values() if each.alarm.raised and each.stamp.epoch >= epoch
+        )
+        return tuple(
+            sorted(standing, key=lambda each: (_WORST.index(each.alarm.severity), each.since_s))
+        )
+
     def with_word(self, at_s: float) -> Record:
         """Return the record after the site has said anything about itself at *at_s*."""
         return replace(self, heard_s=max(at_s, self.heard_s or at_s))
@@ -126,6 +165,9 @@ class Record:
         """All that is judged by age; another value at another time means a change to show."""
         cameras = (self.camera_state(key, now_s) for key in sorted(self.cameras))
         return (self.state(now_s), *cameras)
+
+
+_WORST: tuple[Severity, ...] = ("critical", "major", "minor", "warning")
 
 
 def _order(stamp: Stamp) -> tuple[int, int]:

@@ -5,15 +5,17 @@ Takes what arrives on ``cgw/v1/+/+/up/#`` except signalling. Does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.console.provinces import PROVINCES
 from gateway.console.record import STALE_S, Record
-from gateway.console.views import CameraView, SiteView
+from gateway.console.views import AlarmView, CameraView, SiteView
 from gateway.mqtt.topics import Place
-from gateway.mqtt.tree import BIRTH, CAMERA_STATE, CAMERAS_HEALTH, PRESENCE, SITE_HEALTH
+from gateway.mqtt.tree import ALARM, BIRTH, CAMERA_STATE, CAMERAS_HEALTH, PRESENCE, SITE_HEALTH
 from gateway.mqtt.wire import Stamp
+from gateway.mqtt.wire_alarm import read_alarm
 from gateway.mqtt.wire_health import read_camera_state, read_cameras_health, read_site_health
 from gateway.mqtt.wire_site import read_birth, read_presence
 from gateway.ports import Clock, Letter
@@ -72,10 +74,9 @@ class Register:
             if len(self._records) >= MOST_SITES or not letter.payload:
                 return None
             record = Record(place.province, place.gateway)
-        elif record.province != place.province:
-            if record.state(self._clock.now()) == "on":
-                return None  # one name in two provinces: the one we hear stays
-            record = replace(record, province=place.province)
+        elif record.province != place.province and record.state(self._clock.now()) == "on":
+            return None  # one name in two provinces: the one we hear stays
+        record = replace(record, province=place.province)
         if not letter.payload:
             return self._forget(place)
         after = self._read(record, place, letter)
@@ -84,9 +85,11 @@ class Register:
         now_s = self._clock.now()
         self._records[place.gateway] = after
         self._shown[place.gateway] = after.judgement(now_s)
-        if place.camera is None or after.state(now_s) != record.state(now_s):
-            return Change(place.gateway)
-        return Change(place.gateway, frozenset({place.camera}))
+        if place.channel is ALARM:
+            return Change(place.gateway, frozenset())
+        turned = after.state(now_s) != record.state(now_s)
+        told = None if turned or place.camera is None else frozenset({place.camera})
+        return Change(place.gateway, told)
 
     def aged(self) -> tuple[Change, ...]:
         """Return what has changed by nothing but time since the last look."""
@@ -123,7 +126,26 @@ class Register:
             version=record.birth.version if record.birth else "",
             ids=tuple(each.id for each in listed),
             cams=tuple(self._camera(record, each.id, each.name, each.location) for each in told),
+            alarms=tuple(self._alarms(record)),
         )
+
+    def _alarms(self, record: Record) -> Iterator[AlarmView]:
+        """Yield what stands and is not explained; of what stands nowhere nothing is explained."""
+        standing = record.open_alarms()
+        keys = {each.alarm.key for each in standing}
+        explained = Counter(each.alarm.parent for each in standing)
+        for each in standing:
+            alarm = each.alarm
+            if alarm.parent not in keys:
+                yield AlarmView(
+                    key=alarm.key,
+                    sev=alarm.severity,
+                    reason=alarm.cause,
+                    since_ms=self._wall_of(each.since_s),
+                    args=alarm.arguments,
+                    flap=alarm.flapping,
+                    explains=explained[alarm.key],
+                )
 
     def _camera(self, record: Record, camera: str, name: str, location: str) -> CameraView:
         heard = record.cameras.get(camera)
@@ -173,6 +195,11 @@ class Register:
                 stamp, one = read_camera_state(payload, kind)
                 at_s = self._said_s(stamp.time_ms, live=live)
                 return record if at_s is None else record.with_cameras(stamp, (one,), at_s)
+            case channel if channel is ALARM:
+                stamp, alarm = read_alarm(payload, kind)
+                return record.with_alarm(
+                    stamp, alarm, self._said_s(stamp.time_ms, live=live) or now_s
+                )
         return record
 
     def _said_s(self, time_ms: int | None, *, live: bool) -> float | None:

@@ -6,9 +6,11 @@ by its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.model.alarm import Argument, Severity
 from gateway.model.health import State
 from gateway.model.reasons import Reason
 
@@ -54,6 +56,29 @@ class CameraView:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmView:
+    """One open alarm on the page.
+
+    Attributes:
+        key: E.g. ``cam.c07.down``.
+        sev: How bad.
+        reason: Why; the page has its sentence and what to do.
+        since_ms: Since when it stands.
+        args: What the sentence is about: a camera, a recorder, a value.
+        flap: Whether it comes and goes.
+        explains: How many other open alarms it explains.
+    """
+
+    key: str
+    sev: Severity
+    reason: Reason
+    since_ms: int | None
+    args: Mapping[str, Argument]
+    flap: bool
+    explains: int
+
+
+@dataclass(frozen=True, slots=True)
 class SiteView:
     """One site on the page.
 
@@ -69,6 +94,7 @@ class SiteView:
         version: Of its program.
         ids: All its cameras, in its order.
         cams: Those of them that are told this time.
+        alarms: Open alarms that nothing explains, the worst first.
     """
 
     gw: str
@@ -82,6 +108,7 @@ class SiteView:
     version: str
     ids: tuple[str, ...]
     cams: tuple[CameraView, ...]
+    alarms: tuple[AlarmView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

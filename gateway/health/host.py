@@ -1,13 +1,13 @@
 """One look at the machine we run on; the only home of psutil.
 
-Nothing here raises or waits: what cannot be learnt is None. Rates are since the last look.
+Nothing here raises: what cannot be learnt is None. Rates are since the last look.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
+import resource
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,29 +15,15 @@ from typing import TypeVar
 
 import psutil
 
+from gateway.health.board import throttling
+from gateway.health.disk import TrialWrite
+from gateway.health.kernel_clock import KernelClock, kernel_clock
 from gateway.model.health import HostSample, Machine
 
 MIB = 2**20
-_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
 _SENSORS = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal", "acpitz")
-_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
-_UNSYNCED_BIT = 0x0040  # STA_UNSYNC
 
 T = TypeVar("T")
-
-
-class _Timex(ctypes.Structure):
-    """struct timex of adjtimex(2), as far as we read it."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_char * 256),
-    )
 
 
 class Host:
@@ -51,26 +37,37 @@ class Host:
     def __init__(self, folder: Path, root: Path = Path("/")) -> None:
         self._folder = folder
         self._root = root
+        self._trial = TrialWrite(folder)
         self._process = psutil.Process()
         self._traffic: tuple[str, float, int, int] | None = None
         psutil.cpu_percent(None)  # the first answer of psutil means nothing
 
     def sample(self, now_s: float) -> HostSample:
-        """Look. Takes about a millisecond; *now_s* is monotonic."""
+        """Look; *now_s* is monotonic.
+
+        Takes about a millisecond, and up to some seconds when the card or the firmware hangs:
+        not for the loop.
+        """
         interface, sent_kbps, received_kbps = self._network(now_s)
-        synced, error_ms = _known(_clock) or (None, None)
+        clock = _known(kernel_clock) or KernelClock()
         return HostSample(
             uptime_s=_known(self._uptime_s),
             cpu_percent=_known(lambda: psutil.cpu_percent(None)),
             load=_known(os.getloadavg),
             temperature_c=_known(_temperature_c),
-            throttled=_known(self._throttled),
+            throttled=_known(lambda: throttling(self._root)),
             memory_percent=_known(lambda: psutil.virtual_memory().percent),
             rss_mib=_known(lambda: self._process.memory_info().rss / MIB),
             disk_percent=_known(lambda: psutil.disk_usage(str(self._folder)).percent),
             disk_read_only=_known(lambda: bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)),
-            clock_synced=synced,
-            clock_error_ms=error_ms,
+            disk_error=self._trial.error(now_s),
+            written_mib=_known(lambda: self._process.io_counters().write_bytes / MIB),
+            descriptors=_known(self._process.num_fds),
+            descriptors_limit=_known(lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+            clock_source=clock.source,
+            clock_offset_ms=clock.offset_ms,
+            clock_synced=clock.synced,
+            clock_error_ms=clock.error_ms,
             interface=interface,
             sent_kbps=sent_kbps,
             received_kbps=received_kbps,
@@ -78,10 +75,6 @@ class Host:
 
     def _uptime_s(self) -> float:
         return float((self._root / "proc/uptime").read_text().split()[0])
-
-    def _throttled(self) -> int | None:
-        path = self._root / _THROTTLED.relative_to("/")
-        return int(path.read_text(), 16) if path.exists() else None
 
     def _network(self, now_s: float) -> tuple[str | None, float | None, float | None]:
         interface = _known(self._default_interface)
@@ -138,13 +131,3 @@ def _temperature_c() -> float | None:
         reading.current for name in _SENSORS for reading in sensors.get(name, ()) if reading.current
     ]
     return max(readings, default=None)
-
-
-def _clock() -> tuple[bool, int]:
-    """Ask the kernel, which whoever sets the clock tells (adjtimex(2), reading only)."""
-    timex = _Timex()
-    state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
-    if state < 0:
-        raise OSError(ctypes.get_errno(), "adjtimex")
-    synced = state != _TIME_ERROR and not timex.status & _UNSYNCED_BIT
-    return synced, int(timex.esterror / 1000)

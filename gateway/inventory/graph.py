@@ -35,6 +35,11 @@ class Graph:
         self._recorders = recorders
         self._nearer: dict[str, Mapping[str, str]] = {}
 
+    @property
+    def recorders(self) -> frozenset[str]:
+        """The names of those that cameras are pulled from."""
+        return frozenset(self._recorders.values())
+
     def upstream(self, camera: str) -> tuple[str, ...]:
         """Return what explains that *camera* is gone, the nearest first; empty: nothing known."""
         recorder = self._recorders.get(camera)

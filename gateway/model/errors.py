@@ -47,11 +47,21 @@ class TransientError(GatewayError):
     Attributes:
         pause_s: Never try again sooner than this, however short the backoff (a recorder that
             says 453 holds its sessions for a minute).
+        longest_s: Nor later than this, however long the backoff (a clock that is set, or a file
+            that is replaced, mends it at once).
     """
 
-    def __init__(self, reason: Reason, detail: str, *, pause_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        pause_s: float = 0.0,
+        longest_s: float = float("inf"),
+    ) -> None:
         super().__init__(reason, detail)
         self.pause_s = pause_s
+        self.longest_s = longest_s
 
 
 class PermanentError(GatewayError):

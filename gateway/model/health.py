@@ -118,7 +118,13 @@ class HostSample:
         memory_percent: Used, of what there is.
         rss_mib: Of this process.
         disk_percent: Used, of the file system of the state folder.
-        disk_read_only: Whether that file system refuses writes.
+        disk_read_only: Whether that file system is mounted read-only.
+        disk_error: How the last trial write there failed, e.g. ``ENOSPC``; empty: it did not.
+        written_mib: By this process since it started.
+        descriptors: Open files and sockets of this process.
+        descriptors_limit: How many it may have.
+        clock_source: Who disciplines the wall clock, as far as the kernel knows.
+        clock_offset_ms: How far the kernel still has to move it.
         clock_synced: Whether the kernel holds the wall clock to be synchronised.
         clock_error_ms: The kernel's estimate of how wrong the wall clock may be.
         interface: Network interface of the default route.
@@ -135,6 +141,12 @@ class HostSample:
     rss_mib: float | None = None
     disk_percent: float | None = None
     disk_read_only: bool | None = None
+    disk_error: str | None = None
+    written_mib: float | None = None
+    descriptors: int | None = None
+    descriptors_limit: int | None = None
+    clock_source: Literal["ntp", "pps", "free"] | None = None
+    clock_offset_ms: float | None = None
     clock_synced: bool | None = None
     clock_error_ms: int | None = None
     interface: str | None = None
@@ -151,12 +163,16 @@ class LinkSample:
         waiting: Publications not yet acknowledged or not yet sent.
         dropped: Publications dropped because we were offline or the window was full.
         refused: Publications the broker or our own size limit refused.
+        oldest_s: Age of the oldest event that the broker does not have; None: it has them all.
+        rtt_ms: The newest round trip to the broker; None: not known.
     """
 
     connects: int = 0
     waiting: int = 0
     dropped: int = 0
     refused: int = 0
+    oldest_s: float | None = None
+    rtt_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The closed list of reasons an operator may see, in Vietnamese and English.
+"""The closed list of reasons an operator may see.
 
-Codes travel; sentences are chosen where they are shown. Vietnamese is NFC.
+Codes travel; the sentences, Vietnamese and English, stand in `gateway.model.wording`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,20 @@ class Reason(StrEnum):
     CONFIG_REJECTED = "CONFIG_REJECTED"
     OFFER_INVALID = "OFFER_INVALID"
     VIEWER_GONE = "VIEWER_GONE"
+    OVERHEATED = "OVERHEATED"
+    THROTTLED = "THROTTLED"
+    UNDERVOLTAGE = "UNDERVOLTAGE"
+    CPU_BUSY = "CPU_BUSY"
+    MEMORY_LOW = "MEMORY_LOW"
+    DISK_NEARLY_FULL = "DISK_NEARLY_FULL"
+    DESCRIPTORS_LOW = "DESCRIPTORS_LOW"
+    CLOCK_UNSYNCED = "CLOCK_UNSYNCED"
+    CLOCK_OFF = "CLOCK_OFF"
+    RECORDER_DOWN = "RECORDER_DOWN"
+    PARENT_DOWN = "PARENT_DOWN"
+    FLAPPING = "FLAPPING"
+    CERT_ENDS_SOON = "CERT_ENDS_SOON"
+    ROLLED_BACK = "ROLLED_BACK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,171 +75,3 @@ class Wording:
     en: str
     vi_todo: str = ""
     en_todo: str = ""
-
-
-WORDING: dict[Reason, Wording] = {
-    Reason.OK: Wording("Trực tuyến", "Online"),
-    Reason.IDLE: Wording("Sẵn sàng, chưa có lượt xem", "Ready, nobody is watching"),
-    Reason.CONNECTING: Wording("Đang kết nối", "Connecting"),
-    Reason.AUTH_FAILED: Wording(
-        "Sai tài khoản hoặc mật khẩu camera",
-        "The camera refuses the user or the password",
-        "Kiểm tra tài khoản trên đầu ghi rồi gửi lại cấu hình; hệ thống không thử dồn dập để "
-        "tránh bị khoá.",
-        "Check the account on the recorder and send the configuration again; we do not keep "
-        "trying, so as not to be locked out.",
-    ),
-    Reason.NOT_FOUND: Wording(
-        "Không tìm thấy kênh",
-        "No such channel",
-        "Kiểm tra số kênh và đường dẫn RTSP theo mẫu của hãng.",
-        "Check the channel number and the RTSP path against the maker's template.",
-    ),
-    Reason.BUSY_SESSIONS: Wording(
-        "Đầu ghi hết phiên xem",
-        "The recorder has no session left",
-        "Đóng bớt phần mềm đang xem trên đầu ghi hoặc tăng giới hạn phiên.",
-        "Close other viewers of this recorder or raise its session limit.",
-    ),
-    Reason.REFUSED: Wording(
-        "Camera từ chối kết nối",
-        "The camera refuses the connection",
-        "Kiểm tra cổng RTSP và dịch vụ RTSP đã bật trên camera.",
-        "Check the RTSP port, and that RTSP is switched on in the camera.",
-    ),
-    Reason.UNREACHABLE: Wording(
-        "Không tới được camera",
-        "The camera cannot be reached",
-        "Kiểm tra nguồn điện, cáp mạng và địa chỉ IP của camera.",
-        "Check the camera's power, cable and IP address.",
-    ),
-    Reason.DNS_FAILED: Wording(
-        "Không phân giải được tên máy",
-        "The host name cannot be resolved",
-        "Dùng địa chỉ IP hoặc kiểm tra máy chủ DNS.",
-        "Use the IP address, or check the DNS server.",
-    ),
-    Reason.TIMEOUT: Wording(
-        "Camera không trả lời kịp",
-        "The camera does not answer in time",
-        "Kiểm tra tải của đầu ghi và đường truyền nội bộ.",
-        "Check the recorder's load and the local network.",
-    ),
-    Reason.STALLED: Wording(
-        "Mất tín hiệu camera, đang kết nối lại",
-        "The picture has stopped, connecting again",
-        "Nếu kéo dài, khởi động lại camera.",
-        "If it lasts, restart the camera.",
-    ),
-    Reason.CORRUPT: Wording(
-        "Dữ liệu camera bị lỗi",
-        "The camera's data is damaged",
-        "Kiểm tra cáp và phiên bản phần mềm của camera.",
-        "Check the cable and the camera's firmware.",
-    ),
-    Reason.UNSUPPORTED_CODEC: Wording(
-        "Không hỗ trợ chuẩn nén này",
-        "This codec is not supported here",
-        "Đặt luồng phụ của camera về H.264, không B-frame, tắt Smart Codec.",
-        "Set the camera's sub-stream to H.264 without B-frames, smart codec off.",
-    ),
-    Reason.UNSUPPORTED_TRANSPORT: Wording(
-        "Camera không hỗ trợ cách truyền đã chọn",
-        "The camera does not offer the chosen transport",
-        "Đổi cách truyền RTSP (TCP hoặc UDP) trong cấu hình.",
-        "Change the RTSP transport (TCP or UDP) in the configuration.",
-    ),
-    Reason.KEYFRAME_STARVED: Wording(
-        "Chờ khung hình chính",
-        "Waiting for a keyframe",
-        "Tắt Smart Codec và đặt khoảng khung hình chính từ 1 đến 2 giây.",
-        "Switch the smart codec off and set a keyframe interval of 1 to 2 seconds.",
-    ),
-    Reason.CLOCK_JUMP: Wording("Đồng hồ luồng nhảy", "The stream's clock jumped"),
-    Reason.REDIRECT_REFUSED: Wording(
-        "Camera chuyển hướng sang máy khác, đã từ chối",
-        "The camera redirects to another host; refused",
-        "Kiểm tra camera có bị can thiệp; khai báo đúng địa chỉ nếu việc chuyển hướng là chủ ý.",
-        "Check whether the camera was tampered with; configure the real address if it is meant.",
-    ),
-    Reason.POLICY_DENIED: Wording(
-        "Địa chỉ không thuộc mạng camera được phép",
-        "The address is outside the permitted camera networks",
-        "Sửa địa chỉ camera, hoặc khai báo dải mạng trong tệp cấu hình tại chỗ.",
-        "Correct the camera's address, or list its network in the local settings file.",
-    ),
-    Reason.PAUSED_BY_CONFIG: Wording("Tạm dừng theo cấu hình", "Paused by configuration"),
-    Reason.OVERLOADED: Wording(
-        "Quá giới hạn lượt xem",
-        "The viewing limit is reached",
-        "Đóng bớt lượt xem hoặc tăng giới hạn của điểm.",
-        "Close some viewers or raise the site's limit.",
-    ),
-    Reason.UPLINK_DOWN: Wording(
-        "Mất đường truyền lên trung tâm",
-        "The line to the centre is down",
-        "Kiểm tra đường truyền Internet hoặc kênh thuê riêng.",
-        "Check the Internet line or the leased line.",
-    ),
-    Reason.TURN_DOWN: Wording(
-        "Máy chủ chuyển tiếp không trả lời",
-        "The TURN server does not answer",
-        "Kiểm tra máy chủ TURN tại trung tâm.",
-        "Check the centre's TURN server.",
-    ),
-    Reason.TLS_FAILED: Wording(
-        "Không lập được kết nối bảo mật",
-        "The secure connection fails",
-        "Kiểm tra chứng thư gốc và tên máy chủ.",
-        "Check the CA certificate and the server's name.",
-    ),
-    Reason.TLS_EXPIRED: Wording(
-        "Chứng thư hết hạn",
-        "A certificate has expired",
-        "Gia hạn chứng thư.",
-        "Renew the certificate.",
-    ),
-    Reason.TLS_NOT_YET_VALID: Wording(
-        "Chứng thư chưa có hiệu lực",
-        "A certificate is not valid yet",
-        "Kiểm tra đồng hồ của thiết bị.",
-        "Check this machine's clock.",
-    ),
-    Reason.NOT_AUTHORISED: Wording(
-        "Trung tâm từ chối thiết bị này",
-        "The centre does not accept this gateway",
-        "Kiểm tra tài khoản hoặc chứng thư của thiết bị.",
-        "Check this gateway's account or certificate.",
-    ),
-    Reason.DUPLICATE_IDENTITY: Wording(
-        "Hai thiết bị dùng chung một danh tính",
-        "Two machines use one identity",
-        "Tìm và tắt thiết bị bị sao chép thẻ nhớ.",
-        "Find and switch off the machine with the copied card.",
-    ),
-    Reason.DISK_FULL: Wording(
-        "Hết dung lượng lưu trữ",
-        "The disk is full",
-        "Dọn bớt dữ liệu hoặc thay thẻ nhớ.",
-        "Free some space or replace the card.",
-    ),
-    Reason.DISK_READONLY: Wording(
-        "Thẻ nhớ chuyển sang chỉ đọc",
-        "The card has become read-only",
-        "Thay thẻ nhớ.",
-        "Replace the card.",
-    ),
-    Reason.CONFIG_REJECTED: Wording(
-        "Cấu hình bị từ chối",
-        "The configuration is rejected",
-        "Sửa các mục được nêu rồi gửi lại.",
-        "Correct what is listed and send it again.",
-    ),
-    Reason.OFFER_INVALID: Wording(
-        "Yêu cầu xem không hợp lệ",
-        "The viewing request is not valid",
-        "Tải lại trang rồi thử lại.",
-        "Reload the page and try again.",
-    ),
-    Reason.VIEWER_GONE: Wording("Người xem đã rời đi", "The viewer has left"),
-}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -20,8 +21,11 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.names import is_loopback
 from gateway.model.reasons import Reason
 
-RETRY_FILES_S = 30.0
+RETRY_FILES_S, RETRY_FILES_MOST_S = 30.0, 45.0
 """How soon changed certificate files are looked at again."""
+
+RETRY_CLOCK_S, RETRY_CLOCK_MOST_S = 8.0, 12.0
+"""How soon it is looked whether the clock has been set: ours or the broker's may be behind."""
 
 
 class Tls(Document):
@@ -104,32 +108,85 @@ def context_of(tls: Tls) -> ssl.SSLContext:
             context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_passphrase)
     except OSError as error:  # ssl.SSLError is one
         detail = f"certificate files cannot be used: {error.strerror or error}"
-        raise BrokerUnavailable(Reason.TLS_FAILED, detail, pause_s=RETRY_FILES_S) from None
+        raise certificate_fault(Reason.TLS_FAILED, detail) from None
     return context
 
 
-def own_certificate_fault(tls: Tls | None, now: dt.datetime) -> BrokerUnavailable | None:
-    """Return what is wrong with the dates of our own certificate at *now*, if anything.
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What matters of a certificate.
 
-    A broker that refuses a certificate says little; this says which date it is about.
+    Attributes:
+        serial: Hexadecimal.
+        begins_ms: Its first moment, UTC.
+        ends_ms: Its last.
     """
+
+    serial: str
+    begins_ms: int
+    ends_ms: int
+
+    @property
+    def begins(self) -> str:
+        """Its first moment, e.g. ``2026-05-01T00:00:00Z``."""
+        return _written(self.begins_ms)
+
+    @property
+    def ends(self) -> str:
+        """Its last moment."""
+        return _written(self.ends_ms)
+
+
+def paper_of(der: bytes) -> Paper | None:
+    """Return what matters of a certificate in DER; None if it is none."""
+    try:
+        return _paper(x509.load_der_x509_certificate(der))
+    except ValueError:
+        return None
+
+
+def own_paper(tls: Tls | None) -> Paper | None:
+    """Return what matters of our own certificate, if there is one. Reads a file."""
     if tls is None or tls.cert_file is None:
         return None
     try:
-        certificate = x509.load_pem_x509_certificate(tls.cert_file.read_bytes())
+        return _paper(x509.load_pem_x509_certificate(tls.cert_file.read_bytes()))
     except (OSError, ValueError):
         return None
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if now > ends:
-        reason, detail = Reason.TLS_EXPIRED, f"our certificate ended {ends:%Y-%m-%d %H:%M} UTC"
-    elif now < begins:
-        reason, detail = (
-            Reason.TLS_NOT_YET_VALID,
-            f"our certificate begins {begins:%Y-%m-%d %H:%M} UTC",
-        )
-    else:
+
+
+def own_certificate_fault(tls: Tls | None, wall_ms: int) -> BrokerUnavailable | None:
+    """Return what is wrong with the dates of our own certificate at *wall_ms*, if anything.
+
+    A broker that refuses a certificate says little; this says which date it is about.
+    """
+    paper = own_paper(tls)
+    if paper is None or paper.begins_ms <= wall_ms <= paper.ends_ms:
         return None
-    return BrokerUnavailable(reason, detail, pause_s=RETRY_FILES_S)
+    if wall_ms > paper.ends_ms:
+        return certificate_fault(Reason.TLS_EXPIRED, f"our certificate ended {paper.ends}")
+    return certificate_fault(Reason.TLS_NOT_YET_VALID, f"our certificate begins {paper.begins}")
+
+
+def certificate_fault(reason: Reason, detail: str) -> BrokerUnavailable:
+    """Return the error for certificates that do not do: another file or another clock will."""
+    pause_s, longest_s = RETRY_FILES_S, RETRY_FILES_MOST_S
+    if reason is Reason.TLS_NOT_YET_VALID:
+        pause_s, longest_s = RETRY_CLOCK_S, RETRY_CLOCK_MOST_S
+    return BrokerUnavailable(reason, detail, pause_s=pause_s, longest_s=longest_s)
+
+
+def _paper(certificate: x509.Certificate) -> Paper:
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return Paper(f"{certificate.serial_number:x}", _ms(begins), _ms(ends))
+
+
+def _ms(moment: dt.datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _written(moment_ms: int) -> str:
+    return f"{dt.datetime.fromtimestamp(moment_ms / 1000, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _no_passphrase() -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import Tls, own_certificate_fault
+from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.link_words import taken_over
 
 SOON_S, SUSPICIOUS = 60.0, 3
@@ -20,7 +19,7 @@ def not_accepted(error: BrokerUnavailable, tls: Tls | None) -> BrokerUnavailable
     """Return the better explanation, if the dates of our own certificate are one."""
     if error.reason not in _UNEXPLAINED:
         return error
-    return own_certificate_fault(tls, dt.datetime.now(dt.UTC)) or error
+    return own_certificate_fault(tls, now_ms()) or error
 
 
 class Suspicion:

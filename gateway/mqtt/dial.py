@@ -10,11 +10,12 @@ import asyncio
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.broker import RETRY_FILES_S, BrokerAddress, context_of
+from gateway.mqtt.broker import BrokerAddress, certificate_fault, context_of
 
 LOOKUP_S = 5.0
 """A resolver that takes longer is as good as dead."""
@@ -22,28 +23,61 @@ LOOKUP_S = 5.0
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 
 Endpoint = tuple[socket.AddressFamily, tuple[str, int]]
+Look = Callable[[str, int], list[Endpoint]]
+
+
+def _addresses(host: str, port: int) -> list[Endpoint]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
 
 
 class Dialler:
-    """Opens connections to one broker; remembers where it was when its name still resolved."""
+    """Opens connections to one broker; remembers where it was when its name still resolved.
 
-    def __init__(self, address: BrokerAddress) -> None:
+    Args:
+        address: The broker.
+        met: Told of its certificate, in DER, after each TLS handshake.
+        look: Asks the resolver, on a thread of its own, for however long that takes.
+        lookup_s: Shorter in tests.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        met: Callable[[bytes], None] = lambda _: None,
+        look: Look = _addresses,
+        lookup_s: float = LOOKUP_S,
+    ) -> None:
         self._address = address
+        self._met = met
+        self._look = look
+        self._lookup_s = lookup_s
         self._known: list[Endpoint] = []
 
-    async def dial(self) -> socket.socket:
+    async def dial(self, *, within_s: float) -> socket.socket:
         """Return a connected, non-blocking socket, the TLS handshake done. The caller closes it.
 
         Raises:
             BrokerUnavailable: Says which step failed.
         """
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._dialled()
+        except TimeoutError:
+            detail = f"no way to {self._address} within {within_s:.0f} s"
+            raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
+
+    async def _dialled(self) -> socket.socket:
         context = None
         if self._address.tls is not None:
             context = await asyncio.to_thread(context_of, self._address.tls)
         plain = await self._connected()
         if context is None:
             return plain
-        return await _secured(plain, context, self._address.host)
+        secure = await _secured(plain, context, self._address.host)
+        self._met(secure.getpeercert(binary_form=True) or b"")
+        return secure
 
     async def _connected(self) -> socket.socket:
         refused = BrokerUnavailable(Reason.DNS_FAILED, f"{self._address.host} has no address")
@@ -65,8 +99,9 @@ class Dialler:
 
     async def _endpoints(self) -> list[Endpoint]:
         try:
-            async with asyncio.timeout(LOOKUP_S):
-                self._known = await _looked_up(self._address.host, self._address.port)
+            async with asyncio.timeout(self._lookup_s):
+                address = self._address
+                self._known = await _looked_up(self._look, address.host, address.port)
         except (OSError, UnicodeError) as error:
             if not self._known:
                 detail = f"{self._address.host}: {error or 'no answer from the resolver'}"
@@ -74,7 +109,7 @@ class Dialler:
         return self._known
 
 
-async def _looked_up(host: str, port: int) -> list[Endpoint]:
+async def _looked_up(resolve: Look, host: str, port: int) -> list[Endpoint]:
     """Look *host* up on a thread of its own; when cancelled, the thread is left to its fate.
 
     The loop's own executor would be waited for at exit, and a dead resolver takes a minute.
@@ -94,10 +129,7 @@ async def _looked_up(host: str, port: int) -> list[Endpoint]:
         endpoints: list[Endpoint] = []
         failure: OSError | UnicodeError | None = None
         try:
-            for family, _, _, _, sockaddr in socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM
-            ):
-                endpoints.append((family, (str(sockaddr[0]), port)))
+            endpoints = resolve(host, port)
         except (OSError, UnicodeError) as error:
             failure = error
         with suppress(RuntimeError):  # the loop is gone, and nobody waits
@@ -154,12 +186,12 @@ def tls_fault(error: OSError) -> BrokerUnavailable:
         reasons = {_EXPIRED: Reason.TLS_EXPIRED, _NOT_YET_VALID: Reason.TLS_NOT_YET_VALID}
         reason = reasons.get(error.verify_code, Reason.TLS_FAILED)
         detail = f"the broker's certificate: {error.verify_message}"
-        return BrokerUnavailable(reason, detail, pause_s=RETRY_FILES_S)
+        return certificate_fault(reason, detail)
     if not isinstance(error, ssl.SSLError):
         return BrokerUnavailable(Reason.TLS_FAILED, f"broken in the TLS handshake: {error}")
     said = (error.reason or str(error)).lower().replace("_", " ")
     reason = Reason.TLS_EXPIRED if "expired" in said else Reason.TLS_FAILED
-    return BrokerUnavailable(reason, f"TLS: {said}", pause_s=RETRY_FILES_S)
+    return certificate_fault(reason, f"TLS: {said}")
 
 
 def _unreachable(address: BrokerAddress, error: OSError) -> BrokerUnavailable:

@@ -14,21 +14,21 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
-import structlog
-
-from gateway.aio.tally import Tally
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.health import LinkSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.diagnosis import Suspicion, not_accepted
-from gateway.mqtt.dial import Dialler
 from gateway.mqtt.link_client import made
+from gateway.mqtt.link_echo import EVERY_S, WITHIN_S, Echo
 from gateway.mqtt.link_session import Session
-from gateway.mqtt.window import Window
-from gateway.mqtt.wire import PAYLOAD_BYTES
-from gateway.ports import Clock, Letter, Publication
+from gateway.mqtt.link_traffic import Traffic
+from gateway.mqtt.link_trail import Trail
+from gateway.mqtt.ways import Ways
+from gateway.mqtt.window import Supply
+from gateway.ports import Clock, Events, Letter, Publication
 
 KEEPALIVE_S = 20.0
 """A ping after so much silence; its answer must come within half of it again, so that a dead
@@ -46,8 +46,6 @@ WILL_DELAY_S = 20
 TICK_S = 1.0
 """How often silence is looked at."""
 
-log = structlog.get_logger(__name__)
-
 
 def delays(first: float = 1.0, ceiling: float = 120.0) -> Iterator[float]:
     """Yield pauses between connections: doubling to *ceiling*, each ±50 % at random.
@@ -64,7 +62,7 @@ class Link:
     """`gateway.ports.Bus` over one broker.
 
     Args:
-        address: The broker.
+        ways: Where the broker is.
         client_id: The gateway's id, for ever the same: the broker's session hangs on it.
         subscriptions: Filters, subscribed to with QoS 1 on each connection.
         deliver: Called with each letter, in order, on the event loop.
@@ -73,13 +71,16 @@ class Link:
         greet: Makes what is published first on each connection; called on the event loop.
         farewell: Makes the last word before we leave.
         clock: Monotonic.
-        keepalive_s: Shorter in tests.
-        will_delay_s: How long the broker holds the will back; shorter in tests.
+        keepalive_s: Shorter in tests, as *will_delay_s*: how long the will is held back.
+        outbox: Gives what outlives a connection; None: there is nothing.
+        events: Is told how connections fare; None: it is only logged.
+        journalled: Whether letters of a topic wait for `acknowledge`; no other does.
+        echo: Makes what we say to ourselves, at the pace *echo_s*; None: nothing.
     """
 
     def __init__(
         self,
-        address: BrokerAddress,
+        ways: BrokerAddress | Ways,
         *,
         client_id: str,
         subscriptions: Iterable[str],
@@ -90,8 +91,13 @@ class Link:
         farewell: Callable[[], Publication] | None = None,
         keepalive_s: float = KEEPALIVE_S,
         will_delay_s: int = WILL_DELAY_S,
+        outbox: Supply | None = None,
+        events: Events | None = None,
+        journalled: Callable[[str], bool] = lambda _: False,
+        echo: Callable[[], Publication] | None = None,
+        echo_s: tuple[float, float] = (EVERY_S, WITHIN_S),
     ) -> None:
-        self._address = address
+        self._ways = ways if isinstance(ways, Ways) else Ways(ways, clock=clock)
         self._client_id = client_id
         self._subscriptions = tuple(subscriptions)
         self._deliver = deliver
@@ -100,51 +106,40 @@ class Link:
         self._farewell = farewell
         self._keepalive_s = keepalive_s
         self._will_delay_s = will_delay_s
-        self._dialler = Dialler(address)
-        self._window = Window()
-        self._session: Session | None = None
+        self._journalled = journalled
         self._clock = clock
-        self.turned = asyncio.Event()
-        """Set when the next connection has to go to another broker than this one."""
-        self._connects = 0
+        self._anew = ""
         self._suspicion = Suspicion()
-        self._dropped = Tally("broker", "publication dropped", clock=clock)
-        self._refused = Tally("broker", "publication refused", clock=clock)
-        self._overflowed = Tally("broker", "letter dropped", clock=clock)
+        self._trail = Trail(events, clock)
+        self._echo = Echo(echo, clock=clock, deaf=self._trail.deaf, paces_s=echo_s)
+        self._traffic = Traffic(outbox, self._trail, taken=self._echo.acknowledged)
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted us and our subscriptions, and not left since."""
-        return self._session is not None
+        return self._traffic.session is not None
 
     @property
     def sample(self) -> LinkSample:
         """How the link fares."""
+        trail, traffic, rtt_ms = self._trail, self._traffic, self._echo.rtt_ms
         return LinkSample(
-            connects=self._connects,
-            waiting=self._window.waiting,
-            dropped=self._dropped.total,
-            refused=self._refused.total,
+            trail.connects, traffic.waiting, trail.dropped, trail.refused, traffic.oldest_s, rtt_ms
         )
 
     def post(self, publication: Publication) -> None:
         """Hand over *publication*: see `gateway.ports.Bus`."""
-        if publication.path == "direct" and self._session is None:
-            self._dropped.add(publication.topic)
-        elif len(publication.payload) > PAYLOAD_BYTES:
-            self._refused.add(f"{publication.topic}: {len(publication.payload)} bytes")
-        elif not self._window.offer(publication):
-            self._dropped.add(publication.topic)
-        self._pump()
+        self._traffic.post(publication)
 
     def acknowledge(self, letter: Letter) -> None:
         """Let the broker forget *letter*: see `gateway.ports.Bus`."""
+        connection, number = letter.receipt or (0, 0)
+        if self._traffic.session is not None and connection == self._trail.connects:
+            self._traffic.session.acknowledge(number)
 
-    def turn_to(self, address: BrokerAddress) -> None:
-        """Go to the broker at *address* from the next connection on; `turned` asks for one."""
-        if address != self._address:
-            self._address, self._dialler = address, Dialler(address)
-            self.turned.set()
+    def pump(self) -> None:
+        """Send what may be sent now: there is something new in the outbox."""
+        self._traffic.pump()
 
     async def run(self) -> None:
         """Hold one connection until it breaks. When cancelled, say farewell and disconnect.
@@ -153,55 +148,71 @@ class Link:
             BrokerUnavailable: Always, unless cancelled.
         """
         try:
-            async with asyncio.timeout(CONNECT_S):
-                session = await self._connected()
-        except TimeoutError:
-            detail = f"{self._address} took more than {CONNECT_S:.0f} s to accept us"
-            raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
+            session = await self._accepted()
         except BrokerUnavailable as error:
-            raise not_accepted(error, self._address.tls) from None
+            self._trail.failed(error)
+            self._ways.failed()
+            raise
         accepted_s = self._clock.now()
         try:
             self._begin(session)
             await self._serve(session)
         except BrokerUnavailable as error:
             lasted_s = self._clock.now() - accepted_s
-            raise self._suspicion.judge(error, hung_up=session.hung_up, lasted_s=lasted_s) from None
+            known = self._suspicion.judge(error, hung_up=session.hung_up, lasted_s=lasted_s)
+            self._trail.down(known)
+            self._ways.ended(lasted_s)
+            raise known from None
         except asyncio.CancelledError:
-            await self._leave(session)
+            await self._leave(session, None if self._farewell is None else self._farewell())
             raise
         finally:
-            self._session = None
-            self._settle(session)
+            self._traffic.end(session)
             session.close()
-            if lost := self._window.broken():
-                self._dropped.add("connection lost", lost)
 
-    async def _connected(self) -> Session:
+    def renew(self, why: str) -> None:
+        """Make the connection anew, soon; nobody is told that we were away."""
+        self._anew = why
+        if self._traffic.session is not None:
+            self._traffic.session.stirred.set()
+
+    async def _accepted(self) -> Session:
+        address = self._ways.address
+        self._anew = ""  # whatever was to be taken up is taken up now
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                return await self._connected(address)
+        except TimeoutError:
+            detail = f"{address} took more than {CONNECT_S:.0f} s to accept us"
+            raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
+        except BrokerUnavailable as error:
+            raise not_accepted(error, address.tls) from None
+
+    async def _connected(self, address: BrokerAddress) -> Session:
         will = None if self._will is None else await asyncio.to_thread(self._will)
         client = made(
-            self._address,
+            address,
             client_id=self._client_id,
             will=will,
             keepalive_s=self._keepalive_s,
             will_delay_s=self._will_delay_s,
         )
-        session = Session(self._address, client, keepalive_s=self._keepalive_s)
+        session = Session(address, client, keepalive_s=self._keepalive_s)
         try:
-            await session.open(await self._dialler.dial(), self._subscriptions)
+            line = await self._ways.dialler.dial(within_s=CONNECT_S)
+            await session.open(line, self._subscriptions)
         except BaseException:
             session.close()
             raise
         return session
 
     def _begin(self, session: Session) -> None:
-        self._connects += 1
-        log.info("connected", broker=str(self._address), connects=self._connects)
         for publication in self._greet():
-            if not self._window.offer(publication):
-                self._dropped.add(publication.topic)
-        self._session = session
-        self._pump()
+            self._traffic.offer(publication)
+        self._traffic.begin(session)
+        self._trail.up(str(self._ways.address))
+        self._echo.began()
+        self._traffic.pump()
 
     async def _serve(self, session: Session) -> None:
         while True:
@@ -210,34 +221,27 @@ class Link:
                     await session.stirred.wait()
             session.stirred.clear()
             while session.letters:
-                self._deliver(session.letters.popleft())
-            self._settle(session)
+                self._hand_over(session, *session.letters.popleft())
+            self._traffic.settle(session)
             session.check()
-            self._pump()
+            if self._anew:
+                await self._leave(session, None)
+                raise BrokerUnavailable(Reason.CONNECTING, self._anew)
+            if (said := self._echo.next()) is not None:
+                self._traffic.offer(said)
+            self._traffic.pump()
 
-    def _pump(self) -> None:
-        """Hand paho what it may have. Called whenever something was posted or settled."""
-        session = self._session
-        if session is None:
-            return
-        while (publication := self._window.next(session.receive_maximum)) is not None:
-            if session.fits(publication):
-                self._window.sent(session.publish(publication), publication)
-            else:
-                self._refused.add(f"{publication.topic}: larger than the broker takes")
+    def _hand_over(self, session: Session, number: int, letter: Letter) -> None:
+        if self._echo.heard(letter):
+            session.acknowledge(number)
+        elif number and self._journalled(letter.topic):
+            self._deliver(replace(letter, receipt=(self._trail.connects, number)))
+        else:
+            self._deliver(letter)
+            session.acknowledge(number)
 
-    def _settle(self, session: Session) -> None:
-        while session.settled:
-            number, refusal = session.settled.popleft()
-            publication = self._window.settled(number)
-            if refusal is not None and publication is not None:
-                self._refused.add(f"{publication.topic}: {refusal}")
-        if session.overflowed:
-            self._overflowed.add("", session.overflowed)
-            session.overflowed = 0
-
-    async def _leave(self, session: Session) -> None:
-        self._session = None  # nothing may follow the farewell
+    async def _leave(self, session: Session, farewell: Publication | None) -> None:
+        self._traffic.session = None  # nothing may follow the farewell
         with suppress(TimeoutError, BrokerUnavailable):
             async with asyncio.timeout(FAREWELL_S):
-                await session.leave(None if self._farewell is None else self._farewell())
+                await session.leave(farewell)

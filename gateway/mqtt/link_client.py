@@ -68,6 +68,7 @@ def made(
         client_id=client_id,
         protocol=paho.MQTTv5,
         reconnect_on_failure=False,
+        manual_ack=True,
     )
     if address.username is not None:
         password = address.password

@@ -88,6 +88,12 @@ def parse(topic: str) -> Place | None:
     return None
 
 
+def is_journalled(topic: str) -> bool:
+    """Whether a message on *topic* is acknowledged only once it has been noted on the disk."""
+    place = parse(topic)
+    return place is not None and place.channel.journalled
+
+
 @dataclass(frozen=True, slots=True)
 class Topics:
     """The topics of one gateway."""
@@ -198,7 +204,7 @@ def publication(
         qos=channel.qos,
         retain=channel.retain,
         expiry_s=channel.expiry_s if expiry_s is None else expiry_s,
-        path="conflated" if channel.path == "conflated" else "direct",
+        path=channel.path,
         content_type=content_type,
         properties={"sv": channel.schema},
     )

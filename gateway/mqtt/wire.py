@@ -71,10 +71,22 @@ class Stamp:
     number: int
 
 
+def packed(tree: Mapping[str, object]) -> bytes:
+    """Return *tree*, of which little is known, as JSON. Raises MessageRejected: it is none."""
+    try:
+        return _written(tree)
+    except (TypeError, ValueError, RecursionError) as error:
+        refuse("json.type", f"cannot be written as JSON: {type(error).__name__}")
+
+
+def _written(tree: Mapping[str, object]) -> bytes:
+    text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="replace")
+
+
 def seal(tree: Mapping[str, object]) -> tuple[str, bytes]:
     """Return content type and payload of *tree*; compressed when that pays."""
-    text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    payload = text.encode(errors="replace")
+    payload = _written(tree)
     if len(payload) <= COMPRESS_ABOVE_BYTES:
         return PLAIN, payload
     return COMPRESSED, zlib.compress(payload)

@@ -45,7 +45,17 @@ CommandId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 Actor = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Section = Literal[
-    "presence", "birth", "health", "state", "site", "nvr", "cams", "net", "ioc", "contacts"
+    "presence",
+    "birth",
+    "health",
+    "state",
+    "alarms",
+    "site",
+    "nvr",
+    "cams",
+    "net",
+    "ioc",
+    "contacts",
 ]
 Sections = Annotated[tuple[Section, ...], Field(min_length=1, max_length=16)]
 

@@ -22,6 +22,8 @@ from gateway.mqtt.wire_site import Sealed
 _SITE = {
     "host": {
         "up": "uptime_s",
+        "clk.src": "clock_source",
+        "clk.off_ms": "clock_offset_ms",
         "clk.sync": "clock_synced",
         "clk.err_ms": "clock_error_ms",
         "cpu.p": "cpu_percent",
@@ -31,7 +33,11 @@ _SITE = {
         "mem.p": "memory_percent",
         "mem.rss": "rss_mib",
         "disk.p": "disk_percent",
-        "disk.ro": "disk_read_only",
+        "disk.sd_ro": "disk_read_only",
+        "disk.err": "disk_error",
+        "disk.w_mb": "written_mib",
+        "fd.n": "descriptors",
+        "fd.max": "descriptors_limit",
         "net.if": "interface",
         "net.tx_kbps": "sent_kbps",
         "net.rx_kbps": "received_kbps",
@@ -39,8 +45,10 @@ _SITE = {
     "link": {
         "mqtt.rc": "connects",
         "mqtt.q": "waiting",
+        "mqtt.q_oldest_s": "oldest_s",
         "mqtt.drop": "dropped",
         "mqtt.ref": "refused",
+        "net.rtt_ms": "rtt_ms",
     },
     "relay": {"rtc.s": "sessions", "rtc.relay": "relayed", "rtc.kbps": "kbps"},
     "cameras": {

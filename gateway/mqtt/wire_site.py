@@ -192,6 +192,19 @@ def birth(
     )
 
 
+class Echo(WireDocument):
+    """What a gateway says to itself, to hear whether it comes back."""
+
+    time_ms: Annotated[Count, Field(alias="t")]
+    epoch: Annotated[Count, Field(alias="ep")]
+    number: Annotated[Count, Field(alias="n")]
+
+
+def echo(stamp: Stamp) -> Sealed:
+    """Something to hear again: no two are alike."""
+    return seal_document(Echo(time_ms=stamp.time_ms, epoch=stamp.epoch, number=stamp.number))
+
+
 def read_presence(payload: bytes, content_type: str) -> Presence:
     """Read a presence. Raises MessageRejected."""
     return open_sealed(Presence, payload, content_type)

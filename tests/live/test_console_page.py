@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, expect
 
+from gateway.console.server import wall_ms
+from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth
-from gateway.model.reasons import WORDING, Reason
+from gateway.model.reasons import Reason
+from gateway.model.wording import WORDING
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
 from tests.fixtures.console import PLACE, ScriptedGateway, opened, serving
@@ -59,6 +63,52 @@ async def test_a_broken_camera_says_why_and_what_to_do(
         "thử lại sau 2",
     ):
         await expect(row).to_contain_text(part)
+
+
+async def test_open_alarms_say_what_and_what_to_do(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """One for the recorder, with what it explains; gone from the page when it is cleared."""
+    gateway.online()
+    began_ms = wall_ms() - 94_000
+    recorder = Alarm(
+        key="nvr.nvr1.down",
+        id="1",
+        raised=True,
+        severity="critical",
+        since_ms=began_ms,
+        cause=Reason.RECORDER_DOWN,
+        arguments={"nvr": "nvr1", "cams": 2},
+    )
+    hot = replace(
+        recorder,
+        key="host.temp",
+        severity="major",
+        cause=Reason.OVERHEATED,
+        arguments={"value": 84.2},
+        flapping=True,
+    )
+    gateway.alarm(recorder)
+    gateway.alarm(replace(recorder, key="cam.c01.down", cause=Reason.TIMEOUT, parent=recorder.key))
+    gateway.alarm(hot)
+
+    first, second = (window.page.locator(".alarm").nth(number) for number in range(2))
+    await expect(window.page.locator(".alarm")).to_have_count(2)
+    for part in (
+        "Khẩn cấp",
+        "Đầu ghi nvr1: " + WORDING[Reason.RECORDER_DOWN].vi,
+        WORDING[Reason.RECORDER_DOWN].vi_todo,
+        "cách đây 1 phút",
+        "kéo theo 1 cảnh báo khác",
+    ):
+        await expect(first).to_contain_text(part)
+    fact = f"{WORDING[Reason.OVERHEATED].vi} ({WORDING[Reason.FLAPPING].vi})"
+    await expect(second).to_contain_text(f"Thiết bị tại điểm (84.2 °C): {fact}")
+    await window.page.get_by_role("button", name="English").click()
+    await expect(first).to_contain_text("Recorder nvr1: " + WORDING[Reason.RECORDER_DOWN].en)
+    gateway.alarm(replace(hot, raised=False))
+    await expect(window.page.locator(".alarm")).to_have_count(1)
+    assert window.complaints == []
 
 
 async def test_a_vanished_site_is_shown_and_a_late_will_is_not(

@@ -64,7 +64,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "pydantic_settings": ("agent/", "console/settings.py"),
     "pylibsrtp": ("relay/",),
     "rfc8785": ("agent/signing.py", "inventory/compare.py"),
-    "sqlite3": ("agent/commands/journal.py", "mqtt/outbox.py"),
+    "sqlite3": ("agent/commands/journal.py", "mqtt/outbox_store.py"),
     "ulid": ("mqtt/outbox.py", "mqtt/wire"),
     "threading": (
         "agent/commands/journal.py",
@@ -75,13 +75,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
 }
 """Each library at home, so that its names and errors end there."""
 
-WALL_CLOCK = (
-    "cli_config.py",
-    "mqtt/diagnosis.py",
-    "mqtt/epoch.py",
-    "relay/feedback.py",
-    "relay/session.py",
-)
+WALL_CLOCK = ("cli_config.py", "mqtt/epoch.py", "relay/feedback.py", "relay/session.py")
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
 PACED = (
@@ -90,9 +84,12 @@ PACED = (
     "agent/desired/gate.py",
     "console/server.py",
     "ingest/rtsp/upkeep.py",
+    "agent/alarms.py",
+    "agent/host_watch.py",
     "agent/reporter.py",
     "agent/stocktaking.py",
     "agent/systemd.py",
+    "mqtt/certificates.py",
 )
 """Whose business it is to sleep and do it again; everybody else waits for an event."""
 

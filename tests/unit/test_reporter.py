@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from gateway.agent.reporter import CALM_S, LOOK_S, SETTLE_S, Reporter
-from gateway.health.host import Host
-from gateway.model.health import CameraSnapshot, LinkSample, RelaySample
+from gateway.model.health import CameraSnapshot, HostSample, LinkSample, RelaySample
 from gateway.model.reasons import Reason
 from gateway.mqtt import wire_health, wire_site
 from gateway.mqtt.epoch import Epochs
@@ -67,7 +65,7 @@ class Ear:
 class Room:
     """A reporter with everything it needs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self.clock = Days()
         self.bus = Ear(self.clock)
         self.digests: dict[str, str] = {}
@@ -80,7 +78,7 @@ class Room:
             snapshots=lambda: self.clock.cameras,
             relay=RelaySample,
             link=LinkSample,
-            host=Host(folder),
+            host=HostSample,
             bus=self.bus,
             clock=self.clock,
             standing=lambda: wire_site.Standing(digests=self.digests),
@@ -95,9 +93,9 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
+def room() -> Room:
     """A reporter on its first connection, at second 1000."""
-    return Room(tmp_path)
+    return Room()
 
 
 def test_a_connection_begins_with_all_that_is_retained(room: Room) -> None:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from gateway.agent.documents import parse_toml
 from gateway.agent.loading import load_settings, policy_of
+from gateway.agent.parts import ways_of
 from gateway.agent.settings import Settings
 from gateway.model.errors import ConfigRejected
 from gateway.model.names import is_loopback
+from gateway.mqtt.broker import BrokerAddress, Tls
 
 SMALL = """
 [gateway]
@@ -135,6 +137,26 @@ def test_tls_lets_the_broker_be_anywhere(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, SMALL.replace("127.0.0.1", "mq.example") + "[broker.tls]\n")
 
     assert settings.broker.port_in_force == 8883
+
+
+def test_a_second_way_is_the_first_but_for_what_it_says(tmp_path: Path) -> None:
+    """An empty table is enough: the same host, by a websocket on port 443."""
+    secure = SMALL.replace("127.0.0.1", "mq.example") + "[broker.tls]\n"
+    settings = settings_of(tmp_path, secure + "[broker.second]\n")
+    broker = BrokerAddress(host="mq.example", port=8883, tls=Tls())
+
+    first, second = ways_of(broker, settings)
+
+    assert first is broker
+    assert (second.host, second.port, second.transport) == ("mq.example", 443, "websockets")
+    assert second.tls == broker.tls
+
+
+def test_a_second_way_is_no_way_round_tls(tmp_path: Path) -> None:
+    """Without TLS it leads nowhere but to this machine."""
+    text = SMALL + '[broker.second]\nhost = "10.1.1.1"\n'
+
+    assert faults_of(tmp_path, text) == {"/broker/second/host": "plain_broker"}
 
 
 def test_a_certificate_needs_its_key(tmp_path: Path) -> None:

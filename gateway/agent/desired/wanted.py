@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, ValidationError
 
 from gateway.agent.documents import faults_of, parse_site
-from gateway.agent.settings import HostName, Port, Settings
+from gateway.agent.settings import Settings
+from gateway.agent.settings_broker import HostName, Port
 from gateway.model.config import Document, SecretRef, SiteConfig
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.names import is_loopback

@@ -6,6 +6,8 @@ const OPEN_BY_ITSELF = 8;
 const PAINT_EVERY_MS = 200;
 const SITE_WORD = { on: "siteOn", off: "siteOff", unk: "siteUnk" };
 const CAM_WORD = { on: "camOn", deg: "camDeg", off: "camOff", unk: "camUnk" };
+const SEVERITY_WORD = { critical: "sevCritical", major: "sevMajor", minor: "sevMinor", warning: "sevWarning" };
+const MOST_ALARMS = 5;
 const BAD = new Set(["deg", "off"]);
 
 function make(tag, className, parent) {
@@ -22,6 +24,18 @@ function put(node, text) {
 
 function mark(node, name, value) {
   if (node.dataset[name] !== value) node.dataset[name] = value;
+}
+
+// What an alarm is about, in words: a camera by its name, a recorder or network device by its id.
+function subject(alarm, site) {
+  const { cam, nvr, node, value, days, ver } = alarm.args;
+  if (cam !== undefined) return site.cams.get(cam)?.name ?? cam;
+  if (nvr !== undefined) return say("recorder", { id: nvr });
+  if (node !== undefined) return say("networkDevice", { id: node });
+  if (days !== undefined) return say("certificate", { n: days });
+  if (ver !== undefined) return say("configuration", { n: ver });
+  const machine = alarm.key.startsWith("host.") ? say("machine") : "";
+  return value === undefined ? machine : `${machine} (${value} ${alarm.key === "host.temp" ? "°C" : "%"})`;
 }
 
 export class Board {
@@ -109,7 +123,7 @@ export class Board {
       let cameras = [...site.cams.values()];
       if (!whole) cameras = cameras.filter((camera) => fold(`${camera.name} ${camera.location} ${camera.id}`).includes(this.#query));
       if (this.#filter === "trouble") cameras = cameras.filter((camera) => BAD.has(camera.st));
-      const siteCounts = whole && (this.#filter === "all" || site.st === "off");
+      const siteCounts = whole && (this.#filter === "all" || site.st === "off" || site.alarms.length > 0);
       if (siteCounts || cameras.length) chosen.push({ site, cameras });
     }
     return chosen.sort((one, other) => collator.compare(one.site.name, other.site.name));
@@ -129,6 +143,7 @@ export class Board {
       line: make("span", "site-line", text),
       all: make("button", "watch-all", head),
       trouble: make("p", "site-trouble", element),
+      alarms: make("ul", "alarms", element),
       list: make("ul", "cameras", element),
       cameras: new Map(),
     };
@@ -154,10 +169,40 @@ export class Board {
     row.all.setAttribute("aria-label", say("watchAllOf", { name: site.name }));
     row.all.hidden = site.cams.size === 0;
     put(row.trouble, site.st === "on" ? "" : say("siteGone"));
+    this.#paintAlarms(row.alarms, site);
     const open = this.#opened.get(site.gw) ?? (shown <= OPEN_BY_ITSELF || this.#query !== "");
     row.toggle.setAttribute("aria-expanded", String(open));
     row.list.hidden = !open;
     this.#paintCameras(row, site, open ? cameras : []);
+  }
+
+  // Open alarms that nothing else explains, the worst first; a site in trouble has few of them.
+  #paintAlarms(list, site) {
+    const shown = site.st === "on" ? site.alarms.slice(0, MOST_ALARMS) : [];
+    while (list.children.length > shown.length) list.lastChild.remove();
+    for (const [index, alarm] of shown.entries()) {
+      const line = list.children[index] ?? this.#alarmLine(list);
+      const { fact, todo } = reason(alarm.reason);
+      mark(line, "key", alarm.key);
+      mark(line, "sev", alarm.sev);
+      const [head, text, since, advice] = line.children;
+      put(head, say(SEVERITY_WORD[alarm.sev]));
+      put(text, [subject(alarm, site), alarm.flap ? `${fact} (${reason("FLAPPING").fact})` : fact].filter(Boolean).join(": "));
+      const parts = [say("since", { time: timeText(alarm.since_ms), ago: agoText(alarm.since_ms) })];
+      if (alarm.explains) parts.push(say("explains", { n: alarm.explains }));
+      put(since, parts.join(" · "));
+      put(advice, todo);
+    }
+    list.hidden = shown.length === 0;
+    const more = site.st === "on" ? site.alarms.length - shown.length : 0;
+    if (more > 0) list.dataset.more = say("moreAlarms", { n: more });
+    else delete list.dataset.more;
+  }
+
+  #alarmLine(list) {
+    const line = make("li", "alarm", list);
+    for (const part of ["alarm-sev", "alarm-fact", "alarm-since", "alarm-todo"]) make("span", part, line);
+    return line;
   }
 
   #paintCameras(row, site, cameras) {

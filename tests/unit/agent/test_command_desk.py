@@ -14,7 +14,7 @@ import pytest
 from gateway.agent.commands.desk import REFUSALS, WAITING
 from gateway.agent.commands.work import AT_ONCE
 from gateway.agent.inbox import Inbox
-from gateway.agent.strangers import Strangers
+from gateway.agent.trail import strange
 from gateway.mqtt.topics import Topics
 from gateway.mqtt.tree import COMMAND
 from gateway.ports import Letter
@@ -236,16 +236,22 @@ async def test_a_command_on_another_gateways_topic_is_left_alone_and_told() -> N
     """The broker should have kept it away: it did not."""
     told, clock = Told(), FakeClock()
     received: list[Letter] = []
-    strange = Strangers(OWN, told, clock).tell
     inbox = Inbox(
-        OWN, {COMMAND: lambda _, each: received.append(each)}, strange=strange, clock=clock
+        OWN,
+        {COMMAND: lambda _, each: received.append(each)},
+        strange=strange(told, clock),
+        clock=clock,
     )
 
     for other in (Topics("79", "hcm-q1-02"), Topics("01", OWN.gateway)):
         inbox.deliver(Letter(other.command("dig"), letter().payload, response_topic=ANSWERS))
+        clock.time_s += 61
 
     assert received == []
-    assert [each.facts["for"] for each in told.events] == ["79/hcm-q1-02", "01/hcm-q1-01"]
+    assert [each.facts["topic"] for each in told.events] == [
+        "cgw/v1/79/hcm-q1-02/dn/cmd/dig",
+        "cgw/v1/01/hcm-q1-01/dn/cmd/dig",
+    ]
     assert {each.weight for each in told.events} == {"audit"}
 
 

@@ -21,17 +21,17 @@ def one_two_four() -> Iterator[float]:
 class Runs:
     """A component whose runs last as told and then fail; at the end it is refused."""
 
-    def __init__(self, clock: FakeClock, *lasts_s: float, pause_s: float = 0.0) -> None:
+    def __init__(self, clock: FakeClock, *lasts_s: float, **pauses: float) -> None:
         self._clock = clock
         self._lasts = iter(lasts_s)
-        self._pause_s = pause_s
+        self._pauses = pauses
 
     async def __call__(self) -> None:
         lasts_s = next(self._lasts, None)
         if lasts_s is None:
             raise REFUSED
         self._clock.time_s += lasts_s
-        raise SourceUnavailable(Reason.REFUSED, "refused", pause_s=self._pause_s)
+        raise SourceUnavailable(Reason.REFUSED, "refused", **self._pauses)
 
 
 async def test_pauses_grow_until_a_run_was_steady() -> None:
@@ -66,6 +66,18 @@ async def test_an_error_may_ask_for_a_longer_pause() -> None:
         await supervise(Runs(clock, 0.0, pause_s=30.0), name="cam", clock=clock)
 
     assert clock.slept == [30.0]
+
+
+async def test_an_error_may_ask_for_a_shorter_pause() -> None:
+    """What is mended by a clock that is set is looked at soon, however often it has failed."""
+    clock = FakeClock()
+
+    with pytest.raises(SourceRefused):
+        await supervise(
+            Runs(clock, 0.0, 0.0, 0.0, longest_s=2.0), name="b", clock=clock, delays=one_two_four
+        )
+
+    assert clock.slept == [1.0, 2.0, 2.0]
 
 
 async def test_a_bug_is_not_retried() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gateway.console.register import Change, Register
+from gateway.console.views import AlarmView
+from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth, CameraSnapshot, Machine, SiteHealth, State
 from gateway.model.reasons import Reason
-from gateway.mqtt import topics, wire_health, wire_site
+from gateway.mqtt import topics, wire_alarm, wire_health, wire_site
 from gateway.mqtt.topics import Topics, parse
 from gateway.mqtt.tree import Channel
 from gateway.mqtt.wire import Stamp
@@ -68,6 +70,15 @@ class Site:
     def camera(self, said: CameraHealth) -> Change | None:
         sealed = wire_health.camera_state(self.stamp(), said)
         return self.take(self.topics.camera_state(said.id), sealed)
+
+    def alarm(self, said: Alarm, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
+        sealed = wire_alarm.alarm(self.stamp(time_ms), said)
+        return self.take(self.topics.alarm(said.key), sealed, retain=retain)
+
+    def alarms(self) -> tuple[AlarmView, ...]:
+        view = self.register.view(Change(self.topics.gateway))
+        assert view is not None
+        return view.alarms
 
     def state(self) -> str:
         view = self.register.view(Change(self.topics.gateway))

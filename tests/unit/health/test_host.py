@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from gateway.health.board import UNDERVOLTAGE
+from gateway.health.disk import EVERY_S, TrialWrite
 from gateway.health.host import Host, machine
+from gateway.health.kernel_clock import KernelClock, Timex, understood
 from gateway.model.health import Machine
 
 
@@ -37,6 +42,86 @@ def test_throttling_bits_are_read_as_hexadecimal(tmp_path: Path) -> None:
     bits.write_text("50005\n")
 
     assert Host(tmp_path, root=tmp_path).sample(10.0).throttled == 0x50005
+
+
+def test_the_kernels_own_driver_tells_of_too_little_voltage(tmp_path: Path) -> None:
+    """On kernels without the firmware's file; it knows of no other bit."""
+    sensor = tmp_path / "sys/class/hwmon/hwmon2"
+    sensor.mkdir(parents=True)
+    (sensor / "name").write_text("rpi_volt\n")
+    (sensor / "in0_lcrit_alarm").write_text("1\n")
+
+    assert Host(tmp_path, root=tmp_path).sample(10.0).throttled == UNDERVOLTAGE
+
+
+@pytest.mark.parametrize(
+    ("answer", "bits"), [("throttled=0x50005", 0x50005), ("error=1", None), ("throttled=?", None)]
+)
+def test_the_firmware_is_asked_where_no_file_tells(
+    tmp_path: Path, answer: str, bits: int | None
+) -> None:
+    """By its own program; an answer that is none is unknown."""
+    program = tmp_path / "usr/bin/vcgencmd"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    program.chmod(0o755)
+
+    assert Host(tmp_path, root=tmp_path).sample(10.0).throttled == bits
+
+
+def test_what_this_process_holds_is_counted(tmp_path: Path) -> None:
+    """Its descriptors and what it has written."""
+    sample = Host(tmp_path).sample(10.0)
+
+    assert sample.descriptors is not None
+    assert sample.descriptors_limit is not None
+    assert 3 <= sample.descriptors <= sample.descriptors_limit
+    assert sample.written_mib is not None
+
+
+def test_a_trial_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    """It succeeds, and the folder is as it was."""
+    assert TrialWrite(tmp_path).error(0.0) == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_card_that_takes_nothing_is_named_and_tried_again_at_once(tmp_path: Path) -> None:
+    """A write that cannot be done has its errno's name; when it can be, it is well again."""
+    obstacle = tmp_path / ".trial"
+    obstacle.mkdir()
+    trial = TrialWrite(tmp_path)
+
+    broken = trial.error(0.0)
+    obstacle.rmdir()
+    mended = trial.error(1.0)
+
+    assert (broken, mended) == ("EISDIR", "")
+
+
+def test_a_well_card_is_tried_every_ten_minutes_only(tmp_path: Path) -> None:
+    """Looking after the card must not wear it."""
+    trial = TrialWrite(tmp_path)
+    trial.error(0.0)
+    (tmp_path / ".trial").mkdir()
+
+    assert [trial.error(EVERY_S - 1), trial.error(EVERY_S)] == ["", "EISDIR"]
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "clock"),
+    [
+        (0, 0x0001, KernelClock("ntp", synced=True, offset_ms=12.0, error_ms=3)),
+        (0, 0x2001, KernelClock("ntp", synced=True, offset_ms=0.012, error_ms=3)),
+        (0, 0x0007, KernelClock("pps", synced=True, offset_ms=12.0, error_ms=3)),
+        (5, 0x0001, KernelClock("free", synced=False, error_ms=3)),
+        (0, 0x0040, KernelClock("free", synced=False, error_ms=3)),
+    ],
+)
+def test_the_kernels_words_about_the_clock(state: int, status: int, clock: KernelClock) -> None:
+    """Micro- or nanoseconds by its status; nobody's clock has no offset."""
+    timex = Timex(offset=12_000, esterror=3_500, status=status)
+
+    assert understood(state, timex) == clock
 
 
 def test_rates_need_two_looks(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""The page of figures over HTTP on 127.0.0.1: one page, one method, for whoever is on this machine.
+
+So small that it needs no framework: a request is at most 4 kB and 5 s, the connection ends with
+the answer. A Host that is not this machine's is refused, or any web page could read the figures
+through the browser of somebody logged in here (DNS rebinding).
+
+Source: RFC 9110, RFC 9112.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import structlog
+
+from gateway.model.names import is_loopback
+
+REQUEST_BYTES = 4096
+"""Largest request; Prometheus sends some 300 bytes."""
+
+TURN_S = 5.0
+"""How long a connection may last."""
+
+MOST = 8
+"""Connections at once."""
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_END = b"\r\n\r\n"
+
+log = structlog.get_logger(__name__)
+
+
+class MetricsServer:
+    """Serves the page.
+
+    Args:
+        page: Makes it.
+        port: On 127.0.0.1; None: nothing is served.
+    """
+
+    def __init__(self, page: Callable[[], bytes], *, port: int | None) -> None:
+        self._page = page
+        self._port = port
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def run(self) -> None:
+        """Serve until cancelled; a port that is taken is said, and there is no page then."""
+        if self._port is None:
+            return
+        try:
+            server = await asyncio.start_server(
+                self._serve, "127.0.0.1", self._port, limit=REQUEST_BYTES
+            )
+        except OSError as error:
+            log.error("no metrics", port=self._port, detail=error.strerror)
+            return
+        log.info("metrics", url=f"http://127.0.0.1:{self._port}/metrics")
+        try:
+            async with server:
+                await server.serve_forever()
+        finally:
+            for writer in self._open:
+                writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._open) >= MOST:
+            writer.close()
+            return
+        self._open.add(writer)
+        try:
+            with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
+                async with asyncio.timeout(TURN_S):
+                    writer.write(await self._answered(reader))
+                    await writer.drain()
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answered(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            request = await reader.readuntil(_END)
+        except asyncio.LimitOverrunError:
+            return _spoken("431 Request Header Fields Too Large")
+        return answer(request, self._page)
+
+
+def answer(request: bytes, page: Callable[[], bytes]) -> bytes:
+    """Return what is answered to *request*, which ends with an empty line."""
+    head, *fields = request.removesuffix(_END).decode("latin-1").split("\r\n")
+    method, _, rest = head.partition(" ")
+    target, _, version = rest.partition(" ")
+    if not version.startswith("HTTP/1."):
+        return _spoken("400 Bad Request")
+    hosts = [value.strip() for name, _, value in map(_split, fields) if name.lower() == "host"]
+    if len(hosts) != 1 or not _is_this_machine(hosts[0]):
+        return _spoken("421 Misdirected Request")
+    if target.partition("?")[0] != "/metrics":
+        return _spoken("404 Not Found")
+    if method != "GET":
+        return _spoken("405 Method Not Allowed", "Allow: GET\r\n")
+    return _spoken("200 OK", body=page())
+
+
+def _split(field: str) -> tuple[str, str, str]:
+    return field.partition(":")
+
+
+def _is_this_machine(authority: str) -> bool:
+    try:
+        parts = urlsplit(f"//{authority}")
+        _ = parts.port
+    except ValueError:
+        return False
+    bare = parts.username is None and not (parts.path or parts.query or parts.fragment)
+    return bare and is_loopback(parts.hostname or "")
+
+
+def _spoken(status: str, more: str = "", body: bytes = b"") -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+        f"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{more}"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body

@@ -1,0 +1,201 @@
+"""The outbox on the disk: what is recorded and not yet with the broker. The home of SQLite.
+
+Write-ahead log, synchronous=FULL: a commit has survived kill -9 and a power cut when it returns.
+Commits come in batches, so that the card sees a few a second at most. The disk holds a copy; what
+is sent comes from memory, so that a disk that is full or read-only costs durability and no event.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import get_args
+
+import structlog
+
+from gateway.model.event import Weight
+
+DEAD_LETTERS = 100
+"""So many of those that the broker will never take are kept, for people to look at."""
+
+_SCHEMA = """
+create table if not exists record (
+    n integer primary key autoincrement, weight text not null, kind text not null,
+    boot text not null, mono real not null, t integer not null, kept blob not null);
+create table if not exists dead (n integer primary key, why text not null, kept blob not null);
+create table if not exists tally (name text primary key, value integer not null);
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One record as it stands on the disk.
+
+    Attributes:
+        number: The key; grows for ever.
+        weight: See `gateway.model.event.Event`.
+        kind: Likewise.
+        boot: Of the machine, when it happened.
+        mono_s: Monotonic clock of that boot.
+        time_ms: What the wall clock said then.
+        kept: The event, as `wire_event.write` has made it.
+    """
+
+    number: int
+    weight: Weight
+    kind: str
+    boot: str
+    mono_s: float
+    time_ms: int
+    kept: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit does.
+
+    Attributes:
+        upserts: New or changed.
+        deletes: Numbers that are no longer wanted.
+        dead: Those of them that the broker will never take, and why.
+        lost: How many have been lost in all; None: as many as before.
+    """
+
+    upserts: tuple[Stored, ...] = ()
+    deletes: tuple[int, ...] = ()
+    dead: tuple[tuple[int, str, bytes], ...] = ()
+    lost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the process before this one has left.
+
+    Attributes:
+        records: In order.
+        last: The highest number ever given; None: nobody knows, because the disk is broken.
+        lost: How many have been lost in all.
+        spoilt: Whether there was a file that could not be read; it was put aside.
+    """
+
+    records: tuple[Stored, ...] = ()
+    last: int | None = None
+    lost: int = 0
+    spoilt: bool = False
+
+
+class OutboxStore:
+    """``outbox.db`` in the state folder. Never raises for the disk's sake.
+
+    Args:
+        path: The file; its folder need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def load(self) -> Found:
+        """Return what is there. A spoilt file is put aside as ``outbox.db.bad``."""
+        try:
+            return self._loaded(spoilt=False)
+        except sqlite3.OperationalError as error:  # full, read-only, not there: it may come back
+            log.warning("outbox not read", path=str(self._path), detail=str(error))
+            self.close()
+            return Found()
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            log.error("outbox spoilt", path=str(self._path), detail=str(error))
+            self.close()
+            self._put_aside()
+        try:
+            return self._loaded(spoilt=True)
+        except sqlite3.Error as error:
+            log.warning("outbox not made", path=str(self._path), detail=str(error))
+            self.close()
+            return Found(spoilt=True)
+
+    def save(self, batch: Batch) -> str | None:
+        """Commit *batch* and wait for the disk; return None, or why it could not be."""
+        try:
+            connection = self._open()
+            with connection:
+                _write(connection, batch)
+        except sqlite3.DatabaseError as error:
+            self.close()  # opened anew next time: the file may be another by then
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            with suppress(OSError):  # which SQLite meets too, and says
+                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(
+                self._path, timeout=1.0, check_same_thread=False, isolation_level="IMMEDIATE"
+            )
+            self._connection = connection
+            connection.execute("pragma journal_mode=wal")
+            connection.execute("pragma synchronous=full")
+            connection.execute("pragma journal_size_limit=1048576")
+            connection.executescript(_SCHEMA)
+        return self._connection
+
+    def _loaded(self, *, spoilt: bool) -> Found:
+        connection = self._open()
+        with closing(
+            connection.execute("select n, weight, kind, boot, mono, t, kept from record order by n")
+        ) as rows:
+            records = tuple(
+                Stored(int(n), weight, str(kind), str(boot), float(mono), int(time), bytes(kept))
+                for n, weight, kind, boot, mono, time, kept in rows
+                if weight in get_args(Weight)
+            )
+        last = _number(connection, "select seq from sqlite_sequence where name = 'record'")
+        lost = _number(connection, "select value from tally where name = 'lost'")
+        return Found(records, last, lost, spoilt)
+
+    def _put_aside(self) -> None:
+        for ending in ("", "-wal", "-shm"):
+            file = self._path.with_name(self._path.name + ending)
+            with suppress(OSError):
+                if ending:
+                    file.unlink()
+                else:
+                    file.replace(file.with_name(file.name + ".bad"))
+
+
+def _write(connection: sqlite3.Connection, batch: Batch) -> None:
+    connection.executemany(
+        "insert or replace into record values (?,?,?,?,?,?,?)", map(astuple, batch.upserts)
+    )
+    _each(connection, "delete from record where n = ?", batch.deletes)
+    if batch.dead:
+        connection.executemany("insert or replace into dead values (?,?,?)", batch.dead)
+        connection.execute(
+            "delete from dead where n not in (select n from dead order by n desc limit ?)",
+            (DEAD_LETTERS,),
+        )
+    if batch.lost is not None:
+        connection.execute("insert or replace into tally values ('lost', ?)", (batch.lost,))
+
+
+def _each(connection: sqlite3.Connection, statement: str, numbers: Iterable[int]) -> None:
+    connection.executemany(statement, ((number,) for number in numbers))
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    with closing(connection.execute(query)) as rows:
+        row = rows.fetchone()
+    return 0 if row is None else int(row[0])

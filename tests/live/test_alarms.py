@@ -1,0 +1,166 @@
+"""Alarms of a real gateway at a real broker: raised, explained, cleared, kept over a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.papers import free_port
+from gateway.model.alarm import Alarm
+from gateway.model.reasons import Reason
+from gateway.mqtt.topics import parse
+from gateway.mqtt.tree import ALARM
+from gateway.mqtt.wire_alarm import read_alarm
+from gateway.mqtt.wire_event import read_event
+from gateway.ports import Letter
+from tests.fixtures.broker import Broker, observing
+from tests.fixtures.site import OWN, Site, cameras, site
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alarms that are raised and cleared within a second or two."""
+    for name, value in (
+        ("CHECK_S", "0.2"),
+        ("RAISE_CHECKS", "2"),
+        ("RAISE_S", "0.5"),
+        ("CLEAR_S", "1"),
+    ):
+        monkeypatch.setenv(f"CAMERA_GATEWAY__ALARMS__{name}", value)
+
+
+def alarm_in(letter: Letter) -> Alarm | None:
+    place = parse(letter.topic)
+    if place is None or place.channel is not ALARM:
+        return None
+    return read_alarm(letter.payload, letter.content_type)[1]
+
+
+def happened(letter: Letter) -> tuple[object, object]:
+    """What an event says of an alarm: what has become of it, and its id."""
+    if letter.topic != OWN.event:
+        return None, None
+    facts = read_event(letter.payload, letter.content_type).facts
+    return facts.get("act"), facts.get("alarm")
+
+
+async def until_alarm(running: Site, key: str, *, raised: bool) -> Alarm:
+    """Return the alarm under *key* once it is told as wanted."""
+
+    def wanted(letter: Letter) -> bool:
+        alarm = alarm_in(letter)
+        return alarm is not None and (alarm.key, alarm.raised) == (key, raised)
+
+    alarm = alarm_in(await running.until(wanted))
+    assert alarm is not None
+    return alarm
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_dead_camera_is_an_alarm_until_it_is_back(tmp_path: Path, broker: Broker) -> None:
+    """With its cause and an event; who connects later reads it; cleared under the same id."""
+    async with site(tmp_path, broker, cameras(2)) as running:
+        await running.watch(0)
+        await running.until_state(0, "OK")
+
+        running.recorders[0].kill()
+        raised = await until_alarm(running, "cam.c00.down", raised=True)
+        async with observing(broker.address, OWN.alarm("#"), client_id="late") as late:
+            kept = await late.until(lambda each: each.topic == OWN.alarm("cam.c00.down"))
+        await running.until(lambda each: happened(each) == ("raise", raised.id))
+        await running.recorders[0].revive()
+        cleared = await until_alarm(running, "cam.c00.down", raised=False)
+
+        assert (raised.severity, raised.arguments["cam"], raised.parent) == ("major", "c00", None)
+        assert raised.cause in (Reason.REFUSED, Reason.STALLED, Reason.UNREACHABLE)
+        assert kept.retain
+        assert cleared.id == raised.id
+        told = {alarm.key for each in running.heard if (alarm := alarm_in(each)) is not None}
+        assert not told & {"cam.c01.down", "nvr.box-0.down", "uplink.down"}
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_dead_recorder_explains_its_cameras(tmp_path: Path, broker: Broker) -> None:
+    """One alarm that says so; a camera that had one already names it as its parent."""
+    async with site(tmp_path, broker, cameras(2), device="nvr1", keep="warm") as running:
+        for number in range(2):
+            await running.until_state(number, "OK")
+
+        running.recorders[0].kill()
+        await until_alarm(running, "cam.c00.down", raised=True)
+        running.recorders[1].kill()
+        recorder = await until_alarm(running, "nvr.nvr1.down", raised=True)
+        camera = await until_alarm(running, "cam.c00.down", raised=True)
+
+        assert recorder.cause is Reason.RECORDER_DOWN
+        assert recorder.arguments == {"nvr": "nvr1", "cams": 2}
+        assert camera.parent == "nvr.nvr1.down"
+        told = {alarm.key for each in running.heard if (alarm := alarm_in(each)) is not None}
+        assert "cam.c01.down" not in told
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_an_alarm_of_before_is_cleared_after_a_restart(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """The broker has kept it while nobody was there; the camera is well again, and it goes."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    before.mkdir()
+    after.mkdir()
+    shown = cameras(1)
+    async with site(before, broker, shown, keep="warm") as running:
+        await running.until_state(0, "OK")
+        running.recorders[0].kill()
+        raised = await until_alarm(running, "cam.c00.down", raised=True)
+        await until_kept(before / "alarms.json", raised.id)
+        running.process.kill()
+        await running.process.wait()
+    (after / "alarms.json").write_bytes((before / "alarms.json").read_bytes())
+
+    async with site(after, broker, shown, keep="warm") as running:
+        cleared = await until_alarm(running, "cam.c00.down", raised=False)
+
+    assert cleared.id == raised.id
+
+
+async def until_kept(path: Path, wanted: str) -> None:
+    """Return once the file names the alarm; it is written right after it is told."""
+    async with asyncio.timeout(5):
+        while not names(path, wanted):  # noqa: ASYNC110 (another process writes it)
+            await asyncio.sleep(0.02)
+
+
+def names(path: Path, wanted: str) -> bool:
+    return path.exists() and wanted in path.read_text()
+
+
+async def test_figures_are_served_on_this_machine(
+    tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real gateway tells its cameras and its machine, and refuses another site's name."""
+    port = free_port()
+    monkeypatch.setenv("CAMERA_GATEWAY__METRICS__PORT", str(port))
+    async with site(tmp_path, broker, cameras(1)) as running:
+        await running.until_state(0, "IDLE")
+        page = await asked(port, "127.0.0.1")
+        refused = await asked(port, "rebound.example")
+
+    assert page.startswith("HTTP/1.1 200 ")
+    assert 'camera_gateway_camera_up{camera="c00"} 1.0' in page
+    assert "camera_gateway_link_up 1.0" in page
+    assert "camera_gateway_process_resident_bytes " in page
+    assert refused.startswith("HTTP/1.1 421 ")
+    assert "camera_gateway" not in refused
+
+
+async def asked(port: int, host: str) -> str:
+    """What the gateway answers to somebody who calls it *host*."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    said = await reader.read()
+    writer.close()
+    return said.decode()

@@ -1,0 +1,72 @@
+"""Whether what we say comes back: a broker that only answers pings is found out."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import pytest
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+from gateway.mqtt.topics import publication
+from gateway.mqtt.tree import ECHO
+from gateway.mqtt.wire_site import echo
+from gateway.ports import Publication
+from tests.fixtures.broker import Broker, Brokers
+from tests.fixtures.presence import TOPICS, Site, Told, living
+
+pytestmark = pytest.mark.live
+
+ALLOWED = "topic readwrite #\n"
+DEAF = "topic readwrite cgw/v1/79/hcm-q1-01/up/presence\ntopic write #\n"
+
+
+def site(broker: Broker, told: Told) -> Site:
+    def say() -> Publication:
+        return publication(ECHO, TOPICS.echo, echo(made.epochs.stamp()))
+
+    made = Site(broker.address, events=told, echo=say, echo_s=(0.1, 0.3))
+    return made
+
+
+async def test_an_echo_is_our_own_business(broker: Broker) -> None:
+    """It is heard, again and again, and nobody else sees it."""
+    told = Told()
+    made = site(broker, told)
+    async with living(made) as running:
+        for _ in range(3):
+            made.link.post(Publication(TOPICS.birth, b""))
+            await asyncio.sleep(1.1)  # the link looks once a second
+        assert not running.done()
+
+    assert made.letters.empty()
+    assert [each.facts["st"] for each in told.events] == ["up"]
+    assert broker.log.count("up/echo'") >= 6
+
+
+async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """The connection counts as broken; if the next is no better it is told, and held."""
+    acl = tmp_path / "acl"
+    acl.write_text(ALLOWED)
+    acl.chmod(0o644)
+    broker = await brokers("allow_anonymous true", f"acl_file {acl}")
+    told = Told()
+    made = site(broker, told)
+    async with living(made) as running:
+        await asyncio.sleep(1.1)  # one is heard: the link looks once a second
+        acl.write_text(DEAF)
+        broker.send(signal.SIGHUP)
+        async with asyncio.timeout(10):
+            with pytest.raises(BrokerUnavailable) as caught:
+                await running
+    made.up.clear()
+    async with living(made) as running:
+        await told.until("link", st="deaf")
+        assert not running.done()
+
+    assert caught.value.reason is Reason.STALLED
+    assert "not heard" in caught.value.detail

@@ -1,0 +1,265 @@
+"""What becomes of events when lines are cut, brokers restart and the gateway is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from gateway.aio.clock import SystemClock
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.event import Event
+from gateway.model.reasons import Reason
+from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.outbox import Outbox
+from gateway.mqtt.outbox_store import OutboxStore
+from gateway.mqtt.outbox_writer import OutboxWriter
+from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.mqtt.wire_event import Happened, read_event
+from gateway.ports import Letter, Publication
+from tests.fixtures.access import revoke
+from tests.fixtures.broker import Authority, Broker, Brokers, Observer, cable, observing, tls_lines
+from tests.fixtures.presence import TOPICS, Site, living, presence, says
+
+pytestmark = pytest.mark.live
+
+EVENTS = 1000
+CUTS = (90, 210, 400, 520, 690, 860)
+KILLS = (300, 750)
+"""After so many events have been recorded."""
+
+
+async def teller(folder: Path, port: int) -> Process:
+    """Start the process that tells events."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.fixtures.teller", folder, str(port), str(EVENTS), stdout=PIPE
+    )
+
+
+async def recorded(process: Process, number: int) -> int:
+    """Return the newest number that *process* has recorded, once it is at least *number*."""
+    assert process.stdout is not None
+    newest = 0
+    while newest < number:
+        line = await process.stdout.readline()
+        assert line, "the process has ended"
+        newest = int(line)
+    return newest
+
+
+async def until_seq(centre: Observer, number: int) -> list[Happened]:
+    """Return every event that arrives until the one with that number."""
+    heard: list[Happened] = []
+    while not heard or heard[-1].facts["seq"] != number:
+        letter = await centre.until(lambda letter: letter.topic == TOPICS.event, within_s=30)
+        heard.append(read_event(letter.payload, letter.content_type))
+    return heard
+
+
+async def test_six_cuts_and_two_kills_lose_nothing_of_a_thousand_events(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """All are delivered, in order, and what comes twice is known by its id."""
+    async with (
+        asyncio.timeout(60),
+        observing(broker.address, TOPICS.event) as centre,
+        cable(broker, back_s=0.02) as line,
+        asyncio.TaskGroup() as group,
+    ):
+        hearing = group.create_task(until_seq(centre, EVENTS), name="centre")
+        process = await teller(tmp_path, line.port)
+        for number in sorted((*CUTS, *KILLS, EVENTS)):
+            await recorded(process, number)
+            if number in CUTS:
+                line.cut()
+            elif number in KILLS:
+                process.send_signal(signal.SIGKILL)
+                await process.wait()
+                process = await teller(tmp_path, line.port)
+        heard = await hearing
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+    once: dict[str, Happened] = {}
+    for each in heard:
+        once.setdefault(each.id, each)  # a dict keeps the order in which they came first
+    seqs = [each.facts["seq"] for each in once.values()]
+    twice, late = len(heard) - len(once), sum(each.late for each in once.values())
+    print(f"{len(seqs)} events, {twice} of them twice, {late} late")  # noqa: T201
+    assert seqs == list(range(1, EVENTS + 1))
+    assert twice > 0
+    assert all(each.number == each.facts["seq"] for each in heard)
+
+
+class Keeping(Site):
+    """A gateway reduced to its presence and its outbox."""
+
+    def __init__(self, address: BrokerAddress, folder: Path) -> None:
+        clock = SystemClock()
+        self.outbox = Outbox(
+            OutboxWriter(OutboxStore(folder / "outbox.db"), clock=clock),
+            topics=TOPICS,
+            epochs=Epochs(None),
+            boot="b",
+            ready=lambda: self.link.pump(),
+            clock=clock,
+        )
+        super().__init__(address, outbox=self.outbox)
+
+    def tell(self, *seqs: int) -> None:
+        for seq in seqs:
+            self.outbox.record(Event("test", {"seq": seq}))
+
+
+@asynccontextmanager
+async def keeping(address: BrokerAddress, folder: Path) -> AsyncIterator[Keeping]:
+    """Have an outbox on *folder* written to the disk."""
+    site = Keeping(address, folder)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        writing = group.create_task(site.outbox.run(), name="outbox")
+        yield site
+        writing.cancel()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+async def test_what_happens_while_the_broker_is_away_is_told_when_it_is_back(
+    broker: Broker, tmp_path: Path, number: signal.Signals
+) -> None:
+    """In order, once, with the times of then, and marked as late."""
+    async with keeping(broker.address, tmp_path) as site:
+        async with living(site) as running:
+            broker.stop(number)
+            with suppress(BrokerUnavailable):
+                await running
+        site.tell(*range(1, 21))
+        await site.outbox.stored()
+        before_ms = time.time() * 1000
+        site.up.clear()
+        await broker.start()
+        async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
+            began_s = time.monotonic()
+            heard = await until_seq(centre, 20)
+            took_s = time.monotonic() - began_s
+
+    assert [each.facts["seq"] for each in heard] == list(range(1, 21))
+    assert all(each.late and each.time_ms <= before_ms for each in heard)
+    assert took_s < 10
+
+
+async def test_an_access_list_that_forbids_events_does_not_hold_up_the_rest(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """What is refused becomes a gap; what is allowed later is delivered."""
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite cgw/v1/79/hcm-q1-01/up/presence\n")
+    acl.chmod(0o644)
+    broker = await brokers("allow_anonymous true", f"acl_file {acl}")
+    async with keeping(broker.address, tmp_path) as site, living(site):
+        site.tell(1, 2, 3)
+        while site.outbox.standing().lost < 3 or site.outbox.pending:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # a broker's refusal has no event to wait for
+        acl.write_text("topic readwrite #\n")
+        broker.send(signal.SIGHUP)
+        async with observing(broker.address, *CENTRE_INBOX) as centre:
+            site.tell(4)
+            heard = await until_seq(centre, 4)
+
+    assert [each.facts["seq"] for each in heard] == [4]
+    assert site.outbox.standing().lost == 3
+
+
+async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_path: Path) -> None:
+    """A thousand old events wait behind the answer to a viewer."""
+    async with keeping(broker.address, tmp_path) as site:
+        site.tell(*range(1000))
+        await site.outbox.stored()
+        order: list[str] = []
+        async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
+            site.link.post(Publication(TOPICS.birth, b"now"))
+
+            def seen(letter: Letter) -> bool:
+                order.append(letter.topic)
+                return order.count(TOPICS.event) == 1000
+
+            await centre.until(seen)
+
+    assert order.index(TOPICS.birth) < 20
+
+
+async def test_a_half_open_line_is_found_out_at_both_ends(broker: Broker) -> None:
+    """After one and a half keepalives; the hub hears of it from the broker."""
+    async with (
+        observing(broker.address, *CENTRE_INBOX) as centre,
+        cable(broker) as line,
+        living(Site(line.address, keepalive_s=2.0, will_delay_s=0)) as running,
+    ):
+        online = presence(await centre.until(says("online")))
+        began_s = time.monotonic()
+        line.freeze()
+        with pytest.raises(BrokerUnavailable) as caught:
+            await running
+        offline = presence(await centre.until(says("offline")))
+        took_s = time.monotonic() - began_s
+
+    assert caught.value.reason is Reason.STALLED
+    assert (offline.epoch, offline.why) == (online.epoch, "lost")
+    assert took_s < 6
+
+
+async def test_an_account_that_is_taken_away_is_not_hammered(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """Thrown out while connected; from then on at most one try a minute, with the reason."""
+    passwords = tmp_path / "passwords"
+    tool = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
+    subprocess.run([tool, "-b", "-c", str(passwords), "gw", "right"], check=True)  # noqa: ASYNC221
+    passwords.chmod(0o644)
+    broker = await brokers("allow_anonymous false", f"password_file {passwords}")
+    address = BrokerAddress(
+        host="127.0.0.1", port=broker.port, username="gw", password=SecretStr("right")
+    )
+    site = Site(address)
+    async with asyncio.timeout(20), living(site) as running:
+        passwords.write_text("")
+        broker.send(signal.SIGHUP)
+        with pytest.raises(BrokerUnavailable):
+            await running
+    with pytest.raises(BrokerUnavailable) as caught:
+        await site.link.run()
+
+    assert caught.value.reason is Reason.NOT_AUTHORISED
+    assert caught.value.pause_s >= 60
+
+
+async def test_a_revoked_certificate_is_refused_and_never_goes_round_tls(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """The broker's list of revoked certificates ends the connection; we say that it is TLS."""
+    authority, list_file = Authority.made(tmp_path / "ca"), tmp_path / "revoked.pem"
+    ours = authority.issue("79/hcm-q1-01")
+    revoke(authority, list_file, [ours])
+    broker = await brokers(
+        *tls_lines(
+            authority.issue("broker", hosts=("localhost",)),
+            "require_certificate true",
+            f"crlfile {list_file}",
+        )
+    )
+    address = BrokerAddress(host="localhost", port=broker.port, tls=ours)
+    with pytest.raises(BrokerUnavailable) as caught:
+        await Site(address).link.run()
+
+    assert caught.value.reason is Reason.TLS_FAILED
+    assert "revoked" in caught.value.detail

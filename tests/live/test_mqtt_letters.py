@@ -1,0 +1,116 @@
+"""Letters from the centre: when they are acknowledged, and what they bring along."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.mqtt.topics import CENTRE_INBOX, is_journalled
+from gateway.ports import Letter, Publication
+from tests.fixtures.broker import Broker, observing
+from tests.fixtures.presence import KEY, TOPICS, Site, Told, living
+
+pytestmark = pytest.mark.live
+
+COMMAND = TOPICS.command("probe")
+
+
+async def test_a_command_comes_again_until_it_is_acknowledged(broker: Broker) -> None:
+    """A gateway that dies before it has noted a command gets it once more, and then not again."""
+    site = Site(broker.address, journalled=is_journalled)
+    async with observing(broker.address) as centre:
+        got: list[Letter] = []
+        for _ in range(3):
+            site.up.clear()
+            async with living(site):
+                if not got:
+                    centre.link.post(Publication(COMMAND, b"once"))
+                centre.link.post(Publication(TOPICS.viewer_says(KEY), b"last"))
+                async with asyncio.timeout(5):
+                    while (letter := await site.letters.get()).topic == COMMAND:
+                        got.append(letter)
+                        if len(got) == 2:
+                            site.link.acknowledge(letter)
+
+    assert [each.payload for each in got] == [b"once", b"once"]
+    assert got[0].receipt != got[1].receipt
+
+
+async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: Broker) -> None:
+    """Packet numbers are used again: another letter must not be taken for this one."""
+    site = Site(broker.address, journalled=is_journalled)
+    async with observing(broker.address) as centre:
+        got: list[Letter] = []
+        for turn in range(3):
+            site.up.clear()
+            async with living(site):
+                if turn == 0:
+                    centre.link.post(Publication(COMMAND, b"once"))
+                async with asyncio.timeout(5):
+                    got.append(await site.letters.get())
+                site.link.acknowledge(got[0] if turn == 1 else Letter(COMMAND, b""))
+
+    assert [each.payload for each in got] == [b"once"] * 3
+
+
+async def test_other_letters_do_not_wait_for_anybody(broker: Broker) -> None:
+    """Twenty unacknowledged ones would stop the line."""
+    site = Site(broker.address, journalled=is_journalled)
+    async with observing(broker.address) as centre, living(site):
+        for number in range(100):
+            centre.link.post(Publication(TOPICS.viewer_says(KEY), b"%d" % number))
+        async with asyncio.timeout(5):
+            got = [int((await site.letters.get()).payload) for _ in range(100)]
+
+    assert got == list(range(100))
+
+
+async def test_a_letter_says_how_it_is_to_be_answered_and_how_long_it_counts(
+    broker: Broker,
+) -> None:
+    """Response topic, correlation data and what is left of its expiry."""
+    asked = Publication(
+        COMMAND, b"?", expiry_s=30, correlation_data=b"\x00\xff", response_topic="cgw/v1/x"
+    )
+    site = Site(broker.address)
+    async with observing(broker.address) as centre, living(site):
+        centre.link.post(asked)
+        async with asyncio.timeout(5):
+            letter = await site.letters.get()
+
+    assert (letter.response_topic, letter.correlation_data) == ("cgw/v1/x", b"\x00\xff")
+    assert letter.expiry_s == 30
+
+
+async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
+    """The centre finds its question by it."""
+    topic = TOPICS.replies + "centre/1"
+    site = Site(broker.address)
+    async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
+        site.link.post(Publication(topic, b"!", correlation_data=b"\x01" * 40))
+        letter = await centre.until(lambda letter: letter.topic == topic)
+
+    assert letter.correlation_data == b"\x01" * 40
+
+
+async def test_what_is_too_large_to_send_is_told_once(broker: Broker) -> None:
+    """As an event with its topic: it is not dropped in silence, nor told for each."""
+    told = Told()
+    site = Site(broker.address, events=told)
+    async with living(site):
+        for _ in range(3):
+            site.link.post(Publication(TOPICS.birth, b"x" * 65_537))
+
+    (event,) = [each for each in told.events if each.kind == "publication.refused"]
+    assert event.facts == {"topic": TOPICS.birth, "why": "65537 bytes"}
+    assert site.link.sample.refused == 3
+
+
+async def test_what_belongs_into_the_outbox_is_not_sent_past_it(broker: Broker) -> None:
+    """An event that nobody has kept is none."""
+    site = Site(broker.address)
+    async with living(site):
+        site.link.post(Publication(TOPICS.event, b"{}", path="outbox"))
+
+    assert site.link.sample.refused == 1

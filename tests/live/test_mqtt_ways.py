@@ -1,0 +1,154 @@
+"""A second way in, and certificates that are replaced while the gateway runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from itertools import repeat
+from pathlib import Path
+
+import pytest
+
+from gateway.aio.clock import SystemClock
+from gateway.aio.supervise import supervise
+from gateway.demo.papers import free_port
+from gateway.mqtt.broker import BrokerAddress, Tls, own_paper
+from gateway.mqtt.certificates import Certificates
+from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.mqtt.ways import TRIES, Ways
+from tests.fixtures.broker import Authority, Brokers, cable, observing, tls_lines
+from tests.fixtures.presence import Site, Told, living, presence, says
+
+pytestmark = pytest.mark.live
+
+HOSTS = ("localhost", "127.0.0.1")
+
+
+async def test_when_the_first_way_is_closed_the_second_is_taken_and_left_again(
+    brokers: Brokers,
+) -> None:
+    """Over a websocket after three tries; back on the first way soon after it is open again."""
+    port = free_port()
+    broker = await brokers(
+        "allow_anonymous true", f"listener {port} 127.0.0.1", "protocol websockets"
+    )
+    first, told = BrokerAddress(host="127.0.0.1", port=free_port()), Told()
+    second = BrokerAddress(host="127.0.0.1", port=port, transport="websockets")
+    ways = Ways(first, second, clock=SystemClock(), back_s=0.2, renew=lambda why: renew(why))
+    site = Site(ways, events=told)
+    renew = site.link.renew
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        linking = group.create_task(
+            supervise(
+                site.link.run, name="broker", clock=SystemClock(), delays=lambda: repeat(0.02)
+            )
+        )
+        looking = group.create_task(ways.run())
+        up = await told.until("link", st="up", broker=str(second))
+        async with cable(broker, port=first.port):
+            await told.until("link", st="up", broker=str(first))
+            linking.cancel()
+            looking.cancel()
+            await asyncio.wait((linking, looking))
+
+    assert up.facts["tries"] == TRIES
+    assert up.facts["why"] == "REFUSED"
+
+
+def replace_files(old: Tls, new: Tls) -> None:
+    """Put the files of *new* in the place of *old*."""
+    for before, after in ((old.key_file, new.key_file), (old.cert_file, new.cert_file)):
+        assert before is not None
+        assert after is not None
+        os.replace(after, before)
+
+
+async def test_a_replaced_certificate_is_used_without_a_restart(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """The gateway comes back with the new one at once, and nobody hears that it was gone."""
+    authority = Authority.made(tmp_path / "ca")
+    broker = await brokers(
+        *tls_lines(
+            authority.issue("broker", hosts=HOSTS),
+            "require_certificate true",
+            "use_identity_as_username true",
+        )
+    )
+    tls, told = authority.issue("79/hcm-q1-01"), Told()
+    before = own_paper(tls)
+    address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
+    site = Site(address, events=told)
+    certificates = Certificates(
+        tls, events=told, renew=site.link.renew, clock=SystemClock(), look_s=0.1
+    )
+    console = BrokerAddress(host="localhost", port=broker.port, tls=authority.issue("console"))
+    async with (
+        asyncio.timeout(30),
+        observing(console, *CENTRE_INBOX) as centre,
+        asyncio.TaskGroup() as group,
+    ):
+        tasks = [
+            group.create_task(
+                supervise(
+                    site.link.run, name="broker", clock=SystemClock(), delays=lambda: repeat(0.02)
+                )
+            ),
+            group.create_task(certificates.run()),
+        ]
+        first = presence(await centre.until(says("online")))
+        replace_files(tls, authority.issue("79/renewed"))
+        letter = await centre.until(
+            lambda letter: says("online")(letter) or says("offline")(letter)
+        )
+        for task in tasks:
+            task.cancel()
+    after = certificates.own()
+
+    assert presence(letter).epoch > first.epoch
+    assert before is not None
+    assert after is not None
+    assert after.serial != before.serial
+    assert "79/renewed" in broker.log
+    assert [each.kind for each in told.events if each.kind != "cert.ends"][1] == "cert.renewed"
+
+
+async def test_a_certificate_without_its_key_is_not_taken(brokers: Brokers, tmp_path: Path) -> None:
+    """Somebody is still copying: the connection stays as it is."""
+    authority = Authority.made(tmp_path / "ca")
+    broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS)))
+    tls, other, told = authority.issue("79/hcm-q1-01"), authority.issue("79/other"), Told()
+    assert tls.cert_file is not None
+    assert other.cert_file is not None
+    clock = SystemClock()
+    site = Site(BrokerAddress(host="localhost", port=broker.port, tls=tls))
+    certificates = Certificates(tls, events=told, renew=site.link.renew, clock=clock, look_s=0.01)
+    async with living(site) as running, asyncio.TaskGroup() as group:
+        watching = group.create_task(certificates.run())
+        os.replace(other.cert_file, tls.cert_file)
+        await asyncio.sleep(1.5)  # the link looks once a second; that nothing happens has no event
+        watching.cancel()
+        assert not running.done()
+
+    assert "cert.renewed" not in [each.kind for each in told.events]
+
+
+async def test_the_brokers_certificate_is_looked_at_on_each_connection(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """One that ends within a day is told, with its date and whose it is."""
+    authority, told = Authority.made(tmp_path / "ca"), Told()
+    broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS, days=(-5, 1))))
+    tls = Tls(ca_file=authority.ca_file)
+    address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
+    clock = SystemClock()
+    certificates = Certificates(tls, events=told, renew=lambda _: None, clock=clock)
+    site = Site(Ways(address, met=certificates.met, clock=clock))
+    for _ in range(2):
+        site.up.clear()
+        async with living(site):
+            pass
+
+    (event,) = told.events
+    assert event.kind == "cert.ends"
+    assert (event.facts["whose"], event.facts["days"]) == ("broker", 0)
