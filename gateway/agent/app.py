@@ -67,16 +67,6 @@ async def run(
     epochs = Epochs(settings.state.dir / "epoch")
     box = machine(importlib.metadata.version("camera-gateway"))
     topics = Topics(settings.gateway.province, settings.gateway.id)
-    desk = Desk(
-        find=lambda camera: fleet.find(camera),
-        limits=lambda: fleet.site.limits,
-        servers=tuple(ice_servers(settings, secrets)),
-        relay_only=settings.webrtc.relay_only,
-        forbidden=settings.cameras.networks,
-        ended=lambda bye: signalling.ended(bye),
-    )
-    sources = CameraSources(settings, secrets, clock)
-    fleet = Fleet(standing.running.site, source=sources, viewers=desk.viewers, clock=clock)
     outbox = Outbox(
         OutboxWriter(OutboxStore(settings.state.dir / "outbox.db"), clock=clock),
         topics=topics,
@@ -85,6 +75,17 @@ async def run(
         ready=lambda: link.pump(),
         clock=clock,
     )
+    desk = Desk(
+        find=lambda camera: fleet.find(camera),
+        limits=lambda: fleet.site.limits,
+        servers=tuple(ice_servers(settings, secrets)),
+        relay_only=settings.webrtc.relay_only,
+        forbidden=settings.cameras.networks,
+        ended=lambda bye: signalling.ended(bye),
+        events=outbox,
+    )
+    sources = CameraSources(settings, secrets, clock)
+    fleet = Fleet(standing.running.site, source=sources, viewers=desk.viewers, clock=clock)
     broker = broker_of(settings, secrets, standing.running.broker)
     certificates = Certificates(
         broker.tls, events=outbox, renew=lambda why: link.renew(why), clock=clock

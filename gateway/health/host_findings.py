@@ -15,6 +15,9 @@ from gateway.model.health import HostSample
 from gateway.model.reasons import Reason
 
 DAY_MS = 86_400_000
+SYNC_S = 300.0
+"""How long after the machine has started its clock may still be unset: NTP takes its time."""
+
 _SLOW = CAPPED | THROTTLED | SOFT_LIMIT
 _FULL = ("ENOSPC", "EDQUOT")
 
@@ -93,7 +96,8 @@ def _fds(host: HostSample) -> float | None:
 
 def _clock(host: HostSample, limits: HostLimits) -> Finding:
     if host.clock_synced is False:
-        return Finding("host.clock", True, Reason.CLOCK_UNSYNCED, "warning")
+        young = host.uptime_s is not None and host.uptime_s < SYNC_S
+        return Finding("host.clock", None if young else True, Reason.CLOCK_UNSYNCED, "warning")
     if host.clock_offset_ms is None:
         bad = None if host.clock_synced is None else False
         return Finding("host.clock", bad, Reason.CLOCK_OFF, "major")

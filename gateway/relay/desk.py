@@ -11,14 +11,17 @@ import structlog
 
 from gateway.model.config import Limits
 from gateway.model.errors import ViewerRejected
+from gateway.model.event import Weight
 from gateway.model.health import RelaySample
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
+from gateway.ports import Events
 from gateway.relay.agree import Watchable, agree
 from gateway.relay.early import Early
 from gateway.relay.ice import Network, ice_servers, usable_candidates
 from gateway.relay.offer import CANDIDATES
 from gateway.relay.session import Session
+from gateway.relay.visit import Visit, told
 
 PENDING = 8
 """Offers that may be in work at once; more are refused, existing viewers are not to suffer."""
@@ -39,6 +42,7 @@ class Desk:
         relay_only: Whether only TURN may be used, for every session.
         forbidden: Networks a viewer's candidate may not lie in (the camera networks).
         ended: Told of every session's end that the viewer did not ask for.
+        events: Takes who watched what, from when to when; None: it is only logged.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Desk:
         relay_only: bool = False,
         forbidden: tuple[Network, ...] = (),
         ended: Callable[[Bye], None],
+        events: Events | None = None,
     ) -> None:
         self._find = find
         self._limits = limits
@@ -57,12 +62,13 @@ class Desk:
         self._relay_only = relay_only
         self._forbidden = forbidden
         self._ended = ended
-        self._visits: dict[SessionKey, _Visit] = {}
+        self._events = events
+        self._visits: dict[SessionKey, Visit] = {}
         self._gone: OrderedDict[SessionKey, None] = OrderedDict()
         self._early = Early()
         self._gone_bytes = 0
         self._sampled = (0, time.monotonic())
-        self._opened: asyncio.Queue[_Visit] = asyncio.Queue(maxsize=1024)
+        self._opened: asyncio.Queue[Visit] = asyncio.Queue(maxsize=1024)
 
     @property
     def sessions(self) -> int:
@@ -113,7 +119,7 @@ class Desk:
         if offer.key in self._gone:
             raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
         self._admit(offer)
-        visit = self._visits[offer.key] = _Visit(offer)
+        visit = self._visits[offer.key] = Visit(offer)
         try:
             visit.session = await self._session(offer)
             sdp = await visit.session.open()
@@ -126,6 +132,7 @@ class Desk:
                 await visit.session.close()
             if isinstance(error, ViewerRejected):
                 log.info("offer refused", session=str(offer.key), error=str(error))
+                self._tell(offer, "refused", "info", code=error.code, why=str(error.reason))
             raise
         if offer.lasts_s is not None:
             visit.session.last(offer.lasts_s)
@@ -188,7 +195,7 @@ class Desk:
         if pending >= PENDING:
             raise ViewerRejected(503, Reason.OVERLOADED, f"{pending} offers are being answered")
 
-    async def _again(self, visit: _Visit, offer: Offer) -> Answer:
+    async def _again(self, visit: Visit, offer: Offer) -> Answer:
         if visit.offer.sdp != offer.sdp:
             raise ViewerRejected(
                 400, Reason.OFFER_INVALID, "another offer in a session that has one already"
@@ -210,11 +217,13 @@ class Desk:
         relay_only = offer.relay_only or self._relay_only
         return Session(offer.key, stream, agreed, servers=servers, relay_only=relay_only)
 
-    async def _serve(self, visit: _Visit) -> None:
+    async def _serve(self, visit: Visit) -> None:
         key = visit.offer.key
         assert visit.session is not None
         why = "stopping"
         log.info("session", session=str(key), camera=visit.offer.camera)
+        self._tell(visit.offer, "begin", "audit")
+        began_s = time.monotonic()
         try:
             why = await visit.session.run()
         finally:
@@ -224,16 +233,11 @@ class Desk:
             while len(self._gone) > REMEMBERED:
                 self._gone.popitem(last=False)
             log.info("session over", session=str(key), camera=visit.offer.camera, why=why)
+            lasted_s = round(time.monotonic() - began_s, 1)
+            self._tell(visit.offer, "end", "audit", why=why, lasted_s=lasted_s)
             if why != "viewer":
                 self._ended(Bye(key, why))
 
-
-class _Visit:
-    """One offer from its arrival on."""
-
-    def __init__(self, offer: Offer) -> None:
-        self.offer = offer
-        self.session: Session | None = None
-        self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.candidates = 0
-        self.left = False
+    def _tell(self, offer: Offer, act: str, weight: Weight, **more: object) -> None:
+        if self._events is not None:
+            self._events.record(told(offer, act, weight, **more))

@@ -34,6 +34,6 @@ async def test_a_centre_that_comes_later_reads_the_inventory(
     assert digests is not None
     assert (digests["cams"], digests.keys()) == (
         section.sha,
-        {"site", "nvr", "cams", "net", "ioc"},
+        {"cfg", "site", "nvr", "cams", "net", "ioc"},
     )
     assert not [topic for topic in held if "contacts" in topic]

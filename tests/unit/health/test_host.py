@@ -98,6 +98,14 @@ def test_a_card_that_takes_nothing_is_named_and_tried_again_at_once(tmp_path: Pa
     assert (broken, mended) == ("EISDIR", "")
 
 
+def test_a_full_card_is_named(tmp_path: Path) -> None:
+    """By the kernel's own device that is always full; room again is seen at once."""
+    (tmp_path / ".trial").symlink_to("/dev/full")
+    trial = TrialWrite(tmp_path)
+
+    assert [trial.error(0.0), trial.error(1.0)] == ["ENOSPC", ""]
+
+
 def test_a_well_card_is_tried_every_ten_minutes_only(tmp_path: Path) -> None:
     """Looking after the card must not wear it."""
     trial = TrialWrite(tmp_path)

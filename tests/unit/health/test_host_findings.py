@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.health.host_findings import DAY_MS, certificate_finding, host_findings
+from gateway.health.host_findings import DAY_MS, SYNC_S, certificate_finding, host_findings
 from gateway.model.alarm import Finding, HostLimits, Severity
 from gateway.model.health import HostSample
 from gateway.model.reasons import Reason
@@ -89,6 +89,16 @@ def test_the_end_of_the_certificate_is_told_30_14_7_and_1_days_before(
     finding = certificate_finding(1_000 + round(days * DAY_MS), 1_000, LIMITS)
 
     assert (finding.bad, finding.cause, finding.severity) == (bad, cause, severity)
+
+
+def test_a_clock_has_five_minutes_after_the_start() -> None:
+    """A machine without a battery clock always starts with a wrong one."""
+    young, old = (
+        found(HostSample(clock_synced=False, uptime_s=uptime_s))["host.clock"]
+        for uptime_s in (SYNC_S - 1, SYNC_S)
+    )
+
+    assert (young.bad, old.bad) == (None, True)
 
 
 def test_no_certificate_is_no_finding() -> None:

@@ -1,0 +1,58 @@
+"""What a real gateway tells as events: once, in order, and also of the time before a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.mqtt.wire_event import Happened, read_event
+from gateway.mqtt.wire_site import read_birth
+from gateway.ports import Letter, Publication
+from tests.fixtures.broker import Broker
+from tests.fixtures.site import OWN, Site, bye, cameras, site, tree
+
+pytestmark = pytest.mark.live
+
+
+async def until(running: Site, kind: str, **facts: object) -> Happened:
+    """Return the first event of *kind* with *facts*."""
+
+    def wanted(letter: Letter) -> bool:
+        if letter.topic != OWN.event:
+            return False
+        told = tree(letter)
+        return told["type"] == kind and facts.items() <= told.items()
+
+    letter = await running.until(wanted)
+    return read_event(letter.payload, letter.content_type)
+
+
+async def test_who_watched_what_and_who_wrote_to_whom_is_told(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """The link, each session from begin to end, and letters that are for nobody here."""
+    async with site(tmp_path, broker, cameras(1)) as running:
+        birth = await running.until(lambda letter: letter.topic == OWN.birth)
+        up = await until(running, "link", st="up")
+        await running.watch(0)
+        running.say(bye(1))
+        end = await until(running, "session", act="end", why="viewer")
+        running.centre.link.post(Publication(OWN.config_desired + "/strange", b"{}"))
+        strange = await until(running, "letter.strange")
+        begin = [
+            read_event(each.payload, each.content_type)
+            for each in running.heard
+            if each.topic == OWN.event and tree(each).get("act") == "begin"
+        ]
+        assert await running.terminate() == 0
+
+    outbox = read_birth(birth.payload, birth.content_type).outbox
+    assert outbox is not None
+    assert outbox.lost == 0
+    assert up.late is False
+    assert [each.facts["cam"] for each in begin] == ["c00"]
+    assert (end.facts["viewer"], end.facts["cam"]) == ("v-test", "c00")
+    assert strange.facts["count"] == 1
+    numbers = [tree(each)["n"] for each in running.heard if each.topic == OWN.event]
+    assert numbers == sorted(numbers)
