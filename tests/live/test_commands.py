@@ -229,6 +229,9 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
     async with site(tmp_path, broker, cameras(1)) as running:
         stolen, message = command("rebirth", to=OWN.config_desired)
         running.centre.link.post(message)
+        told = await running.until(
+            lambda letter: letter.topic == OWN.event and tree(letter)["type"] == "command"
+        )
         huge = tmp_path / "huge"
         huge.write_bytes(b'{"id":"' + b"a" * 10_000_000)
         sender = await asyncio.create_subprocess_exec(
@@ -245,6 +248,9 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
 
         ids = [tree(each).get("id") for each in running.heard if "/up/rsp/" in each.topic]
         assert stolen not in ids
+        audit = tree(told)
+        assert (audit["st"], audit["code"]) == ("rejected", "forbidden")
+        assert audit["errors"] == ["response_topic"]
         assert OWN.config_desired not in {each.topic for each in running.heard}
         assert (refused["st"], refused["code"]) == ("rejected", "expired")
 

@@ -197,7 +197,7 @@ class CommandDesk:
             self._answers.say(address, reply)
         faults = [f"{fault.at} {fault.code}".strip() for fault in refused.faults]
         facts: dict[str, object] = {"name": name, "st": "rejected", "code": refused.code}
-        facts |= {"id": refused.command_id, "errors": faults}
+        facts |= {"cmd": refused.command_id, "errors": faults}
         facts |= {"requester": None if address is None else address.requester}
         told = {key: value for key, value in facts.items() if value}
         self._events.record(Event("command", told, "audit"))

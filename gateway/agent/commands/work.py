@@ -110,7 +110,7 @@ class Workshop:
 
     def audit(self, entry: Entry, state: str, **facts: object) -> None:
         """Tell what became of *entry*."""
-        known = {"id": entry.id, "name": entry.name, "actor": entry.actor, "st": state}
+        known = {"cmd": entry.id, "name": entry.name, "actor": entry.actor, "st": state}
         told = {key: value for key, value in facts.items() if value}
         log.info("command", **known)
         self._events.record(Event("command", known | told, "audit"))
