@@ -10,6 +10,8 @@ import ctypes
 import importlib.metadata
 from itertools import chain
 
+from gateway.agent.commanding import commanding_of, receivers_of
+from gateway.agent.commands.catalogue import able, no_photograph
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.desired.configuration import Configuration
 from gateway.agent.desired.judge import Judge
@@ -101,7 +103,11 @@ async def run(
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
         greet=lambda: chain(
-            reporter.greeting(), voice.greeting(), stocktaking.greeting(), watch.alarms.greeting()
+            reporter.greeting(),
+            voice.greeting(),
+            stocktaking.greeting(),
+            watch.alarms.greeting(),
+            commands.desk.greeting(),
         ),
         farewell=lambda: reporter.farewell(),
         clock=clock,
@@ -127,6 +133,7 @@ async def run(
             VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
             CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
             CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
+            **receivers_of(lambda: commands),
         },
         strange=strange(outbox, clock),
         clock=clock,
@@ -162,7 +169,8 @@ async def run(
         machine=box,
         site=lambda: fleet.site.name,
         abilities=Abilities(
-            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=fleet.site.limits.viewers)
+            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=fleet.site.limits.viewers),
+            commands=able(settings),
         ),
         epochs=epochs,
         snapshots=fleet.snapshots,
@@ -174,6 +182,24 @@ async def run(
         standing=lambda: Standing(
             {"cfg": standing.sha, **stocktaking.digests()}, outbox.standing(), certificates.own()
         ),
+        heard=lambda: commands.centre.online,
+    )
+    commands = commanding_of(
+        settings,
+        secrets,
+        topics=topics,
+        keys=keys,
+        fleet=fleet,
+        viewers=desk.viewers,
+        photograph=no_photograph,
+        reporter=reporter,
+        stocktaking=stocktaking,
+        alarms=watch.alarms.greeting,
+        boot=box.boot,
+        epochs=epochs,
+        bus=link,
+        events=outbox,
+        clock=clock,
     )
     heap = Heap(ctypes.CDLL(None), clock=clock)
     await live(
@@ -192,5 +218,6 @@ async def run(
             ways.run,
             configuration.run,
             *watch.components,
+            *commands.components,
         ),
     )

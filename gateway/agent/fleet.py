@@ -81,13 +81,12 @@ class Fleet:
         )
 
     def restart(self, camera_id: str) -> bool:
-        """Tear a camera down and begin it anew; False if there is none or it is paused."""
+        """Leave a camera and begin it anew; False if there is none or it is paused."""
         camera = self._cameras.get(camera_id)
         if camera is None or not camera.config.enabled:
             return False
-        keepers = tuple(self._keepers(camera.config, 0))
-        self._cameras[camera_id] = _Camera(camera.config, keepers)
-        self._changed.set()
+        for keeper in camera.keepers:
+            keeper.begin_anew()
         return True
 
     def find(self, camera_id: str) -> Watchable | None:

@@ -55,6 +55,7 @@ class Keeper:
         self._reason = Reason.CONNECTING
         self._since_s = clock.now()
         self._pulling = False
+        self._begun_anew = asyncio.Event()
         self.detail = ""
         self.attempts = 0
         self.again_at_s: float | None = None
@@ -68,6 +69,20 @@ class Keeper:
     async def run(self) -> NoReturn:
         """Keep the stream until cancelled; no camera trouble ever ends this."""
         await self._pause(self._delay_s)
+        while True:
+            self._begun_anew.clear()
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(self._keep(), name=f"keep:{self._name}")
+                await self._begun_anew.wait()
+                keeping.cancel()
+            self._become(Reason.CONNECTING)
+            self.attempts, self.again_at_s = 0, None
+
+    def begin_anew(self) -> None:
+        """Leave the camera and come back; whoever watches goes on when it does."""
+        self._begun_anew.set()
+
+    async def _keep(self) -> NoReturn:
         while True:
             try:
                 if self.stream.wanted:

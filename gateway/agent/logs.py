@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Literal
 
@@ -24,16 +26,19 @@ _QUIET = ("aioice", "aiortc", "aiohttp.access", "asyncio", "paho")
 """Libraries whose routine is no news; their warnings are."""
 
 
+class _Lines:
+    """A file to whoever writes lines; gives each away."""
+
+    def __init__(self, take: Callable[[str], None]) -> None:
+        self.write = take
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
 def begin(redactor: Redactor, *, level: LogLevel = "info", form: LogFormat = "json") -> None:
     """Send every log line of this process through *redactor* to standard error, from now on."""
-    first: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-    ]
+    first = _first()
     structlog.configure(
         processors=[*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -42,6 +47,7 @@ def begin(redactor: Redactor, *, level: LogLevel = "info", form: LogFormat = "js
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(first, redactor, form))
+    handler.setLevel(level.upper())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -49,6 +55,50 @@ def begin(redactor: Redactor, *, level: LogLevel = "info", form: LogFormat = "js
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
     _hook_bugs()
+
+
+@contextmanager
+def following(redactor: Redactor, take: Callable[[str], None], level: LogLevel) -> Iterator[None]:
+    """Give *take* every line of *level* and above, redacted, as JSON; from whichever thread."""
+    root = logging.getLogger()
+    tap = _Tap(take, _listened(root))
+    tap.setFormatter(_formatter(_first(), redactor, "json"))
+    tap.setLevel(level.upper())
+    root.addHandler(tap)
+    root.setLevel(min(root.level, tap.level))
+    try:
+        yield
+    finally:
+        root.removeHandler(tap)
+        taps = [each.level for each in root.handlers if isinstance(each, _Tap)]
+        root.setLevel(min(tap.listened, *taps, logging.CRITICAL))
+
+
+class _Tap(logging.StreamHandler[_Lines]):
+    """Somebody who follows the log; *listened* is the root's level without any of them."""
+
+    terminator = ""
+
+    def __init__(self, take: Callable[[str], None], listened: int) -> None:
+        super().__init__(_Lines(take))
+        self.listened = listened
+
+
+def _listened(root: logging.Logger) -> int:
+    """Return the level of *root* without those who follow it."""
+    taps = (each for each in root.handlers if isinstance(each, _Tap))
+    return next((each.listened for each in taps), root.level)
+
+
+def _first() -> list[Processor]:
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
 
 
 def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> logging.Formatter:

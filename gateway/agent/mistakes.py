@@ -27,6 +27,7 @@ PATTERNS = {
     r"^[a-z0-9-]{4,40}$": "4 to 40 of a-z, 0-9 and -",
     r"^[0-9]{2}$": "two digits",
     r"^[^\s/@]+$": "a host's name or address alone",
+    r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "a host, or host:port where that is not 443",
     r"^/[!-~]*$": "a path that begins with /",
     r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
     r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",

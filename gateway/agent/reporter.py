@@ -6,7 +6,7 @@ What a report says stands in health/ and mqtt/wire_*; this room knows only the o
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from gateway.health.report import counts_of, health_of, visible_change
 from gateway.model.health import (
@@ -56,6 +56,7 @@ class Reporter:
         bus: Takes the reports.
         clock: Monotonic.
         standing: Returns what a birth says beside that, e.g. the inventory's digests.
+        heard: Whether the centre is there; if not, the cameras' health is held back.
         every_s: Between two health reports.
     """
 
@@ -74,6 +75,7 @@ class Reporter:
         bus: Bus,
         clock: Clock,
         standing: Callable[[], wire_site.Standing] = wire_site.Standing,
+        heard: Callable[[], bool] = lambda: True,
         every_s: float = EVERY_S,
     ) -> None:
         self._topics = topics
@@ -88,6 +90,7 @@ class Reporter:
         self._bus = bus
         self._clock = clock
         self._standing = standing
+        self._heard = heard
         self._every_s = every_s
         self._before: _Beginning = (clock.now(), snapshots())
         self._told: dict[str, CameraHealth] = {}
@@ -106,6 +109,18 @@ class Reporter:
         yield from self._report()
         for camera in self._health():
             yield self._state(camera)
+
+    def again(self, sections: Iterable[str]) -> Iterator[Publication]:
+        """Say *sections* of the greeting again: presence, birth, health, state."""
+        asked = frozenset(sections)
+        if "presence" in asked:
+            yield self._presence(wire_site.online(self._epochs.stamp(), self._machine))
+        if "birth" in asked:
+            yield self._birth()
+        if "health" in asked:
+            yield from self._report()
+        if "state" in asked:
+            yield from map(self._state, self._health())
 
     def farewell(self) -> Publication:
         """The last word before we leave."""
@@ -185,6 +200,8 @@ class Reporter:
             self._topics.site_health,
             wire_health.site_health(self._epochs.stamp(), site),
         )
+        if not self._heard():
+            return
         yield publication(
             tree.CAMERAS_HEALTH,
             self._topics.cameras_health,

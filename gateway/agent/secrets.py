@@ -36,6 +36,11 @@ class Secrets:
             # in by an ACL, whose mask shows as the group's read bit
             self._prefix, self._forbidden_bits = "secrets_", 0o037
 
+    @property
+    def redactor(self) -> Redactor:
+        """Knows every value that has been read."""
+        return self._redactor
+
     def get(self, ref: SecretRef, *, at: str = "", username: str | None = None) -> SecretStr:
         """Return the secret that *ref* names.
 

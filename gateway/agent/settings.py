@@ -28,6 +28,7 @@ from pydantic_settings import (
 from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_alarms import Alarms
 from gateway.agent.settings_broker import Broker, Port
+from gateway.agent.settings_commands import Commands
 from gateway.agent.settings_inventory import Inventory
 from gateway.agent.settings_metrics import Metrics
 from gateway.agent.settings_remote import Remote
@@ -118,6 +119,7 @@ class Settings(BaseSettings):
     state: State = State()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
+    commands: Commands = Commands()
     alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()
     remote: Remote = Remote()

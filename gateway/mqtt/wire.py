@@ -114,13 +114,15 @@ def dumps(tree: object) -> str:
     return json.dumps(tree, ensure_ascii=False)
 
 
-def read(payload: bytes, content_type: str = PLAIN) -> dict[str, object]:
-    """Return the JSON object in *payload*.
+def read(
+    payload: bytes, content_type: str = PLAIN, *, unpacked_bytes: int = UNPACKED_BYTES
+) -> dict[str, object]:
+    """Return the JSON object in *payload*, of *unpacked_bytes* at most once unpacked.
 
     Raises:
         MessageRejected: It is too large, not UTF-8, not strict JSON, or not an object.
     """
-    text = _text(_unpacked(payload, content_type))
+    text = _text(_unpacked(payload, content_type, unpacked_bytes))
     if _depth(text) > DEPTH:
         refuse("json.depth", f"nested deeper than {DEPTH}")
     try:
@@ -145,7 +147,7 @@ def refuse(code: str, message: str, at: str = "") -> NoReturn:
     raise MessageRejected((Fault(at, code, message),))
 
 
-def _unpacked(payload: bytes, content_type: str) -> bytes:
+def _unpacked(payload: bytes, content_type: str, most_bytes: int) -> bytes:
     if len(payload) > PAYLOAD_BYTES:
         refuse("size", f"{len(payload)} bytes; at most {PAYLOAD_BYTES}")
     if content_type in ("", PLAIN):
@@ -154,11 +156,11 @@ def _unpacked(payload: bytes, content_type: str) -> bytes:
         refuse("content_type", f"neither {PLAIN} nor {COMPRESSED}")
     unpacker = zlib.decompressobj()
     try:
-        unpacked = unpacker.decompress(payload, UNPACKED_BYTES)
+        unpacked = unpacker.decompress(payload, most_bytes)
     except zlib.error:
         refuse("zlib", "cannot be unpacked")
     if not unpacker.eof:
-        refuse("zlib.size", f"cut short, or more than {UNPACKED_BYTES} bytes unpacked")
+        refuse("zlib.size", f"cut short, or more than {most_bytes} bytes unpacked")
     return unpacked
 
 

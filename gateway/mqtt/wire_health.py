@@ -19,7 +19,7 @@ from gateway.model.health import (
 from gateway.mqtt.wire import Stamp, dumps, faults_of, read, refuse, seal
 from gateway.mqtt.wire_site import Sealed
 
-_SITE = {
+SITE = {
     "host": {
         "up": "uptime_s",
         "clk.src": "clock_source",
@@ -61,7 +61,7 @@ _SITE = {
 }
 """Part of `SiteHealth` -> place in the payload -> field of that part."""
 
-_CAMERA = {
+CAMERA = {
     "id": "id",
     "st": "state",
     "why": "reason",
@@ -95,7 +95,7 @@ T = TypeVar("T")
 def site_health(stamp: Stamp, site: SiteHealth) -> Sealed:
     """Write the health of the site; what is unknown is left out."""
     tree: dict[str, Any] = _stamp(stamp)
-    for part, spellings in _SITE.items():
+    for part, spellings in SITE.items():
         for place, name in spellings.items():
             value = _rounded(getattr(getattr(site, part), name))
             if value is not None:
@@ -107,13 +107,13 @@ def site_health(stamp: Stamp, site: SiteHealth) -> Sealed:
 
 def cameras_health(stamp: Stamp, cameras: Iterable[CameraHealth]) -> Sealed:
     """Write the health of all cameras, one row each."""
-    rows = [[_rounded(getattr(camera, name)) for name in _CAMERA.values()] for camera in cameras]
-    return seal({**_stamp(stamp), "cols": list(_CAMERA), "rows": rows})
+    rows = [[_rounded(getattr(camera, name)) for name in CAMERA.values()] for camera in cameras]
+    return seal({**_stamp(stamp), "cols": list(CAMERA), "rows": rows})
 
 
 def camera_state(stamp: Stamp, camera: CameraHealth) -> Sealed:
     """Write the state of one camera."""
-    named = {key: _rounded(getattr(camera, name)) for key, name in _CAMERA.items()}
+    named = {key: _rounded(getattr(camera, name)) for key, name in CAMERA.items()}
     return seal({**_stamp(stamp), **{k: v for k, v in named.items() if v is not None}})
 
 
@@ -126,7 +126,7 @@ def read_site_health(payload: bytes, content_type: str) -> tuple[Stamp, SiteHeal
             for place, name in spellings.items()
             if (value := _at(tree, place)) is not None
         }
-        for part, spellings in _SITE.items()
+        for part, spellings in SITE.items()
     }
     return _read_stamp(tree), _checked(_SITE_READER, parts, "")
 
@@ -169,7 +169,7 @@ def _read_row(columns: list[str], row: object, at: str) -> CameraHealth:
 
 def _named(tree: Mapping[str, object]) -> dict[str, object]:
     """Return the fields of a camera; None is as good as absent."""
-    return {name: value for key, name in _CAMERA.items() if (value := tree.get(key)) is not None}
+    return {name: value for key, name in CAMERA.items() if (value := tree.get(key)) is not None}
 
 
 def _at(tree: object, place: str) -> object:

@@ -131,22 +131,22 @@ class _Stats(_Said):
         )
 
 
-_VIEWER_READER: TypeAdapter[_Offer | _Candidates | _Extend | _Bye] = TypeAdapter(
+VIEWER_READER: TypeAdapter[_Offer | _Candidates | _Extend | _Bye] = TypeAdapter(
     Annotated[_Offer | _Candidates | _Extend | _Bye, Field(discriminator="k")]
 )
-_GATEWAY_READER: TypeAdapter[_Answer | _Candidates | _Bye | _Error | _Stats] = TypeAdapter(
+GATEWAY_READER: TypeAdapter[_Answer | _Candidates | _Bye | _Error | _Stats] = TypeAdapter(
     Annotated[_Answer | _Candidates | _Bye | _Error | _Stats, Field(discriminator="k")]
 )
 
 
 def read_viewer(key: SessionKey, payload: bytes, content_type: str) -> FromViewer:
     """Read what a viewer says in session *key*. Raises MessageRejected."""
-    return _read(_VIEWER_READER, payload, content_type).value(key)
+    return _read(VIEWER_READER, payload, content_type).value(key)
 
 
 def read_gateway(key: SessionKey, payload: bytes, content_type: str) -> FromGateway:
     """Read what a gateway says in session *key*. Raises MessageRejected."""
-    return _read(_GATEWAY_READER, payload, content_type).value(key)
+    return _read(GATEWAY_READER, payload, content_type).value(key)
 
 
 def from_viewer(stamp: Stamp, said: FromViewer) -> Sealed:

@@ -66,7 +66,12 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "rfc8785": ("agent/signing.py", "inventory/compare.py"),
     "sqlite3": ("agent/commands/journal.py", "mqtt/outbox_store.py"),
     "ulid": ("mqtt/outbox.py", "mqtt/wire"),
-    "threading": ("agent/logs.py", "ingest/lookup.py", "mqtt/dial.py"),
+    "threading": (
+        "agent/commands/journal.py",
+        "agent/logs.py",
+        "ingest/lookup.py",
+        "mqtt/dial.py",
+    ),
 }
 """Each library at home, so that its names and errors end there."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from gateway.model.signalling import SessionKey
 from gateway.mqtt import tree
 from gateway.mqtt.topics import Place, Topics, parse, publication
-from gateway.mqtt.tree import CHANNELS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "mqtt.md"
 TOPICS = Topics("79", "hcm-q1-01")
@@ -81,21 +79,3 @@ def test_a_publication_is_as_its_row_says() -> None:
 
     assert (sent.qos, sent.retain, sent.expiry_s, sent.path) == (1, True, 180, "conflated")
     assert sent.properties == {"sv": "health.site/1"}
-
-
-def test_the_document_has_the_same_table() -> None:
-    """docs/mqtt.md, part "Topics": name, schema, retain, expiry, path, when."""
-    rows = re.findall(r"^\| `((?:up|dn|ctl)/[^`]+)` \|(.+)\|$", DOCUMENT.read_text(), re.MULTILINE)
-    written = [(name, *(cell.strip() for cell in rest.split("|"))) for name, rest in rows]
-
-    assert written == [
-        (
-            channel.name,
-            f"`{channel.schema}`",
-            "yes" if channel.retain else "no",
-            "-" if channel.expiry_s is None else f"{channel.expiry_s} s",
-            channel.path,
-            channel.when,
-        )
-        for channel in CHANNELS
-    ]

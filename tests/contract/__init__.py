@@ -1,0 +1,1 @@
+"""Writes the contract for others from the code: schemas, AsyncAPI, docs/mqtt.md."""

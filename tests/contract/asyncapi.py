@@ -1,0 +1,127 @@
+"""The AsyncAPI 3.0 document: the topic tree with its payloads, from the gateway's view.
+
+The MQTT binding knows QoS and retain only; what else a row says stands in extensions, ``x-``.
+Source: AsyncAPI 3.0.0; MQTT bindings 0.2.0.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gateway.mqtt import tree
+from gateway.mqtt.tree import CHANNELS, CONTROL, LEVELS, PLAIN, ROOT, Channel
+from tests.contract.schemas import file_of
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+def document() -> dict[str, Any]:
+    """Return the whole document."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Camera gateway",
+            "version": "1",
+            "description": "What a gateway and the national centre say to each other over MQTT 5. "
+            "Payloads above 1 KiB are packed: application/json+zlib (RFC 1950).",
+        },
+        "defaultContentType": PLAIN,
+        "servers": {
+            "centre": {
+                "host": "mqtt.centre.example:8883",
+                "protocol": "secure-mqtt",
+                "protocolVersion": "5.0",
+                "description": "Client certificate with common name {prov}/{gw}.",
+                "bindings": {
+                    "mqtt": {
+                        "clientId": "{gw}",
+                        "cleanSession": False,
+                        "keepAlive": 20,
+                        "sessionExpiryInterval": 3600,
+                        "maximumPacketSize": 67584,
+                        "lastWill": {
+                            "topic": f"{ROOT}/{{prov}}/{{gw}}/{tree.PRESENCE.name}",
+                            "qos": 1,
+                            "retain": True,
+                            "message": '{"st":"offline","ep":0,"why":"lost"}',
+                        },
+                        "bindingVersion": "0.2.0",
+                    }
+                },
+            }
+        },
+        "channels": {_id(each): _channel(each) for each in CHANNELS},
+        "operations": {_id(each): _operation(each) for each in CHANNELS},
+        "components": {
+            "parameters": {name: _parameter(name) for name in LEVELS},
+            "messages": {_id(each): _message(each) for each in CHANNELS},
+        },
+    }
+
+
+def _id(channel: Channel) -> str:
+    words = re.findall(r"[a-z0-9]+", channel.name)
+    return words[0] + "".join(word.capitalize() for word in words[1:])
+
+
+def _address(channel: Channel) -> str:
+    if channel.name.startswith(f"{CONTROL}/"):
+        return channel.name
+    return f"{ROOT}/{{prov}}/{{gw}}/{channel.name}"
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    address = _address(channel)
+    names = _PLACEHOLDER.findall(address)
+    made: dict[str, Any] = {
+        "address": address,
+        "messages": {_id(channel): {"$ref": f"#/components/messages/{_id(channel)}"}},
+        "description": channel.when,
+    }
+    if names:
+        made["parameters"] = {name: {"$ref": f"#/components/parameters/{name}"} for name in names}
+    return made
+
+
+def _operation(channel: Channel) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "action": "send" if channel.name.startswith("up/") else "receive",
+        "channel": {"$ref": f"#/channels/{_id(channel)}"},
+        "summary": channel.when,
+        "bindings": {
+            "mqtt": {"qos": channel.qos, "retain": channel.retain, "bindingVersion": "0.2.0"}
+        },
+        "x-path": channel.path,
+    }
+    if channel.expiry_s is not None:
+        made["x-message-expiry-s"] = channel.expiry_s
+    if channel.journalled:
+        made["x-acknowledged"] = "once it is on the gateway's disk"
+    if channel is tree.COMMAND:
+        made["reply"] = {
+            "address": {
+                "description": "Below the gateway's own up/rsp/; any other is refused.",
+                "location": "$message.header#/responseTopic",
+            },
+            "channel": {"$ref": f"#/channels/{_id(tree.REPLY)}"},
+        }
+    return made
+
+
+def _message(channel: Channel) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "name": channel.schema,
+        "contentType": PLAIN,
+        "bindings": {"mqtt": {"contentType": PLAIN, "bindingVersion": "0.2.0"}},
+        "x-user-properties": {"sv": channel.schema},
+    }
+    if channel is tree.SCHEMA:
+        made["payload"] = {"type": "object"}
+    else:
+        made["payload"] = {"$ref": f"./schemas/{file_of(channel.schema)}"}
+    return made
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {"description": f"One level: {LEVELS[name]}", "x-pattern": f"^{LEVELS[name]}$"}

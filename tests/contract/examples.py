@@ -1,0 +1,245 @@
+"""One example of every payload, as the code writes it; docs/mqtt.md shows them byte for byte."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from gateway.inventory.compare import digest as stock_digest
+from gateway.inventory.sections import take
+from gateway.model.alarm import Alarm
+from gateway.model.contacts import ContactConfig, Contacts
+from gateway.model.errors import Fault
+from gateway.model.event import Event
+from gateway.model.health import CameraSnapshot
+from gateway.model.inventory import Change
+from gateway.model.reasons import Reason
+from gateway.model.signalling import (
+    Answer,
+    Bye,
+    Candidates,
+    Extend,
+    IceServer,
+    Offer,
+    Refusal,
+    RemoteCandidate,
+    SessionStats,
+)
+from gateway.mqtt import wire_event, wire_health, wire_inventory, wire_inventory_log, wire_site
+from gateway.mqtt.tree import COMPRESSED, PLAIN
+from gateway.mqtt.wire import seal
+from gateway.mqtt.wire_alarm import alarm
+from gateway.mqtt.wire_command import Reply, log_lines, reply
+from gateway.mqtt.wire_config import Confirm, Reported, reported_faults, seal_confirm, seal_reported
+from gateway.mqtt.wire_rtc import from_gateway, from_viewer
+from gateway.mqtt.wire_site import Sealed
+from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
+from tests.fixtures.stock import sources
+
+TURN = IceServer(("turn:203.0.113.7:3478",), "1764000600:v-op17", SecretStr("..."))
+COUNTER = CameraSnapshot("c07", "Quầy 7", True, Reason.OK, 0.0, "Tầng 1", ("main", "sub"))
+ABILITIES = wire_site.Abilities(
+    rtc=wire_site.RtcAbilities(codecs=("h264", "h265"), max_sessions=32)
+)
+STANDING = wire_site.Standing(
+    digests={"cfg": "9f2b6c01d4", "cams": "77aa31c0be"},
+    outbox=wire_site.BirthOutbox(pending=3, oldest_s=41.5),
+    certificate=wire_site.BirthCertificate(serial="4a11", not_after="2027-05-01T00:00:00Z"),
+)
+ULID = "01KATBZ0B3Y7QZ6N9X0V5T2M4R"
+SHA = "9f2b6c01d4" + "0" * 54
+MARK = wire_event.Mark(ULID, 5121, STAMP.epoch, STAMP.time_ms, 864_321.2)
+ALARM = Alarm(
+    key="cam.c07.down",
+    id=ULID,
+    raised=True,
+    severity="major",
+    since_ms=1_763_999_955_000,
+    cause=Reason.TIMEOUT,
+    arguments={"cam": "c07"},
+)
+
+
+def _event(kind: str, facts: Mapping[str, Any]) -> Sealed:
+    return wire_event.send(wire_event.write(Event(kind, facts), MARK), late=False, shift_ms=0)
+
+
+def _command(**more: Any) -> Sealed:
+    return seal({"id": ULID, "actor": "op-17", "ttl_s": 30, **more})
+
+
+def _contacts() -> Sealed:
+    person = ContactConfig(name="Nguyễn Văn A", phone="0222 000 0001", role="technical")
+    tree = wire_inventory.contacts_tree(Contacts(contacts=(person,)))
+    return wire_inventory.section(STAMP, wire_inventory.Edition(1, stock_digest(tree), tree))
+
+
+def _section(name: str) -> Sealed:
+    tree = wire_inventory.trees(take(sources(), STAMP.time_ms))[name]
+    return wire_inventory.section(STAMP, wire_inventory.Edition(9, stock_digest(tree), tree))
+
+
+DESIRED = {
+    "ver": 18,
+    "base": 17,
+    "gw": "hcm-q1-01",
+    "schema": "config/2",
+    "issued": 1_764_000_000_000,
+    "issuer": "op-17",
+    "reason": "CR-2211",
+    "sha256": SHA,
+    "rollback_s": 300,
+    "min_alive_cams_p": 80,
+    "doc": {"site": {"name": "TTHCC Quận 1", "cameras": []}},
+    "sig": {"alg": "Ed25519", "kid": "cfg-2026a", "v": "A" * 86},
+}
+
+EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
+    "online": ("presence/1", wire_site.online(STAMP, MACHINE)),
+    "will": ("presence/1", wire_site.lost(STAMP.epoch)),
+    "offline": ("presence/1", wire_site.offline(STAMP, "stopping")),
+    "birth": (
+        "birth/1",
+        wire_site.birth(
+            STAMP,
+            MACHINE,
+            site="TTHCC Quận 1",
+            cameras=[COUNTER],
+            abilities=ABILITIES,
+            standing=STANDING,
+        ),
+    ),
+    "site": ("health.site/1", wire_health.site_health(STAMP, SITE)),
+    "cameras": ("health.cams/1", wire_health.cameras_health(STAMP, (CAMERA, TROUBLED))),
+    "state": ("cam.state/1", wire_health.camera_state(STAMP, TROUBLED)),
+    "alarm": ("alarm/1", alarm(STAMP, ALARM)),
+    "event": ("event/1", _event("alarm", {"key": "cam.c07.down", "act": "raise"})),
+    "gap": (
+        "event/1",
+        _event(
+            "outbox.gap",
+            {"from_n": 4100, "to_n": 4388, "count": 289, "class": "info", "why": "size_limit"},
+        ),
+    ),
+    "inventory": ("inv/1", _section("nvr")),
+    "contacts": ("inv.contacts/1", _contacts()),
+    "change": (
+        "inv.log/1",
+        _event(
+            "inventory",
+            wire_inventory_log.change(
+                Change("cams", 9, "/cams/c07/fw", "V5.7.1", "V5.7.3", "observed", STAMP.time_ms)
+            ),
+        ),
+    ),
+    "echo": ("echo/1", wire_site.echo(STAMP)),
+    "desired": ("config.desired/1", seal(DESIRED)),
+    "confirm": ("config.confirm/1", seal_confirm(Confirm(version=18, sha256=SHA, act="confirm"))),
+    "pending": (
+        "config.reported/1",
+        seal_reported(
+            STAMP,
+            Reported(
+                version=18,
+                sha256=SHA,
+                state="pending_confirm",
+                until_s=287,
+                applied=("/site/cameras/c07/streams/main/url",),
+                restart=("c07",),
+                running=18,
+                lkg=17,
+                attempt=1,
+            ),
+        ),
+    ),
+    "rejected": (
+        "config.reported/1",
+        seal_reported(
+            STAMP,
+            Reported(
+                version=19,
+                sha256=SHA,
+                state="rejected",
+                errors=reported_faults(
+                    (
+                        Fault(
+                            "/doc/site/cameras/3/streams/0/url",
+                            "url.scheme",
+                            "'htp://x': it must begin with rtsp:// or rtsps://",
+                        ),
+                    )
+                ),
+                running=18,
+                lkg=18,
+            ),
+        ),
+    ),
+    "rolled_back": (
+        "config.reported/1",
+        seal_reported(
+            STAMP,
+            Reported(
+                version=19,
+                sha256=SHA,
+                state="rolled_back",
+                why="health_gate",
+                detail="3 of 8 cameras work again, not c01, c02, c03, c04, c05",
+                running=18,
+                lkg=18,
+                attempt=1,
+            ),
+        ),
+    ),
+    "command": ("cmd/1", _command(args={"cam": "c07", "width": 640})),
+    "signed": (
+        "cmd/1",
+        _command(
+            name="stream.restart",
+            gw="hcm-q1-01",
+            args={"cam": "c07"},
+            sig={"alg": "Ed25519", "kid": "cmd-2026a", "v": "A" * 86},
+        ),
+    ),
+    "accepted": ("rsp/1", reply(STAMP, Reply(id=ULID, state="accepted"))),
+    "succeeded": ("rsp/1", reply(STAMP, Reply(id=ULID, state="succeeded", result={"viewers": 2}))),
+    "refused": ("rsp/1", reply(STAMP, Reply(id=ULID, state="rejected", code="rate_limited"))),
+    "log": ("log/1", log_lines(STAMP, ('{"event": "connected", "level": "info"}',), 0)),
+    "rebirth": ("bcast/1", seal({"id": ULID, "op": "rebirth", "spread_s": 300})),
+    "centre": ("centre/1", seal({"online": True, "ep": 88, "t": STAMP.time_ms})),
+    "offer": (
+        "rtc/1",
+        from_viewer(STAMP, Offer(KEY, "c07", "v=0...", "sub", (TURN,), lasts_s=600.0)),
+    ),
+    "viewer's candidates": (
+        "rtc/1",
+        from_viewer(
+            STAMP, Candidates(KEY, (RemoteCandidate("candidate:...", "0"), RemoteCandidate(None)))
+        ),
+    ),
+    "extend": ("rtc/1", from_viewer(STAMP, Extend(KEY, 600.0))),
+    "viewer's bye": ("rtc/1", from_viewer(STAMP, Bye(KEY, "viewer"))),
+    "answer": ("rtc/1", from_gateway(STAMP, Answer(KEY, "v=0..."))),
+    "error": (
+        "rtc/1",
+        from_gateway(STAMP, Refusal(KEY, 486, Reason.OVERLOADED, "16 watch already")),
+    ),
+    "bye": ("rtc/1", from_gateway(STAMP, Bye(KEY, "stopping"))),
+    "stats": ("rtc/1", from_gateway(STAMP, SessionStats(KEY, 2048.5, 0.5, 38.0, 3))),
+}
+"""Name -> schema, and content type with payload."""
+
+
+def text_of(name: str) -> str:
+    """Return the JSON text of an example."""
+    content_type, payload = EXAMPLES[name][1]
+    assert content_type in (PLAIN, COMPRESSED)
+    return (zlib.decompress(payload) if content_type == COMPRESSED else payload).decode()
+
+
+def tree_of(name: str) -> Any:
+    """Return an example as JSON."""
+    return json.loads(text_of(name))
