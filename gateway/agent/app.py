@@ -11,13 +11,14 @@ import importlib.metadata
 from itertools import chain
 
 from gateway.agent.commanding import commanding_of, receivers_of
-from gateway.agent.commands.catalogue import able, no_photograph
+from gateway.agent.commands.catalogue import able
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.desired.configuration import Configuration
 from gateway.agent.desired.judge import Judge
 from gateway.agent.desired.kept import KeptConfig
 from gateway.agent.desired.standing import Standing as ConfigStanding
 from gateway.agent.desired.voice import Voice
+from gateway.agent.eyes import Eyes
 from gateway.agent.fleet import Fleet
 from gateway.agent.inbox import Inbox
 from gateway.agent.living import live
@@ -34,6 +35,7 @@ from gateway.agent.trail import strange
 from gateway.agent.watch import watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
+from gateway.codec.decoder import Decoder
 from gateway.health.host import machine
 from gateway.mqtt.certificates import Certificates
 from gateway.mqtt.epoch import Epochs
@@ -151,6 +153,13 @@ async def run(
         clock=clock,
         events=outbox,
     )
+    eyes = Eyes(
+        settings.eyes,
+        cameras=lambda: (camera.id for camera in fleet.site.cameras),
+        find=fleet.find,
+        decoder=Decoder(clock=clock),
+        clock=clock,
+    )
     watch = watch_over(
         settings,
         version=box.version,
@@ -163,6 +172,7 @@ async def run(
         epochs=epochs,
         outbox=outbox,
         clock=clock,
+        doubts=eyes.doubts,
     )
     reporter = Reporter(
         topics,
@@ -191,7 +201,7 @@ async def run(
         keys=keys,
         fleet=fleet,
         viewers=desk.viewers,
-        photograph=no_photograph,
+        photograph=eyes.photograph,
         reporter=reporter,
         stocktaking=stocktaking,
         alarms=watch.alarms.greeting,
@@ -217,6 +227,7 @@ async def run(
             certificates.run,
             ways.run,
             configuration.run,
+            eyes.run,
             *watch.components,
             *commands.components,
         ),

@@ -173,5 +173,35 @@ WORDING: dict[Reason, Wording] = {
         "Tải lại trang rồi thử lại.",
         "Reload the page and try again.",
     ),
+    Reason.PICTURE_BLACK: Wording(
+        "Hình ảnh tối đen",
+        "The picture is black",
+        "Kiểm tra đèn, nắp che ống kính và nguồn của camera analog.",
+        "Check the light, the lens cap, and the power of an analog camera.",
+    ),
+    Reason.PICTURE_FROZEN: Wording(
+        "Hình ảnh đứng yên",
+        "The picture is frozen",
+        "Khởi động lại camera hoặc đầu ghi; kiểm tra xem có phát lại hình cũ không.",
+        "Restart the camera or the recorder; check that no old picture is being replayed.",
+    ),
+    Reason.PICTURE_BLURRED: Wording(
+        "Hình ảnh bị mờ",
+        "The picture is blurred",
+        "Lau ống kính, chỉnh lại tiêu cự.",
+        "Clean the lens and focus it.",
+    ),
+    Reason.PICTURE_COVERED: Wording(
+        "Camera bị che",
+        "The camera is covered",
+        "Kiểm tra vật che trước camera.",
+        "See what stands before the camera.",
+    ),
+    Reason.PICTURE_MOVED: Wording(
+        "Camera bị xoay lệch",
+        "The camera has been turned",
+        "Chỉnh lại hướng camera; nếu đổi hướng có chủ ý thì cảnh báo tự hết sau một ngày.",
+        "Turn it back; if it was meant, the warning ends by itself after a day.",
+    ),
     Reason.VIEWER_GONE: Wording("Người xem đã rời đi", "The viewer has left"),
 } | MACHINE

@@ -79,6 +79,7 @@ WALL_CLOCK = ("cli_config.py", "mqtt/epoch.py", "relay/feedback.py", "relay/sess
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
 PACED = (
+    "agent/eyes.py",
     "aio/heap.py",
     "aio/supervise.py",
     "agent/desired/gate.py",

@@ -64,11 +64,6 @@ def able(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in chosen.allowed if name != "reboot" or chosen.reboot)
 
 
-async def no_photograph(camera: str, width: int) -> bytes:
-    """Stand in where nobody makes pictures. Raises NoPicture."""
-    raise NoPicture(Reason.NOT_FOUND, f"nobody here makes pictures ({camera}, {width})")
-
-
 def command_desk(
     settings: Settings,
     secrets: Secrets,
