@@ -24,8 +24,6 @@ from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
 from gateway.agent.signing import digest
 from gateway.model.config import CameraConfig, SiteConfig
-from gateway.model.errors import NoPicture
-from gateway.model.reasons import Reason
 from gateway.mqtt.topics import Topics
 from gateway.mqtt.wire import Stamp
 from gateway.ports import Bus, Clock, Events
