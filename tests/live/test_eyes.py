@@ -1,0 +1,67 @@
+"""Eyes in the real gateway: a photograph on command, and a black picture as an alarm."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from gateway.agent.eyes import Eyes
+from gateway.agent.settings_eyes import EyesSettings
+from gateway.aio.clock import SystemClock
+from gateway.codec.decoder import Decoder
+from gateway.model.errors import NoPicture
+from gateway.model.reasons import Reason
+from tests.fixtures.broker import Broker
+from tests.fixtures.site import cameras, site
+from tests.live.test_commands import ask
+
+pytestmark = pytest.mark.live
+
+
+async def test_a_photograph_of_a_camera_that_nobody_watches(tmp_path: Path, broker: Broker) -> None:
+    """It is opened for it and left again; the picture is the camera's."""
+    async with site(tmp_path, broker, cameras(1), linger_s=0.0) as running:
+        await running.until_state(0, "IDLE")
+
+        said = await ask(running, "snapshot", {"cam": "c00", "width": 160})
+
+        assert said["st"] == "succeeded", said
+        raw = base64.b64decode(said["res"]["jpeg"])
+        picture = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (90, 160, 3)
+        assert picture.std() > 10
+        counts = running.camera(0).counts
+        async with asyncio.timeout(10):
+            while counts.sessions:  # noqa: ASYNC110 (the camera has no event for it)
+                await asyncio.sleep(0.05)
+        assert counts.sessions_ever == 1
+
+
+async def test_photographs_can_be_forbidden_on_the_machine(tmp_path: Path, broker: Broker) -> None:
+    """Whatever the centre asks."""
+    async with site(tmp_path, broker, cameras(1), more="[eyes]\nsnapshots = false\n") as running:
+        await running.until_state(0, "IDLE")
+
+        said = await ask(running, "snapshot", {"cam": "c00"})
+
+        assert (said["st"], said["code"]) == ("failed", "POLICY_DENIED")
+
+
+async def test_a_camera_that_is_not_there_has_no_picture() -> None:
+    """The reason says so."""
+    eyes = Eyes(
+        EyesSettings(),
+        cameras=tuple,
+        find=lambda _: None,
+        decoder=Decoder(clock=SystemClock()),
+        clock=SystemClock(),
+    )
+    with pytest.raises(NoPicture) as caught:
+        await eyes.photograph("c99", 640)
+
+    assert caught.value.reason is Reason.NOT_FOUND
