@@ -138,6 +138,7 @@ async def run(
             **receivers_of(lambda: commands),
         },
         strange=strange(outbox, clock),
+        acknowledge=lambda letter: link.acknowledge(letter),
         clock=clock,
     )
     stocktaking = Stocktaking(
