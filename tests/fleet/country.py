@@ -42,6 +42,7 @@ class Country:
         asks_per_s: Commands and viewings that the centre asks for.
         restart_s: How long the broker is away.
         longest_s: After so long a phase is given up.
+        calm_s: Between two phases.
         pace: How much happens at each gateway.
     """
 
@@ -52,6 +53,7 @@ class Country:
     asks_per_s: float = 3.5
     restart_s: float = 2.0
     longest_s: float = 240.0
+    calm_s: float = CALM_S
     pace: Pace = field(default_factory=Pace)
 
     @property
@@ -154,7 +156,7 @@ async def _phases(
     everybody = country.gateways
     took_s = await _until(lambda: len(fake.online) == everybody, country.longest_s)
     note(meter.read("connect") | {"all_online_s": took_s})
-    await asyncio.sleep(CALM_S)
+    await asyncio.sleep(country.calm_s)
     meter.read("")
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(_ask(country, fake), name="asking")
@@ -176,7 +178,7 @@ async def _phases(
         lambda: all(fake.online.get(name, 0) > epoch for name, epoch in epochs.items()),
         country.longest_s,
     )
-    await asyncio.sleep(CALM_S)
+    await asyncio.sleep(country.calm_s)
     note(meter.read("broker restarted") | {"all_back_s": took_s})
 
 
