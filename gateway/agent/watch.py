@@ -10,7 +10,6 @@ from gateway.agent.alarm_store import AlarmStore
 from gateway.agent.alarms import Alarms
 from gateway.agent.fleet import Fleet
 from gateway.agent.host_watch import HostWatch
-from gateway.agent.metrics import Figures, Sources
 from gateway.agent.metrics_server import MetricsServer
 from gateway.agent.settings import Settings
 from gateway.agent.stocktaking import Stocktaking
@@ -101,17 +100,25 @@ def watch_over(
         clock=clock,
         check_s=settings.alarms.check_s,
     )
-    sources = Sources(
-        version=version,
-        snapshots=fleet.snapshots,
-        host=lambda: host.sample,
-        link=lambda: link.sample,
-        bus=link,
-        alarms=lambda: alarms.standing,
-        outbox=outbox.standing,
-    )
-    figures = Figures(sources, clock=clock)
-    return Watch(host, alarms, MetricsServer(figures.page, port=settings.metrics.port))
+    port = settings.metrics.port
+
+    def page() -> Callable[[], bytes]:
+        # Imported when it is wanted: the library takes 1.5 MB.
+        from gateway.agent.metrics import Figures, Sources
+
+        sources = Sources(
+            version=version,
+            snapshots=fleet.snapshots,
+            host=lambda: host.sample,
+            link=lambda: link.sample,
+            bus=link,
+            alarms=lambda: alarms.standing,
+            outbox=outbox.standing,
+        )
+        return Figures(sources, clock=clock).page
+
+    figures = bytes if port is None else page()
+    return Watch(host, alarms, MetricsServer(figures, port=port))
 
 
 def undone(said: Reported) -> Finding:

@@ -14,7 +14,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 class Document(BaseModel):
     """Base of everything that comes from a file or the wire."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=False, defer_build=True
+    )
 
 
 def mistake(code: str, message: str, at: tuple[str | int, ...], given: object) -> InitErrorDetails:

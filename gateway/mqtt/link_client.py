@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import struct
 
-import paho.mqtt.client as paho
-from paho.mqtt.client import _WebsocketWrapper
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
@@ -20,6 +18,7 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.line import Line
+from gateway.mqtt.link_lean import paho
 from gateway.mqtt.link_words import properties_of
 from gateway.mqtt.wire import PAYLOAD_BYTES
 from gateway.ports import Publication
@@ -48,9 +47,9 @@ GARBAGE = (
 class Client(paho.Client):
     """paho on a socket that is already there."""
 
-    prepared: Line | _WebsocketWrapper
+    prepared: Line | paho._WebsocketWrapper
 
-    def _create_socket(self) -> Line | _WebsocketWrapper:
+    def _create_socket(self) -> Line | paho._WebsocketWrapper:
         return self.prepared
 
 
@@ -93,7 +92,7 @@ def made(
     return client
 
 
-async def prepared(line: Line, address: BrokerAddress) -> Line | _WebsocketWrapper:
+async def prepared(line: Line, address: BrokerAddress) -> Line | paho._WebsocketWrapper:
     """Return *line*, or websocket over it if *address* says so.
 
     paho does the HTTP part blocking and byte by byte, so that runs on a thread.
@@ -107,7 +106,7 @@ async def prepared(line: Line, address: BrokerAddress) -> Line | _WebsocketWrapp
     line.settimeout(UPGRADE_S)
     try:
         return await asyncio.to_thread(
-            _WebsocketWrapper,
+            paho._WebsocketWrapper,
             socket=line,  # type: ignore[arg-type]  # uses recv, send, fileno, close only
             host=address.host,
             port=address.port,

@@ -8,13 +8,13 @@ from __future__ import annotations
 import random
 import ssl
 
-from paho.mqtt.client import MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.dial import tls_fault
+from gateway.mqtt.link_lean import paho
 from gateway.ports import Letter, Publication
 
 HEAD_BYTES = 64
@@ -56,7 +56,7 @@ def packet_bytes(publication: Publication) -> int:
     return HEAD_BYTES + words + len(echoed) + len(publication.payload)
 
 
-def letter_of(message: MQTTMessage) -> Letter:
+def letter_of(message: paho.MQTTMessage) -> Letter:
     """Return *message* as we pass it on."""
     properties = message.properties
     return Letter(

@@ -1,4 +1,4 @@
-"""The part of aiortc that we use, without the part that we do not: 17 MB of FFmpeg.
+"""The part of aiortc that we use, without the parts that we do not: FFmpeg and mDNS, 22 MB.
 
 `aiortc/__init__.py` imports every module, and those for media import PyAV, which loads all of
 FFmpeg. ICE and DTLS need none of it. So the package is put in place without its `__init__`, which
@@ -16,6 +16,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 PACKAGE, MEDIA = "aiortc", "av"
+ICE, NAMES = "aioice", "aioice.mdns"
 
 _ASKED_FOR = frozenset({"__all__", "__version__"})
 """What `__init__` defines of the names that Python itself asks any module for."""
@@ -60,6 +62,40 @@ class _NoMedia(ModuleType):
 
         def __init__(self) -> None:
             raise NotImplementedError("PyAV is not loaded in this process; import aiortc first")
+
+
+class _Late(ModuleType):
+    """Stands for multicast DNS, 5 MB of it, until somebody looks up a ``.local`` name: we never do.
+
+    `aioice.ice` names one class of it in an annotation.
+    """
+
+    class MDnsProtocol:
+        """Only a name."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        spec = self.__spec__
+        assert spec is not None
+        assert spec.loader is not None
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def _put_off_names() -> None:
+    """Let aioice be imported without its multicast DNS; if it is there already, do nothing."""
+    if ICE in sys.modules:
+        return
+    package = find_spec(ICE)
+    if package is None:
+        return
+    spec = PathFinder.find_spec(NAMES, package.submodule_search_locations)
+    if spec is not None:
+        late = module_from_spec(spec)
+        late.__class__ = _Late
+        sys.modules[NAMES] = late
 
 
 def _open(package: ModuleType) -> None:
@@ -94,6 +130,7 @@ def _without_media() -> Iterator[None]:
         package.__class__ = _Unopened
 
 
+_put_off_names()
 with _without_media():
     import aiortc.rtcdatachannel  # noqa: F401  before SCTP, as in `__init__`: they import each other
     from aiortc.rtcconfiguration import RTCIceServer, RTCIceTransportPolicy

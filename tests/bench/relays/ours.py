@@ -49,7 +49,7 @@ class CameraGateway:
             f'[broker]\nhost = "127.0.0.1"\nport = {broker}\n'
             f'[state]\ndir = "{ground.folder}"\n'
             f'[cameras]\nnetworks = ["127.0.0.0/8"]\nports = {ports}\n'
-            '[log]\nlevel = "warning"\nformat = "console"\n'
+            '[eyes]\nenabled = false\n[log]\nlevel = "warning"\nformat = "console"\n'
         )
         process = ground.start(python("gateway", "run", "--settings", settings))
         return Running(process.pid, f"mqtt:{broker}")
