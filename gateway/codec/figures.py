@@ -51,8 +51,8 @@ class Figures:
     shift_y: float
 
     def pack(self) -> bytes:
-        """Return the figures as `LENGTH_BYTES` bytes; the last of the ten numbers is unused."""
-        return _LAYOUT.pack(*astuple(self), 0.0)
+        """Return the figures as `LENGTH_BYTES` bytes."""
+        return _LAYOUT.pack(*astuple(self))
 
 
 LENGTH_BYTES = _LAYOUT.size
@@ -86,7 +86,7 @@ def unpack(raw: bytes) -> Look:
     """
     if len(raw) != LENGTH_BYTES + 2 * THUMB_BYTES:
         raise ValueError(f"a look of {len(raw)} bytes")
-    *numbers, _unused = _LAYOUT.unpack_from(raw)
+    numbers = _LAYOUT.unpack_from(raw)
     if not all(math.isfinite(number) for number in numbers[3:]):
         raise ValueError("a look without numbers")
     thumbs = raw[LENGTH_BYTES:]
