@@ -29,6 +29,7 @@ from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_alarms import Alarms
 from gateway.agent.settings_broker import Broker, Port
 from gateway.agent.settings_commands import Commands
+from gateway.agent.settings_eyes import Eyes
 from gateway.agent.settings_inventory import Inventory
 from gateway.agent.settings_metrics import Metrics
 from gateway.agent.settings_remote import Remote
@@ -121,6 +122,7 @@ class Settings(BaseSettings):
     inventory: Inventory = Inventory()
     commands: Commands = Commands()
     alarms: Alarms = Alarms()
+    eyes: Eyes = Eyes()
     metrics: Metrics = Metrics()
     remote: Remote = Remote()
     log: Log = Log()

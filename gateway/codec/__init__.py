@@ -1,1 +1,1 @@
-"""Decoding single pictures, in a child process that may die of them: the gateway itself never does."""
+"""Decoding single pictures, in a child process that may die of them; the gateway never does."""

@@ -80,5 +80,5 @@ def jpeg(frame: av.VideoFrame, width: int, at_most_bytes: int) -> bytes:
 
 
 def _plane(plane: av.video.plane.VideoPlane) -> Plane:
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return np.asarray(rows[:, : plane.width], np.uint8)

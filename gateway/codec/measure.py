@@ -51,7 +51,7 @@ def look(luma: Plane, colour: float, reference: bytes) -> Look:
     figures = Figures(
         width=width,
         height=height,
-        digest=hashlib.blake2b(np.ascontiguousarray(luma), digest_size=DIGEST_BYTES).digest(),
+        digest=hashlib.blake2b(luma.tobytes(), digest_size=DIGEST_BYTES).digest(),
         bright=float(np.percentile(now, 90)),
         mean=float(now.mean()),
         colour=colour,
@@ -91,7 +91,7 @@ def edges(smooth: Field) -> Field:
         cv2.Sobel(logarithm, cv2.CV_32F, 1, 0), cv2.Sobel(logarithm, cv2.CV_32F, 0, 1)
     )[_MARGIN:-_MARGIN]
     # A few hard edges (a window, a lamp) must not speak for the whole picture.
-    return np.minimum(strength, np.float32(np.percentile(strength, 95)))
+    return np.asarray(np.minimum(strength, np.percentile(strength, 95)), np.float32)
 
 
 def compare(before: Field, now: Field) -> tuple[float, float, tuple[float, float]]:

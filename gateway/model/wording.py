@@ -174,4 +174,34 @@ WORDING: dict[Reason, Wording] = {
         "Reload the page and try again.",
     ),
     Reason.VIEWER_GONE: Wording("Người xem đã rời đi", "The viewer has left"),
+    Reason.PICTURE_BLACK: Wording(
+        "Hình đen, không thấy gì",
+        "The picture is black",
+        "Kiểm tra đèn của phòng, đèn hồng ngoại và nắp che ống kính.",
+        "Check the room's light, the infrared lamps and the lens cap.",
+    ),
+    Reason.PICTURE_FROZEN: Wording(
+        "Hình đứng yên, không còn là hình trực tiếp",
+        "The picture stands still; it is not live any more",
+        "Khởi động lại camera hoặc kênh trên đầu ghi.",
+        "Restart the camera, or its channel on the recorder.",
+    ),
+    Reason.PICTURE_BLURRED: Wording(
+        "Hình bị mờ so với trước",
+        "The picture is less sharp than before",
+        "Lau ống kính, kiểm tra hơi nước và chỉnh lại tiêu cự.",
+        "Clean the lens, look for moisture and adjust the focus.",
+    ),
+    Reason.PICTURE_COVERED: Wording(
+        "Ống kính bị che",
+        "The lens is covered",
+        "Đến tận nơi gỡ vật che và kiểm tra có người cố ý che hay không.",
+        "Go there, remove what covers it and find out whether it was done on purpose.",
+    ),
+    Reason.PICTURE_MOVED: Wording(
+        "Camera bị xoay hoặc bị dời, khung hình khác trước",
+        "The camera has been turned or moved; it shows another view",
+        "Chỉnh camera về hướng cũ và siết chặt giá đỡ; nếu việc dời là chủ ý thì không cần làm gì.",
+        "Turn the camera back and fasten its mount; if it was meant, nothing need be done.",
+    ),
 } | MACHINE
