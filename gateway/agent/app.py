@@ -18,6 +18,7 @@ from gateway.agent.desired.judge import Judge
 from gateway.agent.desired.kept import KeptConfig
 from gateway.agent.desired.standing import Standing as ConfigStanding
 from gateway.agent.desired.voice import Voice
+from gateway.agent.eyes import Eyes
 from gateway.agent.fleet import Fleet
 from gateway.agent.inbox import Inbox
 from gateway.agent.living import live
@@ -151,6 +152,12 @@ async def run(
         clock=clock,
         events=outbox,
     )
+    eyes = Eyes(
+        cameras=lambda: [camera.id for camera in fleet.site.cameras],
+        find=fleet.find,
+        settings=settings.eyes,
+        clock=clock,
+    )
     watch = watch_over(
         settings,
         version=box.version,
@@ -160,6 +167,7 @@ async def run(
         link=link,
         certificates=certificates,
         configuration=standing.report,
+        doubts=eyes.doubts,
         epochs=epochs,
         outbox=outbox,
         clock=clock,
@@ -217,6 +225,7 @@ async def run(
             certificates.run,
             ways.run,
             configuration.run,
+            eyes.run,
             *watch.components,
             *commands.components,
         ),

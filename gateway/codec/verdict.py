@@ -22,7 +22,7 @@ RAISED_AFTER, LOWERED_AFTER = 3, 2
 
 BLACK_BELOW = 32.0
 """Brightness; video black is 16."""
-EMPTY = 0.97
+EMPTY = 0.95
 """Share of the picture that is flat, from where on nothing is to be seen at all."""
 LOST = 0.7
 """Share of what was to be seen."""
@@ -83,7 +83,7 @@ class Verdict:
     def _begins_anew(self, figures: Figures) -> bool:
         """Return whether the picture is of another kind: another size, or infrared, or colour."""
         size, self._size = self._size, (figures.width, figures.height)
-        if _black(figures) or figures.flat >= EMPTY:  # which has no colour at any time of day
+        if _black(figures) or _empty(figures):  # which has no colour at any time of day
             return size != self._size
         night = self._night
         if figures.colour < NIGHT_BELOW:
@@ -96,7 +96,7 @@ class Verdict:
         if _black(figures):
             yield Reason.PICTURE_BLACK
             return
-        if figures.flat >= EMPTY or figures.lost >= LOST:
+        if _empty(figures):
             yield Reason.PICTURE_COVERED
             return
         if figures.digest == self._digest:
@@ -128,6 +128,10 @@ class Verdict:
 
 def _black(figures: Figures) -> bool:
     return figures.bright < BLACK_BELOW
+
+
+def _empty(figures: Figures) -> bool:
+    return figures.flat >= EMPTY or figures.lost >= LOST
 
 
 def _moved(figures: Figures) -> bool:

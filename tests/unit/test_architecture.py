@@ -85,6 +85,7 @@ PACED = (
     "console/server.py",
     "ingest/rtsp/upkeep.py",
     "agent/alarms.py",
+    "agent/eyes.py",
     "agent/host_watch.py",
     "agent/reporter.py",
     "agent/stocktaking.py",
