@@ -11,7 +11,7 @@ import importlib.metadata
 from itertools import chain
 
 from gateway.agent.commanding import commanding_of, receivers_of
-from gateway.agent.commands.catalogue import able, no_photograph
+from gateway.agent.commands.catalogue import able
 from gateway.agent.contacts import ContactsFile
 from gateway.agent.desired.configuration import Configuration
 from gateway.agent.desired.judge import Judge
@@ -35,6 +35,7 @@ from gateway.agent.trail import strange
 from gateway.agent.watch import watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
+from gateway.codec.decoder import Decoder
 from gateway.health.host import machine
 from gateway.mqtt.certificates import Certificates
 from gateway.mqtt.epoch import Epochs
@@ -137,6 +138,7 @@ async def run(
             **receivers_of(lambda: commands),
         },
         strange=strange(outbox, clock),
+        acknowledge=lambda letter: link.acknowledge(letter),
         clock=clock,
     )
     stocktaking = Stocktaking(
@@ -153,9 +155,10 @@ async def run(
         events=outbox,
     )
     eyes = Eyes(
-        cameras=lambda: [camera.id for camera in fleet.site.cameras],
+        settings.eyes,
+        cameras=lambda: (camera.id for camera in fleet.site.cameras),
         find=fleet.find,
-        settings=settings.eyes,
+        decoder=Decoder(clock=clock),
         clock=clock,
     )
     watch = watch_over(
@@ -167,10 +170,10 @@ async def run(
         link=link,
         certificates=certificates,
         configuration=standing.report,
-        doubts=eyes.doubts,
         epochs=epochs,
         outbox=outbox,
         clock=clock,
+        doubts=eyes.doubts,
     )
     reporter = Reporter(
         topics,
@@ -199,7 +202,7 @@ async def run(
         keys=keys,
         fleet=fleet,
         viewers=desk.viewers,
-        photograph=no_photograph,
+        photograph=eyes.photograph,
         reporter=reporter,
         stocktaking=stocktaking,
         alarms=watch.alarms.greeting,

@@ -24,6 +24,7 @@ class Inbox:
         own: The gateway's topics.
         receivers: Who takes what.
         strange: Told of each letter for somebody else (for the audit).
+        acknowledge: Lets the broker forget such a letter, which would else hold up others.
         clock: Monotonic.
     """
 
@@ -33,11 +34,13 @@ class Inbox:
         receivers: Mapping[Channel, Receiver],
         *,
         strange: Callable[[str], None] = lambda _: None,
+        acknowledge: Callable[[Letter], None] = lambda _: None,
         clock: Clock,
     ) -> None:
         self._own = own
         self._receivers = receivers
         self._strange = strange
+        self._acknowledge = acknowledge
         self._unknown = Tally("inbox", "letters for nobody", clock=clock)
 
     def deliver(self, letter: Letter) -> None:
@@ -47,6 +50,7 @@ class Inbox:
         if place is None or receiver is None or not self._is_ours(place):
             self._unknown.add(letter.topic)
             self._strange(letter.topic)
+            self._acknowledge(letter)
         else:
             receiver(place, letter)
 

@@ -29,7 +29,7 @@ from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_alarms import Alarms
 from gateway.agent.settings_broker import Broker, Port
 from gateway.agent.settings_commands import Commands
-from gateway.agent.settings_eyes import Eyes
+from gateway.agent.settings_eyes import EyesSettings
 from gateway.agent.settings_inventory import Inventory
 from gateway.agent.settings_metrics import Metrics
 from gateway.agent.settings_remote import Remote
@@ -120,9 +120,9 @@ class Settings(BaseSettings):
     state: State = State()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
+    eyes: EyesSettings = EyesSettings()
     commands: Commands = Commands()
     alarms: Alarms = Alarms()
-    eyes: Eyes = Eyes()
     metrics: Metrics = Metrics()
     remote: Remote = Remote()
     log: Log = Log()

@@ -1,4 +1,4 @@
-"""Bootstrap settings of looking at pictures."""
+"""Bootstrap settings of the eyes: whether pictures are looked at, and whether any may leave."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pydantic import Field
 from gateway.model.document import Document
 
 
-class Eyes(Document):
-    """``[eyes]``: whether pictures are decoded on this machine. None is ever kept.
+class EyesSettings(Document):
+    """``[eyes]``: looking at the cameras' pictures on this machine.
 
     Attributes:
-        enabled: Whether open cameras are looked at, for black, frozen, blurred, covered and moved
-            pictures.
+        enabled: Whether one picture of each open camera is looked at now and then, to see that it
+            is not black, frozen, blurred, covered or moved. No camera is opened for it.
         every_s: Between two looks at one camera.
-        snapshots: Whether single pictures are made for the centre.
+        snapshots: Whether the centre may ask for a still picture.
     """
 
     enabled: bool = True

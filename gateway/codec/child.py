@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
 
 import structlog
 
@@ -108,6 +109,8 @@ class Child:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+            with suppress(OSError):  # what was not written is nobody's loss
+                await process.stdin.wait_closed()
 
     async def _reply(self, within_s: float) -> tuple[Status, bytes]:
         process = self._process

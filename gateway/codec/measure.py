@@ -123,8 +123,8 @@ def _contrast(smooth: Field) -> Field:
     """Return standard deviation by brightness of every tile."""
     rows, columns = THUMB_HEIGHT // TILE, THUMB_WIDTH // TILE
     tiles = smooth.reshape(rows, TILE, columns, TILE)
-    contrast: Field = tiles.std(axis=(1, 3)) / (tiles.mean(axis=(1, 3)) + np.float32(DARK))
-    return contrast
+    contrast = tiles.std(axis=(1, 3)) / (tiles.mean(axis=(1, 3)) + np.float32(DARK))
+    return np.asarray(contrast, np.float32)
 
 
 def _lost(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> float:

@@ -79,13 +79,13 @@ WALL_CLOCK = ("cli_config.py", "mqtt/epoch.py", "relay/feedback.py", "relay/sess
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
 PACED = (
+    "agent/eyes.py",
     "aio/heap.py",
     "aio/supervise.py",
     "agent/desired/gate.py",
     "console/server.py",
     "ingest/rtsp/upkeep.py",
     "agent/alarms.py",
-    "agent/eyes.py",
     "agent/host_watch.py",
     "agent/reporter.py",
     "agent/stocktaking.py",

@@ -24,8 +24,6 @@ from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
 from gateway.agent.signing import digest
 from gateway.model.config import CameraConfig, SiteConfig
-from gateway.model.errors import NoPicture
-from gateway.model.reasons import Reason
 from gateway.mqtt.topics import Topics
 from gateway.mqtt.wire import Stamp
 from gateway.ports import Bus, Clock, Events
@@ -62,11 +60,6 @@ def able(settings: Settings) -> tuple[str, ...]:
     """Return what may be asked for here; a machine that cannot start itself anew is not asked."""
     chosen = settings.commands
     return tuple(name for name in chosen.allowed if name != "reboot" or chosen.reboot)
-
-
-async def no_photograph(camera: str, width: int) -> bytes:
-    """Stand in where nobody makes pictures. Raises NoPicture."""
-    raise NoPicture(Reason.NOT_FOUND, f"nobody here makes pictures ({camera}, {width})")
 
 
 def command_desk(

@@ -19,10 +19,12 @@ class Desk:
     def __init__(self) -> None:
         self.taken: list[tuple[Place, Letter]] = []
         self.strange: list[str] = []
+        self.forgotten: list[Letter] = []
         self.inbox = Inbox(
             OWN,
             {COMMAND: self._take, CENTRE_STATE: self._take},
             strange=self.strange.append,
+            acknowledge=self.forgotten.append,
             clock=FakeClock(),
         )
 
@@ -66,3 +68,14 @@ def test_a_letter_for_somebody_else_is_told_and_left_alone(topic: str) -> None:
     desk.inbox.deliver(Letter(topic, b"{}"))
 
     assert (desk.taken, desk.strange) == ([], [topic])
+
+
+def test_a_letter_for_nobody_does_not_hold_up_the_others() -> None:
+    """The broker may forget it."""
+    desk = Desk()
+    letter = Letter("cgw/v1/79/other-01/dn/cmd/reboot", b"{}", receipt=(1, 7))
+
+    desk.inbox.deliver(letter)
+
+    assert desk.forgotten == [letter]
+    assert not desk.taken

@@ -1,0 +1,1 @@
+"""A whole country in one machine: simulated gateways, a fake centre, and what the broker bears."""

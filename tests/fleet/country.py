@@ -1,0 +1,279 @@
+"""Runs a fleet against one broker as it is shipped, phase by phase, and measures the broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from gateway.mqtt.broker import BrokerAddress, Tls
+from tests.fixtures.access import House
+from tests.fleet.centre import FakeCentre, centre
+from tests.fleet.gateway import Pace
+
+PROVINCES = ("01", "04", "08", "11", "24", "48", "79", "92")
+OVERHEAD_BYTES = 40
+"""Of a PUBLISH beside topic and payload: header, properties."""
+
+CALM_S = 5.0
+"""Between two phases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """What is simulated.
+
+    Attributes:
+        gateways: How many.
+        cameras: Of each.
+        herds: Processes that they are spread over.
+        seconds: Of the steady phase.
+        asks_per_s: Commands and viewings that the centre asks for.
+        restart_s: How long the broker is away.
+        longest_s: After so long a phase is given up.
+        calm_s: Between two phases.
+        pace: How much happens at each gateway.
+    """
+
+    gateways: int = 1000
+    cameras: int = 32
+    herds: int = 2
+    seconds: float = 120.0
+    asks_per_s: float = 3.5
+    restart_s: float = 2.0
+    longest_s: float = 240.0
+    calm_s: float = CALM_S
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def names(self) -> list[str]:
+        """Of all gateways, with their provinces."""
+        return [
+            f"{PROVINCES[number % len(PROVINCES)]}/fleet-{number:04d}"
+            for number in range(self.gateways)
+        ]
+
+
+class Meter:
+    """Processor time and memory of the broker over a phase, and what the centre heard in it."""
+
+    def __init__(self, house: House, fake: FakeCentre) -> None:
+        assert house.process is not None
+        self._broker = psutil.Process(house.process.pid)
+        self._fake = fake
+        self._begin()
+
+    def _begin(self) -> None:
+        self._fake.take()
+        self._cpu_s, self._begun_s = self._spent_s(), time.monotonic()
+
+    def _spent_s(self) -> float:
+        times = self._broker.cpu_times()
+        return times.user + times.system
+
+    def read(self, phase: str) -> dict[str, Any]:
+        """Return what was measured since the last reading."""
+        lasted_s = time.monotonic() - self._begun_s
+        spent_s = self._spent_s() - self._cpu_s
+        heard = self._fake.take()
+        messages = sum(heard.messages.values())
+        payload_bytes = sum(heard.payload_bytes.values())
+        whole = payload_bytes + heard.topic_bytes + messages * OVERHEAD_BYTES
+        self._cpu_s, self._begun_s = self._spent_s(), time.monotonic()
+        return {
+            "phase": phase,
+            "seconds": round(lasted_s, 1),
+            "messages": messages,
+            "messages_per_s": round(messages / lasted_s, 1),
+            "payload_kb_per_s": round(payload_bytes / lasted_s / 1000, 1),
+            "with_heads_kb_per_s": round(whole / lasted_s / 1000, 1),
+            "broker_cpu_percent": round(100 * spent_s / lasted_s, 2),
+            "broker_us_per_message": round(1e6 * spent_s / max(1, messages)),
+            "broker_rss_mb": round(self._broker.memory_info().rss / 1e6, 1),
+            "by_channel": {
+                name: {
+                    "per_s": round(count / lasted_s, 2),
+                    "bytes": round(heard.payload_bytes[name] / count),
+                }
+                for name, count in heard.messages.most_common()
+            },
+        }
+
+
+async def run(country: Country, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Simulate *country*; tell each phase as it ends and return all of it.
+
+    Raises:
+        TimeoutError: A phase took too long.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    phases: list[dict[str, Any]] = []
+
+    def note(phase: dict[str, Any]) -> None:
+        phases.append(phase)
+        told(phase)
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
+            house = House(Path(folder) / "broker")
+            tickets = _tickets(house, country)
+            house.start()
+            try:
+                address = BrokerAddress(
+                    host="localhost", port=house.ports[8883], tls=house.staff.issue("console")
+                )
+                async with (
+                    centre(address) as fake,
+                    _herds(country, house, folder, tickets) as herds,
+                ):
+                    await _phases(country, house, fake, note)
+                    ends = [await _ended(each) for each in herds]
+                    verdict = await _verdict(country, fake, ends)
+            finally:
+                house.stop()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    told(verdict)
+    return {"country": asdict(country), "phases": phases, "verdict": verdict}
+
+
+async def _phases(
+    country: Country, house: House, fake: FakeCentre, note: Callable[[dict[str, Any]], None]
+) -> None:
+    meter = Meter(house, fake)
+    everybody = country.gateways
+    took_s = await _until(lambda: len(fake.online) == everybody, country.longest_s)
+    note(meter.read("connect") | {"all_online_s": took_s})
+    await asyncio.sleep(country.calm_s)
+    meter.read("")
+    async with asyncio.TaskGroup() as group:
+        asking = group.create_task(_ask(country, fake), name="asking")
+        await asyncio.sleep(country.seconds)
+        note(meter.read("steady") | {"asked": fake.asked, "answered": fake.answered})
+        asking.cancel()
+    before = fake.births.copy()
+    fake.rebirth(country.pace.spread_s)
+    took_s = await _until(
+        lambda: all(fake.births[name] > before[name] for name in before), country.longest_s
+    )
+    note(meter.read("rebirth") | {"all_reborn_s": took_s})
+    epochs = dict(fake.online)
+    house.stop()
+    await asyncio.sleep(country.restart_s)
+    house.start()
+    meter = Meter(house, fake)
+    took_s = await _until(
+        lambda: all(fake.online.get(name, 0) > epoch for name, epoch in epochs.items()),
+        country.longest_s,
+    )
+    await asyncio.sleep(country.calm_s)
+    note(meter.read("broker restarted") | {"all_back_s": took_s})
+
+
+async def _ask(country: Country, fake: FakeCentre) -> None:
+    number = 0
+    while number < 1_000_000:
+        number += 1
+        fake.ask(country.names, number)
+        await asyncio.sleep(1 / country.asks_per_s)
+
+
+async def _until(reached: Callable[[], bool], longest_s: float) -> float:
+    begun_s = time.monotonic()
+    async with asyncio.timeout(longest_s):
+        while not reached():  # noqa: ASYNC110 (a thousand gateways have no event for it)
+            await asyncio.sleep(0.05)
+    return round(time.monotonic() - begun_s, 1)
+
+
+async def _verdict(
+    country: Country, fake: FakeCentre, ends: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Compare what was told with what was heard."""
+    told = {name: last for end in ends for name, (last, _) in end["events"].items()}
+    waiting = {name: pending for end in ends for name, (_, pending) in end["events"].items()}
+    missing = 0
+    for name, last in told.items():
+        heard = fake.events.get(name.split("/")[1], set())
+        missing += max(0, last - waiting[name] - len(heard))
+    return {
+        "phase": "verdict",
+        "events_told": sum(told.values()),
+        "events_heard": sum(map(len, fake.events.values())),
+        "events_missing": missing,
+        "events_twice": fake.again,
+        "out_of_order": fake.disorder,
+        "invalid": fake.invalid[:10],
+        "asked": fake.asked,
+        "answered": fake.answered,
+        "dropped_by_gateways": sum(end["dropped"] for end in ends),
+        "refused_by_broker": sum(end["refused"] for end in ends),
+        "connections_each": sorted({each for end in ends for each in end["connects"]}),
+        "gateways": country.gateways,
+    }
+
+
+def _tickets(house: House, country: Country) -> Path:
+    """Make every gateway a certificate, each in files named by its id."""
+    folder = house.folder / "tickets"
+    folder.mkdir()
+    (folder / "ca.pem").write_bytes(house.staff.ca_file.read_bytes())
+    for name in country.names:
+        ticket: Tls = house.staff.issue(name)
+        assert ticket.cert_file is not None
+        assert ticket.key_file is not None
+        ident = name.split("/")[1]
+        ticket.cert_file.rename(folder / f"{ident}.pem")
+        ticket.key_file.rename(folder / f"{ident}.key")
+    return folder
+
+
+@asynccontextmanager
+async def _herds(
+    country: Country, house: House, folder: str, tickets: Path
+) -> AsyncIterator[list[Process]]:
+    herds: list[Process] = []
+    try:
+        for number in range(country.herds):
+            herd = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.fleet.herd", stdin=PIPE, stdout=PIPE
+            )
+            herds.append(herd)
+            assert herd.stdin is not None
+            task = {
+                "gateways": country.names[number :: country.herds],
+                "cameras": country.cameras,
+                "port": house.ports[8883],
+                "tickets": str(tickets),
+                "folder": f"{folder}/state",
+                "pace": asdict(country.pace),
+            }
+            herd.stdin.write(json.dumps(task).encode())
+            herd.stdin.close()
+        yield herds
+    finally:
+        for herd in herds:
+            if herd.returncode is None:
+                herd.kill()
+            await herd.wait()
+
+
+async def _ended(herd: Process) -> dict[str, Any]:
+    """End *herd* and return what it told."""
+    herd.terminate()
+    assert herd.stdout is not None
+    async with asyncio.timeout(60):
+        said: dict[str, Any] = json.loads(await herd.stdout.readline() or b"{}")
+    return said

@@ -1,0 +1,83 @@
+"""One process of simulated gateways: `python -m tests.fleet.herd` with what to do as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from gateway.aio.clock import SystemClock
+from gateway.mqtt.broker import BrokerAddress, Tls
+from gateway.mqtt.topics import Topics
+from tests.fleet.gateway import Pace, SimulatedGateway
+
+
+async def run(task: dict[str, Any]) -> None:
+    """Run the gateways that *task* names until SIGTERM; print what each has told at the end."""
+    clock = SystemClock()
+    pace = Pace(**task["pace"])
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    herd: list[SimulatedGateway] = []
+    for name in task["gateways"]:
+        province, gateway = name.split("/")
+        folder = Path(task["folder"]) / gateway
+        folder.mkdir(parents=True)
+        herd.append(
+            SimulatedGateway(
+                Topics(province, gateway),
+                _address(task, gateway),
+                folder,
+                cameras=task["cameras"],
+                pace=pace,
+                clock=clock,
+            )
+        )
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each.run(), name="gateway") for each in herd]
+        await stop.wait()
+        told = {each.link.sample.connects for each in herd}
+        json.dump(
+            {
+                "events": {
+                    name: (each.outbox.last, each.outbox.pending)
+                    for name, each in zip(task["gateways"], herd, strict=True)
+                },
+                "connects": sorted(told),
+                "dropped": sum(each.link.sample.dropped for each in herd),
+                "refused": sum(each.link.sample.refused for each in herd),
+            },
+            sys.stdout,
+        )
+        sys.stdout.flush()
+        for each in tasks:
+            each.cancel()
+
+
+def _address(task: dict[str, Any], gateway: str) -> BrokerAddress:
+    tickets = Path(task["tickets"])
+    ticket = Tls(
+        ca_file=tickets / "ca.pem",
+        cert_file=tickets / f"{gateway}.pem",
+        key_file=tickets / f"{gateway}.key",
+    )
+    return BrokerAddress(host="localhost", port=task["port"], tls=ticket)
+
+
+def main(arguments: Sequence[str] = sys.argv) -> None:
+    """Read the task from standard input and run it."""
+    logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    assert len(arguments) == 1
+    asyncio.run(run(json.load(sys.stdin)))
+
+
+if __name__ == "__main__":
+    main()
