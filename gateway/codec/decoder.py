@@ -66,7 +66,11 @@ class Decoder:
         """Serve until cancelled. The child is gone when this returns."""
         try:
             while True:
-                await self._serve(await self._next())
+                task = await self._next()
+                try:
+                    await self._serve(task)
+                finally:
+                    _refuse(task, Reason.OVERLOADED, "the gateway is stopping")
         finally:
             while not self._tasks.empty():
                 _refuse(self._tasks.get_nowait(), Reason.OVERLOADED, "the gateway is stopping")

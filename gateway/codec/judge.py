@@ -33,8 +33,9 @@ BLURRED_PART = 0.3
 MOVED_LIKENESS = 0.25
 """Edges that are so little alike are those of another view."""
 
-ALIGNED, SHIFTED = 0.6, 0.04
-"""Or of the same view after a shift of so much of its width."""
+ALIGNED, BETTER, SHIFTED = 0.5, 0.05, 0.04
+"""Or of the same view, and more alike after a shift of so much of its width: a camera that has
+been turned by a tenth of its view still has half of its edges in place."""
 
 NIGHT_COLOUR = 1.5
 """Mean distance from grey of an infrared picture at most."""
@@ -75,8 +76,8 @@ class Judge:
 
     def _has_turned(self, figures: Figures) -> bool:
         """Whether the camera has changed to infrared since the last look, or back."""
-        if figures.bright < BLACK_BRIGHT:  # without light there is no telling
-            return False
+        if figures.bright < BLACK_BRIGHT or _is_covered(figures):
+            return False  # a cover is as grey by day as infrared is by night; so is the dark
         before, self._night = self._night, figures.colour < NIGHT_COLOUR
         return before is not None and before != self._night
 
@@ -87,7 +88,7 @@ class Judge:
             seen.add(Reason.PICTURE_FROZEN)
         if figures.bright < BLACK_BRIGHT:
             seen.add(Reason.PICTURE_BLACK)
-        elif figures.flat >= COVERED_FLAT or figures.lost >= COVERED_LOST:
+        elif _is_covered(figures):
             seen.add(Reason.PICTURE_COVERED)
         elif self._is_blurred(figures):
             seen.add(Reason.PICTURE_BLURRED)
@@ -131,10 +132,13 @@ class Judge:
         self.doubts = frozenset()
 
 
+def _is_covered(figures: Figures) -> bool:
+    return figures.flat >= COVERED_FLAT or figures.lost >= COVERED_LOST
+
+
 def _is_moved(figures: Figures) -> bool:
-    if figures.likeness >= MOVED_LIKENESS:
-        return False
     shift = max(abs(figures.shift_x), abs(figures.shift_y))
-    if figures.aligned >= ALIGNED:
-        return shift >= SHIFTED
-    return figures.aligned < MOVED_LIKENESS
+    better = figures.aligned - figures.likeness
+    if shift >= SHIFTED and figures.aligned >= ALIGNED and better >= BETTER:
+        return True
+    return max(figures.likeness, figures.aligned) < MOVED_LIKENESS
