@@ -26,7 +26,13 @@ from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import annex_b, nal_units
 
 OPENING_S = 10.0
-"""How long a camera that nobody watches may take to show its first picture."""
+"""How long a camera may take to show a keyframe; an older one is not the present either."""
+
+AT_ONCE = 4
+"""Photographs in the making: each may open a camera."""
+
+FORGOTTEN_S = 900.0
+"""A camera that has not been open for so long may have been mended meanwhile."""
 
 SMALL_WIDTH, SMALL_BYTES, LARGE_BYTES = 1280, 49_152, 1_000_000
 """A picture up to this width fits into one message; a larger one is sent elsewhere."""
@@ -63,7 +69,8 @@ class Eyes:
         self._decoder = decoder
         self._clock = clock
         self._judges: dict[str, tuple[Stream, Judge]] = {}
-        self._seen: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._photographs = 0
 
     async def run(self) -> None:
         """Look until cancelled. The child is gone when this returns."""
@@ -74,7 +81,12 @@ class Eyes:
 
     def doubts(self) -> Mapping[str, frozenset[Reason]]:
         """Return what is wrong with which camera's picture, as far as it has been looked at."""
-        return {camera: judge.doubts for camera, (_, judge) in self._judges.items() if judge.doubts}
+        since_s = self._clock.now() - max(FORGOTTEN_S, 3 * self._settings.every_s)
+        return {
+            camera: judge.doubts
+            for camera, (_, judge) in self._judges.items()
+            if judge.doubts and self._seen[camera][1] >= since_s
+        }
 
     async def photograph(self, camera: str, width: int) -> bytes:
         """Return a still picture of *camera* as JPEG, at most *width* pixels wide.
@@ -86,27 +98,55 @@ class Eyes:
                 or none may be taken; the reason says which.
         """
         if not self._settings.snapshots:
-            raise NoPicture(Reason.POLICY_DENIED, "[eyes] snapshots is off on this machine")
+            raise NoPicture(Reason.PAUSED_BY_CONFIG, "[eyes] snapshots is off on this machine")
         watchable = self._find(camera)
         if watchable is None:
             raise NoPicture(Reason.NOT_FOUND, "no such camera here")
-        streams = [stream for _, stream in watchable.streams]
-        stream = next((each for each in streams if each.gop.units), streams[0])
-        unit = stream.gop.units[0] if stream.gop.units else await _opened(stream, watchable)
-        assert stream.video is not None
-        return await self._decoder.jpeg(
-            camera,
-            stream.video.codec,
-            _coded(stream, unit),
-            width=width,
-            at_most_bytes=SMALL_BYTES if width <= SMALL_WIDTH else LARGE_BYTES,
-        )
+        if self._photographs >= AT_ONCE:
+            raise NoPicture(Reason.OVERLOADED, f"{AT_ONCE} pictures are being made already")
+        self._photographs += 1
+        try:
+            streams = [stream for _, stream in watchable.streams]
+            stream = next((each for each in streams if each.gop.units), streams[0])
+            unit = await self._newest(stream, watchable)
+            assert stream.video is not None
+            return await self._decoder.jpeg(
+                camera,
+                stream.video.codec,
+                _coded(stream, unit),
+                width=width,
+                at_most_bytes=SMALL_BYTES if width <= SMALL_WIDTH else LARGE_BYTES,
+            )
+        finally:
+            self._photographs -= 1
+
+    async def _newest(self, stream: Stream, watchable: Watchable) -> AccessUnit:
+        """Return a keyframe of now, reading *stream* as a viewer does. Raises NoPicture."""
+        if watchable.refused:
+            raise NoPicture(*_why(watchable))
+        newest: asyncio.Future[AccessUnit] = asyncio.get_running_loop().create_future()
+
+        def take(unit: AccessUnit) -> bool:
+            young = self._clock.now() - unit.arrived_s <= OPENING_S
+            if unit.keyframe and young and not newest.done():
+                newest.set_result(unit)
+            return True
+
+        reader = Reader(take)
+        stream.attach(reader)
+        try:
+            async with asyncio.timeout(OPENING_S):
+                return await newest
+        except TimeoutError:
+            raise NoPicture(*_why(watchable)) from None
+        finally:
+            stream.detach(reader)
 
     async def _look_around(self) -> None:
         while True:
             cameras = tuple(self._cameras())
             for gone in self._judges.keys() - set(cameras):
-                del self._judges[gone]
+                del self._judges[gone], self._seen[gone]
             for camera in cameras:
                 await self._clock.sleep(max(REST_S, self._settings.every_s / len(cameras)))
                 await self._look(camera)
@@ -122,9 +162,9 @@ class Eyes:
         known, judge = self._judges.get(camera, (None, Judge()))
         if known is not stream:  # another profile, or the camera was configured anew
             judge = Judge()
-        elif self._seen.get(camera) == unit.time_90k:
+        elif self._seen[camera][0] == unit.time_90k:
             return
-        self._seen[camera] = unit.time_90k
+        self._seen[camera] = unit.time_90k, self._clock.now()
         try:
             look = await self._decoder.look(
                 camera, stream.video.codec, _coded(stream, unit), judge.reference
@@ -146,25 +186,9 @@ class Eyes:
         return found[-1] if found else None
 
 
-async def _opened(stream: Stream, watchable: Watchable) -> AccessUnit:
-    """Open *stream* as a viewer does, and return its first keyframe. Raises NoPicture."""
-    first: asyncio.Future[AccessUnit] = asyncio.get_running_loop().create_future()
-
-    def take(unit: AccessUnit) -> bool:
-        if not first.done():
-            first.set_result(unit)
-        return True
-
-    reader = Reader(take)
-    stream.attach(reader)
-    try:
-        async with asyncio.timeout(OPENING_S):
-            return await first
-    except TimeoutError:
-        reason, detail = watchable.trouble() or (Reason.TIMEOUT, "no picture in time")
-        raise NoPicture(reason, detail) from None
-    finally:
-        stream.detach(reader)
+def _why(watchable: Watchable) -> tuple[Reason, str]:
+    """Return why *watchable* shows nothing."""
+    return watchable.trouble() or (Reason.TIMEOUT, f"no keyframe within {OPENING_S:g} s")
 
 
 def _coded(stream: Stream, unit: AccessUnit) -> bytes:

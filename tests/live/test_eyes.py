@@ -49,7 +49,7 @@ async def test_photographs_can_be_forbidden_on_the_machine(tmp_path: Path, broke
 
         said = await ask(running, "snapshot", {"cam": "c00"})
 
-        assert (said["st"], said["code"]) == ("failed", "POLICY_DENIED")
+        assert (said["st"], said["code"]) == ("failed", "PAUSED_BY_CONFIG")
 
 
 async def test_a_camera_that_is_not_there_has_no_picture() -> None:
