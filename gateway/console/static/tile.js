@@ -148,6 +148,7 @@ export class Tile {
     if (!this.video.requestVideoFrameCallback) return;
     const next = () => {
       if (viewing !== this.#viewing) return;
+      this.#connected(viewing); // a busy browser may show a frame before it tells the state
       this.#frame();
       this.video.requestVideoFrameCallback(next);
     };
