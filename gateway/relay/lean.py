@@ -13,6 +13,7 @@ Everything of aiortc is imported here and nowhere else, so that no room loads it
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ ICE, NAMES = "aioice", "aioice.mdns"
 
 _ASKED_FOR = frozenset({"__all__", "__version__"})
 """What `__init__` defines of the names that Python itself asks any module for."""
+
+_LOCAL_NAME = re.compile(r"^[a-zA-Z0-9-]{1,63}\.local$")
 
 
 class _Unopened(ModuleType):
@@ -67,11 +70,17 @@ class _NoMedia(ModuleType):
 class _Late(ModuleType):
     """Stands for multicast DNS, 5 MB of it, until somebody looks up a ``.local`` name: we never do.
 
-    `aioice.ice` names one class of it in an annotation.
+    `aioice.ice` names one class of it in an annotation, and asks of every candidate whether it is
+    such a name.
     """
 
     class MDnsProtocol:
         """Only a name."""
+
+    @staticmethod
+    def is_mdns_hostname(name: str) -> bool:
+        """Say of *name* what aioice's own says, which would load the rest."""
+        return _LOCAL_NAME.match(name) is not None
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):

@@ -74,6 +74,36 @@ def test_any_module_of_aiortc_may_be_imported_next(module: str) -> None:
     run(f"{LEAN}\nimport aiortc.{module}\n{WHOLE}")
 
 
+def test_a_viewers_candidate_does_not_load_multicast_dns() -> None:
+    """aioice asks of each whether it is a ``.local`` name; 5 MB for whoever has one viewer."""
+    program = """
+import asyncio, sys, aioice
+async def take():
+    taking = aioice.Connection(ice_controlling=False)
+    line = "6815297761 1 udp 659136 127.0.0.1 31102 typ host generation 0"
+    await taking.add_remote_candidate(aioice.Candidate.from_sdp(line))
+    print(len(taking.remote_candidates), "dns" in sys.modules)
+    await taking.close()
+asyncio.run(take())
+"""
+
+    assert run(f"{LEAN}\n{program}") == "1 False\n"
+
+
+def test_what_is_a_local_name_is_for_aioice_to_say() -> None:
+    """The stand-in says the same, before and after the real one is loaded."""
+    program = """
+from aioice import mdns
+names = ["a-1.local", "a.local.", "a.b.local", "192.0.2.7", "::1", ".local", "a" * 64 + ".local", ""]
+before = [mdns.is_mdns_hostname(name) for name in names]
+assert mdns.is_mdns_hostname(mdns.create_mdns_hostname())
+assert mdns.MDnsProtocol.__module__ == "aioice.mdns"
+print(before == [mdns.is_mdns_hostname(name) for name in names], any(before))
+"""
+
+    assert run(f"{LEAN}\n{program}") == "True True\n"
+
+
 def test_looking_at_the_package_does_not_open_it() -> None:
     """Nor does importing one of its modules that needs no media."""
     program = """
