@@ -7,6 +7,7 @@ wrong. No password is ever taken as an argument: other users of the machine can 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.metadata
 import json
 import os
@@ -28,24 +29,37 @@ from gateway.agent.probe import Step, Transport, probe
 from gateway.agent.redact import Redactor
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import DEFAULT_FILE
-from gateway.cli_config import config_group
-from gateway.cli_keys import keys_group
 from gateway.model.errors import ConfigRejected, Fault
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
 
+CENTRE = {"config": "gateway.cli_config", "keys": "gateway.cli_keys"}
+"""Groups of the centre's commands, and the rooms they are in."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """All commands; the centre's are loaded when they are asked for, for the daemon needs none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all."""
+        return sorted([*super().list_commands(ctx), *CENTRE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name; None if there is none."""
+        room = CENTRE.get(cmd_name)
+        if room is None:
+            return super().get_command(ctx, cmd_name)
+        group: click.Group = getattr(importlib.import_module(room), f"{cmd_name}_group")
+        return group
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(importlib.metadata.version("camera-gateway"), prog_name="camera-gateway")
 def main() -> None:
     """Relay the cameras of this site to the command centre.
 
     Chuyển hình ảnh camera của điểm này về trung tâm.
     """
-
-
-main.add_command(config_group)
-main.add_command(keys_group)
 
 
 @main.command("check")
