@@ -2,7 +2,7 @@
 
     scripts/bench relay --streams 1,4,12,32 --mbps 4
     scripts/bench fanout --viewers 1,10,30,50
-    scripts/bench latency | first-frame | idle | capacity | memory
+    scripts/bench latency | first-frame | idle | capacity | memory | floor
 
 Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
 since machines differ. Compare by ratio, within one run. How it is measured: docs/performance.md.
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.bench import first_frame, throughput
+from tests.bench.floor import floor
 from tests.bench.ground import Load
 from tests.bench.latency import latency
 from tests.bench.memory import memory
@@ -28,6 +29,7 @@ DEFAULT_STREAMS = {
     "idle": (32,),
     "capacity": (16, 32, 64, 96, 128, 160),
     "memory": (1, 12, 32),
+    "floor": (12,),
 }
 
 
@@ -64,21 +66,19 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     ]
     names, rounds = asked.relays, asked.rounds
     seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)
-    match asked.scenario:
-        case "relay":
-            yield from throughput.relay(names, loads, rounds, seconds)
-        case "fanout":
-            yield throughput.fanout(names, loads[0], asked.viewers, rounds, seconds)
-        case "latency":
-            yield latency(names, loads, rounds, seconds)
-        case "first-frame":
-            yield first_frame.first_frame(names, loads[0], asked.gops, asked.viewings)
-        case "capacity":
-            yield throughput.capacity(names, loads[0], streams, seconds)
-        case "memory":
-            yield memory(names, loads[0], streams)
-        case "idle":
-            yield throughput.idle(names, loads[0], rounds, seconds)
+    if asked.scenario == "relay":
+        yield from throughput.relay(names, loads, rounds, seconds)
+        return
+    one = {
+        "fanout": lambda: throughput.fanout(names, loads[0], asked.viewers, rounds, seconds),
+        "latency": lambda: latency(names, loads, rounds, seconds),
+        "first-frame": lambda: first_frame.first_frame(names, loads[0], asked.gops, asked.viewings),
+        "capacity": lambda: throughput.capacity(names, loads[0], streams, seconds),
+        "memory": lambda: memory(names, loads[0], streams),
+        "idle": lambda: throughput.idle(names, loads[0], rounds, seconds),
+        "floor": lambda: floor(loads[0], rounds, seconds),
+    }
+    yield one[asked.scenario]()
 
 
 def main() -> None:

@@ -6,20 +6,27 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 
-async def test_relay_prints_one_object_with_every_figure() -> None:
-    """Ours and another, both from the outside, in one run."""
-    asked = ("relay", "--streams", "1", "--rounds", "1", "--seconds", "1", "--json")
+async def measured(*asked: str) -> Any:
+    """Return what `scripts/bench` prints for *asked*."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "tests.bench", *asked, "--relays", "camera-gateway,aiortc"),
+        *(sys.executable, "-m", "tests.bench", *asked, "--rounds", "1", "--json"),
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
     async with asyncio.timeout(90):
         printed, _ = await process.communicate()
-    found = json.loads(printed)
+    return json.loads(printed)
+
+
+async def test_relay_prints_one_object_with_every_figure() -> None:
+    """Ours and another, both from the outside, in one run."""
+    relays = ("--relays", "camera-gateway,aiortc")
+    found = await measured("relay", "--streams", "1", "--seconds", "1", *relays)
     assert (found["scenario"], found["streams"], found["mbps"]) == ("relay", 1, 4.0)
     assert [each["relay"] for each in found["results"]] == ["camera-gateway", "aiortc"]
     for each in found["results"]:
@@ -28,3 +35,13 @@ async def test_relay_prints_one_object_with_every_figure() -> None:
         assert each["lost"] == 0
         assert each["ratio_to_us"] > 0
     assert found["results"][0]["ratio_to_us"] == 1.0
+
+
+async def test_the_floor_is_told_in_its_parts() -> None:
+    """Which together are the whole."""
+    found = await measured("floor", "--streams", "2", "--seconds", "1")
+    parts = found["parts_us"]
+
+    assert list(parts) == ["read", "protect", "send"]
+    assert sum(parts.values()) == pytest.approx(found["us_per_packet"], abs=0.02)
+    assert found["us_per_packet"] > 0
