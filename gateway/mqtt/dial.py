@@ -2,11 +2,16 @@
 
 What goes wrong becomes one of our reasons here. Nothing blocks the loop: names are looked up on
 a thread that can be left behind, and the TLS handshake waits for the socket as asyncio does.
+
+A line that is away is looked for every 20 s at least, however long it has been away: the site is
+back within 30 s. That costs a broker nothing, since nobody is there to be asked; one that is
+there and refuses is left alone for longer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import ssl
 import threading
@@ -15,10 +20,19 @@ from contextlib import suppress
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.broker import BrokerAddress, certificate_fault, context_of
+from gateway.mqtt.broker import BrokerAddress, certificate_fault, context_of, paper_of
 
 LOOKUP_S = 5.0
 """A resolver that takes longer is as good as dead."""
+
+LOOKUPS = 3
+"""Lookups that nobody has answered yet, at most: each holds a thread for as long as it takes."""
+
+ADDRESS_S = 5.0
+"""So long one address may be silent before the next is tried; the third SYN is then on its way."""
+
+AGAIN_S = (10.0, 20.0)
+"""A line that is away is looked for again within this; spread, since many sites may share it."""
 
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 
@@ -38,7 +52,7 @@ class Dialler:
         address: The broker.
         met: Told of its certificate, in DER, after each TLS handshake.
         look: Asks the resolver, on a thread of its own, for however long that takes.
-        lookup_s: Shorter in tests.
+        lookup_s: Shorter in tests, as *address_s*: how long one address may be silent.
     """
 
     def __init__(
@@ -48,12 +62,16 @@ class Dialler:
         met: Callable[[bytes], None] = lambda _: None,
         look: Look = _addresses,
         lookup_s: float = LOOKUP_S,
+        address_s: float = ADDRESS_S,
     ) -> None:
         self._address = address
         self._met = met
         self._look = look
         self._lookup_s = lookup_s
+        self._address_s = address_s
+        self._lookups: list[asyncio.Future[list[Endpoint]]] = []
         self._known: list[Endpoint] = []
+        self._silent: set[Endpoint] = set()
 
     async def dial(self, *, within_s: float) -> socket.socket:
         """Return a connected, non-blocking socket, the TLS handshake done. The caller closes it.
@@ -80,42 +98,52 @@ class Dialler:
         return secure
 
     async def _connected(self) -> socket.socket:
-        refused = BrokerUnavailable(Reason.DNS_FAILED, f"{self._address.host} has no address")
-        for family, endpoint in await self._endpoints():
+        """Try each address; those that did not answer the last time come last."""
+        refused = _away(Reason.DNS_FAILED, f"{self._address.host} has no address")
+        for known in sorted(await self._endpoints(), key=self._silent.__contains__):
+            family, endpoint = known
             plain = socket.socket(family, socket.SOCK_STREAM)
+            self._silent.add(known)
             try:
                 plain.setblocking(False)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                await asyncio.get_running_loop().sock_connect(plain, endpoint)
-            except OSError as error:
+                async with asyncio.timeout(self._address_s):
+                    await asyncio.get_running_loop().sock_connect(plain, endpoint)
+            except OSError as error:  # TimeoutError is one
                 plain.close()
                 refused = _unreachable(self._address, error)
             except BaseException:
                 plain.close()
                 raise
             else:
+                self._silent.discard(known)
                 return plain
         raise refused
 
     async def _endpoints(self) -> list[Endpoint]:
+        self._lookups = [each for each in self._lookups if not each.done()]
+        if len(self._lookups) < LOOKUPS:
+            host, port = self._address.host, self._address.port
+            self._lookups.append(_looked_up(self._look, host, port))
         try:
             async with asyncio.timeout(self._lookup_s):
-                address = self._address
-                self._known = await _looked_up(self._look, address.host, address.port)
+                self._known = await asyncio.shield(self._lookups[-1])
         except (OSError, UnicodeError) as error:
             if not self._known:
-                detail = f"{self._address.host}: {error or 'no answer from the resolver'}"
-                raise BrokerUnavailable(Reason.DNS_FAILED, detail) from None
+                said = str(error) or "no answer from the resolver"
+                raise _away(Reason.DNS_FAILED, f"{self._address.host}: {said}") from None
+        self._silent.intersection_update(self._known)
         return self._known
 
 
-async def _looked_up(resolve: Look, host: str, port: int) -> list[Endpoint]:
-    """Look *host* up on a thread of its own; when cancelled, the thread is left to its fate.
+def _looked_up(resolve: Look, host: str, port: int) -> asyncio.Future[list[Endpoint]]:
+    """Look *host* up on a thread of its own, which is left to its fate if nobody waits any more.
 
     The loop's own executor would be waited for at exit, and a dead resolver takes a minute.
     """
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[Endpoint]] = loop.create_future()
+    found.add_done_callback(asyncio.Future.exception)  # it is nobody's loss if nobody has waited
 
     def tell(endpoints: list[Endpoint], error: OSError | UnicodeError | None) -> None:
         if found.done():
@@ -136,7 +164,7 @@ async def _looked_up(resolve: Look, host: str, port: int) -> list[Endpoint]:
             loop.call_soon_threadsafe(tell, endpoints, failure)
 
     threading.Thread(target=look, name="broker-lookup", daemon=True).start()
-    return await found
+    return found
 
 
 async def _secured(plain: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
@@ -156,8 +184,9 @@ async def _secured(plain: socket.socket, context: ssl.SSLContext, host: str) -> 
             else:
                 return secure
     except OSError as error:
+        ends = _dates_of(secure) if isinstance(error, ssl.SSLCertVerificationError) else ""
         secure.close()
-        raise tls_fault(error) from None
+        raise tls_fault(error, ends) from None
     except BaseException:
         secure.close()
         raise
@@ -180,12 +209,22 @@ async def _ready(sock: socket.socket, *, write: bool) -> None:
             loop.remove_reader(number)
 
 
-def tls_fault(error: OSError) -> BrokerUnavailable:
-    """Return our word for what broke a TLS connection."""
+def _dates_of(secure: ssl.SSLSocket) -> str:
+    """Return from when to when the certificate is valid that we have been shown and refuse.
+
+    The documented way gives a certificate only once it has been accepted.
+    """
+    chain = secure._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    paper = paper_of(ssl.PEM_cert_to_DER_cert(chain[0].public_bytes())) if chain else None
+    return "" if paper is None else f" (valid {paper.begins} to {paper.ends})"
+
+
+def tls_fault(error: OSError, dates: str = "") -> BrokerUnavailable:
+    """Return our word for what broke a TLS connection; *dates* are those of the certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reasons = {_EXPIRED: Reason.TLS_EXPIRED, _NOT_YET_VALID: Reason.TLS_NOT_YET_VALID}
         reason = reasons.get(error.verify_code, Reason.TLS_FAILED)
-        detail = f"the broker's certificate: {error.verify_message}"
+        detail = f"the broker's certificate: {error.verify_message}{dates}"
         return certificate_fault(reason, detail)
     if not isinstance(error, ssl.SSLError):
         return BrokerUnavailable(Reason.TLS_FAILED, f"broken in the TLS handshake: {error}")
@@ -196,5 +235,12 @@ def tls_fault(error: OSError) -> BrokerUnavailable:
 
 def _unreachable(address: BrokerAddress, error: OSError) -> BrokerUnavailable:
     if isinstance(error, ConnectionRefusedError):
-        return BrokerUnavailable(Reason.REFUSED, f"{address} refuses connections")
-    return BrokerUnavailable(Reason.UNREACHABLE, f"{address}: {error.strerror or error}")
+        return _away(Reason.REFUSED, f"{address} refuses connections")
+    if isinstance(error, TimeoutError):
+        return _away(Reason.TIMEOUT, f"{address} does not answer")
+    return _away(Reason.UNREACHABLE, f"{address}: {error.strerror or error}")
+
+
+def _away(reason: Reason, detail: str) -> BrokerUnavailable:
+    """Return the error for a broker that is not there, or no way to it."""
+    return BrokerUnavailable(reason, detail, longest_s=random.uniform(*AGAIN_S))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -86,12 +87,13 @@ async def test_another_name_is_refused(brokers: Brokers, authority: Authority) -
 async def test_the_brokers_dates_are_checked(
     brokers: Brokers, authority: Authority, days: tuple[int, int], reason: Reason
 ) -> None:
-    """Outside its dates a certificate is refused, and the reason says which end."""
+    """Outside its dates a certificate is refused; the reason says which end, and the dates."""
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS, days=days)))
 
     error = await refusal(secure(broker, Tls(ca_file=authority.ca_file)))
 
     assert error.reason is reason
+    assert re.search(r"valid 20\S+Z to 20\S+Z", error.detail)
 
 
 async def test_we_show_our_certificate_and_may_write_our_topics_only(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.dial import Dialler, Endpoint
+from gateway.mqtt.dial import AGAIN_S, LOOKUPS, Dialler, Endpoint
 
 
 @asynccontextmanager
@@ -30,9 +31,11 @@ class Resolver:
 
     def __init__(self) -> None:
         self.dead = False
+        self.asked = 0
         self.released = threading.Event()
 
     def __call__(self, host: str, port: int) -> list[Endpoint]:
+        self.asked += 1
         if self.dead:
             self.released.wait()
             raise OSError("too late")
@@ -68,6 +71,7 @@ async def test_a_dead_resolver_is_named_when_no_address_is_known() -> None:
 
     assert caught.value.reason is Reason.DNS_FAILED
     assert "localhost" in caught.value.detail
+    assert caught.value.longest_s <= max(AGAIN_S)
 
 
 async def test_a_stuck_lookup_keeps_nobody_from_leaving() -> None:
@@ -80,3 +84,69 @@ async def test_a_stuck_lookup_keeps_nobody_from_leaving() -> None:
     resolver.released.set()
 
     assert caught.value.reason is Reason.TIMEOUT
+
+
+async def test_lookups_that_nobody_answers_are_few() -> None:
+    """Each holds a thread: a resolver that hangs for days must not gather them, nor be a bug."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    resolver = Resolver()
+    resolver.dead = True
+    dialler = Dialler(BrokerAddress(host="localhost", port=1), look=resolver, lookup_s=0.01)
+    for _ in range(LOOKUPS * 3):
+        with suppress(BrokerUnavailable):
+            await dialler.dial(within_s=5)
+    resolver.released.set()
+    while any(thread.name == "broker-lookup" for thread in threading.enumerate()):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)  # a thread has no event to wait for
+    del dialler
+    gc.collect()
+
+    assert resolver.asked == LOOKUPS
+    assert complaints == []
+
+
+@asynccontextmanager
+async def silent(port: int = 0) -> AsyncIterator[int]:
+    """Somebody at 127.0.0.2 who answers no SYN, as a line that is away; the port."""
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.2", port))
+        full.listen(0)
+        for waiting in (first, second):  # the queue is full, and nobody takes from it
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(full.getsockname())
+        yield full.getsockname()[1]
+
+
+async def test_an_address_that_is_silent_does_not_keep_the_next_from_being_tried() -> None:
+    """As with IPv6 that leads nowhere; the next time the one that answers comes first."""
+    took_s = []
+    async with listening() as port, silent(port):
+        both: list[Endpoint] = [
+            (socket.AddressFamily.AF_INET, (host, port)) for host in ("127.0.0.2", "127.0.0.1")
+        ]
+        address = BrokerAddress(host="localhost", port=port)
+        dialler = Dialler(address, look=lambda _host, _port: both, address_s=0.3)
+        for _ in range(2):
+            began_s = time.monotonic()
+            (await dialler.dial(within_s=5)).close()
+            took_s.append(time.monotonic() - began_s)
+
+    assert took_s[0] >= 0.3
+    assert took_s[1] < 0.3
+
+
+async def test_a_line_that_is_away_is_looked_for_again_soon() -> None:
+    """However long it has been away: within 20 s, and not all sites at once."""
+    async with silent() as port:
+        dialler = Dialler(BrokerAddress(host="127.0.0.2", port=port), address_s=0.05)
+        errors = []
+        for _ in range(2):
+            with pytest.raises(BrokerUnavailable) as caught:
+                await dialler.dial(within_s=5)
+            errors.append(caught.value)
+
+    assert [each.reason for each in errors] == [Reason.TIMEOUT] * 2
+    assert all(AGAIN_S[0] <= each.longest_s <= AGAIN_S[1] for each in errors)
+    assert errors[0].longest_s != errors[1].longest_s
