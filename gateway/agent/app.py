@@ -107,7 +107,7 @@ async def run(
         greet=lambda: chain(
             reporter.greeting(),
             voice.greeting(),
-            stocktaking.greeting(),
+            stocktaking.greeting(remembered=link.remembered),
             watch.alarms.greeting(),
             commands.desk.greeting(),
         ),

@@ -12,9 +12,9 @@ from collections.abc import Callable, Coroutine, Iterable
 
 from gateway.agent.systemd import Systemd
 from gateway.aio.supervise import supervise
-from gateway.mqtt.link import Link, delays
+from gateway.mqtt.link import Link
 from gateway.mqtt.outbox import Outbox
-from gateway.mqtt.ways import Ways
+from gateway.mqtt.ways import Ways, delays
 from gateway.ports import Clock
 
 

@@ -104,9 +104,13 @@ class Stocktaking:
         """Return the names of the recorders that cameras are pulled from."""
         return self._taken.graph.recorders
 
-    def greeting(self) -> Iterator[Publication]:
-        """What is said on a connection: everything on the first, then only what is asked for."""
-        if not self._greeted:
+    def greeting(self, *, remembered: bool = True) -> Iterator[Publication]:
+        """What is said on a connection: everything on the first, then only what is asked for.
+
+        A broker that has not *remembered* us has lost what it kept of us, or is another one: it
+        is told everything.
+        """
+        if not self._greeted or not remembered:
             self._greeted = True
             yield from map(self._section, SECTIONS)
 

@@ -29,8 +29,9 @@ from gateway.console.settings import Settings
 from gateway.console.views import BrokerView
 from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.signalling import SessionKey
-from gateway.mqtt.link import Link, delays
+from gateway.mqtt.link import Link
 from gateway.mqtt.topics import CENTRE_INBOX, Place, parse
+from gateway.mqtt.ways import delays
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import read_gateway
 from gateway.ports import Clock, Letter, Publication

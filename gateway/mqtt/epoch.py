@@ -38,7 +38,8 @@ class Epochs:
         self._path = path
         self._complained = False
         self._number = 0
-        self.epoch = 0
+        self.epoch = self._stored()
+        """Of the newest connection; before the first of this process, of the last one before."""
 
     def renew(self) -> int:
         """Begin a new epoch and return it. Writes and waits for the disk: not for the loop.

@@ -1,7 +1,7 @@
 """paho's client as we want it: MQTT 5, our limits, on a socket that is already connected.
 
-Of what is private to paho two things are used, both here: the method that makes a socket, and
-the class that speaks websocket over one.
+Of what is private to paho three things are used, all here: the method that makes a socket, the
+class that speaks websocket over one, and the keep alive that a broker has changed.
 """
 
 from __future__ import annotations
@@ -51,6 +51,15 @@ class Client(paho.Client):
 
     def _create_socket(self) -> Line | paho._WebsocketWrapper:
         return self.prepared
+
+    def ping_every(self, keepalive_s: float) -> None:
+        """Ping after so much silence at the latest, even if the broker would wait for longer.
+
+        It may ask for a longer keep alive than ours, or for none; a ping may be sent at any time
+        (MQTT 5.0, section 3.1.2.10), and without its answer a dead line is not noticed.
+        """
+        ours_s = max(1, round(keepalive_s))
+        self._keepalive = min(self.keepalive or ours_s, ours_s)
 
 
 def made(

@@ -49,6 +49,7 @@ class Echo:
         self._deaf = deaf
         self._every_s, self._within_s = paces_s
         self._said: Publication | None = None
+        self._topic = ""
         self._said_s = 0.0
         self.rtt_ms: float | None = None
         self._due_s = self._late_s = 0.0
@@ -70,6 +71,7 @@ class Echo:
         if self._make is None or self._said is not None or now_s < self._due_s:
             return None
         self._said = self._make()
+        self._topic = self._said.topic
         self._said_s = now_s
         self._due_s, self._late_s = now_s + self._every_s, now_s + UNACKNOWLEDGED_S
         return self._said
@@ -80,12 +82,16 @@ class Echo:
             self._late_s = self._clock.now() + self._within_s
 
     def heard(self, letter: Letter) -> bool:
-        """Whether *letter* is one of ours, and nobody else's business."""
+        """Whether *letter* is one of ours, and nobody else's business.
+
+        One that is late, or of the connection before, proves nothing of this one.
+        """
+        if letter.topic != self._topic:
+            return False
         if self._said is not None and letter.payload == self._said.payload:
             self._said, self.rtt_ms = None, (self._clock.now() - self._said_s) * 1000
             self._hears, self._told = True, False
-            return True
-        return False
+        return True
 
     def _missed(self) -> None:
         self._said = None

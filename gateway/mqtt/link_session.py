@@ -40,22 +40,26 @@ class Session:
         settled: Packet numbers acknowledged, with the reason if refused.
         broken: Why the connection is over.
         receive_maximum: How many unacknowledged publications the broker takes.
+        remembered: Whether the broker has kept our session since the connection before.
         overflowed: Letters dropped because `letters` was full.
         hung_up: Whether the broker closed the connection without a word.
     """
 
     def __init__(self, address: BrokerAddress, client: Client, *, keepalive_s: float) -> None:
         self._address = address
+        self._keepalive_s = keepalive_s
         self._silence_s = keepalive_s * 1.5
         self._loop = asyncio.get_running_loop()
         self._packet_bytes = 268_435_455
         self._filters: Sequence[str] = ()
         self._accepted = asyncio.Event()
+        self._unsettled = 0
         self.stirred = asyncio.Event()
         self.letters: deque[tuple[int, Letter]] = deque()
         self.settled: deque[tuple[int, Refusal | None]] = deque()
         self.broken: BrokerUnavailable | None = None
         self.receive_maximum = 65_535
+        self.remembered = False
         self.overflowed = 0
         self.hung_up = False
         self._client = client
@@ -85,6 +89,7 @@ class Session:
 
     def publish(self, publication: Publication) -> int:
         """Send *publication*; return the packet number by which it will be settled."""
+        self._unsettled += 1
         return self._client.publish(
             publication.topic,
             publication.payload,
@@ -124,12 +129,11 @@ class Session:
             BrokerUnavailable: The connection broke before.
         """
         if farewell is not None:
+            while self._unsettled >= self.receive_maximum:
+                await self._stirred()
             number = self.publish(farewell)
             while all(number != settled for settled, _ in self.settled):
-                self.check()
-                await self.stirred.wait()
-                self.stirred.clear()
-                self.letters.clear()  # or the acknowledgement is not read behind them
+                await self._stirred()
         self._client.disconnect()
         while self.broken is None:
             await self.stirred.wait()
@@ -138,6 +142,13 @@ class Session:
     def close(self) -> None:
         """Let go of the socket, whatever state it is in."""
         self._driver.close()
+
+    async def _stirred(self) -> None:
+        """Wait for whatever comes next while leaving. Raises BrokerUnavailable."""
+        self.check()
+        await self.stirred.wait()
+        self.stirred.clear()
+        self.letters.clear()  # or acknowledgements are not read behind them
 
     def _break(self, error: BrokerUnavailable) -> None:
         """Note why the connection is over; the first reason counts."""
@@ -157,15 +168,17 @@ class Session:
         self,
         client: paho.Client,
         _: object,
-        _flags: paho.ConnectFlags,
+        flags: paho.ConnectFlags,
         code: ReasonCode,
         properties: Properties | None,
     ) -> None:
         if code.is_failure:
             self._break(refused(code))
             return
+        self.remembered = flags.session_present
         self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
         self._packet_bytes = getattr(properties, "MaximumPacketSize", self._packet_bytes)
+        self._client.ping_every(self._keepalive_s)
         if self._filters:
             client.subscribe([(each, SubscribeOptions(qos=1)) for each in self._filters])
         else:
@@ -186,6 +199,7 @@ class Session:
         self, _client: paho.Client, _: object, mid: int, code: ReasonCode, *_rest: object
     ) -> None:
         refusal = Refusal(code.value, str(code)) if code.is_failure else None
+        self._unsettled -= 1
         self.settled.append((mid, refusal))
         self.stirred.set()
 

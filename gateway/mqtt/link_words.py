@@ -99,7 +99,8 @@ def lost(broker: str, error: OSError | None, code: ReasonCode) -> BrokerUnavaila
     """
     if isinstance(error, ssl.SSLError):
         return tls_fault(error)
-    reason = Reason.CORRUPT if code == "Protocol error" else Reason.UPLINK_DOWN
+    reasons = {"Protocol error": Reason.CORRUPT, "Keep alive timeout": Reason.STALLED}
+    reason = reasons.get(str(code), Reason.UPLINK_DOWN)
     return BrokerUnavailable(reason, f"connection to {broker} lost: {error or code}")
 
 

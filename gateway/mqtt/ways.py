@@ -1,4 +1,4 @@
-"""The ways to the broker: the usual one, and one for when that is closed.
+"""The ways to the broker, the usual one and one for when that is closed, and when one is tried.
 
 A firewall that lets nothing but HTTPS through is met with a websocket on port 443. Both lead to
 the same broker, or to two that know of each other; the client id is one, so that only one way is
@@ -8,7 +8,8 @@ used at a time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -29,6 +30,17 @@ SOON_S = 10.0
 """A connection that ends so soon after it was accepted counts as none."""
 
 log = structlog.get_logger(__name__)
+
+
+def delays(first: float = 1.0, ceiling: float = 120.0) -> Iterator[float]:
+    """Yield pauses between connections: doubling to *ceiling*, each ±50 % at random.
+
+    A thousand gateways that lose one broker must not come back in step.
+    """
+    delay = first
+    while True:
+        yield delay * random.uniform(0.5, 1.5)
+        delay = min(delay * 2, ceiling)
 
 
 class Ways:

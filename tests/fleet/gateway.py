@@ -20,11 +20,12 @@ from gateway.model.signalling import Answer, Offer
 from gateway.mqtt import tree
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.link import Link, delays
+from gateway.mqtt.link import Link
 from gateway.mqtt.outbox import Outbox
 from gateway.mqtt.outbox_store import OutboxStore
 from gateway.mqtt.outbox_writer import OutboxWriter
 from gateway.mqtt.topics import Place, Topics, is_journalled, publication
+from gateway.mqtt.ways import delays
 from gateway.mqtt.wire_command import Reply, asked, read_tree, reply
 from gateway.mqtt.wire_rtc import from_gateway, read_viewer
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo

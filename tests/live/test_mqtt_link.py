@@ -13,8 +13,8 @@ from gateway.aio.clock import SystemClock
 from gateway.aio.supervise import supervise
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.link import delays
 from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.mqtt.ways import delays
 from gateway.ports import Publication
 from tests.fixtures.broker import Broker, Brokers, cable, observing
 from tests.fixtures.presence import KEY, TOPICS, Site, living, presence, says

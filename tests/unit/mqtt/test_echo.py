@@ -96,10 +96,22 @@ def test_a_broker_that_never_lets_us_hear_is_told_once_and_held() -> None:
 
 
 def test_a_letter_of_somebody_else_is_not_ours() -> None:
-    """Only what we have said ourselves, and not yet heard."""
+    """Only what comes on the topic that we speak on."""
     room = Room()
     said = room.say()
     assert not room.echo.heard(Letter("x", b"other"))
     assert room.hear(said)
 
-    assert not room.hear(said)
+
+def test_an_echo_that_is_late_is_nobodys_letter() -> None:
+    """The connection before has left it behind: it proves nothing, and is for no one else."""
+    room = Room()
+    before = room.say()
+    room.echo.began()
+    said = room.say()
+    room.clock.time_s += 1
+
+    assert room.hear(before)
+    assert room.echo.rtt_ms is None
+    assert room.hear(said)
+    assert room.echo.rtt_ms == pytest.approx(1000)

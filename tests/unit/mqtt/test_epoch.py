@@ -74,3 +74,11 @@ def test_messages_are_numbered_within_the_epoch(tmp_path: Path) -> None:
 
     assert [(each.epoch, each.number) for each in stamps] == [(first, 1), (first, 2)]
     assert (epochs.stamp().epoch, epochs.stamp().number) == (second, 2)
+
+
+def test_before_the_first_connection_it_is_the_epoch_of_the_last_one(tmp_path: Path) -> None:
+    """What happens between a start and a connection belongs to the one before."""
+    path = tmp_path / "epoch"
+    before = Epochs(path).renew()
+
+    assert Epochs(path).stamp().epoch == before

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
+from typing import Any
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.aio.clock import SystemClock
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.diagnosis import SUSPICIOUS, Suspicion
-from gateway.mqtt.link import Link, delays
+from gateway.mqtt.link import Link
+from gateway.mqtt.link_words import lost
+from gateway.mqtt.ways import delays
 from gateway.ports import Publication
 
 CONNACK = bytes.fromhex("2003000000")
@@ -44,7 +49,9 @@ async def peer(answer: bytes, *, hang_up: bool = True) -> AsyncIterator[BrokerAd
         await served.wait()
 
 
-def link(address: BrokerAddress, greet: Callable[[], tuple[Publication, ...]] = tuple) -> Link:
+def link(
+    address: BrokerAddress, greet: Callable[[], tuple[Publication, ...]] = tuple, **more: Any
+) -> Link:
     return Link(
         address,
         client_id="hcm-q1-01",
@@ -52,6 +59,7 @@ def link(address: BrokerAddress, greet: Callable[[], tuple[Publication, ...]] = 
         deliver=lambda _: None,
         greet=greet,
         clock=SystemClock(),
+        **more,
     )
 
 
@@ -175,3 +183,76 @@ def test_a_cut_line_and_a_long_life_are_not_suspicious(hung_up: bool, lasted_s: 
 
     assert suspicion.judge(LOST, hung_up=hung_up, lasted_s=lasted_s) is LOST
     assert suspicion.judge(LOST, hung_up=True, lasted_s=1.0) is LOST
+
+
+@asynccontextmanager
+async def broker_of(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[BrokerAddress]:
+    """Somebody who takes one connection after the other as *serve* says."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield BrokerAddress(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+
+
+@pytest.mark.parametrize("asked_s", [0, 300])
+async def test_a_broker_that_wants_few_pings_gets_ours_all_the_same(asked_s: int) -> None:
+    """Or a dead line would not be noticed, and a live one be taken for dead."""
+    pinged = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"\x20\x06\x00\x00\x03\x13" + asked_s.to_bytes(2))
+        while packet := await reader.read(1000):
+            if packet == b"\xc0\x00":
+                writer.write(b"\xd0\x00")
+                pinged.set()
+        writer.close()
+
+    async with broker_of(serve) as address:
+        pinging = link(address, keepalive_s=1.0)
+        running = asyncio.create_task(pinging.run(), name="link")
+        async with asyncio.timeout(4):
+            await pinged.wait()
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert running.cancelled()
+
+
+async def test_the_farewell_waits_for_its_turn() -> None:
+    """A broker that takes one at a time (receive maximum) may hang up on a second."""
+    order: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(b"\x20\x06\x00\x00\x03\x21\x00\x01")
+        for number in (1, 2):
+            order.append(await reader.read(1000))
+            await asyncio.sleep(0.1)  # it is slow, and nothing else may come meanwhile
+            writer.write(b"\x40\x02\x00" + bytes([number]))
+        order.append(await reader.read(1000))
+        writer.close()
+
+    async with broker_of(serve) as address:
+        said = (Publication("first", b""),)
+        leaving = link(address, lambda: said, farewell=lambda: Publication("bye", b""))
+        running = asyncio.create_task(leaving.run(), name="link")
+        async with asyncio.timeout(4):
+            while not order:  # noqa: ASYNC110 (a peer in this process; it has no event)
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+
+    first, last, disconnect = order
+    assert b"first" in first
+    assert b"bye" not in first
+    assert b"bye" in last
+    assert disconnect[:1] == b"\xe0"
+
+
+def test_a_line_that_is_dead_is_not_another_machine() -> None:
+    """That nobody answers our pings is no sign of a takeover."""
+    timeout = lost("broker", None, ReasonCode(PacketTypes.DISCONNECT, "Keep alive timeout"))
+
+    assert timeout.reason is Reason.STALLED
