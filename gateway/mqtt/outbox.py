@@ -124,7 +124,7 @@ class Outbox:
 
     async def run(self) -> None:
         """Bring to the disk what is recorded, until cancelled; the last of it before returning."""
-        await self._writer.run(turned=self._ready)
+        await self._writer.run(turned=self._ready, anew=self._write_anew)
 
     def began(self) -> None:
         """See `gateway.mqtt.window.Supply`."""
@@ -178,7 +178,8 @@ class Outbox:
     def _load(self) -> None:
         found = self._writer.load()
         # A disk that says nothing may hold any number; the time is above them all.
-        self._number = self._wall_ms() if found.last is None else found.last
+        unknown = found.last is None or found.spoilt
+        self._number = self._wall_ms() if unknown else found.last or 0
         self._lost = found.lost
         for stored in found.records:
             try:
@@ -189,6 +190,13 @@ class Outbox:
                 self._backlog.add(Row(stored, gap=gap, saved=True))
         if found.spoilt:
             self.record(Event("outbox.spoilt", {}, "audit"))
+
+    def _write_anew(self) -> None:
+        """The file was spoilt, and another has been begun: what it held we hold as well."""
+        for row in self._backlog:
+            self._writer.put(row)
+        self._writer.lost(self._lost)
+        self.record(Event("outbox.spoilt", {}, "audit"))
 
     def _mark(self) -> Mark:
         self._number += 1

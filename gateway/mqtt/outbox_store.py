@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -22,13 +22,19 @@ from gateway.model.event import Weight
 DEAD_LETTERS = 100
 """So many of those that the broker will never take are kept, for people to look at."""
 
-_SCHEMA = """
+VERSION = 1
+"""Of the tables (``user_version``). A program that only adds a column with a default keeps it."""
+
+_SCHEMA = f"""
+pragma user_version = {VERSION};
 create table if not exists record (
     n integer primary key autoincrement, weight text not null, kind text not null,
     boot text not null, mono real not null, t integer not null, kept blob not null);
 create table if not exists dead (n integer primary key, why text not null, kept blob not null);
 create table if not exists tally (name text primary key, value integer not null);
 """
+
+_COLUMNS = "n, weight, kind, boot, mono, t, kept"
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +85,7 @@ class Found:
 
     Attributes:
         records: In order.
-        last: The highest number ever given; None: nobody knows, because the disk is broken.
+        last: The highest number ever given; None: nobody knows, because the disk takes nothing.
         lost: How many have been lost in all.
         spoilt: Whether there was a file that could not be read; it was put aside.
     """
@@ -93,6 +99,10 @@ class Found:
 class OutboxStore:
     """``outbox.db`` in the state folder. Never raises for the disk's sake.
 
+    Attributes:
+        begun_anew: Whether a commit has found the file spoilt, and has put it aside: all that was
+            in it is to be written again.
+
     Args:
         path: The file; its folder need not be there yet.
     """
@@ -100,15 +110,19 @@ class OutboxStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self.begun_anew = False
 
     def load(self) -> Found:
-        """Return what is there. A spoilt file is put aside as ``outbox.db.bad``."""
+        """Return what is there. A spoilt file is put aside as ``outbox.db.bad``.
+
+        So is one that a newer program has made otherwise.
+        """
         try:
             return self._loaded(spoilt=False)
         except sqlite3.OperationalError as error:  # full, read-only, not there: it may come back
-            log.warning("outbox not read", path=str(self._path), detail=str(error))
+            log.warning("outbox not to be written", path=str(self._path), detail=str(error))
             self.close()
-            return Found()
+            return self._only_read()
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             log.error("outbox spoilt", path=str(self._path), detail=str(error))
             self.close()
@@ -128,6 +142,9 @@ class OutboxStore:
                 _write(connection, batch)
         except sqlite3.DatabaseError as error:
             self.close()  # opened anew next time: the file may be another by then
+            if type(error) is sqlite3.DatabaseError:  # malformed, or no database at all
+                self._put_aside()
+                self.begun_anew = True
             return str(error)
         return None
 
@@ -146,6 +163,8 @@ class OutboxStore:
                 self._path, timeout=1.0, check_same_thread=False, isolation_level="IMMEDIATE"
             )
             self._connection = connection
+            if (found := _number(connection, "pragma user_version")) > VERSION:
+                raise sqlite3.DatabaseError(f"tables of version {found}; {VERSION} is known here")
             connection.execute("pragma journal_mode=wal")
             connection.execute("pragma synchronous=full")
             connection.execute("pragma journal_size_limit=1048576")
@@ -153,18 +172,22 @@ class OutboxStore:
         return self._connection
 
     def _loaded(self, *, spoilt: bool) -> Found:
-        connection = self._open()
-        with closing(
-            connection.execute("select n, weight, kind, boot, mono, t, kept from record order by n")
-        ) as rows:
-            records = tuple(
-                Stored(int(n), weight, str(kind), str(boot), float(mono), int(time), bytes(kept))
-                for n, weight, kind, boot, mono, time, kept in rows
-                if weight in get_args(Weight)
-            )
-        last = _number(connection, "select seq from sqlite_sequence where name = 'record'")
-        lost = _number(connection, "select value from tally where name = 'lost'")
-        return Found(records, last, lost, spoilt)
+        return _read(self._open(), spoilt=spoilt)
+
+    def _only_read(self) -> Found:
+        """Return what a disk holds that takes nothing any more: that is no reason to lose it."""
+        wal = self._path.with_name(self._path.name + "-wal")
+        try:
+            # Without a log all is in the file, and nothing has to be made beside it to read it.
+            logged = wal.exists() and wal.stat().st_size > 0
+            how = "mode=ro" if logged else "mode=ro&immutable=1"
+            with closing(
+                sqlite3.connect(f"{self._path.absolute().as_uri()}?{how}", uri=True)
+            ) as db:
+                return replace(_read(db, spoilt=False), last=None)
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+            log.warning("outbox not read", path=str(self._path), detail=str(error))
+            return Found()
 
     def _put_aside(self) -> None:
         for ending in ("", "-wal", "-shm"):
@@ -176,9 +199,22 @@ class OutboxStore:
                     file.replace(file.with_name(file.name + ".bad"))
 
 
+def _read(connection: sqlite3.Connection, *, spoilt: bool) -> Found:
+    with closing(connection.execute(f"select {_COLUMNS} from record order by n")) as rows:
+        records = tuple(
+            Stored(int(n), weight, str(kind), str(boot), float(mono), int(time), bytes(kept))
+            for n, weight, kind, boot, mono, time, kept in rows
+            if weight in get_args(Weight)
+        )
+    last = _number(connection, "select seq from sqlite_sequence where name = 'record'")
+    lost = _number(connection, "select value from tally where name = 'lost'")
+    return Found(records, last, lost, spoilt)
+
+
 def _write(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.executemany(
-        "insert or replace into record values (?,?,?,?,?,?,?)", map(astuple, batch.upserts)
+        f"insert or replace into record ({_COLUMNS}) values (?,?,?,?,?,?,?)",
+        map(astuple, batch.upserts),
     )
     _each(connection, "delete from record where n = ?", batch.deletes)
     if batch.dead:

@@ -50,6 +50,8 @@ class OutboxWriter:
         self._again_s = again_s
         self._thread = ThreadPoolExecutor(1, "outbox")
         self._unsaved: dict[int, Row | None] = {}
+        self._writing: dict[int, Row | None] = {}
+        self._on_disk: set[int] = set()
         self._dead: list[tuple[int, str, bytes]] = []
         self._lost: int | None = None
         self._stirred, self._urgent = asyncio.Event(), asyncio.Event()
@@ -61,7 +63,13 @@ class OutboxWriter:
         """Return what the process before this one has left. Waits for the disk."""
         found = self._store.load()
         self.refusing = found.last is None
+        self._on_disk = {stored.number for stored in found.records}
         return found
+
+    @property
+    def waiting(self) -> int:
+        """How much is to be written or taken away."""
+        return len(self._unsaved)
 
     def put(self, row: Row) -> None:
         """Bring *row* to the disk, soon."""
@@ -71,13 +79,19 @@ class OutboxWriter:
         self._urgent.set()
 
     def forget(self, number: int) -> None:
-        """Take that record from the disk, some time."""
-        self._unsaved[number] = None
-        self._stirred.set()
+        """Take that record from the disk, some time; one that never came there is just gone.
+
+        A disk that refuses for months would else have us remember everything that happened.
+        """
+        if number in self._on_disk or number in self._writing:
+            self._unsaved[number] = None
+            self._stirred.set()
+        else:
+            self._unsaved.pop(number, None)
 
     def bury(self, row: Row, why: str) -> None:
         """Keep *row* apart, which the broker will never take."""
-        self._dead.append((row.number, why, row.stored.kept))
+        self._dead = [*self._dead, (row.number, why, row.stored.kept)][-DEAD_LETTERS:]
         self.forget(row.number)
 
     def lost(self, count: int) -> None:
@@ -89,13 +103,22 @@ class OutboxWriter:
         async with self._turned:
             await self._turned.wait_for(lambda: self._saved >= number or self.refusing)
 
-    async def run(self, *, turned: Callable[[], None]) -> None:
-        """Write until cancelled, and the last of it then; *turned* is called after each batch."""
+    async def run(self, *, turned: Callable[[], None], anew: Callable[[], None]) -> None:
+        """Write until cancelled, and the last of it then.
+
+        Args:
+            turned: Called after each batch.
+            anew: Called when the file was spoilt and another begun: everything is to be put again.
+        """
         try:
             while True:
                 await self._stirred.wait()
                 await self._gather()
                 await self._save()
+                if self._store.begun_anew:
+                    self._store.begun_anew = False
+                    self._on_disk.clear()
+                    anew()
                 turned()
         finally:
             with suppress(TimeoutError):
@@ -118,6 +141,7 @@ class OutboxWriter:
         if not self._unsaved:
             return
         rows, self._unsaved = self._unsaved, {}
+        self._writing = rows
         dead, self._dead = self._dead, []
         lost, self._lost = self._lost, None
         kept = [row for row in rows.values() if row is not None]
@@ -128,12 +152,19 @@ class OutboxWriter:
         loop = asyncio.get_running_loop()
         why = await loop.run_in_executor(self._thread, self._store.save, batch)
         self._note(why)
+        self._writing = {}
         if why is None:
+            self._on_disk.update(row.number for row in kept)
+            self._on_disk.difference_update(deletes)
             for row, was in zip(kept, stored, strict=True):
                 row.saved = row.stored is was
             self._saved = max([self._saved, *rows])
         else:
-            self._unsaved = {**rows, **self._unsaved}
+            self._unsaved = {
+                number: row
+                for number, row in {**rows, **self._unsaved}.items()
+                if row is not None or number in self._on_disk
+            }
             self._dead = [*dead, *self._dead][-DEAD_LETTERS:]
             self._lost = lost if self._lost is None else self._lost
             self._stirred.set()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -492,3 +495,105 @@ async def test_recording_takes_next_to_no_time(tmp_path: Path) -> None:
         standing = outbox.standing()
 
     assert (standing.pending, standing.lost) == (1000, 0)
+
+
+async def test_a_disk_that_refuses_for_months_is_not_remembered_for_months(tmp_path: Path) -> None:
+    """What was sent from memory and never came to the disk need not be taken from it."""
+    writer = OutboxWriter(OutboxStore(tmp_path / "nowhere" / "x"), clock=SystemClock())
+    outbox = Outbox(writer, topics=TOPICS, epochs=Epochs(None), boot="b1", clock=FakeClock())
+    for seq in range(1000):
+        outbox.record(event(seq))
+        drained(outbox)
+
+    assert outbox.pending == 0
+    assert writer.waiting == 0
+
+
+async def test_a_file_that_is_spoilt_while_running_is_begun_anew(tmp_path: Path) -> None:
+    """All that waits is on the disk again, under the same numbers, and that it happened is told."""
+    path = tmp_path / "outbox.db"
+    outbox = made(tmp_path)
+    async with running(outbox):
+        for seq in range(200):
+            outbox.record(event(seq))
+        await outbox.stored()
+    store = OutboxStore(path)
+    writer = OutboxWriter(store, clock=SystemClock(), again_s=0.02)
+    outbox = Outbox(writer, topics=TOPICS, epochs=Epochs(None), boot="b1", clock=FakeClock())
+    async with running(outbox):
+        store.close()  # or what is spoilt is still in its cache
+        path.write_bytes(path.read_bytes()[:4096].ljust(path.stat().st_size, b"\xa5"))
+        outbox.record(event(200))
+        async with asyncio.timeout(5):
+            while outbox.last < 202:  # noqa: ASYNC110 (a disk has no event to wait for)
+                await asyncio.sleep(0.01)
+        await outbox.stored()
+
+    happened = drained(made(tmp_path))
+    assert [each.number for each in happened] == list(range(1, 203))
+    assert seqs(happened)[:-1] == list(range(201))
+    assert happened[-1].kind == "outbox.spoilt"
+
+
+async def test_numbers_go_on_above_those_of_a_spoilt_file(tmp_path: Path) -> None:
+    """Nobody knows what it held, and the centre puts records in order by them."""
+    (tmp_path / "outbox.db").write_bytes(b"garbage" * 1000)
+    wall = Wall()
+
+    assert made(tmp_path, wall=wall).last > wall.ms
+
+
+async def test_a_file_of_a_newer_program_is_put_aside(tmp_path: Path) -> None:
+    """It may mean something else by the same columns; what is recorded now is on the disk."""
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as newer:
+        newer.executescript("pragma user_version = 2; create table record (n, other)")
+    outbox = made(tmp_path)
+    async with running(outbox):
+        outbox.record(event(1))
+        await outbox.stored()
+
+    assert (tmp_path / "outbox.db.bad").exists()
+    assert [each.kind for each in drained(made(tmp_path))] == ["outbox.spoilt", "test"]
+
+
+async def test_a_column_that_a_newer_program_has_added_is_no_harm(tmp_path: Path) -> None:
+    """Going back to this one loses nothing."""
+    first = made(tmp_path)
+    async with running(first):
+        first.record(event(0))
+        await first.stored()
+    with closing(sqlite3.connect(tmp_path / "outbox.db")) as newer:
+        newer.execute("alter table record add column more text default 'x'")
+        newer.commit()
+    second = made(tmp_path)
+    async with running(second):
+        second.record(event(1))
+        await second.stored()
+
+    assert seqs(drained(made(tmp_path))) == [0, 1]
+
+
+async def test_what_a_disk_holds_that_takes_nothing_any_more_is_sent(tmp_path: Path) -> None:
+    """After a kill, on a card that has turned read-only or is full to the last byte.
+
+    Numbers go on above all that it may hold.
+    """
+    outbox, wall = made(tmp_path), Wall()
+    async with running(outbox):
+        for seq in range(300):
+            outbox.record(event(seq))
+        await outbox.stored()
+        names = ("outbox.db", "outbox.db-wal", "outbox.db-shm")
+        card = tmp_path / "card"
+        card.mkdir()
+        for name in names:
+            shutil.copy(tmp_path / name, card)
+    # A log is a file, too.
+    with structlog.testing.capture_logs() as logs, full_disk(card / "outbox.db-shm"):
+        again = made(card, wall=wall)
+        again.record(event(300))
+        happened = drained(again)
+
+    assert [each["event"] for each in logs] == ["outbox not to be written"]
+    assert seqs(happened) == list(range(301))
+    assert happened[-1].number > wall.ms
