@@ -90,7 +90,11 @@ async def run(
     fleet = Fleet(standing.running.site, source=sources, viewers=desk.viewers, clock=clock)
     broker = broker_of(settings, secrets, standing.running.broker)
     certificates = Certificates(
-        broker.tls, events=outbox, renew=lambda why: link.renew(why), clock=clock
+        broker.tls,
+        events=outbox,
+        renew=lambda why: link.renew(why),
+        prove=lambda: putting.prove(),
+        clock=clock,
     )
     ways = Ways(
         *ways_of(broker, settings),
@@ -120,11 +124,12 @@ async def run(
     )
     signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
     voice = Voice(topics, standing, bus=link, events=outbox, stamp=epochs.stamp, clock=clock)
+    putting = Putting(settings, secrets, topics, fleet, sources, desk, link, ways, clock)
     configuration = Configuration(
         standing,
         judge=Judge(settings, secrets, verify=lambda tree: keys.verify(tree, "cfg")),
         disk=disk,
-        hands=Putting(settings, secrets, topics, fleet, sources, desk, link, ways, clock).hands,
+        hands=putting.hands,
         voice=voice,
         events=outbox,
         clock=clock,

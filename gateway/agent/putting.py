@@ -11,6 +11,7 @@ from gateway.agent.fleet import Fleet
 from gateway.agent.parts import CameraSources, broker_of, ways_of
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
+from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.link import Link
 from gateway.mqtt.reach import reach
 from gateway.mqtt.topics import Topics
@@ -61,8 +62,20 @@ class Putting:
 
     async def reach(self, wanted: Wanted) -> None:
         """Try the broker of *wanted* beside the one in use. Raises BrokerUnavailable."""
+        await self._reach(broker_of(self.settings, self.secrets, wanted.broker))
+
+    async def prove(self) -> None:
+        """Try the broker in use once more beside the connection to it, if there is one.
+
+        Raises:
+            BrokerUnavailable: It would not accept us as we are now, with other files perhaps.
+        """
+        if self.link.connected:
+            await self._reach(self.ways.address)
+
+    async def _reach(self, broker: BrokerAddress) -> None:
         await reach(
-            broker_of(self.settings, self.secrets, wanted.broker),
+            broker,
             client_id=self.settings.gateway.id + TRIAL_SUFFIX,
             listen=self.topics.config_desired,
             clock=self.clock,

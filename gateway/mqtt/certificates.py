@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -29,6 +29,10 @@ _DAY_MS = 86_400_000
 log = structlog.get_logger(__name__)
 
 
+async def _taken_for_good() -> None:
+    """Try nothing."""
+
+
 class Certificates:
     """Watches the files of *tls* and the dates.
 
@@ -37,6 +41,8 @@ class Certificates:
         events: Takes the warnings.
         renew: Called, with the reason, when the files have been replaced and can be used: the
             connection is to be made anew.
+        prove: Tries new files at the broker, beside the connection in use, which is held until
+            they are good; raises BrokerUnavailable.
         clock: Monotonic.
         wall_ms: The wall clock.
         look_s: Shorter in tests.
@@ -48,6 +54,7 @@ class Certificates:
         *,
         events: Events,
         renew: Callable[[str], None],
+        prove: Callable[[], Awaitable[None]] = _taken_for_good,
         clock: Clock,
         wall_ms: Callable[[], int] = now_ms,
         look_s: float = LOOK_S,
@@ -55,6 +62,7 @@ class Certificates:
         self._tls = tls
         self._events = events
         self._renew = renew
+        self._prove = prove
         self._clock = clock
         self._wall_ms = wall_ms
         self._look_s = look_s
@@ -96,15 +104,27 @@ class Certificates:
         try:
             await asyncio.to_thread(context_of, tls)
         except BrokerUnavailable as error:  # half replaced, perhaps: we look again
-            if digest != self._spoilt:
-                log.warning("new certificate files cannot be used", detail=error.detail)
-            self._spoilt = digest
+            self._note_spoilt(digest, error)
+            return
+        try:
+            await self._prove()
+        except BrokerUnavailable as error:
+            if self._note_spoilt(digest, error):
+                facts = {"why": str(error.reason), "detail": error.detail}
+                self._events.record(Event("cert.refused", facts, "audit"))
             return
         self._seen = digest
         self._own = await asyncio.to_thread(own_paper, tls)
         facts = {} if self._own is None else {"serial": self._own.serial, "ends": self._own.ends}
         self._events.record(Event("cert.renewed", facts, "audit"))
         self._renew("certificate files have been replaced")
+
+    def _note_spoilt(self, digest: str, error: BrokerUnavailable) -> bool:
+        """Note that those files do not do; return whether that is new."""
+        new, self._spoilt = digest != self._spoilt, digest
+        if new:
+            log.warning("new certificate files cannot be used", detail=error.detail)
+        return new
 
     def _warn(self) -> None:
         for whose, paper in (("gateway", self._own), ("broker", self._brokers)):

@@ -14,6 +14,7 @@ from gateway.aio.supervise import supervise
 from gateway.demo.papers import free_port
 from gateway.mqtt.broker import BrokerAddress, Tls, own_paper
 from gateway.mqtt.certificates import Certificates
+from gateway.mqtt.reach import reach
 from gateway.mqtt.topics import CENTRE_INBOX
 from gateway.mqtt.ways import TRIES, Ways
 from tests.fixtures.broker import Authority, Brokers, cable, observing, tls_lines
@@ -131,6 +132,37 @@ async def test_a_certificate_without_its_key_is_not_taken(brokers: Brokers, tmp_
         assert not running.done()
 
     assert "cert.renewed" not in [each.kind for each in told.events]
+
+
+async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_connection(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """It is tried beside it first, and told; one that the broker takes is used then."""
+    authority, told = Authority.made(tmp_path / "ca"), Told()
+    server = authority.issue("broker", hosts=HOSTS)
+    ours = ("require_certificate true", "use_identity_as_username true")
+    broker = await brokers(*tls_lines(server, *ours))
+    tls = authority.issue("79/hcm-q1-01")
+    address, clock = BrokerAddress(host="localhost", port=broker.port, tls=tls), SystemClock()
+    site = Site(address)
+    certificates = Certificates(
+        tls,
+        events=told,
+        renew=site.link.renew,
+        prove=lambda: reach(address, client_id="hcm-q1-01~t", listen="x", clock=clock),
+        clock=clock,
+        look_s=0.05,
+    )
+    async with living(site) as running, asyncio.TaskGroup() as group:
+        watching = group.create_task(certificates.run())
+        replace_files(tls, Authority.made(tmp_path / "stranger").issue("79/hcm-q1-01"))
+        refused = await told.until("cert.refused")
+        assert not running.done()
+        replace_files(tls, authority.issue("79/renewed"))
+        await told.until("cert.renewed")
+        watching.cancel()
+
+    assert refused.facts["why"] in {"TLS_FAILED", "UPLINK_DOWN"}
 
 
 async def test_the_brokers_certificate_is_looked_at_on_each_connection(
