@@ -124,5 +124,5 @@ async def prepared(line: Line, address: BrokerAddress) -> Line | paho._Websocket
             extra_headers=None,
         )
     except (OSError, *GARBAGE) as error:
-        detail = f"{address} does not speak websocket: {error}"
-        raise BrokerUnavailable(Reason.REFUSED, detail) from None
+        reason = Reason.TIMEOUT if isinstance(error, TimeoutError) else Reason.REFUSED
+        raise BrokerUnavailable(reason, f"{address} does not speak websocket: {error}") from None

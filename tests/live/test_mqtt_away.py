@@ -6,7 +6,9 @@ Waits of minutes pass on a fast clock; the line and the broker are real.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +16,7 @@ from itertools import repeat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from gateway.aio.supervise import supervise
 from gateway.demo.papers import free_port
@@ -89,6 +92,33 @@ async def test_two_machines_with_one_identity_both_say_so_and_take_their_time(
     assert 0 < kicks <= 12
     assert one.reasons[-1] is Reason.DUPLICATE_IDENTITY
     assert other.reasons[-1] is Reason.DUPLICATE_IDENTITY
+
+
+async def test_an_account_that_is_taken_away_is_not_hammered(
+    brokers: Brokers, tmp_path: Path
+) -> None:
+    """B7: thrown out while connected; from then on at most two tries a minute, with the reason."""
+    passwords, clock = tmp_path / "passwords", FastClock(60)
+    tool = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
+    subprocess.run([tool, "-b", "-c", str(passwords), "gw", "right"], check=True)  # noqa: ASYNC221
+    passwords.chmod(0o644)
+    broker = await brokers("allow_anonymous false", f"password_file {passwords}")
+    address = BrokerAddress(
+        host="127.0.0.1", port=broker.port, username="gw", password=SecretStr("right")
+    )
+    made = Site(address, clock=clock)
+    async with asyncio.timeout(20), held(made, clock) as failures:
+        await made.up.wait()
+        passwords.write_text("")
+        broker.send(signal.SIGHUP)
+        await failures.stirred.wait()
+        thrown_out = len(failures.reasons)
+        await clock.sleep(120)
+
+    tries = failures.reasons[thrown_out:]
+    print(f"{len(tries)} tries in two minutes")  # noqa: T201
+    assert set(tries) == {Reason.NOT_AUTHORISED}
+    assert len(tries) <= 4
 
 
 async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Brokers) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -14,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from gateway.aio.clock import SystemClock
 from gateway.model.errors import BrokerUnavailable
@@ -224,31 +221,6 @@ async def test_a_half_open_line_is_found_out_at_both_ends(broker: Broker) -> Non
     assert noticed_s < 2.0 * 1.5 + 1.5
     assert told_s < 2.0 * 1.5 + BROKER_LOOKS_S + 1.0
     assert KEEPALIVE_S * 1.5 + BROKER_LOOKS_S + WILL_DELAY_S <= 30
-
-
-async def test_an_account_that_is_taken_away_is_not_hammered(
-    brokers: Brokers, tmp_path: Path
-) -> None:
-    """Thrown out while connected; from then on at most one try a minute, with the reason."""
-    passwords = tmp_path / "passwords"
-    tool = shutil.which("mosquitto_passwd") or "/usr/bin/mosquitto_passwd"
-    subprocess.run([tool, "-b", "-c", str(passwords), "gw", "right"], check=True)  # noqa: ASYNC221
-    passwords.chmod(0o644)
-    broker = await brokers("allow_anonymous false", f"password_file {passwords}")
-    address = BrokerAddress(
-        host="127.0.0.1", port=broker.port, username="gw", password=SecretStr("right")
-    )
-    site = Site(address)
-    async with asyncio.timeout(20), living(site) as running:
-        passwords.write_text("")
-        broker.send(signal.SIGHUP)
-        with pytest.raises(BrokerUnavailable):
-            await running
-    with pytest.raises(BrokerUnavailable) as caught:
-        await site.link.run()
-
-    assert caught.value.reason is Reason.NOT_AUTHORISED
-    assert caught.value.pause_s >= 60
 
 
 async def test_a_revoked_certificate_is_refused_and_never_goes_round_tls(
