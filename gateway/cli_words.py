@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway.agent import logs
-from gateway.agent.mistakes import VIETNAMESE
+from gateway.agent.mistakes import VIETNAMESE, code_of
 from gateway.agent.redact import Redactor
 from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
 from gateway.model.wording import WORDING
@@ -41,5 +41,6 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
 def say(at: str, message: str, code: str) -> None:
     """Print one thing that is wrong, in English and Vietnamese."""
     click.echo(f"{at or '/'}: {message} [{code}]", err=True)
-    if vietnamese := VIETNAMESE.get(code):
+    known = code if code in VIETNAMESE or "." in code else code_of(code)
+    if vietnamese := VIETNAMESE.get(known):
         click.echo(f"    {vietnamese}", err=True)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from gateway.model.errors import Fault, MessageRejected
+from gateway.model.names import GatewayId
 from gateway.mqtt.wire import (
     Stamp,
     WireDocument,
@@ -72,7 +73,7 @@ class Desired(WireDocument):
 
     version: Annotated[Version, Field(alias="ver")]
     base: Annotated[int | None, Field(ge=0, lt=2**53)] = None
-    gateway: Annotated[str, Field(alias="gw", max_length=64)]
+    gateway: Annotated[GatewayId, Field(alias="gw")]
     schema_id: Annotated[str, Field(alias="schema", max_length=32)]
     issued_ms: Annotated[Count | None, Field(alias="issued")] = None
     issuer: Word = ""
