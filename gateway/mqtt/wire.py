@@ -134,7 +134,7 @@ def read(
     text = _text(_unpacked(payload, content_type, unpacked_bytes))
     if sum(map(text.count, ",[{")) > values:
         refuse("json.values", f"more than {values} values")
-    if _depth(text) > DEPTH:
+    if _is_deep(text):
         refuse("json.depth", f"nested deeper than {DEPTH}")
     try:
         tree = json.loads(
@@ -185,16 +185,17 @@ def _text(payload: bytes) -> str:
     return text
 
 
-def _depth(text: str) -> int:
-    """Return how deep *text* nests, in one pass and without recursion."""
-    deepest = depth = 0
+def _is_deep(text: str) -> bool:
+    """Return whether *text* nests deeper than `DEPTH`; looks no further, and does not recurse."""
+    depth = 0
     for token in _TOKEN.finditer(text):
         if token[0] in ("[", "{"):
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > DEPTH:
+                return True
         elif token[0] in ("]", "}"):
             depth -= 1
-    return deepest
+    return False
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
