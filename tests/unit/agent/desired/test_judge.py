@@ -127,6 +127,29 @@ def test_a_broker_elsewhere_needs_tls_and_a_confirmation(tmp_path: Path) -> None
     ]
 
 
+CANARY = "canary-S3cret"
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        {"host": f"viewer:{CANARY}@127.0.0.1"},
+        {"host": f"mqtts://viewer:{CANARY}@127.0.0.1"},
+        {"host": "127.0.0.1", "username": "viewer", "password": CANARY},
+        {"host": "127.0.0.1", "username": "viewer", "password": {"value": CANARY}},
+    ],
+)
+def test_a_password_where_none_belongs_is_not_said_back(
+    tmp_path: Path, broker: dict[str, Any]
+) -> None:
+    """What is wrong with a document is reported to all who may read along."""
+    court = Court(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
+    with pytest.raises(ConfigRejected) as caught:
+        court.try_(5, {"site": site_tree("c01"), "broker": broker})
+
+    assert CANARY not in str([(f.at, f.message, f.args) for f in caught.value.faults])
+
+
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
