@@ -96,17 +96,25 @@ class Configuration:
         try:
             said = read_confirm(letter.payload, letter.content_type)
         except MessageRejected as error:
-            self._voice.reject(None, error.faults)
+            self._voice.refuse(error.faults)
             return
-        trying = self._standing.trying
-        waits = trying is not None and self._voice.deadline_s is not None
-        name = None if trying is None else (trying.version, trying.sha256)
-        if not waits or letter.retain or (said.version, said.sha256) != name:
+        trying, confirmed = self._standing.trying, self._standing.confirmed
+        if (
+            trying is not None
+            and trying.is_named(said.version, said.sha256)
+            and self._waits(letter)
+        ):
+            self._decision = said
+            self._stirred.set()
+        elif (
+            said.act == "confirm"
+            and confirmed is not None
+            and confirmed.is_named(said.version, said.sha256)
+        ):  # delivered twice
+            self._voice.answer(confirmed.desired)
+        else:
             message = f"{said.version} does not wait for a confirmation"
-            self._voice.reject(None, (Fault("/ver", "confirm.stale", message),))
-            return
-        self._decision = said
-        self._stirred.set()
+            self._voice.refuse((Fault("/ver", "confirm.stale", message),))
 
     async def run(self) -> None:
         """Take, try, confirm and undo until cancelled."""
@@ -167,6 +175,10 @@ class Configuration:
                 self._events.record(words.taken(desired, key_id))
                 return kept
         return None
+
+    def _waits(self, letter: Letter) -> bool:
+        """Return whether a decision is waited for; one that the broker has kept is none."""
+        return self._voice.deadline_s is not None and not letter.retain
 
     def _supersede(self, desired: Desired) -> None:
         standing = self._standing

@@ -96,6 +96,19 @@ class Voice:
 
         Of a flood of them only some are logged and put down for the audit, with how many were not.
         """
+        said = self._rejected(desired, faults)
+        if self._standing.trying is None:
+            self.say(said)
+        else:  # what waits to be confirmed stays the last word
+            self.mention(said)
+            self.again()
+
+    def refuse(self, faults: tuple[Fault, ...]) -> None:
+        """Report that a confirmation changes nothing; what was said of documents still stands."""
+        self.mention(self._rejected(None, faults))
+        self.again()
+
+    def _rejected(self, desired: Desired | None, faults: tuple[Fault, ...]) -> Reported:
         standing = self._standing
         said = words.rejected(desired, faults, running=standing.version, lkg=standing.lkg)
         if self._quota.take():
@@ -104,11 +117,7 @@ class Voice:
             self._untold = 0
         else:
             self._untold += 1
-        if standing.trying is None:
-            self.say(said)
-        else:  # what waits to be confirmed stays the last word
-            self.mention(said)
-            self.again()
+        return said
 
     def _publication(self, said: Reported) -> Publication:
         if said.state == "pending_confirm" and self.deadline_s is not None:

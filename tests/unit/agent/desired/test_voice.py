@@ -82,6 +82,14 @@ def test_what_is_being_tried_stays_the_last_word(speaker: Speaker, tmp_path: Pat
     assert [said["ver"] for said in speaker.heard()] == [7, 6, 7]
 
 
+def test_a_refused_confirmation_leaves_the_last_word(speaker: Speaker) -> None:
+    """Of a document that it is not about."""
+    speaker.voice.answer(speaker.runs.desired)
+    speaker.voice.refuse((Fault("/ver", "confirm.stale", "4 does not wait for a confirmation"),))
+
+    assert [said["st"] for said in speaker.heard()] == ["applied", "rejected", "applied"]
+
+
 def test_a_flood_is_answered_and_put_down_in_part(speaker: Speaker) -> None:
     """Each has its answer; the audit says how many it was not told of."""
     for _ in range(BURST + 50):
