@@ -31,8 +31,10 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
                 say(fault.at, fault.message, fault.code)
             raise SystemExit(WRONG) from None
         except BrokerUnavailable as error:
-            wording = WORDING[error.reason]
-            click.echo(f"{error}\n    {wording.vi}. {wording.en}.", err=True)
+            vi, en = WORDING[error.reason].vi, WORDING[error.reason].en
+            if "camera" in en:  # the same reasons, but it is the broker that has them
+                vi, en = "Không tới được máy chủ MQTT", "The MQTT broker cannot be reached"
+            click.echo(f"{error}\n    {vi}. {en}.", err=True)
             raise SystemExit(NOT_RUNNING) from None
 
     return told

@@ -176,6 +176,7 @@ def test_a_broker_that_is_not_there_is_said(folder: Path) -> None:
 
     assert said.exit_code == 1
     assert "REFUSED" in said.output
+    assert "Không tới được máy chủ MQTT." in said.output
 
 
 def test_a_broker_elsewhere_needs_tls() -> None:
