@@ -13,13 +13,13 @@ from collections import Counter
 from pathlib import Path
 
 from tests.fixtures.broker import Broker
-from tests.kills.campaign import killed
+from tests.kills.campaign import Campaign, killed
 
 EACH = 20
 """Kills of one gateway; then another one begins with nothing on its disk."""
 
 
-async def one(seed: int, kills: int) -> tuple[int, Counter[str], list[str]]:
+async def one(seed: int, kills: int) -> Campaign:
     """Use one gateway with one broker."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -27,10 +27,9 @@ async def one(seed: int, kills: int) -> tuple[int, Counter[str], list[str]]:
         broker = Broker(folder / "broker")
         await broker.start()
         try:
-            campaign = await killed(folder, broker, seed=seed, kills=kills)
+            return await killed(folder, broker, seed=seed, kills=kills)
         finally:
             broker.stop()
-    return campaign.kills, campaign.found, campaign.wrong
 
 
 def main() -> None:
@@ -39,14 +38,14 @@ def main() -> None:
     asks.add_argument("--kills", type=int, default=200)
     asks.add_argument("--seed", type=int, default=2026)
     asked = asks.parse_args()
-    kills, found, wrong = 0, Counter[str](), list[str]()
-    seed = asked.seed
-    while kills < asked.kills:
-        did, saw, amiss = asyncio.run(one(seed, min(EACH, asked.kills - kills)))
-        print(json.dumps({"seed": seed, "kills": did, **saw, "wrong": amiss}), flush=True)
-        kills, found, wrong, seed = kills + did, found + saw, wrong + amiss, seed + 1
-    total = {"seeds": [asked.seed, seed - 1], "kills": kills, **found, "wrong": len(wrong)}
-    print(json.dumps(total))
+    total, wrong, seed = Counter[str](), list[str](), asked.seed
+    while total["kills"] < asked.kills:
+        campaign = asyncio.run(one(seed, min(EACH, asked.kills - total["kills"])))
+        did = Counter(kills=campaign.kills, late=campaign.late, starts=campaign.starts)
+        did += campaign.found
+        print(json.dumps({"seed": seed, **did, "wrong": campaign.wrong}), flush=True)
+        total, wrong, seed = total + did, wrong + campaign.wrong, seed + 1
+    print(json.dumps({"seeds": [asked.seed, seed - 1], **total, "wrong": len(wrong)}))
     raise SystemExit(bool(wrong))
 
 

@@ -26,13 +26,22 @@ from tests.fixtures.desired import Office
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 
 REMOTE = '[remote]\nallow = ["/site", "/broker"]\ngate_s = 1\nconnect_s = 10\ncrashes = 3\n'
-KINDS = ("stay", "confirm", "cancel", "lose_cameras", "dead_broker")
-STEPS = ("", "applying", "pending_confirm", "applied", "rolled_back")
-"""After which report the moment is looked for; none: after the document was sent."""
+STEPS = {
+    "stay": ("", "applying", "applied"),
+    "confirm": ("", "applying", "pending_confirm", "applied"),
+    "cancel": ("", "applying", "pending_confirm", "rolled_back"),
+    "lose_cameras": ("", "applying", "rolled_back"),
+    "dead_broker": ("", "applying", "rolled_back"),
+}
+"""What becomes of a document, and after which report the moment is; none: after it was sent."""
 
-LONGEST_S = {"": 2.2}
+TAKES_S = {"lose_cameras": 2.2}
+"""How long a change takes that is not over after a second of calm and a moment."""
+
 BEHIND_S = 0.03
 """A kill comes so soon behind a report; reports stand beside what is written."""
+
+FINAL = ("applied", "rolled_back", "rejected")
 
 START_S = 1.6
 """How long a start takes, in which every fourth kill is followed by another."""
@@ -49,10 +58,11 @@ class Change:
 
     @classmethod
     def any(cls, chance: random.Random) -> Change:
-        step = chance.choice(STEPS)
-        delay_s = chance.uniform(0, LONGEST_S.get(step, BEHIND_S))
+        kind = chance.choice(tuple(STEPS))
+        step = chance.choice(STEPS[kind])
+        delay_s = chance.uniform(0, BEHIND_S if step else TAKES_S.get(kind, 1.1))
         again_s = chance.uniform(0, START_S) if chance.random() < 0.25 else None
-        return cls(chance.choice(KINDS), step, delay_s, again_s)
+        return cls(kind, step, delay_s, again_s)
 
     def document(self, office: Office, version: int, installed: dict[str, Any]) -> dict[str, Any]:
         """The document, which says its version as the site's name."""
@@ -77,6 +87,9 @@ class Campaign:
         applied: The newest that was said to be applied.
         undone: Those that were said to be undone.
         sent: The newest that was sent.
+        kills: In changes.
+        late: Beside them, when the change was over already.
+        starts: Beside them, in the starts after the others.
     """
 
     site: Site
@@ -88,10 +101,14 @@ class Campaign:
     undone: set[int] = field(default_factory=set)
     sent: int = 0
     kills: int = 0
+    late: int = 0
+    starts: int = 0
+    ended_s: float | None = None
 
     async def kill(self, change: Change) -> None:
         """Send a document, kill the gateway under it, start it, and look what runs."""
         self.sent += 1
+        self.ended_s = None
         document = change.document(self.office, self.sent, self.installed)
         topic = OWN.config_desired
         self.site.centre.link.post(publication(CONFIG_DESIRED, topic, seal(document)))
@@ -100,12 +117,18 @@ class Campaign:
                 await self._accompany(change, document)
         if change.step:
             await asyncio.sleep(change.delay_s)  # the random moment
+        clock_s = asyncio.get_running_loop().time()
+        if self.ended_s is not None and clock_s - self.ended_s > 2 * BEHIND_S:
+            self.late += 1
+        else:
+            self.kills += 1
         self._die()
         if change.again_s is not None:
             await self.site.process.wait()
             await self.site.start_again()
             await asyncio.sleep(change.again_s)  # another one, in the middle of a start
             self._die()
+            self.starts += 1
         await self._look()
 
     def _die(self) -> None:
@@ -113,7 +136,6 @@ class Campaign:
             self.wrong.append(f"ended by itself: {self.site.output[-5:]}")
         else:
             self.site.process.kill()
-            self.kills += 1
 
     async def _accompany(self, change: Change, document: dict[str, Any]) -> None:
         """Decide as the change wants it; return at its moment."""
@@ -123,6 +145,8 @@ class Campaign:
             said = tree(letter) if letter.topic == OWN.config_reported else {}
             if said.get("ver") != document["ver"]:
                 return False
+            if said["st"] in FINAL:
+                self.ended_s = asyncio.get_running_loop().time()
             if said["st"] == "pending_confirm":
                 act = "cancel" if change.kind == "cancel" else "confirm"
                 word = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
