@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from gateway.agent.signing import Keyring, read_key
-from gateway.centre.papers import Envelope, compared, signed, tree_in, verified
+from gateway.centre.papers import Envelope, compared, sendable, signed, tree_in, verified
 from gateway.centre.sending import corresponding
+from gateway.cli_broker import address_of, broker_options, named
 from gateway.cli_words import NOT_RUNNING, say, told
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.mqtt.broker import BrokerAddress, Tls
+from gateway.model.names import GatewayId
+from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.wire_config import Reported
 
 PATH = click.Path(path_type=Path)
@@ -36,7 +35,9 @@ def config_group() -> None:
 @config_group.command("sign")
 @click.argument("file", type=PATH)
 @click.option("--key", type=PATH, required=True, help="Private key, cfg-….key.")
-@click.option("--gateway", required=True, help="Id of the gateway it is for.")
+@click.option(
+    "--gateway", required=True, callback=named(GatewayId), help="Id of the gateway it is for."
+)
 @click.option("--version", type=click.IntRange(1, 2**53 - 1), required=True)
 @click.option("--base", type=click.IntRange(0), help="Refused if another version runs.")
 @click.option("--issuer", default="", help="Who answers for it.")
@@ -76,7 +77,7 @@ def sign_command(
         output.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         message = f"cannot write {output}: {error.strerror}"
-        raise ConfigRejected((Fault("", "file", message),)) from None
+        raise ConfigRejected((Fault("", "output", message),)) from None
 
 
 @config_group.command("verify")
@@ -97,51 +98,47 @@ def verify_command(file: Path, folder: Path) -> None:
 @told
 def diff_command(old: Path, new: Path) -> None:
     """Say where NEW differs from OLD, place by place; each may be signed or not."""
-    for place in compared(tree_in(old), tree_in(new)):
+    places = compared(tree_in(old), tree_in(new))
+    for place in places:
         click.echo(place)
-
-
-def _broker_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in (
-        click.option("--broker", default="127.0.0.1", help="HOST or HOST:PORT."),
-        click.option("--ca", type=PATH, help="Authority of the broker's certificate; then TLS."),
-        click.option("--cert", type=PATH, help="Our certificate."),
-        click.option("--cert-key", type=PATH, help="Its key."),
-        click.option("--username", help="The password is CAMERA_GATEWAY_PASSWORD."),
-        click.option("--province", required=True, help="Two digits."),
-    ):
-        command = option(command)
-    return command
+    if not places:
+        click.echo("không khác / no difference", err=True)
 
 
 @config_group.command("push")
 @click.argument("file", type=PATH)
 @click.option("--confirm", is_flag=True, help="Confirm it as soon as it runs.")
 @click.option("--wait", "wait_s", type=click.FloatRange(1, 4000), default=120.0, show_default=True)
-@_broker_options
+@broker_options
 @told
 def push_command(file: Path, confirm: bool, wait_s: float, province: str, **broker: Any) -> None:
     """Send FILE, signed, and follow what becomes of it; 0: the gateway runs it."""
     document = tree_in(file)
-    if "sig" not in document:
-        raise ConfigRejected((Fault("/sig", "sig.missing", "sign it first: config sign"),))
+    gateway = sendable(document).gateway
     state = asyncio.run(
-        _push(_address(**broker), document, province=province, confirm=confirm, wait_s=wait_s)
+        _push(
+            address_of(**broker),
+            document,
+            province=province,
+            gateway=gateway,
+            confirm=confirm,
+            wait_s=wait_s,
+        )
     )
     if state != "applied" and not (state == "pending_confirm" and not confirm):
         raise SystemExit(NOT_RUNNING)
 
 
 @config_group.command("status")
-@click.argument("gateway")
-@_broker_options
+@click.argument("gateway", callback=named(GatewayId))
+@broker_options
 @told
 def status_command(gateway: str, province: str, **broker: Any) -> None:
     """Say what GATEWAY runs and what became of the last configuration sent to it."""
 
     async def status() -> Reported | None:
         async with corresponding(
-            _address(**broker), province=province, gateway=gateway
+            address_of(**broker), province=province, gateway=gateway
         ) as correspondence:
             return await correspondence.status(within_s=5.0)
 
@@ -157,13 +154,12 @@ async def _push(
     document: dict[str, object],
     *,
     province: str,
+    gateway: str,
     confirm: bool,
     wait_s: float,
 ) -> str:
     state = "unanswered"
-    async with corresponding(
-        address, province=province, gateway=str(document.get("gw"))
-    ) as correspondence:
+    async with corresponding(address, province=province, gateway=gateway) as correspondence:
         await correspondence.status(within_s=1.0)  # what was said before is not the answer
         correspondence.push(document)
         try:
@@ -191,28 +187,3 @@ def _print(said: Reported) -> None:
         click.echo(f"    {place}")
     for fault in said.errors:
         say(fault.at, fault.message, fault.code)
-
-
-def _address(
-    broker: str, ca: Path | None, cert: Path | None, cert_key: Path | None, username: str | None
-) -> BrokerAddress:
-    host, _, port = broker.rpartition(":") if ":" in broker else (broker, "", "")
-    tls = None if ca is None else Tls(ca_file=ca, cert_file=cert, key_file=cert_key)
-    try:
-        return BrokerAddress.model_validate(
-            {
-                "host": host,
-                "port": int(port or (1883 if tls is None else 8883)),
-                "tls": tls,
-                "username": username,
-                "password": os.environ.get("CAMERA_GATEWAY_PASSWORD") if username else None,
-            }
-        )
-    except (ValidationError, ValueError) as error:
-        raise click.BadParameter(_plain(error), param_hint="--broker") from None
-
-
-def _plain(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(str(each["msg"]) for each in error.errors())
-    return str(error)

@@ -8,6 +8,7 @@ import click
 
 from gateway.agent.signing import Keyring, fingerprint, make_key
 from gateway.cli_words import told
+from gateway.model.errors import ConfigRejected, Fault
 
 PATH = click.Path(path_type=Path)
 
@@ -32,9 +33,15 @@ def make_command(key_id: str, folder: Path) -> None:
 
 @keys_group.command("list")
 @click.argument("folder", type=PATH)
+@told
 def list_command(folder: Path) -> None:
     """List the public keys in FOLDER with their fingerprints."""
-    for key_id in Keyring(folder).ids():
+    if not folder.is_dir():
+        raise ConfigRejected((Fault("", "key.file", f"{folder} is no folder"),))
+    ids = Keyring(folder).ids()
+    if not ids:
+        click.echo(f"{folder}: không có khóa nào / no keys", err=True)
+    for key_id in ids:
         try:
             click.echo(f"{key_id}  {fingerprint(folder / f'{key_id}.pem')}")
         except (OSError, ValueError):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway.agent import logs
-from gateway.agent.mistakes import VIETNAMESE
+from gateway.agent.mistakes import VIETNAMESE, code_of
 from gateway.agent.redact import Redactor
 from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
 from gateway.model.wording import WORDING
@@ -31,8 +31,10 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
                 say(fault.at, fault.message, fault.code)
             raise SystemExit(WRONG) from None
         except BrokerUnavailable as error:
-            wording = WORDING[error.reason]
-            click.echo(f"{error}\n    {wording.vi}. {wording.en}.", err=True)
+            vi, en = WORDING[error.reason].vi, WORDING[error.reason].en
+            if "camera" in en:  # the same reasons, but it is the broker that has them
+                vi, en = "Không tới được máy chủ MQTT", "The MQTT broker cannot be reached"
+            click.echo(f"{error}\n    {vi}. {en}.", err=True)
             raise SystemExit(NOT_RUNNING) from None
 
     return told
@@ -41,5 +43,6 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
 def say(at: str, message: str, code: str) -> None:
     """Print one thing that is wrong, in English and Vietnamese."""
     click.echo(f"{at or '/'}: {message} [{code}]", err=True)
-    if vietnamese := VIETNAMESE.get(code):
+    known = code if code in VIETNAMESE or "." in code else code_of(code)
+    if vietnamese := VIETNAMESE.get(known):
         click.echo(f"    {vietnamese}", err=True)

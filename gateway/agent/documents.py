@@ -81,6 +81,24 @@ def parse_json(raw: bytes) -> object:
         raise _broken(error.msg, error.lineno, error.colno) from None
 
 
+def parse_plain_json(raw: bytes) -> object:
+    """Return what stands in *raw*, in which nothing is that JSON readers understand differently.
+
+    Raises:
+        ConfigRejected: As `parse_json`, or a key stands twice, a number is none, a text is broken.
+    """
+    tree = parse_json(raw)
+    # Control characters are no fault here: a certificate has many lines.
+    faults = [fault for fault in _oddities(tree, ()) if fault.code != "text"]
+    try:
+        json.dumps(tree, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        faults.append(Fault("", "text", "it holds half of a surrogate pair"))
+    if faults:
+        raise ConfigRejected(tuple(faults))
+    return tree
+
+
 def faults_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
     """Yield every fault that *error*, raised by *model*, stands for."""
     lines = error.errors(include_url=False)

@@ -54,14 +54,15 @@ def keep(path: Path, previous: Path) -> None:
         link.replace(previous)
 
 
-def rename(old: Path, new: Path, *, previous: Path) -> None:
-    """Give *old* the name *new*, and what had that name *previous*; survives a power cut.
+def rename(old: Path, new: Path, *, previous: Path | None) -> None:
+    """Give *old* the name *new*, and what had that name *previous*, if given; survives a power cut.
 
     Raises:
         TransientError: The disk is read-only; nothing has changed.
     """
     try:
-        keep(new, previous)
+        if previous is not None:
+            keep(new, previous)
         old.replace(new)
         sync_folder(new.parent)
     except OSError as error:

@@ -26,7 +26,7 @@ PATTERNS = {
     r"^[a-z0-9-]{1,32}$": "1 to 32 of a-z, 0-9 and -",
     r"^[a-z0-9-]{4,40}$": "4 to 40 of a-z, 0-9 and -",
     r"^[0-9]{2}$": "two digits",
-    r"^[^\s/@]+$": "a host's name or address alone",
+    r"^[!-.0-?A-~]+$": "a host's name or address alone",
     r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "a host, or host:port where that is not 443",
     r"^/[!-~]*$": "a path that begins with /",
     r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
@@ -58,6 +58,7 @@ VIETNAMESE = {
     "size": "Tệp quá lớn.",
     "depth": "Lồng nhau quá sâu.",
     "file": "Không đọc được tệp.",
+    "output": "Không ghi được tệp.",
     "plain_broker": "Kết nối MQTT không mã hóa chỉ được phép trong chính máy này.",
     "tls": "Chứng thư và khóa phải đi cùng nhau.",
     "network": "Không phải dải mạng.",
@@ -83,11 +84,13 @@ VIETNAMESE = {
     "key.id": "Mã khóa không đúng mẫu.",
     "key.file": "Không dùng được tệp khóa.",
     "sig.missing": "Chưa có chữ ký.",
+    "sig.there": "Tài liệu này đã được ký.",
     "sig.form": "Chữ ký sai mẫu.",
     "sig.purpose": "Khóa này không được dùng để ký loại tài liệu đó.",
     "sig.key": "Khóa ký không được máy này tin cậy.",
     "sig.value": "Chữ ký không khớp với nội dung.",
     "confirm.stale": "Không có cấu hình như vậy đang chờ xác nhận.",
+    "rate_limited": "Gửi quá nhiều, hãy gửi lại sau.",
     "secret.missing": "Không tìm thấy mật khẩu trong thư mục bí mật.",
     "secret.permissions": "Tệp mật khẩu phải chỉ chủ sở hữu đọc được (chmod 600).",
     "secret.content": "Tệp mật khẩu trống hoặc không đọc được.",
@@ -117,7 +120,7 @@ def pointer(at: Iterable[str | int]) -> str:
 def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
     """Return what *line*, one error of *model*, says; never what a secret is."""
     at, kind = line["loc"], line["type"]
-    code = _code(kind)
+    code = code_of(kind)
     if code == "unknown_key":
         return unknown_key(at, model)
     if code == "missing":
@@ -146,7 +149,8 @@ def field_at(model: type[BaseModel], at: tuple[str | int, ...]) -> FieldInfo | N
     return field
 
 
-def _code(kind: str) -> str:
+def code_of(kind: str) -> str:
+    """Return our code for *kind*, pydantic's word for what is wrong with a value."""
     if kind in _RANGE:
         return "range"
     if kind in _LENGTH:
@@ -226,6 +230,6 @@ def _given(at: tuple[str | int, ...], code: str, given: object) -> str:
     if isinstance(given, dict | list | tuple):
         return "a table" if isinstance(given, dict) else "a list"
     text = scrub(repr(given) if isinstance(given, str) else str(given))
-    if "://" in text and "@" in text:  # whatever else is wrong, a password may stand in it
+    if ":" in text and "@" in text:  # whatever else is wrong, a password may stand in it
         return ""
     return text if len(text) <= _LONGEST_GIVEN else text[:_LONGEST_GIVEN] + "…"

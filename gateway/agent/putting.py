@@ -45,23 +45,33 @@ class Putting:
             reach=self.reach,
             working=lambda: working(self.fleet.snapshots()),
             proven=self.proven,
-            connected=lambda: self.link.connected,
+            connected=self.connected,
+            connect_s=self.settings.remote.connect_s,
         )
 
     def apply(self, wanted: Wanted) -> tuple[str, ...]:
-        """Make *wanted* run from now on; return the cameras whose sessions that ended."""
+        """Make *wanted* run from now on; return the cameras whose sessions that ended.
+
+        Raises:
+            ConfigRejected: Its broker's password is no longer there; nothing has changed.
+        """
+        broker = broker_of(self.settings, self.secrets, wanted.broker)
         ended = self.fleet.apply(wanted.site)
         for camera in ended:
             self.desk.dismiss(camera, "config")
         for config in wanted.site.cameras:
             if config.id in ended:
                 self.sources.forgive(config)
-        broker = broker_of(self.settings, self.secrets, wanted.broker)
         self.ways.turn_to(*ways_of(broker, self.settings))
         return ended
 
     async def reach(self, wanted: Wanted) -> None:
-        """Try the broker of *wanted* beside the one in use. Raises BrokerUnavailable."""
+        """Try the broker of *wanted* beside the one in use.
+
+        Raises:
+            BrokerUnavailable: It has not accepted us.
+            ConfigRejected: Its password is no longer there.
+        """
         await self._reach(broker_of(self.settings, self.secrets, wanted.broker))
 
     async def prove(self) -> None:
@@ -81,14 +91,19 @@ class Putting:
             clock=self.clock,
         )
 
+    def connected(self) -> bool:
+        """Return whether the centre can be reached over the broker that is wanted."""
+        return self.link.connected and not self.ways.turned.is_set()
+
     async def proven(self, before: frozenset[str], percent: int) -> str:
         """Wait until the centre is reached and the cameras are back; return what is wrong."""
         remote = self.settings.remote
         return await until_well(
             before,
             snapshots=self.fleet.snapshots,
-            connected=lambda: self.link.connected and not self.ways.turned.is_set(),
+            connected=self.connected,
             percent=percent,
-            within_s=max(remote.gate_s, remote.connect_s),
+            gate_s=remote.gate_s,
+            connect_s=remote.connect_s,
             clock=self.clock,
         )

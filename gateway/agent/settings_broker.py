@@ -13,7 +13,7 @@ from gateway.model.document import Document
 from gateway.model.names import is_loopback
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[^\s/@]+$")]
+HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[!-.0-?A-~]+$")]
 
 
 class Tls(Document):

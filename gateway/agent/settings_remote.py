@@ -26,12 +26,13 @@ class Remote(Document):
         keys: Folder of the public keys that are trusted (`gateway.agent.signing`); while it is
             empty nothing can be set.
         gate_s: How long the cameras may take to be back after a change.
-        connect_s: How long a new broker may take to accept us.
+        connect_s: How long we may be unconnected under a document before it is undone: with the
+            trial of a broker before and the way back after, the centre hears of it within 120 s.
         crashes: A document is undone if the program starts so often before it is confirmed.
     """
 
     allow: Annotated[tuple[Place, ...], Field(max_length=64)] = ("/site",)
     keys: Path = Path("trusted")
     gate_s: Annotated[float, Field(ge=1, le=600)] = 60.0
-    connect_s: Annotated[float, Field(ge=1, le=100)] = 60.0
+    connect_s: Annotated[float, Field(ge=1, le=80)] = 60.0
     crashes: Annotated[int, Field(ge=2, le=10)] = 3

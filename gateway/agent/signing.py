@@ -11,6 +11,7 @@ Sources: RFC 8032 (Ed25519), RFC 8785 (JSON canonicalization), RFC 7515 section 
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 import re
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import rfc8785
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, ValidationError
@@ -138,6 +139,9 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
     secret, public = folder / f"{key_id}.key", folder / f"{key_id}.pem"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for path in (secret, public):  # half a pair must not be left behind
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "it is there already", str(path))
         for path, mode, content in (
             (secret, 0o600, _private_pem(private)),
             (public, 0o644, _public_pem(private.public_key())),
@@ -166,7 +170,9 @@ def read_key(path: Path) -> SigningKey:
         raise _wrong_file(f"others can read {path}: chmod 600 {path}")
     try:
         private = serialization.load_pem_private_key(raw, password=None)
-    except (ValueError, TypeError):
+    except TypeError:
+        raise _wrong_file(f"{path} is locked with a passphrase, which is not asked for") from None
+    except (ValueError, UnsupportedAlgorithm):
         raise _wrong_file(f"{path} holds no private key") from None
     if not isinstance(private, Ed25519PrivateKey):
         raise _wrong_file(f"{path} holds no Ed25519 key")
@@ -205,7 +211,10 @@ def _decoded(value: str) -> bytes:
 
 
 def _public(path: Path) -> Ed25519PublicKey:
-    key = serialization.load_pem_public_key(path.read_bytes()[:LARGEST_BYTES])
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes()[:LARGEST_BYTES])
+    except UnsupportedAlgorithm:
+        raise ValueError(f"{path} holds a key of another kind") from None
     if not isinstance(key, Ed25519PublicKey):
         raise ValueError(f"{path} holds no Ed25519 key")
     return key

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.agent.desired.plan import changes
 from gateway.agent.desired.wanted import Wanted, read_wanted
-from gateway.agent.documents import parse_json
+from gateway.agent.documents import parse_plain_json
 from gateway.agent.signing import Keyring, SigningKey, digest, sign
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.mqtt.wire import PAYLOAD_BYTES, seal
@@ -50,7 +50,7 @@ def tree_in(path: Path) -> dict[str, object]:
         raw = path.read_bytes()
     except OSError as error:
         raise _wrong("file", f"cannot read {path}: {error.strerror}") from None
-    tree = parse_json(raw)
+    tree = parse_plain_json(raw)
     if not isinstance(tree, dict):
         raise _wrong("type", "it must be an object")
     return tree
@@ -63,6 +63,8 @@ def signed(doc: Mapping[str, object], around: Envelope, key: SigningKey) -> dict
         ConfigRejected: With all that every gateway would find wrong with it.
         MessageRejected: Likewise, with the envelope.
     """
+    if "sig" in doc:
+        raise _wrong("sig.there", "it is signed already; what is signed is the document inside it")
     schema = "config/2" if "site" in doc else "config/1"
     read_wanted(schema, doc, at="")
     tree: dict[str, object] = {
@@ -95,11 +97,24 @@ def verified(tree: Mapping[str, object], keys: Keyring) -> tuple[Desired, str]:
         ConfigRejected: With all that every gateway would find wrong with it.
     """
     key_id = keys.verify(tree, "cfg")
+    desired = sendable(tree)
+    read_wanted(desired.schema_id, desired.doc)
+    return desired, key_id
+
+
+def sendable(tree: Mapping[str, object]) -> Desired:
+    """Return the signed document in *tree*, whoever has signed it: the gateway knows its keys.
+
+    Raises:
+        MessageRejected: It is not signed, or its envelope is wrong.
+    """
+    if "sig" not in tree:
+        message = "sign it first: camera-gateway config sign"
+        raise MessageRejected((Fault("/sig", "sig.missing", message),))
     desired = desired_of(dict(tree))
     if desired.sha256 != digest(desired.doc):
         raise MessageRejected((Fault("/sha256", "sha256", "it is not that of doc"),))
-    read_wanted(desired.schema_id, desired.doc)
-    return desired, key_id
+    return desired
 
 
 def compared(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from gateway.aio.clock import SystemClock
-from gateway.model.errors import MessageRejected
+from gateway.model.errors import BrokerUnavailable, MessageRejected
+from gateway.model.event import Event
+from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.link import Link
 from gateway.mqtt.topics import Topics, publication
@@ -19,6 +21,24 @@ from gateway.ports import Letter
 
 WAITING = 256
 FINAL = ("applied", "rejected", "rolled_back", "superseded")
+
+
+class Refusals:
+    """Raises what the broker refuses of us: whoever waits for an answer would wait in vain."""
+
+    def __init__(self) -> None:
+        self._refused: asyncio.Queue[Event] = asyncio.Queue(maxsize=1)
+
+    def record(self, event: Event) -> None:
+        """Take what the link tells; all but the first refusal is passed over."""
+        if event.kind == "publication.refused" and not self._refused.full():
+            self._refused.put_nowait(event)
+
+    async def run(self) -> None:
+        """Wait for a refusal. Raises BrokerUnavailable."""
+        facts = (await self._refused.get()).facts
+        detail = f"the broker does not take {facts['topic']}: {facts['why']}"
+        raise BrokerUnavailable(Reason.NOT_AUTHORISED, detail)
 
 
 class Correspondence:
@@ -38,7 +58,10 @@ class Correspondence:
             return None
 
     def push(self, document: Mapping[str, object]) -> None:
-        """Send *document*, signed; the broker keeps it for a gateway that is away."""
+        """Send *document*, signed; the broker keeps it for a gateway that is away.
+
+        What the broker does not take ends the connection.
+        """
         self._link.post(publication(CONFIG_DESIRED, self._topics.config_desired, seal(document)))
 
     def confirm(self, document: Mapping[str, object]) -> None:
@@ -81,7 +104,7 @@ async def corresponding(
     """
     topics = Topics(province, gateway)
     letters: asyncio.Queue[Letter] = asyncio.Queue(WAITING)
-    up = asyncio.Event()
+    up, refusals = asyncio.Event(), Refusals()
 
     def greet() -> tuple[()]:
         up.set()
@@ -97,14 +120,17 @@ async def corresponding(
         subscriptions=(topics.config_reported,),
         deliver=keep,
         greet=greet,
+        events=refusals,
         clock=SystemClock(),
     )
     try:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(link.run(), name="centre")
+            refusing = group.create_task(refusals.run(), name="refusals")
             await up.wait()
             yield Correspondence(link, topics, letters)
             running.cancel()
+            refusing.cancel()
     except BaseExceptionGroup as trouble:
         if len(trouble.exceptions) == 1:  # what broke the connection, or the caller's own
             raise trouble.exceptions[0] from None

@@ -171,7 +171,7 @@ class SiteConfig(Document):
         inventory: What people have declared about it; None: nothing yet.
     """
 
-    version: Annotated[int, Field(ge=0)] = 0
+    version: Annotated[int, Field(ge=0, lt=2**53)] = 0
     name: Annotated[str, Field(max_length=200)] = ""
     cameras: Annotated[tuple[CameraConfig, ...], Field(max_length=512)] = ()
     limits: Limits = Limits()

@@ -20,6 +20,7 @@ from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gateway.model.document import repeats
 from gateway.model.errors import Fault, MessageRejected
 from gateway.mqtt.tree import COMPRESSED, PLAIN
 
@@ -34,6 +35,9 @@ COMPRESS_ABOVE_BYTES = 1024
 
 DEPTH = 16
 """Levels of nesting; ours has 4."""
+
+VALUES = 262_144
+"""Most values in one payload; packed, a kilobyte may hold a million, each of which takes time."""
 
 _DIGITS = 19  # of a 64-bit integer
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -116,15 +120,21 @@ def dumps(tree: object) -> str:
 
 
 def read(
-    payload: bytes, content_type: str = PLAIN, *, unpacked_bytes: int = UNPACKED_BYTES
+    payload: bytes,
+    content_type: str = PLAIN,
+    *,
+    unpacked_bytes: int = UNPACKED_BYTES,
+    values: int = VALUES,
 ) -> dict[str, object]:
-    """Return the JSON object in *payload*, of *unpacked_bytes* at most once unpacked.
+    """Return the JSON object in *payload*: *unpacked_bytes* and *values* are the most it may hold.
 
     Raises:
         MessageRejected: It is too large, not UTF-8, not strict JSON, or not an object.
     """
     text = _text(_unpacked(payload, content_type, unpacked_bytes))
-    if _depth(text) > DEPTH:
+    if sum(map(text.count, ",[{")) > values:
+        refuse("json.values", f"more than {values} values")
+    if _is_deep(text):
         refuse("json.depth", f"nested deeper than {DEPTH}")
     try:
         tree = json.loads(
@@ -149,8 +159,8 @@ def refuse(code: str, message: str, at: str = "") -> NoReturn:
 
 
 def _unpacked(payload: bytes, content_type: str, most_bytes: int) -> bytes:
-    if len(payload) > PAYLOAD_BYTES:
-        refuse("size", f"{len(payload)} bytes; at most {PAYLOAD_BYTES}")
+    if len(payload) > (most := min(PAYLOAD_BYTES, most_bytes)):
+        refuse("size", f"{len(payload)} bytes; at most {most}")
     if content_type in ("", PLAIN):
         return payload
     if content_type != COMPRESSED:
@@ -175,23 +185,24 @@ def _text(payload: bytes) -> str:
     return text
 
 
-def _depth(text: str) -> int:
-    """Return how deep *text* nests, in one pass and without recursion."""
-    deepest = depth = 0
+def _is_deep(text: str) -> bool:
+    """Return whether *text* nests deeper than `DEPTH`; looks no further, and does not recurse."""
+    depth = 0
     for token in _TOKEN.finditer(text):
         if token[0] in ("[", "{"):
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > DEPTH:
+                return True
         elif token[0] in ("]", "}"):
             depth -= 1
-    return deepest
+    return False
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     tree = dict(pairs)
     if len(tree) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        index, _ = next(repeats([name for name, _ in pairs]))
+        twice = pairs[index][0]
         refuse("json.duplicate", "the key stands there twice", f"/{pointer(twice)}")
     return tree
 

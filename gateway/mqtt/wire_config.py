@@ -11,7 +11,16 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from gateway.model.errors import Fault, MessageRejected
-from gateway.mqtt.wire import Stamp, WireDocument, dumps, faults_of, open_sealed, seal_document
+from gateway.model.names import GatewayId
+from gateway.mqtt.wire import (
+    Stamp,
+    WireDocument,
+    dumps,
+    faults_of,
+    open_sealed,
+    read,
+    seal_document,
+)
 from gateway.mqtt.wire_site import Count, Sealed, Word
 
 Version = Annotated[int, Field(ge=1, lt=2**53)]
@@ -20,6 +29,12 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MOST_ERRORS = 64
 MOST_CHANGES = 200
 """So many are told one by one; a document of 512 wrong cameras would not fit otherwise."""
+
+MOST_VALUES = 32_768
+"""In a document; 512 cameras with two streams each have 13,000, with their inventory twice that."""
+
+CONFIRM_BYTES = 4096
+"""Of a confirmation; one has 120."""
 
 ROLLBACK_S = (10, 3600)
 
@@ -58,7 +73,7 @@ class Desired(WireDocument):
 
     version: Annotated[Version, Field(alias="ver")]
     base: Annotated[int | None, Field(ge=0, lt=2**53)] = None
-    gateway: Annotated[str, Field(alias="gw", max_length=64)]
+    gateway: Annotated[GatewayId, Field(alias="gw")]
     schema_id: Annotated[str, Field(alias="schema", max_length=32)]
     issued_ms: Annotated[Count | None, Field(alias="issued")] = None
     issuer: Word = ""
@@ -145,7 +160,11 @@ def desired_of(tree: dict[str, object]) -> Desired:
 
 def read_confirm(payload: bytes, content_type: str) -> Confirm:
     """Read a confirmation. Raises MessageRejected."""
-    return open_sealed(Confirm, payload, content_type)
+    tree = read(payload, content_type, unpacked_bytes=CONFIRM_BYTES)
+    try:
+        return Confirm.model_validate_json(dumps(tree))
+    except ValidationError as error:
+        raise MessageRejected(faults_of(error)) from None
 
 
 def seal_confirm(confirm: Confirm) -> Sealed:

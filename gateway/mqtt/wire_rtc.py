@@ -26,7 +26,15 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.wire import Stamp, WireDocument, dumps, faults_of, read, seal
+from gateway.mqtt.wire import (
+    PAYLOAD_BYTES,
+    Stamp,
+    WireDocument,
+    dumps,
+    faults_of,
+    read,
+    seal,
+)
 from gateway.mqtt.wire_site import Sealed
 
 FromViewer = Offer | Candidates | Extend | Bye
@@ -180,7 +188,8 @@ def from_gateway(stamp: Stamp, said: FromGateway) -> Sealed:
 
 def _read(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
     try:
-        return reader.validate_json(dumps(read(payload, content_type)), strict=True)
+        tree = read(payload, content_type, unpacked_bytes=PAYLOAD_BYTES)  # no more than in plain
+        return reader.validate_json(dumps(tree), strict=True)
     except ValidationError as error:
         # pydantic puts the kind in front of the place, which is not in the payload
         faults = (replace(each, at=each.at[each.at.find("/", 1) :]) for each in faults_of(error))

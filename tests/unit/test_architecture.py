@@ -33,8 +33,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": BASE | {"mqtt", "rtp"},
     "centre": BASE | {"mqtt", "agent"},
     "cli_words": {"model", "agent"},
-    "cli_keys": {"agent", "cli_words"},
-    "cli_config": {"model", "mqtt", "agent", "centre", "cli_words"},
+    "cli_broker": {"model", "mqtt", "agent"},
+    "cli_keys": {"model", "agent", "cli_words"},
+    "cli_config": {"model", "mqtt", "agent", "centre", "cli_words", "cli_broker"},
     "cli": {"model", "agent", "cli_config", "cli_keys"},
     "__main__": {"cli"},
 }

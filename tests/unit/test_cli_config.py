@@ -93,6 +93,79 @@ def test_an_unsigned_document_is_not_sent(folder: Path) -> None:
     assert "config sign" in said.output
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"gw": "HCM Q1"}, "/gw: "),
+        ({"sha256": "0" * 64}, "/sha256: it is not that of doc"),
+        ({"ver": None}, "/ver: "),
+        ({"doc": 5}, "/doc: "),
+        ({"sig": None, "gw": "#"}, "/gw: "),
+    ],
+)
+def test_what_no_gateway_would_read_is_not_sent(
+    folder: Path, change: dict[str, Any], said: str
+) -> None:
+    """It would stand at the broker, retained, and nobody would answer."""
+    signed(folder)
+    tree = json.loads((folder / "signed.json").read_text())
+    (folder / "signed.json").write_text(json.dumps(tree | change))
+
+    pushed = say("config", "push", folder / "signed.json", "--province", "79")
+
+    assert pushed.exit_code == 2
+    assert said in pushed.output
+
+
+def test_a_signed_document_is_not_signed_again(folder: Path) -> None:
+    """One line says so, not one for each of its keys."""
+    signed(folder)
+
+    said = signed(folder, file="signed.json")
+
+    assert said.exit_code == 2
+    assert said.output.startswith("/: it is signed already")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--province", "abc"), "two digits"),
+        (("--province", "79", "--broker", "::1"), "an IPv6 address stands in [ ]"),
+        (("--province", "79", "--broker", "127.0.0.1:abc"), "HOST or HOST:PORT"),
+        (("--province", "79", "--broker", ":1883"), "HOST or HOST:PORT"),
+        (("--province", "79", "--broker", "127.0.0.1:99999"), "less than or equal to 65535"),
+        (("--province", "79", "--cert", "x.pem"), "it takes --ca as well"),
+        (("--province", "79", "--ca", "x.pem", "--cert", "x.pem"), "go together"),
+    ],
+)
+def test_wrong_arguments_are_said_plainly(words: tuple[str, ...], said: str) -> None:
+    """With code 2, before anything is sent."""
+    answer = say("config", "status", "hcm-q1-01", *words)
+
+    assert answer.exit_code == 2
+    assert said in answer.output
+
+
+def test_what_is_no_gateways_name_is_refused(folder: Path) -> None:
+    """It would be signed for nobody, or be a filter for everybody."""
+    outcomes = [
+        signed(folder, "--gateway", "HCM Q1"),
+        say("config", "status", "#", "--province", "79"),
+    ]
+
+    assert [each.exit_code for each in outcomes] == [2, 2]
+    assert all("4 to 40 of a-z, 0-9 and -" in each.output for each in outcomes)
+    assert not (folder / "signed.json").exists()
+
+
+def test_documents_that_do_not_differ_are_said_so(folder: Path) -> None:
+    """Silence could be anything."""
+    said = say("config", "diff", folder / "site.json", folder / "site.json")
+
+    assert (said.exit_code, said.output) == (0, "không khác / no difference\n")
+
+
 def test_a_broker_that_is_not_there_is_said(folder: Path) -> None:
     """With code 1."""
     signed(folder)
@@ -103,6 +176,7 @@ def test_a_broker_that_is_not_there_is_said(folder: Path) -> None:
 
     assert said.exit_code == 1
     assert "REFUSED" in said.output
+    assert "Không tới được máy chủ MQTT." in said.output
 
 
 def test_a_broker_elsewhere_needs_tls() -> None:
@@ -129,10 +203,32 @@ def test_a_key_is_made_once(folder: Path) -> None:
     said = say("keys", "make", "cfg-2026a", "--folder", folder)
 
     assert said.exit_code == 2
-    assert "File exists" in said.output
+    assert "cfg-2026a.key: it is there already" in said.output
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"a":1,"a":2}'])
+def test_a_folder_without_keys_is_said(folder: Path) -> None:
+    """So is one that is none."""
+    (folder / "empty").mkdir()
+
+    empty, none = say("keys", "list", folder / "empty"), say("keys", "list", folder / "nowhere")
+
+    assert (empty.exit_code, none.exit_code) == (0, 2)
+    assert "không có khóa nào / no keys" in empty.output
+    assert "nowhere is no folder" in none.output
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        '{"a":1,"a":2}',
+        '{"cameras":[],"name":"a","name":"b"}',
+        '{"cameras":[],"name":"\\ud800"}',
+        '{"cameras":[],"version":NaN}',
+    ],
+)
 def test_a_file_that_is_no_document_is_said(folder: Path, content: str) -> None:
     """With code 2, never a traceback."""
     (folder / "x.json").write_text(content)

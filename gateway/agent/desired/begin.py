@@ -21,7 +21,8 @@ def begin(settings: Settings, disk: KeptConfig) -> Standing:
     Raises:
         ConfigRejected: The installer's document is broken, and there is nothing else to run.
     """
-    confirmed, trying = begun(disk, crashes=settings.remote.crashes)
+    confirmed, faults = disk.confirmed()
+    trying = begun(disk, confirmed, crashes=settings.remote.crashes)
     try:
         installed = SiteStore(settings.state.dir).load().site
     except ConfigRejected as error:
@@ -29,7 +30,7 @@ def begin(settings: Settings, disk: KeptConfig) -> Standing:
             raise
         log.error("site_unusable", faults=[str(fault) for fault in error.faults])
         installed = SiteConfig()
-    standing = Standing(Wanted(site=installed), confirmed, trying, disk.verdict())
+    standing = Standing(Wanted(site=installed), confirmed, trying, disk.verdict(), faults)
     log.info(
         "configuration",
         version=standing.version,

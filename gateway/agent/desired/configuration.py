@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from gateway.agent.commands.limits import Bucket
 from gateway.agent.desired import words
 from gateway.agent.desired.judge import Judge
 from gateway.agent.desired.kept import Kept, KeptConfig
@@ -22,6 +23,10 @@ from gateway.ports import Clock, Events, Letter
 
 CALM_S = 1.0
 """A document is tried once no newer one has come for so long."""
+
+
+PER_MIN, BURST = 60, 200
+"""So many documents are read; verifying a large one takes 50 ms in which nothing else happens."""
 
 
 class Configuration:
@@ -62,9 +67,13 @@ class Configuration:
         self._next: tuple[Desired, str] | None = None
         self._decision: Confirm | None = None
         self._stirred = asyncio.Event()
+        self._quota = Bucket(PER_MIN, BURST, clock=clock)
 
     def deliver(self, letter: Letter) -> None:
         """Take a document; what cannot be read or verified is answered at once."""
+        if not self._quota.take():
+            self._voice.reject(None, (Fault("", "rate_limited", "too many; send it again later"),))
+            return
         try:
             desired, key_id = self._judge.read(letter.payload, letter.content_type)
         except MessageRejected as error:
@@ -72,7 +81,7 @@ class Configuration:
             return
         waiting = None if self._next is None else self._next[0]
         if self._standing.known(desired):
-            self._voice.again()
+            self._voice.answer(desired)
         elif waiting is not None and desired.version <= waiting.version:
             if desired.sha256 != waiting.sha256:
                 self._voice.reject(desired, (words.not_newer(desired.version, waiting.version),))
@@ -87,17 +96,25 @@ class Configuration:
         try:
             said = read_confirm(letter.payload, letter.content_type)
         except MessageRejected as error:
-            self._voice.reject(None, error.faults)
+            self._voice.refuse(error.faults)
             return
-        trying = self._standing.trying
-        waits = trying is not None and self._voice.deadline_s is not None
-        name = None if trying is None else (trying.version, trying.sha256)
-        if not waits or letter.retain or (said.version, said.sha256) != name:
+        trying, confirmed = self._standing.trying, self._standing.confirmed
+        if (
+            trying is not None
+            and trying.is_named(said.version, said.sha256)
+            and self._waits(letter)
+        ):
+            self._decision = said
+            self._stirred.set()
+        elif (
+            said.act == "confirm"
+            and confirmed is not None
+            and confirmed.is_named(said.version, said.sha256)
+        ):  # delivered twice
+            self._voice.answer(confirmed.desired)
+        else:
             message = f"{said.version} does not wait for a confirmation"
-            self._voice.reject(None, (Fault("/ver", "confirm.stale", message),))
-            return
-        self._decision = said
-        self._stirred.set()
+            self._voice.refuse((Fault("/ver", "confirm.stale", message),))
 
     async def run(self) -> None:
         """Take, try, confirm and undo until cancelled."""
@@ -158,6 +175,10 @@ class Configuration:
                 self._events.record(words.taken(desired, key_id))
                 return kept
         return None
+
+    def _waits(self, letter: Letter) -> bool:
+        """Return whether a decision is waited for; one that the broker has kept is none."""
+        return self._voice.deadline_s is not None and not letter.retain
 
     def _supersede(self, desired: Desired) -> None:
         standing = self._standing

@@ -24,31 +24,36 @@ async def until_well(
     snapshots: Callable[[], Iterable[CameraSnapshot]],
     connected: Callable[[], bool],
     percent: int,
-    within_s: float,
+    gate_s: float,
+    connect_s: float,
     clock: Clock,
 ) -> str:
-    """Wait until all is as it was, and *within_s* at most; return what is wrong then, or "".
+    """Wait until all is as it was, but not for ever; return what is wrong then, or "".
 
     Args:
         before: Cameras that worked; those no longer wanted are not missed.
         snapshots: Returns the cameras as they are now.
         connected: Returns whether the centre can be reached.
         percent: Of those that worked, so many must work at the end.
-        within_s: How long that may take.
+        gate_s: How long the cameras may take.
+        connect_s: How long the centre may be out of reach at a stretch, however long they take.
         clock: Monotonic.
     """
-    end_s = clock.now() + within_s
+    reached_s = begun_s = clock.now()
     while True:
         now = tuple(snapshots())
         wanted = before & {camera.id for camera in now if camera.enabled}
         up = wanted & working(now)
-        if up == wanted and connected():
-            return ""
-        if clock.now() >= end_s:
-            break
+        now_s = clock.now()
+        if connected():
+            reached_s = now_s
+            if up == wanted:
+                return ""
+            if now_s - begun_s >= gate_s:
+                break
+        elif now_s - reached_s >= connect_s:
+            return f"not connected for {now_s - reached_s:.0f} s"
         await clock.sleep(LOOK_S)
-    if not connected():
-        return "not connected"
     if 100 * len(up) >= percent * len(wanted):
         return ""
     lost = ", ".join(sorted(wanted - up)[:16])

@@ -17,7 +17,7 @@ from gateway.agent.settings import Settings
 from gateway.agent.signing import digest
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.mqtt.wire import read
-from gateway.mqtt.wire_config import Desired, desired_of
+from gateway.mqtt.wire_config import MOST_VALUES, Desired, desired_of
 
 Verify = Callable[[Mapping[str, object]], str]
 """Returns the id of the key that has signed a document, or raises MessageRejected."""
@@ -44,7 +44,7 @@ class Judge:
             MessageRejected: It cannot be read, is not signed by a trusted key, or is for another
                 gateway.
         """
-        tree = read(payload, content_type)
+        tree = read(payload, content_type, values=MOST_VALUES)
         key_id = self._verify(tree)
         desired = desired_of(tree)
         if desired.gateway != self._settings.gateway.id:

@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue, ValidationError
 from gateway.agent import durable
 from gateway.agent.desired.wanted import Wanted, read_wanted
 from gateway.model.config import Document
-from gateway.model.errors import ConfigRejected, MessageRejected, TransientError
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected, TransientError
 from gateway.model.names import CameraId
 from gateway.mqtt.wire_config import Desired, Reported, desired_of
 
@@ -51,6 +51,10 @@ class Kept:
     def sha256(self) -> str:
         return self.desired.sha256
 
+    def is_named(self, version: int | None, sha256: str | None) -> bool:
+        """Return whether it is this one: the same may be sent again under another version."""
+        return (self.version, self.sha256) == (version, sha256)
+
     @classmethod
     def of(cls, desired: Desired, wanted: Wanted) -> Self:
         """Return *desired*, which says *wanted*; the site then has the document's version."""
@@ -77,17 +81,25 @@ class KeptConfig:
         self._candidate = folder / "candidate.json"
         self._verdict = folder / "verdict.json"
 
-    def confirmed(self) -> Kept | None:
-        """Return the newest confirmed document that can be used; None: there is none."""
+    def confirmed(self) -> tuple[Kept | None, tuple[Fault, ...]]:
+        """Return the newest confirmed document that can be used, and why no newer one can."""
+        faults: list[Fault] = []
         for path in (self._confirmed, self._previous):
-            kept = _read(path)
+            try:
+                kept = _read(path)
+            except ConfigRejected as error:
+                faults += error.faults
+                continue
             if kept is not None:
-                return kept
-        return None
+                return kept, tuple(faults)
+        return None, tuple(faults)
 
     def candidate(self) -> Kept | None:
         """Return the document that was being tried when the machine or the program died."""
-        return _read(self._candidate)
+        try:
+            return _read(self._candidate)
+        except ConfigRejected:
+            return None
 
     def verdict(self) -> Reported | None:
         """Return what became of the last document that was undone; None: nothing was."""
@@ -110,7 +122,12 @@ class KeptConfig:
 
     def confirm(self) -> None:
         """What is being tried is what runs from now on. Raises TransientError."""
-        durable.rename(self._candidate, self._confirmed, previous=self._previous)
+        try:
+            good = _read(self._confirmed) is not None
+        except ConfigRejected:  # it must not push out its predecessor, which runs
+            good = False
+        previous = self._previous if good else None
+        durable.rename(self._candidate, self._confirmed, previous=previous)
 
     def undo(self, verdict: Reported) -> None:
         """What is being tried is over, for the reason in *verdict*. Raises TransientError."""
@@ -119,33 +136,34 @@ class KeptConfig:
         durable.remove(self._candidate)
 
 
-def begun(kept: KeptConfig, *, crashes: int) -> tuple[Kept | None, Kept | None]:
-    """Return what is confirmed and what is being tried, at the start of the program.
+def begun(kept: KeptConfig, confirmed: Kept | None, *, crashes: int) -> Kept | None:
+    """Return what is being tried, at the start of the program.
 
     What is being tried and has been begun too often is undone: it may be what ends the program.
 
     Args:
         kept: The disk.
+        confirmed: What is gone back to.
         crashes: How many beginnings are too many.
     """
-    confirmed, candidate, verdict = kept.confirmed(), kept.candidate(), kept.verdict()
+    candidate, verdict = kept.candidate(), kept.verdict()
     if candidate is None:
-        return confirmed, None
+        return None
     lkg = 0 if confirmed is None else confirmed.version
     again = replace(candidate, attempt=candidate.attempt + 1)
     try:
-        if verdict is not None and verdict.sha256 == candidate.sha256:
+        if verdict is not None and candidate.is_named(verdict.version, verdict.sha256):
             kept.undo(verdict)  # said already, but not yet removed
-            return confirmed, None
+            return None
         if candidate.attempt >= crashes:
             log.error("config_rolled_back", version=candidate.version, why="crash_loop")
             kept.undo(crash_loop(candidate, lkg))
-            return confirmed, None
+            return None
         kept.begin(again)
     except TransientError as error:  # without a count it must not be begun again
         log.error("candidate_left", version=candidate.version, detail=error.detail)
-        return confirmed, None
-    return confirmed, again
+        return None
+    return again
 
 
 def crash_loop(kept: Kept, lkg: int) -> Reported:
@@ -162,6 +180,7 @@ def crash_loop(kept: Kept, lkg: int) -> Reported:
 
 
 def _read(path: Path) -> Kept | None:
+    """Return what lies in *path*; None: nothing does. Raises ConfigRejected: it is of no use."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError("too large")
@@ -173,6 +192,7 @@ def _read(path: Path) -> Kept | None:
     except (OSError, ValueError, ValidationError, MessageRejected, ConfigRejected) as error:
         detail = getattr(error, "detail", type(error).__name__)
         log.error("config_unusable", path=str(path), detail=detail)
-        return None
+        message = f"{path.name} cannot be used, what was confirmed before it runs: {detail}"
+        raise ConfigRejected((Fault("", "file", message),)) from None
     kept = Kept.of(desired, wanted)
     return replace(kept, attempt=file.attempt, before=frozenset(file.before))

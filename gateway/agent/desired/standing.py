@@ -8,6 +8,7 @@ from gateway.agent.desired import words
 from gateway.agent.desired.kept import Kept
 from gateway.agent.desired.wanted import Wanted
 from gateway.agent.signing import digest
+from gateway.model.errors import Fault
 from gateway.mqtt.wire_config import Desired, Reported
 
 
@@ -20,18 +21,25 @@ class Standing:
         confirmed: The document that is confirmed, if any.
         trying: The one in effect that is not, if any.
         verdict: What became of the last one that was undone.
+        faults: Why not the newest that was confirmed is, if it is not.
     """
 
     installed: Wanted
     confirmed: Kept | None = None
     trying: Kept | None = None
     verdict: Reported | None = None
+    faults: tuple[Fault, ...] = ()
 
     @property
     def running(self) -> Wanted:
         """What runs now."""
         kept = self.trying or self.confirmed
         return self.installed if kept is None else kept.wanted
+
+    @property
+    def back(self) -> Wanted:
+        """What is gone back to."""
+        return self.installed if self.confirmed is None else self.confirmed.wanted
 
     @property
     def version(self) -> int:
@@ -64,7 +72,13 @@ class Standing:
             return words.applying(self.trying, (), self.lkg)
         if self.verdict is not None and (self.verdict.version or 0) > self.lkg:
             return self.verdict
-        return words.applied(self.confirmed, (), ())
+        return self._settled()
+
+    def about(self, desired: Desired) -> Reported:
+        """Return what is to be said of *desired*, which is known and is not being tried."""
+        confirmed = self.confirmed
+        runs = confirmed is not None and confirmed.is_named(desired.version, desired.sha256)
+        return self._settled() if runs or self.verdict is None else self.verdict
 
     def known(self, desired: Desired) -> bool:
         """Return whether *desired* has been dealt with: it runs, or has been undone."""
@@ -73,3 +87,6 @@ class Standing:
         if self.verdict is not None:
             names.append((self.verdict.version or 0, self.verdict.sha256 or ""))
         return name in names
+
+    def _settled(self) -> Reported:
+        return words.applied(self.confirmed, (), (), faults=self.faults)

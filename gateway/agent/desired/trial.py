@@ -14,9 +14,12 @@ from gateway.agent.desired.plan import changes
 from gateway.agent.desired.standing import Standing
 from gateway.agent.desired.voice import Voice
 from gateway.agent.desired.wanted import Wanted
-from gateway.model.errors import BrokerUnavailable, TransientError
+from gateway.model.errors import BrokerUnavailable, ConfigRejected, TransientError
 from gateway.mqtt.wire_config import Confirm, Why
 from gateway.ports import Clock
+
+LOOK_S = 1.0
+"""How often it is looked whether the centre can still be reached."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +29,14 @@ class Hands:
     """What a configuration is put into effect with.
 
     Attributes:
-        apply: Makes this run from now on; returns the cameras whose sessions it ended.
-        reach: Tries its broker beside the one in use; raises BrokerUnavailable.
+        apply: Makes this run from now on; returns the cameras whose sessions it ended. Raises
+            ConfigRejected: what it needs of this machine is no longer there.
+        reach: Tries its broker beside the one in use; raises BrokerUnavailable, or that as well.
         working: Returns the cameras that work now.
         proven: Waits until those that worked work again, for so many percent of them; returns
             what is wrong, or nothing.
         connected: Returns whether the centre can be reached.
+        connect_s: How long it may be out of reach under a document that leads to another broker.
     """
 
     apply: Callable[[Wanted], tuple[str, ...]]
@@ -39,6 +44,7 @@ class Hands:
     working: Callable[[], frozenset[str]]
     proven: Callable[[frozenset[str], int], Awaitable[str]]
     connected: Callable[[], bool]
+    connect_s: float
 
 
 @dataclass(slots=True)
@@ -73,14 +79,14 @@ class Trial:
         except TransientError as error:
             await self._undo("disk", error.detail)
             return None
-        if kept.wanted.broker != running.broker:
-            try:
+        try:
+            if kept.wanted.broker != running.broker:
                 await self.hands.reach(kept.wanted)
-            except BrokerUnavailable as error:
-                await self._undo("connect_failed", str(error))
-                return None
+            self.restarted = self.hands.apply(kept.wanted)
+        except (BrokerUnavailable, ConfigRejected) as error:
+            await self._undo("connect_failed", str(error))
+            return None
         standing.trying = kept
-        self.restarted = self.hands.apply(kept.wanted)
         return await self.prove()
 
     async def prove(self) -> Kept | None:
@@ -103,8 +109,14 @@ class Trial:
         pending = words.pending(self.kept, self.changed, self.restarted, self.standing.lkg)
         self.voice.deadline_s = self.clock.now() + rollback_s
         self.voice.say(pending)
+        reached_s = self.clock.now()
         while (left_s := self.voice.deadline_s - self.clock.now()) > 0:
-            word = await self.next_word(left_s)
+            word = await self.next_word(min(left_s, LOOK_S))
+            if self.hands.connected() or self.kept.wanted.broker == self.standing.back.broker:
+                reached_s = self.clock.now()
+            elif (away_s := self.clock.now() - reached_s) >= self.hands.connect_s:
+                await self._undo("connect_failed", f"not connected for {away_s:.0f} s")
+                return None
             if isinstance(word, Kept):
                 self.voice.mention(
                     words.superseded(self.kept.desired, running=word.version, lkg=self.standing.lkg)
@@ -131,6 +143,7 @@ class Trial:
             await self._undo("disk", error.detail)
             return
         self.standing.confirmed, self.standing.trying = self.kept, None
+        self.standing.faults = ()
         log.info("config_applied", version=self.kept.version, restarted=len(self.restarted))
         self.voice.decide(words.applied(self.kept, self.changed, self.restarted))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
+from gateway.agent.commands.limits import Bucket
 from gateway.agent.desired import words
 from gateway.agent.desired.standing import Standing
 from gateway.model.errors import Fault
@@ -16,6 +17,10 @@ from gateway.mqtt.wire_config import Desired, Reported, seal_reported
 from gateway.ports import Bus, Clock, Events, Publication
 
 log = structlog.get_logger(__name__)
+
+
+PER_MIN, BURST = 6, 30
+"""So many rejections are put down one by one: whoever floods us must not fill the disk."""
 
 
 class Voice:
@@ -50,6 +55,8 @@ class Voice:
         self._stamp = stamp
         self._clock = clock
         self._said = standing.report()
+        self._quota = Bucket(PER_MIN, BURST, clock=clock)
+        self._untold = 0
         self.deadline_s: float | None = None
 
     def greeting(self) -> Iterator[Publication]:
@@ -60,6 +67,16 @@ class Voice:
         """Report *said*, which is the last word until something else is."""
         self._said = said
         self._bus.post(self._publication(said))
+
+    def answer(self, desired: Desired) -> None:
+        """Report what has become of *desired*, which is known; that is the last word then."""
+        if (self._said.version, self._said.sha256) == (desired.version, desired.sha256):
+            self.again()
+        elif self._standing.trying is not None:  # which is the last word, and shall stay it
+            self.mention(self._standing.about(desired))
+            self.again()
+        else:
+            self.say(self._standing.about(desired))
 
     def again(self) -> None:
         """Report the last word once more."""
@@ -75,16 +92,32 @@ class Voice:
         self.say(said)
 
     def reject(self, desired: Desired | None, faults: tuple[Fault, ...]) -> None:
-        """Report that a document changes nothing; None: it could not be read."""
-        standing = self._standing
-        said = words.rejected(desired, faults, running=standing.version, lkg=standing.lkg)
-        log.error("config_rejected", faults=[str(fault) for fault in faults[:16]])
-        if standing.trying is None:
-            self.decide(said)
+        """Report that a document changes nothing; None: it could not be read.
+
+        Of a flood of them only some are logged and put down for the audit, with how many were not.
+        """
+        said = self._rejected(desired, faults)
+        if self._standing.trying is None:
+            self.say(said)
         else:  # what waits to be confirmed stays the last word
-            self._events.record(words.decided(said))
             self.mention(said)
             self.again()
+
+    def refuse(self, faults: tuple[Fault, ...]) -> None:
+        """Report that a confirmation changes nothing; what was said of documents still stands."""
+        self.mention(self._rejected(None, faults))
+        self.again()
+
+    def _rejected(self, desired: Desired | None, faults: tuple[Fault, ...]) -> Reported:
+        standing = self._standing
+        said = words.rejected(desired, faults, running=standing.version, lkg=standing.lkg)
+        if self._quota.take():
+            log.error("config_rejected", faults=[str(fault) for fault in faults[:16]])
+            self._events.record(words.decided(said, untold=self._untold))
+            self._untold = 0
+        else:
+            self._untold += 1
+        return said
 
     def _publication(self, said: Reported) -> Publication:
         if said.state == "pending_confirm" and self.deadline_s is not None:

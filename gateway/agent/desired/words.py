@@ -25,11 +25,18 @@ def pending(kept: Kept, changed: tuple[str, ...], restarted: tuple[str, ...], lk
     return _of(kept, "pending_confirm", changed, restarted, running=kept.version, lkg=lkg)
 
 
-def applied(kept: Kept | None, changed: tuple[str, ...], restarted: tuple[str, ...]) -> Reported:
-    """*kept* runs and stays; None: what the installer left."""
+def applied(
+    kept: Kept | None,
+    changed: tuple[str, ...],
+    restarted: tuple[str, ...],
+    *,
+    faults: tuple[Fault, ...] = (),
+) -> Reported:
+    """*kept* runs and stays; None: what the installer left. *faults*: why not a newer one does."""
     if kept is None:
-        return Reported(version=0, state="applied")
-    return _of(kept, "applied", changed, restarted, running=kept.version, lkg=kept.version)
+        return Reported(version=0, state="applied", errors=reported_faults(faults))
+    said = _of(kept, "applied", changed, restarted, running=kept.version, lkg=kept.version)
+    return said.model_copy(update={"errors": reported_faults(faults)})
 
 
 def rolled_back(kept: Kept, why: Why, detail: str, lkg: int) -> Reported:
@@ -90,11 +97,13 @@ def taken(desired: Desired, key_id: str) -> Event:
     return Event("config", facts, "audit")
 
 
-def decided(said: Reported) -> Event:
-    """What has become of a document."""
+def decided(said: Reported, *, untold: int = 0) -> Event:
+    """What has become of a document; *untold* before it were rejected and not put down."""
     facts: dict[str, object] = {"ver": said.version, "sha256": said.sha256, "act": said.state}
     if said.why is not None:
         facts["why"] = said.why
+    if untold:
+        facts["untold"] = untold
     if said.errors:
         facts["errors"] = [{"at": each.at, "code": each.code} for each in said.errors[:16]]
     return Event("config", facts, "audit")

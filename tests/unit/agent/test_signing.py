@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -128,10 +129,32 @@ def test_what_has_no_canonical_form_is_refused(value: object) -> None:
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     """Making it again is refused, and the first still works."""
     key = key_in(tmp_path)
-    with pytest.raises(ConfigRejected, match="File exists"):
+    with pytest.raises(ConfigRejected, match="it is there already"):
         make_key(tmp_path, "cfg-2026a")
 
     assert Keyring(tmp_path).verify(sign({}, key), "cfg") == "cfg-2026a"
+
+
+def test_half_a_pair_is_never_left_behind(tmp_path: Path) -> None:
+    """Where the public file is there already no private one is made, which would not fit it."""
+    secret, _ = make_key(tmp_path, "cfg-2026a")
+    secret.unlink()
+    with pytest.raises(ConfigRejected, match="it is there already"):
+        make_key(tmp_path, "cfg-2026a")
+
+    assert not secret.exists()
+
+
+def test_a_trusted_file_of_an_unknown_kind_trusts_nobody(tmp_path: Path) -> None:
+    """A key that this machine's library does not know is no reason to end."""
+    key = key_in(tmp_path)
+    body = base64.b64encode(bytes.fromhex("300c300606042a03040503020001")).decode()
+    pem = f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
+    (tmp_path / "cfg-2026a.pem").write_text(pem)
+    with pytest.raises(MessageRejected) as caught:
+        Keyring(tmp_path).verify(sign({}, key), "cfg")
+
+    assert [fault.code for fault in caught.value.faults] == ["sig.key"]
 
 
 def test_the_private_key_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import pytest
 from hypothesis import given
@@ -163,3 +164,12 @@ def test_any_object_is_read_or_rejected(kind: str, tree: dict[str, object]) -> N
         except MessageRejected:
             continue
         assert said.key == KEY
+
+
+def test_what_is_packed_holds_no_more_than_what_is_not() -> None:
+    """Half a kilobyte that would be a quarter of a million values to read is left packed."""
+    packed = zlib.compress(b'{"k":"offer","x":[%b0]}' % (b"0," * 250_000), 9)
+    with pytest.raises(MessageRejected) as caught:
+        read_viewer(KEY, packed, "application/json+zlib")
+
+    assert [fault.code for fault in caught.value.faults] == ["zlib.size"]

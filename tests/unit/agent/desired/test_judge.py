@@ -127,6 +127,29 @@ def test_a_broker_elsewhere_needs_tls_and_a_confirmation(tmp_path: Path) -> None
     ]
 
 
+CANARY = "canary-S3cret"
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        {"host": f"viewer:{CANARY}@127.0.0.1"},
+        {"host": f"mqtts://viewer:{CANARY}@127.0.0.1"},
+        {"host": "127.0.0.1", "username": "viewer", "password": CANARY},
+        {"host": "127.0.0.1", "username": "viewer", "password": {"value": CANARY}},
+    ],
+)
+def test_a_password_where_none_belongs_is_not_said_back(
+    tmp_path: Path, broker: dict[str, Any]
+) -> None:
+    """What is wrong with a document is reported to all who may read along."""
+    court = Court(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
+    with pytest.raises(ConfigRejected) as caught:
+        court.try_(5, {"site": site_tree("c01"), "broker": broker})
+
+    assert CANARY not in str([(f.at, f.message, f.args) for f in caught.value.faults])
+
+
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
@@ -169,6 +192,8 @@ HOSTILE: dict[str, bytes] = {
     "depth_10000": b"[" * 10_000 + b"]" * 10_000,
     "object_depth_10000": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
     "duplicate_keys": b'{"ver":1,"ver":2}',
+    "last_of_many_keys_twice": b"{%b}"
+    % b",".join(b'"%x":1' % key for key in (*range(6_500), 6_499)),
     "nan": b'{"ver":NaN}',
     "infinity": b'{"ver":-Infinity}',
     "1e999": b'{"ver":1e999}',
@@ -187,6 +212,7 @@ CODES = {
     "depth_10000": "json.depth",
     "object_depth_10000": "json.depth",
     "duplicate_keys": "json.duplicate",
+    "last_of_many_keys_twice": "json.duplicate",
     "nan": "json.number",
     "infinity": "json.number",
     "1e999": "json.number",
@@ -228,6 +254,26 @@ def test_a_packed_bomb_is_not_unpacked(court: Court) -> None:
     faults = refused(lambda: court.judge.read(packed, "application/json+zlib"))
 
     assert [fault.code for fault in faults] == ["zlib.size"]
+
+
+def test_a_packed_million_of_values_is_not_looked_into(court: Court) -> None:
+    """A kilobyte that would be half a second of work: the signature comes after the reading."""
+    packed = zlib.compress(b'{"x":[%b0]}' % (b"0," * 500_000), 9)
+    took_s = []
+    for _ in range(5):
+        begun_s = time.perf_counter()
+        faults = refused(lambda: court.judge.read(packed, "application/json+zlib"))
+        took_s.append(time.perf_counter() - begun_s)
+
+    assert [fault.code for fault in faults] == ["json.values"]
+    assert statistics.median(took_s) < 0.05
+
+
+def test_a_site_of_512_cameras_is_read(court: Court) -> None:
+    """What bounds hostile payloads leaves room for the largest site."""
+    site = site_tree(*(f"c{number}" for number in range(512)))
+
+    assert len(court.try_(5, {"site": site}).wanted.site.cameras) == 512
 
 
 JSON = st.recursive(

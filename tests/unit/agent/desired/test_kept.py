@@ -6,7 +6,10 @@ import json
 import os
 import random
 import signal
+import stat
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,8 +36,14 @@ def kept(office: Office, version: int, *cameras: str) -> Kept:
     return Kept.of(desired, read_wanted("config/2", doc))
 
 
+def both(disk: KeptConfig, crashes: int = 3) -> tuple[Kept | None, Kept | None]:
+    """What is confirmed and what is being tried, at a start."""
+    confirmed, _ = disk.confirmed()
+    return confirmed, begun(disk, confirmed, crashes=crashes)
+
+
 def versions(disk: KeptConfig, crashes: int = 3) -> tuple[int | None, int | None]:
-    confirmed, trying = begun(disk, crashes=crashes)
+    confirmed, trying = both(disk, crashes)
     return (
         None if confirmed is None else confirmed.version,
         None if trying is None else trying.version,
@@ -47,7 +56,7 @@ def test_what_is_confirmed_is_there_at_the_next_start(tmp_path: Path, office: Of
     disk.begin(kept(office, 5, "c01"))
     disk.confirm()
 
-    confirmed, trying = begun(disk, crashes=3)
+    confirmed, trying = both(disk)
 
     assert trying is None
     assert confirmed == kept(office, 5, "c01")
@@ -62,7 +71,7 @@ def test_what_is_being_tried_is_begun_again_after_a_power_cut(
     disk.confirm()
     disk.begin(kept(office, 6, "c02"))
 
-    confirmed, trying = begun(disk, crashes=3)
+    confirmed, trying = both(disk)
 
     assert confirmed is not None
     assert trying is not None
@@ -97,6 +106,19 @@ def test_what_is_undone_stays_undone_if_it_could_not_be_removed(
     assert not (tmp_path / "candidate.json").exists()
 
 
+def test_what_was_undone_may_be_tried_under_another_version(tmp_path: Path, office: Office) -> None:
+    """The verdict on the first is none on the second, whose beginnings are counted as any's."""
+    disk = KeptConfig(tmp_path)
+    first = kept(office, 5, "c01")
+    disk.begin(first)
+    disk.undo(rolled_back(first, "deadline", "", 0))
+    disk.begin(kept(office, 6, "c01"))
+
+    assert versions(disk) == (None, 6)
+    assert versions(disk) == (None, 6)
+    assert versions(disk) == (None, None)
+
+
 def test_a_confirmed_document_that_is_destroyed_leaves_its_predecessor(
     tmp_path: Path, office: Office
 ) -> None:
@@ -106,9 +128,42 @@ def test_a_confirmed_document_that_is_destroyed_leaves_its_predecessor(
         disk.begin(kept(office, version, "c01"))
         disk.confirm()
     raw = (tmp_path / "config.json").read_bytes()
-    for length in range(0, len(raw) - 2, 7):
+    for length in range(len(raw) - 2):  # without its line's end it is whole
         (tmp_path / "config.json").write_bytes(raw[:length])
         assert versions(disk) == (5, None)
+
+
+def test_a_destroyed_document_does_not_push_out_its_predecessor(
+    tmp_path: Path, office: Office
+) -> None:
+    """The next one that is confirmed takes its place; what ran meanwhile stays behind it."""
+    disk = KeptConfig(tmp_path)
+    for version in (5, 6):
+        disk.begin(kept(office, version, "c01"))
+        disk.confirm()
+    (tmp_path / "config.json").write_bytes(b"")
+    disk.begin(kept(office, 7, "c01"))
+    disk.confirm()
+    (tmp_path / "config.json").write_bytes(b"")
+
+    assert versions(disk) == (5, None)
+
+
+def test_it_is_told_why_the_newest_document_does_not_run(tmp_path: Path, office: Office) -> None:
+    """D4: what runs is reported with what is wrong beside it, until something else is confirmed."""
+    settings = load_settings(write_settings(tmp_path, 1883, ()))
+    disk = KeptConfig(tmp_path)
+    for version in (5, 6):
+        disk.begin(kept(office, version, "c01"))
+        disk.confirm()
+    (tmp_path / "config.json").write_bytes(b"{")
+
+    said = begin(settings, disk).report()
+
+    assert (said.version, said.state) == (5, "applied")
+    assert [(each.code, each.message.split()[0]) for each in said.errors] == [
+        ("file", "config.json")
+    ]
 
 
 @pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"\xff" * 40, b"null", b'{"document":{}}'])
@@ -146,7 +201,7 @@ def test_a_document_of_the_first_schema_runs_under_this_program(
     disk.begin(Kept.of(desired, read_wanted("config/1", doc)))
     disk.confirm()
 
-    confirmed, _ = begun(disk, crashes=3)
+    confirmed, _ = both(disk)
 
     assert confirmed is not None
     assert [camera.id for camera in confirmed.wanted.site.cameras] == ["c01", "c02"]
@@ -167,6 +222,112 @@ def test_a_broken_site_document_does_not_stop_a_configured_gateway(
     standing = begin(settings, disk)
 
     assert standing.version == 5
+
+
+STEPS = ("open", "os.rename", "os.link", "os.remove", "os.mkdir")
+
+
+def dies_before_step(number: int, act: Callable[[], None]) -> bool:
+    """*act* in a process that dies before so many a step on the disk; whether it came to that."""
+    pid = os.fork()
+    if pid == 0:
+        left = [number]
+
+        def count(event: str, _: object) -> None:
+            if event in STEPS:
+                left[0] -= 1
+                if left[0] == 0:
+                    os._exit(9)
+
+        try:
+            sys.addaudithook(count)
+            act()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+
+
+@pytest.mark.parametrize("change", ["begin", "confirm", "undo"])
+def test_death_before_any_step_leaves_the_old_document_or_the_new(
+    tmp_path: Path, office: Office, change: str
+) -> None:
+    """D3: before the first step, before the second, and so on until the change is through."""
+    new = kept(office, 7, "c01")
+    outcomes = set()
+    for number in range(1, 100):
+        folder = tmp_path / str(number)
+        disk = KeptConfig(folder)
+        for version in (5, 6):
+            disk.begin(kept(office, version, "c01"))
+            disk.confirm()
+        if change != "begin":
+            disk.begin(new)
+        acts: dict[str, Callable[[], None]] = {
+            "begin": lambda: disk.begin(new),  # noqa: B023  (called at once)
+            "confirm": disk.confirm,
+            "undo": lambda: disk.undo(rolled_back(new, "cancel", "", 6)),  # noqa: B023
+        }
+
+        died = dies_before_step(number, acts[change])
+
+        outcomes.add(versions(disk))
+        if not died:
+            break
+
+    assert (
+        outcomes
+        == {
+            "begin": {(6, None), (6, 7)},
+            "confirm": {(6, 7), (7, None)},
+            "undo": {(6, 7), (6, None)},
+        }[change]
+    )
+    assert number > 3
+
+
+@pytest.mark.parametrize("change", ["begin", "confirm", "undo"])
+def test_what_is_written_is_synced_before_it_takes_its_name(
+    tmp_path: Path, office: Office, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """D3: and the folder after it, so that a power cut finds the one or the other."""
+    disk = KeptConfig(tmp_path)
+    done: list[str] = []
+    new = kept(office, 7, "c01")
+    if change != "begin":
+        disk.begin(new)
+    real_sync, real_rename, real_remove = os.fsync, os.replace, os.unlink
+
+    def sync(handle: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        real_sync(handle)
+
+    def rename(old: Path, new: Path) -> None:
+        done.append("name")
+        real_rename(old, new)
+
+    def remove(path: Path) -> None:
+        if Path(path).exists() and not Path(path).name.startswith("."):
+            done.append("remove")
+        real_remove(path)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", rename)
+    monkeypatch.setattr(os, "unlink", remove)
+    if change == "begin":
+        disk.begin(new)
+    elif change == "confirm":
+        disk.confirm()
+    else:
+        disk.undo(rolled_back(new, "cancel", "", 0))
+
+    assert (
+        done
+        == {
+            "begin": ["file", "name", "folder"],
+            "confirm": ["name", "folder"],  # what it renames was synced when it was begun
+            "undo": ["file", "name", "folder", "remove", "folder"],
+        }[change]
+    )
 
 
 def change_until_killed(disk: KeptConfig, documents: list[Kept], after_s: float) -> None:
@@ -201,7 +362,7 @@ def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
         documents = [kept(office, newest + n, f"c{newest + n}") for n in range(1, 13)]
         change_until_killed(disk, documents, chance.uniform(0.0002, 0.004))
 
-        confirmed, trying = begun(disk, crashes=1000)
+        confirmed, trying = both(disk, crashes=1000)
 
         assert confirmed is not None
         assert confirmed.wanted.site.cameras[0].id == f"c{confirmed.version}"

@@ -1,0 +1,1 @@
+"""Killing the whole gateway while its configuration changes."""

@@ -1,0 +1,213 @@
+"""kill -9 of the whole gateway at random moments of a configuration change.
+
+Each kill is followed by a start, and that start by the next change. What a start must find is
+the document that ran or the one that was sent; never one that was said to be undone, never one
+older than what was said to be applied, and never nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.mqtt.topics import publication
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED
+from gateway.mqtt.wire import seal
+from gateway.ports import Letter
+from tests.fixtures.broker import Broker
+from tests.fixtures.desired import Office
+from tests.fixtures.site import OWN, Site, cameras, site, tree
+
+REMOTE = '[remote]\nallow = ["/site", "/broker"]\ngate_s = 1\nconnect_s = 10\ncrashes = 3\n'
+STEPS = {
+    "stay": ("", "applying", "applied"),
+    "confirm": ("", "applying", "pending_confirm", "applied"),
+    "cancel": ("", "applying", "pending_confirm", "rolled_back"),
+    "lose_cameras": ("", "applying", "rolled_back"),
+    "dead_broker": ("", "applying", "rolled_back"),
+}
+"""What becomes of a document, and after which report the moment is; none: after it was sent."""
+
+TAKES_S = {"lose_cameras": 2.2}
+"""How long a change takes that is not over after a second of calm and a moment."""
+
+BEHIND_S = 0.03
+"""A kill comes so soon behind a report; reports stand beside what is written."""
+
+FINAL = ("applied", "rolled_back", "rejected")
+
+START_S = 1.6
+"""How long a start takes, in which every fourth kill is followed by another."""
+
+
+@dataclass
+class Change:
+    """One document, and when the gateway is killed under it."""
+
+    kind: str
+    step: str
+    delay_s: float
+    again_s: float | None
+
+    @classmethod
+    def any(cls, chance: random.Random) -> Change:
+        kind = chance.choice(tuple(STEPS))
+        step = chance.choice(STEPS[kind])
+        delay_s = chance.uniform(0, BEHIND_S if step else TAKES_S.get(kind, 1.1))
+        again_s = chance.uniform(0, START_S) if chance.random() < 0.25 else None
+        return cls(kind, step, delay_s, again_s)
+
+    def document(self, office: Office, version: int, installed: dict[str, Any]) -> dict[str, Any]:
+        """The document, which says its version as the site's name."""
+        doc: dict[str, Any] = {"site": {**installed, "name": f"v{version}"}}
+        if self.kind == "lose_cameras":
+            (camera,) = doc["site"]["cameras"]
+            stream = {**camera["streams"][0], "url": "rtsp://127.0.0.1:554/nobody"}
+            doc["site"]["cameras"] = [{**camera, "streams": [stream]}]
+        if self.kind == "dead_broker":
+            doc["broker"] = {"host": "127.0.0.1", "port": 9}
+        unconfirmed = self.kind in ("stay", "lose_cameras")
+        return office.document(version, doc, rollback_s=0 if unconfirmed else 60)
+
+
+@dataclass
+class Campaign:
+    """What was sent, heard and found so far.
+
+    Attributes:
+        found: How often a start found the old document, the new one, or neither.
+        wrong: What was found when it was neither.
+        applied: The newest that was said to be applied.
+        undone: Those that were said to be undone.
+        sent: The newest that was sent.
+        kills: In changes.
+        late: Beside them, when the change was over already.
+        starts: Beside them, in the starts after the others.
+    """
+
+    site: Site
+    office: Office
+    installed: dict[str, Any]
+    found: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    applied: int = 0
+    undone: set[int] = field(default_factory=set)
+    sent: int = 0
+    kills: int = 0
+    late: int = 0
+    starts: int = 0
+    ended_s: float | None = None
+
+    async def kill(self, change: Change) -> None:
+        """Send a document, kill the gateway under it, start it, and look what runs."""
+        self.sent += 1
+        self.ended_s = None
+        document = change.document(self.office, self.sent, self.installed)
+        topic = OWN.config_desired
+        self.site.centre.link.post(publication(CONFIG_DESIRED, topic, seal(document)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(3.5 if change.step else change.delay_s):
+                await self._accompany(change, document)
+        if change.step:
+            await asyncio.sleep(change.delay_s)  # the random moment
+        clock_s = asyncio.get_running_loop().time()
+        if self.ended_s is not None and clock_s - self.ended_s > 2 * BEHIND_S:
+            self.late += 1
+        else:
+            self.kills += 1
+        self._die()
+        if change.again_s is not None:
+            await self.site.process.wait()
+            await self.site.start_again()
+            await asyncio.sleep(change.again_s)  # another one, in the middle of a start
+            self._die()
+            self.starts += 1
+        await self._look()
+
+    def _die(self) -> None:
+        if self.site.process.returncode is not None:
+            self.wrong.append(f"ended by itself: {self.site.output[-5:]}")
+        else:
+            self.site.process.kill()
+
+    async def _accompany(self, change: Change, document: dict[str, Any]) -> None:
+        """Decide as the change wants it; return at its moment."""
+
+        def come(letter: Letter) -> bool:
+            self._note(letter)
+            said = tree(letter) if letter.topic == OWN.config_reported else {}
+            if said.get("ver") != document["ver"]:
+                return False
+            if said["st"] in FINAL:
+                self.ended_s = asyncio.get_running_loop().time()
+            if said["st"] == "pending_confirm":
+                act = "cancel" if change.kind == "cancel" else "confirm"
+                word = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
+                to = OWN.config_confirm
+                self.site.centre.link.post(publication(CONFIG_CONFIRM, to, seal(word)))
+            return bool(change.step) and said["st"] == change.step
+
+        await self.site.centre.until(come, 10)
+
+    def _note(self, letter: Letter) -> None:
+        if letter.topic != OWN.config_reported:
+            return
+        said = tree(letter)
+        if said["st"] == "applied" and said.get("ver"):
+            self.applied = max(self.applied, said["ver"])
+        if said["st"] == "rolled_back" and said.get("ver"):
+            self.undone.add(said["ver"])
+
+    async def _look(self) -> None:
+        await self.site.process.wait()
+        while not self.site.centre.letters.empty():  # what it had said before it died
+            self._note(self.site.centre.letters.get_nowait())
+        await asyncio.gather(*self.site.readers)
+        del self.site.output[:]
+        await self.site.start_again()
+        try:
+            birth = await self.site.centre.until(lambda letter: letter.topic == OWN.birth, 15)
+        except TimeoutError:
+            self.found["neither"] += 1
+            self.wrong.append(f"not up: {self.site.output[-5:]}")
+            return
+        (version,) = versions_in(self.site.output)
+        name = tree(birth).get("name")
+        expected = f"v{version}" if version else self.installed["name"]
+        right = self.applied <= version <= self.sent and version not in self.undone
+        if not right or name != expected:
+            self.found["neither"] += 1
+            self.wrong.append(
+                f"v{version} ({name}) runs; applied {self.applied}, undone {sorted(self.undone)}"
+            )
+        else:
+            self.found["new" if version == self.sent else "old"] += 1
+
+
+def versions_in(output: list[str]) -> Iterator[int]:
+    """Yield what each start that is logged in *output* said it would run."""
+    for line in output:
+        with suppress(ValueError):
+            said = json.loads(line)
+            if said.get("event") == "configuration":
+                yield said["version"]
+
+
+async def killed(folder: Path, broker: Broker, *, seed: int, kills: int) -> Campaign:
+    """Kill one gateway so often at least, under one document after another."""
+    chance = random.Random(seed)
+    office = Office.trusted_in(folder / "trusted")
+    async with site(folder, broker, cameras(1), more=REMOTE) as running:
+        await running.until_state(0, "IDLE")
+        installed = json.loads((folder / "site.json").read_text())
+        campaign = Campaign(running, office, installed)
+        while campaign.kills < kills:
+            await campaign.kill(Change.any(chance))
+    return campaign
