@@ -141,6 +141,9 @@ class Decoder:
     async def _serve(self, task: _Task) -> None:
         if task.reply.done():  # who asked has gone
             return
+        if self._blame.all_barred(self._clock.now()):
+            _refuse(task, Reason.OVERLOADED, "the decoder has crashed too often and rests")
+            return
         if self._blame.barred(task.camera, self._clock.now()):
             _refuse(task, Reason.CORRUPT, "its pictures have crashed the decoder; left alone")
             return
