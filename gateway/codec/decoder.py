@@ -43,6 +43,9 @@ class _Task:
 class Decoder:
     """Decodes keyframes in a child process while `run` runs.
 
+    Attributes:
+        deaths: Children that died or had to be killed.
+
     Args:
         start: Makes a child.
     """
@@ -56,6 +59,7 @@ class Decoder:
         self._blame = Blame()
         self._child: Child | None = None
         self._lost_s: float | None = None
+        self.deaths = 0
 
     @property
     def pid(self) -> int | None:
@@ -184,6 +188,7 @@ class Decoder:
 
     def _lost(self, camera: str | None, why: str) -> None:
         now_s = self._lost_s = self._clock.now()
+        self.deaths += 1
         self._blame.crashed(camera, now_s)
         log.warning(
             "eyes_child_lost",
