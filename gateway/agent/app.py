@@ -159,11 +159,12 @@ async def run(
         clock=clock,
         events=outbox,
     )
+    decoder = Decoder(clock=clock)
     eyes = Eyes(
         settings.eyes,
         cameras=lambda: (camera.id for camera in fleet.site.cameras),
         find=fleet.find,
-        decoder=Decoder(clock=clock),
+        decoder=decoder,
         clock=clock,
     )
     watch = watch_over(
@@ -179,6 +180,7 @@ async def run(
         outbox=outbox,
         clock=clock,
         doubts=eyes.doubts,
+        decoder_deaths=lambda: decoder.deaths,
     )
     reporter = Reporter(
         topics,

@@ -13,6 +13,7 @@ import structlog
 
 from gateway.agent.settings_eyes import EyesSettings
 from gateway.codec.decoder import Decoder
+from gateway.codec.figures import Look
 from gateway.codec.judge import Judge
 from gateway.media.reader import Reader
 from gateway.media.stream import Stream
@@ -166,15 +167,17 @@ class Eyes:
             return
         self._seen[camera] = unit.time_90k, self._clock.now()
         try:
-            look = await self._decoder.look(
+            look: Look | None = await self._decoder.look(
                 camera, stream.video.codec, _coded(stream, unit), judge.reference
             )
         except NoPicture as error:
             log.debug("not looked at", camera=camera, detail=str(error))
-            return
+            if error.reason is not Reason.CORRUPT:  # the machine's fault, not the picture's
+                return
+            look = None
         before = judge.doubts
         self._judges[camera] = stream, judge
-        if judge.take(look) != before:
+        if (judge.miss() if look is None else judge.take(look)) != before:
             log.warning("picture", camera=camera, doubts=sorted(judge.doubts))
 
     def _open_stream(self, camera: str) -> Stream | None:

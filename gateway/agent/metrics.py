@@ -38,6 +38,7 @@ class Sources:
         bus: Tells whether the centre hears us.
         alarms: Returns the alarms that stand.
         outbox: Returns what waits to be told; None: nothing is known of it.
+        decoder_deaths: Returns how often a picture has ended the decoder.
     """
 
     version: str
@@ -47,6 +48,7 @@ class Sources:
     bus: Bus
     alarms: Callable[[], Iterable[Alarm]]
     outbox: Callable[[], BirthOutbox | None] = lambda: None
+    decoder_deaths: Callable[[], int] = lambda: 0
 
 
 class Figures(Collector):
@@ -82,6 +84,8 @@ class Figures(Collector):
         yield from _host(sources.host())
         yield from _link(sources.link(), connected=sources.bus.connected)
         yield from _outbox(sources.outbox())
+        deaths = sources.decoder_deaths()
+        yield CounterMetricFamily(_OURS + "decoder_deaths", "Decoders that died.", value=deaths)
         yield _alarms(sources.alarms())
 
     def _cameras(self) -> Iterator[Metric]:

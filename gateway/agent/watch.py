@@ -59,6 +59,7 @@ def watch_over(
     outbox: Outbox,
     clock: Clock,
     doubts: Doubts = dict,
+    decoder_deaths: Callable[[], int] = lambda: 0,
     configuration: Callable[[], Reported],
 ) -> Watch:
     """Return what looks after the gateway.
@@ -75,6 +76,7 @@ def watch_over(
         outbox: Takes what has been raised and cleared.
         clock: Monotonic.
         doubts: What looks at the pictures says.
+        decoder_deaths: How often a picture has ended the decoder.
         configuration: Returns what there is to say of the centre's configuration.
     """
     host = HostWatch(Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s)
@@ -114,6 +116,7 @@ def watch_over(
             bus=link,
             alarms=lambda: alarms.standing,
             outbox=outbox.standing,
+            decoder_deaths=decoder_deaths,
         )
         return Figures(sources, clock=clock).page
 

@@ -5,6 +5,8 @@ memory beyond the limit, no time beyond a few seconds, no core dump, nothing in 
 descriptor but its two pipes, and the parent's end is its own. What the system does not let us give
 up is named, so that the gateway can say so.
 
+System calls are given up last, in `gateway.codec.seccomp`.
+
 References: prctl(2), getrlimit(2), proc_pid_oom_score_adj(5).
 """
 

@@ -1,7 +1,8 @@
 """One keyframe in, one picture out. Only the child process loads this: here FFmpeg runs.
 
-A decoder lives for one picture, with one thread, so that no camera leaves anything behind for the
-next one. FFmpeg is told the largest picture before it allocates one, whatever the SPS says.
+A decoder lives for one picture, so that no camera leaves anything behind for the next one. Nothing
+here starts a thread: the child may not (RLIMIT_NPROC), and PyAV's scaler wants one per core unless
+told. FFmpeg is told the largest picture before it allocates one, whatever the SPS says.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def decode(codec: Codec, coded: bytes) -> av.VideoFrame:
 def planes(frame: av.VideoFrame) -> tuple[Plane, float]:
     """Return the luma of *frame*, 8 bits, and the mean distance of its chroma from grey."""
     if frame.format.name not in _PLAIN:
-        frame = frame.reformat(format="yuv420p")
+        frame = frame.reformat(format="yuv420p", threads=1)
     luma, *chroma = (_plane(plane) for plane in frame.planes)
     distances = [np.abs(plane[::4, ::4].astype(np.int16) - 128).mean() for plane in chroma]
     return luma, float(max(distances))
@@ -70,7 +71,8 @@ def jpeg(frame: av.VideoFrame, width: int, at_most_bytes: int) -> bytes:
     width = min(width, frame.width)
     while width >= min(_MIN_WIDTH, frame.width):
         height = max(1, round(frame.height * width / frame.width))
-        image = frame.reformat(width, height, "bgr24", interpolation="AREA").to_ndarray()
+        scaled = frame.reformat(width, height, "bgr24", interpolation="AREA", threads=1)
+        image = scaled.to_ndarray()
         for quality in _QUALITIES:
             _, coded = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
             if coded.size <= at_most_bytes:

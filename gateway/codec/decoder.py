@@ -43,6 +43,9 @@ class _Task:
 class Decoder:
     """Decodes keyframes in a child process while `run` runs.
 
+    Attributes:
+        deaths: Children that died or had to be killed.
+
     Args:
         start: Makes a child.
     """
@@ -56,6 +59,7 @@ class Decoder:
         self._blame = Blame()
         self._child: Child | None = None
         self._lost_s: float | None = None
+        self.deaths = 0
 
     @property
     def pid(self) -> int | None:
@@ -141,6 +145,9 @@ class Decoder:
     async def _serve(self, task: _Task) -> None:
         if task.reply.done():  # who asked has gone
             return
+        if self._blame.all_barred(self._clock.now()):
+            _refuse(task, Reason.OVERLOADED, "the decoder has crashed too often and rests")
+            return
         if self._blame.barred(task.camera, self._clock.now()):
             _refuse(task, Reason.CORRUPT, "its pictures have crashed the decoder; left alone")
             return
@@ -181,6 +188,7 @@ class Decoder:
 
     def _lost(self, camera: str | None, why: str) -> None:
         now_s = self._lost_s = self._clock.now()
+        self.deaths += 1
         self._blame.crashed(camera, now_s)
         log.warning(
             "eyes_child_lost",

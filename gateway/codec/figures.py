@@ -26,10 +26,10 @@ class Figures:
             picture are less than the rest.
         mean: Mean luma.
         colour: Mean distance of the chroma from grey, 0 to 128; an infrared picture has none.
-        flat: Share of the picture, 0 to 1, in which nothing is to be seen.
+        flat: Share of the picture's middle, 0 to 1, in which nothing is to be seen.
         lost: Share of what was to be seen in the reference that is flat now; 0 without one.
-        sharpness: Variance of the Laplacian by the square of the brightness; comparable with
-            other pictures of the same stream only.
+        sharpness: Power of the Laplacian beyond that of noise, by the square of the brightness;
+            comparable with other pictures of the same stream only.
         likeness: Correlation of edges with the reference's, -1 to 1; 1 without one.
         aligned: The same after the shift that fits best.
         shift_x: That shift, in picture widths.

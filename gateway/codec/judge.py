@@ -2,7 +2,8 @@
 
 A single look proves nothing: a truck passes, a lamp goes out. A doubt is raised once `RAISE` looks
 in a row agree and lowered once `LOWER` do not. A camera that changes to infrared, or back, is
-learnt anew. Pure, but for what it remembers; no picture is kept beyond a thumbnail.
+learnt anew; one that goes from view to view and back is meant to. Pure, but for what it remembers;
+no picture is kept beyond a thumbnail.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from gateway.codec.figures import Figures, Look
 from gateway.model.reasons import Reason
 
 RAISE, LOWER = 3, 2
+RAISE_FROZEN = 2
+"""The same in every pixel at three looks, which is for a minute: a live sensor never is."""
 
-BLACK_BRIGHT = 32.0
-"""Luma that 90 % of a black picture stay below; black itself is 16."""
+DARK_BRIGHT = 32.0
+"""Luma that 90 % of a dark picture stay below; black itself is 16. A dark picture in which
+something of the usual view is to be seen, a hall at night, is neither black nor compared."""
 
 COVERED_FLAT = 0.95
 """Share of a picture in which nothing is to be seen, when something is before it ..."""
@@ -37,11 +41,15 @@ ALIGNED, BETTER, SHIFTED = 0.5, 0.05, 0.04
 """Or of the same view, and more alike after a shift of so much of its width: a camera that has
 been turned by a tenth of its view still has half of its edges in place."""
 
-NIGHT_COLOUR = 1.5
-"""Mean distance from grey of an infrared picture at most."""
+NIGHT_COLOUR, DAY_COLOUR = 1.5, 3.0
+"""Mean distance from grey: below the one a picture is taken for infrared, above the other it is no
+longer. A pale hall is between them and must not be learnt anew at each look."""
 
 ACCEPTED_LOOKS = 2880
 """After a day of looks every 30 s the new view is the camera's view."""
+
+RETURNS = 3
+"""Coming back so often within a day is what a camera does that turns by itself (PTZ)."""
 
 
 class Judge:
@@ -60,11 +68,14 @@ class Judge:
         self._night: bool | None = None
         self._votes: dict[Reason, int] = {}
         self._moved_looks = 0
+        self._looks = 0
+        self._returns: deque[int] = deque(maxlen=RETURNS)
 
     def take(self, look: Look) -> frozenset[Reason]:
         """Take the next look, made with `reference`; return what is wrong now."""
         figures = look.figures
         seen: frozenset[Reason] = frozenset()
+        self._looks += 1
         if self._has_turned(figures):
             self._learn_anew()
         else:
@@ -74,27 +85,45 @@ class Judge:
         self._remember(look, seen)
         return self.doubts
 
+    def miss(self) -> frozenset[Reason]:
+        """Take a picture that could not be decoded; return what is wrong now."""
+        self._count(frozenset({Reason.CORRUPT}))
+        return self.doubts
+
     def _has_turned(self, figures: Figures) -> bool:
         """Whether the camera has changed to infrared since the last look, or back."""
-        if figures.bright < BLACK_BRIGHT or _is_covered(figures):
+        if _is_dark(figures) or _is_covered(figures):
             return False  # a cover is as grey by day as infrared is by night; so is the dark
-        before, self._night = self._night, figures.colour < NIGHT_COLOUR
+        before = self._night
+        self._night = figures.colour < (DAY_COLOUR if before else NIGHT_COLOUR)
         return before is not None and before != self._night
+
+    def _tours(self) -> bool:
+        """Whether the camera turns by itself."""
+        oldest = self._returns[0] if len(self._returns) == RETURNS else -ACCEPTED_LOOKS
+        return self._looks - oldest < ACCEPTED_LOOKS
 
     def _seen(self, figures: Figures) -> frozenset[Reason]:
         """Return what this one look says."""
-        seen = set()
-        if figures.digest == self._digest:
-            seen.add(Reason.PICTURE_FROZEN)
-        if figures.bright < BLACK_BRIGHT:
-            seen.add(Reason.PICTURE_BLACK)
-        elif _is_covered(figures):
-            seen.add(Reason.PICTURE_COVERED)
-        elif self._is_blurred(figures):
-            seen.add(Reason.PICTURE_BLURRED)
-        elif self.reference and _is_moved(figures):
-            seen.add(Reason.PICTURE_MOVED)
-        return frozenset(seen)
+        nothing = figures.flat >= COVERED_FLAT or (self.reference and _is_elsewhere(figures))
+        black = _is_dark(figures) and nothing
+        same = figures.digest == self._digest
+        frozen = {Reason.PICTURE_FROZEN} if same and not black else set()
+        return frozenset(frozen | ({Reason.PICTURE_BLACK} if black else self._compared(figures)))
+
+    def _compared(self, figures: Figures) -> set[Reason]:
+        """Return what this one look says beside earlier ones."""
+        if _is_dark(figures):
+            return set()
+        if _is_covered(figures):
+            return {Reason.PICTURE_COVERED}
+        if self._tours():
+            return set()
+        if self.reference and _is_elsewhere(figures):  # how sharp that is says nothing
+            return {Reason.PICTURE_MOVED}
+        if self._is_blurred(figures):
+            return {Reason.PICTURE_BLURRED}
+        return {Reason.PICTURE_MOVED} if self.reference and _is_shifted(figures) else set()
 
     def _is_blurred(self, figures: Figures) -> bool:
         if len(self._sharpness) < SHARP_LOOKS:
@@ -107,11 +136,13 @@ class Judge:
             votes = self._votes.get(reason, 0)
             votes = max(votes, 0) + 1 if reason in seen else min(votes, 0) - 1
             self._votes[reason] = votes
-            if votes >= RAISE:
+            if votes >= (RAISE_FROZEN if reason is Reason.PICTURE_FROZEN else RAISE):
                 doubts.add(reason)
             elif votes <= -LOWER:
                 doubts.discard(reason)
                 del self._votes[reason]
+        if Reason.PICTURE_MOVED in self.doubts - doubts:
+            self._returns.append(self._looks)
         self.doubts = frozenset(doubts)
 
     def _remember(self, look: Look, seen: frozenset[Reason]) -> None:
@@ -119,7 +150,7 @@ class Judge:
         self._moved_looks = self._moved_looks + 1 if Reason.PICTURE_MOVED in seen else 0
         if self._moved_looks >= ACCEPTED_LOOKS:
             self._learn_anew()
-        if seen - {Reason.PICTURE_FROZEN}:
+        if seen - {Reason.PICTURE_FROZEN} or _is_dark(look.figures):
             return
         self.reference = look.blended if self.reference else look.now
         self._sharpness.append(look.figures.sharpness)
@@ -132,13 +163,19 @@ class Judge:
         self.doubts = frozenset()
 
 
+def _is_dark(figures: Figures) -> bool:
+    return figures.bright < DARK_BRIGHT
+
+
 def _is_covered(figures: Figures) -> bool:
     return figures.flat >= COVERED_FLAT or figures.lost >= COVERED_LOST
 
 
-def _is_moved(figures: Figures) -> bool:
+def _is_elsewhere(figures: Figures) -> bool:
+    return max(figures.likeness, figures.aligned) < MOVED_LIKENESS
+
+
+def _is_shifted(figures: Figures) -> bool:
     shift = max(abs(figures.shift_x), abs(figures.shift_y))
     better = figures.aligned - figures.likeness
-    if shift >= SHIFTED and figures.aligned >= ALIGNED and better >= BETTER:
-        return True
-    return max(figures.likeness, figures.aligned) < MOVED_LIKENESS
+    return shift >= SHIFTED and figures.aligned >= ALIGNED and better >= BETTER

@@ -1,8 +1,8 @@
 """From a picture to figures: pure functions on arrays of luma. Only the child process loads this.
 
 Everything is measured on small copies: 320 pixels wide for sharpness, 160 x 90 for the rest, where
-averaging has taken most of a night's noise away. The top and bottom tenth are left out wherever two
-pictures are compared: cameras write the time there.
+averaging has taken most of a night's noise away. The top and bottom tenth are left out where detail
+is looked for and where two pictures are compared: cameras write the time there.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ DARK = 16.0
 BLEND = 16
 """The reference follows by this part of a difference, at least by one step of 255."""
 _MARGIN = THUMB_HEIGHT // 10
+_SHARP_TILES = (16, 9)
+_PLAIN_PERCENT = 25
 
 
 def look(luma: Plane, colour: float, reference: bytes) -> Look:
@@ -55,7 +57,7 @@ def look(luma: Plane, colour: float, reference: bytes) -> Look:
         bright=float(np.percentile(now, 90)),
         mean=float(now.mean()),
         colour=colour,
-        flat=1.0 - float(structured.mean()),
+        flat=1.0 - float(structured[1:-1].mean()),
         lost=lost,
         sharpness=sharpness(luma),
         likeness=likeness,
@@ -73,15 +75,19 @@ def thumbnail(luma: Plane) -> Plane:
 
 
 def sharpness(luma: Plane) -> float:
-    """Return how much fine detail there is, whatever the brightness."""
+    """Return how much fine detail there is, whatever the brightness and the sensor's noise."""
     height, width = luma.shape
     if width > SHARP_WIDTH:
         size = (SHARP_WIDTH, max(2, round(height * SHARP_WIDTH / width)))
         luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
     margin = luma.shape[0] // 10
     middle = luma[margin : luma.shape[0] - margin].astype(np.float32)
-    brightness = float(middle.mean()) + DARK
-    return float(cv2.Laplacian(middle, cv2.CV_32F).var()) / brightness**2
+    power = np.square(cv2.Laplacian(middle, cv2.CV_32F))
+    tiles = cv2.resize(power, _SHARP_TILES, interpolation=cv2.INTER_AREA)
+    # Noise is everywhere, detail is not: what the plainest tiles have is noise. A noisy night
+    # would else be the sharpest picture of the day, and every morning after it blurred.
+    detail = max(0.0, float(tiles.mean() - np.percentile(tiles, _PLAIN_PERCENT)))
+    return detail / (float(middle.mean()) + DARK) ** 2
 
 
 def edges(smooth: Field) -> Field:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import av
 import cv2
 
 from gateway.codec.decode import Undecodable, decode, jpeg, planes
+from gateway.codec.figures import THUMB_BYTES
 from gateway.codec.measure import look
 from gateway.codec.pipe import Head, Status
 
@@ -23,3 +27,18 @@ def perform(head: Head, reference: bytes, coded: bytes) -> tuple[Status, bytes]:
         return Status.UNDECODABLE, str(error).encode()
     except MemoryError:
         return Status.UNDECODABLE, b"needs more memory than it may have"
+
+
+def rehearse() -> None:
+    """Do everything once, so that what libraries load late is there before files are out of reach.
+
+    numpy's percentile imports a package at its first call.
+    """
+    for layout in ("yuv420p", "yuv422p"):
+        frame = av.VideoFrame(64, 48, layout)
+        luma, colour = planes(frame)
+        look(luma, colour, bytes(THUMB_BYTES)).pack()
+        jpeg(frame, 64, 65_536)
+    for codec in ("h264", "h265"):
+        with suppress(Undecodable):
+            decode(codec, b"\0\0\0\1\x65")

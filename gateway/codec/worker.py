@@ -1,6 +1,7 @@
 """The child: reads a task, decodes one picture, answers, forgets. ``python -I -m`` runs it.
 
-It keeps nothing from task to task, knows no camera and no password, opens no file and no socket.
+It keeps nothing from task to task, knows no camera and no password, and when the first picture
+comes it can open no file, no socket and no process.
 It ends when its standard input does.
 """
 
@@ -19,6 +20,7 @@ from gateway.codec.pipe import (
     pack_reply,
     read_head,
 )
+from gateway.codec.seccomp import only_compute
 
 
 def main() -> int:
@@ -28,8 +30,11 @@ def main() -> int:
     missing = confine(int(sys.argv[1]))
     grant_time()
 
-    from gateway.codec.task import perform  # FFmpeg and OpenCV come in behind the limits
+    from gateway.codec.task import perform, rehearse  # FFmpeg and OpenCV: behind the limits
 
+    rehearse()
+    if not only_compute():
+        missing.append("calls")
     _write(replies, pack_reply(Status.READY, " ".join(missing).encode()))
     tasks = sys.stdin.buffer
     while len(raw := tasks.read(REQUEST_BYTES)) == REQUEST_BYTES:

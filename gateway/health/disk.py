@@ -25,13 +25,14 @@ class TrialWrite:
         self._next_s: float | None = None
         self._error: str | None = None
 
-    def error(self, now_s: float) -> str | None:
+    def error(self, now_s: float, *, suspected: bool = False) -> str | None:
         """Return how the last trial failed, e.g. ``ENOSPC``; empty: well; None: no such folder.
 
         A failure is looked at again each time, so that a full disk that was tidied is well at
-        once. Waits for the disk.
+        once; and so is what is *suspected*, e.g. because hardly any room is left. Waits for the
+        disk.
         """
-        if self._next_s is None or self._error or now_s >= self._next_s:
+        if self._next_s is None or self._error or suspected or now_s >= self._next_s:
             self._next_s = now_s + EVERY_S
             self._error = self._tried()
         return self._error

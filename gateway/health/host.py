@@ -21,6 +21,9 @@ from gateway.health.kernel_clock import KernelClock, kernel_clock
 from gateway.model.health import HostSample, Machine
 
 MIB = 2**20
+SUSPECT_PERCENT = 99.0
+"""Of the state folder's file system: whether anything still fits is tried at each look."""
+
 _SENSORS = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal", "acpitz")
 
 T = TypeVar("T")
@@ -50,6 +53,8 @@ class Host:
         """
         interface, sent_kbps, received_kbps = self._network(now_s)
         clock = _known(kernel_clock) or KernelClock()
+        disk_percent = _known(lambda: psutil.disk_usage(str(self._folder)).percent)
+        suspected = disk_percent is not None and disk_percent >= SUSPECT_PERCENT
         return HostSample(
             uptime_s=_known(self._uptime_s),
             cpu_percent=_known(lambda: psutil.cpu_percent(None)),
@@ -58,9 +63,9 @@ class Host:
             throttled=_known(lambda: throttling(self._root)),
             memory_percent=_known(lambda: psutil.virtual_memory().percent),
             rss_mib=_known(lambda: self._process.memory_info().rss / MIB),
-            disk_percent=_known(lambda: psutil.disk_usage(str(self._folder)).percent),
+            disk_percent=disk_percent,
             disk_read_only=_known(lambda: bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)),
-            disk_error=self._trial.error(now_s),
+            disk_error=self._trial.error(now_s, suspected=suspected),
             written_mib=_known(lambda: self._process.io_counters().write_bytes / MIB),
             descriptors=_known(self._process.num_fds),
             descriptors_limit=_known(lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]),

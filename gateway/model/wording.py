@@ -12,7 +12,12 @@ from gateway.model.wording_machine import MACHINE
 WORDING: dict[Reason, Wording] = {
     Reason.OK: Wording("Trực tuyến", "Online"),
     Reason.IDLE: Wording("Sẵn sàng, chưa có lượt xem", "Ready, nobody is watching"),
-    Reason.CONNECTING: Wording("Đang kết nối", "Connecting"),
+    Reason.CONNECTING: Wording(
+        "Đang kết nối",
+        "Connecting",
+        "Chờ trong giây lát; nếu kéo dài, kiểm tra nguồn điện và cáp mạng của camera.",
+        "Wait a moment; if it lasts, check the camera's power and cable.",
+    ),
     Reason.AUTH_FAILED: Wording(
         "Sai tài khoản hoặc mật khẩu camera",
         "The camera refuses the user or the password",
@@ -87,7 +92,13 @@ WORDING: dict[Reason, Wording] = {
         "Tắt Smart Codec và đặt khoảng khung hình chính từ 1 đến 2 giây.",
         "Switch the smart codec off and set a keyframe interval of 1 to 2 seconds.",
     ),
-    Reason.CLOCK_JUMP: Wording("Đồng hồ luồng nhảy", "The stream's clock jumped"),
+    Reason.CLOCK_JUMP: Wording(
+        "Đồng hồ luồng nhảy",
+        "The stream's clock jumped",
+        "Bật đồng bộ giờ (NTP) trên camera hoặc đầu ghi; nếu lặp lại, cập nhật phần mềm camera.",
+        "Switch on time synchronisation (NTP) in the camera or recorder; if it comes again, update "
+        "the firmware.",
+    ),
     Reason.REDIRECT_REFUSED: Wording(
         "Camera chuyển hướng sang máy khác, đã từ chối",
         "The camera redirects to another host; refused",
@@ -100,7 +111,12 @@ WORDING: dict[Reason, Wording] = {
         "Sửa địa chỉ camera, hoặc khai báo dải mạng trong tệp cấu hình tại chỗ.",
         "Correct the camera's address, or list its network in the local settings file.",
     ),
-    Reason.PAUSED_BY_CONFIG: Wording("Tạm dừng theo cấu hình", "Paused by configuration"),
+    Reason.PAUSED_BY_CONFIG: Wording(
+        "Tạm dừng theo cấu hình",
+        "Paused by configuration",
+        "Bật lại trong cấu hình khi cần.",
+        "Switch it on in the configuration when it is wanted.",
+    ),
     Reason.OVERLOADED: Wording(
         "Quá giới hạn lượt xem",
         "The viewing limit is reached",
@@ -203,5 +219,10 @@ WORDING: dict[Reason, Wording] = {
         "Chỉnh lại hướng camera; nếu đổi hướng có chủ ý thì cảnh báo tự hết sau một ngày.",
         "Turn it back; if it was meant, the warning ends by itself after a day.",
     ),
-    Reason.VIEWER_GONE: Wording("Người xem đã rời đi", "The viewer has left"),
+    Reason.VIEWER_GONE: Wording(
+        "Người xem đã rời đi",
+        "The viewer has left",
+        "Mở lại camera nếu muốn xem tiếp.",
+        "Open the camera again to go on watching.",
+    ),
 } | MACHINE

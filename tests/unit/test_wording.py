@@ -10,8 +10,7 @@ import pytest
 from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING
 
-CALM = {Reason.OK, Reason.IDLE, Reason.CONNECTING, Reason.PAUSED_BY_CONFIG}
-NOTHING_TO_DO = CALM | {Reason.CLOCK_JUMP, Reason.VIEWER_GONE}
+NOTHING_TO_DO = {Reason.OK, Reason.IDLE}
 MARKS = re.compile(r"[\u0300-\u0323đĐ]")
 
 

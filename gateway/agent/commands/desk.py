@@ -29,6 +29,9 @@ WAITING = 64
 REFUSALS_PER_MIN, REFUSALS = 120, 60
 """So many refusals are answered and told; of whoever goes on they are counted."""
 
+REPEATS_PER_MIN, REPEATS = 120, 60
+"""So many commands that were done before are answered again."""
+
 
 class CommandDesk:
     """Does what the centre asks, once.
@@ -70,8 +73,9 @@ class CommandDesk:
         self._workshop = Workshop(journal, answers=answers, events=events, boot=boot, clock=clock)
         self._letters: asyncio.Queue[tuple[float, str, Letter]] = asyncio.Queue(maxsize=WAITING)
         self._refusals = Bucket(REFUSALS_PER_MIN, REFUSALS, clock=clock)
+        self._repeats = Bucket(REPEATS_PER_MIN, REPEATS, clock=clock)
         self._dropped = Tally("commands", "letters dropped", clock=clock)
-        self._unsaid = Tally("commands", "refusals not told", clock=clock)
+        self._unsaid = Tally("commands", "answers not told", clock=clock)
 
     def deliver(self, place: Place, letter: Letter) -> None:
         """Take a letter from the link; returns at once."""
@@ -145,9 +149,13 @@ class CommandDesk:
         asked = admitted.asked
         before = await self._before(admitted)
         if before is not None:
-            self._answers.say(address, before)
+            if self._repeats.take():
+                self._answers.say(address, before)
+            else:
+                self._unsaid.add(admitted.command.name)
             return None
-        if not self._limits.admits(admitted.key_id or asked.actor):
+        who = f"{admitted.key_id}/{asked.actor}"  # one key signs for all of a centre's people
+        if not self._limits.admits(who):
             raise Refused(asked.id, "rate_limited")
         if self._clock.now() >= admitted.until_s:
             raise Refused(asked.id, "expired")
@@ -183,8 +191,10 @@ class CommandDesk:
         if entry.digest != admitted.digest:
             fault = Fault("/id", "used", "another command had this id")
             raise Refused(asked.id, "bad_args", (fault,))
-        if entry.answer is None:
+        if entry.answer is None and asked.id in self._workshop.hands.ids:
             return self._answers.reply(asked.id, "running")
+        if entry.answer is None:  # its end could not be kept, or not be told when we came back
+            return self._answers.reply(asked.id, "failed", code="interrupted")
         return Reply.model_validate_json(entry.answer)
 
     def _refuse(self, name: str, address: Address | None, refused: Refused) -> None:

@@ -4,7 +4,8 @@ A command is noted before it is done and before the broker is told that we have 
 or a power cut, what was noted and never finished is known and answered. Ids are kept for 7 days
 and 20,000 commands; of signed ones that had to be forgotten the newest id remains, and no signed
 command with that id or an older one (they are ULIDs, which grow with their issuer's clock) is ever
-taken again.
+taken again. A file that turns out to be broken is set aside; all that was signed before that moment
+counts as forgotten. What came of all but the newest thousand is kept in a word: 27 MB at most.
 
 Calls wait for the disk, and for each other; they are not for the loop.
 
@@ -16,14 +17,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
+from gateway.mqtt.wire_alarm import new_id
 
 KEPT_MS = 7 * 86_400_000
 KEPT = 20_000
@@ -33,7 +37,14 @@ FORGET_EVERY = 64
 ANSWER_BYTES = 8192
 """Longer answers (pictures) are not kept: a repeat is told that it was done."""
 
+WHOLE_ANSWERS, SHORT_BYTES = 1000, 512
+"""Older answers above that size lose their result, as long ones do."""
+
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS command (
@@ -81,6 +92,12 @@ _GONE = (
     "SELECT id FROM command WHERE (taken_ms < ? AND answer IS NOT NULL) OR id IN"
     " (SELECT id FROM command ORDER BY taken_ms DESC LIMIT -1 OFFSET ?)"
 )
+_SHORTEN = (
+    "UPDATE command SET answer ="
+    " CAST(json_set(CAST(answer AS TEXT), '$.res', json('{\"kept\":false}')) AS BLOB)"
+    " WHERE length(answer) > ? AND json_valid(CAST(answer AS TEXT)) AND id IN"
+    " (SELECT id FROM command ORDER BY taken_ms DESC LIMIT -1 OFFSET ?)"
+)
 
 
 class Journal:
@@ -94,42 +111,39 @@ class Journal:
 
     def find(self, command_id: str) -> Entry | None:
         """Return what is known of *command_id*. Raises TransientError."""
-        asked = f"SELECT {_COLUMNS} FROM command WHERE id = ?"
-        return next(self._entries(asked, command_id), None)
+        found = self._entries("WHERE id = ?", command_id)
+        return found[0] if found else None
 
     def forgotten(self, command_id: str) -> bool:
         """Whether a signed command of that id may have been done so long ago that it is gone."""
-        try:
-            with self._lock:
-                row = self._base().execute("SELECT id FROM floor").fetchone()
-        except sqlite3.Error as error:
-            raise _trouble(self._path, error) from None
+        row = self._done(lambda base: base.execute("SELECT id FROM floor").fetchone())
         return row is not None and command_id <= row[0]
 
     def note(self, entry: Entry) -> None:
         """Keep *entry*; on return it survives a power cut. Raises TransientError."""
         values = tuple(getattr(entry, name) for name in _COLUMNS.split(", "))
-        try:
-            with self._lock, self._base() as base:
+
+        def insert(base: sqlite3.Connection) -> None:
+            with base:
                 base.execute(f"INSERT INTO command ({_COLUMNS}) VALUES ({_MARKS})", values)
                 if self._noted % FORGET_EVERY == 0:
                     _forget(base, entry.taken_ms)
-        except sqlite3.Error as error:
-            raise _trouble(self._path, error) from None
+
+        self._done(insert)
         self._noted += 1
 
     def finish(self, command_id: str, answer: bytes) -> None:
         """Keep how a command has ended, as `note` does."""
-        try:
-            with self._lock, self._base() as base:
+
+        def update(base: sqlite3.Connection) -> None:
+            with base:
                 base.execute("UPDATE command SET answer = ? WHERE id = ?", (answer, command_id))
-        except sqlite3.Error as error:
-            raise _trouble(self._path, error) from None
+
+        self._done(update)
 
     def unfinished(self) -> tuple[Entry, ...]:
         """Return the commands whose end nobody has noted, oldest first. Raises TransientError."""
-        asked = f"SELECT {_COLUMNS} FROM command WHERE answer IS NULL ORDER BY taken_ms, id"
-        return tuple(self._entries(asked))
+        return self._entries("WHERE answer IS NULL ORDER BY taken_ms, id")
 
     def close(self) -> None:
         """Let the file go."""
@@ -138,33 +152,44 @@ class Journal:
                 self._connection.close()
                 self._connection = None
 
+    def _done(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what *work* does with the file. Raises TransientError: the disk is in trouble."""
+        try:
+            with self._lock:
+                try:
+                    return work(self._base())
+                except sqlite3.DatabaseError as error:
+                    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BROKEN:
+                        raise
+                    log.error("command journal broken", path=str(self._path), detail=str(error))
+                    self._make_anew()
+                    return work(self._base())
+        except sqlite3.Error as error:
+            raise _trouble(self._path, error) from None
+
     def _base(self) -> sqlite3.Connection:
         if self._connection is None:
-            try:
-                self._connection = _opened(self._path)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError as error:
-                log.error("command journal broken", path=str(self._path), detail=str(error))
-                self._set_aside()
-                self._connection = _opened(self._path)
+            self._connection = _opened(self._path)
         return self._connection
 
-    def _set_aside(self) -> None:
+    def _make_anew(self) -> None:
+        """Set the file aside and begin another, that takes nothing signed before now."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         try:
             self._path.replace(self._path.with_name(f"{self._path.name}.broken"))
             for rest in ("-wal", "-shm"):
                 self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
         except OSError as error:
             raise sqlite3.OperationalError(str(error.strerror)) from None
+        with closing(_opened(self._path)) as base, base:
+            base.execute("INSERT INTO floor VALUES (1, ?)", (new_id(),))
 
-    def _entries(self, asked: str, *values: str) -> Iterator[Entry]:
-        try:
-            with self._lock:
-                rows = self._base().execute(asked, values).fetchall()
-        except sqlite3.Error as error:
-            raise _trouble(self._path, error) from None
-        yield from (Entry(*row) for row in rows)
+    def _entries(self, which: str, *values: str) -> tuple[Entry, ...]:
+        asked = f"SELECT {_COLUMNS} FROM command {which}"
+        rows = self._done(lambda base: base.execute(asked, values).fetchall())
+        return tuple(Entry(*row) for row in rows)
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -194,6 +219,7 @@ def _forget(base: sqlite3.Connection, now_ms: int) -> None:
         raised = "INSERT INTO floor VALUES (1, ?) ON CONFLICT DO UPDATE SET id = max(id, ?)"
         base.execute(raised, (floor, floor))
     base.execute(f"DELETE FROM command WHERE id IN ({_GONE})", bounds)
+    base.execute(_SHORTEN, (SHORT_BYTES, WHOLE_ANSWERS))
 
 
 def _trouble(path: Path, error: sqlite3.Error) -> TransientError:

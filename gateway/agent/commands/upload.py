@@ -3,7 +3,7 @@
 One PUT on one connection; no redirect is followed, nothing of the answer is read but its status.
 The address may carry a signature of whoever lends us the place: it is never said or logged.
 
-Sources: RFC 9110 section 9.3.4 (PUT), RFC 9112 (HTTP/1.1).
+Sources: RFC 9110 sections 9.3.4 (PUT) and 15.2 (interim answers), RFC 9112 (HTTP/1.1).
 """
 
 from __future__ import annotations
@@ -112,10 +112,16 @@ class Upload:
             )
             writer.write(head.encode("ascii") + content)
             await writer.drain()
-            line = await reader.readuntil(b"\r\n")
+            while (status := await _status(reader, target)) < 200:  # only announces the answer
+                while await reader.readuntil(b"\r\n") != b"\r\n":
+                    pass
+            return status
         finally:
             writer.transport.abort()
-        match = _STATUS.match(line)
-        if match is None:
-            raise TransientError(Reason.CORRUPT, f"{target.authority} does not speak HTTP")
-        return int(match[1])
+
+
+async def _status(reader: asyncio.StreamReader, target: Target) -> int:
+    match = _STATUS.match(await reader.readuntil(b"\r\n"))
+    if match is None:
+        raise TransientError(Reason.CORRUPT, f"{target.authority} does not speak HTTP")
+    return int(match[1])

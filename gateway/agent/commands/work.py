@@ -90,16 +90,17 @@ class Workshop:
         """Do *work* to its end, whichever it is."""
         entry = work.entry
         try:
-            reply = await self._outcome(work)
-        except asyncio.CancelledError:
-            if not work.admitted.command.outlives:
-                reply = self._answers.reply(entry.id, "cancelled", code="stopping")
-                self._keep(entry, reply)
-                self._tell_end(entry, work.address, reply)
-            raise
+            try:
+                reply = await self._outcome(work)
+            except asyncio.CancelledError:
+                if not work.admitted.command.outlives:
+                    reply = self._answers.reply(entry.id, "cancelled", code="stopping")
+                    self._keep(entry, reply)
+                    self._tell_end(entry, work.address, reply)
+                raise
+            await self.conclude(entry, work.address, reply)
         finally:
             self.hands.end(work.admitted)
-        await self.conclude(entry, work.address, reply)
 
     async def conclude(self, entry: Entry, address: Address, reply: Reply) -> None:
         """Keep *reply* as the end of *entry*, and say it."""

@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from gateway.agent.commands.desk import REFUSALS, WAITING
+from gateway.agent.commands.desk import REFUSALS, REPEATS, WAITING
+from gateway.agent.commands.journal import Journal
 from gateway.agent.commands.work import AT_ONCE
 from gateway.agent.inbox import Inbox
 from gateway.agent.trail import strange
+from gateway.model.errors import TransientError
+from gateway.model.reasons import Reason
 from gateway.mqtt.topics import Topics
 from gateway.mqtt.tree import COMMAND
 from gateway.ports import Letter
@@ -103,6 +106,54 @@ async def test_a_repeat_while_it_runs_is_told_so(tmp_path: Path) -> None:
         assert states == ["accepted", "running", "running"]
         assert (await at_work.final()).state == "succeeded"
         assert at_work.spade.dug == [9]
+
+
+async def test_a_repeat_whose_end_was_not_kept_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full at the end: it is neither done again nor said to be running for ever."""
+
+    def fails(*_: object) -> None:
+        raise TransientError(Reason.DISK_FULL, "full")
+
+    tree = envelope("dig", {"depth": 2})
+    async with office(tmp_path) as at_work:
+        monkeypatch.setattr(Journal, "finish", fails)
+        first = await at_work.ask(tree=tree)
+        monkeypatch.undo()
+        again = await at_work.ask(tree=tree)
+
+        assert first.state == "succeeded"
+        assert (again.state, again.code) == ("failed", "interrupted")
+        assert at_work.spade.dug == [2]
+
+
+async def test_repeats_are_bounded_too(tmp_path: Path) -> None:
+    """The same id a hundred times is not a hundred answers."""
+    tree = envelope("dig", {"depth": 2})
+    async with office(tmp_path, clock=FakeClock()) as at_work:
+        await at_work.ask(tree=tree)
+        said = []
+        for _ in range(2):
+            for _ in range(WAITING - 1):
+                at_work.deliver(letter(tree=tree))
+            at_work.deliver(letter(payload=b"{"))
+            while (state := (await at_work.final()).state) != "rejected":
+                said.append(state)
+
+        assert said.count("succeeded") == REPEATS
+
+
+async def test_who_signs_with_one_key_is_still_limited_by_name(tmp_path: Path) -> None:
+    """A centre has one key: whoever has used up his share leaves the others theirs."""
+    clock = FakeClock()
+    async with office(tmp_path, clock=clock, per_min=60, burst=2) as at_work:
+        for _ in range(2):
+            await at_work.ask("dig.signed", sig="good")
+        tired = await at_work.ask("dig.signed", sig="good")
+        other = await at_work.ask("dig.signed", sig="good", actor="op-18")
+
+        assert (tired.code, other.state) == ("rate_limited", "succeeded")
 
 
 async def test_what_takes_too_long_is_timed_out(tmp_path: Path) -> None:

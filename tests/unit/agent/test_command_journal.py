@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sqlite3
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,4 +186,46 @@ def test_others_cannot_read_the_file(tmp_path: Path, journal: Journal) -> None:
         os.umask(before)
 
     assert all(not path.stat().st_mode & 0o077 for path in tmp_path.glob("commands.db*"))
+    journal.close()
+
+
+def test_a_file_that_breaks_in_use_is_set_aside(tmp_path: Path) -> None:
+    """A page that the card has lost is found when it is read; what was signed before is spent."""
+    path = tmp_path / "commands.db"
+    journal = Journal(path)
+    for number in range(200):
+        journal.note(replace(ENTRY, id=f"n{number:03}", topic="t" * 900))
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[8192:] = os.urandom(len(content) - 8192)
+    path.write_bytes(content)
+    journal = Journal(path)
+    before = str(ULID())
+    for number in range(200):
+        journal.find(f"n{number:03}")
+    journal.note(ENTRY)
+
+    assert journal.find(ENTRY.id) == ENTRY
+    assert path.with_name("commands.db.broken").exists()
+    assert journal.forgotten(before)
+    assert not journal.forgotten(str(ULID.from_timestamp(time.time() + 1)))
+    journal.close()
+
+
+def test_what_came_of_old_commands_is_kept_in_a_word(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of long answers would fill a card."""
+    monkeypatch.setattr("gateway.agent.commands.journal.WHOLE_ANSWERS", FORGET_EVERY - 1)
+    answer = b'{"id":"x","st":"succeeded","res":{"steps":"%s"}}' % (b"a" * 4000)
+    for number in range(FORGET_EVERY + 1):
+        made = replace(ENTRY, id=f"n{number:03}", taken_ms=NOW_MS + number)
+        journal.note(made)
+        journal.finish(made.id, answer)
+
+    old, new = journal.find("n000"), journal.find(f"n{FORGET_EVERY:03}")
+    assert old is not None
+    assert new is not None
+    assert json.loads(old.answer or b"") == {"id": "x", "st": "succeeded", "res": {"kept": False}}
+    assert new.answer == answer
     journal.close()

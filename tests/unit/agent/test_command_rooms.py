@@ -9,7 +9,7 @@ import random
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,9 @@ def errand(told: list[Facts] | None = None) -> Errand:
 # --- uploads ---------------------------------------------------------------------------------
 
 
+SILENCE = b"(nothing)"
+
+
 class Shelf:
     """An HTTPS server that says *answer* to everything, and what it was sent."""
 
@@ -61,8 +64,11 @@ class Shelf:
         self.heads.append(head)
         size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         self.bodies.append(await reader.readexactly(size))
-        writer.write(self.answer)
-        await writer.drain()
+        with suppress(OSError):
+            if self.answer is SILENCE:
+                await reader.read()
+            writer.write(self.answer)
+            await writer.drain()
         writer.close()
 
 
@@ -104,6 +110,31 @@ async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
 
         assert await upload.put(f"https://localhost:{port}/", b"jpeg", "image/jpeg") == 307
         assert len(made.heads) == 1
+
+
+async def test_an_interim_answer_is_not_the_answer(tmp_path: Path) -> None:
+    """Some servers say that they go on before they say how it went."""
+    answer = (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 204 -\r\n\r\n"
+    )
+    async with shelf(tmp_path, answer) as (_, port, ca):
+        upload = Upload((f"localhost:{port}",), ca)
+
+        assert await upload.put(f"https://localhost:{port}/", b"jpeg", "image/jpeg") == 204
+
+
+async def test_a_host_that_says_nothing_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has our picture and keeps silent: after a while that is its answer."""
+    monkeypatch.setattr("gateway.agent.commands.upload.PUT_S", 0.5)
+    async with shelf(tmp_path, SILENCE) as (made, port, ca):
+        upload = Upload((f"localhost:{port}",), ca)
+        with pytest.raises(TransientError) as trouble:
+            await upload.put(f"https://localhost:{port}/", b"jpeg", "image/jpeg")
+
+        assert trouble.value.reason is Reason.TIMEOUT
+        assert made.bodies == [b"jpeg"]
 
 
 async def test_a_host_that_cannot_be_verified_gets_nothing(tmp_path: Path) -> None:

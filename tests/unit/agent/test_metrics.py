@@ -60,6 +60,7 @@ class Box:
                     Alarm("x", "2", True, "major", 0, Reason.TIMEOUT, parent="y"),
                 ),
                 outbox=lambda: BirthOutbox(pending=7),
+                decoder_deaths=lambda: 2,
             ),
             clock=self.clock,
         )
@@ -86,6 +87,7 @@ def test_prometheus_can_read_the_page() -> None:
     assert read["link_up"] == 1
     assert read["link_connects_total"] == 3
     assert read["outbox_pending"] == 7
+    assert read["decoder_deaths_total"] == 2
     assert read["alarms,TIMEOUT,false,major"] == 1
     assert read["alarms,TIMEOUT,true,major"] == 1
 

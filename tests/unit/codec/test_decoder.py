@@ -193,6 +193,7 @@ async def test_a_child_that_is_killed_is_replaced() -> None:
         await decoder.look("c01", "h264", GOOD, b"")
 
         assert pid_of(decoder) != pid
+        assert decoder.deaths == 1
 
 
 async def test_a_child_that_hangs_is_replaced_and_the_camera_left_alone_the_second_time() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import cv2
+import numpy as np
 import pytest
 
 from gateway.aio.clock import SystemClock
@@ -12,7 +14,7 @@ from gateway.codec.decoder import Decoder
 from gateway.codec.judge import Judge
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
-from tests.fixtures.hall import Hall
+from tests.fixtures.hall import Hall, Image
 
 WELL: frozenset[Reason] = frozenset()
 
@@ -80,13 +82,13 @@ async def test_a_black_picture_is_said_so_and_forgotten(decoder: Decoder) -> Non
 
 
 async def test_a_frozen_picture_is_said_so(decoder: Decoder) -> None:
-    """Four looks at the very same picture; a sensor is never so quiet."""
+    """Three looks at the very same picture, a minute; a sensor is never so quiet."""
     camera = await settled(decoder)
     camera.hall.image()
     same = camera.hall.number
 
     said = []
-    for _ in range(4):
+    for _ in range(3):
         camera.hall.number = same
         said += await camera.looks(1)
 
@@ -140,3 +142,78 @@ async def test_a_crowd_that_hides_half_the_hall_for_a_moment_is_none(decoder: De
     said += await camera.looks(3)
 
     assert set(said) == {WELL}
+
+
+async def test_a_still_hall_at_night_is_alive_for_an_hour(decoder: Decoder) -> None:
+    """Nobody is there and little light; what moves is the sensor's noise alone."""
+    camera = Camera(decoder, Hall(people=0, light=0.15, noise=1.0))
+
+    assert set(await camera.looks(120)) == {WELL}
+
+
+async def test_the_morning_after_a_noisy_night_is_not_blurred(decoder: Decoder) -> None:
+    """Noise is no detail: that it has gone is no loss."""
+    camera = await settled(decoder)
+    camera.hall.light, camera.hall.noise = 0.3, 12.0
+    night = await camera.looks(30)
+    camera.hall.light, camera.hall.noise = 1.0, 3.0
+
+    assert {*night, *await camera.looks(5)} == {WELL}
+
+
+class NightHall(Hall):
+    """A hall in which two lamps are left on."""
+
+    def image(self) -> Image:
+        """Return the next picture."""
+        image = super().image()
+        cv2.rectangle(image, (300, 120), (340, 140), (60, 255, 60), -1)
+        cv2.circle(image, (120, 90), 40, (200, 220, 220), -1)
+        return image
+
+
+async def test_a_dark_hall_with_its_lamps_is_not_black(decoder: Decoder) -> None:
+    """The doors are closed, the light is off: nothing is wrong. Without the lamps it is black."""
+    camera = await settled(decoder)
+    camera.hall = NightHall(people=0, light=0.04, noise=4.0)
+    assert set(await camera.looks(5)) == {WELL}
+    camera.hall = Hall(people=0, light=0.0, noise=15.0)
+    assert (await camera.looks(3))[-1] == only(Reason.PICTURE_BLACK)
+
+
+class PaleHall(Hall):
+    """A hall of nearly no colour, a little more and a little less of it each time."""
+
+    def image(self) -> Image:
+        """Return the next picture."""
+        image = super().image().astype(np.float32)
+        grey = image.mean(axis=2, keepdims=True)
+        strength = 0.19 if self.number % 2 else 0.14
+        return np.clip(grey + (image - grey) * strength, 0, 255).astype(np.uint8)
+
+
+async def test_a_pale_hall_is_not_learnt_anew_each_time(decoder: Decoder) -> None:
+    """It is about as grey as an infrared picture, and a turned camera is seen all the same."""
+    camera = await settled(decoder, PaleHall())
+    camera.hall.turned = 120
+
+    assert (await camera.looks(3))[-1] == only(Reason.PICTURE_MOVED)
+
+
+async def test_a_camera_that_goes_from_view_to_view_is_meant_to(decoder: Decoder) -> None:
+    """Three times it comes back; then nobody is told any more, until a day has passed."""
+    camera = await settled(decoder)
+    said = []
+    for turned in (300, 0) * 6:
+        camera.hall.turned = turned
+        said += await camera.looks(3)
+
+    assert said.count(only(Reason.PICTURE_MOVED)) == 3 * 2
+    assert set(said[18:]) == {WELL}
+
+
+async def test_pictures_that_cannot_be_decoded_are_said_so() -> None:
+    """Three in a row; a good one and another end it."""
+    judge = Judge()
+
+    assert [judge.miss(), judge.miss(), judge.miss()] == [WELL, WELL, only(Reason.CORRUPT)]

@@ -115,6 +115,15 @@ def test_a_well_card_is_tried_every_ten_minutes_only(tmp_path: Path) -> None:
     assert [trial.error(EVERY_S - 1), trial.error(EVERY_S)] == ["", "EISDIR"]
 
 
+def test_a_card_that_is_suspected_is_tried_at_once(tmp_path: Path) -> None:
+    """Hardly any room is left: whether it is full is not found out ten minutes later."""
+    trial = TrialWrite(tmp_path)
+    trial.error(0.0)
+    (tmp_path / ".trial").symlink_to("/dev/full")
+
+    assert trial.error(1.0, suspected=True) == "ENOSPC"
+
+
 @pytest.mark.parametrize(
     ("state", "status", "clock"),
     [
