@@ -7,9 +7,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from aiohttp import ClientSession
@@ -53,9 +54,14 @@ async def all_gone(pids: set[int]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a killed demo cannot remove stays in the test's own folder."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+def temp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What a killed demo cannot remove goes with the test's own folder.
+
+    Its path is short: Chromium puts a socket below it, whose name has room for 107 bytes.
+    """
+    with TemporaryDirectory(prefix="demo-") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
 
 
 @asynccontextmanager
@@ -100,7 +106,7 @@ async def test_every_camera_plays_in_the_browser() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-async def test_nothing_is_left_running(number: signal.Signals, tmp_path: Path) -> None:
+async def test_nothing_is_left_running(number: signal.Signals, temp: Path) -> None:
     """Told to end it ends its children and leaves with 0; killed, they go by themselves."""
     async with demo() as process:
         assert "http://127.0.0.1:" in await welcome(process)
@@ -113,7 +119,7 @@ async def test_nothing_is_left_running(number: signal.Signals, tmp_path: Path) -
         await all_gone(pids)
     killed = number == signal.SIGKILL
     assert process.returncode == (-9 if killed else 0)
-    assert killed or not folders(tmp_path)
+    assert killed or not folders(temp)
 
 
 async def test_a_part_that_dies_ends_the_demo() -> None:
