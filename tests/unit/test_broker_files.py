@@ -31,7 +31,7 @@ def test_the_readme_installs_every_file_that_the_broker_reads() -> None:
     """Certificates, keys, revocation lists and access lists, where the configuration has them."""
     read = set(re.findall(r"^\w+file (/etc/mosquitto/\S+)$", BROKER, re.MULTILINE))
     read |= set(re.findall(r"^acl_file (/etc/mosquitto/\S+)$", BROKER, re.MULTILINE))
-    installed = {path for path in re.findall(r"/etc/mosquitto/tls/[\w.-]+", README)}
+    installed = set(re.findall(r"/etc/mosquitto/tls/[\w.-]+", README))
     installed |= {
         f"/etc/mosquitto/{name}" for name in re.findall(r"config/broker/(acl\S*)", README)
     }
