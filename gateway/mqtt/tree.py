@@ -85,7 +85,12 @@ INVENTORY = {
 }
 """Section -> its row: each is another kind of payload."""
 
-CONTACTS = Channel("up/inv/contacts", "inv.contacts/1", "on request; only where opted in")
+CONTACTS = Channel(
+    "up/inv/contacts",
+    "inv.contacts/1",
+    "on request; only where opted in",
+    expiry_s=300,  # personal: does not wait at the broker for a reader who is away
+)
 INVENTORY_LOG = Channel("up/inv/log", "inv.log/1", "one record for each change", path="outbox")
 CONFIG_REPORTED = Channel(
     "up/config/reported", "config.reported/1", "each step of a configuration", retain=True
@@ -111,7 +116,7 @@ BROADCAST = Channel(
     "ctl/v1/bcast/{group}", "bcast/1", "to all, or to prov-NN: rebirth", expiry_s=300
 )
 SCHEMA = Channel(
-    "ctl/v1/schema/{name}/{ver}", "schema/1", "the JSON Schema of a payload", retain=True
+    "ctl/v1/schema/{name}/{ver}", "schema/1", "a JSON Schema, if the centre says it", retain=True
 )
 
 CHANNELS = (
