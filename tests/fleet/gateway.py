@@ -52,7 +52,8 @@ from gateway.mqtt.wire_command import Reply, asked, read_tree, reply
 from gateway.mqtt.wire_rtc import from_gateway, read_viewer
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo
 from gateway.ports import Clock, Letter, Publication
-from tests.fleet.scene import MACHINE, NETWORK, SDP, Pace, Scene, host, site_tree
+from tests.fixtures.reports import MACHINE, SITE
+from tests.fleet.scene import NETWORK, SDP, Pace, Scene, site_tree
 
 _RELAY = RelaySample(2, 1, 4096.0)
 _ABILITIES = Abilities(rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=32))
@@ -170,7 +171,7 @@ class SimulatedGateway:
             snapshots=lambda: self._scene.snapshots(clock.now()),
             relay=lambda: _RELAY,
             link=lambda: self.link.sample,
-            host=host,
+            host=lambda: SITE.host,
             bus=self.link,
             clock=clock,
             standing=lambda: Standing(

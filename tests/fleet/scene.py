@@ -1,4 +1,4 @@
-"""What a simulated gateway pretends to see: cameras, their pictures' figures, a machine."""
+"""What a simulated gateway pretends to see: its site, and cameras with their figures."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import random
 from dataclasses import dataclass, replace
 
 from gateway.model.config import SiteConfig
-from gateway.model.health import CameraSnapshot, HostSample, Machine
+from gateway.model.health import CameraSnapshot
 from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 
 NETWORK = "10.24.8.0/24"
-MACHINE = Machine("1.4.2", "Debian 12", "aarch64", "Raspberry Pi 5", "6f1c9e0a", "b827eb")
 SDP = "v=0\r\n" + "a=candidate:1 1 udp 2130706431 10.24.8.7 50000 typ host\r\n" * 60
 """As long as an answer is: 3.4 kB."""
 
@@ -134,24 +133,4 @@ def _camera(name: str, now_s: float) -> CameraSnapshot:
         width=1920,
         height=1080,
         gop_s=2.0,
-    )
-
-
-def host() -> HostSample:
-    """Return how the machine would fare."""
-    return HostSample(
-        uptime_s=864_321.0,
-        cpu_percent=41.5,
-        load=(1.2, 1.1, 0.9),
-        temperature_c=61.2,
-        throttled=0,
-        memory_percent=63.1,
-        rss_mib=112.0,
-        disk_percent=44.0,
-        disk_read_only=False,
-        clock_source="ntp",
-        clock_offset_ms=-12,
-        interface="eth0",
-        sent_kbps=5120.0,
-        received_kbps=48_000.0,
     )
