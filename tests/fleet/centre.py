@@ -26,7 +26,8 @@ from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.link import Link
 from gateway.mqtt.topics import CENTRE_INBOX, Topics, parse, publication
-from gateway.mqtt.wire import PLAIN, Stamp, read, seal
+from gateway.mqtt.tree import PLAIN
+from gateway.mqtt.wire import Stamp, read, seal
 from gateway.mqtt.wire_config import Confirm, seal_confirm
 from gateway.mqtt.wire_rtc import from_viewer
 from gateway.ports import Letter, Publication
@@ -139,7 +140,8 @@ class FakeCentre:
             return
         self.asked += 1
         key = SessionKey("v-fleet", f"session-{number:06d}")
-        for at, said in enumerate((Offer(key, "c01", SDP), Bye(key, "viewer"))):
+        words: tuple[Offer, Bye] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
+        for at, said in enumerate(words):
             sealed = from_viewer(Stamp(0, 1, at), said)
             self._post(publication(tree.VIEWER_SAYS, own.viewer_says(key), sealed))
 

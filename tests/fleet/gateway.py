@@ -243,7 +243,8 @@ class SimulatedGateway:
         if gone:
             self._alarms[key] = alarm
         self.link.post(self._alarm(alarm))
-        facts = {"key": key, "act": "raise" if gone else "clear", "alarm": alarm.id}
+        facts: dict[str, object] = {"key": key, "act": "raise" if gone else "clear"}
+        facts["alarm"] = alarm.id
         facts |= {"cause": alarm.cause.value, "sev": alarm.severity, "since": alarm.since_ms}
         self.outbox.record(Event("alarm", facts))
 
