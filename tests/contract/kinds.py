@@ -120,6 +120,9 @@ KINDS: Mapping[str, Kind] = {
         },
     ),
     "cert.renewed": Kind("ours was replaced", {}, {"serial": _TEXT, "ends": _TEXT}),
+    "cert.refused": Kind(
+        "replaced files with which the broker does not let us in", {"why": _TEXT, "detail": _TEXT}
+    ),
     "publication.refused": Kind("the broker does not take it", {"topic": _TEXT, "why": _TEXT}),
     "letter.strange": Kind("somebody wrote to nobody here", {"topic": _TEXT, "count": _COUNT}),
     GAP: Kind(

@@ -132,7 +132,12 @@ class SimulatedGateway:
             ),
             disk=KeptConfig(folder),
             hands=Hands(
-                self._apply, _nowhere, self._scene.working, _proven, lambda: self.link.connected
+                self._apply,
+                _nowhere,
+                self._scene.working,
+                _proven,
+                lambda: self.link.connected,
+                settings.remote.connect_s,
             ),
             voice=self._voice,
             events=self.outbox,
