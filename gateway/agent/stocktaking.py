@@ -154,7 +154,7 @@ class Stocktaking:
 
     def _section(self, name: str) -> Publication:
         sealed = wire_inventory.section(self._epochs.stamp(), self._taken.editions[name])
-        return publication(tree.INVENTORY, self._topics.inventory(name), sealed)
+        return publication(tree.INVENTORY[name], self._topics.inventory(name), sealed)
 
     def _tell_contacts(self) -> None:
         """Post the contacts, read this moment; they are not in what we remember."""

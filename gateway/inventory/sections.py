@@ -93,7 +93,7 @@ def take(sources: Sources, now_ms: int) -> Stock:
                 )
                 for each in survey.nodes
             ),
-            links=tuple(_links(survey, cameras, declared, configured)),
+            links=tuple(_links(survey, cameras, declared)),
         ),
         ioc=tuple(
             SystemStock(each.name, "survey", declared.time_ms, each.functions, each.data_managed)
@@ -192,16 +192,18 @@ def _hosts(site: SiteConfig, cameras: Sequence[CameraStock]) -> Mapping[str, str
     return {device: hosts.pop() if len(hosts) == 1 else None for device, hosts in found.items()}
 
 
-def _links(
-    survey: Survey, cameras: Sequence[CameraStock], declared: Says, configured: Says
-) -> Iterator[LinkStock]:
-    """Yield what is declared, and for cameras that nobody has drawn what follows from `nvr`."""
+def _links(survey: Survey, cameras: Sequence[CameraStock], declared: Says) -> Iterator[LinkStock]:
+    """Yield what is declared, and for cameras that nobody has drawn what follows from `nvr`.
+
+    Who says the one says the other.
+    """
     drawn = {end for link in survey.links for end in link}
     for link in survey.links:
         yield LinkStock(link, "survey", declared.time_ms)
     for camera in cameras:
         if camera.nvr is not None and camera.id not in drawn:
-            yield LinkStock((camera.id, camera.nvr.value), "config", configured.time_ms)
+            nvr = camera.nvr
+            yield LinkStock((camera.id, nvr.value), nvr.origin, nvr.time_ms)
 
 
 def _part(kind: type[Part], given: Document | Machine, says: Says) -> Part:

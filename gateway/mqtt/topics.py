@@ -168,7 +168,7 @@ class Topics:
         return self._full(ALARM.name.format(key=key))
 
     def inventory(self, section: str) -> str:
-        return self._full(INVENTORY.name.format(section=section))
+        return self._full(INVENTORY[section].name)
 
     def log(self, stream: str) -> str:
         return self._full(LOG.name.format(stream=stream))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.model.inventory import SECTIONS
+
 ROOT = "cgw/v1"
 """Of what belongs to one gateway. A breaking change becomes ``cgw/v2`` beside it."""
 
@@ -49,7 +51,7 @@ class Channel:
 
 
 PRESENCE = Channel("up/presence", "presence/1", "birth, will, clean shutdown", retain=True)
-BIRTH = Channel("up/birth", "birth/1", "each connect; the list of cameras changes", retain=True)
+BIRTH = Channel("up/birth", "birth/1", "each connect; its cameras or digests change", retain=True)
 SITE_HEALTH = Channel(
     "up/health/site", "health.site/1", "every 60 s", retain=True, expiry_s=180, path="conflated"
 )
@@ -71,10 +73,24 @@ ALARM = Channel(
     path="conflated",
 )
 EVENT = Channel("up/event", "event/1", "every transition, audit record and gap", path="outbox")
-INVENTORY = Channel(
-    "up/inv/{section}", "inv/1", "on change; on request", retain=True, path="conflated"
+INVENTORY = {
+    section: Channel(
+        f"up/inv/{section}",
+        f"inv.{section}/1",
+        "once per start; on change; on request",
+        retain=True,
+        path="conflated",
+    )
+    for section in SECTIONS
+}
+"""Section -> its row: each is another kind of payload."""
+
+CONTACTS = Channel(
+    "up/inv/contacts",
+    "inv.contacts/1",
+    "on request; only where opted in",
+    expiry_s=300,  # personal: does not wait at the broker for a reader who is away
 )
-CONTACTS = Channel("up/inv/contacts", "inv.contacts/1", "on request; only where opted in")
 INVENTORY_LOG = Channel("up/inv/log", "inv.log/1", "one record for each change", path="outbox")
 CONFIG_REPORTED = Channel(
     "up/config/reported", "config.reported/1", "each step of a configuration", retain=True
@@ -83,7 +99,7 @@ REPLY = Channel("up/rsp/{requester}/{cid}", "rsp/1", "accepted, running, final",
 LOG = Channel("up/log/{stream}", "log/1", "while a log is being followed", expiry_s=30, qos=0)
 ECHO = Channel("up/echo", "echo/1", "every 90 s, to ourselves", expiry_s=30)
 GATEWAY_SAYS = Channel(
-    "up/rtc/{viewer}/{sid}", "rtc/1", "answer, cand, error, bye, stats", expiry_s=15
+    "up/rtc/{viewer}/{sid}", "rtc.gateway/1", "answer, cand, error, bye, stats", expiry_s=15
 )
 
 CONFIG_DESIRED = Channel(
@@ -91,14 +107,16 @@ CONFIG_DESIRED = Channel(
 )
 CONFIG_CONFIRM = Channel("dn/config/confirm", "config.confirm/1", "confirm, cancel or extend")
 COMMAND = Channel("dn/cmd/{name}", "cmd/1", "a command; expires when it says", journalled=True)
-VIEWER_SAYS = Channel("dn/rtc/{viewer}/{sid}", "rtc/1", "offer, cand, extend, bye", expiry_s=15)
+VIEWER_SAYS = Channel(
+    "dn/rtc/{viewer}/{sid}", "rtc.viewer/1", "offer, cand, extend, bye", expiry_s=15
+)
 
 CENTRE_STATE = Channel("ctl/v1/state", "centre/1", "birth and will of the centre", retain=True)
 BROADCAST = Channel(
     "ctl/v1/bcast/{group}", "bcast/1", "to all, or to prov-NN: rebirth", expiry_s=300
 )
 SCHEMA = Channel(
-    "ctl/v1/schema/{name}/{ver}", "schema/1", "the JSON Schema of a payload", retain=True
+    "ctl/v1/schema/{name}/{ver}", "schema/1", "a JSON Schema, if the centre says it", retain=True
 )
 
 CHANNELS = (
@@ -111,7 +129,7 @@ CHANNELS = (
     EVENT,
     CONTACTS,
     INVENTORY_LOG,
-    INVENTORY,  # behind those it would otherwise swallow
+    *INVENTORY.values(),
     CONFIG_REPORTED,
     REPLY,
     LOG,
@@ -135,7 +153,6 @@ LEVELS = {
     "viewer": r"v-[a-z0-9-]{1,40}",
     "sid": r"[A-Za-z0-9-]{8,64}",
     "key": r"[a-z0-9.-]{1,64}",
-    "section": r"site|nvr|cams|net|ioc",
     "requester": r"[a-z0-9-]{1,40}",
     "cid": r"[A-Za-z0-9-]{1,64}",
     "stream": r"[a-z0-9-]{1,40}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -20,7 +20,10 @@ class InventoryChange(WireDocument):
         at: Place within the section, as JSON pointer; items are named by their id.
         old: Left out: it was not there.
         new: Left out: it is no longer there.
+        time_ms: When it was noticed.
         more: Too many to tell one by one: so many, and `old` and `new` are the sections' ``sha``.
+
+    The rest as in `gateway.mqtt.wire_event.Happened`: on the wire a change is an event.
     """
 
     section: Annotated[Section, Field(alias="sec")]
@@ -32,6 +35,10 @@ class InventoryChange(WireDocument):
     time_ms: Annotated[Count | None, Field(alias="t")] = None
     more: Count | None = None
     id: Word | None = None
+    kind: Annotated[Literal["inventory"] | None, Field(alias="type")] = None
+    mono_s: Annotated[float | None, Field(alias="mono", ge=0)] = None
+    late: bool | None = None
+    first_time_ms: Annotated[Count | None, Field(alias="t0")] = None
     epoch: Annotated[Count | None, Field(alias="ep")] = None
     number: Annotated[Count | None, Field(alias="n")] = None
 

@@ -171,8 +171,9 @@ class WireSystem(_Row):
 
 
 class WireContact(WireDocument):
-    """Whom to call."""
+    """Whom to call; only people know that."""
 
+    origin: Annotated[Literal["survey"], Field(alias="src")] = "survey"
     name: Word
     unit: Word | None = None
     position: Word | None = None

@@ -1,7 +1,7 @@
 """The AsyncAPI 3.0 document: the topic tree with its payloads, from the gateway's view.
 
-The MQTT binding knows QoS and retain only; what else a row says stands in extensions, ``x-``.
-Source: AsyncAPI 3.0.0; MQTT bindings 0.2.0.
+The MQTT binding knows QoS, retain and expiry; what else a row says stands in extensions, ``x-``.
+Sources: AsyncAPI 3.0.0, "Multi Format Schema Object"; MQTT bindings 0.2.0.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.mqtt import tree
+from gateway.mqtt import link, link_client, tree
 from gateway.mqtt.tree import CHANNELS, CONTROL, LEVELS, PLAIN, ROOT, Channel
 from tests.contract.schemas import file_of
+
+SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
+"""AsyncAPI's own schemas know less than draft 2020-12, in which ours are written."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -37,9 +40,9 @@ def document() -> dict[str, Any]:
                     "mqtt": {
                         "clientId": "{gw}",
                         "cleanSession": False,
-                        "keepAlive": 20,
-                        "sessionExpiryInterval": 3600,
-                        "maximumPacketSize": 67584,
+                        "keepAlive": int(link.KEEPALIVE_S),
+                        "sessionExpiryInterval": link_client.SESSION_EXPIRY_S,
+                        "maximumPacketSize": link_client.PACKET_BYTES,
                         "lastWill": {
                             "topic": f"{ROOT}/{{prov}}/{{gw}}/{tree.PRESENCE.name}",
                             "qos": 1,
@@ -89,13 +92,9 @@ def _operation(channel: Channel) -> dict[str, Any]:
         "action": "send" if channel.name.startswith("up/") else "receive",
         "channel": {"$ref": f"#/channels/{_id(channel)}"},
         "summary": channel.when,
-        "bindings": {
-            "mqtt": {"qos": channel.qos, "retain": channel.retain, "bindingVersion": "0.2.0"}
-        },
+        "bindings": {"mqtt": _binding(channel)},
         "x-path": channel.path,
     }
-    if channel.expiry_s is not None:
-        made["x-message-expiry-s"] = channel.expiry_s
     if channel.journalled:
         made["x-acknowledged"] = "once it is on the gateway's disk"
     if channel is tree.COMMAND:
@@ -119,8 +118,16 @@ def _message(channel: Channel) -> dict[str, Any]:
     if channel is tree.SCHEMA:
         made["payload"] = {"type": "object"}
     else:
-        made["payload"] = {"$ref": f"./schemas/{file_of(channel.schema)}"}
+        schema = {"$ref": f"./schemas/{file_of(channel.schema)}"}
+        made["payload"] = {"schemaFormat": SCHEMA_FORMAT, "schema": schema}
     return made
+
+
+def _binding(channel: Channel) -> dict[str, Any]:
+    made: dict[str, Any] = {"qos": channel.qos, "retain": channel.retain}
+    if channel.expiry_s is not None:
+        made["messageExpiryInterval"] = channel.expiry_s
+    return {**made, "bindingVersion": "0.2.0"}
 
 
 def _parameter(name: str) -> dict[str, Any]:

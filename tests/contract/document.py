@@ -22,6 +22,7 @@ from gateway.mqtt import (
     wire_health,
 )
 from gateway.mqtt.tree import CHANNELS, LEVELS
+from tests.contract import kinds
 from tests.contract.examples import text_of
 from tests.contract.schemas import ARGS, file_of
 
@@ -112,5 +113,7 @@ _PARTS: Mapping[str, Callable[[], str]] = {
     "levels": _levels,
     "commands": _commands,
     "site_keys": _site_keys,
+    "kinds": kinds.table,
+    "consumer": lambda: (HERE / "consumer.py").read_text(encoding="utf-8").strip(),
     "sizing": lambda: (HERE / "sizing.md").read_text(encoding="utf-8").strip(),
 }

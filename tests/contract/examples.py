@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -29,7 +30,14 @@ from gateway.model.signalling import (
     RemoteCandidate,
     SessionStats,
 )
-from gateway.mqtt import wire_event, wire_health, wire_inventory, wire_inventory_log, wire_site
+from gateway.mqtt import (
+    tree,
+    wire_event,
+    wire_health,
+    wire_inventory,
+    wire_inventory_log,
+    wire_site,
+)
 from gateway.mqtt.tree import COMPRESSED, PLAIN
 from gateway.mqtt.wire import seal
 from gateway.mqtt.wire_alarm import alarm
@@ -62,10 +70,18 @@ ALARM = Alarm(
     cause=Reason.TIMEOUT,
     arguments={"cam": "c07"},
 )
+RAISED = {
+    "key": ALARM.key,
+    "act": "raise",
+    "alarm": ALARM.id,
+    "cause": ALARM.cause.value,
+    "sev": ALARM.severity,
+    "since": ALARM.since_ms,
+}
 
 
-def _event(kind: str, facts: Mapping[str, Any]) -> Sealed:
-    return wire_event.send(wire_event.write(Event(kind, facts), MARK), late=False, shift_ms=0)
+def _event(kind: str, facts: Mapping[str, Any], mark: wire_event.Mark = MARK) -> Sealed:
+    return wire_event.send(wire_event.write(Event(kind, facts), mark), late=False, shift_ms=0)
 
 
 def _command(**more: Any) -> Sealed:
@@ -74,13 +90,13 @@ def _command(**more: Any) -> Sealed:
 
 def _contacts() -> Sealed:
     person = ContactConfig(name="Nguyễn Văn A", phone="0222 000 0001", role="technical")
-    tree = wire_inventory.contacts_tree(Contacts(contacts=(person,)))
-    return wire_inventory.section(STAMP, wire_inventory.Edition(1, stock_digest(tree), tree))
+    held = wire_inventory.contacts_tree(Contacts(contacts=(person,)))
+    return wire_inventory.section(STAMP, wire_inventory.Edition(1, stock_digest(held), held))
 
 
 def _section(name: str) -> Sealed:
-    tree = wire_inventory.trees(take(sources(), STAMP.time_ms))[name]
-    return wire_inventory.section(STAMP, wire_inventory.Edition(9, stock_digest(tree), tree))
+    held = wire_inventory.trees(take(sources(), STAMP.time_ms))[name]
+    return wire_inventory.section(STAMP, wire_inventory.Edition(9, stock_digest(held), held))
 
 
 DESIRED = {
@@ -117,7 +133,7 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
     "cameras": ("health.cams/1", wire_health.cameras_health(STAMP, (CAMERA, TROUBLED))),
     "state": ("cam.state/1", wire_health.camera_state(STAMP, TROUBLED)),
     "alarm": ("alarm/1", alarm(STAMP, ALARM)),
-    "event": ("event/1", _event("alarm", {"key": "cam.c07.down", "act": "raise"})),
+    "event": ("event/1", _event("alarm", RAISED)),
     "gap": (
         "event/1",
         _event(
@@ -125,7 +141,7 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
             {"from_n": 4100, "to_n": 4388, "count": 289, "class": "info", "why": "size_limit"},
         ),
     ),
-    "inventory": ("inv/1", _section("nvr")),
+    **{f"inv.{each}": (f"inv.{each}/1", _section(each)) for each in tree.INVENTORY},
     "contacts": ("inv.contacts/1", _contacts()),
     "change": (
         "inv.log/1",
@@ -134,6 +150,7 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
             wire_inventory_log.change(
                 Change("cams", 9, "/cams/c07/fw", "V5.7.1", "V5.7.3", "observed", STAMP.time_ms)
             ),
+            replace(MARK, id=f"{ULID[:-1]}S", number=MARK.number + 1),
         ),
     ),
     "echo": ("echo/1", wire_site.echo(STAMP)),
@@ -211,24 +228,24 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
     "rebirth": ("bcast/1", seal({"id": ULID, "op": "rebirth", "spread_s": 300})),
     "centre": ("centre/1", seal({"online": True, "ep": 88, "t": STAMP.time_ms})),
     "offer": (
-        "rtc/1",
+        "rtc.viewer/1",
         from_viewer(STAMP, Offer(KEY, "c07", "v=0...", "sub", (TURN,), lasts_s=600.0)),
     ),
     "viewer's candidates": (
-        "rtc/1",
+        "rtc.viewer/1",
         from_viewer(
             STAMP, Candidates(KEY, (RemoteCandidate("candidate:...", "0"), RemoteCandidate(None)))
         ),
     ),
-    "extend": ("rtc/1", from_viewer(STAMP, Extend(KEY, 600.0))),
-    "viewer's bye": ("rtc/1", from_viewer(STAMP, Bye(KEY, "viewer"))),
-    "answer": ("rtc/1", from_gateway(STAMP, Answer(KEY, "v=0..."))),
+    "extend": ("rtc.viewer/1", from_viewer(STAMP, Extend(KEY, 600.0))),
+    "viewer's bye": ("rtc.viewer/1", from_viewer(STAMP, Bye(KEY, "viewer"))),
+    "answer": ("rtc.gateway/1", from_gateway(STAMP, Answer(KEY, "v=0..."))),
     "error": (
-        "rtc/1",
+        "rtc.gateway/1",
         from_gateway(STAMP, Refusal(KEY, 486, Reason.OVERLOADED, "16 watch already")),
     ),
-    "bye": ("rtc/1", from_gateway(STAMP, Bye(KEY, "stopping"))),
-    "stats": ("rtc/1", from_gateway(STAMP, SessionStats(KEY, 2048.5, 0.5, 38.0, 3))),
+    "bye": ("rtc.gateway/1", from_gateway(STAMP, Bye(KEY, "stopping"))),
+    "stats": ("rtc.gateway/1", from_gateway(STAMP, SessionStats(KEY, 2048.5, 0.5, 38.0, 3))),
 }
 """Name -> schema, and content type with payload."""
 

@@ -3,9 +3,9 @@
     scripts/fleet --gateways 1000 --cameras 32 [--seconds 120] [--json]
 
 All connect within a minute, then say what gateways say; a fake centre hears all of it, asks for
-viewings and commands, asks for all births at once, and then the broker is restarted. Loopback
-only; ends by itself. Prints what was measured; exit code 1 if anything was lost, out of order or
-against its schema.
+viewings and commands, configures some, asks for all births at once and for the inventory that it
+has lost, and then the broker is restarted. Loopback only; ends by itself. Prints what was measured;
+exit code 1 if anything was lost, out of order, of a stranger or against its schema.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ import sys
 from typing import Any
 
 from tests.fleet.country import Country, run
-from tests.fleet.gateway import Pace
+from tests.fleet.scene import Pace
+
+WRONG = (
+    "events_missing",
+    "events_holes",
+    "out_of_order",
+    "invalid",
+    "strangers",
+    "inventory_stale",
+)
+"""Of the verdict, what must be nothing."""
 
 
 def main() -> None:
@@ -31,6 +41,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="of the steady phase")
     parser.add_argument("--pace", type=float, default=60.0, help="seconds between health reports")
     parser.add_argument("--events", type=float, default=5.0, help="per gateway and hour")
+    parser.add_argument("--configs", type=int, default=100, help="gateways that are configured")
     parser.add_argument("--spread", type=float, default=60.0, help="seconds to connect and rebirth")
     parser.add_argument("--json", action="store_true", help="one object at the end")
     asked = parser.parse_args()
@@ -39,6 +50,7 @@ def main() -> None:
         cameras=asked.cameras,
         herds=asked.herds,
         seconds=asked.seconds,
+        configs=asked.configs,
         pace=Pace(health_s=asked.pace, events_per_hour=asked.events, spread_s=asked.spread),
     )
 
@@ -51,9 +63,7 @@ def main() -> None:
     if asked.json:
         sys.stdout.write(f"{json.dumps(result, ensure_ascii=False)}\n")
     verdict = result["verdict"]
-    raise SystemExit(
-        bool(verdict["events_missing"] or verdict["out_of_order"] or verdict["invalid"])
-    )
+    raise SystemExit(any(verdict[wrong] for wrong in WRONG))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
-"""A fake centre: hears everything, checks order and loss, asks for things, counts."""
+"""A fake centre: hears everything, does what a centre does, and counts what is wrong.
+
+It believes only gateways of its register, ignores late wills, knows records again by their id and
+finds those that are missing, holds the inventory by its digests, signs configurations and confirms
+them, says that it is there, and asks for viewings, commands and births.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,20 +17,26 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from ulid import ULID
 
+from gateway.agent.signing import SigningKey, digest, sign
 from gateway.aio.clock import SystemClock
 from gateway.aio.supervise import supervise
 from gateway.model.signalling import Bye, Offer, SessionKey
 from gateway.mqtt import tree
 from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.link import Link
 from gateway.mqtt.topics import CENTRE_INBOX, Topics, parse, publication
-from gateway.mqtt.wire import PLAIN, Stamp, read, seal
+from gateway.mqtt.tree import PLAIN
+from gateway.mqtt.wire import Stamp, read, seal
+from gateway.mqtt.wire_config import Confirm, seal_confirm
 from gateway.mqtt.wire_rtc import from_viewer
-from gateway.ports import Letter
+from gateway.ports import Letter, Publication
 from tests.contract.schemas import schemas
-from tests.fleet.gateway import SDP
+from tests.fleet.ledger import Ledger
+from tests.fleet.scene import SDP
 
 EXPIRY_S = 15
+ROLLBACK_S = 300
 
 
 @dataclass
@@ -46,29 +57,42 @@ class Heard:
 class FakeCentre:
     """The national centre as one client of the broker.
 
+    Args:
+        register: The gateways that there are, each as ``{prov}/{gw}``.
+        key: Signs configurations.
+
     Attributes:
         heard: See `Heard`; taken with `take`.
         online: Gateway -> epoch of its newest presence.
         births: Gateway -> how often it has told its birth.
-        events: Gateway -> numbers of its events, each once.
-        again: Events that came more than once.
+        ledger: Events and changes.
+        configured: Gateway -> version and state of its configuration.
         disorder: Messages of one topic and epoch that came behind a later one.
-        invalid: What did not fit its schema: one in a hundred messages is looked at.
+        strangers: Messages of gateways that are in no register, or on no known topic.
+        invalid: What did not fit its schema: one in a hundred messages is looked at, and the first
+            of each kind.
         answered: Replies and answers to what was asked.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, register: Iterable[str], key: SigningKey) -> None:
         self.link: Link | None = None
         self.up = asyncio.Event()
         self.heard = Heard()
         self.online: dict[str, int] = {}
         self.births: Counter[str] = Counter()
-        self.events: dict[str, set[int]] = {}
-        self.again = self.disorder = self.answered = self.asked = 0
+        self.ledger = Ledger()
+        self.configured: dict[str, tuple[int, str]] = {}
+        self.disorder = self.strangers = self.answered = self.asked = 0
         self.invalid: list[str] = []
+        self._register = frozenset(register)
+        self._provinces = {name.split("/")[1]: name.split("/")[0] for name in self._register}
+        self._key = key
+        self._epoch = 0
         self._last: dict[str, tuple[int, int]] = {}
+        self._digests: dict[str, dict[str, str]] = {}
+        self._held: dict[str, dict[str, str]] = {}
         self._schemas = {name: Draft202012Validator(each) for name, each in schemas().items()}
-        self._seen = 0
+        self._seen: Counter[str] = Counter()
 
     def take(self) -> Heard:
         """Return what was counted, and begin anew."""
@@ -78,51 +102,110 @@ class FakeCentre:
     def deliver(self, letter: Letter) -> None:
         """Take a letter."""
         place = parse(letter.topic)
-        assert place is not None, letter.topic
-        name = place.channel.name
-        self.heard.messages[name] += 1
-        self.heard.payload_bytes[name] += len(letter.payload)
+        if place is None or f"{place.province}/{place.gateway}" not in self._register:
+            self.strangers += 1
+            return
+        channel, gateway = place.channel, place.gateway
+        self.heard.messages[channel.name] += 1
+        self.heard.payload_bytes[channel.name] += len(letter.payload)
         self.heard.topic_bytes += len(letter.topic)
         said = read(letter.payload, letter.content_type or PLAIN)
-        gateway = place.gateway
-        self._seen += 1
-        if self._seen % 100 == 0:
-            self._validate(place.channel.schema, said)
-        if place.channel is tree.PRESENCE:
-            self._present(gateway, said)
-        elif place.channel is tree.BIRTH:
-            self.births[gateway] += 1
-        elif place.channel is tree.EVENT:
-            self._happened(gateway, said)
-        elif place.channel in (tree.REPLY, tree.GATEWAY_SAYS):
-            self.answered += said.get("st") in (None, "succeeded")
+        if self._seen[channel.name] % 100 == 0:
+            self._validate(channel.schema, said)
+        self._seen[channel.name] += 1
+        self._understand(channel, gateway, said)
         self._order(letter.topic, said)
+
+    def _understand(self, channel: tree.Channel, gateway: str, said: dict[str, Any]) -> None:
+        if channel is tree.PRESENCE:
+            self._present(gateway, said)
+        elif channel is tree.BIRTH:
+            self.births[gateway] += 1
+            self._digests[gateway] = said["digest"]
+        elif channel in (tree.EVENT, tree.INVENTORY_LOG):
+            self.ledger.note(gateway, said)
+        elif channel in tree.INVENTORY.values():
+            section = channel.name.rpartition("/")[2]
+            self._held.setdefault(gateway, {})[section] = said["sha"]
+        elif channel is tree.CONFIG_REPORTED:
+            self._reported(gateway, said)
+        elif channel in (tree.REPLY, tree.GATEWAY_SAYS):
+            self.answered += said.get("st") in (None, "succeeded")
 
     def ask(self, gateways: list[str], number: int) -> None:
         """Send a command, or an offer and its bye, to one of *gateways*."""
-        province, gateway = gateways[number % len(gateways)].split("/")
-        own = Topics(province, gateway)
-        assert self.link is not None
-        self.asked += 1
+        own = Topics(*gateways[number % len(gateways)].split("/"))
         if number % 3 == 0:
-            ident = str(ULID())
-            sealed = seal({"id": ident, "actor": "fleet", "ttl_s": EXPIRY_S, "args": {}})
-            command = publication(
-                tree.COMMAND, own.command("config.get"), sealed, expiry_s=EXPIRY_S
-            )
-            self.link.post(replace(command, response_topic=f"{own.replies}fleet/{ident}"))
+            self._command(own, "config.get", {})
             return
+        self.asked += 1
         key = SessionKey("v-fleet", f"session-{number:06d}")
-        for at, said in enumerate((Offer(key, "c01", SDP), Bye(key, "viewer"))):
+        words: tuple[Offer, Bye] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
+        for at, said in enumerate(words):
             sealed = from_viewer(Stamp(0, 1, at), said)
-            self.link.post(publication(tree.VIEWER_SAYS, own.viewer_says(key), sealed))
+            self._post(publication(tree.VIEWER_SAYS, own.viewer_says(key), sealed))
 
     def rebirth(self, spread_s: float) -> None:
         """Ask all for their births."""
-        assert self.link is not None
         said = {"id": str(ULID()), "op": "rebirth", "spread_s": spread_s}
-        topic = "ctl/v1/bcast/all"
-        self.link.post(publication(tree.BROADCAST, topic, seal(said)))
+        self._post(publication(tree.BROADCAST, "ctl/v1/bcast/all", seal(said)))
+
+    def configure(self, name: str, version: int, site: dict[str, object]) -> None:
+        """Push *site* to the gateway *name*; it is confirmed once it waits for that."""
+        own, doc = Topics(*name.split("/")), {"site": site}
+        said: dict[str, Any] = {"ver": version, "gw": own.gateway, "schema": "config/2"}
+        said |= {"issued": now_ms(), "issuer": "fleet", "reason": "fleet"}
+        said |= {"sha256": digest(doc), "rollback_s": ROLLBACK_S, "doc": doc}
+        sealed = seal(sign(said, self._key))
+        self._post(publication(tree.CONFIG_DESIRED, own.config_desired, sealed))
+
+    def forget(self, gateways: Iterable[str]) -> None:
+        """Lose the inventory of *gateways*."""
+        for gateway in gateways:
+            self._held.pop(gateway, None)
+
+    def stale(self) -> dict[str, list[str]]:
+        """Return for each gateway the sections that are held otherwise than its birth says."""
+        found = {}
+        for gateway, digests in self._digests.items():
+            held = self._held.get(gateway, {})
+            other = [name for name in tree.INVENTORY if held.get(name) != digests.get(name)]
+            if other:
+                found[gateway] = other
+        return found
+
+    def ask_for_stale(self) -> int:
+        """Ask for them; return how many gateways that are."""
+        stale = self.stale()
+        for gateway, sections in stale.items():
+            own = Topics(self._provinces[gateway], gateway)
+            self._command(own, "rebirth", {"sections": sections})
+        return len(stale)
+
+    def will(self) -> Publication:
+        """What the broker says of the centre when it vanishes."""
+        self._epoch = max(self._epoch + 1, now_ms())
+        return self._state(online=False)
+
+    def greeting(self) -> Iterator[Publication]:
+        """Say that the centre is there."""
+        self.up.set()
+        yield self._state(online=True)
+
+    def _state(self, *, online: bool) -> Publication:
+        said = {"online": online, "ep": self._epoch, "t": now_ms()}
+        return publication(tree.CENTRE_STATE, tree.CENTRE_STATE.name, seal(said))
+
+    def _command(self, own: Topics, name: str, args: dict[str, object]) -> None:
+        self.asked += 1
+        ident = str(ULID())
+        sealed = seal({"id": ident, "actor": "fleet", "ttl_s": EXPIRY_S, "args": args})
+        command = publication(tree.COMMAND, own.command(name), sealed, expiry_s=EXPIRY_S)
+        self._post(replace(command, response_topic=f"{own.replies}fleet/{ident}"))
+
+    def _post(self, said: Publication) -> None:
+        assert self.link is not None
+        self.link.post(said)
 
     def _present(self, gateway: str, said: dict[str, Any]) -> None:
         if said["st"] == "online":
@@ -130,10 +213,13 @@ class FakeCentre:
         elif said["ep"] >= self.online.get(gateway, 0):
             self.online.pop(gateway, None)
 
-    def _happened(self, gateway: str, said: dict[str, Any]) -> None:
-        known = self.events.setdefault(gateway, set())
-        self.again += said["n"] in known
-        known.add(said["n"])
+    def _reported(self, gateway: str, said: dict[str, Any]) -> None:
+        version, state = said.get("ver", 0), said["st"]
+        before, self.configured[gateway] = self.configured.get(gateway), (version, state)
+        if state == "pending_confirm" and before != (version, state):
+            own = Topics(self._provinces[gateway], gateway)
+            word = Confirm(version=version, sha256=said["sha256"], act="confirm")
+            self._post(publication(tree.CONFIG_CONFIRM, own.config_confirm, seal_confirm(word)))
 
     def _order(self, topic: str, said: dict[str, Any]) -> None:
         if "n" not in said:
@@ -149,13 +235,11 @@ class FakeCentre:
 
 
 @asynccontextmanager
-async def centre(address: BrokerAddress) -> AsyncIterator[FakeCentre]:
+async def centre(
+    address: BrokerAddress, register: Iterable[str], key: SigningKey
+) -> AsyncIterator[FakeCentre]:
     """Be the centre at the broker at *address*; come back when that does."""
-    fake = FakeCentre()
-
-    def greet() -> tuple[()]:
-        fake.up.set()
-        return ()
+    fake = FakeCentre(register, key)
 
     async def hold() -> None:
         assert fake.link is not None
@@ -166,7 +250,8 @@ async def centre(address: BrokerAddress) -> AsyncIterator[FakeCentre]:
         client_id="fleet-centre",
         subscriptions=CENTRE_INBOX,
         deliver=fake.deliver,
-        greet=greet,
+        will=fake.will,
+        greet=fake.greeting,
         clock=SystemClock(),
     )
     async with asyncio.TaskGroup() as group:

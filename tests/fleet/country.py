@@ -17,10 +17,11 @@ from typing import Any
 
 import psutil
 
+from gateway.agent.signing import make_key, read_key
 from gateway.mqtt.broker import BrokerAddress, Tls
 from tests.fixtures.access import House
 from tests.fleet.centre import FakeCentre, centre
-from tests.fleet.gateway import Pace
+from tests.fleet.scene import Pace, site_tree
 
 PROVINCES = ("01", "04", "08", "11", "24", "48", "79", "92")
 OVERHEAD_BYTES = 40
@@ -43,6 +44,7 @@ class Country:
         restart_s: How long the broker is away.
         longest_s: After so long a phase is given up.
         calm_s: Between two phases.
+        configs: Gateways that get another configuration.
         pace: How much happens at each gateway.
     """
 
@@ -54,6 +56,7 @@ class Country:
     restart_s: float = 2.0
     longest_s: float = 240.0
     calm_s: float = CALM_S
+    configs: int = 100
     pace: Pace = field(default_factory=Pace)
 
     @property
@@ -129,13 +132,14 @@ async def run(country: Country, told: Callable[[dict[str, Any]], None]) -> dict[
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
             house = House(Path(folder) / "broker")
             tickets = _tickets(house, country)
+            secret, _ = make_key(Path(folder) / "trusted", "cfg-fleet")
             house.start()
             try:
                 address = BrokerAddress(
                     host="localhost", port=house.ports[8883], tls=house.staff.issue("console")
                 )
                 async with (
-                    centre(address) as fake,
+                    centre(address, country.names, read_key(secret)) as fake,
                     _herds(country, house, folder, tickets) as herds,
                 ):
                     await _phases(country, house, fake, note)
@@ -153,8 +157,7 @@ async def _phases(
     country: Country, house: House, fake: FakeCentre, note: Callable[[dict[str, Any]], None]
 ) -> None:
     meter = Meter(house, fake)
-    everybody = country.gateways
-    took_s = await _until(lambda: len(fake.online) == everybody, country.longest_s)
+    took_s = await _until(lambda: len(fake.online) == country.gateways, country.longest_s)
     note(meter.read("connect") | {"all_online_s": took_s})
     await asyncio.sleep(country.calm_s)
     meter.read("")
@@ -163,12 +166,13 @@ async def _phases(
         await asyncio.sleep(country.seconds)
         note(meter.read("steady") | {"asked": fake.asked, "answered": fake.answered})
         asking.cancel()
-    before = fake.births.copy()
-    fake.rebirth(country.pace.spread_s)
-    took_s = await _until(
-        lambda: all(fake.births[name] > before[name] for name in before), country.longest_s
-    )
-    note(meter.read("rebirth") | {"all_reborn_s": took_s})
+    chosen = country.names[:: max(1, country.gateways // country.configs)][: country.configs]
+    note(await _configured(country, fake, meter, chosen))
+    note(await _reborn(country, fake, meter))
+    fake.forget(name.split("/")[1] for name in chosen)
+    asked = fake.ask_for_stale()
+    took_s = await _until(lambda: not fake.stale(), country.longest_s)
+    note(meter.read("inventory") | {"gateways_asked": asked, "all_held_s": took_s})
     epochs = dict(fake.online)
     house.stop()
     await asyncio.sleep(country.restart_s)
@@ -180,6 +184,29 @@ async def _phases(
     )
     await asyncio.sleep(country.calm_s)
     note(meter.read("broker restarted") | {"all_back_s": took_s})
+
+
+async def _configured(
+    country: Country, fake: FakeCentre, meter: Meter, chosen: list[str]
+) -> dict[str, Any]:
+    """Give the *chosen* another configuration; return once the centre has confirmed each."""
+    for name in chosen:
+        site = site_tree(name.split("/")[1], country.cameras, note=", tầng 2")
+        fake.configure(name, 1, site)
+    took_s = await _until(
+        lambda: all(fake.configured.get(name.split("/")[1]) == (1, "applied") for name in chosen),
+        country.longest_s,
+    )
+    return meter.read("configuration") | {"configured": len(chosen), "all_confirmed_s": took_s}
+
+
+async def _reborn(country: Country, fake: FakeCentre, meter: Meter) -> dict[str, Any]:
+    before = fake.births.copy()
+    fake.rebirth(country.pace.spread_s)
+    took_s = await _until(
+        lambda: all(fake.births[name] > before[name] for name in before), country.longest_s
+    )
+    return meter.read("rebirth") | {"all_reborn_s": took_s}
 
 
 async def _ask(country: Country, fake: FakeCentre) -> None:
@@ -206,14 +233,17 @@ async def _verdict(
     waiting = {name: pending for end in ends for name, (_, pending) in end["events"].items()}
     missing = 0
     for name, last in told.items():
-        heard = fake.events.get(name.split("/")[1], set())
-        missing += max(0, last - waiting[name] - len(heard))
+        missing += fake.ledger.missing(name.split("/")[1], last - waiting[name])
     return {
         "phase": "verdict",
         "events_told": sum(told.values()),
-        "events_heard": sum(map(len, fake.events.values())),
+        "events_heard": len(fake.ledger),
         "events_missing": missing,
-        "events_twice": fake.again,
+        "events_holes": fake.ledger.holes(),
+        "events_late": fake.ledger.late,
+        "events_twice": fake.ledger.again,
+        "strangers": fake.strangers,
+        "inventory_stale": len(fake.stale()),
         "out_of_order": fake.disorder,
         "invalid": fake.invalid[:10],
         "asked": fake.asked,
@@ -258,6 +288,7 @@ async def _herds(
                 "port": house.ports[8883],
                 "tickets": str(tickets),
                 "folder": f"{folder}/state",
+                "keys": f"{folder}/trusted",
                 "pace": asdict(country.pace),
             }
             herd.stdin.write(json.dumps(task).encode())

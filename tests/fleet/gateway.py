@@ -1,58 +1,62 @@
-"""A gateway without cameras: the real link, reports, events and answers over invented pictures."""
+"""A gateway without cameras: all that speaks with the centre is the real thing, over a scene.
+
+Link, reports, outbox, inventory, configuration and the answer to the centre's broadcasts are the
+gateway's own; alarms are written as it writes them, but without their damping; a viewing is
+answered with an invented description.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from gateway.agent.centre import Centre
+from gateway.agent.desired.configuration import Configuration
+from gateway.agent.desired.judge import Judge
+from gateway.agent.desired.kept import KeptConfig
+from gateway.agent.desired.standing import Standing as Governed
+from gateway.agent.desired.trial import Hands
+from gateway.agent.desired.voice import Voice
+from gateway.agent.desired.wanted import Wanted
 from gateway.agent.inbox import Inbox
+from gateway.agent.parts import sources_known
+from gateway.agent.redact import Redactor
 from gateway.agent.reporter import Reporter
+from gateway.agent.secrets import Secrets
+from gateway.agent.settings import Settings
+from gateway.agent.signing import Keyring
+from gateway.agent.stock_store import StockStore
+from gateway.agent.stocktaking import Stocktaking
 from gateway.aio.supervise import supervise
+from gateway.model.alarm import Alarm
+from gateway.model.config import SiteConfig
 from gateway.model.event import Event
-from gateway.model.health import CameraSnapshot, HostSample, Machine, RelaySample
-from gateway.model.media import SourceCounters
+from gateway.model.health import RelaySample
+from gateway.model.inventory import SECTIONS
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Offer
-from gateway.mqtt import tree
+from gateway.mqtt import tree, wire_alarm
 from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.epoch import Epochs, now_ms
 from gateway.mqtt.link import Link
 from gateway.mqtt.outbox import Outbox
 from gateway.mqtt.outbox_store import OutboxStore
 from gateway.mqtt.outbox_writer import OutboxWriter
 from gateway.mqtt.topics import Place, Topics, is_journalled, publication
 from gateway.mqtt.ways import delays
+from gateway.mqtt.wire import dumps
 from gateway.mqtt.wire_command import Reply, asked, read_tree, reply
 from gateway.mqtt.wire_rtc import from_gateway, read_viewer
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo
-from gateway.ports import Clock, Letter
+from gateway.ports import Clock, Letter, Publication
+from tests.fixtures.reports import MACHINE, SITE
+from tests.fleet.scene import NETWORK, SDP, Pace, Scene, site_tree
 
-SDP = "v=0\r\n" + "a=candidate:1 1 udp 2130706431 10.24.8.7 50000 typ host\r\n" * 60
-"""As long as an answer is: 3.4 kB."""
-
-STREAMS = 5.0
-"""Of ten cameras so many are being watched or warm."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How much happens at one gateway.
-
-    Attributes:
-        health_s: Between two health reports.
-        changes_per_hour: Cameras that change their state, all together.
-        events_per_hour: Events told.
-        spread_s: Over how long the gateways begin.
-    """
-
-    health_s: float = 60.0
-    changes_per_hour: float = 5.3
-    events_per_hour: float = 5.0
-    spread_s: float = 60.0
+_RELAY = RelaySample(2, 1, 4096.0)
+_ABILITIES = Abilities(rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=32))
 
 
 class SimulatedGateway:
@@ -61,7 +65,8 @@ class SimulatedGateway:
     Args:
         topics: Whose.
         address: Of the broker.
-        folder: Its state: epoch and outbox.
+        folder: Its state.
+        keys: Folder of the keys that may sign its configuration.
         cameras: How many.
         pace: How much happens.
         clock: Monotonic.
@@ -73,6 +78,7 @@ class SimulatedGateway:
         address: BrokerAddress,
         folder: Path,
         *,
+        keys: Path,
         cameras: int,
         pace: Pace,
         clock: Clock,
@@ -81,15 +87,17 @@ class SimulatedGateway:
         self._pace = pace
         self._clock = clock
         self._chance = random.Random(topics.gateway)
-        self._cameras = {name: _camera(name, clock) for name in _names(cameras)}
-        self._begun_s = clock.now()
+        self._alarms: dict[str, Alarm] = {}
+        site = SiteConfig.model_validate_json(dumps(site_tree(topics.gateway, cameras)))
+        self._scene = Scene(site, self._chance, clock.now())
+        governed = Governed(Wanted(site=site))
+        settings = _settings(topics, folder, keys)
         epochs = self._epochs = Epochs(folder / "epoch")
-        machine = Machine("1.4.2", "Debian 12", "aarch64", "Raspberry Pi 5", "6f1c9e0a", "b827eb")
         self.outbox = Outbox(
             OutboxWriter(OutboxStore(folder / "outbox.db"), clock=clock),
             topics=topics,
             epochs=epochs,
-            boot="6f1c9e0a",
+            boot=MACHINE.boot,
             ready=lambda: self.link.pump(),
             clock=clock,
         )
@@ -99,12 +107,52 @@ class SimulatedGateway:
             subscriptions=topics.inbox,
             deliver=lambda letter: self._inbox.deliver(letter),
             will=lambda: self._reporter.will(),
-            greet=lambda: self._reporter.greeting(),
+            greet=self._greeting,
             farewell=lambda: self._reporter.farewell(),
             clock=clock,
             outbox=self.outbox,
+            events=self.outbox,
             journalled=is_journalled,
             echo=lambda: publication(tree.ECHO, topics.echo, echo(epochs.stamp())),
+        )
+        self._voice = Voice(
+            topics,
+            governed,
+            bus=self.link,
+            events=self.outbox,
+            stamp=epochs.stamp,
+            clock=clock,
+        )
+        self._configuration = Configuration(
+            governed,
+            judge=Judge(
+                settings,
+                Secrets(folder / "secrets", redactor=Redactor()),
+                verify=lambda said: Keyring(keys).verify(said, "cfg"),
+            ),
+            disk=KeptConfig(folder),
+            hands=Hands(
+                self._apply,
+                _nowhere,
+                self._scene.working,
+                _proven,
+                lambda: self.link.connected,
+                settings.remote.connect_s,
+            ),
+            voice=self._voice,
+            events=self.outbox,
+            clock=clock,
+        )
+        self._stocktaking = Stocktaking(
+            topics,
+            sources=sources_known(settings, lambda: governed.running.site, MACHINE),
+            streams=tuple,
+            contacts=lambda: None,
+            store=StockStore(folder),
+            epochs=epochs,
+            bus=self.link,
+            clock=clock,
+            events=self.outbox,
         )
         self._centre = Centre(topics, resend=self._resend, clock=clock)
         self._inbox = Inbox(
@@ -112,6 +160,8 @@ class SimulatedGateway:
             {
                 tree.VIEWER_SAYS: self._answer_viewer,
                 tree.COMMAND: self._answer_command,
+                tree.CONFIG_DESIRED: lambda _, letter: self._configuration.deliver(letter),
+                tree.CONFIG_CONFIRM: lambda _, letter: self._configuration.confirm(letter),
                 tree.BROADCAST: self._centre.deliver,
                 tree.CENTRE_STATE: self._centre.deliver,
             },
@@ -119,17 +169,19 @@ class SimulatedGateway:
         )
         self._reporter = Reporter(
             topics,
-            machine=machine,
-            site=lambda: f"Trung tâm {topics.gateway}",
-            abilities=Abilities(rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=32)),
+            machine=MACHINE,
+            site=lambda: governed.running.site.name,
+            abilities=_ABILITIES,
             epochs=epochs,
-            snapshots=self._snapshots,
-            relay=lambda: RelaySample(2, 1, 4096.0),
+            snapshots=lambda: self._scene.snapshots(clock.now()),
+            relay=lambda: _RELAY,
             link=lambda: self.link.sample,
-            host=_host,
+            host=lambda: SITE.host,
             bus=self.link,
             clock=clock,
-            standing=lambda: Standing({"cfg": "9f2b6c01d4"}, self.outbox.standing()),
+            standing=lambda: Standing(
+                {**self._stocktaking.digests(), "cfg": governed.sha}, self.outbox.standing()
+            ),
             heard=lambda: self._centre.online,
             every_s=pace.health_s,
         )
@@ -140,6 +192,8 @@ class SimulatedGateway:
             for name, work in (
                 ("outbox", self.outbox.run()),
                 ("reports", self._later(self._reporter.run)),
+                ("inventory", self._later(self._stocktaking.run)),
+                ("configuration", self._configuration.run()),
                 ("centre", self._centre.run()),
                 ("change", self._every(self._pace.changes_per_hour, self._change)),
                 ("event", self._every(self._pace.events_per_hour, self._happen)),
@@ -160,35 +214,54 @@ class SimulatedGateway:
             await self._clock.sleep(self._chance.expovariate(per_hour / 3600))
             act()
 
-    def _snapshots(self) -> tuple[CameraSnapshot, ...]:
-        """Return the cameras as they would be now, had they sent since the beginning."""
-        now_s = self._clock.now()
-        units = round((now_s - self._begun_s) * 25)
-        return tuple(
-            replace(
-                camera,
-                counters=SourceCounters(units=units, received_bytes=units * 10_240),
-                last_unit_s=now_s - 0.04,
-            )
-            if camera.reason is Reason.OK
-            else camera
-            for camera in self._cameras.values()
+    def _greeting(self) -> Iterator[Publication]:
+        return chain(
+            self._reporter.greeting(),
+            self._voice.greeting(),
+            self._stocktaking.greeting(),
+            map(self._alarm, self._alarms.values()),
         )
-
-    def _change(self) -> None:
-        name = self._chance.choice(tuple(self._cameras))
-        camera = self._cameras[name]
-        reason = Reason.TIMEOUT if camera.reason is not Reason.TIMEOUT else Reason.OK
-        self._cameras[name] = replace(camera, reason=reason, since_s=self._clock.now())
-
-    def _happen(self) -> None:
-        name = self._chance.choice(tuple(self._cameras))
-        facts = {"key": f"cam.{name}.down", "act": "raise", "cause": "TIMEOUT", "sev": "major"}
-        self.outbox.record(Event("alarm", facts))
 
     def _resend(self, sections: Iterable[str]) -> None:
         for again in self._reporter.again(sections):
             self.link.post(again)
+        self._stocktaking.resend(each for each in sections if each in SECTIONS)
+
+    def _apply(self, wanted: Wanted) -> tuple[str, ...]:
+        self._scene.show(wanted.site)
+        return ()
+
+    def _change(self) -> None:
+        name = self._scene.any()
+        key = f"cam.{name}.down"
+        gone = self._scene.turn(name, self._clock.now())
+        known = self._alarms.pop(key, None)
+        alarm = Alarm(
+            key=key,
+            id=wire_alarm.new_id() if known is None else known.id,
+            raised=gone,
+            severity="major",
+            since_ms=now_ms() if known is None else known.since_ms,
+            cause=Reason.TIMEOUT,
+            arguments={"cam": name},
+        )
+        if gone:
+            self._alarms[key] = alarm
+        self.link.post(self._alarm(alarm))
+        facts: dict[str, object] = {"key": key, "act": "raise" if gone else "clear"}
+        facts["alarm"] = alarm.id
+        facts |= {"cause": alarm.cause.value, "sev": alarm.severity, "since": alarm.since_ms}
+        self.outbox.record(Event("alarm", facts))
+
+    def _alarm(self, alarm: Alarm) -> Publication:
+        sealed = wire_alarm.alarm(self._epochs.stamp(), alarm)
+        expiry_s = None if alarm.raised else wire_alarm.CLEARED_S
+        topic = self._topics.alarm(alarm.key)
+        return publication(tree.ALARM, topic, sealed, expiry_s=expiry_s)
+
+    def _happen(self) -> None:
+        who = {"viewer": "v-fleet", "sid": "session-000001", "cam": self._scene.any()}
+        self.outbox.record(Event("session", {"act": "begin", **who}, "audit"))
 
     def _answer_viewer(self, place: Place, letter: Letter) -> None:
         assert place.key is not None
@@ -198,53 +271,34 @@ class SimulatedGateway:
             topic = self._topics.gateway_says(place.key)
             self.link.post(publication(tree.GATEWAY_SAYS, topic, sealed))
 
-    def _answer_command(self, _: Place, letter: Letter) -> None:
+    def _answer_command(self, place: Place, letter: Letter) -> None:
         command = asked(read_tree(letter.payload, letter.content_type))
         self.link.acknowledge(letter)
+        assert letter.response_topic is not None
         for state in ("accepted", "running", "succeeded"):
-            said = reply(
-                self._epochs.stamp(), Reply.model_validate({"id": command.id, "st": state})
-            )
-            assert letter.response_topic is not None
-            self.link.post(publication(tree.REPLY, letter.response_topic, said))
+            said = Reply.model_validate({"id": command.id, "st": state})
+            sealed = reply(self._epochs.stamp(), said)
+            self.link.post(publication(tree.REPLY, letter.response_topic, sealed))
+        if place.levels["name"] == "rebirth":
+            sections = command.args["sections"]
+            assert isinstance(sections, list)
+            self._resend([str(each) for each in sections])
 
 
-def _names(cameras: int) -> tuple[str, ...]:
-    return tuple(f"c{number:02d}" for number in range(1, cameras + 1))
+def _settings(topics: Topics, folder: Path, keys: Path) -> Settings:
+    table: dict[str, object] = {
+        "gateway": {"id": topics.gateway, "province": topics.province},
+        "broker": {"host": "127.0.0.1"},
+        "cameras": {"networks": [NETWORK]},
+        "state": {"dir": folder},
+        "remote": {"keys": keys},
+    }
+    return Settings.from_table(table, folder=folder)
 
 
-def _camera(name: str, clock: Clock) -> CameraSnapshot:
-    streaming = int(name[1:]) % 10 < STREAMS
-    return CameraSnapshot(
-        id=name,
-        name=f"Quầy {name[1:]}",
-        enabled=True,
-        reason=Reason.OK if streaming else Reason.IDLE,
-        since_s=clock.now(),
-        location="Sảnh A, tầng 1",
-        profiles=("main", "sub"),
-        viewers=int(streaming),
-        codec="h264",
-        width=1920,
-        height=1080,
-        gop_s=2.0,
-    )
+async def _nowhere(_: Wanted) -> None:
+    """Reach the broker: it stays the same."""
 
 
-def _host() -> HostSample:
-    return HostSample(
-        uptime_s=864_321.0,
-        cpu_percent=41.5,
-        load=(1.2, 1.1, 0.9),
-        temperature_c=61.2,
-        throttled=0,
-        memory_percent=63.1,
-        rss_mib=112.0,
-        disk_percent=44.0,
-        disk_read_only=False,
-        clock_source="ntp",
-        clock_offset_ms=-12,
-        interface="eth0",
-        sent_kbps=5120.0,
-        received_kbps=48_000.0,
-    )
+async def _proven(_: frozenset[str], __: int) -> str:
+    return ""

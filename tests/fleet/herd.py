@@ -16,7 +16,8 @@ import structlog
 from gateway.aio.clock import SystemClock
 from gateway.mqtt.broker import BrokerAddress, Tls
 from gateway.mqtt.topics import Topics
-from tests.fleet.gateway import Pace, SimulatedGateway
+from tests.fleet.gateway import SimulatedGateway
+from tests.fleet.scene import Pace
 
 
 async def run(task: dict[str, Any]) -> None:
@@ -35,6 +36,7 @@ async def run(task: dict[str, Any]) -> None:
                 Topics(province, gateway),
                 _address(task, gateway),
                 folder,
+                keys=Path(task["keys"]),
                 cameras=task["cameras"],
                 pace=pace,
                 clock=clock,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from gateway.mqtt.topics import publication
+from gateway.mqtt.tree import BROADCAST
+from gateway.mqtt.wire import seal
 from gateway.mqtt.wire_inventory import InventoryCameras, read_section
 from gateway.mqtt.wire_site import read_birth
-from gateway.ports import Letter
+from gateway.ports import Letter, Publication
 from tests.fixtures.broker import Broker, observing
-from tests.fixtures.site import OWN, cameras, site
+from tests.fixtures.site import OWN, cameras, site, tree
 
 pytestmark = pytest.mark.live
 
@@ -37,3 +41,35 @@ async def test_a_centre_that_comes_later_reads_the_inventory(
         {"cfg", "site", "nvr", "cams", "net", "ioc"},
     )
     assert not [topic for topic in held if "contacts" in topic]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_contacts_are_told_when_asked_where_the_site_allows_it(
+    tmp_path: Path, broker: Broker, allowed: bool
+) -> None:
+    """Asked for, not before, and the broker keeps nothing of them; else never."""
+    people = tmp_path / "contacts.json"
+    people.touch(mode=0o600)
+    people.write_text(
+        json.dumps({"contacts": [{"name": "Nguyễn Văn A", "phone": "0222 000 0001"}]})
+    )
+    more = f"[inventory]\ncontacts = {str(allowed).lower()}\n"
+    async with site(tmp_path, broker, cameras(1), more=more) as running:
+        sections = ["contacts", "ioc"]
+        said = {"id": "01KATBZ0B3", "op": "rebirth", "sections": sections, "spread_s": 0}
+        await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
+        before = len(running.heard)
+        running.centre.link.post(publication(BROADCAST, "ctl/v1/bcast/all", seal(said)))
+        await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
+        async with observing(broker.address, "#", client_id="late") as late:
+            kept: list[str] = []
+            late.link.post(Publication("behind all that is kept", b""))
+            await late.until(lambda each: kept.append(each.topic) or each.topic[0] == "b")
+        await running.terminate()
+    told = [each for each in running.heard if each.topic == OWN.contacts]
+
+    assert [each for each in running.heard[:before] if each.topic == OWN.contacts] == []
+    assert OWN.birth in kept
+    assert OWN.contacts not in kept
+    assert [tree(each)["items"][0]["phone"] for each in told] == ["0222 000 0001"] * allowed
+    assert "Nguyễn" not in "".join(running.output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.agent.desired import words
 from gateway.agent.desired.kept import Kept
@@ -29,6 +29,7 @@ class Standing:
     trying: Kept | None = None
     verdict: Reported | None = None
     faults: tuple[Fault, ...] = ()
+    _installed_sha: str = field(default="", init=False, repr=False)
 
     @property
     def running(self) -> Wanted:
@@ -64,7 +65,10 @@ class Standing:
         kept = self.trying or self.confirmed
         if kept is not None:
             return kept.sha256[:10]
-        return digest(self.installed.model_dump(mode="json", by_alias=True))[:10]
+        if not self._installed_sha:  # asked for twice a second; 1.5 ms for 32 cameras
+            tree = self.installed.model_dump(mode="json", by_alias=True)
+            self._installed_sha = digest(tree)[:10]
+        return self._installed_sha
 
     def report(self) -> Reported:
         """Return what is to be said while nothing happens."""

@@ -266,7 +266,7 @@ async def test_contacts_are_told_when_asked_and_not_kept(tmp_path: Path) -> None
 
     assert TOPICS.contacts not in {each.topic for each in greeted}
     assert (told.topic, told.retain) == (TOPICS.contacts, False)
-    assert tree["items"] == [{"name": "Nguyễn Văn A", "phone": PHONE}]
+    assert tree["items"] == [{"src": "survey", "name": "Nguyễn Văn A", "phone": PHONE}]
     assert (tree["rev"], tree["sha"]) == (2, room.stocktaking.digests()["contacts"])
     assert [(each["sec"], each["at"]) for each in changed] == [("contacts", "")]
     assert not {"old", "new"} & changed[0].keys()

@@ -106,6 +106,16 @@ def test_a_camera_that_nobody_has_drawn_hangs_on_its_recorder() -> None:
     assert (link.ends, link.origin) == (("c1", "dvr"), "config")
 
 
+def test_a_link_that_follows_from_a_declared_recorder_is_of_the_survey() -> None:
+    """Who says where a camera hangs says that it is joined with it."""
+    survey = {"surveyed": "2026-03-02", "recorders": [{"id": "dvr", "kind": "DVR"}]}
+    survey["cameras"] = [{"id": "c1", "nvr": "dvr"}]
+    document = {"cameras": [camera("c1", "rtsp://10.0.0.9/1")], "inventory": survey}
+    (link,) = take(Sources(parse_site(json.dumps(document).encode())), NOW_MS).net.links
+
+    assert (link.ends, link.origin, link.time_ms) == (("c1", "dvr"), "survey", SURVEYED_MS)
+
+
 def test_the_settings_networks_stand_in_for_the_range() -> None:
     """What the gateway may open is where cameras are, until somebody has said more."""
     found = take(dataclasses.replace(site([]), networks=("10.1.0.0/16",)), NOW_MS)

@@ -25,7 +25,7 @@ PLACES = {
     TOPICS.gateway_says(KEY): Place(tree.GATEWAY_SAYS, "79", "hcm-q1-01", NAMED),
     TOPICS.alarm("cam.c07.down"): Place(tree.ALARM, "79", "hcm-q1-01", {"key": "cam.c07.down"}),
     TOPICS.event: Place(tree.EVENT, "79", "hcm-q1-01"),
-    TOPICS.inventory("nvr"): Place(tree.INVENTORY, "79", "hcm-q1-01", {"section": "nvr"}),
+    TOPICS.inventory("nvr"): Place(tree.INVENTORY["nvr"], "79", "hcm-q1-01"),
     TOPICS.contacts: Place(tree.CONTACTS, "79", "hcm-q1-01"),
     TOPICS.inventory_log: Place(tree.INVENTORY_LOG, "79", "hcm-q1-01"),
     TOPICS.config_reported: Place(tree.CONFIG_REPORTED, "79", "hcm-q1-01"),

@@ -1,0 +1,163 @@
+"""What each kind of event says: facts that always stand there, and facts that may.
+
+A kind that is not here may come from a newer gateway; a reader keeps it and understands the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import get_args
+
+from gateway.model.alarm import Severity
+from gateway.model.event import Weight
+from gateway.mqtt.wire_command import State as CommandState
+from gateway.mqtt.wire_config import State as ConfigState
+from gateway.mqtt.wire_event import GAP
+from tests.contract.plain import Schema
+
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_SECONDS: Schema = {"type": "number", "minimum": 0}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+
+
+def _one_of(*words: str) -> Schema:
+    return {"enum": list(words)}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of event.
+
+    Attributes:
+        when: For people.
+        always: Fact -> its schema.
+        perhaps: Likewise, of facts that may be left out.
+    """
+
+    when: str
+    always: Schema = field(default_factory=dict)
+    perhaps: Schema = field(default_factory=dict)
+
+
+KINDS: Mapping[str, Kind] = {
+    "alarm": Kind(
+        "an alarm is raised or cleared; `alarm` is its `id`",
+        {
+            "key": _TEXT,
+            "act": _one_of("raise", "clear"),
+            "alarm": _TEXT,
+            "cause": _TEXT,
+            "sev": _one_of(*get_args(Severity)),
+            "since": _COUNT,
+        },
+        {"parent": _TEXT},
+    ),
+    "config": Kind(
+        "a document is taken, and what becomes of it",
+        {
+            "act": _one_of("taken", *get_args(ConfigState)),
+            "ver": _or_null(_COUNT),
+            "sha256": _or_null(_TEXT),
+        },
+        {
+            "kid": _TEXT,
+            "issuer": _TEXT,
+            "reason": _TEXT,
+            "why": _TEXT,
+            "errors": {"type": "array", "items": {"type": "object"}},
+        },
+    ),
+    "command": Kind(
+        "who has asked for what, and what came of it; `cmd` is the command's `id`",
+        {"name": _TEXT, "st": _one_of(*get_args(CommandState))},
+        {
+            "cmd": _TEXT,
+            "actor": _TEXT,
+            "requester": _TEXT,
+            "why": _TEXT,
+            "kid": _TEXT,
+            "plan": {"type": "object"},
+            "code": _TEXT,
+            "errors": _TEXTS,
+        },
+    ),
+    "command.journal": Kind("the journal of commands cannot be read", {"why": _TEXT}),
+    "session": Kind(
+        "who watches which camera, from begin to end",
+        {
+            "act": _one_of("begin", "end", "refused"),
+            "viewer": _TEXT,
+            "sid": _TEXT,
+            "cam": _TEXT,
+        },
+        {"why": _TEXT, "code": _COUNT, "lasted_s": _SECONDS},
+    ),
+    "link": Kind(
+        "the connection with the broker",
+        {"st": _one_of("up", "lost", "deaf")},
+        {
+            "broker": _TEXT,
+            "connects": _COUNT,
+            "why": _TEXT,
+            "tries": _COUNT,
+            "off_s": _SECONDS,
+            "on_s": _SECONDS,
+        },
+    ),
+    "cert.ends": Kind(
+        "a certificate ends in 30, 14, 7 or 1 days",
+        {
+            "whose": _one_of("gateway", "broker"),
+            "serial": _TEXT,
+            "ends": _TEXT,
+            "days": _COUNT,
+        },
+    ),
+    "cert.renewed": Kind("ours was replaced", {}, {"serial": _TEXT, "ends": _TEXT}),
+    "cert.refused": Kind(
+        "replaced files with which the broker does not let us in", {"why": _TEXT, "detail": _TEXT}
+    ),
+    "publication.refused": Kind("the broker does not take it", {"topic": _TEXT, "why": _TEXT}),
+    "letter.strange": Kind("somebody wrote to nobody here", {"topic": _TEXT, "count": _COUNT}),
+    GAP: Kind(
+        "records that are lost, as a range",
+        {
+            "from_n": _COUNT,
+            "to_n": _COUNT,
+            "count": _COUNT,
+            "class": _one_of(*get_args(Weight)),
+            "why": _TEXT,
+        },
+    ),
+    "outbox.spoilt": Kind("the outbox could not be read and was begun anew"),
+}
+"""Kind -> what it says. Those of the inventory have a topic of their own."""
+
+
+def by_kind() -> list[Schema]:
+    """Return for each kind what its facts must be, as ``allOf`` of a schema."""
+    return [
+        {
+            "if": {"properties": {"type": {"const": name}}},
+            "then": {
+                "properties": {**kind.always, **kind.perhaps},
+                **({"required": list(kind.always)} if kind.always else {}),
+            },
+        }
+        for name, kind in KINDS.items()
+    ]
+
+
+def table() -> str:
+    """Return the kinds as a table of docs/mqtt.md."""
+    lines = ["| `type` | facts | when |", "|---|---|---|"]
+    for name, kind in KINDS.items():
+        facts = [f"`{fact}`" for fact in kind.always] + [f"(`{fact}`)" for fact in kind.perhaps]
+        lines.append(f"| `{name}` | {' '.join(facts) or '-'} | {kind.when} |")
+    return "\n".join(lines)
