@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+from collections.abc import Callable
 from itertools import chain
 
 from gateway.agent.commanding import commanding_of, receivers_of
@@ -18,36 +19,28 @@ from gateway.agent.desired.judge import Judge
 from gateway.agent.desired.kept import KeptConfig
 from gateway.agent.desired.standing import Standing as ConfigStanding
 from gateway.agent.desired.voice import Voice
-from gateway.agent.eyes import Eyes
-from gateway.agent.fleet import Fleet
 from gateway.agent.inbox import Inbox
 from gateway.agent.living import live
-from gateway.agent.parts import CameraSources, broker_of, ice_servers, sources_known, ways_of
+from gateway.agent.parts import sources_known
 from gateway.agent.putting import Putting
+from gateway.agent.reaching import Reaching, Talk, reaching_of
 from gateway.agent.reporter import Reporter
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
+from gateway.agent.showing import Showing, showing_of
 from gateway.agent.signalling import Signalling
 from gateway.agent.signing import Keyring
 from gateway.agent.stock_store import StockStore
 from gateway.agent.stocktaking import Stocktaking
 from gateway.agent.trail import strange
-from gateway.agent.watch import watch_over
+from gateway.agent.watch import Watch, watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
-from gateway.codec.decoder import Decoder
 from gateway.health.host import machine
-from gateway.mqtt.certificates import Certificates
-from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.link import Link
-from gateway.mqtt.outbox import Outbox
-from gateway.mqtt.outbox_store import OutboxStore
-from gateway.mqtt.outbox_writer import OutboxWriter
-from gateway.mqtt.topics import Topics, is_journalled, publication
-from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, ECHO, VIEWER_SAYS
-from gateway.mqtt.ways import Ways
-from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo
-from gateway.relay.desk import Desk
+from gateway.model.health import Machine
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS
+from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
+from gateway.ports import Clock
 
 
 async def run(
@@ -65,47 +58,8 @@ async def run(
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
-    keys = Keyring(settings.beside(settings.remote.keys))
-    epochs = Epochs(settings.state.dir / "epoch")
     box = machine(importlib.metadata.version("camera-gateway"))
-    topics = Topics(settings.gateway.province, settings.gateway.id)
-    outbox = Outbox(
-        OutboxWriter(OutboxStore(settings.state.dir / "outbox.db"), clock=clock),
-        topics=topics,
-        epochs=epochs,
-        boot=box.boot,
-        ready=lambda: link.pump(),
-        clock=clock,
-    )
-    desk = Desk(
-        find=lambda camera: fleet.find(camera),
-        limits=lambda: fleet.site.limits,
-        servers=tuple(ice_servers(settings, secrets)),
-        relay_only=settings.webrtc.relay_only,
-        forbidden=settings.cameras.networks,
-        ended=lambda bye: signalling.ended(bye),
-        events=outbox,
-    )
-    sources = CameraSources(settings, secrets, clock)
-    fleet = Fleet(standing.running.site, source=sources, viewers=desk.viewers, clock=clock)
-    broker = broker_of(settings, secrets, standing.running.broker)
-    certificates = Certificates(
-        broker.tls,
-        events=outbox,
-        renew=lambda why: link.renew(why),
-        prove=lambda: putting.prove(),
-        clock=clock,
-    )
-    ways = Ways(
-        *ways_of(broker, settings),
-        met=certificates.met,
-        renew=lambda why: link.renew(why),
-        clock=clock,
-    )
-    link = Link(
-        ways,
-        client_id=settings.gateway.id,
-        subscriptions=topics.inbox,
+    talk = Talk(
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),
         greet=lambda: chain(
@@ -116,15 +70,25 @@ async def run(
             commands.desk.greeting(),
         ),
         farewell=lambda: reporter.farewell(),
-        clock=clock,
-        outbox=outbox,
-        events=outbox,
-        journalled=is_journalled,
-        echo=lambda: publication(ECHO, topics.echo, echo(epochs.stamp())),
+        prove=lambda: putting.prove(),
     )
-    signalling = Signalling(topics, link, desk, stamp=epochs.stamp, clock=clock)
-    voice = Voice(topics, standing, bus=link, events=outbox, stamp=epochs.stamp, clock=clock)
-    putting = Putting(settings, secrets, topics, fleet, sources, desk, link, ways, clock)
+    reaching = reaching_of(
+        settings, secrets, standing.running.broker, talk, boot=box.boot, clock=clock
+    )
+    topics, stamp = reaching.topics, reaching.epochs.stamp
+    link, outbox = reaching.link, reaching.outbox
+    showing = showing_of(
+        settings,
+        secrets,
+        standing.running.site,
+        ended=lambda bye: signalling.ended(bye),
+        events=outbox,
+        clock=clock,
+    )
+    signalling = Signalling(topics, link, showing.desk, stamp=stamp, clock=clock)
+    keys = Keyring(settings.beside(settings.remote.keys))
+    voice = Voice(topics, standing, bus=link, events=outbox, stamp=stamp, clock=clock)
+    putting = Putting(settings, secrets, showing, reaching, clock)
     configuration = Configuration(
         standing,
         judge=Judge(settings, secrets, verify=lambda tree: keys.verify(tree, "cfg")),
@@ -134,109 +98,124 @@ async def run(
         events=outbox,
         clock=clock,
     )
+    stocktaking = _stocktaking(settings, showing, reaching, box, clock)
+    watch = watch_over(
+        settings, box, showing, reaching, stocktaking, configuration=standing.report, clock=clock
+    )
+    reporter = _reporter(
+        settings,
+        showing,
+        reaching,
+        watch,
+        box=box,
+        digests=lambda: {"cfg": standing.sha, **stocktaking.digests()},
+        heard=lambda: commands.centre.online,
+        clock=clock,
+    )
+    commands = commanding_of(
+        settings,
+        secrets,
+        keys,
+        showing,
+        reaching,
+        reporter,
+        stocktaking,
+        alarms=watch.alarms.greeting,
+        boot=box.boot,
+        clock=clock,
+    )
     inbox = Inbox(
         topics,
         {
             VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
             CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
             CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
-            **receivers_of(lambda: commands),
+            **receivers_of(commands),
         },
         strange=strange(outbox, clock),
-        acknowledge=lambda letter: link.acknowledge(letter),
+        acknowledge=link.acknowledge,
         clock=clock,
     )
-    stocktaking = Stocktaking(
-        topics,
-        sources=sources_known(settings, lambda: fleet.site, box),
-        streams=fleet.streams,
-        contacts=ContactsFile(
-            settings.state.dir / "contacts.json", allowed=settings.inventory.contacts
-        ).read,
+    await live(
+        outbox,
+        link,
+        reaching.ways,
+        clock,
+        (
+            signalling.run,
+            reporter.run,
+            Heap(ctypes.CDLL(None), clock=clock).run,
+            stocktaking.run,
+            configuration.run,
+            *showing.components,
+            *reaching.components,
+            *watch.components,
+            *commands.components,
+        ),
+    )
+
+
+def _stocktaking(
+    settings: Settings, showing: Showing, reaching: Reaching, box: Machine, clock: Clock
+) -> Stocktaking:
+    """Return what keeps the inventory."""
+    contacts = ContactsFile(
+        settings.state.dir / "contacts.json", allowed=settings.inventory.contacts
+    )
+    return Stocktaking(
+        reaching.topics,
+        sources=sources_known(settings, lambda: showing.fleet.site, box),
+        streams=showing.fleet.streams,
+        contacts=contacts.read,
         store=StockStore(settings.state.dir),
-        epochs=epochs,
-        bus=link,
+        epochs=reaching.epochs,
+        bus=reaching.link,
         clock=clock,
-        events=outbox,
+        events=reaching.outbox,
     )
-    decoder = Decoder(clock=clock)
-    eyes = Eyes(
-        settings.eyes,
-        cameras=lambda: (camera.id for camera in fleet.site.cameras),
-        find=fleet.find,
-        decoder=decoder,
-        clock=clock,
-    )
-    watch = watch_over(
-        settings,
-        version=box.version,
-        topics=topics,
-        fleet=fleet,
-        stocktaking=stocktaking,
-        link=link,
-        certificates=certificates,
-        configuration=standing.report,
-        epochs=epochs,
-        outbox=outbox,
-        clock=clock,
-        doubts=eyes.doubts,
-        decoder_deaths=lambda: decoder.deaths,
-    )
-    reporter = Reporter(
-        topics,
+
+
+def _reporter(
+    settings: Settings,
+    showing: Showing,
+    reaching: Reaching,
+    watch: Watch,
+    *,
+    box: Machine,
+    digests: Callable[[], dict[str, str]],
+    heard: Callable[[], bool],
+    clock: Clock,
+) -> Reporter:
+    """Return what tells presence, birth, health and states.
+
+    Args:
+        settings: What commands are allowed.
+        showing: Cameras and viewers.
+        reaching: The way to the centre.
+        watch: Looks at the machine.
+        box: What it is.
+        digests: Of configuration and inventory, for the birth.
+        heard: Whether the centre is there.
+        clock: Monotonic.
+    """
+    fleet, link = showing.fleet, reaching.link
+    most = fleet.site.limits.viewers
+    return Reporter(
+        reaching.topics,
         machine=box,
         site=lambda: fleet.site.name,
         abilities=Abilities(
-            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=fleet.site.limits.viewers),
-            commands=able(settings),
+            rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=most), commands=able(settings)
         ),
-        epochs=epochs,
+        epochs=reaching.epochs,
         snapshots=fleet.snapshots,
-        relay=desk.sample,
+        relay=showing.desk.sample,
         link=lambda: link.sample,
         host=lambda: watch.host.sample,
         bus=link,
         clock=clock,
         standing=lambda: Standing(
-            {"cfg": standing.sha, **stocktaking.digests()}, outbox.standing(), certificates.own()
+            digests(), reaching.outbox.standing(), reaching.certificates.own()
         ),
-        heard=lambda: commands.centre.online,
-    )
-    commands = commanding_of(
-        settings,
-        secrets,
-        topics=topics,
-        keys=keys,
-        fleet=fleet,
-        viewers=desk.viewers,
-        photograph=eyes.photograph,
-        reporter=reporter,
-        stocktaking=stocktaking,
-        alarms=watch.alarms.greeting,
-        boot=box.boot,
-        epochs=epochs,
-        bus=link,
-        events=outbox,
-        clock=clock,
-    )
-    heap = Heap(ctypes.CDLL(None), clock=clock)
-    await live(
-        outbox,
-        link,
-        ways,
-        clock,
-        (
-            signalling.run,
-            desk.run,
-            fleet.run,
-            reporter.run,
-            heap.run,
-            stocktaking.run,
-            certificates.run,
-            ways.run,
-            configuration.run,
-            eyes.run,
-            *watch.components,
-            *commands.components,
-        ),
+        heard=heard,
     )

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from gateway.agent.desired.gate import until_well, working
 from gateway.agent.desired.trial import Hands
 from gateway.agent.desired.wanted import Wanted
-from gateway.agent.fleet import Fleet
-from gateway.agent.parts import CameraSources, broker_of, ways_of
+from gateway.agent.parts import broker_of, ways_of
+from gateway.agent.reaching import Reaching
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import Settings
+from gateway.agent.showing import Showing
 from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.link import Link
 from gateway.mqtt.reach import reach
-from gateway.mqtt.topics import Topics
-from gateway.mqtt.ways import Ways
 from gateway.ports import Clock
-from gateway.relay.desk import Desk
 
 TRIAL_SUFFIX = "~t"
 """Behind the gateway's id, of the connection that tries a broker: no gateway may be called so."""
@@ -29,12 +26,8 @@ class Putting:
 
     settings: Settings
     secrets: Secrets
-    topics: Topics
-    fleet: Fleet
-    sources: CameraSources
-    desk: Desk
-    link: Link
-    ways: Ways
+    showing: Showing
+    reaching: Reaching
     clock: Clock
 
     @property
@@ -43,7 +36,7 @@ class Putting:
         return Hands(
             apply=self.apply,
             reach=self.reach,
-            working=lambda: working(self.fleet.snapshots()),
+            working=lambda: working(self.showing.fleet.snapshots()),
             proven=self.proven,
             connected=self.connected,
             connect_s=self.settings.remote.connect_s,
@@ -56,13 +49,13 @@ class Putting:
             ConfigRejected: Its broker's password is no longer there; nothing has changed.
         """
         broker = broker_of(self.settings, self.secrets, wanted.broker)
-        ended = self.fleet.apply(wanted.site)
+        ended = self.showing.fleet.apply(wanted.site)
         for camera in ended:
-            self.desk.dismiss(camera, "config")
+            self.showing.desk.dismiss(camera, "config")
         for config in wanted.site.cameras:
             if config.id in ended:
-                self.sources.forgive(config)
-        self.ways.turn_to(*ways_of(broker, self.settings))
+                self.showing.sources.forgive(config)
+        self.reaching.ways.turn_to(*ways_of(broker, self.settings))
         return ended
 
     async def reach(self, wanted: Wanted) -> None:
@@ -80,27 +73,27 @@ class Putting:
         Raises:
             BrokerUnavailable: It would not accept us as we are now, with other files perhaps.
         """
-        if self.link.connected:
-            await self._reach(self.ways.address)
+        if self.reaching.link.connected:
+            await self._reach(self.reaching.ways.address)
 
     async def _reach(self, broker: BrokerAddress) -> None:
         await reach(
             broker,
             client_id=self.settings.gateway.id + TRIAL_SUFFIX,
-            listen=self.topics.config_desired,
+            listen=self.reaching.topics.config_desired,
             clock=self.clock,
         )
 
     def connected(self) -> bool:
         """Return whether the centre can be reached over the broker that is wanted."""
-        return self.link.connected and not self.ways.turned.is_set()
+        return self.reaching.link.connected and not self.reaching.ways.turned.is_set()
 
     async def proven(self, before: frozenset[str], percent: int) -> str:
         """Wait until the centre is reached and the cameras are back; return what is wrong."""
         remote = self.settings.remote
         return await until_well(
             before,
-            snapshots=self.fleet.snapshots,
+            snapshots=self.showing.fleet.snapshots,
             connected=self.connected,
             percent=percent,
             gate_s=remote.gate_s,

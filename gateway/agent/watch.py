@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
-from gateway.agent.alarm_checks import Checks, Doubts
+from gateway.agent.alarm_checks import Checks
 from gateway.agent.alarm_store import AlarmStore
 from gateway.agent.alarms import Alarms
-from gateway.agent.fleet import Fleet
 from gateway.agent.host_watch import HostWatch
 from gateway.agent.metrics_server import MetricsServer
+from gateway.agent.reaching import Reaching
 from gateway.agent.settings import Settings
+from gateway.agent.showing import Showing
 from gateway.agent.stocktaking import Stocktaking
 from gateway.health.camera_findings import Layout
 from gateway.health.host import Host
 from gateway.model.alarm import Finding
+from gateway.model.health import Machine
 from gateway.model.reasons import Reason
-from gateway.mqtt.certificates import Certificates
-from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.link import Link
-from gateway.mqtt.outbox import Outbox
-from gateway.mqtt.topics import Topics
 from gateway.mqtt.wire_config import Reported
 from gateway.ports import Clock
 
@@ -48,80 +45,75 @@ class Watch:
 
 def watch_over(
     settings: Settings,
-    *,
-    version: str,
-    topics: Topics,
-    fleet: Fleet,
+    box: Machine,
+    showing: Showing,
+    reaching: Reaching,
     stocktaking: Stocktaking,
-    link: Link,
-    certificates: Certificates,
-    epochs: Epochs,
-    outbox: Outbox,
-    clock: Clock,
-    doubts: Doubts = dict,
-    decoder_deaths: Callable[[], int] = lambda: 0,
+    *,
     configuration: Callable[[], Reported],
+    clock: Clock,
 ) -> Watch:
     """Return what looks after the gateway.
 
     Args:
         settings: How patient alarms are, and where figures are served.
-        version: Of this program.
-        topics: Of this gateway.
-        fleet: Its cameras.
-        stocktaking: How they hang together.
-        link: The way to the centre.
-        certificates: Ours.
-        epochs: Numbers messages.
-        outbox: Takes what has been raised and cleared.
-        clock: Monotonic.
-        doubts: What looks at the pictures says.
-        decoder_deaths: How often a picture has ended the decoder.
+        box: What the machine is.
+        showing: The cameras, and what looks at their pictures.
+        reaching: The way to the centre; is told what has been raised and cleared.
+        stocktaking: How the cameras hang together.
         configuration: Returns what there is to say of the centre's configuration.
+        clock: Monotonic.
     """
     host = HostWatch(Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s)
     checks = Checks(
-        snapshots=fleet.snapshots,
+        snapshots=showing.fleet.snapshots,
         layout=Layout(stocktaking.upstream, stocktaking.recorders),
         host=lambda: host.sample,
         limits=settings.alarms.limits,
-        certificate_ends_ms=lambda: certificates.ends_ms,
-        bus=link,
+        certificate_ends_ms=lambda: reaching.certificates.ends_ms,
+        bus=reaching.link,
         clock=clock,
-        doubts=doubts,
+        doubts=showing.eyes.doubts,
         more=lambda: (undone(configuration()),),
     )
     alarms = Alarms(
-        topics,
+        reaching.topics,
         look=checks.found,
         damping=settings.alarms.damping,
         store=AlarmStore(settings.state.dir),
-        epochs=epochs,
-        bus=link,
-        events=outbox,
+        epochs=reaching.epochs,
+        bus=reaching.link,
+        events=reaching.outbox,
         clock=clock,
         check_s=settings.alarms.check_s,
     )
     port = settings.metrics.port
+    page = bytes if port is None else _page(box, showing, reaching, host, alarms, clock)
+    return Watch(host, alarms, MetricsServer(page, port=port))
 
-    def page() -> Callable[[], bytes]:
-        # Imported when it is wanted: the library takes 1.5 MB.
-        from gateway.agent.metrics import Figures, Sources
 
-        sources = Sources(
-            version=version,
-            snapshots=fleet.snapshots,
-            host=lambda: host.sample,
-            link=lambda: link.sample,
-            bus=link,
-            alarms=lambda: alarms.standing,
-            outbox=outbox.standing,
-            decoder_deaths=decoder_deaths,
-        )
-        return Figures(sources, clock=clock).page
+def _page(
+    box: Machine,
+    showing: Showing,
+    reaching: Reaching,
+    host: HostWatch,
+    alarms: Alarms,
+    clock: Clock,
+) -> Callable[[], bytes]:
+    """Return what writes the figures. Imported when it is wanted: the library takes 1.5 MB."""
+    from gateway.agent.metrics import Figures, Sources
 
-    figures = bytes if port is None else page()
-    return Watch(host, alarms, MetricsServer(figures, port=port))
+    sources = Sources(
+        version=box.version,
+        snapshots=showing.fleet.snapshots,
+        host=lambda: host.sample,
+        link=lambda: reaching.link.sample,
+        bus=reaching.link,
+        alarms=lambda: alarms.standing,
+        outbox=reaching.outbox.standing,
+        decoder_deaths=lambda: showing.decoder.deaths,
+    )
+    return Figures(sources, clock=clock).page
 
 
 def undone(said: Reported) -> Finding:
