@@ -22,7 +22,7 @@ from gateway.mqtt.wire import PLAIN, seal
 from gateway.ports import Letter
 from tests.fixtures.broker import Broker, Brokers, observing
 from tests.fixtures.desired import Office
-from tests.fixtures.site import OWN, Site, cameras, site, tree
+from tests.fixtures.site import OWN, PATIENCE_S, Site, cameras, site, tree
 from tests.kills.campaign import killed
 
 pytestmark = pytest.mark.live
@@ -56,7 +56,9 @@ class Governed:
         topic = OWN.config_confirm
         self.site.centre.link.post(publication(CONFIG_CONFIRM, topic, seal(said)))
 
-    async def until(self, state: str, version: int | None = None, within_s: float = 15.0) -> Any:
+    async def until(
+        self, state: str, version: int | None = None, within_s: float = PATIENCE_S
+    ) -> Any:
         """Return the report that a document is in *state*."""
 
         def wanted(letter: Letter) -> bool:
