@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import select
 import socket
+import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import pylibsrtp
@@ -35,30 +35,14 @@ PARTS = ("read", "protect", "send")
 KEY = bytes(range(28))
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Sizes of one picture.
-
-    Attributes:
-        packets: All of `PACKET_BYTES`.
-    """
-
-    packets: int
-
-    @classmethod
-    def of(cls, load: Load) -> Picture:
-        """Return the mean picture of *load*."""
-        return cls(max(1, round(load.kbps * 125 / PICTURES_PER_S / PACKET_BYTES)))
-
-    @property
-    def size_bytes(self) -> int:
-        """As it comes."""
-        return self.packets * PACKET_BYTES
+def packets_of(load: Load) -> int:
+    """Return how many packets of `PACKET_BYTES` the mean picture of *load* is."""
+    return max(1, round(load.kbps * 125 / PICTURES_PER_S / PACKET_BYTES))
 
 
 def camera(port: int, streams: int, packets: int) -> None:
     """Write one picture a period to each of *streams* connections, one after the other."""
-    picture = bytes(Picture(packets).size_bytes)
+    picture = bytes(packets * PACKET_BYTES)
     listener = socket.create_server(("127.0.0.1", port), backlog=streams)
     print("ready", flush=True)
     taken = [listener.accept()[0] for _ in range(streams)]
@@ -103,7 +87,7 @@ class _Stream:
         self.source = socket.create_connection(("127.0.0.1", source))
         self._out = socket.socket(type=socket.SOCK_DGRAM)
         self._address = ("127.0.0.1", viewer)
-        self._picture = Picture(packets)
+        self._size_bytes = packets * PACKET_BYTES
         self._parts = parts
         policy = pylibsrtp.Policy(
             key=KEY,
@@ -119,8 +103,8 @@ class _Stream:
 
     def go_on(self) -> int:
         """Read what is there; return the packets that went out."""
-        self._have += self.source.recv_into(self._view[: self._picture.size_bytes - self._have])
-        if self._have < self._picture.size_bytes:
+        self._have += self.source.recv_into(self._view[: self._size_bytes - self._have])
+        if self._have < self._size_bytes:
             return 0
         self._have = 0
         if self._parts > 1:
@@ -129,7 +113,7 @@ class _Stream:
             size = len(self._starts) * (PACKET_BYTES + TAG_BYTES)
             offload = ((SOL_UDP, UDP_SEGMENT, self._segment),)
             self._out.sendmsg((self._view[:size],), offload, 0, self._address)
-        return self._picture.packets
+        return len(self._starts)
 
     def _protect(self) -> None:
         srtp = self._srtp
@@ -150,20 +134,24 @@ def relay(source: int, viewer: int, streams: int, packets: int, parts: int, seco
         each = _Stream(source, viewer + number, packets, parts)
         all_streams[each.source.fileno()] = each
         poll.register(each.source, select.EPOLLIN)
-    settled_s = time.monotonic() + SETTLE_S
-    while time.monotonic() < settled_s:
-        for descriptor, _ in poll.poll():
-            all_streams[descriptor].go_on()
-    done, began_s, end_s = 0, time.process_time(), time.monotonic() + seconds
-    while time.monotonic() < end_s:
-        for descriptor, _ in poll.poll():
-            done += all_streams[descriptor].go_on()
-    print(json.dumps({"cpu_s": time.process_time() - began_s, "packets": done}), flush=True)
+
+    def work(seconds: float) -> int:
+        done, end_s = 0, time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            for descriptor, _ in poll.poll():
+                done += all_streams[descriptor].go_on()
+        return done
+
+    work(SETTLE_S)
+    began_s = time.process_time()
+    packets_out = work(seconds)
+    cpu_s = time.process_time() - began_s
+    print(json.dumps({"cpu_s": cpu_s, "packets": packets_out}), flush=True)
 
 
 def _measured(load: Load, parts: int, seconds: float) -> float:
     """Return µs per packet of the first *parts*."""
-    source, viewer, packets = free_port(), free_port(), Picture.of(load).packets
+    source, viewer, packets = free_port(), free_port(), packets_of(load)
     with Ground() as ground:
         module = "tests.bench.floor"
         ground.start(python(module, "viewers", viewer, load.streams), says="ready")
@@ -179,7 +167,7 @@ def _measured(load: Load, parts: int, seconds: float) -> float:
 def floor(load: Load, rounds: int, seconds: float) -> dict[str, Any]:
     """Return the least that *load* costs, in all and in parts; medians of *rounds*."""
     seen = [[_measured(load, parts, seconds) for parts in (1, 2, 3)] for _ in range(rounds)]
-    middle = [sorted(column)[rounds // 2] for column in zip(*seen, strict=True)]
+    middle = [statistics.median(column) for column in zip(*seen, strict=True)]
     shares = [middle[0], middle[1] - middle[0], middle[2] - middle[1]]
     return {
         "scenario": "floor",

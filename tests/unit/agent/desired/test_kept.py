@@ -36,6 +36,15 @@ def kept(office: Office, version: int, *cameras: str) -> Kept:
     return Kept.of(desired, read_wanted("config/2", doc))
 
 
+def confirmed_twice(folder: Path, office: Office) -> KeptConfig:
+    """What a disk holds on which 5 was confirmed, and then 6."""
+    disk = KeptConfig(folder)
+    for version in (5, 6):
+        disk.begin(kept(office, version, "c01"))
+        disk.confirm()
+    return disk
+
+
 def both(disk: KeptConfig, crashes: int = 3) -> tuple[Kept | None, Kept | None]:
     """What is confirmed and what is being tried, at a start."""
     confirmed, _ = disk.confirmed()
@@ -123,10 +132,7 @@ def test_a_confirmed_document_that_is_destroyed_leaves_its_predecessor(
     tmp_path: Path, office: Office
 ) -> None:
     """At every byte where it may be cut off."""
-    disk = KeptConfig(tmp_path)
-    for version in (5, 6):
-        disk.begin(kept(office, version, "c01"))
-        disk.confirm()
+    disk = confirmed_twice(tmp_path, office)
     raw = (tmp_path / "config.json").read_bytes()
     for length in range(len(raw) - 2):  # without its line's end it is whole
         (tmp_path / "config.json").write_bytes(raw[:length])
@@ -137,10 +143,7 @@ def test_a_destroyed_document_does_not_push_out_its_predecessor(
     tmp_path: Path, office: Office
 ) -> None:
     """The next one that is confirmed takes its place; what ran meanwhile stays behind it."""
-    disk = KeptConfig(tmp_path)
-    for version in (5, 6):
-        disk.begin(kept(office, version, "c01"))
-        disk.confirm()
+    disk = confirmed_twice(tmp_path, office)
     (tmp_path / "config.json").write_bytes(b"")
     disk.begin(kept(office, 7, "c01"))
     disk.confirm()
@@ -152,10 +155,7 @@ def test_a_destroyed_document_does_not_push_out_its_predecessor(
 def test_it_is_told_why_the_newest_document_does_not_run(tmp_path: Path, office: Office) -> None:
     """D4: what runs is reported with what is wrong beside it, until something else is confirmed."""
     settings = load_settings(write_settings(tmp_path, 1883, ()))
-    disk = KeptConfig(tmp_path)
-    for version in (5, 6):
-        disk.begin(kept(office, version, "c01"))
-        disk.confirm()
+    disk = confirmed_twice(tmp_path, office)
     (tmp_path / "config.json").write_bytes(b"{")
 
     said = begin(settings, disk).report()
@@ -179,10 +179,7 @@ def test_a_document_of_a_newer_program_gives_way_to_the_one_before(
     tmp_path: Path, office: Office
 ) -> None:
     """E10: after a downgrade the newest document that this program can read runs; both stay."""
-    disk = KeptConfig(tmp_path)
-    for version in (5, 6):
-        disk.begin(kept(office, version, "c01"))
-        disk.confirm()
+    disk = confirmed_twice(tmp_path, office)
     tree = json.loads((tmp_path / "config.json").read_text())
     tree["document"]["schema"] = "config/3"
     (tmp_path / "config.json").write_text(json.dumps(tree))
@@ -256,10 +253,7 @@ def test_death_before_any_step_leaves_the_old_document_or_the_new(
     outcomes = set()
     for number in range(1, 100):
         folder = tmp_path / str(number)
-        disk = KeptConfig(folder)
-        for version in (5, 6):
-            disk.begin(kept(office, version, "c01"))
-            disk.confirm()
+        disk = confirmed_twice(folder, office)
         if change != "begin":
             disk.begin(new)
         acts: dict[str, Callable[[], None]] = {
