@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import struct
 import sys
 import time
@@ -137,6 +138,9 @@ async def main() -> None:
 
     async def serve(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner, outer = await asyncio.open_connection("127.0.0.1", camera)
+        # Cameras wait for an acknowledgement before a small packet (Nagle's algorithm), and asyncio
+        # turns that off: a relay that lets a camera wait would not show it.
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
         watches[port] = Watch()
         session = Session(watches[port])
         await asyncio.gather(

@@ -14,7 +14,6 @@ from collections.abc import Callable
 
 from gateway.ingest.policy import Target
 from gateway.ingest.rtsp.causes import of_os_error, redirect
-from gateway.ingest.rtsp.gather import Gather
 from gateway.ingest.rtsp.message import Message, Response, write_response
 from gateway.ingest.rtsp.wire import Wire
 from gateway.model.errors import SourceStalled, SourceUnavailable
@@ -48,7 +47,6 @@ class Connection(asyncio.BufferedProtocol):
         self._awaited: tuple[int, asyncio.Future[Response]] | None = None
         self._broken: Exception | None = None
         self._gone = asyncio.Event()
-        self._gather = Gather(None)
         self.wire = Wire()
         self.on_rtp: Packets = ignore
         self.on_rtcp: Packets = ignore
@@ -60,14 +58,12 @@ class Connection(asyncio.BufferedProtocol):
         held = transport.get_extra_info("socket")
         if held is not None:
             held.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            self._gather = Gather(held)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         return self.wire.space()
 
     def buffer_updated(self, nbytes: int) -> None:
         batch = self.wire.take(nbytes)
-        self._gather.read(nbytes, batch.rtp, whole=batch.whole)
         if batch.rtp:
             self.on_rtp(batch.rtp)
         if batch.rtcp:

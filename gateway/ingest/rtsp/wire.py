@@ -49,12 +49,11 @@ _FOLLOWS = bytes({_DOLLAR, *b"\r\n", *(start[0] for start in _STARTS)})
 
 @dataclass(slots=True)
 class Batch:
-    """What a read has brought: the video's RTP and RTCP packets, messages; whether it is whole."""
+    """What a read has brought: the video's RTP and RTCP packets, and messages."""
 
     rtp: list[bytes] = field(default_factory=list)
     rtcp: list[bytes] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    whole: bool = True
 
 
 class Wire:
@@ -103,7 +102,7 @@ class Wire:
         except Malformed as error:
             self.broken = error
             at = end
-        self._rest, batch.whole = bytes(self._view[at:end]), at == end
+        self._rest = bytes(self._view[at:end])
         return batch
 
     def _take(self, end: int, batch: Batch) -> int:
