@@ -37,6 +37,18 @@ class Sink(Protocol):
         ...
 
 
+class Lane(Protocol):
+    """The express lane while it relays a stream (`gateway.express`)."""
+
+    def settle(self) -> None:
+        """Tell the sink what has been relayed since the last time."""
+        ...
+
+    def recall(self) -> None:
+        """Settle and relay no more; the source goes on by itself."""
+        ...
+
+
 class Source(Protocol):
     """One profile of one camera. Lives as long as its configuration; runs at most once at a time.
 

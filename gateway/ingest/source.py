@@ -10,7 +10,8 @@ import ssl
 
 from pydantic import SecretStr
 
-from gateway.ingest.assemble import Assembler
+from gateway.ingest.joint import JointAssembler
+from gateway.ingest.lane import handover
 from gateway.ingest.policy import Policy, Target
 from gateway.ingest.rtsp.auth import Login
 from gateway.ingest.rtsp.client import RtspClient
@@ -79,7 +80,7 @@ class RtspSource:
             await client.setup(description, self._stream.transport)
             counters.sessions += 1
             self._timeline.new_session()
-            assembler = Assembler(
+            assembler = JointAssembler(
                 description.video,
                 payload_type=description.payload_type,
                 timeline=self._timeline,
@@ -87,20 +88,34 @@ class RtspSource:
                 payload_bytes=self._payload_bytes,
             )
 
+            lane = handover(sink, client, assembler, timeline=self._timeline, counters=counters)
             pictured_s = clock.now()
 
             def take(packets: list[bytes]) -> None:
                 nonlocal pictured_s
                 now_s = clock.now()
-                for unit in assembler.take(packets, now_s):
+                units = assembler.take(packets, now_s)
+                for unit in units:
                     pictured_s = now_s
                     sink.deliver(unit)
+                if units and lane is not None:
+                    lane.begin()
+
+            def settle() -> None:
+                nonlocal pictured_s
+                if lane is not None:
+                    lane.settle()
+                    pictured_s = max(pictured_s, lane.pictured_s)
 
             sink.opened(description.video)
             try:
                 await client.play(take)
-                await client.stay(stall_s=self._stream.stall_s, pictured_s=lambda: pictured_s)
+                await client.stay(
+                    stall_s=self._stream.stall_s, pictured_s=lambda: pictured_s, settle=settle
+                )
             finally:
+                if lane is not None:
+                    lane.close()
                 self._count(client)
 
     async def check(self) -> None:

@@ -78,6 +78,18 @@ class Timeline:
         self._top_90k += ahead
         return self._next(self._top_90k)
 
+    def steady(self) -> tuple[int, int] | None:
+        """Return RTP time and stamp of the last picture; None unless it simply kept its time."""
+        if self._fresh or self._strays or self._held_back or self._previous_rtp != self._top_rtp:
+            return None
+        return (self._top_rtp, self._out_90k) if self._out_90k == self._top_90k else None
+
+    def went_on(self, rtp_time: int, time_90k: int, now_s: float) -> None:
+        """Note that pictures behind a steady one kept their time too, up to this one."""
+        self._top_rtp = self._previous_rtp = rtp_time
+        self._top_90k = self._out_90k = time_90k
+        self._top_s = now_s
+
     def _stray(self, rtp_time: int, now_s: float) -> int:
         if self._strays and abs(signed32(rtp_time - self._stray_rtp)) <= _JUMP_90K:
             self._strays += 1

@@ -8,13 +8,27 @@ way) makes units wait, and never more than the bounds allow.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
+from gateway.express import Viewer
 from gateway.model.media import AccessUnit
 
 QUEUE_UNITS = 150
 QUEUE_BYTES = 4 * 1024 * 1024
 """Six seconds of 25 pictures, or 4 MiB: beyond that a viewer is not behind but lost."""
+
+
+class Served(Protocol):
+    """Who can be served by the express lane as well."""
+
+    def viewer(self) -> Viewer | None:
+        """Return what the lane needs; None if it cannot serve this one now."""
+        ...
+
+    def relayed(self, units: Sequence[AccessUnit]) -> None:
+        """Note *units*, which the lane has sent."""
+        ...
 
 
 class Reader:
@@ -23,10 +37,12 @@ class Reader:
     Args:
         take: Takes one unit and returns True, or returns False if it cannot take one now; it
             then calls `resume` when it can.
+        served: Whom the express lane may serve in place of *take*; None: nobody.
     """
 
-    def __init__(self, take: Callable[[AccessUnit], bool]) -> None:
+    def __init__(self, take: Callable[[AccessUnit], bool], served: Served | None = None) -> None:
         self._take = take
+        self._served = served
         self._queue: deque[AccessUnit] = deque()
         self._queued_bytes = 0
         self._allowed_units = QUEUE_UNITS
@@ -76,6 +92,21 @@ class Reader:
             queue.popleft()
             self._queued_bytes -= unit.size_bytes
         self._allowed_units, self._allowed_bytes = QUEUE_UNITS, QUEUE_BYTES
+
+    def express(self, time_90k: int) -> Viewer | None:
+        """Return whom the lane can serve from the picture behind *time_90k* on; None: nobody.
+
+        Not while anything waits, nor before the first keyframe.
+        """
+        if self._served is None or self._queue or self._waiting_for_keyframe:
+            return None
+        viewer = self._served.viewer()
+        return viewer if viewer is not None and viewer.last_90k <= time_90k else None
+
+    def relayed(self, units: Sequence[AccessUnit]) -> None:
+        """Note *units*, which the lane has sent."""
+        assert self._served is not None
+        self._served.relayed(units)
 
     def interrupt(self) -> None:
         """Wait for the next keyframe: what follows does not continue what was sent."""

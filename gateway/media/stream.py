@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
+from gateway.express import Viewer
 from gateway.media.gop import Gop
 from gateway.media.reader import Reader
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
-from gateway.ports import Clock, Source
+from gateway.ports import Clock, Lane, Source
 
 SQUEEZED_90K = VIDEO_CLOCK_HZ // 1000
 """Replayed pictures are stamped 1 ms apart, so that a player shows the last one at once."""
@@ -39,19 +41,28 @@ class Stream:
         self._opened = asyncio.Event()
         self.video: VideoFormat | None = None
         """What the source sends; what it sent last, while it is away; None if never known."""
-        self.last_unit_s: float | None = None
-        """When the last unit arrived, on the monotonic clock."""
+        self._last_unit_s: float | None = None
+        self.lane: Lane | None = None
+        """The express lane while it relays this stream; set by the source."""
         self.opened_s: float | None = None
         """When the source was opened last, on the monotonic clock."""
 
     @property
     def counters(self) -> SourceCounters:
         """The source's counters."""
+        self.settle()
         return self._source.counters
+
+    @property
+    def last_unit_s(self) -> float | None:
+        """When the last unit arrived, on the monotonic clock; None if none ever did."""
+        self.settle()
+        return self._last_unit_s
 
     @property
     def gop(self) -> Gop:
         """The cached GOP; to be read only."""
+        self.settle()
         return self._gop
 
     @property
@@ -115,14 +126,41 @@ class Stream:
     def deliver(self, unit: AccessUnit) -> None:
         """Give *unit* to every reader."""
         self._gop.add(unit)
-        self.last_unit_s = unit.arrived_s
+        self._last_unit_s = unit.arrived_s
         for reader in self._readers:
             reader.offer(unit)
 
+    def express(self, time_90k: int) -> tuple[Viewer, ...] | None:
+        """Return whom the lane serves from the picture behind *time_90k* on.
+
+        None if some reader cannot be served by it, or not now.
+        """
+        viewers: list[Viewer] = []
+        for reader in self._readers:
+            viewer = reader.express(time_90k)
+            if viewer is None:
+                return None
+            viewers.append(viewer)
+        return tuple(viewers)
+
+    def relayed(self, units: Sequence[AccessUnit]) -> None:
+        """Note *units*, which the lane has sent to every reader."""
+        for unit in units:
+            self._gop.add(unit)
+        self._last_unit_s = units[-1].arrived_s
+        for reader in self._readers:
+            reader.relayed(units)
+
     # What the readers' side calls.
+
+    def settle(self) -> None:
+        """Bring everything here up to date with what the lane has relayed."""
+        if self.lane is not None:
+            self.lane.settle()
 
     def attach(self, reader: Reader) -> None:
         """Begin to read; what the reader needs for its first picture is sent at once."""
+        self._recall()
         self._readers += (reader,)
         self._readers_changed.set()
         self.replay(reader)
@@ -137,6 +175,7 @@ class Stream:
             after_90k: The last stamp the reader has been sent, if any: the replayed ones are all
                 later, as a player wants.
         """
+        self._recall()
         units = self._gop.units
         if not units:
             return
@@ -159,5 +198,11 @@ class Stream:
         """Stop reading; nothing is handed to *reader* any more."""
         left = tuple(other for other in self._readers if other is not reader)
         if len(left) < len(self._readers):
+            self._recall()
             self._readers = left
             self._readers_changed.set()
+
+    def _recall(self) -> None:
+        """Take the stream back from the lane: its readers are about to change."""
+        if self.lane is not None:
+            self.lane.recall()

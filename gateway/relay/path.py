@@ -54,6 +54,11 @@ class Path:
         """Whether there is no socket of our own: packets go through TURN."""
         return self._socket is None
 
+    @property
+    def descriptor(self) -> int:
+        """Of the socket; -1 if there is none of our own."""
+        return -1 if self._socket is None else self._socket.fileno()
+
     def close(self) -> None:
         """Give the descriptor back."""
         if self._socket is not None:

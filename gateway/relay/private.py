@@ -89,6 +89,8 @@ class InPlaceSrtp:
         length: ``int *`` in and out: the packet's length before and after.
         handle: libsrtp's session.
         protect: ``srtp_protect(handle, pointer, length)``; 0 is success.
+        addresses: Where `protect` and `handle` are in memory, for compiled callers; they are there
+            as long as this object is.
     """
 
     def __init__(self, session: pylibsrtp.Session) -> None:
@@ -97,3 +99,5 @@ class InPlaceSrtp:
         self.length = ffi.new("int *")
         self.handle = session._srtp[0]
         self.protect = lib.srtp_protect
+        function = ffi.cast("uintptr_t", ffi.addressof(lib, "srtp_protect"))
+        self.addresses = int(function), int(ffi.cast("uintptr_t", self.handle))

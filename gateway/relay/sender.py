@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from gateway.express import Viewer
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 from gateway.relay.batch import Batch, Numbers
 from gateway.relay.history import History, Sent
@@ -40,12 +41,10 @@ class Sender:
         path: Where to.
         pace_bps: The most that is put on the line per second, in bits.
         ready: Called when units can be taken again, after `take` has returned False.
+        settle: Makes the stream tell `relayed` what the express lane has sent.
 
     Attributes:
-        packets: Media packets sent, retransmissions not counted.
-        octets: Their payload bytes.
         repeated: Packets sent again.
-        last_90k: Stamp of the newest unit taken, on the stream's timeline; None if none.
     """
 
     def __init__(
@@ -56,26 +55,62 @@ class Sender:
         path: Path,
         pace_bps: float,
         ready: Callable[[], None],
+        settle: Callable[[], None] = lambda: None,
     ) -> None:
         self._numbers = numbers
         step_bytes = int(min(max(pace_bps / 8 * PACE_S, 4_096), BATCH_BYTES))
         self._batch = Batch(srtp, numbers, most_bytes=step_bytes)
-        self.path = path
         self._ready = ready
+        self._settle = settle
         self._s_per_byte = 8 / pace_bps
         self._free_s = 0.0
         self._repeat_free_s = 0.0
-        self._seq = random.randrange(1 << 15)
         self._rtx_seq = random.randrange(1 << 15)
-        self._offset_90k = random.randrange(1 << 32)
+        protect, session = srtp.addresses
+        # Numbers on where the lane or we have stopped.
+        self._viewer = Viewer(
+            payload_type=numbers.payload_type,
+            ssrc=numbers.ssrc,
+            offset_90k=random.randrange(1 << 32),
+            seq=random.randrange(1 << 15),
+            burst_bytes=int(pace_bps / 8 * PACE_S),
+            protect=protect,
+            session=session,
+            keep=srtp,
+        )
+        self._offset_90k = self._viewer.offset_90k
+        self._path = path
+        self._aim()
         self._rest: tuple[AccessUnit, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._history = History()
         self._last_sent_s = 0.0
-        self.packets = 0
-        self.octets = 0
         self.repeated = 0
-        self.last_90k: int | None = None
+
+    @property
+    def packets(self) -> int:
+        """Media packets sent, retransmissions not counted."""
+        return self._viewer.packets
+
+    @property
+    def octets(self) -> int:
+        """Their payload bytes."""
+        return self._viewer.octets
+
+    @property
+    def last_90k(self) -> int | None:
+        """Stamp of the newest unit taken, on the stream's timeline; None if none."""
+        return self._viewer.last_90k if self._viewer.last_90k >= 0 else None
+
+    @property
+    def path(self) -> Path:
+        """Where to."""
+        return self._path
+
+    @path.setter
+    def path(self, path: Path) -> None:
+        self._path = path
+        self._aim()
 
     def take(self, unit: AccessUnit) -> bool:
         """Send *unit*, or as much of it as the pace allows, the rest following by itself.
@@ -90,20 +125,37 @@ class Sender:
         if self._free_s > now_s + PACE_S:
             self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
             return False
-        time_90k = unit.time_90k
-        if self.last_90k is not None and time_90k <= self.last_90k:
-            time_90k = self.last_90k + 1
-        self.last_90k = time_90k
+        viewer = self._viewer
+        time_90k = max(unit.time_90k, viewer.last_90k + 1)
+        viewer.last_90k = time_90k
         rtp_time = (time_90k + self._offset_90k) & 0xFFFF_FFFF
-        self._history.add(Sent(self._seq, rtp_time, unit, now_s))
+        self._history.add(Sent(viewer.seq, rtp_time, unit, now_s))
         self._last_sent_s = now_s
-        self.packets += len(unit.payloads)
-        self.octets += unit.size_bytes
+        viewer.packets += len(unit.payloads)
+        viewer.octets += unit.size_bytes
         self._send(unit, 0, rtp_time, now_s)
         return True
 
+    def viewer(self) -> Viewer | None:
+        """Return what the express lane needs to send in our place; None while it cannot."""
+        if self._viewer.refused:
+            self._path.offload = False
+        if self._timer is not None or not self._path.offload or not self._viewer.aimed:
+            return None
+        return self._viewer
+
+    def relayed(self, units: Sequence[AccessUnit]) -> None:
+        """Note *units*, the newest that the lane has sent."""
+        seq = self._viewer.seq - sum(len(unit.payloads) for unit in units)
+        for unit in units:
+            rtp_time = (unit.time_90k + self._offset_90k) & 0xFFFF_FFFF
+            self._history.add(Sent(seq, rtp_time, unit, unit.arrived_s))
+            seq += len(unit.payloads)
+        self._last_sent_s = units[-1].arrived_s
+
     def repeat(self, seqs: Iterable[int]) -> None:
         """Send packets again that the viewer misses (RFC 4588), within the pace."""
+        self._settle()
         numbers = self._numbers
         now_s = time.monotonic()
         for seq in seqs:
@@ -123,7 +175,7 @@ class Sender:
                 self._rtx_seq += 1
                 payload = seq.to_bytes(2, "big") + payload
             end = self._batch.single(kind, number, sent.rtp_time, ssrc, payload)
-            self.path.send(self._batch.view[:end])
+            self._path.send(self._batch.view[:end])
             self.repeated += 1
             cost_s = end * self._s_per_byte / REPEAT_SHARE
             self._repeat_free_s = max(self._repeat_free_s, now_s) + cost_s
@@ -133,6 +185,7 @@ class Sender:
 
         None until something was sent. *now_s* is monotonic, *wall_s* seconds since 1970.
         """
+        self._settle()
         if self.last_90k is None:
             return None
         since_90k = int((now_s - self._last_sent_s) * VIDEO_CLOCK_HZ)
@@ -146,7 +199,15 @@ class Sender:
             self._timer.cancel()
             self._timer = None
         self._rest = None
+        self._viewer.leave()
         self._batch.close()
+
+    def _aim(self) -> None:
+        """Tell the lane where to."""
+        self._viewer.leave()
+        self._viewer.refused = False
+        if self._path.descriptor >= 0:
+            self._viewer.aim(self._path.descriptor, *self._path.address[:2])
 
     def _go_on(self) -> None:
         """Send the rest of a unit, then take what waits."""
@@ -168,9 +229,10 @@ class Sender:
                 self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
                 return
             first = at
-            at, size_bytes, segment_bytes = self._batch.fill(unit.payloads, at, self._seq, rtp_time)
-            self._seq += at - first
+            seq = self._viewer.seq
+            at, size_bytes, segment_bytes = self._batch.fill(unit.payloads, at, seq, rtp_time)
+            self._viewer.seq = seq + at - first
             self._free_s += size_bytes * self._s_per_byte
-            if not self.path.send_batch(self._batch.view[:size_bytes], segment_bytes):
+            if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
                 # What this batch has cost, the viewer asks for again (NACK).
                 self._free_s = max(self._free_s, now_s + RETRY_S) + PACE_S

@@ -165,9 +165,10 @@ class Session:
             path=path,
             pace_bps=self._agreed.pace_bps,
             ready=lambda: reader.resume(),
+            settle=self.stream.settle,
         )
         self._sender = sender
-        reader = Reader(sender.take)
+        reader = Reader(sender.take, sender)
         self._feedback = Feedback(
             sender, keyframe=lambda: self.stream.replay(reader, sender.last_90k)
         )

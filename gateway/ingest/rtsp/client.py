@@ -151,9 +151,15 @@ class RtspClient:
         )
 
     async def stay(
-        self, *, stall_s: float, pictured_s: Callable[[], float] | None = None
+        self,
+        *,
+        stall_s: float,
+        pictured_s: Callable[[], float] | None = None,
+        settle: Callable[[], None] = lambda: None,
     ) -> NoReturn:
         """Keep the session alive until it breaks; *pictured_s* tells when the last picture came.
+
+        *settle* is called before *pictured_s* and `reception` are looked at.
 
         Raises:
             GatewayError: No RTP or no picture for *stall_s*, or the camera has ended the session.
@@ -169,6 +175,7 @@ class RtspClient:
             send_rtcp=self._send_rtcp,
             clock=self._clock,
             pictured_s=pictured_s,
+            settle=settle,
         )
         await upkeep.run(stall_s)
 

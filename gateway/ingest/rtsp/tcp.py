@@ -87,6 +87,28 @@ class Connection(asyncio.BufferedProtocol):
         self._gone.set()
 
     @property
+    def descriptor(self) -> int:
+        """Of the plain TCP socket; -1 if there is none: TLS, or not connected."""
+        transport = self._transport
+        if transport is None or transport.get_extra_info("sslcontext") is not None:
+            return -1
+        held = transport.get_extra_info("socket")
+        return -1 if held is None else int(held.fileno())
+
+    def pause(self) -> None:
+        """Leave reading to somebody else, until `resume`."""
+        assert self._transport is not None
+        self._transport.pause_reading()
+
+    def resume(self, read: bytes) -> None:
+        """Go on reading, behind *read*, which somebody else has read."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+        if read and self._broken is None:
+            self.wire.space()[: len(read)] = read
+            self.buffer_updated(len(read))
+
+    @property
     def local_address(self) -> str:
         """Our end's IP address."""
         assert self._transport is not None

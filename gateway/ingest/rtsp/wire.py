@@ -84,6 +84,16 @@ class Wire:
         self._rtp_channel, self._rtcp_channel = rtp_channel, rtcp_channel
         self._payload_type = payload_type
 
+    @property
+    def idle(self) -> bool:
+        """Whether the last read ended where a frame did, so that anybody can go on from here."""
+        return not self._rest and not self._lost and self._head is None and self.broken is None
+
+    @property
+    def rtp_channel(self) -> int:
+        """Of the video; negative before `expect`."""
+        return self._rtp_channel
+
     def space(self) -> memoryview:
         """Return where the next bytes are to be written; never empty."""
         end = len(self._rest)

@@ -1,0 +1,143 @@
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+Relayed = tuple[tuple[bytes, ...], int, float, int]
+"""Payloads, time_90k, arrived_s, size_bytes: of `gateway.model.media.AccessUnit`."""
+
+Counted = tuple[int, int, float, bytes]
+"""Packets and their bytes, when the camera was heard last, and the newest RTP header."""
+
+class Shape(Protocol):
+    @property
+    def header_bytes(self) -> int: ...
+    @property
+    def kind_shift(self) -> int: ...
+    @property
+    def kind_mask(self) -> int: ...
+    @property
+    def fragment(self) -> int: ...
+    @property
+    def single_end(self) -> int: ...
+    @property
+    def slices(self) -> Iterable[int]: ...
+    @property
+    def entries(self) -> Iterable[int]: ...
+    @property
+    def sets(self) -> Iterable[int]: ...
+    @property
+    def padding(self) -> Iterable[int]: ...
+
+class Viewer:
+    """How one viewer's packets are numbered, and where the lane sends them.
+
+    Args:
+        payload_type: Of the media.
+        ssrc: Of the media.
+        offset_90k: What is added to a stamp of the timeline, modulo 2**32.
+        seq: Extended number of the first packet.
+        burst_bytes: The most that may be sent at once without pacing.
+        protect: Address of libsrtp's ``srtp_protect``; 0: the lane cannot serve this viewer.
+        session: Its first argument.
+        keep: What must live as long as those two.
+
+    Attributes:
+        seq: Extended number of the next packet.
+        last_90k: Stamp of the newest picture sent; -1: none.
+        packets: Media packets sent, retransmissions not counted.
+        octets: Their payload bytes.
+        blocked: Sends of the lane that the kernel had no room for.
+        failed: Sends of the lane that failed otherwise.
+        refused: Whether kernel or device have refused segmentation offload.
+    """
+
+    seq: int
+    last_90k: int
+    packets: int
+    octets: int
+    blocked: int
+    failed: int
+    refused: bool
+
+    def __init__(
+        self,
+        *,
+        payload_type: int,
+        ssrc: int,
+        offset_90k: int,
+        seq: int,
+        burst_bytes: int,
+        protect: int = 0,
+        session: int = 0,
+        keep: Any = None,
+    ) -> None: ...
+    @property
+    def offset_90k(self) -> int: ...
+    @property
+    def burst_bytes(self) -> int: ...
+    def aim(self, fd: int, host: str, port: int) -> bool:
+        """Send through *fd* to *host*, an IP address; False if the lane cannot."""
+
+    def leave(self) -> None:
+        """Send nothing more; the descriptor may be closed."""
+
+    @property
+    def aimed(self) -> bool:
+        """Whether the lane can send."""
+
+class Feed:
+    """One camera's connection, relayed while it sends ordinary pictures.
+
+    Args:
+        fd: The socket; it is read without blocking and not closed.
+        channel: Of the interleaved RTP.
+        payload_type: Of the video.
+        shape: Of its payloads, `gateway.rtp.payload.Shape`.
+        limit: Largest payload that comes out.
+        most_kept: Pictures that may wait to be collected.
+        full: Called when they are that many.
+        odd: Called when something comes that is not for the lane: `stop` then returns all bytes
+            that have not been relayed, and is to be called before the next `step`.
+
+    Attributes:
+        running: Whether it is between `start` and `stop`.
+
+    Raises:
+        ValueError: *limit* is none that fits into a datagram.
+    """
+
+    running: bool
+
+    def __init__(
+        self,
+        fd: int,
+        *,
+        channel: int,
+        payload_type: int,
+        shape: Shape,
+        limit: int,
+        most_kept: int,
+        full: Callable[[], None],
+        odd: Callable[[], None],
+    ) -> None: ...
+    def start(self, viewers: Iterable[Viewer], *, seq: int, time: int, time_90k: int) -> None:
+        """Relay to *viewers* from the next picture on.
+
+        Args:
+            viewers: All who are to be served.
+            seq: 16-bit number of the packet that comes next.
+            time: RTP time of the picture before it.
+            time_90k: Its stamp on the timeline.
+        """
+
+    def step(self) -> None:
+        """Read once and relay what is whole. To be called when the socket is readable."""
+
+    def stop(self) -> bytes:
+        """Return the bytes that have been read and not relayed; nothing more is relayed."""
+
+    @property
+    def state(self) -> tuple[int, int, int]:
+        """*seq*, *time* and *time_90k* as `start` would want them now."""
+
+    def collect(self) -> tuple[list[Relayed], Counted]:
+        """Return the pictures relayed since the last call and what was counted for them."""

@@ -1,0 +1,172 @@
+"""Hands a playing camera's connection over to the express lane, and takes it back.
+
+The lane goes on where the assembler and the timeline stand after a whole picture, and they go on
+where the lane has stopped: between the two nothing is read twice and nothing is left out.
+
+Reference: `gateway.express`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from gateway.express import COMPILED, Feed, Viewer
+from gateway.ingest.joint import JointAssembler
+from gateway.ingest.rtsp.client import RtspClient
+from gateway.ingest.rtsp.reception import Reception
+from gateway.ingest.rtsp.tcp import Connection
+from gateway.ingest.timeline import Timeline
+from gateway.model.media import AccessUnit, SourceCounters
+from gateway.ports import Lane
+
+MOST_KEPT = 12
+"""Pictures that the lane may keep to itself: half a second of video."""
+
+FRUITLESS = 8
+"""So many times in a row the lane was handed back before it had relayed one picture: this camera
+sends none that is ordinary, and is left to the assembler for the rest of the session."""
+
+
+@runtime_checkable
+class Relays(Protocol):
+    """A sink whose readers the lane can serve (`gateway.media.stream.Stream`)."""
+
+    lane: Lane | None
+
+    def express(self, time_90k: int) -> tuple[Viewer, ...] | None:
+        """Return whom to serve behind *time_90k*; None: not now."""
+        ...
+
+    def relayed(self, units: Sequence[AccessUnit]) -> None:
+        """Note what the lane has sent to all of them."""
+        ...
+
+
+class Handover:
+    """Between one RTSP session over TCP and the lane.
+
+    Args:
+        sink: Where the session's pictures go.
+        connection: Where they come from; its `wire` knows the channels.
+        assembler: Who takes what the lane does not.
+
+    Attributes:
+        pictured_s: When the last picture came that the lane has relayed, as far as settled.
+    """
+
+    def __init__(
+        self,
+        sink: Relays,
+        connection: Connection,
+        assembler: JointAssembler,
+        *,
+        timeline: Timeline,
+        reception: Reception,
+        counters: SourceCounters,
+    ) -> None:
+        self._sink, self._connection, self._assembler = sink, connection, assembler
+        self._timeline, self._reception, self._counters = timeline, reception, counters
+        self._loop = asyncio.get_running_loop()
+        # The transport has registered its own descriptor with the loop; this is another.
+        self._fd = os.dup(connection.descriptor)
+        self._feed = Feed(
+            self._fd,
+            channel=connection.wire.rtp_channel,
+            payload_type=assembler.payload_type,
+            shape=assembler.shape,
+            limit=assembler.payload_bytes,
+            most_kept=MOST_KEPT,
+            full=self.settle,
+            odd=self.recall,
+        )
+        self._relayed = False
+        self._fruitless = 0
+        self._closed = False
+        self.pictured_s = 0.0
+
+    def begin(self) -> None:
+        """Let the lane relay from here on, if all is in order for it: after whole pictures."""
+        if self._closed or self._feed.running or self._fruitless >= FRUITLESS:
+            return
+        seq, place = self._assembler.steady(), self._timeline.steady()
+        if seq is None or place is None or not self._connection.wire.idle:
+            return
+        viewers = self._sink.express(place[1])
+        if viewers is None:
+            return
+        self._relayed = False
+        self._connection.pause()
+        self._feed.start(viewers, seq=seq, time=place[0], time_90k=place[1])
+        self._loop.add_reader(self._fd, self._feed.step)
+        self._sink.lane = self
+
+    def settle(self) -> None:
+        """Tell sink, counters and reception what has been relayed since the last time."""
+        relayed, (packets, size_bytes, heard_s, newest) = self._feed.collect()
+        if not relayed:
+            return
+        self._relayed = True
+        self._counters.packets += packets
+        self._counters.received_bytes += size_bytes
+        self._counters.units += len(relayed)
+        self._reception.heard_rtp(newest, heard_s)
+        self.pictured_s = relayed[-1][2]
+        self._sink.relayed(
+            [
+                AccessUnit(payloads, time_90k, False, arrived_s, length)
+                for payloads, time_90k, arrived_s, length in relayed
+            ]
+        )
+
+    def recall(self) -> None:
+        """Settle, and give the connection back to the assembler with all that was not relayed."""
+        if not self._feed.running:
+            return
+        self._loop.remove_reader(self._fd)
+        read = self._feed.stop()
+        self.settle()
+        self._fruitless = 0 if self._relayed else self._fruitless + 1
+        self._sink.lane = None
+        if self._relayed:
+            seq, rtp_time, time_90k = self._feed.state
+            self._assembler.went_on(seq, rtp_time)
+            self._timeline.went_on(rtp_time, time_90k, self.pictured_s)
+        self._connection.resume(read)
+
+    def close(self) -> None:
+        """Recall, for good."""
+        if self._closed:
+            return
+        self._closed = True
+        self.recall()
+        os.close(self._fd)
+
+
+def handover(
+    sink: object,
+    client: RtspClient,
+    assembler: JointAssembler,
+    *,
+    timeline: Timeline,
+    counters: SourceCounters,
+) -> Handover | None:
+    """Return the lane's access to a session that is set up; None if it cannot have it.
+
+    It cannot over UDP or TLS, nor for a sink that is not a stream, nor where it is not compiled.
+    """
+    connection = client.connection
+    if not COMPILED or client.udp is not None or not isinstance(sink, Relays):
+        return None
+    if connection is None or connection.descriptor < 0:
+        return None
+    return Handover(
+        sink,
+        connection,
+        assembler,
+        timeline=timeline,
+        reception=client.reception,
+        counters=counters,
+    )
