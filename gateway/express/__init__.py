@@ -12,20 +12,3 @@ when somebody asks.
 Where the lane is not compiled, everything goes the ordinary way: the same bytes, at two to three
 times the processor time.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gateway.express.lane import Feed, Viewer
-else:
-    try:
-        from gateway.express.lane import Feed, Viewer
-    except ImportError:  # not built here
-        from gateway.express.plain import Feed, Viewer
-
-COMPILED = Feed.__module__ == "gateway.express.lane"
-"""Whether there is a lane."""
-
-__all__ = ["COMPILED", "Feed", "Viewer"]

@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from gateway.express import COMPILED, Feed, Viewer
+from gateway.express.built import COMPILED, Feed, Viewer
 from gateway.ingest.joint import JointAssembler
 from gateway.ingest.rtsp.client import RtspClient
 from gateway.ingest.rtsp.reception import Reception

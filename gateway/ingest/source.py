@@ -11,7 +11,7 @@ import ssl
 from pydantic import SecretStr
 
 from gateway.ingest.joint import JointAssembler
-from gateway.ingest.lane import handover
+from gateway.ingest.lane import Handover, handover
 from gateway.ingest.policy import Policy, Target
 from gateway.ingest.rtsp.auth import Login
 from gateway.ingest.rtsp.client import RtspClient
@@ -72,7 +72,7 @@ class RtspSource:
 
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
-        counters, clock = self._counters, self._clock
+        counters = self._counters
         async with self._client(await self._resolve()) as client:
             await client.connect()
             await client.options()
@@ -87,35 +87,18 @@ class RtspSource:
                 counters=counters,
                 payload_bytes=self._payload_bytes,
             )
-
-            lane = handover(sink, client, assembler, timeline=self._timeline, counters=counters)
-            pictured_s = clock.now()
-
-            def take(packets: list[bytes]) -> None:
-                nonlocal pictured_s
-                now_s = clock.now()
-                units = assembler.take(packets, now_s)
-                for unit in units:
-                    pictured_s = now_s
-                    sink.deliver(unit)
-                if units and lane is not None:
-                    lane.begin()
-
-            def settle() -> None:
-                nonlocal pictured_s
-                if lane is not None:
-                    lane.settle()
-                    pictured_s = max(pictured_s, lane.pictured_s)
-
             sink.opened(description.video)
+            lane = handover(sink, client, assembler, timeline=self._timeline, counters=counters)
+            intake = _Intake(sink, assembler, lane, self._clock)
             try:
-                await client.play(take)
+                await client.play(intake.take)
                 await client.stay(
-                    stall_s=self._stream.stall_s, pictured_s=lambda: pictured_s, settle=settle
+                    stall_s=self._stream.stall_s,
+                    pictured_s=lambda: intake.pictured_s,
+                    settle=intake.settle,
                 )
             finally:
-                if lane is not None:
-                    lane.close()
+                intake.close()
                 self._count(client)
 
     async def check(self) -> None:
@@ -146,3 +129,38 @@ class RtspSource:
             self._counters.discarded += client.connection.wire.strangers
         if client.udp is not None:
             self._counters.discarded += client.udp.reorder.discarded + client.udp.strangers
+
+
+class _Intake:
+    """What the packets of one session become: by the assembler, or by the express lane.
+
+    Attributes:
+        pictured_s: When the last whole picture came, as far as settled.
+    """
+
+    def __init__(
+        self, sink: Sink, assembler: JointAssembler, lane: Handover | None, clock: Clock
+    ) -> None:
+        self._sink, self._assembler, self._lane, self._clock = sink, assembler, lane, clock
+        self.pictured_s = clock.now()
+
+    def take(self, packets: list[bytes]) -> None:
+        """Take the video's packets; after whole pictures the lane may go on."""
+        now_s = self._clock.now()
+        units = self._assembler.take(packets, now_s)
+        for unit in units:
+            self.pictured_s = now_s
+            self._sink.deliver(unit)
+        if units and self._lane is not None:
+            self._lane.begin()
+
+    def settle(self) -> None:
+        """Bring sink, counters and `pictured_s` up to date with what the lane has relayed."""
+        if self._lane is not None:
+            self._lane.settle()
+            self.pictured_s = max(self.pictured_s, self._lane.pictured_s)
+
+    def close(self) -> None:
+        """Nothing more comes through the lane."""
+        if self._lane is not None:
+            self._lane.close()

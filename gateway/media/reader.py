@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from gateway.express import Viewer
+from gateway.express.built import Viewer
 from gateway.model.media import AccessUnit
 
 QUEUE_UNITS = 150

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.express import Viewer
+from gateway.express.built import Viewer
 from gateway.media.gop import Gop
 from gateway.media.reader import Reader
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat

@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.express import Viewer
+from gateway.express.built import Viewer
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 from gateway.relay.batch import Batch, Numbers
 from gateway.relay.history import History, Sent

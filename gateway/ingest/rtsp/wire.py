@@ -64,13 +64,14 @@ class Wire:
     Attributes:
         resyncs: Times the framing was lost.
         strangers: Frames of channels that were not set up, dropped.
+        rtp_channel: Of the video; negative before `expect`.
         broken: Why nothing is taken any more: what came is not RTSP within our bounds.
     """
 
     def __init__(self) -> None:
         self._buffer, self._view = _BUFFER, _VIEW
         self._rest = b""
-        self._rtp_channel = self._rtcp_channel = -1
+        self.rtp_channel = self._rtcp_channel = -1
         self._payload_type = -1
         self._lost = False
         self._garbage_bytes = 0
@@ -81,18 +82,13 @@ class Wire:
 
     def expect(self, rtp_channel: int, rtcp_channel: int, payload_type: int) -> None:
         """Take the frames of these channels from now on."""
-        self._rtp_channel, self._rtcp_channel = rtp_channel, rtcp_channel
+        self.rtp_channel, self._rtcp_channel = rtp_channel, rtcp_channel
         self._payload_type = payload_type
 
     @property
     def idle(self) -> bool:
         """Whether the last read ended where a frame did, so that anybody can go on from here."""
         return not self._rest and not self._lost and self._head is None and self.broken is None
-
-    @property
-    def rtp_channel(self) -> int:
-        """Of the video; negative before `expect`."""
-        return self._rtp_channel
 
     def space(self) -> memoryview:
         """Return where the next bytes are to be written; never empty."""
@@ -133,7 +129,7 @@ class Wire:
         if self._head is not None:
             return at
         buffer, view = self._buffer, self._view
-        video, payload_type = self._rtp_channel, self._payload_type
+        video, payload_type = self.rtp_channel, self._payload_type
         keep = batch.rtp.append
         while end - at >= 6 and buffer[at] == _DOLLAR:
             stop = at + 4 + (buffer[at + 2] << 8 | buffer[at + 3])
@@ -168,7 +164,7 @@ class Wire:
             return at + 1
         if self._buffer[at + 1] == self._rtcp_channel:
             batch.rtcp.append(bytes(self._view[at + 4 : stop]))
-        elif self._buffer[at + 1] == self._rtp_channel:
+        elif self._buffer[at + 1] == self.rtp_channel:
             batch.rtp.append(bytes(self._view[at + 4 : stop]))
         else:
             self.strangers += 1
@@ -181,7 +177,8 @@ class Wire:
             if buffer[at] == _DOLLAR:
                 return at
             if buffer[at] in b"\r\n":  # some servers end bodies with an empty line too many
-                return _past_line_ends(buffer, at, end)
+                some = bytes(self._view[at : min(end, at + 64)])
+                return at + len(some) - len(some.lstrip(b"\r\n"))
             if not self._starts_message(at, end):
                 return at
             stop = buffer.find(b"\r\n\r\n", at, min(end, at + MOST_HEAD_BYTES))
@@ -205,7 +202,7 @@ class Wire:
         if seen.startswith(_STARTS):
             return True
         if not any(start.startswith(seen) for start in _STARTS):
-            if self._rtp_channel < 0:
+            if self.rtp_channel < 0:
                 raise Malformed(f"not RTSP: {seen!r}")
             self._lost = True
             self.resyncs += 1
@@ -247,12 +244,6 @@ class Wire:
         length = seen[2] << 8 | seen[3]
         if seen[4] >> 6 != 2:
             return False
-        if seen[1] == self._rtp_channel:
+        if seen[1] == self.rtp_channel:
             return length >= 12 and seen[5] & 0x7F == self._payload_type
         return seen[1] == self._rtcp_channel and length >= 8 and 200 <= seen[5] <= 204
-
-
-def _past_line_ends(buffer: bytearray, at: int, end: int) -> int:
-    while at < end and buffer[at] in b"\r\n":
-        at += 1
-    return at

@@ -141,7 +141,7 @@ async def test_only_the_last_packet_of_a_picture_has_the_marker(line: Line) -> N
 async def test_numbers_go_on_across_the_wrap(line: Line) -> None:
     """16 bits on the wire, the roll-over counter of SRTP in step."""
     sender = make(line.path())
-    sender._seq = 0xFFFE
+    sender._viewer.seq = 0xFFFE
 
     sender.take(access_unit(1, sizes=(100,) * 4))
 
@@ -189,6 +189,7 @@ async def test_without_segmentation_offload_packets_go_one_by_one(
         def __init__(self, real: socket.socket) -> None:
             self.sendto = real.sendto
             self.close = real.close
+            self.fileno = real.fileno
 
         def sendmsg(self, *_: object) -> int:
             attempts.append(1)
@@ -260,7 +261,7 @@ async def test_without_rtx_a_packet_is_sent_again_as_it_was(line: Line) -> None:
     numbers = Numbers(payload_type=96, ssrc=1, rtx_payload_type=None, rtx_ssrc=2)
     path = line.path()
     sender = Sender(numbers, srtp=outbound(), path=path, pace_bps=1e9, ready=lambda: None)
-    sender._seq = 7
+    sender._viewer.seq = 7
     sender.take(access_unit(1, sizes=(50, 60)))
     first = list(line.packets())
 
@@ -275,7 +276,7 @@ async def test_without_rtx_a_packet_is_sent_again_as_it_was(line: Line) -> None:
 async def test_a_storm_of_nacks_is_answered_within_bounds(line: Line) -> None:
     """Retransmissions may take a quarter of the pace, not the line."""
     sender = make(line.path(), pace_bps=8e6)
-    sender._seq = 0
+    sender._viewer.seq = 0
     sender.take(access_unit(1, sizes=(1000,) * 4))
     list(line.packets())
 
