@@ -30,6 +30,9 @@ class Shape(Protocol):
 class Viewer:
     """How one viewer's packets are numbered, and where the lane sends them.
 
+    As a context it holds the lane's mutex: whoever uses a viewer's SRTP session while the lane may
+    be serving it does so within, and nothing else within.
+
     Args:
         payload_type: Of the media.
         ssrc: Of the media.
@@ -74,6 +77,8 @@ class Viewer:
     def offset_90k(self) -> int: ...
     @property
     def burst_bytes(self) -> int: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
     def aim(self, fd: int, host: str, port: int) -> bool:
         """Send through *fd* to *host*, an IP address; False if the lane cannot."""
 
@@ -96,17 +101,20 @@ class Feed:
         most_kept: Pictures that may wait to be collected.
         full: Called when they are that many.
         odd: Called when something comes that is not for the lane: `stop` then returns all bytes
-            that have not been relayed, and is to be called before the next `step`.
+            that have not been relayed. Until it was called, nothing more is read.
 
     Attributes:
         running: Whether it is between `start` and `stop`.
+        pictured_s: When the newest picture was relayed, on the monotonic clock.
 
     Raises:
         ValueError: *limit* is none that fits into a datagram.
     """
 
-    running: bool
-
+    @property
+    def running(self) -> bool: ...
+    @property
+    def pictured_s(self) -> float: ...
     def __init__(
         self,
         fd: int,
@@ -129,8 +137,21 @@ class Feed:
             time_90k: Its stamp on the timeline.
         """
 
+    def ride(self, told: int) -> bool:
+        """Let the lane's thread read whenever the socket is readable, until `stop`.
+
+        Args:
+            told: An eventfd; it is written to when `answer` is to be called.
+
+        Returns:
+            False if the thread cannot take another; then call `step` yourself.
+        """
+
     def step(self) -> None:
-        """Read once and relay what is whole. To be called when the socket is readable."""
+        """Read once and relay what is whole, in this thread; then `answer`."""
+
+    def answer(self) -> None:
+        """Call *odd* or *full* if it is time."""
 
     def stop(self) -> bytes:
         """Return the bytes that have been read and not relayed; nothing more is relayed."""

@@ -4,13 +4,23 @@
 Bytes of a camera are read in one place, `_scan`, which touches nothing behind *end*; what it has
 found whole and ordinary is laid out by `_lay_out` and sent by `_serve`. Everything else is handed
 back as it came.
+
+One thread of its own (`_ride`) waits for all cameras and never needs the interpreter. One mutex
+guards all that it shares with Python: feeds, viewers, and libsrtp's sessions. The thread holds it
+for one read of one camera; Python takes it for the few lines that touch them, while it holds the
+GIL, which the thread never asks for.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+import _thread
+
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
-from libc.errno cimport EAGAIN, ECONNREFUSED, EINTR, EINVAL, EIO, EMSGSIZE, ENOBUFS, EPERM, errno
+from libc.errno cimport (
+    EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP, EPERM, errno
+)
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cdef extern from * nogil:
@@ -18,12 +28,46 @@ cdef extern from * nogil:
     #include <arpa/inet.h>
     #include <errno.h>
     #include <netinet/in.h>
+    #include <pthread.h>
     #include <string.h>
+    #include <sys/epoll.h>
+    #include <sys/eventfd.h>
     #include <sys/socket.h>
+    #include <unistd.h>
 
     #ifndef UDP_SEGMENT
     #define UDP_SEGMENT 103
     #endif
+
+    static pthread_mutex_t lane_mutex = PTHREAD_MUTEX_INITIALIZER;
+    static void lane_lock(void) { pthread_mutex_lock(&lane_mutex); }
+    static void lane_unlock(void) { pthread_mutex_unlock(&lane_mutex); }
+
+    static int lane_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+    static int lane_watch(int epoll, int fd, uint32_t slot) {
+        struct epoll_event event;
+        memset(&event, 0, sizeof event);
+        event.events = EPOLLIN;
+        event.data.u32 = slot;
+        return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    }
+
+    static void lane_unwatch(int epoll, int fd) { epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL); }
+
+    /* Waits for at most *room* readable descriptors; their slots, and how many. */
+    static int lane_wait(int epoll, uint32_t *slots, int room) {
+        struct epoll_event events[64];
+        int index, count = epoll_wait(epoll, events, room < 64 ? room : 64, -1);
+        for (index = 0; index < count; index++)
+            slots[index] = events[index].data.u32;
+        return count;
+    }
+
+    static void lane_tell(int fd) {
+        uint64_t one = 1;
+        if (fd >= 0 && write(fd, &one, sizeof one) < 0) { /* told already */ }
+    }
 
     /* `sendmsg` with segmentation offload (linux/udp.h, since 4.18); 0 or an errno. */
     static int lane_send(int fd, const struct sockaddr_storage *to, socklen_t to_bytes,
@@ -71,6 +115,13 @@ cdef extern from * nogil:
     ctypedef int socklen_t
     struct sockaddr_storage:
         pass
+    void lane_lock()
+    void lane_unlock()
+    int lane_epoll()
+    int lane_watch(int epoll, int fd, uint32_t slot)
+    void lane_unwatch(int epoll, int fd)
+    int lane_wait(int epoll, uint32_t *slots, int room)
+    void lane_tell(int fd)
     int lane_send(int fd, const sockaddr_storage *to, socklen_t to_bytes, const void *data,
                   size_t size, unsigned short segment)
     socklen_t lane_aim(sockaddr_storage *to, const char *host, int port)
@@ -89,6 +140,8 @@ cdef enum:
     SEGMENTS = 64       # the kernel's bounds of one batch
     BATCH = 65000
     LIMIT = 8192        # largest payload; none is ever above 1,500
+    BEHIND = 10         # times `most_kept` that may wait while Python is busy
+    SLOTS = 1024        # feeds that the thread can watch
     JUMP = 450000       # 5 s of 90 kHz: a larger step is for the timeline to judge
 
 cdef enum Seen:
@@ -119,9 +172,65 @@ cdef struct Picture:    # payloads one behind the other, ready to be sent
     uint16_t *sizes
     uint8_t *data
 
+cdef struct Watcher:    # what is C of a `Viewer`
+    int64_t seq
+    int64_t last_90k
+    int64_t packets
+    int64_t octets
+    int64_t blocked
+    int64_t failed
+    bint refused
+    bint broken
+    uint32_t offset_90k
+    Py_ssize_t burst_bytes
+    uint8_t kind
+    uint32_t ssrc
+    int fd
+    sockaddr_storage to
+    socklen_t to_bytes
+    Protect protect
+    void *session
+
+cdef struct Line:       # what is C of a `Feed`
+    int fd
+    int told            # eventfd that says: Python is wanted
+    int slot
+    int channel
+    int payload_type
+    int head
+    int shift
+    int mask
+    int fragment
+    int single_end
+    uint64_t slices
+    uint64_t entries
+    uint64_t sets
+    uint64_t padding
+    Py_ssize_t limit
+    uint16_t seq
+    uint32_t time
+    int64_t top_90k
+    double heard_s
+    double pictured_s
+    Watcher **watchers
+    int watching
+    uint8_t *rest
+    Py_ssize_t rest_size
+    Picture *first
+    Picture *last
+    int kept
+    int most_kept
+    int64_t packets
+    int64_t size
+    uint8_t newest[RTP_HEAD]
+    bint running
+    bint odd
+
 cdef uint8_t _space[SPACE + 16]  # a header's second byte may be looked at behind the end
 cdef uint8_t _batch[BATCH + LIMIT + SLACK]
 cdef Plan _plan
+cdef Line *_slots[SLOTS]
+cdef int _epoll = -1
 
 
 cdef inline uint32_t _be32(const uint8_t *data) noexcept nogil:
@@ -136,105 +245,161 @@ cdef inline double _now_s() noexcept nogil:
 
 
 cdef class Viewer:
-    cdef public int64_t seq
-    cdef public int64_t last_90k
-    cdef public int64_t packets
-    cdef public int64_t octets
-    cdef public int64_t blocked
-    cdef public int64_t failed
-    cdef public bint refused
-    cdef readonly uint32_t offset_90k
-    cdef readonly Py_ssize_t burst_bytes
-    cdef uint8_t _kind
-    cdef uint32_t _ssrc
-    cdef int _fd
-    cdef sockaddr_storage _to
-    cdef socklen_t _to_bytes
-    cdef Protect _protect
-    cdef void *_session
+    cdef Watcher c
     cdef object _keep
 
     def __init__(self, *, int payload_type, uint32_t ssrc, uint32_t offset_90k, int64_t seq,
                  Py_ssize_t burst_bytes, uintptr_t protect=0, uintptr_t session=0, keep=None):
-        self._kind, self._ssrc = payload_type & 0x7F, ssrc
-        self.offset_90k, self.seq, self.burst_bytes = offset_90k, seq, burst_bytes
-        self.last_90k = -1
-        self._fd = -1
-        self._protect, self._session, self._keep = <Protect> protect, <void *> session, keep
+        self.c.kind, self.c.ssrc = payload_type & 0x7F, ssrc
+        self.c.offset_90k, self.c.seq, self.c.burst_bytes = offset_90k, seq, burst_bytes
+        self.c.last_90k = self.c.fd = -1
+        self.c.protect, self.c.session = <Protect> protect, <void *> session
+        self._keep = keep
 
-    def aim(self, int fd, str host, int port):
-        cdef bytes text = host.encode("ascii", "replace")
-        self._to_bytes = lane_aim(&self._to, text, port)
-        self._fd = fd if self._to_bytes and self._protect != NULL else -1
-        return self._fd >= 0
+    @property
+    def seq(self):
+        return self.c.seq
 
-    def leave(self):
-        self._fd = -1
+    @seq.setter
+    def seq(self, int64_t seq):
+        self.c.seq = seq
+
+    @property
+    def last_90k(self):
+        return self.c.last_90k
+
+    @last_90k.setter
+    def last_90k(self, int64_t last_90k):
+        self.c.last_90k = last_90k
+
+    @property
+    def packets(self):
+        return self.c.packets
+
+    @packets.setter
+    def packets(self, int64_t packets):
+        self.c.packets = packets
+
+    @property
+    def octets(self):
+        return self.c.octets
+
+    @octets.setter
+    def octets(self, int64_t octets):
+        self.c.octets = octets
+
+    @property
+    def refused(self):
+        return self.c.refused
+
+    @refused.setter
+    def refused(self, bint refused):
+        self.c.refused = refused
+
+    @property
+    def blocked(self):
+        return self.c.blocked
+
+    @property
+    def failed(self):
+        return self.c.failed
+
+    @property
+    def offset_90k(self):
+        return self.c.offset_90k
+
+    @property
+    def burst_bytes(self):
+        return self.c.burst_bytes
 
     @property
     def aimed(self):
-        return self._fd >= 0
+        return self.c.fd >= 0 and not self.c.broken
+
+    def aim(self, int fd, str host, int port):
+        cdef bytes text = host.encode("ascii", "replace")
+        cdef const char *address = text
+        lane_lock()
+        self.c.to_bytes = lane_aim(&self.c.to, address, port)
+        self.c.fd = fd if self.c.to_bytes and self.c.protect != NULL else -1
+        lane_unlock()
+        return self.c.fd >= 0
+
+    def leave(self):
+        lane_lock()
+        self.c.fd = -1
+        lane_unlock()
+
+    def __enter__(self):
+        lane_lock()
+
+    def __exit__(self, *_):
+        lane_unlock()
 
 
-cdef void _send(Viewer viewer, const uint8_t *data, Py_ssize_t size, int segment) noexcept:
+cdef void _send(Watcher *viewer, const uint8_t *data, Py_ssize_t size, int segment) noexcept nogil:
     """Send a batch; one by one where the kernel will not cut it."""
     cdef int error
-    cdef Py_ssize_t at, length
+    cdef Py_ssize_t at = 0, length
     if not viewer.refused:
-        error = lane_send(viewer._fd, &viewer._to, viewer._to_bytes, data, size,
+        error = lane_send(viewer.fd, &viewer.to, viewer.to_bytes, data, size,
                           <unsigned short> (segment if size > segment else 0))
-        if error in (EINVAL, EIO, EMSGSIZE, EPERM, 92, 95) and size > segment:  # ENOPROTOOPT, EOPNOTSUPP
-            viewer.refused = True
-        else:
+        if not (size > segment and _refuses(error)):
             _count(viewer, error)
             return
-    at = 0
+        viewer.refused = True
     while at < size:
         length = segment if size - at > segment else size - at
-        error = lane_send(viewer._fd, &viewer._to, viewer._to_bytes, data + at, length, 0)
+        error = lane_send(viewer.fd, &viewer.to, viewer.to_bytes, data + at, length, 0)
         _count(viewer, error)
-        if error == EAGAIN or error == ENOBUFS:
+        if error == EAGAIN:
             return
         at += length
 
 
-cdef inline void _count(Viewer viewer, int error) noexcept:
+cdef inline bint _refuses(int error) noexcept nogil:
+    """Return whether *error* means that batches are not cut here."""
+    return (error == EINVAL or error == EIO or error == EMSGSIZE or error == EPERM
+            or error == ENOPROTOOPT or error == EOPNOTSUPP)
+
+
+cdef inline void _count(Watcher *viewer, int error) noexcept nogil:
     if error == EAGAIN:
         viewer.blocked += 1
     elif error:
         viewer.failed += 1
 
 
-cdef int _serve(Viewer viewer, const Picture *picture) except -1:
+cdef void _serve(Watcher *viewer, const Picture *picture) noexcept nogil:
     """Send *picture* to *viewer*: new headers, SRTP, a batch per system call."""
-    cdef uint32_t rtp_time = <uint32_t> ((picture.time_90k + viewer.offset_90k) & 0xFFFFFFFF)
-    cdef uint32_t ssrc = viewer._ssrc
+    cdef uint32_t rtp_time = <uint32_t> (<uint64_t> picture.time_90k + viewer.offset_90k)
+    cdef uint32_t ssrc = viewer.ssrc
     cdef Py_ssize_t at = 0, end, size, first
     cdef int index = 0, taken, length, segment
     cdef uint8_t *head
-    cdef uint8_t kind
     while index < picture.count:
         first = picture.sizes[index]
         end = segment = taken = 0
         while True:
             size = picture.sizes[index]
             head = _batch + end
-            kind = viewer._kind | 0x80 if index == picture.count - 1 else viewer._kind
-            head[0], head[1] = 0x80, kind
-            head[2], head[3] = <uint8_t> (viewer.seq >> 8 & 0xFF), <uint8_t> (viewer.seq & 0xFF)
-            head[4], head[5] = rtp_time >> 24, rtp_time >> 16 & 0xFF
-            head[6], head[7] = rtp_time >> 8 & 0xFF, rtp_time & 0xFF
-            head[8], head[9], head[10], head[11] = ssrc >> 24, ssrc >> 16 & 0xFF, ssrc >> 8 & 0xFF, ssrc & 0xFF
+            head[0] = 0x80
+            head[1] = viewer.kind | 0x80 if index == picture.count - 1 else viewer.kind
+            head[2], head[3] = viewer.seq >> 8 & 0xFF, viewer.seq & 0xFF
+            _put32(head + 4, rtp_time)
+            _put32(head + 8, ssrc)
             memcpy(head + RTP_HEAD, picture.data + at, size)
             length = <int> size + RTP_HEAD
-            if viewer._protect(viewer._session, head, &length):
-                raise AssertionError("libsrtp refuses to protect a packet")
+            if viewer.protect(viewer.session, head, &length):
+                viewer.broken = True  # libsrtp refuses: the ordinary way will say so
+                return
             end += length
             at += size
             index += 1
             taken += 1
             viewer.seq += 1
-            segment = segment or <int> end
+            if segment == 0:
+                segment = <int> end
             if (index == picture.count or taken == SEGMENTS or size != first
                     or end > BATCH - first - RTP_HEAD - TAG or picture.sizes[index] > first):
                 break
@@ -242,74 +407,123 @@ cdef int _serve(Viewer viewer, const Picture *picture) except -1:
     viewer.packets += picture.count
     viewer.octets += picture.size
     viewer.last_90k = picture.time_90k
-    return 0
+
+
+cdef inline void _put32(uint8_t *out, uint32_t number) noexcept nogil:
+    out[0], out[1] = number >> 24 & 0xFF, number >> 16 & 0xFF
+    out[2], out[3] = number >> 8 & 0xFF, number & 0xFF
 
 
 cdef class Feed:
-    cdef int _fd
-    cdef int _channel, _payload_type
-    cdef int _head, _shift, _mask, _fragment, _single_end
-    cdef uint64_t _slices, _entries, _sets, _padding
-    cdef Py_ssize_t _limit
-    cdef uint16_t _seq
-    cdef uint32_t _time
-    cdef int64_t _top_90k
-    cdef double _heard_s
-    cdef list _viewers
-    cdef bytes _rest
-    cdef Picture *_first
-    cdef Picture *_last
-    cdef int _kept
-    cdef int _most_kept
-    cdef int64_t _packets, _bytes
-    cdef uint8_t _newest[RTP_HEAD]
-    cdef object _full, _odd
-    cdef readonly bint running
+    cdef Line c
+    cdef list _viewers  # whom `c.watchers` points at
+    cdef object _full
+    cdef object _odd
 
     def __cinit__(self):
-        self._first = self._last = NULL
-        self._rest = b""
-        self._viewers = []
+        self.c.slot = self.c.told = -1
 
     def __init__(self, int fd, *, int channel, int payload_type, shape, Py_ssize_t limit,
                  int most_kept, full, odd):
         if not 0 < limit <= LIMIT:
             raise ValueError(f"payloads of {limit} bytes")
-        self._fd, self._channel, self._payload_type = fd, channel, payload_type
-        self._head, self._shift, self._mask = shape.header_bytes, shape.kind_shift, shape.kind_mask
-        self._fragment, self._single_end = shape.fragment, shape.single_end
-        self._slices, self._entries = _bits(shape.slices), _bits(shape.entries)
-        self._sets, self._padding = _bits(shape.sets), _bits(shape.padding)
-        self._limit, self._most_kept = limit, most_kept
+        self.c.fd, self.c.channel, self.c.payload_type = fd, channel, payload_type
+        self.c.head, self.c.shift, self.c.mask = shape.header_bytes, shape.kind_shift, shape.kind_mask
+        self.c.fragment, self.c.single_end = shape.fragment, shape.single_end
+        self.c.slices, self.c.entries = _bits(shape.slices), _bits(shape.entries)
+        self.c.sets, self.c.padding = _bits(shape.sets), _bits(shape.padding)
+        self.c.limit, self.c.most_kept = limit, most_kept
         self._full, self._odd = full, odd
+        self._viewers = []
 
     def __dealloc__(self):
-        _free(self._first)
+        lane_lock()
+        _leave(&self.c)
+        lane_unlock()
+        _free(self.c.first)
+        PyMem_RawFree(self.c.watchers)
+        PyMem_RawFree(self.c.rest)
 
-    def start(self, viewers, *, uint16_t seq, uint32_t time, int64_t time_90k):
-        self._viewers = list(viewers)
-        self._seq, self._time, self._top_90k = seq, time, time_90k
-        self.running = True
+    @property
+    def running(self):
+        return self.c.running
 
-    def stop(self):
-        cdef bytes rest = self._rest
-        self._rest, self._viewers, self.running = b"", [], False
-        return rest
+    @property
+    def pictured_s(self):
+        return self.c.pictured_s
 
     @property
     def state(self):
-        return self._seq, self._time, self._top_90k
+        return self.c.seq, self.c.time, self.c.top_90k
+
+    def start(self, viewers, *, uint16_t seq, uint32_t time, int64_t time_90k):
+        cdef list held = list(viewers)
+        cdef Py_ssize_t count = len(held), index
+        cdef Watcher **watchers = <Watcher **> PyMem_RawMalloc((count + 1) * sizeof(Watcher *))
+        if watchers == NULL:
+            raise MemoryError
+        for index in range(count):
+            watchers[index] = &(<Viewer?> held[index]).c
+        lane_lock()
+        PyMem_RawFree(self.c.watchers)
+        self.c.watchers, self.c.watching = watchers, <int> count
+        self.c.seq, self.c.time, self.c.top_90k = seq, time, time_90k
+        self.c.running, self.c.odd = True, False
+        lane_unlock()
+        self._viewers = held
+
+    def ride(self, int told):
+        """Let the thread do `step`."""
+        cdef int slot
+        _set_off()
+        lane_lock()
+        try:
+            if self.c.slot >= 0 or not self.c.running:
+                return self.c.slot >= 0
+            for slot in range(SLOTS):
+                if _slots[slot] == NULL:
+                    break
+            else:
+                return False
+            if lane_watch(_epoll, self.c.fd, slot):
+                return False
+            self.c.told, self.c.slot = told, slot
+            _slots[slot] = &self.c
+            return True
+        finally:
+            lane_unlock()
+
+    def stop(self):
+        cdef bytes rest
+        lane_lock()
+        try:
+            _leave(&self.c)
+            self.c.running = self.c.odd = False
+            self.c.watching = 0
+            rest = PyBytes_FromStringAndSize(<char *> self.c.rest, self.c.rest_size)
+            PyMem_RawFree(self.c.rest)
+            self.c.rest, self.c.rest_size = NULL, 0
+        finally:
+            lane_unlock()
+        self._viewers = []
+        return rest
 
     def collect(self):
         """Return what was relayed since the last call, and forget it."""
-        cdef Picture *picture = self._first
+        cdef Picture *picture
         cdef Picture *after
         cdef list units = []
-        cdef tuple counted = (self._packets, self._bytes, self._heard_s,
-                              PyBytes_FromStringAndSize(<char *> self._newest, RTP_HEAD))
-        self._first = self._last = NULL
-        self._kept = 0
-        self._packets = self._bytes = 0
+        cdef tuple counted
+        lane_lock()
+        try:
+            counted = (self.c.packets, self.c.size, self.c.heard_s,
+                       PyBytes_FromStringAndSize(<char *> self.c.newest, RTP_HEAD))
+            picture = self.c.first
+            self.c.first = self.c.last = NULL
+            self.c.kept = 0
+            self.c.packets = self.c.size = 0
+        finally:
+            lane_unlock()
         try:
             while picture != NULL:
                 units.append((_payloads(picture), picture.time_90k, picture.arrived_s,
@@ -322,262 +536,338 @@ cdef class Feed:
         return units, counted
 
     def step(self):
-        """Read what the camera has sent and relay what is whole. The loop calls this."""
-        if not self.running:
-            return
-        cdef Py_ssize_t end = PyBytes_GET_SIZE(self._rest)
-        cdef ssize_t count
-        memcpy(_space, PyBytes_AS_STRING(self._rest), end)
-        count = recv(self._fd, _space + end, SPACE - end, MSG_DONTWAIT)
-        if count < 0 and errno in (EAGAIN, EINTR):
-            return
-        if count <= 0:  # the connection has ended; its owner will see
-            self._odd()
-            return
-        self._heard_s = _now_s()
-        self._relay(end + count)
+        """Read what the camera has sent and relay what is whole."""
+        lane_lock()
+        if self.c.running and not self.c.odd:
+            _step(&self.c)
+        lane_unlock()
+        self.answer()
 
-    cdef _relay(self, Py_ssize_t end):
-        """Relay the pictures that `_space` holds whole; keep what is behind them."""
-        cdef Py_ssize_t at = 0, sent = 0
-        cdef int seen
-        cdef Picture *picture
-        cdef Viewer viewer
-        while True:
-            seen = self._scan(at, end)
-            if seen != WHOLE:
-                break
-            picture = self._lay_out()
-            if picture == NULL or not self._affordable(sent + picture.size):
-                PyMem_RawFree(picture)
-                seen = ODD
-                break
-            sent += picture.size
-            if self._last == NULL:
-                self._first = picture
-            else:
-                self._last.next = picture
-            self._last = picture
-            self._kept += 1
-            self._seq += <uint16_t> _plan.packets
-            self._time = _plan.time
-            self._top_90k = picture.time_90k
-            self._packets += _plan.packets
-            self._bytes += _plan.stop - at - 4 * _plan.packets
-            memcpy(self._newest, _space + _plan.at[_plan.packets - 1] - RTP_HEAD, RTP_HEAD)
-            at = _plan.stop
-            for viewer in self._viewers:
-                _serve(viewer, picture)
-        if seen == MORE and end - at == SPACE:
-            seen = ODD
-        self._rest = PyBytes_FromStringAndSize(<char *> _space + at, end - at)
-        if seen == ODD:
+    def answer(self):
+        """Call whom the last steps want to be called."""
+        if self.c.odd:
             self._odd()
-        elif self._kept >= self._most_kept:
+        elif self.c.kept >= self.c.most_kept:
             self._full()
 
-    cdef bint _affordable(self, Py_ssize_t size):
-        """Return whether every viewer's line may be given so much at once, by this lane."""
-        cdef Viewer viewer
-        for viewer in self._viewers:
-            if size > viewer.burst_bytes or viewer.refused or viewer._fd < 0:
-                return False
-        return True
 
-    cdef int _scan(self, Py_ssize_t at, Py_ssize_t end) noexcept:
-        """Look for one whole, ordinary picture at *at*, into `_plan`."""
-        cdef const uint8_t *data = _space
-        cdef const uint8_t *packet
-        cdef const uint8_t *payload
-        cdef const uint8_t *opened = NULL   # first payload of an unfinished NAL unit
-        cdef uint16_t seq = self._seq
-        cdef bint pictured = False, marked, first
-        cdef int size, kind, mark, head = self._head
-        cdef Plan *plan = &_plan
-        plan.packets = plan.units = 0
-        while True:
-            if end - at < 6:
-                if end > at and data[at] != 0x24:
-                    return ODD
-                return MORE
-            size = data[at + 2] << 8 | data[at + 3]
-            if data[at] != 0x24 or data[at + 1] != self._channel or data[at + 4] != 0x80:
-                return ODD
-            if data[at + 5] & 0x7F != self._payload_type or size < RTP_HEAD + head:
-                return ODD
-            if end - at - 4 < size:
-                return MORE
-            packet = data + at + 4
-            if <uint16_t> (packet[2] << 8 | packet[3]) != seq or plan.packets == PACKETS:
-                return ODD
-            if plan.packets == 0:
-                plan.time = _be32(packet + 4)
-                if not 0 < <int32_t> (plan.time - self._time) <= JUMP:
-                    return ODD
-            elif _be32(packet + 4) != plan.time:
-                return ODD
-            marked = packet[1] & 0x80 != 0
-            payload = packet + RTP_HEAD
-            size -= RTP_HEAD
-            plan.at[plan.packets] = payload - data
-            plan.size[plan.packets] = size
-            kind = payload[0] >> self._shift & self._mask
-            if kind == self._fragment:
-                if size < head + 2:
-                    return ODD
-                mark = payload[head]
-                kind = mark & self._mask
-                if mark & START:
-                    first = payload[head + 1] & 0x80 != 0
-                    if opened != NULL or mark & END or first == pictured:
-                        return ODD
-                    if not self._slices >> kind & 1 or self._entries >> kind & 1:
-                        return ODD
-                    pictured = True
-                    opened = payload
-                    plan.unit[plan.units].first = plan.packets
-                    plan.unit[plan.units].cut = True
-                elif opened == NULL or payload[0] != opened[0]:
-                    return ODD
-                elif head == 2 and payload[1] != opened[1]:
-                    return ODD
-                elif (mark ^ opened[head]) & self._mask:
-                    return ODD
-                if mark & END:
-                    plan.unit[plan.units].count = plan.packets + 1 - plan.unit[plan.units].first
-                    plan.units += 1
-                    opened = NULL
-            elif opened != NULL or kind >= self._single_end or self._sets >> kind & 1:
-                return ODD
-            elif not self._padding >> kind & 1:
-                if self._slices >> kind & 1:
-                    first = size > head and payload[head] & 0x80 != 0
-                    if first == pictured or self._entries >> kind & 1:
-                        return ODD
-                    pictured = True
-                plan.unit[plan.units].first = plan.packets
-                plan.unit[plan.units].count = 1
-                plan.unit[plan.units].cut = False
-                plan.units += 1
-            plan.packets += 1
-            seq += 1
-            at = packet + RTP_HEAD + size - data
-            if marked:
-                plan.stop = at
-                return WHOLE if pictured and opened == NULL else ODD
+cdef int _set_off() except -1:
+    """Start the thread, once."""
+    global _epoll
+    if _epoll < 0:
+        _epoll = lane_epoll()
+        if _epoll < 0:
+            raise OSError(errno, "the lane's epoll")
+        _thread.start_new_thread(_ride, ())
+    return 0
 
-    cdef Picture *_lay_out(self) except? NULL:
-        """Return the picture of `_plan` as payloads within the limit; NULL: not ordinary."""
-        cdef Py_ssize_t size = 0
-        cdef Py_ssize_t bodies[PACKETS]
-        cdef int count = 0, pieces, index
-        cdef Picture *picture
-        cdef uint8_t *memory
-        for index in range(_plan.units):
-            pieces = self._pieces(&_plan.unit[index], &bodies[index], &size)
-            count += pieces
-            if count > PAYLOADS:
-                return NULL
-        memory = <uint8_t *> PyMem_RawMalloc(sizeof(Picture) + count * sizeof(uint16_t) + size)
-        if memory == NULL:
-            raise MemoryError
-        picture = <Picture *> memory
-        picture.next = NULL
-        picture.sizes = <uint16_t *> (memory + sizeof(Picture))
-        picture.data = memory + sizeof(Picture) + count * sizeof(uint16_t)
-        picture.count = 0
-        picture.size = size
-        picture.arrived_s = self._heard_s
-        picture.time_90k = self._top_90k + <int32_t> (_plan.time - self._time)
-        memory = picture.data
-        for index in range(_plan.units):
-            memory = self._write(picture, &_plan.unit[index], bodies[index], memory)
-        if picture.count != count or memory != picture.data + size:
+
+def _ride():
+    """Serve all feeds, for ever. This is the thread."""
+    with nogil:
+        _ride_on()
+
+
+cdef void _ride_on() noexcept nogil:
+    cdef uint32_t ready[64]
+    cdef int count, index
+    cdef Line *line
+    while True:
+        count = lane_wait(_epoll, ready, 64)
+        for index in range(count):
+            lane_lock()
+            line = _slots[ready[index]]  # NULL, or another, if it has left meanwhile: no harm
+            if line != NULL and line.running and not line.odd:
+                _step(line)
+                if line.kept >= BEHIND * line.most_kept:
+                    line.odd = True  # Python does not come to collect: nor does it read on
+                if line.odd:
+                    lane_unwatch(_epoll, line.fd)
+                if line.odd or line.kept >= line.most_kept:
+                    lane_tell(line.told)
+            lane_unlock()
+
+
+cdef void _leave(Line *line) noexcept nogil:
+    """Take *line* off the thread; the mutex is held."""
+    if line.slot >= 0:
+        lane_unwatch(_epoll, line.fd)
+        _slots[line.slot] = NULL
+        line.slot = line.told = -1
+
+
+cdef void _step(Line *line) noexcept nogil:
+    """Read once, relay; what is left is kept in `rest`. The mutex is held."""
+    cdef Py_ssize_t end = line.rest_size
+    cdef ssize_t count
+    if end:
+        memcpy(_space, line.rest, end)
+    count = recv(line.fd, _space + end, SPACE - end, MSG_DONTWAIT)
+    if count < 0 and (errno == EAGAIN or errno == EINTR):
+        return
+    if count <= 0:  # the connection has ended; its owner will see
+        line.odd = True
+        return
+    line.heard_s = _now_s()
+    _relay(line, end + count)
+
+
+cdef void _relay(Line *line, Py_ssize_t end) noexcept nogil:
+    """Relay the pictures that `_space` holds whole; keep what is behind them."""
+    cdef Py_ssize_t at = 0, sent = 0
+    cdef int seen, index
+    cdef Picture *picture
+    while True:
+        seen = _scan(line, at, end)
+        if seen != WHOLE:
+            break
+        picture = _lay_out(line)
+        if picture == NULL or not _affordable(line, sent + picture.size):
             PyMem_RawFree(picture)
-            raise AssertionError("a picture was not laid out as planned")
-        return picture
-
-    cdef int _pieces(self, Unit *unit, Py_ssize_t *body, Py_ssize_t *size) noexcept:
-        """Return how many payloads *unit* becomes; *body* is 0 where they stay as they are.
-
-        *body* is else the length of what is cut anew, without headers; *size* grows by the
-        payloads' lengths.
-        """
-        cdef Py_ssize_t total = 0, room = self._limit - self._head - 1
-        cdef int index, each, largest = 0, count
-        for index in range(unit.first, unit.first + unit.count):
-            each = _plan.size[index]
-            total += each
-            largest = max(largest, each)
-        body[0] = 0
-        if largest <= self._limit and not (unit.cut and unit.count == 1):
-            size[0] += total
-            return unit.count
-        body[0] = total - (self._head + 1) * unit.count if unit.cut else total - self._head
-        if self._head + body[0] <= self._limit:
-            size[0] += self._head + body[0]
-            return 1
-        count = <int> _ceil(body[0], _ceil(body[0], max(2, _ceil(body[0], room))))
-        size[0] += body[0] + count * (self._head + 1)
-        return count
-
-    cdef uint8_t *_write(self, Picture *picture, Unit *unit, Py_ssize_t body,
-                         uint8_t *out) noexcept:
-        """Write the payloads of *unit* to *out*; return where they end."""
-        cdef int head = self._head, index = unit.first
-        cdef int skip = head + 1 if unit.cut else head
-        cdef const uint8_t *source
-        cdef Py_ssize_t left, take, room, size, step
-        cdef uint8_t kind, mark
-        if body == 0:
-            for index in range(unit.first, unit.first + unit.count):
-                memcpy(out, _space + _plan.at[index], _plan.size[index])
-                picture.sizes[picture.count] = <uint16_t> _plan.size[index]
-                picture.count += 1
-                out += _plan.size[index]
-            return out
-        source = _space + _plan.at[index]
-        kind = source[head] & self._mask if unit.cut else source[0] >> self._shift & self._mask
-        if head + body <= self._limit:  # fragments that fit into one packet
-            size = body
-            mark = kind
+            seen = ODD
+            break
+        sent += picture.size
+        if line.last == NULL:
+            line.first = picture
         else:
-            size = _ceil(body, max(2, _ceil(body, self._limit - head - 1)))
-            mark = self._fragment
-        cdef uint8_t first_byte = (source[0] & ~(self._mask << self._shift)) | mark << self._shift
-        cdef uint8_t second_byte = source[1]
-        cdef bint whole = head + body <= self._limit
-        left = body
-        source += skip
-        take = _plan.size[index] - skip     # bytes at source
-        while left:
-            out[0] = first_byte
-            if head == 2:
-                out[1] = second_byte
-            room = min(size, left)
-            picture.sizes[picture.count] = <uint16_t> (head + (0 if whole else 1) + room)
+            line.last.next = picture
+        line.last = picture
+        line.kept += 1
+        line.seq += <uint16_t> _plan.packets
+        line.time = _plan.time
+        line.top_90k = picture.time_90k
+        line.pictured_s = line.heard_s
+        line.packets += _plan.packets
+        line.size += _plan.stop - at - 4 * _plan.packets
+        memcpy(line.newest, _space + _plan.at[_plan.packets - 1] - RTP_HEAD, RTP_HEAD)
+        at = _plan.stop
+        for index in range(line.watching):
+            _serve(line.watchers[index], picture)
+    if seen == MORE and end - at == SPACE:
+        seen = ODD
+    line.odd = seen == ODD
+    _keep(line, _space + at, end - at)
+
+
+cdef void _keep(Line *line, const uint8_t *data, Py_ssize_t size) noexcept nogil:
+    """Make *data* the rest."""
+    PyMem_RawFree(line.rest)
+    line.rest, line.rest_size = NULL, 0
+    if size:
+        line.rest = <uint8_t *> PyMem_RawMalloc(size)
+        if line.rest == NULL:  # out of memory; the assembler will find a gap
+            line.odd = True
+            return
+        memcpy(line.rest, data, size)
+        line.rest_size = size
+
+
+cdef bint _affordable(Line *line, Py_ssize_t size) noexcept nogil:
+    """Return whether every viewer's line may be given so much at once, by the lane."""
+    cdef Watcher *viewer
+    cdef int index
+    for index in range(line.watching):
+        viewer = line.watchers[index]
+        if size > viewer.burst_bytes or viewer.refused or viewer.broken or viewer.fd < 0:
+            return False
+    return True
+
+
+cdef int _scan(const Line *line, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
+    """Look for one whole, ordinary picture at *at*, into `_plan`."""
+    cdef const uint8_t *data = _space
+    cdef const uint8_t *packet
+    cdef const uint8_t *payload
+    cdef const uint8_t *opened = NULL   # first payload of an unfinished NAL unit
+    cdef uint16_t seq = line.seq
+    cdef bint pictured = False, marked, first
+    cdef int size, kind, mark, head = line.head
+    cdef Plan *plan = &_plan
+    plan.packets = plan.units = 0
+    while True:
+        if end - at < 6:
+            if end > at and data[at] != 0x24:
+                return ODD
+            return MORE
+        size = data[at + 2] << 8 | data[at + 3]
+        if data[at] != 0x24 or data[at + 1] != line.channel or data[at + 4] != 0x80:
+            return ODD
+        if data[at + 5] & 0x7F != line.payload_type or size < RTP_HEAD + head:
+            return ODD
+        if end - at - 4 < size:
+            return MORE
+        packet = data + at + 4
+        if <uint16_t> (packet[2] << 8 | packet[3]) != seq or plan.packets == PACKETS:
+            return ODD
+        if plan.packets == 0:
+            plan.time = _be32(packet + 4)
+            if not 0 < <int32_t> (plan.time - line.time) <= JUMP:
+                return ODD
+        elif _be32(packet + 4) != plan.time:
+            return ODD
+        marked = packet[1] & 0x80 != 0
+        payload = packet + RTP_HEAD
+        size -= RTP_HEAD
+        plan.at[plan.packets] = payload - data
+        plan.size[plan.packets] = size
+        kind = payload[0] >> line.shift & line.mask
+        if kind == line.fragment:
+            if size < head + 2:
+                return ODD
+            mark = payload[head]
+            kind = mark & line.mask
+            if mark & START:
+                first = payload[head + 1] & 0x80 != 0
+                if opened != NULL or mark & END or first == pictured:
+                    return ODD
+                if not line.slices >> kind & 1 or line.entries >> kind & 1:
+                    return ODD
+                pictured = True
+                opened = payload
+                plan.unit[plan.units].first = plan.packets
+                plan.unit[plan.units].cut = True
+            elif opened == NULL or payload[0] != opened[0]:
+                return ODD
+            elif head == 2 and payload[1] != opened[1]:
+                return ODD
+            elif (mark ^ opened[head]) & line.mask:
+                return ODD
+            if mark & END:
+                plan.unit[plan.units].count = plan.packets + 1 - plan.unit[plan.units].first
+                plan.units += 1
+                opened = NULL
+        elif opened != NULL or kind >= line.single_end or line.sets >> kind & 1:
+            return ODD
+        elif not line.padding >> kind & 1:
+            if line.slices >> kind & 1:
+                first = size > head and payload[head] & 0x80 != 0
+                if first == pictured or line.entries >> kind & 1:
+                    return ODD
+                pictured = True
+            plan.unit[plan.units].first = plan.packets
+            plan.unit[plan.units].count = 1
+            plan.unit[plan.units].cut = False
+            plan.units += 1
+        plan.packets += 1
+        seq += 1
+        at = packet + RTP_HEAD + size - data
+        if marked:
+            plan.stop = at
+            return WHOLE if pictured and opened == NULL else ODD
+
+cdef Picture *_lay_out(const Line *line) noexcept nogil:
+    """Return the picture of `_plan` as payloads within the limit; NULL: not ordinary."""
+    cdef Py_ssize_t size = 0
+    cdef Py_ssize_t bodies[PACKETS]
+    cdef int count = 0, pieces, index
+    cdef Picture *picture
+    cdef uint8_t *memory
+    for index in range(_plan.units):
+        pieces = _pieces(line, &_plan.unit[index], &bodies[index], &size)
+        count += pieces
+        if count > PAYLOADS:
+            return NULL
+    memory = <uint8_t *> PyMem_RawMalloc(sizeof(Picture) + count * sizeof(uint16_t) + size)
+    if memory == NULL:
+        return NULL
+    picture = <Picture *> memory
+    picture.next = NULL
+    picture.sizes = <uint16_t *> (memory + sizeof(Picture))
+    picture.data = memory + sizeof(Picture) + count * sizeof(uint16_t)
+    picture.count = 0
+    picture.size = size
+    picture.arrived_s = line.heard_s
+    picture.time_90k = line.top_90k + <int32_t> (_plan.time - line.time)
+    memory = picture.data
+    for index in range(_plan.units):
+        memory = _write(line, picture, &_plan.unit[index], bodies[index], memory)
+    if picture.count != count or memory != picture.data + size:  # never
+        PyMem_RawFree(picture)
+        return NULL
+    return picture
+
+cdef int _pieces(const Line *line, Unit *unit, Py_ssize_t *body,
+                 Py_ssize_t *size) noexcept nogil:
+    """Return how many payloads *unit* becomes; *body* is 0 where they stay as they are.
+
+    *body* is else the length of what is cut anew, without headers; *size* grows by the
+    payloads' lengths.
+    """
+    cdef Py_ssize_t total = 0, room = line.limit - line.head - 1
+    cdef int index, each, largest = 0, count
+    for index in range(unit.first, unit.first + unit.count):
+        each = _plan.size[index]
+        total += each
+        largest = max(largest, each)
+    body[0] = 0
+    if largest <= line.limit and not (unit.cut and unit.count == 1):
+        size[0] += total
+        return unit.count
+    body[0] = total - (line.head + 1) * unit.count if unit.cut else total - line.head
+    if line.head + body[0] <= line.limit:
+        size[0] += line.head + body[0]
+        return 1
+    count = <int> _ceil(body[0], _ceil(body[0], max(2, _ceil(body[0], room))))
+    size[0] += body[0] + count * (line.head + 1)
+    return count
+
+cdef uint8_t *_write(const Line *line, Picture *picture, Unit *unit, Py_ssize_t body,
+                     uint8_t *out) noexcept nogil:
+    """Write the payloads of *unit* to *out*; return where they end."""
+    cdef int head = line.head, index = unit.first
+    cdef int skip = head + 1 if unit.cut else head
+    cdef const uint8_t *source
+    cdef Py_ssize_t left, take, room, size, step
+    cdef uint8_t kind, mark
+    if body == 0:
+        for index in range(unit.first, unit.first + unit.count):
+            memcpy(out, _space + _plan.at[index], _plan.size[index])
+            picture.sizes[picture.count] = <uint16_t> _plan.size[index]
             picture.count += 1
-            if not whole:
-                out[head] = (kind | (START if left == body else 0) | (END if room == left else 0))
-                out += 1
-            out += head
-            left -= room
-            while room:
-                if take == 0:
-                    index += 1
-                    source = _space + _plan.at[index] + skip
-                    take = _plan.size[index] - skip
-                    continue
-                step = min(room, take)
-                memcpy(out, source, step)
-                out += step
-                source += step
-                room -= step
-                take -= step
+            out += _plan.size[index]
         return out
+    source = _space + _plan.at[index]
+    kind = source[head] & line.mask if unit.cut else source[0] >> line.shift & line.mask
+    if head + body <= line.limit:  # fragments that fit into one packet
+        size = body
+        mark = kind
+    else:
+        size = _ceil(body, max(2, _ceil(body, line.limit - head - 1)))
+        mark = line.fragment
+    cdef uint8_t first_byte = (source[0] & ~(line.mask << line.shift)) | mark << line.shift
+    cdef uint8_t second_byte = source[1]
+    cdef bint whole = head + body <= line.limit
+    left = body
+    source += skip
+    take = _plan.size[index] - skip     # bytes at source
+    while left:
+        out[0] = first_byte
+        if head == 2:
+            out[1] = second_byte
+        room = min(size, left)
+        picture.sizes[picture.count] = <uint16_t> (head + (0 if whole else 1) + room)
+        picture.count += 1
+        if not whole:
+            out[head] = (kind | (START if left == body else 0) | (END if room == left else 0))
+            out += 1
+        out += head
+        left -= room
+        while room:
+            if take == 0:
+                index += 1
+                source = _space + _plan.at[index] + skip
+                take = _plan.size[index] - skip
+                continue
+            step = min(room, take)
+            memcpy(out, source, step)
+            out += step
+            source += step
+            room -= step
+            take -= step
+    return out
 
 
-cdef inline Py_ssize_t _ceil(Py_ssize_t number, Py_ssize_t by) noexcept:
+cdef inline Py_ssize_t _ceil(Py_ssize_t number, Py_ssize_t by) noexcept nogil:
     return (number + by - 1) // by
 
 
@@ -600,7 +890,7 @@ cdef tuple _payloads(const Picture *picture):
     return tuple(payloads)
 
 
-cdef void _free(Picture *picture) noexcept:
+cdef void _free(Picture *picture) noexcept nogil:
     cdef Picture *after
     while picture != NULL:
         after = picture.next

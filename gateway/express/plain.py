@@ -32,6 +32,12 @@ class Viewer:
     def leave(self) -> None:
         """Do nothing."""
 
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
     @property
     def aimed(self) -> bool:
         """False."""

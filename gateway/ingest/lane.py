@@ -22,8 +22,8 @@ from gateway.ingest.timeline import Timeline
 from gateway.model.media import AccessUnit, SourceCounters
 from gateway.ports import Lane
 
-MOST_KEPT = 12
-"""Pictures that the lane may keep to itself: half a second of video."""
+MOST_KEPT = 6
+"""Pictures that the lane keeps to itself before it wakes the loop: a quarter of a second."""
 
 FRUITLESS = 8
 """So many times in a row the lane was handed back before it had relayed one picture: this camera
@@ -70,8 +70,10 @@ class Handover:
         self._sink, self._connection, self._assembler = sink, connection, assembler
         self._timeline, self._reception, self._counters = timeline, reception, counters
         self._loop = asyncio.get_running_loop()
-        # The transport has registered its own descriptor with the loop; this is another.
+        # The transport closes its own descriptor when it likes; this one is ours.
         self._fd = os.dup(connection.descriptor)
+        self._told = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._loop.add_reader(self._told, self._answer)
         self._feed = Feed(
             self._fd,
             channel=connection.wire.rtp_channel,
@@ -99,9 +101,10 @@ class Handover:
             return
         self._relayed = False
         self._connection.pause()
-        self._feed.start(viewers, seq=seq, time=place[0], time_90k=place[1])
-        self._loop.add_reader(self._fd, self._feed.step)
         self._sink.lane = self
+        self._feed.start(viewers, seq=seq, time=place[0], time_90k=place[1])
+        if not self._feed.ride(self._told):
+            self.recall()
 
     def settle(self) -> None:
         """Tell sink, counters and reception what has been relayed since the last time."""
@@ -125,7 +128,6 @@ class Handover:
         """Settle, and give the connection back to the assembler with all that was not relayed."""
         if not self._feed.running:
             return
-        self._loop.remove_reader(self._fd)
         read = self._feed.stop()
         self.settle()
         self._fruitless = 0 if self._relayed else self._fruitless + 1
@@ -142,7 +144,14 @@ class Handover:
             return
         self._closed = True
         self.recall()
+        self._loop.remove_reader(self._told)
+        os.close(self._told)
         os.close(self._fd)
+
+    def _answer(self) -> None:
+        """The lane's thread wants us."""
+        os.eventfd_read(self._told)
+        self._feed.answer()
 
 
 def handover(

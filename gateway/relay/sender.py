@@ -144,6 +144,11 @@ class Sender:
             return None
         return self._viewer
 
+    @property
+    def alone(self) -> Viewer:
+        """Within this context the lane does not use the viewer's SRTP session."""
+        return self._viewer
+
     def relayed(self, units: Sequence[AccessUnit]) -> None:
         """Note *units*, the newest that the lane has sent."""
         seq = self._viewer.seq - sum(len(unit.payloads) for unit in units)
@@ -174,7 +179,8 @@ class Sender:
                 number = self._rtx_seq & 0xFFFF
                 self._rtx_seq += 1
                 payload = seq.to_bytes(2, "big") + payload
-            end = self._batch.single(kind, number, sent.rtp_time, ssrc, payload)
+            with self._viewer:
+                end = self._batch.single(kind, number, sent.rtp_time, ssrc, payload)
             self._path.send(self._batch.view[:end])
             self.repeated += 1
             cost_s = end * self._s_per_byte / REPEAT_SHARE

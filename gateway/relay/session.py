@@ -205,7 +205,9 @@ class Session:
         report = sender.report(time.monotonic(), time.time())
         if report is not None:
             datagram = sender_report(self._numbers.ssrc, *report, cname="camera")
-            sender.path.send(self._association.protect_rtcp(datagram))
+            with sender.alone:
+                protected = self._association.protect_rtcp(datagram)
+            sender.path.send(protected)
 
     def _listen(self) -> None:
         assert self._feedback is not None
