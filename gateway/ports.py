@@ -40,6 +40,11 @@ class Sink(Protocol):
 class Lane(Protocol):
     """The express lane while it relays a stream (`gateway.express`)."""
 
+    @property
+    def pictured_s(self) -> float:
+        """When the newest picture came, on the monotonic clock."""
+        ...
+
     def settle(self) -> None:
         """Tell the sink what has been relayed since the last time."""
         ...

@@ -108,7 +108,7 @@ class Eyes:
         self._photographs += 1
         try:
             streams = [stream for _, stream in watchable.streams]
-            stream = next((each for each in streams if each.gop.units), streams[0])
+            stream = next((each for each in streams if each.gop.keyframe), streams[0])
             unit = await self._newest(stream, watchable)
             assert stream.video is not None
             return await self._decoder.jpeg(
@@ -157,9 +157,9 @@ class Eyes:
     async def _look(self, camera: str) -> None:
         """Look at *camera* if it is open and has shown something new since the last time."""
         stream = self._open_stream(camera)
-        if stream is None or stream.video is None:
+        unit = None if stream is None else stream.gop.keyframe
+        if stream is None or stream.video is None or unit is None:
             return
-        unit = stream.gop.units[0]
         known, judge = self._judges.get(camera, (None, Judge()))
         if known is not stream:  # another profile, or the camera was configured anew
             judge = Judge()
@@ -185,7 +185,7 @@ class Eyes:
         watchable = self._find(camera)
         if watchable is None:
             return None
-        found = [stream for _, stream in watchable.streams if stream.gop.units]
+        found = [stream for _, stream in watchable.streams if stream.gop.keyframe]
         return found[-1] if found else None
 
 

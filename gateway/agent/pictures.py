@@ -20,12 +20,12 @@ LARGEST_BYTES = 1024
 
 def picture_of(stream: Stream) -> Picture | None:
     """Return what *stream* shows; None until it has said so."""
-    video, units = stream.video, stream.gop.units
+    video, keyframe = stream.video, stream.gop.keyframe
     if video is None:
         return None
     leading: tuple[bytes, ...] = ()
-    if units:
-        payloads = takewhile(lambda payload: len(payload) <= LARGEST_BYTES, units[0].payloads)
+    if keyframe is not None:
+        payloads = takewhile(lambda payload: len(payload) <= LARGEST_BYTES, keyframe.payloads)
         leading = tuple(payloads)[:4]
     return _picture(video.codec, leading) or _picture(video.codec, video.parameter_sets)
 

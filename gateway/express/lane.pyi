@@ -1,8 +1,8 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-Relayed = tuple[tuple[bytes, ...], int, float, int]
-"""Payloads, time_90k, arrived_s, size_bytes: of `gateway.model.media.AccessUnit`."""
+Unit = tuple[tuple[bytes, ...], int, bool, float, int]
+"""The fields of `gateway.model.media.AccessUnit`, in their order."""
 
 Counted = tuple[int, int, float, bytes]
 """Packets and their bytes, when the camera was heard last, and the newest RTP header."""
@@ -46,6 +46,7 @@ class Viewer:
     Attributes:
         seq: Extended number of the next packet.
         last_90k: Stamp of the newest picture sent; -1: none.
+        last_s: When that was, on the monotonic clock.
         packets: Media packets sent, retransmissions not counted.
         octets: Their payload bytes.
         blocked: Sends of the lane that the kernel had no room for.
@@ -55,6 +56,7 @@ class Viewer:
 
     seq: int
     last_90k: int
+    last_s: float
     packets: int
     octets: int
     blocked: int
@@ -127,7 +129,15 @@ class Feed:
         full: Callable[[], None],
         odd: Callable[[], None],
     ) -> None: ...
-    def start(self, viewers: Iterable[Viewer], *, seq: int, time: int, time_90k: int) -> None:
+    def start(
+        self,
+        viewers: Iterable[Viewer],
+        *,
+        seq: int,
+        time: int,
+        time_90k: int,
+        sets: Iterable[bytes] = (),
+    ) -> None:
         """Relay to *viewers* from the next picture on.
 
         Args:
@@ -135,6 +145,7 @@ class Feed:
             seq: 16-bit number of the packet that comes next.
             time: RTP time of the picture before it.
             time_90k: Its stamp on the timeline.
+            sets: Parameter sets that may stand before keyframes; others are not for the lane.
         """
 
     def ride(self, told: int) -> bool:
@@ -161,4 +172,39 @@ class Feed:
         """*seq*, *time* and *time_90k* as `start` would want them now."""
 
     def collect(self) -> tuple[list[Relayed], Counted]:
-        """Return the pictures relayed since the last call and what was counted for them."""
+        """Return the pictures relayed since the last call and what was counted for them.
+
+        A keyframe always begins a run of its own.
+        """
+
+class Relayed:
+    """A run of pictures that were relayed one behind the other; bytes are made when asked for.
+
+    Attributes:
+        pictures: How many.
+        packets: Their RTP payloads.
+        size_bytes: Of those.
+        keyframe: Whether the first of them is one; none of the others is.
+        oldest_s: When the first one arrived, on the monotonic clock; `newest_s`: the last one.
+        oldest_90k: When the first one is shown, on the timeline; `newest_90k`: the last one.
+    """
+
+    pictures: int
+    packets: int
+    size_bytes: int
+    keyframe: bool
+    @property
+    def oldest_s(self) -> float: ...
+    @property
+    def newest_s(self) -> float: ...
+    @property
+    def oldest_90k(self) -> int: ...
+    @property
+    def newest_90k(self) -> int: ...
+    def __iter__(self) -> Iterator[Unit]: ...
+    def locate(self, packet: int) -> tuple[Unit, int]:
+        """Return the picture with payload number *packet*, and how many payloads are before it.
+
+        Raises:
+            IndexError: There is none.
+        """

@@ -14,13 +14,13 @@ GIL, which the thread never asks for.
 import _thread
 
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.errno cimport (
     EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP, EPERM, errno
 )
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 cdef extern from * nogil:
@@ -141,6 +141,8 @@ cdef enum:
     BATCH = 65000
     LIMIT = 8192        # largest payload; none is ever above 1,500
     BEHIND = 10         # times `most_kept` that may wait while Python is busy
+    SETS = 16           # parameter sets that are known
+    SET = 1024          # and how long one may be
     SLOTS = 1024        # feeds that the thread can watch
     JUMP = 450000       # 5 s of 90 kHz: a larger step is for the timeline to judge
 
@@ -157,6 +159,7 @@ cdef struct Unit:       # one NAL unit in the packets of a plan
 cdef struct Plan:       # what `_scan` found
     Py_ssize_t stop
     uint32_t time
+    bint keyframe
     int packets
     int units
     Py_ssize_t at[PACKETS]      # where each payload stands
@@ -165,6 +168,7 @@ cdef struct Plan:       # what `_scan` found
 
 cdef struct Picture:    # payloads one behind the other, ready to be sent
     Picture *next
+    bint keyframe
     int64_t time_90k
     double arrived_s
     int count
@@ -175,6 +179,7 @@ cdef struct Picture:    # payloads one behind the other, ready to be sent
 cdef struct Watcher:    # what is C of a `Viewer`
     int64_t seq
     int64_t last_90k
+    double last_s
     int64_t packets
     int64_t octets
     int64_t blocked
@@ -206,6 +211,10 @@ cdef struct Line:       # what is C of a `Feed`
     uint64_t entries
     uint64_t sets
     uint64_t padding
+    int kinds           # types of parameter sets that a keyframe has in front
+    int known           # parameter sets, as the camera sent them before
+    uint16_t set_size[SETS]
+    const uint8_t *set_at[SETS]
     Py_ssize_t limit
     uint16_t seq
     uint32_t time
@@ -271,6 +280,14 @@ cdef class Viewer:
     @last_90k.setter
     def last_90k(self, int64_t last_90k):
         self.c.last_90k = last_90k
+
+    @property
+    def last_s(self):
+        return self.c.last_s
+
+    @last_s.setter
+    def last_s(self, double last_s):
+        self.c.last_s = last_s
 
     @property
     def packets(self):
@@ -406,7 +423,7 @@ cdef void _serve(Watcher *viewer, const Picture *picture) noexcept nogil:
         _send(viewer, _batch, end, segment)
     viewer.packets += picture.count
     viewer.octets += picture.size
-    viewer.last_90k = picture.time_90k
+    viewer.last_90k, viewer.last_s = picture.time_90k, picture.arrived_s
 
 
 cdef inline void _put32(uint8_t *out, uint32_t number) noexcept nogil:
@@ -417,6 +434,7 @@ cdef inline void _put32(uint8_t *out, uint32_t number) noexcept nogil:
 cdef class Feed:
     cdef Line c
     cdef list _viewers  # whom `c.watchers` points at
+    cdef tuple _sets    # whom `c.set_at` points at
     cdef object _full
     cdef object _odd
 
@@ -432,6 +450,7 @@ cdef class Feed:
         self.c.fragment, self.c.single_end = shape.fragment, shape.single_end
         self.c.slices, self.c.entries = _bits(shape.slices), _bits(shape.entries)
         self.c.sets, self.c.padding = _bits(shape.sets), _bits(shape.padding)
+        self.c.kinds = len(shape.sets)
         self.c.limit, self.c.most_kept = limit, most_kept
         self._full, self._odd = full, odd
         self._viewers = []
@@ -456,8 +475,10 @@ cdef class Feed:
     def state(self):
         return self.c.seq, self.c.time, self.c.top_90k
 
-    def start(self, viewers, *, uint16_t seq, uint32_t time, int64_t time_90k):
+    def start(self, viewers, *, uint16_t seq, uint32_t time, int64_t time_90k, sets=()):
         cdef list held = list(viewers)
+        cdef tuple known = tuple([each for each in sets if 0 < len(each) <= SET])[:SETS]
+        cdef bytes each_set
         cdef Py_ssize_t count = len(held), index
         cdef Watcher **watchers = <Watcher **> PyMem_RawMalloc((count + 1) * sizeof(Watcher *))
         if watchers == NULL:
@@ -467,10 +488,15 @@ cdef class Feed:
         lane_lock()
         PyMem_RawFree(self.c.watchers)
         self.c.watchers, self.c.watching = watchers, <int> count
+        self.c.known = <int> len(known)
+        for index in range(self.c.known):
+            each_set = known[index]
+            self.c.set_at[index] = <const uint8_t *> PyBytes_AS_STRING(each_set)
+            self.c.set_size[index] = <uint16_t> PyBytes_GET_SIZE(each_set)
         self.c.seq, self.c.time, self.c.top_90k = seq, time, time_90k
         self.c.running, self.c.odd = True, False
         lane_unlock()
-        self._viewers = held
+        self._viewers, self._sets = held, known
 
     def ride(self, int told):
         """Let the thread do `step`."""
@@ -505,14 +531,15 @@ cdef class Feed:
             self.c.rest, self.c.rest_size = NULL, 0
         finally:
             lane_unlock()
-        self._viewers = []
+        self._viewers, self._sets = [], ()
         return rest
 
     def collect(self):
         """Return what was relayed since the last call, and forget it."""
         cdef Picture *picture
         cdef Picture *after
-        cdef list units = []
+        cdef Relayed run = None
+        cdef list runs = []
         cdef tuple counted
         lane_lock()
         try:
@@ -526,14 +553,15 @@ cdef class Feed:
             lane_unlock()
         try:
             while picture != NULL:
-                units.append((_payloads(picture), picture.time_90k, picture.arrived_s,
-                              picture.size))
+                if run is None or picture.keyframe:
+                    run = Relayed()
+                    runs.append(run)
                 after = picture.next
-                PyMem_RawFree(picture)
+                run._add(picture)
                 picture = after
         finally:
             _free(picture)
-        return units, counted
+        return runs, counted
 
     def step(self):
         """Read what the camera has sent and relay what is whole."""
@@ -549,6 +577,68 @@ cdef class Feed:
             self._odd()
         elif self.c.kept >= self.c.most_kept:
             self._full()
+
+
+cdef class Relayed:
+    cdef Picture *_first
+    cdef Picture *_last
+    cdef readonly int pictures
+    cdef readonly int packets
+    cdef readonly Py_ssize_t size_bytes
+    cdef readonly bint keyframe
+
+    def __dealloc__(self):
+        _free(self._first)
+
+    cdef void _add(self, Picture *picture) noexcept:
+        picture.next = NULL
+        if self._last == NULL:
+            self._first, self.keyframe = picture, picture.keyframe
+        else:
+            self._last.next = picture
+        self._last = picture
+        self.pictures += 1
+        self.packets += picture.count
+        self.size_bytes += picture.size
+
+    @property
+    def oldest_s(self):
+        return self._first.arrived_s
+
+    @property
+    def newest_s(self):
+        return self._last.arrived_s
+
+    @property
+    def oldest_90k(self):
+        return self._first.time_90k
+
+    @property
+    def newest_90k(self):
+        return self._last.time_90k
+
+    def __iter__(self):
+        cdef list units = []
+        cdef Picture *picture = self._first
+        while picture != NULL:
+            units.append(_fields(picture))
+            picture = picture.next
+        return iter(units)
+
+    def locate(self, Py_ssize_t packet):
+        cdef Picture *picture = self._first
+        cdef Py_ssize_t before = 0
+        while picture != NULL and packet >= before + picture.count:
+            before += picture.count
+            picture = picture.next
+        if picture == NULL or packet < 0:
+            raise IndexError(f"packet {packet} of {self.packets}")
+        return _fields(picture), before
+
+
+cdef tuple _fields(const Picture *picture):
+    return (_payloads(picture), picture.time_90k, picture.keyframe, picture.arrived_s,
+            picture.size)
 
 
 cdef int _set_off() except -1:
@@ -680,8 +770,9 @@ cdef int _scan(const Line *line, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
     cdef const uint8_t *payload
     cdef const uint8_t *opened = NULL   # first payload of an unfinished NAL unit
     cdef uint16_t seq = line.seq
-    cdef bint pictured = False, marked, first
+    cdef bint pictured = False, entered = False, marked, first
     cdef int size, kind, mark, head = line.head
+    cdef uint64_t sets = 0  # types of the parameter sets in this picture
     cdef Plan *plan = &_plan
     plan.packets = plan.units = 0
     while True:
@@ -720,8 +811,9 @@ cdef int _scan(const Line *line, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
                 first = payload[head + 1] & 0x80 != 0
                 if opened != NULL or mark & END or first == pictured:
                     return ODD
-                if not line.slices >> kind & 1 or line.entries >> kind & 1:
+                if not line.slices >> kind & 1:
                     return ODD
+                entered |= line.entries >> kind & 1
                 pictured = True
                 opened = payload
                 plan.unit[plan.units].first = plan.packets
@@ -736,14 +828,19 @@ cdef int _scan(const Line *line, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
                 plan.unit[plan.units].count = plan.packets + 1 - plan.unit[plan.units].first
                 plan.units += 1
                 opened = NULL
-        elif opened != NULL or kind >= line.single_end or line.sets >> kind & 1:
+        elif opened != NULL or kind >= line.single_end:
             return ODD
         elif not line.padding >> kind & 1:
             if line.slices >> kind & 1:
                 first = size > head and payload[head] & 0x80 != 0
-                if first == pictured or line.entries >> kind & 1:
+                if first == pictured:
                     return ODD
+                entered |= line.entries >> kind & 1
                 pictured = True
+            elif line.sets >> kind & 1:
+                if not _is_known(line, payload, size):
+                    return ODD
+                sets |= <uint64_t> 1 << kind
             plan.unit[plan.units].first = plan.packets
             plan.unit[plan.units].count = 1
             plan.unit[plan.units].cut = False
@@ -753,7 +850,27 @@ cdef int _scan(const Line *line, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
         at = packet + RTP_HEAD + size - data
         if marked:
             plan.stop = at
-            return WHOLE if pictured and opened == NULL else ODD
+            plan.keyframe = entered
+            if entered and _ones(sets) != line.kinds or not pictured or opened != NULL:
+                return ODD
+            return WHOLE
+
+
+cdef bint _is_known(const Line *line, const uint8_t *payload, int size) noexcept nogil:
+    """Return whether *payload* is a parameter set that the camera has sent before."""
+    cdef int index
+    for index in range(line.known):
+        if line.set_size[index] == size and memcmp(line.set_at[index], payload, size) == 0:
+            return True
+    return False
+
+
+cdef inline int _ones(uint64_t bits) noexcept nogil:
+    cdef int count = 0
+    while bits:
+        bits &= bits - 1
+        count += 1
+    return count
 
 cdef Picture *_lay_out(const Line *line) noexcept nogil:
     """Return the picture of `_plan` as payloads within the limit; NULL: not ordinary."""
@@ -774,6 +891,7 @@ cdef Picture *_lay_out(const Line *line) noexcept nogil:
     picture.next = NULL
     picture.sizes = <uint16_t *> (memory + sizeof(Picture))
     picture.data = memory + sizeof(Picture) + count * sizeof(uint16_t)
+    picture.keyframe = _plan.keyframe
     picture.count = 0
     picture.size = size
     picture.arrived_s = line.heard_s

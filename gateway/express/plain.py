@@ -19,6 +19,7 @@ class Viewer:
     session: int = 0
     keep: Any = None
     last_90k: int = -1
+    last_s: float = 0.0
     packets: int = 0
     octets: int = 0
     blocked: int = 0
@@ -42,6 +43,10 @@ class Viewer:
     def aimed(self) -> bool:
         """False."""
         return False
+
+
+class Relayed:
+    """Never made."""
 
 
 class Feed:

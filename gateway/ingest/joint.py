@@ -26,6 +26,11 @@ class JointAssembler(Assembler):
         """Largest payload that comes out."""
         return self._limit
 
+    @property
+    def sets(self) -> tuple[bytes, ...]:
+        """Parameter sets that teach nothing new when they come again."""
+        return self._sets.newest
+
     def steady(self) -> int | None:
         """Return the 16-bit number of the next packet; None unless a whole picture came last.
 

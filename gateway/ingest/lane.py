@@ -13,17 +13,17 @@ import os
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from gateway.express.built import COMPILED, Feed, Viewer
+from gateway.express.built import COMPILED, Feed, Relayed, Viewer
 from gateway.ingest.joint import JointAssembler
 from gateway.ingest.rtsp.client import RtspClient
 from gateway.ingest.rtsp.reception import Reception
 from gateway.ingest.rtsp.tcp import Connection
 from gateway.ingest.timeline import Timeline
-from gateway.model.media import AccessUnit, SourceCounters
+from gateway.model.media import SourceCounters
 from gateway.ports import Lane
 
-MOST_KEPT = 6
-"""Pictures that the lane keeps to itself before it wakes the loop: a quarter of a second."""
+MOST_KEPT = 12
+"""Pictures that the lane keeps to itself before it wakes the loop: half a second."""
 
 FRUITLESS = 8
 """So many times in a row the lane was handed back before it had relayed one picture: this camera
@@ -40,7 +40,7 @@ class Relays(Protocol):
         """Return whom to serve behind *time_90k*; None: not now."""
         ...
 
-    def relayed(self, units: Sequence[AccessUnit]) -> None:
+    def relayed(self, runs: Sequence[Relayed]) -> None:
         """Note what the lane has sent to all of them."""
         ...
 
@@ -52,9 +52,6 @@ class Handover:
         sink: Where the session's pictures go.
         connection: Where they come from; its `wire` knows the channels.
         assembler: Who takes what the lane does not.
-
-    Attributes:
-        pictured_s: When the last picture came that the lane has relayed, as far as settled.
     """
 
     def __init__(
@@ -87,7 +84,6 @@ class Handover:
         self._relayed = False
         self._fruitless = 0
         self._closed = False
-        self.pictured_s = 0.0
 
     def begin(self) -> None:
         """Let the lane relay from here on, if all is in order for it: after whole pictures."""
@@ -102,27 +98,29 @@ class Handover:
         self._relayed = False
         self._connection.pause()
         self._sink.lane = self
-        self._feed.start(viewers, seq=seq, time=place[0], time_90k=place[1])
+        self._feed.start(
+            viewers, seq=seq, time=place[0], time_90k=place[1], sets=self._assembler.sets
+        )
         if not self._feed.ride(self._told):
             self.recall()
 
+    @property
+    def pictured_s(self) -> float:
+        """When the newest picture that the lane has relayed came; 0 if none did."""
+        return self._feed.pictured_s
+
     def settle(self) -> None:
         """Tell sink, counters and reception what has been relayed since the last time."""
-        relayed, (packets, size_bytes, heard_s, newest) = self._feed.collect()
-        if not relayed:
+        runs, (packets, size_bytes, heard_s, newest) = self._feed.collect()
+        if not runs:
             return
         self._relayed = True
         self._counters.packets += packets
         self._counters.received_bytes += size_bytes
-        self._counters.units += len(relayed)
+        self._counters.units += sum(run.pictures for run in runs)
+        self._counters.keyframes += sum(run.keyframe for run in runs)
         self._reception.heard_rtp(newest, heard_s)
-        self.pictured_s = relayed[-1][2]
-        self._sink.relayed(
-            [
-                AccessUnit(payloads, time_90k, False, arrived_s, length)
-                for payloads, time_90k, arrived_s, length in relayed
-            ]
-        )
+        self._sink.relayed(runs)
 
     def recall(self) -> None:
         """Settle, and give the connection back to the assembler with all that was not relayed."""

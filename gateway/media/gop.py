@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.express.built import Relayed
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 
 
@@ -19,8 +20,10 @@ class Gop:
     def __init__(self, *, limit_bytes: int, limit_s: float) -> None:
         self._limit_bytes = limit_bytes
         self._limit_90k = int(limit_s * VIDEO_CLOCK_HZ)
-        self._units: list[AccessUnit] = []
+        self._kept: list[AccessUnit | Relayed] = []
+        self._first_90k = 0
         self._size_bytes = 0
+        self._begun = False
         self._last_s: float | None = None
         self.length_s: float | None = None
         """Measured distance between the last two keyframes; None until there were two."""
@@ -28,7 +31,15 @@ class Gop:
     @property
     def units(self) -> tuple[AccessUnit, ...]:
         """What is kept, keyframe first; empty if a newcomer has to wait."""
-        return tuple(self._units)
+        units: list[AccessUnit] = []
+        for each in self._kept:
+            units += _units(each)
+        return tuple(units)
+
+    @property
+    def keyframe(self) -> AccessUnit | None:
+        """The first of `units`, without the trouble of the others; None if there is none."""
+        return _units(self._kept[0])[0] if self._kept else None
 
     @property
     def size_bytes(self) -> int:
@@ -43,19 +54,39 @@ class Gop:
     def add(self, unit: AccessUnit) -> None:
         """Take the stream's next access unit."""
         if unit.keyframe:
-            if self._last_s is not None:
-                self.length_s = unit.arrived_s - self._last_s
-            self._last_s = unit.arrived_s
-            self._units = [unit]
-            self._size_bytes = unit.size_bytes
-        elif self._units:
-            self._units.append(unit)
-            self._size_bytes += unit.size_bytes
-            too_long = unit.time_90k - self._units[0].time_90k > self._limit_90k
-            if too_long or self._size_bytes > self._limit_bytes:
-                self.forget()
+            self._begin(unit.time_90k, unit.arrived_s)
+        self._go_on(unit, unit.time_90k)
+
+    def add_run(self, run: Relayed) -> None:
+        """Take the stream's next access units, relayed by the express lane."""
+        if run.keyframe:
+            self._begin(run.oldest_90k, run.oldest_s)
+        self._go_on(run, run.newest_90k)
+
+    def _begin(self, time_90k: int, arrived_s: float) -> None:
+        """Begin anew with a keyframe."""
+        if self._last_s is not None:
+            self.length_s = arrived_s - self._last_s
+        self._last_s = arrived_s
+        self._first_90k = time_90k
+        self._kept, self._size_bytes, self._begun = [], 0, True
+
+    def _go_on(self, more: AccessUnit | Relayed, newest_90k: int) -> None:
+        """Keep *more*, within the bounds, behind a keyframe."""
+        if not self._begun:
+            return
+        self._kept.append(more)
+        self._size_bytes += more.size_bytes
+        too_long = newest_90k - self._first_90k > self._limit_90k
+        if too_long or self._size_bytes > self._limit_bytes:
+            self.forget()
 
     def forget(self) -> None:
         """Drop what is kept: the source is gone, and its next unit continues nothing here."""
-        self._units = []
-        self._size_bytes = 0
+        self._kept, self._size_bytes, self._begun = [], 0, False
+
+
+def _units(kept: AccessUnit | Relayed) -> list[AccessUnit]:
+    if isinstance(kept, AccessUnit):
+        return [kept]
+    return [AccessUnit(*fields) for fields in kept]

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from gateway.express.built import Viewer
+from gateway.express.built import Relayed, Viewer
 from gateway.model.media import AccessUnit
 
 QUEUE_UNITS = 150
@@ -26,8 +26,8 @@ class Served(Protocol):
         """Return what the lane needs; None if it cannot serve this one now."""
         ...
 
-    def relayed(self, units: Sequence[AccessUnit]) -> None:
-        """Note *units*, which the lane has sent."""
+    def relayed(self, runs: Sequence[Relayed]) -> None:
+        """Note *runs*, which the lane has sent."""
         ...
 
 
@@ -103,10 +103,10 @@ class Reader:
         viewer = self._served.viewer()
         return viewer if viewer is not None and viewer.last_90k <= time_90k else None
 
-    def relayed(self, units: Sequence[AccessUnit]) -> None:
-        """Note *units*, which the lane has sent."""
+    def relayed(self, runs: Sequence[Relayed]) -> None:
+        """Note *runs*, which the lane has sent."""
         assert self._served is not None
-        self._served.relayed(units)
+        self._served.relayed(runs)
 
     def interrupt(self) -> None:
         """Wait for the next keyframe: what follows does not continue what was sent."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway.express.built import Viewer
+from gateway.express.built import Relayed, Viewer
 from gateway.media.gop import Gop
 from gateway.media.reader import Reader
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
@@ -56,8 +56,9 @@ class Stream:
     @property
     def last_unit_s(self) -> float | None:
         """When the last unit arrived, on the monotonic clock; None if none ever did."""
-        self.settle()
-        return self._last_unit_s
+        if self.lane is None or self._last_unit_s is None:
+            return self._last_unit_s
+        return max(self._last_unit_s, self.lane.pictured_s)
 
     @property
     def gop(self) -> Gop:
@@ -143,13 +144,13 @@ class Stream:
             viewers.append(viewer)
         return tuple(viewers)
 
-    def relayed(self, units: Sequence[AccessUnit]) -> None:
-        """Note *units*, which the lane has sent to every reader."""
-        for unit in units:
-            self._gop.add(unit)
-        self._last_unit_s = units[-1].arrived_s
+    def relayed(self, runs: Sequence[Relayed]) -> None:
+        """Note *runs*, which the lane has sent to every reader."""
+        for run in runs:
+            self._gop.add_run(run)
+        self._last_unit_s = runs[-1].newest_s
         for reader in self._readers:
-            reader.relayed(units)
+            reader.relayed(runs)
 
     # What the readers' side calls.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from gateway.express.built import Relayed
 from gateway.model.media import AccessUnit
 
 HISTORY_S = 2.0
@@ -34,16 +35,57 @@ class Sent:
     unit: AccessUnit
     sent_s: float
 
+    @property
+    def packets(self) -> int:
+        """How many there are."""
+        return len(self.unit.payloads)
+
+    def locate(self, index: int) -> tuple[Sent, int]:
+        """Return this unit and *index*."""
+        return self, index
+
+
+@dataclass(frozen=True, slots=True)
+class SentRun:
+    """Access units as the express lane sent them, one behind the other.
+
+    Attributes:
+        first_seq: Extended sequence number of the first packet.
+        offset_90k: What was added to their stamps.
+        run: The units.
+    """
+
+    first_seq: int
+    offset_90k: int
+    run: Relayed
+
+    @property
+    def packets(self) -> int:
+        """How many there are."""
+        return self.run.packets
+
+    @property
+    def sent_s(self) -> float:
+        """When the last one was sent."""
+        return self.run.newest_s
+
+    def locate(self, index: int) -> tuple[Sent, int]:
+        """Return the unit with packet *index*, and which of its packets that is."""
+        fields, before = self.run.locate(index)
+        unit = AccessUnit(*fields)
+        rtp_time = (unit.time_90k + self.offset_90k) & 0xFFFF_FFFF
+        return Sent(self.first_seq + before, rtp_time, unit, unit.arrived_s), index - before
+
 
 class History:
     """Finds a sent packet by its 16-bit sequence number."""
 
     def __init__(self) -> None:
-        self._sent: deque[Sent] = deque()
+        self._sent: deque[Sent | SentRun] = deque()
         self._repeated_s: dict[int, float] = {}
 
-    def add(self, sent: Sent) -> None:
-        """Note one more unit and forget what is too old."""
+    def add(self, sent: Sent | SentRun) -> None:
+        """Note one more unit, or run of them, and forget what is too old."""
         self._sent.append(sent)
         oldest_s = sent.sent_s - HISTORY_S
         while self._sent[0].sent_s < oldest_s:
@@ -57,17 +99,17 @@ class History:
         if not self._sent:
             return None
         newest = self._sent[-1]
-        end = newest.first_seq + len(newest.unit.payloads)
+        end = newest.first_seq + newest.packets
         extended = end - 1 - ((end - 1 - seq) & 0xFFFF)
         if now_s - self._repeated_s.get(extended, float("-inf")) < REPEAT_S:
             return None
         for sent in reversed(self._sent):
             index = extended - sent.first_seq
-            if index >= len(sent.unit.payloads):
+            if index >= sent.packets:
                 return None
             if index >= 0:
                 self._note_repeated(extended, now_s)
-                return sent, index
+                return sent.locate(index)
         return None
 
     def _note_repeated(self, extended: int, now_s: float) -> None:

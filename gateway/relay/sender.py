@@ -13,10 +13,10 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.express.built import Viewer
+from gateway.express.built import Relayed, Viewer
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 from gateway.relay.batch import Batch, Numbers
-from gateway.relay.history import History, Sent
+from gateway.relay.history import History, Sent, SentRun
 from gateway.relay.path import BATCH_BYTES, Path
 from gateway.relay.private import InPlaceSrtp
 
@@ -84,7 +84,7 @@ class Sender:
         self._rest: tuple[AccessUnit, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._history = History()
-        self._last_sent_s = 0.0
+        self._noted_seq = self._viewer.seq  # of the first packet that is not in the history yet
         self.repeated = 0
 
     @property
@@ -127,10 +127,9 @@ class Sender:
             return False
         viewer = self._viewer
         time_90k = max(unit.time_90k, viewer.last_90k + 1)
-        viewer.last_90k = time_90k
+        viewer.last_90k, viewer.last_s = time_90k, now_s
         rtp_time = (time_90k + self._offset_90k) & 0xFFFF_FFFF
         self._history.add(Sent(viewer.seq, rtp_time, unit, now_s))
-        self._last_sent_s = now_s
         viewer.packets += len(unit.payloads)
         viewer.octets += unit.size_bytes
         self._send(unit, 0, rtp_time, now_s)
@@ -149,14 +148,11 @@ class Sender:
         """Within this context the lane does not use the viewer's SRTP session."""
         return self._viewer
 
-    def relayed(self, units: Sequence[AccessUnit]) -> None:
-        """Note *units*, the newest that the lane has sent."""
-        seq = self._viewer.seq - sum(len(unit.payloads) for unit in units)
-        for unit in units:
-            rtp_time = (unit.time_90k + self._offset_90k) & 0xFFFF_FFFF
-            self._history.add(Sent(seq, rtp_time, unit, unit.arrived_s))
-            seq += len(unit.payloads)
-        self._last_sent_s = units[-1].arrived_s
+    def relayed(self, runs: Sequence[Relayed]) -> None:
+        """Note *runs*, the newest that the lane has sent."""
+        for run in runs:
+            self._history.add(SentRun(self._noted_seq, self._offset_90k, run))
+            self._noted_seq += run.packets
 
     def repeat(self, seqs: Iterable[int]) -> None:
         """Send packets again that the viewer misses (RFC 4588), within the pace."""
@@ -191,13 +187,16 @@ class Sender:
 
         None until something was sent. *now_s* is monotonic, *wall_s* seconds since 1970.
         """
-        self._settle()
-        if self.last_90k is None:
+        viewer = self._viewer
+        with viewer:  # the lane may be sending the next picture
+            last_90k, last_s = viewer.last_90k, viewer.last_s
+            packets, octets = viewer.packets, viewer.octets
+        if last_90k < 0:
             return None
-        since_90k = int((now_s - self._last_sent_s) * VIDEO_CLOCK_HZ)
-        rtp_time = (self.last_90k + since_90k + self._offset_90k) & 0xFFFF_FFFF
+        since_90k = int((now_s - last_s) * VIDEO_CLOCK_HZ)
+        rtp_time = (last_90k + since_90k + self._offset_90k) & 0xFFFF_FFFF
         ntp_64 = int((wall_s + _NTP_EPOCH_S) * (1 << 32))
-        return ntp_64, rtp_time, self.packets, self.octets
+        return ntp_64, rtp_time, packets, octets
 
     def close(self) -> None:
         """Send nothing more."""
@@ -237,7 +236,7 @@ class Sender:
             first = at
             seq = self._viewer.seq
             at, size_bytes, segment_bytes = self._batch.fill(unit.payloads, at, seq, rtp_time)
-            self._viewer.seq = seq + at - first
+            self._noted_seq = self._viewer.seq = seq + at - first
             self._free_s += size_bytes * self._s_per_byte
             if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
                 # What this batch has cost, the viewer asks for again (NACK).

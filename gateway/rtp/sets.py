@@ -38,6 +38,11 @@ class ParameterSets:
         return self._payloads
 
     @property
+    def newest(self) -> tuple[bytes, ...]:
+        """The NAL units themselves, the newest of each id."""
+        return tuple(self._newest.values())
+
+    @property
     def interlaced(self) -> bool:
         """Whether two pictures of one time may be the fields of one frame."""
         return self.picture is not None and self.picture.interlaced
