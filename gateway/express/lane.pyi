@@ -107,6 +107,7 @@ class Feed:
 
     Attributes:
         running: Whether it is between `start` and `stop`.
+        kept: Pictures that wait to be collected.
         pictured_s: When the newest picture was relayed, on the monotonic clock.
 
     Raises:
@@ -115,6 +116,8 @@ class Feed:
 
     @property
     def running(self) -> bool: ...
+    @property
+    def kept(self) -> int: ...
     @property
     def pictured_s(self) -> float: ...
     def __init__(

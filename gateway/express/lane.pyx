@@ -468,6 +468,10 @@ cdef class Feed:
         return self.c.running
 
     @property
+    def kept(self):
+        return self.c.kept
+
+    @property
     def pictured_s(self):
         return self.c.pictured_s
 

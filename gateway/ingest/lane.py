@@ -111,9 +111,9 @@ class Handover:
 
     def settle(self) -> None:
         """Tell sink, counters and reception what has been relayed since the last time."""
-        runs, (packets, size_bytes, heard_s, newest) = self._feed.collect()
-        if not runs:
+        if self._feed.kept == 0:
             return
+        runs, (packets, size_bytes, heard_s, newest) = self._feed.collect()
         self._relayed = True
         self._counters.packets += packets
         self._counters.received_bytes += size_bytes

@@ -22,6 +22,7 @@ class Gop:
         self._limit_90k = int(limit_s * VIDEO_CLOCK_HZ)
         self._kept: list[AccessUnit | Relayed] = []
         self._first_90k = 0
+        self._keyframe: AccessUnit | None = None
         self._size_bytes = 0
         self._begun = False
         self._last_s: float | None = None
@@ -39,7 +40,14 @@ class Gop:
     @property
     def keyframe(self) -> AccessUnit | None:
         """The first of `units`, without the trouble of the others; None if there is none."""
-        return _units(self._kept[0])[0] if self._kept else None
+        if not self._kept:
+            return None
+        if self._keyframe is None:
+            first = self._kept[0]
+            if not isinstance(first, AccessUnit):
+                first = AccessUnit(*first.locate(0)[0])
+            self._keyframe = first
+        return self._keyframe
 
     @property
     def size_bytes(self) -> int:
@@ -70,6 +78,7 @@ class Gop:
         self._last_s = arrived_s
         self._first_90k = time_90k
         self._kept, self._size_bytes, self._begun = [], 0, True
+        self._keyframe = None
 
     def _go_on(self, more: AccessUnit | Relayed, newest_90k: int) -> None:
         """Keep *more*, within the bounds, behind a keyframe."""
@@ -84,6 +93,7 @@ class Gop:
     def forget(self) -> None:
         """Drop what is kept: the source is gone, and its next unit continues nothing here."""
         self._kept, self._size_bytes, self._begun = [], 0, False
+        self._keyframe = None
 
 
 def _units(kept: AccessUnit | Relayed) -> list[AccessUnit]:

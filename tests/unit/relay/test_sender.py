@@ -293,7 +293,7 @@ async def test_a_report_tells_the_time_of_now(line: Line) -> None:
     sender.take(access_unit(1, sizes=(100, 100)))
     (_, _, first, *_), _ = line.packets()
 
-    report = sender.report(sender._last_sent_s + 1.0, 0.0)
+    report = sender.report(sender._viewer.last_s + 1.0, 0.0)
 
     assert report == (2_208_988_800 << 32, (first + 90_000) & 0xFFFF_FFFF, 2, 200)
     sender.close()
