@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from gateway.agent.keeper import Keeper
 from gateway.agent.pictures import picture_of
@@ -240,7 +239,7 @@ class _Camera:
         return reason, keeper.detail
 
     def counters(self) -> SourceCounters:
-        total = copy(self.keepers[0].stream.counters)
+        total = replace(self.keepers[0].stream.counters)
         for keeper in self.keepers[1:]:
             for field in fields(total):
                 added = getattr(keeper.stream.counters, field.name)

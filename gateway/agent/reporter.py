@@ -107,7 +107,7 @@ class Reporter:
         yield self._presence(wire_site.online(self._epochs.stamp(), self._machine))
         yield self._birth()
         yield from self._report()
-        for camera in self._health():
+        for camera in self._health(self._snapshots()):
             yield self._state(camera)
 
     def again(self, sections: Iterable[str]) -> Iterator[Publication]:
@@ -120,7 +120,7 @@ class Reporter:
         if "health" in asked:
             yield from self._report()
         if "state" in asked:
-            yield from map(self._state, self._health())
+            yield from map(self._state, self._health(self._snapshots()))
 
     def farewell(self) -> Publication:
         """The last word before we leave."""
@@ -146,7 +146,8 @@ class Reporter:
         """Tell what has changed and calmed down; nothing while nobody hears it."""
         if not self._bus.connected:
             return
-        listed = _list_of(self._snapshots())
+        cameras = self._snapshots()
+        listed = _list_of(cameras)
         digests = self._standing().digests
         if listed != self._listed or digests != self._digests:
             self._digests = digests
@@ -154,7 +155,7 @@ class Reporter:
             self._forget(self._listed.keys() - listed.keys())
             self._listed = listed
         now_s = self._clock.now()
-        for camera in self._health():
+        for camera in self._health(cameras):
             if self._is_settled(camera, now_s):
                 self._bus.post(self._state(camera))
 
@@ -178,17 +179,16 @@ class Reporter:
             topic = self._topics.camera_state(camera)
             self._bus.post(Publication(topic, b"", retain=True, path="conflated"))
 
-    def _health(self) -> tuple[CameraHealth, ...]:
+    def _health(self, cameras: Iterable[CameraSnapshot]) -> tuple[CameraHealth, ...]:
         now_s = self._clock.now()
         before_s, before = self._before
         earlier = {camera.id: camera for camera in before}
         return tuple(
-            health_of(camera, now_s, earlier.get(camera.id), before_s)
-            for camera in self._snapshots()
+            health_of(camera, now_s, earlier.get(camera.id), before_s) for camera in cameras
         )
 
     def _report(self) -> Iterator[Publication]:
-        cameras = self._health()
+        cameras = self._health(self._snapshots())
         site = SiteHealth(
             host=self._host(),
             link=self._link(),
