@@ -42,7 +42,7 @@ def sent(codec: Codec, pieces: list[bytes], seed: int, **how: Any) -> tuple[Way,
     return asyncio.run(send())
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(codec=CODECS, seed=SEEDS, events=EVENTS, limit=LIMITS)
 def test_whatever_comes_the_same_goes_out(
     codec: Codec, seed: int, events: list[str], limit: int
@@ -55,7 +55,7 @@ def test_whatever_comes_the_same_goes_out(
     assert lane.report == ordinary.report
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(codec=CODECS, seed=SEEDS, events=EVENTS)
 def test_read_by_its_thread_over_tcp_it_is_the_same(
     codec: Codec, seed: int, events: list[str]
@@ -68,7 +68,7 @@ def test_read_by_its_thread_over_tcp_it_is_the_same(
     assert lane.report == ordinary.report
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(codec=CODECS, seed=SEEDS, events=EVENTS, limit=LIMITS)
 def test_whatever_is_wrong_with_it_the_same_goes_out(
     codec: Codec, seed: int, events: list[str], limit: int
