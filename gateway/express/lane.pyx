@@ -443,7 +443,7 @@ cdef class Feed:
 
     def __init__(self, int fd, *, int channel, int payload_type, shape, Py_ssize_t limit,
                  int most_kept, full, odd):
-        if not 0 < limit <= LIMIT:
+        if not shape.header_bytes + 1 < limit <= LIMIT:
             raise ValueError(f"payloads of {limit} bytes")
         self.c.fd, self.c.channel, self.c.payload_type = fd, channel, payload_type
         self.c.head, self.c.shift, self.c.mask = shape.header_bytes, shape.kind_shift, shape.kind_mask
@@ -456,9 +456,10 @@ cdef class Feed:
         self._viewers = []
 
     def __dealloc__(self):
-        lane_lock()
-        _leave(&self.c)
-        lane_unlock()
+        if self.c.slot >= 0:  # else the collector may have come while the mutex is held
+            lane_lock()
+            _leave(&self.c)
+            lane_unlock()
         _free(self.c.first)
         PyMem_RawFree(self.c.watchers)
         PyMem_RawFree(self.c.rest)

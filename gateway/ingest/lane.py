@@ -79,15 +79,15 @@ class Handover:
             limit=assembler.payload_bytes,
             most_kept=MOST_KEPT,
             full=self.settle,
-            odd=self.recall,
+            odd=self._give_back,
         )
         self._relayed = False
         self._fruitless = 0
-        self._closed = False
+        self._recalling = self._closed = False
 
     def begin(self) -> None:
         """Let the lane relay from here on, if all is in order for it: after whole pictures."""
-        if self._closed or self._feed.running or self._fruitless >= FRUITLESS:
+        if self._closed or self._recalling or self._feed.running or self._fruitless >= FRUITLESS:
             return
         seq, place = self._assembler.steady(), self._timeline.steady()
         if seq is None or place is None or not self._connection.wire.idle:
@@ -123,7 +123,18 @@ class Handover:
         self._sink.relayed(runs)
 
     def recall(self) -> None:
-        """Settle, and give the connection back to the assembler with all that was not relayed."""
+        """Settle, and give the connection back to the assembler with all that was not relayed.
+
+        The lane does not go on behind that, as it may when it gives back by itself: those whom it
+        served are about to change.
+        """
+        self._recalling = True
+        try:
+            self._give_back()
+        finally:
+            self._recalling = False
+
+    def _give_back(self) -> None:
         if not self._feed.running:
             return
         read = self._feed.stop()
@@ -141,15 +152,21 @@ class Handover:
         if self._closed:
             return
         self._closed = True
-        self.recall()
-        self._loop.remove_reader(self._told)
-        os.close(self._told)
-        os.close(self._fd)
+        try:
+            self.recall()
+        finally:
+            self._loop.remove_reader(self._told)
+            os.close(self._told)
+            os.close(self._fd)
 
     def _answer(self) -> None:
         """The lane's thread wants us."""
         os.eventfd_read(self._told)
-        self._feed.answer()
+        try:
+            self._feed.answer()
+        except BaseException as error:  # the loop would log it, and we would wait for ever
+            self._connection.fail(error)
+            raise
 
 
 def handover(

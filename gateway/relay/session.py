@@ -198,8 +198,9 @@ class Session:
         if path is None:
             self.leave("closed")
         elif path is not sender.path:
-            sender.path.close()
-            sender.path = path
+            left = sender.path
+            sender.path = path  # the lane's thread may be sending: not through a closed one
+            left.close()
 
     def _report(self, sender: Sender) -> None:
         report = sender.report(time.monotonic(), time.time())

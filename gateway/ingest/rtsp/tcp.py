@@ -45,7 +45,7 @@ class Connection(asyncio.BufferedProtocol):
         self._place = place
         self._transport: asyncio.Transport | None = None
         self._awaited: tuple[int, asyncio.Future[Response]] | None = None
-        self._broken: Exception | None = None
+        self._broken: BaseException | None = None
         self._gone = asyncio.Event()
         self.wire = Wire()
         self.on_rtp: Packets = ignore
@@ -106,7 +106,15 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
         if read and self._broken is None:
             self.wire.space()[: len(read)] = read
-            self.buffer_updated(len(read))
+            try:
+                self.buffer_updated(len(read))
+            except BaseException as error:  # asyncio ends it so when it has read itself
+                self.fail(error)
+                raise
+
+    def fail(self, error: BaseException) -> None:
+        """End the connection; *error*, of whoever took its packets, is raised to whoever waits."""
+        self._break(error)
 
     @property
     def local_address(self) -> str:
@@ -167,7 +175,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
             await self._gone.wait()
 
-    def _break(self, error: Exception) -> None:
+    def _break(self, error: BaseException) -> None:
         """Nothing more will come, because of *error*; the first one counts."""
         if self._broken is None:
             self._broken = error

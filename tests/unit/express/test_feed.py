@@ -1,0 +1,268 @@
+"""The lane by itself: what it does with pictures, viewers and ends."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.express.built import Viewer
+from gateway.ingest.lane import FRUITLESS
+from gateway.model.errors import SourceStalled
+from gateway.rtp.payload import cut
+from tests.fixtures.ways import NUMBERS, Talker, Watcher, Way
+
+
+class Scene:
+    """A camera, the stream behind the lane, and one viewer."""
+
+    def __init__(self, way: Way, talker: Talker) -> None:
+        self.way, self.talker = way, talker
+        self.viewer = way.watchers[0]
+
+    def send(self) -> None:
+        """Give the way what the camera has said since."""
+        words = bytes(self.talker.sent)
+        self.talker.sent.clear()
+        self.way.give(words)
+
+    def pictures(self, count: int, size: int = 3_000) -> None:
+        for _ in range(count):
+            self.talker.p(size)
+            self.send()
+
+    @property
+    def relayed(self) -> int:
+        """Pictures that went through the lane."""
+        self.way.stream.settle()
+        return self.way.stream.express_units
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    """Yield a scene in which the lane relays, read by hand."""
+    made = Scene(Way(express=True, watchers=1), Talker("h264", 3))
+    made.talker.seq, made.talker.time = 65_530, 2**32 - 8_000
+    made.talker.keyframe()
+    made.send()
+    yield made
+    made.way.close()
+
+
+def stamps(watcher: Watcher) -> list[int]:
+    """Return the stamps of the pictures that have arrived."""
+    return [stamp for second, _, stamp, _ in watcher.media if second & 0x80]
+
+
+async def test_numbers_and_stamps_of_the_camera_may_wrap(scene: Scene) -> None:
+    """16 and 32 bits; the timeline just grows."""
+    scene.pictures(6)
+
+    assert scene.relayed == 6
+    assert stamps(scene.viewer) == [3_600 * n for n in range(7)]
+
+
+async def test_numbers_to_the_viewer_have_no_holes(scene: Scene) -> None:
+    """Whether the lane numbers or the sender."""
+    scene.pictures(3)
+    scene.talker.do("key")
+    scene.pictures(3)
+
+    numbers = [seq for _, seq, *_ in scene.viewer.media]
+    assert numbers == list(range(len(numbers)))
+
+
+@pytest.mark.parametrize("size", [1_180, 1_181, 1_182, 2_359, 5_000, 60_000])
+async def test_a_large_unit_is_cut_as_elsewhere(scene: Scene, size: int) -> None:
+    """The sizes are those of `gateway.rtp.payload.cut`."""
+    nal = scene.talker.nal(1, size - 1)
+    before = len(scene.viewer.media)
+
+    scene.talker.picture([nal], room=1 << 20)
+    scene.send()
+
+    payloads = [payload for *_, payload in scene.viewer.media[before:]]
+    assert scene.relayed == 1
+    assert payloads == cut(scene.talker.shape, nal, 1_180)
+
+
+async def test_more_than_a_batch_arrives_whole(scene: Scene) -> None:
+    """Beyond 64 segments, and beyond 65,000 bytes."""
+    before = len(scene.viewer.media)
+
+    scene.talker.p(65 * 200, room=200)
+    scene.talker.p(70 * 1_100, room=1_100)
+    scene.send()
+
+    assert scene.relayed == 2
+    assert len(scene.viewer.media) - before == 65 + 70
+
+
+async def test_what_the_kernel_refuses_to_cut_goes_one_by_one(scene: Scene) -> None:
+    """A socket without checksums has no segmentation; the lane then leaves the viewer alone."""
+    so_no_check = 11
+    scene.viewer.near.setsockopt(socket.SOL_SOCKET, so_no_check, 1)
+
+    scene.pictures(2)
+
+    assert scene.viewer.viewer.refused
+    assert stamps(scene.viewer) == [0, 3_600, 7_200]
+    assert scene.relayed == 1
+    assert not scene.viewer.path.offload
+
+
+async def test_what_cannot_be_sent_is_counted(scene: Scene) -> None:
+    """An address that this socket has no way to."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with near, far:
+        viewer = scene.viewer.viewer
+        viewer.aim(near.fileno(), "127.0.0.1", 9)
+        scene.talker.p(100)
+        scene.send()
+
+        assert (viewer.blocked, viewer.failed) == (0, 1)
+        viewer.leave()
+
+
+async def test_a_viewer_who_has_left_is_not_sent_to(scene: Scene) -> None:
+    """Its descriptor may be closed: the pictures are handed back."""
+    scene.viewer.viewer.leave()
+
+    scene.pictures(2)
+
+    assert scene.relayed == 0
+    assert scene.way.stream.lane is None
+
+
+async def test_a_burst_above_the_pace_is_handed_back() -> None:
+    """The sender spreads it over the line; the lane cannot."""
+    way = Way(express=True)
+    try:
+        way.join(pace_bps=8e6)
+        made = Scene(way, Talker("h264", 3))
+        made.talker.keyframe(500)
+        made.send()
+        made.pictures(1, 4_000)
+        made.pictures(1, 5_100)
+
+        assert made.relayed == 1
+        assert len(way.stream.units) == 3
+    finally:
+        way.close()
+
+
+async def test_a_viewer_over_ipv6_is_served(scene: Scene) -> None:
+    """Addresses of either family."""
+    other = scene.way.join(host="::1")
+    scene.pictures(3)
+
+    assert scene.relayed >= 2
+    assert stamps(other)[-3:] == [3_600, 7_200, 10_800]
+
+
+@pytest.mark.parametrize("host", ["", "camera.lan", "1.2.3", "fe80::1%eth0", "ü"])
+def test_what_is_no_address_cannot_be_aimed_at(host: str) -> None:
+    """Names are for the resolver."""
+    viewer = Viewer(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=9, protect=1)
+
+    assert not viewer.aim(0, host, 9)
+
+
+async def test_a_camera_that_hangs_up_is_noticed(scene: Scene) -> None:
+    """The source sees the end, behind all that came before it."""
+    scene.pictures(2)
+    scene.way.hang_up()
+    scene.way.read()
+
+    assert isinstance(scene.way.connection._broken, SourceStalled)
+    assert len(scene.way.stream.units) == 3
+
+
+async def test_a_camera_without_ordinary_pictures_is_left_alone(scene: Scene) -> None:
+    """After some handovers in vain the lane does not try again."""
+    for _ in range(FRUITLESS):
+        scene.talker.do("alone")
+        scene.send()
+    scene.pictures(3)
+
+    assert scene.relayed == 0
+    assert scene.way.stream.lane is None
+
+
+async def test_a_packet_that_the_lane_has_sent_is_sent_again(scene: Scene) -> None:
+    """History knows it, also before the lane has settled."""
+    scene.pictures(2)
+    _, _, stamp, payload = scene.viewer.media[-1]
+
+    scene.viewer.sender.repeat([scene.viewer.viewer.seq - 1 & 0xFFFF])
+    scene.viewer.hear()
+
+    second, _, again, repeated = scene.viewer.got[-1]
+    assert second == 0x80 | (NUMBERS.rtx_payload_type or 0)
+    assert (again - scene.viewer.viewer.offset_90k) & 0xFFFF_FFFF == stamp
+    assert repeated[2:] == payload
+
+
+async def test_a_report_counts_what_the_lane_has_sent(scene: Scene) -> None:
+    """Packets and octets (RFC 3550 §6.4.1)."""
+    scene.pictures(3)
+
+    report = scene.viewer.sender.report(0.0, 0.0)
+
+    media = scene.viewer.media
+    assert report is not None
+    assert report[2:] == (len(media), sum(len(payload) for *_, payload in media))
+
+
+async def test_who_joins_is_sent_the_whole_gop(scene: Scene) -> None:
+    """With the pictures that the lane has relayed and not told of yet."""
+    scene.pictures(5)
+
+    newcomer = scene.way.join()
+    newcomer.hear()
+
+    assert len(stamps(newcomer)) == 6
+
+
+async def test_two_cameras_do_not_mix(scene: Scene) -> None:
+    """They share buffers, but between two reads nothing is in them."""
+    other = Scene(Way("h265", express=True, watchers=1), Talker("h265", 4))
+    other.talker.keyframe()
+    other.send()
+    halves = []
+    for each in (scene, other):
+        each.talker.p(20_000)
+        halves.append(bytes(each.talker.sent))
+        each.talker.sent.clear()
+
+    for at in range(0, len(halves[0]) + 500, 500):
+        for each, half in zip((scene, other), halves, strict=True):
+            each.way.give(half[at : at + 500])
+
+    assert (scene.relayed, other.relayed) == (1, 1)
+    assert stamps(scene.viewer) == stamps(other.viewer) == [0, 3_600]
+    other.way.close()
+
+
+def session() -> None:
+    """Relay some pictures, from beginning to end."""
+    made = Scene(Way(express=True, ride=True, watchers=2), Talker("h264", 3))
+    made.talker.keyframe()
+    made.send()
+    made.pictures(3)
+    assert made.relayed == 3
+    made.way.close()
+
+
+async def test_nothing_is_left_open() -> None:
+    """No descriptor after the session's end, but those of the lane's thread."""
+    session()
+    gc.collect()
+    before = sorted(os.listdir("/proc/self/fd"))
+
+    session()
+
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,95 @@
+"""The lane within a real source: a scripted camera, a real loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from gateway.ingest.source import RtspSource
+from gateway.model.errors import SourceStalled
+from tests.fixtures.ways import Recording, Talker
+from tests.unit.ingest.scripted import Camera, camera
+from tests.unit.ingest.test_source import source
+
+
+class Relaying(Recording):
+    """A stream that says when it has so many units."""
+
+    def __init__(self, pulled: RtspSource) -> None:
+        super().__init__(pulled.counters)
+        self._source = pulled
+
+    async def until(self, units: int) -> None:
+        """Return when *units* have come; whoever calls bounds it in time."""
+        while len(self.units) < units:
+            self.settle()
+            await asyncio.sleep(0.001)
+
+
+def say(made: Camera, talker: Talker) -> None:
+    """Send what *talker* has said since."""
+    made.writers[-1].write(bytes(talker.sent))
+    talker.sent.clear()
+
+
+async def test_pictures_go_by_the_lane_and_the_end_is_seen() -> None:
+    """The camera hangs up while the lane reads; nothing that came before it is lost."""
+    talker = Talker("h264", 5)
+    async with asyncio.timeout(5), camera() as made:
+        pulled = source(made)
+        stream = Relaying(pulled)
+        running = asyncio.create_task(stream.pull())
+        await made.played.wait()
+        talker.keyframe()
+        say(made, talker)
+        await stream.until(1)
+        for number in range(2, 7):
+            talker.p()
+            say(made, talker)
+            await stream.until(number)
+        talker.p()
+        say(made, talker)
+        made.writers[-1].close()
+        with pytest.raises(SourceStalled):
+            await running
+
+    assert len(stream.units) == pulled.counters.units == 7
+    assert stream.express_units >= 5
+    assert stream.lane is None
+
+
+async def test_a_source_that_is_cancelled_lets_go_of_the_lane() -> None:
+    """No descriptor and no task is left, and the camera is told."""
+    talker = Talker("h264", 5)
+
+    async def once() -> list[str]:
+        async with camera() as made:
+            before = set(os.listdir("/proc/self/fd"))
+            pulled = source(made)
+            stream = Relaying(pulled)
+            running = asyncio.create_task(stream.pull())
+            await made.played.wait()
+            talker.keyframe()
+            say(made, talker)
+            await stream.until(1)
+            talker.p()
+            say(made, talker)
+            await stream.until(2)
+            running.cancel()
+            await asyncio.wait([running])
+            assert made.methods[-1] == "TEARDOWN"
+            assert stream.lane is None
+            for writer in made.writers:
+                writer.close()
+                await writer.wait_closed()
+            return sorted(set(os.listdir("/proc/self/fd")) - before)
+
+    async with asyncio.timeout(10):
+        await once()  # the lane's thread and its descriptor stay
+        tasks = asyncio.all_tasks()
+        left = await once()
+
+    assert left == []
+    assert asyncio.all_tasks() == tasks
