@@ -165,8 +165,11 @@ def test_no_option_takes_a_password(say: Say) -> None:
 
 
 def test_the_version_is_told(say: Say) -> None:
-    """As other tools do."""
-    assert say("--version").stdout.startswith("camera-gateway, version ")
+    """As other tools do; and whether there is a lane."""
+    first, second = say("--version").stdout.splitlines()
+
+    assert first.startswith("camera-gateway, version ")
+    assert second == "express lane: compiled"
 
 
 def test_the_module_is_the_command() -> None:
