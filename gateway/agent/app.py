@@ -11,6 +11,8 @@ import importlib.metadata
 from collections.abc import Callable
 from itertools import chain
 
+import structlog
+
 from gateway.agent.commanding import commanding_of, receivers_of
 from gateway.agent.commands.catalogue import able
 from gateway.agent.contacts import ContactsFile
@@ -36,11 +38,14 @@ from gateway.agent.trail import strange
 from gateway.agent.watch import Watch, watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
+from gateway.express import COMPILED
 from gateway.health.host import machine
 from gateway.model.health import Machine
 from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
 from gateway.ports import Clock
+
+log = structlog.get_logger(__name__)
 
 
 async def run(
@@ -59,6 +64,7 @@ async def run(
     """
     clock = SystemClock()
     box = machine(importlib.metadata.version("camera-gateway"))
+    log.info("starting", version=box.version, express="compiled" if COMPILED else "plain")
     talk = Talk(
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),

@@ -29,7 +29,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": BASE,
     "ingest": BASE | {"express", "rtp"},
     "relay": BASE | {"express", "media", "rtp"},
-    "agent": BASE | {"media", "rtp", "codec", "health", "mqtt", "inventory", "ingest", "relay"},
+    "agent": BASE
+    | {"express", "media", "rtp", "codec", "health", "mqtt", "inventory", "ingest", "relay"},
     "console": BASE | {"mqtt", "rtp"},
     "demo": BASE | {"mqtt", "rtp"},
     "centre": BASE | {"mqtt", "agent"},
@@ -37,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli_broker": {"model", "mqtt", "agent"},
     "cli_keys": {"model", "agent", "cli_words"},
     "cli_config": {"model", "mqtt", "agent", "centre", "cli_words", "cli_broker"},
-    "cli": {"model", "agent", "cli_config", "cli_keys"},
+    "cli": {"model", "express", "agent", "cli_config", "cli_keys"},
     "__main__": {"cli"},
 }
 """What each floor may see: only what is below it, never its neighbours."""

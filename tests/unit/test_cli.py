@@ -124,6 +124,24 @@ def test_run_refuses_a_broken_site_by_its_own_name(say: Say, folder: Path) -> No
     assert f"{folder / 'site.json'}: /: line 1, column 2" in result.stderr
 
 
+def test_a_run_says_at_its_start_whether_there_is_a_lane(folder: Path) -> None:
+    """One line, so that it is known why a box takes more of a processor than its neighbour."""
+    state = f'[state]\ndir = "{folder}"\n'
+    (folder / "gateway.toml").write_text(
+        SETTINGS.replace("[cameras]", "port = 1\n[cameras]") + state
+    )
+    (folder / "site.json").write_text('{"cameras": []}')
+    command = [sys.executable, "-m", "gateway", "run", "--settings", str(folder / "gateway.toml")]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        starting = next(line for line in process.stderr if b'"starting"' in line)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+
+    assert json.loads(starting)["express"] == "compiled"
+
+
 def test_a_url_with_a_password_is_not_probed_nor_repeated(say: Say) -> None:
     """Exit code 1; what others could read in the process list is at least not printed as well."""
     result = say("probe", f"rtsp://admin:{CANARY}@127.0.0.1/")
@@ -165,8 +183,11 @@ def test_no_option_takes_a_password(say: Say) -> None:
 
 
 def test_the_version_is_told(say: Say) -> None:
-    """As other tools do."""
-    assert say("--version").stdout.startswith("camera-gateway, version ")
+    """As other tools do; and whether there is a lane."""
+    first, second = say("--version").stdout.splitlines()
+
+    assert first.startswith("camera-gateway, version ")
+    assert second == "express lane: compiled"
 
 
 def test_the_module_is_the_command() -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
+
+from gateway import express
 
 TOP = Path(__file__).parents[2]
 UNIT = TOP / "systemd" / "camera-gateway.service"
@@ -133,3 +138,70 @@ def test_the_image_does_not_run_as_root() -> None:
 
     assert re.findall(r"^USER (\S+)", image, re.MULTILINE)[-1] == "camera-gateway"
     assert image.count("--require-hashes") == 1
+
+
+def test_the_image_has_the_lane_and_not_its_compiler() -> None:
+    """The compiler stays in the first stage, Cython goes, a lane that was not built is an error."""
+    build, runs = (TOP / "Dockerfile.arm64").read_text(encoding="utf-8").split("\nFROM ")[1:]
+
+    assert " gcc libc6-dev" in build
+    assert "pip uninstall --yes cython setuptools pip" in build
+    assert "assert COMPILED" in build
+    assert "apt-get" not in runs
+
+
+def test_the_lane_is_compiled_here() -> None:
+    """Without it the tests of the lane would test its stand-in: run scripts/install test."""
+    assert express.COMPILED, "gateway/express/lane is not compiled: run scripts/install test"
+
+
+WITHOUT_LANE = """
+import importlib.abc, sys
+
+class Nowhere(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "gateway.express.lane":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Nowhere())
+import gateway.agent.app
+from gateway import cli, express
+
+assert express.Viewer.__module__ == express.Feed.__module__ == "gateway.express.plain"
+express.Viewer(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
+cli.main(["--version"])
+"""
+
+
+def test_a_gateway_without_the_lane_runs_and_says_so() -> None:
+    """As where no compiler could be had."""
+    command = [sys.executable, "-c", WITHOUT_LANE]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, check=False, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "express lane: not compiled (plain)"
+
+
+def test_what_builds_is_what_is_locked() -> None:
+    """pyproject.toml and requirements/build.in name the same; else the offline build fails."""
+    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert pins(TOP / "requirements" / "build.in") == project["build-system"]["requires"]
+
+
+def test_a_wheel_has_the_lane_and_not_its_source(tmp_path: Path) -> None:
+    """Offline, by the locked setuptools and Cython; this is what the image installs."""
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(TOP / name, tmp_path)
+    left_out = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
+    shutil.copytree(TOP / "gateway", tmp_path / "gateway", ignore=left_out)
+    pip = [sys.executable, "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation"]
+
+    subprocess.run([*pip, "."], cwd=tmp_path, check=True, capture_output=True)
+
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        inside = {name for name in opened.namelist() if name.startswith("gateway/express/lane.")}
+    lane = {name for name in inside if name.endswith(".so")}
+    assert len(lane) == 1
+    assert inside == lane | {"gateway/express/lane.pyi"}
