@@ -29,7 +29,7 @@ from gateway.agent.probe import Step, Transport, probe
 from gateway.agent.redact import Redactor
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import DEFAULT_FILE
-from gateway.express import COMPILED
+from gateway.express.built import COMPILED
 from gateway.model.errors import ConfigRejected, Fault
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2

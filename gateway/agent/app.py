@@ -38,7 +38,7 @@ from gateway.agent.trail import strange
 from gateway.agent.watch import Watch, watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
-from gateway.express import COMPILED
+from gateway.express.built import COMPILED
 from gateway.health.host import machine
 from gateway.model.health import Machine
 from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS

@@ -29,6 +29,7 @@ cdef extern from * nogil:
     #include <errno.h>
     #include <netinet/in.h>
     #include <pthread.h>
+    #include <signal.h>
     #include <string.h>
     #include <sys/epoll.h>
     #include <sys/eventfd.h>
@@ -42,6 +43,15 @@ cdef extern from * nogil:
     static pthread_mutex_t lane_mutex = PTHREAD_MUTEX_INITIALIZER;
     static void lane_lock(void) { pthread_mutex_lock(&lane_mutex); }
     static void lane_unlock(void) { pthread_mutex_unlock(&lane_mutex); }
+
+    static void lane_close(int fd) { close(fd); }
+
+    /* Signals are for the thread that has an interpreter. */
+    static void lane_deaf(void) {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, NULL);
+    }
 
     static int lane_epoll(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -118,6 +128,8 @@ cdef extern from * nogil:
     void lane_lock()
     void lane_unlock()
     int lane_epoll()
+    void lane_close(int fd)
+    void lane_deaf()
     int lane_watch(int epoll, int fd, uint32_t slot)
     void lane_unwatch(int epoll, int fd)
     int lane_wait(int epoll, uint32_t *slots, int room)
@@ -488,8 +500,12 @@ cdef class Feed:
         cdef Watcher **watchers = <Watcher **> PyMem_RawMalloc((count + 1) * sizeof(Watcher *))
         if watchers == NULL:
             raise MemoryError
-        for index in range(count):
-            watchers[index] = &(<Viewer?> held[index]).c
+        try:
+            for index in range(count):
+                watchers[index] = &(<Viewer?> held[index]).c
+        except TypeError:
+            PyMem_RawFree(watchers)
+            raise
         lane_lock()
         PyMem_RawFree(self.c.watchers)
         self.c.watchers, self.c.watching = watchers, <int> count
@@ -608,19 +624,19 @@ cdef class Relayed:
 
     @property
     def oldest_s(self):
-        return self._first.arrived_s
+        return self._first.arrived_s if self._first != NULL else 0
 
     @property
     def newest_s(self):
-        return self._last.arrived_s
+        return self._last.arrived_s if self._last != NULL else 0
 
     @property
     def oldest_90k(self):
-        return self._first.time_90k
+        return self._first.time_90k if self._first != NULL else 0
 
     @property
     def newest_90k(self):
-        return self._last.time_90k
+        return self._last.time_90k if self._last != NULL else 0
 
     def __iter__(self):
         cdef list units = []
@@ -653,7 +669,12 @@ cdef int _set_off() except -1:
         _epoll = lane_epoll()
         if _epoll < 0:
             raise OSError(errno, "the lane's epoll")
-        _thread.start_new_thread(_ride, ())
+        try:
+            _thread.start_new_thread(_ride, ())
+        except BaseException:
+            lane_close(_epoll)
+            _epoll = -1
+            raise
     return 0
 
 
@@ -667,6 +688,7 @@ cdef void _ride_on() noexcept nogil:
     cdef uint32_t ready[64]
     cdef int count, index
     cdef Line *line
+    lane_deaf()
     while True:
         count = lane_wait(_epoll, ready, 64)
         for index in range(count):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import express
+from gateway.express import built
 
 TOP = Path(__file__).parents[2]
 UNIT = TOP / "systemd" / "camera-gateway.service"
@@ -152,7 +152,7 @@ def test_the_image_has_the_lane_and_not_its_compiler() -> None:
 
 def test_the_lane_is_compiled_here() -> None:
     """Without it the tests of the lane would test its stand-in: run scripts/install test."""
-    assert express.COMPILED, "gateway/express/lane is not compiled: run scripts/install test"
+    assert built.COMPILED, "gateway/express/lane is not compiled: run scripts/install test"
 
 
 WITHOUT_LANE = """
@@ -165,10 +165,11 @@ class Nowhere(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Nowhere())
 import gateway.agent.app
-from gateway import cli, express
+from gateway import cli
+from gateway.express import built as express
 
-assert express.Viewer.__module__ == express.Feed.__module__ == "gateway.express.plain"
-express.Viewer(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
+assert built.Viewer.__module__ == express.Feed.__module__ == "gateway.express.plain"
+built.Viewer(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
 cli.main(["--version"])
 """
 
