@@ -168,8 +168,8 @@ import gateway.agent.app
 from gateway import cli
 from gateway.express import built as express
 
-assert built.Viewer.__module__ == express.Feed.__module__ == "gateway.express.plain"
-built.Viewer(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
+assert express.Viewer.__module__ == express.Feed.__module__ == "gateway.express.plain"
+express.Viewer(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
 cli.main(["--version"])
 """
 
