@@ -90,8 +90,9 @@ async def test_two_machines_with_one_identity_both_say_so_and_take_their_time(
 
     print(f"{kicks} kicks in three minutes")  # noqa: T201
     assert 0 < kicks <= 12
-    assert one.reasons[-1] is Reason.DUPLICATE_IDENTITY
-    assert other.reasons[-1] is Reason.DUPLICATE_IDENTITY
+    # Not each time: under the fast clock a slow second is a minute, after which it is a lost line.
+    assert Reason.DUPLICATE_IDENTITY in one.reasons
+    assert Reason.DUPLICATE_IDENTITY in other.reasons
 
 
 async def test_an_account_that_is_taken_away_is_not_hammered(
