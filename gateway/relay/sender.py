@@ -1,4 +1,4 @@
-"""THE hot path: access units to one viewer as SRTP, a batch per system call.
+"""Access units to one viewer as SRTP, a batch per system call; most go by the express lane.
 
 A unit is sent in the call that delivers it: nothing is queued, no task is switched, unless the
 pace of the viewer's line is exceeded; then the rest follows by a timer.
