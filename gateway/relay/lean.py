@@ -1,4 +1,4 @@
-"""The part of aiortc that we use, without the parts that we do not: FFmpeg and mDNS, 22 MB.
+"""The part of aiortc that we use, without those that we do not: FFmpeg, mDNS and SCTP, 23 MB.
 
 `aiortc/__init__.py` imports every module, and those for media import PyAV, which loads all of
 FFmpeg. ICE and DTLS need none of it. So the package is put in place without its `__init__`, which
@@ -17,9 +17,10 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
+
+from gateway.aio.late import Late, load, put_off
 
 __all__ = [
     "SRTP_PROFILES",
@@ -37,6 +38,7 @@ __all__ = [
 
 PACKAGE, MEDIA = "aiortc", "av"
 ICE, NAMES = "aioice", "aioice.mdns"
+SCTP, CHANNELS = "aiortc.rtcsctptransport", "aiortc.rtcdatachannel"
 
 _ASKED_FOR = frozenset({"__all__", "__version__"})
 """What `__init__` defines of the names that Python itself asks any module for."""
@@ -67,7 +69,7 @@ class _NoMedia(ModuleType):
             raise NotImplementedError("PyAV is not loaded in this process; import aiortc first")
 
 
-class _Late(ModuleType):
+class _LateNames(Late):
     """Stands for multicast DNS, 5 MB of it, until somebody looks up a ``.local`` name: we never do.
 
     `aioice.ice` names one class of it in an annotation, and asks of every candidate whether it is
@@ -82,29 +84,18 @@ class _Late(ModuleType):
         """Say of *name* what aioice's own says, which would load the rest."""
         return _LOCAL_NAME.match(name) is not None
 
+
+class _LateSctp(Late):
+    """Stands for SCTP, which carries data channels: we have none."""
+
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        spec = self.__spec__
-        assert spec is not None
-        assert spec.loader is not None
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        spec.loader.exec_module(self)
+            return super().__getattr__(name)
+        # They import each other, which works in this order only. On its way it asks us for a name.
+        importlib.import_module(CHANNELS)
+        if isinstance(self, _LateSctp):
+            load(self)
         return getattr(self, name)
-
-
-def _put_off_names() -> None:
-    """Let aioice be imported without its multicast DNS; if it is there already, do nothing."""
-    if ICE in sys.modules:
-        return
-    package = find_spec(ICE)
-    if package is None:
-        return
-    spec = PathFinder.find_spec(NAMES, package.submodule_search_locations)
-    if spec is not None:
-        late = module_from_spec(spec)
-        late.__class__ = _Late
-        sys.modules[NAMES] = late
 
 
 def _open(package: ModuleType) -> None:
@@ -139,9 +130,10 @@ def _without_media() -> Iterator[None]:
         package.__class__ = _Unopened
 
 
-_put_off_names()
+if ICE not in sys.modules:
+    put_off(NAMES, _LateNames)
 with _without_media():
-    import aiortc.rtcdatachannel  # noqa: F401  before SCTP, as in `__init__`: they import each other
+    put_off(SCTP, _LateSctp)
     from aiortc.rtcconfiguration import RTCIceServer, RTCIceTransportPolicy
     from aiortc.rtcdtlstransport import (
         SRTP_PROFILES,
