@@ -24,7 +24,6 @@ class Gop:
         self._first_90k = 0
         self._keyframe: AccessUnit | None = None
         self._size_bytes = 0
-        self._begun = False
         self._last_s: float | None = None
         self.length_s: float | None = None
         """Measured distance between the last two keyframes; None until there were two."""
@@ -61,28 +60,22 @@ class Gop:
 
     def add(self, unit: AccessUnit) -> None:
         """Take the stream's next access unit."""
-        if unit.keyframe:
-            self._begin(unit.time_90k, unit.arrived_s)
-        self._go_on(unit, unit.time_90k)
+        self._take(unit, unit.time_90k, unit.time_90k, unit.arrived_s)
 
     def add_run(self, run: Relayed) -> None:
         """Take the stream's next access units, relayed by the express lane."""
-        if run.keyframe:
-            self._begin(run.oldest_90k, run.oldest_s)
-        self._go_on(run, run.newest_90k)
+        self._take(run, run.oldest_90k, run.newest_90k, run.oldest_s)
 
-    def _begin(self, time_90k: int, arrived_s: float) -> None:
-        """Begin anew with a keyframe."""
-        if self._last_s is not None:
-            self.length_s = arrived_s - self._last_s
-        self._last_s = arrived_s
-        self._first_90k = time_90k
-        self._kept, self._size_bytes, self._begun = [], 0, True
-        self._keyframe = None
-
-    def _go_on(self, more: AccessUnit | Relayed, newest_90k: int) -> None:
-        """Keep *more*, within the bounds, behind a keyframe."""
-        if not self._begun:
+    def _take(
+        self, more: AccessUnit | Relayed, oldest_90k: int, newest_90k: int, oldest_s: float
+    ) -> None:
+        """Begin anew with a keyframe; keep all else within the bounds, behind one."""
+        if more.keyframe:
+            self.forget()
+            if self._last_s is not None:
+                self.length_s = oldest_s - self._last_s
+            self._last_s, self._first_90k = oldest_s, oldest_90k
+        elif not self._kept:
             return
         self._kept.append(more)
         self._size_bytes += more.size_bytes
@@ -92,8 +85,7 @@ class Gop:
 
     def forget(self) -> None:
         """Drop what is kept: the source is gone, and its next unit continues nothing here."""
-        self._kept, self._size_bytes, self._begun = [], 0, False
-        self._keyframe = None
+        self._kept, self._size_bytes, self._keyframe = [], 0, None
 
 
 def _units(kept: AccessUnit | Relayed) -> list[AccessUnit]:

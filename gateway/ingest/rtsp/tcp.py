@@ -71,19 +71,19 @@ class Connection(asyncio.BufferedProtocol):
         for message in batch.messages:
             self._take(message)
         if self.wire.broken is not None:
-            self._break(SourceUnavailable(Reason.CORRUPT, f"{self._place}: {self.wire.broken}"))
+            self.fail(SourceUnavailable(Reason.CORRUPT, f"{self._place}: {self.wire.broken}"))
 
     def eof_received(self) -> None:
-        self._break(SourceStalled(Reason.STALLED, f"{self._place} has closed the connection"))
+        self.fail(SourceStalled(Reason.STALLED, f"{self._place} has closed the connection"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, OSError) and self.answered:
             detail = f"{self._place} has broken the connection: {exc.strerror or exc}"
-            self._break(SourceStalled(Reason.STALLED, detail))
+            self.fail(SourceStalled(Reason.STALLED, detail))
         elif isinstance(exc, OSError):
-            self._break(of_os_error(exc, self._place))
+            self.fail(of_os_error(exc, self._place))
         else:  # None: we have ended it; else: a bug of whoever took the packets
-            self._break(exc or SourceStalled(Reason.STALLED, f"{self._place}: connection ended"))
+            self.fail(exc or SourceStalled(Reason.STALLED, f"{self._place}: connection ended"))
         self._gone.set()
 
     @property
@@ -111,10 +111,6 @@ class Connection(asyncio.BufferedProtocol):
             except BaseException as error:  # asyncio ends it so when it has read itself
                 self.fail(error)
                 raise
-
-    def fail(self, error: BaseException) -> None:
-        """End the connection; *error*, of whoever took its packets, is raised to whoever waits."""
-        self._break(error)
 
     @property
     def local_address(self) -> str:
@@ -175,8 +171,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
             await self._gone.wait()
 
-    def _break(self, error: BaseException) -> None:
-        """Nothing more will come, because of *error*; the first one counts."""
+    def fail(self, error: BaseException) -> None:
+        """End the connection: nothing more will come, because of *error*.
+
+        It is raised to whoever waits; the first one counts.
+        """
         if self._broken is None:
             self._broken = error
         if self._awaited is not None and not self._awaited[1].done():
@@ -187,7 +186,7 @@ class Connection(asyncio.BufferedProtocol):
     def _take(self, message: Message) -> None:
         if not isinstance(message, Response):
             if message.method == "REDIRECT":
-                self._break(redirect(message.headers.get("location")))
+                self.fail(redirect(message.headers.get("location")))
             elif message.method in _OURS:
                 self.send(write_response(message.cseq, 200, "OK"))
             else:

@@ -34,17 +34,23 @@ def say(made: Camera, talker: Talker) -> None:
     talker.sent.clear()
 
 
+async def playing(made: Camera, talker: Talker) -> tuple[RtspSource, Relaying, asyncio.Task[None]]:
+    """Pull the camera until its first keyframe is there."""
+    pulled = source(made)
+    stream = Relaying(pulled)
+    running = asyncio.create_task(stream.pull())
+    await made.played.wait()
+    talker.keyframe()
+    say(made, talker)
+    await stream.until(1)
+    return pulled, stream, running
+
+
 async def test_pictures_go_by_the_lane_and_the_end_is_seen() -> None:
     """The camera hangs up while the lane reads; nothing that came before it is lost."""
     talker = Talker("h264", 5)
     async with asyncio.timeout(5), camera() as made:
-        pulled = source(made)
-        stream = Relaying(pulled)
-        running = asyncio.create_task(stream.pull())
-        await made.played.wait()
-        talker.keyframe()
-        say(made, talker)
-        await stream.until(1)
+        pulled, stream, running = await playing(made, talker)
         for number in range(2, 7):
             talker.p()
             say(made, talker)
@@ -67,13 +73,7 @@ async def test_a_source_that_is_cancelled_lets_go_of_the_lane() -> None:
     async def once() -> list[str]:
         async with camera() as made:
             before = set(os.listdir("/proc/self/fd"))
-            pulled = source(made)
-            stream = Relaying(pulled)
-            running = asyncio.create_task(stream.pull())
-            await made.played.wait()
-            talker.keyframe()
-            say(made, talker)
-            await stream.until(1)
+            _, stream, running = await playing(made, talker)
             talker.p()
             say(made, talker)
             await stream.until(2)
