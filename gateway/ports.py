@@ -45,8 +45,22 @@ class Lane(Protocol):
         """When the newest picture came, on the monotonic clock."""
         ...
 
+    @property
+    def keyframe_s(self) -> float:
+        """When the newest keyframe came, by the lane or before; 0 if none ever did."""
+        ...
+
+    @property
+    def gop_s(self) -> float:
+        """Between the last two keyframes; 0 if that is not known."""
+        ...
+
+    def count(self) -> None:
+        """Bring the source's counters up to date."""
+        ...
+
     def settle(self) -> None:
-        """Tell the sink what has been relayed since the last time."""
+        """Do so, and tell the sink what has been relayed since the last time."""
         ...
 
     def recall(self) -> None:

@@ -195,8 +195,8 @@ class Fleet:
             width=picture.width if picture else None,
             height=picture.height if picture else None,
             last_unit_s=stream.last_unit_s,
-            last_keyframe_s=stream.gop.keyframe_s,
-            gop_s=stream.gop.length_s,
+            last_keyframe_s=stream.keyframe_s,
+            gop_s=stream.gop_s,
         )
 
 

@@ -184,9 +184,8 @@ class Keeper:
         now_s = self._clock.now()
         if now_s - last_s > self._config.stall_s + 1.0:
             return
-        gop = self.stream.gop
-        starved_s = max(self._config.keyframe_s, 2 * (gop.length_s or 0.0))
-        keyframe_s = max(gop.keyframe_s or 0.0, opened_s)
+        starved_s = max(self._config.keyframe_s, 2 * (self.stream.gop_s or 0.0))
+        keyframe_s = max(self.stream.keyframe_s or 0.0, opened_s)
         if now_s - keyframe_s > starved_s:
             self._become(Reason.KEYFRAME_STARVED, f"no keyframe for {now_s - keyframe_s:.0f} s")
         elif self._reason is not Reason.OK and last_s > self._since_s:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import lru_cache
-from itertools import takewhile
 
-from gateway.media.stream import Stream
+from gateway.media.stream import SHORT_BYTES, Stream
 from gateway.model.media import Codec
 from gateway.rtp.codecs import GRAMMARS
 from gateway.rtp.packet import Malformed
@@ -14,25 +13,18 @@ from gateway.rtp.payload import nal_units
 from gateway.rtp.picture import Picture
 from gateway.rtp.sets import ParameterSets
 
-LARGEST_BYTES = 1024
-"""Parameter sets are short; what is longer begins the picture itself."""
-
 
 def picture_of(stream: Stream) -> Picture | None:
     """Return what *stream* shows; None until it has said so."""
-    video, keyframe = stream.video, stream.gop.keyframe
+    video = stream.video
     if video is None:
         return None
-    leading: tuple[bytes, ...] = ()
-    if keyframe is not None:
-        payloads = takewhile(lambda payload: len(payload) <= LARGEST_BYTES, keyframe.payloads)
-        leading = tuple(payloads)[:4]
-    return _picture(video.codec, leading) or _picture(video.codec, video.parameter_sets)
+    return _picture(video.codec, stream.opening) or _picture(video.codec, video.parameter_sets)
 
 
 @lru_cache(maxsize=1024)
 def _picture(codec: Codec, payloads: tuple[bytes, ...]) -> Picture | None:
-    sets = ParameterSets(GRAMMARS[codec], (), limit=LARGEST_BYTES)
+    sets = ParameterSets(GRAMMARS[codec], (), limit=SHORT_BYTES)
     with suppress(Malformed):  # the picture's own fragments follow; the sets came before them
         for nal in nal_units(GRAMMARS[codec].shape, payloads):
             sets.learn(nal)

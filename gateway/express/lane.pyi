@@ -4,8 +4,9 @@ from typing import Any, Protocol
 Unit = tuple[tuple[bytes, ...], int, bool, float, int]
 """The fields of `gateway.model.media.AccessUnit`, in their order."""
 
-Counted = tuple[int, int, float, bytes]
-"""Packets and their bytes, when the camera was heard last, and the newest RTP header."""
+Counted = tuple[int, int, int, int, float, bytes, list[bytes]]
+"""Packets and their bytes, pictures and how many of them are keyframes; when RTP came last, on the
+monotonic clock, and the newest RTP header of a picture; RTCP packets."""
 
 class Shape(Protocol):
     @property
@@ -97,18 +98,26 @@ class Feed:
     Args:
         fd: The socket; it is read without blocking and not closed.
         channel: Of the interleaved RTP.
+        reports_channel: Of the interleaved RTCP; negative: there is none.
         payload_type: Of the video.
         shape: Of its payloads, `gateway.rtp.payload.Shape`.
         limit: Largest payload that comes out.
         most_kept: Pictures that may wait to be collected.
-        full: Called when they are that many.
+        keep_s: How long ago a picture may have been sent that a viewer asks for again. What is
+            older, and in front of the newest keyframe, is forgotten without being collected.
+        full: Called when they are that many, or 8 MiB.
         odd: Called when something comes that is not for the lane: `stop` then returns all bytes
             that have not been relayed. Until it was called, nothing more is read.
+        outlived: Called when all that was there before `start` or was collected is older than
+            *keep_s*, and in front of a keyframe that waits to be collected.
+        reported: Called when RTCP has come, for `count`.
 
     Attributes:
         running: Whether it is between `start` and `stop`.
         kept: Pictures that wait to be collected.
         pictured_s: When the newest picture was relayed, on the monotonic clock.
+        keyframe_s: When the newest keyframe was, or what `start` was told.
+        gop_s: Between the last two keyframes; 0 if that is not known.
 
     Raises:
         ValueError: *limit* is none that fits into a datagram.
@@ -120,17 +129,25 @@ class Feed:
     def kept(self) -> int: ...
     @property
     def pictured_s(self) -> float: ...
+    @property
+    def keyframe_s(self) -> float: ...
+    @property
+    def gop_s(self) -> float: ...
     def __init__(
         self,
         fd: int,
         *,
         channel: int,
+        reports_channel: int,
         payload_type: int,
         shape: Shape,
         limit: int,
         most_kept: int,
+        keep_s: float,
         full: Callable[[], None],
         odd: Callable[[], None],
+        outlived: Callable[[], None],
+        reported: Callable[[], None],
     ) -> None: ...
     def start(
         self,
@@ -140,6 +157,7 @@ class Feed:
         time: int,
         time_90k: int,
         sets: Iterable[bytes] = (),
+        keyframe_s: float = 0,
     ) -> None:
         """Relay to *viewers* from the next picture on.
 
@@ -149,6 +167,7 @@ class Feed:
             time: RTP time of the picture before it.
             time_90k: Its stamp on the timeline.
             sets: Parameter sets that may stand before keyframes; others are not for the lane.
+            keyframe_s: When the last keyframe came, on the monotonic clock; 0: never.
         """
 
     def ride(self, told: int) -> bool:
@@ -165,7 +184,7 @@ class Feed:
         """Read once and relay what is whole, in this thread; then `answer`."""
 
     def answer(self) -> None:
-        """Call *odd* or *full* if it is time."""
+        """Call *reported*, and *odd*, *full* or *outlived*, if it is time."""
 
     def stop(self) -> bytes:
         """Return the bytes that have been read and not relayed; nothing more is relayed."""
@@ -174,10 +193,14 @@ class Feed:
     def state(self) -> tuple[int, int, int]:
         """*seq*, *time* and *time_90k* as `start` would want them now."""
 
-    def collect(self) -> tuple[list[Relayed], Counted]:
-        """Return the pictures relayed since the last call and what was counted for them.
+    def count(self) -> Counted:
+        """Return what came since the last call, of whole pictures and of RTCP."""
 
-        A keyframe always begins a run of its own.
+    def collect(self) -> tuple[list[Relayed], int]:
+        """Return the pictures relayed since the last call, in runs, but for those forgotten.
+
+        A keyframe always begins a run of its own. The second value is how many packets every
+        viewer was sent of the forgotten ones; they come before the runs.
         """
 
 class Relayed:

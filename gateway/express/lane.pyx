@@ -32,7 +32,6 @@ cdef extern from * nogil:
     #include <signal.h>
     #include <string.h>
     #include <sys/epoll.h>
-    #include <sys/eventfd.h>
     #include <sys/socket.h>
     #include <unistd.h>
 
@@ -152,7 +151,9 @@ cdef enum:
     SEGMENTS = 64       # the kernel's bounds of one batch
     BATCH = 65000
     LIMIT = 8192        # largest payload; none is ever above 1,500
-    BEHIND = 10         # times `most_kept` that may wait while Python is busy
+    BEHIND = 4          # times `most_kept` that may wait while Python is busy
+    MOST_BYTES = 8388608  # of pictures that may wait
+    REPORTS = 2048      # bytes of RTCP that may wait
     SETS = 16           # parameter sets that are known
     SET = 1024          # and how long one may be
     SLOTS = 1024        # feeds that the thread can watch
@@ -213,6 +214,7 @@ cdef struct Line:       # what is C of a `Feed`
     int told            # eventfd that says: Python is wanted
     int slot
     int channel
+    int reports_channel # of the RTCP
     int payload_type
     int head
     int shift
@@ -231,19 +233,32 @@ cdef struct Line:       # what is C of a `Feed`
     uint16_t seq
     uint32_t time
     int64_t top_90k
-    double heard_s
+    double now_s        # of the last read
+    double heard_s      # RTP came last
     double pictured_s
+    double keyframe_s   # the newest keyframe came; 0: never
+    double gop_s        # between the last two; 0: not known
     Watcher **watchers
     int watching
     uint8_t *rest
     Py_ssize_t rest_size
     Picture *first
     Picture *last
+    Picture *key        # the newest keyframe that is kept; NULL: none
     int kept
+    Py_ssize_t kept_bytes
     int most_kept
-    int64_t packets
+    double keep_s
+    int64_t skipped     # packets that viewers were sent of pictures no longer kept
+    bint held           # Python keeps pictures from before the first
+    bint outlived       # and has no use for them any more
+    int64_t packets     # these and the next since they were counted last
     int64_t size
+    int64_t pictures
+    int64_t keyframes
     uint8_t newest[RTP_HEAD]
+    uint8_t reports[REPORTS]    # RTCP with its framing
+    Py_ssize_t reports_size
     bint running
     bint odd
 
@@ -449,22 +464,25 @@ cdef class Feed:
     cdef tuple _sets    # whom `c.set_at` points at
     cdef object _full
     cdef object _odd
+    cdef object _outlived
+    cdef object _reported
 
     def __cinit__(self):
         self.c.slot = self.c.told = -1
 
-    def __init__(self, int fd, *, int channel, int payload_type, shape, Py_ssize_t limit,
-                 int most_kept, full, odd):
+    def __init__(self, int fd, *, int channel, int reports_channel, int payload_type, shape,
+                 Py_ssize_t limit, int most_kept, double keep_s, full, odd, outlived, reported):
         if not shape.header_bytes + 1 < limit <= LIMIT:
             raise ValueError(f"payloads of {limit} bytes")
         self.c.fd, self.c.channel, self.c.payload_type = fd, channel, payload_type
+        self.c.reports_channel = reports_channel
         self.c.head, self.c.shift, self.c.mask = shape.header_bytes, shape.kind_shift, shape.kind_mask
         self.c.fragment, self.c.single_end = shape.fragment, shape.single_end
         self.c.slices, self.c.entries = _bits(shape.slices), _bits(shape.entries)
         self.c.sets, self.c.padding = _bits(shape.sets), _bits(shape.padding)
         self.c.kinds = len(shape.sets)
-        self.c.limit, self.c.most_kept = limit, most_kept
-        self._full, self._odd = full, odd
+        self.c.limit, self.c.most_kept, self.c.keep_s = limit, most_kept, keep_s
+        self._full, self._odd, self._outlived, self._reported = full, odd, outlived, reported
         self._viewers = []
 
     def __dealloc__(self):
@@ -489,10 +507,19 @@ cdef class Feed:
         return self.c.pictured_s
 
     @property
+    def keyframe_s(self):
+        return self.c.keyframe_s
+
+    @property
+    def gop_s(self):
+        return self.c.gop_s
+
+    @property
     def state(self):
         return self.c.seq, self.c.time, self.c.top_90k
 
-    def start(self, viewers, *, uint16_t seq, uint32_t time, int64_t time_90k, sets=()):
+    def start(self, viewers, *, uint16_t seq, uint32_t time, int64_t time_90k, sets=(),
+              double keyframe_s=0):
         cdef list held = list(viewers)
         cdef tuple known = tuple([each for each in sets if 0 < len(each) <= SET])[:SETS]
         cdef bytes each_set
@@ -515,7 +542,8 @@ cdef class Feed:
             self.c.set_at[index] = <const uint8_t *> PyBytes_AS_STRING(each_set)
             self.c.set_size[index] = <uint16_t> PyBytes_GET_SIZE(each_set)
         self.c.seq, self.c.time, self.c.top_90k = seq, time, time_90k
-        self.c.running, self.c.odd = True, False
+        self.c.keyframe_s, self.c.gop_s = keyframe_s, 0
+        self.c.running, self.c.held, self.c.odd, self.c.outlived = True, True, False, False
         lane_unlock()
         self._viewers, self._sets = held, known
 
@@ -555,23 +583,33 @@ cdef class Feed:
         self._viewers, self._sets = [], ()
         return rest
 
+    def count(self):
+        """Return what came since the last call."""
+        lane_lock()
+        try:
+            counted = (self.c.packets, self.c.size, self.c.pictures, self.c.keyframes,
+                       self.c.heard_s,
+                       PyBytes_FromStringAndSize(<char *> self.c.newest, RTP_HEAD),
+                       _framed(self.c.reports, self.c.reports_size))
+            self.c.packets = self.c.size = self.c.pictures = self.c.keyframes = 0
+            self.c.reports_size = 0
+        finally:
+            lane_unlock()
+        return counted
+
     def collect(self):
-        """Return what was relayed since the last call, and forget it."""
+        """Return what was relayed since the last call and is kept, and forget it."""
         cdef Picture *picture
         cdef Picture *after
         cdef Relayed run = None
         cdef list runs = []
-        cdef tuple counted
+        cdef int64_t skipped
         lane_lock()
-        try:
-            counted = (self.c.packets, self.c.size, self.c.heard_s,
-                       PyBytes_FromStringAndSize(<char *> self.c.newest, RTP_HEAD))
-            picture = self.c.first
-            self.c.first = self.c.last = NULL
-            self.c.kept = 0
-            self.c.packets = self.c.size = 0
-        finally:
-            lane_unlock()
+        picture, skipped = self.c.first, self.c.skipped
+        self.c.first = self.c.last = self.c.key = NULL
+        self.c.kept = self.c.kept_bytes = self.c.skipped = 0
+        self.c.held, self.c.outlived = True, False
+        lane_unlock()
         try:
             while picture != NULL:
                 if run is None or picture.keyframe:
@@ -582,7 +620,7 @@ cdef class Feed:
                 picture = after
         finally:
             _free(picture)
-        return runs, counted
+        return runs, skipped
 
     def step(self):
         """Read what the camera has sent and relay what is whole."""
@@ -594,10 +632,23 @@ cdef class Feed:
 
     def answer(self):
         """Call whom the last steps want to be called."""
+        if self.c.reports_size:
+            self._reported()
         if self.c.odd:
             self._odd()
-        elif self.c.kept >= self.c.most_kept:
+        elif _is_full(&self.c, 1):
             self._full()
+        elif self._let_go():
+            self._outlived()
+
+    cdef bint _let_go(self):
+        """Return whether Python is to let go of what it keeps; it is told so once."""
+        lane_lock()
+        cdef bint outlived = self.c.outlived
+        if outlived:
+            self.c.held = self.c.outlived = False
+        lane_unlock()
+        return outlived
 
 
 cdef class Relayed:
@@ -657,6 +708,17 @@ cdef class Relayed:
         return _fields(picture), before
 
 
+cdef list _framed(const uint8_t *data, Py_ssize_t end):
+    """Return the packets within the frames of *data*."""
+    cdef list packets = []
+    cdef Py_ssize_t at = 0, size
+    while at < end:
+        size = data[at + 2] << 8 | data[at + 3]
+        packets.append(PyBytes_FromStringAndSize(<const char *> data + at + 4, size))
+        at += 4 + size
+    return packets
+
+
 cdef tuple _fields(const Picture *picture):
     return (_payloads(picture), picture.time_90k, picture.keyframe, picture.arrived_s,
             picture.size)
@@ -696,13 +758,18 @@ cdef void _ride_on() noexcept nogil:
             line = _slots[ready[index]]  # NULL, or another, if it has left meanwhile: no harm
             if line != NULL and line.running and not line.odd:
                 _step(line)
-                if line.kept >= BEHIND * line.most_kept:
+                if _is_full(line, BEHIND):
                     line.odd = True  # Python does not come to collect: nor does it read on
                 if line.odd:
                     lane_unwatch(_epoll, line.fd)
-                if line.odd or line.kept >= line.most_kept:
+                if line.odd or line.outlived or line.reports_size or _is_full(line, 1):
                     lane_tell(line.told)
             lane_unlock()
+
+
+cdef inline bint _is_full(const Line *line, int times) noexcept nogil:
+    """Return whether so much waits for Python that it should come, or *times* as much."""
+    return line.kept >= times * line.most_kept or line.kept_bytes >= times * MOST_BYTES
 
 
 cdef void _leave(Line *line) noexcept nogil:
@@ -725,7 +792,7 @@ cdef void _step(Line *line) noexcept nogil:
     if count <= 0:  # the connection has ended; its owner will see
         line.odd = True
         return
-    line.heard_s = _now_s()
+    line.now_s = _now_s()
     _relay(line, end + count)
 
 
@@ -735,7 +802,9 @@ cdef void _relay(Line *line, Py_ssize_t end) noexcept nogil:
     cdef int seen, index
     cdef Picture *picture
     while True:
-        seen = _scan(line, at, end)
+        seen = _skip_reports(line, &at, end)
+        if seen == WHOLE:
+            seen = _scan(line, at, end)
         if seen != WHOLE:
             break
         picture = _lay_out(line)
@@ -744,26 +813,84 @@ cdef void _relay(Line *line, Py_ssize_t end) noexcept nogil:
             seen = ODD
             break
         sent += picture.size
-        if line.last == NULL:
-            line.first = picture
-        else:
-            line.last.next = picture
-        line.last = picture
-        line.kept += 1
-        line.seq += <uint16_t> _plan.packets
-        line.time = _plan.time
-        line.top_90k = picture.time_90k
-        line.pictured_s = line.heard_s
         line.packets += _plan.packets
         line.size += _plan.stop - at - 4 * _plan.packets
-        memcpy(line.newest, _space + _plan.at[_plan.packets - 1] - RTP_HEAD, RTP_HEAD)
         at = _plan.stop
+        _note(line, picture)
         for index in range(line.watching):
             _serve(line.watchers[index], picture)
+    if seen == MORE and end - at > 1 and _space[at + 1] == line.channel:
+        line.heard_s = line.now_s
     if seen == MORE and end - at == SPACE:
         seen = ODD
     line.odd = seen == ODD
+    _trim(line)
     _keep(line, _space + at, end - at)
+
+
+cdef int _skip_reports(Line *line, Py_ssize_t *at, Py_ssize_t end) noexcept nogil:
+    """Put RTCP in front of a picture aside and move *at* behind it; WHOLE: something else comes.
+
+    Only if another frame follows: else its length is not to be trusted, and others judge.
+    """
+    cdef const uint8_t *data
+    cdef Py_ssize_t size
+    while end - at[0] >= 4:
+        data = _space + at[0]
+        if data[0] != 0x24 or data[1] != line.reports_channel:
+            return WHOLE
+        size = 4 + (data[2] << 8 | data[3])
+        if size < 4 + 8 or size > REPORTS - line.reports_size:
+            return ODD
+        if end - at[0] <= size:
+            return MORE
+        if data[4] >> 6 != 2 or data[size] != 0x24:
+            return ODD
+        memcpy(line.reports + line.reports_size, data, size)
+        line.reports_size += size
+        at[0] += size
+    return WHOLE
+
+
+cdef void _note(Line *line, Picture *picture) noexcept nogil:
+    """Keep *picture*, the one of `_plan`, and count it."""
+    if line.last == NULL:
+        line.first = picture
+    else:
+        line.last.next = picture
+    line.last = picture
+    line.kept += 1
+    line.kept_bytes += picture.size
+    line.pictures += 1
+    if picture.keyframe:
+        line.key = picture
+        line.keyframes += 1
+        line.gop_s = line.now_s - line.keyframe_s if line.keyframe_s else 0
+        line.keyframe_s = line.now_s
+    line.seq += <uint16_t> _plan.packets
+    line.time = _plan.time
+    line.top_90k = picture.time_90k
+    line.pictured_s = line.heard_s = line.now_s
+    memcpy(line.newest, _space + _plan.at[_plan.packets - 1] - RTP_HEAD, RTP_HEAD)
+
+
+cdef void _trim(Line *line) noexcept nogil:
+    """Forget pictures in front of the GOP that no viewer will ask for again.
+
+    Once Python keeps only such ones, it has outlived them too.
+    """
+    cdef double oldest_s = line.now_s - line.keep_s
+    cdef Picture *picture
+    if line.key == NULL:
+        return
+    while line.first != line.key and line.first.arrived_s < oldest_s:
+        picture = line.first
+        line.first = picture.next
+        line.kept -= 1
+        line.kept_bytes -= picture.size
+        line.skipped += picture.count
+        PyMem_RawFree(picture)
+    line.outlived = line.held and line.first.arrived_s < oldest_s
 
 
 cdef void _keep(Line *line, const uint8_t *data, Py_ssize_t size) noexcept nogil:
@@ -921,7 +1048,7 @@ cdef Picture *_lay_out(const Line *line) noexcept nogil:
     picture.keyframe = _plan.keyframe
     picture.count = 0
     picture.size = size
-    picture.arrived_s = line.heard_s
+    picture.arrived_s = line.now_s
     picture.time_90k = line.top_90k + <int32_t> (_plan.time - line.time)
     memory = picture.data
     for index in range(_plan.units):

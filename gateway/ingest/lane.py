@@ -22,8 +22,13 @@ from gateway.ingest.timeline import Timeline
 from gateway.model.media import SourceCounters
 from gateway.ports import Lane
 
-MOST_KEPT = 12
-"""Pictures that the lane keeps to itself before it wakes the loop: half a second."""
+MOST_KEPT = 128
+"""Pictures that the lane keeps to itself before it wakes the loop: five seconds. It is not woken at
+all while what may be wanted again is less: `KEEP_S`, or the GOP if that is longer."""
+
+KEEP_S = 2.0
+"""How long the lane keeps what lies before the GOP: as long as a viewer may ask for it again
+(`gateway.relay.history`)."""
 
 FRUITLESS = 8
 """So many times in a row the lane was handed back before it had relayed one picture: this camera
@@ -36,12 +41,21 @@ class Relays(Protocol):
 
     lane: Lane | None
 
+    @property
+    def keyframe_s(self) -> float | None:
+        """When the last keyframe came, on the monotonic clock; None if none ever did."""
+        ...
+
     def express(self, time_90k: int) -> tuple[Viewer, ...] | None:
         """Return whom to serve behind *time_90k*; None: not now."""
         ...
 
-    def relayed(self, runs: Sequence[Relayed]) -> None:
-        """Note what the lane has sent to all of them."""
+    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
+        """Note what the lane has sent to all of them, behind *skipped* forgotten packets."""
+        ...
+
+    def outlived(self) -> None:
+        """Let go of all units: the lane keeps newer ones, from a keyframe on."""
         ...
 
 
@@ -74,12 +88,16 @@ class Handover:
         self._feed = Feed(
             self._fd,
             channel=connection.wire.rtp_channel,
+            reports_channel=connection.wire.rtcp_channel,
             payload_type=assembler.payload_type,
             shape=assembler.shape,
             limit=assembler.payload_bytes,
             most_kept=MOST_KEPT,
+            keep_s=KEEP_S,
             full=self.settle,
             odd=self._give_back,
+            outlived=sink.outlived,
+            reported=self.count,
         )
         self._relayed = False
         self._fruitless = 0
@@ -99,7 +117,12 @@ class Handover:
         self._connection.pause()
         self._sink.lane = self
         self._feed.start(
-            viewers, seq=seq, time=place[0], time_90k=place[1], sets=self._assembler.sets
+            viewers,
+            seq=seq,
+            time=place[0],
+            time_90k=place[1],
+            sets=self._assembler.sets,
+            keyframe_s=self._sink.keyframe_s or 0,
         )
         if not self._feed.ride(self._told):
             self.recall()
@@ -109,18 +132,36 @@ class Handover:
         """When the newest picture that the lane has relayed came; 0 if none did."""
         return self._feed.pictured_s
 
+    @property
+    def keyframe_s(self) -> float:
+        """When the newest keyframe came, by the lane or before; 0 if none ever did."""
+        return self._feed.keyframe_s
+
+    @property
+    def gop_s(self) -> float:
+        """Between the last two keyframes; 0 if that is not known."""
+        return self._feed.gop_s
+
+    def count(self) -> None:
+        """Tell counters and reception what has come since the last time."""
+        packets, size_bytes, pictures, keyframes, heard_s, newest, reports = self._feed.count()
+        if pictures:
+            self._relayed = True
+            self._counters.packets += packets
+            self._counters.received_bytes += size_bytes
+            self._counters.units += pictures
+            self._counters.keyframes += keyframes
+            self._reception.heard_rtp(newest, heard_s)
+        elif heard_s > self._reception.heard_s:  # of a picture that has no end
+            self._reception.heard_s = heard_s
+        if reports:
+            self._connection.on_rtcp(reports)
+
     def settle(self) -> None:
-        """Tell sink, counters and reception what has been relayed since the last time."""
-        if self._feed.kept == 0:
-            return
-        runs, (packets, size_bytes, heard_s, newest) = self._feed.collect()
-        self._relayed = True
-        self._counters.packets += packets
-        self._counters.received_bytes += size_bytes
-        self._counters.units += sum(run.pictures for run in runs)
-        self._counters.keyframes += sum(run.keyframe for run in runs)
-        self._reception.heard_rtp(newest, heard_s)
-        self._sink.relayed(runs)
+        """Tell the sink as well what has been relayed since the last time."""
+        self.count()
+        if self._feed.kept:
+            self._sink.relayed(*self._feed.collect())
 
     def recall(self) -> None:
         """Settle, and give the connection back to the assembler with all that was not relayed.

@@ -155,9 +155,9 @@ class _Intake:
             self._lane.begin()
 
     def settle(self) -> None:
-        """Bring sink, counters and `pictured_s` up to date with what the lane has relayed."""
+        """Bring counters, reception and `pictured_s` up to date with what the lane has relayed."""
         if self._lane is not None:
-            self._lane.settle()
+            self._lane.count()
             self.pictured_s = max(self.pictured_s, self._lane.pictured_s)
 
     def close(self) -> None:

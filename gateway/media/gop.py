@@ -83,6 +83,10 @@ class Gop:
         if too_long or self._size_bytes > self._limit_bytes:
             self.forget()
 
+    def measured(self, keyframe_s: float, length_s: float) -> None:
+        """Note when the last keyframe came and how long after the one before it: by the lane."""
+        self._last_s, self.length_s = keyframe_s, length_s
+
     def forget(self) -> None:
         """Drop what is kept: the source is gone, and its next unit continues nothing here."""
         self._kept, self._size_bytes, self._keyframe = [], 0, None

@@ -26,8 +26,12 @@ class Served(Protocol):
         """Return what the lane needs; None if it cannot serve this one now."""
         ...
 
-    def relayed(self, runs: Sequence[Relayed]) -> None:
-        """Note *runs*, which the lane has sent."""
+    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
+        """Note *runs*, which the lane has sent behind *skipped* packets that nobody keeps."""
+        ...
+
+    def outlived(self) -> None:
+        """Forget all that has been sent: the lane keeps what may be asked for again."""
         ...
 
 
@@ -103,10 +107,15 @@ class Reader:
         viewer = self._served.viewer()
         return viewer if viewer is not None and viewer.last_90k <= time_90k else None
 
-    def relayed(self, runs: Sequence[Relayed]) -> None:
-        """Note *runs*, which the lane has sent."""
+    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
+        """Note *runs*, which the lane has sent behind *skipped* packets that nobody keeps."""
         assert self._served is not None
-        self._served.relayed(runs)
+        self._served.relayed(runs, skipped)
+
+    def outlived(self) -> None:
+        """Forget what has been sent; the lane serves this one and keeps what is newer."""
+        assert self._served is not None
+        self._served.outlived()
 
     def interrupt(self) -> None:
         """Wait for the next keyframe: what follows does not continue what was sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from gateway.express.built import Relayed, Viewer
 from gateway.media.gop import Gop
@@ -14,6 +15,10 @@ from gateway.ports import Clock, Lane, Source
 
 SQUEEZED_90K = VIDEO_CLOCK_HZ // 1000
 """Replayed pictures are stamped 1 ms apart, so that a player shows the last one at once."""
+
+
+SHORT_BYTES = 1024
+"""Parameter sets are no longer; what is, begins the picture itself."""
 
 
 class Stream:
@@ -41,6 +46,8 @@ class Stream:
         self._opened = asyncio.Event()
         self.video: VideoFormat | None = None
         """What the source sends; what it sent last, while it is away; None if never known."""
+        self.opening: tuple[bytes, ...] = ()
+        """Short payloads in front of a keyframe: the parameter sets that all since have had."""
         self._last_unit_s: float | None = None
         self.lane: Lane | None = None
         """The express lane while it relays this stream; set by the source."""
@@ -50,7 +57,8 @@ class Stream:
     @property
     def counters(self) -> SourceCounters:
         """The source's counters."""
-        self.settle()
+        if self.lane is not None:
+            self.lane.count()
         return self._source.counters
 
     @property
@@ -62,9 +70,21 @@ class Stream:
 
     @property
     def gop(self) -> Gop:
-        """The cached GOP; to be read only."""
+        """The cached GOP; to be read only. Whoever only wants its times finds them below."""
         self.settle()
         return self._gop
+
+    @property
+    def keyframe_s(self) -> float | None:
+        """When the last keyframe arrived, on the monotonic clock; None if none ever did."""
+        known_s = self.lane.keyframe_s if self.lane is not None else 0.0
+        return known_s or self._gop.keyframe_s
+
+    @property
+    def gop_s(self) -> float | None:
+        """Measured distance between the last two keyframes; None until there were two."""
+        known_s = self.lane.gop_s if self.lane is not None else 0.0
+        return known_s or self._gop.length_s
 
     @property
     def readers(self) -> int:
@@ -119,6 +139,7 @@ class Stream:
         """Note what the source sends, and start every reader at its next keyframe."""
         self.video = video
         self._gop.forget()
+        self.opening = ()
         self.opened_s = self._clock.now()
         for reader in self._readers:
             reader.interrupt()
@@ -127,6 +148,9 @@ class Stream:
     def deliver(self, unit: AccessUnit) -> None:
         """Give *unit* to every reader."""
         self._gop.add(unit)
+        if unit.keyframe:
+            short = takewhile(lambda payload: len(payload) <= SHORT_BYTES, unit.payloads)
+            self.opening = tuple(short)[:4]
         self._last_unit_s = unit.arrived_s
         for reader in self._readers:
             reader.offer(unit)
@@ -144,13 +168,21 @@ class Stream:
             viewers.append(viewer)
         return tuple(viewers)
 
-    def relayed(self, runs: Sequence[Relayed]) -> None:
-        """Note *runs*, which the lane has sent to every reader."""
+    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
+        """Note *runs*, which the lane has sent to every reader behind *skipped* other packets."""
         for run in runs:
             self._gop.add_run(run)
+        if self.lane is not None and self.lane.gop_s:
+            self._gop.measured(self.lane.keyframe_s, self.lane.gop_s)
         self._last_unit_s = runs[-1].newest_s
         for reader in self._readers:
-            reader.relayed(runs)
+            reader.relayed(runs, skipped)
+
+    def outlived(self) -> None:
+        """Let go of all units: the lane keeps newer ones, from a keyframe on."""
+        self._gop.forget()
+        for reader in self._readers:
+            reader.outlived()
 
     # What the readers' side calls.
 

@@ -91,6 +91,10 @@ class History:
         while self._sent[0].sent_s < oldest_s:
             self._sent.popleft()
 
+    def forget(self) -> None:
+        """Forget all units."""
+        self._sent.clear()
+
     def find(self, seq: int, now_s: float) -> tuple[Sent, int] | None:
         """Return the unit and index of the packet with 16-bit *seq*, if it may be sent again.
 

@@ -148,11 +148,16 @@ class Sender:
         """Within this context the lane does not use the viewer's SRTP session."""
         return self._viewer
 
-    def relayed(self, runs: Sequence[Relayed]) -> None:
-        """Note *runs*, the newest that the lane has sent."""
+    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
+        """Note *runs*, the newest that the lane has sent; *skipped* packets were before them."""
+        self._noted_seq += skipped
         for run in runs:
             self._history.add(SentRun(self._noted_seq, self._offset_90k, run))
             self._noted_seq += run.packets
+
+    def outlived(self) -> None:
+        """Forget what has been sent: the lane keeps all that may be asked for again."""
+        self._history.forget()
 
     def repeat(self, seqs: Iterable[int]) -> None:
         """Send packets again that the viewer misses (RFC 4588), within the pace."""

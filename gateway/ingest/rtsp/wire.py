@@ -64,14 +64,14 @@ class Wire:
     Attributes:
         resyncs: Times the framing was lost.
         strangers: Frames of channels that were not set up, dropped.
-        rtp_channel: Of the video; negative before `expect`.
+        rtp_channel: Of the video; negative before `expect`. So is `rtcp_channel`.
         broken: Why nothing is taken any more: what came is not RTSP within our bounds.
     """
 
     def __init__(self) -> None:
         self._buffer, self._view = _BUFFER, _VIEW
         self._rest = b""
-        self.rtp_channel = self._rtcp_channel = -1
+        self.rtp_channel = self.rtcp_channel = -1
         self._payload_type = -1
         self._lost = False
         self._garbage_bytes = 0
@@ -82,7 +82,7 @@ class Wire:
 
     def expect(self, rtp_channel: int, rtcp_channel: int, payload_type: int) -> None:
         """Take the frames of these channels from now on."""
-        self.rtp_channel, self._rtcp_channel = rtp_channel, rtcp_channel
+        self.rtp_channel, self.rtcp_channel = rtp_channel, rtcp_channel
         self._payload_type = payload_type
 
     @property
@@ -162,7 +162,7 @@ class Wire:
             self._lost = True
             self.resyncs += 1
             return at + 1
-        if self._buffer[at + 1] == self._rtcp_channel:
+        if self._buffer[at + 1] == self.rtcp_channel:
             batch.rtcp.append(bytes(self._view[at + 4 : stop]))
         elif self._buffer[at + 1] == self.rtp_channel:
             batch.rtp.append(bytes(self._view[at + 4 : stop]))
@@ -246,4 +246,4 @@ class Wire:
             return False
         if seen[1] == self.rtp_channel:
             return length >= 12 and seen[5] & 0x7F == self._payload_type
-        return seen[1] == self._rtcp_channel and length >= 8 and 200 <= seen[5] <= 204
+        return seen[1] == self.rtcp_channel and length >= 8 and 200 <= seen[5] <= 204

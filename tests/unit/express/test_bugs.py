@@ -25,12 +25,16 @@ def feed(limit: int = 1180) -> Feed:
     return Feed(
         -1,
         channel=0,
+        reports_channel=1,
         payload_type=PAYLOAD_TYPE,
         shape=GRAMMARS["h264"].shape,
         limit=limit,
         most_kept=1,
+        keep_s=2.0,
         full=lambda: None,
         odd=lambda: None,
+        outlived=lambda: None,
+        reported=lambda: None,
     )
 
 
@@ -65,7 +69,7 @@ async def test_who_joins_before_the_lane_was_answered_is_sent_all_once(way: Way)
     talker.keyframe()
     way.give(said(talker))
     talker.p()
-    talker.do("rtcp")  # odd; and behind it a picture, so that the lane could start again
+    talker.do("message")  # odd; and behind it a picture, so that the lane could start again
     talker.p()
     way._far.send(said(talker))
     assert way.lane is not None
@@ -93,7 +97,7 @@ async def test_who_left_before_the_lane_was_answered_is_sent_nothing_more(way: W
     talker.keyframe()
     way.give(said(talker))
     talker.p()
-    talker.do("rtcp")
+    talker.do("message")
     talker.p()
     way._far.send(said(talker))
     assert way.lane is not None
@@ -118,7 +122,7 @@ async def test_what_a_sink_raises_ends_the_connection(way: Way) -> None:
 
     way.stream.relayed = fail  # type: ignore[method-assign]
     talker.p()
-    talker.do("rtcp")
+    talker.do("message")
     with pytest.raises(ZeroDivisionError):
         way.give(said(talker))
     del way.stream.relayed
@@ -137,7 +141,7 @@ async def test_what_the_assembler_raises_on_the_rest_ends_the_connection(way: Wa
         raise ZeroDivisionError
 
     way.connection.on_rtp = fail
-    talker.do("rtcp")
+    talker.do("message")
     talker.p()
     with pytest.raises(ZeroDivisionError):
         way.give(said(talker))

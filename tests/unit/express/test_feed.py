@@ -13,32 +13,7 @@ from gateway.express.built import Viewer
 from gateway.ingest.lane import FRUITLESS
 from gateway.model.errors import SourceStalled
 from gateway.rtp.payload import cut
-from tests.fixtures.ways import NUMBERS, Talker, Watcher, Way
-
-
-class Scene:
-    """A camera, the stream behind the lane, and one viewer."""
-
-    def __init__(self, way: Way, talker: Talker) -> None:
-        self.way, self.talker = way, talker
-        self.viewer = way.watchers[0]
-
-    def send(self) -> None:
-        """Give the way what the camera has said since."""
-        words = bytes(self.talker.sent)
-        self.talker.sent.clear()
-        self.way.give(words)
-
-    def pictures(self, count: int, size: int = 3_000) -> None:
-        for _ in range(count):
-            self.talker.p(size)
-            self.send()
-
-    @property
-    def relayed(self) -> int:
-        """Pictures that went through the lane."""
-        self.way.stream.settle()
-        return self.way.stream.express_units
+from tests.fixtures.ways import NUMBERS, Scene, Talker, Way, stamps
 
 
 @pytest.fixture
@@ -50,11 +25,6 @@ async def scene() -> AsyncIterator[Scene]:
     made.send()
     yield made
     made.way.close()
-
-
-def stamps(watcher: Watcher) -> list[int]:
-    """Return the stamps of the pictures that have arrived."""
-    return [stamp for second, _, stamp, _ in watcher.media if second & 0x80]
 
 
 async def test_numbers_and_stamps_of_the_camera_may_wrap(scene: Scene) -> None:
