@@ -224,4 +224,5 @@ def _reporter(
             digests(), reaching.outbox.standing(), reaching.certificates.own()
         ),
         heard=heard,
+        glance=lambda: (fleet.glance(), digests()),
     )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
 
 from gateway.agent.keeper import Keeper
-from gateway.agent.pictures import picture_of
+from gateway.agent.kept import Camera
 from gateway.media.gop import Gop
 from gateway.media.stream import Stream
 from gateway.model.config import CameraConfig, Limits, SiteConfig, StreamConfig
 from gateway.model.health import CameraSnapshot
-from gateway.model.media import SourceCounters
 from gateway.model.observation import StreamSnapshot
-from gateway.model.reasons import Reason
 from gateway.ports import Clock, Source
 from gateway.relay.agree import Watchable
 
@@ -43,7 +40,7 @@ class Fleet:
         self._viewers = viewers
         self._clock = clock
         self._site = site
-        self._cameras: dict[str, _Camera] = {}
+        self._cameras: dict[str, Camera] = {}
         self._tasks: dict[Keeper, asyncio.Task[None]] = {}
         self._leaving: dict[str, list[asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
@@ -102,23 +99,16 @@ class Fleet:
 
     def snapshots(self) -> tuple[CameraSnapshot, ...]:
         """Return every camera as it is now, in the order of the configuration."""
-        return tuple(self._snapshot(camera) for camera in self._cameras.values())
+        return tuple(camera.snapshot(self._viewers(name)) for name, camera in self._cameras.items())
+
+    def glance(self) -> tuple[object, ...]:
+        """Return what stays equal while `snapshots` show nothing new but times and counters."""
+        return tuple(camera.glance(self._viewers(name)) for name, camera in self._cameras.items())
 
     def streams(self) -> Iterator[StreamSnapshot]:
         """Yield every stream of every camera as it is now."""
         for camera in self._cameras.values():
-            for config, keeper in zip(camera.config.streams, camera.keepers, strict=True):
-                stream, picture = keeper.stream, picture_of(keeper.stream)
-                yield StreamSnapshot(
-                    camera=camera.config.id,
-                    profile=config.profile,
-                    pulling=keeper.pulling,
-                    codec=stream.video.codec if stream.video else None,
-                    width=picture.width if picture else None,
-                    height=picture.height if picture else None,
-                    units=stream.counters.units,
-                    received_bytes=stream.counters.received_bytes,
-                )
+            yield from camera.streams()
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
         """Begin what is wanted and not there; end what is there and not wanted."""
@@ -142,15 +132,15 @@ class Fleet:
                 before = tuple(self._leaving.get(name, ()))
                 self._tasks[keeper] = group.create_task(_keep(keeper, before), name=name)
 
-    def _made(self, site: SiteConfig, kept: Mapping[str, _Camera]) -> dict[str, _Camera]:
-        made: dict[str, _Camera] = {}
+    def _made(self, site: SiteConfig, kept: Mapping[str, Camera]) -> dict[str, Camera]:
+        made: dict[str, Camera] = {}
         begun = 0
         for config in site.cameras:
             old = kept.get(config.id)
             if old is not None and _pulled_alike(config, old.config):
-                made[config.id] = _Camera(config, old.keepers)
+                made[config.id] = Camera(config, old.keepers)
             else:
-                made[config.id] = _Camera(config, tuple(self._keepers(config, begun)))
+                made[config.id] = Camera(config, tuple(self._keepers(config, begun)))
                 begun += 1
         return made
 
@@ -173,32 +163,6 @@ class Fleet:
                 clock=self._clock,
             )
 
-    def _snapshot(self, camera: _Camera) -> CameraSnapshot:
-        config, keeper = camera.config, camera.spokesman
-        reason, since_s = keeper.state()
-        stream = keeper.stream
-        picture = picture_of(stream)
-        return CameraSnapshot(
-            id=config.id,
-            name=config.name,
-            location=config.location,
-            profiles=tuple(stream_config.profile for stream_config in config.streams),
-            enabled=config.enabled,
-            reason=reason if config.enabled else Reason.PAUSED_BY_CONFIG,
-            detail=keeper.detail,
-            since_s=since_s,
-            attempts=keeper.attempts,
-            again_at_s=keeper.again_at_s,
-            counters=camera.counters(),
-            viewers=self._viewers(config.id),
-            codec=stream.video.codec if stream.video else None,
-            width=picture.width if picture else None,
-            height=picture.height if picture else None,
-            last_unit_s=stream.last_unit_s,
-            last_keyframe_s=stream.keyframe_s,
-            gop_s=stream.gop_s,
-        )
-
 
 async def _keep(keeper: Keeper, before: tuple[asyncio.Task[None], ...]) -> None:
     """Run *keeper* once its predecessors are gone: recorders have few sessions."""
@@ -219,29 +183,3 @@ def _kept_alike(one: Limits, other: Limits) -> bool:
         getattr(one, name) == getattr(other, name)
         for name in ("payload_bytes", "gop_bytes", "gop_s")
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Camera:
-    config: CameraConfig
-    keepers: tuple[Keeper, ...]
-
-    @property
-    def spokesman(self) -> Keeper:
-        """The stream that tells how the camera is: one that is open, or else the best."""
-        return next((keeper for keeper in self.keepers if keeper.pulling), self.keepers[0])
-
-    def trouble(self) -> tuple[Reason, str] | None:
-        keeper = self.spokesman
-        reason, _ = keeper.state()
-        if reason in (Reason.OK, Reason.IDLE, Reason.CONNECTING):
-            return None
-        return reason, keeper.detail
-
-    def counters(self) -> SourceCounters:
-        total = replace(self.keepers[0].stream.counters)
-        for keeper in self.keepers[1:]:
-            for field in fields(total):
-                added = getattr(keeper.stream.counters, field.name)
-                setattr(total, field.name, getattr(total, field.name) + added)
-        return total

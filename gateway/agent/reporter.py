@@ -32,7 +32,10 @@ CALM_S = 1.0
 through several states within a second."""
 
 LOOK_S = 0.5
-"""Between two looks at the cameras; all of them take some microseconds each."""
+"""Between two glances at the cameras."""
+
+CLOSELY_S = 5.0
+"""Between two looks that find losses, which no glance shows; health counts them over a minute."""
 
 SETTLE_S = 10.0
 """A camera that never stays calm is told about this often all the same."""
@@ -57,6 +60,7 @@ class Reporter:
         clock: Monotonic.
         standing: Returns what a birth says beside that, e.g. the inventory's digests.
         heard: Whether the centre is there; if not, the cameras' health is held back.
+        glance: Returns what stays equal while there is nothing new but losses; `object` never does.
         every_s: Between two health reports.
     """
 
@@ -76,6 +80,7 @@ class Reporter:
         clock: Clock,
         standing: Callable[[], wire_site.Standing] = wire_site.Standing,
         heard: Callable[[], bool] = lambda: True,
+        glance: Callable[[], object] = object,
         every_s: float = EVERY_S,
     ) -> None:
         self._topics = topics
@@ -91,6 +96,8 @@ class Reporter:
         self._clock = clock
         self._standing = standing
         self._heard = heard
+        self._glance = glance
+        self._still: tuple[object, float] = (None, 0.0)  # the last glance, and how long it holds
         self._every_s = every_s
         self._before: _Beginning = (clock.now(), snapshots())
         self._told: dict[str, CameraHealth] = {}
@@ -144,7 +151,7 @@ class Reporter:
 
     def _look(self) -> None:
         """Tell what has changed and calmed down; nothing while nobody hears it."""
-        if not self._bus.connected:
+        if not self._bus.connected or self._is_still():
             return
         cameras = self._snapshots()
         listed = _list_of(cameras)
@@ -158,6 +165,15 @@ class Reporter:
         for camera in self._health(cameras):
             if self._is_settled(camera, now_s):
                 self._bus.post(self._state(camera))
+
+    def _is_still(self) -> bool:
+        """Whether a glance shows that there is nothing to look at more closely."""
+        glanced, now_s = self._glance(), self._clock.now()
+        before, until_s = self._still
+        if glanced == before and not self._unsettled and now_s < until_s:
+            return True
+        self._still = (glanced, now_s + CLOSELY_S)
+        return False
 
     def _is_settled(self, camera: CameraHealth, now_s: float) -> bool:
         """Whether *camera* differs from what was told, and has been so for `CALM_S`."""

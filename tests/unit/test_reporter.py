@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from gateway.agent.reporter import CALM_S, LOOK_S, SETTLE_S, Reporter
+from gateway.agent.reporter import CALM_S, CLOSELY_S, LOOK_S, SETTLE_S, Reporter
 from gateway.model.health import CameraSnapshot, HostSample, LinkSample, RelaySample
+from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 from gateway.mqtt import wire_health, wire_site
 from gateway.mqtt.epoch import Epochs
@@ -65,8 +67,9 @@ class Ear:
 class Room:
     """A reporter with everything it needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, glance: Callable[[], object] = object) -> None:
         self.clock = Days()
+        self.looks = 0
         self.bus = Ear(self.clock)
         self.digests: dict[str, str] = {}
         self.reporter = Reporter(
@@ -75,15 +78,20 @@ class Room:
             site=lambda: "Quận 1",
             abilities=wire_site.Abilities(),
             epochs=Epochs(None),
-            snapshots=lambda: self.clock.cameras,
+            snapshots=self._look,
             relay=RelaySample,
             link=LinkSample,
             host=HostSample,
             bus=self.bus,
             clock=self.clock,
             standing=lambda: wire_site.Standing(digests=self.digests),
+            glance=glance,
         )
         self.greeted = list(self.reporter.greeting())
+
+    def _look(self) -> tuple[CameraSnapshot, ...]:
+        self.looks += 1
+        return self.clock.cameras
 
     async def live(self, seconds_s: float) -> None:
         """Let so much time pass."""
@@ -215,6 +223,41 @@ async def test_changes_wait_for_the_connection(room: Room) -> None:
     _, health = wire_health.read_camera_state(greeted[-1].payload, greeted[-1].content_type)
     assert health.reason is Reason.TIMEOUT
     assert room.bus.on(TOPICS.camera_state("c07")) == []
+
+
+async def test_while_a_glance_shows_nothing_new_cameras_are_looked_at_rarely() -> None:
+    """Looks are what a gateway costs whose cameras nobody watches."""
+    room = Room(glance=lambda: 1)
+    await room.live(1)
+    before = room.looks
+
+    await room.live(20)
+
+    assert room.looks - before == 20 / CLOSELY_S
+
+
+async def test_losses_that_no_glance_shows_are_told() -> None:
+    """A picture that suffers is degraded within a few seconds."""
+    room = Room(glance=lambda: 1)
+    lossy = replace(LOBBY, counters=SourceCounters(packets=90, lost=10))
+    room.clock.events[1010.0] = (lossy, DESK)
+
+    await room.live(20)
+    ((at_s, told),) = room.bus.on(TOPICS.camera_state("c01"))
+
+    health = wire_health.read_camera_state(told.payload, told.content_type)[1]
+    assert health.state == "deg"
+    assert at_s <= 1010 + CLOSELY_S + CALM_S
+
+
+async def test_what_a_glance_shows_is_told_as_soon_as_it_has_calmed_down() -> None:
+    """As if one had looked closely all the time."""
+    room = Room(glance=lambda: room.clock.cameras)
+    room.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.TIMEOUT))
+
+    await room.live(20)
+
+    assert [at_s for at_s, _ in room.bus.on(TOPICS.camera_state("c07"))] == [1010 + CALM_S]
 
 
 async def test_a_new_inventory_is_born_again(room: Room) -> None:
