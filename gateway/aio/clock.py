@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+
+SHARED_S = 0.25
+"""Whoever sleeps for long wakes on one of these strokes of the clock, with all the others: each
+wake-up of its own costs the caches of everything that the lane has in them meanwhile."""
+
+LONG_S = 2 * SHARED_S
+"""From here on a sleep may be that much longer than asked for."""
+
+EARLY_S = 0.025
+"""Or this much shorter, so that who sleeps after each stroke's work does not miss the next."""
 
 
 class SystemClock:
@@ -13,4 +24,7 @@ class SystemClock:
         return time.monotonic()
 
     async def sleep(self, delay_s: float) -> None:
+        if delay_s >= LONG_S:
+            now_s = time.monotonic()
+            delay_s = math.ceil((now_s + delay_s - EARLY_S) / SHARED_S) * SHARED_S - now_s
         await asyncio.sleep(delay_s)
