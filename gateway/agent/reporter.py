@@ -168,8 +168,7 @@ class Reporter:
 
     def _is_still(self) -> bool:
         """Whether a glance shows that there is nothing to look at more closely."""
-        glanced, now_s = self._glance(), self._clock.now()
-        before, until_s = self._still
+        glanced, now_s, (before, until_s) = self._glance(), self._clock.now(), self._still
         if glanced == before and not self._unsettled and now_s < until_s:
             return True
         self._still = (glanced, now_s + CLOSELY_S)

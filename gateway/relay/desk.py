@@ -17,6 +17,7 @@ from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
 from gateway.ports import Events
 from gateway.relay.agree import Watchable, agree
+from gateway.relay.beat import Beat
 from gateway.relay.early import Early
 from gateway.relay.ice import Network, ice_servers, usable_candidates
 from gateway.relay.offer import CANDIDATES
@@ -66,6 +67,7 @@ class Desk:
         self._visits: dict[SessionKey, Visit] = {}
         self._gone: OrderedDict[SessionKey, None] = OrderedDict()
         self._early = Early()
+        self._beat = Beat()
         self._gone_bytes = 0
         self._sampled = (0, time.monotonic())
         self._opened: asyncio.Queue[Visit] = asyncio.Queue(maxsize=1024)
@@ -96,6 +98,7 @@ class Desk:
         """Serve the admitted sessions. All of them have ended when this returns."""
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._beat.run(), name="beat")
                 while True:
                     visit = await self._opened.get()
                     group.create_task(self._serve(visit), name=f"session:{visit.offer.key}")
@@ -215,7 +218,9 @@ class Desk:
         pace_bps = self._limits().burst_mbps * 1e6
         stream, agreed = await agree(offer, watchable, forbidden=self._forbidden, pace_bps=pace_bps)
         relay_only = offer.relay_only or self._relay_only
-        return Session(offer.key, stream, agreed, servers=servers, relay_only=relay_only)
+        return Session(
+            offer.key, stream, agreed, servers=servers, relay_only=relay_only, beat=self._beat
+        )
 
     async def _serve(self, visit: Visit) -> None:
         key = visit.offer.key

@@ -15,6 +15,7 @@ from gateway.model.signalling import SessionKey
 from gateway.relay.agree import Agreed
 from gateway.relay.association import Association
 from gateway.relay.batch import Numbers
+from gateway.relay.beat import Beat
 from gateway.relay.feedback import Feedback
 from gateway.relay.lean import RTCIceCandidate, RTCIceServer
 from gateway.relay.negotiate import answer_sdp
@@ -28,8 +29,6 @@ SETUP_S = 15.0
 SILENCE_S = 10.0
 """A viewer reports about once a second; after this long without a word it is gone."""
 
-REPORT_S = 1.0
-
 log = structlog.get_logger(__name__)
 
 
@@ -42,6 +41,7 @@ class Session:
         agreed: How.
         servers: STUN and TURN servers for this session.
         relay_only: Whether only TURN candidates may be used.
+        beat: Says when to look at the viewer and to report to it.
     """
 
     def __init__(
@@ -52,10 +52,12 @@ class Session:
         *,
         servers: list[RTCIceServer],
         relay_only: bool,
+        beat: Beat,
     ) -> None:
         self.key = key
         self.stream = stream
         self._agreed = agreed
+        self._beat = beat
         self._association = Association(
             servers, relay_only=relay_only, rtcp=self._received, over=lambda: self.leave("closed")
         )
@@ -175,22 +177,23 @@ class Session:
         self.stream.attach(reader)
         self.stream.detach(self._interest)
         try:
-            while not await self._left_within(REPORT_S):
-                self._follow(sender)
-                self._report(sender)
-                self._listen()
+            with self._beat.calling(self._look):
+                await self._leaving.wait()
         finally:
             self.stream.detach(reader)
             sender.close()
             sender.path.close()
 
-    async def _left_within(self, seconds: float) -> bool:
+    def _look(self) -> None:
+        """What there is to do every second."""
+        assert self._sender is not None
         try:
-            async with asyncio.timeout(seconds):
-                await self._leaving.wait()
-        except TimeoutError:
-            return False
-        return True
+            self._follow(self._sender)
+            self._report(self._sender)
+        except OSError as error:  # no descriptor left for a new path: others go on over theirs
+            log.warning("session broken", session=str(self.key), error=str(error))
+            self.leave("closed")
+        self._listen()
 
     def _follow(self, sender: Sender) -> None:
         """Go on over the pair that ICE has nominated last."""

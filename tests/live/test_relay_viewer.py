@@ -192,7 +192,7 @@ async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
 async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word for the silence time the session ends by itself."""
     monkeypatch.setattr("gateway.relay.session.SILENCE_S", 0.2)
-    monkeypatch.setattr("gateway.relay.session.REPORT_S", 0.05)
+    monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.05)
     async with running() as bench:
         await watch(bench, viewer)
 

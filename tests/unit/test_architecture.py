@@ -94,6 +94,7 @@ PACED = (
     "agent/stocktaking.py",
     "agent/systemd.py",
     "mqtt/certificates.py",
+    "relay/beat.py",
 )
 """Whose business it is to sleep and do it again; everybody else waits for an event."""
 
