@@ -41,6 +41,7 @@ class Association:
     Args:
         servers: For this session; empty for none.
         relay_only: Whether only TURN candidates may be used.
+        window: So many packets back one may be sent again under its number.
         rtcp: Gets each decrypted RTCP datagram of the viewer.
         over: Called when the viewer has closed, or ICE has lost it.
     """
@@ -50,11 +51,12 @@ class Association:
         servers: list[RTCIceServer],
         *,
         relay_only: bool,
+        window: int,
         rtcp: Callable[[bytes], None],
         over: Callable[[], None],
     ) -> None:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
-        self._relayed = relay_only
+        self._relayed, self._window = relay_only, window
         self._gatherer = RTCIceGatherer(iceServers=servers, iceTransportPolicy=policy)
         self._ice = RTCIceTransport(self._gatherer)
         self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
@@ -123,7 +125,8 @@ class Association:
         await self._dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         if self._dtls.state != "connected":
             raise ViewerRejected(408, Reason.OFFER_INVALID, "the viewer's DTLS handshake failed")
-        self._outbound, self._inbound = private.srtp_sessions(self._dtls)
+        self._outbound = private.outbound(self._dtls, window=self._window)
+        self._inbound = private.inbound(self._dtls)
 
     async def add_candidate(self, candidate: RTCIceCandidate) -> None:
         """Check one more address of the viewer."""

@@ -72,9 +72,35 @@ def nominated(ice: RTCIceTransport) -> tuple[Any, Address] | None:
     return None if pair is None else (pair.protocol.transport, pair.remote_addr)
 
 
-def srtp_sessions(dtls: RTCDtlsTransport) -> tuple[pylibsrtp.Session, pylibsrtp.Session]:
-    """Return the outbound and inbound SRTP sessions of a connected *dtls*."""
-    return dtls._tx_srtp, dtls._rx_srtp
+def inbound(dtls: RTCDtlsTransport) -> pylibsrtp.Session:
+    """Return the SRTP session of a connected *dtls* for what comes."""
+    return dtls._rx_srtp
+
+
+def outbound(dtls: RTCDtlsTransport, *, window: int) -> pylibsrtp.Session:
+    """Return an SRTP session for what a connected *dtls*, a server, sends; one and no other.
+
+    aiortc's own has a window of 1,024 packets, which libsrtp moves on bit by bit for each packet:
+    a thirtieth of what the express lane takes.
+
+    Args:
+        dtls: Its keys.
+        window: So many packets back one may be sent again under its number; 64 at least.
+    """
+    connection = dtls._ssl
+    assert connection is not None
+    name = connection.get_selected_srtp_profile()
+    profile = next(each for each in dtls._srtp_profiles if each.openssl_profile == name)
+    size = 2 * (profile.key_length + profile.salt_length)
+    keys = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", size)
+    policy = pylibsrtp.Policy(
+        key=profile.get_key_and_salt(keys, 1),
+        ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND,
+        srtp_profile=profile.libsrtp_profile,
+    )
+    policy.allow_repeat_tx = True
+    policy.window_size = window
+    return pylibsrtp.Session(policy)
 
 
 class InPlaceSrtp:

@@ -29,6 +29,10 @@ SETUP_S = 15.0
 SILENCE_S = 10.0
 """A viewer reports about once a second; after this long without a word it is gone."""
 
+RENEWED_WINDOW, REPEATED_WINDOW = 64, 1024
+"""How far back packets may be protected again: not at all where retransmissions have numbers of
+their own (RTX), and as far as `gateway.relay.history` goes where they have not."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -59,7 +63,11 @@ class Session:
         self._agreed = agreed
         self._beat = beat
         self._association = Association(
-            servers, relay_only=relay_only, rtcp=self._received, over=lambda: self.leave("closed")
+            servers,
+            relay_only=relay_only,
+            window=RENEWED_WINDOW if agreed.codec.rtx_payload_type else REPEATED_WINDOW,
+            rtcp=self._received,
+            over=lambda: self.leave("closed"),
         )
         self._numbers = Numbers(
             payload_type=agreed.codec.payload_type,

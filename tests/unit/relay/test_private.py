@@ -107,13 +107,28 @@ async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
     transport, address = nominated
     assert transport.get_extra_info("socket") is not None
     assert private.is_checked(gatherer, address)
-    outbound, _ = private.srtp_sessions(dtls)
-    _, inbound = private.srtp_sessions(far_dtls)
     packet = bytes([0x80, 96, 0, 1]) + bytes(8) + b"payload"
-    assert inbound.unprotect(outbound.protect(packet)) == packet
+    protected = private.outbound(dtls, window=64).protect(packet)
+    assert private.inbound(far_dtls).unprotect(protected) == packet
+    assert [repeatable(dtls, window) for window in (64, 1024)] == [64, 1024]
     for _, each_ice, each_dtls in ends:
         await each_dtls.stop()
         await each_ice.stop()
+
+
+def repeatable(dtls: RTCDtlsTransport, window: int) -> int:
+    """Return how far back packets can be sent again under their number."""
+    outbound = private.outbound(dtls, window=window)
+
+    def send(seq: int) -> bool:
+        try:
+            outbound.protect(bytes([0x80, 96]) + seq.to_bytes(2, "big") + bytes(8) + b"payload")
+        except pylibsrtp.Error:
+            return False
+        return True
+
+    assert all(send(seq) for seq in range(2_000))
+    return sum(send(1_999 - back) for back in range(1_500))
 
 
 def test_in_place_srtp_writes_what_pylibsrtp_would() -> None:
