@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from gateway.aio.hosts import plain
 from gateway.model.errors import SourceUnavailable
 from gateway.model.reasons import Reason
 
@@ -29,7 +30,7 @@ _slots = threading.BoundedSemaphore(MOST_LOOKUPS)
 
 def system_resolver(host: str) -> list[str]:
     """Return the addresses of *host* as the system knows them. Blocks. Raises OSError."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(plain(host), None, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 

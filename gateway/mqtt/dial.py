@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from gateway.aio.hosts import plain
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress, certificate_fault, context_of, paper_of
@@ -41,7 +42,7 @@ Look = Callable[[str, int], list[Endpoint]]
 
 
 def _addresses(host: str, port: int) -> list[Endpoint]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(plain(host), port, type=socket.SOCK_STREAM)
     return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
 
 
@@ -167,11 +168,13 @@ def _looked_up(resolve: Look, host: str, port: int) -> asyncio.Future[list[Endpo
     return found
 
 
-async def _secured(plain: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+async def _secured(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
     try:
-        secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+        secure = context.wrap_socket(
+            sock, server_hostname=plain(host), do_handshake_on_connect=False
+        )
     except OSError as error:
-        plain.close()
+        sock.close()
         raise tls_fault(error) from None
     try:
         while True:

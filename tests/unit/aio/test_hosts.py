@@ -1,0 +1,27 @@
+"""A host's name as the resolver is asked for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from gateway.aio.hosts import plain
+
+
+def test_a_host_is_looked_up_without_tables_of_international_names() -> None:
+    """Neither the broker's nor a camera's, if it is plain already."""
+    program = (
+        "import sys\n"
+        "from gateway.ingest.lookup import system_resolver\n"
+        "from gateway.mqtt.dial import _addresses\n"
+        "assert '127.0.0.1' in system_resolver('localhost')\n"
+        "assert '127.0.0.1' in [address for _, (address, _) in _addresses('localhost', 1)]\n"
+        "print('encodings.idna' in sys.modules)"
+    )
+
+    command = [sys.executable, "-c", program]
+
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert told == "False\n"
+    assert plain("máy-chủ.vn") == "máy-chủ.vn"
