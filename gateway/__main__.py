@@ -1,5 +1,7 @@
 """``python -m gateway`` is ``camera-gateway``."""
 
+import gateway.lean  # noqa: F401  (has to be first)
 from gateway.cli import main
 
-main()
+if __name__ == "__main__":
+    main()
