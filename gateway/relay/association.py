@@ -17,7 +17,6 @@ from gateway.relay import private
 from gateway.relay.guard import Guard
 from gateway.relay.ice import candidate_line
 from gateway.relay.lean import (
-    RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
     RTCDtlsTransport,
@@ -59,7 +58,7 @@ class Association:
         self._relayed, self._window = relay_only, window
         self._gatherer = RTCIceGatherer(iceServers=servers, iceTransportPolicy=policy)
         self._ice = RTCIceTransport(self._gatherer)
-        self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
+        self._dtls = RTCDtlsTransport(self._ice, [private.Certificate.generateCertificate()])
         private.serve_dtls(self._dtls)
         self._rtcp = rtcp
         self._guard: Guard | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from importlib.metadata import version
 
@@ -17,6 +18,7 @@ from aiortc import (
 )
 
 from gateway.relay import private
+from gateway.relay.lean import SRTP_PROFILES
 
 
 def test_the_versions_are_the_ones_looked_at() -> None:
@@ -37,6 +39,18 @@ def test_gcm_is_preferred_and_all_profiles_stay() -> None:
         b"SRTP_AES128_CM_SHA1_80",
     ]
     assert dtls._role == "server"
+
+
+def test_dtls_keeps_no_buffers_between_records() -> None:
+    """The handshake takes its context from the certificate, and its mode is OpenSSL's 0x10."""
+    certificate = private.Certificate.generateCertificate()
+    plain = RTCCertificate.generateCertificate()._create_ssl_context(SRTP_PROFILES)
+
+    context = certificate._create_ssl_context(SRTP_PROFILES)
+
+    assert isinstance(certificate, private.Certificate)
+    assert context.set_mode(0) == plain.set_mode(0) | 0x10
+    assert "local_certificate._create_ssl_context(" in inspect.getsource(RTCDtlsTransport.start)
 
 
 async def test_a_protocols_datagrams_can_be_wrapped() -> None:
