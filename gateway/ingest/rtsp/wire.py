@@ -11,6 +11,7 @@ References: RFC 2326 §10.12 (interleaved binary data); RFC 3550 §5.1 and §6.4
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from gateway.ingest.rtsp.message import (
     MOST_HEAD_BYTES,
@@ -28,7 +29,7 @@ MOST_GARBAGE_BYTES = 1_048_576
 CHANNELS = 32
 """Cameras number theirs from 0; a higher one is garbage that happens to begin with ``$``."""
 
-_BUFFER = bytearray(BUFFER_BYTES)
+_BUFFER = mmap(-1, BUFFER_BYTES, MAP_PRIVATE | MAP_ANONYMOUS)  # takes only what is written to
 _VIEW = memoryview(_BUFFER)
 _DOLLAR = 0x24
 _STARTS = (
