@@ -5,11 +5,12 @@ Everything that was started here is ended here, by its process id, whatever happ
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +72,20 @@ class Ground:
         self._stack.close()
 
     def start(
-        self, command: Sequence[str], *, says: str | None = None, quiet: bool = False
+        self,
+        command: Sequence[str],
+        *,
+        says: str | None = None,
+        quiet: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         """Start *command*; return when it has said the line *says*.
+
+        Args:
+            command: Program and arguments.
+            says: None: it is not waited for.
+            quiet: Whether what it says of errors is put away.
+            environment: Beside what it has from us.
 
         Raises:
             NotStarted: It has said something else, or ended.
@@ -86,6 +98,7 @@ class Ground:
             stderr=errors,
             text=True,
             cwd=HERE.parents[1],
+            env={**os.environ, **(environment or {})},
         )
         self._stack.callback(_end, process)
         if errors is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.express import built
+from tests.bench.relays.ours import environment_of
 
 TOP = Path(__file__).parents[2]
 UNIT = TOP / "systemd" / "camera-gateway.service"
@@ -114,6 +115,16 @@ def test_the_unit_starts_what_is_installed() -> None:
 
     assert line
     assert line[1].endswith("/camera-gateway run --settings /etc/camera-gateway/gateway.toml")
+
+
+def test_unit_image_and_benchmark_run_the_same() -> None:
+    """What spares memory is measured as it is run: without columns in tracebacks."""
+    image = (TOP / "Dockerfile.arm64").read_text()
+
+    environment = environment_of(UNIT)
+
+    assert environment == {"PYTHONNODEBUGRANGES": "1"}
+    assert all(f"{name}={value}" in image for name, value in environment.items())
 
 
 def test_the_image_finds_what_it_copies() -> None:

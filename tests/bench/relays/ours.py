@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.demo.papers import free_port
-from tests.bench.ground import Ground, await_port, python
+from tests.bench.ground import HERE, Ground, await_port, python
 from tests.bench.relays import Running
 from tests.bench.signalling import GATEWAY, PROVINCE
 
 MOSQUITTO = "/usr/sbin/mosquitto"
+
+
+UNIT = HERE.parents[1] / "systemd" / "camera-gateway.service"
+
+
+def environment_of(unit: Path) -> dict[str, str]:
+    """Return the environment that systemd's *unit* gives the gateway."""
+    lines = unit.read_text().splitlines()
+    words = [line.partition("=")[2] for line in lines if line.startswith("Environment=")]
+    return dict(word.split("=", 1) for word in words)
 
 
 class CameraGateway:
@@ -51,5 +62,6 @@ class CameraGateway:
             f'[cameras]\nnetworks = ["127.0.0.0/8"]\nports = {ports}\n'
             '[eyes]\nenabled = false\n[log]\nlevel = "warning"\nformat = "console"\n'
         )
-        process = ground.start(python("gateway", "run", "--settings", settings))
+        command = python("gateway", "run", "--settings", settings)
+        process = ground.start(command, environment=environment_of(UNIT))
         return Running(process.pid, f"mqtt:{broker}")
