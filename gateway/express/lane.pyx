@@ -250,7 +250,7 @@ cdef struct Line:       # what is C of a `Feed`
     int most_kept
     double keep_s
     int64_t skipped     # packets that viewers were sent of pictures no longer kept
-    bint held           # Python keeps pictures from before the first
+    double held_s       # until when pictures came that Python keeps; 0: it keeps none
     bint outlived       # and has no use for them any more
     int64_t packets     # these and the next since they were counted last
     int64_t size
@@ -543,7 +543,8 @@ cdef class Feed:
             self.c.set_size[index] = <uint16_t> PyBytes_GET_SIZE(each_set)
         self.c.seq, self.c.time, self.c.top_90k = seq, time, time_90k
         self.c.keyframe_s, self.c.gop_s = keyframe_s, 0
-        self.c.running, self.c.held, self.c.odd, self.c.outlived = True, True, False, False
+        self.c.running, self.c.odd, self.c.outlived = True, False, False
+        self.c.held_s = _now_s()
         lane_unlock()
         self._viewers, self._sets = held, known
 
@@ -608,7 +609,7 @@ cdef class Feed:
         picture, skipped = self.c.first, self.c.skipped
         self.c.first = self.c.last = self.c.key = NULL
         self.c.kept = self.c.kept_bytes = self.c.skipped = 0
-        self.c.held, self.c.outlived = True, False
+        self.c.held_s, self.c.outlived = _now_s(), False
         lane_unlock()
         try:
             while picture != NULL:
@@ -646,7 +647,7 @@ cdef class Feed:
         lane_lock()
         cdef bint outlived = self.c.outlived
         if outlived:
-            self.c.held = self.c.outlived = False
+            self.c.held_s, self.c.outlived = 0, False
         lane_unlock()
         return outlived
 
@@ -890,7 +891,7 @@ cdef void _trim(Line *line) noexcept nogil:
         line.kept_bytes -= picture.size
         line.skipped += picture.count
         PyMem_RawFree(picture)
-    line.outlived = line.held and line.first.arrived_s < oldest_s
+    line.outlived = 0 < line.held_s < oldest_s
 
 
 cdef void _keep(Line *line, const uint8_t *data, Py_ssize_t size) noexcept nogil:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 from collections.abc import AsyncIterator
 
@@ -118,6 +119,21 @@ async def test_a_gop_that_may_still_be_asked_for_is_not_let_go(scene: Scene) -> 
 
     assert scene.way.stream._gop.size_bytes > 0
     assert scene.viewer.sender._history._sent
+
+
+async def test_a_gop_as_short_as_what_is_kept_outlives_the_older_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the lane keeps is never older than that, and still it is told when Python's is."""
+    monkeypatch.setattr("gateway.ingest.lane.KEEP_S", 0.05)
+    scene = opened()
+    async with asyncio.timeout(5):
+        while scene.way.stream._gop.size_bytes > 0:
+            keyframe(scene)
+            await asyncio.sleep(0.001)
+
+    assert not scene.viewer.sender._history._sent
+    scene.way.close()
 
 
 async def test_who_joins_later_is_sent_the_gop_of_the_lane(brief: Scene) -> None:
