@@ -15,8 +15,9 @@ from gateway.model.observation import StreamSnapshot
 from gateway.ports import Clock, Source
 from gateway.relay.agree import Watchable
 
-STAGGER_S = 0.2
-"""Between the first looks at two cameras: recorders choke on all channels at once."""
+STAGGER_S = 0.25
+"""Between the first looks at two cameras: recorders choke on all channels at once. Each has a
+stroke of the clock (`gateway.aio.clock`) for itself."""
 
 
 class Fleet:

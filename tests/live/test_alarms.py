@@ -87,8 +87,7 @@ async def test_a_dead_camera_is_an_alarm_until_it_is_back(tmp_path: Path, broker
 async def test_a_dead_recorder_explains_its_cameras(tmp_path: Path, broker: Broker) -> None:
     """One alarm that says so; a camera that had one already names it as its parent."""
     async with site(tmp_path, broker, cameras(2), device="nvr1", keep="warm") as running:
-        for number in range(2):
-            await running.until_state(number, "OK")
+        await running.until_states(2, "OK")
 
         running.recorders[0].kill()
         await until_alarm(running, "cam.c00.down", raised=True)

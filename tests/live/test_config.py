@@ -81,8 +81,7 @@ async def governed(
     """A gateway with *count* cameras, all of them looked at, that trusts an office."""
     office = Office.trusted_in(folder / "trusted")
     async with site(folder, broker, cameras(count), **({"more": REMOTE} | more)) as running:
-        for number in range(count):
-            await running.until_state(number, "OK" if more.get("keep") else "IDLE")
+        await running.until_states(count, "OK" if more.get("keep") else "IDLE")
         yield Governed(running, office)
 
 
