@@ -66,6 +66,7 @@ class Handover:
         sink: Where the session's pictures go.
         connection: Where they come from; its `wire` knows the channels.
         assembler: Who takes what the lane does not.
+        keep_s: How long the lane keeps what lies before the GOP.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Handover:
         timeline: Timeline,
         reception: Reception,
         counters: SourceCounters,
+        keep_s: float = KEEP_S,
     ) -> None:
         self._sink, self._connection, self._assembler = sink, connection, assembler
         self._timeline, self._reception, self._counters = timeline, reception, counters
@@ -93,7 +95,7 @@ class Handover:
             shape=assembler.shape,
             limit=assembler.payload_bytes,
             most_kept=MOST_KEPT,
-            keep_s=KEEP_S,
+            keep_s=keep_s,
             full=self.settle,
             odd=self._give_back,
             outlived=sink.outlived,

@@ -17,6 +17,7 @@ import sys
 import time
 from random import Random
 
+from gateway.ingest.lane import KEEP_S
 from tests.fixtures.ways import ODD, USUAL, both, chunks, crowd, mutated, written
 
 
@@ -37,10 +38,13 @@ async def fuzz(seconds: float, seed: int) -> int:
             "watchers": random.choice((0, 1, 2)),
             "ride": random.random() < 0.3,
             "tcp": random.random() < 0.1,
+            "keep_s": random.choice((0.0, 0.002, KEEP_S)),
         }
         ordinary, lane = both(codec, pieces, crowd(seed), **how)
-        if ordinary.report != lane.report:
-            wrong = [key for key in lane.report if lane.report[key] != ordinary.report[key]]
+        wrong = [key for key in lane.report if lane.report[key] != ordinary.report[key]]
+        if lane.stream.skipped and "units" in wrong:
+            wrong.remove("units")  # but the GOP, the counters and the viewers' packets are the same
+        if wrong:
             print(f"seed {seed}: {wrong} differ", codec, how, events)
             return 1
         streams, seed = streams + 1, seed + 1

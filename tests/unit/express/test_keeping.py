@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.ingest.lane import KEEP_S
 from tests.fixtures.ways import Scene, Talker, Way, stamps
 
 
-def opened(*, ride: bool = False) -> Scene:
+def opened(*, ride: bool = False, keep_s: float = KEEP_S) -> Scene:
     """Return a scene whose first keyframe came the ordinary way."""
-    made = Scene(Way(express=True, ride=ride, watchers=1), Talker("h264", 3))
+    made = Scene(Way(express=True, ride=ride, watchers=1, keep_s=keep_s), Talker("h264", 3))
     made.talker.seq = 65_530
     made.talker.keyframe()
     made.send()
@@ -29,10 +30,9 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 @pytest.fixture
-async def brief(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Scene]:
+async def brief() -> AsyncIterator[Scene]:
     """Yield a scene in which nothing is asked for again that was sent before this read."""
-    monkeypatch.setattr("gateway.ingest.lane.KEEP_S", 0.0)
-    made = opened()
+    made = opened(keep_s=0.0)
     yield made
     made.way.close()
 
@@ -121,12 +121,9 @@ async def test_a_gop_that_may_still_be_asked_for_is_not_let_go(scene: Scene) -> 
     assert scene.viewer.sender._history._sent
 
 
-async def test_a_gop_as_short_as_what_is_kept_outlives_the_older_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_gop_as_short_as_what_is_kept_outlives_the_older_one() -> None:
     """What the lane keeps is never older than that, and still it is told when Python's is."""
-    monkeypatch.setattr("gateway.ingest.lane.KEEP_S", 0.05)
-    scene = opened()
+    scene = opened(keep_s=0.05)
     async with asyncio.timeout(5):
         while scene.way.stream._gop.size_bytes > 0:
             keyframe(scene)
@@ -148,12 +145,9 @@ async def test_who_joins_later_is_sent_the_gop_of_the_lane(brief: Scene) -> None
     assert len(stamps(newcomer)) == 3
 
 
-async def test_the_thread_tells_once_that_the_older_gop_is_outlived(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_the_thread_tells_once_that_the_older_gop_is_outlived() -> None:
     """The loop sleeps on until something else comes."""
-    monkeypatch.setattr("gateway.ingest.lane.KEEP_S", 0.0)
-    scene = opened(ride=True)
+    scene = opened(ride=True, keep_s=0.0)
     assert scene.way.lane is not None
     scene.pictures(1)
     keyframe(scene)
