@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pylibsrtp
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.relay import private
+from gateway.relay.consent import Consent
 from gateway.relay.guard import Guard
 from gateway.relay.ice import candidate_line
 from gateway.relay.lean import (
@@ -29,6 +31,7 @@ from gateway.relay.lean import (
 )
 from gateway.relay.negotiate import Local
 from gateway.relay.path import Path
+from gateway.relay.private import Address
 
 GATHER_S = 6.0
 """aioice gives a TURN server 5 s."""
@@ -60,6 +63,8 @@ class Association:
         self._ice = RTCIceTransport(self._gatherer)
         self._dtls = RTCDtlsTransport(self._ice, [private.Certificate.generateCertificate()])
         private.serve_dtls(self._dtls)
+        private.keep_from_asking(self._ice)
+        self._consent: Consent | None = None
         self._rtcp = rtcp
         self._guard: Guard | None = None
         self._inbound: pylibsrtp.Session | None = None
@@ -93,7 +98,7 @@ class Association:
         if not candidates:
             reason = Reason.TURN_DOWN if self._relayed else Reason.UPLINK_DOWN
             raise ViewerRejected(503, reason, "this gateway has no address to be reached at")
-        self._guard = Guard(self._gatherer, self._media)
+        self._guard = Guard(self._gatherer, self._media, self._checked)
         ours = self._gatherer.getLocalParameters()
         fingerprint = next(
             f for f in self._dtls.getLocalParameters().fingerprints if f.algorithm == "sha-256"
@@ -120,6 +125,7 @@ class Association:
         await self._ice.start(RTCIceParameters(usernameFragment=ufrag, password=pwd))
         if self._ice.state != "completed":
             raise ViewerRejected(408, Reason.TIMEOUT, "no path to the viewer (ICE failed)")
+        self._consent = Consent(self._ice)
         fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=sha_256)
         await self._dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         if self._dtls.state != "connected":
@@ -131,6 +137,10 @@ class Association:
         """Check one more address of the viewer."""
         candidate.sdpMid = "0"
         await self._ice.addRemoteCandidate(candidate)
+
+    def consented(self, path: Path) -> bool:
+        """Return whether the viewer still wants to be sent to over *path*; for each beat."""
+        return self._consent is not None and self._consent.lasts(path)
 
     def path(self, current: Path | None = None) -> Path | None:
         """Return the nominated way out; *current* itself if it still is the one.
@@ -165,6 +175,9 @@ class Association:
     def _changed(self) -> None:
         if self._ice.state in ("failed", "closed") or self._dtls.state in ("failed", "closed"):
             self._over()
+
+    def _checked(self, message: bytes, address: Address, transport: Any) -> bool:
+        return self._consent is not None and self._consent.took(message, address, transport)
 
     def _media(self, datagram: bytes) -> None:
         # RFC 5761: RTCP packet types 192 to 223 in the second byte. A viewer sends no media.

@@ -2,14 +2,16 @@
 
 aioice gives every datagram from any source to DTLS; a single empty one ends a live session, and
 its queue is unbounded. So each is looked at first (RFC 7983 tells them apart by the first byte):
-STUN goes to aioice, which authenticates it; DTLS and SRTCP only from an address whose
-connectivity check is running or done; the rest is counted and dropped.
+STUN goes to the upkeep of the connection or to aioice, which authenticate it; DTLS and SRTCP only
+from an address whose connectivity check is running or done; the rest is counted and dropped.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from gateway.relay import private
 from gateway.relay.lean import RTCIceGatherer
@@ -28,27 +30,36 @@ class Guard:
     Args:
         gatherer: Whose candidates; must have gathered.
         media: Gets each SRTP or SRTCP datagram of the viewer, still protected.
+        took: Is given each STUN message with its source and the transport it came over; says
+            whether it has taken it.
     """
 
-    def __init__(self, gatherer: RTCIceGatherer, media: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        gatherer: RTCIceGatherer,
+        media: Callable[[bytes], None],
+        took: Callable[[bytes, Address, Any], bool],
+    ) -> None:
         self._gatherer = gatherer
         self._media = media
+        self._took = took
         self._known: Address | None = None
         self.refused = 0
         """Datagrams dropped."""
         self.heard_s = time.monotonic()
         """When something came from a checked address."""
         for protocol in private.stun_protocols(gatherer):
-            private.wrap_datagrams(protocol, self._wrap)
+            private.wrap_datagrams(protocol, partial(self._wrap, protocol.transport))
 
-    def _wrap(self, deliver: Datagram) -> Datagram:
+    def _wrap(self, transport: Any, deliver: Datagram) -> Datagram:
         def received(datagram: bytes, address: Address) -> None:
-            if not self._passed(datagram, (address[0], address[1]), deliver):
+            source = address[0], address[1]
+            if not self._passed(datagram, source, transport, deliver):
                 self.refused += 1
 
         return received
 
-    def _passed(self, datagram: bytes, address: Address, deliver: Datagram) -> bool:
+    def _passed(self, datagram: bytes, address: Address, transport: Any, deliver: Datagram) -> bool:
         if not 0 < len(datagram) <= LARGEST_BYTES:
             return False
         kind = datagram[0]
@@ -56,7 +67,8 @@ class Guard:
         if kind < 4:
             if len(datagram) < 20 or datagram[4:8] != _STUN_COOKIE:
                 return False
-            deliver(datagram, address)
+            if not self._took(datagram, address, transport):
+                deliver(datagram, address)
             return True
         if not checked:
             return False

@@ -93,6 +93,33 @@ def nominated(ice: RTCIceTransport) -> tuple[Any, Address] | None:
     return None if pair is None else (pair.protocol.transport, pair.remote_addr)
 
 
+def credentials(ice: RTCIceTransport) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return user name fragment and password, ours and the far end's; *ice* must have started."""
+    connection = ice._connection
+    ours = connection.local_username, connection.local_password
+    return ours, (str(connection.remote_username), str(connection.remote_password))
+
+
+def is_controlling(ice: RTCIceTransport) -> bool:
+    """Return our role: aioice settles conflicts, whenever they are found."""
+    return ice._connection.ice_controlling
+
+
+def check_attributes(ice: RTCIceTransport) -> bytes:
+    """Return the attributes of a check of the pair in use, unsigned, as they are on the wire."""
+    connection = ice._connection
+    return bytes(connection.build_request(connection._nominated[1], nominate=False))[20:]
+
+
+def keep_from_asking(ice: RTCIceTransport) -> None:
+    """Leave the asking for consent to us; to be called before *ice* starts."""
+
+    async def nothing() -> None:
+        pass
+
+    ice._connection.query_consent = nothing  # type: ignore[method-assign]
+
+
 def inbound(dtls: RTCDtlsTransport) -> pylibsrtp.Session:
     """Return the SRTP session of a connected *dtls* for what comes."""
     return dtls._rx_srtp

@@ -206,7 +206,7 @@ class Session:
     def _follow(self, sender: Sender) -> None:
         """Go on over the pair that ICE has nominated last."""
         path = self._association.path(sender.path)
-        if path is None:
+        if path is None or not self._association.consented(sender.path):
             self.leave("closed")
         elif path is not sender.path:
             left = sender.path

@@ -201,6 +201,22 @@ async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.Mon
         assert bench.byes == [Bye(KEY, "silence")]
 
 
+async def test_a_viewer_who_takes_its_consent_back_is_let_go(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may still be there and talk: without answers to our checks nothing more is sent."""
+    monkeypatch.setattr("gateway.relay.consent.EXPIRY_S", 0.3)
+    monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.01)
+    async with running() as bench:
+        await watch(bench, viewer)
+        ice = viewer.transport.transport._connection
+
+        monkeypatch.setattr(ice, "request_received", lambda *_: None)
+        await bench.until(lambda: bench.desk.sessions == 0)
+
+        assert bench.byes == [Bye(KEY, "closed")]
+
+
 async def test_a_bye_ends_the_session(viewer: Viewer) -> None:
     """The viewer's own bye is not answered with another."""
     async with running() as bench:

@@ -130,6 +130,34 @@ async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
         await each_ice.stop()
 
 
+async def test_aioice_can_be_kept_from_asking_for_consent() -> None:
+    """What it would start is over as soon as it is started; closing does not mind."""
+    gatherers = RTCIceGatherer(iceServers=[]), RTCIceGatherer(iceServers=[])
+    near, far = map(RTCIceTransport, gatherers)
+    near._connection.ice_controlling = True
+    private.keep_from_asking(near)
+    for this, other in ((near, gatherers[1]), (far, gatherers[0])):
+        await other.gather()
+        for candidate in other.getLocalCandidates():
+            candidate.sdpMid = "0"
+            await this.addRemoteCandidate(candidate)
+        await this.addRemoteCandidate(None)
+    async with asyncio.timeout(10):
+        await asyncio.gather(
+            near.start(gatherers[1].getLocalParameters()),
+            far.start(gatherers[0].getLocalParameters()),
+        )
+        asking = near._connection._query_consent_task
+        assert asking is not None
+        await asking
+
+    ours, theirs = private.credentials(near)
+    assert private.credentials(far) == (theirs, ours)
+    assert private.is_controlling(near)
+    for end in (near, far):
+        await end.stop()
+
+
 def repeatable(dtls: RTCDtlsTransport, window: int) -> int:
     """Return how far back packets can be sent again under their number."""
     outbound = private.outbound(dtls, window=window)

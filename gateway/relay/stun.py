@@ -1,0 +1,109 @@
+"""STUN's connectivity checks as bytes: signed, verified, answered.
+
+Pure functions; for the checks of a connection that stands, two every five seconds for each
+viewer. aioice, which makes the connection, takes an object for each message and attribute: 80 to
+200 us of cold code where this takes a third.
+
+References: RFC 8489 §5 (header), §14.2 (XOR-MAPPED-ADDRESS), §14.5 (MESSAGE-INTEGRITY), §14.7
+(FINGERPRINT); RFC 8445 §7.1.
+"""
+
+from __future__ import annotations
+
+import hmac
+import socket
+import struct
+from binascii import crc32
+from functools import lru_cache
+
+REQUEST, SUCCESS = 0x0001, 0x0101
+"""Message types: a Binding request, and the answer to it."""
+
+USERNAME, PRIORITY, USE_CANDIDATE, CONTROLLED, CONTROLLING = 0x0006, 0x0024, 0x0025, 0x8029, 0x802A
+
+OPTIONAL = 0x8000
+"""Attributes from here on may be ignored by those who do not know them."""
+
+HEADER_BYTES = 20
+
+_INTEGRITY, _XOR_MAPPED_ADDRESS, _FINGERPRINT = 0x0008, 0x0020, 0x8028
+_COOKIE, _PORT_XOR = b"\x21\x12\xa4\x42", 0x2112
+_SIGNATURE_BYTES, _FINGERPRINT_BYTES = 24, 8
+_FINGERPRINT_XOR = 0x5354554E
+
+_header = struct.Struct("!HH4s12s").pack
+_attribute = struct.Struct("!HH").unpack_from
+_signature = struct.Struct("!HH20s").pack
+_fingerprint = struct.Struct("!HHI").pack
+_mapped = struct.Struct("!HHxBH").pack
+
+
+class Key:
+    """A password that signs (RFC 2104 with SHA-1), its part of the reckoning done once."""
+
+    def __init__(self, password: bytes) -> None:
+        self._begun = hmac.new(password, digestmod="sha1")
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 20 bytes that nobody without the password can make."""
+        signature = self._begun.copy()
+        signature.update(message)
+        return signature.digest()
+
+
+def signed(kind: int, transaction: bytes, attributes: bytes, key: Key) -> bytes:
+    """Return a message of *attributes*, as they are on the wire, with signature and fingerprint.
+
+    Args:
+        kind: `REQUEST` or `SUCCESS`.
+        transaction: 12 bytes.
+        attributes: Padded.
+        key: Of whoever takes the message if it is a request, of its sender if it is not.
+    """
+    size = len(attributes) + _SIGNATURE_BYTES
+    signature = key.sign(_header(kind, size, _COOKIE, transaction) + attributes)
+    message = (
+        _header(kind, size + _FINGERPRINT_BYTES, _COOKIE, transaction)
+        + attributes
+        + _signature(_INTEGRITY, 20, signature)
+    )
+    return message + _fingerprint(_FINGERPRINT, 4, crc32(message) ^ _FINGERPRINT_XOR)
+
+
+def verified(message: bytes, key: Key) -> dict[int, bytes] | None:
+    """Return the attributes of *message* that *key* has signed; None if it has signed nothing.
+
+    Never raises, whatever *message* is. What stands behind the signature is not looked at, the
+    fingerprint included: it tells STUN from other datagrams, which the signature does better.
+    """
+    end = len(message)
+    if end < HEADER_BYTES or int.from_bytes(message[2:4], "big") + HEADER_BYTES != end:
+        return None
+    found: dict[int, bytes] = {}
+    at = HEADER_BYTES
+    while at + 4 <= end:
+        kind, size = _attribute(message, at)
+        value = message[at + 4 : at + 4 + size]
+        if kind == _INTEGRITY:
+            length = (at - HEADER_BYTES + _SIGNATURE_BYTES).to_bytes(2, "big")
+            expected = key.sign(message[:2] + length + message[4:at])
+            return found if hmac.compare_digest(expected, value) else None
+        found[kind] = value
+        at += 4 + size + (-size & 3)
+    return None
+
+
+def mapped(address: tuple[str, int], transaction: bytes) -> bytes:
+    """Return the attribute that tells the sender of a request its *address* as we see it."""
+    kind, number, size = _numbered(address[0])
+    mask = int.from_bytes((_COOKIE + transaction)[:size], "big")
+    head = _mapped(_XOR_MAPPED_ADDRESS, 4 + size, kind, address[1] ^ _PORT_XOR)
+    return head + (number ^ mask).to_bytes(size, "big")
+
+
+@lru_cache(maxsize=1024)
+def _numbered(host: str) -> tuple[int, int, int]:
+    """Return the family of *host* in STUN, its address as a number, and its size in bytes."""
+    kind, family = (2, socket.AF_INET6) if ":" in host else (1, socket.AF_INET)
+    packed = socket.inet_pton(family, host.partition("%")[0])
+    return kind, int.from_bytes(packed, "big"), len(packed)
