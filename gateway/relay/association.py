@@ -68,7 +68,7 @@ class Association:
         self._rtcp = rtcp
         self._guard: Guard | None = None
         self._inbound: pylibsrtp.Session | None = None
-        self._outbound: pylibsrtp.Session | None = None
+        self._outbound: private.InPlaceSrtp | None = None
         self._over = over
         self._ice.on("statechange", self._changed)
         self._dtls.on("statechange", self._changed)
@@ -130,8 +130,8 @@ class Association:
         await self._dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         if self._dtls.state != "connected":
             raise ViewerRejected(408, Reason.OFFER_INVALID, "the viewer's DTLS handshake failed")
-        self._outbound = private.outbound(self._dtls, window=self._window)
-        self._inbound = private.inbound(self._dtls)
+        outbound = private.outbound(self._dtls, window=self._window)
+        self._outbound, self._inbound = private.InPlaceSrtp(outbound), private.inbound(self._dtls)
 
     async def add_candidate(self, candidate: RTCIceCandidate) -> None:
         """Check one more address of the viewer."""
@@ -156,14 +156,9 @@ class Association:
         return Path(transport, address)
 
     def srtp(self) -> private.InPlaceSrtp:
-        """Return the outbound SRTP session; for one sender."""
+        """Return the outbound SRTP session; there is one."""
         assert self._outbound is not None
-        return private.InPlaceSrtp(self._outbound)
-
-    def protect_rtcp(self, datagram: bytes) -> bytes:
-        """Return *datagram* as SRTCP."""
-        assert self._outbound is not None
-        return bytes(self._outbound.protect_rtcp(datagram))
+        return self._outbound
 
     async def close(self) -> None:
         """Say goodbye (DTLS close_notify) and let go of every socket."""

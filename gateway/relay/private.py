@@ -29,6 +29,7 @@ BUFFER_BYTES = 65_536 + 2_048
 
 _BUFFER = bytearray(BUFFER_BYTES)
 _BASE = ffi.from_buffer(_BUFFER)
+_VIEW = memoryview(_BUFFER)
 
 _RELEASE_BUFFERS = 0x10
 """SSL_MODE_RELEASE_BUFFERS of openssl/ssl.h, which pyOpenSSL does not name."""
@@ -175,3 +176,12 @@ class InPlaceSrtp:
         self.protect = lib.srtp_protect
         function = ffi.cast("uintptr_t", ffi.addressof(lib, "srtp_protect"))
         self.addresses = int(function), int(ffi.cast("uintptr_t", self.handle))
+
+    def protect_rtcp(self, datagram: bytes) -> memoryview:
+        """Return *datagram* as SRTCP, where packets lie: to be sent before anything else is."""
+        size = len(datagram)
+        self.buffer[:size] = datagram
+        self.length[0] = size
+        if error := lib.srtp_protect_rtcp(self.handle, self.base, self.length):
+            raise pylibsrtp.Error(f"SRTCP: libsrtp's error {error}")
+        return _VIEW[: self.length[0]]

@@ -218,7 +218,7 @@ class Session:
         if report is not None:
             datagram = sender_report(self._numbers.ssrc, *report, cname="camera")
             with sender.alone:
-                protected = self._association.protect_rtcp(datagram)
+                protected = self._association.srtp().protect_rtcp(datagram)
             sender.path.send(protected)
 
     def _listen(self) -> None:

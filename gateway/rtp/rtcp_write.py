@@ -8,12 +8,14 @@ References: RFC 3550 §6 (SR, RR, SDES, BYE), RFC 4585 §6 (NACK, PLI).
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 from gateway.rtp.rtcp import BYE, PSFB, RR, RTPFB, SDES, SR, ReceiverReport
 
 _NACK, _PLI = 1, 1
 _CNAME = 1
 _BLOCK = struct.Struct("!IIIIII")
+_REPORT = struct.Struct("!BBHIQIII")
 
 
 def sender_report(
@@ -23,8 +25,7 @@ def sender_report(
 
     Counters and times are taken modulo their width on the wire.
     """
-    report = struct.pack(
-        "!BBHIQIII",
+    report = _REPORT.pack(
         0x80,
         SR,
         6,
@@ -79,6 +80,7 @@ def goodbye(ssrc: int) -> bytes:
     return struct.pack("!BBHI", 0x81, BYE, 1, ssrc)
 
 
+@lru_cache(maxsize=2_048)  # every report of a session ends in the same
 def _sdes(ssrc: int, cname: str) -> bytes:
     name = cname.encode()[:255]
     chunk = struct.pack("!IBB", ssrc, _CNAME, len(name)) + name

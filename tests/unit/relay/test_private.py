@@ -8,6 +8,7 @@ import os
 from importlib.metadata import version
 
 import pylibsrtp
+import pytest
 from aiortc import (
     RTCCertificate,
     RTCDtlsParameters,
@@ -193,6 +194,34 @@ def test_in_place_srtp_writes_what_pylibsrtp_would() -> None:
     assert srtp.protect(srtp.handle, srtp.base + 100, srtp.length) == 0
 
     assert bytes(srtp.buffer[100 : 100 + srtp.length[0]]) == session().protect(packet)
+
+
+def test_reports_are_protected_in_place_as_pylibsrtp_would() -> None:
+    """One after the other, each with its own index."""
+    key = os.urandom(28)
+
+    def session() -> pylibsrtp.Session:
+        profile = pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+        ssrc = pylibsrtp.Policy.SSRC_ANY_OUTBOUND
+        return pylibsrtp.Session(pylibsrtp.Policy(key=key, ssrc_type=ssrc, srtp_profile=profile))
+
+    srtp, plain = private.InPlaceSrtp(session()), session()
+    reports = [bytes([0x80, 200, 0, 6]) + os.urandom(24) for _ in range(3)]
+
+    for report in reports:
+        assert bytes(srtp.protect_rtcp(report)) == plain.protect_rtcp(report)
+
+
+def test_what_libsrtp_refuses_is_an_error() -> None:
+    """Nothing is ever sent in clear instead."""
+    policy = pylibsrtp.Policy(
+        key=os.urandom(28),
+        ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND,
+        srtp_profile=pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    )
+
+    with pytest.raises(pylibsrtp.Error):
+        private.InPlaceSrtp(pylibsrtp.Session(policy)).protect_rtcp(b"\x80\xc8")
 
 
 def test_srtp_sessions_share_their_buffer_and_nothing_else() -> None:
