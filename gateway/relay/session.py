@@ -33,6 +33,11 @@ RENEWED_WINDOW, REPEATED_WINDOW = 64, 1024
 """How far back packets may be protected again: not at all where retransmissions have numbers of
 their own (RTX), and as far as `gateway.relay.history` goes where they have not."""
 
+REPORT_BEATS = 5
+"""Beats (seconds) between two sender reports, the first at once (RFC 3550 §6.2: 5 s); they tie RTP
+time to wall time, and the two drift by less than a millisecond meanwhile."""
+
+
 log = structlog.get_logger(__name__)
 
 
@@ -82,6 +87,7 @@ class Session:
         self._why = ""
         self._until_s = float("inf")
         self._leaving = asyncio.Event()
+        self._report_in = 0
 
     @property
     def serving(self) -> bool:
@@ -214,8 +220,12 @@ class Session:
             left.close()
 
     def _report(self, sender: Sender) -> None:
+        self._report_in -= 1
+        if self._report_in > 0:
+            return
         report = sender.report(time.monotonic(), time.time())
         if report is not None:
+            self._report_in = REPORT_BEATS
             datagram = sender_report(self._numbers.ssrc, *report, cname="camera")
             with sender.alone:
                 protected = self._association.srtp().protect_rtcp(datagram)

@@ -20,6 +20,7 @@ from gateway.model.signalling import Bye, Offer, SessionKey
 from gateway.ports import Sink
 from gateway.relay.agree import Watchable
 from gateway.relay.desk import Desk
+from gateway.rtp.rtcp import SenderReport, parse_compound
 from gateway.rtp.rtcp_write import nack, pli
 from tests.fixtures.viewer import Viewer
 
@@ -159,6 +160,34 @@ async def test_a_lost_picture_is_answered_from_the_cache(
         assert [p.payload for p in packets[3:]] == list(first.payloads)
         assert packets[3].time > packets[2].time
         assert packets[3].seq == (packets[2].seq + 1) & 0xFFFF
+
+
+async def test_a_viewer_is_reported_to_every_fifth_beat(
+    viewer: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its stream, with what was sent so far, not oftener than RFC 3550 says."""
+    monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.02)
+    reports: asyncio.Queue[SenderReport] = asyncio.Queue(maxsize=100)
+
+    async def record(datagram: bytes) -> None:
+        for said in parse_compound(datagram):
+            if isinstance(said, SenderReport):
+                reports.put_nowait(said)
+
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        await watch(bench, viewer)
+        viewer.transport._handle_rtcp_data = record  # type: ignore[method-assign]
+        packets = await viewer.until(3)
+
+        async with asyncio.timeout(5):
+            first, second = await reports.get(), await reports.get()
+
+        assert (first.ssrc, first.packets, first.octets) == (packets[0].ssrc, 3, 2709)
+        assert second.ntp_64 - first.ntp_64 > 4.5 * 0.02 * 2**32
+        assert second.rtp_time - first.rtp_time == pytest.approx(
+            (second.ntp_64 - first.ntp_64) / 2**32 * 90_000, abs=90
+        )
 
 
 async def test_the_same_offer_again_gets_the_same_answer(viewer: Viewer) -> None:
