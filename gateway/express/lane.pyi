@@ -177,7 +177,7 @@ class Feed:
             told: An eventfd; it is written to when `answer` is to be called.
 
         Returns:
-            False if the thread cannot take another; then call `step` yourself.
+            False if the thread cannot take another; `stop` then, or call `step` yourself.
         """
 
     def step(self) -> None:

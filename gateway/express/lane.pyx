@@ -586,17 +586,23 @@ cdef class Feed:
 
     def count(self):
         """Return what came since the last call."""
-        lane_lock()
-        try:
-            counted = (self.c.packets, self.c.size, self.c.pictures, self.c.keyframes,
-                       self.c.heard_s,
-                       PyBytes_FromStringAndSize(<char *> self.c.newest, RTP_HEAD),
-                       _framed(self.c.reports, self.c.reports_size))
-            self.c.packets = self.c.size = self.c.pictures = self.c.keyframes = 0
-            self.c.reports_size = 0
-        finally:
-            lane_unlock()
-        return counted
+        cdef int64_t packets, size, pictures, keyframes
+        cdef double heard_s
+        cdef uint8_t newest[RTP_HEAD]
+        cdef uint8_t reports[REPORTS]
+        cdef Py_ssize_t reports_size
+        lane_lock()  # objects are made behind it: the collector may come with each
+        packets, size = self.c.packets, self.c.size
+        pictures, keyframes = self.c.pictures, self.c.keyframes
+        heard_s, reports_size = self.c.heard_s, self.c.reports_size
+        memcpy(newest, self.c.newest, RTP_HEAD)
+        memcpy(reports, self.c.reports, reports_size)
+        self.c.packets = self.c.size = self.c.pictures = self.c.keyframes = 0
+        self.c.reports_size = 0
+        lane_unlock()
+        return (packets, size, pictures, keyframes, heard_s,
+                PyBytes_FromStringAndSize(<char *> newest, RTP_HEAD),
+                _framed(reports, reports_size))
 
     def collect(self):
         """Return what was relayed since the last call and is kept, and forget it."""

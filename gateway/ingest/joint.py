@@ -5,8 +5,6 @@ from __future__ import annotations
 from gateway.ingest.assemble import Assembler
 from gateway.rtp.payload import Shape
 
-_SHIFT = 32
-
 
 class JointAssembler(Assembler):
     """The assembler of a session that the express lane may relay for a while."""
@@ -40,7 +38,7 @@ class JointAssembler(Assembler):
         pending = draft.packets or draft.payloads or draft.pictured or draft.broken or self._run
         if pending or self._starved or self._markers_lie or self._expected < 0:
             return None
-        return self._expected >> _SHIFT & 0xFFFF
+        return self._expected >> 32 & 0xFFFF
 
     def went_on(self, seq: int, rtp_time: int) -> None:
         """Expect packet *seq* next, behind a whole picture of *rtp_time* that came elsewhere."""

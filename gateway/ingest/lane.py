@@ -116,6 +116,7 @@ class Handover:
         if viewers is None:
             return
         self._relayed = False
+        keyframe_s = self._sink.keyframe_s or 0
         self._connection.pause()
         self._sink.lane = self
         self._feed.start(
@@ -124,7 +125,7 @@ class Handover:
             time=place[0],
             time_90k=place[1],
             sets=self._assembler.sets,
-            keyframe_s=self._sink.keyframe_s or 0,
+            keyframe_s=keyframe_s,
         )
         if not self._feed.ride(self._told):
             self.recall()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.ingest.lane import KEEP_S
+from gateway.relay.history import HISTORY_S
 from tests.fixtures.ways import Scene, Talker, Way, stamps
 
 
@@ -205,6 +206,24 @@ async def test_the_length_of_a_gop_outlives_the_lane(brief: Scene) -> None:
 
     assert stream.lane is None
     assert (stream.gop_s, stream.keyframe_s) == (gop_s, keyframe_s)
+
+
+async def test_a_keyframe_that_went_the_ordinary_way_is_the_last_one(brief: Scene) -> None:
+    """The lane measures from there, not from the last one of its own."""
+    keyframe(brief)
+    assert brief.way.lane is not None
+    before_s = brief.way.lane.keyframe_s
+    brief.talker.do("message")  # takes the keyframe behind it along
+    keyframe(brief)
+
+    assert brief.way.stream.lane is not None
+    assert before_s > 0
+    assert brief.way.lane.keyframe_s == brief.way.stream._gop.keyframe_s == 0.0
+
+
+def test_the_lane_keeps_what_a_history_would() -> None:
+    """No viewer asks in vain because its packet was the lane's."""
+    assert KEEP_S >= HISTORY_S
 
 
 async def test_reports_of_the_camera_do_not_stop_the_lane(scene: Scene) -> None:
