@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.metadata
 import json
 import os
 from collections.abc import AsyncIterator
@@ -31,6 +30,7 @@ from gateway.agent.secrets import Secrets
 from gateway.agent.settings import DEFAULT_FILE
 from gateway.express.built import COMPILED
 from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.version import VERSION
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
 
@@ -58,7 +58,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(
-    importlib.metadata.version("camera-gateway"),
+    VERSION,
     prog_name="camera-gateway",
     message=f"%(prog)s, version %(version)s\nexpress lane: {LANE}",
 )

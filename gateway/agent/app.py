@@ -7,7 +7,6 @@ and every viewer told, and the link to the centre last, so that it can say that 
 from __future__ import annotations
 
 import ctypes
-import importlib.metadata
 from collections.abc import Callable
 from itertools import chain
 
@@ -41,6 +40,7 @@ from gateway.aio.heap import Heap
 from gateway.express.built import COMPILED
 from gateway.health.host import machine
 from gateway.model.health import Machine
+from gateway.model.version import VERSION
 from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS
 from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing
 from gateway.ports import Clock
@@ -63,7 +63,7 @@ async def run(
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
-    box = machine(importlib.metadata.version("camera-gateway"))
+    box = machine(VERSION)
     log.info("starting", version=box.version, express="compiled" if COMPILED else "plain")
     talk = Talk(
         deliver=lambda letter: inbox.deliver(letter),

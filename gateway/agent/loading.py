@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from gateway.agent.documents import faults_of, parse_toml
 from gateway.agent.mistakes import unknown_key
 from gateway.agent.settings import ENV_PREFIX, Settings
-from gateway.agent.settings_lean import SettingsError
 from gateway.ingest.policy import DEFAULT_PORTS, Policy
 from gateway.model.errors import ConfigRejected, Fault
 

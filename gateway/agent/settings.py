@@ -19,6 +19,11 @@ from pydantic import (
     PrivateAttr,
 )
 from pydantic_core import PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from gateway.agent.logs import LogFormat, LogLevel
 from gateway.agent.settings_alarms import Alarms
@@ -26,11 +31,6 @@ from gateway.agent.settings_broker import Broker, Port
 from gateway.agent.settings_commands import Commands
 from gateway.agent.settings_eyes import EyesSettings
 from gateway.agent.settings_inventory import Inventory
-from gateway.agent.settings_lean import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 from gateway.agent.settings_metrics import Metrics
 from gateway.agent.settings_remote import Remote
 from gateway.agent.settings_webrtc import WebRtc

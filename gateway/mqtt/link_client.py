@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import struct
 
+import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
@@ -18,7 +19,6 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.line import Line
-from gateway.mqtt.link_lean import paho
 from gateway.mqtt.link_words import properties_of
 from gateway.mqtt.wire import PAYLOAD_BYTES
 from gateway.ports import Publication

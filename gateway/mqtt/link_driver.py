@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import paho.mqtt.client as paho
+
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.line import Line
 from gateway.mqtt.link_client import GARBAGE, Client
-from gateway.mqtt.link_lean import paho
 
 
 class Driver:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from socket import socket
 
+import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -22,7 +23,6 @@ from gateway.mqtt.broker import BrokerAddress
 from gateway.mqtt.line import Line
 from gateway.mqtt.link_client import Client, prepared
 from gateway.mqtt.link_driver import Driver
-from gateway.mqtt.link_lean import paho
 from gateway.mqtt.link_words import ended, letter_of, lost, packet_bytes, properties_of, refused
 from gateway.mqtt.window import Refusal
 from gateway.ports import Letter, Publication

@@ -8,13 +8,13 @@ from __future__ import annotations
 import random
 import ssl
 
+import paho.mqtt.client as paho
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.dial import tls_fault
-from gateway.mqtt.link_lean import paho
 from gateway.ports import Letter, Publication
 
 HEAD_BYTES = 64

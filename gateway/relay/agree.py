@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aiortc import RTCIceCandidate
+
 from gateway.media.reader import Reader
 from gateway.media.stream import Stream
 from gateway.model.errors import ViewerRejected
@@ -13,7 +15,6 @@ from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Offer
 from gateway.relay.ice import Network, usable_candidates
-from gateway.relay.lean import RTCIceCandidate
 from gateway.relay.negotiate import choose, pick_codec
 from gateway.relay.offer import OfferedCodec, ViewerOffer, parse_offer
 

@@ -11,14 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pylibsrtp
-
-from gateway.model.errors import ViewerRejected
-from gateway.model.reasons import Reason
-from gateway.relay import private
-from gateway.relay.consent import Consent
-from gateway.relay.guard import Guard
-from gateway.relay.ice import candidate_line
-from gateway.relay.lean import (
+from aiortc import (
     RTCDtlsFingerprint,
     RTCDtlsParameters,
     RTCDtlsTransport,
@@ -29,6 +22,13 @@ from gateway.relay.lean import (
     RTCIceTransport,
     RTCIceTransportPolicy,
 )
+
+from gateway.model.errors import ViewerRejected
+from gateway.model.reasons import Reason
+from gateway.relay import private
+from gateway.relay.consent import Consent
+from gateway.relay.guard import Guard
+from gateway.relay.ice import candidate_line
 from gateway.relay.negotiate import Local
 from gateway.relay.path import Path
 from gateway.relay.private import Address

@@ -17,8 +17,9 @@ import time
 from collections import deque
 from typing import Any
 
+from aiortc import RTCIceTransport
+
 from gateway.relay import private, stun
-from gateway.relay.lean import RTCIceTransport
 from gateway.relay.path import Path
 from gateway.relay.private import Address
 

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from aiortc import RTCIceGatherer
+
 from gateway.relay import private
-from gateway.relay.lean import RTCIceGatherer
 from gateway.relay.private import Address, Datagram
 
 LARGEST_BYTES = 1_500

@@ -11,8 +11,9 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
+from aiortc import RTCIceCandidate, RTCIceServer
+
 from gateway.model.signalling import IceServer
-from gateway.relay.lean import RTCIceCandidate, RTCIceServer
 from gateway.relay.offer import rejected
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

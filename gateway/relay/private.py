@@ -11,15 +11,14 @@ from typing import Any
 
 import pylibsrtp
 from aioice.ice import CandidatePair, StunProtocol
-from pylibsrtp._binding import ffi, lib
-
-from gateway.relay.lean import (
-    SRTP_PROFILES,
+from aiortc import (
     RTCCertificate,
     RTCDtlsTransport,
     RTCIceGatherer,
     RTCIceTransport,
 )
+from aiortc.rtcdtlstransport import SRTP_PROFILES
+from pylibsrtp._binding import ffi, lib
 
 Address = tuple[str, int]
 Datagram = Callable[[bytes, Address], None]

@@ -7,6 +7,7 @@ import secrets
 import time
 
 import structlog
+from aiortc import RTCIceCandidate, RTCIceServer
 
 from gateway.media.reader import Reader
 from gateway.media.stream import Stream
@@ -17,7 +18,6 @@ from gateway.relay.association import Association
 from gateway.relay.batch import Numbers
 from gateway.relay.beat import Beat
 from gateway.relay.feedback import Feedback
-from gateway.relay.lean import RTCIceCandidate, RTCIceServer
 from gateway.relay.negotiate import answer_sdp
 from gateway.relay.offer import ViewerOffer
 from gateway.relay.sender import Sender

@@ -13,6 +13,7 @@ import pytest
 TOP = Path(__file__).parents[2]
 HOUSE = TOP / "gateway"
 ROOMS = sorted(HOUSE.rglob("*.py"))
+SCRIPTS = sorted((TOP / "scripts").rglob("*.py"))
 TESTS = sorted((TOP / "tests").rglob("*.py"))
 
 BASE = {"model", "ports", "aio"}
@@ -39,18 +40,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli_keys": {"model", "agent", "cli_words"},
     "cli_config": {"model", "mqtt", "agent", "centre", "cli_words", "cli_broker"},
     "cli": {"model", "express", "agent", "cli_config", "cli_keys"},
-    "lean": {"aio"},
-    "__main__": {"cli", "lean"},
+    "__main__": {"cli"},
 }
 """What each floor may see: only what is below it, never its neighbours."""
 
 KEPT_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": ("console/", "demo/", "relay/whip.py"),
     "aioice": ("relay/private.py",),
-    "aiortc": ("relay/lean.py",),
+    "aiortc": ("relay/",),
     "av": ("codec/", "demo/encode.py"),
     "click": ("cli",),
-    "cryptography": ("agent/signing.py", "demo/papers.py", "lean.py", "mqtt/broker.py"),
+    "cryptography": ("agent/signing.py", "demo/papers.py", "mqtt/broker.py"),
     "cv2": ("codec/", "demo/encode.py", "demo/picture.py"),
     "json": (
         "agent/documents.py",
@@ -82,6 +82,20 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
 WALL_CLOCK = ("cli_config.py", "mqtt/epoch.py", "relay/feedback.py", "relay/session.py")
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
+IMPORT_MACHINERY = (
+    "sys.modules",
+    "sys.meta_path",
+    "sys.path_hooks",
+    "sys.path_importer_cache",
+    "importlib.abc",
+    "importlib.machinery",
+    "importlib.reload",
+    "importlib.util",
+    "builtins.__import__",
+    "__import__",
+)
+"""What changes which module an import finds, or when it runs."""
+
 PACED = (
     "agent/eyes.py",
     "aio/heap.py",
@@ -112,6 +126,9 @@ THEIRS = {"data_received", "ProcessorFormatter", "StreamHandler", "process"}
 by_room = pytest.mark.parametrize(
     "path", ROOMS, ids=lambda path: str(Path(path).relative_to(HOUSE))
 )
+by_python = pytest.mark.parametrize(
+    "path", [*ROOMS, *SCRIPTS, *TESTS], ids=lambda path: str(Path(path).relative_to(TOP))
+)
 by_test = pytest.mark.parametrize("path", TESTS, ids=lambda path: str(Path(path).relative_to(TOP)))
 
 
@@ -139,6 +156,22 @@ def calls(tree: ast.AST) -> Iterator[tuple[int, str, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield node.lineno, ast.unparse(node.func), node
+
+
+def named(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted name of all that *tree* imports or mentions, under its own name."""
+    own: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            own |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            own |= {each.asname: each.name for each in node.names if each.asname}
+            yield from (each.name for each in node.names)
+    yield from own.values()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            first, dot, rest = ast.unparse(node).partition(".")
+            yield own.get(first, first) + dot + rest
 
 
 @by_room
@@ -255,6 +288,30 @@ def test_bugs_are_not_caught(path: Path) -> None:
         if caught == "BaseException":
             raises = any(isinstance(each, ast.Raise) for each in ast.walk(node))
             assert raises, f"{where}: let go of what is held, then raise"
+
+
+@by_python
+def test_modules_are_imported_as_python_does_it(path: Path) -> None:
+    """Nobody puts modules in place, hides or delays them: an import means what it says."""
+    touched = {name for name in named(tree_of(path)) if name.startswith(IMPORT_MACHINERY)}
+
+    assert not touched, f"{path.relative_to(TOP)} touches {', '.join(sorted(touched))}"
+
+
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "import sys\nsys.modules['a'] = None",
+        "import sys as s\ndel s.modules['a']",
+        "from sys import modules as loaded",
+        "from importlib.util import find_spec",
+        "import importlib.machinery",
+        "__import__('a')",
+    ],
+)
+def test_a_trick_on_imports_is_found(trick: str) -> None:
+    """Also under another name."""
+    assert any(name.startswith(IMPORT_MACHINERY) for name in named(ast.parse(trick)))
 
 
 @by_test

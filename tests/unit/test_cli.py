@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.model.version import VERSION
 
 CANARY = "canary-Abc@123"
 
@@ -186,7 +187,7 @@ def test_the_version_is_told(say: Say) -> None:
     """As other tools do; and whether there is a lane."""
     first, second = say("--version").stdout.splitlines()
 
-    assert first.startswith("camera-gateway, version ")
+    assert first == f"camera-gateway, version {VERSION}"
     assert second == "express lane: compiled"
 
 

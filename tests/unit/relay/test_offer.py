@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from aiortc.sdp import SessionDescription
+from aiortc.sdp import SessionDescription, candidate_from_sdp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +15,7 @@ from gateway.model.errors import ViewerRejected
 from gateway.model.media import VideoFormat
 from gateway.model.signalling import IceServer
 from gateway.relay.batch import Numbers
-from gateway.relay.ice import ice_servers, usable_candidates
+from gateway.relay.ice import candidate_line, ice_servers, usable_candidates
 from gateway.relay.negotiate import Local, answer_sdp, choose, pick_codec
 from gateway.relay.offer import parse_offer
 
@@ -186,3 +186,20 @@ def test_an_ice_server_must_be_stun_or_turn(url: str) -> None:
 def test_the_ice_servers_are_explicit_even_when_there_are_none() -> None:
     """Aiortc's default is a public server."""
     assert ice_servers([]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0123abc 1 udp 2130706431 192.0.2.7 50000 typ host",
+        "f 1 udp 1694498815 2001:db8::1 50001 typ srflx raddr 192.168.1.2 rport 50000",
+        "f 1 udp 16777215 192.0.2.9 3478 typ relay raddr 192.0.2.7 rport 9",
+    ],
+)
+def test_candidates_are_written_as_aiortc_reads_them(line: str) -> None:
+    """And read as it reads them, the related address aside, which we have no use for."""
+    candidate = candidate_from_sdp(line)
+    plain = candidate_from_sdp(line.split(" raddr")[0])
+
+    assert candidate_line(candidate) == line
+    assert usable_candidates([f"candidate:{line}"], forbidden=()) == (plain,)

@@ -17,9 +17,9 @@ from aiortc import (
     RTCIceParameters,
     RTCIceTransport,
 )
+from aiortc.rtcdtlstransport import SRTP_PROFILES
 
 from gateway.relay import private
-from gateway.relay.lean import SRTP_PROFILES
 
 
 def test_the_versions_are_the_ones_looked_at() -> None:
