@@ -5,7 +5,8 @@
     scripts/bench latency | first-frame | idle | capacity | memory | floor
 
 Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
-since machines differ. Compare by ratio, within one run. How it is measured: docs/performance.md.
+since machines differ. Memory is told as RSS, PSS and USS, a relay's processes together; null is
+what could not be read. Compare by ratio, within one run. How it is measured: docs/performance.md.
 """
 
 from __future__ import annotations

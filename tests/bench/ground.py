@@ -170,8 +170,3 @@ def cpu_s(pid: int) -> float:
             with suppress(FileNotFoundError):
                 total_ns += int((thread / "schedstat").read_text().split()[0])
     return total_ns / 1e9
-
-
-def rss_mb(pid: int) -> float:
-    """Return the resident memory of a process and its children, in megabytes."""
-    return float(sum(process.memory_info().rss for process in family(pid))) / 1e6

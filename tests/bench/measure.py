@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.ground import Ground, Load, cpu_s, python, rss_mb
+from tests.bench import footprint
+from tests.bench.footprint import Footprint
+from tests.bench.ground import Ground, Load, cpu_s, python
 from tests.bench.relays import Relay, Running, known
 
 SETTLE_S = 3.0
@@ -44,7 +46,7 @@ class Round:
         cpu_percent: Of one core.
         packets_per_s: Packets out, all viewers together.
         delivered_mbps: Bytes out, all viewers together.
-        rss_mb: Resident memory at the end.
+        memory: Of the relay and its children, at the end.
         lost: Packets missing at the viewers.
     """
 
@@ -52,7 +54,7 @@ class Round:
     cpu_percent: float
     packets_per_s: float
     delivered_mbps: float
-    rss_mb: float
+    memory: Footprint
     lost: int
 
 
@@ -81,7 +83,7 @@ def observe(running: Running, crowd: Crowd, seconds: float) -> Round:
         cpu_percent=spent_s / took_s * 100,
         packets_per_s=packets / took_s,
         delivered_mbps=(after["bytes"] - before["bytes"]) * 8 / took_s / 1e6,
-        rss_mb=rss_mb(running.pid),
+        memory=footprint.of_family(running.pid),
         lost=after["missing"] - before["missing"],
     )
 

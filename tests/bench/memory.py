@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.bench.ground import Ground, Load, NotStarted, python, rss_mb
+from tests.bench import footprint
+from tests.bench.footprint import Footprint
+from tests.bench.ground import Ground, Load, NotStarted, python
 from tests.bench.measure import CALM_S, SETTLE_S, Crowd, chosen, machine, playing, say
 from tests.bench.relays import Relay, Running
 from tests.bench.throughput import OURS
@@ -21,7 +23,7 @@ WARM = 5
 PICTURES_PER_S = 25
 
 
-def _steps(relay: Relay, load: Load, streams: Sequence[int]) -> list[tuple[int, float]]:
+def _steps(relay: Relay, load: Load, streams: Sequence[int]) -> list[tuple[int, Footprint]]:
     found = []
     for number in streams:
         each = Load(number, number, load.kbps, load.gop, load.mtu)
@@ -30,16 +32,16 @@ def _steps(relay: Relay, load: Load, streams: Sequence[int]) -> list[tuple[int, 
                 urls = [ground.camera(each)] * number
                 with playing(ground, relay, each, urls) as (running, _):
                     time.sleep(SETTLE_S + 2 * load.gop / PICTURES_PER_S)
-                    found.append((number, rss_mb(running.pid)))
+                    found.append((number, footprint.of_family(running.pid)))
             except NotStarted as error:
                 say(f"{relay.name} with {number} streams: {error}")
                 continue
-        say(f"{relay.name}, {number} streams: {found[-1][1]:.1f} MB")
+        say(f"{relay.name}, {number} streams: {found[-1][1]}")
     return found
 
 
-def _visits(relay: Relay, load: Load, visits: int) -> list[float]:
-    """Return the resident memory after each visit, nobody watching."""
+def _visits(relay: Relay, load: Load, visits: int) -> list[Footprint]:
+    """Return the memory after each visit, nobody watching."""
     sizes = []
     with Ground() as ground:
         urls = [ground.camera(load)] * load.streams
@@ -47,9 +49,9 @@ def _visits(relay: Relay, load: Load, visits: int) -> list[float]:
         time.sleep(CALM_S)
         for number in range(visits):
             _visit(ground, running, load)
-            sizes.append(rss_mb(running.pid))
+            sizes.append(footprint.of_family(running.pid))
             if number % 10 == 9:
-                say(f"{relay.name}, visit {number + 1}: {sizes[-1]:.1f} MB")
+                say(f"{relay.name}, visit {number + 1}: {sizes[-1]}")
     return sizes
 
 
@@ -63,32 +65,42 @@ def _visit(ground: Ground, running: Running, load: Load) -> None:
     process.wait()
 
 
+def _by_name(
+    sizes: Mapping[int, Footprint], suffix: str = ""
+) -> dict[str, dict[str, float | None]]:
+    """Return RSS, PSS and USS, each as *sizes* has it by number."""
+    rounded = {str(number): size.rounded() for number, size in sizes.items()}
+    return {
+        f"{name}{suffix}": {number: each[name] for number, each in rounded.items()}
+        for name in ("rss_mb", "pss_mb", "uss_mb")
+    }
+
+
 def memory(
     names: str | None, load: Load, streams: Sequence[int], visits: int = VISITS
 ) -> dict[str, Any]:
-    """Return resident memory by streams, and how it moves over the visits of an hour."""
+    """Return memory by streams, and how it moves over the visits of an hour."""
     gop_mb = load.kbps / 8 / 1000 * load.gop / PICTURES_PER_S
     results = []
     for relay in chosen(names or OURS):
         steps = _steps(relay, load, streams)
-        each_mb = statistics.linear_regression(*zip(*steps, strict=True)).slope
+        numbers = [number for number, _ in steps]
+        resident = [size.rss_mb for _, size in steps]
+        each_mb = statistics.linear_regression(numbers, resident).slope
         result: dict[str, Any] = {
             "relay": relay.name,
-            "rss_mb": {str(number): round(size, 1) for number, size in steps},
+            **_by_name(dict(steps)),
             "mb_per_stream": round(each_mb, 2),
             "gop_mb": round(gop_mb, 2),
             "mb_per_stream_beside_gop": round(each_mb - gop_mb, 2),
         }
         if relay.joins:
             sizes = _visits(relay, Load(4, 4, load.kbps, load.gop, load.mtu), visits)
-            warm = sizes[WARM:]
+            warm = [each.rss_mb for each in sizes[WARM:]]
+            told = {1: sizes[0], WARM + 1: sizes[WARM], visits: sizes[-1]}
             result |= {
                 "visits": visits,
-                "rss_mb_after_visit": {
-                    "1": round(sizes[0], 1),
-                    str(WARM + 1): round(warm[0], 1),
-                    str(visits): round(sizes[-1], 1),
-                },
+                **_by_name(told, "_after_visit"),
                 "kb_per_visit": round(
                     statistics.linear_regression(range(len(warm)), warm).slope * 1000, 1
                 ),

@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.bench.ground import Ground, Load, NotStarted, cpu_s, rss_mb
+from tests.bench import footprint
+from tests.bench.footprint import Footprint
+from tests.bench.ground import Ground, Load, NotStarted, cpu_s
 from tests.bench.measure import SETTLE_S, Round, chosen, in_turn, machine, observe, playing, say
 from tests.bench.relays import Relay
 
@@ -42,7 +44,7 @@ def summary(name: str, rounds: Sequence[Round], streams: int) -> dict[str, Any]:
         "cpu_percent_per_stream": round(median("cpu_percent") / streams, 3),
         "packets_per_s": round(median("packets_per_s")),
         "delivered_mbps": round(median("delivered_mbps"), 2),
-        "rss_mb": round(median("rss_mb"), 1),
+        **footprint.median([each.memory for each in rounds]).rounded(),
         "lost": sum(each.lost for each in rounds),
         "rounds_measured": len(rounds),
     }
@@ -57,7 +59,10 @@ def side_by_side(
         found = once(relay, load, seconds)
         if found is not None:
             seen[relay.name].append(found)
-            say(f"round {number + 1}: {relay.name} {found.us_per_packet:.1f} µs, lost {found.lost}")
+            say(
+                f"round {number + 1}: {relay.name} {found.us_per_packet:.1f} µs,"
+                f" lost {found.lost}, {found.memory}"
+            )
     results = [
         summary(relay.name, seen[relay.name], load.streams) for relay in relays if seen[relay.name]
     ]
@@ -159,7 +164,7 @@ def capacity(names: str | None, load: Load, steps: Sequence[int], seconds: float
 
 def idle(names: str | None, load: Load, rounds: int, seconds: float) -> dict[str, Any]:
     """Return what cameras cost that nobody watches."""
-    seen: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    seen: dict[str, list[tuple[float, Footprint]]] = defaultdict(list)
     relays = chosen(names, joining=True)
     for _, each in in_turn(relays, rounds):
         with Ground() as ground:
@@ -170,13 +175,13 @@ def idle(names: str | None, load: Load, rounds: int, seconds: float) -> dict[str
             time.sleep(seconds)
             took_s = time.monotonic() - started_s
             percent = (cpu_s(running.pid) - before_s) / took_s * 100
-            seen[each.name].append((percent, rss_mb(running.pid)))
+            seen[each.name].append((percent, footprint.of_family(running.pid)))
             say(f"{each.name}: {percent:.2f} %")
     results = [
         {
             "relay": name,
             "cpu_percent": round(statistics.median(percent for percent, _ in found), 3),
-            "rss_mb": round(statistics.median(size for _, size in found), 1),
+            **footprint.median([memory for _, memory in found]).rounded(),
         }
         for name, found in seen.items()
     ]

@@ -31,7 +31,7 @@ async def test_relay_prints_one_object_with_every_figure() -> None:
     assert [each["relay"] for each in found["results"]] == ["camera-gateway", "aiortc"]
     for each in found["results"]:
         assert each["us_per_packet"] > 0
-        assert each["rss_mb"] > 1
+        assert each["rss_mb"] > each["pss_mb"] > each["uss_mb"] > 1
         assert each["lost"] == 0
         assert each["ratio_to_us"] > 0
     assert found["results"][0]["ratio_to_us"] == 1.0
