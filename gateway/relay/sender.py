@@ -84,9 +84,7 @@ class Sender:
         self._rest: tuple[AccessUnit, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._history = History()
-        self._noted_seq = (
-            self._destination.seq
-        )  # of the first packet not in the history yet
+        self._noted_seq = self._destination.seq  # of the first packet not in the history yet
         self.repeated = 0
 
     @property
