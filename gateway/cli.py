@@ -28,13 +28,13 @@ from gateway.agent.probe import Step, Transport, probe
 from gateway.agent.redact import Redactor
 from gateway.agent.secrets import Secrets
 from gateway.agent.settings import DEFAULT_FILE
-from gateway.express.built import COMPILED
+from gateway.fastpath import COMPILED
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.version import VERSION
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
 
-LANE = "compiled" if COMPILED else "not compiled (plain)"
+FAST_PATH = "compiled" if COMPILED else "not compiled (fallback)"
 
 CENTRE = {"config": "gateway.cli_config", "keys": "gateway.cli_keys"}
 """Groups of the centre's commands, and the rooms they are in."""
@@ -60,7 +60,7 @@ class _Commands(click.Group):
 @click.version_option(
     VERSION,
     prog_name="camera-gateway",
-    message=f"%(prog)s, version %(version)s\nexpress lane: {LANE}",
+    message=f"%(prog)s, version %(version)s\nfast path: {FAST_PATH}",
 )
 def main() -> None:
     """Relay the cameras of this site to the command centre.

@@ -37,17 +37,17 @@ class Sink(Protocol):
         ...
 
 
-class Lane(Protocol):
-    """The express lane while it relays a stream (`gateway.express`)."""
+class FastPath(Protocol):
+    """The fast path while it relays a stream (`gateway.fastpath`)."""
 
     @property
-    def pictured_s(self) -> float:
-        """When the newest picture came, on the monotonic clock."""
+    def last_unit_s(self) -> float:
+        """When the newest access unit came, on the monotonic clock."""
         ...
 
     @property
     def keyframe_s(self) -> float:
-        """When the newest keyframe came, by the lane or before; 0 if none ever did."""
+        """When the newest keyframe came, by the fast path or before; 0 if none ever did."""
         ...
 
     @property
@@ -55,16 +55,16 @@ class Lane(Protocol):
         """Between the last two keyframes; 0 if that is not known."""
         ...
 
-    def count(self) -> None:
+    def sync_counters(self) -> None:
         """Bring the source's counters up to date."""
         ...
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Do so, and tell the sink what has been relayed since the last time."""
         ...
 
-    def recall(self) -> None:
-        """Settle and relay no more; the source goes on by itself."""
+    def reclaim(self) -> None:
+        """Sync and relay no more; the source goes on by itself."""
         ...
 
 

@@ -37,7 +37,7 @@ from gateway.agent.trail import strange
 from gateway.agent.watch import Watch, watch_over
 from gateway.aio.clock import SystemClock
 from gateway.aio.heap import Heap
-from gateway.express.built import COMPILED
+from gateway.fastpath import COMPILED
 from gateway.health.host import machine
 from gateway.model.health import Machine
 from gateway.model.version import VERSION
@@ -64,7 +64,7 @@ async def run(
     """
     clock = SystemClock()
     box = machine(VERSION)
-    log.info("starting", version=box.version, express="compiled" if COMPILED else "plain")
+    log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
     talk = Talk(
         deliver=lambda letter: inbox.deliver(letter),
         will=lambda: reporter.will(),

@@ -8,7 +8,7 @@ import time
 
 SHARED_S = 0.25
 """Whoever sleeps for long wakes on one of these strokes of the clock, with all the others: each
-wake-up of its own costs the caches of everything that the lane has in them meanwhile."""
+wake-up of its own costs the caches of everything that the fast path has in them meanwhile."""
 
 LONG_S = 2 * SHARED_S
 """From here on a sleep may be that much longer than asked for."""

@@ -7,7 +7,7 @@ from gateway.rtp.payload import Shape
 
 
 class JointAssembler(Assembler):
-    """The assembler of a session that the express lane may relay for a while."""
+    """The assembler of a session that the fast path may relay for a while."""
 
     @property
     def shape(self) -> Shape:

@@ -1,9 +1,9 @@
-"""Hands a playing camera's connection over to the express lane, and takes it back.
+"""Hands a playing camera's connection over to the fast path, and takes it back.
 
-The lane goes on where the assembler and the timeline stand after a whole picture, and they go on
-where the lane has stopped: between the two nothing is read twice and nothing is left out.
+The fast path goes on where the assembler and the timeline stand after a whole picture, and they
+go on where it has stopped: between the two nothing is read twice and nothing is left out.
 
-Reference: `gateway.express`.
+Reference: `gateway.fastpath`.
 """
 
 from __future__ import annotations
@@ -13,224 +13,227 @@ import os
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from gateway.express.built import COMPILED, Feed, Relayed, Viewer
+from gateway.fastpath import COMPILED, Forwarder, FrameRun, RtpDestination
 from gateway.ingest.joint import JointAssembler
 from gateway.ingest.rtsp.client import RtspClient
 from gateway.ingest.rtsp.reception import Reception
 from gateway.ingest.rtsp.tcp import Connection
 from gateway.ingest.timeline import Timeline
 from gateway.model.media import SourceCounters
-from gateway.ports import Lane
+from gateway.ports import FastPath
 
-MOST_KEPT = 128
-"""Pictures that the lane keeps to itself before it wakes the loop: five seconds. It is not woken at
-all while what may be wanted again is less: `KEEP_S`, or the GOP if that is longer."""
+MAX_BUFFERED = 128
+"""Access units that the fast path buffers before it wakes the loop: five seconds. It does not wake
+it at all while what may be wanted again is less: `RETAIN_S`, or the GOP if that is longer."""
 
-KEEP_S = 2.0
-"""How long the lane keeps what lies before the GOP: as long as a viewer may ask for it again
-(`gateway.relay.history`)."""
+RETAIN_S = 2.0
+"""How long the fast path buffers what lies before the GOP: as long as a viewer may ask for it
+again (`gateway.relay.history`)."""
 
-FRUITLESS = 8
-"""So many times in a row the lane was handed back before it had relayed one picture: this camera
-sends none that is ordinary, and is left to the assembler for the rest of the session."""
+MAX_FRUITLESS_STARTS = 8
+"""So many times in a row the fast path has stopped before it had relayed one access unit: this
+camera sends none that is ordinary, and is left to the assembler for the rest of the session."""
 
 
 @runtime_checkable
-class Relays(Protocol):
-    """A sink whose readers the lane can serve (`gateway.media.stream.Stream`)."""
+class FastPathSink(Protocol):
+    """A sink whose readers the fast path can send to (`gateway.media.stream.Stream`)."""
 
-    lane: Lane | None
+    fast_path: FastPath | None
 
     @property
     def keyframe_s(self) -> float | None:
         """When the last keyframe came, on the monotonic clock; None if none ever did."""
         ...
 
-    def express(self, time_90k: int) -> tuple[Viewer, ...] | None:
-        """Return whom to serve behind *time_90k*; None: not now."""
+    def destinations(self, time_90k: int) -> tuple[RtpDestination, ...] | None:
+        """Return where to send all that comes behind *time_90k*; None: not now."""
         ...
 
-    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
-        """Note what the lane has sent to all of them, behind *skipped* forgotten packets."""
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note what the fast path has sent to all of them, behind packets no longer buffered."""
         ...
 
-    def outlived(self) -> None:
-        """Let go of all units: the lane keeps newer ones, from a keyframe on."""
+    def on_superseded(self) -> None:
+        """Drop all units: the fast path has newer ones, from a keyframe on."""
         ...
 
 
-class Handover:
-    """Between one RTSP session over TCP and the lane.
+class FastPathHandover:
+    """Between one RTSP session over TCP and the fast path.
 
     Args:
         sink: Where the session's pictures go.
         connection: Where they come from; its `wire` knows the channels.
-        assembler: Who takes what the lane does not.
-        keep_s: How long the lane keeps what lies before the GOP.
+        assembler: Who takes what the fast path does not.
+        retain_s: How long the fast path buffers what lies before the GOP.
     """
 
     def __init__(
         self,
-        sink: Relays,
+        sink: FastPathSink,
         connection: Connection,
         assembler: JointAssembler,
         *,
         timeline: Timeline,
         reception: Reception,
         counters: SourceCounters,
-        keep_s: float = KEEP_S,
+        retain_s: float = RETAIN_S,
     ) -> None:
         self._sink, self._connection, self._assembler = sink, connection, assembler
         self._timeline, self._reception, self._counters = timeline, reception, counters
         self._loop = asyncio.get_running_loop()
         # The transport closes its own descriptor when it likes; this one is ours.
         self._fd = os.dup(connection.descriptor)
-        self._told = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._loop.add_reader(self._told, self._answer)
-        self._feed = Feed(
+        self._wakeup_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._loop.add_reader(self._wakeup_fd, self._on_wakeup)
+        self._forwarder = Forwarder(
             self._fd,
-            channel=connection.wire.rtp_channel,
-            reports_channel=connection.wire.rtcp_channel,
+            rtp_channel=connection.wire.rtp_channel,
+            rtcp_channel=connection.wire.rtcp_channel,
             payload_type=assembler.payload_type,
-            shape=assembler.shape,
-            limit=assembler.payload_bytes,
-            most_kept=MOST_KEPT,
-            keep_s=keep_s,
-            full=self.settle,
-            odd=self._give_back,
-            outlived=sink.outlived,
-            reported=self.count,
+            payload_format=assembler.shape,
+            max_payload_bytes=assembler.payload_bytes,
+            max_buffered=MAX_BUFFERED,
+            retain_s=retain_s,
+            on_buffer_full=self.sync,
+            on_fallback=self._fall_back,
+            on_superseded=sink.on_superseded,
+            on_rtcp=self.sync_counters,
         )
         self._relayed = False
-        self._fruitless = 0
-        self._recalling = self._closed = False
+        self._fruitless_starts = 0
+        self._reclaiming = self._closed = False
 
-    def begin(self) -> None:
-        """Let the lane relay from here on, if all is in order for it: after whole pictures."""
-        if self._closed or self._recalling or self._feed.running or self._fruitless >= FRUITLESS:
+    def start(self) -> None:
+        """Let the fast path relay from here on, if all is in order for it: after whole pictures."""
+        if self._closed or self._reclaiming or self._forwarder.running:
+            return
+        if self._fruitless_starts >= MAX_FRUITLESS_STARTS:
             return
         seq, place = self._assembler.steady(), self._timeline.steady()
         if seq is None or place is None or not self._connection.wire.idle:
             return
-        viewers = self._sink.express(place[1])
-        if viewers is None:
+        destinations = self._sink.destinations(place[1])
+        if destinations is None:
             return
         self._relayed = False
         keyframe_s = self._sink.keyframe_s or 0
         self._connection.pause()
-        self._sink.lane = self
-        self._feed.start(
-            viewers,
+        self._sink.fast_path = self
+        self._forwarder.start(
+            destinations,
             seq=seq,
-            time=place[0],
+            rtp_time=place[0],
             time_90k=place[1],
-            sets=self._assembler.sets,
+            parameter_sets=self._assembler.sets,
             keyframe_s=keyframe_s,
         )
-        if not self._feed.ride(self._told):
-            self.recall()
+        if not self._forwarder.start_polling(self._wakeup_fd):
+            self.reclaim()
 
     @property
-    def pictured_s(self) -> float:
-        """When the newest picture that the lane has relayed came; 0 if none did."""
-        return self._feed.pictured_s
+    def last_unit_s(self) -> float:
+        """When the newest access unit that the fast path has relayed came; 0 if none did."""
+        return self._forwarder.last_unit_s
 
     @property
     def keyframe_s(self) -> float:
-        """When the newest keyframe came, by the lane or before; 0 if none ever did."""
-        return self._feed.keyframe_s
+        """When the newest keyframe came, by the fast path or before; 0 if none ever did."""
+        return self._forwarder.keyframe_s
 
     @property
     def gop_s(self) -> float:
         """Between the last two keyframes; 0 if that is not known."""
-        return self._feed.gop_s
+        return self._forwarder.gop_s
 
-    def count(self) -> None:
+    def sync_counters(self) -> None:
         """Tell counters and reception what has come since the last time."""
-        packets, size_bytes, pictures, keyframes, heard_s, newest, reports = self._feed.count()
-        if pictures:
+        counts = self._forwarder.take_counts()
+        packets, size_bytes, units, keyframes, heard_s, newest_header, rtcp = counts
+        if units:
             self._relayed = True
             self._counters.packets += packets
             self._counters.received_bytes += size_bytes
-            self._counters.units += pictures
+            self._counters.units += units
             self._counters.keyframes += keyframes
-            self._reception.heard_rtp(newest, heard_s)
+            self._reception.heard_rtp(newest_header, heard_s)
         elif heard_s > self._reception.heard_s:  # of a picture that has no end
             self._reception.heard_s = heard_s
-        if reports:
-            self._connection.on_rtcp(reports)
+        if rtcp:
+            self._connection.on_rtcp(rtcp)
 
-    def settle(self) -> None:
+    def sync(self) -> None:
         """Tell the sink as well what has been relayed since the last time."""
-        self.count()
-        if self._feed.kept:
-            self._sink.relayed(*self._feed.collect())
+        self.sync_counters()
+        if self._forwarder.buffered:
+            self._sink.on_relayed(*self._forwarder.collect())
 
-    def recall(self) -> None:
-        """Settle, and give the connection back to the assembler with all that was not relayed.
+    def reclaim(self) -> None:
+        """Sync, and give the connection back to the assembler with all that was not relayed.
 
-        The lane does not go on behind that, as it may when it gives back by itself: those whom it
-        served are about to change.
+        The fast path does not start again behind that, as it may when it falls back by itself:
+        its destinations are about to change.
         """
-        self._recalling = True
+        self._reclaiming = True
         try:
-            self._give_back()
+            self._fall_back()
         finally:
-            self._recalling = False
+            self._reclaiming = False
 
-    def _give_back(self) -> None:
-        if not self._feed.running:
+    def _fall_back(self) -> None:
+        if not self._forwarder.running:
             return
-        read = self._feed.stop()
-        self.settle()
-        self._fruitless = 0 if self._relayed else self._fruitless + 1
-        self._sink.lane = None
+        read = self._forwarder.stop()
+        self.sync()
+        self._fruitless_starts = 0 if self._relayed else self._fruitless_starts + 1
+        self._sink.fast_path = None
         if self._relayed:
-            seq, rtp_time, time_90k = self._feed.state
+            seq, rtp_time, time_90k = self._forwarder.position
             self._assembler.went_on(seq, rtp_time)
-            self._timeline.went_on(rtp_time, time_90k, self.pictured_s)
+            self._timeline.went_on(rtp_time, time_90k, self.last_unit_s)
         self._connection.resume(read)
 
     def close(self) -> None:
-        """Recall, for good."""
+        """Reclaim, for good."""
         if self._closed:
             return
         self._closed = True
         try:
-            self.recall()
+            self.reclaim()
         finally:
-            self._loop.remove_reader(self._told)
-            os.close(self._told)
+            self._loop.remove_reader(self._wakeup_fd)
+            os.close(self._wakeup_fd)
             os.close(self._fd)
 
-    def _answer(self) -> None:
-        """The lane's thread wants us."""
-        os.eventfd_read(self._told)
+    def _on_wakeup(self) -> None:
+        """Do what the polling thread wants Python to do."""
+        os.eventfd_read(self._wakeup_fd)
         try:
-            self._feed.answer()
+            self._forwarder.run_callbacks()
         except BaseException as error:  # the loop would log it, and we would wait for ever
             self._connection.fail(error)
             raise
 
 
-def handover(
+def create_handover(
     sink: object,
     client: RtspClient,
     assembler: JointAssembler,
     *,
     timeline: Timeline,
     counters: SourceCounters,
-) -> Handover | None:
-    """Return the lane's access to a session that is set up; None if it cannot have it.
+) -> FastPathHandover | None:
+    """Return the fast path's access to a session that is set up; None if it cannot have it.
 
     It cannot over UDP or TLS, nor for a sink that is not a stream, nor where it is not compiled.
     """
     connection = client.connection
-    if not COMPILED or client.udp is not None or not isinstance(sink, Relays):
+    if not COMPILED or client.udp is not None or not isinstance(sink, FastPathSink):
         return None
     if connection is None or connection.descriptor < 0:
         return None
-    return Handover(
+    return FastPathHandover(
         sink,
         connection,
         assembler,

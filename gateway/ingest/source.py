@@ -11,7 +11,7 @@ import ssl
 from pydantic import SecretStr
 
 from gateway.ingest.joint import JointAssembler
-from gateway.ingest.lane import Handover, handover
+from gateway.ingest.lane import FastPathHandover, create_handover
 from gateway.ingest.policy import Policy, Target
 from gateway.ingest.rtsp.auth import Login
 from gateway.ingest.rtsp.client import RtspClient
@@ -88,14 +88,16 @@ class RtspSource:
                 payload_bytes=self._payload_bytes,
             )
             sink.opened(description.video)
-            lane = handover(sink, client, assembler, timeline=self._timeline, counters=counters)
-            intake = _Intake(sink, assembler, lane, self._clock)
+            handover = create_handover(
+                sink, client, assembler, timeline=self._timeline, counters=counters
+            )
+            intake = _Intake(sink, assembler, handover, self._clock)
             try:
                 await client.play(intake.take)
                 await client.stay(
                     stall_s=self._stream.stall_s,
                     pictured_s=lambda: intake.pictured_s,
-                    settle=intake.settle,
+                    sync=intake.sync,
                 )
             finally:
                 intake.close()
@@ -132,35 +134,40 @@ class RtspSource:
 
 
 class _Intake:
-    """What the packets of one session become: by the assembler, or by the express lane.
+    """What the packets of one session become: by the assembler, or by the fast path.
 
     Attributes:
-        pictured_s: When the last whole picture came, as far as settled.
+        pictured_s: When the last whole picture came, as far as synced.
     """
 
     def __init__(
-        self, sink: Sink, assembler: JointAssembler, lane: Handover | None, clock: Clock
+        self,
+        sink: Sink,
+        assembler: JointAssembler,
+        handover: FastPathHandover | None,
+        clock: Clock,
     ) -> None:
-        self._sink, self._assembler, self._lane, self._clock = sink, assembler, lane, clock
+        self._sink, self._assembler, self._handover = sink, assembler, handover
+        self._clock = clock
         self.pictured_s = clock.now()
 
     def take(self, packets: list[bytes]) -> None:
-        """Take the video's packets; after whole pictures the lane may go on."""
+        """Take the video's packets; after whole pictures the fast path may go on."""
         now_s = self._clock.now()
         units = self._assembler.take(packets, now_s)
         for unit in units:
             self.pictured_s = now_s
             self._sink.deliver(unit)
-        if units and self._lane is not None:
-            self._lane.begin()
+        if units and self._handover is not None:
+            self._handover.start()
 
-    def settle(self) -> None:
-        """Bring counters, reception and `pictured_s` up to date with what the lane has relayed."""
-        if self._lane is not None:
-            self._lane.count()
-            self.pictured_s = max(self.pictured_s, self._lane.pictured_s)
+    def sync(self) -> None:
+        """Bring counters, reception and `pictured_s` up to date with the fast path."""
+        if self._handover is not None:
+            self._handover.sync_counters()
+            self.pictured_s = max(self.pictured_s, self._handover.last_unit_s)
 
     def close(self) -> None:
-        """Nothing more comes through the lane."""
-        if self._lane is not None:
-            self._lane.close()
+        """Nothing more comes by the fast path."""
+        if self._handover is not None:
+            self._handover.close()

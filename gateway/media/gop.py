@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.express.built import Relayed
+from gateway.fastpath import FrameRun
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 
 
@@ -20,7 +20,7 @@ class Gop:
     def __init__(self, *, limit_bytes: int, limit_s: float) -> None:
         self._limit_bytes = limit_bytes
         self._limit_90k = int(limit_s * VIDEO_CLOCK_HZ)
-        self._kept: list[AccessUnit | Relayed] = []
+        self._kept: list[AccessUnit | FrameRun] = []
         self._first_90k = 0
         self._keyframe: AccessUnit | None = None
         self._size_bytes = 0
@@ -62,12 +62,12 @@ class Gop:
         """Take the stream's next access unit."""
         self._take(unit, unit.time_90k, unit.time_90k, unit.arrived_s)
 
-    def add_run(self, run: Relayed) -> None:
-        """Take the stream's next access units, relayed by the express lane."""
+    def add_run(self, run: FrameRun) -> None:
+        """Take the stream's next access units, relayed by the fast path."""
         self._take(run, run.oldest_90k, run.newest_90k, run.oldest_s)
 
     def _take(
-        self, more: AccessUnit | Relayed, oldest_90k: int, newest_90k: int, oldest_s: float
+        self, more: AccessUnit | FrameRun, oldest_90k: int, newest_90k: int, oldest_s: float
     ) -> None:
         """Begin anew with a keyframe; keep all else within the bounds, behind one."""
         if more.keyframe:
@@ -84,7 +84,7 @@ class Gop:
             self.forget()
 
     def measured(self, keyframe_s: float, length_s: float) -> None:
-        """Note when the last keyframe came and how long after the one before it: by the lane."""
+        """Note when the fast path met the last keyframe, and how long after the one before."""
         self._last_s, self.length_s = keyframe_s, length_s
 
     def forget(self) -> None:
@@ -92,7 +92,7 @@ class Gop:
         self._kept, self._size_bytes, self._keyframe = [], 0, None
 
 
-def _units(kept: AccessUnit | Relayed) -> list[AccessUnit]:
+def _units(kept: AccessUnit | FrameRun) -> list[AccessUnit]:
     if isinstance(kept, AccessUnit):
         return [kept]
     return [AccessUnit(*fields) for fields in kept]

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from gateway.express.built import Relayed, Viewer
+from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.media import AccessUnit
 
 QUEUE_UNITS = 150
@@ -19,19 +19,19 @@ QUEUE_BYTES = 4 * 1024 * 1024
 """Six seconds of 25 pictures, or 4 MiB: beyond that a viewer is not behind but lost."""
 
 
-class Served(Protocol):
-    """Who can be served by the express lane as well."""
+class FastPathSender(Protocol):
+    """A sender that the fast path can send in place of."""
 
-    def viewer(self) -> Viewer | None:
-        """Return what the lane needs; None if it cannot serve this one now."""
+    def destination(self) -> RtpDestination | None:
+        """Return where to and how; None if the fast path cannot do it now."""
         ...
 
-    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
-        """Note *runs*, which the lane has sent behind *skipped* packets that nobody keeps."""
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note *runs*, which the fast path has sent behind packets that it has not buffered."""
         ...
 
-    def outlived(self) -> None:
-        """Forget all that has been sent: the lane keeps what may be asked for again."""
+    def on_superseded(self) -> None:
+        """Forget all that has been sent: the fast path has what may be asked for again."""
         ...
 
 
@@ -41,12 +41,14 @@ class Reader:
     Args:
         take: Takes one unit and returns True, or returns False if it cannot take one now; it
             then calls `resume` when it can.
-        served: Whom the express lane may serve in place of *take*; None: nobody.
+        sender: In whose place the fast path may send what *take* would take; None: in nobody's.
     """
 
-    def __init__(self, take: Callable[[AccessUnit], bool], served: Served | None = None) -> None:
+    def __init__(
+        self, take: Callable[[AccessUnit], bool], sender: FastPathSender | None = None
+    ) -> None:
         self._take = take
-        self._served = served
+        self._sender = sender
         self._queue: deque[AccessUnit] = deque()
         self._queued_bytes = 0
         self._allowed_units = QUEUE_UNITS
@@ -97,25 +99,27 @@ class Reader:
             self._queued_bytes -= unit.size_bytes
         self._allowed_units, self._allowed_bytes = QUEUE_UNITS, QUEUE_BYTES
 
-    def express(self, time_90k: int) -> Viewer | None:
-        """Return whom the lane can serve from the picture behind *time_90k* on; None: nobody.
+    def destination(self, time_90k: int) -> RtpDestination | None:
+        """Return where the fast path can send all that comes behind *time_90k*; None: nowhere.
 
         Not while anything waits, nor before the first keyframe.
         """
-        if self._served is None or self._queue or self._waiting_for_keyframe:
+        if self._sender is None or self._queue or self._waiting_for_keyframe:
             return None
-        viewer = self._served.viewer()
-        return viewer if viewer is not None and viewer.last_90k <= time_90k else None
+        destination = self._sender.destination()
+        if destination is None or destination.last_90k > time_90k:
+            return None
+        return destination
 
-    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
-        """Note *runs*, which the lane has sent behind *skipped* packets that nobody keeps."""
-        assert self._served is not None
-        self._served.relayed(runs, skipped)
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note *runs*, which the fast path has sent behind packets that it has not buffered."""
+        assert self._sender is not None
+        self._sender.on_relayed(runs, evicted_packets)
 
-    def outlived(self) -> None:
-        """Forget what has been sent; the lane serves this one and keeps what is newer."""
-        assert self._served is not None
-        self._served.outlived()
+    def on_superseded(self) -> None:
+        """Forget what has been sent; the fast path has what is newer."""
+        assert self._sender is not None
+        self._sender.on_superseded()
 
     def interrupt(self) -> None:
         """Wait for the next keyframe: what follows does not continue what was sent."""

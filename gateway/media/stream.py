@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 
-from gateway.express.built import Relayed, Viewer
+from gateway.fastpath import FrameRun, RtpDestination
 from gateway.media.gop import Gop
 from gateway.media.reader import Reader
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
-from gateway.ports import Clock, Lane, Source
+from gateway.ports import Clock, FastPath, Source
 
 SQUEEZED_90K = VIDEO_CLOCK_HZ // 1000
 """Replayed pictures are stamped 1 ms apart, so that a player shows the last one at once."""
@@ -49,41 +49,41 @@ class Stream:
         self.opening: tuple[bytes, ...] = ()
         """Short payloads in front of a keyframe: the parameter sets that all since have had."""
         self._last_unit_s: float | None = None
-        self.lane: Lane | None = None
-        """The express lane while it relays this stream; set by the source."""
+        self.fast_path: FastPath | None = None
+        """The fast path while it relays this stream; set by the source."""
         self.opened_s: float | None = None
         """When the source was opened last, on the monotonic clock."""
 
     @property
     def counters(self) -> SourceCounters:
         """The source's counters."""
-        if self.lane is not None:
-            self.lane.count()
+        if self.fast_path is not None:
+            self.fast_path.sync_counters()
         return self._source.counters
 
     @property
     def last_unit_s(self) -> float | None:
         """When the last unit arrived, on the monotonic clock; None if none ever did."""
-        if self.lane is None or self._last_unit_s is None:
+        if self.fast_path is None or self._last_unit_s is None:
             return self._last_unit_s
-        return max(self._last_unit_s, self.lane.pictured_s)
+        return max(self._last_unit_s, self.fast_path.last_unit_s)
 
     @property
     def gop(self) -> Gop:
         """The cached GOP; to be read only. Whoever only wants its times finds them below."""
-        self.settle()
+        self.sync()
         return self._gop
 
     @property
     def keyframe_s(self) -> float | None:
         """When the last keyframe arrived, on the monotonic clock; None if none ever did."""
-        known_s = self.lane.keyframe_s if self.lane is not None else 0.0
+        known_s = self.fast_path.keyframe_s if self.fast_path is not None else 0.0
         return known_s or self._gop.keyframe_s
 
     @property
     def gop_s(self) -> float | None:
         """Measured distance between the last two keyframes; None until there were two."""
-        known_s = self.lane.gop_s if self.lane is not None else 0.0
+        known_s = self.fast_path.gop_s if self.fast_path is not None else 0.0
         return known_s or self._gop.length_s
 
     @property
@@ -155,45 +155,48 @@ class Stream:
         for reader in self._readers:
             reader.offer(unit)
 
-    def express(self, time_90k: int) -> tuple[Viewer, ...] | None:
-        """Return whom the lane serves from the picture behind *time_90k* on.
+    def destinations(self, time_90k: int) -> tuple[RtpDestination, ...] | None:
+        """Return where the fast path sends all that comes behind *time_90k*.
 
-        None if some reader cannot be served by it, or not now.
+        None if it cannot send to some reader, or not now.
         """
-        viewers: list[Viewer] = []
+        destinations: list[RtpDestination] = []
         for reader in self._readers:
-            viewer = reader.express(time_90k)
-            if viewer is None:
+            destination = reader.destination(time_90k)
+            if destination is None:
                 return None
-            viewers.append(viewer)
-        return tuple(viewers)
+            destinations.append(destination)
+        return tuple(destinations)
 
-    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
-        """Note *runs*, which the lane has sent to every reader behind *skipped* other packets."""
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note *runs*, which the fast path has sent to every reader.
+
+        *evicted_packets* were sent before them and are not buffered any more.
+        """
         for run in runs:
             self._gop.add_run(run)
-        if self.lane is not None and self.lane.gop_s:
-            self._gop.measured(self.lane.keyframe_s, self.lane.gop_s)
+        if self.fast_path is not None and self.fast_path.gop_s:
+            self._gop.measured(self.fast_path.keyframe_s, self.fast_path.gop_s)
         self._last_unit_s = runs[-1].newest_s
         for reader in self._readers:
-            reader.relayed(runs, skipped)
+            reader.on_relayed(runs, evicted_packets)
 
-    def outlived(self) -> None:
-        """Let go of all units: the lane keeps newer ones, from a keyframe on."""
+    def on_superseded(self) -> None:
+        """Drop all units: the fast path has newer ones, from a keyframe on."""
         self._gop.forget()
         for reader in self._readers:
-            reader.outlived()
+            reader.on_superseded()
 
     # What the readers' side calls.
 
-    def settle(self) -> None:
-        """Bring everything here up to date with what the lane has relayed."""
-        if self.lane is not None:
-            self.lane.settle()
+    def sync(self) -> None:
+        """Bring everything here up to date with what the fast path has relayed."""
+        if self.fast_path is not None:
+            self.fast_path.sync()
 
     def attach(self, reader: Reader) -> None:
         """Begin to read; what the reader needs for its first picture is sent at once."""
-        self._recall()
+        self._reclaim()
         self._readers += (reader,)
         self._readers_changed.set()
         self.replay(reader)
@@ -208,7 +211,7 @@ class Stream:
             after_90k: The last stamp the reader has been sent, if any: the replayed ones are all
                 later, as a player wants.
         """
-        self._recall()
+        self._reclaim()
         units = self._gop.units
         if not units:
             return
@@ -231,11 +234,11 @@ class Stream:
         """Stop reading; nothing is handed to *reader* any more."""
         left = tuple(other for other in self._readers if other is not reader)
         if len(left) < len(self._readers):
-            self._recall()
+            self._reclaim()
             self._readers = left
             self._readers_changed.set()
 
-    def _recall(self) -> None:
-        """Take the stream back from the lane: its readers are about to change."""
-        if self.lane is not None:
-            self.lane.recall()
+    def _reclaim(self) -> None:
+        """Take the stream back from the fast path: its readers are about to change."""
+        if self.fast_path is not None:
+            self.fast_path.reclaim()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from gateway.express.built import Relayed
+from gateway.fastpath import FrameRun
 from gateway.model.media import AccessUnit
 
 HISTORY_S = 2.0
@@ -47,7 +47,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class SentRun:
-    """Access units as the express lane sent them, one behind the other.
+    """Access units as the fast path sent them, one behind the other.
 
     Attributes:
         first_seq: Extended sequence number of the first packet.
@@ -57,7 +57,7 @@ class SentRun:
 
     first_seq: int
     offset_90k: int
-    run: Relayed
+    run: FrameRun
 
     @property
     def packets(self) -> int:

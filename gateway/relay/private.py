@@ -129,7 +129,7 @@ def outbound(dtls: RTCDtlsTransport, *, window: int) -> pylibsrtp.Session:
     """Return an SRTP session for what a connected *dtls*, a server, sends; one and no other.
 
     aiortc's own has a window of 1,024 packets, which libsrtp moves on bit by bit for each packet:
-    a thirtieth of what the express lane takes.
+    a thirtieth of what the fast path takes.
 
     Args:
         dtls: Its keys.

@@ -1,4 +1,4 @@
-"""Access units to one viewer as SRTP, a batch per system call; most go by the express lane.
+"""Access units to one viewer as SRTP, a batch per system call; most go by the fast path.
 
 A unit is sent in the call that delivers it: nothing is queued, no task is switched, unless the
 pace of the viewer's line is exceeded; then the rest follows by a timer.
@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from gateway.express.built import Relayed, Viewer
+from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 from gateway.relay.batch import Batch, Numbers
 from gateway.relay.history import History, Sent, SentRun
@@ -41,7 +41,7 @@ class Sender:
         path: Where to.
         pace_bps: The most that is put on the line per second, in bits.
         ready: Called when units can be taken again, after `take` has returned False.
-        settle: Makes the stream tell `relayed` what the express lane has sent.
+        sync: Makes the stream tell `on_relayed` what the fast path has sent.
 
     Attributes:
         repeated: Packets sent again.
@@ -55,20 +55,20 @@ class Sender:
         path: Path,
         pace_bps: float,
         ready: Callable[[], None],
-        settle: Callable[[], None] = lambda: None,
+        sync: Callable[[], None] = lambda: None,
     ) -> None:
         self._numbers = numbers
         step_bytes = int(min(max(pace_bps / 8 * PACE_S, 4_096), BATCH_BYTES))
         self._batch = Batch(srtp, numbers, most_bytes=step_bytes)
         self._ready = ready
-        self._settle = settle
+        self._sync = sync
         self._s_per_byte = 8 / pace_bps
         self._free_s = 0.0
         self._repeat_free_s = 0.0
         self._rtx_seq = random.randrange(1 << 15)
         protect, session = srtp.addresses
-        # Numbers on where the lane or we have stopped.
-        self._viewer = Viewer(
+        # Numbers on where the fast path or we have stopped.
+        self._destination = RtpDestination(
             payload_type=numbers.payload_type,
             ssrc=numbers.ssrc,
             offset_90k=random.randrange(1 << 32),
@@ -76,31 +76,31 @@ class Sender:
             burst_bytes=int(pace_bps / 8 * PACE_S),
             protect=protect,
             session=session,
-            keep=srtp,
+            keep_alive=srtp,
         )
-        self._offset_90k = self._viewer.offset_90k
+        self._offset_90k = self._destination.offset_90k
         self._path = path
-        self._aim()
+        self._set_address()
         self._rest: tuple[AccessUnit, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._history = History()
-        self._noted_seq = self._viewer.seq  # of the first packet that is not in the history yet
+        self._noted_seq = self._destination.seq  # of the first packet not in the history yet
         self.repeated = 0
 
     @property
     def packets(self) -> int:
         """Media packets sent, retransmissions not counted."""
-        return self._viewer.packets
+        return self._destination.packets
 
     @property
     def octets(self) -> int:
         """Their payload bytes."""
-        return self._viewer.octets
+        return self._destination.octets
 
     @property
     def last_90k(self) -> int | None:
         """Stamp of the newest unit taken, on the stream's timeline; None if none."""
-        return self._viewer.last_90k if self._viewer.last_90k >= 0 else None
+        return self._destination.last_90k if self._destination.last_90k >= 0 else None
 
     @property
     def path(self) -> Path:
@@ -110,7 +110,7 @@ class Sender:
     @path.setter
     def path(self, path: Path) -> None:
         self._path = path
-        self._aim()
+        self._set_address()
 
     def take(self, unit: AccessUnit) -> bool:
         """Send *unit*, or as much of it as the pace allows, the rest following by itself.
@@ -125,43 +125,43 @@ class Sender:
         if self._free_s > now_s + PACE_S:
             self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
             return False
-        viewer = self._viewer
-        time_90k = max(unit.time_90k, viewer.last_90k + 1)
-        viewer.last_90k, viewer.last_s = time_90k, now_s
+        destination = self._destination
+        time_90k = max(unit.time_90k, destination.last_90k + 1)
+        destination.last_90k, destination.last_s = time_90k, now_s
         rtp_time = (time_90k + self._offset_90k) & 0xFFFF_FFFF
-        self._history.add(Sent(viewer.seq, rtp_time, unit, now_s))
-        viewer.packets += len(unit.payloads)
-        viewer.octets += unit.size_bytes
+        self._history.add(Sent(destination.seq, rtp_time, unit, now_s))
+        destination.packets += len(unit.payloads)
+        destination.octets += unit.size_bytes
         self._send(unit, 0, rtp_time, now_s)
         return True
 
-    def viewer(self) -> Viewer | None:
-        """Return what the express lane needs to send in our place; None while it cannot."""
-        if self._viewer.refused:
+    def destination(self) -> RtpDestination | None:
+        """Return where the fast path can send in our place; None while it cannot."""
+        if self._destination.offload_refused:
             self._path.offload = False
-        if self._timer is not None or not self._path.offload or not self._viewer.aimed:
+        if self._timer is not None or not self._path.offload or not self._destination.sendable:
             return None
-        return self._viewer
+        return self._destination
 
     @property
-    def alone(self) -> Viewer:
-        """Within this context the lane does not use the viewer's SRTP session."""
-        return self._viewer
+    def alone(self) -> RtpDestination:
+        """Within this context the fast path does not use the viewer's SRTP session."""
+        return self._destination
 
-    def relayed(self, runs: Sequence[Relayed], skipped: int) -> None:
-        """Note *runs*, the newest that the lane has sent; *skipped* packets were before them."""
-        self._noted_seq += skipped
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note *runs*, the newest that the fast path has sent, behind packets not buffered."""
+        self._noted_seq += evicted_packets
         for run in runs:
             self._history.add(SentRun(self._noted_seq, self._offset_90k, run))
             self._noted_seq += run.packets
 
-    def outlived(self) -> None:
-        """Forget what has been sent: the lane keeps all that may be asked for again."""
+    def on_superseded(self) -> None:
+        """Forget what has been sent: the fast path has all that may be asked for again."""
         self._history.forget()
 
     def repeat(self, seqs: Iterable[int]) -> None:
         """Send packets again that the viewer misses (RFC 4588), within the pace."""
-        self._settle()
+        self._sync()
         numbers = self._numbers
         now_s = time.monotonic()
         for seq in seqs:
@@ -180,7 +180,7 @@ class Sender:
                 number = self._rtx_seq & 0xFFFF
                 self._rtx_seq += 1
                 payload = seq.to_bytes(2, "big") + payload
-            with self._viewer:
+            with self._destination:
                 end = self._batch.single(kind, number, sent.rtp_time, ssrc, payload)
             self._path.send(self._batch.view[:end])
             self.repeated += 1
@@ -192,10 +192,10 @@ class Sender:
 
         None until something was sent. *now_s* is monotonic, *wall_s* seconds since 1970.
         """
-        viewer = self._viewer
-        with viewer:  # the lane may be sending the next picture
-            last_90k, last_s = viewer.last_90k, viewer.last_s
-            packets, octets = viewer.packets, viewer.octets
+        destination = self._destination
+        with destination:  # the fast path may be sending the next picture
+            last_90k, last_s = destination.last_90k, destination.last_s
+            packets, octets = destination.packets, destination.octets
         if last_90k < 0:
             return None
         since_90k = int((now_s - last_s) * VIDEO_CLOCK_HZ)
@@ -209,15 +209,15 @@ class Sender:
             self._timer.cancel()
             self._timer = None
         self._rest = None
-        self._viewer.leave()
+        self._destination.clear_address()
         self._batch.close()
 
-    def _aim(self) -> None:
-        """Tell the lane where to."""
-        self._viewer.leave()
-        self._viewer.refused = False
+    def _set_address(self) -> None:
+        """Tell the fast path where to."""
+        self._destination.clear_address()
+        self._destination.offload_refused = False
         if self._path.descriptor >= 0:
-            self._viewer.aim(self._path.descriptor, *self._path.address[:2])
+            self._destination.set_address(self._path.descriptor, *self._path.address[:2])
 
     def _go_on(self) -> None:
         """Send the rest of a unit, then take what waits."""
@@ -239,9 +239,9 @@ class Sender:
                 self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
                 return
             first = at
-            seq = self._viewer.seq
+            seq = self._destination.seq
             at, size_bytes, segment_bytes = self._batch.fill(unit.payloads, at, seq, rtp_time)
-            self._noted_seq = self._viewer.seq = seq + at - first
+            self._noted_seq = self._destination.seq = seq + at - first
             self._free_s += size_bytes * self._s_per_byte
             if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
                 # What this batch has cost, the viewer asks for again (NACK).

@@ -181,7 +181,7 @@ class Session:
             path=path,
             pace_bps=self._agreed.pace_bps,
             ready=lambda: reader.resume(),
-            settle=self.stream.settle,
+            sync=self.stream.sync,
         )
         self._sender = sender
         reader = Reader(sender.take, sender)
@@ -216,7 +216,7 @@ class Session:
             self.leave("closed")
         elif path is not sender.path:
             left = sender.path
-            sender.path = path  # the lane's thread may be sending: not through a closed one
+            sender.path = path  # the fast path may be sending: not through a closed one
             left.close()
 
     def _report(self, sender: Sender) -> None:

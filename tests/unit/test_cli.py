@@ -125,7 +125,7 @@ def test_run_refuses_a_broken_site_by_its_own_name(say: Say, folder: Path) -> No
     assert f"{folder / 'site.json'}: /: line 1, column 2" in result.stderr
 
 
-def test_a_run_says_at_its_start_whether_there_is_a_lane(folder: Path) -> None:
+def test_a_run_says_at_its_start_whether_there_is_a_fast_path(folder: Path) -> None:
     """One line, so that it is known why a box takes more of a processor than its neighbour."""
     state = f'[state]\ndir = "{folder}"\n'
     (folder / "gateway.toml").write_text(
@@ -140,7 +140,7 @@ def test_a_run_says_at_its_start_whether_there_is_a_lane(folder: Path) -> None:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=10)
 
-    assert json.loads(starting)["express"] == "compiled"
+    assert json.loads(starting)["fast_path"] == "compiled"
 
 
 def test_a_url_with_a_password_is_not_probed_nor_repeated(say: Say) -> None:
@@ -184,11 +184,11 @@ def test_no_option_takes_a_password(say: Say) -> None:
 
 
 def test_the_version_is_told(say: Say) -> None:
-    """As other tools do; and whether there is a lane."""
+    """As other tools do; and whether the fast path is compiled."""
     first, second = say("--version").stdout.splitlines()
 
     assert first == f"camera-gateway, version {VERSION}"
-    assert second == "express lane: compiled"
+    assert second == "fast path: compiled"
 
 
 def test_the_module_is_the_command() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.express import built
+from gateway import fastpath
 from gateway.model.version import VERSION
 from tests.bench.relays.ours import environment_of
 
@@ -152,8 +152,8 @@ def test_the_image_does_not_run_as_root() -> None:
     assert image.count("--require-hashes") == 1
 
 
-def test_the_image_has_the_lane_and_not_its_compiler() -> None:
-    """The compiler stays in the first stage, Cython goes, a lane that was not built is an error."""
+def test_the_image_has_the_fast_path_and_not_its_compiler() -> None:
+    """The compiler stays in the first stage, Cython goes, and it is an error not to be built."""
     build, runs = (TOP / "Dockerfile.arm64").read_text(encoding="utf-8").split("\nFROM ")[1:]
 
     assert " gcc libc6-dev" in build
@@ -162,35 +162,35 @@ def test_the_image_has_the_lane_and_not_its_compiler() -> None:
     assert "apt-get" not in runs
 
 
-def test_the_lane_is_compiled_here() -> None:
-    """Without it the tests of the lane would test its stand-in: run scripts/install test."""
-    assert built.COMPILED, "gateway/express/lane is not compiled: run scripts/install test"
+def test_the_fast_path_is_compiled_here() -> None:
+    """Without it the tests of the fast path would test its fallback: run scripts/install test."""
+    assert fastpath.COMPILED, "gateway/fastpath is not compiled: run scripts/install test"
 
 
 WITHOUT_LANE = """
 import gateway.agent.app
-from gateway import cli
-from gateway.express import built as express
+from gateway import cli, fastpath
 
-assert express.Viewer.__module__ == express.Feed.__module__ == "gateway.express.plain"
-express.Viewer(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
+assert fastpath.Forwarder.__module__ == "gateway.fastpath.fallback"
+assert fastpath.RtpDestination.__module__ == "gateway.fastpath.fallback"
+fastpath.RtpDestination(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
 cli.main(["--version"])
 """
 
 
-def copied_without_lane(to: Path) -> None:
+def copied_without_fast_path(to: Path) -> None:
     left_out = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
     shutil.copytree(TOP / "gateway", to / "gateway", ignore=left_out)
 
 
-def test_a_gateway_without_the_lane_runs_and_says_so(tmp_path: Path) -> None:
+def test_a_gateway_without_the_fast_path_runs_and_says_so(tmp_path: Path) -> None:
     """As where no compiler could be had."""
-    copied_without_lane(tmp_path)
+    copied_without_fast_path(tmp_path)
     command = [sys.executable, "-c", WITHOUT_LANE]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, text=True)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "express lane: not compiled (plain)"
+    assert done.stdout.splitlines()[-1] == "fast path: not compiled (fallback)"
 
 
 def test_what_builds_is_what_is_locked() -> None:
@@ -200,21 +200,23 @@ def test_what_builds_is_what_is_locked() -> None:
     assert pins(TOP / "requirements" / "build.in") == project["build-system"]["requires"]
 
 
-def test_a_wheel_has_the_lane_and_not_its_source(tmp_path: Path) -> None:
+def test_a_wheel_has_the_fast_path_and_not_its_source(tmp_path: Path) -> None:
     """Offline, by the locked setuptools and Cython; this is what the image installs.
 
     Its version is the constant that the program tells.
     """
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(TOP / name, tmp_path)
-    copied_without_lane(tmp_path)
+    copied_without_fast_path(tmp_path)
     pip = [sys.executable, "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation"]
 
     subprocess.run([*pip, "."], cwd=tmp_path, check=True, capture_output=True)
 
     (wheel,) = tmp_path.glob(f"camera_gateway-{VERSION}-*.whl")
     with zipfile.ZipFile(wheel) as opened:
-        inside = {name for name in opened.namelist() if name.startswith("gateway/express/lane.")}
-    lane = {name for name in inside if name.endswith(".so")}
-    assert len(lane) == 1
-    assert inside == lane | {"gateway/express/lane.pyi"}
+        inside = {name for name in opened.namelist() if name.startswith("gateway/fastpath/")}
+    compiled = {name for name in inside if name.endswith(".so")}
+    assert len(compiled) == 1
+    assert inside == compiled | {
+        f"gateway/fastpath/{name}" for name in ("__init__.py", "_fastpath.pyi", "fallback.py")
+    }

@@ -155,11 +155,11 @@ class RtspClient:
         *,
         stall_s: float,
         pictured_s: Callable[[], float] | None = None,
-        settle: Callable[[], None] = lambda: None,
+        sync: Callable[[], None] = lambda: None,
     ) -> NoReturn:
         """Keep the session alive until it breaks; *pictured_s* tells when the last picture came.
 
-        *settle* is called before *pictured_s* and `reception` are looked at.
+        *sync* is called before *pictured_s* and `reception` are looked at.
 
         Raises:
             GatewayError: No RTP or no picture for *stall_s*, or the camera has ended the session.
@@ -175,7 +175,7 @@ class RtspClient:
             send_rtcp=self._send_rtcp,
             clock=self._clock,
             pictured_s=pictured_s,
-            settle=settle,
+            sync=sync,
         )
         await upkeep.run(stall_s)
 

@@ -32,7 +32,7 @@ class Upkeep:
 
     Attributes:
         pictured_s: When the last whole picture came, by who assembles them; None: nobody does.
-        settle: Brings `reception` and *pictured_s* up to date.
+        sync: Brings `reception` and *pictured_s* up to date.
     """
 
     exchange: Exchange
@@ -44,7 +44,7 @@ class Upkeep:
     send_rtcp: Callable[[bytes], None]
     clock: Clock
     pictured_s: Callable[[], float] | None = None
-    settle: Callable[[], None] = lambda: None
+    sync: Callable[[], None] = lambda: None
 
     async def run(self, stall_s: float) -> NoReturn:
         """Keep the session until it breaks.
@@ -68,7 +68,7 @@ class Upkeep:
 
     async def _watch(self, stall_s: float) -> NoReturn:
         while True:
-            self.settle()
+            self.sync()
             now_s = self.clock.now()
             silent_s = now_s - self.reception.heard_s
             if silent_s >= stall_s:
@@ -97,5 +97,5 @@ class Upkeep:
     async def _report(self) -> NoReturn:
         while True:
             await self.clock.sleep(REPORT_S)
-            self.settle()
+            self.sync()
             self.send_rtcp(self.reception.report(self.clock.now()))

@@ -141,7 +141,7 @@ async def test_only_the_last_packet_of_a_picture_has_the_marker(line: Line) -> N
 async def test_numbers_go_on_across_the_wrap(line: Line) -> None:
     """16 bits on the wire, the roll-over counter of SRTP in step."""
     sender = make(line.path())
-    sender._viewer.seq = 0xFFFE
+    sender._destination.seq = 0xFFFE
 
     sender.take(access_unit(1, sizes=(100,) * 4))
 
@@ -261,7 +261,7 @@ async def test_without_rtx_a_packet_is_sent_again_as_it_was(line: Line) -> None:
     numbers = Numbers(payload_type=96, ssrc=1, rtx_payload_type=None, rtx_ssrc=2)
     path = line.path()
     sender = Sender(numbers, srtp=outbound(), path=path, pace_bps=1e9, ready=lambda: None)
-    sender._viewer.seq = 7
+    sender._destination.seq = 7
     sender.take(access_unit(1, sizes=(50, 60)))
     first = list(line.packets())
 
@@ -276,7 +276,7 @@ async def test_without_rtx_a_packet_is_sent_again_as_it_was(line: Line) -> None:
 async def test_a_storm_of_nacks_is_answered_within_bounds(line: Line) -> None:
     """Retransmissions may take a quarter of the pace, not the line."""
     sender = make(line.path(), pace_bps=8e6)
-    sender._viewer.seq = 0
+    sender._destination.seq = 0
     sender.take(access_unit(1, sizes=(1000,) * 4))
     list(line.packets())
 
@@ -293,7 +293,7 @@ async def test_a_report_tells_the_time_of_now(line: Line) -> None:
     sender.take(access_unit(1, sizes=(100, 100)))
     (_, _, first, *_), _ = line.packets()
 
-    report = sender.report(sender._viewer.last_s + 1.0, 0.0)
+    report = sender.report(sender._destination.last_s + 1.0, 0.0)
 
     assert report == (2_208_988_800 << 32, (first + 90_000) & 0xFFFF_FFFF, 2, 200)
     sender.close()

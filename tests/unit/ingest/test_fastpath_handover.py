@@ -1,4 +1,4 @@
-"""The lane within a real source: a scripted camera, a real loop."""
+"""The fast path within a real source: a scripted camera, a real loop."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytest
 
 from gateway.ingest.source import RtspSource
 from gateway.model.errors import SourceStalled
-from tests.fixtures.ways import Recording, Talker
+from tests.fixtures.camera_stream import FakeCameraStream
+from tests.fixtures.fastpath_scenarios import RecordingStream
 from tests.unit.ingest.scripted import Camera, camera
 from tests.unit.ingest.test_source import source
 
 
-class Relaying(Recording):
+class Relaying(RecordingStream):
     """A stream that says when it has so many units."""
 
     def __init__(self, pulled: RtspSource) -> None:
@@ -24,70 +25,72 @@ class Relaying(Recording):
     async def until(self, units: int) -> None:
         """Return when *units* have come; whoever calls bounds it in time."""
         while len(self.units) < units:
-            self.settle()
+            self.sync()
             await asyncio.sleep(0.001)
 
 
-def say(made: Camera, talker: Talker) -> None:
-    """Send what *talker* has said since."""
-    made.writers[-1].write(bytes(talker.sent))
-    talker.sent.clear()
+def send(made: Camera, packets: FakeCameraStream) -> None:
+    """Send what *packets* has got since."""
+    made.writers[-1].write(bytes(packets.sent))
+    packets.sent.clear()
 
 
-async def playing(made: Camera, talker: Talker) -> tuple[RtspSource, Relaying, asyncio.Task[None]]:
+async def playing(
+    made: Camera, packets: FakeCameraStream
+) -> tuple[RtspSource, Relaying, asyncio.Task[None]]:
     """Pull the camera until its first keyframe is there."""
     pulled = source(made)
     stream = Relaying(pulled)
     running = asyncio.create_task(stream.pull())
     await made.played.wait()
-    talker.keyframe()
-    say(made, talker)
+    packets.keyframe()
+    send(made, packets)
     await stream.until(1)
     return pulled, stream, running
 
 
-async def test_pictures_go_by_the_lane_and_the_end_is_seen() -> None:
-    """The camera hangs up while the lane reads; nothing that came before it is lost."""
-    talker = Talker("h264", 5)
+async def test_pictures_go_by_the_fast_path_and_the_end_is_seen() -> None:
+    """The camera hangs up while the fast path reads; nothing that came before it is lost."""
+    packets = FakeCameraStream("h264", 5)
     async with asyncio.timeout(5), camera() as made:
-        pulled, stream, running = await playing(made, talker)
+        pulled, stream, running = await playing(made, packets)
         for number in range(2, 7):
-            talker.p()
-            say(made, talker)
+            packets.p()
+            send(made, packets)
             await stream.until(number)
-        talker.p()
-        say(made, talker)
+        packets.p()
+        send(made, packets)
         made.writers[-1].close()
         with pytest.raises(SourceStalled):
             await running
 
     assert len(stream.units) == pulled.counters.units == 7
-    assert stream.express_units >= 5
-    assert stream.lane is None
+    assert stream.fast_path_units >= 5
+    assert stream.fast_path is None
 
 
-async def test_a_source_that_is_cancelled_lets_go_of_the_lane() -> None:
+async def test_a_source_that_is_cancelled_lets_go_of_the_fast_path() -> None:
     """No descriptor and no task is left, and the camera is told."""
-    talker = Talker("h264", 5)
+    packets = FakeCameraStream("h264", 5)
 
     async def once() -> list[str]:
         async with camera() as made:
             before = set(os.listdir("/proc/self/fd"))
-            _, stream, running = await playing(made, talker)
-            talker.p()
-            say(made, talker)
+            _, stream, running = await playing(made, packets)
+            packets.p()
+            send(made, packets)
             await stream.until(2)
             running.cancel()
             await asyncio.wait([running])
             assert made.methods[-1] == "TEARDOWN"
-            assert stream.lane is None
+            assert stream.fast_path is None
             for writer in made.writers:
                 writer.close()
                 await writer.wait_closed()
             return sorted(set(os.listdir("/proc/self/fd")) - before)
 
     async with asyncio.timeout(10):
-        await once()  # the lane's thread and its descriptor stay
+        await once()  # the polling thread and its epoll descriptor stay
         tasks = asyncio.all_tasks()
         left = await once()
 

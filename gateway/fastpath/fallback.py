@@ -1,4 +1,4 @@
-"""What stands in where the lane is not compiled: it counts, and never takes anything."""
+"""What stands in where the fast path is not compiled: destinations count, nothing is relayed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Viewer:
-    """`gateway.express.lane.Viewer` that no lane can serve."""
+class RtpDestination:
+    """`gateway.fastpath._fastpath.RtpDestination` that only the Python sender can send to."""
 
     payload_type: int
     ssrc: int
@@ -17,20 +17,20 @@ class Viewer:
     burst_bytes: int
     protect: int = 0
     session: int = 0
-    keep: Any = None
+    keep_alive: Any = None
     last_90k: int = -1
     last_s: float = 0.0
     packets: int = 0
     octets: int = 0
     blocked: int = 0
     failed: int = 0
-    refused: bool = False
+    offload_refused: bool = False
 
-    def aim(self, fd: int, host: str, port: int) -> bool:  # noqa: ARG002
+    def set_address(self, fd: int, host: str, port: int) -> bool:  # noqa: ARG002
         """Return False."""
         return False
 
-    def leave(self) -> None:
+    def clear_address(self) -> None:
         """Do nothing."""
 
     def __enter__(self) -> None:
@@ -40,20 +40,20 @@ class Viewer:
         """Do nothing."""
 
     @property
-    def aimed(self) -> bool:
+    def sendable(self) -> bool:
         """False."""
         return False
 
 
-class Relayed:
+class FrameRun:
     """Never made."""
 
 
-class Feed:
+class Forwarder:
     """Never made."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError("the express lane is not compiled here")
+        raise NotImplementedError("the fast path is not compiled here")
 
     def __getattr__(self, name: str) -> NoReturn:
         raise NotImplementedError(name)

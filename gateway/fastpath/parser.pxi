@@ -1,0 +1,288 @@
+# The parser: bytes of the camera's socket in, one access unit out.
+#
+# This is the only place that judges bytes which a camera has sent. Every check compares with what
+# an ordinary stream has there, and a byte is looked at only after its place was found to be in
+# front of *end*. What fails a check is not repaired: the parser says FALLBACK, and Python takes
+# the same bytes.
+#
+# References: RFC 2326 10.12 (interleaved frames), RFC 3550 5.1 (RTP), RFC 6184 5.1, 5.6 and 5.8
+# (H.264), RFC 7798 4.1, 4.4.1 and 4.4.3 (H.265).
+
+cdef struct RtpPacket:          # one packet in the read buffer
+    const uint8_t *payload
+    int size                    # of the payload; at least a NAL unit header
+    uint16_t seq
+    uint32_t rtp_time
+    bint marker
+    Py_ssize_t end              # where the next frame begins
+
+cdef struct ParserState:        # of the access unit that is being parsed
+    uint16_t next_seq
+    const uint8_t *open_payload     # first fragment of the NAL unit that has not ended; NULL: none
+    bint has_slice
+    bint has_irap
+    uint64_t parameter_set_types    # that were found; bit n is type n
+
+
+cdef ParseResult _parse_access_unit(const ForwarderState *state, Py_ssize_t at,
+                                    Py_ssize_t end) noexcept nogil:
+    """Parse the access unit at *at* of the read buffer, which is filled up to *end*.
+
+    COMPLETE: `_parsed` describes it. Else `_parsed` means nothing.
+    """
+    cdef ParserState parser
+    cdef RtpPacket packet
+    cdef ParsedAccessUnit *parsed = &_parsed
+    cdef ParseResult result
+    parsed.packets = parsed.nal_units = 0
+    parser.next_seq = state.next_seq
+    parser.open_payload = NULL
+    parser.has_slice = parser.has_irap = False
+    parser.parameter_set_types = 0
+    while True:
+        result = _parse_packet(state, at, end, &packet)
+        if result != COMPLETE:
+            return result
+        if not _is_next_packet(state, &parser, parsed, &packet):
+            return FALLBACK
+        parsed.rtp_time = packet.rtp_time
+        if not _parse_payload(state, &parser, parsed, &packet):
+            return FALLBACK
+        parsed.payload_at[parsed.packets] = packet.payload - _read_buffer
+        parsed.payload_size[parsed.packets] = packet.size
+        parsed.packets += 1
+        parser.next_seq += 1
+        at = packet.end
+        if packet.marker:
+            break
+    parsed.end = at
+    parsed.keyframe = parser.has_irap
+    return COMPLETE if _is_whole(state, &parser) else FALLBACK
+
+
+cdef inline ParseResult _parse_packet(const ForwarderState *state, Py_ssize_t at, Py_ssize_t end,
+                                      RtpPacket *packet) noexcept nogil:
+    """Parse the interleaved frame at *at* as an RTP packet of the video."""
+    cdef const uint8_t *frame = _read_buffer + at
+    cdef const uint8_t *header = frame + FRAME_HEADER_BYTES
+    cdef int size
+    if end - at < FRAME_HEADER_BYTES + 2:  # the two bytes of RTP that are looked at first
+        return FALLBACK if end > at and frame[0] != DOLLAR else INCOMPLETE
+    if not _is_rtp_frame(state, frame) or not _is_plain_rtp(state, header):
+        return FALLBACK
+    size = _be16(frame + 2)
+    if size < RTP_HEADER_BYTES + state.nal_header_bytes:
+        return FALLBACK
+    if end - at < FRAME_HEADER_BYTES + size:
+        return INCOMPLETE
+    packet.marker = header[1] & RTP_MARKER != 0
+    packet.seq = _be16(header + 2)
+    packet.rtp_time = _be32(header + 4)
+    packet.payload = header + RTP_HEADER_BYTES
+    packet.size = size - RTP_HEADER_BYTES
+    packet.end = at + FRAME_HEADER_BYTES + size
+    return COMPLETE
+
+
+cdef inline bint _is_rtp_frame(const ForwarderState *state, const uint8_t *frame) noexcept nogil:
+    """RFC 2326 10.12: a dollar sign and the channel that SETUP has agreed on for RTP."""
+    return frame[0] == DOLLAR and frame[1] == state.rtp_channel
+
+
+cdef inline bint _is_plain_rtp(const ForwarderState *state, const uint8_t *header) noexcept nogil:
+    """RFC 3550 5.1: version 2 without padding, extension and CSRC; the video's payload type."""
+    return header[0] == RTP_VERSION_2 and header[1] & 0x7F == state.payload_type
+
+
+cdef inline bint _is_next_packet(const ForwarderState *state, const ParserState *parser,
+                                 const ParsedAccessUnit *parsed,
+                                 const RtpPacket *packet) noexcept nogil:
+    """Return whether *packet* follows: none is missing, and it is of the same access unit."""
+    if packet.seq != parser.next_seq or parsed.packets == MAX_PACKETS:  # RFC 3550 5.1
+        return False
+    if parsed.packets == 0:
+        return _is_next_rtp_time(state, packet.rtp_time)
+    return packet.rtp_time == parsed.rtp_time  # RFC 6184 5.1, RFC 7798 4.1: one time for all
+
+
+cdef inline bint _is_next_rtp_time(const ForwarderState *state,
+                                   uint32_t rtp_time) noexcept nogil:
+    """Return whether *rtp_time* is later than the last access unit's, by 5 s at most.
+
+    The difference is signed, because RTP times wrap (RFC 3550 5.1).
+    """
+    return 0 < <int32_t> (rtp_time - state.rtp_time) <= MAX_TIME_STEP
+
+
+cdef inline bint _parse_payload(const ForwarderState *state, ParserState *parser,
+                                ParsedAccessUnit *parsed, const RtpPacket *packet) noexcept nogil:
+    """Add the payload of *packet* to the NAL units of *parsed*; False: FALLBACK."""
+    cdef int nal_type = _nal_type(state, packet.payload)
+    if nal_type == state.fu_type:
+        return _parse_fragment(state, parser, parsed, packet)
+    if parser.open_payload != NULL:  # RFC 6184 5.8: nothing may stand between fragments
+        return False
+    if nal_type >= state.nal_type_end:  # RFC 6184 5.7, RFC 7798 4.4.2: aggregates and others
+        return False
+    return _parse_single(state, parser, parsed, packet, nal_type)
+
+
+cdef inline bint _parse_single(const ForwarderState *state, ParserState *parser,
+                               ParsedAccessUnit *parsed, const RtpPacket *packet,
+                               int nal_type) noexcept nogil:
+    """Add a packet that is one NAL unit (RFC 6184 5.6, RFC 7798 4.4.1)."""
+    cdef NalUnit *unit = &parsed.nal_unit[parsed.nal_units]
+    cdef int header_bytes = state.nal_header_bytes
+    cdef bint first_slice
+    if _has(state.unneeded_types, nal_type):
+        return True
+    if _has(state.slice_types, nal_type):
+        first_slice = packet.size > header_bytes and packet.payload[header_bytes] & FIRST_SLICE != 0
+        if not _begin_slice(state, parser, nal_type, first_slice):
+            return False
+    elif _has(state.parameter_set_types, nal_type):
+        if not _is_known_parameter_set(state, packet.payload, packet.size):
+            return False
+        parser.parameter_set_types |= <uint64_t> 1 << nal_type
+    unit.first_packet = parsed.packets
+    unit.packets = 1
+    unit.fragmented = False
+    parsed.nal_units += 1
+    return True
+
+
+cdef inline bint _parse_fragment(const ForwarderState *state, ParserState *parser,
+                                 ParsedAccessUnit *parsed, const RtpPacket *packet) noexcept nogil:
+    """Add a fragmentation unit (RFC 6184 5.8: FU-A; RFC 7798 4.4.3: FU)."""
+    cdef NalUnit *unit = &parsed.nal_unit[parsed.nal_units]
+    cdef const uint8_t *fu_header = packet.payload + state.nal_header_bytes
+    if packet.size < state.nal_header_bytes + 2:  # FU header, and at least a byte of the NAL unit
+        return False
+    if fu_header[0] & FU_START:
+        if not _begin_fragments(state, parser, fu_header):
+            return False
+        parser.open_payload = packet.payload
+        unit.first_packet = parsed.packets
+        unit.fragmented = True
+    elif not _continues_fragments(state, parser, packet.payload):
+        return False
+    if fu_header[0] & FU_END:
+        unit.packets = parsed.packets + 1 - unit.first_packet
+        parsed.nal_units += 1
+        parser.open_payload = NULL
+    return True
+
+
+cdef inline bint _begin_fragments(const ForwarderState *state, ParserState *parser,
+                                  const uint8_t *fu_header) noexcept nogil:
+    """Begin a NAL unit in fragments, if it may begin here and is a slice.
+
+    RFC 6184 5.8, RFC 7798 4.4.3: the start and end bits are never set in one FU header.
+    """
+    cdef int nal_type = fu_header[0] & state.nal_type_mask
+    if parser.open_payload != NULL or fu_header[0] & FU_END:
+        return False
+    if not _has(state.slice_types, nal_type):
+        return False
+    return _begin_slice(state, parser, nal_type, fu_header[1] & FIRST_SLICE != 0)
+
+
+cdef inline bint _continues_fragments(const ForwarderState *state, const ParserState *parser,
+                                      const uint8_t *payload) noexcept nogil:
+    """Return whether *payload* is of the open NAL unit: the same payload header, the same type."""
+    cdef const uint8_t *first = parser.open_payload
+    cdef int header_bytes = state.nal_header_bytes
+    if first == NULL or payload[0] != first[0]:
+        return False
+    if header_bytes == 2 and payload[1] != first[1]:
+        return False
+    return (payload[header_bytes] ^ first[header_bytes]) & state.nal_type_mask == 0
+
+
+cdef inline bint _begin_slice(const ForwarderState *state, ParserState *parser, int nal_type,
+                              bint first_slice) noexcept nogil:
+    """Note a slice; False if a first one comes later, or another one first.
+
+    The bit is first_mb_in_slice = 0, which ue(v) writes as the single bit 1 (H.264 7.3.3), or
+    first_slice_segment_in_pic_flag (H.265 7.3.6.1).
+    """
+    if first_slice == parser.has_slice:
+        return False
+    parser.has_slice = True
+    parser.has_irap |= _has(state.irap_types, nal_type)
+    return True
+
+
+cdef inline bint _is_whole(const ForwarderState *state, const ParserState *parser) noexcept nogil:
+    """Return whether the marker may stand here: a picture, no open NAL unit; a keyframe with sets.
+
+    RFC 6184 5.1, RFC 7798 4.1: the marker is on the last packet of an access unit. Every type of
+    parameter set must stand in front of a keyframe, because viewers may join there.
+    """
+    if parser.open_payload != NULL or not parser.has_slice:
+        return False
+    return (not parser.has_irap
+            or _bit_count(parser.parameter_set_types) == state.parameter_set_kinds)
+
+
+cdef bint _is_known_parameter_set(const ForwarderState *state, const uint8_t *payload,
+                                  int size) noexcept nogil:
+    """Return whether the camera has sent the parameter set *payload* before: it changes nothing."""
+    cdef int index
+    for index in range(state.parameter_sets):
+        if (state.parameter_set_size[index] == size
+                and memcmp(state.parameter_set[index], payload, size) == 0):
+            return True
+    return False
+
+
+cdef ParseResult _set_rtcp_aside(ForwarderState *state, Py_ssize_t *at,
+                                 Py_ssize_t end) noexcept nogil:
+    """Copy RTCP frames at *at* to `rtcp` and move *at* behind them; COMPLETE: something else comes.
+
+    A frame is taken only if another one follows: until then its length may be a lie, and Python's
+    parser must judge.
+    """
+    cdef const uint8_t *frame
+    cdef Py_ssize_t size
+    while end - at[0] >= FRAME_HEADER_BYTES:
+        frame = _read_buffer + at[0]
+        if frame[0] != DOLLAR or frame[1] != state.rtcp_channel:
+            return COMPLETE
+        size = FRAME_HEADER_BYTES + _be16(frame + 2)
+        if (size < FRAME_HEADER_BYTES + RTCP_SHORTEST_BYTES
+                or size > MAX_RTCP_BYTES - state.rtcp_bytes):
+            return FALLBACK
+        if end - at[0] <= size:
+            return INCOMPLETE
+        if frame[FRAME_HEADER_BYTES] >> 6 != 2 or frame[size] != DOLLAR:  # RFC 3550 6.4: version
+            return FALLBACK
+        memcpy(state.rtcp + state.rtcp_bytes, frame, size)
+        state.rtcp_bytes += size
+        at[0] += size
+    return COMPLETE
+
+
+cdef inline int _nal_type(const ForwarderState *state, const uint8_t *nal_header) noexcept nogil:
+    return nal_header[0] >> state.nal_type_shift & state.nal_type_mask
+
+
+cdef inline bint _has(uint64_t types, int nal_type) noexcept nogil:
+    return types >> nal_type & 1
+
+
+cdef inline int _bit_count(uint64_t bits) noexcept nogil:
+    cdef int count = 0
+    while bits:
+        bits &= bits - 1
+        count += 1
+    return count
+
+
+cdef inline uint16_t _be16(const uint8_t *data) noexcept nogil:
+    return <uint16_t> (data[0] << 8 | data[1])
+
+
+cdef inline uint32_t _be32(const uint8_t *data) noexcept nogil:
+    return (<uint32_t> data[0] << 24 | <uint32_t> data[1] << 16
+            | <uint32_t> data[2] << 8 | data[3])

@@ -1,0 +1,139 @@
+# One read of one camera: parse, packetize, send, and buffer what was sent.
+#
+# Whoever calls holds the mutex. The buffers that all cameras share hold nothing between two reads.
+
+# 16 more, because the second byte of a header may be looked at behind the end.
+cdef uint8_t _read_buffer[READ_BUFFER_BYTES + 16]
+cdef uint8_t _batch_buffer[MAX_BATCH_BYTES + MAX_PAYLOAD_BYTES + SRTP_SLACK_BYTES]
+cdef ParsedAccessUnit _parsed
+
+
+cdef void _read_once(ForwarderState *state) noexcept nogil:
+    """Read what the camera has sent, behind what was left over, and relay what is complete."""
+    cdef Py_ssize_t end = state.partial_bytes
+    cdef ssize_t count
+    if end:
+        memcpy(_read_buffer, state.partial, end)
+    count = recv(state.fd, _read_buffer + end, READ_BUFFER_BYTES - end, MSG_DONTWAIT)
+    if count < 0 and (errno == EAGAIN or errno == EINTR):
+        return
+    if count <= 0:  # the connection has ended: Python reads that again and says so
+        state.fallback = True
+        return
+    state.read_s = _now_s()
+    _relay(state, end + count)
+
+
+cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
+    """Relay the access units that the read buffer holds whole; save what is behind them."""
+    cdef Py_ssize_t at = 0, sent_bytes = 0
+    cdef ParseResult result = INCOMPLETE
+    cdef AccessUnit *unit
+    cdef int index
+    while True:
+        result = _set_rtcp_aside(state, &at, end)
+        if result == COMPLETE:
+            result = _parse_access_unit(state, at, end)
+        if result != COMPLETE:
+            break
+        unit = _packetize(state)
+        if unit == NULL or not _within_pacing(state, sent_bytes + unit.size):
+            PyMem_RawFree(unit)
+            result = FALLBACK
+            break
+        sent_bytes += unit.size
+        state.packets += _parsed.packets
+        state.size += _parsed.end - at - FRAME_HEADER_BYTES * _parsed.packets
+        at = _parsed.end
+        _record(state, unit)
+        for index in range(state.destinations):
+            _send_access_unit(state.destination[index], unit)
+    if result == INCOMPLETE and end - at > 1 and _read_buffer[at + 1] == state.rtp_channel:
+        state.last_rtp_s = state.read_s  # an access unit is on its way: the camera is not silent
+    if result == INCOMPLETE and end - at == READ_BUFFER_BYTES:
+        result = FALLBACK  # and never would it be complete
+    state.fallback = result == FALLBACK
+    _evict(state)
+    _save_partial(state, _read_buffer + at, end - at)
+
+
+cdef bint _within_pacing(const ForwarderState *state, Py_ssize_t size) noexcept nogil:
+    """Return whether every destination can be sent *size* bytes at once, and from here."""
+    cdef const DestinationState *destination
+    cdef int index
+    for index in range(state.destinations):
+        destination = state.destination[index]
+        if (size > destination.burst_bytes or destination.offload_refused
+                or destination.protect_failed or destination.fd < 0):
+            return False
+    return True
+
+
+cdef void _record(ForwarderState *state, AccessUnit *unit) noexcept nogil:
+    """Buffer *unit*, which is that of `_parsed`; count it, and expect the next one behind it."""
+    if state.newest == NULL:
+        state.oldest = unit
+    else:
+        state.newest.next = unit
+    state.newest = unit
+    state.buffered += 1
+    state.buffered_bytes += unit.size
+    state.access_units += 1
+    if unit.keyframe:
+        state.newest_keyframe = unit
+        state.keyframes += 1
+        state.gop_s = state.read_s - state.keyframe_s if state.keyframe_s else 0
+        state.keyframe_s = state.read_s
+    state.next_seq += <uint16_t> _parsed.packets
+    state.rtp_time = _parsed.rtp_time
+    state.time_90k = unit.time_90k
+    state.last_unit_s = state.last_rtp_s = state.read_s
+    memcpy(state.newest_header,
+           _read_buffer + _parsed.payload_at[_parsed.packets - 1] - RTP_HEADER_BYTES,
+           RTP_HEADER_BYTES)
+
+
+cdef void _evict(ForwarderState *state) noexcept nogil:
+    """Drop access units in front of the GOP that are too old for a retransmission.
+
+    A viewer who joins is sent the GOP, so all of that stays, however old. Once what Python has
+    collected is as old as what is dropped here, it is superseded: Python may drop it as well.
+    """
+    cdef double oldest_s = state.read_s - state.retain_s
+    cdef AccessUnit *unit
+    if state.newest_keyframe == NULL:
+        return
+    while state.oldest != state.newest_keyframe and state.oldest.arrived_s < oldest_s:
+        unit = state.oldest
+        state.oldest = unit.next
+        state.buffered -= 1
+        state.buffered_bytes -= unit.size
+        state.evicted_packets += unit.payloads
+        PyMem_RawFree(unit)
+    state.superseded = 0 < state.collected_s < oldest_s
+
+
+cdef void _save_partial(ForwarderState *state, const uint8_t *data,
+                        Py_ssize_t size) noexcept nogil:
+    """Keep *data*, an access unit that is not complete yet, for the next read."""
+    PyMem_RawFree(state.partial)
+    state.partial, state.partial_bytes = NULL, 0
+    if size:
+        state.partial = <uint8_t *> PyMem_RawMalloc(size)
+        if state.partial == NULL:  # no memory: the bytes are lost, and Python will find the gap
+            state.fallback = True
+            return
+        memcpy(state.partial, data, size)
+        state.partial_bytes = size
+
+
+cdef inline bint _is_buffer_full(const ForwarderState *state, int factor) noexcept nogil:
+    """Return whether *factor* times as much waits as should before Python collects it."""
+    return (state.buffered >= factor * state.max_buffered
+            or state.buffered_bytes >= factor * MAX_BUFFERED_BYTES)
+
+
+cdef inline double _now_s() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec + now.tv_nsec * 1e-9

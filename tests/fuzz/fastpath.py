@@ -1,0 +1,68 @@
+r"""Random streams, whole and mutated, with the fast path and without, until the time is up.
+
+    python -m tests.fuzz.fastpath SECONDS SEED
+
+Prints what was tried, and the seed of the first difference. To see the fast path's memory as well,
+build it with the sanitizers, in a copy of the tree::
+
+    CFLAGS="-O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer" \
+        cythonize -3 -i -f gateway/fastpath/_fastpath.pyx
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
+        ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc python -m tests.fuzz.fastpath 600
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+from random import Random
+
+from gateway.ingest.lane import RETAIN_S
+from tests.fixtures.camera_stream import ORDINARY, UNUSUAL, mutated, reads, stream_of
+from tests.fixtures.fastpath_scenarios import run_both, viewer_actions
+
+
+async def fuzz(seconds: float, seed: int) -> int:
+    """Return 1 if something differs, else 0 after *seconds*."""
+    end_s = time.monotonic() + seconds
+    streams = units = relayed = steps = 0
+    while time.monotonic() < end_s:
+        random = Random(seed)
+        codec = random.choice(("h264", "h265"))
+        count = random.randint(1, 40)
+        events = [
+            random.choice(ORDINARY if random.random() < 0.75 else UNUSUAL) for _ in range(count)
+        ]
+        pieces = list(reads(stream_of(codec, seed, events), random))
+        if random.random() < 0.6:
+            pieces = mutated(pieces, random)
+        how = {
+            "limit": random.choice((60, 300, 1180, 1400)),
+            "viewers": random.choice((0, 1, 2)),
+            "polling": random.random() < 0.3,
+            "tcp": random.random() < 0.1,
+            "retain_s": random.choice((0.0, 0.002, RETAIN_S)),
+        }
+        python, fast_path = run_both(codec, pieces, viewer_actions(seed), **how)
+        wrong = [key for key in fast_path.report if fast_path.report[key] != python.report[key]]
+        if fast_path.stream.evicted_packets and "units" in wrong:
+            wrong.remove("units")  # but the GOP, the counters and the viewers' packets are the same
+        if wrong:
+            print(f"seed {seed}: {wrong} differ", codec, how, events)
+            return 1
+        streams, seed = streams + 1, seed + 1
+        units += len(fast_path.stream.units)
+        relayed += fast_path.stream.fast_path_units
+        steps += fast_path.reads
+        if streams % 1_000 == 0:
+            resident_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            print(streams, "streams", resident_kb, "kB", flush=True)
+    print(f"{streams} streams, {units} units, {relayed} of them by the fast path, {steps} reads")
+    return 0
+
+
+if __name__ == "__main__":
+    seconds, seed = [*sys.argv[1:], *("60", "0")[len(sys.argv) - 1 :]]
+    sys.exit(asyncio.run(fuzz(float(seconds), int(seed))))
