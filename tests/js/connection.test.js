@@ -139,3 +139,13 @@ test("a server that was never reached changes no state", () => {
 
   assert.equal(changes, 0);
 });
+
+test("a page that came by https has its socket by TLS", () => {
+  const plain = location;
+  Object.assign(globalThis, { location: new URL("https://centre.invalid/") });
+
+  const { url } = opened().socket;
+
+  Object.assign(globalThis, { location: plain });
+  assert.equal(url, "wss://centre.invalid/ws");
+});

@@ -27,6 +27,14 @@ test("a chosen language is remembered", () => {
   assert.equal(localStorage.getItem("camera-gateway.language"), "en");
 });
 
+test("a remembered language is that of the next visit", async () => {
+  localStorage.setItem("camera-gateway.language", "en");
+
+  const nextVisit = await import(/** @type {string} */ ("../../gateway/console/static/i18n.js?next-visit"));
+
+  assert.equal(nextVisit.currentLanguage(), "en");
+});
+
 test("a chosen language is told to screen readers", () => {
   setLanguage("en");
 

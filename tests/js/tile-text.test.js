@@ -174,3 +174,7 @@ test("a camera that is on is not waited for", () => {
 test("a lost picture says how old it is", () => {
   assert.equal(nextAttemptText(status({ state: "lost", lastFrameMs: NOW_MS - 8_000 }), camera()), "cách đây 8 giây");
 });
+
+test("while a new session is being set up no age is said", () => {
+  assert.equal(nextAttemptText(status({ lastFrameMs: NOW_MS - 8_000 }), camera()), "");
+});

@@ -101,6 +101,43 @@ test("a picture proves the connection, even if the browser tells that later", as
   assert.notEqual((await tile.stats()).connected_ms, null);
 });
 
+test("the connection's time is that of the first time it stood", async () => {
+  const { tile } = await createTile();
+  await clock.tickAsync(50);
+  peer().turn("connected");
+  await clock.tickAsync(100);
+  peer().turn("connected");
+
+  assert.equal((await tile.stats()).connected_ms, 50);
+});
+
+test("connected for 3 s without a picture: the camera has sent none", async () => {
+  const { text } = await createTile();
+  peer().turn("connected");
+  assert.equal(text(".overlay-title"), "Đang kết nối");
+
+  await clock.tickAsync(3_500);
+
+  assert.equal(text(".overlay-title"), "Chưa có hình từ camera — đang chờ");
+});
+
+test("as long as it is not connected the camera is not blamed", async () => {
+  const { text } = await createTile();
+
+  await clock.tickAsync(10_000);
+
+  assert.equal(text(".overlay-title"), "Đang kết nối");
+});
+
+test("the last picture's page time is told", async () => {
+  const { tile } = await createTile();
+  assert.equal((await tile.stats()).last_frame_ms, null);
+
+  showFrame(tile.video);
+
+  assert.equal((await tile.stats()).last_frame_ms, performance.now());
+});
+
 test("a hidden page, where no frames are shown, is live by what is decoded", async () => {
   const { tile } = await createTile();
   peer().turn("connected");
@@ -283,6 +320,23 @@ for (const code of [486, 503]) {
     assert.equal(socket.sentOf("offer").length, 2);
   });
 }
+
+test("the next attempt is counted down", async () => {
+  const { socket, text } = await createTile();
+
+  socket.deliver({ k: "error", sid: sid(socket), code: 486, reason: "BUSY", detail: "" });
+
+  assert.match(text(".overlay-next") ?? "", /^Thử lại sau 1[0-9] giây$|^Thử lại sau 20 giây$/);
+});
+
+test("a session that ends before a picture leaves none", async () => {
+  const { tile, socket } = await createTile();
+  Object.assign(tile.video, { videoWidth: 0 });
+
+  socket.deliver({ k: "bye", sid: sid(socket), why: "superseded" });
+
+  assert.equal(tile.lastFrame.hidden, true);
+});
 
 test("a refusal is told to automatic checks", async () => {
   const { tile, socket } = await createTile();
