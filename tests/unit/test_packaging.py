@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -47,6 +48,17 @@ def test_every_requirement_is_exact_and_has_a_hash(lock: Path) -> None:
 def test_no_lock_names_a_registry(lock: Path) -> None:
     """Closed networks have their own mirror."""
     assert "://" not in lock.read_text(encoding="utf-8")
+
+
+def test_what_checks_the_page_is_exact_has_a_hash_and_no_registry() -> None:
+    """As the Python locks: npm writes no address, and verifies what it gets."""
+    lock = json.loads((TOP / "tests" / "js" / "package-lock.json").read_text(encoding="utf-8"))
+    packages = [each for name, each in lock["packages"].items() if name]
+
+    assert packages
+    for package in packages:
+        assert package["integrity"].startswith("sha512-")
+        assert "resolved" not in package
 
 
 def test_the_tests_run_on_what_runs() -> None:

@@ -1,158 +1,189 @@
-// The page: puts the rooms together, keeps the header, knows the keys, offers hooks to checks.
+// The page: puts its parts together, keeps the header up to date, handles the keys, and offers
+// window.cameraGateway to automatic checks.
 
-import { Board } from "./board.js";
-import { Link } from "./link.js";
-import { Sites } from "./sites.js";
-import { listen, warmUp } from "./viewing.js";
-import { Wall } from "./wall.js";
-import {
-  chooseLanguage, clockText, currentLanguage, learnClock, learnReasons, nowMs, say, sayAll, timeText,
-} from "./words.js";
+import { Connection } from "./connection.js";
+import { elementById, setText } from "./dom.js";
+import { currentLanguage, setLanguage, setReasonTexts, translate, translateDocument } from "./i18n.js";
+import { serverNowMs, setServerTime } from "./server-clock.js";
+import { routeSignalling, warmUp } from "./session.js";
+import { SiteList } from "./site-list.js";
+import { SiteStore } from "./site-store.js";
+import { dateTimeText, timeText } from "./time-text.js";
+import { VideoWall } from "./video-wall.js";
 
 const THEME_KEY = "camera-gateway.theme";
-const WALL_KEY = "camera-gateway.wall-mode";
+const WALL_MODE_KEY = "camera-gateway.wall-mode";
 const TILES_KEY = "camera-gateway.tiles";
 const BANNER_AFTER_MS = 1_500;
+const TICK_MS = 1_000;
 
-const byId = (id) => document.getElementById(id);
 const root = document.documentElement;
+const brokerState = elementById("broker", HTMLElement);
+const banner = elementById("banner", HTMLElement);
+const clock = elementById("clock", HTMLTimeElement);
+const search = elementById("search", HTMLInputElement);
+const themeButton = elementById("theme", HTMLButtonElement);
+const languageButton = elementById("language", HTMLButtonElement);
+const wallModeButton = elementById("wall-mode", HTMLButtonElement);
 
-const link = new Link();
-const sites = new Sites();
-const wall = new Wall(link, sites, byId("wall"), byId("layouts"));
-const board = new Board(sites, wall, {
-  board: byId("board"), search: byId("search"), filters: byId("filters"), summary: byId("summary"),
+const connection = new Connection();
+const store = new SiteStore();
+const wall = new VideoWall(connection, store, elementById("wall", HTMLElement), elementById("layouts", HTMLElement));
+const list = new SiteList(store, wall, {
+  list: elementById("site-list", HTMLElement),
+  search,
+  filters: elementById("filters", HTMLElement),
+  summary: elementById("summary", HTMLElement),
 });
+/** @type {{up: boolean | null, since_ms: number | null}} Null until the server has told. */
 let broker = { up: null, since_ms: null };
 
-// --- server and broker -------------------------------------------------------------------
+// --- server and broker ------------------------------------------------------------------
 
-link.addEventListener("hello", ({ detail }) => learnClock(detail.now_ms));
-link.addEventListener("sites", ({ detail }) => {
-  sites.apply(detail);
-  reopen();
+connection.onMessage("hello", ({ now_ms }) => setServerTime(now_ms));
+connection.onMessage("sites", (message) => {
+  store.apply(message);
+  reopenTiles();
 });
-link.addEventListener("broker", ({ detail }) => {
-  broker = detail;
-  paintHeader();
+connection.onMessage("broker", ({ up, since_ms }) => {
+  broker = { up, since_ms };
+  renderHeader();
 });
-link.addEventListener("turned", () => paintHeader());
-listen(link);
+connection.addEventListener("statechange", () => renderHeader());
+routeSignalling(connection);
 
-function paintHeader() {
-  const lamp = byId("broker");
-  const time = timeText(link.up ? broker.since_ms : link.sinceMs);
-  const [state, text] =
-    !link.up ? ["unk", say("brokerUnknown")]
-    : broker.up ? ["on", say("brokerUp")]
-    : broker.up === null ? ["unk", say("brokerUnknown")]
-    : ["off", say("brokerDown", { time })];
-  lamp.dataset.state = state;
-  if (lamp.textContent !== text) lamp.textContent = text;
-  paintBanner(time);
+function renderHeader() {
+  const time = timeText(connection.up ? broker.since_ms : connection.sinceMs);
+  const state = !connection.up || broker.up === null ? "unk" : broker.up ? "on" : "off";
+  brokerState.dataset.state = state;
+  setText(brokerState, {
+    unk: translate("brokerUnknown"),
+    on: translate("brokerUp"),
+    off: translate("brokerDown", { time }),
+  }[state]);
+  const text = bannerText(time);
+  banner.hidden = text === "";
+  setText(banner, text);
 }
 
-function paintBanner(time) {
-  const quiet = !link.up && Date.now() - link.sinceMs < BANNER_AFTER_MS;
-  const text = quiet ? "" : !link.up ? say("serverDown", { time }) : broker.up === false ? say("brokerBanner", { time }) : "";
-  const banner = byId("banner");
-  banner.hidden = text === "";
-  if (banner.textContent !== text) banner.textContent = text;
+/** @param {string} time Since when. */
+function bannerText(time) {
+  if (connection.up) return broker.up === false ? translate("brokerBanner", { time }) : "";
+  return Date.now() - connection.sinceMs < BANNER_AFTER_MS ? "" : translate("serverDown", { time });
 }
 
 // What was open in this tab opens again after a reload, as soon as its site is known.
-let toReopen = JSON.parse(sessionStorage.getItem(TILES_KEY) ?? "[]");
+/** @type {[gw: string, cam: string][]} */
+let tilesToReopen = JSON.parse(sessionStorage.getItem(TILES_KEY) ?? "[]");
 
-function reopen() {
-  const known = toReopen.filter(([gw, cam]) => sites.camera(gw, cam));
-  toReopen = toReopen.filter((place) => !known.includes(place));
+function reopenTiles() {
+  const known = tilesToReopen.filter(([gw, cam]) => store.camera(gw, cam));
+  tilesToReopen = tilesToReopen.filter((tile) => !known.includes(tile));
   for (const [gw, cam] of known) wall.watch(gw, cam);
 }
 
-wall.addEventListener("changed", () => {
+wall.addEventListener("change", () => {
   const open = wall.tiles.map((tile) => [tile.gw, tile.cam]);
-  sessionStorage.setItem(TILES_KEY, JSON.stringify([...open, ...toReopen]));
+  sessionStorage.setItem(TILES_KEY, JSON.stringify([...open, ...tilesToReopen]));
 });
 
-// --- how it looks -----------------------------------------------------------------------
+// --- language, theme, wall mode ---------------------------------------------------------
 
-function theme() {
+function currentTheme() {
   return root.dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
 }
 
-function paintAll() {
-  sayAll();
-  document.title = say("title");
-  byId("language").textContent = say("otherLanguage");
-  byId("language").lang = currentLanguage() === "vi" ? "en" : "vi";
-  byId("theme").textContent = say(theme() === "dark" ? "light" : "dark");
-  byId("theme").setAttribute("aria-label", say("themeHint"));
-  paintHeader();
-  board.paint();
-  wall.paint();
+function otherTheme() {
+  return currentTheme() === "dark" ? "light" : "dark";
 }
 
-function setTheme(chosen) {
-  root.dataset.theme = chosen;
-  localStorage.setItem(THEME_KEY, chosen);
-  paintAll();
+function otherLanguage() {
+  return currentLanguage() === "vi" ? "en" : "vi";
 }
 
+function renderAll() {
+  translateDocument();
+  document.title = translate("title");
+  languageButton.textContent = translate("otherLanguage");
+  languageButton.lang = otherLanguage();
+  themeButton.textContent = translate(otherTheme());
+  themeButton.setAttribute("aria-label", translate("themeHint"));
+  renderHeader();
+  list.render();
+  wall.render();
+}
+
+/** @param {string} theme */
+function setTheme(theme) {
+  root.dataset.theme = theme;
+  localStorage.setItem(THEME_KEY, theme);
+  renderAll();
+}
+
+/** @param {boolean} on Pictures only, without the list. */
 function setWallMode(on) {
   root.toggleAttribute("data-wall", on);
-  byId("wall-mode").setAttribute("aria-pressed", String(on));
-  localStorage.setItem(WALL_KEY, on ? "1" : "");
+  wallModeButton.setAttribute("aria-pressed", String(on));
+  localStorage.setItem(WALL_MODE_KEY, on ? "1" : "");
 }
 
-if (["dark", "light"].includes(localStorage.getItem(THEME_KEY))) root.dataset.theme = localStorage.getItem(THEME_KEY);
-setWallMode(localStorage.getItem(WALL_KEY) === "1");
-byId("theme").onclick = () => setTheme(theme() === "dark" ? "light" : "dark");
-byId("wall-mode").onclick = () => setWallMode(!root.hasAttribute("data-wall"));
-byId("language").onclick = () => {
-  chooseLanguage(currentLanguage() === "vi" ? "en" : "vi");
-  paintAll();
+function toggleWallMode() {
+  setWallMode(!root.hasAttribute("data-wall"));
+}
+
+const rememberedTheme = localStorage.getItem(THEME_KEY);
+if (rememberedTheme === "dark" || rememberedTheme === "light") root.dataset.theme = rememberedTheme;
+setWallMode(localStorage.getItem(WALL_MODE_KEY) === "1");
+themeButton.onclick = () => setTheme(otherTheme());
+wallModeButton.onclick = toggleWallMode;
+languageButton.onclick = () => {
+  setLanguage(otherLanguage());
+  renderAll();
 };
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "Escape") {
-    wall.enlarge(null);
-    return;
-  }
-  if (event.target instanceof HTMLInputElement) return;
-  if (event.key === "/") {
+  if (event.key === "Escape") wall.enlarge(null);
+  else if (event.target instanceof HTMLInputElement) return;
+  else if (event.key === "/") {
     event.preventDefault();
     setWallMode(false);
-    byId("search").focus();
-  } else if (event.key.toLowerCase() === "w") setWallMode(!root.hasAttribute("data-wall"));
+    search.focus();
+  } else if (event.key.toLowerCase() === "w") toggleWallMode();
 });
 
 function tick() {
-  const clock = byId("clock");
-  clock.textContent = clockText(nowMs());
-  clock.dateTime = new Date(nowMs()).toISOString();
-  paintHeader();
-  board.paint();
+  const nowMs = serverNowMs();
+  clock.textContent = dateTimeText(nowMs);
+  clock.dateTime = new Date(nowMs).toISOString();
+  renderHeader();
+  list.render();
 }
 
-// --- hooks for automatic checks; docs/console.md says what they give --------------------
+// --- for automatic checks; docs/console.md says what they give --------------------------
 
-const asTile = (tile) => (typeof tile === "string" ? wall.tiles.find((each) => each.id === tile) : wall.find(tile.gw, tile.cam));
+/** @param {string | {gw: string, cam: string}} tile */
+function findTile(tile) {
+  return typeof tile === "string" ? wall.tiles.find(({ id }) => id === tile) : wall.find(tile.gw, tile.cam);
+}
 
-window.cameraGateway = Object.freeze({
-  sites: () => sites.all().map((site) => ({ ...site, cams: [...site.cams.values()] })),
+const cameraGateway = Object.freeze({
+  sites: () => store.all().map((site) => ({ ...site, cams: [...site.cams.values()] })),
+  /** @type {(gw: string, cam: string) => Promise<object>} */
   watch: (gw, cam) => wall.watch(gw, cam).firstFrame,
+  /** @type {(tile: string | {gw: string, cam: string}) => void} */
   close: (tile) => {
-    const open = asTile(tile);
+    const open = findTile(tile);
     if (open) wall.close(open);
   },
   stats: () => Promise.all(wall.tiles.map((tile) => tile.stats())),
-  broker: () => ({ ...broker, server: link.up }),
+  broker: () => ({ ...broker, server: connection.up }),
 });
+Object.assign(window, { cameraGateway });
 
-learnReasons(await fetch("wording.json").then((answer) => answer.json()));
-paintAll();
+setReasonTexts(await fetch("wording.json").then((answer) => answer.json()));
+renderAll();
 await warmUp().catch(() => {});
-link.open();
-setInterval(tick, 1000);
+connection.open();
+setInterval(tick, TICK_MS);
 tick();

@@ -1,7 +1,7 @@
-// The page's own sentences in Vietnamese and English, and how times and numbers are spelled.
-// Reasons of cameras and refusals are not here: they come from the server, one vocabulary.
+// The page's own texts in Vietnamese and English; {name} is filled in by translate() of i18n.js.
+// Texts for reason codes (cameras, alarms, refusals) are not here: the server sends them.
 
-const WORDS = {
+export const TRANSLATIONS = {
   vi: {
     title: "Trung tâm Điều hành – Giám sát camera một cửa",
     subtitle: "Trung tâm Phục vụ hành chính công · Bộ phận Một cửa",
@@ -207,95 +207,3 @@ const WORDS = {
     justNow: "just now",
   },
 };
-
-const ZONE = "Asia/Ho_Chi_Minh";
-const TIME = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const DAY = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, day: "2-digit", month: "2-digit", year: "numeric" });
-const SHORT_DAY = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, day: "2-digit", month: "2-digit" });
-const LANGUAGE_KEY = "camera-gateway.language";
-
-let language = localStorage.getItem(LANGUAGE_KEY) === "en" ? "en" : "vi";
-let reasons = {};
-let skewMs = 0;
-
-export const collator = new Intl.Collator("vi", { numeric: true, sensitivity: "base" });
-
-export function currentLanguage() {
-  return language;
-}
-
-export function chooseLanguage(chosen) {
-  language = chosen === "en" ? "en" : "vi";
-  localStorage.setItem(LANGUAGE_KEY, language);
-  document.documentElement.lang = language;
-}
-
-export function learnReasons(wording) {
-  reasons = wording;
-}
-
-// The server's clock rules: ages must be right on a screen whose own clock is wrong.
-export function learnClock(serverMs) {
-  skewMs = serverMs - Date.now();
-}
-
-export function nowMs() {
-  return Date.now() + skewMs;
-}
-
-export function say(key, values = {}) {
-  const sentence = WORDS[language][key] ?? key;
-  return sentence.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
-}
-
-export function has(key) {
-  return key in WORDS[language];
-}
-
-// What a reason code means, and what to do about it, in the language of the page.
-export function reason(code) {
-  const wording = reasons[code];
-  if (!wording) return { fact: code ?? "", todo: "" };
-  return { fact: wording[language], todo: wording[`${language}_todo`] };
-}
-
-export function clockText(ms) {
-  return `${DAY.format(ms)} ${TIME.format(ms)}`;
-}
-
-// Time of day; with the day in front if it is not today's.
-export function timeText(ms) {
-  if (ms == null) return "--:--:--";
-  const time = TIME.format(ms);
-  return DAY.format(ms) === DAY.format(nowMs()) ? time : `${time} ${SHORT_DAY.format(ms)}`;
-}
-
-export function agoText(ms) {
-  const age = Math.max(0, Math.round((nowMs() - ms) / 1000));
-  return age < 2 ? say("justNow") : say("ago", { span: spanText(age) });
-}
-
-export function spanText(seconds) {
-  const [key, n] =
-    seconds < 60 ? ["seconds", seconds]
-    : seconds < 3600 ? ["minutes", Math.floor(seconds / 60)]
-    : seconds < 172_800 ? ["hours", Math.floor(seconds / 3600)]
-    : ["days", Math.floor(seconds / 86_400)];
-  return say(key, { n });
-}
-
-// "Quầy Đăng ký" -> "quay dang ky": what people type without an input method still finds it.
-export function fold(text) {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").replace(/[đĐ]/g, "d").toLowerCase();
-}
-
-// Fills everything marked in the HTML; called again when the language changes.
-export function sayAll(root = document) {
-  for (const node of root.querySelectorAll("[data-say]")) node.textContent = say(node.dataset.say);
-  for (const [mark, attribute] of [["say-label", "aria-label"], ["say-title", "title"], ["say-placeholder", "placeholder"]]) {
-    for (const node of root.querySelectorAll(`[data-${mark}]`)) {
-      node.setAttribute(attribute, say(node.getAttribute(`data-${mark}`)));
-    }
-  }
-  document.documentElement.lang = language;
-}

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import "./support/browser.js";
+import { camera, GW, site } from "./support/centre.js";
+import { SiteStore } from "../../gateway/console/static/site-store.js";
+
+/** @param {ReturnType<typeof site>[]} sites */
+function storeOf(...sites) {
+  const store = new SiteStore();
+  store.apply({ full: true, sites, gone: [] });
+  return store;
+}
+
+test("a full message replaces everything", () => {
+  const store = storeOf(site());
+
+  store.apply({ full: true, sites: [site({ gw: "hn-01" })], gone: [] });
+
+  assert.deepEqual(store.all().map(({ gw }) => gw), ["hn-01"]);
+});
+
+test("another message leaves sites that it does not name", () => {
+  const store = storeOf(site());
+
+  store.apply({ full: false, sites: [site({ gw: "hn-01" })], gone: [] });
+
+  assert.deepEqual(store.all().map(({ gw }) => gw), [GW, "hn-01"]);
+});
+
+test("a camera that has changed is replaced, the others stay", () => {
+  const store = storeOf(site());
+
+  store.apply({ full: false, sites: [site({ ids: ["c01", "c02"], cams: [camera({ id: "c02", st: "off" })] })], gone: [] });
+
+  assert.equal(store.camera(GW, "c01")?.st, "on");
+  assert.equal(store.camera(GW, "c02")?.st, "off");
+});
+
+test("cameras are in the gateway's order", () => {
+  const store = storeOf(site({ ids: ["c02", "c01"] }));
+
+  assert.deepEqual([...(store.site(GW)?.cams.keys() ?? [])], ["c02", "c01"]);
+});
+
+test("a camera that is no longer listed is forgotten", () => {
+  const store = storeOf(site());
+
+  store.apply({ full: false, sites: [site({ ids: ["c01"], cams: [] })], gone: [] });
+
+  assert.equal(store.camera(GW, "c02"), undefined);
+});
+
+test("a camera that is listed and was never told is left out", () => {
+  const store = storeOf(site({ ids: ["c01", "c02", "c09"] }));
+
+  assert.equal(store.site(GW)?.cams.size, 2);
+});
+
+test("a site that is gone is forgotten", () => {
+  const store = storeOf(site());
+
+  store.apply({ full: false, sites: [], gone: [GW] });
+
+  assert.equal(store.site(GW), undefined);
+});
+
+test("a camera of an unknown site is not there", () => {
+  assert.equal(new SiteStore().camera("nowhere", "c01"), undefined);
+});
+
+test("cameras are counted by state", () => {
+  const store = storeOf(
+    site({ cams: [camera(), camera({ id: "c02", st: "off" })] }),
+    site({ gw: "hn-01", cams: [camera({ st: "unk" }), camera({ id: "c02", st: "deg" })] }),
+  );
+
+  assert.deepEqual(store.counts(), { sites: 2, cams: 4, on: 1, deg: 1, off: 1, unk: 1 });
+});
+
+test("a change is announced once for each message", () => {
+  const store = new SiteStore();
+  let changes = 0;
+  store.addEventListener("change", () => { changes += 1; });
+
+  store.apply({ full: true, sites: [site(), site({ gw: "hn-01" })], gone: [] });
+
+  assert.equal(changes, 1);
+});
