@@ -23,6 +23,7 @@ from gateway.mqtt.wire import seal
 from gateway.mqtt.wire_command import FINAL, read_reply
 from gateway.ports import Letter, Publication
 from tests.fixtures.broker import Broker
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, PASSWORD, Site, cameras, site, tree
 
 pytestmark = pytest.mark.live
@@ -34,13 +35,13 @@ def command(
     *,
     key: SigningKey | None = None,
     to: str = "answer-1",
-    expiry_s: int | None = 20,
+    expiry_s: int | None = 60,
     retain: bool = False,
     **more: Any,
 ) -> tuple[str, Publication]:
     """Return the id and the message of a command; *more* replaces parts of it."""
     asked: dict[str, Any] = {"id": str(ULID()), "name": name, "args": args or {}, "gw": OWN.gateway}
-    asked |= {"actor": "op-17", "ttl_s": 20, **more}
+    asked |= {"actor": "op-17", "ttl_s": 60, **more}
     payload = json.dumps(asked if key is None else sign(asked, key)).encode()
     topic = f"{OWN.replies}op-17/{to}" if "/" not in to else to
     return asked["id"], Publication(
@@ -182,7 +183,7 @@ async def test_a_restart_must_be_signed_and_says_how_many_watched(
 async def test_a_log_is_followed_for_a_while(tmp_path: Path, broker: Broker) -> None:
     """Lines come while things happen, without secrets; then it ends by itself."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        args = {"level": "debug", "max_s": 2.0, "filter": "SESSION"}
+        args = {"level": "debug", "max_s": 10.0, "filter": "SESSION"}
         command_id, message = command("logs.tail", args)
         running.centre.link.post(message)
         await running.watch(0)
@@ -269,7 +270,7 @@ async def test_a_reboot_is_begun_once(
         unsigned = await ask(running, "reboot", {"delay_s": 0})
         command_id, message = command("reboot", {"delay_s": 0.0}, key=key)
         running.centre.link.post(message)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             while not done.exists():  # noqa: ASYNC110 (another process has no event for it)
                 await asyncio.sleep(0.02)
         await killed(running)

@@ -10,10 +10,11 @@ import pytest
 
 from gateway.ingest.lane import KEEP_S
 from gateway.relay.history import HISTORY_S
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.ways import Scene, Talker, Way, stamps
 
 
-def opened(*, ride: bool = False, keep_s: float = KEEP_S) -> Scene:
+def opened(*, ride: bool = False, keep_s: float = HANG_S) -> Scene:
     """Return a scene whose first keyframe came the ordinary way."""
     made = Scene(Way(express=True, ride=ride, watchers=1, keep_s=keep_s), Talker("h264", 3))
     made.talker.seq = 65_530
@@ -24,7 +25,7 @@ def opened(*, ride: bool = False, keep_s: float = KEEP_S) -> Scene:
 
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
-    """Yield a scene that keeps for two seconds what may be asked for again."""
+    """Yield a scene that keeps all that may be asked for again."""
     made = opened()
     yield made
     made.way.close()
@@ -125,7 +126,7 @@ async def test_a_gop_that_may_still_be_asked_for_is_not_let_go(scene: Scene) -> 
 async def test_a_gop_as_short_as_what_is_kept_outlives_the_older_one() -> None:
     """What the lane keeps is never older than that, and still it is told when Python's is."""
     scene = opened(keep_s=0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while scene.way.stream._gop.size_bytes > 0:
             keyframe(scene)
             await asyncio.sleep(0.001)

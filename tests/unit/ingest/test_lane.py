@@ -9,6 +9,7 @@ import pytest
 
 from gateway.ingest.source import RtspSource
 from gateway.model.errors import SourceStalled
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.ways import Recording, Talker
 from tests.unit.ingest.scripted import Camera, camera
 from tests.unit.ingest.test_source import source
@@ -49,7 +50,7 @@ async def playing(made: Camera, talker: Talker) -> tuple[RtspSource, Relaying, a
 async def test_pictures_go_by_the_lane_and_the_end_is_seen() -> None:
     """The camera hangs up while the lane reads; nothing that came before it is lost."""
     talker = Talker("h264", 5)
-    async with asyncio.timeout(5), camera() as made:
+    async with asyncio.timeout(HANG_S), camera() as made:
         pulled, stream, running = await playing(made, talker)
         for number in range(2, 7):
             talker.p()
@@ -86,7 +87,7 @@ async def test_a_source_that_is_cancelled_lets_go_of_the_lane() -> None:
                 await writer.wait_closed()
             return sorted(set(os.listdir("/proc/self/fd")) - before)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         await once()  # the lane's thread and its descriptor stay
         tasks = asyncio.all_tasks()
         left = await once()
