@@ -10,6 +10,7 @@ import pytest
 
 from gateway.express.built import Feed, Viewer
 from gateway.rtp.codecs import GRAMMARS
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.ways import PAYLOAD_TYPE, Talker, Way
 
 
@@ -73,7 +74,7 @@ async def test_who_joins_before_the_lane_was_answered_is_sent_all_once(way: Way)
     talker.p()
     way._far.send(said(talker))
     assert way.lane is not None
-    assert select.select([way.lane._told], [], [], 5)[0]
+    assert select.select([way.lane._told], [], [], HANG_S)[0]
 
     newcomer = way.join()
     left_alone = way.stream.lane is None
@@ -101,7 +102,7 @@ async def test_who_left_before_the_lane_was_answered_is_sent_nothing_more(way: W
     talker.p()
     way._far.send(said(talker))
     assert way.lane is not None
-    assert select.select([way.lane._told], [], [], 5)[0]
+    assert select.select([way.lane._told], [], [], HANG_S)[0]
 
     leaver.leave()
     before = len(leaver.got)

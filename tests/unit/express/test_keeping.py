@@ -268,7 +268,7 @@ async def test_reports_are_answered_though_no_picture_came() -> None:
     scene.talker.do("rtcp")
     scene.way._far.send(bytes(scene.talker.sent))
 
-    assert select.select([scene.way.lane._told], [], [], 5)[0]
+    assert select.select([scene.way.lane._told], [], [], HANG_S)[0]
     scene.way.answer()
 
     assert scene.way.reception._lsr > 0
