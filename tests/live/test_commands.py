@@ -35,13 +35,13 @@ def command(
     *,
     key: SigningKey | None = None,
     to: str = "answer-1",
-    expiry_s: int | None = 60,
+    expiry_s: int | None = 20,
     retain: bool = False,
     **more: Any,
 ) -> tuple[str, Publication]:
     """Return the id and the message of a command; *more* replaces parts of it."""
     asked: dict[str, Any] = {"id": str(ULID()), "name": name, "args": args or {}, "gw": OWN.gateway}
-    asked |= {"actor": "op-17", "ttl_s": 60, **more}
+    asked |= {"actor": "op-17", "ttl_s": 20, **more}
     payload = json.dumps(asked if key is None else sign(asked, key)).encode()
     topic = f"{OWN.replies}op-17/{to}" if "/" not in to else to
     return asked["id"], Publication(
@@ -241,7 +241,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
             "-t", OWN.command("rebirth"), "-f", str(huge),
         )  # fmt: skip
         assert await sender.wait() == 0
-        kept, retained = command("rebirth", retain=True)
+        kept, retained = command("rebirth", retain=True, expiry_s=300)
         running.centre.link.post(retained)
         await ask(running, "rebirth")
         await killed(running)

@@ -15,14 +15,13 @@ import pytest
 
 from gateway.aio.clock import SystemClock
 from gateway.codec.blame import BARRED_S, OF_ALL, Blame
-from gateway.codec.child import Child, ChildLost
+from gateway.codec.child import ChildLost
 from gateway.codec.decoder import Decoder
 from gateway.codec.pipe import MAX_CODED_BYTES, Garbled, Request, Status, read_head, read_reply
 from gateway.model.errors import NoPicture
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from tests.fixtures import sights
-from tests.fixtures.clock import HANG_S
 
 GOOD = sights.coded(sights.hall(1))
 START = b"\0\0\0\1"
@@ -256,7 +255,7 @@ async def test_what_is_too_long_or_too_much_is_refused_at_once() -> None:
 
 async def test_the_child_is_confined() -> None:
     """It can write no file, keep no core, take no memory beyond its share, and gains nothing."""
-    child = await Child.start(answers_within_s=HANG_S)
+    child = await sights.patient_child()
     try:
         assert (await child.ask(Request("h264", GOOD)))[0] is Status.DONE
         limits, status = told(child.pid, "limits"), told(child.pid, "status")
@@ -277,7 +276,7 @@ async def test_a_child_that_hears_nonsense_leaves() -> None:
         def pack(self) -> bytes:
             return b"?" * 64
 
-    child = await Child.start(answers_within_s=HANG_S)
+    child = await sights.patient_child()
     with pytest.raises(ChildLost, match="has ended"):
         await child.ask(Nonsense("h264", GOOD))
     assert not child.alive

@@ -225,6 +225,8 @@ CODES = {
     "junk": "utf8",
 }
 
+PACKED_VALUES = zlib.compress(b'{"x":[%b' % (b"0," * 500_000), 9)
+
 
 def refused(read: Callable[[], object]) -> tuple[Fault, ...]:
     with pytest.raises(MessageRejected) as caught:
@@ -251,9 +253,7 @@ def test_a_packed_bomb_is_not_unpacked(court: Court) -> None:
 
 def test_a_packed_million_of_values_is_not_looked_into(court: Court) -> None:
     """A kilobyte that would be half a second of work; nobody even sees that it is not JSON."""
-    packed = zlib.compress(b'{"x":[%b' % (b"0," * 500_000), 9)
-
-    faults = refused(lambda: court.judge.read(packed, "application/json+zlib"))
+    faults = refused(lambda: court.judge.read(PACKED_VALUES, "application/json+zlib"))
 
     assert [fault.code for fault in faults] == ["json.values"]
 
