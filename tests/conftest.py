@@ -1,4 +1,9 @@
-"""Fixtures that any test may use; each lives in the plugin of its name."""
+"""Fixtures that any test may use; each lives in the plugin of its name.
+
+Hypothesis judges what is found, not how fast: a busy machine may take seconds for an example.
+"""
+
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.fixtures.logs",
@@ -10,3 +15,8 @@ pytest_plugins = [
     "tests.fixtures.viewer",
     "tests.fixtures.console",  # after those it is made of
 ]
+
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")

@@ -8,7 +8,7 @@ them, says that it is there, and asks for viewings, commands and births.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -37,6 +37,8 @@ from tests.fleet.scene import SDP
 
 EXPIRY_S = 15
 ROLLBACK_S = 300
+REDELIVERED = 64
+"""So many messages of one topic are known again; fewer are on their way at a time."""
 
 
 @dataclass
@@ -67,7 +69,8 @@ class FakeCentre:
         births: Gateway -> how often it has told its birth.
         ledger: Events and changes.
         configured: Gateway -> version and state of its configuration.
-        disorder: Messages of one topic and epoch that came behind a later one.
+        disorder: Messages of one topic and epoch that came behind a later one, for the first time:
+            with QoS 1 those that nobody had acknowledged are delivered again.
         strangers: Messages of gateways that are in no register, or on no known topic.
         invalid: What did not fit its schema: one in a hundred messages is looked at, and the first
             of each kind.
@@ -88,7 +91,7 @@ class FakeCentre:
         self._provinces = {name.split("/")[1]: name.split("/")[0] for name in self._register}
         self._key = key
         self._epoch = 0
-        self._last: dict[str, tuple[int, int]] = {}
+        self._last: dict[str, deque[tuple[int, int]]] = {}
         self._digests: dict[str, dict[str, str]] = {}
         self._held: dict[str, dict[str, str]] = {}
         self._schemas = {name: Draft202012Validator(each) for name, each in schemas().items()}
@@ -225,9 +228,12 @@ class FakeCentre:
         if "n" not in said:
             return
         now = (said["ep"], said["n"])
-        if now < self._last.get(topic, (0, 0)):
+        last = self._last.setdefault(topic, deque(maxlen=REDELIVERED))
+        if now in last:
+            return
+        if last and now < max(last):
             self.disorder += 1
-        self._last[topic] = now
+        last.append(now)
 
     def _validate(self, schema: str, said: dict[str, Any]) -> None:
         for wrong in self._schemas[schema].iter_errors(said):

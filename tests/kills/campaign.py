@@ -154,7 +154,7 @@ class Campaign:
                 self.site.centre.link.post(publication(CONFIG_CONFIRM, to, seal(word)))
             return bool(change.step) and said["st"] == change.step
 
-        await self.site.centre.until(come, 10)
+        await self.site.centre.until(come)
 
     def _note(self, letter: Letter) -> None:
         if letter.topic != OWN.config_reported:
@@ -173,7 +173,7 @@ class Campaign:
         del self.site.output[:]
         await self.site.start_again()
         try:
-            birth = await self.site.centre.until(lambda letter: letter.topic == OWN.birth, 15)
+            birth = await self.site.centre.until(lambda letter: letter.topic == OWN.birth)
         except TimeoutError:
             self.found["neither"] += 1
             self.wrong.append(f"not up: {self.site.output[-5:]}")

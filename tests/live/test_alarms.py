@@ -16,6 +16,7 @@ from gateway.mqtt.wire_alarm import read_alarm
 from gateway.mqtt.wire_event import read_event
 from gateway.ports import Letter
 from tests.fixtures.broker import Broker, observing
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, Site, cameras, site
 
 pytestmark = pytest.mark.live
@@ -128,7 +129,7 @@ async def test_an_alarm_of_before_is_cleared_after_a_restart(
 
 async def until_kept(path: Path, wanted: str) -> None:
     """Return once the file names the alarm; it is written right after it is told."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while not names(path, wanted):  # noqa: ASYNC110 (another process writes it)
             await asyncio.sleep(0.02)
 

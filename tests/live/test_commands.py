@@ -23,6 +23,7 @@ from gateway.mqtt.wire import seal
 from gateway.mqtt.wire_command import FINAL, read_reply
 from gateway.ports import Letter, Publication
 from tests.fixtures.broker import Broker
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, PASSWORD, Site, cameras, site, tree
 
 pytestmark = pytest.mark.live
@@ -148,9 +149,10 @@ async def test_rebirth_tells_the_sections_again(tmp_path: Path, broker: Broker) 
         seen = len(running.heard)
         await ask(running, "rebirth", {"sections": ["presence", "birth", "nvr"]})
 
-        told = [each.topic for each in running.heard[seen:] if "/up/rsp/" not in each.topic]
-        wanted = {OWN.presence, OWN.birth, OWN.inventory("nvr")}
-        assert set(told) - {OWN.camera_state("c00")} == wanted
+        told = {each.topic for each in running.heard[seen:]}
+        assert told >= {OWN.presence, OWN.birth, OWN.inventory("nvr")}
+        # Nothing changes these by itself, as it may what is told of cameras.
+        assert not told & {OWN.inventory(name) for name in ("site", "net", "ioc")}
 
 
 async def test_a_restart_must_be_signed_and_says_how_many_watched(
@@ -182,7 +184,7 @@ async def test_a_restart_must_be_signed_and_says_how_many_watched(
 async def test_a_log_is_followed_for_a_while(tmp_path: Path, broker: Broker) -> None:
     """Lines come while things happen, without secrets; then it ends by itself."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        args = {"level": "debug", "max_s": 2.0, "filter": "SESSION"}
+        args = {"level": "debug", "max_s": 10.0, "filter": "SESSION"}
         command_id, message = command("logs.tail", args)
         running.centre.link.post(message)
         await running.watch(0)
@@ -239,7 +241,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
             "-t", OWN.command("rebirth"), "-f", str(huge),
         )  # fmt: skip
         assert await sender.wait() == 0
-        kept, retained = command("rebirth", retain=True)
+        kept, retained = command("rebirth", retain=True, expiry_s=300)
         running.centre.link.post(retained)
         await ask(running, "rebirth")
         await killed(running)
@@ -269,7 +271,7 @@ async def test_a_reboot_is_begun_once(
         unsigned = await ask(running, "reboot", {"delay_s": 0})
         command_id, message = command("reboot", {"delay_s": 0.0}, key=key)
         running.centre.link.post(message)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             while not done.exists():  # noqa: ASYNC110 (another process has no event for it)
                 await asyncio.sleep(0.02)
         await killed(running)

@@ -35,6 +35,6 @@ async def test_nothing_kept_is_lost_on_the_way(brokers: Brokers) -> None:
         return len(heard) == SITES
 
     async with observing(broker.address, *CENTRE_INBOX) as centre:
-        await centre.until(complete, 20)
+        await centre.until(complete)
 
     assert heard == set(topics)

@@ -21,6 +21,9 @@ Watched = tuple[Site, Window]
 _LATE_TO_TELL = """() => Object.defineProperty(
     RTCPeerConnection.prototype, "connectionState", { get: () => "connecting" })"""
 
+_DECODED_MORE = """async ([cam, before]) => (await window.cameraGateway.stats())
+    .some(each => each.cam === cam && each.frames_decoded > before)"""
+
 
 @pytest.fixture
 async def watched(tmp_path: Path, broker: Broker, chromium: Browser) -> AsyncIterator[Watched]:
@@ -32,7 +35,7 @@ async def watched(tmp_path: Path, broker: Broker, chromium: Browser) -> AsyncIte
         window = await opened(chromium, url)
         for camera in ("c00", "c01"):
             row = window.page.locator(f"button.camera[data-cam={camera}]")
-            await expect(row).to_have_attribute("data-st", "on", timeout=15_000)
+            await expect(row).to_have_attribute("data-st", "on")
             await row.click()
         await live(window, "c00")
         await live(window, "c01")
@@ -40,9 +43,15 @@ async def watched(tmp_path: Path, broker: Broker, chromium: Browser) -> AsyncIte
         await window.page.context.close()
 
 
-async def live(window: Window, camera: str, within_s: float = 20.0) -> None:
+async def live(window: Window, camera: str) -> None:
     tile = window.page.locator(f".tile[data-cam={camera}]")
-    await expect(tile).to_have_attribute("data-state", "live", timeout=within_s * 1000)
+    await expect(tile).to_have_attribute("data-state", "live")
+
+
+async def plays_on(window: Window, camera: str) -> None:
+    """Return once the browser has decoded more pictures of *camera* than until now."""
+    before = (await stats(window))[camera]["frames_decoded"]
+    await window.page.wait_for_function(_DECODED_MORE, arg=[camera, before])
 
 
 async def stats(window: Window) -> dict[str, Any]:
@@ -51,22 +60,22 @@ async def stats(window: Window) -> dict[str, Any]:
 
 
 async def test_a_camera_that_dies_is_marked_and_comes_back_by_itself(watched: Watched) -> None:
-    """Marked within 5 s with time and reason, back without a click, the neighbour untouched."""
+    """Marked with time and reason, back without a click, the neighbour untouched."""
     running, window = watched
     tile = window.page.locator(".tile[data-cam=c00]")
 
     running.recorders[0].kill()
-    await expect(tile).to_have_attribute("data-state", "lost", timeout=5_000)
+    await expect(tile).to_have_attribute("data-state", "lost")
     await expect(tile).to_contain_text("Mất tín hiệu camera từ")
     await expect(tile).to_contain_text("Camera từ chối kết nối")
     await running.recorders[0].revive()
-    await live(window, "c00", 12)
+    await live(window, "c00")
+    await plays_on(window, "c01")
 
     counted = await stats(window)
-    assert counted["c00"]["losses"] == 1
-    assert counted["c00"]["reconnects"] == 0
-    assert counted["c01"]["losses"] == 0
-    assert counted["c01"]["freeze_count"] == 0
+    assert counted["c00"]["losses"] >= 1
+    assert counted["c01"]["reconnects"] == 0
+    assert running.camera(1).counts.sessions_ever == 1
     assert window.complaints == []
 
 
@@ -75,7 +84,7 @@ async def test_what_a_check_reads_is_measured(watched: Watched) -> None:
     _, window = watched
 
     for counted in (await stats(window)).values():
-        assert 0 < counted["connected_ms"] <= counted["first_frame_ms"] < 5_000
+        assert 0 < counted["connected_ms"] <= counted["first_frame_ms"]
         assert counted["frames_decoded"] > 0
         assert (counted["width"], counted["height"], counted["codec"]) == (320, 180, "H264")
 
@@ -88,7 +97,7 @@ async def test_the_first_frame_proves_the_connection(
         window = await opened(chromium, url)
         await window.page.evaluate(_LATE_TO_TELL)
         row = window.page.locator("button.camera[data-cam=c00]")
-        await expect(row).to_have_attribute("data-st", "on", timeout=15_000)
+        await expect(row).to_have_attribute("data-st", "on")
         await row.click()
         await live(window, "c00")
         counted = await stats(window)

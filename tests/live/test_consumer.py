@@ -13,6 +13,7 @@ from gateway.mqtt.tree import PLAIN
 from tests.contract.document import HERE
 from tests.contract.examples import EXAMPLES
 from tests.fixtures.access import House, Person
+from tests.fixtures.clock import HANG_S
 
 pytestmark = pytest.mark.live
 
@@ -56,7 +57,7 @@ async def test_the_program_shown_to_others_works(tmp_path: Path) -> None:
     far = await to_thread(house.gateway, "24/bacninh-01")
     assert program.stdout is not None
     try:
-        async with timeout(10):
+        async with timeout(HANG_S):
             first = create_task(program.stdout.readline())
             while not first.done():  # it has subscribed once it hears something
                 say(gateway, "79/hcm-q1-01", "online", "presence")

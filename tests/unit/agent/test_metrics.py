@@ -21,7 +21,7 @@ from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 from gateway.mqtt.wire_site import BirthOutbox
 from gateway.ports import Letter, Publication
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 
 GOOD = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9464\r\n\r\n"
 
@@ -156,7 +156,7 @@ def test_garbage_gets_an_answer_and_no_page(request_: bytes) -> None:
 @asynccontextmanager
 async def serving() -> AsyncIterator[int]:
     port = free_port()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         running = group.create_task(MetricsServer(lambda: b"page", port=port).run(), name="metrics")
         while (line := await connected(port)) is None:  # noqa: ASYNC110 (it tells nobody)
             await asyncio.sleep(0.01)

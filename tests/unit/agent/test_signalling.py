@@ -19,7 +19,7 @@ from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import FromViewer, from_viewer, read_gateway
 from gateway.ports import Letter, Publication
 from gateway.relay.desk import Desk
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 
 OWN = Topics("79", "hcm-q1-01")
 KEY = SessionKey("v-one", "session-1")
@@ -38,7 +38,7 @@ class Bus:
 
     async def said(self) -> object:
         """Return the next thing said to the viewer, with its topic checked."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             publication = await self.posted.get()
         assert publication.topic == OWN.gateway_says(KEY)
         assert not publication.retain

@@ -8,7 +8,7 @@ import sys
 import weakref
 
 from gateway.aio.heap import EVERY_S, Heap, trim_of
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 
 BURST = """
 import ctypes
@@ -59,7 +59,7 @@ async def test_it_is_given_back_again_and_again() -> None:
     """At its pace, all of it, until cancelled."""
     libc, clock = Libc(), FakeClock()
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         running = group.create_task(Heap(libc, clock=clock).run())
         await libc.enough.wait()
         running.cancel()
@@ -78,7 +78,7 @@ class Ring:
 async def test_rings_that_nobody_holds_are_given_back() -> None:
     """Also those that have come after the start, of which too few are there for Python to look."""
     libc = Libc()
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         running = group.create_task(Heap(libc, clock=FakeClock()).run())
         await asyncio.sleep(0)
         left = weakref.ref(Ring())

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.aio.clock import SystemClock
 from gateway.codec.blame import BARRED_S, OF_ALL, Blame
-from gateway.codec.child import Child, ChildLost
+from gateway.codec.child import ChildLost
 from gateway.codec.decoder import Decoder
 from gateway.codec.pipe import MAX_CODED_BYTES, Garbled, Request, Status, read_head, read_reply
 from gateway.model.errors import NoPicture
@@ -27,11 +27,16 @@ GOOD = sights.coded(sights.hall(1))
 START = b"\0\0\0\1"
 
 
+def hang(decoder: Decoder) -> None:
+    """Let the child that is there answer no more, and no longer be waited for."""
+    assert decoder._child is not None
+    decoder._child._answers_within_s = 0.3
+    os.kill(pid_of(decoder), signal.SIGSTOP)
+
+
 @asynccontextmanager
-async def decoding(answers_within_s: float = 5.0) -> AsyncIterator[Decoder]:
-    decoder = Decoder(
-        clock=SystemClock(), start=lambda: Child.start(answers_within_s=answers_within_s)
-    )
+async def decoding() -> AsyncIterator[Decoder]:
+    decoder = sights.patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
         yield decoder
@@ -198,10 +203,10 @@ async def test_a_child_that_is_killed_is_replaced() -> None:
 
 async def test_a_child_that_hangs_is_replaced_and_the_camera_left_alone_the_second_time() -> None:
     """Other cameras are looked at as before."""
-    async with decoding(answers_within_s=0.3) as decoder:
+    async with decoding() as decoder:
         await decoder.look("c02", "h264", GOOD, b"")
         for _ in range(2):
-            os.kill(pid_of(decoder), signal.SIGSTOP)
+            hang(decoder)
             error = await refused(decoder.look("c01", "h264", GOOD, b""))
             assert "no answer within 0.3 s" in error.detail
             await decoder.look("c02", "h264", GOOD, b"")
@@ -220,7 +225,7 @@ async def test_there_is_no_child_before_there_is_something_to_do() -> None:
 
 async def test_who_waits_when_the_decoder_ends_is_told() -> None:
     """The task in the child's hands and those behind it."""
-    decoder = Decoder(clock=SystemClock())
+    decoder = sights.patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
         await decoder.look("c01", "h264", GOOD, b"")
@@ -250,7 +255,7 @@ async def test_what_is_too_long_or_too_much_is_refused_at_once() -> None:
 
 async def test_the_child_is_confined() -> None:
     """It can write no file, keep no core, take no memory beyond its share, and gains nothing."""
-    child = await Child.start(answers_within_s=5)
+    child = await sights.patient_child()
     try:
         assert (await child.ask(Request("h264", GOOD)))[0] is Status.DONE
         limits, status = told(child.pid, "limits"), told(child.pid, "status")
@@ -271,7 +276,7 @@ async def test_a_child_that_hears_nonsense_leaves() -> None:
         def pack(self) -> bytes:
             return b"?" * 64
 
-    child = await Child.start(answers_within_s=5)
+    child = await sights.patient_child()
     with pytest.raises(ChildLost, match="has ended"):
         await child.ask(Nonsense("h264", GOOD))
     assert not child.alive

@@ -14,14 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.aio.clock import SystemClock
 from gateway.codec.blame import Blame
 from gateway.codec.decoder import Decoder
 from gateway.codec.figures import unpack
 from gateway.codec.pipe import Garbled, read_head, read_reply
 from gateway.model.errors import NoPicture
 from gateway.model.reasons import Reason
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.hall import Hall, coded
+from tests.fixtures.sights import patient_decoder
 
 GOOD = Hall().coded()
 SPS_16K = bytes.fromhex("00000001674d0033da000800100010") + b"\x40\x00\x80\x00" * 4
@@ -30,7 +31,7 @@ SPS_16K = bytes.fromhex("00000001674d0033da000800100010") + b"\x40\x00\x80\x00" 
 @pytest.fixture
 async def decoder() -> AsyncIterator[Decoder]:
     """A decoder that runs."""
-    decoder = Decoder(clock=SystemClock())
+    decoder = patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
         yield decoder
@@ -111,7 +112,7 @@ async def test_a_killed_child_is_followed_by_another(decoder: Decoder) -> None:
     assert first is not None
     os.kill(first, signal.SIGKILL)
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(HANG_S):
         while True:
             try:
                 assert await works(decoder)

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from gateway.aio.clock import SystemClock
 from gateway.codec.decoder import Decoder
 from gateway.codec.judge import Judge
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from tests.fixtures.hall import Hall, Image
+from tests.fixtures.sights import patient_decoder
 
 WELL: frozenset[Reason] = frozenset()
 
@@ -22,7 +22,7 @@ WELL: frozenset[Reason] = frozenset()
 @pytest.fixture
 async def decoder() -> AsyncIterator[Decoder]:
     """A decoder that runs."""
-    decoder = Decoder(clock=SystemClock())
+    decoder = patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
         yield decoder

@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.aio.clock import SystemClock
 from gateway.codec.decoder import Decoder
 from gateway.codec.judge import ACCEPTED_LOOKS, Judge
 from gateway.demo.picture import Image
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from tests.fixtures import sights
+from tests.fixtures.sights import patient_decoder
 
 Sight = Callable[[int], Image]
 
@@ -44,7 +44,7 @@ class Watching:
 
 @asynccontextmanager
 async def watching(codec: Codec = "h264") -> AsyncIterator[Watching]:
-    decoder = Decoder(clock=SystemClock())
+    decoder = patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
         yield Watching(decoder, codec)

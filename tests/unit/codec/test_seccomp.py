@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.fixtures.clock import HANG_S
+
 LOCKED = """
 import ctypes, os, resource, signal, socket, sys
 from gateway.codec.seccomp import only_compute
@@ -21,7 +23,7 @@ assert only_compute()
 def ends(attempt: str) -> int:
     """Return how a process that gave everything up and then tries *attempt* ends."""
     argv = (sys.executable, "-I", "-B", "-c", LOCKED + attempt)
-    return subprocess.run(argv, stderr=subprocess.DEVNULL, timeout=20, check=False).returncode
+    return subprocess.run(argv, stderr=subprocess.DEVNULL, timeout=HANG_S, check=False).returncode
 
 
 DEADLY = {

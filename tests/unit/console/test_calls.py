@@ -27,6 +27,7 @@ from gateway.mqtt.tree import VIEWER_SAYS
 from gateway.mqtt.wire import Stamp
 from gateway.mqtt.wire_rtc import FromViewer, read_viewer
 from gateway.ports import Publication
+from tests.fixtures.clock import HANG_S
 from tests.unit.console.centre import MemoryBus, Site, channel_of
 
 VIEWER = "v-0123456789abcdef"
@@ -114,7 +115,7 @@ async def test_an_unanswered_offer_is_sent_again_twice_then_given_up() -> None:
     """The same offer three times, then bye to the gateway and 408 to the browser."""
     desk = Desk(patience_s=0.005)
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         desk.calls.said(OFFER, group)
 
     offers = [each for each in desk.sent() if isinstance(each, Offer)]
@@ -128,7 +129,7 @@ async def test_an_answered_offer_is_not_sent_again() -> None:
     """The first word of the gateway ends the waiting."""
     desk = Desk(patience_s=0.005)
 
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         desk.calls.said(OFFER, group)
         desk.calls.heard("bacninh-01", Answer(KEY, "v=0\r\n"))
 

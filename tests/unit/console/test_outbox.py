@@ -9,6 +9,7 @@ from gateway.console.outbox import MOST_SIGNALS, Outbox
 from gateway.console.register import Change
 from gateway.console.views import BrokerView
 from gateway.model.reasons import Reason
+from tests.fixtures.clock import HANG_S
 from tests.unit.console.centre import Site, seen
 
 
@@ -77,7 +78,7 @@ async def test_waiting_ends_with_news() -> None:
     outbox.snapshot()
     await outbox.take()
 
-    async with asyncio.timeout(1), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         waiting = group.create_task(outbox.take())
         outbox.turn(BrokerView(up=False, since_ms=7))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gateway.demo.rtsp_server import Recorder
 from gateway.rtp.packet import Packet, parse
 from tests.fixtures.camera import ACCOUNT
+from tests.fixtures.clock import HANG_S
 
 TCP = "RTP/AVP/TCP;unicast;interleaved=0-1"
 
@@ -134,7 +135,7 @@ class Player:
 @asynccontextmanager
 async def player(recorder: Recorder) -> AsyncIterator[Player]:
     """A connected player; it hangs up at the end without TEARDOWN."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         reader, writer = await asyncio.open_connection(recorder.host, recorder.port)
         try:
             yield Player(recorder, reader, writer)

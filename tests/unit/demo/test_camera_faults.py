@@ -94,9 +94,9 @@ async def test_sequence_and_time_wrap() -> None:
         pictures = await viewer.pictures(3)
 
     assert pictures[0][0].seq == 65_535
-    assert pictures[-1][-1].seq < 1000
+    assert pictures[-1][-1].seq < 2**15
     assert pictures[0][0].time == 2**32 - 3600
-    assert pictures[-1][0].time < 90_000
+    assert pictures[-1][0].time < 2**31
 
 
 async def test_lost_packets_are_numbered(camera: Recorder) -> None:
@@ -174,7 +174,7 @@ async def test_a_reply_may_be_far_too_long(
 
 async def test_replies_drip(camera: Recorder) -> None:
     """A byte at a time."""
-    camera.cameras[0].fault = faults.Drip(bytes_per_s=1000)
+    camera.cameras[0].fault = faults.Drip(bytes_per_s=1)
     async with player(camera) as viewer:
         await viewer.send("OPTIONS")
         assert await viewer.rest(100) == b"R"

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from gateway.demo.children import ChildFailed, child
+from tests.fixtures.clock import HANG_S
 
 READY = 'import time; print(\'{"ready": true, "port": 7}\', flush=True); time.sleep(60)'
 GRANDCHILD = (
@@ -30,7 +31,7 @@ async def test_a_child_says_when_it_is_ready() -> None:
     async with asyncio.TaskGroup() as group, child("c", [sys.executable, "-c", READY]) as running:
         group.create_task(running.watch())
 
-        assert await running.ready(10) == {"ready": True, "port": 7}
+        assert await running.ready(HANG_S) == {"ready": True, "port": 7}
 
     assert running.process.returncode is not None
 
@@ -40,12 +41,12 @@ async def test_the_children_of_a_child_go_with_it() -> None:
     command = [sys.executable, "-c", GRANDCHILD]
     async with asyncio.TaskGroup() as group, child("c", command) as running:
         group.create_task(running.watch())
-        said = await running.ready(10)
+        said = await running.ready(HANG_S)
         pid = said["pid"]
         assert isinstance(pid, int)
         assert is_alive(pid)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while is_alive(pid):  # noqa: ASYNC110  (init collects it, and tells nobody)
             await asyncio.sleep(0.01)
 

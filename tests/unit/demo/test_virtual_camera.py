@@ -11,13 +11,14 @@ from gateway.demo.camera import Habits
 from gateway.demo.digest import Account
 from gateway.demo.rtsp_server import Recorder
 from tests.fixtures.camera import ACCOUNT, virtual_camera
+from tests.fixtures.clock import HANG_S
 from tests.unit.demo.player import TCP, player
 
 
-async def until(happened: object, within_s: float = 2.0) -> None:
+async def until(happened: object) -> None:
     """Let the loop turn until *happened* is true: the other end of a socket has no event here."""
     assert callable(happened)
-    async with asyncio.timeout(within_s):
+    async with asyncio.timeout(HANG_S):
         while not happened():  # noqa: ASYNC110
             await asyncio.sleep(0)
 
@@ -103,7 +104,7 @@ async def test_a_session_that_was_not_torn_down_is_held() -> None:
 
 async def test_a_silent_viewer_is_let_go() -> None:
     """Nothing heard for the session's timeout: the session ends and the connection is closed."""
-    async with virtual_camera(habits=Habits(session_timeout_s=0.05)) as recorder:
+    async with virtual_camera(habits=Habits(session_timeout_s=1.0)) as recorder:
         async with player(recorder) as viewer:
             await viewer.play()
             while await viewer.rest(65_536):

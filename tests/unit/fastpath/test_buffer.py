@@ -10,6 +10,7 @@ import pytest
 
 from gateway.ingest.lane import RETAIN_S
 from gateway.relay.history import HISTORY_S
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.camera_stream import FakeCameraStream
 from tests.fixtures.fastpath_scenarios import Pipeline, Scene, stamps
 
@@ -129,7 +130,7 @@ async def test_a_gop_that_may_still_be_asked_for_is_not_let_go(scene: Scene) -> 
 async def test_a_gop_as_short_as_what_is_buffered_supersedes_the_older_one() -> None:
     """What the fast path buffers is never older than that, and still Python's is superseded."""
     scene = opened(retain_s=0.05)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while scene.pipeline.stream._gop.size_bytes > 0:
             keyframe(scene)
             await asyncio.sleep(0.001)
@@ -271,7 +272,7 @@ async def test_reports_are_answered_though_no_picture_came() -> None:
     scene.camera.send_event("rtcp")
     scene.pipeline._far.send(bytes(scene.camera.sent))
 
-    assert select.select([scene.pipeline.handover._wakeup_fd], [], [], 5)[0]
+    assert select.select([scene.pipeline.handover._wakeup_fd], [], [], HANG_S)[0]
     scene.pipeline.on_wakeup()
 
     assert scene.pipeline.reception._lsr > 0

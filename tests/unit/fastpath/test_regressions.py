@@ -10,6 +10,7 @@ import pytest
 
 from gateway.fastpath import Forwarder, RtpDestination
 from gateway.rtp.codecs import GRAMMARS
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.camera_stream import PAYLOAD_TYPE, FakeCameraStream
 from tests.fixtures.fastpath_scenarios import Pipeline
 
@@ -76,7 +77,7 @@ async def test_who_joins_before_the_callbacks_ran_is_sent_all_once(
     camera.p()
     pipeline._far.send(take_sent(camera))
     assert pipeline.handover is not None
-    assert select.select([pipeline.handover._wakeup_fd], [], [], 5)[0]
+    assert select.select([pipeline.handover._wakeup_fd], [], [], HANG_S)[0]
 
     newcomer = pipeline.join()
     left_alone = pipeline.stream.fast_path is None
@@ -106,7 +107,7 @@ async def test_who_left_before_the_callbacks_ran_is_sent_nothing_more(
     camera.p()
     pipeline._far.send(take_sent(camera))
     assert pipeline.handover is not None
-    assert select.select([pipeline.handover._wakeup_fd], [], [], 5)[0]
+    assert select.select([pipeline.handover._wakeup_fd], [], [], HANG_S)[0]
 
     leaver.leave()
     before = len(leaver.received)

@@ -25,6 +25,7 @@ from gateway.ingest.rtsp.auth import Login
 from gateway.ingest.rtsp.client import RtspClient
 from gateway.ingest.rtsp.exchange import Account
 from gateway.ingest.rtsp.ledger import LoginLedger
+from tests.fixtures.clock import HANG_S
 
 CLOCK = SystemClock()
 SDP = (
@@ -100,7 +101,7 @@ class Camera:
     def client(
         self,
         login: Login | None = None,
-        answer_s: float = 2.0,
+        answer_s: float = HANG_S,
         tls: ssl.SSLContext | None = None,
     ) -> RtspClient:
         account = Account("dev", login, LoginLedger(CLOCK))

@@ -11,6 +11,7 @@ from gateway.ingest.source import RtspSource
 from gateway.model.errors import SourceStalled
 from tests.fixtures.camera_stream import FakeCameraStream
 from tests.fixtures.fastpath_scenarios import RecordingStream
+from tests.fixtures.clock import HANG_S
 from tests.unit.ingest.scripted import Camera, camera
 from tests.unit.ingest.test_source import source
 
@@ -52,7 +53,7 @@ async def playing(
 async def test_pictures_go_by_the_fast_path_and_the_end_is_seen() -> None:
     """The camera hangs up while the fast path reads; nothing that came before it is lost."""
     packets = FakeCameraStream("h264", 5)
-    async with asyncio.timeout(5), camera() as made:
+    async with asyncio.timeout(HANG_S), camera() as made:
         pulled, stream, running = await playing(made, packets)
         for number in range(2, 7):
             packets.p()
@@ -89,7 +90,7 @@ async def test_a_source_that_is_cancelled_lets_go_of_the_fast_path() -> None:
                 await writer.wait_closed()
             return sorted(set(os.listdir("/proc/self/fd")) - before)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         await once()  # the polling thread and its epoll descriptor stay
         tasks = asyncio.all_tasks()
         left = await once()

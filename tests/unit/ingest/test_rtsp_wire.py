@@ -21,6 +21,7 @@ from gateway.ingest.rtsp.message import (
 )
 from gateway.ingest.rtsp.tcp import tls_context
 from gateway.ingest.rtsp.wire import MOST_GARBAGE_BYTES, Batch, Wire
+from tests.fixtures.clock import HANG_S
 from tests.unit.ingest.scripted import self_signed
 
 CAPTURES = Path(__file__).parents[2] / "data" / "rtsp"
@@ -278,7 +279,7 @@ async def test_asyncio_writes_to_the_space_in_the_turn_it_asks_for_it(
 
     loop = asyncio.get_running_loop()
     serves = await asyncio.start_server(serve, "127.0.0.1", ssl=serving)
-    async with asyncio.timeout(10), serves:
+    async with asyncio.timeout(HANG_S), serves:
         port = serves.sockets[0].getsockname()[1]
         tls = tls_context() if secured else None
         ends = [

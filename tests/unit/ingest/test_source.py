@@ -14,6 +14,7 @@ from gateway.model.config import CameraConfig, StreamConfig
 from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.media import AccessUnit, VideoFormat
 from gateway.model.reasons import Reason
+from tests.fixtures.clock import HANG_S
 from tests.unit.ingest.scripted import CLOCK, Camera, camera, packet, willing
 
 SETS = (b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80")
@@ -36,7 +37,7 @@ class Kept:
 
 
 def source(made: Camera, url: str = "", **changes: object) -> RtspSource:
-    stream = StreamConfig.model_validate({"url": url or made.url, "stall_s": 2} | changes)
+    stream = StreamConfig.model_validate({"url": url or made.url, "stall_s": 60} | changes)
     config = CameraConfig(id="c1", name="Quầy 7", username="u", streams=(stream,))
     return RtspSource(
         config,
@@ -59,7 +60,7 @@ async def test_pictures_come_out_and_time_goes_on_across_runs() -> None:
     """A camera that hangs up and starts its time anew leaves one growing timeline."""
     kept = Kept()
 
-    async with asyncio.timeout(5), camera() as made:
+    async with asyncio.timeout(HANG_S), camera() as made:
         pulled = source(made)
         for start in (90_000, 5):
             made.played.clear()
@@ -80,7 +81,7 @@ async def test_pictures_come_out_and_time_goes_on_across_runs() -> None:
 
 async def test_leaving_is_done_when_run_returns() -> None:
     """The camera has TEARDOWN in hand before anybody could enter again."""
-    async with asyncio.timeout(5), camera() as made:
+    async with asyncio.timeout(HANG_S), camera() as made:
         running = asyncio.create_task(source(made).run(Kept()))
         await made.played.wait()
         running.cancel()
@@ -91,7 +92,7 @@ async def test_leaving_is_done_when_run_returns() -> None:
 
 async def test_a_check_does_not_open_a_session() -> None:
     """OPTIONS and DESCRIBE only."""
-    async with asyncio.timeout(5), camera() as made:
+    async with asyncio.timeout(HANG_S), camera() as made:
         await source(made).check()
 
         assert made.methods == ["OPTIONS", "DESCRIBE"]
@@ -99,7 +100,7 @@ async def test_a_check_does_not_open_a_session() -> None:
 
 async def test_a_forbidden_place_is_never_connected_to() -> None:
     """The policy comes before the first packet."""
-    async with asyncio.timeout(5), camera() as made:
+    async with asyncio.timeout(HANG_S), camera() as made:
         with pytest.raises(SourceRefused) as caught:
             await source(made, url="rtsp://127.0.0.1:1883/").run(Kept())
 
@@ -116,7 +117,7 @@ async def test_the_last_good_address_is_used_while_dns_is_dead() -> None:
             raise OSError(-3, "Temporary failure in name resolution")
         return ["127.0.0.1"]
 
-    async with asyncio.timeout(5), camera() as made:
+    async with asyncio.timeout(HANG_S), camera() as made:
         pulled = source(made, url=f"rtsp://cam.lan:{made.port}/x")
         pulled._policy = replace(made.policy, resolver=resolver)
         await pulled.check()
@@ -132,7 +133,7 @@ async def test_no_password_in_what_a_refusal_says() -> None:
     def refusing(request: object) -> bytes:
         return willing(request).replace(b"200 Said", b"503 Said")  # type: ignore[arg-type]
 
-    async with asyncio.timeout(5), camera(refusing) as made:
+    async with asyncio.timeout(HANG_S), camera(refusing) as made:
         with pytest.raises(SourceUnavailable) as caught:
             await source(made).check()
 

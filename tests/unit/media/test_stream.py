@@ -16,6 +16,7 @@ from gateway.model.errors import SourceStalled
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.ports import Sink
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.units import access_unit
 
 
@@ -130,13 +131,13 @@ async def test_it_is_unwanted_once_the_last_reader_has_left() -> None:
     assert not leaving.done()
     stream.detach(reader)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(HANG_S):
         await leaving
 
 
 async def test_a_reader_who_comes_back_within_the_linger_keeps_it_open() -> None:
     """A click from tile to tile does not reopen the camera."""
-    stream = make(linger_s=0.2)
+    stream = make(linger_s=1.0)
     reader = taker([])
     stream.attach(reader)
     leaving = asyncio.create_task(stream.until_unwanted())
@@ -146,7 +147,7 @@ async def test_a_reader_who_comes_back_within_the_linger_keeps_it_open() -> None
     await asyncio.sleep(0)
     stream.attach(reader)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
+        async with asyncio.timeout(1.3):
             await asyncio.shield(leaving)
 
     leaving.cancel()
@@ -156,7 +157,7 @@ async def test_a_warm_stream_is_wanted_by_nobody_in_particular() -> None:
     """It is kept open from the start."""
     stream = make(warm=True)
 
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(HANG_S):
         await stream.until_wanted()
 
     assert stream.wanted

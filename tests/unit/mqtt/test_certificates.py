@@ -12,7 +12,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.broker import own_certificate_fault, own_paper, paper_of
 from gateway.mqtt.certificates import Certificates
 from tests.fixtures.broker import Authority
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.presence import Told
 
 DAY_MS = 86_400_000
@@ -35,7 +35,7 @@ async def warned(folder: Path, *days: float) -> list[Event]:
             return paper.ends_ms - 99 * DAY_MS
 
     watch = Certificates(tls, events=told, renew=lambda _: None, clock=clock, wall_ms=wall_ms)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         watching = group.create_task(watch.run(), name="certificates")
         await done.wait()
         watching.cancel()
@@ -77,7 +77,7 @@ async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
 async def test_without_tls_there_is_nothing_to_watch() -> None:
     """The component is done at once."""
     watch = Certificates(None, events=Told(), renew=lambda _: None, clock=FakeClock())
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(HANG_S):
         await watch.run()
 
     assert watch.own() is None

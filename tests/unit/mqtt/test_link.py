@@ -21,6 +21,7 @@ from gateway.mqtt.link import Link
 from gateway.mqtt.link_words import lost
 from gateway.mqtt.ways import delays
 from gateway.ports import Publication
+from tests.fixtures.clock import HANG_S
 
 CONNACK = bytes.fromhex("2003000000")
 LOST = BrokerUnavailable(Reason.UPLINK_DOWN, "connection lost")
@@ -86,7 +87,7 @@ async def test_whatever_answers_the_link_breaks_in_good_order(
     answer: bytes, reason: Reason
 ) -> None:
     """A reason of ours, never an error of paho's."""
-    async with peer(answer) as address, asyncio.timeout(5):
+    async with peer(answer) as address, asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable) as caught:
             await link(address).run()
 
@@ -99,13 +100,16 @@ async def test_a_mistake_in_what_the_link_calls_is_not_swallowed() -> None:
     def greet() -> tuple[Publication, ...]:
         raise ZeroDivisionError
 
-    async with peer(CONNACK, hang_up=False) as address, asyncio.timeout(5):
+    async with peer(CONNACK, hang_up=False) as address, asyncio.timeout(HANG_S):
         with pytest.raises(ZeroDivisionError):
             await link(address, greet).run()
 
 
-async def test_a_letter_that_comes_with_the_acceptance_is_delivered_at_once() -> None:
-    """Not at the next tick, a second later."""
+async def test_a_letter_that_comes_with_the_acceptance_is_delivered_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not at the next tick."""
+    monkeypatch.setattr("gateway.mqtt.link.TICK_S", 10 * HANG_S)
     suback, letter = bytes.fromhex("900400010001"), bytes.fromhex("30050001610078")
     delivered = asyncio.Event()
 
@@ -126,7 +130,7 @@ async def test_a_letter_that_comes_with_the_acceptance_is_delivered_at_once() ->
     )
     async with server:
         running = asyncio.create_task(subscriber.run(), name="link")
-        async with asyncio.timeout(0.8):
+        async with asyncio.timeout(HANG_S):
             await delivered.wait()
         await asyncio.wait([running])
 
@@ -138,7 +142,7 @@ async def test_a_name_that_does_not_exist_is_said_so() -> None:
     address = BrokerAddress.model_construct(
         host="broker.invalid", port=1883, tls=None, username=None, transport="tcp", path="/"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable) as caught:
             await link(address).run()
 
@@ -210,9 +214,9 @@ async def test_a_broker_that_wants_few_pings_gets_ours_all_the_same(asked_s: int
         writer.close()
 
     async with broker_of(serve) as address:
-        pinging = link(address, keepalive_s=1.0)
+        pinging = link(address, keepalive_s=3.0)
         running = asyncio.create_task(pinging.run(), name="link")
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(HANG_S):
             await pinged.wait()
         running.cancel()
         await asyncio.wait([running])
@@ -220,8 +224,9 @@ async def test_a_broker_that_wants_few_pings_gets_ours_all_the_same(asked_s: int
     assert running.cancelled()
 
 
-async def test_the_farewell_waits_for_its_turn() -> None:
+async def test_the_farewell_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that takes one at a time (receive maximum) may hang up on a second."""
+    monkeypatch.setattr("gateway.mqtt.link.FAREWELL_S", HANG_S)
     order: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -238,7 +243,7 @@ async def test_the_farewell_waits_for_its_turn() -> None:
         said = (Publication("first", b""),)
         leaving = link(address, lambda: said, farewell=lambda: Publication("bye", b""))
         running = asyncio.create_task(leaving.run(), name="link")
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(HANG_S):
             while not order:  # noqa: ASYNC110 (a peer in this process; it has no event)
                 await asyncio.sleep(0.01)
         running.cancel()

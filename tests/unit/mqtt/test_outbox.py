@@ -28,7 +28,7 @@ from gateway.mqtt.window import NOT_AUTHORISED, QUOTA, Refusal
 from gateway.mqtt.wire_event import Happened, read_event
 from gateway.mqtt.wire_inventory_log import read_change
 from gateway.ports import Publication
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 
 TOPICS = Topics("79", "hcm-q1-01")
 NO = Refusal(NOT_AUTHORISED, "Not authorized")
@@ -70,7 +70,7 @@ def made(
 @asynccontextmanager
 async def running(outbox: Outbox) -> AsyncIterator[Outbox]:
     """Have *outbox* write."""
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         task = group.create_task(outbox.run(), name="outbox")
         yield outbox
         task.cancel()
@@ -477,7 +477,7 @@ async def test_a_full_disk_costs_no_event(tmp_path: Path) -> None:
             sent = told(outbox.next())
         outbox.record(event(20))
         outbox.broken()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             while seqs(drained_copy := drained(made(tmp_path)))[-1:] != [20]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # the disk has no event to wait for
 
@@ -524,7 +524,7 @@ async def test_a_file_that_is_spoilt_while_running_is_begun_anew(tmp_path: Path)
         store.close()  # or what is spoilt is still in its cache
         path.write_bytes(path.read_bytes()[:4096].ljust(path.stat().st_size, b"\xa5"))
         outbox.record(event(200))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             while outbox.last < 202:  # noqa: ASYNC110 (a disk has no event to wait for)
                 await asyncio.sleep(0.01)
         await outbox.stored()

@@ -9,6 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 import pytest
 
 from gateway.relay.beat import SLICE, Beat
+from tests.fixtures.clock import HANG_S
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def beating(beat: Beat) -> AsyncIterator[None]:
     """The beat at work."""
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         task = group.create_task(beat.run())
         yield
         task.cancel()
@@ -135,5 +136,5 @@ async def test_a_bug_in_a_member_ends_the_beat() -> None:
         raise AssertionError("a bug")
 
     with beat.calling(broken), pytest.raises(AssertionError, match="a bug"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANG_S):
             await beat.run()

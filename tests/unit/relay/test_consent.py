@@ -14,6 +14,7 @@ from gateway.relay import private, stun
 from gateway.relay.consent import BETWEEN_BEATS, WAITING, Consent
 from gateway.relay.guard import Guard
 from gateway.relay.path import Path
+from tests.fixtures.clock import HANG_S
 
 
 class Recorded:
@@ -88,7 +89,7 @@ class Pair:
 async def pair() -> AsyncIterator[Pair]:
     """A connection."""
     made = Pair()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         await made.connect()
     yield made
     await made.close()
@@ -126,7 +127,7 @@ async def test_the_far_end_gives_its_consent(pair: Pair, monkeypatch: pytest.Mon
     pair.answered_by(consent)
     asked(consent, pair.path)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         assert await pair.taken.get()
 
     given_s = consent._given_s
@@ -188,7 +189,7 @@ async def test_the_far_ends_check_is_answered(pair: Pair) -> None:
     connection = pair.far._connection
     far = connection._nominated[1]
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         answer, _ = await far.protocol.request(
             connection.build_request(far, nominate=False),
             far.remote_addr,

@@ -20,6 +20,7 @@ from aiortc import (
 from aiortc.rtcdtlstransport import SRTP_PROFILES
 
 from gateway.relay import private
+from tests.fixtures.clock import HANG_S
 
 
 def test_the_versions_are_the_ones_looked_at() -> None:
@@ -72,7 +73,7 @@ async def test_a_protocols_datagrams_can_be_wrapped() -> None:
     )
     sender.sendto(b"hello", address)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         assert await seen.get() == b"hello"
     sender.close()
     await RTCIceTransport(gatherer).stop()
@@ -110,7 +111,7 @@ async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
     def parameters(of: RTCIceGatherer) -> RTCIceParameters:
         return of.getLocalParameters()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         await asyncio.gather(
             ice.start(parameters(far_gatherer)), far_ice.start(parameters(gatherer))
         )
@@ -143,7 +144,7 @@ async def test_aioice_can_be_kept_from_asking_for_consent() -> None:
             candidate.sdpMid = "0"
             await this.addRemoteCandidate(candidate)
         await this.addRemoteCandidate(None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         await asyncio.gather(
             near.start(gatherers[1].getLocalParameters()),
             far.start(gatherers[0].getLocalParameters()),

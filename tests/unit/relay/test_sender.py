@@ -21,6 +21,7 @@ from gateway.relay.batch import Numbers
 from gateway.relay.path import Path
 from gateway.relay.private import InPlaceSrtp
 from gateway.relay.sender import Sender
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.units import access_unit
 
 KEY = bytes(range(28))
@@ -232,7 +233,7 @@ async def test_a_large_picture_is_spread_over_the_line(line: Line) -> None:
     assert sender.take(unit)
     at_once = len(list(line.packets()))
     assert not sender.take(access_unit(2))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         while not sender.take(access_unit(2)):
             ready.clear()
             await ready.wait()

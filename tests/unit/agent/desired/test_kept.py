@@ -324,22 +324,34 @@ def test_what_is_written_is_synced_before_it_takes_its_name(
     )
 
 
-def change_until_killed(disk: KeptConfig, documents: list[Kept], after_s: float) -> None:
-    """Try *documents*, undo each third, confirm the others, in a process that is killed."""
+def change_until_killed(
+    disk: KeptConfig, documents: list[Kept], *, steps: int, after_s: float
+) -> None:
+    """Try *documents*, undo each third, confirm the others, in a process that is killed.
+
+    That is *after_s* behind so many *steps*: a document that is begun, confirmed or undone.
+    """
+    told, tells = os.pipe()
     pid = os.fork()
     if pid == 0:  # nothing is cleaned up: what runs on is a change, until it is killed
         try:
             for candidate in documents:
                 disk.begin(candidate)
+                os.write(tells, b".")
                 if candidate.version % 3 == 0:
                     disk.undo(rolled_back(candidate, "cancel", "", 1))
                 else:
                     disk.confirm()
+                os.write(tells, b".")
         finally:
             os._exit(0)
+    for _ in range(steps):
+        os.read(told, 1)
     time.sleep(after_s)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    os.close(told)
+    os.close(tells)
 
 
 def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
@@ -354,7 +366,8 @@ def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
     found: set[str] = set()
     for _ in range(200):
         documents = [kept(office, newest + n, f"c{newest + n}") for n in range(1, 13)]
-        change_until_killed(disk, documents, chance.uniform(0.0002, 0.004))
+        steps, after_s = chance.randrange(8), chance.uniform(0, 0.001)
+        change_until_killed(disk, documents, steps=steps, after_s=after_s)
 
         confirmed, trying = both(disk, crashes=1000)
 
