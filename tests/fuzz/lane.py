@@ -18,6 +18,7 @@ import time
 from random import Random
 
 from gateway.ingest.lane import KEEP_S
+from gateway.model.media import Codec
 from tests.fixtures.ways import ODD, USUAL, both, chunks, crowd, mutated, written
 
 
@@ -27,7 +28,7 @@ async def fuzz(seconds: float, seed: int) -> int:
     streams = units = express = steps = 0
     while time.monotonic() < end_s:
         random = Random(seed)
-        codec = random.choice(("h264", "h265"))
+        codec: Codec = random.choice(("h264", "h265"))
         count = random.randint(1, 40)
         events = [random.choice(USUAL if random.random() < 0.75 else ODD) for _ in range(count)]
         pieces = list(chunks(written(codec, seed, events), random))

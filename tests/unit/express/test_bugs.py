@@ -111,7 +111,9 @@ async def test_who_left_before_the_lane_was_answered_is_sent_nothing_more(way: W
     assert len(leaver.got) == before
 
 
-async def test_what_a_sink_raises_ends_the_connection(way: Way) -> None:
+async def test_what_a_sink_raises_ends_the_connection(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As in the ordinary path: a bug comes out of `stay`, it is not logged and lived with."""
     talker = Talker("h264")
     talker.keyframe()
@@ -120,12 +122,12 @@ async def test_what_a_sink_raises_ends_the_connection(way: Way) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    way.stream.relayed = fail  # type: ignore[method-assign]
+    monkeypatch.setattr(way.stream, "relayed", fail)
     talker.p()
     talker.do("message")
     with pytest.raises(ZeroDivisionError):
         way.give(said(talker))
-    del way.stream.relayed
+    monkeypatch.undo()
 
     assert isinstance(way.connection._broken, ZeroDivisionError)
     assert way.transport.aborted

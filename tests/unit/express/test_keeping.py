@@ -200,9 +200,10 @@ async def test_the_length_of_a_gop_outlives_the_lane(brief: Scene) -> None:
         keyframe(brief)
     stream = brief.way.stream
     gop_s, keyframe_s = stream.gop_s, stream.keyframe_s
-    assert stream.lane is not None
+    lane = stream.lane
+    assert lane is not None
 
-    stream.lane.recall()
+    lane.recall()
 
     assert stream.lane is None
     assert (stream.gop_s, stream.keyframe_s) == (gop_s, keyframe_s)
