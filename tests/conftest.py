@@ -1,6 +1,7 @@
 """Fixtures that any test may use; each lives in the plugin of its name."""
 
 pytest_plugins = [
+    "tests.fixtures.coverage",
     "tests.fixtures.logs",
     "tests.fixtures.camera",
     "tests.fixtures.gst",
