@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def floor(load: Load, rounds: int, seconds: float) -> dict[str, Any]:
     }
 
 
-ROLES = {"camera": camera, "viewers": viewers}
+ROLES: Mapping[str, Callable[..., None]] = {"camera": camera, "viewers": viewers}
 
 if __name__ == "__main__":
     role, *numbers = sys.argv[1:]

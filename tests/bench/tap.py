@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from tests.bench.receiver import Picture
@@ -106,7 +107,7 @@ class Session:
         loop, ports = asyncio.get_running_loop(), []
         for port, watch in ((int(asked[1]), self._watch), (int(asked[2]), None)):
             transport, _ = await loop.create_datagram_endpoint(
-                lambda port=port, watch=watch: Datagrams(port, watch), ("127.0.0.1", 0)
+                partial(Datagrams, port, watch), ("127.0.0.1", 0)
             )
             ports.append(transport.get_extra_info("sockname")[1])
         self._theirs = asked[0]
@@ -148,9 +149,7 @@ async def main() -> None:
         )
 
     for port in ports:
-        await asyncio.start_server(
-            lambda reader, writer, port=port: serve(port, reader, writer), "127.0.0.1", port
-        )
+        await asyncio.start_server(partial(serve, port), "127.0.0.1", port)
     print("listening", flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
         found = []

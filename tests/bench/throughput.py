@@ -105,7 +105,7 @@ def fanout(
             seen[each.name][viewers].append(found)
             points[each.name].append((found.packets_per_s, found.cpu_percent / 100))
             say(f"{each.name}, {viewers} viewers: {found.us_per_packet:.1f} µs, lost {found.lost}")
-    results = []
+    results: list[dict[str, Any]] = []
     for each in relays:
         cost = points[each.name]
         slope = statistics.linear_regression(*zip(*cost, strict=True)).slope if len(cost) > 1 else 0

@@ -64,7 +64,7 @@ def document() -> dict[str, Any]:
 
 
 def _id(channel: Channel) -> str:
-    words = re.findall(r"[a-z0-9]+", channel.name)
+    words: list[str] = re.findall(r"[a-z0-9]+", channel.name)
     return words[0] + "".join(word.capitalize() for word in words[1:])
 
 

@@ -4,15 +4,17 @@ import json
 import sys
 import zlib
 from collections import deque
+from typing import Any
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 host, port, province, ca, certificate, key = sys.argv[1:]
-epochs = {}  # gateway -> ep of its newest "online"
-seen = deque(maxlen=100_000)  # ids of events
+epochs: dict[str, int] = {}  # gateway -> ep of its newest "online"
+seen: deque[str] = deque(maxlen=100_000)  # ids of events
 
 
-def unpack(message):
+def unpack(message: mqtt.MQTTMessage) -> Any:
     """Return the payload as JSON, whatever it is packed in."""
     kind = getattr(message.properties, "ContentType", "application/json")
     if not kind.endswith("+zlib"):
@@ -20,12 +22,12 @@ def unpack(message):
     return json.loads(zlib.decompressobj().decompress(message.payload, 1_048_576))
 
 
-def on_connect(client, userdata, flags, reason, properties):
+def on_connect(client: mqtt.Client, *rest: object) -> None:
     """Subscribe on each connection; the retained messages come first."""
     client.subscribe(f"cgw/v1/{province}/+/up/#", qos=1)
 
 
-def on_message(client, userdata, message):
+def on_message(client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage) -> None:
     """Say what is new."""
     gateway, _, *what = message.topic.split("/")[3:]
     said = unpack(message) if message.payload else {}
@@ -44,8 +46,8 @@ def on_message(client, userdata, message):
             tell(gateway, [name], f"{said['st']} {said['sev']}: {said['cause']}")
         case ["health", "cams"]:
             for row in said["rows"]:
-                camera = dict(zip(said["cols"], row, strict=False))
-                tell(gateway, [camera["id"]], f"{camera['kbps']} kb/s, {camera['viewers']} viewers")
+                one = dict(zip(said["cols"], row, strict=False))
+                tell(gateway, [one["id"]], f"{one['kbps']} kb/s, {one['viewers']} viewers")
         case ["event"] | ["inv", "log"]:
             if said["id"] not in seen:
                 tell(gateway, what, json.dumps(said, ensure_ascii=False))
@@ -54,13 +56,13 @@ def on_message(client, userdata, message):
             tell(gateway, what, f"{section} is {said['sha']}")
 
 
-def tell(gateway, what, text):
+def tell(gateway: str, what: list[str], text: str) -> None:
     """Print one line."""
     print(province, gateway, ".".join(what), text, flush=True)
 
 
 name = f"reader-{province}"  # no two connections may have the same
-client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
+client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
 client.tls_set(ca, certificate, key)
 client.on_connect, client.on_message = on_connect, on_message
 client.connect(host, int(port), keepalive=30, clean_start=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.agent.commands import journal
 from gateway.agent.desired.configuration import CALM_S
-from gateway.health.alarms import Damping
+from gateway.model.alarm import Damping
 from gateway.mqtt import (
     certificates,
     link,

@@ -36,7 +36,7 @@ MODELS: Mapping[Channel, Any] = {
     tree.EVENT: Happened,
     tree.CONTACTS: SECTIONS["contacts"],
     tree.INVENTORY_LOG: InventoryChange,
-    **{row: SECTIONS[section] for section, row in tree.INVENTORY.items()},
+    **{tree.INVENTORY[name]: kind for name, kind in SECTIONS.items() if name in tree.INVENTORY},
     tree.CONFIG_REPORTED: Reported,
     tree.GATEWAY_SAYS: GATEWAY_READER,
     tree.VIEWER_SAYS: VIEWER_READER,

@@ -143,7 +143,7 @@ class FakeCentre:
             return
         self.asked += 1
         key = SessionKey("v-fleet", f"session-{number:06d}")
-        words: tuple[Offer, Bye] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
+        words: tuple[Offer | Bye, ...] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
         for at, said in enumerate(words):
             sealed = from_viewer(Stamp(0, 1, at), said)
             self._post(publication(tree.VIEWER_SAYS, own.viewer_says(key), sealed))

@@ -117,8 +117,7 @@ class Campaign:
                 await self._accompany(change, document)
         if change.step:
             await asyncio.sleep(change.delay_s)  # the random moment
-        clock_s = asyncio.get_running_loop().time()
-        if self.ended_s is not None and clock_s - self.ended_s > 2 * BEHIND_S:
+        if self._is_over():
             self.late += 1
         else:
             self.kills += 1
@@ -130,6 +129,10 @@ class Campaign:
             self._die()
             self.starts += 1
         await self._look()
+
+    def _is_over(self) -> bool:
+        clock_s = asyncio.get_running_loop().time()
+        return self.ended_s is not None and clock_s - self.ended_s > 2 * BEHIND_S
 
     def _die(self) -> None:
         if self.site.process.returncode is not None:

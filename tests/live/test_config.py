@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gateway.mqtt.topics import publication
-from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED
-from gateway.mqtt.wire import PLAIN, seal
+from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, PLAIN
+from gateway.mqtt.wire import seal
 from gateway.ports import Letter
 from tests.fixtures.broker import Broker, Brokers, observing
 from tests.fixtures.desired import Office

@@ -34,6 +34,7 @@ async def test_a_photograph_of_a_camera_that_nobody_watches(tmp_path: Path, brok
         assert said["st"] == "succeeded", said
         raw = base64.b64decode(said["res"]["jpeg"])
         picture = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
         assert picture.shape == (90, 160, 3)
         assert picture.std() > 10
         counts = running.camera(0).counts

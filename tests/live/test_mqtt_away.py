@@ -173,9 +173,9 @@ async def test_a_broker_that_has_forgotten_everything_is_told_everything(
 ) -> None:
     """B6, the whole gateway: each retained topic is there again after a kill -9."""
     broker, elsewhere = await brokers(), await brokers()
-    reading = {"address": elsewhere.address, "online": False}  # who reads along is cut off too
     wanted = frozenset({OWN.site_health, OWN.inventory("cams"), OWN.camera_state("c01")})
-    async with site(tmp_path, broker, cameras(2), keep="warm", **reading):
+    address = elsewhere.address  # who reads along is cut off too
+    async with site(tmp_path, broker, cameras(2), keep="warm", address=address, online=False):
         before = await kept_by(broker, wanted)
         broker.stop(signal.SIGKILL)
         await broker.start()

@@ -185,7 +185,7 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
     async with observing(broker.address, *CENTRE_INBOX) as centre:
         site = Site(broker.address)
         async with living(site):
-            arrived = []
+            arrived: list[int] = []
             for batch in range(20):
                 for number in range(100):
                     site.link.post(Publication(topic, b"%d" % (batch * 100 + number)))

@@ -178,7 +178,7 @@ async def test_a_viewer_is_reported_to_every_fifth_beat(
     async with running() as bench:
         bench.stream.deliver(unit(0, keyframe=True))
         await watch(bench, viewer)
-        viewer.transport._handle_rtcp_data = record  # type: ignore[method-assign]
+        monkeypatch.setattr(viewer.transport, "_handle_rtcp_data", record)
         packets = await viewer.until(3)
 
         async with asyncio.timeout(HANG_S):

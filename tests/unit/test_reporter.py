@@ -16,7 +16,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt import wire_health, wire_site
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.topics import Topics
-from gateway.ports import Publication
+from gateway.ports import Letter, Publication
 from tests.fixtures.reports import MACHINE
 
 TOPICS = Topics("79", "hcm-q1-01")
@@ -59,6 +59,9 @@ class Ear:
 
     def post(self, publication: Publication) -> None:
         self.said.append((self._clock.time_s, publication))
+
+    def acknowledge(self, letter: Letter) -> None:
+        """Nothing here is journalled."""
 
     def on(self, topic: str) -> list[tuple[float, Publication]]:
         return [each for each in self.said if each[1].topic == topic]
@@ -252,12 +255,12 @@ async def test_losses_that_no_glance_shows_are_told() -> None:
 
 async def test_what_a_glance_shows_is_told_as_soon_as_it_has_calmed_down() -> None:
     """As if one had looked closely all the time."""
-    room = Room(glance=lambda: room.clock.cameras)
-    room.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.TIMEOUT))
+    glancing: Room = Room(glance=lambda: glancing.clock.cameras)
+    glancing.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.TIMEOUT))
 
-    await room.live(20)
+    await glancing.live(20)
 
-    assert [at_s for at_s, _ in room.bus.on(TOPICS.camera_state("c07"))] == [1010 + CALM_S]
+    assert [at_s for at_s, _ in glancing.bus.on(TOPICS.camera_state("c07"))] == [1010 + CALM_S]
 
 
 async def test_a_new_inventory_is_born_again(room: Room) -> None:

@@ -65,6 +65,7 @@ class Server:
                     MediaPlayer, self._cameras[camera], decode=False, options=OPTIONS
                 )
         track = self._players[camera].video
+        assert track is not None  # every camera of the benchmark has a picture
         # A relay between them costs a task for each packet: only where it is needed.
         return self._relay.subscribe(track) if self._shared else track
 
@@ -74,9 +75,10 @@ class Server:
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._peers.append(peer)
         peer.addTrack(track)
-        codecs = RTCRtpReceiver.getCapabilities("video").codecs
+        able = RTCRtpReceiver.getCapabilities("video")
+        assert able is not None
         wanted = [
-            codec for codec in codecs if codec.mimeType.lower() in ("video/h264", "video/rtx")
+            codec for codec in able.codecs if codec.mimeType.lower() in ("video/h264", "video/rtx")
         ]
         # Before the offer is taken, as in its examples; later they change nothing.
         peer.getTransceivers()[0].setCodecPreferences(wanted)

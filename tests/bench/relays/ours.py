@@ -54,7 +54,7 @@ class CameraGateway:
         document = {"version": 1, "cameras": listed, "limits": limits}
         (ground.folder / "site.json").write_text(json.dumps(document))
         settings = ground.folder / "gateway.toml"
-        ports = sorted({urlsplit(url).port for url in cameras})
+        ports = sorted({urlsplit(url).port or 554 for url in cameras})
         settings.write_text(
             f'[gateway]\nid = "{GATEWAY}"\nprovince = "{PROVINCE}"\n'
             f'[broker]\nhost = "127.0.0.1"\nport = {broker}\n'

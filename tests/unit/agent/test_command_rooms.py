@@ -249,8 +249,12 @@ async def test_a_followed_log_is_redacted_filtered_and_bounded() -> None:
     command = tail_command(OWN, follow=follow, bus=bus, stamp=lambda: Stamp(1, 2, 3), clock=clock)
     told: list[Facts] = []
     args = TailArgs(level="debug", filter="WANTED", max_s=2.0, max_kbps=1)
+
+    async def tail() -> Outcome:
+        return await command.run(args, errand(told))
+
     async with asyncio.TaskGroup() as group:
-        tailing = group.create_task(command.run(args, errand(told)))
+        tailing = group.create_task(tail())
         while not told:  # noqa: ASYNC110 (it has begun once it has said so)
             await asyncio.sleep(0)
         for number in range(2000):
@@ -372,11 +376,13 @@ async def test_broadcasts_that_are_old_or_wrong_are_nothing() -> None:
 async def test_a_late_will_of_the_centre_is_ignored() -> None:
     """An offline of a lower epoch belongs to a connection that has been replaced."""
     async with listening() as (centre, _, __):
+
+        async def online_after(said: object, *, retain: bool = False) -> bool:
+            await hear(centre, "ctl/v1/state", said, retain=retain)
+            return centre.online
+
         assert centre.online
-        await hear(centre, "ctl/v1/state", {"online": True, "ep": 88}, retain=True)
-        await hear(centre, "ctl/v1/state", {"online": False, "ep": 87})
-        assert centre.online
-        await hear(centre, "ctl/v1/state", {"online": False, "ep": 88})
-        assert not centre.online
-        await hear(centre, "ctl/v1/state", b"", retain=True)
-        assert not centre.online
+        assert await online_after({"online": True, "ep": 88}, retain=True)
+        assert await online_after({"online": False, "ep": 87})
+        assert not await online_after({"online": False, "ep": 88})
+        assert not await online_after(b"", retain=True)

@@ -52,7 +52,7 @@ async def test_trouble_is_seen_at_a_glance() -> None:
     kept.source.fails = [REFUSED]
     before = camera(kept).glance(0)
     async with keeping(kept):
-        await kept.until(lambda: kept.reason is Reason.AUTH_FAILED)
+        await kept.until(lambda: kept.reason() is Reason.AUTH_FAILED)
 
         assert camera(kept).glance(0) != before
 

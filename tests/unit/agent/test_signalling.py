@@ -36,6 +36,9 @@ class Bus:
     def post(self, publication: Publication) -> None:
         self.posted.put_nowait(publication)
 
+    def acknowledge(self, letter: Letter) -> None:
+        """Nothing here is journalled."""
+
     async def said(self) -> object:
         """Return the next thing said to the viewer, with its topic checked."""
         async with asyncio.timeout(HANG_S):

@@ -63,6 +63,7 @@ def told(pid: int, about: str) -> str:
 
 def size(jpeg: bytes) -> tuple[int, int]:
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
     return image.shape[1], image.shape[0]
 
 
@@ -161,7 +162,7 @@ async def test_hostile_keyframes_are_answered_and_the_next_good_one_works() -> N
         pid = pid_of(decoder)
         for name, coded in HOSTILE.items():
             for codec in ("h264", "h265"):
-                error = await refused(decoder.look("c01", codec, coded, b""))  # type: ignore[arg-type]
+                error = await refused(decoder.look("c01", codec, coded, b""))
                 assert error.reason is Reason.CORRUPT, name
         look = await decoder.look("c01", "h264", GOOD, b"")
 

@@ -189,7 +189,7 @@ class PaleHall(Hall):
         image = super().image().astype(np.float32)
         grey = image.mean(axis=2, keepdims=True)
         strength = 0.19 if self.number % 2 else 0.14
-        return np.clip(grey + (image - grey) * strength, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(grey + (image - grey) * strength, 0, 255), np.uint8)
 
 
 async def test_a_pale_hall_is_not_learnt_anew_each_time(decoder: Decoder) -> None:

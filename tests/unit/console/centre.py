@@ -106,6 +106,9 @@ class MemoryBus:
     def post(self, publication: Publication) -> None:
         self.posted.append(publication)
 
+    def acknowledge(self, letter: Letter) -> None:
+        """Nothing here is journalled."""
+
 
 def channel_of(publication: Publication) -> Channel:
     place = topics.parse(publication.topic)

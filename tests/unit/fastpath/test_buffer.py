@@ -15,7 +15,7 @@ from tests.fixtures.camera_stream import FakeCameraStream
 from tests.fixtures.fastpath_scenarios import Pipeline, Scene, stamps
 
 
-def opened(*, polling: bool = False, retain_s: float = RETAIN_S) -> Scene:
+def opened(*, polling: bool = False, retain_s: float = HANG_S) -> Scene:
     """Return a scene whose first keyframe came through Python."""
     made = Scene(
         Pipeline(fast_path=True, polling=polling, viewers=1, retain_s=retain_s),

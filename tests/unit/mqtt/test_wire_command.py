@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.model.errors import Fault, MessageRejected
 from gateway.mqtt import wire_command
-from gateway.mqtt.wire import COMPRESSED, PLAIN, Stamp, seal
+from gateway.mqtt.tree import COMPRESSED, PLAIN
+from gateway.mqtt.wire import Stamp, seal
 from gateway.mqtt.wire_command import (
     COMMAND_BYTES,
     Asked,

@@ -88,7 +88,9 @@ def test_a_section_comes_across(name: Section) -> None:
 
 def test_the_centre_is_read_as_declared() -> None:
     """By its attributes, as a reader sees it."""
-    back = wire_inventory.read_section("site", *reversed(sealed("site", STOCK)))
+    kind, payload = sealed("site", STOCK)
+
+    back = wire_inventory.read_section("site", payload, kind)
 
     assert isinstance(back, wire_inventory.InventorySite)
     assert back.centre.code is not None

@@ -29,7 +29,7 @@ async def beating(beat: Beat) -> AsyncIterator[None]:
 class Member:
     """Counts its calls, and says when there have been *enough*."""
 
-    def __init__(self, enough: int = 1, then: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, enough: int = 1, then: Callable[[], object] = lambda: None) -> None:
         self.calls = 0
         self.called = asyncio.Event()
         self._enough = enough

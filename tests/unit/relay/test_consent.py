@@ -76,6 +76,7 @@ class Pair:
         connection = self.far._connection
         request = connection.build_request(connection._nominated[1], nominate=True)
         request.attributes.update({name.replace("_", "-"): value for name, value in more.items()})
+        assert connection.remote_password is not None
         request.add_message_integrity(connection.remote_password.encode())
         return bytes(request)
 
@@ -188,6 +189,7 @@ async def test_the_far_ends_check_is_answered(pair: Pair) -> None:
     """Aioice there has its answer, aioice here has not been asked."""
     connection = pair.far._connection
     far = connection._nominated[1]
+    assert connection.remote_password is not None
 
     async with asyncio.timeout(HANG_S):
         answer, _ = await far.protocol.request(

@@ -119,6 +119,7 @@ def test_the_answer_is_one_that_aiortc_reads() -> None:
     assert video.rtp.codecs[0].parameters["profile-level-id"] == "42e01f"
     assert video.dtls is not None
     assert video.dtls.role == "server"
+    assert video.ice is not None
     assert video.ice.usernameFragment == "ufrg"
     assert [c.ip for c in video.ice_candidates] == ["10.0.0.1"]
 

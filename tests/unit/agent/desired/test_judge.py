@@ -47,6 +47,7 @@ class Court:
     def faults(self, version: int, doc: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
         with pytest.raises((ConfigRejected, MessageRejected)) as caught:
             self.try_(version, doc, **fields)
+        assert isinstance(caught.value, ConfigRejected | MessageRejected)
         return [(fault.at, fault.code) for fault in caught.value.faults]
 
 
