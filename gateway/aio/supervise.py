@@ -17,7 +17,7 @@ from gateway.model.reasons import Reason
 from gateway.ports import Clock
 
 STEADY_S = 60.0
-"""A run that lasted this long was healthy: the pauses start over (fault matrix, part 3)."""
+"""A run that lasted this long was healthy: the pauses start over."""
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,8 @@ The grammar is narrower than RFC 3986 on purpose: what is not plainly an RTSP UR
 refused, so that no two parsers can read it differently. A name must resolve wholly inside the
 permitted networks; it is resolved once, and the address found is the one connected to.
 
-Sources: RFC 2326 §3.2, RFC 3986 §3, the threat list (T1-T3: SSRF, odd spellings, rebinding).
+Sources: RFC 2326 §3.2, RFC 3986 §3. It is there against server-side request forgery, odd spellings
+of addresses, and DNS rebinding.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from gateway.relay.sender import Sender
 from gateway.rtp.rtcp import Fir, Nack, Pli, ReceiverReport, parse_compound
 
 KEYFRAME_EVERY_S = 1.0
-"""A viewer gets the cached keyframe for the asking, at most once in this time (media.md)."""
+"""A viewer gets the cached keyframe for the asking, at most once in this time."""
 
 _NTP_EPOCH_S = 2_208_988_800
 

@@ -12,8 +12,8 @@ from gateway.express.built import Relayed
 from gateway.model.media import AccessUnit
 
 HISTORY_S = 2.0
-"""A viewer asks within a few round trips; 2 s is the least to keep (media.md), and no longer than a
-usual GOP, which is kept anyway: what is older costs memory for each stream."""
+"""A viewer asks within a few round trips; 2 s is no longer than a usual GOP, which is kept
+anyway: what is older costs memory for each stream."""
 
 REPEAT_S = 0.02
 """A packet asked for again sooner than this is still on its way."""

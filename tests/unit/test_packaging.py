@@ -25,7 +25,7 @@ SCRIPTS = [
 ]
 
 HIGHEST_EXPOSURE = 1.5
-"""Of 10; the service as the threat model wants it scores 1.3."""
+"""Of 10; the service as it is shipped scores 1.3."""
 
 
 def pins(lock: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 The one place where status codes, system errors and time-outs become errors of our tree.
 
-References: RFC 2326 §11 (status codes); the fault list, part A.
+Reference: RFC 2326 §11 (status codes).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A recorder with sixteen channels and one wrong password sees at most three attem
 hour, not sixteen: its cameras share one count, and no more of them try at once than may fail.
 Another user or password is another login.
 
-Sources: the fault list (A4); Hikvision and Dahua lock a caller after five to seven bad logins.
+Source: Hikvision and Dahua lock a caller after five to seven bad logins.
 """
 
 from __future__ import annotations

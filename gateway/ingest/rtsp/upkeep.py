@@ -3,7 +3,7 @@
 Three things at once: the session's keep-alive, receiver reports, and the watch on the clock of
 the last packet, which also notices a half-open connection.
 
-References: RFC 2326 §10.8 and §12.37; the fault list (A8, A9).
+Reference: RFC 2326 §10.8 and §12.37.
 """
 
 from __future__ import annotations
