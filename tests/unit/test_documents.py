@@ -25,7 +25,7 @@ NAMED = re.compile(
     r"(?<![\w/.:-])"
     r"((?:gateway|tests|docs|scripts|systemd)/[\w./-]*\w"
     r"|config/[\w./-]*\.\w+"  # without a suffix it is a schema, or the package of that name
-    r"|[\w-]+(?:/[\w-]+)*\.md)(?![\w/])"
+    r"|[\w-]+(?:/[\w-]+)*\.md)(?![\w/<])"
 )
 """A file or folder of the repository, or any document."""
 
