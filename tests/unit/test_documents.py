@@ -96,6 +96,19 @@ def prose_of_source(path: Path) -> Iterator[tuple[int, str]]:
     yield from enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
 
 
+@cache
+def packages() -> frozenset[str]:
+    """Return the packages directly below ``gateway/``."""
+    return frozenset(path.name for path in (TOP / "gateway").iterdir() if path.is_dir())
+
+
+def modules_named(text: str) -> Iterator[str]:
+    """Yield what *text* names as documents do, e.g. `webrtc/session` for that of ``gateway/``."""
+    for name in re.findall(r"`([a-z_]+/[a-z_][\w/]*)`", text):
+        if name.partition("/")[0] in packages() and not (TOP / name).exists():
+            yield f"gateway/{name}"
+
+
 def exists(name: str, near: Path) -> bool:
     """Return whether *name* is a file or a folder: from the top, from *near*, or a document."""
     places = (TOP, near.parent, TOP / "docs")
@@ -190,6 +203,7 @@ def test_what_a_document_names_exists(document: Path) -> None:
     text = "" if document.name == "CHANGELOG.md" else document.read_text(encoding="utf-8")
 
     lost = list(lost_in(text, document))
+    lost += [name for name in modules_named(text) if not exists(name, document)]
 
     assert not lost, f"{relative(document)}: {lost}"
 
