@@ -366,7 +366,7 @@ def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
     found: set[str] = set()
     for _ in range(200):
         documents = [kept(office, newest + n, f"c{newest + n}") for n in range(1, 13)]
-        steps, after_s = chance.randrange(8), chance.uniform(0, 0.001)
+        steps, after_s = chance.randrange(4), chance.uniform(0, 0.001)
         change_until_killed(disk, documents, steps=steps, after_s=after_s)
 
         confirmed, trying = both(disk, crashes=1000)
