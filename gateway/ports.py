@@ -94,7 +94,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
+class OutboundMessage:
     """A message on its way out.
 
     Attributes:
@@ -128,7 +128,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class InboundMessage:
     """A message that has come in. Nothing in it is to be trusted yet.
 
     Attributes:
@@ -160,11 +160,11 @@ class Bus(Protocol):
         """Whether a broker has accepted us and not left since."""
         ...
 
-    def post(self, publication: Publication) -> None:
+    def post(self, publication: OutboundMessage) -> None:
         """Hand over *publication*; returns at once, keeps the order per topic, never raises."""
         ...
 
-    def acknowledge(self, letter: Letter) -> None:
+    def acknowledge(self, letter: InboundMessage) -> None:
         """Tell the broker that *letter* is safe with us; without it, it comes again.
 
         Only letters of journalled topics wait for this; for all others it does nothing. One whose

@@ -1,1 +1,1 @@
-"""The centre's side of a gateway's configuration: sign, look over, send, follow."""
+"""The command centre's side of a configuration: sign, verify, push, follow."""

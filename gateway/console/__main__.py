@@ -12,10 +12,10 @@ from pathlib import Path
 
 import structlog
 
-from gateway.aio.clock import SystemClock
 from gateway.console.server import Console
 from gateway.console.settings import Settings, load
 from gateway.model.errors import ConfigRejected
+from gateway.runtime.clock import SystemClock
 
 
 def main() -> int:

@@ -13,10 +13,10 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from gateway.console.views import BrokerView, SiteView
-from gateway.model.config import Document
 from gateway.model.names import CameraId, GatewayId, Profile, SessionId
+from gateway.model.reason_texts import WORDING
 from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Refusal, RemoteCandidate
-from gateway.model.wording import WORDING
+from gateway.model.site_document import Document
 
 TEXT_BYTES = 49_152
 """Largest message of a browser; an offer of Chromium has about 6 kB."""

@@ -16,25 +16,25 @@ import structlog
 from aiohttp import WSCloseCode, web
 from aiohttp.typedefs import Handler
 
-from gateway.aio.supervise import supervise
-from gateway.aio.tally import Tally
 from gateway.console import messages
-from gateway.console.browser import Browser
-from gateway.console.calls import Calls
-from gateway.console.guard import add_headers, is_same_origin, only_hosts
-from gateway.console.outbox import Outbox
-from gateway.console.page import PageFile, page_files
-from gateway.console.register import Change, Register
+from gateway.console.browser_session import BrowserSession
+from gateway.console.http_security import add_headers, allow_hosts, is_same_origin
+from gateway.console.send_queue import SendQueue
 from gateway.console.settings import Settings
+from gateway.console.signalling import BrowserSignalling
+from gateway.console.site_registry import Change, SiteRegistry
+from gateway.console.static_files import StaticFile, page_files
 from gateway.console.views import BrokerView
 from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.signalling import SessionKey
-from gateway.mqtt.link import Link
-from gateway.mqtt.topics import CENTRE_INBOX, Place, parse
-from gateway.mqtt.ways import delays
-from gateway.mqtt.wire import Stamp
-from gateway.mqtt.wire_rtc import read_gateway
-from gateway.ports import Clock, Letter, Publication
+from gateway.mqtt.client.client import MqttClient
+from gateway.mqtt.client.failover import delays
+from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.payloads.signalling import read_gateway
+from gateway.mqtt.topics import CENTRE_INBOX, ParsedTopic, parse
+from gateway.ports import Clock, InboundMessage, OutboundMessage
+from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.supervise import supervise
 
 MOST_BROWSERS = 64
 """Of one server; a command centre has a few dozen desks."""
@@ -53,8 +53,8 @@ class _Seat:
     """One browser's place."""
 
     socket: web.WebSocketResponse
-    calls: Calls
-    outbox: Outbox
+    calls: BrowserSignalling
+    outbox: SendQueue
 
 
 class Console:
@@ -68,14 +68,14 @@ class Console:
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._register = Register(clock=clock, wall_ms=wall_ms)
+        self._register = SiteRegistry(clock=clock, wall_ms=wall_ms)
         self._seats: dict[str, _Seat] = {}
         self._files = page_files()
         self._ice = tuple(each.value for each in settings.ice)
         self._broker = BrokerView(up=False, since_ms=wall_ms())
-        self._unreadable = Tally("console", "message not readable", clock=clock)
+        self._unreadable = RateLimitedLog("console", "message not readable", clock=clock)
         self._epoch, self._number = wall_ms(), 0
-        self._link = Link(
+        self._link = MqttClient(
             settings.broker,
             client_id=settings.client_id,
             subscriptions=CENTRE_INBOX,
@@ -106,7 +106,7 @@ class Console:
                 for child in children:
                     child.cancel()
 
-    def deliver(self, letter: Letter) -> None:
+    def deliver(self, letter: InboundMessage) -> None:
         """Take a letter of the broker."""
         place = parse(letter.topic)
         if place is None:
@@ -127,7 +127,7 @@ class Console:
         log.info("broker_away", reason=error.reason)
         self._turn(up=False)
 
-    def _greet(self) -> tuple[Publication, ...]:
+    def _greet(self) -> tuple[OutboundMessage, ...]:
         self._turn(up=True)
         return ()
 
@@ -138,7 +138,7 @@ class Console:
         for seat in self._seats.values():
             seat.outbox.turn(self._broker)
 
-    def _signalled(self, place: Place, key: SessionKey, letter: Letter) -> None:
+    def _signalled(self, place: ParsedTopic, key: SessionKey, letter: InboundMessage) -> None:
         seat = self._seats.get(key.viewer)
         if seat is not None:
             said = read_gateway(key, letter.payload, letter.content_type)
@@ -168,7 +168,7 @@ class Console:
                 self._tell(change)
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[only_hosts(self._settings.listen.hosts)])
+        app = web.Application(middlewares=[allow_hosts(self._settings.listen.hosts)])
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._send_away)
         app.router.add_get("/ws", self._browse)
@@ -184,8 +184,8 @@ class Console:
         socket = web.WebSocketResponse(heartbeat=15.0, max_msg_size=messages.TEXT_BYTES)
         await socket.prepare(request)
         viewer = f"v-{secrets.token_hex(8)}"
-        outbox = Outbox(self._register)
-        calls = Calls(
+        outbox = SendQueue(self._register)
+        calls = BrowserSignalling(
             viewer,
             bus=self._link,
             register=self._register,
@@ -199,7 +199,7 @@ class Console:
         self._seats[viewer] = _Seat(socket, calls, outbox)
         log.info("browser_came", viewer=viewer, seats=len(self._seats))
         try:
-            await Browser(socket, calls, outbox).run()
+            await BrowserSession(socket, calls, outbox).run()
         finally:
             del self._seats[viewer]
         return socket
@@ -219,7 +219,7 @@ def _address(runner: web.AppRunner) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _answer(file: PageFile) -> Handler:
+def _answer(file: StaticFile) -> Handler:
     async def answer(request: web.Request) -> web.Response:
         headers = {"ETag": f'"{file.tag}"', "Cache-Control": "no-cache"}
         if file.tag in request.headers.get("If-None-Match", ""):

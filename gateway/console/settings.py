@@ -14,12 +14,12 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError, model
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.console.guard import LOOPBACK
-from gateway.model.config import Document
+from gateway.console.http_security import LOOPBACK
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceServer
-from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.wire import faults_of
+from gateway.model.site_document import Document
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.payloads.codec import faults_of
 
 Url = Annotated[str, StringConstraints(pattern=r"^(stun|turn|turns):[^\s]+$", max_length=256)]
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]

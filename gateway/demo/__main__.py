@@ -9,7 +9,7 @@ import sys
 
 import structlog
 
-from gateway.demo.conductor import Centre, conduct
+from gateway.demo.launcher import Centre, launch
 
 _WELCOME = """
   ────────────────────────────────────────────────────────────────────────────
@@ -58,11 +58,11 @@ def main() -> int:
             sys.stdout.flush()
             await asyncio.Event().wait()  # until a signal cancels it
             return 0
-        from gateway.demo.check import check  # it needs playwright, which only --check needs
+        from gateway.demo.browser_check import check
 
         return await check(centre, seconds=chosen.seconds, viewings=chosen.viewings)
 
-    return asyncio.run(conduct(use, address=chosen.listen, port=chosen.port))
+    return asyncio.run(launch(use, address=chosen.listen, port=chosen.port))
 
 
 def _welcome(centre: Centre) -> str:

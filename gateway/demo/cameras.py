@@ -20,12 +20,12 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import SecretStr
 
-from gateway.demo.camera import Habits, VirtualCamera
-from gateway.demo.children import die_with_parent
-from gateway.demo.control import Control, Place
-from gateway.demo.digest import Account
-from gateway.demo.encode import LiveFootage, Shape, record
+from gateway.demo.auth import Account
+from gateway.demo.child_process import die_with_parent
+from gateway.demo.encoder import LiveFootage, Shape, record
+from gateway.demo.http_control import CameraEntry, Control
 from gateway.demo.rtsp_server import Recorder
+from gateway.demo.virtual_camera import Behaviour, VirtualCamera
 
 NAMES = (
     ("quay1", "Quầy 1 – Tiếp nhận hồ sơ"),
@@ -80,7 +80,7 @@ def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
             key, name = f"cam{number + 1}", f"Camera {number + 1}"
         # Recordings show no name that matters: one serves all, and is encoded once.
         footage = record("", shape) if chosen.recorded else LiveFootage(name, shape)
-        habits = Habits(join="next_keyframe" if chosen.recorded else "at_once")
+        habits = Behaviour(join="next_keyframe" if chosen.recorded else "at_once")
         path = f"/Streaming/Channels/{number + 1}01"
         cameras[key] = VirtualCamera(name, footage, path=path, account=account, habits=habits)
     return cameras
@@ -92,13 +92,13 @@ async def _serve(chosen: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told.set)
     cameras = _cameras(chosen)
     groups = [list(cameras)] if chosen.one_port else [[key] for key in cameras]
-    places: dict[str, Place] = {}
+    places: dict[str, CameraEntry] = {}
     async with AsyncExitStack() as stack:
         for nth, keys in enumerate(groups):
             port = chosen.port + nth if chosen.port else 0
             recorder = Recorder([cameras[key] for key in keys], host=chosen.host, port=port)
             await stack.enter_async_context(recorder)
-            places |= {key: Place(key, cameras[key], recorder) for key in keys}
+            places |= {key: CameraEntry(key, cameras[key], recorder) for key in keys}
         runner = web.AppRunner(Control(places).application, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -2,20 +2,229 @@
 
 A port with several cameras is a recorder, as most centres have. Every reply goes through the
 fault that its camera has at that moment. Source: RFC 2326.
+
+One RTSP connection to a virtual camera: requests in, replies out, through its faults.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from gateway.demo.camera import VirtualCamera
-from gateway.demo.connection import Connection
-from gateway.demo.reel import Reel
-from gateway.demo.session import Session
+from gateway.demo import faults
+from gateway.demo.reply_faults import Headers, say
+from gateway.demo.rtp_output import InterleavedPipe, Pipe, UdpPipe
+from gateway.demo.rtsp_messages import Interleaved, Request, sdp, take
+from gateway.demo.rtsp_session import Session
+from gateway.demo.video_loop import VideoLoop
+from gateway.demo.virtual_camera import VirtualCamera
+
+if TYPE_CHECKING:
+    pass
+
+Answer = tuple[int, Headers, bytes]
+
+_PUBLIC = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
+_PORTS = re.compile(r"(interleaved|client_port)=(\d{1,5})(?:-(\d{1,5}))?")
+
+
+class Connection(asyncio.Protocol):
+    """Serves one client of *recorder*."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.camera: VirtualCamera | None = None
+        self._recorder = recorder
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._sessions: list[Session] = []
+        self._mute = False
+
+    def abort(self) -> None:
+        """Cut the connection by RST."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Close the connection by FIN."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("not a stream")
+        self._transport = transport
+        self._recorder.connections.add(self)
+        self._recorder.connections_ever += 1
+        if all(camera.active_fault(faults.HangUp) for camera in self._recorder.cameras):
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._recorder.connections.discard(self)
+        for session in self._sessions:
+            if session.open and isinstance(session.pipe, InterleavedPipe):
+                session.hold(session.camera.habits.held_s)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        try:
+            while not self._mute and (taken := take(self._buffer)):
+                if isinstance(taken, Interleaved):
+                    for session in self._sessions:
+                        session.heard()
+                else:
+                    self._serve(taken)
+        except ValueError:
+            self.close()
+
+    def _serve(self, request: Request) -> None:
+        path = request.path
+        for camera in self._recorder.cameras:
+            if path == camera.path or path.startswith(camera.path + "/"):
+                self.camera = camera
+                break
+        else:
+            if path not in ("/", "*"):
+                self._send(request, (404, [], b""), self._recorder.cameras[0])
+                return
+        camera = self.camera or self._recorder.cameras[0]
+        if camera.active_fault(faults.HangUp):
+            self.close()
+        elif camera.active_fault(faults.HalfOpen):
+            self._go_silent()
+        else:
+            self._send(request, self._answer(request, camera), camera)
+
+    def _go_silent(self) -> None:
+        self._mute = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def _answer(self, request: Request, camera: VirtualCamera) -> Answer:
+        if "authorization" in request.headers:
+            camera.counts.authorizations += 1
+        if refusal := self._wrong(request, camera) or self._refusal(request, camera):
+            return refusal
+        session = self._recorder.sessions.get(request.headers.get("session", "").split(";")[0])
+        if session:
+            session.heard()
+        match request.method:
+            case "OPTIONS":
+                return 200, [("Public", _PUBLIC)], b""
+            case "DESCRIBE":
+                return self._describe(request, camera)
+            case "SETUP":
+                return self._setup(request, camera, session)
+            case "GET_PARAMETER" | "SET_PARAMETER":
+                return 200 if camera.habits.get_parameter else 551, [], b""
+        return self._answer_within(request, session)
+
+    def _answer_within(self, request: Request, session: Session | None) -> Answer:
+        """Answer what needs a session."""
+        if request.method not in ("PLAY", "TEARDOWN"):
+            return 455, [("Allow", _PUBLIC)], b""
+        if session is None:
+            return 454, [], b""
+        if request.method == "PLAY":
+            return self._play(request, session)
+        self._recorder.sessions.pop(session.id, None)
+        session.end()
+        return 200, [], b""
+
+    def _wrong(self, request: Request, camera: VirtualCamera) -> Answer | None:
+        """Return the answer that a fault of *camera* gives to *request*."""
+        redirect = camera.active_fault(faults.Redirect)
+        if redirect and request.method == "DESCRIBE":
+            return redirect.code, [("Location", redirect.target)], b""
+        status = camera.active_fault(faults.Status)
+        if status is None or request.method != status.method:
+            return None
+        asked = "tcp" if "/TCP" in request.headers.get("transport", "").upper() else "udp"
+        if status.transport not in ("", asked):
+            return None
+        challenges = camera.gatekeeper.challenges() if camera.gatekeeper else ['Basic realm="x"']
+        headers = [("WWW-Authenticate", each) for each in challenges if status.code == 401]
+        return status.code, headers, b""
+
+    def _refusal(self, request: Request, camera: VirtualCamera) -> Answer | None:
+        """Return 401 unless *request* may be answered."""
+        if camera.gatekeeper is None or request.method == "OPTIONS":
+            return None
+        verdict = camera.gatekeeper.judge(request.method, request.headers.get("authorization", ""))
+        if verdict == "ok":
+            return None
+        camera.counts.refused_logins += verdict == "wrong"
+        challenges = camera.gatekeeper.challenges(stale=verdict == "stale")
+        return 401, [("WWW-Authenticate", each) for each in challenges], b""
+
+    def _describe(self, request: Request, camera: VirtualCamera) -> Answer:
+        many = camera.active_fault(faults.ManySections)
+        sets = () if camera.active_fault(faults.NoSetsInSdp) else camera.footage.parameter_sets
+        codec = camera.footage.shape.codec
+        sections = many.count if many else 1
+        body = sdp(camera.name, codec, sets, sections=sections, sound=camera.habits.sound)
+        headers = [("Content-Type", "application/sdp")]
+        if camera.habits.content_base:
+            headers.append(("Content-Base", camera.habits.content_base.format(url=request.url)))
+        return 200, headers, body
+
+    def _setup(self, request: Request, camera: VirtualCamera, session: Session | None) -> Answer:
+        limit = camera.habits.session_limit
+        if session is None and 0 < limit <= camera.counts.sessions:
+            return 453, [], b""
+        new = session or Session(camera, self._recorder.reels[camera.path], self._expired)
+        pipe = self._pipe(request.headers.get("transport", ""), new)
+        if pipe is None:
+            if session is None:
+                new.end()
+            return 461, [], b""
+        if request.path.endswith("trackID=1"):
+            new.pipe = pipe
+        if session is None:
+            self._recorder.sessions[new.id] = new
+            self._sessions.append(new)
+        timeout = f"{new.id};timeout={camera.habits.session_timeout_s:g}"
+        described = f"{pipe.description};ssrc={new.ssrc:08X}"
+        return 200, [("Session", timeout), ("Transport", described)], b""
+
+    def _pipe(self, wanted: str, session: Session) -> Pipe | None:
+        """Return the first way of the Transport header *wanted* that the camera offers."""
+        sockets = session.camera.habits.sockets
+        for way in wanted.split(","):
+            ports = _PORTS.search(way)
+            if self._transport is None:
+                return None
+            if "/TCP" in way.upper() and "tcp" in sockets:
+                channel = int(ports[2]) if ports else 2 * len(self._sessions)
+                return InterleavedPipe(self._transport, channel)
+            if "/TCP" not in way.upper() and "udp" in sockets and ports:
+                pair = int(ports[2]), int(ports[3] or int(ports[2]) + 1)
+                host = self._transport.get_extra_info("peername")[0]
+                return UdpPipe(self._recorder.host, host, pair, session.heard)
+        return None
+
+    def _play(self, request: Request, session: Session) -> Answer:
+        if session.pipe is None:
+            return 455, [], b""
+        # The reply must be on its way before the first packet is.
+        asyncio.get_running_loop().call_soon(session.play)
+        where = f"url={request.url};seq={session.seq};rtptime={session.time_90k & 0xFFFF_FFFF}"
+        headers = [("Session", session.id), ("Range", "npt=now-"), ("RTP-Info", where)]
+        return 200, headers, b""
+
+    def _expired(self, session: Session) -> None:
+        self._recorder.sessions.pop(session.id, None)
+        self.close()
+
+    def _send(self, request: Request, answer: Answer, camera: VirtualCamera) -> None:
+        code, headers, body = answer
+        camera.noted(request.method, code)
+        headers = [("CSeq", request.headers.get("cseq", "0")), *headers]
+        if self._transport is not None:
+            say(self._transport, camera, request.method, code, headers, body)
 
 
 class Recorder:
@@ -35,7 +244,7 @@ class Recorder:
         self.cameras = tuple(cameras)
         self.host = host
         self.port = port
-        self.reels = {camera.path: Reel(camera) for camera in self.cameras}
+        self.reels = {camera.path: VideoLoop(camera) for camera in self.cameras}
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.connections_ever = 0

@@ -5,8 +5,8 @@ packet missing, the marker on the last one. The fast path (`_fastpath.pyx`, C by
 does that and nothing else: it reads the socket, fragments payloads to size, writes headers,
 protects and sends. What is in any way out of the ordinary (new parameter sets, a gap, an RTSP
 message, a viewer whose packets must be paced) is handed back byte by byte as it came. Then
-`gateway.ingest` and `gateway.media` take it as if there were no fast path, and behind it the fast
-path may start again.
+`gateway.sources` and `gateway.streams` take it as if there were no fast path, and behind it the
+fast path may start again.
 
 It buffers what it has sent: the GOP, for viewers who join, and two seconds, for retransmissions.
 Cache and history get them when somebody asks. What those have held from before is dropped once

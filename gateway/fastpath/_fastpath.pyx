@@ -68,15 +68,15 @@ cdef class Forwarder:
 
     cdef int _set_payload_format(self, payload_format) except -1:
         self.c.nal_header_bytes = payload_format.header_bytes
-        self.c.nal_type_shift = payload_format.kind_shift
-        self.c.nal_type_mask = payload_format.kind_mask
+        self.c.nal_type_shift = payload_format.nal_type_shift
+        self.c.nal_type_mask = payload_format.nal_type_mask
         self.c.fu_type = payload_format.fragment
         self.c.nal_type_end = payload_format.single_end
-        self.c.slice_types = _bits(payload_format.slices)
-        self.c.irap_types = _bits(payload_format.entries)
-        self.c.parameter_set_types = _bits(payload_format.sets)
+        self.c.slice_types = _bits(payload_format.slice_types)
+        self.c.irap_types = _bits(payload_format.irap_types)
+        self.c.parameter_set_types = _bits(payload_format.parameter_set_types)
         self.c.unneeded_types = _bits(payload_format.padding)
-        self.c.parameter_set_kinds = len(payload_format.sets)
+        self.c.parameter_set_kinds = len(payload_format.parameter_set_types)
         return 0
 
     def __dealloc__(self):

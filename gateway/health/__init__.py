@@ -1,1 +1,1 @@
-"""Host measurements and the health report."""
+"""Health of the machine and of cameras, measured."""

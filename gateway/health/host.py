@@ -15,9 +15,9 @@ from typing import TypeVar
 
 import psutil
 
-from gateway.health.board import throttling
+from gateway.health.clock_status import KernelClock, kernel_clock
 from gateway.health.disk import TrialWrite
-from gateway.health.kernel_clock import KernelClock, kernel_clock
+from gateway.health.raspberry_pi import throttling
 from gateway.model.health import HostSample, Machine
 
 MIB = 2**20

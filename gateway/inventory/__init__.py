@@ -1,1 +1,1 @@
-"""What a site has: sections built, compared, and the network's graph asked. Pure functions."""
+"""The inventory of a site: sections, differences, topology, debouncing, service, store."""

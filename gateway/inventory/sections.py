@@ -14,23 +14,29 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from gateway.model.config import CameraConfig, SiteConfig
 from gateway.model.document import Document
 from gateway.model.health import Machine
 from gateway.model.inventory import (
-    CameraStock,
-    LinkStock,
+    Box,
+    CameraCount,
+    CameraRecord,
+    Centre,
+    Exposure,
+    Inventory,
+    Line,
+    LinkRecord,
     Location,
-    NetStock,
-    NodeStock,
-    RecorderStock,
-    Stock,
-    StreamStock,
-    SystemStock,
+    NetworkRecord,
+    NodeRecord,
+    Observations,
+    Reach,
+    RecorderRecord,
+    SiteRecord,
+    StreamRecord,
+    SystemRecord,
 )
-from gateway.model.known import Known, Origin
-from gateway.model.observation import Observations
-from gateway.model.site_stock import Box, CameraCount, Centre, Exposure, Line, Reach, SiteStock
+from gateway.model.provenance import Origin, Sourced
+from gateway.model.site_document import CameraConfig, SiteConfig
 from gateway.model.survey import CameraSurvey, Survey
 
 T = TypeVar("T")
@@ -38,15 +44,15 @@ Part = TypeVar("Part", Centre, Reach, Exposure, Line, CameraCount, Box)
 
 
 @dataclass(frozen=True, slots=True)
-class Says:
+class Source:
     """Somebody who knows values."""
 
     origin: Origin
     time_ms: int
 
-    def __call__(self, value: T | None) -> Known[T] | None:
+    def __call__(self, value: T | None) -> Sourced[T] | None:
         """Return *value* as known by them; None, and what is empty, is not known."""
-        return None if value in (None, "", ()) else Known(value, self.origin, self.time_ms)
+        return None if value in (None, "", ()) else Sourced(value, self.origin, self.time_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +72,23 @@ class Sources:
     seen: Observations = dataclasses.field(default_factory=dict)
 
 
-def take(sources: Sources, now_ms: int) -> Stock:
+def build_inventory(sources: Sources, now_ms: int) -> Inventory:
     """Return what *sources* know together; what has no date of its own is of *now_ms*."""
     survey = sources.site.inventory or Survey()
-    declared = Says("survey", _date_ms(survey.surveyed) or now_ms)
-    configured = Says("config", now_ms)
+    declared = Source("survey", _date_ms(survey.surveyed) or now_ms)
+    configured = Source("config", now_ms)
     surveys = {each.id: each for each in survey.cameras}
     cameras = tuple(
         _camera(each, surveys.get(each.id), sources.seen, declared, configured)
         for each in sources.site.cameras
     )
-    return Stock(
-        site=_site(sources, survey, declared, configured, Says("observed", now_ms)),
+    return Inventory(
+        site=_site(sources, survey, declared, configured, Source("observed", now_ms)),
         recorders=tuple(_recorders(sources.site, survey, cameras, declared, configured)),
         cameras=cameras,
-        net=NetStock(
+        net=NetworkRecord(
             nodes=tuple(
-                NodeStock(
+                NodeRecord(
                     id=each.id,
                     kind=each.kind,
                     origin="survey",
@@ -96,21 +102,21 @@ def take(sources: Sources, now_ms: int) -> Stock:
             links=tuple(_links(survey, cameras, declared)),
         ),
         ioc=tuple(
-            SystemStock(each.name, "survey", declared.time_ms, each.functions, each.data_managed)
+            SystemRecord(each.name, "survey", declared.time_ms, each.functions, each.data_managed)
             for each in survey.ioc
         ),
     )
 
 
 def _site(
-    sources: Sources, survey: Survey, declared: Says, configured: Says, seen: Says
-) -> SiteStock:
+    sources: Sources, survey: Survey, declared: Source, configured: Source, seen: Source
+) -> SiteRecord:
     centre = _part(Centre, survey.centre, declared)
     if centre.name is None:
         centre = dataclasses.replace(centre, name=configured(sources.site.name))
     shown = {camera for (camera, _), stream in sources.seen.items() if stream.codec is not None}
     listed = {each.id for each in sources.site.cameras}
-    return SiteStock(
+    return SiteRecord(
         centre=centre,
         vms_kind=declared(survey.vms_kind),
         central_managed=declared(survey.central_managed),
@@ -132,13 +138,13 @@ def _camera(
     config: CameraConfig,
     survey: CameraSurvey | None,
     seen: Observations,
-    declared: Says,
-    configured: Says,
-) -> CameraStock:
+    declared: Source,
+    configured: Source,
+) -> CameraRecord:
     said = survey or CameraSurvey(id=config.id)
     nvr = declared(said.nvr) or configured(config.device)
     host = _host(config) if nvr is None else None  # of a recorder's channel it is the recorder's
-    return CameraStock(
+    return CameraRecord(
         id=config.id,
         name=configured(config.name),
         type=declared(said.type),
@@ -154,7 +160,7 @@ def _camera(
         mac=declared(said.mac),
         enabled=configured(config.enabled),
         streams=tuple(
-            seen.get((config.id, each.profile), StreamStock(each.profile))
+            seen.get((config.id, each.profile), StreamRecord(each.profile))
             for each in config.streams
         ),
     )
@@ -163,13 +169,13 @@ def _camera(
 def _recorders(
     site: SiteConfig,
     survey: Survey,
-    cameras: Sequence[CameraStock],
-    declared: Says,
-    configured: Says,
-) -> Iterator[RecorderStock]:
+    cameras: Sequence[CameraRecord],
+    declared: Source,
+    configured: Source,
+) -> Iterator[RecorderRecord]:
     hosts = _hosts(site, cameras)
     for each in survey.recorders:
-        yield RecorderStock(
+        yield RecorderRecord(
             id=each.id,
             kind=declared(each.kind),
             name=declared(each.name),
@@ -180,10 +186,10 @@ def _recorders(
             ip=declared(each.ip) or configured(hosts.get(each.id)),
         )
     for device in sorted(hosts.keys() - {each.id for each in survey.recorders}):
-        yield RecorderStock(id=device, ip=configured(hosts[device]))
+        yield RecorderRecord(id=device, ip=configured(hosts[device]))
 
 
-def _hosts(site: SiteConfig, cameras: Sequence[CameraStock]) -> Mapping[str, str | None]:
+def _hosts(site: SiteConfig, cameras: Sequence[CameraRecord]) -> Mapping[str, str | None]:
     """Return for each recorder that a camera hangs on its address, if all of them agree on it."""
     found: dict[str, set[str | None]] = {}
     for config, camera in zip(site.cameras, cameras, strict=True):
@@ -192,21 +198,23 @@ def _hosts(site: SiteConfig, cameras: Sequence[CameraStock]) -> Mapping[str, str
     return {device: hosts.pop() if len(hosts) == 1 else None for device, hosts in found.items()}
 
 
-def _links(survey: Survey, cameras: Sequence[CameraStock], declared: Says) -> Iterator[LinkStock]:
+def _links(
+    survey: Survey, cameras: Sequence[CameraRecord], declared: Source
+) -> Iterator[LinkRecord]:
     """Yield what is declared, and for cameras that nobody has drawn what follows from `nvr`.
 
     Who says the one says the other.
     """
     drawn = {end for link in survey.links for end in link}
     for link in survey.links:
-        yield LinkStock(link, "survey", declared.time_ms)
+        yield LinkRecord(link, "survey", declared.time_ms)
     for camera in cameras:
         if camera.nvr is not None and camera.id not in drawn:
             nvr = camera.nvr
-            yield LinkStock((camera.id, nvr.value), nvr.origin, nvr.time_ms)
+            yield LinkRecord((camera.id, nvr.value), nvr.origin, nvr.time_ms)
 
 
-def _part(kind: type[Part], given: Document | Machine, says: Says) -> Part:
+def _part(kind: type[Part], given: Document | Machine, says: Source) -> Part:
     """Return *kind* with every field of it that *given* has too, as *says* knows it."""
     names = (each.name for each in dataclasses.fields(kind))
     return kind(**{name: says(getattr(given, name, None)) for name in names})

@@ -68,7 +68,7 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class AlarmTransition:
     """What has become of an alarm: it is to be told."""
 
     act: Act

@@ -2,15 +2,103 @@
 
 What people have declared stands in `gateway.model.survey`; here it stands beside what the
 configuration says and what the gateway has seen itself. Times are wall clock, for people.
+
+What is known about a site as a whole: the answers to the form, each with its source.
+
+What the gateway sees of its streams while it does its work: the free part of the inventory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway.model.known import Known, Origin
+from gateway.model.media import Codec
 from gateway.model.names import Profile
-from gateway.model.site_stock import SiteStock
+from gateway.model.provenance import Origin, Sourced
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """The public service centre."""
+
+    code: Sourced[str] | None = None
+    name: Sourced[str] | None = None
+    address: Sourced[str] | None = None
+    lat: Sourced[float] | None = None
+    lon: Sourced[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whether recorder or VMS can be reached from the network of the office."""
+
+    ok: Sourced[bool] | None = None
+    net: Sourced[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Whether a camera stream leads out into the Internet."""
+
+    declared: Sourced[bool] | None = None
+    protocols: Sourced[tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line: its kind, who runs it, how fast it is."""
+
+    type: Sourced[str] | None = None
+    isp: Sourced[str] | None = None
+    down_mbps: Sourced[float] | None = None
+    up_mbps: Sourced[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCount:
+    """How many cameras there are.
+
+    Attributes:
+        declared: By people, all together.
+        analog: By people.
+        ip: By people.
+        configured: In the site document.
+        observed: Of those, how many have shown a picture.
+    """
+
+    declared: Sourced[int] | None = None
+    analog: Sourced[int] | None = None
+    ip: Sourced[int] | None = None
+    configured: Sourced[int] | None = None
+    observed: Sourced[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The machine that the gateway runs on."""
+
+    version: Sourced[str] | None = None
+    os: Sourced[str] | None = None
+    arch: Sourced[str] | None = None
+    model: Sourced[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRecord:
+    """Section ``site``: the form's questions about the whole."""
+
+    centre: Centre = Centre()
+    vms_kind: Sourced[str] | None = None
+    central_managed: Sourced[bool] | None = None
+    reach_from_office: Reach = Reach()
+    exposed: Exposure = Exposure()
+    line: Line = Line()
+    uplink: Line = Line()
+    camera_ip_range: Sourced[tuple[str, ...]] | None = None
+    camera_count: CameraCount = CameraCount()
+    gateway: Box = Box()
+
 
 SECTIONS = ("site", "nvr", "cams", "net", "ioc")
 """Those that the broker keeps. Contacts are apart."""
@@ -19,21 +107,21 @@ CONTACTS = "contacts"
 
 
 @dataclass(frozen=True, slots=True)
-class RecorderStock:
+class RecorderRecord:
     """One recorder or VMS."""
 
     id: str
-    kind: Known[str] | None = None
-    name: Known[str] | None = None
-    manufacturer: Known[str] | None = None
-    model: Known[str] | None = None
-    firmware: Known[str] | None = None
-    channels: Known[int] | None = None
-    ip: Known[str] | None = None
+    kind: Sourced[str] | None = None
+    name: Sourced[str] | None = None
+    manufacturer: Sourced[str] | None = None
+    model: Sourced[str] | None = None
+    firmware: Sourced[str] | None = None
+    channels: Sourced[int] | None = None
+    ip: Sourced[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class StreamStock:
+class StreamRecord:
     """One profile of a camera, as it has been for long enough to count.
 
     Attributes:
@@ -43,42 +131,42 @@ class StreamStock:
     """
 
     profile: Profile
-    codec: Known[str] | None = None
-    resolution: Known[str] | None = None
-    fps: Known[float] | None = None
-    kbps: Known[int] | None = None
+    codec: Sourced[str] | None = None
+    resolution: Sourced[str] | None = None
+    fps: Sourced[float] | None = None
+    kbps: Sourced[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
     """Where a camera hangs."""
 
-    text: Known[str] | None = None
-    lat: Known[float] | None = None
-    lon: Known[float] | None = None
+    text: Sourced[str] | None = None
+    lat: Sourced[float] | None = None
+    lon: Sourced[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class CameraStock:
+class CameraRecord:
     """One camera."""
 
     id: str
-    name: Known[str] | None = None
-    type: Known[str] | None = None
-    manufacturer: Known[str] | None = None
-    model: Known[str] | None = None
-    firmware: Known[str] | None = None
+    name: Sourced[str] | None = None
+    type: Sourced[str] | None = None
+    manufacturer: Sourced[str] | None = None
+    model: Sourced[str] | None = None
+    firmware: Sourced[str] | None = None
     location: Location = Location()
-    nvr: Known[str] | None = None
-    channel: Known[int] | None = None
-    ip: Known[str] | None = None
-    mac: Known[str] | None = None
-    enabled: Known[bool] | None = None
-    streams: tuple[StreamStock, ...] = ()
+    nvr: Sourced[str] | None = None
+    channel: Sourced[int] | None = None
+    ip: Sourced[str] | None = None
+    mac: Sourced[str] | None = None
+    enabled: Sourced[bool] | None = None
+    streams: tuple[StreamRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class NodeStock:
+class NodeRecord:
     """A device of the network; all of it is known from one place."""
 
     id: str
@@ -91,7 +179,7 @@ class NodeStock:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkStock:
+class LinkRecord:
     """Two things that are joined: cameras, recorders, nodes, ``gateway``, ``wan``."""
 
     ends: tuple[str, str]
@@ -100,15 +188,15 @@ class LinkStock:
 
 
 @dataclass(frozen=True, slots=True)
-class NetStock:
+class NetworkRecord:
     """Section ``net``: the network as a graph."""
 
-    nodes: tuple[NodeStock, ...] = ()
-    links: tuple[LinkStock, ...] = ()
+    nodes: tuple[NodeRecord, ...] = ()
+    links: tuple[LinkRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class SystemStock:
+class SystemRecord:
     """An information system of the operation centre (IOC)."""
 
     name: str
@@ -119,14 +207,14 @@ class SystemStock:
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class Inventory:
     """Everything but the contacts."""
 
-    site: SiteStock = field(default_factory=SiteStock)
-    recorders: tuple[RecorderStock, ...] = ()
-    cameras: tuple[CameraStock, ...] = ()
-    net: NetStock = NetStock()
-    ioc: tuple[SystemStock, ...] = ()
+    site: SiteRecord = field(default_factory=SiteRecord)
+    recorders: tuple[RecorderRecord, ...] = ()
+    cameras: tuple[CameraRecord, ...] = ()
+    net: NetworkRecord = NetworkRecord()
+    ioc: tuple[SystemRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +240,32 @@ class Change:
     origin: Origin | None = None
     time_ms: int | None = None
     more: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSnapshot:
+    """One stream as the fleet sees it at one moment.
+
+    Attributes:
+        camera: Camera id.
+        profile: Which of its streams.
+        pulling: Whether it is being read now.
+        codec: None until known.
+        width: In pixels; None until known.
+        height: In pixels; None until known.
+        units: Access units read since the stream was made.
+        received_bytes: Likewise.
+    """
+
+    camera: str
+    profile: Profile
+    pulling: bool = False
+    codec: Codec | None = None
+    width: int | None = None
+    height: int | None = None
+    units: int = 0
+    received_bytes: int = 0
+
+
+Observations = Mapping[tuple[str, str], StreamRecord]
+"""By camera and profile: what has been so for long enough to count."""

@@ -1,6 +1,6 @@
 """The closed list of reasons an operator may see.
 
-Codes travel; the sentences, Vietnamese and English, stand in `gateway.model.wording`.
+Codes travel; the sentences, Vietnamese and English, stand in `gateway.model.reason_texts`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The MQTT link, the topic tree and the payload encoding."""
+"""The MQTT topic tree, connection epochs and the router of inbound messages."""

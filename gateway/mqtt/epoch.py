@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway.mqtt.wire import Stamp
+from gateway.mqtt.payloads.codec import Stamp
 
 log = structlog.get_logger(__name__)
 

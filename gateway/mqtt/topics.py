@@ -1,6 +1,6 @@
 """From a topic to what it means, and from what we have to say to its topic.
 
-The tree itself stands in `gateway.mqtt.tree`. Nothing here looks into payloads.
+The tree itself stands in `gateway.mqtt.topic_tree`. Nothing here looks into payloads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.model.signalling import SessionKey
-from gateway.mqtt.tree import (
+from gateway.mqtt.topic_tree import (
     ALARM,
     BIRTH,
     CAMERA_STATE,
@@ -33,14 +33,14 @@ from gateway.mqtt.tree import (
     ROOT,
     SITE_HEALTH,
     VIEWER_SAYS,
-    Channel,
+    TopicSpec,
 )
-from gateway.ports import Publication
+from gateway.ports import OutboundMessage
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-def _pattern(channel: Channel) -> re.Pattern[str]:
+def _pattern(channel: TopicSpec) -> re.Pattern[str]:
     whole = channel.name
     if not whole.startswith(f"{CONTROL}/"):
         whole = f"{ROOT}/{{prov}}/{{gw}}/{whole}"
@@ -51,7 +51,7 @@ _PATTERNS = tuple((channel, _pattern(channel)) for channel in CHANNELS)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ParsedTopic:
     """What a topic says: whose it is and what it is about.
 
     Attributes:
@@ -61,7 +61,7 @@ class Place:
         levels: Every other name of the row, e.g. ``{"cam": "c07"}``.
     """
 
-    channel: Channel
+    channel: TopicSpec
     province: str = ""
     gateway: str = ""
     levels: Mapping[str, str] = field(default_factory=dict)
@@ -79,12 +79,12 @@ class Place:
         return SessionKey(self.levels["viewer"], self.levels["sid"])
 
 
-def parse(topic: str) -> Place | None:
+def parse(topic: str) -> ParsedTopic | None:
     """Return what *topic* says, or None if it is not in the tree."""
     for channel, pattern in _PATTERNS:
         if match := pattern.fullmatch(topic):
             levels = match.groupdict()
-            return Place(channel, levels.pop("prov", ""), levels.pop("gw", ""), levels)
+            return ParsedTopic(channel, levels.pop("prov", ""), levels.pop("gw", ""), levels)
     return None
 
 
@@ -191,14 +191,14 @@ CENTRE_INBOX = (f"{ROOT}/+/+/up/#",)
 
 
 def publication(
-    channel: Channel, topic: str, sealed: tuple[str, bytes], *, expiry_s: int | None = None
-) -> Publication:
+    channel: TopicSpec, topic: str, sealed: tuple[str, bytes], *, expiry_s: int | None = None
+) -> OutboundMessage:
     """Return *sealed* (content type and payload) as *channel* is published on *topic*.
 
     *expiry_s* replaces the channel's own, for messages that know better.
     """
     content_type, payload = sealed
-    return Publication(
+    return OutboundMessage(
         topic=topic,
         payload=payload,
         qos=channel.qos,

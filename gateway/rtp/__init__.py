@@ -1,1 +1,1 @@
-"""Pure functions over RTP packets and their H.264 and H.265 payloads."""
+"""Pure functions over RTP and RTCP packets and their H.264 and H.265 payloads."""

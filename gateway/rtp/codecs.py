@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from gateway.model.media import Codec
 from gateway.rtp import h264, h265, payload
-from gateway.rtp.picture import Picture
+from gateway.rtp.video_info import VideoInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Grammar:
+class CodecSyntax:
     """What can be read of one codec without decoding.
 
     Attributes:
@@ -21,15 +21,15 @@ class Grammar:
         sps: NAL unit type of the SPS.
     """
 
-    shape: payload.Shape
+    shape: payload.PayloadFormat
     set_id: Callable[[bytes], int]
-    picture: Callable[[bytes], Picture]
+    picture: Callable[[bytes], VideoInfo]
     sps: int
 
 
-GRAMMARS: dict[Codec, Grammar] = {
-    "h264": Grammar(h264.SHAPE, h264.set_id, h264.picture, h264.SPS),
-    "h265": Grammar(h265.SHAPE, h265.set_id, h265.picture, h265.SPS),
+GRAMMARS: dict[Codec, CodecSyntax] = {
+    "h264": CodecSyntax(h264.SHAPE, h264.set_id, h264.picture, h264.SPS),
+    "h265": CodecSyntax(h265.SHAPE, h265.set_id, h265.picture, h265.SPS),
 }
 
 

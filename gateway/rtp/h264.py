@@ -5,22 +5,22 @@ References: ITU-T H.264 §7.3.2.1 (SPS), Table 7-1, annexes A.2 and E.1.1; RFC 6
 
 from __future__ import annotations
 
-from gateway.rtp.bits import BitReader
+from gateway.rtp.bit_reader import BitReader
 from gateway.rtp.packet import Malformed
-from gateway.rtp.payload import Shape
-from gateway.rtp.picture import Picture
+from gateway.rtp.payload import PayloadFormat
+from gateway.rtp.video_info import VideoInfo
 
 IDR, SPS, PPS = 5, 7, 8
 
-SHAPE = Shape(
+SHAPE = PayloadFormat(
     header_bytes=1,
-    kind_shift=0,
-    kind_mask=0x1F,
+    nal_type_shift=0,
+    nal_type_mask=0x1F,
     fragment=28,
     aggregate=24,
-    slices=frozenset((1, 2, IDR)),
-    entries=frozenset((IDR,)),
-    sets=(SPS, PPS),
+    slice_types=frozenset((1, 2, IDR)),
+    irap_types=frozenset((IDR,)),
+    parameter_set_types=(SPS, PPS),
     padding=frozenset({9, 12}),
     single_end=24,
 )
@@ -44,7 +44,7 @@ def set_id(nal: bytes) -> int:
     return bits.ue_below(256)
 
 
-def picture(sps: bytes) -> Picture:
+def picture(sps: bytes) -> VideoInfo:
     """Return what *sps* says.
 
     Raises:
@@ -70,7 +70,7 @@ def picture(sps: bytes) -> Picture:
         height -= (top + bottom) * (2 if chroma == 1 else 1) * (1 if progressive else 2)
     if width <= 0 or height <= 0:
         raise Malformed("nothing left after cropping")
-    return Picture(
+    return VideoInfo(
         width=width,
         height=height,
         profile=_PROFILES.get(profile, f"profile {profile}"),

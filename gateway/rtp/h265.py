@@ -5,22 +5,22 @@ References: ITU-T H.265 §7.3.2 (VPS, SPS, PPS), Table 7-1, annex A.3; RFC 7798.
 
 from __future__ import annotations
 
-from gateway.rtp.bits import BitReader
+from gateway.rtp.bit_reader import BitReader
 from gateway.rtp.packet import Malformed
-from gateway.rtp.payload import Shape
-from gateway.rtp.picture import Picture
+from gateway.rtp.payload import PayloadFormat
+from gateway.rtp.video_info import VideoInfo
 
 VPS, SPS, PPS = 32, 33, 34
 
-SHAPE = Shape(
+SHAPE = PayloadFormat(
     header_bytes=2,
-    kind_shift=1,
-    kind_mask=0x3F,
+    nal_type_shift=1,
+    nal_type_mask=0x3F,
     fragment=49,
     aggregate=48,
-    slices=frozenset((*range(10), *range(16, 22))),
-    entries=frozenset(range(16, 22)),
-    sets=(VPS, SPS, PPS),
+    slice_types=frozenset((*range(10), *range(16, 22))),
+    irap_types=frozenset(range(16, 22)),
+    parameter_set_types=(VPS, SPS, PPS),
     padding=frozenset({35, 38}),
     single_end=48,
 )
@@ -35,7 +35,7 @@ def set_id(nal: bytes) -> int:
         Malformed: It is cut off, or the id is out of range.
     """
     bits = BitReader(nal[2:])
-    kind = SHAPE.kind(nal)
+    kind = SHAPE.nal_type(nal)
     if kind == VPS:
         return bits.u(4)
     if kind == SPS:
@@ -45,7 +45,7 @@ def set_id(nal: bytes) -> int:
     return bits.ue_below(64)
 
 
-def picture(sps: bytes) -> Picture:
+def picture(sps: bytes) -> VideoInfo:
     """Return what *sps* says.
 
     Raises:
@@ -66,7 +66,7 @@ def picture(sps: bytes) -> Picture:
         height -= (top + bottom) * (2 if chroma == 1 else 1)
     if width <= 0 or height <= 0:
         raise Malformed("nothing left after cropping")
-    return Picture(
+    return VideoInfo(
         width=width,
         height=height,
         profile=_PROFILES.get(profile, f"profile {profile}"),

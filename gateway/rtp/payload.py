@@ -19,13 +19,13 @@ START, END = 0x80, 0x40
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class PayloadFormat:
     """What is particular to one codec's NAL units and payloads.
 
     Attributes:
         header_bytes: Length of the NAL unit header, and of the payload header.
-        kind_shift: Where the type stands in the first byte.
-        kind_mask: How wide it is, after shifting.
+        nal_type_shift: Where the type stands in the first byte.
+        nal_type_mask: How wide it is, after shifting.
         fragment: Payload type number of FU-A / FU.
         aggregate: Payload type number of STAP-A / AP.
         slices: NAL unit types that carry (the beginning of) a coded slice.
@@ -36,23 +36,25 @@ class Shape:
     """
 
     header_bytes: int
-    kind_shift: int
-    kind_mask: int
+    nal_type_shift: int
+    nal_type_mask: int
     fragment: int
     aggregate: int
-    slices: frozenset[int]
-    entries: frozenset[int]
-    sets: tuple[int, ...]
+    slice_types: frozenset[int]
+    irap_types: frozenset[int]
+    parameter_set_types: tuple[int, ...]
     padding: frozenset[int]
     single_end: int
 
-    def kind(self, nal: bytes) -> int:
+    def nal_type(self, nal: bytes) -> int:
         """Return the type of a NAL unit or payload; it must not be empty."""
-        return nal[0] >> self.kind_shift & self.kind_mask
+        return nal[0] >> self.nal_type_shift & self.nal_type_mask
 
-    def with_kind(self, header: bytes, kind: int) -> bytes:
+    def with_nal_type(self, header: bytes, kind: int) -> bytes:
         """Return the NAL or payload *header* with its type replaced by *kind*."""
-        first = header[0] & ~(self.kind_mask << self.kind_shift) | kind << self.kind_shift
+        first = (
+            header[0] & ~(self.nal_type_mask << self.nal_type_shift) | kind << self.nal_type_shift
+        )
         return bytes((first,)) + header[1 : self.header_bytes]
 
     def is_first_slice(self, nal: bytes) -> bool:
@@ -61,15 +63,15 @@ class Shape:
         return len(nal) > self.header_bytes and nal[self.header_bytes] & 0x80 != 0
 
 
-def cut(shape: Shape, nal: bytes, limit: int) -> list[bytes]:
+def fragment(shape: PayloadFormat, nal: bytes, limit: int) -> list[bytes]:
     """Return *nal* as payloads of at most *limit* bytes: itself, or fragmentation units."""
     if len(nal) <= limit:
         return [nal]
     return _fragments(shape, nal[: shape.header_bytes], nal[shape.header_bytes :], limit)
 
 
-def _fragments(shape: Shape, header: bytes, body: bytes, limit: int) -> list[bytes]:
-    head, kind = shape.with_kind(header, shape.fragment), shape.kind(header)
+def _fragments(shape: PayloadFormat, header: bytes, body: bytes, limit: int) -> list[bytes]:
+    head, kind = shape.with_nal_type(header, shape.fragment), shape.nal_type(header)
     room = limit - len(head) - 1
     if room <= 0:
         raise ValueError(f"payloads of {limit} bytes have no room for a fragment")
@@ -82,33 +84,35 @@ def _fragments(shape: Shape, header: bytes, body: bytes, limit: int) -> list[byt
     return pieces
 
 
-def recut(shape: Shape, run: Sequence[bytes], limit: int, skip: int = 0) -> list[bytes]:
+def refragment(
+    shape: PayloadFormat, run: Sequence[bytes], limit: int, skip: int = 0
+) -> list[bytes]:
     """Return the NAL unit whose fragments are *run*, in order and none missing, cut anew.
 
     In front of each fragment stand *skip* bytes of something else (an RTP header).
     """
     at = skip + shape.header_bytes
     body = b"".join([piece[at + 1 :] for piece in run])
-    header = shape.with_kind(run[0][skip:at], run[0][at] & shape.kind_mask)
+    header = shape.with_nal_type(run[0][skip:at], run[0][at] & shape.nal_type_mask)
     if len(header) + len(body) <= limit:
         return [header + body]
     return _fragments(shape, header, body, limit)
 
 
-def aggregate(shape: Shape, nals: Sequence[bytes]) -> bytes:
+def aggregate(shape: PayloadFormat, nals: Sequence[bytes]) -> bytes:
     """Return one STAP-A / AP with *nals*; each must be shorter than 64 KiB, none empty.
 
     The header takes the highest importance (H.264 NRI) and the lowest layer and temporal id
     (H.265) of its units, as the payload formats want it.
     """
-    header = shape.with_kind(nals[0], shape.aggregate)
+    header = shape.with_nal_type(nals[0], shape.aggregate)
     if shape.header_bytes == 1:
         nri = max(nal[0] & 0x60 for nal in nals)
         header = bytes((header[0] & 0x1F | nri,))
     return header + b"".join([len(nal).to_bytes(2) + nal for nal in nals])
 
 
-def separate(shape: Shape, payload: bytes) -> list[bytes]:
+def split_aggregate(shape: PayloadFormat, payload: bytes) -> list[bytes]:
     """Return the NAL units of a STAP-A / AP.
 
     Raises:
@@ -127,7 +131,7 @@ def separate(shape: Shape, payload: bytes) -> list[bytes]:
     return nals
 
 
-def split(shape: Shape, payload: bytes, limit: int) -> list[bytes]:
+def split(shape: PayloadFormat, payload: bytes, limit: int) -> list[bytes]:
     """Return *payload* as payloads of at most *limit* bytes that mean the same.
 
     A NAL unit becomes fragments; a fragment becomes smaller ones, the start and end bits on the
@@ -138,16 +142,20 @@ def split(shape: Shape, payload: bytes, limit: int) -> list[bytes]:
     """
     if len(payload) <= limit:
         return [payload]
-    kind = shape.kind(payload)
+    kind = shape.nal_type(payload)
     if kind == shape.aggregate:
-        return [piece for nal in separate(shape, payload) for piece in cut(shape, nal, limit)]
+        return [
+            piece
+            for nal in split_aggregate(shape, payload)
+            for piece in fragment(shape, nal, limit)
+        ]
     if kind != shape.fragment:
         if kind >= shape.single_end:
             raise Malformed(f"payload of type {kind}")
-        return cut(shape, payload, limit)
+        return fragment(shape, payload, limit)
     at = shape.header_bytes
     mark = payload[at]
-    header = shape.with_kind(payload[:at], mark & shape.kind_mask)
+    header = shape.with_nal_type(payload[:at], mark & shape.nal_type_mask)
     pieces = _fragments(shape, header, payload[at + 1 :], limit)
     if not mark & START:
         pieces[0] = _without(pieces[0], at, START)
@@ -160,7 +168,7 @@ def _without(piece: bytes, at: int, bit: int) -> bytes:
     return piece[:at] + bytes((piece[at] & ~bit,)) + piece[at + 1 :]
 
 
-def packetise(shape: Shape, nals: Iterable[bytes], limit: int) -> list[bytes]:
+def packetise(shape: PayloadFormat, nals: Iterable[bytes], limit: int) -> list[bytes]:
     """Return the payloads of one access unit whose NAL units are *nals*.
 
     Neighbouring parameter sets travel together when they fit; everything else is cut where it
@@ -169,23 +177,23 @@ def packetise(shape: Shape, nals: Iterable[bytes], limit: int) -> list[bytes]:
     payloads: list[bytes] = []
     sets: list[bytes] = []
     for nal in nals:
-        if shape.kind(nal) in shape.sets:
+        if shape.nal_type(nal) in shape.parameter_set_types:
             sets.append(nal)
             continue
-        payloads += together(shape, sets, limit)
-        payloads += cut(shape, nal, limit)
+        payloads += aggregate_if_fits(shape, sets, limit)
+        payloads += fragment(shape, nal, limit)
         sets = []
-    return payloads + together(shape, sets, limit)
+    return payloads + aggregate_if_fits(shape, sets, limit)
 
 
-def together(shape: Shape, nals: Sequence[bytes], limit: int) -> list[bytes]:
+def aggregate_if_fits(shape: PayloadFormat, nals: Sequence[bytes], limit: int) -> list[bytes]:
     """Return *nals* in one aggregate if that is within *limit*, else each by itself."""
     if len(nals) > 1 and shape.header_bytes + sum(len(nal) + 2 for nal in nals) <= limit:
         return [aggregate(shape, nals)]
-    return [piece for nal in nals for piece in cut(shape, nal, limit)]
+    return [piece for nal in nals for piece in fragment(shape, nal, limit)]
 
 
-def nal_units(shape: Shape, payloads: Iterable[bytes]) -> Iterator[bytes]:
+def nal_units(shape: PayloadFormat, payloads: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the NAL units in *payloads*, fragments put together.
 
     Raises:
@@ -195,26 +203,26 @@ def nal_units(shape: Shape, payloads: Iterable[bytes]) -> Iterator[bytes]:
     for payload in payloads:
         if len(payload) < shape.header_bytes:
             raise Malformed("shorter than its header")
-        kind = shape.kind(payload)
+        kind = shape.nal_type(payload)
         if kind == shape.fragment:
             run.append(payload)
             if _completes(shape, run):
-                yield recut(shape, run, 1 << 62)[0]
+                yield refragment(shape, run, 1 << 62)[0]
                 run = []
             continue
         if run or (kind >= shape.single_end and kind != shape.aggregate):
             raise Malformed(f"payload of type {kind} where it cannot be")
-        yield from separate(shape, payload) if kind == shape.aggregate else (payload,)
+        yield from split_aggregate(shape, payload) if kind == shape.aggregate else (payload,)
     if run:
         raise Malformed("a NAL unit never ends")
 
 
-def _completes(shape: Shape, run: list[bytes]) -> bool:
+def _completes(shape: PayloadFormat, run: list[bytes]) -> bool:
     at = shape.header_bytes
     if len(run[-1]) <= at:
         raise Malformed("a fragment without its header")
     mark, first = run[-1][at], run[0][at]
-    follows = len(run) == 1 or mark & (START | shape.kind_mask) == first & shape.kind_mask
+    follows = len(run) == 1 or mark & (START | shape.nal_type_mask) == first & shape.nal_type_mask
     if not (first & START and follows):
         raise Malformed("a fragment of another NAL unit")
     return mark & END != 0

@@ -15,11 +15,11 @@ import random
 import sys
 import time
 
-from gateway.ingest.assemble import Assembler
-from gateway.ingest.timeline import Timeline
 from gateway.model.media import SourceCounters, VideoFormat
 from gateway.rtp.codecs import packetise
 from gateway.rtp.packet import header
+from gateway.sources.depacketizer import Depacketizer
+from gateway.sources.timeline import Timeline
 
 SETS = (bytes.fromhex("67640014acb202833f3e0220000003002000000641e28549"), b"\x68\xeb\xcc\xb2\x2c")
 GOP, GOPS, REPEATS = 50, 10, 5
@@ -45,7 +45,7 @@ def pictures(limit: int) -> list[list[bytes]]:
 def once(batches: list[list[bytes]]) -> float:
     """Return the seconds that an assembler takes for *batches*."""
     counters = SourceCounters()
-    assembler = Assembler(
+    assembler = Depacketizer(
         VideoFormat("h264", SETS),
         payload_type=96,
         timeline=Timeline(counters),

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.model.errors import MessageRejected
-from tests.unit.agent.desired.test_judge import HOSTILE, PACKED_VALUES, Court
+from tests.unit.remote_config.test_validate import HOSTILE, PACKED_VALUES, Court
 
 REPEATS = 20
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from gateway.demo.check import ARGUMENTS, CHROMIUM, summary
+from gateway.demo.browser_check import ARGUMENTS, CHROMIUM, summary
 from tests.bench.ground import Ground, Load, NotStarted
 from tests.bench.measure import SETTLE_S, chosen, machine, playing, say
 from tests.bench.relays import Relay

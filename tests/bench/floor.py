@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from tests.bench.ground import Ground, Load, NotStarted, python
 from tests.bench.measure import machine
 

@@ -20,7 +20,7 @@ from typing import Self
 
 import psutil
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 
 HERE = Path(__file__).parent
 START_S = 20.0

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from tests.bench.ground import Ground, Load, NotStarted, python
 from tests.bench.measure import SETTLE_S, Crowd, chosen, in_turn, machine, playing, say
 from tests.bench.relays import Relay

@@ -15,16 +15,16 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
-from gateway.aio.clock import SystemClock
 from gateway.model.signalling import Answer, Bye, Offer, Refusal, SessionKey
 from gateway.mqtt import topics
-from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.link import Link
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.client import MqttClient
+from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.payloads.signalling import from_viewer, read_gateway
+from gateway.mqtt.topic_tree import VIEWER_SAYS
 from gateway.mqtt.topics import Topics, publication
-from gateway.mqtt.tree import VIEWER_SAYS
-from gateway.mqtt.wire import Stamp
-from gateway.mqtt.wire_rtc import from_viewer, read_gateway
-from gateway.ports import Letter
+from gateway.ports import InboundMessage
+from gateway.runtime.clock import SystemClock
 
 GATEWAY = "bench-site"
 PROVINCE = "79"
@@ -64,7 +64,7 @@ class Mqtt:
         self._keys: list[SessionKey] = []
         self._online = asyncio.Event()
         self._visit = time.monotonic_ns()
-        self._link = Link(
+        self._link = MqttClient(
             BrokerAddress(host="127.0.0.1", port=port),
             client_id=f"bench-{self._visit}",
             subscriptions=(self._own.gateway_says(SessionKey("+", "+")), self._own.presence),
@@ -73,7 +73,7 @@ class Mqtt:
         )
         self._linking = asyncio.create_task(self._link.run(), name="bench-link")
 
-    def _deliver(self, letter: Letter) -> None:
+    def _deliver(self, letter: InboundMessage) -> None:
         if letter.topic == self._own.presence:
             self._online.set()
         place = topics.parse(letter.topic)

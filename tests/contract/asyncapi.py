@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.mqtt import link, link_client, tree
-from gateway.mqtt.tree import CHANNELS, CONTROL, LEVELS, PLAIN, ROOT, Channel
+from gateway.mqtt import topic_tree
+from gateway.mqtt.client import client, paho_client
+from gateway.mqtt.topic_tree import CHANNELS, CONTROL, LEVELS, PLAIN, ROOT, TopicSpec
 from tests.contract.schemas import file_of
 
 SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
@@ -40,11 +41,11 @@ def document() -> dict[str, Any]:
                     "mqtt": {
                         "clientId": "{gw}",
                         "cleanSession": False,
-                        "keepAlive": int(link.KEEPALIVE_S),
-                        "sessionExpiryInterval": link_client.SESSION_EXPIRY_S,
-                        "maximumPacketSize": link_client.PACKET_BYTES,
+                        "keepAlive": int(client.KEEPALIVE_S),
+                        "sessionExpiryInterval": paho_client.SESSION_EXPIRY_S,
+                        "maximumPacketSize": paho_client.PACKET_BYTES,
                         "lastWill": {
-                            "topic": f"{ROOT}/{{prov}}/{{gw}}/{tree.PRESENCE.name}",
+                            "topic": f"{ROOT}/{{prov}}/{{gw}}/{topic_tree.PRESENCE.name}",
                             "qos": 1,
                             "retain": True,
                             "message": '{"st":"offline","ep":0,"why":"lost"}',
@@ -63,18 +64,18 @@ def document() -> dict[str, Any]:
     }
 
 
-def _id(channel: Channel) -> str:
+def _id(channel: TopicSpec) -> str:
     words: list[str] = re.findall(r"[a-z0-9]+", channel.name)
     return words[0] + "".join(word.capitalize() for word in words[1:])
 
 
-def _address(channel: Channel) -> str:
+def _address(channel: TopicSpec) -> str:
     if channel.name.startswith(f"{CONTROL}/"):
         return channel.name
     return f"{ROOT}/{{prov}}/{{gw}}/{channel.name}"
 
 
-def _channel(channel: Channel) -> dict[str, Any]:
+def _channel(channel: TopicSpec) -> dict[str, Any]:
     address = _address(channel)
     names = _PLACEHOLDER.findall(address)
     made: dict[str, Any] = {
@@ -87,7 +88,7 @@ def _channel(channel: Channel) -> dict[str, Any]:
     return made
 
 
-def _operation(channel: Channel) -> dict[str, Any]:
+def _operation(channel: TopicSpec) -> dict[str, Any]:
     made: dict[str, Any] = {
         "action": "send" if channel.name.startswith("up/") else "receive",
         "channel": {"$ref": f"#/channels/{_id(channel)}"},
@@ -97,25 +98,25 @@ def _operation(channel: Channel) -> dict[str, Any]:
     }
     if channel.journalled:
         made["x-acknowledged"] = "once it is on the gateway's disk"
-    if channel is tree.COMMAND:
+    if channel is topic_tree.COMMAND:
         made["reply"] = {
             "address": {
                 "description": "Below the gateway's own up/rsp/; any other is refused.",
                 "location": "$message.header#/responseTopic",
             },
-            "channel": {"$ref": f"#/channels/{_id(tree.REPLY)}"},
+            "channel": {"$ref": f"#/channels/{_id(topic_tree.REPLY)}"},
         }
     return made
 
 
-def _message(channel: Channel) -> dict[str, Any]:
+def _message(channel: TopicSpec) -> dict[str, Any]:
     made: dict[str, Any] = {
         "name": channel.schema,
         "contentType": PLAIN,
         "bindings": {"mqtt": {"contentType": PLAIN, "bindingVersion": "0.2.0"}},
         "x-user-properties": {"sv": channel.schema},
     }
-    if channel is tree.SCHEMA:
+    if channel is topic_tree.SCHEMA:
         made["payload"] = {"type": "object"}
     else:
         schema = {"$ref": f"./schemas/{file_of(channel.schema)}"}
@@ -123,7 +124,7 @@ def _message(channel: Channel) -> dict[str, Any]:
     return made
 
 
-def _binding(channel: Channel) -> dict[str, Any]:
+def _binding(channel: TopicSpec) -> dict[str, Any]:
     made: dict[str, Any] = {"qos": channel.qos, "retain": channel.retain}
     if channel.expiry_s is not None:
         made["messageExpiryInterval"] = channel.expiry_s

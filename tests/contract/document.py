@@ -6,22 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gateway.agent.commands import journal
-from gateway.agent.desired.configuration import CALM_S
+from gateway.commands import journal
 from gateway.model.alarm import Damping
-from gateway.mqtt import (
-    certificates,
-    link,
-    link_client,
-    link_echo,
-    outbox_backlog,
-    tree,
-    ways,
-    window,
-    wire_config,
-    wire_health,
-)
-from gateway.mqtt.tree import CHANNELS, LEVELS
+from gateway.mqtt import topic_tree
+from gateway.mqtt.client import certificates, client, echo, failover, inflight_window, paho_client
+from gateway.mqtt.outbox import backlog
+from gateway.mqtt.payloads import config as config_payload
+from gateway.mqtt.payloads import health as health_payload
+from gateway.mqtt.topic_tree import CHANNELS, LEVELS
+from gateway.remote_config.service import CALM_S
 from tests.contract import kinds
 from tests.contract.examples import text_of
 from tests.contract.schemas import ARGS, file_of
@@ -32,23 +25,23 @@ _SIGNED = ("stream.restart", "reboot")
 _DAMPING = Damping()
 
 VALUES: Mapping[str, object] = {
-    "keepalive": link.KEEPALIVE_S,
-    "will_delay": link.WILL_DELAY_S,
-    "session_expiry": link_client.SESSION_EXPIRY_S,
-    "receive_maximum": link_client.RECEIVE_MAXIMUM,
-    "in_flight": window.IN_FLIGHT,
-    "kept_free": window.KEPT_FREE,
-    "echo_every": link_echo.EVERY_S,
-    "echo_within": link_echo.WITHIN_S,
-    "ways_tries": ways.TRIES,
-    "ways_back": ways.BACK_S,
+    "keepalive": client.KEEPALIVE_S,
+    "will_delay": client.WILL_DELAY_S,
+    "session_expiry": paho_client.SESSION_EXPIRY_S,
+    "receive_maximum": paho_client.RECEIVE_MAXIMUM,
+    "in_flight": inflight_window.IN_FLIGHT,
+    "kept_free": inflight_window.KEPT_FREE,
+    "echo_every": echo.EVERY_S,
+    "echo_within": echo.WITHIN_S,
+    "ways_tries": failover.TRIES,
+    "ways_back": failover.BACK_S,
     "cert_look": certificates.LOOK_S,
-    "outbox.count": outbox_backlog.RECORDS,
-    "outbox.mib": outbox_backlog.RECORDS_BYTES // 2**20,
+    "outbox.count": backlog.RECORDS,
+    "outbox.mib": backlog.RECORDS_BYTES // 2**20,
     "journal_days": journal.KEPT_MS // 86_400_000,
     "calm": CALM_S,
-    "rollback_min": wire_config.ROLLBACK_S[0],
-    "rollback_max": wire_config.ROLLBACK_S[1],
+    "rollback_min": config_payload.ROLLBACK_S[0],
+    "rollback_max": config_payload.ROLLBACK_S[1],
     "raise_checks": _DAMPING.raise_checks,
     "raise_s": _DAMPING.raise_s,
     "clear_s": _DAMPING.clear_s,
@@ -82,7 +75,7 @@ def _topics() -> str:
     for channel in CHANNELS:
         expiry = "-" if channel.expiry_s is None else f"{channel.expiry_s} s"
         shown = f"`{channel.schema}`"
-        if channel is not tree.SCHEMA:
+        if channel is not topic_tree.SCHEMA:
             shown = f"[{shown}](schemas/{file_of(channel.schema)})"
         lines.append(
             f"| `{channel.name}` | {shown} | {'yes' if channel.retain else 'no'} | {expiry} "
@@ -104,7 +97,7 @@ def _commands() -> str:
 
 
 def _site_keys() -> str:
-    places = [place for part in wire_health.SITE.values() for place in part]
+    places = [place for part in health_payload.SITE.values() for place in part]
     return "`, `".join(places)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from gateway.inventory.compare import digest as stock_digest
-from gateway.inventory.sections import take
+from gateway.inventory.diff import digest as stock_digest
+from gateway.inventory.sections import build_inventory
 from gateway.model.alarm import Alarm
 from gateway.model.contacts import ContactConfig, Contacts
 from gateway.model.errors import Fault
@@ -30,37 +30,40 @@ from gateway.model.signalling import (
     RemoteCandidate,
     SessionStats,
 )
-from gateway.mqtt import (
-    tree,
-    wire_event,
-    wire_health,
-    wire_inventory,
-    wire_inventory_log,
-    wire_site,
+from gateway.mqtt import topic_tree
+from gateway.mqtt.payloads import event as event_payload
+from gateway.mqtt.payloads import health as health_payload
+from gateway.mqtt.payloads import inventory as inventory_payload
+from gateway.mqtt.payloads import presence as presence_payload
+from gateway.mqtt.payloads.alarm import alarm
+from gateway.mqtt.payloads.codec import encode
+from gateway.mqtt.payloads.command import Reply, log_lines, reply
+from gateway.mqtt.payloads.config import (
+    Confirm,
+    Reported,
+    encode_confirm,
+    encode_reported,
+    reported_faults,
 )
-from gateway.mqtt.tree import COMPRESSED, PLAIN
-from gateway.mqtt.wire import seal
-from gateway.mqtt.wire_alarm import alarm
-from gateway.mqtt.wire_command import Reply, log_lines, reply
-from gateway.mqtt.wire_config import Confirm, Reported, reported_faults, seal_confirm, seal_reported
-from gateway.mqtt.wire_rtc import from_gateway, from_viewer
-from gateway.mqtt.wire_site import Sealed
+from gateway.mqtt.payloads.presence import Sealed
+from gateway.mqtt.payloads.signalling import from_gateway, from_viewer
+from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
 from tests.fixtures.stock import sources
 
 TURN = IceServer(("turn:203.0.113.7:3478",), "1764000600:v-op17", SecretStr("..."))
 COUNTER = CameraSnapshot("c07", "Quầy 7", True, Reason.OK, 0.0, "Tầng 1", ("main", "sub"))
-ABILITIES = wire_site.Abilities(
-    rtc=wire_site.RtcAbilities(codecs=("h264", "h265"), max_sessions=32)
+ABILITIES = presence_payload.Capabilities(
+    rtc=presence_payload.RtcCapabilities(codecs=("h264", "h265"), max_sessions=32)
 )
-STANDING = wire_site.Standing(
+STANDING = presence_payload.BirthStatus(
     digests={"cfg": "9f2b6c01d4", "cams": "77aa31c0be"},
-    outbox=wire_site.BirthOutbox(pending=3, oldest_s=41.5),
-    certificate=wire_site.BirthCertificate(serial="4a11", not_after="2027-05-01T00:00:00Z"),
+    outbox=presence_payload.BirthOutbox(pending=3, oldest_s=41.5),
+    certificate=presence_payload.BirthCertificate(serial="4a11", not_after="2027-05-01T00:00:00Z"),
 )
 ULID = "01KATBZ0B3Y7QZ6N9X0V5T2M4R"
 SHA = "9f2b6c01d4" + "0" * 54
-MARK = wire_event.Mark(ULID, 5121, STAMP.epoch, STAMP.time_ms, 864_321.2)
+MARK = event_payload.EventStamp(ULID, 5121, STAMP.epoch, STAMP.time_ms, 864_321.2)
 ALARM = Alarm(
     key="cam.c07.down",
     id=ULID,
@@ -80,23 +83,27 @@ RAISED = {
 }
 
 
-def _event(kind: str, facts: Mapping[str, Any], mark: wire_event.Mark = MARK) -> Sealed:
-    return wire_event.send(wire_event.write(Event(kind, facts), mark), late=False, shift_ms=0)
+def _event(kind: str, facts: Mapping[str, Any], mark: event_payload.EventStamp = MARK) -> Sealed:
+    return event_payload.send(event_payload.write(Event(kind, facts), mark), late=False, shift_ms=0)
 
 
 def _command(**more: Any) -> Sealed:
-    return seal({"id": ULID, "actor": "op-17", "ttl_s": 30, **more})
+    return encode({"id": ULID, "actor": "op-17", "ttl_s": 30, **more})
 
 
 def _contacts() -> Sealed:
     person = ContactConfig(name="Nguyễn Văn A", phone="0222 000 0001", role="technical")
-    held = wire_inventory.contacts_tree(Contacts(contacts=(person,)))
-    return wire_inventory.section(STAMP, wire_inventory.Edition(1, stock_digest(held), held))
+    held = inventory_payload.contacts_tree(Contacts(contacts=(person,)))
+    return inventory_payload.section(
+        STAMP, inventory_payload.SectionRevision(1, stock_digest(held), held)
+    )
 
 
 def _section(name: str) -> Sealed:
-    held = wire_inventory.trees(take(sources(), STAMP.time_ms))[name]
-    return wire_inventory.section(STAMP, wire_inventory.Edition(9, stock_digest(held), held))
+    held = inventory_payload.trees(build_inventory(sources(), STAMP.time_ms))[name]
+    return inventory_payload.section(
+        STAMP, inventory_payload.SectionRevision(9, stock_digest(held), held)
+    )
 
 
 DESIRED = {
@@ -115,12 +122,12 @@ DESIRED = {
 }
 
 EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
-    "online": ("presence/1", wire_site.online(STAMP, MACHINE)),
-    "will": ("presence/1", wire_site.lost(STAMP.epoch)),
-    "offline": ("presence/1", wire_site.offline(STAMP, "stopping")),
+    "online": ("presence/1", presence_payload.online(STAMP, MACHINE)),
+    "will": ("presence/1", presence_payload.lost(STAMP.epoch)),
+    "offline": ("presence/1", presence_payload.offline(STAMP, "stopping")),
     "birth": (
         "birth/1",
-        wire_site.birth(
+        presence_payload.birth(
             STAMP,
             MACHINE,
             site="TTHCC Quận 1",
@@ -129,9 +136,9 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
             standing=STANDING,
         ),
     ),
-    "site": ("health.site/1", wire_health.site_health(STAMP, SITE)),
-    "cameras": ("health.cams/1", wire_health.cameras_health(STAMP, (CAMERA, TROUBLED))),
-    "state": ("cam.state/1", wire_health.camera_state(STAMP, TROUBLED)),
+    "site": ("health.site/1", health_payload.site_health(STAMP, SITE)),
+    "cameras": ("health.cams/1", health_payload.cameras_health(STAMP, (CAMERA, TROUBLED))),
+    "state": ("cam.state/1", health_payload.camera_state(STAMP, TROUBLED)),
     "alarm": ("alarm/1", alarm(STAMP, ALARM)),
     "event": ("event/1", _event("alarm", RAISED)),
     "gap": (
@@ -141,24 +148,24 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
             {"from_n": 4100, "to_n": 4388, "count": 289, "class": "info", "why": "size_limit"},
         ),
     ),
-    **{f"inv.{each}": (f"inv.{each}/1", _section(each)) for each in tree.INVENTORY},
+    **{f"inv.{each}": (f"inv.{each}/1", _section(each)) for each in topic_tree.INVENTORY},
     "contacts": ("inv.contacts/1", _contacts()),
     "change": (
         "inv.log/1",
         _event(
             "inventory",
-            wire_inventory_log.change(
+            inventory_payload.change(
                 Change("cams", 9, "/cams/c07/fw", "V5.7.1", "V5.7.3", "observed", STAMP.time_ms)
             ),
             replace(MARK, id=f"{ULID[:-1]}S", number=MARK.number + 1),
         ),
     ),
-    "echo": ("echo/1", wire_site.echo(STAMP)),
-    "desired": ("config.desired/1", seal(DESIRED)),
-    "confirm": ("config.confirm/1", seal_confirm(Confirm(version=18, sha256=SHA, act="confirm"))),
+    "echo": ("echo/1", presence_payload.echo(STAMP)),
+    "desired": ("config.desired/1", encode(DESIRED)),
+    "confirm": ("config.confirm/1", encode_confirm(Confirm(version=18, sha256=SHA, act="confirm"))),
     "pending": (
         "config.reported/1",
-        seal_reported(
+        encode_reported(
             STAMP,
             Reported(
                 version=18,
@@ -175,7 +182,7 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
     ),
     "rejected": (
         "config.reported/1",
-        seal_reported(
+        encode_reported(
             STAMP,
             Reported(
                 version=19,
@@ -197,7 +204,7 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
     ),
     "rolled_back": (
         "config.reported/1",
-        seal_reported(
+        encode_reported(
             STAMP,
             Reported(
                 version=19,
@@ -225,8 +232,8 @@ EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
     "succeeded": ("rsp/1", reply(STAMP, Reply(id=ULID, state="succeeded", result={"viewers": 2}))),
     "refused": ("rsp/1", reply(STAMP, Reply(id=ULID, state="rejected", code="rate_limited"))),
     "log": ("log/1", log_lines(STAMP, ('{"event": "connected", "level": "info"}',), 0)),
-    "rebirth": ("bcast/1", seal({"id": ULID, "op": "rebirth", "spread_s": 300})),
-    "centre": ("centre/1", seal({"online": True, "ep": 88, "t": STAMP.time_ms})),
+    "rebirth": ("bcast/1", encode({"id": ULID, "op": "rebirth", "spread_s": 300})),
+    "centre": ("centre/1", encode({"online": True, "ep": 88, "t": STAMP.time_ms})),
     "offer": (
         "rtc.viewer/1",
         from_viewer(STAMP, Offer(KEY, "c07", "v=0...", "sub", (TURN,), lasts_s=600.0)),

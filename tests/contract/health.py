@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from gateway.model.health import CameraHealth, SiteHealth
-from gateway.mqtt import tree
-from gateway.mqtt.tree import LEVELS, Channel
-from gateway.mqtt.wire_health import CAMERA, SITE
+from gateway.mqtt import topic_tree
+from gateway.mqtt.payloads.health import CAMERA, SITE
+from gateway.mqtt.topic_tree import LEVELS, TopicSpec
 from tests.contract.plain import Schema, plain
 
 ALWAYS = ("id", "st", "why", "since_s")
@@ -63,10 +63,10 @@ def _state() -> Schema:
     return _object({**_stamp(), **named}, defs, *ALWAYS)
 
 
-HEALTH: Mapping[Channel, Callable[[], Schema]] = {
-    tree.SITE_HEALTH: _site,
-    tree.CAMERAS_HEALTH: _cameras,
-    tree.CAMERA_STATE: _state,
+HEALTH: Mapping[TopicSpec, Callable[[], Schema]] = {
+    topic_tree.SITE_HEALTH: _site,
+    topic_tree.CAMERAS_HEALTH: _cameras,
+    topic_tree.CAMERA_STATE: _state,
 }
 """What makes the schema of each channel."""
 

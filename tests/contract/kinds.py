@@ -11,9 +11,9 @@ from typing import get_args
 
 from gateway.model.alarm import Severity
 from gateway.model.event import Weight
-from gateway.mqtt.wire_command import State as CommandState
-from gateway.mqtt.wire_config import State as ConfigState
-from gateway.mqtt.wire_event import GAP
+from gateway.mqtt.payloads.command import State as CommandState
+from gateway.mqtt.payloads.config import State as ConfigState
+from gateway.mqtt.payloads.event import GAP
 from tests.contract.plain import Schema
 
 _TEXT: Schema = {"type": "string"}

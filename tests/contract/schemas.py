@@ -7,58 +7,63 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from gateway.agent.commands.cameras import ProbeArgs, RestartArgs, SnapshotArgs
-from gateway.agent.commands.site import NoArgs, RebirthArgs, RebootArgs
-from gateway.agent.commands.tail import TailArgs
-from gateway.agent.desired.wanted import Wanted
-from gateway.agent.signing import Signature
-from gateway.model.config import SiteConfig
-from gateway.mqtt import tree
-from gateway.mqtt.tree import CHANNELS, Channel
-from gateway.mqtt.wire_alarm import AlarmMessage
-from gateway.mqtt.wire_command import Asked, Broadcast, CentreState, LogLines, Reply
-from gateway.mqtt.wire_config import Confirm, Desired, Reported
-from gateway.mqtt.wire_event import Happened
-from gateway.mqtt.wire_inventory import SECTIONS
-from gateway.mqtt.wire_inventory_log import InventoryChange
-from gateway.mqtt.wire_rtc import GATEWAY_READER, VIEWER_READER
-from gateway.mqtt.wire_site import Birth, Echo, Presence
+from gateway.commands.camera_commands import ProbeArgs, RestartArgs, SnapshotArgs
+from gateway.commands.log_tail import TailArgs
+from gateway.commands.site_commands import NoArgs, RebirthArgs, RebootArgs
+from gateway.config.signing import Signature
+from gateway.model.site_document import SiteConfig
+from gateway.mqtt import topic_tree
+from gateway.mqtt.payloads.alarm import AlarmMessage
+from gateway.mqtt.payloads.command import Broadcast, CentreState, CommandRequest, LogLines, Reply
+from gateway.mqtt.payloads.config import Confirm, Desired, Reported
+from gateway.mqtt.payloads.event import EventRecord
+from gateway.mqtt.payloads.inventory import SECTIONS, InventoryChange
+from gateway.mqtt.payloads.presence import Birth, Echo, Presence
+from gateway.mqtt.payloads.signalling import GATEWAY_READER, VIEWER_READER
+from gateway.mqtt.topic_tree import CHANNELS, TopicSpec
+from gateway.remote_config.document import DesiredConfig
 from tests.contract.health import HEALTH
 from tests.contract.kinds import by_kind
 from tests.contract.plain import Schema, plain
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-MODELS: Mapping[Channel, Any] = {
-    tree.PRESENCE: Presence,
-    tree.BIRTH: Birth,
-    tree.ALARM: AlarmMessage,
-    tree.EVENT: Happened,
-    tree.CONTACTS: SECTIONS["contacts"],
-    tree.INVENTORY_LOG: InventoryChange,
-    **{tree.INVENTORY[name]: kind for name, kind in SECTIONS.items() if name in tree.INVENTORY},
-    tree.CONFIG_REPORTED: Reported,
-    tree.GATEWAY_SAYS: GATEWAY_READER,
-    tree.VIEWER_SAYS: VIEWER_READER,
-    tree.REPLY: Reply,
-    tree.LOG: LogLines,
-    tree.ECHO: Echo,
-    tree.CONFIG_DESIRED: Desired,
-    tree.CONFIG_CONFIRM: Confirm,
-    tree.COMMAND: Asked,
-    tree.CENTRE_STATE: CentreState,
-    tree.BROADCAST: Broadcast,
+MODELS: Mapping[TopicSpec, Any] = {
+    topic_tree.PRESENCE: Presence,
+    topic_tree.BIRTH: Birth,
+    topic_tree.ALARM: AlarmMessage,
+    topic_tree.EVENT: EventRecord,
+    topic_tree.CONTACTS: SECTIONS["contacts"],
+    topic_tree.INVENTORY_LOG: InventoryChange,
+    **{
+        topic_tree.INVENTORY[name]: kind
+        for name, kind in SECTIONS.items()
+        if name in topic_tree.INVENTORY
+    },
+    topic_tree.CONFIG_REPORTED: Reported,
+    topic_tree.GATEWAY_SAYS: GATEWAY_READER,
+    topic_tree.VIEWER_SAYS: VIEWER_READER,
+    topic_tree.REPLY: Reply,
+    topic_tree.LOG: LogLines,
+    topic_tree.ECHO: Echo,
+    topic_tree.CONFIG_DESIRED: Desired,
+    topic_tree.CONFIG_CONFIRM: Confirm,
+    topic_tree.COMMAND: CommandRequest,
+    topic_tree.CENTRE_STATE: CentreState,
+    topic_tree.BROADCAST: Broadcast,
 }
 """What reads or writes each channel; health is made in `tests.contract.health`."""
 
 STAMPED = ("t", "ep", "n")
-ALWAYS: Mapping[Channel, tuple[str, ...]] = {
-    tree.PRESENCE: (),
-    tree.INVENTORY_LOG: ("id", "type", *STAMPED),
-    tree.GATEWAY_SAYS: ("k", "s", "t", "ep"),
-    tree.VIEWER_SAYS: ("k",),
-    tree.CONFIG_DESIRED: ("sig",),
-    **dict.fromkeys((*tree.INVENTORY.values(), tree.CONTACTS), ("rev", "sha", *STAMPED)),
+ALWAYS: Mapping[TopicSpec, tuple[str, ...]] = {
+    topic_tree.PRESENCE: (),
+    topic_tree.INVENTORY_LOG: ("id", "type", *STAMPED),
+    topic_tree.GATEWAY_SAYS: ("k", "s", "t", "ep"),
+    topic_tree.VIEWER_SAYS: ("k",),
+    topic_tree.CONFIG_DESIRED: ("sig",),
+    **dict.fromkeys(
+        (*topic_tree.INVENTORY.values(), topic_tree.CONTACTS), ("rev", "sha", *STAMPED)
+    ),
 }
 """What stands in every message of a channel, though the reader, who must also understand what is
 older or kept on a disk, can do without. All others that gateways write: `STAMPED`."""
@@ -74,7 +79,7 @@ ARGS: Mapping[str, type[BaseModel]] = {
 }
 """``args`` of each command."""
 
-DOCS: Mapping[str, type[BaseModel]] = {"config/1": SiteConfig, "config/2": Wanted}
+DOCS: Mapping[str, type[BaseModel]] = {"config/1": SiteConfig, "config/2": DesiredConfig}
 """``doc`` of each schema of a configuration."""
 
 
@@ -82,7 +87,7 @@ def schemas() -> dict[str, Schema]:
     """Return every schema by its id, e.g. ``birth/1``; sorted."""
     made: dict[str, Schema] = {}
     for channel in CHANNELS:
-        if channel is tree.SCHEMA:
+        if channel is topic_tree.SCHEMA:
             continue
         made.setdefault(channel.schema, _of(channel))
     made |= {f"cmd.{name}/1": plain(TypeAdapter(model)) for name, model in ARGS.items()}
@@ -98,7 +103,7 @@ def file_of(schema: str) -> str:
     return f"{schema.replace('/', '-')}.json"
 
 
-def _of(channel: Channel) -> Schema:
+def _of(channel: TopicSpec) -> Schema:
     if channel in HEALTH:
         return HEALTH[channel]()
     model = MODELS[channel]
@@ -110,6 +115,6 @@ def _of(channel: Channel) -> Schema:
         schema["required"] = sorted(set(always))
     if "sig" in schema.get("properties", {}):
         schema["properties"]["sig"] = plain(TypeAdapter(Signature))
-    if channel is tree.EVENT:
+    if channel is topic_tree.EVENT:
         schema["allOf"] = by_kind()
     return schema

@@ -17,20 +17,20 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from ulid import ULID
 
-from gateway.agent.signing import SigningKey, digest, sign
-from gateway.aio.clock import SystemClock
-from gateway.aio.supervise import supervise
+from gateway.config.signing import SigningKey, digest, sign
 from gateway.model.signalling import Bye, Offer, SessionKey
-from gateway.mqtt import tree
-from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt import topic_tree
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.epoch import now_ms
-from gateway.mqtt.link import Link
+from gateway.mqtt.payloads.codec import Stamp, encode, read
+from gateway.mqtt.payloads.config import Confirm, encode_confirm
+from gateway.mqtt.payloads.signalling import from_viewer
+from gateway.mqtt.topic_tree import PLAIN
 from gateway.mqtt.topics import CENTRE_INBOX, Topics, parse, publication
-from gateway.mqtt.tree import PLAIN
-from gateway.mqtt.wire import Stamp, read, seal
-from gateway.mqtt.wire_config import Confirm, seal_confirm
-from gateway.mqtt.wire_rtc import from_viewer
-from gateway.ports import Letter, Publication
+from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervise import supervise
 from tests.contract.schemas import schemas
 from tests.fleet.ledger import Ledger
 from tests.fleet.scene import SDP
@@ -78,7 +78,7 @@ class FakeCentre:
     """
 
     def __init__(self, register: Iterable[str], key: SigningKey) -> None:
-        self.link: Link | None = None
+        self.link: MqttClient | None = None
         self.up = asyncio.Event()
         self.heard = Heard()
         self.online: dict[str, int] = {}
@@ -102,7 +102,7 @@ class FakeCentre:
         heard, self.heard = self.heard, Heard()
         return heard
 
-    def deliver(self, letter: Letter) -> None:
+    def deliver(self, letter: InboundMessage) -> None:
         """Take a letter."""
         place = parse(letter.topic)
         if place is None or f"{place.province}/{place.gateway}" not in self._register:
@@ -119,20 +119,22 @@ class FakeCentre:
         self._understand(channel, gateway, said)
         self._order(letter.topic, said)
 
-    def _understand(self, channel: tree.Channel, gateway: str, said: dict[str, Any]) -> None:
-        if channel is tree.PRESENCE:
+    def _understand(
+        self, channel: topic_tree.TopicSpec, gateway: str, said: dict[str, Any]
+    ) -> None:
+        if channel is topic_tree.PRESENCE:
             self._present(gateway, said)
-        elif channel is tree.BIRTH:
+        elif channel is topic_tree.BIRTH:
             self.births[gateway] += 1
             self._digests[gateway] = said["digest"]
-        elif channel in (tree.EVENT, tree.INVENTORY_LOG):
+        elif channel in (topic_tree.EVENT, topic_tree.INVENTORY_LOG):
             self.ledger.note(gateway, said)
-        elif channel in tree.INVENTORY.values():
+        elif channel in topic_tree.INVENTORY.values():
             section = channel.name.rpartition("/")[2]
             self._held.setdefault(gateway, {})[section] = said["sha"]
-        elif channel is tree.CONFIG_REPORTED:
+        elif channel is topic_tree.CONFIG_REPORTED:
             self._reported(gateway, said)
-        elif channel in (tree.REPLY, tree.GATEWAY_SAYS):
+        elif channel in (topic_tree.REPLY, topic_tree.GATEWAY_SAYS):
             self.answered += said.get("st") in (None, "succeeded")
 
     def ask(self, gateways: list[str], number: int) -> None:
@@ -146,12 +148,12 @@ class FakeCentre:
         words: tuple[Offer | Bye, ...] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
         for at, said in enumerate(words):
             sealed = from_viewer(Stamp(0, 1, at), said)
-            self._post(publication(tree.VIEWER_SAYS, own.viewer_says(key), sealed))
+            self._post(publication(topic_tree.VIEWER_SAYS, own.viewer_says(key), sealed))
 
     def rebirth(self, spread_s: float) -> None:
         """Ask all for their births."""
         said = {"id": str(ULID()), "op": "rebirth", "spread_s": spread_s}
-        self._post(publication(tree.BROADCAST, "ctl/v1/bcast/all", seal(said)))
+        self._post(publication(topic_tree.BROADCAST, "ctl/v1/bcast/all", encode(said)))
 
     def configure(self, name: str, version: int, site: dict[str, object]) -> None:
         """Push *site* to the gateway *name*; it is confirmed once it waits for that."""
@@ -159,8 +161,8 @@ class FakeCentre:
         said: dict[str, Any] = {"ver": version, "gw": own.gateway, "schema": "config/2"}
         said |= {"issued": now_ms(), "issuer": "fleet", "reason": "fleet"}
         said |= {"sha256": digest(doc), "rollback_s": ROLLBACK_S, "doc": doc}
-        sealed = seal(sign(said, self._key))
-        self._post(publication(tree.CONFIG_DESIRED, own.config_desired, sealed))
+        sealed = encode(sign(said, self._key))
+        self._post(publication(topic_tree.CONFIG_DESIRED, own.config_desired, sealed))
 
     def forget(self, gateways: Iterable[str]) -> None:
         """Lose the inventory of *gateways*."""
@@ -172,7 +174,7 @@ class FakeCentre:
         found = {}
         for gateway, digests in self._digests.items():
             held = self._held.get(gateway, {})
-            other = [name for name in tree.INVENTORY if held.get(name) != digests.get(name)]
+            other = [name for name in topic_tree.INVENTORY if held.get(name) != digests.get(name)]
             if other:
                 found[gateway] = other
         return found
@@ -185,28 +187,28 @@ class FakeCentre:
             self._command(own, "rebirth", {"sections": sections})
         return len(stale)
 
-    def will(self) -> Publication:
+    def will(self) -> OutboundMessage:
         """What the broker says of the centre when it vanishes."""
         self._epoch = max(self._epoch + 1, now_ms())
         return self._state(online=False)
 
-    def greeting(self) -> Iterator[Publication]:
+    def greeting(self) -> Iterator[OutboundMessage]:
         """Say that the centre is there."""
         self.up.set()
         yield self._state(online=True)
 
-    def _state(self, *, online: bool) -> Publication:
+    def _state(self, *, online: bool) -> OutboundMessage:
         said = {"online": online, "ep": self._epoch, "t": now_ms()}
-        return publication(tree.CENTRE_STATE, tree.CENTRE_STATE.name, seal(said))
+        return publication(topic_tree.CENTRE_STATE, topic_tree.CENTRE_STATE.name, encode(said))
 
     def _command(self, own: Topics, name: str, args: dict[str, object]) -> None:
         self.asked += 1
         ident = str(ULID())
-        sealed = seal({"id": ident, "actor": "fleet", "ttl_s": EXPIRY_S, "args": args})
-        command = publication(tree.COMMAND, own.command(name), sealed, expiry_s=EXPIRY_S)
+        sealed = encode({"id": ident, "actor": "fleet", "ttl_s": EXPIRY_S, "args": args})
+        command = publication(topic_tree.COMMAND, own.command(name), sealed, expiry_s=EXPIRY_S)
         self._post(replace(command, response_topic=f"{own.replies}fleet/{ident}"))
 
-    def _post(self, said: Publication) -> None:
+    def _post(self, said: OutboundMessage) -> None:
         assert self.link is not None
         self.link.post(said)
 
@@ -222,7 +224,9 @@ class FakeCentre:
         if state == "pending_confirm" and before != (version, state):
             own = Topics(self._provinces[gateway], gateway)
             word = Confirm(version=version, sha256=said["sha256"], act="confirm")
-            self._post(publication(tree.CONFIG_CONFIRM, own.config_confirm, seal_confirm(word)))
+            self._post(
+                publication(topic_tree.CONFIG_CONFIRM, own.config_confirm, encode_confirm(word))
+            )
 
     def _order(self, topic: str, said: dict[str, Any]) -> None:
         if "n" not in said:
@@ -251,7 +255,7 @@ async def centre(
         assert fake.link is not None
         await supervise(fake.link.run, name="centre", clock=SystemClock())
 
-    fake.link = Link(
+    fake.link = MqttClient(
         address,
         client_id="fleet-centre",
         subscriptions=CENTRE_INBOX,

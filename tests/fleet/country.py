@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from gateway.agent.signing import make_key, read_key
-from gateway.mqtt.broker import BrokerAddress, Tls
+from gateway.config.signing import make_key, read_key
+from gateway.mqtt.client.broker import BrokerAddress, Tls
 from tests.fixtures.access import House
 from tests.fleet.centre import FakeCentre, centre
 from tests.fleet.scene import Pace, site_tree

@@ -13,50 +13,51 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from gateway.agent.centre import Centre
-from gateway.agent.desired.configuration import Configuration
-from gateway.agent.desired.judge import Judge
-from gateway.agent.desired.kept import KeptConfig
-from gateway.agent.desired.standing import Standing as Governed
-from gateway.agent.desired.trial import Hands
-from gateway.agent.desired.voice import Voice
-from gateway.agent.desired.wanted import Wanted
-from gateway.agent.inbox import Inbox
-from gateway.agent.parts import sources_known
-from gateway.agent.redact import Redactor
-from gateway.agent.reporter import Reporter
-from gateway.agent.secrets import Secrets
-from gateway.agent.settings import Settings
-from gateway.agent.signing import Keyring
-from gateway.agent.stock_store import StockStore
-from gateway.agent.stocktaking import Stocktaking
-from gateway.aio.supervise import supervise
+from gateway.app.broker import sources_known
+from gateway.commands.broadcast import BroadcastListener
+from gateway.config.secrets import Secrets
+from gateway.config.settings import Settings
+from gateway.config.signing import Keyring
+from gateway.inventory.service import InventoryService
+from gateway.inventory.store import InventoryStore
 from gateway.model.alarm import Alarm
-from gateway.model.config import SiteConfig
 from gateway.model.event import Event
 from gateway.model.health import RelaySample
 from gateway.model.inventory import SECTIONS
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Offer
-from gateway.mqtt import tree, wire_alarm
-from gateway.mqtt.broker import BrokerAddress
+from gateway.model.site_document import SiteConfig
+from gateway.mqtt import topic_tree
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.client import MqttClient
+from gateway.mqtt.client.failover import delays
 from gateway.mqtt.epoch import Epochs, now_ms
-from gateway.mqtt.link import Link
-from gateway.mqtt.outbox import Outbox
-from gateway.mqtt.outbox_store import OutboxStore
-from gateway.mqtt.outbox_writer import OutboxWriter
-from gateway.mqtt.topics import Place, Topics, is_journalled, publication
-from gateway.mqtt.ways import delays
-from gateway.mqtt.wire import dumps
-from gateway.mqtt.wire_command import Reply, asked, read_tree, reply
-from gateway.mqtt.wire_rtc import from_gateway, read_viewer
-from gateway.mqtt.wire_site import Abilities, RtcAbilities, Standing, echo
-from gateway.ports import Clock, Letter, Publication
+from gateway.mqtt.outbox.outbox import Outbox
+from gateway.mqtt.outbox.store import OutboxStore
+from gateway.mqtt.outbox.writer import OutboxWriter
+from gateway.mqtt.payloads import alarm as alarm_payload
+from gateway.mqtt.payloads.codec import dumps
+from gateway.mqtt.payloads.command import Reply, asked, read_tree, reply
+from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities, echo
+from gateway.mqtt.payloads.signalling import from_gateway, read_viewer
+from gateway.mqtt.router import MessageRouter
+from gateway.mqtt.topics import ParsedTopic, Topics, is_journalled, publication
+from gateway.ports import Clock, InboundMessage, OutboundMessage
+from gateway.remote_config.document import DesiredConfig
+from gateway.remote_config.report import ConfigReporter
+from gateway.remote_config.rollout import RolloutActions
+from gateway.remote_config.service import RemoteConfig
+from gateway.remote_config.state import ConfigState as Governed
+from gateway.remote_config.store import ConfigStore
+from gateway.remote_config.validate import ConfigValidator
+from gateway.runtime.redact import Redactor
+from gateway.runtime.supervise import supervise
+from gateway.telemetry.reporter import Reporter
 from tests.fixtures.reports import MACHINE, SITE
 from tests.fleet.scene import NETWORK, SDP, Pace, Scene, site_tree
 
 _RELAY = RelaySample(2, 1, 4096.0)
-_ABILITIES = Abilities(rtc=RtcAbilities(codecs=("h264", "h265"), max_sessions=32))
+_ABILITIES = Capabilities(rtc=RtcCapabilities(codecs=("h264", "h265"), max_sessions=32))
 
 
 class SimulatedGateway:
@@ -90,7 +91,7 @@ class SimulatedGateway:
         self._alarms: dict[str, Alarm] = {}
         site = SiteConfig.model_validate_json(dumps(site_tree(topics.gateway, cameras)))
         self._scene = Scene(site, self._chance, clock.now())
-        governed = Governed(Wanted(site=site))
+        governed = Governed(DesiredConfig(site=site))
         settings = _settings(topics, folder, keys)
         epochs = self._epochs = Epochs(folder / "epoch")
         self.outbox = Outbox(
@@ -101,7 +102,7 @@ class SimulatedGateway:
             ready=lambda: self.link.pump(),
             clock=clock,
         )
-        self.link = Link(
+        self.link = MqttClient(
             address,
             client_id=topics.gateway,
             subscriptions=topics.inbox,
@@ -113,9 +114,9 @@ class SimulatedGateway:
             outbox=self.outbox,
             events=self.outbox,
             journalled=is_journalled,
-            echo=lambda: publication(tree.ECHO, topics.echo, echo(epochs.stamp())),
+            echo=lambda: publication(topic_tree.ECHO, topics.echo, echo(epochs.stamp())),
         )
-        self._voice = Voice(
+        self._voice = ConfigReporter(
             topics,
             governed,
             bus=self.link,
@@ -123,15 +124,15 @@ class SimulatedGateway:
             stamp=epochs.stamp,
             clock=clock,
         )
-        self._configuration = Configuration(
+        self._configuration = RemoteConfig(
             governed,
-            judge=Judge(
+            judge=ConfigValidator(
                 settings,
                 Secrets(folder / "secrets", redactor=Redactor()),
                 verify=lambda said: Keyring(keys).verify(said, "cfg"),
             ),
-            disk=KeptConfig(folder),
-            hands=Hands(
+            disk=ConfigStore(folder),
+            hands=RolloutActions(
                 self._apply,
                 _nowhere,
                 self._scene.working,
@@ -143,27 +144,27 @@ class SimulatedGateway:
             events=self.outbox,
             clock=clock,
         )
-        self._stocktaking = Stocktaking(
+        self._stocktaking = InventoryService(
             topics,
             sources=sources_known(settings, lambda: governed.running.site, MACHINE),
             streams=tuple,
             contacts=lambda: None,
-            store=StockStore(folder),
+            store=InventoryStore(folder),
             epochs=epochs,
             bus=self.link,
             clock=clock,
             events=self.outbox,
         )
-        self._centre = Centre(topics, resend=self._resend, clock=clock)
-        self._inbox = Inbox(
+        self._centre = BroadcastListener(topics, resend=self._resend, clock=clock)
+        self._inbox = MessageRouter(
             topics,
             {
-                tree.VIEWER_SAYS: self._answer_viewer,
-                tree.COMMAND: self._answer_command,
-                tree.CONFIG_DESIRED: lambda _, letter: self._configuration.deliver(letter),
-                tree.CONFIG_CONFIRM: lambda _, letter: self._configuration.confirm(letter),
-                tree.BROADCAST: self._centre.deliver,
-                tree.CENTRE_STATE: self._centre.deliver,
+                topic_tree.VIEWER_SAYS: self._answer_viewer,
+                topic_tree.COMMAND: self._answer_command,
+                topic_tree.CONFIG_DESIRED: lambda _, letter: self._configuration.deliver(letter),
+                topic_tree.CONFIG_CONFIRM: lambda _, letter: self._configuration.confirm(letter),
+                topic_tree.BROADCAST: self._centre.deliver,
+                topic_tree.CENTRE_STATE: self._centre.deliver,
             },
             clock=clock,
         )
@@ -179,7 +180,7 @@ class SimulatedGateway:
             host=lambda: SITE.host,
             bus=self.link,
             clock=clock,
-            standing=lambda: Standing(
+            standing=lambda: BirthStatus(
                 {**self._stocktaking.digests(), "cfg": governed.sha}, self.outbox.standing()
             ),
             heard=lambda: self._centre.online,
@@ -214,7 +215,7 @@ class SimulatedGateway:
             await self._clock.sleep(self._chance.expovariate(per_hour / 3600))
             act()
 
-    def _greeting(self) -> Iterator[Publication]:
+    def _greeting(self) -> Iterator[OutboundMessage]:
         return chain(
             self._reporter.greeting(),
             self._voice.greeting(),
@@ -227,7 +228,7 @@ class SimulatedGateway:
             self.link.post(again)
         self._stocktaking.resend(each for each in sections if each in SECTIONS)
 
-    def _apply(self, wanted: Wanted) -> tuple[str, ...]:
+    def _apply(self, wanted: DesiredConfig) -> tuple[str, ...]:
         self._scene.show(wanted.site)
         return ()
 
@@ -238,7 +239,7 @@ class SimulatedGateway:
         known = self._alarms.pop(key, None)
         alarm = Alarm(
             key=key,
-            id=wire_alarm.new_id() if known is None else known.id,
+            id=alarm_payload.new_id() if known is None else known.id,
             raised=gone,
             severity="major",
             since_ms=now_ms() if known is None else known.since_ms,
@@ -253,32 +254,32 @@ class SimulatedGateway:
         facts |= {"cause": alarm.cause.value, "sev": alarm.severity, "since": alarm.since_ms}
         self.outbox.record(Event("alarm", facts))
 
-    def _alarm(self, alarm: Alarm) -> Publication:
-        sealed = wire_alarm.alarm(self._epochs.stamp(), alarm)
-        expiry_s = None if alarm.raised else wire_alarm.CLEARED_S
+    def _alarm(self, alarm: Alarm) -> OutboundMessage:
+        sealed = alarm_payload.alarm(self._epochs.stamp(), alarm)
+        expiry_s = None if alarm.raised else alarm_payload.CLEARED_S
         topic = self._topics.alarm(alarm.key)
-        return publication(tree.ALARM, topic, sealed, expiry_s=expiry_s)
+        return publication(topic_tree.ALARM, topic, sealed, expiry_s=expiry_s)
 
     def _happen(self) -> None:
         who = {"viewer": "v-fleet", "sid": "session-000001", "cam": self._scene.any()}
         self.outbox.record(Event("session", {"act": "begin", **who}, "audit"))
 
-    def _answer_viewer(self, place: Place, letter: Letter) -> None:
+    def _answer_viewer(self, place: ParsedTopic, letter: InboundMessage) -> None:
         assert place.key is not None
         said = read_viewer(place.key, letter.payload, letter.content_type)
         if isinstance(said, Offer):
             sealed = from_gateway(self._epochs.stamp(), Answer(place.key, SDP))
             topic = self._topics.gateway_says(place.key)
-            self.link.post(publication(tree.GATEWAY_SAYS, topic, sealed))
+            self.link.post(publication(topic_tree.GATEWAY_SAYS, topic, sealed))
 
-    def _answer_command(self, place: Place, letter: Letter) -> None:
+    def _answer_command(self, place: ParsedTopic, letter: InboundMessage) -> None:
         command = asked(read_tree(letter.payload, letter.content_type))
         self.link.acknowledge(letter)
         assert letter.response_topic is not None
         for state in ("accepted", "running", "succeeded"):
             said = Reply.model_validate({"id": command.id, "st": state})
             sealed = reply(self._epochs.stamp(), said)
-            self.link.post(publication(tree.REPLY, letter.response_topic, sealed))
+            self.link.post(publication(topic_tree.REPLY, letter.response_topic, sealed))
         if place.levels["name"] == "rebirth":
             sections = command.args["sections"]
             assert isinstance(sections, list)
@@ -296,7 +297,7 @@ def _settings(topics: Topics, folder: Path, keys: Path) -> Settings:
     return Settings.from_table(table, folder=folder)
 
 
-async def _nowhere(_: Wanted) -> None:
+async def _nowhere(_: DesiredConfig) -> None:
     """Reach the broker: it stays the same."""
 
 

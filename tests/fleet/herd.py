@@ -13,9 +13,9 @@ from typing import Any
 
 import structlog
 
-from gateway.aio.clock import SystemClock
-from gateway.mqtt.broker import BrokerAddress, Tls
+from gateway.mqtt.client.broker import BrokerAddress, Tls
 from gateway.mqtt.topics import Topics
+from gateway.runtime.clock import SystemClock
 from tests.fleet.gateway import SimulatedGateway
 from tests.fleet.scene import Pace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from gateway.mqtt.wire_event import GAP
+from gateway.mqtt.payloads.event import GAP
 
 
 class Ledger:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from gateway.model.config import SiteConfig
 from gateway.model.health import CameraSnapshot
 from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
+from gateway.model.site_document import SiteConfig
 
 NETWORK = "10.24.8.0/24"
 SDP = "v=0\r\n" + "a=candidate:1 1 udp 2130706431 10.24.8.7 50000 typ host\r\n" * 60

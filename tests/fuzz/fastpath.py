@@ -19,7 +19,8 @@ import sys
 import time
 from random import Random
 
-from gateway.ingest.lane import RETAIN_S
+from gateway.model.media import Codec
+from gateway.sources.fastpath_handover import RETAIN_S
 from tests.fixtures.camera_stream import ORDINARY, UNUSUAL, mutated, reads, stream_of
 from tests.fixtures.fastpath_scenarios import run_both, viewer_actions
 
@@ -30,7 +31,7 @@ async def fuzz(seconds: float, seed: int) -> int:
     streams = units = relayed = steps = 0
     while time.monotonic() < end_s:
         random = Random(seed)
-        codec = random.choice(("h264", "h265"))
+        codec: Codec = random.choice(("h264", "h265"))
         count = random.randint(1, 40)
         events = [
             random.choice(ORDINARY if random.random() < 0.75 else UNUSUAL) for _ in range(count)

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.mqtt.payloads.codec import encode
+from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED
 from gateway.mqtt.topics import publication
-from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED
-from gateway.mqtt.wire import seal
-from gateway.ports import Letter
+from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker
 from tests.fixtures.desired import Office
 from tests.fixtures.site import OWN, Site, cameras, site, tree
@@ -111,7 +111,7 @@ class Campaign:
         self.ended_s = None
         document = change.document(self.office, self.sent, self.installed)
         topic = OWN.config_desired
-        self.site.centre.link.post(publication(CONFIG_DESIRED, topic, seal(document)))
+        self.site.centre.link.post(publication(CONFIG_DESIRED, topic, encode(document)))
         with suppress(TimeoutError):
             async with asyncio.timeout(3.5 if change.step else change.delay_s):
                 await self._accompany(change, document)
@@ -143,7 +143,7 @@ class Campaign:
     async def _accompany(self, change: Change, document: dict[str, Any]) -> None:
         """Decide as the change wants it; return at its moment."""
 
-        def come(letter: Letter) -> bool:
+        def come(letter: InboundMessage) -> bool:
             self._note(letter)
             said = tree(letter) if letter.topic == OWN.config_reported else {}
             if said.get("ver") != document["ver"]:
@@ -154,12 +154,12 @@ class Campaign:
                 act = "cancel" if change.kind == "cancel" else "confirm"
                 word = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
                 to = OWN.config_confirm
-                self.site.centre.link.post(publication(CONFIG_CONFIRM, to, seal(word)))
+                self.site.centre.link.post(publication(CONFIG_CONFIRM, to, encode(word)))
             return bool(change.step) and said["st"] == change.step
 
         await self.site.centre.until(come)
 
-    def _note(self, letter: Letter) -> None:
+    def _note(self, letter: InboundMessage) -> None:
         if letter.topic != OWN.config_reported:
             return
         said = tree(letter)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from gateway.model.alarm import Alarm
 from gateway.model.reasons import Reason
+from gateway.mqtt.payloads.alarm import read_alarm
+from gateway.mqtt.payloads.event import read_event
+from gateway.mqtt.topic_tree import ALARM
 from gateway.mqtt.topics import parse
-from gateway.mqtt.tree import ALARM
-from gateway.mqtt.wire_alarm import read_alarm
-from gateway.mqtt.wire_event import read_event
-from gateway.ports import Letter
+from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, Site, cameras, site
@@ -34,14 +34,14 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"CAMERA_GATEWAY__ALARMS__{name}", value)
 
 
-def alarm_in(letter: Letter) -> Alarm | None:
+def alarm_in(letter: InboundMessage) -> Alarm | None:
     place = parse(letter.topic)
     if place is None or place.channel is not ALARM:
         return None
     return read_alarm(letter.payload, letter.content_type)[1]
 
 
-def happened(letter: Letter) -> tuple[object, object]:
+def happened(letter: InboundMessage) -> tuple[object, object]:
     """What an event says of an alarm: what has become of it, and its id."""
     if letter.topic != OWN.event:
         return None, None
@@ -52,7 +52,7 @@ def happened(letter: Letter) -> tuple[object, object]:
 async def until_alarm(running: Site, key: str, *, raised: bool) -> Alarm:
     """Return the alarm under *key* once it is told as wanted."""
 
-    def wanted(letter: Letter) -> bool:
+    def wanted(letter: InboundMessage) -> bool:
         alarm = alarm_in(letter)
         return alarm is not None and (alarm.key, alarm.raised) == (key, raised)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from gateway.console.provinces import PROVINCES
-from gateway.mqtt.broker import Tls
+from gateway.mqtt.client.broker import Tls
+from gateway.mqtt.topic_tree import CHANNELS, CONTROL, ECHO, VIEWER_SAYS, TopicSpec
 from gateway.mqtt.topics import parse
-from gateway.mqtt.tree import CHANNELS, CONTROL, ECHO, VIEWER_SAYS, Channel
 from tests.fixtures.access import FILES, House, Person, revoke
 from tests.fixtures.broker import Authority
 
@@ -57,7 +57,7 @@ def people(house: House) -> Iterator[dict[str, Person]]:
         each.leave()
 
 
-def topic_of(channel: Channel, gateway: str = OWN) -> str:
+def topic_of(channel: TopicSpec, gateway: str = OWN) -> str:
     """Return an example of *channel*."""
     examples = {
         "cam": "c07", "key": "cam.c07.down", "section": "cams", "requester": "v-op17", "cid": "c-1",
@@ -189,7 +189,7 @@ def test_every_line_is_tried_both_ways() -> None:
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
 def test_every_channel_has_its_writer_and_its_reader(
-    people: dict[str, Person], channel: Channel
+    people: dict[str, Person], channel: TopicSpec
 ) -> None:
     """Those it is for, and nobody else who could do harm."""
     topic = topic_of(channel)
@@ -233,7 +233,7 @@ def test_each_province_hears_its_own_and_nothing_else(
 
 def test_the_lists_are_those_that_the_tree_gives(tmp_path: Path) -> None:
     """Nobody edits them by hand."""
-    subprocess.run([sys.executable, "-m", "gateway.console.access", str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-m", "gateway.console.broker_acl", str(tmp_path)], check=True)
 
     for name in ("acl", "acl.viewers"):
         assert (tmp_path / name).read_text() == (FILES / name).read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mqtt.broker import BrokerAddress, Tls
+from gateway.mqtt.client.broker import BrokerAddress, Tls
 from tests.fixtures.broker import Authority, Broker, Brokers, tls_lines
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, cameras, site, tree

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from gateway.agent.signing import SigningKey, make_key, read_key, sign
+from gateway.config.signing import SigningKey, make_key, read_key, sign
+from gateway.mqtt.payloads.codec import encode
+from gateway.mqtt.payloads.command import FINAL, read_reply
+from gateway.mqtt.topic_tree import BROADCAST, CENTRE_STATE, LOG, REPLY
 from gateway.mqtt.topics import parse, publication
-from gateway.mqtt.tree import BROADCAST, CENTRE_STATE, LOG, REPLY
-from gateway.mqtt.wire import seal
-from gateway.mqtt.wire_command import FINAL, read_reply
-from gateway.ports import Letter, Publication
+from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, PASSWORD, Site, cameras, site, tree
@@ -38,13 +38,13 @@ def command(
     expiry_s: int | None = 20,
     retain: bool = False,
     **more: Any,
-) -> tuple[str, Publication]:
+) -> tuple[str, OutboundMessage]:
     """Return the id and the message of a command; *more* replaces parts of it."""
     asked: dict[str, Any] = {"id": str(ULID()), "name": name, "args": args or {}, "gw": OWN.gateway}
     asked |= {"actor": "op-17", "ttl_s": 20, **more}
     payload = json.dumps(asked if key is None else sign(asked, key)).encode()
     topic = f"{OWN.replies}op-17/{to}" if "/" not in to else to
-    return asked["id"], Publication(
+    return asked["id"], OutboundMessage(
         OWN.command(name),
         payload,
         retain=retain,
@@ -58,7 +58,7 @@ async def answers(running: Site, command_id: str) -> list[dict[str, Any]]:
     """Return everything that is said to a command, up to the final word."""
     said: list[dict[str, Any]] = []
 
-    def noted(letter: Letter) -> bool:
+    def noted(letter: InboundMessage) -> bool:
         place = parse(letter.topic)
         if place is None or place.channel is not REPLY or tree(letter)["id"] != command_id:
             return False
@@ -292,21 +292,23 @@ async def test_the_centre_speaks_to_all(tmp_path: Path, broker: Broker) -> None:
         post = running.centre.link.post
 
         def broadcast(group: str, *sections: str, retain: bool = False) -> None:
-            sealed = seal({"op": "rebirth", "id": str(ULID()), "sections": sections, "spread_s": 0})
+            sealed = encode(
+                {"op": "rebirth", "id": str(ULID()), "sections": sections, "spread_s": 0}
+            )
             message = publication(BROADCAST, f"ctl/v1/bcast/{group}", sealed)
-            post(Publication(message.topic, message.payload, retain=retain))
+            post(OutboundMessage(message.topic, message.payload, retain=retain))
 
         await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
         seen = len(running.heard)
         broadcast("prov-01", "site")
         broadcast("all", "net")
         await running.until(lambda letter: letter.topic == OWN.inventory("net"))
-        post(publication(CENTRE_STATE, "ctl/v1/state", seal({"online": False, "ep": 5})))
-        post(publication(CENTRE_STATE, "ctl/v1/state", seal({"online": True, "ep": 4})))
+        post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": False, "ep": 5})))
+        post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 4})))
         broadcast("prov-79", "health", "nvr")
         await running.until(lambda letter: letter.topic == OWN.inventory("nvr"))
         without = [each.topic for each in running.heard[seen:]]
-        post(publication(CENTRE_STATE, "ctl/v1/state", seal({"online": True, "ep": 5})))
+        post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 5})))
         broadcast("prov-79", "health")
         await running.until(lambda letter: letter.topic == OWN.cameras_health)
 

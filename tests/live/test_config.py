@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from gateway.mqtt.payloads.codec import encode
+from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, PLAIN
 from gateway.mqtt.topics import publication
-from gateway.mqtt.tree import CONFIG_CONFIRM, CONFIG_DESIRED, PLAIN
-from gateway.mqtt.wire import seal
-from gateway.ports import Letter
+from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker, Brokers, observing
 from tests.fixtures.desired import Office
 from tests.fixtures.site import OWN, Site, cameras, site, tree
@@ -46,7 +46,7 @@ class Governed:
 
     def push(self, document: Mapping[str, Any]) -> None:
         topic = OWN.config_desired
-        self.site.centre.link.post(publication(CONFIG_DESIRED, topic, seal(dict(document))))
+        self.site.centre.link.post(publication(CONFIG_DESIRED, topic, encode(dict(document))))
 
     def push_raw(self, payload: bytes, content_type: str = PLAIN) -> None:
         topic = OWN.config_desired
@@ -55,12 +55,12 @@ class Governed:
     def decide(self, document: Mapping[str, Any], act: str = "confirm") -> None:
         said = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
         topic = OWN.config_confirm
-        self.site.centre.link.post(publication(CONFIG_CONFIRM, topic, seal(said)))
+        self.site.centre.link.post(publication(CONFIG_CONFIRM, topic, encode(said)))
 
     async def until(self, state: str, version: int | None = None) -> Any:
         """Return the report that a document is in *state*."""
 
-        def wanted(letter: Letter) -> bool:
+        def wanted(letter: InboundMessage) -> bool:
             if letter.topic != OWN.config_reported:
                 return False
             said = tree(letter)
@@ -208,7 +208,7 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
             ),
         )
         said = {"ver": 1, "sha256": document["sha256"], "act": "confirm"}
-        there.link.post(publication(CONFIG_CONFIRM, OWN.config_confirm, seal(said)))
+        there.link.post(publication(CONFIG_CONFIRM, OWN.config_confirm, encode(said)))
         await there.until(
             lambda letter: letter.topic == OWN.config_reported and tree(letter)["st"] == "applied"
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.mqtt.payloads.presence import lost
+from gateway.mqtt.topic_tree import PRESENCE
 from gateway.mqtt.topics import CENTRE_INBOX, Topics, publication
-from gateway.mqtt.tree import PRESENCE
-from gateway.mqtt.wire_site import lost
-from gateway.ports import Letter
+from gateway.ports import InboundMessage
 from tests.fixtures.broker import Brokers, observing
 
 pytestmark = pytest.mark.live
@@ -30,7 +30,7 @@ async def test_nothing_kept_is_lost_on_the_way(brokers: Brokers) -> None:
         await loader.until(lambda letter: letter.topic == "done")
     heard: set[str] = set()
 
-    def complete(letter: Letter) -> bool:
+    def complete(letter: InboundMessage) -> bool:
         heard.add(letter.topic)
         return len(heard) == SITES
 

@@ -12,8 +12,8 @@ from playwright.async_api import Browser, expect
 from gateway.console.server import wall_ms
 from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth
+from gateway.model.reason_texts import WORDING
 from gateway.model.reasons import Reason
-from gateway.model.wording import WORDING
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
 from tests.fixtures.console import PLACE, ScriptedGateway, opened, serving

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mqtt.tree import PLAIN
+from gateway.mqtt.topic_tree import PLAIN
 from tests.contract.document import HERE
 from tests.contract.examples import EXAMPLES
 from tests.fixtures.access import House, Person

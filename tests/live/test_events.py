@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mqtt.wire_event import Happened, read_event
-from gateway.mqtt.wire_site import read_birth
-from gateway.ports import Letter, Publication
+from gateway.mqtt.payloads.event import EventRecord, read_event
+from gateway.mqtt.payloads.presence import read_birth
+from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker
 from tests.fixtures.site import OWN, Site, bye, cameras, site, tree
 
 pytestmark = pytest.mark.live
 
 
-async def until(running: Site, kind: str, **facts: object) -> Happened:
+async def until(running: Site, kind: str, **facts: object) -> EventRecord:
     """Return the first event of *kind* with *facts*."""
 
-    def wanted(letter: Letter) -> bool:
+    def wanted(letter: InboundMessage) -> bool:
         if letter.topic != OWN.event:
             return False
         told = tree(letter)
@@ -38,7 +38,7 @@ async def test_who_watched_what_and_who_wrote_to_whom_is_told(
         await running.watch(0)
         running.say(bye(1))
         end = await until(running, "session", act="end", why="viewer")
-        running.centre.link.post(Publication(OWN.config_desired + "/strange", b"{}"))
+        running.centre.link.post(OutboundMessage(OWN.config_desired + "/strange", b"{}"))
         strange = await until(running, "letter.strange")
         begin = [
             read_event(each.payload, each.content_type)

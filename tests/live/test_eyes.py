@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from gateway.agent.eyes import Eyes
-from gateway.agent.settings_eyes import EyesSettings
-from gateway.aio.clock import SystemClock
-from gateway.codec.decoder import Decoder
+from gateway.cameras.picture_monitor import PictureMonitor
+from gateway.config.settings import PictureChecks
 from gateway.model.errors import NoPicture
 from gateway.model.reasons import Reason
+from gateway.runtime.clock import SystemClock
+from gateway.vision.decoder import Decoder
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import cameras, site
@@ -56,14 +56,14 @@ async def test_photographs_can_be_forbidden_on_the_machine(tmp_path: Path, broke
 
 async def test_a_camera_that_is_not_there_has_no_picture() -> None:
     """The reason says so."""
-    eyes = Eyes(
-        EyesSettings(),
+    eyes = PictureMonitor(
+        PictureChecks(),
         cameras=tuple,
         find=lambda _: None,
         decoder=Decoder(clock=SystemClock()),
         clock=SystemClock(),
     )
     with pytest.raises(NoPicture) as caught:
-        await eyes.photograph("c99", 640)
+        await eyes.snapshot("c99", 640)
 
     assert caught.value.reason is Reason.NOT_FOUND

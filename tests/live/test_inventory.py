@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.mqtt.payloads.codec import encode
+from gateway.mqtt.payloads.inventory import InventoryCameras, read_section
+from gateway.mqtt.payloads.presence import read_birth
+from gateway.mqtt.topic_tree import BROADCAST
 from gateway.mqtt.topics import publication
-from gateway.mqtt.tree import BROADCAST
-from gateway.mqtt.wire import seal
-from gateway.mqtt.wire_inventory import InventoryCameras, read_section
-from gateway.mqtt.wire_site import read_birth
-from gateway.ports import Letter, Publication
+from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.site import OWN, cameras, site, tree
 
@@ -25,7 +25,7 @@ async def test_a_centre_that_comes_later_reads_the_inventory(
     """The broker keeps every section, with the digest that the birth names; no contacts."""
     async with site(tmp_path, broker, cameras(1)) as running:
         await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
-        held: dict[str, Letter] = {}
+        held: dict[str, InboundMessage] = {}
         async with observing(broker.address, "#", client_id="late") as late:
             await late.until(lambda each: bool(held.update({each.topic: each})) or len(held) == 10)
     birth = held[OWN.birth]
@@ -57,16 +57,16 @@ async def test_contacts_are_told_when_asked_where_the_site_allows_it(
         said = {"id": "01KATBZ0B3", "op": "rebirth", "sections": sections, "spread_s": 0}
         await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
         before = len(running.heard)
-        running.centre.link.post(publication(BROADCAST, "ctl/v1/bcast/all", seal(said)))
+        running.centre.link.post(publication(BROADCAST, "ctl/v1/bcast/all", encode(said)))
         await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
         async with observing(broker.address, "#", client_id="late") as late:
             kept: list[str] = []
 
-            def is_last(letter: Letter) -> bool:
+            def is_last(letter: InboundMessage) -> bool:
                 kept.append(letter.topic)
                 return letter.topic[0] == "b"
 
-            late.link.post(Publication("behind all that is kept", b""))
+            late.link.post(OutboundMessage("behind all that is kept", b""))
             await late.until(is_last)
         await running.terminate()
     told = [each for each in running.heard if each.topic == OWN.contacts]

@@ -17,15 +17,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gateway.aio.supervise import supervise
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
-from gateway.mqtt.broker import BrokerAddress
-from gateway.mqtt.dial import AGAIN_S
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.dialer import AGAIN_S
+from gateway.mqtt.client.failover import delays
 from gateway.mqtt.topics import CENTRE_INBOX
-from gateway.mqtt.ways import delays
-from gateway.ports import Letter, Publication
+from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Broker, Brokers, Observer, cable, observing
 from tests.fixtures.clock import HANG_S, FastClock
 from tests.fixtures.presence import KEY, TOPICS, Site, living
@@ -38,7 +38,7 @@ BEHIND = "behind all that is kept"
 
 
 class Failures:
-    """`gateway.aio.supervise.Witness` that remembers."""
+    """`gateway.runtime.supervise.SupervisorObserver` that remembers."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[Reason, float]] = []
@@ -133,7 +133,7 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
     made = Site(broker.address)
     async with observing(broker.address, *CENTRE_INBOX) as centre, living(made):
         for number in range(200):
-            made.link.post(Publication(topic, b"%d" % number))
+            made.link.post(OutboundMessage(topic, b"%d" % number))
         got = [
             int((await centre.until(lambda letter: letter.topic == topic)).payload)
             for _ in range(200)
@@ -143,15 +143,20 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
     assert made.link.sample.connects == 1
 
 
-async def heard_by(centre: Observer) -> list[Letter]:
+async def heard_by(centre: Observer) -> list[InboundMessage]:
     """Return what has come to *centre*, and what is on its way."""
-    letters: list[Letter] = []
-    centre.link.post(Publication(BEHIND, b""))
-    await centre.until(lambda each: bool(letters.append(each)) or each.topic == BEHIND)
+    letters: list[InboundMessage] = []
+
+    def is_last(message: InboundMessage) -> bool:
+        letters.append(message)
+        return message.topic == BEHIND
+
+    centre.link.post(OutboundMessage(BEHIND, b""))
+    await centre.until(is_last)
     return letters
 
 
-def retained(letters: list[Letter]) -> set[str]:
+def retained(letters: list[InboundMessage]) -> set[str]:
     """Return the topics of what a broker has kept."""
     return {letter.topic for letter in letters if letter.retain and letter.payload}
 

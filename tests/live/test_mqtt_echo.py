@@ -11,10 +11,10 @@ import pytest
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
+from gateway.mqtt.payloads.presence import echo
+from gateway.mqtt.topic_tree import ECHO
 from gateway.mqtt.topics import publication
-from gateway.mqtt.tree import ECHO
-from gateway.mqtt.wire_site import echo
-from gateway.ports import Publication
+from gateway.ports import OutboundMessage
 from tests.fixtures.broker import Broker, Brokers
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import TOPICS, Site, Told, living
@@ -26,7 +26,7 @@ DEAF = "topic readwrite cgw/v1/79/hcm-q1-01/up/presence\ntopic write #\n"
 
 
 def site(broker: Broker, told: Told, within_s: float = HANG_S) -> Site:
-    def say() -> Publication:
+    def say() -> OutboundMessage:
         return publication(ECHO, TOPICS.echo, echo(made.epochs.stamp()))
 
     made = Site(broker.address, events=told, echo=say, echo_s=(0.1, within_s))

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.aio.clock import SystemClock
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.event import Event
 from gateway.model.reasons import Reason
-from gateway.mqtt.broker import BrokerAddress
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.client import KEEPALIVE_S, WILL_DELAY_S
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.link import KEEPALIVE_S, WILL_DELAY_S
-from gateway.mqtt.outbox import Outbox
-from gateway.mqtt.outbox_store import OutboxStore
-from gateway.mqtt.outbox_writer import OutboxWriter
+from gateway.mqtt.outbox.outbox import Outbox
+from gateway.mqtt.outbox.store import OutboxStore
+from gateway.mqtt.outbox.writer import OutboxWriter
+from gateway.mqtt.payloads.event import EventRecord, read_event
 from gateway.mqtt.topics import CENTRE_INBOX
-from gateway.mqtt.wire_event import Happened, read_event
-from gateway.ports import Letter, Publication
+from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.clock import SystemClock
 from tests.fixtures.access import revoke
 from tests.fixtures.broker import Authority, Broker, Brokers, Observer, cable, observing, tls_lines
 from tests.fixtures.clock import HANG_S
@@ -60,9 +60,9 @@ async def recorded(process: Process, number: int) -> int:
     return newest
 
 
-async def until_seq(centre: Observer, number: int) -> list[Happened]:
+async def until_seq(centre: Observer, number: int) -> list[EventRecord]:
     """Return every event that arrives until the one with that number."""
-    heard: list[Happened] = []
+    heard: list[EventRecord] = []
     while not heard or heard[-1].facts["seq"] != number:
         letter = await centre.until(lambda letter: letter.topic == TOPICS.event)
         heard.append(read_event(letter.payload, letter.content_type))
@@ -94,7 +94,7 @@ async def test_six_cuts_and_two_kills_lose_nothing_of_a_thousand_events(
             process.kill()
         await process.wait()
 
-    once: dict[str, Happened] = {}
+    once: dict[str, EventRecord] = {}
     for each in heard:
         once.setdefault(each.id, each)  # a dict keeps the order in which they came first
     seqs = [each.facts["seq"] for each in once.values()]
@@ -186,9 +186,9 @@ async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_p
         await site.outbox.stored()
         order: list[str] = []
         async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
-            site.link.post(Publication(TOPICS.birth, b"now"))
+            site.link.post(OutboundMessage(TOPICS.birth, b"now"))
 
-            def seen(letter: Letter) -> bool:
+            def seen(letter: InboundMessage) -> bool:
                 order.append(letter.topic)
                 return order.count(TOPICS.event) == 1000
 

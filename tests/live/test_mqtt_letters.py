@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gateway.mqtt.topics import CENTRE_INBOX, is_journalled
-from gateway.ports import Letter, Publication
+from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import KEY, TOPICS, Site, Told, living
@@ -21,13 +21,13 @@ async def test_a_command_comes_again_until_it_is_acknowledged(broker: Broker) ->
     """A gateway that dies before it has noted a command gets it once more, and then not again."""
     site = Site(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre:
-        got: list[Letter] = []
+        got: list[InboundMessage] = []
         for _ in range(3):
             site.up.clear()
             async with living(site):
                 if not got:
-                    centre.link.post(Publication(COMMAND, b"once"))
-                centre.link.post(Publication(TOPICS.viewer_says(KEY), b"last"))
+                    centre.link.post(OutboundMessage(COMMAND, b"once"))
+                centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"last"))
                 async with asyncio.timeout(HANG_S):
                     while (letter := await site.letters.get()).topic == COMMAND:
                         got.append(letter)
@@ -42,15 +42,15 @@ async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: B
     """Packet numbers are used again: another letter must not be taken for this one."""
     site = Site(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre:
-        got: list[Letter] = []
+        got: list[InboundMessage] = []
         for turn in range(3):
             site.up.clear()
             async with living(site):
                 if turn == 0:
-                    centre.link.post(Publication(COMMAND, b"once"))
+                    centre.link.post(OutboundMessage(COMMAND, b"once"))
                 async with asyncio.timeout(HANG_S):
                     got.append(await site.letters.get())
-                site.link.acknowledge(got[0] if turn == 1 else Letter(COMMAND, b""))
+                site.link.acknowledge(got[0] if turn == 1 else InboundMessage(COMMAND, b""))
 
     assert [each.payload for each in got] == [b"once"] * 3
 
@@ -60,7 +60,7 @@ async def test_other_letters_do_not_wait_for_anybody(broker: Broker) -> None:
     site = Site(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre, living(site):
         for number in range(100):
-            centre.link.post(Publication(TOPICS.viewer_says(KEY), b"%d" % number))
+            centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"%d" % number))
         async with asyncio.timeout(HANG_S):
             got = [int((await site.letters.get()).payload) for _ in range(100)]
 
@@ -71,7 +71,7 @@ async def test_a_letter_says_how_it_is_to_be_answered_and_how_long_it_counts(
     broker: Broker,
 ) -> None:
     """Response topic, correlation data and what is left of its expiry."""
-    asked = Publication(
+    asked = OutboundMessage(
         COMMAND, b"?", expiry_s=300, correlation_data=b"\x00\xff", response_topic="cgw/v1/x"
     )
     site = Site(broker.address)
@@ -90,7 +90,7 @@ async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
     topic = TOPICS.replies + "centre/1"
     site = Site(broker.address)
     async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
-        site.link.post(Publication(topic, b"!", correlation_data=b"\x01" * 40))
+        site.link.post(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
         letter = await centre.until(lambda letter: letter.topic == topic)
 
     assert letter.correlation_data == b"\x01" * 40
@@ -102,7 +102,7 @@ async def test_what_is_too_large_to_send_is_told_once(broker: Broker) -> None:
     site = Site(broker.address, events=told)
     async with living(site):
         for _ in range(3):
-            site.link.post(Publication(TOPICS.birth, b"x" * 65_537))
+            site.link.post(OutboundMessage(TOPICS.birth, b"x" * 65_537))
 
     (event,) = [each for each in told.events if each.kind == "publication.refused"]
     assert event.facts == {"topic": TOPICS.birth, "why": "65537 bytes"}
@@ -113,6 +113,6 @@ async def test_what_belongs_into_the_outbox_is_not_sent_past_it(broker: Broker) 
     """An event that nobody has kept is none."""
     site = Site(broker.address)
     async with living(site):
-        site.link.post(Publication(TOPICS.event, b"{}", path="outbox"))
+        site.link.post(OutboundMessage(TOPICS.event, b"{}", path="outbox"))
 
     assert site.link.sample.refused == 1

@@ -8,15 +8,15 @@ import signal
 
 import pytest
 
-from gateway.aio.clock import SystemClock
-from gateway.aio.supervise import supervise
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.link import FAREWELL_S
-from gateway.mqtt.link_session import Session
+from gateway.mqtt.client.client import FAREWELL_S
+from gateway.mqtt.client.connection import MqttConnection
+from gateway.mqtt.client.failover import delays
 from gateway.mqtt.topics import CENTRE_INBOX
-from gateway.mqtt.ways import delays
-from gateway.ports import Publication
+from gateway.ports import OutboundMessage
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Broker, Brokers, cable, observing
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import KEY, TOPICS, Site, living, presence, says
@@ -50,7 +50,7 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
         await site.up.wait()
     async with observing(broker.address, *CENTRE_INBOX, "cgw/v1/79/hcm-q1-01/dn/#") as centre:
         await centre.until(says("online"))
-        centre.link.post(Publication(TOPICS.viewer_says(KEY), b"{}"))
+        centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"{}"))
         async with asyncio.timeout(HANG_S):
             letter = await site.letters.get()
     supervised.cancel()
@@ -155,8 +155,8 @@ async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker)
     async with observing(broker.address, *CENTRE_INBOX) as centre:
         site = Site(broker.address)
         async with living(site):
-            site.link.post(Publication(topic, b"x" * 65_537))
-            site.link.post(Publication(topic, b"y" * 65_536))
+            site.link.post(OutboundMessage(topic, b"x" * 65_537))
+            site.link.post(OutboundMessage(topic, b"y" * 65_536))
             arrived = await centre.until(lambda letter: letter.topic == topic)
 
     assert arrived.payload == b"y" * 65_536
@@ -171,8 +171,8 @@ async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
         site = Site(broker.address)
         async with living(site):
             for size in range(1700, 2001, 10):
-                site.link.post(Publication(topic, b"x" * size))
-            site.link.post(Publication(topic, b"end"))
+                site.link.post(OutboundMessage(topic, b"x" * size))
+            site.link.post(OutboundMessage(topic, b"end"))
             await centre.until(lambda letter: letter.payload == b"end")
 
     assert site.link.sample.connects == 1
@@ -188,7 +188,7 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
             arrived: list[int] = []
             for batch in range(20):
                 for number in range(100):
-                    site.link.post(Publication(topic, b"%d" % (batch * 100 + number)))
+                    site.link.post(OutboundMessage(topic, b"%d" % (batch * 100 + number)))
                 while len(arrived) < (batch + 1) * 100:
                     letter = await centre.until(lambda letter: letter.topic == topic)
                     arrived.append(int(letter.payload))
@@ -218,14 +218,14 @@ async def test_an_idle_line_wakes_nobody_but_for_its_look(
     """The loop sleeps from one look to the next."""
     woken, looks, enough = 0, 0, asyncio.Event()
     selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    select, check = selector.select, Session.check
+    select, check = selector.select, MqttConnection.check
 
     def turned(timeout_s: float | None = None) -> object:
         nonlocal woken
         woken += timeout_s is None or timeout_s > 0
         return select(timeout_s)
 
-    def looked(session: Session) -> None:
+    def looked(session: MqttConnection) -> None:
         nonlocal woken, looks
         if not looks:  # the greeting is over
             woken = 0
@@ -235,7 +235,7 @@ async def test_an_idle_line_wakes_nobody_but_for_its_look(
             enough.set()
 
     async with living(Site(broker.address)):
-        monkeypatch.setattr(Session, "check", looked)
+        monkeypatch.setattr(MqttConnection, "check", looked)
         monkeypatch.setattr(selector, "select", turned)
         async with asyncio.timeout(HANG_S):
             await enough.wait()

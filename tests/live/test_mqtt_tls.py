@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.broker import BrokerAddress, Tls
+from gateway.mqtt.client.broker import BrokerAddress, Tls
 from gateway.mqtt.topics import CENTRE_INBOX, Topics
-from gateway.ports import Publication
+from gateway.ports import OutboundMessage
 from tests.fixtures.broker import Authority, Broker, Brokers, observing, tls_lines
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import TOPICS, Site, living, says
@@ -54,7 +54,7 @@ async def test_the_right_certificate_is_accepted(brokers: Brokers, authority: Au
             await centre.until(says("online"))
             for number in range(20):
                 payload = bytes([number]) * 60_000
-                site.link.post(Publication(TOPICS.birth, payload))
+                site.link.post(OutboundMessage(TOPICS.birth, payload))
                 got = await centre.until(lambda letter: letter.topic == TOPICS.birth)
                 assert got.payload == payload
 
@@ -119,8 +119,8 @@ async def test_we_show_our_certificate_and_may_write_our_topics_only(
         site = Site(secure(broker, authority.issue("79/hcm-q1-01")))
         async with living(site):
             await centre.until(says("online"))
-            site.link.post(Publication(Topics("79", "hcm-q1-02").presence, b"forged"))
-            site.link.post(Publication(TOPICS.birth, b"ours"))
+            site.link.post(OutboundMessage(Topics("79", "hcm-q1-02").presence, b"forged"))
+            site.link.post(OutboundMessage(TOPICS.birth, b"ours"))
             got = await centre.until(lambda letter: letter.payload in (b"ours", b"forged"))
 
     assert got.payload == b"ours"
@@ -203,7 +203,7 @@ async def test_websockets_carry_it_too(brokers: Brokers, authority: Authority) -
             await centre.until(says("online"))
             for number in range(3):  # 2.0.11 takes 0.1 s for each 4 KB
                 payload = bytes([number]) * 10_000
-                site.link.post(Publication(TOPICS.birth, payload))
+                site.link.post(OutboundMessage(TOPICS.birth, payload))
                 got = await centre.until(lambda letter: letter.topic == TOPICS.birth)
                 assert got.payload == payload
         await centre.until(says("offline"))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.aio.clock import SystemClock
-from gateway.aio.supervise import supervise
-from gateway.demo.papers import free_port
-from gateway.mqtt.broker import BrokerAddress, Tls, own_paper
-from gateway.mqtt.certificates import Certificates
-from gateway.mqtt.reach import reach
+from gateway.demo.config_files import free_port
+from gateway.mqtt.client.broker import BrokerAddress, Tls, own_certificate_info
+from gateway.mqtt.client.certificates import CertificateWatcher
+from gateway.mqtt.client.failover import TRIES, BrokerFailover
+from gateway.mqtt.client.preflight import preflight_connect
 from gateway.mqtt.topics import CENTRE_INBOX
-from gateway.mqtt.ways import TRIES, Ways
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Authority, Brokers, cable, observing, tls_lines
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.presence import Site, Told, living, presence, says
@@ -36,7 +36,9 @@ async def test_when_the_first_way_is_closed_the_second_is_taken_and_left_again(
     )
     first, told = BrokerAddress(host="127.0.0.1", port=free_port()), Told()
     second = BrokerAddress(host="127.0.0.1", port=port, transport="websockets")
-    ways = Ways(first, second, clock=SystemClock(), back_s=0.2, renew=lambda why: renew(why))
+    ways = BrokerFailover(
+        first, second, clock=SystemClock(), back_s=0.2, renew=lambda why: renew(why)
+    )
     site = Site(ways, events=told)
     renew = site.link.renew
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
@@ -78,10 +80,10 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
         )
     )
     tls, told = authority.issue("79/hcm-q1-01"), Told()
-    before = own_paper(tls)
+    before = own_certificate_info(tls)
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
     site = Site(address, events=told)
-    certificates = Certificates(
+    certificates = CertificateWatcher(
         tls, events=told, renew=site.link.renew, clock=SystemClock(), look_s=0.1
     )
     console = BrokerAddress(host="localhost", port=broker.port, tls=authority.issue("console"))
@@ -125,7 +127,9 @@ async def test_a_certificate_without_its_key_is_not_taken(brokers: Brokers, tmp_
     clock = SystemClock()
     site = Site(BrokerAddress(host="localhost", port=broker.port, tls=tls))
     renewed: list[str] = []
-    certificates = Certificates(tls, events=told, renew=renewed.append, clock=clock, look_s=0.01)
+    certificates = CertificateWatcher(
+        tls, events=told, renew=renewed.append, clock=clock, look_s=0.01
+    )
     async with living(site) as running, asyncio.TaskGroup() as group:
         watching = group.create_task(certificates.run())
         os.replace(other.cert_file, tls.cert_file)
@@ -150,11 +154,11 @@ async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_conne
     tls = authority.issue("79/hcm-q1-01")
     address, clock = BrokerAddress(host="localhost", port=broker.port, tls=tls), SystemClock()
     site = Site(address)
-    certificates = Certificates(
+    certificates = CertificateWatcher(
         tls,
         events=told,
         renew=site.link.renew,
-        prove=lambda: reach(address, client_id="hcm-q1-01~t", listen="x", clock=clock),
+        prove=lambda: preflight_connect(address, client_id="hcm-q1-01~t", listen="x", clock=clock),
         clock=clock,
         look_s=0.05,
     )
@@ -179,8 +183,8 @@ async def test_the_brokers_certificate_is_looked_at_on_each_connection(
     tls = Tls(ca_file=authority.ca_file)
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
     clock = SystemClock()
-    certificates = Certificates(tls, events=told, renew=lambda _: None, clock=clock)
-    site = Site(Ways(address, met=certificates.met, clock=clock))
+    certificates = CertificateWatcher(tls, events=told, renew=lambda _: None, clock=clock)
+    site = Site(BrokerFailover(address, met=certificates.on_peer_certificate, clock=clock))
     for _ in range(2):
         site.up.clear()
         async with living(site):

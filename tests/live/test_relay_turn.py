@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.model.signalling import IceServer, Offer

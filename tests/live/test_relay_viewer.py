@@ -10,18 +10,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.aio.clock import SystemClock
-from gateway.media.gop import Gop
-from gateway.media.stream import Stream
-from gateway.model.config import Limits
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.model.signalling import Bye, Offer, SessionKey
+from gateway.model.site_document import Limits
 from gateway.ports import Sink
-from gateway.relay.agree import Watchable
-from gateway.relay.desk import Desk
-from gateway.rtp.rtcp import SenderReport, parse_compound
-from gateway.rtp.rtcp_write import nack, pli
+from gateway.rtp.rtcp import SenderReport, nack, parse_compound, pli
+from gateway.runtime.clock import SystemClock
+from gateway.streams.gop_cache import GopCache
+from gateway.streams.stream import Stream
+from gateway.webrtc.codec_selection import CameraStreams
+from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.viewer import Viewer
 
@@ -69,13 +68,15 @@ class Bench:
             self.source,
             warm=True,
             linger_s=0.0,
-            gop=Gop(limit_bytes=1_000_000, limit_s=10),
+            gop=GopCache(limit_bytes=1_000_000, limit_s=10),
             clock=SystemClock(),
         )
         self.limits = Limits()
         self.byes: list[Bye] = []
-        self.desk = Desk(
-            find=lambda camera: Watchable((("main", self.stream),)) if camera == "c01" else None,
+        self.desk = SessionManager(
+            find=lambda camera: (
+                CameraStreams((("main", self.stream),)) if camera == "c01" else None
+            ),
             limits=lambda: self.limits,
             ended=self.byes.append,
         )
@@ -148,7 +149,7 @@ async def test_a_lost_picture_is_answered_from_the_cache(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PLI brings the cached keyframe, stamped later than all before."""
-    monkeypatch.setattr("gateway.relay.feedback.KEYFRAME_EVERY_S", 0.0)
+    monkeypatch.setattr("gateway.webrtc.rtcp_feedback.KEYFRAME_EVERY_S", 0.0)
     async with running() as bench:
         first = unit(0, keyframe=True)
         bench.stream.deliver(first)
@@ -167,7 +168,7 @@ async def test_a_viewer_is_reported_to_every_fifth_beat(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of its stream, with what was sent so far, not oftener than RFC 3550 says."""
-    monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.02)
+    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.02)
     reports: asyncio.Queue[SenderReport] = asyncio.Queue(maxsize=100)
 
     async def record(datagram: bytes) -> None:
@@ -221,11 +222,11 @@ async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
 
 async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word for the silence time the session ends by itself."""
-    monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.05)
+    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.05)
     async with running() as bench:
         await watch(bench, viewer)
 
-        monkeypatch.setattr("gateway.relay.session.SILENCE_S", 0.2)
+        monkeypatch.setattr("gateway.webrtc.session.SILENCE_S", 0.2)
         await bench.until(lambda: bench.desk.sessions == 0)
 
         assert bench.byes == [Bye(KEY, "silence")]
@@ -235,13 +236,13 @@ async def test_a_viewer_who_takes_its_consent_back_is_let_go(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may still be there and talk: without answers to our checks nothing more is sent."""
-    monkeypatch.setattr("gateway.relay.beat.BEAT_S", 0.01)
+    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.01)
     async with running() as bench:
         await watch(bench, viewer)
         ice = viewer.transport.transport._connection
 
         monkeypatch.setattr(ice, "request_received", lambda *_: None)
-        monkeypatch.setattr("gateway.relay.consent.EXPIRY_S", 0.3)
+        monkeypatch.setattr("gateway.webrtc.consent.EXPIRY_S", 0.3)
         await bench.until(lambda: bench.desk.sessions == 0)
 
         assert bench.byes == [Bye(KEY, "closed")]

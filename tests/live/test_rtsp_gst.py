@@ -12,14 +12,14 @@ from typing import Literal
 import pytest
 from pydantic import SecretStr
 
-from gateway.aio.clock import SystemClock
-from gateway.ingest.policy import Policy
-from gateway.ingest.rtsp.ledger import LoginLedger
-from gateway.ingest.source import RtspSource
-from gateway.model.config import CameraConfig, StreamConfig
 from gateway.model.errors import CodecUnsupported, SourceRefused, SourceStalled, TransientError
 from gateway.model.media import AccessUnit, VideoFormat
 from gateway.model.reasons import Reason
+from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.rtsp.url_policy import UrlPolicy
+from gateway.runtime.clock import SystemClock
+from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.gst import PASSWORD, USER, GstServer, serving
 
@@ -58,8 +58,8 @@ def source(
         CameraConfig(id="c1", name="gst", username=username, streams=(stream,)),
         stream,
         password=SecretStr(password) if password is not None else None,
-        policy=Policy((ip_network("127.0.0.0/8"),), frozenset({server.port})),
-        ledger=LoginLedger(CLOCK),
+        policy=UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({server.port})),
+        ledger=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
     )
@@ -185,8 +185,8 @@ async def test_a_giant_description_is_cut_off_without_growth() -> None:
         CameraConfig(id="c1", name="flood", streams=(stream,)),
         stream,
         password=None,
-        policy=Policy((ip_network("127.0.0.0/8"),), frozenset({port})),
-        ledger=LoginLedger(CLOCK),
+        policy=UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({port})),
+        ledger=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
     )

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.demo.camera import Habits
-from gateway.demo.digest import Account
-from gateway.demo.encode import Shape
+from gateway.demo.auth import Account
+from gateway.demo.encoder import Shape
 from gateway.demo.faults import Loss, MarkerOnSets, SetsOnlyInSdp
 from gateway.demo.rtsp_server import Recorder
+from gateway.demo.virtual_camera import Behaviour
 from tests.fixtures.camera import ACCOUNT, SMALL, virtual_camera
 from tests.fixtures.clock import HANG_S
 
@@ -84,7 +84,7 @@ async def test_basic_is_enough_where_it_is_offered() -> None:
 @pytest.mark.parametrize("fault", [SetsOnlyInSdp(), MarkerOnSets(), Loss(every=40)])
 async def test_ffmpeg_gets_over_bad_habits(fault: SetsOnlyInSdp | MarkerOnSets | Loss) -> None:
     """What real recorders do is within what a decoder can take."""
-    async with virtual_camera(habits=Habits(join="next_keyframe")) as recorder:
+    async with virtual_camera(habits=Behaviour(join="next_keyframe")) as recorder:
         recorder.cameras[0].faults = (fault,)
 
         stream = await seen(recorder, "-rtsp_transport", "tcp")

@@ -12,10 +12,10 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from gateway.agent.documents import parse_site
-from gateway.agent.loading import load_settings, policy_of
-from gateway.agent.settings import Settings
-from gateway.model.config import SecretRef, SiteConfig
+from gateway.config.documents import parse_site
+from gateway.config.load import load_settings, policy_of
+from gateway.config.settings import Settings
+from gateway.model.site_document import SecretRef, SiteConfig
 
 CONFIG = Path(__file__).parents[2] / "config"
 SETTINGS = CONFIG / "gateway.example.toml"

@@ -21,7 +21,7 @@ from aiortc import (
 )
 from aiortc.contrib.media import MediaPlayer, MediaRelay
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from tests.bench.ground import Ground, await_port, python
 from tests.bench.relays import Running
 

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from tests.bench.ground import Ground, NotStarted, await_port
 from tests.bench.relays import Running
 

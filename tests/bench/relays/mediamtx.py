@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Sequence
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from tests.bench.ground import Ground, await_port
 from tests.bench.relays import Running
 

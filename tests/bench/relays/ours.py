@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.demo.papers import free_port
+from gateway.demo.config_files import free_port
 from tests.bench.ground import HERE, Ground, await_port, python
 from tests.bench.relays import Running
 from tests.bench.signalling import GATEWAY, PROVINCE

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from gateway.console.register import Change, Register
+from gateway.console.site_registry import Change, SiteRegistry
 from gateway.console.views import AlarmView
 from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth, CameraSnapshot, Machine, SiteHealth, State
 from gateway.model.reasons import Reason
-from gateway.mqtt import topics, wire_alarm, wire_health, wire_site
+from gateway.mqtt import topics
+from gateway.mqtt.payloads import alarm as alarm_payload
+from gateway.mqtt.payloads import health as health_payload
+from gateway.mqtt.payloads import presence as presence_payload
+from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import Topics, parse
-from gateway.mqtt.tree import Channel
-from gateway.mqtt.wire import Stamp
-from gateway.ports import Letter, Publication
+from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.clock import FakeClock
 
 NOW_MS = 1_795_000_000_000
@@ -22,9 +25,9 @@ MACHINE = Machine(version="0.1.0")
 class Site:
     """One gateway that talks to a register, and the clock both live by."""
 
-    def __init__(self, where: Topics = TOPICS, register: Register | None = None) -> None:
+    def __init__(self, where: Topics = TOPICS, register: SiteRegistry | None = None) -> None:
         self.clock = FakeClock()
-        self.register = register or Register(
+        self.register = register or SiteRegistry(
             clock=self.clock,
             wall_ms=lambda: NOW_MS + round((self.clock.time_s - 1000) * 1000),
         )
@@ -40,39 +43,39 @@ class Site:
         place = parse(topic)
         assert place is not None
         kind, payload = sealed
-        return self.register.take(place, Letter(topic, payload, retain, content_type=kind))
+        return self.register.take(place, InboundMessage(topic, payload, retain, content_type=kind))
 
     def online(self, *, retain: bool = False) -> Change | None:
-        sealed = wire_site.online(self.stamp(), MACHINE)
+        sealed = presence_payload.online(self.stamp(), MACHINE)
         return self.take(self.topics.presence, sealed, retain=retain)
 
     def lost(self, epoch: int) -> Change | None:
-        return self.take(self.topics.presence, wire_site.lost(epoch))
+        return self.take(self.topics.presence, presence_payload.lost(epoch))
 
     def birth(self, *cameras: str) -> Change | None:
         listed = [CameraSnapshot(each, f"Quầy {each}", True, Reason.OK, 0.0) for each in cameras]
-        abilities = wire_site.Abilities()
-        sealed = wire_site.birth(
+        abilities = presence_payload.Capabilities()
+        sealed = presence_payload.birth(
             self.stamp(), MACHINE, site="Một cửa", cameras=listed, abilities=abilities
         )
         return self.take(self.topics.birth, sealed)
 
     def health(self, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
-        sealed = wire_health.site_health(self.stamp(time_ms), SiteHealth())
+        sealed = health_payload.site_health(self.stamp(time_ms), SiteHealth())
         return self.take(self.topics.site_health, sealed, retain=retain)
 
     def cameras(
         self, *said: CameraHealth, retain: bool = False, time_ms: int = NOW_MS
     ) -> Change | None:
-        sealed = wire_health.cameras_health(self.stamp(time_ms), said)
+        sealed = health_payload.cameras_health(self.stamp(time_ms), said)
         return self.take(self.topics.cameras_health, sealed, retain=retain)
 
     def camera(self, said: CameraHealth) -> Change | None:
-        sealed = wire_health.camera_state(self.stamp(), said)
+        sealed = health_payload.camera_state(self.stamp(), said)
         return self.take(self.topics.camera_state(said.id), sealed)
 
     def alarm(self, said: Alarm, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
-        sealed = wire_alarm.alarm(self.stamp(time_ms), said)
+        sealed = alarm_payload.alarm(self.stamp(time_ms), said)
         return self.take(self.topics.alarm(said.key), sealed, retain=retain)
 
     def alarms(self) -> tuple[AlarmView, ...]:
@@ -101,16 +104,16 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self.connected = True
-        self.posted: list[Publication] = []
+        self.posted: list[OutboundMessage] = []
 
-    def post(self, publication: Publication) -> None:
+    def post(self, publication: OutboundMessage) -> None:
         self.posted.append(publication)
 
-    def acknowledge(self, letter: Letter) -> None:
+    def acknowledge(self, letter: InboundMessage) -> None:
         """Nothing here is journalled."""
 
 
-def channel_of(publication: Publication) -> Channel:
+def channel_of(publication: OutboundMessage) -> TopicSpec:
     place = topics.parse(publication.topic)
     assert place is not None
     return place.channel

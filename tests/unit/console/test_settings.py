@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.console.guard import host_name
+from gateway.console.http_security import host_name
 from gateway.console.settings import load
 from gateway.model.errors import ConfigRejected
 

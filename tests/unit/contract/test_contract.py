@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from gateway.agent.settings_commands import Name
-from gateway.mqtt import tree
+from gateway.config.settings import Name
+from gateway.mqtt import topic_tree
+from gateway.mqtt.payloads.event import GAP
+from gateway.mqtt.topic_tree import CHANNELS, LEVELS
 from gateway.mqtt.topics import Topics, parse
-from gateway.mqtt.tree import CHANNELS, LEVELS
-from gateway.mqtt.wire_event import GAP
 from tests.contract.__main__ import stale
 from tests.contract.asyncapi import document as asyncapi
 from tests.contract.document import HERE
@@ -53,9 +53,9 @@ def test_an_example_is_valid_and_shown(example: str) -> None:
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda each: str(each.name))
-def test_every_topic_has_a_schema_and_an_example(channel: tree.Channel) -> None:
+def test_every_topic_has_a_schema_and_an_example(channel: topic_tree.TopicSpec) -> None:
     """But for the topic of the schemas themselves."""
-    if channel is tree.SCHEMA:
+    if channel is topic_tree.SCHEMA:
         assert channel not in MODELS
         return
     assert channel.schema in SCHEMAS
@@ -152,7 +152,7 @@ def sourceless(node: object, at: str = "") -> Iterator[str]:
         yield at
 
 
-@pytest.mark.parametrize("section", [*tree.INVENTORY, "contacts"])
+@pytest.mark.parametrize("section", [*topic_tree.INVENTORY, "contacts"])
 def test_every_value_of_the_inventory_says_where_it_came_from(section: str) -> None:
     """It or the row it stands in has ``src``."""
     example = "contacts" if section == "contacts" else f"inv.{section}"

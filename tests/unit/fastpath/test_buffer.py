@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.ingest.lane import RETAIN_S
-from gateway.relay.history import HISTORY_S
-from tests.fixtures.clock import HANG_S
+from gateway.sources.fastpath_handover import RETAIN_S
+from gateway.webrtc.retransmit_buffer import HISTORY_S
 from tests.fixtures.camera_stream import FakeCameraStream
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.fastpath_scenarios import Pipeline, Scene, stamps
 
 
@@ -99,7 +99,7 @@ async def test_numbers_go_on_behind_what_is_forgotten(brief: Scene) -> None:
     brief.pictures(1)
     _, _, stamp, payload = brief.viewer.media[-1]
 
-    brief.viewer.sender.repeat([brief.viewer.destination.seq - 1 & 0xFFFF])
+    brief.viewer.sender.retransmit([brief.viewer.destination.seq - 1 & 0xFFFF])
     brief.viewer.receive()
 
     _, _, again, repeated = brief.viewer.received[-1]
@@ -174,7 +174,7 @@ async def test_a_camera_without_keyframes_is_collected_now_and_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the fast path may buffer is bounded."""
-    monkeypatch.setattr("gateway.ingest.lane.MAX_BUFFERED", 4)
+    monkeypatch.setattr("gateway.sources.fastpath_handover.MAX_BUFFERED", 4)
     scene = opened()
     scene.pictures(9)
 
@@ -205,9 +205,10 @@ async def test_the_length_of_a_gop_stays_known_behind_the_fast_path(brief: Scene
         keyframe(brief)
     stream = brief.pipeline.stream
     gop_s, keyframe_s = stream.gop_s, stream.keyframe_s
-    assert stream.fast_path is not None
+    fast_path = stream.fast_path
+    assert fast_path is not None
 
-    stream.fast_path.reclaim()
+    fast_path.reclaim()
 
     assert stream.fast_path is None
     assert (stream.gop_s, stream.keyframe_s) == (gop_s, keyframe_s)

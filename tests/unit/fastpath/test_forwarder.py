@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.fastpath import RtpDestination
-from gateway.ingest.lane import MAX_FRUITLESS_STARTS
 from gateway.model.errors import SourceStalled
-from gateway.rtp.payload import cut
+from gateway.rtp.payload import fragment
+from gateway.sources.fastpath_handover import MAX_FRUITLESS_STARTS
 from tests.fixtures.camera_stream import FakeCameraStream
 from tests.fixtures.fastpath_scenarios import NUMBERS, Pipeline, Scene, stamps
 
@@ -48,7 +48,7 @@ async def test_numbers_to_the_viewer_have_no_holes(scene: Scene) -> None:
 
 @pytest.mark.parametrize("size", [1_180, 1_181, 1_182, 2_359, 5_000, 60_000])
 async def test_a_large_unit_is_cut_as_elsewhere(scene: Scene, size: int) -> None:
-    """The sizes are those of `gateway.rtp.payload.cut`."""
+    """The sizes are those of `gateway.rtp.payload.fragment`."""
     nal = scene.camera.nal(1, size - 1)
     before = len(scene.viewer.media)
 
@@ -57,7 +57,7 @@ async def test_a_large_unit_is_cut_as_elsewhere(scene: Scene, size: int) -> None
 
     payloads = [payload for *_, payload in scene.viewer.media[before:]]
     assert scene.relayed == 1
-    assert payloads == cut(scene.camera.shape, nal, 1_180)
+    assert payloads == fragment(scene.camera.shape, nal, 1_180)
 
 
 async def test_more_than_a_batch_arrives_whole(scene: Scene) -> None:
@@ -170,7 +170,7 @@ async def test_a_packet_that_the_fast_path_has_sent_is_sent_again(scene: Scene) 
     scene.pictures(2)
     _, _, stamp, payload = scene.viewer.media[-1]
 
-    scene.viewer.sender.repeat([scene.viewer.destination.seq - 1 & 0xFFFF])
+    scene.viewer.sender.retransmit([scene.viewer.destination.seq - 1 & 0xFFFF])
     scene.viewer.receive()
 
     second, _, again, repeated = scene.viewer.received[-1]

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.fastpath import Forwarder, RtpDestination
 from gateway.rtp.codecs import GRAMMARS
-from tests.fixtures.clock import HANG_S
 from tests.fixtures.camera_stream import PAYLOAD_TYPE, FakeCameraStream
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.fastpath_scenarios import Pipeline
 
 
@@ -117,7 +117,9 @@ async def test_who_left_before_the_callbacks_ran_is_sent_nothing_more(
     assert len(leaver.received) == before
 
 
-async def test_what_a_sink_raises_ends_the_connection(pipeline: Pipeline) -> None:
+async def test_what_a_sink_raises_ends_the_connection(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As in the ordinary path: a bug comes out of `stay`, it is not logged and lived with."""
     camera = FakeCameraStream("h264")
     camera.keyframe()
@@ -126,12 +128,12 @@ async def test_what_a_sink_raises_ends_the_connection(pipeline: Pipeline) -> Non
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    pipeline.stream.on_relayed = fail  # type: ignore[method-assign]
+    monkeypatch.setattr(pipeline.stream, "on_relayed", fail)
     camera.p()
     camera.send_event("message")
     with pytest.raises(ZeroDivisionError):
         pipeline.camera_sends(take_sent(camera))
-    del pipeline.stream.on_relayed
+    monkeypatch.undo()
 
     assert isinstance(pipeline.connection._broken, ZeroDivisionError)
     assert pipeline.transport.aborted

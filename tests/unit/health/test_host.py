@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.health.board import UNDERVOLTAGE
+from gateway.health.clock_status import KernelClock, Timex, understood
 from gateway.health.disk import EVERY_S, TrialWrite
 from gateway.health.host import Host, machine
-from gateway.health.kernel_clock import KernelClock, Timex, understood
+from gateway.health.raspberry_pi import UNDERVOLTAGE
 from gateway.model.health import Machine
 
 

@@ -7,13 +7,13 @@ import os
 
 import pytest
 
-from gateway.ingest.source import RtspSource
 from gateway.model.errors import SourceStalled
+from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures.camera_stream import FakeCameraStream
-from tests.fixtures.fastpath_scenarios import RecordingStream
 from tests.fixtures.clock import HANG_S
-from tests.unit.ingest.scripted import Camera, camera
-from tests.unit.ingest.test_source import source
+from tests.fixtures.fastpath_scenarios import RecordingStream
+from tests.unit.rtsp.scripted import Camera, camera
+from tests.unit.sources.test_rtsp_source import source
 
 
 class Relaying(RecordingStream):

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from gateway.agent.documents import parse_site
-from gateway.inventory.sections import Sources, take
+from gateway.config.documents import parse_site
+from gateway.inventory.sections import Sources, build_inventory
 from gateway.model.health import Machine
-from gateway.model.known import Known
+from gateway.model.provenance import Sourced
 from gateway.model.survey import Survey
-from gateway.mqtt.wire_inventory import trees
+from gateway.mqtt.payloads.inventory import trees
 from tests.fixtures.stock import NOW_MS, SEEN, SURVEYED_MS, sources
 
-STOCK = take(sources(), NOW_MS)
+STOCK = build_inventory(sources(), NOW_MS)
 
 
 def by_id(items: Any) -> dict[str, Any]:
@@ -47,27 +47,29 @@ def leaves(node: object, at: str = "") -> Iterator[tuple[str, object]]:
 
 def test_what_is_declared_is_of_the_survey_and_its_day() -> None:
     """A value that a person has written down says when it was true."""
-    assert STOCK.site.central_managed == Known(False, "survey", SURVEYED_MS)
-    assert STOCK.site.reach_from_office.net == Known("CPNet", "survey", SURVEYED_MS)
-    assert by_id(STOCK.cameras)["quay1"].type == Known("HD-TVI", "survey", SURVEYED_MS)
+    assert STOCK.site.central_managed == Sourced(False, "survey", SURVEYED_MS)
+    assert STOCK.site.reach_from_office.net == Sourced("CPNet", "survey", SURVEYED_MS)
+    assert by_id(STOCK.cameras)["quay1"].type == Sourced("HD-TVI", "survey", SURVEYED_MS)
 
 
 def test_what_is_configured_is_of_the_configuration() -> None:
     """Names and places are what the site document's cameras say."""
-    assert by_id(STOCK.cameras)["quay1"].name == Known("Quầy 1 – Tiếp nhận hồ sơ", "config", NOW_MS)
+    assert by_id(STOCK.cameras)["quay1"].name == Sourced(
+        "Quầy 1 – Tiếp nhận hồ sơ", "config", NOW_MS
+    )
 
 
 def test_what_is_seen_is_observed() -> None:
     """The streams, and the machine that the gateway runs on."""
     assert by_id(STOCK.cameras)["hoitruong"].streams[0] == SEEN
-    assert STOCK.site.camera_count.observed == Known(1, "observed", NOW_MS)
-    assert STOCK.site.gateway.model == Known("Raspberry Pi 5 Model B", "observed", NOW_MS)
+    assert STOCK.site.camera_count.observed == Sourced(1, "observed", NOW_MS)
+    assert STOCK.site.gateway.model == Sourced("Raspberry Pi 5 Model B", "observed", NOW_MS)
 
 
 def test_no_is_an_answer_and_silence_is_none() -> None:
     """``false`` is told; what nobody has said is left out."""
-    assert STOCK.site.exposed.declared == Known(False, "survey", SURVEYED_MS)
-    assert take(site([]), NOW_MS).site.exposed.declared is None
+    assert STOCK.site.exposed.declared == Sourced(False, "survey", SURVEYED_MS)
+    assert build_inventory(site([]), NOW_MS).site.exposed.declared is None
 
 
 def test_a_recorders_address_follows_from_its_cameras() -> None:
@@ -78,9 +80,12 @@ def test_a_recorders_address_follows_from_its_cameras() -> None:
     ]
     theirs = [*ours, camera("c3", "rtsp://10.0.0.8/2", device="dvr")]
 
-    (one,), (none,) = take(site(ours), NOW_MS).recorders, take(site(theirs), NOW_MS).recorders
+    (one,), (none,) = (
+        build_inventory(site(ours), NOW_MS).recorders,
+        build_inventory(site(theirs), NOW_MS).recorders,
+    )
 
-    assert (one.id, one.ip) == ("dvr", Known("10.0.0.9", "config", NOW_MS))
+    assert (one.id, one.ip) == ("dvr", Sourced("10.0.0.9", "config", NOW_MS))
     assert none.ip is None
 
 
@@ -94,14 +99,16 @@ def test_a_recorders_address_follows_from_its_cameras() -> None:
 )
 def test_a_cameras_address_follows_from_its_url(url: str, ip: str | None) -> None:
     """A name is no address; nobody is asked."""
-    (found,) = take(site([camera("c1", url)]), NOW_MS).cameras
+    (found,) = build_inventory(site([camera("c1", url)]), NOW_MS).cameras
 
-    assert found.ip == (None if ip is None else Known(ip, "config", NOW_MS))
+    assert found.ip == (None if ip is None else Sourced(ip, "config", NOW_MS))
 
 
 def test_a_camera_that_nobody_has_drawn_hangs_on_its_recorder() -> None:
     """The graph is useful before anybody has drawn it."""
-    (link,) = take(site([camera("c1", "rtsp://10.0.0.9/1", device="dvr")]), NOW_MS).net.links
+    (link,) = build_inventory(
+        site([camera("c1", "rtsp://10.0.0.9/1", device="dvr")]), NOW_MS
+    ).net.links
 
     assert (link.ends, link.origin) == (("c1", "dvr"), "config")
 
@@ -111,16 +118,16 @@ def test_a_link_that_follows_from_a_declared_recorder_is_of_the_survey() -> None
     survey = {"surveyed": "2026-03-02", "recorders": [{"id": "dvr", "kind": "DVR"}]}
     survey["cameras"] = [{"id": "c1", "nvr": "dvr"}]
     document = {"cameras": [camera("c1", "rtsp://10.0.0.9/1")], "inventory": survey}
-    (link,) = take(Sources(parse_site(json.dumps(document).encode())), NOW_MS).net.links
+    (link,) = build_inventory(Sources(parse_site(json.dumps(document).encode())), NOW_MS).net.links
 
     assert (link.ends, link.origin, link.time_ms) == (("c1", "dvr"), "survey", SURVEYED_MS)
 
 
 def test_the_settings_networks_stand_in_for_the_range() -> None:
     """What the gateway may open is where cameras are, until somebody has said more."""
-    found = take(dataclasses.replace(site([]), networks=("10.1.0.0/16",)), NOW_MS)
+    found = build_inventory(dataclasses.replace(site([]), networks=("10.1.0.0/16",)), NOW_MS)
 
-    assert found.site.camera_ip_range == Known(("10.1.0.0/16",), "config", NOW_MS)
+    assert found.site.camera_ip_range == Sourced(("10.1.0.0/16",), "config", NOW_MS)
 
 
 def test_every_field_of_the_form_gets_into_a_section() -> None:
@@ -144,7 +151,7 @@ def test_every_value_says_where_it_came_from() -> None:
 
 def test_nothing_known_is_nothing_told() -> None:
     """A site without survey and cameras has empty sections but for counts."""
-    told = trees(take(Sources(parse_site(b"{}"), machine=Machine()), NOW_MS))
+    told = trees(build_inventory(Sources(parse_site(b"{}"), machine=Machine()), NOW_MS))
 
     assert told == {
         "site": {

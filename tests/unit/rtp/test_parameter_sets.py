@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gateway.model.media import Codec
 from gateway.rtp.codecs import GRAMMARS
 from gateway.rtp.packet import Malformed
-from gateway.rtp.payload import separate
-from gateway.rtp.picture import Picture
-from gateway.rtp.sets import MAX_SETS, ParameterSets
+from gateway.rtp.parameter_sets import MAX_SETS, ParameterSets
+from gateway.rtp.payload import split_aggregate
+from gateway.rtp.video_info import VideoInfo
 
 CODECS: tuple[Codec, ...] = ("h264", "h265")
 SPS, PPS = (
@@ -21,46 +21,46 @@ SPS, PPS = (
     b"\x68\xce",
 )
 
-KNOWN: list[tuple[Codec, str, Picture]] = [
+KNOWN: list[tuple[Codec, str, VideoInfo]] = [
     (
         "h264",
         "67640029acd940780227e5c044000003000400000300c83c60c658",
-        Picture(1920, 1080, "High", 100, "4.1", 2, False),
+        VideoInfo(1920, 1080, "High", 100, "4.1", 2, False),
     ),
     (
         "h264",
         "6742c01ed900a03db011000003000100000300320f162e48",
-        Picture(640, 480, "Baseline", 66, "3.0", 0, False),
+        VideoInfo(640, 480, "Baseline", 66, "3.0", 0, False),
     ),
     (
         "h264",
         "6764001eace402c0936022000003000200000300643e285490",
-        Picture(704, 576, "High", 100, "3.0", 0, True),
+        VideoInfo(704, 576, "High", 100, "3.0", 0, True),
     ),
     (  # with HRD parameters
         "h264",
         "674d4032eca014005ad8088000000300800000193020007a12000f427261803c60c658",
-        Picture(2560, 1440, "Main", 77, "5.0", 2, False),
+        VideoInfo(2560, 1440, "Main", 77, "5.0", 2, False),
     ),
     (  # 4:4:4, odd cropping
         "h264",
         "67f4000d919b282a33c7c5e022000003000200000300641e28532c",
-        Picture(322, 182, "High 4:4:4", 244, "1.3", 2, False),
+        VideoInfo(322, 182, "High 4:4:4", 244, "1.3", 2, False),
     ),
     (
         "h265",
         "420101016000000300900000030000030078a003c08010e596566924caf0168080000003008000000c84",
-        Picture(1920, 1080, "Main", 1, "4.0", 2, False),
+        VideoInfo(1920, 1080, "Main", 1, "4.0", 2, False),
     ),
     (
         "h265",
         "420101022000000300900000030000030096a0014420079936592a4932bc05a02000000300200000030321",
-        Picture(2592, 1944, "Main 10", 2, "5.0", 0, False),
+        VideoInfo(2592, 1944, "Main 10", 2, "5.0", 0, False),
     ),
     (
         "h265",
         "42010101600000030040000003000003005aa0058200905964a924caf0168680000003008000000c84",
-        Picture(704, 576, "Main", 1, "3.0", 0, True),
+        VideoInfo(704, 576, "Main", 1, "3.0", 0, True),
     ),
 ]
 
@@ -76,14 +76,14 @@ def sps_of(width_mbs: int, height_mbs: int) -> bytes:
 
 
 @pytest.mark.parametrize(("codec", "sps", "picture"), KNOWN)
-def test_an_sps_is_read(codec: Codec, sps: str, picture: Picture) -> None:
+def test_an_sps_is_read(codec: Codec, sps: str, picture: VideoInfo) -> None:
     """Size after cropping, profile, level, B-frames and fields, as the encoder was told."""
     assert GRAMMARS[codec].picture(bytes.fromhex(sps)) == picture
     assert not picture.oversized
 
 
 @pytest.mark.parametrize(("codec", "sps", "picture"), KNOWN)
-def test_an_sps_cut_off_is_malformed(codec: Codec, sps: str, picture: Picture) -> None:
+def test_an_sps_cut_off_is_malformed(codec: Codec, sps: str, picture: VideoInfo) -> None:
     """However short, it is refused or read as far as the picture goes."""
     whole = bytes.fromhex(sps)
     for end in range(1, len(whole)):
@@ -128,7 +128,7 @@ def test_the_newest_of_each_id_is_kept() -> None:
     sets.learn(newer)
 
     (payload,) = sets.payloads
-    assert separate(GRAMMARS["h264"].shape, payload) == [newer, PPS, second_pps]
+    assert split_aggregate(GRAMMARS["h264"].shape, payload) == [newer, PPS, second_pps]
     assert sets.picture is not None
     assert (sets.picture.width, sets.picture.height) == (320, 240)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.model.media import Codec
 from gateway.rtp.codecs import GRAMMARS, packetise, split
 from gateway.rtp.packet import Malformed
-from gateway.rtp.payload import END, START, annex_b, nal_units, recut, separate
+from gateway.rtp.payload import END, START, annex_b, nal_units, refragment, split_aggregate
 
 CODECS: tuple[Codec, ...] = ("h264", "h265")
 
@@ -25,7 +25,7 @@ def units_of(draw: st.DrawFn, codec: Codec) -> list[bytes]:
         kind = draw(st.integers(0 if codec == "h265" else 1, shape.single_end - 1))
         header = draw(st.binary(min_size=shape.header_bytes, max_size=shape.header_bytes))
         size = draw(st.integers(1, 3_000))
-        nals.append(shape.with_kind(header, kind) + bytes(range(256)) * 12)
+        nals.append(shape.with_nal_type(header, kind) + bytes(range(256)) * 12)
         nals[-1] = nals[-1][: shape.header_bytes + size]
     return nals
 
@@ -76,7 +76,7 @@ def test_pieces_are_of_equal_size_but_the_last(
     """So that one segmentation-offloaded send can carry them."""
     shape, nal = GRAMMARS[codec].shape, slice_of(codec, size)
 
-    pieces = recut(shape, fragments(codec, size, coarse), fine)
+    pieces = refragment(shape, fragments(codec, size, coarse), fine)
 
     sizes = [len(piece) for piece in pieces]
     assert len(set(sizes[:-1])) == 1
@@ -90,7 +90,7 @@ def test_fragments_recut_to_something_larger_may_become_whole(codec: Codec) -> N
     """A unit that fits is sent by itself."""
     shape = GRAMMARS[codec].shape
 
-    assert recut(shape, fragments(codec, 900, 500), 1_000) == [slice_of(codec, 900)]
+    assert refragment(shape, fragments(codec, 900, 500), 1_000) == [slice_of(codec, 900)]
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -122,7 +122,7 @@ def test_parameter_sets_of_h265_travel_together() -> None:
     (payload,) = packetise(sets, "h265", 1_180)
 
     assert payload[:2] == b"\x60\x01"
-    assert separate(GRAMMARS["h265"].shape, payload) == sets
+    assert split_aggregate(GRAMMARS["h265"].shape, payload) == sets
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,13 @@ from gateway.rtp.rtcp import (
     Pli,
     ReceiverReport,
     SenderReport,
+    goodbye,
+    nack,
     parse_compound,
+    pli,
+    receiver_report,
+    sender_report,
 )
-from gateway.rtp.rtcp_write import goodbye, nack, pli, receiver_report, sender_report
 
 U32 = st.integers(0, 2**32 - 1)
 

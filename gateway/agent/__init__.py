@@ -1,1 +1,0 @@
-"""Who does what, when: composition, supervision, signalling, reporting."""

@@ -1,1 +1,0 @@
-"""Coroutine building blocks: the retry loop, tallies, latest values."""

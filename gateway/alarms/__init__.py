@@ -1,0 +1,1 @@
+"""Alarms: rules, damping, state, service, store."""

@@ -1,0 +1,186 @@
+"""What a round of checks finds about the cameras, and about what stands before them. Pure.
+
+Recorders and switches are not asked themselves: a node is down if at least two cameras stand
+behind it, all that were looked at are off, and they are off in a way that a dead node explains.
+Of several nodes that would explain the same cameras the recorder is named, else the nearest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.model.alarm import Argument, Finding, Severity
+from gateway.model.health import CameraHealth
+from gateway.model.reasons import Reason
+
+UPLINK = "uplink.down"
+"""Key of the alarm about the line to the centre."""
+
+UNREACHED = frozenset(
+    {
+        Reason.UNREACHABLE,
+        Reason.TIMEOUT,
+        Reason.REFUSED,
+        Reason.STALLED,
+        Reason.DNS_FAILED,
+        Reason.CONNECTING,
+    }
+)
+"""What a camera behind a dead node looks like."""
+
+_RECORDERS_OWN = (Reason.AUTH_FAILED, Reason.BUSY_SESSIONS)
+"""What a recorder says for all its channels at once."""
+
+_SUFFERS = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP})
+_LESSER = frozenset({Reason.BUSY_SESSIONS, Reason.OVERLOADED})
+_FEWEST = 2
+"""Cameras that must be off before what stands before them is suspected."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTopology:
+    """How the site hangs together.
+
+    Attributes:
+        upstream: Camera -> what explains that it is gone, the nearest first.
+        recorders: Which of those names are recorders.
+        line: Which of those names is the line out of the house.
+    """
+
+    upstream: Callable[[str], Sequence[str]]
+    recorders: Callable[[], Iterable[str]]
+    line: str = "wan"
+
+
+@dataclass(slots=True)
+class _Node:
+    name: str
+    recorder: bool
+    distance: int
+    cameras: list[CameraHealth] = field(default_factory=list)
+    beyond: tuple[str, ...] = ()
+
+
+def camera_findings(
+    cameras: Sequence[CameraHealth],
+    layout: SiteTopology,
+    *,
+    connected: bool,
+    doubts: Mapping[str, frozenset[Reason]],
+) -> Iterator[Finding]:
+    """Yield what is found.
+
+    Args:
+        cameras: As they are now. A camera that is paused is not looked at and has no alarms.
+        layout: How they hang together.
+        connected: Whether the centre hears us.
+        doubts: Camera -> what is wrong with its picture.
+    """
+    looked = [each for each in cameras if each.reason is not Reason.PAUSED_BY_CONFIG]
+    seen = [each for each in looked if each.state != "unk"]
+    alone = not connected and len(seen) >= _FEWEST and all(map(_unreached, seen))
+    nodes = _nodes(looked, layout)
+    keys = {name: _key(node) for name, node in nodes.items()}
+    yield Finding(UPLINK, not connected, Reason.UPLINK_DOWN, "major")
+
+    def parents(names: Iterable[str]) -> tuple[str, ...]:
+        found = [UPLINK if each == layout.line else keys[each] for each in names]
+        return tuple(dict.fromkeys([*found, UPLINK] if alone else found))
+
+    failing = _failing(nodes)
+    for node in nodes.values():
+        if node.name != layout.line:
+            yield _of_node(node, node.name in failing, parents(node.beyond))
+    for camera in looked:
+        way = tuple(each for each in layout.upstream(camera.id) if each in nodes)
+        yield _down(camera, parents(way))
+        yield _picture(camera, doubts.get(camera.id, frozenset()))
+
+
+def _nodes(cameras: Sequence[CameraHealth], layout: SiteTopology) -> dict[str, _Node]:
+    """Return what stands before *cameras*, with those behind each."""
+    nodes: dict[str, _Node] = {}
+    recorders, ids = set(layout.recorders()), {each.id for each in cameras}
+    for camera in cameras:
+        way = [each for each in layout.upstream(camera.id) if each not in ids]
+        for distance, name in enumerate(way):
+            beyond = tuple(way[distance + 1 :])
+            node = nodes.setdefault(name, _Node(name, name in recorders, distance, beyond=beyond))
+            node.cameras.append(camera)
+    return nodes
+
+
+def _failing(nodes: Mapping[str, _Node]) -> set[str]:
+    """Return the nodes that are down, of those that explain the same cameras one."""
+    named: dict[frozenset[str], _Node] = {}
+    for node in nodes.values():
+        if _explains(node):
+            behind = frozenset(each.id for each in node.cameras if each.state != "unk")
+            other = named.setdefault(behind, node)
+            if (not node.recorder, node.distance) < (not other.recorder, other.distance):
+                named[behind] = node
+    return {node.name for node in named.values()}
+
+
+def _explains(node: _Node) -> bool:
+    seen = [each for each in node.cameras if each.state != "unk"]
+    if len(seen) < _FEWEST or any(each.state != "off" for each in seen):
+        return False
+    return sum(map(_unreached, seen)) >= _FEWEST or _said_by_recorder(node) is not None
+
+
+def _said_by_recorder(node: _Node) -> Reason | None:
+    """Return what a recorder says for all its channels, if that is it."""
+    reasons = {each.reason for each in node.cameras if each.state == "off"}
+    only = reasons.pop() if len(reasons) == 1 else None
+    return only if node.recorder and only in _RECORDERS_OWN else None
+
+
+def _unreached(camera: CameraHealth) -> bool:
+    return camera.state == "off" and camera.reason in UNREACHED
+
+
+def _key(node: _Node) -> str:
+    return f"{'nvr' if node.recorder else 'net'}.{node.name}.down"
+
+
+def _of_node(node: _Node, bad: bool, parents: tuple[str, ...]) -> Finding:
+    counts = Counter(each.state for each in node.cameras)
+    looked = counts.total() > counts["unk"]
+    cause = Reason.RECORDER_DOWN if node.recorder else Reason.PARENT_DOWN
+    return Finding(
+        _key(node),
+        bad if looked else None,
+        _said_by_recorder(node) or cause,
+        "critical",
+        {"nvr" if node.recorder else "node": node.name, "cams": len(node.cameras)},
+        parents,
+    )
+
+
+def _down(camera: CameraHealth, parents: tuple[str, ...]) -> Finding:
+    severity: Severity = "minor" if camera.reason in _LESSER else "major"
+    bad = None if camera.state == "unk" else camera.state == "off"
+    arguments: dict[str, Argument] = {"cam": camera.id, "tries": camera.attempts}
+    return Finding(_down_key(camera), bad, camera.reason, severity, arguments, parents)
+
+
+def _picture(camera: CameraHealth, doubts: frozenset[Reason]) -> Finding:
+    """A picture that comes and is not as it should be: a warning, never more."""
+    wrong = [each for each in Reason if each in doubts]
+    if camera.reason in _SUFFERS:
+        wrong.append(camera.reason)
+    return Finding(
+        f"cam.{camera.id}.picture",
+        None if camera.state in ("off", "unk") else bool(wrong),
+        wrong[0] if wrong else Reason.OK,
+        "warning",
+        {"cam": camera.id, "also": " ".join(wrong[1:])} if wrong[1:] else {"cam": camera.id},
+        (_down_key(camera),),
+    )
+
+
+def _down_key(camera: CameraHealth) -> str:
+    return f"cam.{camera.id}.down"

@@ -1,0 +1,69 @@
+"""One round of checks: everybody who knows something is asked, and what is found is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from gateway.alarms.camera_rules import SiteTopology, camera_findings
+from gateway.alarms.host_rules import certificate_finding, host_findings
+from gateway.health.camera_health import health_of
+from gateway.model.alarm import Finding, HostLimits
+from gateway.model.health import CameraSnapshot, HostSample
+from gateway.model.reasons import Reason
+from gateway.mqtt.epoch import now_ms
+from gateway.ports import Bus, Clock
+
+Doubts = Callable[[], Mapping[str, frozenset[Reason]]]
+"""Returns what is wrong with the pictures: camera -> reasons."""
+
+
+class AlarmEvaluation:
+    """Asks everybody.
+
+    Args:
+        snapshots: Returns the cameras as they are now.
+        layout: How the site hangs together.
+        host: Returns the newest look at the machine.
+        limits: From where on it is in trouble.
+        certificate_ends_ms: Returns when our certificate ends, wall clock; None: not known.
+        bus: Tells whether the centre hears us.
+        clock: Monotonic.
+        doubts: What looks at the pictures says.
+        more: Findings of other rooms, e.g. of a configuration that was rolled back.
+    """
+
+    def __init__(
+        self,
+        *,
+        snapshots: Callable[[], tuple[CameraSnapshot, ...]],
+        layout: SiteTopology,
+        host: Callable[[], HostSample],
+        limits: HostLimits,
+        certificate_ends_ms: Callable[[], int | None],
+        bus: Bus,
+        clock: Clock,
+        doubts: Doubts = dict,
+        more: Callable[[], Iterable[Finding]] = tuple,
+    ) -> None:
+        self._snapshots = snapshots
+        self._layout = layout
+        self._host = host
+        self._limits = limits
+        self._certificate_ends_ms = certificate_ends_ms
+        self._bus = bus
+        self._clock = clock
+        self._doubts = doubts
+        self._more = more
+
+    def found(self, standing: Collection[str]) -> list[Finding]:
+        """Return what is found; *standing* are the keys of alarms that stand."""
+        now_s = self._clock.now()
+        cameras = [health_of(each, now_s, None, now_s) for each in self._snapshots()]
+        return [
+            *camera_findings(
+                cameras, self._layout, connected=self._bus.connected, doubts=self._doubts()
+            ),
+            *host_findings(self._host(), self._limits, standing),
+            certificate_finding(self._certificate_ends_ms(), now_ms(), self._limits),
+            *self._more(),
+        ]

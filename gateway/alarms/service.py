@@ -1,0 +1,122 @@
+"""When alarms are judged and told: every round of checks, and all that stand on each connection.
+
+What an alarm is stands in health/alarm*; this room knows the occasions. Each is a retained message
+under its key, and raising and clearing are events beside that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
+from typing import NoReturn
+
+import structlog
+
+from gateway.alarms.state import AlarmState
+from gateway.alarms.store import AlarmStore, StoredAlarms
+from gateway.model.alarm import Alarm, AlarmTransition, Damping, Finding
+from gateway.model.event import Event
+from gateway.mqtt import topic_tree
+from gateway.mqtt.epoch import Epochs, now_ms
+from gateway.mqtt.payloads import alarm as alarm_payload
+from gateway.mqtt.topics import Topics, publication
+from gateway.ports import Bus, Clock, Events, OutboundMessage
+
+MOST_CLEARED = 64
+"""Cleared alarms that are kept until a connection has begun with them."""
+
+log = structlog.get_logger(__name__)
+
+
+class AlarmService:
+    """Raises, clears and tells.
+
+    Args:
+        topics: Of this gateway.
+        look: Makes one round of checks, given the keys of the alarms that stand.
+        damping: How long something must be so before it is said.
+        store: Keeps the alarms over a restart.
+        epochs: Numbers messages.
+        bus: Takes the alarms.
+        events: Takes what has been raised and cleared; None: it is logged only.
+        clock: Monotonic.
+        check_s: Between two rounds.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        *,
+        look: Callable[[Collection[str]], Iterable[Finding]],
+        damping: Damping,
+        store: AlarmStore,
+        epochs: Epochs,
+        bus: Bus,
+        clock: Clock,
+        check_s: float,
+        events: Events | None = None,
+    ) -> None:
+        kept = store.load()
+        self._topics = topics
+        self._look = look
+        self._book = AlarmState(damping, name=alarm_payload.new_id, standing=kept.standing)
+        self._cleared = {each.key: each for each in kept.cleared}
+        self._store = store
+        self._epochs = epochs
+        self._bus = bus
+        self._events = events
+        self._clock = clock
+        self._check_s = check_s
+
+    @property
+    def standing(self) -> tuple[Alarm, ...]:
+        """The alarms that stand now."""
+        return tuple(self._book.standing.values())
+
+    def greeting(self) -> Iterator[OutboundMessage]:
+        """What is said on each connection: what stands, and what was cleared since the last."""
+        cleared, self._cleared = self._cleared, {}
+        yield from map(self._told, chain(cleared.values(), self.standing))
+
+    async def run(self) -> NoReturn:
+        """Check until cancelled."""
+        while True:
+            await self._clock.sleep(self._check_s)
+            found = self._look(self._book.standing.keys())
+            turns = self._book.check(found, self._clock.now(), now_ms())
+            for turn in turns:
+                self._take(turn)
+            if turns:
+                kept = StoredAlarms(self.standing, tuple(self._cleared.values()))
+                await asyncio.to_thread(self._store.save, kept)
+
+    def _take(self, turn: AlarmTransition) -> None:
+        alarm = turn.alarm
+        self._bus.post(self._told(alarm))
+        self._cleared.pop(alarm.key, None)
+        if turn.act == "clear":
+            self._cleared[alarm.key] = alarm
+            if len(self._cleared) > MOST_CLEARED:
+                self._cleared.pop(next(iter(self._cleared)))
+        if turn.act == "change":
+            return
+        log.warning("alarm", key=alarm.key, act=turn.act, cause=alarm.cause, sev=alarm.severity)
+        if self._events is not None:
+            facts = {
+                "key": alarm.key,
+                "act": turn.act,
+                "alarm": alarm.id,
+                "cause": alarm.cause.value,
+                "sev": alarm.severity,
+                "since": alarm.since_ms,
+                **({"parent": alarm.parent} if alarm.parent else {}),
+            }
+            self._events.record(Event("alarm", facts))
+
+    def _told(self, alarm: Alarm) -> OutboundMessage:
+        sealed = alarm_payload.alarm(self._epochs.stamp(), alarm)
+        expiry_s = None if alarm.raised else alarm_payload.CLEARED_S
+        return publication(
+            topic_tree.ALARM, self._topics.alarm(alarm.key), sealed, expiry_s=expiry_s
+        )

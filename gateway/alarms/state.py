@@ -1,0 +1,136 @@
+"""The book of alarms: which stand, which have just been raised, changed or cleared. Pure.
+
+What explains an alarm inhibits it: while a recorder is down, or may be about to be found down,
+its cameras raise nothing of their own; those that were quicker name it as their parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import replace
+
+from gateway.alarms.damping import AlarmDamping
+from gateway.model.alarm import Alarm, AlarmTransition, Damping, Finding
+
+MOST = 1024
+"""Alarms in the book: two for each of 512 cameras. What comes on top is left out."""
+
+
+class AlarmState:
+    """Judges findings and remembers alarms.
+
+    Args:
+        damping: How long something must be so before it is said.
+        name: Makes the id of a new alarm.
+        standing: Alarms from before a restart; they stand until a check says otherwise.
+    """
+
+    def __init__(
+        self, damping: Damping, *, name: Callable[[], str], standing: Iterable[Alarm] = ()
+    ) -> None:
+        self._damping = damping
+        self._name = name
+        self._open: dict[str, Alarm] = {each.key: each for each in standing}
+        self._tracks = {key: AlarmDamping(damping, raised=True) for key in self._open}
+
+    @property
+    def standing(self) -> Mapping[str, Alarm]:
+        """Alarms that stand, by key."""
+        return self._open
+
+    @property
+    def remembered(self) -> int:
+        """How many keys are kept in mind: those that stand and those not calm yet."""
+        return len(self._tracks)
+
+    def check(
+        self, findings: Iterable[Finding], now_s: float, now_ms: int
+    ) -> tuple[AlarmTransition, ...]:
+        """Take one round of checks and return what is to be told of it.
+
+        Args:
+            findings: Of everything that is watched. What is not in it any more is cleared.
+            now_s: Monotonic.
+            now_ms: Wall clock, for people.
+        """
+        found = {each.key: each for each in findings}
+        turns = [self._cleared(key) for key in self._gone(found)]
+        failing = {each.key for each in found.values() if self._fails(each)}
+        for finding in sorted(found.values(), key=lambda each: len(each.parents)):  # causes first
+            turns += self._noted(finding, failing, now_s, now_ms)
+        return tuple(turns)
+
+    def _fails(self, finding: Finding) -> bool:
+        """Whether *finding* can explain others: it is bad now, or has not been good for long."""
+        return bool(finding.bad) or (finding.bad is None and finding.key in self._open)
+
+    def _gone(self, found: Mapping[str, Finding]) -> list[str]:
+        for key in self._tracks.keys() - found.keys():
+            del self._tracks[key]
+        return [key for key in self._open if key not in found]
+
+    def _noted(
+        self, finding: Finding, failing: Set[str], now_s: float, now_ms: int
+    ) -> Iterator[AlarmTransition]:
+        track = self._track(finding)
+        if track is None or finding.bad is None:
+            return
+        track.note(now_s, bad=finding.bad, inhibited=not failing.isdisjoint(finding.parents))
+        held = self._open.get(finding.key)
+        if held is None and track.raised:
+            yield self._raised(finding, track, now_s, now_ms)
+        elif held is not None and not track.raised:
+            yield self._cleared(finding.key)
+        elif held is not None:
+            after = self._open[finding.key] = self._after(held, finding, track)
+            if _differs(after, held):
+                yield AlarmTransition("change", after)
+        if track.calm:
+            del self._tracks[finding.key]
+
+    def _track(self, finding: Finding) -> AlarmDamping | None:
+        """Return what the checks of *finding*'s key have been; None: always well, or no room."""
+        if finding.bad and finding.key not in self._tracks and len(self._tracks) < MOST:
+            self._tracks[finding.key] = AlarmDamping(self._damping)
+        return self._tracks.get(finding.key)
+
+    def _raised(
+        self, finding: Finding, track: AlarmDamping, now_s: float, now_ms: int
+    ) -> AlarmTransition:
+        began_s = now_s if track.bad_since_s is None else track.bad_since_s
+        alarm = self._open[finding.key] = Alarm(
+            key=finding.key,
+            id=self._name(),
+            raised=True,
+            severity=finding.severity,
+            since_ms=now_ms - round((now_s - began_s) * 1000),
+            cause=finding.cause,
+            arguments=finding.arguments,
+            flapping=track.flapping,
+            changes=track.changes,
+        )
+        return AlarmTransition("raise", alarm)
+
+    def _after(self, held: Alarm, finding: Finding, track: AlarmDamping) -> Alarm:
+        """Return *held* as it is after *finding*."""
+        parent = next((key for key in finding.parents if key in self._open), None)
+        after = replace(held, flapping=track.flapping, changes=track.changes, parent=parent)
+        said = (finding.cause, finding.severity)
+        if not finding.bad or not track.settled(said):
+            return after  # what is wrong is said by failed checks that agree
+        return replace(
+            after, cause=finding.cause, severity=finding.severity, arguments=finding.arguments
+        )
+
+    def _cleared(self, key: str) -> AlarmTransition:
+        return AlarmTransition("clear", replace(self._open.pop(key), raised=False))
+
+
+def _differs(one: Alarm, other: Alarm) -> bool:
+    """Whether the centre would want to know: a measured value that moves is no news."""
+    return (one.severity, one.cause, one.flapping, one.parent) != (
+        other.severity,
+        other.cause,
+        other.flapping,
+        other.parent,
+    )

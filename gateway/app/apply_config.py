@@ -1,0 +1,101 @@
+"""Putting a configuration into effect: cameras, their viewers, and the link to the centre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.app.broker import BrokerComponents, broker_address, broker_addresses
+from gateway.app.cameras import CameraComponents
+from gateway.config.secrets import Secrets
+from gateway.config.settings import Settings
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.preflight import preflight_connect
+from gateway.ports import Clock
+from gateway.remote_config.document import DesiredConfig
+from gateway.remote_config.health_gate import until_well, working
+from gateway.remote_config.rollout import RolloutActions
+
+TRIAL_SUFFIX = "~t"
+"""Behind the gateway's id, of the connection that tries a broker: no gateway may be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigApplier:
+    """What a configuration is about."""
+
+    settings: Settings
+    secrets: Secrets
+    showing: CameraComponents
+    reaching: BrokerComponents
+    clock: Clock
+
+    @property
+    def hands(self) -> RolloutActions:
+        """What `gateway.remote_config` does it with."""
+        return RolloutActions(
+            apply=self.apply,
+            reach=self.reach,
+            working=lambda: working(self.showing.fleet.snapshots()),
+            proven=self.proven,
+            connected=self.connected,
+            connect_s=self.settings.remote.connect_s,
+        )
+
+    def apply(self, wanted: DesiredConfig) -> tuple[str, ...]:
+        """Make *wanted* run from now on; return the cameras whose sessions that ended.
+
+        Raises:
+            ConfigRejected: Its broker's password is no longer there; nothing has changed.
+        """
+        broker = broker_address(self.settings, self.secrets, wanted.broker)
+        ended = self.showing.fleet.apply(wanted.site)
+        for camera in ended:
+            self.showing.desk.dismiss(camera, "config")
+        for config in wanted.site.cameras:
+            if config.id in ended:
+                self.showing.sources.forgive(config)
+        self.reaching.ways.turn_to(*broker_addresses(broker, self.settings))
+        return ended
+
+    async def reach(self, wanted: DesiredConfig) -> None:
+        """Try the broker of *wanted* beside the one in use.
+
+        Raises:
+            BrokerUnavailable: It has not accepted us.
+            ConfigRejected: Its password is no longer there.
+        """
+        await self._reach(broker_address(self.settings, self.secrets, wanted.broker))
+
+    async def prove(self) -> None:
+        """Try the broker in use once more beside the connection to it, if there is one.
+
+        Raises:
+            BrokerUnavailable: It would not accept us as we are now, with other files perhaps.
+        """
+        if self.reaching.link.connected:
+            await self._reach(self.reaching.ways.address)
+
+    async def _reach(self, broker: BrokerAddress) -> None:
+        await preflight_connect(
+            broker,
+            client_id=self.settings.gateway.id + TRIAL_SUFFIX,
+            listen=self.reaching.topics.config_desired,
+            clock=self.clock,
+        )
+
+    def connected(self) -> bool:
+        """Return whether the centre can be reached over the broker that is wanted."""
+        return self.reaching.link.connected and not self.reaching.ways.turned.is_set()
+
+    async def proven(self, before: frozenset[str], percent: int) -> str:
+        """Wait until the centre is reached and the cameras are back; return what is wrong."""
+        remote = self.settings.remote
+        return await until_well(
+            before,
+            snapshots=self.showing.fleet.snapshots,
+            connected=self.connected,
+            percent=percent,
+            gate_s=remote.gate_s,
+            connect_s=remote.connect_s,
+            clock=self.clock,
+        )

@@ -1,0 +1,274 @@
+"""Builds the way to the centre: the link, the ways it may take, our papers, what waits on disk.
+
+From settings and documents to the parts that rooms are built of: addresses, servers, sources.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from gateway.config.load import policy_of
+from gateway.config.secrets import Secrets
+from gateway.config.settings import Settings
+from gateway.inventory.sections import Sources
+from gateway.model.errors import ConfigRejected, TransientError
+from gateway.model.health import Machine
+from gateway.model.inventory import Observations
+from gateway.model.signalling import IceServer
+from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
+from gateway.mqtt.client.broker import BrokerAddress, Tls
+from gateway.mqtt.client.certificates import CertificateWatcher
+from gateway.mqtt.client.client import MqttClient
+from gateway.mqtt.client.failover import BrokerFailover
+from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.outbox.outbox import Outbox
+from gateway.mqtt.outbox.store import OutboxStore
+from gateway.mqtt.outbox.writer import OutboxWriter
+from gateway.mqtt.payloads.presence import echo
+from gateway.mqtt.topic_tree import ECHO
+from gateway.mqtt.topics import Topics, is_journalled, publication
+from gateway.ports import Clock, InboundMessage, OutboundMessage, Source
+from gateway.remote_config.document import DesiredBroker
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.runtime import atomic_file
+from gateway.sources.rtsp_source import RtspSource
+from gateway.sources.unavailable import RefusedSource
+
+log = structlog.get_logger(__name__)
+
+
+def broker_address(
+    settings: Settings, secrets: Secrets, wanted: DesiredBroker | None = None
+) -> BrokerAddress:
+    """Return the broker of *settings*, or the one that is *wanted* in its place.
+
+    Raises:
+        ConfigRejected: Its password cannot be read.
+    """
+    broker = settings.broker if wanted is None else wanted
+    at = "/broker/password" if wanted is None else "/doc/broker/password"
+    tls = None
+    if settings.broker.tls is not None:
+        ca, cert, key = (
+            None if path is None else settings.beside(path)
+            for path in (settings.broker.tls.ca, settings.broker.tls.cert, settings.broker.tls.key)
+        )
+        if wanted is not None and wanted.ca is not None:
+            ca = _written(settings.state.dir, wanted.ca)
+        tls = Tls(ca_file=ca, cert_file=cert, key_file=key)
+    password = None
+    if broker.password is not None:
+        password = secrets.get(broker.password, at=at, username=broker.username)
+    port = settings.broker.model_copy(
+        update={"port": broker.port, "transport": broker.transport}
+    ).port_in_force
+    return BrokerAddress(
+        host=broker.host,
+        port=port,
+        tls=tls,
+        username=broker.username,
+        password=password,
+        transport=broker.transport,
+        path=broker.path,
+    )
+
+
+def _written(folder: Path, authorities: str) -> Path:
+    """Return a file that holds *authorities*; its name says which they are."""
+    content = authorities.encode()
+    path = folder / f"broker-ca-{zlib.crc32(content):08x}.pem"
+    try:
+        if not path.exists() or path.read_bytes() != content:
+            atomic_file.replace(path, content)
+    except (OSError, TransientError) as error:  # then the connection fails, and says why
+        log.error("authorities not written", path=str(path), detail=str(error))
+    return path
+
+
+def broker_addresses(broker: BrokerAddress, settings: Settings) -> tuple[BrokerAddress, ...]:
+    """Return *broker*, and the second way to it if *settings* name one."""
+    second = settings.broker.second
+    if second is None:
+        return (broker,)
+    return broker, BrokerAddress(
+        host=second.host or broker.host,
+        port=second.port or 443,
+        tls=broker.tls,
+        username=broker.username,
+        password=broker.password,
+        transport=second.transport or "websockets",
+        path=second.path,
+    )
+
+
+def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
+    """Yield the STUN and TURN servers of *settings*. Raises as `broker_of`."""
+    for index, server in enumerate(settings.webrtc.ice):
+        credential = None
+        if server.credential is not None:
+            at = f"/webrtc/ice/{index}/credential"
+            credential = secrets.get(server.credential, at=at, username=server.username)
+        yield IceServer(server.urls, server.username, credential)
+
+
+def sources_known(
+    settings: Settings, site: Callable[[], SiteConfig], box: Machine
+) -> Callable[[Observations], Sources]:
+    """Return what joins all who know something for the inventory to what has been observed."""
+    networks = tuple(str(each) for each in settings.cameras.networks)
+    return lambda seen: Sources(site(), networks, box, seen)
+
+
+class CameraSources:
+    """Makes the source of one stream of a site; a camera without its secret gets a refusal.
+
+    Args:
+        settings: What may be opened.
+        secrets: Where passwords are.
+        clock: Monotonic.
+    """
+
+    def __init__(self, settings: Settings, secrets: Secrets, clock: Clock) -> None:
+        self._policy = policy_of(settings)
+        self._secrets = secrets
+        self._ledger = LoginLimiter(clock)
+        self._clock = clock
+
+    def __call__(self, site: SiteConfig, camera: CameraConfig, stream: StreamConfig) -> Source:
+        """Return the source of *stream*, one of *camera*'s, one of *site*'s."""
+        password = None
+        if camera.password is not None:
+            at = f"/cameras/{site.cameras.index(camera)}/password"
+            try:
+                password = self._secrets.get(camera.password, at=at, username=camera.username)
+            except ConfigRejected as error:
+                log.error("camera without its secret", camera=camera.id, detail=error.detail)
+                return RefusedSource(error)
+        return RtspSource(
+            camera,
+            stream,
+            password=password,
+            policy=self._policy,
+            ledger=self._ledger,
+            payload_bytes=site.limits.payload_bytes,
+            clock=self._clock,
+        )
+
+    def forgive(self, camera: CameraConfig) -> None:
+        """Count failed logins at the device of *camera* anew: its configuration has changed."""
+        for stream in camera.streams:
+            self._ledger.forget(camera.device or urlsplit(stream.url).hostname or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """What is said and heard on a connection; each is called only once one is tried.
+
+    Attributes:
+        deliver: Takes each letter.
+        will: Made before each connection.
+        greet: Said on each.
+        farewell: Said before we leave.
+        prove: Tries new certificate files beside the connection in use.
+    """
+
+    deliver: Callable[[InboundMessage], None]
+    will: Callable[[], OutboundMessage]
+    greet: Callable[[], Iterable[OutboundMessage]]
+    farewell: Callable[[], OutboundMessage]
+    prove: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerComponents:
+    """The parts.
+
+    Attributes:
+        topics: Ours.
+        epochs: Number connections and messages.
+        outbox: Keeps what must not be lost.
+        certificates: Ours and the broker's.
+        ways: Where the broker is.
+        link: The connection.
+    """
+
+    topics: Topics
+    epochs: Epochs
+    outbox: Outbox
+    certificates: CertificateWatcher
+    ways: BrokerFailover
+    link: MqttClient
+
+    @property
+    def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+        """What has to run; outbox and link begin before and end after all others."""
+        return self.certificates.run, self.ways.run
+
+
+def broker_components(
+    settings: Settings,
+    secrets: Secrets,
+    wanted: DesiredBroker | None,
+    talk: Receivers,
+    *,
+    boot: str,
+    clock: Clock,
+) -> BrokerComponents:
+    """Return the way to the centre.
+
+    Args:
+        settings: Who we are, where the broker is, where things are kept.
+        secrets: Where its password is.
+        wanted: The broker in place of the settings'.
+        talk: What is said and heard.
+        boot: Id of the machine's boot.
+        clock: Monotonic.
+
+    Raises:
+        ConfigRejected: The broker's password cannot be read.
+    """
+    broker = broker_address(settings, secrets, wanted)
+    topics = Topics(settings.gateway.province, settings.gateway.id)
+    epochs = Epochs(settings.state.dir / "epoch")
+    outbox = Outbox(
+        OutboxWriter(OutboxStore(settings.state.dir / "outbox.db"), clock=clock),
+        topics=topics,
+        epochs=epochs,
+        boot=boot,
+        ready=lambda: link.pump(),
+        clock=clock,
+    )
+    certificates = CertificateWatcher(
+        broker.tls,
+        events=outbox,
+        renew=lambda why: link.renew(why),
+        prove=talk.prove,
+        clock=clock,
+    )
+    ways = BrokerFailover(
+        *broker_addresses(broker, settings),
+        met=certificates.on_peer_certificate,
+        renew=lambda why: link.renew(why),
+        clock=clock,
+    )
+    link = MqttClient(
+        ways,
+        client_id=settings.gateway.id,
+        subscriptions=topics.inbox,
+        deliver=talk.deliver,
+        will=talk.will,
+        greet=talk.greet,
+        farewell=talk.farewell,
+        clock=clock,
+        outbox=outbox,
+        events=outbox,
+        journalled=is_journalled,
+        echo=lambda: publication(ECHO, topics.echo, echo(epochs.stamp())),
+    )
+    return BrokerComponents(topics, epochs, outbox, certificates, ways, link)

@@ -1,0 +1,85 @@
+"""Builds what pulls the cameras, looks at their pictures, and shows them to viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from gateway.app.broker import CameraSources, ice_servers
+from gateway.cameras.manager import CameraManager
+from gateway.cameras.picture_monitor import PictureMonitor
+from gateway.config.secrets import Secrets
+from gateway.config.settings import Settings
+from gateway.model.signalling import Bye
+from gateway.model.site_document import SiteConfig
+from gateway.ports import Clock, Events
+from gateway.vision.decoder import Decoder
+from gateway.webrtc.session_manager import SessionManager
+
+
+@dataclass(frozen=True, slots=True)
+class CameraComponents:
+    """The parts.
+
+    Attributes:
+        sources: Makes the source of each stream.
+        fleet: The cameras.
+        desk: Their viewers.
+        decoder: Opens single pictures, in a process of its own.
+        eyes: Looks at them.
+    """
+
+    sources: CameraSources
+    fleet: CameraManager
+    desk: SessionManager
+    decoder: Decoder
+    eyes: PictureMonitor
+
+    @property
+    def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+        """What has to run."""
+        return self.desk.run, self.fleet.run, self.eyes.run
+
+
+def camera_components(
+    settings: Settings,
+    secrets: Secrets,
+    site: SiteConfig,
+    *,
+    ended: Callable[[Bye], None],
+    events: Events,
+    clock: Clock,
+) -> CameraComponents:
+    """Return what shows the cameras of *site*.
+
+    Args:
+        settings: What may be opened, and how viewers are reached.
+        secrets: Where passwords are.
+        site: The cameras to begin with.
+        ended: Told of each session that has ended by itself.
+        events: Is told who watched what.
+        clock: Monotonic.
+
+    Raises:
+        ConfigRejected: The password of a TURN server cannot be read.
+    """
+    desk = SessionManager(
+        find=lambda camera: fleet.find(camera),
+        limits=lambda: fleet.site.limits,
+        servers=tuple(ice_servers(settings, secrets)),
+        relay_only=settings.webrtc.relay_only,
+        forbidden=settings.cameras.networks,
+        ended=ended,
+        events=events,
+    )
+    sources = CameraSources(settings, secrets, clock)
+    fleet = CameraManager(site, source=sources, viewers=desk.viewers, clock=clock)
+    decoder = Decoder(clock=clock)
+    eyes = PictureMonitor(
+        settings.eyes,
+        cameras=lambda: (camera.id for camera in fleet.site.cameras),
+        find=fleet.find,
+        decoder=decoder,
+        clock=clock,
+    )
+    return CameraComponents(sources, fleet, desk, decoder, eyes)

@@ -1,0 +1,231 @@
+"""The composition root: builds the rooms, joins them, and runs them until told to stop.
+
+Leaving goes from the inside out: cameras and viewers first, so that every session is torn down
+and every viewer told, and the link to the centre last, so that it can say that we are offline.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from itertools import chain
+
+import structlog
+
+from gateway.app.apply_config import ConfigApplier
+from gateway.app.broker import BrokerComponents, Receivers, broker_components, sources_known
+from gateway.app.cameras import CameraComponents, camera_components
+from gateway.app.commands import command_components, receivers_of
+from gateway.app.lifecycle import run_components
+from gateway.app.monitoring import MonitoringComponents, monitoring_components
+from gateway.app.signalling import Signalling
+from gateway.commands.registry import enabled_commands
+from gateway.config.secrets import Secrets
+from gateway.config.settings import Settings
+from gateway.config.signing import Keyring
+from gateway.fastpath import COMPILED
+from gateway.health.host import machine
+from gateway.inventory.contacts import ContactsFile
+from gateway.inventory.service import InventoryService
+from gateway.inventory.store import InventoryStore
+from gateway.model.health import Machine
+from gateway.model.version import VERSION
+from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities
+from gateway.mqtt.router import MessageRouter, audit_misrouted
+from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS
+from gateway.ports import Clock
+from gateway.remote_config.report import ConfigReporter
+from gateway.remote_config.service import RemoteConfig
+from gateway.remote_config.state import ConfigState as ConfigStanding
+from gateway.remote_config.store import ConfigStore
+from gateway.remote_config.validate import ConfigValidator
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.memory import MemoryTrimmer
+from gateway.telemetry.reporter import Reporter
+
+log = structlog.get_logger(__name__)
+
+
+async def run(
+    settings: Settings, standing: ConfigStanding, disk: ConfigStore, secrets: Secrets
+) -> None:
+    """Run the gateway until cancelled. Everything is let go when this returns.
+
+    Args:
+        settings: Who and where it is.
+        standing: What it runs: its cameras, and its broker if that is not the settings'.
+        disk: Where the centre's configuration is kept.
+        secrets: Where passwords are.
+
+    Raises:
+        ConfigRejected: A secret that is needed cannot be read.
+    """
+    clock = SystemClock()
+    box = machine(VERSION)
+    log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
+    talk = Receivers(
+        deliver=lambda letter: inbox.deliver(letter),
+        will=lambda: reporter.will(),
+        greet=lambda: chain(
+            reporter.greeting(),
+            voice.greeting(),
+            stocktaking.greeting(remembered=link.remembered),
+            watch.alarms.greeting(),
+            commands.desk.greeting(),
+        ),
+        farewell=lambda: reporter.farewell(),
+        prove=lambda: putting.prove(),
+    )
+    reaching = broker_components(
+        settings, secrets, standing.running.broker, talk, boot=box.boot, clock=clock
+    )
+    topics, stamp = reaching.topics, reaching.epochs.stamp
+    link, outbox = reaching.link, reaching.outbox
+    showing = camera_components(
+        settings,
+        secrets,
+        standing.running.site,
+        ended=lambda bye: signalling.ended(bye),
+        events=outbox,
+        clock=clock,
+    )
+    signalling = Signalling(topics, link, showing.desk, stamp=stamp, clock=clock)
+    keys = Keyring(settings.beside(settings.remote.keys))
+    voice = ConfigReporter(topics, standing, bus=link, events=outbox, stamp=stamp, clock=clock)
+    putting = ConfigApplier(settings, secrets, showing, reaching, clock)
+    configuration = RemoteConfig(
+        standing,
+        judge=ConfigValidator(settings, secrets, verify=lambda tree: keys.verify(tree, "cfg")),
+        disk=disk,
+        hands=putting.hands,
+        voice=voice,
+        events=outbox,
+        clock=clock,
+    )
+    stocktaking = _stocktaking(settings, showing, reaching, box, clock)
+    watch = monitoring_components(
+        settings, box, showing, reaching, stocktaking, configuration=standing.report, clock=clock
+    )
+    reporter = _reporter(
+        settings,
+        showing,
+        reaching,
+        watch,
+        box=box,
+        digests=lambda: {"cfg": standing.sha, **stocktaking.digests()},
+        heard=lambda: commands.centre.online,
+        clock=clock,
+    )
+    commands = command_components(
+        settings,
+        secrets,
+        keys,
+        showing,
+        reaching,
+        reporter,
+        stocktaking,
+        alarms=watch.alarms.greeting,
+        boot=box.boot,
+        clock=clock,
+    )
+    inbox = MessageRouter(
+        topics,
+        {
+            VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
+            CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
+            CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
+            **receivers_of(commands),
+        },
+        strange=audit_misrouted(outbox, clock),
+        acknowledge=link.acknowledge,
+        clock=clock,
+    )
+    await run_components(
+        outbox,
+        link,
+        reaching.ways,
+        clock,
+        (
+            signalling.run,
+            reporter.run,
+            MemoryTrimmer(ctypes.CDLL(None), clock=clock).run,
+            stocktaking.run,
+            configuration.run,
+            *showing.components,
+            *reaching.components,
+            *watch.components,
+            *commands.components,
+        ),
+    )
+
+
+def _stocktaking(
+    settings: Settings,
+    showing: CameraComponents,
+    reaching: BrokerComponents,
+    box: Machine,
+    clock: Clock,
+) -> InventoryService:
+    """Return what keeps the inventory."""
+    contacts = ContactsFile(
+        settings.state.dir / "contacts.json", allowed=settings.inventory.contacts
+    )
+    return InventoryService(
+        reaching.topics,
+        sources=sources_known(settings, lambda: showing.fleet.site, box),
+        streams=showing.fleet.streams,
+        contacts=contacts.read,
+        store=InventoryStore(settings.state.dir),
+        epochs=reaching.epochs,
+        bus=reaching.link,
+        clock=clock,
+        events=reaching.outbox,
+    )
+
+
+def _reporter(
+    settings: Settings,
+    showing: CameraComponents,
+    reaching: BrokerComponents,
+    watch: MonitoringComponents,
+    *,
+    box: Machine,
+    digests: Callable[[], dict[str, str]],
+    heard: Callable[[], bool],
+    clock: Clock,
+) -> Reporter:
+    """Return what tells presence, birth, health and states.
+
+    Args:
+        settings: What commands are allowed.
+        showing: Cameras and viewers.
+        reaching: The way to the centre.
+        watch: Looks at the machine.
+        box: What it is.
+        digests: Of configuration and inventory, for the birth.
+        heard: Whether the centre is there.
+        clock: Monotonic.
+    """
+    fleet, link = showing.fleet, reaching.link
+    most = fleet.site.limits.viewers
+    return Reporter(
+        reaching.topics,
+        machine=box,
+        site=lambda: fleet.site.name,
+        abilities=Capabilities(
+            rtc=RtcCapabilities(codecs=("h264", "h265"), max_sessions=most),
+            commands=enabled_commands(settings),
+        ),
+        epochs=reaching.epochs,
+        snapshots=fleet.snapshots,
+        relay=showing.desk.sample,
+        link=lambda: link.sample,
+        host=lambda: watch.host.sample,
+        bus=link,
+        clock=clock,
+        standing=lambda: BirthStatus(
+            digests(), reaching.outbox.standing(), reaching.certificates.own()
+        ),
+        heard=heard,
+        glance=lambda: (fleet.glance(), digests()),
+    )

@@ -1,0 +1,128 @@
+"""Builds what looks after the gateway itself: the machine, the alarms, Prometheus' figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from gateway.alarms.camera_rules import SiteTopology
+from gateway.alarms.evaluate import AlarmEvaluation
+from gateway.alarms.service import AlarmService
+from gateway.alarms.store import AlarmStore
+from gateway.app.broker import BrokerComponents
+from gateway.app.cameras import CameraComponents
+from gateway.config.settings import Settings
+from gateway.health.host import Host
+from gateway.health.host_sampler import HostSampler
+from gateway.inventory.service import InventoryService
+from gateway.model.alarm import Finding
+from gateway.model.health import Machine
+from gateway.model.reasons import Reason
+from gateway.mqtt.payloads.config import Reported
+from gateway.ports import Clock
+from gateway.telemetry.metrics_server import MetricsServer
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringComponents:
+    """The parts.
+
+    Attributes:
+        host: The newest look at the machine.
+        alarms: What is wrong.
+        metrics: Serves the figures, if it is asked to.
+    """
+
+    host: HostSampler
+    alarms: AlarmService
+    metrics: MetricsServer
+
+    @property
+    def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+        """What is to be run."""
+        return self.host.run, self.alarms.run, self.metrics.run
+
+
+def monitoring_components(
+    settings: Settings,
+    box: Machine,
+    showing: CameraComponents,
+    reaching: BrokerComponents,
+    stocktaking: InventoryService,
+    *,
+    configuration: Callable[[], Reported],
+    clock: Clock,
+) -> MonitoringComponents:
+    """Return what looks after the gateway.
+
+    Args:
+        settings: How patient alarms are, and where figures are served.
+        box: What the machine is.
+        showing: The cameras, and what looks at their pictures.
+        reaching: The way to the centre; is told what has been raised and cleared.
+        stocktaking: How the cameras hang together.
+        configuration: Returns what there is to say of the centre's configuration.
+        clock: Monotonic.
+    """
+    host = HostSampler(
+        Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s
+    )
+    checks = AlarmEvaluation(
+        snapshots=showing.fleet.snapshots,
+        layout=SiteTopology(stocktaking.upstream, stocktaking.recorders),
+        host=lambda: host.sample,
+        limits=settings.alarms.limits,
+        certificate_ends_ms=lambda: reaching.certificates.ends_ms,
+        bus=reaching.link,
+        clock=clock,
+        doubts=showing.eyes.suspected_faults,
+        more=lambda: (undone(configuration()),),
+    )
+    alarms = AlarmService(
+        reaching.topics,
+        look=checks.found,
+        damping=settings.alarms.damping,
+        store=AlarmStore(settings.state.dir),
+        epochs=reaching.epochs,
+        bus=reaching.link,
+        events=reaching.outbox,
+        clock=clock,
+        check_s=settings.alarms.check_s,
+    )
+    port = settings.metrics.port
+    page = bytes if port is None else _page(box, showing, reaching, host, alarms, clock)
+    return MonitoringComponents(host, alarms, MetricsServer(page, port=port))
+
+
+def _page(
+    box: Machine,
+    showing: CameraComponents,
+    reaching: BrokerComponents,
+    host: HostSampler,
+    alarms: AlarmService,
+    clock: Clock,
+) -> Callable[[], bytes]:
+    """Return what writes the figures. Imported when it is wanted: the library takes 1.5 MB."""
+    from gateway.telemetry.metrics import MetricsCollector, MetricsSources
+
+    sources = MetricsSources(
+        version=box.version,
+        snapshots=showing.fleet.snapshots,
+        host=lambda: host.sample,
+        link=lambda: reaching.link.sample,
+        bus=reaching.link,
+        alarms=lambda: alarms.standing,
+        outbox=reaching.outbox.standing,
+        decoder_deaths=lambda: showing.decoder.deaths,
+    )
+    return MetricsCollector(sources, clock=clock).page
+
+
+def undone(said: Reported) -> Finding:
+    """Return whether the centre's newest configuration was tried and did not work.
+
+    One that somebody cancelled was undone on purpose.
+    """
+    bad = said.state == "rolled_back" and said.why != "cancel"
+    arguments = {} if said.version is None else {"ver": said.version}
+    return Finding("config.undone", bad, Reason.ROLLED_BACK, "major", arguments)

@@ -1,0 +1,63 @@
+"""Telling systemd that we are ready, alive and leaving.
+
+The watchdog is fed from the event loop: a loop that hangs is a gateway that hangs, and systemd
+starts it again. The protocol is one datagram per message, spoken here in a few lines: of the
+libraries for it, `sdnotify` (2017) has no wheel, `cysystemd` compiles against libsystemd.
+
+References: sd_notify(3), sd_watchdog_enabled(3).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+
+from gateway.ports import Clock
+
+
+class SystemdNotifier:
+    """The service manager that started us; without one, everything here does nothing.
+
+    Args:
+        environment: Where systemd says what it wants (``NOTIFY_SOCKET``, ``WATCHDOG_USEC``).
+        clock: For the watchdog's pace.
+    """
+
+    def __init__(self, environment: Mapping[str, str], *, clock: Clock) -> None:
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        self._clock = clock
+        self.watchdog_s = _watchdog_s(environment)
+
+    async def run(self) -> None:
+        """Say that we are ready, feed the watchdog until cancelled, then say that we stop."""
+        self.tell("READY=1")
+        try:
+            while True:
+                await self._clock.sleep((self.watchdog_s or 60.0) / 2)
+                if self.watchdog_s:
+                    self.tell("WATCHDOG=1")
+        finally:
+            self.tell("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """Set the line that ``systemctl status`` shows."""
+        self.tell("STATUS=" + text.replace("\n", " "))
+
+    def tell(self, message: str) -> None:
+        """Send *message*; a manager that does not listen is none of our trouble."""
+        if not self._address.startswith(("/", "@")):
+            return
+        address = "\0" + self._address[1:] if self._address[0] == "@" else self._address
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, kind) as line:
+            line.sendto(message.encode(), address)
+
+
+def _watchdog_s(environment: Mapping[str, str]) -> float | None:
+    meant_for = environment.get("WATCHDOG_PID", "")
+    if meant_for and meant_for != str(os.getpid()):
+        return None
+    given = environment.get("WATCHDOG_USEC", "")
+    return int(given) / 1e6 if given.isdecimal() and int(given) > 0 else None

@@ -1,0 +1,1 @@
+"""Cameras: one supervisor per stream, camera state, probe, picture monitoring."""

@@ -1,0 +1,124 @@
+"""One camera as it is kept: its streams, and what is to be seen of it.
+
+How large a stream's pictures are, read from the parameter sets in front of its keyframe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+from gateway.cameras.stream_supervisor import StreamSupervisor
+from gateway.model.health import CameraSnapshot
+from gateway.model.inventory import StreamSnapshot
+from gateway.model.media import Codec, SourceCounters
+from gateway.model.reasons import Reason
+from gateway.model.site_document import CameraConfig
+from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.packet import Malformed
+from gateway.rtp.parameter_sets import ParameterSets
+from gateway.rtp.payload import nal_units
+from gateway.rtp.video_info import VideoInfo
+from gateway.streams.stream import SHORT_BYTES, Stream
+
+
+def picture_of(stream: Stream) -> VideoInfo | None:
+    """Return what *stream* shows; None until it has said so."""
+    video = stream.video
+    if video is None:
+        return None
+    return _picture(video.codec, stream.opening) or _picture(video.codec, video.parameter_sets)
+
+
+@lru_cache(maxsize=1024)
+def _picture(codec: Codec, payloads: tuple[bytes, ...]) -> VideoInfo | None:
+    sets = ParameterSets(GRAMMARS[codec], (), limit=SHORT_BYTES)
+    with suppress(Malformed):  # the picture's own fragments follow; the sets came before them
+        for nal in nal_units(GRAMMARS[codec].shape, payloads):
+            sets.learn(nal)
+    return sets.picture
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera of the site.
+
+    Attributes:
+        config: Of it.
+        keepers: Of its streams, in the order of the configuration.
+    """
+
+    config: CameraConfig
+    keepers: tuple[StreamSupervisor, ...]
+
+    @property
+    def primary_stream(self) -> StreamSupervisor:
+        """The stream that tells how the camera is: one that is open, or else the best."""
+        return next((keeper for keeper in self.keepers if keeper.pulling), self.keepers[0])
+
+    def trouble(self) -> tuple[Reason, str] | None:
+        """Return why it cannot be watched now, and the detail; None if it can."""
+        keeper = self.primary_stream
+        reason, _ = keeper.state()
+        if reason in (Reason.OK, Reason.IDLE, Reason.CONNECTING):
+            return None
+        return reason, keeper.detail
+
+    def snapshot(self, viewers: int) -> CameraSnapshot:
+        """Return it as it is now; so many *viewers* watch it."""
+        config, keeper = self.config, self.primary_stream
+        reason, since_s = keeper.state()
+        stream = keeper.stream
+        picture = picture_of(stream)
+        return CameraSnapshot(
+            id=config.id,
+            name=config.name,
+            location=config.location,
+            profiles=tuple(stream_config.profile for stream_config in config.streams),
+            enabled=config.enabled,
+            reason=reason if config.enabled else Reason.PAUSED_BY_CONFIG,
+            detail=keeper.detail,
+            since_s=since_s,
+            attempts=keeper.attempts,
+            again_at_s=keeper.again_at_s,
+            counters=self._counters(),
+            viewers=viewers,
+            codec=stream.video.codec if stream.video else None,
+            width=picture.width if picture else None,
+            height=picture.height if picture else None,
+            last_unit_s=stream.last_unit_s,
+            last_keyframe_s=stream.keyframe_s,
+            gop_s=stream.gop_s,
+        )
+
+    def change_key(self, viewers: int) -> tuple[object, ...]:
+        """Return what stays equal while `snapshot` shows nothing new but times and counters."""
+        keeper = self.primary_stream
+        stream, (reason, _) = keeper.stream, keeper.state()
+        seen = (self.config, reason, keeper.detail, keeper.attempts)
+        return (*seen, stream.video, stream.opening, viewers)
+
+    def streams(self) -> Iterator[StreamSnapshot]:
+        """Yield each of its streams as it is now."""
+        for config, keeper in zip(self.config.streams, self.keepers, strict=True):
+            stream, picture = keeper.stream, picture_of(keeper.stream)
+            yield StreamSnapshot(
+                camera=self.config.id,
+                profile=config.profile,
+                pulling=keeper.pulling,
+                codec=stream.video.codec if stream.video else None,
+                width=picture.width if picture else None,
+                height=picture.height if picture else None,
+                units=stream.counters.units,
+                received_bytes=stream.counters.received_bytes,
+            )
+
+    def _counters(self) -> SourceCounters:
+        total = replace(self.keepers[0].stream.counters)
+        for keeper in self.keepers[1:]:
+            for field in fields(total):
+                added = getattr(keeper.stream.counters, field.name)
+                setattr(total, field.name, getattr(total, field.name) + added)
+        return total

@@ -1,0 +1,188 @@
+"""Exactly one supervised stream for each configured stream of each camera."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+
+from gateway.cameras.camera import Camera
+from gateway.cameras.stream_supervisor import StreamSupervisor
+from gateway.model.health import CameraSnapshot
+from gateway.model.inventory import StreamSnapshot
+from gateway.model.site_document import CameraConfig, Limits, SiteConfig, StreamConfig
+from gateway.ports import Clock, Source
+from gateway.streams.gop_cache import GopCache
+from gateway.streams.stream import Stream
+from gateway.webrtc.codec_selection import CameraStreams
+
+STAGGER_S = 0.25
+"""Between the first looks at two cameras: recorders choke on all channels at once. Each has a
+stroke of the clock (`gateway.runtime.clock`) for itself."""
+
+
+class CameraManager:
+    """Runs the cameras of a site, each alone in its trouble.
+
+    Args:
+        site: Which cameras.
+        source: Makes the source of one stream of a site.
+        viewers: Returns how many watch a camera.
+    """
+
+    def __init__(
+        self,
+        site: SiteConfig,
+        *,
+        source: Callable[[SiteConfig, CameraConfig, StreamConfig], Source],
+        viewers: Callable[[str], int],
+        clock: Clock,
+    ) -> None:
+        self._source = source
+        self._viewers = viewers
+        self._clock = clock
+        self._site = site
+        self._cameras: dict[str, Camera] = {}
+        self._tasks: dict[StreamSupervisor, asyncio.Task[None]] = {}
+        self._leaving: dict[str, list[asyncio.Task[None]]] = {}
+        self._changed = asyncio.Event()
+        self.apply(site)
+
+    @property
+    def site(self) -> SiteConfig:
+        """Which cameras are kept now."""
+        return self._site
+
+    async def run(self) -> None:
+        """Keep every enabled camera until cancelled. All sessions are left when this returns."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                self._reconcile(group)
+                await self._changed.wait()
+
+    def apply(self, site: SiteConfig) -> tuple[str, ...]:
+        """Keep the cameras of *site* from now on; return the ids of those it ended.
+
+        A camera that is pulled as before keeps its session, whatever it is called; one that has
+        gone, is paused or is pulled otherwise is torn down first and then begun anew.
+        """
+        before = self._cameras
+        kept = before if _kept_alike(site.limits, self._site.limits) else {}
+        self._site = site
+        self._cameras = self._made(site, kept)
+        self._changed.set()
+        return tuple(
+            name
+            for name, camera in before.items()
+            if name not in self._cameras or self._cameras[name].keepers is not camera.keepers
+        )
+
+    def restart(self, camera_id: str) -> bool:
+        """Leave a camera and begin it anew; False if there is none or it is paused."""
+        camera = self._cameras.get(camera_id)
+        if camera is None or not camera.config.enabled:
+            return False
+        for keeper in camera.keepers:
+            keeper.begin_anew()
+        return True
+
+    def find(self, camera_id: str) -> CameraStreams | None:
+        """Return what may be watched of a camera; None if there is none or it is paused."""
+        camera = self._cameras.get(camera_id)
+        if camera is None or not camera.config.enabled:
+            return None
+        streams = tuple(
+            (config.profile, keeper.stream)
+            for config, keeper in zip(camera.config.streams, camera.keepers, strict=True)
+        )
+        refused = all(keeper.parked for keeper in camera.keepers[:1])
+        return CameraStreams(streams, camera.trouble, refused)
+
+    def snapshots(self) -> tuple[CameraSnapshot, ...]:
+        """Return every camera as it is now, in the order of the configuration."""
+        return tuple(camera.snapshot(self._viewers(name)) for name, camera in self._cameras.items())
+
+    def glance(self) -> tuple[object, ...]:
+        """Return what stays equal while `snapshots` show nothing new but times and counters."""
+        return tuple(
+            camera.change_key(self._viewers(name)) for name, camera in self._cameras.items()
+        )
+
+    def streams(self) -> Iterator[StreamSnapshot]:
+        """Yield every stream of every camera as it is now."""
+        for camera in self._cameras.values():
+            yield from camera.streams()
+
+    def _reconcile(self, group: asyncio.TaskGroup) -> None:
+        """Begin what is wanted and not there; end what is there and not wanted."""
+        wanted = {
+            keeper: name
+            for name, camera in self._cameras.items()
+            if camera.config.enabled
+            for keeper in camera.keepers
+        }
+        for keeper in self._tasks.keys() - wanted.keys():
+            task = self._tasks.pop(keeper)
+            task.cancel()
+            self._leaving.setdefault(task.get_name(), []).append(task)
+        for name, tasks in list(self._leaving.items()):
+            tasks[:] = [task for task in tasks if not task.done()]
+            if not tasks:
+                del self._leaving[name]
+        for keeper, camera in wanted.items():
+            if keeper not in self._tasks:
+                name = f"camera:{camera}"
+                before = tuple(self._leaving.get(name, ()))
+                self._tasks[keeper] = group.create_task(_keep(keeper, before), name=name)
+
+    def _made(self, site: SiteConfig, kept: Mapping[str, Camera]) -> dict[str, Camera]:
+        made: dict[str, Camera] = {}
+        begun = 0
+        for config in site.cameras:
+            old = kept.get(config.id)
+            if old is not None and _pulled_alike(config, old.config):
+                made[config.id] = Camera(config, old.keepers)
+            else:
+                made[config.id] = Camera(config, tuple(self._keepers(config, begun)))
+                begun += 1
+        return made
+
+    def _keepers(self, config: CameraConfig, number: int) -> Iterator[StreamSupervisor]:
+        limits = self._site.limits
+        for index, stream_config in enumerate(config.streams):
+            stream = Stream(
+                self._source(self._site, config, stream_config),
+                warm=stream_config.keep == "warm",
+                linger_s=stream_config.linger_s,
+                gop=GopCache(limit_bytes=limits.gop_bytes, limit_s=limits.gop_s),
+                clock=self._clock,
+            )
+            yield StreamSupervisor(
+                f"{config.id}/{stream_config.profile}",
+                stream_config,
+                stream,
+                looked_at=index == 0,
+                delay_s=number * STAGGER_S,
+                clock=self._clock,
+            )
+
+
+async def _keep(keeper: StreamSupervisor, before: tuple[asyncio.Task[None], ...]) -> None:
+    """Run *keeper* once its predecessors are gone: recorders have few sessions."""
+    if before:
+        await asyncio.wait(before)
+    await keeper.run()
+
+
+def _pulled_alike(one: CameraConfig, other: CameraConfig) -> bool:
+    """Return whether only what people call it differs, if anything."""
+    names = {"name": "", "location": ""}
+    return one.model_copy(update=names) == other.model_copy(update=names)
+
+
+def _kept_alike(one: Limits, other: Limits) -> bool:
+    """Return whether streams made under *one* are right under *other*."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("payload_bytes", "gop_bytes", "gop_s")
+    )

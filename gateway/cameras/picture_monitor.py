@@ -1,0 +1,203 @@
+"""Looking at pictures: whether they show anything, and a still one for whoever may ask.
+
+Decoding happens in the child of `gateway.vision`, one keyframe at a time. Pictures are kept in
+memory only, as a thumbnail per camera, and are never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from gateway.config.settings import PictureChecks
+from gateway.model.errors import NoPicture
+from gateway.model.media import AccessUnit
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.packet import Malformed
+from gateway.rtp.payload import annex_b, nal_units
+from gateway.streams.reader import Reader
+from gateway.streams.stream import Stream
+from gateway.vision.decoder import Decoder
+from gateway.vision.metrics import Look
+from gateway.vision.quality import PictureQuality
+from gateway.webrtc.codec_selection import CameraStreams
+
+OPENING_S = 10.0
+"""How long a camera may take to show a keyframe; an older one is not the present either."""
+
+AT_ONCE = 4
+"""Photographs in the making: each may open a camera."""
+
+FORGOTTEN_S = 900.0
+"""A camera that has not been open for so long may have been mended meanwhile."""
+
+SMALL_WIDTH, SMALL_BYTES, LARGE_BYTES = 1280, 49_152, 1_000_000
+"""A picture up to this width fits into one message; a larger one is sent elsewhere."""
+
+REST_S = 0.5
+"""Between two looks at least, however many cameras there are."""
+
+log = structlog.get_logger(__name__)
+
+
+class PictureMonitor:
+    """Looks at every open camera in turn, and takes photographs.
+
+    Args:
+        settings: Whether and how often.
+        cameras: Returns the ids of all cameras.
+        find: Returns what may be watched of a camera.
+        decoder: Runs the child; `run` runs it.
+        clock: Monotonic.
+    """
+
+    def __init__(
+        self,
+        settings: PictureChecks,
+        *,
+        cameras: Callable[[], Iterable[str]],
+        find: Callable[[str], CameraStreams | None],
+        decoder: Decoder,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._cameras = cameras
+        self._find = find
+        self._decoder = decoder
+        self._clock = clock
+        self._judges: dict[str, tuple[Stream, PictureQuality]] = {}
+        self._seen: dict[str, tuple[int, float]] = {}
+        self._photographs = 0
+
+    async def run(self) -> None:
+        """Look until cancelled. The child is gone when this returns."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._decoder.run(), name="decoder")
+            if self._settings.enabled:
+                await self._look_around()
+
+    def suspected_faults(self) -> Mapping[str, frozenset[Reason]]:
+        """Return what is wrong with which camera's picture, as far as it has been looked at."""
+        since_s = self._clock.now() - max(FORGOTTEN_S, 3 * self._settings.every_s)
+        return {
+            camera: judge.doubts
+            for camera, (_, judge) in self._judges.items()
+            if judge.doubts and self._seen[camera][1] >= since_s
+        }
+
+    async def snapshot(self, camera: str, width: int) -> bytes:
+        """Return a still picture of *camera* as JPEG, at most *width* pixels wide.
+
+        A camera that nobody watches is opened for it, as for a viewer.
+
+        Raises:
+            NoPicture: There is no such camera, it does not work, its picture cannot be decoded,
+                or none may be taken; the reason says which.
+        """
+        if not self._settings.snapshots:
+            raise NoPicture(Reason.PAUSED_BY_CONFIG, "[eyes] snapshots is off on this machine")
+        watchable = self._find(camera)
+        if watchable is None:
+            raise NoPicture(Reason.NOT_FOUND, "no such camera here")
+        if self._photographs >= AT_ONCE:
+            raise NoPicture(Reason.OVERLOADED, f"{AT_ONCE} pictures are being made already")
+        self._photographs += 1
+        try:
+            streams = [stream for _, stream in watchable.streams]
+            stream = next((each for each in streams if each.gop.keyframe), streams[0])
+            unit = await self._newest(stream, watchable)
+            assert stream.video is not None
+            return await self._decoder.jpeg(
+                camera,
+                stream.video.codec,
+                _coded(stream, unit),
+                width=width,
+                at_most_bytes=SMALL_BYTES if width <= SMALL_WIDTH else LARGE_BYTES,
+            )
+        finally:
+            self._photographs -= 1
+
+    async def _newest(self, stream: Stream, watchable: CameraStreams) -> AccessUnit:
+        """Return a keyframe of now, reading *stream* as a viewer does. Raises NoPicture."""
+        if watchable.refused:
+            raise NoPicture(*_why(watchable))
+        newest: asyncio.Future[AccessUnit] = asyncio.get_running_loop().create_future()
+
+        def take(unit: AccessUnit) -> bool:
+            young = self._clock.now() - unit.arrived_s <= OPENING_S
+            if unit.keyframe and young and not newest.done():
+                newest.set_result(unit)
+            return True
+
+        reader = Reader(take)
+        stream.attach(reader)
+        try:
+            async with asyncio.timeout(OPENING_S):
+                return await newest
+        except TimeoutError:
+            raise NoPicture(*_why(watchable)) from None
+        finally:
+            stream.detach(reader)
+
+    async def _look_around(self) -> None:
+        while True:
+            cameras = tuple(self._cameras())
+            for gone in self._judges.keys() - set(cameras):
+                del self._judges[gone], self._seen[gone]
+            for camera in cameras:
+                await self._clock.sleep(max(REST_S, self._settings.every_s / len(cameras)))
+                await self._look(camera)
+            if not cameras:
+                await self._clock.sleep(self._settings.every_s)
+
+    async def _look(self, camera: str) -> None:
+        """Look at *camera* if it is open and has shown something new since the last time."""
+        stream = self._open_stream(camera)
+        unit = None if stream is None else stream.gop.keyframe
+        if stream is None or stream.video is None or unit is None:
+            return
+        known, judge = self._judges.get(camera, (None, PictureQuality()))
+        if known is not stream:  # another profile, or the camera was configured anew
+            judge = PictureQuality()
+        elif self._seen[camera][0] == unit.time_90k:
+            return
+        self._seen[camera] = unit.time_90k, self._clock.now()
+        try:
+            look: Look | None = await self._decoder.look(
+                camera, stream.video.codec, _coded(stream, unit), judge.reference
+            )
+        except NoPicture as error:
+            log.debug("not looked at", camera=camera, detail=str(error))
+            if error.reason is not Reason.CORRUPT:  # the machine's fault, not the picture's
+                return
+            look = None
+        before = judge.doubts
+        self._judges[camera] = stream, judge
+        if (judge.miss() if look is None else judge.take(look)) != before:
+            log.warning("picture", camera=camera, doubts=sorted(judge.doubts))
+
+    def _open_stream(self, camera: str) -> Stream | None:
+        """Return the smallest stream of *camera* that is open and has a picture."""
+        watchable = self._find(camera)
+        if watchable is None:
+            return None
+        found = [stream for _, stream in watchable.streams if stream.gop.keyframe]
+        return found[-1] if found else None
+
+
+def _why(watchable: CameraStreams) -> tuple[Reason, str]:
+    """Return why *watchable* shows nothing."""
+    return watchable.trouble() or (Reason.TIMEOUT, f"no keyframe within {OPENING_S:g} s")
+
+
+def _coded(stream: Stream, unit: AccessUnit) -> bytes:
+    """Return *unit* in Annex B form. Raises NoPicture: its payloads make no whole picture."""
+    assert stream.video is not None
+    try:
+        return annex_b(nal_units(GRAMMARS[stream.video.codec].shape, unit.payloads))
+    except Malformed as error:
+        raise NoPicture(Reason.CORRUPT, str(error)) from None

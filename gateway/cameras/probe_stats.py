@@ -1,0 +1,160 @@
+"""What a probe sees of a camera's stream, and what it thinks of it.
+
+Collects while packets come; judging is pure. Nothing is decoded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.packet import Malformed
+from gateway.rtp.parameter_sets import ParameterSets
+from gateway.rtp.payload import nal_units
+from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH, VideoInfo
+from gateway.rtsp.sdp import Description
+from gateway.sources.depacketizer import Depacketizer
+from gateway.sources.timeline import Timeline
+
+ENOUGH_GOPS = 2
+LONG_GOP_S = 5.0
+"""A viewer who joins in such a GOP without our cache would wait too long."""
+
+LOSS_PERCENT = 1.0
+
+_SHOWN = {"h264": "H.264", "h265": "H.265"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One judgement.
+
+    Attributes:
+        reason: OK, or what is wrong.
+        fact: What was seen, in English and figures.
+    """
+
+    reason: Reason
+    fact: str
+
+
+class ProbeStats:
+    """Collects what a probe needs to know of one stream.
+
+    Attributes:
+        packet: Set at the first RTP packet.
+        keyframe: Set at the first keyframe.
+        enough: Set once `ENOUGH_GOPS` whole GOPs have been seen.
+    """
+
+    def __init__(self, description: Description, clock: Clock) -> None:
+        self._clock = clock
+        self._counters = SourceCounters()
+        self._description = description
+        video = description.video
+        self._assembler = Depacketizer(
+            video,
+            payload_type=description.payload_type,
+            timeline=Timeline(self._counters),
+            counters=self._counters,
+            payload_bytes=1_400,
+        )
+        self._grammar = GRAMMARS[video.codec]
+        self._sets = ParameterSets(self._grammar, video.parameter_sets, limit=1_400)
+        self._began_s = self._latest_s = clock.now()
+        self._units = 0
+        self._keyframes: list[tuple[int, int]] = []  # time and number of each
+        self.packet, self.keyframe, self.enough = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def take(self, packets: list[bytes]) -> None:
+        """Take RTP packets as they come."""
+        self._latest_s = self._clock.now()
+        if not self.packet.is_set():
+            self._began_s = self._latest_s
+            self.packet.set()
+        for unit in self._assembler.take(packets, self._latest_s):
+            self._units += 1
+            if unit.keyframe:
+                self._take_keyframe(unit)
+
+    def _take_keyframe(self, unit: AccessUnit) -> None:
+        try:
+            for nal in nal_units(self._grammar.shape, unit.payloads):
+                self._sets.learn(nal)
+        except Malformed:  # the assembler lets pass only what it has understood
+            return
+        self._keyframes.append((unit.time_90k, self._units))
+        self.keyframe.set()
+        if len(self._keyframes) > ENOUGH_GOPS:
+            self.enough.set()
+
+    @property
+    def first_keyframe(self) -> Finding:
+        """What came before a viewer could have begun."""
+        if not self._keyframes:
+            return Finding(Reason.KEYFRAME_STARVED, f"{self._units} pictures, no keyframe")
+        return Finding(Reason.OK, f"after {self._keyframes[0][1] - 1} other pictures")
+
+    @property
+    def gop(self) -> Finding:
+        """How far the keyframes are apart."""
+        if len(self._keyframes) < 2:
+            seen = "one keyframe" if self._keyframes else "no keyframe"
+            return Finding(
+                Reason.KEYFRAME_STARVED, f"{seen} in {self._latest_s - self._began_s:.1f} s"
+            )
+        (first_90k, first), (last_90k, last) = self._keyframes[0], self._keyframes[-1]
+        gops = len(self._keyframes) - 1
+        long_s = (last_90k - first_90k) / VIDEO_CLOCK_HZ / gops
+        reason = Reason.KEYFRAME_STARVED if long_s > LONG_GOP_S else Reason.OK
+        return Finding(reason, f"{long_s:.2f} s, {(last - first) / gops:.0f} pictures")
+
+    @property
+    def codec(self) -> Finding:
+        """Which codec, profile and size."""
+        name = _SHOWN[self._description.video.codec]
+        picture = self._sets.picture
+        if picture is None:
+            return Finding(Reason.CORRUPT, f"{name}; its parameter sets cannot be read")
+        said = f"{name} {picture.profile} {picture.level}, {picture.width}x{picture.height}"
+        if picture.interlaced:
+            said += ", interlaced"
+        if picture.oversized:
+            return Finding(
+                Reason.UNSUPPORTED_CODEC, f"{said}; at most {MAX_WIDTH}x{MAX_HEIGHT} is taken"
+            )
+        return Finding(Reason.OK, said)
+
+    @property
+    def bitrate(self) -> Finding:
+        """How much comes, how fast, and how much of it is missing."""
+        counters = self._counters
+        took_s = max(self._latest_s - self._began_s, 0.001)
+        fact = (
+            f"{counters.received_bytes * 8 / took_s / 1e6:.2f} Mb/s, "
+            f"{self._units / took_s:.1f} pictures/s, "
+            f"{counters.lost} of {counters.packets + counters.lost} packets lost"
+        )
+        if counters.jumps:
+            return Finding(Reason.CLOCK_JUMP, f"{fact}; its clock jumped {counters.jumps} times")
+        lossy = counters.lost > (counters.packets + counters.lost) * LOSS_PERCENT / 100
+        return Finding(Reason.CORRUPT if lossy else Reason.OK, fact)
+
+    @property
+    def b_frames(self) -> Finding:
+        """Whether pictures come in another order than they are shown."""
+        if self._counters.backward:
+            return Finding(
+                Reason.UNSUPPORTED_CODEC, f"{self._counters.backward} steps back in display order"
+            )
+        return Finding(Reason.OK, _allowed(self._sets.picture))
+
+
+def _allowed(picture: VideoInfo | None) -> str:
+    if picture is None or picture.reordered is None:
+        return "none seen; the SPS does not say"
+    return "none" if not picture.reordered else "none seen, but the SPS allows them"

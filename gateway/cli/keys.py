@@ -1,0 +1,48 @@
+"""``camera-gateway keys``: the keys by which the centre signs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway.cli.output import told
+from gateway.config.signing import Keyring, fingerprint, make_key
+from gateway.model.errors import ConfigRejected, Fault
+
+PATH = click.Path(path_type=Path)
+
+
+@click.group("keys")
+def keys_group() -> None:
+    """Make and list signing keys. Tạo và liệt kê khóa ký."""
+
+
+@keys_group.command("make")
+@click.argument("key_id")
+@click.option("--folder", type=PATH, default=Path(), help="Where both files go.")
+@told
+def make_command(key_id: str, folder: Path) -> None:
+    """Make a key pair KEY_ID: cfg-… signs configurations, cmd-… signs commands.
+
+    The .key file stays at the centre; the .pem file goes to each gateway's trusted folder.
+    """
+    secret, public = make_key(folder, key_id)
+    click.echo(f"{secret}  (giữ bí mật / keep secret)\n{public}  {fingerprint(public)}")
+
+
+@keys_group.command("list")
+@click.argument("folder", type=PATH)
+@told
+def list_command(folder: Path) -> None:
+    """List the public keys in FOLDER with their fingerprints."""
+    if not folder.is_dir():
+        raise ConfigRejected((Fault("", "key.file", f"{folder} is no folder"),))
+    ids = Keyring(folder).ids()
+    if not ids:
+        click.echo(f"{folder}: không có khóa nào / no keys", err=True)
+    for key_id in ids:
+        try:
+            click.echo(f"{key_id}  {fingerprint(folder / f'{key_id}.pem')}")
+        except (OSError, ValueError):
+            click.echo(f"{key_id}  không dùng được / cannot be used", err=True)

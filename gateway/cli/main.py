@@ -1,0 +1,212 @@
+"""The command line: arguments in, exit codes out; everything else is done one floor down.
+
+Exit codes: 0 done; 1 a bug, or a probe that failed; 2 the configuration or the arguments are
+wrong. No password is ever taken as an argument: other users of the machine can read those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TextIO
+
+import click
+from pydantic import SecretStr
+
+from gateway.app import compose
+from gateway.app.lifecycle import run_until_signal
+from gateway.cameras.probe import Step, Transport, probe
+from gateway.config.check import Checked, check
+from gateway.config.faults import VIETNAMESE
+from gateway.config.load import load_settings, policy_of_person
+from gateway.config.secrets import Secrets
+from gateway.config.settings import DEFAULT_FILE
+from gateway.fastpath import COMPILED
+from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.version import VERSION
+from gateway.remote_config.startup import begin
+from gateway.remote_config.store import ConfigStore
+from gateway.runtime import logging
+from gateway.runtime.redact import Redactor
+
+PROBE_FAILED, CONFIG_WRONG = 1, 2
+
+FAST_PATH = "compiled" if COMPILED else "not compiled (fallback)"
+
+CENTRE = {"config": "gateway.cli.config", "keys": "gateway.cli.keys"}
+"""Groups of the centre's commands, and the rooms they are in."""
+
+
+class _Commands(click.Group):
+    """All commands; the centre's are loaded when they are asked for, for the daemon needs none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all."""
+        return sorted([*super().list_commands(ctx), *CENTRE])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name; None if there is none."""
+        room = CENTRE.get(cmd_name)
+        if room is None:
+            return super().get_command(ctx, cmd_name)
+        group: click.Group = getattr(importlib.import_module(room), f"{cmd_name}_group")
+        return group
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    VERSION,
+    prog_name="camera-gateway",
+    message=f"%(prog)s, version %(version)s\nfast path: {FAST_PATH}",
+)
+def main() -> None:
+    """Relay the cameras of this site to the command centre.
+
+    Chuyển hình ảnh camera của điểm này về trung tâm.
+    """
+
+
+@main.command("check")
+@click.argument("config", nargs=-1, type=click.Path(path_type=Path))
+def check_command(config: tuple[Path, ...]) -> None:
+    """Look CONFIG files over: settings (.toml), site document (.json), or both together.
+
+    With the settings, secrets and camera networks are checked as well. Without CONFIG:
+    /etc/camera-gateway/gateway.toml and the site document it leads to.
+    """
+    redactor = Redactor()
+    logging.begin(redactor, level="warning", form="console")
+    checked = check(config or (DEFAULT_FILE,), redactor=redactor)
+    for path, fault in checked.faults:
+        _say(fault, str(path), redactor)
+    if checked.faults:
+        click.echo(f"{len(checked.faults)} faults / lỗi", err=True)
+        raise SystemExit(CONFIG_WRONG)
+    click.echo(f"OK: {_summary(checked)}")
+
+
+@main.command("run")
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="Settings file (TOML).",
+)
+def run_command(path: Path) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; it then leaves within 5 seconds."""
+    redactor = Redactor()
+    logging.begin(redactor)
+    where = path
+    try:
+        settings = load_settings(path)
+        logging.begin(redactor, level=settings.log.level, form=settings.log.format)
+        secrets = Secrets(settings.secrets_folder, redactor=redactor)
+        where = settings.state.dir / "site.json"
+        disk = ConfigStore(settings.state.dir)
+        run_until_signal(compose.run(settings, begin(settings, disk), disk, secrets))
+    except ConfigRejected as error:
+        for fault in error.faults:
+            _say(fault, str(where), redactor)
+        raise SystemExit(CONFIG_WRONG) from None
+
+
+@main.command("probe")
+@click.argument("url")
+@click.option("--username", "-u", help="For cameras that ask for a login.")
+@click.option(
+    "--password-file",
+    type=click.File("r", encoding="utf-8"),
+    help="File with the password, or - for standard input.  [env: CAMERA_PASSWORD instead]",
+)
+@click.option("--network", multiple=True, help="Camera network; without: the private ranges.")
+@click.option("--transport", type=click.Choice(["auto", "tcp", "udp"]), default="auto")
+@click.option("--allow-basic", is_flag=True, help="Let the password travel in clear.")
+@click.option("--watch", "watch_s", type=click.FloatRange(1, 120), default=10.0, help="Seconds.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per step.")
+def probe_command(
+    url: str,
+    username: str | None,
+    password_file: TextIO | None,
+    network: tuple[str, ...],
+    transport: Transport,
+    allow_basic: bool,
+    watch_s: float,
+    as_json: bool,
+) -> None:
+    """Look at one camera layer by layer and say which layer is wrong.
+
+    Exit code 0: all is well; 1: a step says otherwise. The camera is called once, with at most
+    one login, and left in good order.
+    """
+    redactor = Redactor()
+    logging.begin(redactor, level="error", form="console")
+    password = _password(password_file)
+    if password is not None:
+        redactor.learn(password.get_secret_value(), username=username)
+    try:
+        policy = policy_of_person(url, network)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--network") from None
+    steps = probe(
+        url,
+        username=username,
+        password=password,
+        allow_basic=allow_basic,
+        policy=policy,
+        transport=transport,
+        watch_s=watch_s,
+    )
+    if not asyncio.run(_print(steps, redactor, as_json=as_json)):
+        raise SystemExit(PROBE_FAILED)
+
+
+def _password(file: TextIO | None) -> SecretStr | None:
+    given = os.environ.get("CAMERA_PASSWORD") if file is None else file.readline().rstrip("\r\n")
+    return SecretStr(given) if given else None
+
+
+async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: bool) -> bool:
+    """Print each of *steps* as it is taken; return whether none says that something is wrong."""
+    well = True
+    async for step in steps:
+        well = well and step.ok
+        click.echo(redactor.text(_as_json(step) if as_json else _as_text(step)))
+    return well
+
+
+def _as_json(step: Step) -> str:
+    said = {"step": step.name, "ok": step.ok, "reason": step.reason, "took_ms": step.took_ms}
+    return json.dumps(said | {"fact": step.fact}, ensure_ascii=False)
+
+
+def _as_text(step: Step) -> str:
+    line = f"{'ok ' if step.ok else 'NO '} {step.name:<15} {step.took_ms:8.1f} ms  {step.fact}"
+    wording = step.wording
+    if wording is None:
+        return line
+    advice = [wording.vi, wording.vi_todo, wording.en, wording.en_todo]
+    return "\n    ".join([line, *filter(None, advice)])
+
+
+def _summary(checked: Checked) -> str:
+    parts = []
+    if checked.settings is not None:
+        parts.append(f"gateway {checked.settings.gateway.id}")
+    if checked.site is not None:
+        streams = sum(len(camera.streams) for camera in checked.site.cameras)
+        parts.append(f"{len(checked.site.cameras)} cameras, {streams} streams")
+    else:
+        parts.append("no site document yet")
+    return ", ".join(parts)
+
+
+def _say(fault: Fault, where: str, redactor: Redactor) -> None:
+    click.echo(redactor.text(f"{where}: {fault}"), err=True)
+    if vietnamese := VIETNAMESE.get(fault.code):
+        click.echo(f"    {vietnamese}", err=True)

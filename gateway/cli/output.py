@@ -1,0 +1,48 @@
+"""What is wrong with documents and brokers, as lines and exit codes of the centre's commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from gateway.config.faults import VIETNAMESE, code_of
+from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
+from gateway.model.reason_texts import WORDING
+from gateway.runtime import logging
+from gateway.runtime.redact import Redactor
+
+NOT_RUNNING, WRONG = 1, 2
+"""Exit codes: the gateway does not do it or the broker is away; what was given is wrong."""
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what is wrong with documents and brokers into lines and exit codes."""
+
+    @wraps(command)
+    def told(*args: Any, **kwargs: Any) -> None:
+        logging.begin(Redactor(), level="error", form="console")
+        try:
+            command(*args, **kwargs)
+        except (ConfigRejected, MessageRejected) as error:
+            for fault in error.faults:
+                say(fault.at, fault.message, fault.code)
+            raise SystemExit(WRONG) from None
+        except BrokerUnavailable as error:
+            vi, en = WORDING[error.reason].vi, WORDING[error.reason].en
+            if "camera" in en:  # the same reasons, but it is the broker that has them
+                vi, en = "Không tới được máy chủ MQTT", "The MQTT broker cannot be reached"
+            click.echo(f"{error}\n    {vi}. {en}.", err=True)
+            raise SystemExit(NOT_RUNNING) from None
+
+    return told
+
+
+def say(at: str, message: str, code: str) -> None:
+    """Print one thing that is wrong, in English and Vietnamese."""
+    click.echo(f"{at or '/'}: {message} [{code}]", err=True)
+    known = code if code in VIETNAMESE or "." in code else code_of(code)
+    if vietnamese := VIETNAMESE.get(known):
+        click.echo(f"    {vietnamese}", err=True)

@@ -1,1 +1,0 @@
-"""Decoding single pictures, in a child process that may die of them; the gateway never does."""

@@ -1,0 +1,1 @@
+"""Remote commands: admitted, executed once, journalled, answered."""

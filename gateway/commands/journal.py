@@ -1,0 +1,228 @@
+"""Which commands have been taken and how they ended, on the disk: none is done twice.
+
+A command is noted before it is done and before the broker is told that we have it. After a crash
+or a power cut, what was noted and never finished is known and answered. Ids are kept for 7 days
+and 20,000 commands; of signed ones that had to be forgotten the newest id remains, and no signed
+command with that id or an older one (they are ULIDs, which grow with their issuer's clock) is ever
+taken again. A file that turns out to be broken is set aside; all that was signed before that moment
+counts as forgotten. What came of all but the newest thousand is kept in a word: 27 MB at most.
+
+Calls wait for the disk, and for each other; they are not for the loop.
+
+Sources: sqlite.org/wal.html; sqlite.org/pragma.html (synchronous).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from gateway.model.errors import TransientError
+from gateway.model.reasons import Reason
+from gateway.mqtt.payloads.alarm import new_id
+
+KEPT_MS = 7 * 86_400_000
+KEPT = 20_000
+FORGET_EVERY = 64
+"""Commands, between two looks for what is too old."""
+
+ANSWER_BYTES = 8192
+"""Longer answers (pictures) are not kept: a repeat is told that it was done."""
+
+WHOLE_ANSWERS, SHORT_BYTES = 1000, 512
+"""Older answers above that size lose their result, as long ones do."""
+
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS command (
+    id TEXT PRIMARY KEY, digest BLOB NOT NULL, name TEXT NOT NULL, actor TEXT NOT NULL,
+    signed INTEGER NOT NULL, topic TEXT NOT NULL, correlation BLOB, boot TEXT NOT NULL,
+    taken_ms INTEGER NOT NULL, answer BLOB
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_age ON command (taken_ms);
+CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One command that has been taken.
+
+    Attributes:
+        id: As its asker chose.
+        digest: Of what it said: the same id with another one is another command.
+        name: Which.
+        actor: For whom.
+        signed: Whether it was signed.
+        topic: Where its answer goes.
+        correlation: To be given back with it.
+        boot: Of the machine, when it was taken.
+        taken_ms: Wall clock, only to forget by.
+        answer: Its final reply as a JSON document; None while there is none.
+    """
+
+    id: str
+    digest: bytes
+    name: str
+    actor: str
+    signed: bool
+    topic: str
+    correlation: bytes | None
+    boot: str
+    taken_ms: int
+    answer: bytes | None = None
+
+
+_COLUMNS = "id, digest, name, actor, signed, topic, correlation, boot, taken_ms, answer"
+_MARKS = "?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+_GONE = (
+    "SELECT id FROM command WHERE (taken_ms < ? AND answer IS NOT NULL) OR id IN"
+    " (SELECT id FROM command ORDER BY taken_ms DESC LIMIT -1 OFFSET ?)"
+)
+_SHORTEN = (
+    "UPDATE command SET answer ="
+    " CAST(json_set(CAST(answer AS TEXT), '$.res', json('{\"kept\":false}')) AS BLOB)"
+    " WHERE length(answer) > ? AND json_valid(CAST(answer AS TEXT)) AND id IN"
+    " (SELECT id FROM command ORDER BY taken_ms DESC LIMIT -1 OFFSET ?)"
+)
+
+
+class CommandJournal:
+    """The file *path*; made when it is first needed, and anew if it is broken."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._noted = 0
+        self._lock = threading.Lock()
+
+    def find(self, command_id: str) -> JournalEntry | None:
+        """Return what is known of *command_id*. Raises TransientError."""
+        found = self._entries("WHERE id = ?", command_id)
+        return found[0] if found else None
+
+    def forgotten(self, command_id: str) -> bool:
+        """Whether a signed command of that id may have been done so long ago that it is gone."""
+        row = self._done(lambda base: base.execute("SELECT id FROM floor").fetchone())
+        return row is not None and command_id <= row[0]
+
+    def note(self, entry: JournalEntry) -> None:
+        """Keep *entry*; on return it survives a power cut. Raises TransientError."""
+        values = tuple(getattr(entry, name) for name in _COLUMNS.split(", "))
+
+        def insert(base: sqlite3.Connection) -> None:
+            with base:
+                base.execute(f"INSERT INTO command ({_COLUMNS}) VALUES ({_MARKS})", values)
+                if self._noted % FORGET_EVERY == 0:
+                    _forget(base, entry.taken_ms)
+
+        self._done(insert)
+        self._noted += 1
+
+    def finish(self, command_id: str, answer: bytes) -> None:
+        """Keep how a command has ended, as `note` does."""
+
+        def update(base: sqlite3.Connection) -> None:
+            with base:
+                base.execute("UPDATE command SET answer = ? WHERE id = ?", (answer, command_id))
+
+        self._done(update)
+
+    def unfinished(self) -> tuple[JournalEntry, ...]:
+        """Return the commands whose end nobody has noted, oldest first. Raises TransientError."""
+        return self._entries("WHERE answer IS NULL ORDER BY taken_ms, id")
+
+    def close(self) -> None:
+        """Let the file go."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _done(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what *work* does with the file. Raises TransientError: the disk is in trouble."""
+        try:
+            with self._lock:
+                try:
+                    return work(self._base())
+                except sqlite3.DatabaseError as error:
+                    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BROKEN:
+                        raise
+                    log.error("command journal broken", path=str(self._path), detail=str(error))
+                    self._make_anew()
+                    return work(self._base())
+        except sqlite3.Error as error:
+            raise _trouble(self._path, error) from None
+
+    def _base(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = _opened(self._path)
+        return self._connection
+
+    def _make_anew(self) -> None:
+        """Set the file aside and begin another, that takes nothing signed before now."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        try:
+            self._path.replace(self._path.with_name(f"{self._path.name}.broken"))
+            for rest in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error.strerror)) from None
+        with closing(_opened(self._path)) as base, base:
+            base.execute("INSERT INTO floor VALUES (1, ?)", (new_id(),))
+
+    def _entries(self, which: str, *values: str) -> tuple[JournalEntry, ...]:
+        asked = f"SELECT {_COLUMNS} FROM command {which}"
+        rows = self._done(lambda base: base.execute(asked, values).fetchall())
+        return tuple(JournalEntry(*row) for row in rows)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:  # SQLite gives its other files the same mode
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise sqlite3.OperationalError(str(error.strerror)) from None
+    base = sqlite3.connect(path, check_same_thread=False, isolation_level="IMMEDIATE")
+    try:
+        base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = FULL")
+        base.execute("PRAGMA wal_autocheckpoint = 200")
+        base.executescript(_TABLES)
+        base.execute(f"SELECT {_COLUMNS} FROM command LIMIT 1").fetchall()
+    except sqlite3.Error:
+        base.close()
+        raise
+    return base
+
+
+def _forget(base: sqlite3.Connection, now_ms: int) -> None:
+    """Drop what is too old or too much; unfinished ones only where there is too much."""
+    bounds = (now_ms - KEPT_MS, KEPT)
+    newest = f"SELECT max(id) FROM command WHERE signed AND id IN ({_GONE})"
+    (floor,) = base.execute(newest, bounds).fetchone()
+    if floor is not None:
+        raised = "INSERT INTO floor VALUES (1, ?) ON CONFLICT DO UPDATE SET id = max(id, ?)"
+        base.execute(raised, (floor, floor))
+    base.execute(f"DELETE FROM command WHERE id IN ({_GONE})", bounds)
+    base.execute(_SHORTEN, (SHORT_BYTES, WHOLE_ANSWERS))
+
+
+def _trouble(path: Path, error: sqlite3.Error) -> TransientError:
+    full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+    reason = Reason.DISK_FULL if full else Reason.DISK_READONLY
+    return TransientError(reason, f"cannot write {path}: {error}")

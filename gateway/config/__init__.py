@@ -1,0 +1,1 @@
+"""Settings, site document, strict JSON, faults, secrets, signatures."""

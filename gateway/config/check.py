@@ -1,0 +1,121 @@
+"""Looking a machine's configuration over before it runs: settings, cameras, secrets, policy.
+
+Nothing is contacted: names are not resolved and cameras are not called. For that there is the
+probe.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config.load import load_settings, policy_of
+from gateway.config.secrets import Secrets
+from gateway.config.settings import Settings
+from gateway.config.site_store import read_site
+from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.site_document import SecretRef, SiteConfig
+from gateway.runtime.redact import Redactor
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in the files.
+
+    Attributes:
+        settings: If they were among them and right.
+        site: Likewise; with settings alone, the site document of their state folder.
+        faults: Everything wrong, with the file it is wrong in.
+    """
+
+    settings: Settings | None
+    site: SiteConfig | None
+    faults: tuple[tuple[Path, Fault], ...]
+
+
+def check(paths: Iterable[Path], *, redactor: Redactor) -> Checked:
+    """Read *paths* (``.json`` is a site document, all else settings) and judge them together."""
+    faults: list[tuple[Path, Fault]] = []
+    settings: tuple[Path, Settings] | None = None
+    sites: list[tuple[Path, SiteConfig]] = []
+    documents = [path for path in paths if path.suffix == ".json"]
+    for path in paths:
+        if path.suffix == ".json":
+            continue
+        try:
+            settings = path, load_settings(path)
+        except ConfigRejected as error:
+            faults += [(path, fault) for fault in error.faults]
+    if settings is not None and not documents and (settings[1].state.dir / "site.json").exists():
+        documents = [settings[1].state.dir / "site.json"]
+    for path in documents:
+        try:
+            sites.append((path, _required_site(path)))
+        except ConfigRejected as error:
+            faults += [(path, fault) for fault in error.faults]
+    if settings is not None:
+        faults += _together(settings[0], settings[1], sites, redactor)
+    site = sites[-1][1] if sites else None
+    return Checked(settings[1] if settings else None, site, tuple(faults))
+
+
+def _required_site(path: Path) -> SiteConfig:
+    site = read_site(path)
+    if site is None:
+        raise ConfigRejected((Fault("", "file", f"cannot read {path}: no such file"),))
+    return site
+
+
+def _together(
+    path: Path, settings: Settings, sites: list[tuple[Path, SiteConfig]], redactor: Redactor
+) -> Iterator[tuple[Path, Fault]]:
+    """Yield what shows only with the settings: files, secrets, and where cameras may be."""
+    secrets = Secrets(settings.secrets_folder, redactor=redactor)
+    for fault in _files(settings):
+        yield path, fault
+    for at, ref in _references(settings):
+        yield from ((path, fault) for fault in secret_faults(secrets, ref, at))
+    for document, site in sites:
+        yield from ((document, fault) for fault in site_faults(settings, site, secrets))
+
+
+def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Iterator[Fault]:
+    """Yield what of *site* cannot be on this machine: secrets it lacks, places out of bounds."""
+    policy = policy_of(settings)
+    for number, camera in enumerate(site.cameras):
+        at = f"/cameras/{number}"
+        if camera.password is not None:
+            yield from secret_faults(secrets, camera.password, f"{at}/password")
+        for index, stream in enumerate(camera.streams):
+            wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
+            if wrong is not None:
+                yield wrong
+
+
+def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:
+    if settings.broker.password is not None:
+        yield "/broker/password", settings.broker.password
+    for index, server in enumerate(settings.webrtc.ice):
+        if server.credential is not None:
+            yield f"/webrtc/ice/{index}/credential", server.credential
+
+
+def secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
+    """Return why the secret that *ref*, which stands *at*, names cannot be used, if it cannot."""
+    try:
+        secrets.get(ref, at=at)
+    except ConfigRejected as error:
+        return error.faults
+    return ()
+
+
+def _files(settings: Settings) -> Iterator[Fault]:
+    tls = settings.broker.tls
+    if tls is None:
+        return
+    for name, given in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
+        if given is not None and not os.access(settings.beside(given), os.R_OK):
+            message = f"cannot read {settings.beside(given)}"
+            yield Fault(f"/broker/tls/{name}", "file", message)

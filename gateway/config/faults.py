@@ -1,0 +1,235 @@
+"""What is wrong with one value of a document, said so that the installer can mend it.
+
+Pydantic says which rule was broken; here it becomes a `Fault`: a stable code, a sentence with
+what was given and what is allowed, and the same in Vietnamese.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from gateway.model.errors import Fault
+from gateway.runtime.redact import scrub
+
+SECRET = re.compile(r"pass|secret|credential|token|\$ref|(?:^|_)key$", re.IGNORECASE)
+"""Keys whose values are never said back."""
+
+PATTERNS = {
+    r"^[a-z0-9]{1,16}$": "1 to 16 of a-z and 0-9",
+    r"^[a-z0-9-]{1,32}$": "1 to 32 of a-z, 0-9 and -",
+    r"^[a-z0-9-]{4,40}$": "4 to 40 of a-z, 0-9 and -",
+    r"^[0-9]{2}$": "two digits",
+    r"^[!-.0-?A-~]+$": "a host's name or address alone",
+    r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "a host, or host:port where that is not 443",
+    r"^/[!-~]*$": "a path that begins with /",
+    r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
+    r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",
+    r"^[0-9+][0-9 .-]{2,30}$": "a telephone number: digits, spaces, dots and -",
+    r"^/(site|broker)(/[^/\s]{1,64}){0,6}$": "a place, e.g. /site/cameras/*/enabled",
+    r"^-----BEGIN CERTIFICATE-----\n": "certificates in PEM form",
+    r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$": "secret: and a name, e.g. secret:nvr1",
+}
+"""What the patterns of `gateway.model` allow, in words."""
+
+VIETNAMESE = {
+    "missing": "Thiếu mục bắt buộc.",
+    "unknown_key": "Không có mục nào tên như vậy.",
+    "range": "Giá trị nằm ngoài khoảng cho phép.",
+    "length": "Quá dài hoặc quá ngắn.",
+    "pattern": "Viết không đúng mẫu.",
+    "choice": "Không phải giá trị được phép.",
+    "type": "Sai kiểu giá trị.",
+    "duplicate": "Bị trùng với mục khác.",
+    "duplicate_key": "Khóa này xuất hiện hai lần.",
+    "incomplete": "Thiếu tên đăng nhập đi cùng mật khẩu.",
+    "value": "Giá trị không dùng được.",
+    "number": "Không phải số dùng được.",
+    "text": "Có ký tự điều khiển hoặc ký tự hỏng.",
+    "syntax": "Sai cú pháp của tệp.",
+    "encoding": "Tệp phải lưu dạng UTF-8 không có BOM.",
+    "empty": "Tệp trống.",
+    "size": "Tệp quá lớn.",
+    "depth": "Lồng nhau quá sâu.",
+    "file": "Không đọc được tệp.",
+    "output": "Không ghi được tệp.",
+    "plain_broker": "Kết nối MQTT không mã hóa chỉ được phép trong chính máy này.",
+    "tls": "Chứng thư và khóa phải đi cùng nhau.",
+    "network": "Không phải dải mạng.",
+    "address": "Không phải địa chỉ IP.",
+    "unknown_id": "Không có camera, đầu ghi hay thiết bị mạng nào mang mã này.",
+    "link": "Một liên kết phải nối hai thiết bị khác nhau.",
+    "url.scheme": "Địa chỉ phải bắt đầu bằng rtsp:// hoặc rtsps://.",
+    "url.userinfo": "Không ghi tên và mật khẩu trong địa chỉ.",
+    "url.host": "Địa chỉ thiếu tên máy.",
+    "url.port": "Cổng phải là số từ 1 đến 65535.",
+    "url.control": "Địa chỉ có ký tự không được phép.",
+    "url.length": "Địa chỉ quá dài.",
+    "url.path": "Đường dẫn có ký tự phải viết dạng %XX.",
+    "url.network": "Địa chỉ không thuộc dải mạng camera được phép.",
+    "url.fragment": "Địa chỉ không được có dấu #.",
+    "forbidden": "Máy này không cho phép trung tâm thay đổi mục đó.",
+    "schema": "Phiên bản mẫu cấu hình không được hỗ trợ.",
+    "version.old": "Phiên bản không mới hơn phiên bản đã nhận.",
+    "version.base": "Cấu hình được soạn từ một phiên bản không còn chạy.",
+    "gw.other": "Cấu hình dành cho máy khác.",
+    "sha256": "Mã băm không khớp với nội dung.",
+    "canonical": "Nội dung không viết được dưới dạng JSON chuẩn.",
+    "key.id": "Mã khóa không đúng mẫu.",
+    "key.file": "Không dùng được tệp khóa.",
+    "sig.missing": "Chưa có chữ ký.",
+    "sig.there": "Tài liệu này đã được ký.",
+    "sig.form": "Chữ ký sai mẫu.",
+    "sig.purpose": "Khóa này không được dùng để ký loại tài liệu đó.",
+    "sig.key": "Khóa ký không được máy này tin cậy.",
+    "sig.value": "Chữ ký không khớp với nội dung.",
+    "confirm.stale": "Không có cấu hình như vậy đang chờ xác nhận.",
+    "rate_limited": "Gửi quá nhiều, hãy gửi lại sau.",
+    "secret.missing": "Không tìm thấy mật khẩu trong thư mục bí mật.",
+    "secret.permissions": "Tệp mật khẩu phải chỉ chủ sở hữu đọc được (chmod 600).",
+    "secret.content": "Tệp mật khẩu trống hoặc không đọc được.",
+}
+"""For every code, a sentence for the installer who reads Vietnamese, said beside the English."""
+
+_KINDS = {
+    "missing": "missing",
+    "extra_forbidden": "unknown_key",
+    "literal_error": "choice",
+    "enum": "choice",
+    "string_pattern_mismatch": "pattern",
+    "finite_number": "number",
+    "value_error": "value",
+}
+_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
+_LENGTH = ("string_too_long", "string_too_short", "too_long", "too_short")
+_BOUNDS = {"ge": "min", "min_length": "min", "le": "max", "max_length": "max"}
+_LONGEST_GIVEN = 60
+
+
+def pointer(at: Iterable[str | int]) -> str:
+    """Return *at* as JSON Pointer (RFC 6901)."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in at)
+
+
+def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
+    """Return what *line*, one error of *model*, says; never what a secret is."""
+    at, kind = line["loc"], line["type"]
+    code = code_of(kind)
+    if code == "unknown_key":
+        return unknown_key(at, model)
+    if code == "missing":
+        return Fault(pointer(at), code, "this is required and is not there")
+    field = field_at(model, at)
+    bounds = _bounds(field) if code in ("range", "length") and field is not None else {}
+    allowed = _sentence(code, bounds) if bounds else _allowed(code, line)
+    given = _given(at, code, line["input"])
+    if not given:
+        return Fault(pointer(at), code, allowed, bounds)
+    return Fault(pointer(at), code, f"{given}: {allowed}", {"got": given, **bounds})
+
+
+def field_at(model: type[BaseModel], at: tuple[str | int, ...]) -> FieldInfo | None:
+    """Return the field of *model* that *at* leads to, if it leads to one."""
+    field: FieldInfo | None = None
+    inside: type[BaseModel] | None = model
+    for step in at:
+        if isinstance(step, int):
+            continue
+        named = _fields(inside)
+        if step not in named:
+            return None
+        field = named[step]
+        inside = _model_in(field.annotation)
+    return field
+
+
+def code_of(kind: str) -> str:
+    """Return our code for *kind*, pydantic's word for what is wrong with a value."""
+    if kind in _RANGE:
+        return "range"
+    if kind in _LENGTH:
+        return "length"
+    if kind.startswith("ip_"):
+        return "network"
+    if kind in VIETNAMESE:  # our own codes come through as they are
+        return kind
+    return _KINDS.get(kind, "type")
+
+
+def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
+    if model is None:
+        return {}
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(inner) for inner in typing.get_args(annotation))
+    return next((model for model in found if model is not None), None)
+
+
+def unknown_key(at: tuple[str | int, ...], model: type[BaseModel]) -> Fault:
+    *outer, key = at
+    parent = field_at(model, tuple(outer))
+    home = _model_in(parent.annotation) if parent is not None else model
+    known = sorted(_fields(home))
+    near = difflib.get_close_matches(str(key), known, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return Fault(pointer(at), "unknown_key", f"there is no such key; {advice}")
+
+
+def _allowed(code: str, line: ErrorDetails) -> str:
+    context = line.get("ctx") or {}
+    if code == "pattern":
+        pattern = str(context.get("pattern", ""))
+        return f"it must be {PATTERNS.get(pattern, pattern)}"
+    if code == "choice":
+        return f"it must be {context.get('expected')}"
+    message = line["msg"].replace("Input should", "it must")
+    return message[:1].lower() + message[1:]
+
+
+def _sentence(code: str, bounds: Mapping[str, object]) -> str:
+    what = "length" if code == "length" else "value"
+    return f"the {what} must be from {bounds['min']} to {bounds['max']}"
+
+
+def _bounds(field: FieldInfo) -> dict[str, str | int | float]:
+    rules = [*field.metadata, *_rules_in(field.annotation)]
+    bounds: dict[str, str | int | float] = {}
+    for rule in rules:
+        for word, name in _BOUNDS.items():
+            if getattr(rule, word, None) is not None:
+                bounds[name] = getattr(rule, word)
+    return bounds if len(bounds) == len(set(_BOUNDS.values())) else {}
+
+
+def _rules_in(annotation: object) -> Iterator[object]:
+    """Yield the constraints inside *annotation*: those of ``Port`` in ``Port | None``."""
+    for inner in typing.get_args(annotation):
+        if isinstance(inner, FieldInfo):
+            yield from inner.metadata
+        elif typing.get_args(inner):
+            yield from _rules_in(inner)
+        else:
+            yield inner
+
+
+def _given(at: tuple[str | int, ...], code: str, given: object) -> str:
+    if any(SECRET.search(str(step)) for step in at) or code == "url.userinfo":
+        return ""
+    if given is None or (isinstance(given, dict | list | tuple | BaseModel) and code != "type"):
+        return ""
+    if isinstance(given, dict | list | tuple):
+        return "a table" if isinstance(given, dict) else "a list"
+    text = scrub(repr(given) if isinstance(given, str) else str(given))
+    if ":" in text and "@" in text:  # whatever else is wrong, a password may stand in it
+        return ""
+    return text if len(text) <= _LONGEST_GIVEN else text[:_LONGEST_GIVEN] + "…"

@@ -1,0 +1,433 @@
+"""Bootstrap settings: who this gateway is, where its broker is, what it may reach.
+
+They come from one TOML file and from the environment (``CAMERA_GATEWAY__BROKER__HOST=...``, which
+wins) and belong to this machine: the centre cannot change them. In particular the camera networks
+stand here and nowhere else, so that no remote configuration widens what may be opened.
+
+Bootstrap settings of the broker: where it is, and by what we know each other.
+
+Bootstrap settings of WebRTC: how viewers are reached.
+
+Bootstrap settings of the inventory: what may be told.
+
+Bootstrap settings of the eyes: whether pictures are looked at, and whether any may leave.
+
+Bootstrap settings of commands: which the centre may give, how often, and how far they reach.
+
+Bootstrap settings of the alarms: how patient they are, and how much a machine may suffer.
+
+Bootstrap settings of the figures for Prometheus.
+
+Bootstrap settings of remote configuration: what the centre may set, and by whose signature.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    Field,
+    PlainValidator,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from gateway.model.alarm import Damping, HostLimits
+from gateway.model.document import Document
+from gateway.model.names import GatewayId, ProvinceCode, is_loopback
+from gateway.model.site_document import SecretRef
+from gateway.runtime.logging import LogFormat, LogLevel
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[!-.0-?A-~]+$")]
+
+
+class Tls(Document):
+    """``[broker.tls]``: PEM files by which the broker is known, and by which it knows us.
+
+    Attributes:
+        ca: Of the authority that signed the broker's certificate. None: the system's.
+        cert: Our certificate.
+        key: Its private key.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pairs_certificate_and_key(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise PydanticCustomError("tls", "cert and key belong together: give both or neither")
+        return self
+
+
+class SecondBroker(Document):
+    """``[broker.second]``: where to go when the first way is closed; all else is as there.
+
+    Attributes:
+        host: None: the same host.
+        port: None: 443; websockets over TLS look like any page to a firewall.
+        transport: None: websockets.
+        path: Of the websocket.
+    """
+
+    host: HostName | None = None
+    port: Port | None = None
+    transport: Literal["tcp", "websockets"] | None = None
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=200)] = "/mqtt"
+
+
+class Broker(Document):
+    """``[broker]``: the MQTT 5 broker of the centre.
+
+    Attributes:
+        host: Name or address.
+        port: None: 8883 with TLS, 1883 without; websockets: 443 and 80.
+        transport: ``websockets`` for lines where only HTTPS passes.
+        path: Of the websocket.
+        username: For brokers that ask for one.
+        password: The secret that goes with it, ``"secret:broker"``.
+        tls: None: plain text, which is only allowed inside this machine.
+        second: A second way in; None: there is none.
+    """
+
+    host: HostName
+    port: Port | None = None
+    transport: Literal["tcp", "websockets"] = "tcp"
+    path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=200)] = "/mqtt"
+    username: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    password: SecretRef | None = None
+    tls: Tls | None = None
+    second: SecondBroker | None = None
+
+    @property
+    def port_in_force(self) -> int:
+        """The port to connect to."""
+        if self.port is not None:
+            return self.port
+        if self.transport == "websockets":
+            return 80 if self.tls is None else 443
+        return 1883 if self.tls is None else 8883
+
+    @model_validator(mode="after")
+    def _is_safe(self) -> Self:
+        mistakes = []
+        if self.tls is None and not is_loopback(self.host):
+            message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
+            error = PydanticCustomError("plain_broker", message)
+            mistakes.append(InitErrorDetails(type=error, loc=("host",), input=self.host))
+        second = None if self.second is None else self.second.host
+        if self.tls is None and second is not None and not is_loopback(second):
+            message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
+            error = PydanticCustomError("plain_broker", message)
+            mistakes.append(InitErrorDetails(type=error, loc=("second", "host"), input=second))
+        if self.password is not None and self.username is None:
+            error = PydanticCustomError("incomplete", "a password needs a username beside it")
+            mistakes.append(InitErrorDetails(type=error, loc=("username",), input=None))
+        if mistakes:
+            raise ValidationError.from_exception_data("broker", mistakes)
+        return self
+
+
+class IceServerSettings(Document):
+    """``[[webrtc.ice]]``: a STUN or TURN server for viewers who bring none.
+
+    Attributes:
+        urls: ``stun:``, ``turn:`` or ``turns:``.
+        username: For TURN.
+        credential: The secret that goes with it.
+    """
+
+    urls: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^(stun|turns?):[^\s@/]+$")], ...],
+        Field(min_length=1, max_length=8),
+    ]
+    username: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    credential: SecretRef | None = None
+
+
+class WebRtc(Document):
+    """``[webrtc]``: how viewers are reached.
+
+    Attributes:
+        ice: STUN and TURN servers; none by default, never a public one.
+        relay_only: Whether only relayed candidates may be used.
+    """
+
+    ice: Annotated[tuple[IceServerSettings, ...], Field(max_length=8)] = ()
+    relay_only: bool = False
+
+
+class Inventory(Document):
+    """``[inventory]``: what may be told of the site beside what it has.
+
+    Attributes:
+        contacts: Whether the centre may ask for ``contacts.json``, the people of this site.
+    """
+
+    contacts: bool = False
+
+
+class PictureChecks(Document):
+    """``[eyes]``: looking at the cameras' pictures on this machine.
+
+    Attributes:
+        enabled: Whether one picture of each open camera is looked at now and then, to see that it
+            is not black, frozen, blurred, covered or moved. No camera is opened for it.
+        every_s: Between two looks at one camera.
+        snapshots: Whether the centre may ask for a still picture.
+    """
+
+    enabled: bool = True
+    every_s: Annotated[float, Field(ge=10, le=3600)] = 30.0
+    snapshots: bool = True
+
+
+Name = Literal[
+    "stream.restart", "snapshot", "probe", "rebirth", "config.get", "logs.tail", "reboot"
+]
+UploadHost = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
+
+
+class Commands(Document):
+    """``[commands]``: what the centre may ask this machine to do.
+
+    Attributes:
+        allowed: Which commands.
+        per_min: How many a minute, for each who asks; all together four times as many.
+        burst: How many at once.
+        upload_hosts: Where pictures may be put by HTTPS, ``host`` or ``host:port``.
+        upload_ca: Authority of those hosts' certificates. None: the system's.
+        reboot: What starts this machine anew, e.g. ``["systemctl", "reboot"]``; empty: nothing.
+    """
+
+    allowed: Annotated[tuple[Name, ...], Field(max_length=16)] = (
+        "stream.restart",
+        "snapshot",
+        "probe",
+        "rebirth",
+        "config.get",
+        "logs.tail",
+    )
+    per_min: Annotated[int, Field(ge=1, le=600)] = 30
+    burst: Annotated[int, Field(ge=1, le=100)] = 10
+    upload_hosts: Annotated[tuple[UploadHost, ...], Field(max_length=16)] = ()
+    upload_ca: Path | None = None
+    reboot: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=16)
+    ] = ()
+
+
+Percent = Annotated[float, Field(ge=1, le=100)]
+
+
+class Alarms(Document):
+    """``[alarms]``: when an alarm is raised and cleared.
+
+    Attributes:
+        check_s: Between two checks.
+        raise_checks: Failed checks in a row before an alarm is raised.
+        raise_s: And for how long they must have failed.
+        clear_s: How long all checks must have been good before it is cleared.
+        temperature_c: From here on the processor is too hot.
+        memory_percent: From here on memory is short.
+        disk_percent: From here on the disk is nearly full.
+    """
+
+    check_s: Annotated[float, Field(ge=0.1, le=300)] = 15.0
+    raise_checks: Annotated[int, Field(ge=1, le=20)] = 3
+    raise_s: Annotated[float, Field(ge=0, le=3600)] = 45.0
+    clear_s: Annotated[float, Field(ge=0, le=3600)] = 120.0
+    temperature_c: Annotated[float, Field(ge=30, le=110)] = 80.0
+    memory_percent: Percent = 92.0
+    disk_percent: Percent = 90.0
+
+    @property
+    def damping(self) -> Damping:
+        """How long something must be so before it is said."""
+        return Damping(raise_checks=self.raise_checks, raise_s=self.raise_s, clear_s=self.clear_s)
+
+    @property
+    def limits(self) -> HostLimits:
+        """From where on the machine is in trouble."""
+        return HostLimits(
+            temperature_c=self.temperature_c,
+            memory_percent=self.memory_percent,
+            disk_percent=self.disk_percent,
+        )
+
+
+class Metrics(Document):
+    """``[metrics]``: figures for a Prometheus on this machine.
+
+    Attributes:
+        port: On 127.0.0.1 only; 9464 is usual. None: off, the default, because whoever is logged
+            in on this machine may read it.
+    """
+
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+
+
+Place = Annotated[
+    str, StringConstraints(pattern=r"^/(site|broker)(/[^/\s]{1,64}){0,6}$", max_length=400)
+]
+
+
+class Remote(Document):
+    """``[remote]``: what may be set from the centre.
+
+    Camera networks, secrets, keys and everything else in the settings may never be.
+
+    Attributes:
+        allow: Places in the document that may differ from what runs, with all below them; ``*``
+            stands for any one name, e.g. ``/site/cameras/*/enabled``. ``/broker`` is another
+            broker than that of the settings.
+        keys: Folder of the public keys that are trusted (`gateway.config.signing`); while it is
+            empty nothing can be set.
+        gate_s: How long the cameras may take to be back after a change.
+        connect_s: How long we may be unconnected under a document before it is undone: with the
+            trial of a broker before and the way back after, the centre hears of it within 120 s.
+        crashes: A document is undone if the program starts so often before it is confirmed.
+    """
+
+    allow: Annotated[tuple[Place, ...], Field(max_length=64)] = ("/site",)
+    keys: Path = Path("trusted")
+    gate_s: Annotated[float, Field(ge=1, le=600)] = 60.0
+    connect_s: Annotated[float, Field(ge=1, le=80)] = 60.0
+    crashes: Annotated[int, Field(ge=2, le=10)] = 3
+
+
+DEFAULT_FILE = Path("/etc/camera-gateway/gateway.toml")
+ENV_PREFIX = "CAMERA_GATEWAY__"
+
+
+def _network(given: object) -> IPv4Network | IPv6Network:
+    try:
+        return ipaddress.ip_network(str(given), strict=False)
+    except ValueError:
+        raise PydanticCustomError("network", "it must be a network, e.g. 10.1.2.0/24") from None
+
+
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+
+
+class Identity(Document):
+    """``[gateway]``: who this is.
+
+    Attributes:
+        id: Unique in the whole country, never reused; also the MQTT client id.
+        province: Two-digit code of the province.
+        province_scheme: The list that code is from: the 34 provinces since July 2025, or the 63
+            before.
+    """
+
+    id: GatewayId
+    province: ProvinceCode
+    province_scheme: Literal["vn-2025", "vn-2020"] = "vn-2025"
+
+
+class State(Document):
+    """``[state]``: what is kept on this machine.
+
+    Attributes:
+        dir: Holds ``site.json``, the cameras; ours to write.
+        secrets: Holds one file per secret. None: systemd's credentials folder, or ``secrets``
+            beside the settings file.
+    """
+
+    dir: Path = Path("/var/lib/camera-gateway")
+    secrets: Path | None = None
+
+
+class Reach(Document):
+    """``[cameras]``: what the gateway may open.
+
+    Attributes:
+        networks: Where cameras and recorders live.
+        ports: Beside the usual 554, 8554, 10554 and 322.
+    """
+
+    networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=64)]
+    ports: Annotated[tuple[Port, ...], Field(max_length=64)] = ()
+
+
+class Log(Document):
+    """``[log]``: what is said on standard error.
+
+    Attributes:
+        level: The least that is said.
+        format: ``json`` for the journal, ``console`` for people.
+    """
+
+    level: LogLevel = "info"
+    format: LogFormat = "json"
+
+
+class Settings(BaseSettings):
+    """All bootstrap settings; made by `gateway.config.load`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
+
+    gateway: Identity
+    broker: Broker
+    cameras: Reach
+    state: State = State()
+    webrtc: WebRtc = WebRtc()
+    inventory: Inventory = Inventory()
+    eyes: PictureChecks = PictureChecks()
+    commands: Commands = Commands()
+    alarms: Alarms = Alarms()
+    metrics: Metrics = Metrics()
+    remote: Remote = Remote()
+    log: Log = Log()
+    _folder: Path = PrivateAttr(default=Path())
+
+    @classmethod
+    def from_table(cls, table: dict[str, object], *, folder: Path) -> Self:
+        """Return the settings of *table* and the environment; *folder* is where the file lies."""
+        settings = cls(**table)  # type: ignore[arg-type]  # looked into right here
+        settings._folder = folder
+        return settings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  (pydantic names them all)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as arguments."""
+        return env_settings, init_settings
+
+    @property
+    def secrets_folder(self) -> Path:
+        """Where the secrets are, after all defaults."""
+        if self.state.secrets is not None:
+            return self._folder / self.state.secrets
+        given = os.environ.get("CREDENTIALS_DIRECTORY")
+        return Path(given) if given else self._folder / "secrets"
+
+    def beside(self, path: Path) -> Path:
+        """Return *path* of the settings, which is relative to the settings file, as a whole one."""
+        return self._folder / path

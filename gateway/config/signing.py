@@ -1,0 +1,238 @@
+"""Signatures of what the centre asks for: Ed25519 over canonical JSON.
+
+A key's id begins with what it may sign, ``cfg-`` configurations and ``cmd-`` commands, and is the
+name of its file: ``cfg-2026a.pem`` holds the public key, ``cfg-2026a.key`` the private one. The
+gateway trusts the public keys in one local folder, which is read for each signature, so that a
+key is added or withdrawn by putting a file there or taking it away.
+
+Sources: RFC 8032 (Ed25519), RFC 8785 (JSON canonicalization), RFC 7515 section 2 (base64url).
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import rfc8785
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import Field, ValidationError
+
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected
+from gateway.mqtt.payloads.codec import WireDocument, dumps, faults_of, refuse
+
+Purpose = Literal["cfg", "cmd"]
+"""What a key may sign: configurations, or commands."""
+
+KEY_ID = r"(?:cfg|cmd)-[a-z0-9]{1,32}"
+LARGEST_BYTES = 4096
+"""Of a key file; one holds 119 bytes."""
+
+
+class Signature(WireDocument):
+    """``sig`` of a signed document.
+
+    Attributes:
+        algorithm: There is one.
+        key_id: Of the key that made it.
+        value: 64 bytes in base64url without padding.
+    """
+
+    algorithm: Annotated[Literal["Ed25519"], Field(alias="alg")] = "Ed25519"
+    key_id: Annotated[str, Field(alias="kid", pattern=rf"^{KEY_ID}$")]
+    value: Annotated[str, Field(alias="v", pattern=r"^[A-Za-z0-9_-]{86}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key and its id."""
+
+    key_id: str
+    private: Ed25519PrivateKey
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        return self.private.public_key()
+
+
+class Keyring:
+    """The keys this machine trusts: ``{key id}.pem`` in *folder*, which need not exist."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of the trusted keys, sorted; what is no key file is passed over."""
+        try:
+            names = sorted(path.stem for path in self._folder.glob("*.pem"))
+        except OSError:
+            return ()
+        return tuple(name for name in names if re.fullmatch(KEY_ID, name))
+
+    def verify(self, tree: Mapping[str, object], purpose: Purpose) -> str:
+        """Return the id of the key that has signed *tree* (all of it but ``sig``).
+
+        Raises:
+            MessageRejected: ``sig.missing``, ``sig.form``, ``sig.purpose``, ``sig.key`` (not
+                trusted here) or ``sig.value`` (it does not fit what it is on).
+        """
+        signature = _signature_of(tree)
+        if not signature.key_id.startswith(f"{purpose}-"):
+            refuse("sig.purpose", f"{signature.key_id} may not sign this", "/sig/kid")
+        try:
+            key = _public(self._folder / f"{signature.key_id}.pem")
+        except OSError:
+            refuse("sig.key", f"{signature.key_id} is not trusted here", "/sig/kid")
+        except ValueError:
+            refuse("sig.key", f"the file of {signature.key_id} holds no Ed25519 key", "/sig/kid")
+        try:
+            key.verify(_decoded(signature.value), canonical(_unsigned(tree)))
+        except InvalidSignature:
+            refuse("sig.value", "the signature does not fit", "/sig/v")
+        return signature.key_id
+
+
+def sign(tree: Mapping[str, object], key: SigningKey) -> dict[str, object]:
+    """Return *tree* with ``sig``. Raises MessageRejected: it cannot be canonical JSON."""
+    raw = key.private.sign(canonical(_unsigned(tree)))
+    value = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    signature = Signature(key_id=key.key_id, value=value)
+    return {**tree, "sig": signature.model_dump(by_alias=True)}
+
+
+def digest(tree: object) -> str:
+    """Return the SHA-256 of *tree* as canonical JSON, in hexadecimal. Raises as `canonical`."""
+    return hashlib.sha256(canonical(tree)).hexdigest()
+
+
+def canonical(tree: object) -> bytes:
+    """Return *tree* as canonical JSON (RFC 8785).
+
+    Raises:
+        MessageRejected: It holds what two readers would read differently: an integer beyond
+            2**53, a number that is none, half of a surrogate pair.
+    """
+    try:
+        return rfc8785.dumps(tree)  # type: ignore[arg-type]  # refused there if it is not JSON
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise MessageRejected((Fault("", "canonical", f"not canonical JSON: {error}"),)) from None
+
+
+def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
+    """Make a key pair in *folder*; return the files of the private and the public key.
+
+    Raises:
+        ConfigRejected: The id is none, or such a key is there already: it is never overwritten.
+    """
+    if not re.fullmatch(KEY_ID, key_id):
+        message = "a key id is cfg- or cmd- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
+        raise ConfigRejected((Fault("", "key.id", message),))
+    private = Ed25519PrivateKey.generate()
+    secret, public = folder / f"{key_id}.key", folder / f"{key_id}.pem"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (secret, public):  # half a pair must not be left behind
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "it is there already", str(path))
+        for path, mode, content in (
+            (secret, 0o600, _private_pem(private)),
+            (public, 0o644, _public_pem(private.public_key())),
+        ):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with open(handle, "wb") as file:
+                file.write(content)
+    except OSError as error:
+        message = f"cannot write {error.filename}: {error.strerror}"
+        raise ConfigRejected((Fault("", "key.file", message),)) from None
+    return secret, public
+
+
+def read_key(path: Path) -> SigningKey:
+    """Return the private key in the file *path*; its id is the file's name.
+
+    Raises:
+        ConfigRejected: It cannot be read, others may read it, or it is no Ed25519 key.
+    """
+    try:
+        found = path.stat()
+        raw = path.read_bytes()[:LARGEST_BYTES]
+    except OSError as error:
+        raise _wrong_file(f"cannot read {path}: {error.strerror}") from None
+    if found.st_mode & 0o077:
+        raise _wrong_file(f"others can read {path}: chmod 600 {path}")
+    try:
+        private = serialization.load_pem_private_key(raw, password=None)
+    except TypeError:
+        raise _wrong_file(f"{path} is locked with a passphrase, which is not asked for") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise _wrong_file(f"{path} holds no private key") from None
+    if not isinstance(private, Ed25519PrivateKey):
+        raise _wrong_file(f"{path} holds no Ed25519 key")
+    if not re.fullmatch(KEY_ID, path.stem):
+        raise _wrong_file(f"{path} must be named by its key id, e.g. cfg-2026a.key")
+    return SigningKey(path.stem, private)
+
+
+def fingerprint(path: Path) -> str:
+    """Return by what people compare the public key in *path*: 16 digits of its SHA-256.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no Ed25519 key.
+    """
+    raw = _public(path).public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def _signature_of(tree: Mapping[str, object]) -> Signature:
+    if tree.get("sig") is None:
+        refuse("sig.missing", "it must be signed", "/sig")
+    try:
+        return Signature.model_validate_json(dumps(tree["sig"]))
+    except ValidationError as error:
+        faults = (Fault(f"/sig{each.at}", "sig.form", each.message) for each in faults_of(error))
+        raise MessageRejected(tuple(faults)) from None
+
+
+def _unsigned(tree: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in tree.items() if key != "sig"}
+
+
+def _decoded(value: str) -> bytes:
+    return base64.urlsafe_b64decode(f"{value}==")
+
+
+def _public(path: Path) -> Ed25519PublicKey:
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes()[:LARGEST_BYTES])
+    except UnsupportedAlgorithm:
+        raise ValueError(f"{path} holds a key of another kind") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError(f"{path} holds no Ed25519 key")
+    return key
+
+
+def _private_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _public_pem(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _wrong_file(message: str) -> ConfigRejected:
+    return ConfigRejected((Fault("", "key.file", message),))

@@ -1,0 +1,110 @@
+"""The site document on this machine's disk: there after any power cut, old or new, never neither.
+
+The document that was in force before is kept as ``site.json.prev``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from gateway.config.documents import parse_site
+from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.site_document import SiteConfig
+from gateway.runtime import atomic_file
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was found.
+
+    Attributes:
+        site: To be run.
+        origin: From ``site.json``, from its predecessor, or from nowhere: no cameras yet.
+        faults: Why ``site.json`` itself could not be used; empty if it was, or is not there.
+    """
+
+    site: SiteConfig
+    origin: Literal["current", "previous", "none"]
+    faults: tuple[Fault, ...] = ()
+
+
+class SiteStore:
+    """``site.json`` in the state folder and its predecessor.
+
+    Args:
+        folder: The state folder; made when something is first written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "site.json"
+        self._previous = folder / "site.json.prev"
+
+    def load(self) -> Loaded:
+        """Return the newest document that can be used, and say aloud which one it is.
+
+        Raises:
+            ConfigRejected: ``site.json`` is broken and there is no predecessor to fall back on.
+        """
+        faults: tuple[Fault, ...] = ()
+        try:
+            site = read_site(self.path)
+        except ConfigRejected as error:
+            faults = error.faults
+        else:
+            if site is not None:
+                log.info("site", path=str(self.path), cameras=len(site.cameras))
+                return Loaded(site, "current")
+        return self._fall_back(faults)
+
+    def save(self, site: SiteConfig) -> None:
+        """Put *site* in force on disk; on return it survives a power cut.
+
+        Raises:
+            TransientError: The disk is full or read-only; what was there is untouched.
+        """
+        document = site.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
+        previous = self._previous if self._is_good() else None
+        atomic_file.replace(self.path, document, previous=previous)
+
+    def _fall_back(self, faults: tuple[Fault, ...]) -> Loaded:
+        try:
+            previous = read_site(self._previous)
+        except ConfigRejected:
+            previous = None
+        if previous is not None:
+            told = [str(fault) for fault in faults]
+            log.error("site_previous", path=str(self._previous), faults=told)
+            return Loaded(previous, "previous", faults)
+        if faults:
+            raise ConfigRejected(faults)
+        log.warning("site_missing", path=str(self.path), cameras=0)
+        return Loaded(SiteConfig(), "none")
+
+    def _is_good(self) -> bool:
+        """Return whether the document in force may push out its predecessor."""
+        try:
+            return read_site(self.path) is not None
+        except ConfigRejected:
+            return False
+
+
+def read_site(path: Path) -> SiteConfig | None:
+    """Return the site document in the file *path*, None if there is no such file.
+
+    Raises:
+        ConfigRejected: With all its faults.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise ConfigRejected((Fault("", "file", message),)) from None
+    return parse_site(raw)

@@ -1,0 +1,91 @@
+"""The broker's access lists: who may say and hear what, one line each, from the topic tree.
+
+Mosquitto reads them as they are written here. Nothing may stand behind a rule: it would become part
+of its topic. Run as ``python -m gateway.console.broker_acl FOLDER`` it writes both files.
+
+Source: mosquitto.conf(5), "acl_file".
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.console.provinces import PROVINCES
+from gateway.mqtt.topic_tree import (
+    CONTACTS,
+    CONTROL,
+    ECHO,
+    GATEWAY_SAYS,
+    LOG,
+    REPLY,
+    ROOT,
+    VIEWER_SAYS,
+    TopicSpec,
+)
+
+OWN = f"{ROOT}/%u"
+"""Of one gateway: its name is ``{prov}/{gw}``, and so are two levels of its topics."""
+
+NOT_FOR_PROVINCES: tuple[tuple[TopicSpec, str], ...] = (
+    (CONTACTS, "personal"),
+    (GATEWAY_SAYS, "answers to viewers: whoever has one can watch"),
+    (REPLY, "answers to whoever asked; a snapshot is one"),
+    (LOG, "what a gateway writes while somebody follows it"),
+)
+"""What the operators of a province do not hear, and why."""
+
+
+def staff() -> Iterator[str]:
+    """Yield the list for the listeners of gateways, console and operators."""
+    yield "# Written by scripts/broker-acl. Không ghi chú thích sau một dòng luật."
+    yield ""
+    yield "# A gateway, whose name is {prov}/{gw}: its own topics and what the centre says to all."
+    yield f"pattern write {OWN}/up/#"
+    yield f"pattern read {OWN}/{ECHO.name}"
+    yield f"pattern read {OWN}/dn/#"
+    yield f"pattern read {CONTROL}/#"
+    yield ""
+    yield "# The national centre. Trung tâm điều hành quốc gia."
+    yield "user console"
+    yield f"topic read {ROOT}/+/+/up/#"
+    yield f"topic write {ROOT}/+/+/dn/#"
+    yield f"topic write {CONTROL}/#"
+    for code, name in PROVINCES.items():
+        yield ""
+        yield f"# {name}"
+        yield f"user op{code}"
+        yield f"topic read {ROOT}/{code}/+/up/#"
+        for channel, _ in NOT_FOR_PROVINCES:
+            yield f"topic deny {ROOT}/{code}/+/{_filter(channel)}"
+
+
+def viewers() -> Iterator[str]:
+    """Yield the list for the listener of viewers, who have an authority of their own."""
+    yield "# Written by scripts/broker-acl. Người xem: chỉ phiên của chính mình."
+    yield ""
+    yield "# A viewer, whose name begins with v-: its own sessions and nothing else."
+    yield f"pattern write {ROOT}/+/+/{_sessions(VIEWER_SAYS)}"
+    yield f"pattern read {ROOT}/+/+/{_sessions(GATEWAY_SAYS)}"
+
+
+def _filter(channel: TopicSpec) -> str:
+    """Return the filter of everything on *channel*, whatever its names in braces are."""
+    fixed, brace, _ = channel.name.partition("{")
+    return fixed + ("#" if brace else "")
+
+
+def _sessions(channel: TopicSpec) -> str:
+    return channel.name.format(viewer="%u", sid="+")
+
+
+def main() -> None:
+    """Write both files into the folder that is named."""
+    folder = Path(sys.argv[1])
+    for name, lines in (("acl", staff()), ("acl.viewers", viewers())):
+        (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

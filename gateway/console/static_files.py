@@ -1,0 +1,47 @@
+"""The page's files, held in memory: what is not in this list cannot be asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+
+from gateway.console.messages import wording
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """One file of the page.
+
+    Attributes:
+        body: Its bytes.
+        content_type: With character set.
+        tag: Strong ETag; browsers ask each time and get 304 while it is the same.
+    """
+
+    body: bytes
+    content_type: str
+    tag: str
+
+
+def page_files() -> dict[str, StaticFile]:
+    """Return the page's files by path."""
+    files = {"/wording.json": _file("wording.json", wording())}
+    for entry in resources.files("gateway.console").joinpath("static").iterdir():
+        if entry.is_file():
+            files[f"/{entry.name}"] = _file(entry.name, entry.read_bytes())
+    files["/"] = files["/index.html"]
+    return files
+
+
+def _file(name: str, body: bytes) -> StaticFile:
+    suffix = name[name.rindex(".") :]
+    return StaticFile(body, TYPES[suffix], hashlib.sha256(body).hexdigest()[:32])

@@ -1,0 +1,204 @@
+"""Coded pictures for virtual cameras: made live from a scene, or once and then played in a loop.
+
+H.264 by libx264 and H.265 by libx265, both through PyAV, with no delay and, unless asked, no
+B-frames. Blocking; whoever calls keeps it off the event loop.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import PictureType
+
+from gateway.demo.scene import Image, Scene
+from gateway.model.media import Codec
+
+_START_CODE = b"\x00\x00\x01"
+_SETS = {"h264": {7, 8}, "h265": {32, 33, 34}}
+_RECORDED_FROM = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)  # recordings are the same on every day
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a virtual camera encodes.
+
+    Attributes:
+        codec: FFmpeg's name.
+        width: Pixels, even.
+        height: Pixels, even.
+        fps: Pictures per second.
+        gop_s: Seconds from keyframe to keyframe.
+        bitrate_bps: Mean aimed at; with *noise* it is really reached.
+        b_frames: How many between two others; 0 as cameras for live viewing do.
+        noise: Fill the picture with noise, so that the bitrate is used up.
+    """
+
+    codec: Codec = "h264"
+    width: int = 640
+    height: int = 360
+    fps: int = 25
+    gop_s: float = 2.0
+    bitrate_bps: int = 1_000_000
+    b_frames: int = 0
+    noise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """One coded picture.
+
+    Attributes:
+        nal_units: Without start codes; parameter sets in front of a keyframe.
+        keyframe: Whether a decoder can start here.
+        order: Its place on the screen less its place in the stream, in pictures; 0 unless there
+            are B-frames.
+    """
+
+    nal_units: tuple[bytes, ...]
+    keyframe: bool
+    order: int = 0
+
+
+def nal_units(access_unit: bytes) -> Iterator[bytes]:
+    """Yield the NAL units of *access_unit*, in Annex B form, without start codes."""
+    at = access_unit.find(_START_CODE)
+    while at != -1:
+        start = at + len(_START_CODE)
+        at = access_unit.find(_START_CODE, start)
+        unit = access_unit[start:] if at == -1 else access_unit[start:at]
+        yield unit.rstrip(b"\x00")
+
+
+def kind(nal_unit: bytes, codec: Codec) -> int:
+    """Return the type field of *nal_unit*."""
+    return nal_unit[0] & 0x1F if codec == "h264" else nal_unit[0] >> 1 & 0x3F
+
+
+def parameter_sets(coded: Coded, codec: Codec) -> tuple[bytes, ...]:
+    """Return the parameter sets in *coded*, in its order."""
+    return tuple(unit for unit in coded.nal_units if kind(unit, codec) in _SETS[codec])
+
+
+class Encoder:
+    """One encoder of one camera."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        library = "libx264" if shape.codec == "h264" else "libx265"
+        context = av.CodecContext.create(library, "w")
+        if not isinstance(context, av.VideoCodecContext):
+            raise TypeError(f"{library} does not encode video")
+        context.width, context.height = shape.width, shape.height
+        context.pix_fmt = "yuv420p"
+        context.time_base = Fraction(1, shape.fps)
+        context.framerate = Fraction(shape.fps)
+        context.bit_rate = shape.bitrate_bps
+        context.gop_size = round(shape.gop_s * shape.fps)
+        context.thread_count = 1
+        context.options = self._options()
+        self._context = context
+
+    def encode(self, image: Image, index: int, *, keyframe: bool = False) -> list[Coded]:
+        """Encode *image*, the *index*-th; with B-frames the pictures come later, else at once."""
+        planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts = index
+        frame.pict_type = PictureType.I if keyframe else PictureType.NONE
+        return [self._coded(packet) for packet in self._context.encode(frame)]
+
+    def finish(self) -> list[Coded]:
+        """Return what is still inside."""
+        return [self._coded(packet) for packet in self._context.encode(None)]
+
+    def _coded(self, packet: av.Packet[av.VideoStream]) -> Coded:
+        pts, dts = packet.pts or 0, packet.dts or 0
+        return Coded(tuple(nal_units(bytes(packet))), packet.is_keyframe, pts - dts)
+
+    def _options(self) -> dict[str, str]:
+        shape = self._shape
+        rate = shape.bitrate_bps // 1000
+        gop = round(shape.gop_s * shape.fps)
+        common: dict[str, str | int] = {
+            "keyint": gop,
+            "min-keyint": gop,
+            "scenecut": 0,
+            "bframes": shape.b_frames,
+            "vbv-maxrate": rate,
+            "vbv-bufsize": rate,
+            "repeat-headers": 1,
+        }
+        options = {"preset": "ultrafast", "forced-idr": "1"}
+        if shape.b_frames == 0:
+            options["tune"] = "zerolatency"
+        if shape.codec == "h264":
+            options["profile"] = "baseline" if shape.b_frames == 0 else "main"
+            common["sliced-threads"] = 0
+        else:
+            common |= {"log-level": "none", "pools": "none", "frame-threads": 1}
+        named = ":".join(f"{key}={setting}" for key, setting in common.items())
+        return options | {"x264-params" if shape.codec == "h264" else "x265-params": named}
+
+
+class LiveFootage:
+    """Pictures of the present moment."""
+
+    blocking = True
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        self.shape = shape
+        self._scene = Scene(name, shape.width, shape.height)
+        self._encoder = Encoder(shape)
+        self._count = 0
+        self._still: Image | None = None
+        self.parameter_sets = parameter_sets(self._encode(keyframe=True)[0], shape.codec)
+
+    def picture(self, index: int, *, fresh: bool, frozen: bool) -> Coded:  # noqa: ARG002
+        """Encode the picture of now; *fresh* asks for a keyframe, *frozen* for the one before."""
+        return self._encode(keyframe=fresh, frozen=frozen)[0]
+
+    def _encode(self, *, keyframe: bool, frozen: bool = False) -> list[Coded]:
+        image = self._still if frozen else None
+        if image is None:
+            image = self._scene.draw(datetime.now(UTC))
+        self._still, self._count = image, self._count + 1
+        return self._encoder.encode(image, self._count, keyframe=keyframe)
+
+
+class RecordedFootage:
+    """A few seconds made once and played for ever, at no cost; timestamps go on."""
+
+    blocking = False
+
+    def __init__(self, shape: Shape, pictures: tuple[Coded, ...]) -> None:
+        self.shape = shape
+        self.pictures = pictures
+        self.parameter_sets = parameter_sets(pictures[0], shape.codec)
+
+    def picture(self, index: int, *, fresh: bool, frozen: bool) -> Coded:  # noqa: ARG002
+        """Return the *index*-th picture of the loop, or its first, a keyframe, when *frozen*."""
+        return self.pictures[0 if frozen else index % len(self.pictures)]
+
+
+@functools.lru_cache(maxsize=32)
+def record(name: str, shape: Shape, seconds: float = 4.0) -> RecordedFootage:
+    """Encode *seconds*, rounded up to whole GOPs, of the camera *name*."""
+    scene, encoder = Scene(name, shape.width, shape.height), Encoder(shape)
+    gop = round(shape.gop_s * shape.fps)
+    count = max(1, -(-round(seconds * shape.fps) // gop)) * gop
+    seed = np.random.default_rng(7)
+    coded: list[Coded] = []
+    for index in range(count):
+        image = scene.draw(_RECORDED_FROM + timedelta(seconds=index / shape.fps))
+        if shape.noise:
+            image = np.asarray(
+                cv2.add(image, seed.integers(0, 90, image.shape, np.uint8)), np.uint8
+            )
+        coded += encoder.encode(image, index)
+    return RecordedFootage(shape, tuple(coded + encoder.finish()))

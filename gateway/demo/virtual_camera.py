@@ -1,0 +1,138 @@
+"""A virtual camera: what it shows, who may watch, what is wrong with it, what it has counted.
+
+It does no I/O: `gateway.demo.rtsp_server` serves it, `gateway.demo.video_loop` runs its pictures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from gateway.demo.auth import Account, Authenticator
+from gateway.demo.encoder import LiveFootage, RecordedFootage
+from gateway.demo.faults import Fault, HalfOpen, Stall
+
+Footage = LiveFootage | RecordedFootage
+FaultT = TypeVar("FaultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a camera behaves when nothing is wrong with it.
+
+    Attributes:
+        join: Where a viewer's stream begins: at the ``next_keyframe``, at a keyframe made for
+            it ``at_once`` (live footage only), or in the ``middle`` of the GOP.
+        session_timeout_s: A session that is not heard of for so long is ended.
+        session_limit: Most sessions at once; the next SETUP gets 453. 0: no limit.
+        held_s: How long a session that was not torn down still counts after its connection
+            has gone, as recorders do.
+        payload_bytes: Largest RTP payload.
+        first_sequence: Where every session's sequence numbers begin.
+        first_time_90k: Where every session's timestamps begin.
+        report_s: Time between sender reports.
+        get_parameter: Whether GET_PARAMETER is understood (else 551).
+        content_base: Sent with the SDP; ``{url}`` stands for the requested URL. Empty: none.
+        sound: Whether the SDP announces G.711, which is never sent.
+        sockets: Which transports SETUP accepts; others get 461.
+    """
+
+    join: Literal["next_keyframe", "at_once", "middle"] = "at_once"
+    session_timeout_s: float = 60.0
+    session_limit: int = 0
+    held_s: float = 0.0
+    payload_bytes: int = 1400
+    first_sequence: int = 20_000
+    first_time_90k: int = 1_000_000
+    report_s: float = 5.0
+    get_parameter: bool = True
+    content_base: str = "{url}/"
+    sound: bool = False
+    sockets: tuple[Literal["tcp", "udp"], ...] = ("tcp", "udp")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a camera has counted.
+
+    Attributes:
+        requests: By method.
+        log: Method and answered status of the last requests, in order.
+        authorizations: Requests with an ``Authorization`` header.
+        refused_logins: Those of them that were wrong.
+        sessions: Open now.
+        sessions_ever: Opened since the start.
+        sessions_peak: Most at once.
+        expired: Ended because nothing was heard of them.
+        packets: RTP packets sent.
+        unsent: Pictures not sent because the viewer did not read.
+    """
+
+    requests: Counter[str] = field(default_factory=Counter)
+    log: list[tuple[str, int]] = field(default_factory=list)
+    authorizations: int = 0
+    refused_logins: int = 0
+    sessions: int = 0
+    sessions_ever: int = 0
+    sessions_peak: int = 0
+    expired: int = 0
+    packets: int = 0
+    unsent: int = 0
+
+
+class VirtualCamera:
+    """One camera, or one channel of a recorder.
+
+    Args:
+        name: What people call it; drawn on live pictures and told in the SDP.
+        footage: What it shows.
+        path: Of its URL, e.g. ``/Streaming/Channels/101``.
+        account: Who may watch; None: everybody.
+
+    Attributes:
+        faults: What is wrong with it now; may be set at any time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        footage: Footage,
+        *,
+        path: str = "/Streaming/Channels/101",
+        account: Account | None = None,
+        habits: Behaviour | None = None,
+    ) -> None:
+        self.name = name
+        self.footage = footage
+        self.path = path
+        self.gatekeeper = Authenticator(account) if account else None
+        self.habits = habits or Behaviour()
+        self.faults: tuple[Fault, ...] = ()
+        self.counts = Counts()
+
+    @property
+    def fault(self) -> Fault | None:
+        """The first thing that is wrong with it; setting it replaces all."""
+        return self.faults[0] if self.faults else None
+
+    @fault.setter
+    def fault(self, fault: Fault | None) -> None:
+        self.faults = (fault,) if fault else ()
+
+    @property
+    def silent(self) -> bool:
+        """Whether it sends no media."""
+        return any(isinstance(fault, (Stall, HalfOpen)) for fault in self.faults)
+
+    def active_fault(self, kind: type[FaultT]) -> FaultT | None:
+        """Return its fault of *kind*, if it has one."""
+        for fault in self.faults:
+            if isinstance(fault, kind):
+                return fault
+        return None
+
+    def noted(self, method: str, code: int) -> None:
+        """Write a request and its answer into the log, which keeps the last thousand."""
+        self.counts.requests[method] += 1
+        self.counts.log = [*self.counts.log[-999:], (method, code)]

@@ -1,1 +1,0 @@
-"""Cameras to access units."""

@@ -1,1 +1,0 @@
-"""Our own RTSP client: a sans-I/O core under thin transports."""

@@ -1,0 +1,213 @@
+"""When the inventory is taken and told: once per start, when something changes, when asked.
+
+What a section holds is in `sections` and `mqtt.payloads.inventory`; this module knows occasions.
+A section that stays as it was is not told again; the birth says by which digest each is known, and
+a centre that holds another one asks. Every change of a value is an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from gateway.inventory.debounce import STEADY_S, Debouncer
+from gateway.inventory.diff import carry_timestamps, changes, digest
+from gateway.inventory.sections import Sources, build_inventory
+from gateway.inventory.store import InventoryStore
+from gateway.inventory.topology import NetworkTopology, graph_of
+from gateway.model.contacts import Contacts
+from gateway.model.errors import MessageRejected
+from gateway.model.event import Event
+from gateway.model.inventory import CONTACTS, SECTIONS, Change, Observations, StreamSnapshot
+from gateway.mqtt import topic_tree
+from gateway.mqtt.epoch import Epochs, now_ms
+from gateway.mqtt.payloads import inventory as inventory_payload
+from gateway.mqtt.payloads.inventory import SectionRevision
+from gateway.mqtt.topics import Topics, publication
+from gateway.ports import Bus, Clock, Events, OutboundMessage
+
+LOOK_S = 10.0
+"""Between two looks at the streams and at the site document."""
+
+Editions = Mapping[str, SectionRevision]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """One stocktaking: the sections, what is other than before, and the graph."""
+
+    editions: Editions = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    graph: NetworkTopology = field(default_factory=lambda: NetworkTopology((), {}))
+
+
+class InventoryService:
+    """Knows what the site has, and tells it.
+
+    Args:
+        topics: Of this gateway.
+        sources: Returns everybody who knows something, given what has been observed.
+        streams: Returns the streams as they are now.
+        contacts: Returns whom to call, or None: nobody may know, or nobody has said.
+        store: Keeps what was told last.
+        epochs: Numbers messages.
+        bus: Takes the sections.
+        events: Takes the changes; None: they are logged only.
+        clock: Monotonic.
+        steady_s: How long something must have been so to count.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        *,
+        sources: Callable[[Observations], Sources],
+        streams: Callable[[], Iterable[StreamSnapshot]],
+        contacts: Callable[[], Contacts | None],
+        store: InventoryStore,
+        epochs: Epochs,
+        bus: Bus,
+        clock: Clock,
+        events: Events | None = None,
+        steady_s: float = STEADY_S,
+    ) -> None:
+        self._topics = topics
+        self._sources = sources
+        self._streams = streams
+        self._contacts = contacts
+        self._store = store
+        self._epochs = epochs
+        self._bus = bus
+        self._events = events
+        self._clock = clock
+        kept = store.load()
+        self._kept: Editions = kept
+        self._steady = Debouncer(_observed(kept), steady_s=steady_s)
+        self._basis = sources(self._steady.accepted)
+        self._taken = _take(self._basis, contacts(), kept)
+        self._greeted = False
+
+    def digests(self) -> dict[str, str]:
+        """Return by what each section is known, for the birth."""
+        return {name: each.sha for name, each in self._taken.editions.items()}
+
+    def upstream(self, camera: str) -> tuple[str, ...]:
+        """Return what explains that *camera* is gone: see `gateway.inventory.topology`."""
+        return self._taken.graph.upstream(camera)
+
+    def recorders(self) -> frozenset[str]:
+        """Return the names of the recorders that cameras are pulled from."""
+        return self._taken.graph.recorders
+
+    def greeting(self, *, remembered: bool = True) -> Iterator[OutboundMessage]:
+        """What is said on a connection: everything on the first, then only what is asked for.
+
+        A broker that has not *remembered* us has lost what it kept of us, or is another one: it
+        is told everything.
+        """
+        if not self._greeted or not remembered:
+            self._greeted = True
+            yield from map(self._section, SECTIONS)
+
+    def resend(self, sections: Iterable[str]) -> None:
+        """Tell *sections* again, contacts where they may be told; other names mean nothing."""
+        for name in dict.fromkeys(sections):
+            if name in SECTIONS:
+                self._bus.post(self._section(name))
+            elif name == CONTACTS:
+                self._tell_contacts()
+
+    async def run(self) -> None:
+        """Take stock until cancelled."""
+        await self._conclude(self._taken)
+        while True:
+            await self._clock.sleep(LOOK_S)
+            self._steady.look(self._streams(), self._clock.now(), now_ms())
+            basis, contacts = self._sources(self._steady.accepted), self._contacts()
+            before = self._taken.editions
+            if basis == self._basis and _sha_of(contacts) == _sha(before.get(CONTACTS)):
+                continue
+            self._basis = basis
+            # Half a second of a small machine for 512 cameras: not on the loop.
+            await self._conclude(await asyncio.to_thread(_take, basis, contacts, before))
+
+    async def _conclude(self, taken: _Taken) -> None:
+        """Put *taken* in force: tell what has changed, and keep it."""
+        before, self._taken = self._taken.editions, taken
+        for change in taken.changes:
+            facts = inventory_payload.change(change)
+            log.info("inventory", sec=change.section, at=change.at, src=change.origin)
+            if self._events is not None:
+                self._events.record(Event("inventory", facts))
+        if self._greeted:
+            for name in SECTIONS:
+                if before[name].sha != taken.editions[name].sha:
+                    self._bus.post(self._section(name))
+        if taken.editions != self._kept:
+            await asyncio.to_thread(self._store.save, taken.editions)
+            self._kept = taken.editions
+
+    def _section(self, name: str) -> OutboundMessage:
+        sealed = inventory_payload.section(self._epochs.stamp(), self._taken.editions[name])
+        return publication(topic_tree.INVENTORY[name], self._topics.inventory(name), sealed)
+
+    def _tell_contacts(self) -> None:
+        """Post the contacts, read this moment; they are not in what we remember."""
+        contacts = self._contacts()
+        edition = self._taken.editions.get(CONTACTS)
+        if contacts is not None and edition is not None:
+            told = inventory_payload.contacts_tree(contacts)
+            whole = SectionRevision(edition.rev, digest(told), told)
+            sealed = inventory_payload.section(self._epochs.stamp(), whole)
+            self._bus.post(publication(topic_tree.CONTACTS, self._topics.contacts, sealed))
+
+
+def _take(sources: Sources, contacts: Contacts | None, before: Editions) -> _Taken:
+    """Return the inventory of *sources*, compared with the one *before*. Pure."""
+    time_ms = now_ms()
+    stock = build_inventory(sources, time_ms)
+    editions: dict[str, SectionRevision] = {}
+    found: list[Change] = []
+    for name, fresh in inventory_payload.trees(stock).items():
+        old = before.get(name)
+        now = carry_timestamps(fresh, {} if old is None else old.tree)
+        assert isinstance(now, dict)
+        sha = digest(now)
+        if old is not None and old.sha == sha:
+            editions[name] = old
+            continue
+        editions[name] = SectionRevision(1 if old is None else old.rev + 1, sha, now)
+        if old is not None:
+            found += changes(name, editions[name].rev, old.tree, now, time_ms)
+    if contacts is not None:
+        old, sha = before.get(CONTACTS), _sha_of(contacts)
+        editions[CONTACTS] = SectionRevision(
+            1 if old is None else old.rev + (old.sha != sha), sha, {}
+        )
+        if old is not None and old.sha != sha:  # that they have changed, not how
+            rev = editions[CONTACTS].rev
+            found.append(Change(CONTACTS, rev, "", origin="survey", time_ms=time_ms))
+    return _Taken(editions, tuple(found), graph_of(stock))
+
+
+def _observed(kept: Editions) -> Observations:
+    """Return what the process before this one had observed."""
+    if "cams" not in kept:
+        return {}
+    try:
+        return inventory_payload.observed(kept["cams"].tree)
+    except MessageRejected:
+        return {}
+
+
+def _sha_of(contacts: Contacts | None) -> str:
+    return "" if contacts is None else digest(inventory_payload.contacts_tree(contacts))
+
+
+def _sha(edition: SectionRevision | None) -> str:
+    return "" if edition is None else edition.sha

@@ -1,1 +1,0 @@
-"""The bounded fan-out of one stream and its cached GOP."""

@@ -1,0 +1,163 @@
+"""Certificates in use: replaced files are taken up while running, and ends are told in advance.
+
+Warnings are told 30, 14, 7 and 1 days before a certificate ends, ours and the broker's, once each
+for as long as the process runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.event import Event
+from gateway.mqtt.client.broker import (
+    CertificateInfo,
+    Tls,
+    certificate_info,
+    context_of,
+    own_certificate_info,
+)
+from gateway.mqtt.epoch import now_ms
+from gateway.mqtt.payloads.presence import BirthCertificate
+from gateway.ports import Clock, Events
+
+LOOK_S = 30.0
+"""How often the files are looked at."""
+
+WARN_DAYS = (1, 7, 14, 30)
+
+_DAY_MS = 86_400_000
+
+log = structlog.get_logger(__name__)
+
+
+async def _taken_for_good() -> None:
+    """Try nothing."""
+
+
+class CertificateWatcher:
+    """Watches the files of *tls* and the dates.
+
+    Args:
+        tls: Our files; None: there are none, and nothing is watched.
+        events: Takes the warnings.
+        renew: Called, with the reason, when the files have been replaced and can be used: the
+            connection is to be made anew.
+        prove: Tries new files at the broker, beside the connection in use, which is held until
+            they are good; raises BrokerUnavailable.
+        clock: Monotonic.
+        wall_ms: The wall clock.
+        look_s: Shorter in tests.
+    """
+
+    def __init__(
+        self,
+        tls: Tls | None,
+        *,
+        events: Events,
+        renew: Callable[[str], None],
+        prove: Callable[[], Awaitable[None]] = _taken_for_good,
+        clock: Clock,
+        wall_ms: Callable[[], int] = now_ms,
+        look_s: float = LOOK_S,
+    ) -> None:
+        self._tls = tls
+        self._events = events
+        self._renew = renew
+        self._prove = prove
+        self._clock = clock
+        self._wall_ms = wall_ms
+        self._look_s = look_s
+        self._seen = _digest(tls)
+        self._spoilt = ""
+        self._own = own_certificate_info(tls)
+        self._brokers: CertificateInfo | None = None
+        self._told: dict[tuple[str, str], int] = {}
+
+    @property
+    def ends_ms(self) -> int | None:
+        """When ours ends, wall clock; None: we have none."""
+        return None if self._own is None else self._own.ends_ms
+
+    def own(self) -> BirthCertificate | None:
+        """Return ours, for the birth; None: we have none."""
+        if self._own is None:
+            return None
+        return BirthCertificate(serial=self._own.serial, not_after=self._own.ends)
+
+    def on_peer_certificate(self, der: bytes) -> None:
+        """The broker has shown this certificate."""
+        self._brokers = certificate_info(der)
+        self._warn()
+
+    async def run(self) -> None:
+        """Watch until cancelled; returns if there is nothing to watch."""
+        if self._tls is None:
+            return
+        while True:
+            self._warn()
+            await self._clock.sleep(self._look_s)
+            await self._look(self._tls)
+
+    async def _look(self, tls: Tls) -> None:
+        digest = await asyncio.to_thread(_digest, tls)
+        if digest == self._seen:
+            return
+        try:
+            await asyncio.to_thread(context_of, tls)
+        except BrokerUnavailable as error:  # half replaced, perhaps: we look again
+            self._note_spoilt(digest, error)
+            return
+        try:
+            await self._prove()
+        except BrokerUnavailable as error:
+            if self._note_spoilt(digest, error):
+                facts = {"why": str(error.reason), "detail": error.detail}
+                self._events.record(Event("cert.refused", facts, "audit"))
+            return
+        self._seen = digest
+        self._own = await asyncio.to_thread(own_certificate_info, tls)
+        facts = {} if self._own is None else {"serial": self._own.serial, "ends": self._own.ends}
+        self._events.record(Event("cert.renewed", facts, "audit"))
+        self._renew("certificate files have been replaced")
+
+    def _note_spoilt(self, digest: str, error: BrokerUnavailable) -> bool:
+        """Note that those files do not do; return whether that is new."""
+        new, self._spoilt = digest != self._spoilt, digest
+        if new:
+            log.warning("new certificate files cannot be used", detail=error.detail)
+        return new
+
+    def _warn(self) -> None:
+        for whose, paper in (("gateway", self._own), ("broker", self._brokers)):
+            if paper is None:
+                continue
+            left_ms = paper.ends_ms - self._wall_ms()
+            near = [days for days in WARN_DAYS if left_ms <= days * _DAY_MS]
+            key = (whose, paper.serial)
+            if near and self._told.get(key) != near[0]:
+                self._told[key] = near[0]
+                facts = {
+                    "whose": whose,
+                    "serial": paper.serial,
+                    "ends": paper.ends,
+                    "days": max(0, left_ms // _DAY_MS),
+                }
+                log.warning("certificate ends", **facts)
+                self._events.record(Event("cert.ends", facts))
+
+
+def _digest(tls: Tls | None) -> str:
+    """Return by what the files are known; one that cannot be read is as good as none."""
+    known = hashlib.sha256()
+    for path in () if tls is None else (tls.ca_file, tls.cert_file, tls.key_file):
+        try:
+            known.update(b"" if path is None else path.read_bytes())
+        except OSError:
+            known.update(b"?")
+        known.update(b"\0")
+    return known.hexdigest()

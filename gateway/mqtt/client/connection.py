@@ -1,0 +1,234 @@
+"""One MQTT 5 connection: paho on a connected socket, driven by the event loop.
+
+paho's callbacks only put down what they were told; `Link` acts on it in its own time, so that a
+mistake in what it calls is not swallowed in here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from socket import socket
+
+import paho.mqtt.client as paho
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.inflight_window import Refusal
+from gateway.mqtt.client.paho_client import Client, Driver, prepared
+from gateway.mqtt.client.reason_codes import (
+    ended,
+    letter_of,
+    lost,
+    packet_bytes,
+    properties_of,
+    refused,
+)
+from gateway.mqtt.client.socket import BufferedSocket
+from gateway.ports import InboundMessage, OutboundMessage
+
+LETTERS = 512
+"""Letters kept until they are delivered; more are dropped, and counted."""
+
+
+class MqttConnection:
+    """One connection, from CONNECT to the end.
+
+    Attributes:
+        stirred: Set whenever `letters`, `settled` or `broken` has changed.
+        letters: Come in and not yet delivered, each with its packet number; 0: it has none.
+        settled: Packet numbers acknowledged, with the reason if refused.
+        broken: Why the connection is over.
+        receive_maximum: How many unacknowledged publications the broker takes.
+        remembered: Whether the broker has kept our session since the connection before.
+        overflowed: Letters dropped because `letters` was full.
+        hung_up: Whether the broker closed the connection without a word.
+    """
+
+    def __init__(self, address: BrokerAddress, client: Client, *, keepalive_s: float) -> None:
+        self._address = address
+        self._keepalive_s = keepalive_s
+        self._silence_s = keepalive_s * 1.5
+        self._loop = asyncio.get_running_loop()
+        self._packet_bytes = 268_435_455
+        self._filters: Sequence[str] = ()
+        self._accepted = asyncio.Event()
+        self._unsettled = 0
+        self.stirred = asyncio.Event()
+        self.letters: deque[tuple[int, InboundMessage]] = deque()
+        self.settled: deque[tuple[int, Refusal | None]] = deque()
+        self.broken: BrokerUnavailable | None = None
+        self.receive_maximum = 65_535
+        self.remembered = False
+        self.overflowed = 0
+        self.hung_up = False
+        self._client = client
+        self._driver = Driver(client, self._loop, has_room=self._has_room, spoilt=self._break)
+        client.on_connect = self._connack
+        client.on_subscribe = self._suback
+        client.on_publish = self._puback
+        client.on_message = self._message
+        client.on_disconnect = self._disconnected
+
+    async def open(self, connected: socket, filters: Sequence[str]) -> None:
+        """Take over *connected*; return once the broker has accepted us and our *filters*.
+
+        Raises:
+            BrokerUnavailable: It has not.
+        """
+        line = self._driver.line = BufferedSocket(connected, self._loop.time)
+        self._filters = filters
+        self._client.prepared = await prepared(line, self._address)
+        self._client.reconnect()
+        while not self._accepted.is_set():
+            await self.stirred.wait()
+            self.stirred.clear()
+            if self.broken is not None:
+                raise self.broken
+        self.stirred.set()  # letters may have come along
+
+    def publish(self, publication: OutboundMessage) -> int:
+        """Send *publication*; return the packet number by which it will be settled."""
+        self._unsettled += 1
+        return self._client.publish(
+            publication.topic,
+            publication.payload,
+            qos=publication.qos,
+            retain=publication.retain,
+            properties=properties_of(publication, PacketTypes.PUBLISH),
+        ).mid
+
+    def acknowledge(self, number: int) -> None:
+        """Tell the broker that it may forget packet *number*."""
+        if number and self.broken is None:
+            self._client.ack(number, 1)
+
+    def fits(self, publication: OutboundMessage) -> bool:
+        """Whether the broker takes a packet of this size; one too large would end the session."""
+        return packet_bytes(publication) <= self._packet_bytes
+
+    def check(self) -> None:
+        """Look whether the connection still lives.
+
+        Raises:
+            BrokerUnavailable: It does not.
+        """
+        line = self._driver.line
+        if self.broken is None and line is not None:
+            self._client.loop_misc()
+            if self._loop.time() - line.heard_s > self._silence_s:
+                detail = f"nothing from {self._address} for {self._silence_s:.0f} s"
+                self.broken = BrokerUnavailable(Reason.STALLED, detail)
+        if self.broken is not None:
+            raise self.broken
+
+    async def leave(self, farewell: OutboundMessage | None) -> None:
+        """Publish *farewell*, wait for its acknowledgement, and disconnect.
+
+        Raises:
+            BrokerUnavailable: The connection broke before.
+        """
+        if farewell is not None:
+            while self._unsettled >= self.receive_maximum:
+                await self._stirred()
+            number = self.publish(farewell)
+            while all(number != settled for settled, _ in self.settled):
+                await self._stirred()
+        self._client.disconnect()
+        while self.broken is None:
+            await self.stirred.wait()
+            self.stirred.clear()
+
+    def close(self) -> None:
+        """Let go of the socket, whatever state it is in."""
+        self._driver.close()
+
+    async def _stirred(self) -> None:
+        """Wait for whatever comes next while leaving. Raises BrokerUnavailable."""
+        self.check()
+        await self.stirred.wait()
+        self.stirred.clear()
+        self.letters.clear()  # or acknowledgements are not read behind them
+
+    def _break(self, error: BrokerUnavailable) -> None:
+        """Note why the connection is over; the first reason counts."""
+        if self.broken is None:
+            self.broken = error
+        self._driver.stopped = True
+        self.stirred.set()
+
+    def _has_room(self) -> bool:
+        """Whether more may be read; else TCP holds the broker back until letters are delivered.
+
+        Before we are accepted nobody delivers, and what we wait for may stand behind letters.
+        """
+        return len(self.letters) < LETTERS // 2 or not self._accepted.is_set()
+
+    def _connack(
+        self,
+        client: paho.Client,
+        _: object,
+        flags: paho.ConnectFlags,
+        code: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        if code.is_failure:
+            self._break(refused(code))
+            return
+        self.remembered = flags.session_present
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
+        self._packet_bytes = getattr(properties, "MaximumPacketSize", self._packet_bytes)
+        self._client.ping_every(self._keepalive_s)
+        if self._filters:
+            client.subscribe([(each, SubscribeOptions(qos=1)) for each in self._filters])
+        else:
+            self._accepted.set()
+            self.stirred.set()
+
+    def _suback(
+        self, _client: paho.Client, _: object, _mid: int, codes: list[ReasonCode], *_rest: object
+    ) -> None:
+        for code in codes:
+            if code.is_failure:
+                self._break(refused(code))
+                return
+        self._accepted.set()
+        self.stirred.set()
+
+    def _puback(
+        self, _client: paho.Client, _: object, mid: int, code: ReasonCode, *_rest: object
+    ) -> None:
+        refusal = Refusal(code.value, str(code)) if code.is_failure else None
+        self._unsettled -= 1
+        self.settled.append((mid, refusal))
+        self.stirred.set()
+
+    def _message(self, _client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
+        if len(self.letters) < LETTERS:
+            self.letters.append((message.mid if message.qos == 1 else 0, letter_of(message)))
+        else:  # not acknowledged, so that it comes again on the next connection
+            self.overflowed += 1
+        self.stirred.set()
+
+    def _disconnected(
+        self,
+        _client: paho.Client,
+        _: object,
+        flags: paho.DisconnectFlags,
+        code: ReasonCode,
+        *_rest: object,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self._break(ended(code))
+            return
+        line = self._driver.line
+        broken = None if line is None else line.error
+        error = lost(str(self._address), broken, code)
+        self.hung_up = broken is None and error.reason is Reason.UPLINK_DOWN
+        self._break(error)

@@ -1,0 +1,254 @@
+"""From an address to a connected socket: name, TCP, TLS; cancellable at every step.
+
+What goes wrong becomes one of our reasons here. Nothing blocks the loop: names are looked up on
+a thread that can be left behind, and the TLS handshake waits for the socket as asyncio does.
+
+A line that is away is looked for every 20 s at least, however long it has been away: the site is
+back within 30 s. That costs a broker nothing, since nobody is there to be asked; one that is
+there and refuses is left alone for longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+from gateway.mqtt.client.broker import (
+    BrokerAddress,
+    certificate_fault,
+    certificate_info,
+    context_of,
+)
+from gateway.runtime.resolver import plain
+
+LOOKUP_S = 5.0
+"""A resolver that takes longer is as good as dead."""
+
+LOOKUPS = 3
+"""Lookups that nobody has answered yet, at most: each holds a thread for as long as it takes."""
+
+ADDRESS_S = 5.0
+"""So long one address may be silent before the next is tried; the third SYN is then on its way."""
+
+AGAIN_S = (10.0, 20.0)
+"""A line that is away is looked for again within this; spread, since many sites may share it."""
+
+_EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
+
+Endpoint = tuple[socket.AddressFamily, tuple[str, int]]
+Look = Callable[[str, int], list[Endpoint]]
+
+
+def _addresses(host: str, port: int) -> list[Endpoint]:
+    found = socket.getaddrinfo(plain(host), port, type=socket.SOCK_STREAM)
+    return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
+
+
+class Dialer:
+    """Opens connections to one broker; remembers where it was when its name still resolved.
+
+    Args:
+        address: The broker.
+        met: Told of its certificate, in DER, after each TLS handshake.
+        look: Asks the resolver, on a thread of its own, for however long that takes.
+        lookup_s: Shorter in tests, as *address_s*: how long one address may be silent.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        met: Callable[[bytes], None] = lambda _: None,
+        look: Look = _addresses,
+        lookup_s: float = LOOKUP_S,
+        address_s: float = ADDRESS_S,
+    ) -> None:
+        self._address = address
+        self._met = met
+        self._look = look
+        self._lookup_s = lookup_s
+        self._address_s = address_s
+        self._lookups: list[asyncio.Future[list[Endpoint]]] = []
+        self._known: list[Endpoint] = []
+        self._silent: set[Endpoint] = set()
+
+    async def dial(self, *, within_s: float) -> socket.socket:
+        """Return a connected, non-blocking socket, the TLS handshake done. The caller closes it.
+
+        Raises:
+            BrokerUnavailable: Says which step failed.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._dialled()
+        except TimeoutError:
+            detail = f"no way to {self._address} within {within_s:.0f} s"
+            raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
+
+    async def _dialled(self) -> socket.socket:
+        context = None
+        if self._address.tls is not None:
+            context = await asyncio.to_thread(context_of, self._address.tls)
+        plain = await self._connected()
+        if context is None:
+            return plain
+        secure = await _secured(plain, context, self._address.host)
+        self._met(secure.getpeercert(binary_form=True) or b"")
+        return secure
+
+    async def _connected(self) -> socket.socket:
+        """Try each address; those that did not answer the last time come last."""
+        refused = _away(Reason.DNS_FAILED, f"{self._address.host} has no address")
+        for known in sorted(await self._endpoints(), key=self._silent.__contains__):
+            family, endpoint = known
+            plain = socket.socket(family, socket.SOCK_STREAM)
+            self._silent.add(known)
+            try:
+                plain.setblocking(False)
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                async with asyncio.timeout(self._address_s):
+                    await asyncio.get_running_loop().sock_connect(plain, endpoint)
+            except OSError as error:  # TimeoutError is one
+                plain.close()
+                refused = _unreachable(self._address, error)
+            except BaseException:
+                plain.close()
+                raise
+            else:
+                self._silent.discard(known)
+                return plain
+        raise refused
+
+    async def _endpoints(self) -> list[Endpoint]:
+        self._lookups = [each for each in self._lookups if not each.done()]
+        if len(self._lookups) < LOOKUPS:
+            host, port = self._address.host, self._address.port
+            self._lookups.append(_looked_up(self._look, host, port))
+        try:
+            async with asyncio.timeout(self._lookup_s):
+                self._known = await asyncio.shield(self._lookups[-1])
+        except (OSError, UnicodeError) as error:
+            if not self._known:
+                said = str(error) or "no answer from the resolver"
+                raise _away(Reason.DNS_FAILED, f"{self._address.host}: {said}") from None
+        self._silent.intersection_update(self._known)
+        return self._known
+
+
+def _looked_up(resolve: Look, host: str, port: int) -> asyncio.Future[list[Endpoint]]:
+    """Look *host* up on a thread of its own, which is left to its fate if nobody waits any more.
+
+    The loop's own executor would be waited for at exit, and a dead resolver takes a minute.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[Endpoint]] = loop.create_future()
+    found.add_done_callback(asyncio.Future.exception)  # it is nobody's loss if nobody has waited
+
+    def tell(endpoints: list[Endpoint], error: OSError | UnicodeError | None) -> None:
+        if found.done():
+            return
+        if error is None:
+            found.set_result(endpoints)
+        else:
+            found.set_exception(error)
+
+    def look() -> None:
+        endpoints: list[Endpoint] = []
+        failure: OSError | UnicodeError | None = None
+        try:
+            endpoints = resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop is gone, and nobody waits
+            loop.call_soon_threadsafe(tell, endpoints, failure)
+
+    threading.Thread(target=look, name="broker-lookup", daemon=True).start()
+    return found
+
+
+async def _secured(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    try:
+        secure = context.wrap_socket(
+            sock, server_hostname=plain(host), do_handshake_on_connect=False
+        )
+    except OSError as error:
+        sock.close()
+        raise tls_fault(error) from None
+    try:
+        while True:
+            try:
+                secure.do_handshake()
+            except ssl.SSLWantReadError:
+                await _ready(secure, write=False)
+            except ssl.SSLWantWriteError:
+                await _ready(secure, write=True)
+            else:
+                return secure
+    except OSError as error:
+        ends = _dates_of(secure) if isinstance(error, ssl.SSLCertVerificationError) else ""
+        secure.close()
+        raise tls_fault(error, ends) from None
+    except BaseException:
+        secure.close()
+        raise
+
+
+async def _ready(sock: socket.socket, *, write: bool) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    number = sock.fileno()
+    if write:
+        loop.add_writer(number, ready.set)
+    else:
+        loop.add_reader(number, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        if write:
+            loop.remove_writer(number)
+        else:
+            loop.remove_reader(number)
+
+
+def _dates_of(secure: ssl.SSLSocket) -> str:
+    """Return from when to when the certificate is valid that we have been shown and refuse.
+
+    The documented way gives a certificate only once it has been accepted.
+    """
+    chain = secure._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
+    paper = certificate_info(ssl.PEM_cert_to_DER_cert(chain[0].public_bytes())) if chain else None
+    return "" if paper is None else f" (valid {paper.begins} to {paper.ends})"
+
+
+def tls_fault(error: OSError, dates: str = "") -> BrokerUnavailable:
+    """Return our word for what broke a TLS connection; *dates* are those of the certificate."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reasons = {_EXPIRED: Reason.TLS_EXPIRED, _NOT_YET_VALID: Reason.TLS_NOT_YET_VALID}
+        reason = reasons.get(error.verify_code, Reason.TLS_FAILED)
+        detail = f"the broker's certificate: {error.verify_message}{dates}"
+        return certificate_fault(reason, detail)
+    if not isinstance(error, ssl.SSLError):
+        return BrokerUnavailable(Reason.TLS_FAILED, f"broken in the TLS handshake: {error}")
+    said = (error.reason or str(error)).lower().replace("_", " ")
+    reason = Reason.TLS_EXPIRED if "expired" in said else Reason.TLS_FAILED
+    return certificate_fault(reason, f"TLS: {said}")
+
+
+def _unreachable(address: BrokerAddress, error: OSError) -> BrokerUnavailable:
+    if isinstance(error, ConnectionRefusedError):
+        return _away(Reason.REFUSED, f"{address} refuses connections")
+    if isinstance(error, TimeoutError):
+        return _away(Reason.TIMEOUT, f"{address} does not answer")
+    return _away(Reason.UNREACHABLE, f"{address}: {error.strerror or error}")
+
+
+def _away(reason: Reason, detail: str) -> BrokerUnavailable:
+    """Return the error for a broker that is not there, or no way to it."""
+    return BrokerUnavailable(reason, detail, longest_s=random.uniform(*AGAIN_S))

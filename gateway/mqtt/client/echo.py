@@ -1,0 +1,104 @@
+"""Whether what we publish comes back to us: the whole way through the broker, both ways.
+
+Pings only prove that somebody holds the other end of the line. A broker that answers them and
+has lost our subscriptions, or no longer passes messages on, is found out here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+from gateway.ports import Clock, InboundMessage, OutboundMessage
+
+EVERY_S = 90.0
+WITHIN_S = 20.0
+"""From the acknowledgement of what we have said until we hear it."""
+
+UNACKNOWLEDGED_S = 60.0
+"""From saying it to its acknowledgement; a slow line may have much to carry before."""
+
+
+class EchoMonitor:
+    """Says something to ourselves now and then, and waits for it.
+
+    A broker that never lets us hear anything, or no longer does on the connection after, is left
+    alone: its access list does not let us, and cutting connections would help nobody.
+
+    Args:
+        make: Makes what is said; no two are alike. None: nothing is said.
+        clock: Monotonic.
+        deaf: Called once if nothing is heard and the connection is left alone.
+        paces_s: `EVERY_S` and `WITHIN_S`; shorter in tests.
+
+    Attributes:
+        rtt_ms: How long the newest echo took, through us and the broker; None: none was heard.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], OutboundMessage] | None,
+        *,
+        clock: Clock,
+        deaf: Callable[[], None],
+        paces_s: tuple[float, float] = (EVERY_S, WITHIN_S),
+    ) -> None:
+        self._make = make
+        self._clock = clock
+        self._deaf = deaf
+        self._every_s, self._within_s = paces_s
+        self._said: OutboundMessage | None = None
+        self._topic = ""
+        self._said_s = 0.0
+        self.rtt_ms: float | None = None
+        self._due_s = self._late_s = 0.0
+        self._hears = self._told = False
+
+    def began(self) -> None:
+        """A connection has been accepted: the first is due at once."""
+        self._said, self._due_s = None, self._clock.now()
+
+    def next(self) -> OutboundMessage | None:
+        """Return what is to be said now, if anything.
+
+        Raises:
+            BrokerUnavailable: What was said before is not heard.
+        """
+        now_s = self._clock.now()
+        if self._said is not None and now_s > self._late_s:
+            self._missed()
+        if self._make is None or self._said is not None or now_s < self._due_s:
+            return None
+        self._said = self._make()
+        self._topic = self._said.topic
+        self._said_s = now_s
+        self._due_s, self._late_s = now_s + self._every_s, now_s + UNACKNOWLEDGED_S
+        return self._said
+
+    def acknowledged(self, publication: OutboundMessage) -> None:
+        """The broker has taken *publication*, whatever that is."""
+        if publication is self._said:
+            self._late_s = self._clock.now() + self._within_s
+
+    def heard(self, letter: InboundMessage) -> bool:
+        """Whether *letter* is one of ours, and nobody else's business.
+
+        One that is late, or of the connection before, proves nothing of this one.
+        """
+        if letter.topic != self._topic:
+            return False
+        if self._said is not None and letter.payload == self._said.payload:
+            self._said, self.rtt_ms = None, (self._clock.now() - self._said_s) * 1000
+            self._hears, self._told = True, False
+        return True
+
+    def _missed(self) -> None:
+        self._said = None
+        if self._hears:
+            self._hears = False
+            detail = f"what we say to ourselves is not heard for {self._within_s:.0f} s"
+            raise BrokerUnavailable(Reason.STALLED, detail)
+        if not self._told:
+            self._told = True
+            self._deaf()

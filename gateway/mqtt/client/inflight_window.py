@@ -1,0 +1,169 @@
+"""What waits to be sent, and what has been sent and not acknowledged. No I/O.
+
+At most ten publications are on their way at once; paho would flood its whole backlog at a
+reconnect. A conflated topic has one on its way and one waiting at most, the newest. The outbox
+comes last and never takes the whole window: a backlog does not hold up a viewer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.ports import OutboundMessage
+
+IN_FLIGHT = 10
+"""Publications on their way at once, whatever the broker allows."""
+
+KEPT_FREE = 2
+"""Of these, not for the outbox."""
+
+DIRECT_WAITING = 256
+"""Direct publications that wait for room; more of them are dropped."""
+
+CONFLATED_WAITING = 2048
+"""Topics that wait for room; a site has 512 cameras at most."""
+
+NOT_AUTHORISED, TOPIC_INVALID, TOO_LARGE, QUOTA, PAYLOAD_INVALID = 0x87, 0x90, 0x95, 0x97, 0x99
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the broker, or our own limit, does not take a publication.
+
+    Attributes:
+        code: MQTT 5 reason code.
+        said: The same in words.
+    """
+
+    code: int
+    said: str
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the same publication will be refused again."""
+        return self.code in (NOT_AUTHORISED, TOPIC_INVALID, TOO_LARGE, PAYLOAD_INVALID)
+
+    def __str__(self) -> str:
+        return self.said
+
+
+class OutboxSource(Protocol):
+    """Where publications come from that outlive a connection: the outbox.
+
+    The link says what has become of each by its `Publication.record`.
+    """
+
+    @property
+    def pending(self) -> int:
+        """How many have not been acknowledged."""
+        ...
+
+    @property
+    def oldest_s(self) -> float | None:
+        """Age of the oldest of them; None: there is none."""
+        ...
+
+    def began(self) -> None:
+        """A connection has been accepted."""
+        ...
+
+    def next(self) -> OutboundMessage | None:
+        """Return what to send now, or None."""
+        ...
+
+    def settled(self, record: int, refusal: Refusal | None) -> None:
+        """The broker has *record*, or refuses it."""
+        ...
+
+    def broken(self) -> None:
+        """The connection is gone; what was on its way is to be sent again."""
+        ...
+
+
+class InflightWindow:
+    """Decides what goes next: direct, conflated, the outbox. The order within a topic is kept.
+
+    Args:
+        supply: The outbox; None: there is none.
+    """
+
+    def __init__(self, supply: OutboxSource | None = None) -> None:
+        self._supply = supply
+        self._direct: deque[OutboundMessage] = deque()
+        self._conflated: dict[str, OutboundMessage] = {}
+        self._sent: dict[int, OutboundMessage] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many are not yet acknowledged or not yet sent, the outbox's aside."""
+        return len(self._direct) + len(self._conflated) + len(self._sent) - self._supplied()
+
+    def offer(self, publication: OutboundMessage) -> bool:
+        """Take *publication*; False if there is no room and it is dropped."""
+        if publication.path == "direct":
+            if len(self._direct) >= DIRECT_WAITING:
+                return False
+            self._direct.append(publication)
+            return True
+        if publication.topic not in self._conflated and len(self._conflated) >= CONFLATED_WAITING:
+            return False
+        self._conflated[publication.topic] = publication
+        return True
+
+    def next(self, limit: int) -> OutboundMessage | None:
+        """Return what to send now, or None: nothing waits, or *limit* are on their way."""
+        if len(self._sent) >= min(limit, IN_FLIGHT):
+            return None
+        if self._direct:
+            return self._direct.popleft()
+        busy = {each.topic for each in self._sent.values() if each.path == "conflated"}
+        for topic in self._conflated:
+            if topic not in busy:
+                return self._conflated.pop(topic)
+        if self._supply is not None and self._supplied() < max(
+            1, min(limit, IN_FLIGHT) - KEPT_FREE
+        ):
+            return self._supply.next()
+        return None
+
+    def sent(self, number: int, publication: OutboundMessage) -> None:
+        """Note that *publication* is on its way as packet *number*."""
+        self._sent[number] = publication
+
+    def settled(self, number: int, refusal: Refusal | None = None) -> OutboundMessage | None:
+        """Forget packet *number*, acknowledged or refused; return what it was."""
+        publication = self._sent.pop(number, None)
+        if publication is not None:
+            self.tell(publication, refusal)
+        return publication
+
+    def tell(self, publication: OutboundMessage, refusal: Refusal | None) -> None:
+        """Tell the outbox, if *publication* is its own, what has become of it."""
+        if self._supply is not None and publication.record is not None:
+            self._supply.settled(publication.record, refusal)
+
+    def began(self) -> None:
+        """A connection has been accepted."""
+        if self._supply is not None:
+            self._supply.began()
+
+    def broken(self) -> int:
+        """The connection is gone; return how many direct publications went with it.
+
+        What was conflated and not acknowledged waits again, unless a newer one does.
+        """
+        for publication in self._sent.values():
+            if publication.path == "conflated":
+                self._conflated.setdefault(publication.topic, publication)
+        dropped = len(self._direct)
+        dropped += sum(each.path == "direct" for each in self._sent.values())
+        self._direct.clear()
+        self._sent.clear()
+        if self._supply is not None:
+            self._supply.broken()
+        return dropped
+
+    def _supplied(self) -> int:
+        return sum(each.path == "outbox" for each in self._sent.values())

@@ -1,0 +1,159 @@
+"""Between paho's words and ours: properties, reason codes, letters. No I/O.
+
+Source: MQTT 5.0, section 2.4 (reason codes).
+
+Why a broker has let us down, where it does not say so itself. No I/O but our own certificate.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+
+import paho.mqtt.client as paho
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.reasons import Reason
+from gateway.mqtt.client.broker import Tls, own_certificate_fault
+from gateway.mqtt.client.dialer import tls_fault
+from gateway.mqtt.epoch import now_ms
+from gateway.ports import InboundMessage, OutboundMessage
+
+HEAD_BYTES = 64
+"""At most, of a PUBLISH packet beside topic, properties' text and payload."""
+
+_NOT_AUTHORISED = {0x86, 0x87, 0x8A, 0x8C, 0x98}
+_BUSY = {0x88, 0x89, 0x97, 0x9F}
+_TAKEN_OVER, _SHUTTING_DOWN = 0x8E, 0x8B
+
+_REFUSED_PAUSE_S, _BUSY_PAUSE_S = 60.0, 10.0
+_TAKEOVER_PAUSE_S = (15.0, 25.0)
+"""Two machines with one identity throw each other out; this often at most."""
+
+_RESTART_SPREAD_S = 5.0
+"""Over so long the gateways of a broker that shuts down spread their return."""
+
+
+def properties_of(publication: OutboundMessage, packet_type: int) -> Properties:
+    """Return the MQTT properties of *publication*."""
+    properties = Properties(packet_type)  # type: ignore[no-untyped-call]
+    properties.ContentType = publication.content_type
+    if publication.expiry_s is not None:
+        properties.MessageExpiryInterval = publication.expiry_s
+    if publication.correlation_data is not None:
+        properties.CorrelationData = publication.correlation_data
+    if publication.response_topic is not None:
+        properties.ResponseTopic = publication.response_topic
+    if publication.properties:
+        properties.UserProperty = list(publication.properties.items())
+    return properties
+
+
+def packet_bytes(publication: OutboundMessage) -> int:
+    """Return how large the PUBLISH packet will be at most."""
+    texts = [publication.topic, publication.content_type, publication.response_topic or ""]
+    texts += [key + value for key, value in publication.properties.items()]
+    echoed = publication.correlation_data or b""
+    words = sum(len(each.encode()) + 5 for each in texts)
+    return HEAD_BYTES + words + len(echoed) + len(publication.payload)
+
+
+def letter_of(message: paho.MQTTMessage) -> InboundMessage:
+    """Return *message* as we pass it on."""
+    properties = message.properties
+    return InboundMessage(
+        topic=message.topic,
+        payload=bytes(message.payload),
+        retain=message.retain,
+        response_topic=getattr(properties, "ResponseTopic", None),
+        correlation_data=getattr(properties, "CorrelationData", None),
+        content_type=getattr(properties, "ContentType", ""),
+        expiry_s=getattr(properties, "MessageExpiryInterval", None),
+    )
+
+
+def refused(code: ReasonCode) -> BrokerUnavailable:
+    """Return our error for a CONNACK or SUBACK that says no."""
+    if code.value in _NOT_AUTHORISED:
+        return BrokerUnavailable(
+            Reason.NOT_AUTHORISED, f"the broker says: {code}", pause_s=_REFUSED_PAUSE_S
+        )
+    pause_s = _BUSY_PAUSE_S if code.value in _BUSY else _REFUSED_PAUSE_S
+    return BrokerUnavailable(Reason.REFUSED, f"the broker says: {code}", pause_s=pause_s)
+
+
+def taken_over(sign: str) -> BrokerUnavailable:
+    """Return our error for another machine that has our identity; *sign* is how we know."""
+    return BrokerUnavailable(
+        Reason.DUPLICATE_IDENTITY,
+        f"another machine uses our identity: {sign}",
+        pause_s=random.uniform(*_TAKEOVER_PAUSE_S),
+    )
+
+
+def lost(broker: str, error: OSError | None, code: ReasonCode) -> BrokerUnavailable:
+    """Return our error for a connection that ended without DISCONNECT.
+
+    Args:
+        broker: Which.
+        error: What the socket said; None: it just ended.
+        code: What paho made of it.
+    """
+    if isinstance(error, ssl.SSLError):
+        return tls_fault(error)
+    reasons = {"Protocol error": Reason.CORRUPT, "Keep alive timeout": Reason.STALLED}
+    reason = reasons.get(str(code), Reason.UPLINK_DOWN)
+    return BrokerUnavailable(reason, f"connection to {broker} lost: {error or code}")
+
+
+def ended(code: ReasonCode) -> BrokerUnavailable:
+    """Return our error for a DISCONNECT from the broker."""
+    if code.value == _TAKEN_OVER:
+        return taken_over("the broker says so")
+    if code.value == _SHUTTING_DOWN:
+        pause_s = random.uniform(0, _RESTART_SPREAD_S)
+        return BrokerUnavailable(Reason.UPLINK_DOWN, "the broker shuts down", pause_s=pause_s)
+    if code.value in _NOT_AUTHORISED or code.value in _BUSY:
+        return refused(code)
+    return BrokerUnavailable(Reason.UPLINK_DOWN, f"the broker has hung up: {code}")
+
+
+SOON_S, SUSPICIOUS = 60.0, 3
+"""So many connections in a row that ended by hanging up so soon are no accident."""
+
+_UNEXPLAINED = {Reason.TLS_FAILED, Reason.TLS_EXPIRED, Reason.UPLINK_DOWN}
+"""What a broker that does not like our certificate may look like."""
+
+
+def not_accepted(error: BrokerUnavailable, tls: Tls | None) -> BrokerUnavailable:
+    """Return the better explanation, if the dates of our own certificate are one."""
+    if error.reason not in _UNEXPLAINED:
+        return error
+    return own_certificate_fault(tls, now_ms()) or error
+
+
+class DuplicateIdDetector:
+    """Whether somebody else has our identity.
+
+    Newer brokers say so; Mosquitto 2.0 hangs up without a word, soon and again and again.
+    """
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def judge(
+        self, error: BrokerUnavailable, *, hung_up: bool, lasted_s: float
+    ) -> BrokerUnavailable:
+        """Return *error*, or the suspicion when it is due.
+
+        Args:
+            error: What ended an accepted connection.
+            hung_up: Whether the broker closed it without a word.
+            lasted_s: For how long it was accepted.
+        """
+        self._times = self._times + 1 if hung_up and lasted_s < SOON_S else 0
+        if self._times < SUSPICIOUS:
+            return error
+        return taken_over(f"accepted and hung up on {self._times} times within a minute each")

@@ -1,0 +1,107 @@
+"""What becomes of connections and publications: counted, logged, and told as events.
+
+A publication that is refused for good is told once an hour for each topic; a site without a line
+tells one loss and one return, however often it tried in between.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.model.event import Event
+from gateway.ports import Clock, Events
+from gateway.runtime.log_limit import RateLimitedLog
+
+AGAIN_S = 3600.0
+"""Between two events about one topic."""
+
+TOPICS = 256
+"""Refused topics that are remembered; beyond that they are only counted."""
+
+log = structlog.get_logger(__name__)
+
+
+class ConnectionStats:
+    """Keeps count.
+
+    Attributes:
+        connects: Connections accepted since the process started.
+
+    Args:
+        events: Takes what is told; None: it is only counted.
+        clock: Monotonic.
+    """
+
+    def __init__(self, events: Events | None, clock: Clock) -> None:
+        self._events = events
+        self._clock = clock
+        self._since_s = clock.now()
+        self._tries = 0
+        self._why = ""
+        self._told: dict[str, float] = {}
+        self._dropped = RateLimitedLog("broker", "publication dropped", clock=clock)
+        self._refused = RateLimitedLog("broker", "publication refused", clock=clock)
+        self._overflowed = RateLimitedLog("broker", "letter dropped", clock=clock)
+        self.connects = 0
+
+    @property
+    def dropped(self) -> int:
+        """Publications dropped because we were offline or there was no room."""
+        return self._dropped.total
+
+    @property
+    def refused(self) -> int:
+        """Publications that the broker or our own limit refused."""
+        return self._refused.total
+
+    def up(self, broker: str) -> None:
+        """A connection has been accepted."""
+        self.connects += 1
+        now_s = self._clock.now()
+        log.info("connected", broker=broker, connects=self.connects)
+        facts: dict[str, object] = {"st": "up", "broker": broker, "connects": self.connects}
+        if self._why:
+            facts |= {"off_s": round(now_s - self._since_s, 1), "why": self._why}
+            facts |= {"tries": self._tries}
+        self._tell(Event("link", facts, "info"))
+        self._since_s, self._tries, self._why = now_s, 0, ""
+
+    def down(self, error: BrokerUnavailable) -> None:
+        """The accepted connection is over."""
+        now_s = self._clock.now()
+        facts = {"st": "lost", "why": str(error.reason), "on_s": round(now_s - self._since_s, 1)}
+        self._tell(Event("link", facts, "info"))
+        self._since_s, self._why = now_s, str(error.reason)
+
+    def failed(self, error: BrokerUnavailable) -> None:
+        """A connection was not accepted."""
+        self._tries += 1
+        self._why = str(error.reason)
+
+    def drop(self, topic: str, count: int = 1) -> None:
+        """So many publications are dropped; the next birth makes them anew."""
+        self._dropped.add(topic, count)
+
+    def refuse(self, topic: str, why: str) -> None:
+        """A publication is refused for good."""
+        self._refused.add(f"{topic}: {why}")
+        now_s = self._clock.now()
+        if now_s - self._told.get(topic, float("-inf")) < AGAIN_S:
+            return
+        if topic in self._told or len(self._told) < TOPICS:
+            self._told[topic] = now_s
+            self._tell(Event("publication.refused", {"topic": topic, "why": why}))
+
+    def overflow(self, count: int) -> None:
+        """So many letters came while there was no room."""
+        self._overflowed.add("", count)
+
+    def deaf(self) -> None:
+        """The broker has never let us hear ourselves."""
+        log.warning("echo not heard", hint="does the broker let us read our own up/echo?")
+        self._tell(Event("link", {"st": "deaf"}))
+
+    def _tell(self, event: Event) -> None:
+        if self._events is not None:
+            self._events.record(event)

@@ -1,0 +1,1 @@
+"""Payloads: one module per family; the only place where keys are spelled."""

@@ -1,0 +1,236 @@
+"""Commands on the wire: what the centre asks of one gateway, or of all, and what is answered.
+
+A command is one message on ``dn/cmd/{name}``; its answers go to the response topic it names, which
+must lie below our own ``up/rsp/``: accepted, running, and one that is final. ``ttl_s`` and the MQTT
+message expiry together tell how old a command is, without anybody's wall clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, JsonValue, ValidationError
+
+from gateway.model.errors import Fault, MessageRejected
+from gateway.mqtt.payloads.codec import (
+    DocumentT,
+    Stamp,
+    WireDocument,
+    decode,
+    dumps,
+    encode,
+    encode_document,
+    faults_of,
+    read,
+    refuse,
+)
+from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.mqtt.topic_tree import LEVELS
+
+COMMAND_BYTES = 16_384
+"""Largest command, packed and unpacked; a signed address for an upload has 2 KiB."""
+
+State = Literal["accepted", "running", "succeeded", "failed", "rejected", "timed_out", "cancelled"]
+
+FINAL: frozenset[State] = frozenset({"succeeded", "failed", "rejected", "timed_out", "cancelled"})
+"""Behind these nothing more is said."""
+
+Rejected = Literal["rate_limited", "expired", "bad_sig", "unknown", "busy", "forbidden", "bad_args"]
+"""Why nothing was done."""
+
+Code = Annotated[str, Field(pattern=r"^[A-Za-z_.]{1,40}$")]
+LongName = Annotated[str, Field(pattern=rf"^{LEVELS['name']}$")]
+CommandId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+Actor = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Section = Literal[
+    "presence",
+    "birth",
+    "health",
+    "state",
+    "alarms",
+    "site",
+    "nvr",
+    "cams",
+    "net",
+    "ioc",
+    "contacts",
+]
+Sections = Annotated[tuple[Section, ...], Field(min_length=1, max_length=16)]
+
+T = TypeVar("T", bound=WireDocument)
+
+
+class CommandRequest(WireDocument):
+    """One command.
+
+    Attributes:
+        id: Chosen by the asker, never used twice; a ULID where the command is signed.
+        name: As in the topic; must stand here where the command is signed.
+        args: What the command itself says.
+        actor: Who is answerable, e.g. ``op-17``.
+        reason: Why, for the audit.
+        ttl_s: How long it is good for; at least the MQTT message expiry it is sent with.
+        dry_run: Whether only to answer what would be done.
+        gateway: Whom it is for; must stand here where the command is signed.
+        signature: See `gateway.config.signing`.
+    """
+
+    id: CommandId
+    name: LongName | None = None
+    args: Annotated[dict[str, JsonValue], Field(max_length=32)] = Field(default_factory=dict)
+    actor: Actor
+    reason: Word = ""
+    ttl_s: Seconds
+    dry_run: bool = False
+    gateway: Annotated[str | None, Field(alias="gw", max_length=64)] = None
+    signature: Annotated[JsonValue, Field(alias="sig")] = None
+
+
+class Args(WireDocument):
+    """Base of what single commands say; what is not known here might be what matters there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReplyFault(WireDocument):
+    """One thing wrong with a command; see `gateway.model.errors.Fault`."""
+
+    at: Annotated[str, Field(max_length=400)]
+    code: Annotated[str, Field(max_length=64)]
+    message: Annotated[str, Field(alias="msg", max_length=400)] = ""
+
+
+class Reply(WireDocument):
+    """What is said to a command.
+
+    Attributes:
+        id: Of the command; None where that could not be read.
+        state: How far it is.
+        percent: How much of it is done.
+        result: What has come of it, or so far.
+        code: Why it was rejected (`Rejected`), or failed.
+        errors: What is wrong with it, and where.
+    """
+
+    id: CommandId | None = None
+    state: Annotated[State, Field(alias="st")]
+    percent: Annotated[int | None, Field(alias="p", ge=0, le=100)] = None
+    result: Annotated[dict[str, JsonValue] | None, Field(alias="res")] = None
+    code: Code | None = None
+    errors: Annotated[tuple[ReplyFault, ...] | None, Field(max_length=16)] = None
+    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    epoch: Annotated[Count | None, Field(alias="ep")] = None
+    number: Annotated[Count | None, Field(alias="n")] = None
+
+
+class Broadcast(WireDocument):
+    """What the centre says to all gateways at once.
+
+    Attributes:
+        id: The same again is the same.
+        op: There is one: tell again what is retained.
+        sections: What to tell again.
+        spread_s: Over how long the gateways spread their answers.
+    """
+
+    id: CommandId
+    op: Literal["rebirth"]
+    sections: Sections = ("presence", "birth")
+    spread_s: Annotated[float, Field(ge=0, le=3600)] = 300.0
+
+
+class CentreState(WireDocument):
+    """Birth and will of the centre."""
+
+    online: bool
+    epoch: Annotated[Count, Field(alias="ep")]
+    time_ms: Annotated[Count | None, Field(alias="t")] = None
+
+
+class LogLines(WireDocument):
+    """Some lines of a log that is being followed.
+
+    Attributes:
+        lines: In order, redacted, each a JSON object as text.
+        lost: How many did not fit, since the last message.
+    """
+
+    time_ms: Annotated[Count, Field(alias="t")]
+    epoch: Annotated[Count, Field(alias="ep")]
+    number: Annotated[Count, Field(alias="n")]
+    lines: tuple[str, ...] = ()
+    lost: Count = 0
+
+
+def read_tree(payload: bytes, content_type: str) -> dict[str, object]:
+    """Return a command as it came, for its signature. Raises MessageRejected."""
+    if len(payload) > COMMAND_BYTES:
+        refuse("size", f"{len(payload)} bytes; a command has at most {COMMAND_BYTES}")
+    return read(payload, content_type, unpacked_bytes=COMMAND_BYTES)
+
+
+def asked(tree: Mapping[str, object]) -> CommandRequest:
+    """Return the command in *tree*. Raises MessageRejected."""
+    return _validated(CommandRequest, tree, "")
+
+
+def args_of(document: type[T], command: CommandRequest) -> T:
+    """Return the args of *command* as *document*. Raises MessageRejected, all below ``/args``."""
+    return _validated(document, command.args, "/args")
+
+
+def id_of(tree: Mapping[str, object]) -> str | None:
+    """Return the id in *tree* if it is one, however wrong the rest."""
+    try:
+        return _IdOnly.model_validate(tree).id
+    except ValidationError:
+        return None
+
+
+def reply(stamp: Stamp, said: Reply) -> Sealed:
+    """Write *said*."""
+    update = {"time_ms": stamp.time_ms, "epoch": stamp.epoch, "number": stamp.number}
+    return encode_document(said.model_copy(update=update))
+
+
+def reply_bytes(said: Reply) -> bytes:
+    """Return *said* as it is kept, to be said again."""
+    return said.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def log_lines(stamp: Stamp, lines: tuple[str, ...], lost: int) -> Sealed:
+    """Write some lines of a log."""
+    head = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
+    return encode({**head, "lines": lines, **({"lost": lost} if lost else {})})
+
+
+def read_reply(payload: bytes, content_type: str) -> Reply:
+    """Read a reply. Raises MessageRejected."""
+    return decode(Reply, payload, content_type)
+
+
+def read_small(document: type[DocumentT], payload: bytes, content_type: str) -> DocumentT:
+    """Read what the centre says to all. Raises MessageRejected."""
+    return _validated(document, read_tree(payload, content_type), "")
+
+
+def reply_faults(faults: tuple[Fault, ...]) -> tuple[ReplyFault, ...]:
+    """Return *faults* as a reply tells them."""
+    return tuple(
+        ReplyFault(at=each.at[:400], code=each.code[:64], message=each.message[:400])
+        for each in faults[:16]
+    )
+
+
+class _IdOnly(WireDocument):
+    id: CommandId
+
+
+def _validated(document: type[T], tree: Mapping[str, object], at: str) -> T:
+    try:
+        return document.model_validate_json(dumps(tree))
+    except ValidationError as error:
+        faults = (Fault(f"{at}{each.at}", each.code, each.message) for each in faults_of(error))
+        raise MessageRejected(tuple(faults)) from None

@@ -1,0 +1,196 @@
+"""The configuration on the wire: what the centre wants, whether it stays, and what runs.
+
+Written by the centre and read by gateways, but for `Reported`, where it is the other way round.
+What stands in ``doc`` is looked into by `gateway.remote_config.document`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, ValidationError
+
+from gateway.model.errors import Fault, MessageRejected
+from gateway.model.names import GatewayId
+from gateway.mqtt.payloads.codec import (
+    Stamp,
+    WireDocument,
+    decode,
+    dumps,
+    encode_document,
+    faults_of,
+    read,
+)
+from gateway.mqtt.payloads.presence import Count, Sealed, Word
+
+Version = Annotated[int, Field(ge=1, lt=2**53)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+MOST_ERRORS = 64
+MOST_CHANGES = 200
+"""So many are told one by one; a document of 512 wrong cameras would not fit otherwise."""
+
+MOST_VALUES = 32_768
+"""In a document; 512 cameras with two streams each have 13,000, with their inventory twice that."""
+
+CONFIRM_BYTES = 4096
+"""Of a confirmation; one has 120."""
+
+ROLLBACK_S = (10, 3600)
+
+State = Literal[
+    "received",
+    "applying",
+    "pending_confirm",
+    "applied",
+    "rejected",
+    "rolled_back",
+    "superseded",
+]
+"""All but ``received``, ``applying`` and ``pending_confirm`` are final."""
+
+Why = Literal["deadline", "cancel", "health_gate", "crash_loop", "connect_failed", "disk"]
+"""Why a document was rolled back."""
+
+
+class Desired(WireDocument):
+    """The whole configuration of one gateway, signed.
+
+    Attributes:
+        version: Grows with each document; one that is not newer than what was tried is refused.
+        base: The version this was made from; refused if another one runs. None: whatever runs.
+        gateway: Whose it is.
+        schema_id: What `doc` is; see `gateway.remote_config.document.SCHEMAS`.
+        issued_ms: Wall clock of the issuer, for people.
+        issuer: Who answers for it.
+        reason: Why, for the audit.
+        sha256: Of `doc` as canonical JSON.
+        rollback_s: How long it runs before it must be confirmed; 0: it need not be.
+        min_alive_percent: Of the cameras that worked before, so many must work after it.
+        doc: The configuration itself.
+        signature: ``sig``, over everything else; see `gateway.config.signing`.
+    """
+
+    version: Annotated[Version, Field(alias="ver")]
+    base: Annotated[int | None, Field(ge=0, lt=2**53)] = None
+    gateway: Annotated[GatewayId, Field(alias="gw")]
+    schema_id: Annotated[str, Field(alias="schema", max_length=32)]
+    issued_ms: Annotated[Count | None, Field(alias="issued")] = None
+    issuer: Word = ""
+    reason: Word = ""
+    sha256: Digest
+    rollback_s: Annotated[int, Field(ge=0, le=ROLLBACK_S[1])] = 300
+    min_alive_percent: Annotated[int, Field(alias="min_alive_cams_p", ge=0, le=100)] = 80
+    doc: dict[str, JsonValue]
+    signature: Annotated[JsonValue, Field(alias="sig")] = None
+
+
+class Confirm(WireDocument):
+    """What becomes of a document that waits to be confirmed.
+
+    Attributes:
+        act: ``extend`` gives it `rollback_s` more from now.
+    """
+
+    version: Annotated[Version, Field(alias="ver")]
+    sha256: Digest
+    act: Literal["confirm", "cancel", "extend"]
+    rollback_s: Annotated[int, Field(ge=ROLLBACK_S[0], le=ROLLBACK_S[1])] = 300
+
+
+class ReportedFault(WireDocument):
+    """One thing wrong with a document."""
+
+    at: Annotated[str, Field(max_length=400)]
+    code: Word
+    message: Annotated[str, Field(alias="msg", max_length=400)] = ""
+    args: dict[str, str | int | float] | None = None
+
+
+class Reported(WireDocument):
+    """What became of the newest document, and what runs.
+
+    Attributes:
+        version: The document's; None: it could not be read so far.
+        sha256: Likewise.
+        state: See `State`.
+        why: Of ``rolled_back``.
+        detail: Its particulars for people; never a secret.
+        until_s: Seconds left for the confirmation.
+        applied: What it changed, as pointers in which cameras and streams go by their names.
+        more: How many of those are not listed.
+        restart: Cameras whose sessions it ended.
+        errors: All that is wrong with it.
+        key_id: Who signed it.
+        running: Version of what runs now; 0: the installer's.
+        lkg: Version that is gone back to; 0: the installer's.
+        attempt: 1, and one more for each start of the program while it was unconfirmed.
+    """
+
+    version: Annotated[int | None, Field(alias="ver", ge=0)] = None
+    sha256: Word | None = None
+    state: Annotated[State, Field(alias="st")]
+    why: Why | None = None
+    detail: Annotated[str, Field(max_length=400)] | None = None
+    until_s: Annotated[int | None, Field(ge=0)] = None
+    applied: Annotated[tuple[str, ...], Field(max_length=MOST_CHANGES)] = ()
+    more: Count | None = None
+    restart: Annotated[tuple[str, ...], Field(max_length=512)] = ()
+    errors: Annotated[tuple[ReportedFault, ...], Field(max_length=MOST_ERRORS)] = ()
+    key_id: Annotated[Word | None, Field(alias="kid")] = None
+    running: Count = 0
+    lkg: Count = 0
+    attempt: Count | None = None
+    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    epoch: Annotated[Count | None, Field(alias="ep")] = None
+    number: Annotated[Count | None, Field(alias="n")] = None
+
+
+def desired_of(tree: dict[str, object]) -> Desired:
+    """Return *tree*, read before, as a configuration. Raises MessageRejected."""
+    try:
+        desired = Desired.model_validate_json(dumps(tree))
+    except ValidationError as error:
+        raise MessageRejected(faults_of(error)) from None
+    if 0 < desired.rollback_s < ROLLBACK_S[0]:
+        message = f"0, or from {ROLLBACK_S[0]} to {ROLLBACK_S[1]}"
+        raise MessageRejected((Fault("/rollback_s", "range", message),))
+    return desired
+
+
+def read_confirm(payload: bytes, content_type: str) -> Confirm:
+    """Read a confirmation. Raises MessageRejected."""
+    tree = read(payload, content_type, unpacked_bytes=CONFIRM_BYTES)
+    try:
+        return Confirm.model_validate_json(dumps(tree))
+    except ValidationError as error:
+        raise MessageRejected(faults_of(error)) from None
+
+
+def encode_confirm(confirm: Confirm) -> Sealed:
+    """Return content type and payload of *confirm*."""
+    return encode_document(confirm)
+
+
+def encode_reported(stamp: Stamp, said: Reported) -> Sealed:
+    """Return content type and payload of *said*."""
+    stamped = {"time_ms": stamp.time_ms, "epoch": stamp.epoch, "number": stamp.number}
+    return encode_document(said.model_copy(update=stamped))
+
+
+def read_reported(payload: bytes, content_type: str) -> Reported:
+    """Read what a gateway reports. Raises MessageRejected."""
+    return decode(Reported, payload, content_type)
+
+
+def reported_faults(faults: tuple[Fault, ...]) -> tuple[ReportedFault, ...]:
+    """Return *faults* as they are reported."""
+    return tuple(
+        ReportedFault(
+            at=fault.at[:400],
+            code=fault.code,
+            message=fault.message[:400],
+            args={key: value for key, value in fault.args.items() if value == value} or None,
+        )
+        for fault in faults[:MOST_ERRORS]
+    )

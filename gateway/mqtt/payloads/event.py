@@ -1,0 +1,184 @@
+"""What has happened, on the wire: events, and the gaps between them.
+
+Written by the gateway's outbox, read by the centre. Facts stand beside what every record carries;
+a fact of the same name as one of these gets an underscore behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from gateway.model.event import Event, Weight
+from gateway.mqtt.payloads.codec import (
+    PAYLOAD_BYTES,
+    WireDocument,
+    decode,
+    encode,
+    packed,
+    read,
+    refuse,
+)
+from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.mqtt.topic_tree import EVENT, INVENTORY_LOG, PLAIN, TopicSpec
+
+GAP = "outbox.gap"
+"""Kind of the record that stands for others which are lost."""
+
+_INVENTORY = "inventory"
+"""Kind of the records of the inventory's change log, which has a topic of its own."""
+
+_OURS = ("id", "n", "ep", "t", "t0", "type", "mono", "late")
+
+
+class EventRecord(WireDocument):
+    """One event.
+
+    Attributes:
+        id: ULID; by it a record that comes twice is known.
+        number: Grows for ever; gives the order.
+        epoch: Of the connection at the time, or of the last one before.
+        time_ms: Wall clock; put right afterwards if the clock has been set since.
+        first_time_ms: What the clock said at the time, if it was wrong.
+        kind: What has happened; all other keys are its facts.
+        mono_s: Seconds of the machine's monotonic clock; by it intervals are known.
+        late: Whether it was not sent on the connection on which it happened.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    id: Word
+    number: Annotated[Count, Field(alias="n")]
+    epoch: Annotated[Count, Field(alias="ep")]
+    time_ms: Annotated[Count, Field(alias="t")]
+    first_time_ms: Annotated[Count | None, Field(alias="t0")] = None
+    kind: Annotated[Word, Field(alias="type")]
+    mono_s: Annotated[float, Field(alias="mono", ge=0)] = 0.0
+    late: bool = False
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What belongs to this kind."""
+        return self.model_extra or {}
+
+
+@dataclass(frozen=True, slots=True)
+class EventStamp:
+    """What every record carries: see `Happened`."""
+
+    id: str
+    number: int
+    epoch: int
+    time_ms: int
+    mono_s: float
+
+
+@dataclass(slots=True)
+class Gap:
+    """Records that are lost: some or all of a range.
+
+    Attributes:
+        weight: Which class was lost.
+        why: ``size_limit``, ``too_large``, ``malformed`` or ``refused.`` and the broker's code.
+        first: Lowest number lost.
+        last: Highest number lost.
+        count: How many.
+        mark: Of the record that tells it.
+    """
+
+    weight: Weight
+    why: str
+    first: int
+    last: int
+    count: int
+    mark: EventStamp
+
+    def add(self, number: int) -> None:
+        """One more is lost."""
+        self.first, self.last = min(self.first, number), max(self.last, number)
+        self.count += 1
+
+    @property
+    def kept(self) -> bytes:
+        """As it is kept."""
+        facts = {
+            "from_n": self.first,
+            "to_n": self.last,
+            "count": self.count,
+            "class": self.weight,
+            "why": self.why,
+        }
+        return write(Event(GAP, facts, "audit"), self.mark)
+
+
+def channel_of(kind: str) -> TopicSpec:
+    """Return where events of *kind* are told."""
+    return INVENTORY_LOG if kind == _INVENTORY else EVENT
+
+
+def write(event: Event, mark: EventStamp) -> bytes:
+    """Return *event* as it is kept.
+
+    Raises:
+        MessageRejected: The facts are not JSON, nest too deep, or are too large.
+    """
+    tree: dict[str, object] = {
+        "id": mark.id,
+        "n": mark.number,
+        "ep": mark.epoch,
+        "t": mark.time_ms,
+        "type": event.kind,
+        "mono": round(mark.mono_s, 3),
+    }
+    for name, fact in event.facts.items():
+        tree[f"{name}_" if name in _OURS else name] = fact
+    if channel_of(event.kind) is INVENTORY_LOG:
+        tree["t"] = tree.pop("t_", mark.time_ms)  # of the change, not of its telling
+    kept = packed(tree)
+    if len(kept) > PAYLOAD_BYTES:
+        refuse("size", f"{len(kept)} bytes; at most {PAYLOAD_BYTES}")
+    read(kept, PLAIN)
+    return kept
+
+
+def send(kept: bytes, *, late: bool, shift_ms: int) -> Sealed:
+    """Return what was kept as it is sent now.
+
+    Args:
+        kept: By `write`.
+        late: See `Happened`.
+        shift_ms: By how much the wall clock was wrong at the time.
+    """
+    tree = read(kept, PLAIN)
+    then_ms = tree.get("t")
+    if shift_ms and isinstance(then_ms, int):
+        tree["t0"], tree["t"] = then_ms, max(0, then_ms + shift_ms)
+    if late:
+        tree["late"] = True
+    return encode(tree)
+
+
+def read_event(payload: bytes, content_type: str) -> EventRecord:
+    """Read an event. Raises MessageRejected."""
+    return decode(EventRecord, payload, content_type)
+
+
+def read_gap(kept: bytes) -> Gap | None:
+    """Return the gap that *kept* tells, or None: it is another event. Raises MessageRejected."""
+    told = read_event(kept, PLAIN)
+    if told.kind != GAP:
+        return None
+    facts = decode(_GapFacts, kept, PLAIN)
+    mark = EventStamp(told.id, told.number, told.epoch, told.time_ms, told.mono_s)
+    return Gap(facts.weight, facts.why, facts.first, facts.last, facts.count, mark)
+
+
+class _GapFacts(WireDocument):
+    first: Annotated[Count, Field(alias="from_n")]
+    last: Annotated[Count, Field(alias="to_n")]
+    count: Count
+    weight: Annotated[Weight, Field(alias="class")]
+    why: Word

@@ -1,0 +1,239 @@
+"""Signalling on the wire: what a viewer and a gateway say to each other, both directions.
+
+One topic per direction and session; who speaks stands in the topic, not in the payload. ``s``
+numbers the sender's messages, so that a message delivered twice is known for what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError
+
+from gateway.model.errors import MessageRejected
+from gateway.model.reasons import Reason
+from gateway.model.signalling import (
+    Answer,
+    Bye,
+    Candidates,
+    Extend,
+    IceServer,
+    Offer,
+    Refusal,
+    RemoteCandidate,
+    SessionKey,
+    SessionStats,
+)
+from gateway.mqtt.payloads.codec import (
+    PAYLOAD_BYTES,
+    Stamp,
+    WireDocument,
+    dumps,
+    encode,
+    faults_of,
+    read,
+)
+from gateway.mqtt.payloads.presence import Sealed
+
+FromViewer = Offer | Candidates | Extend | Bye
+FromGateway = Answer | Candidates | Bye | Refusal | SessionStats
+
+T = TypeVar("T")
+
+_Sdp = Annotated[str, Field(min_length=1, max_length=32_768)]
+_Number = Annotated[int, Field(ge=0, lt=2**63)]
+_Seconds = Annotated[float, Field(gt=0, le=86_400)]
+_Amount = Annotated[float, Field(ge=0, le=1e12)]
+_Text = Annotated[str, Field(max_length=1000)]
+
+
+class _Ice(WireDocument):
+    urls: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=8)]
+    username: Annotated[str, Field(max_length=256)] | None = None
+    credential: Annotated[SecretStr, Field(max_length=512)] | None = None
+
+
+class _Candidate(WireDocument):
+    candidate: Annotated[str, Field(max_length=512)]
+    mid: Annotated[str | None, Field(alias="sdpMid", max_length=64)] = None
+
+
+class _Said(WireDocument):
+    number: Annotated[_Number, Field(alias="s")] = 0
+    time_ms: Annotated[_Number | None, Field(alias="t")] = None
+    epoch: Annotated[_Number | None, Field(alias="ep")] = None
+
+
+class _Offer(_Said):
+    k: Literal["offer"] = "offer"
+    sdp: _Sdp
+    camera: Annotated[str, Field(alias="cam", max_length=64)]
+    profile: Literal["main", "sub"] | None = None
+    ice: Annotated[tuple[_Ice, ...], Field(max_length=8)] = ()
+    relay_only: bool = False
+    lasts_s: Annotated[_Seconds | None, Field(alias="exp_s")] = None
+
+    def value(self, key: SessionKey) -> Offer:
+        ice = tuple(IceServer(each.urls, each.username, each.credential) for each in self.ice)
+        return Offer(
+            key, self.camera, self.sdp, self.profile, ice, self.relay_only, lasts_s=self.lasts_s
+        )
+
+
+class _Candidates(_Said):
+    k: Literal["cand"] = "cand"
+    candidates: Annotated[tuple[_Candidate, ...], Field(alias="c", max_length=32)] = ()
+    end: bool = False
+
+    def value(self, key: SessionKey) -> Candidates:
+        listed = [RemoteCandidate(each.candidate, each.mid) for each in self.candidates]
+        return Candidates(key, (*listed, RemoteCandidate(None)) if self.end else tuple(listed))
+
+
+class _Extend(_Said):
+    k: Literal["extend"] = "extend"
+    lasts_s: Annotated[_Seconds, Field(alias="exp_s")]
+
+    def value(self, key: SessionKey) -> Extend:
+        return Extend(key, self.lasts_s)
+
+
+class _Bye(_Said):
+    k: Literal["bye"] = "bye"
+    why: Annotated[str, Field(max_length=64)] = ""
+
+    def value(self, key: SessionKey) -> Bye:
+        return Bye(key, self.why)
+
+
+class _Answer(_Said):
+    k: Literal["answer"] = "answer"
+    sdp: _Sdp
+
+    def value(self, key: SessionKey) -> Answer:
+        return Answer(key, self.sdp)
+
+
+class _Error(_Said):
+    k: Literal["error"] = "error"
+    code: Annotated[int, Field(ge=400, le=599)]
+    why: Reason
+    detail: _Text = ""
+
+    def value(self, key: SessionKey) -> Refusal:
+        return Refusal(key, self.code, self.why, self.detail)
+
+
+class _Stats(_Said):
+    k: Literal["stats"] = "stats"
+    kbps: _Amount
+    loss_percent: Annotated[_Amount, Field(alias="loss_p")] = 0.0
+    round_trip_ms: Annotated[_Amount | None, Field(alias="rtt_ms")] = None
+    dropped_units: Annotated[_Number, Field(alias="drop")] = 0
+
+    def value(self, key: SessionKey) -> SessionStats:
+        return SessionStats(
+            key, self.kbps, self.loss_percent, self.round_trip_ms, self.dropped_units
+        )
+
+
+VIEWER_READER: TypeAdapter[_Offer | _Candidates | _Extend | _Bye] = TypeAdapter(
+    Annotated[_Offer | _Candidates | _Extend | _Bye, Field(discriminator="k")]
+)
+GATEWAY_READER: TypeAdapter[_Answer | _Candidates | _Bye | _Error | _Stats] = TypeAdapter(
+    Annotated[_Answer | _Candidates | _Bye | _Error | _Stats, Field(discriminator="k")]
+)
+
+
+def read_viewer(key: SessionKey, payload: bytes, content_type: str) -> FromViewer:
+    """Read what a viewer says in session *key*. Raises MessageRejected."""
+    return _read(VIEWER_READER, payload, content_type).value(key)
+
+
+def read_gateway(key: SessionKey, payload: bytes, content_type: str) -> FromGateway:
+    """Read what a gateway says in session *key*. Raises MessageRejected."""
+    return _read(GATEWAY_READER, payload, content_type).value(key)
+
+
+def from_viewer(stamp: Stamp, said: FromViewer) -> Sealed:
+    """Write what a viewer says; TURN credentials go with it, to this gateway only."""
+    match said:
+        case Offer():
+            return _sealed(stamp, "offer", _offer(said))
+        case Candidates():
+            return _sealed(stamp, "cand", _candidates(said))
+        case Extend():
+            return _sealed(stamp, "extend", {"exp_s": said.lasts_s})
+        case Bye():
+            return _sealed(stamp, "bye", {"why": said.why[:64]})
+
+
+def from_gateway(stamp: Stamp, said: FromGateway) -> Sealed:
+    """Write what a gateway says."""
+    match said:
+        case Answer():
+            return _sealed(stamp, "answer", {"sdp": said.sdp})
+        case Candidates():
+            return _sealed(stamp, "cand", _candidates(said))
+        case Bye():
+            return _sealed(stamp, "bye", {"why": said.why[:64]})
+        case Refusal():
+            body = {"code": said.code, "why": said.reason.value, "detail": said.detail[:1000]}
+            return _sealed(stamp, "error", body)
+        case SessionStats():
+            return _sealed(stamp, "stats", _stats(said))
+
+
+def _read(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
+    try:
+        tree = read(payload, content_type, unpacked_bytes=PAYLOAD_BYTES)  # no more than in plain
+        return reader.validate_json(dumps(tree), strict=True)
+    except ValidationError as error:
+        # pydantic puts the kind in front of the place, which is not in the payload
+        faults = (replace(each, at=each.at[each.at.find("/", 1) :]) for each in faults_of(error))
+        raise MessageRejected(tuple(faults)) from None
+
+
+def _sealed(stamp: Stamp, kind: str, body: Mapping[str, object]) -> Sealed:
+    head = {"k": kind, "s": stamp.number, "t": stamp.time_ms, "ep": stamp.epoch}
+    return encode({**head, **{key: value for key, value in body.items() if value is not None}})
+
+
+def _offer(offer: Offer) -> dict[str, object]:
+    return {
+        "sdp": offer.sdp,
+        "cam": offer.camera,
+        "profile": offer.profile,
+        "ice": [_server(each) for each in offer.ice] or None,
+        "relay_only": offer.relay_only or None,
+        "exp_s": offer.lasts_s,
+    }
+
+
+def _server(server: IceServer) -> dict[str, object]:
+    tree: dict[str, object] = {"urls": server.urls}
+    if server.username is not None:
+        tree["username"] = server.username
+    if server.credential is not None:
+        tree["credential"] = server.credential.get_secret_value()
+    return tree
+
+
+def _candidates(batch: Candidates) -> dict[str, object]:
+    listed = [
+        {"candidate": each.candidate, **({"sdpMid": each.mid} if each.mid is not None else {})}
+        for each in batch.candidates
+        if each.candidate is not None
+    ]
+    return {"c": listed or None, "end": len(listed) < len(batch.candidates) or None}
+
+
+def _stats(stats: SessionStats) -> dict[str, object]:
+    return {
+        "kbps": round(stats.kbps, 1),
+        "loss_p": round(stats.loss_percent, 2),
+        "rtt_ms": stats.round_trip_ms,
+        "drop": stats.dropped_units,
+    }

@@ -1,0 +1,82 @@
+"""What comes in from the centre, to the component that it is for.
+
+Nothing is read here but the topic. A letter for another gateway, or on a topic that is not in the
+tree, cannot come past the broker's access list; if one does it is counted and left alone.
+
+What the gateway is answerable for, as events: letters for others, and how the link fares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.model.event import Event
+from gateway.mqtt.topic_tree import TopicSpec
+from gateway.mqtt.topics import ParsedTopic, Topics, parse
+from gateway.ports import Clock, Events, InboundMessage
+from gateway.runtime.log_limit import RateLimitedLog
+
+STRANGE_EVERY_S = 60.0
+"""A flood of letters for somebody else is told this often, with how many there were."""
+
+
+def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
+    """Return what tells *events* of a letter for somebody else, given its topic."""
+    told_s, untold = float("-inf"), 0
+
+    def tell(topic: str) -> None:
+        nonlocal told_s, untold
+        untold += 1
+        if clock.now() - told_s >= STRANGE_EVERY_S:
+            facts = {"topic": topic[:200], "count": untold}
+            events.record(Event("letter.strange", facts, "audit"))
+            told_s, untold = clock.now(), 0
+
+    return tell
+
+
+Receiver = Callable[[ParsedTopic, InboundMessage], None]
+"""Takes a letter and returns at once."""
+
+
+class MessageRouter:
+    """Hands each letter to its receiver.
+
+    Args:
+        own: The gateway's topics.
+        receivers: Who takes what.
+        strange: Told of each letter for somebody else (for the audit).
+        acknowledge: Lets the broker forget such a letter, which would else hold up others.
+        clock: Monotonic.
+    """
+
+    def __init__(
+        self,
+        own: Topics,
+        receivers: Mapping[TopicSpec, Receiver],
+        *,
+        strange: Callable[[str], None] = lambda _: None,
+        acknowledge: Callable[[InboundMessage], None] = lambda _: None,
+        clock: Clock,
+    ) -> None:
+        self._own = own
+        self._receivers = receivers
+        self._strange = strange
+        self._acknowledge = acknowledge
+        self._unknown = RateLimitedLog("inbox", "letters for nobody", clock=clock)
+
+    def deliver(self, letter: InboundMessage) -> None:
+        """Take a letter from the link; returns at once."""
+        place = parse(letter.topic)
+        receiver = None if place is None else self._receivers.get(place.channel)
+        if place is None or receiver is None or not self._is_ours(place):
+            self._unknown.add(letter.topic)
+            self._strange(letter.topic)
+            self._acknowledge(letter)
+        else:
+            receiver(place, letter)
+
+    def _is_ours(self, place: ParsedTopic) -> bool:
+        if not place.gateway:  # the centre speaks to all
+            return True
+        return (place.province, place.gateway) == (self._own.province, self._own.gateway)

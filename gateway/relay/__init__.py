@@ -1,1 +1,0 @@
-"""Access units to viewers over WebRTC; the only home of aiortc."""

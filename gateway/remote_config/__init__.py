@@ -1,0 +1,1 @@
+"""Desired and reported configuration: validate, store, roll out, confirm, roll back."""

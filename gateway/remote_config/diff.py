@@ -1,0 +1,72 @@
+"""What a configuration changes, place by place, and whether that may be changed from afar.
+
+Items of a list go by their name where they have one, so that a camera that has moved within the
+list has not changed: ``/site/cameras/c07/streams/main/url``. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gateway.model.errors import Fault
+from gateway.remote_config.document import DesiredConfig
+
+_NAMES = ("id", "profile")
+"""By which an item of a list is known."""
+
+
+def changes(old: DesiredConfig, new: DesiredConfig) -> tuple[str, ...]:
+    """Return where *new* differs from *old*, as pointers; an item that is there or gone, whole."""
+    return tuple(_differences(_tree(old), _tree(new), ""))
+
+
+def forbidden(changed: Iterable[str], allowed: Iterable[str]) -> Iterator[Fault]:
+    """Yield a fault for each place in *changed* that lies below none of *allowed*."""
+    patterns = [pattern.split("/") for pattern in allowed]
+    for place in changed:
+        steps = place.split("/")
+        if not any(_is_below(steps, pattern) for pattern in patterns):
+            message = "the settings of this machine do not let the centre change this"
+            yield Fault(place, "forbidden", message)
+
+
+def _is_below(steps: list[str], pattern: list[str]) -> bool:
+    if len(pattern) > len(steps):
+        return False
+    return all(want in ("*", step) for want, step in zip(pattern, steps, strict=False))
+
+
+def _tree(wanted: DesiredConfig) -> object:
+    # The version is the document's own and not a change.
+    return wanted.model_dump(mode="json", by_alias=True, exclude={"site": {"version"}})
+
+
+def _differences(old: object, new: object, at: str) -> Iterator[str]:
+    if old == new:
+        return
+    before, after = _named(old), _named(new)
+    if before is None or after is None:
+        yield at
+        return
+    if isinstance(old, list) and [k for k in before if k in after] != [
+        k for k in after if k in before
+    ]:
+        yield at  # the same items in another order
+    for key in [*before, *(key for key in after if key not in before)]:
+        place = f"{at}/{key.replace('~', '~0').replace('/', '~1')}"
+        if key in before and key in after:
+            yield from _differences(before[key], after[key], place)
+        else:
+            yield place
+
+
+def _named(tree: object) -> dict[str, object] | None:
+    """Return *tree* as an object, if it is one or a list of items with names."""
+    if isinstance(tree, dict):
+        return tree
+    if not isinstance(tree, list):
+        return None
+    for name in _NAMES:
+        if all(isinstance(item, dict) and isinstance(item.get(name), str) for item in tree):
+            return {item[name]: item for item in tree}
+    return None

@@ -1,0 +1,243 @@
+"""An RTSP client in small steps: connect, OPTIONS, DESCRIBE, SETUP, PLAY, stay, TEARDOWN.
+
+    async with RtspClient(target, account=account, clock=clock) as client:
+        await client.connect()
+        await client.options()
+        description = await client.describe()
+        await client.setup(description)
+        await client.play(on_rtp)
+        await client.stay(stall_s=5.0)
+
+Leaving the block, however it is left, tells the camera (bounded to `LEAVE_S`) and closes
+everything. Redirects are never followed. References: RFC 2326.
+"""
+
+from __future__ import annotations
+
+import ssl
+import struct
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Literal, NoReturn, Self
+
+import structlog
+
+from gateway.model.errors import GatewayError, SourceRefused, SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+from gateway.rtsp.connection import ANSWER_S, Packets, RtspConnection, connect, ignore
+from gateway.rtsp.errors import of_status
+from gateway.rtsp.headers import Session, ask_interleaved, ask_udp, read_session, read_transport
+from gateway.rtsp.receiver_stats import ReceiverStats
+from gateway.rtsp.requests import Account, RtspRequests, ServerCapabilities
+from gateway.rtsp.sdp import Description, read_description
+from gateway.rtsp.session_monitor import SessionMonitor
+from gateway.rtsp.udp import UdpPair, open_pair
+from gateway.rtsp.url_policy import Target
+
+LEAVE_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class RtspClient:
+    """One connection to one camera; steps in the order of the module's example.
+
+    Every step raises what `gateway.ports.Source.run` may raise, within *answer_s* per request.
+
+    Attributes:
+        reception: What has been heard of the stream.
+        connection: None until connected.
+        udp: None unless the stream comes over UDP.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        account: Account,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        answer_s: float = ANSWER_S,
+    ) -> None:
+        self._target, self._account, self._clock = target, account, clock
+        self._tls, self._answer_s = tls, answer_s
+        self._held = ExitStack()
+        self._exchange: RtspRequests | None = None
+        self._session: Session | None = None
+        self._aggregate_url = target.url
+        self._methods: frozenset[str] = frozenset()
+        self._rtcp_channel = 1
+        self._on_rtp: Packets = ignore
+        self.reception = ReceiverStats()
+        self.connection: RtspConnection | None = None
+        self.udp: UdpPair | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._on_rtp = ignore
+        try:
+            await self.teardown()
+        finally:
+            self._held.close()
+            if self.connection is not None:
+                await self.connection.abort()
+
+    @property
+    def challenged(self) -> bool:
+        """Whether the camera has asked for the login."""
+        return self._exchange is not None and self._exchange.challenged
+
+    async def connect(self) -> None:
+        self.connection = await connect(self._target, self._tls)
+        self._exchange = RtspRequests(self.connection, self._account, self._answer_s)
+
+    async def options(self) -> ServerCapabilities:
+        """Ask what the camera can do; one that does not know OPTIONS is not refused for it."""
+        exchange = self._asking()
+        response = await exchange.ask("OPTIONS", self._target.url, {})
+        if 300 <= response.status < 400 or response.status in (403, 453, 503):
+            raise of_status("OPTIONS", response)
+        words = response.headers.get("public").upper().split(",")
+        self._methods = frozenset(word.strip() for word in words if word.strip())
+        return ServerCapabilities(
+            self._methods, response.headers.get("server")[:100], exchange.challenged
+        )
+
+    async def describe(self) -> Description:
+        """Ask what the camera sends, and choose the video."""
+        response = await self._asking().demand(
+            "DESCRIBE", self._target.url, {"Accept": "application/sdp"}
+        )
+        headers = response.headers
+        base = headers.get("content-base") or headers.get("content-location") or self._target.url
+        return read_description(response.body, base=base, target=self._target)
+
+    async def setup(
+        self, description: Description, transport: Literal["auto", "tcp", "udp"] = "auto"
+    ) -> Session:
+        """Open a session. ``auto`` is within the connection, or over UDP where that is refused."""
+        self._aggregate_url = description.aggregate_url
+        if transport == "udp":
+            return await self._setup_udp(description)
+        try:
+            return await self._setup_tcp(description)
+        except SourceRefused as error:
+            if transport == "tcp" or error.reason is not Reason.UNSUPPORTED_TRANSPORT:
+                raise
+            log.info("interleaved refused, trying udp", host=self._target.host)
+            await self.teardown()
+            return await self._setup_udp(description)
+
+    async def play(self, on_rtp: Packets) -> None:
+        """Start the stream; *on_rtp* is called with each read's RTP packets from now on.
+
+        What *on_rtp* raises ends the connection and comes out of `stay` as it is.
+        """
+        session = self._opened()
+        self._on_rtp = on_rtp
+        self.reception.heard_s = self._clock.now()
+        carrier = self.udp if self.udp is not None else self.connection
+        assert carrier is not None
+        carrier.on_rtp, carrier.on_rtcp = self._take_rtp, self._take_rtcp
+        await self._asking().demand(
+            "PLAY", self._aggregate_url, {"Session": session.id, "Range": "npt=0.000-"}
+        )
+
+    async def stay(
+        self,
+        *,
+        stall_s: float,
+        pictured_s: Callable[[], float] | None = None,
+        sync: Callable[[], None] = lambda: None,
+    ) -> NoReturn:
+        """Keep the session alive until it breaks; *pictured_s* tells when the last picture came.
+
+        *sync* is called before *pictured_s* and `reception` are looked at.
+
+        Raises:
+            GatewayError: No RTP or no picture for *stall_s*, or the camera has ended the session.
+        """
+        assert self.connection is not None
+        upkeep = SessionMonitor(
+            exchange=self._asking(),
+            connection=self.connection,
+            session=self._opened(),
+            url=self._aggregate_url,
+            methods=self._methods,
+            reception=self.reception,
+            send_rtcp=self._send_rtcp,
+            clock=self._clock,
+            pictured_s=pictured_s,
+            sync=sync,
+        )
+        await upkeep.run(stall_s)
+
+    async def teardown(self) -> None:
+        """Leave the session, if there is one; whether the camera answers or not. Never raises."""
+        session, self._session = self._session, None
+        if session is None or self.connection is None or not self.connection.usable:
+            return
+        try:
+            await self._asking().ask(
+                "TEARDOWN", self._aggregate_url, {"Session": session.id}, timeout_s=LEAVE_S
+            )
+        except GatewayError as error:
+            log.info("teardown unanswered", host=self._target.host, reason=error.reason)
+
+    async def _setup_tcp(self, description: Description) -> Session:
+        assert self.connection is not None
+        response = await self._asking().demand(
+            "SETUP", description.control_url, {"Transport": ask_interleaved(0)}
+        )
+        self._session = self._entered(response.headers.get("session"), "tcp")
+        transport = read_transport(response.headers.get("transport"))
+        if transport.interleaved is None and transport.server_ports is not None:
+            raise SourceRefused(
+                Reason.UNSUPPORTED_TRANSPORT, "asked for TCP, the camera offers UDP", park_s=300.0
+            )
+        rtp, self._rtcp_channel = transport.interleaved or (0, 1)
+        self.connection.wire.expect(rtp, self._rtcp_channel, description.payload_type)
+        return self._session
+
+    async def _setup_udp(self, description: Description) -> Session:
+        assert self.connection is not None
+        local = self.connection.local_address
+        pair = self._held.enter_context(open_pair(local, self._target.address, self._clock))
+        response = await self._asking().demand(
+            "SETUP", description.control_url, {"Transport": ask_udp(pair.port)}
+        )
+        self._session = self._entered(response.headers.get("session"), "udp")
+        pair.punch(read_transport(response.headers.get("transport")).server_ports)
+        self.udp = pair
+        return self._session
+
+    def _entered(self, header: str, transport: str) -> Session:
+        said = read_session(header)
+        if said is None:
+            raise SourceUnavailable(Reason.CORRUPT, "SETUP answered without a session")
+        return Session(said[0], said[1], transport)
+
+    def _take_rtp(self, packets: list[bytes]) -> None:
+        self.reception.heard_rtp(packets[-1], self._clock.now())
+        self._on_rtp(packets)
+
+    def _take_rtcp(self, packets: list[bytes]) -> None:
+        self.reception.heard_rtcp(packets, self._clock.now())
+
+    def _send_rtcp(self, report: bytes) -> None:
+        if self.udp is not None:
+            self.udp.send_rtcp(report)
+        elif self.connection is not None:
+            head = struct.pack("!cBH", b"$", self._rtcp_channel, len(report))
+            self.connection.send(head + report)
+
+    def _asking(self) -> RtspRequests:
+        assert self._exchange is not None, "connect first"
+        return self._exchange
+
+    def _opened(self) -> Session:
+        assert self._session is not None, "set up first"
+        return self._session

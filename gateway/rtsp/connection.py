@@ -1,0 +1,242 @@
+"""The TCP connection to a camera: requests out, answers and interleaved RTP in.
+
+A thin skin over `wire`. The transport writes into the wire's one buffer; packets are handed on
+in the same call. What breaks the connection is kept as an error of our tree and raised to
+whoever waits next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+
+from gateway.model.errors import SourceStalled, SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.rtsp.errors import of_os_error, redirect
+from gateway.rtsp.messages import Message, Response, write_response
+from gateway.rtsp.parser import RtspParser
+from gateway.rtsp.url_policy import Target
+
+CONNECT_S = 5.0
+ANSWER_S = 5.0
+
+_OURS = frozenset({"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "PLAY_NOTIFY"})
+
+Packets = Callable[[list[bytes]], None]
+
+
+def ignore(packets: list[bytes]) -> None:
+    """Take *packets* and do nothing with them."""
+
+
+class RtspConnection(asyncio.BufferedProtocol):
+    """One TCP connection, from `connect` until `abort`.
+
+    Attributes:
+        wire: What parses it.
+        on_rtp: Called with the video's RTP packets of each read.
+        on_rtcp: Called with its RTCP packets.
+        answered: Whether the peer has ever sent a response.
+    """
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._transport: asyncio.Transport | None = None
+        self._awaited: tuple[int, asyncio.Future[Response]] | None = None
+        self._broken: BaseException | None = None
+        self._gone = asyncio.Event()
+        self.wire = RtspParser()
+        self.on_rtp: Packets = ignore
+        self.on_rtcp: Packets = ignore
+        self.answered = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        held = transport.get_extra_info("socket")
+        if held is not None:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return self.wire.space()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        batch = self.wire.take(nbytes)
+        if batch.rtp:
+            self.on_rtp(batch.rtp)
+        if batch.rtcp:
+            self.on_rtcp(batch.rtcp)
+        for message in batch.messages:
+            self._take(message)
+        if self.wire.broken is not None:
+            self.fail(SourceUnavailable(Reason.CORRUPT, f"{self._place}: {self.wire.broken}"))
+
+    def eof_received(self) -> None:
+        self.fail(SourceStalled(Reason.STALLED, f"{self._place} has closed the connection"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if isinstance(exc, OSError) and self.answered:
+            detail = f"{self._place} has broken the connection: {exc.strerror or exc}"
+            self.fail(SourceStalled(Reason.STALLED, detail))
+        elif isinstance(exc, OSError):
+            self.fail(of_os_error(exc, self._place))
+        else:  # None: we have ended it; else: a bug of whoever took the packets
+            self.fail(exc or SourceStalled(Reason.STALLED, f"{self._place}: connection ended"))
+        self._gone.set()
+
+    @property
+    def descriptor(self) -> int:
+        """Of the plain TCP socket; -1 if there is none: TLS, or not connected."""
+        transport = self._transport
+        if transport is None or transport.get_extra_info("sslcontext") is not None:
+            return -1
+        held = transport.get_extra_info("socket")
+        return -1 if held is None else int(held.fileno())
+
+    def pause(self) -> None:
+        """Leave reading to somebody else, until `resume`."""
+        assert self._transport is not None
+        self._transport.pause_reading()
+
+    def resume(self, read: bytes) -> None:
+        """Go on reading, behind *read*, which somebody else has read."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+        if read and self._broken is None:
+            self.wire.space()[: len(read)] = read
+            try:
+                self.buffer_updated(len(read))
+            except BaseException as error:  # asyncio ends it so when it has read itself
+                self.fail(error)
+                raise
+
+    @property
+    def local_address(self) -> str:
+        """Our end's IP address."""
+        assert self._transport is not None
+        return str(self._transport.get_extra_info("sockname")[0])
+
+    @property
+    def usable(self) -> bool:
+        """Whether requests can still be sent."""
+        return self._broken is None and self._transport is not None
+
+    def send(self, packet: bytes) -> None:
+        """Send bytes that nobody answers."""
+        if self._transport is not None and self._broken is None:
+            self._transport.write(packet)
+
+    async def ask(self, request: bytes, cseq: int, *, timeout_s: float = ANSWER_S) -> Response:
+        """Send *request* and return its answer. One at a time.
+
+        Raises:
+            SourceUnavailable: No answer in time (`TIMEOUT`), or what comes is not RTSP.
+            SourceStalled: The camera has hung up.
+        """
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._awaited = (cseq, answer)
+        self.send(request)
+        if self._broken is not None:
+            raise self._broken
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError:
+            raise SourceUnavailable(
+                Reason.TIMEOUT, f"{self._place} does not answer within {timeout_s:g} s"
+            ) from None
+        finally:
+            self._awaited = None
+
+    async def ended(self, *, timeout_s: float) -> None:
+        """Wait at most *timeout_s* for the end of the connection.
+
+        Raises:
+            GatewayError: It has ended; why.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._gone.wait()
+        except TimeoutError:
+            return
+        assert self._broken is not None
+        raise self._broken
+
+    async def abort(self) -> None:
+        """End the connection now; nothing of it is left when this returns."""
+        self.on_rtp = self.on_rtcp = ignore
+        if self._transport is not None:
+            self._transport.abort()
+            await self._gone.wait()
+
+    def fail(self, error: BaseException) -> None:
+        """End the connection: nothing more will come, because of *error*.
+
+        It is raised to whoever waits; the first one counts.
+        """
+        if self._broken is None:
+            self._broken = error
+        if self._awaited is not None and not self._awaited[1].done():
+            self._awaited[1].set_exception(self._broken)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, message: Message) -> None:
+        if not isinstance(message, Response):
+            if message.method == "REDIRECT":
+                self.fail(redirect(message.headers.get("location")))
+            elif message.method in _OURS:
+                self.send(write_response(message.cseq, 200, "OK"))
+            else:
+                self.send(write_response(message.cseq, 501, "Not Implemented"))
+            return
+        self.answered = True
+        if self._awaited is None or self._awaited[1].done():
+            return  # the answer to a request that we have given up
+        cseq, answer = self._awaited
+        if message.cseq in (cseq, None):
+            answer.set_result(message)
+
+
+async def connect(target: Target, tls: ssl.SSLContext | None) -> RtspConnection:
+    """Return a connection to *target*, over TLS if its scheme says so.
+
+    Raises:
+        SourceUnavailable: Refused, unreachable, timed out, or TLS failed.
+    """
+    loop = asyncio.get_running_loop()
+    place = f"{target.host}:{target.port}"
+    secured = target.scheme == "rtsps"
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _, connection = await loop.create_connection(
+                lambda: RtspConnection(place),
+                target.address,
+                target.port,
+                ssl=(tls or tls_context()) if secured else None,
+                server_hostname=target.host if secured else None,
+            )
+    except TimeoutError:
+        raise SourceUnavailable(
+            Reason.TIMEOUT, f"{place} does not accept within {CONNECT_S:g} s"
+        ) from None
+    except OSError as error:
+        raise of_os_error(error, place) from error
+    return connection
+
+
+def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
+    """Return how to speak TLS to cameras.
+
+    Args:
+        ca_file: PEM file of the CA that has signed the cameras' certificates. None: the
+            certificate is not verified. Cameras come with self-signed ones, so the line is
+            then private against listeners, but not against whoever can stand in for the camera.
+    """
+    context = ssl.create_default_context(cafile=ca_file)
+    if ca_file is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,82 @@
+"""What a failure of the RTSP connection means to whoever waits for the picture.
+
+The one place where status codes, system errors and time-outs become errors of our tree.
+
+Reference: RFC 2326 §11 (status codes).
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import ssl
+from urllib.parse import urlsplit
+
+from gateway.model.errors import (
+    CodecUnsupported,
+    GatewayError,
+    SourceRefused,
+    SourceUnavailable,
+)
+from gateway.model.reasons import Reason
+from gateway.rtsp.messages import Response
+
+BUSY_PAUSE_S = 30.0
+"""A recorder without a free session is asked at most twice a minute (A3)."""
+
+ABSENT_PARK_S = 300.0
+"""A channel that is not there is looked for again after five minutes (A6)."""
+
+_ABSENT = frozenset({400, 404, 410})
+_TRANSPORT = frozenset({451, 461})
+_BUSY = frozenset({453, 503})
+_DOWN = {
+    errno.ECONNREFUSED: Reason.REFUSED,
+    errno.ECONNRESET: Reason.REFUSED,
+    errno.ETIMEDOUT: Reason.TIMEOUT,
+}
+
+
+def of_status(method: str, response: Response) -> GatewayError:
+    """Return what an answer other than 200 and 401 to *method* means."""
+    status = response.status
+    said = f"{method} answered {status} {_shown(response.phrase)}".rstrip()
+    if 300 <= status < 400:
+        return redirect(response.headers.get("location"))
+    if status == 403:
+        return SourceRefused(Reason.AUTH_FAILED, said, park_s=ABSENT_PARK_S)
+    if status in _ABSENT:
+        return SourceRefused(Reason.NOT_FOUND, said, park_s=ABSENT_PARK_S)
+    if status in _TRANSPORT:
+        return SourceRefused(Reason.UNSUPPORTED_TRANSPORT, said, park_s=ABSENT_PARK_S)
+    if status in _BUSY:
+        return SourceUnavailable(Reason.BUSY_SESSIONS, said, pause_s=BUSY_PAUSE_S)
+    if status == 415:
+        return CodecUnsupported(Reason.UNSUPPORTED_CODEC, said, park_s=ABSENT_PARK_S)
+    return SourceUnavailable(Reason.TIMEOUT if status in (408, 504) else Reason.REFUSED, said)
+
+
+def redirect(location: str) -> SourceRefused:
+    """Return the refusal of a redirect; names the host it leads to, and nothing else of it."""
+    try:
+        host = urlsplit(location.strip()).hostname or "nowhere"
+    except ValueError:
+        host = "nowhere"
+    return SourceRefused(
+        Reason.REDIRECT_REFUSED, f"redirects to {_shown(host)}; not followed", park_s=1800.0
+    )
+
+
+def of_os_error(error: OSError, place: str) -> SourceUnavailable:
+    """Return what the system's *error* about the connection to *place* means."""
+    if isinstance(error, ssl.SSLError):
+        return SourceUnavailable(Reason.TLS_FAILED, f"{place}: {error.reason or 'TLS failed'}")
+    if isinstance(error, TimeoutError):
+        return SourceUnavailable(Reason.TIMEOUT, f"{place}: timed out")
+    reason = _DOWN.get(error.errno or 0, Reason.UNREACHABLE)
+    return SourceUnavailable(reason, f"{place}: {error.strerror or type(error).__name__}")
+
+
+def _shown(text: str) -> str:
+    """Return *text* from a camera fit for a log line."""
+    return re.sub(r"[^ -~]", "?", text)[:80]

@@ -1,0 +1,126 @@
+"""Requests and answers on one connection, with authentication.
+
+Answers a 401 once, and once more when only the nonce was stale; the ledger decides whether it may
+be answered at all, so that no device is ever asked often enough to lock us out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.rtsp.auth import LOCKED_S, Credentials, Login, read_challenges, strongest
+from gateway.rtsp.connection import RtspConnection
+from gateway.rtsp.errors import BUSY_PAUSE_S, of_status
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.rtsp.messages import Response, write_request
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who logs in where, and who counts the failures.
+
+    Attributes:
+        device: What locks callers out as one: a recorder, or a camera by itself.
+        login: None: nobody; a camera that asks for one is refused.
+        ledger: Shared by everything that logs in anywhere.
+    """
+
+    device: str
+    login: Login | None
+    ledger: LoginLimiter
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCapabilities:
+    """What the camera answers to OPTIONS.
+
+    Attributes:
+        methods: What it understands; empty if it does not say.
+        authenticated: Whether it has already asked for the login.
+    """
+
+    methods: frozenset[str]
+    server: str
+    authenticated: bool
+
+
+class RtspRequests:
+    """The asking half of one RTSP connection.
+
+    Attributes:
+        challenged: Whether the camera has asked for a login.
+    """
+
+    def __init__(self, connection: RtspConnection, account: Account, answer_s: float) -> None:
+        self._connection = connection
+        self._answer_s = answer_s
+        self._account = account
+        self._credentials: Credentials | None = None
+        self._cseq = 0
+        self.challenged = False
+
+    async def ask(
+        self, method: str, url: str, fields: dict[str, str], *, timeout_s: float | None = None
+    ) -> Response:
+        """Return the answer to a request, whatever its status but 401.
+
+        Raises:
+            SourceRefused: The login is missing, refused or not to be tried (`AUTH_FAILED`).
+            SourceUnavailable: No answer in time, or the camera has no session left.
+            SourceStalled: The camera has hung up.
+        """
+        timeout_s = self._answer_s if timeout_s is None else timeout_s
+        response = await self._once(method, url, fields, timeout_s)
+        if response.status != 401:
+            return response
+        self.challenged = True
+        login, ledger, device = self._account.login, self._account.ledger, self._account.device
+        if login is None:
+            raise SourceRefused(
+                Reason.AUTH_FAILED,
+                "the camera asks for a user and password, and none is configured",
+                park_s=LOCKED_S,
+            )
+        async with ledger.attempt(device, login):
+            for _ in range(2):
+                challenge = strongest(read_challenges(response), allow_basic=login.allow_basic)
+                self._credentials = Credentials(login, challenge)
+                response = await self._once(method, url, fields, timeout_s)
+                if response.status not in (401, 403):
+                    ledger.succeeded(device, login)
+                    return response
+                if not any(again.stale for again in read_challenges(response)):
+                    break
+            self._credentials = None
+            raise ledger.refused(
+                device, login, f"{method} answered {response.status}: wrong user or password"
+            )
+
+    async def demand(self, method: str, url: str, fields: dict[str, str]) -> Response:
+        """Return the answer to a request that must succeed.
+
+        Raises:
+            GatewayError: As `ask`, and whatever a status other than 2xx means.
+        """
+        response = await self.ask(method, url, fields)
+        if not 200 <= response.status < 300:
+            raise of_status(method, response)
+        return response
+
+    async def _once(
+        self, method: str, url: str, fields: dict[str, str], timeout_s: float
+    ) -> Response:
+        self._cseq += 1
+        if self._credentials is not None:
+            fields = {**fields, "Authorization": self._credentials.authorization(method, url)}
+        request = write_request(method, url, self._cseq, fields)
+        try:
+            return await self._connection.ask(request, self._cseq, timeout_s=timeout_s)
+        except SourceStalled as error:
+            if self._connection.answered and method != "SETUP":
+                raise
+            raise SourceUnavailable(
+                Reason.BUSY_SESSIONS, f"hung up at {method}", pause_s=BUSY_PAUSE_S
+            ) from error

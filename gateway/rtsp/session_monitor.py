@@ -1,0 +1,101 @@
+"""Keeping a playing session alive, and noticing when it is not.
+
+Three things at once: the session's keep-alive, receiver reports, and the watch on the clock of
+the last packet, which also notices a half-open connection.
+
+Reference: RFC 2326 §10.8 and §12.37.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+from gateway.rtsp.connection import RtspConnection
+from gateway.rtsp.headers import Session
+from gateway.rtsp.receiver_stats import ReceiverStats
+from gateway.rtsp.requests import RtspRequests
+
+REPORT_S = 5.0
+SHORTEST_KEEP_ALIVE_S = 0.5
+LONGEST_KEEP_ALIVE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMonitor:
+    """What it takes to keep one session.
+
+    Attributes:
+        pictured_s: When the last whole picture came, by who assembles them; None: nobody does.
+        sync: Brings `reception` and *pictured_s* up to date.
+    """
+
+    exchange: RtspRequests
+    connection: RtspConnection
+    session: Session
+    url: str
+    methods: frozenset[str]
+    reception: ReceiverStats
+    send_rtcp: Callable[[bytes], None]
+    clock: Clock
+    pictured_s: Callable[[], float] | None = None
+    sync: Callable[[], None] = lambda: None
+
+    async def run(self, stall_s: float) -> NoReturn:
+        """Keep the session until it breaks.
+
+        Raises:
+            SourceStalled: No RTP or no picture for *stall_s*, or the camera has hung up.
+            GatewayError: The camera has ended the session in another way.
+        """
+        failure: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_alive(), name=f"keep-alive:{self.url}")
+                group.create_task(self._report(), name=f"receiver-report:{self.url}")
+                await self._watch(stall_s)
+        except* GatewayError as broken:
+            failure = broken
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+        assert failure is not None
+        raise failure
+
+    async def _watch(self, stall_s: float) -> NoReturn:
+        while True:
+            self.sync()
+            now_s = self.clock.now()
+            silent_s = now_s - self.reception.heard_s
+            if silent_s >= stall_s:
+                raise SourceStalled(Reason.STALLED, f"no RTP for {stall_s:g} s")
+            blank_s = now_s - self.pictured_s() if self.pictured_s is not None else silent_s
+            if blank_s >= stall_s:
+                raise SourceStalled(Reason.CORRUPT, f"RTP, but no picture in it for {stall_s:g} s")
+            await self.connection.ended(timeout_s=stall_s - max(silent_s, blank_s))
+
+    async def _keep_alive(self) -> NoReturn:
+        pause_s = min(max(self.session.timeout_s / 2, SHORTEST_KEEP_ALIVE_S), LONGEST_KEEP_ALIVE_S)
+        method = "GET_PARAMETER" if "GET_PARAMETER" in self.methods else "OPTIONS"
+        while True:
+            await self.clock.sleep(pause_s)
+            try:
+                response = await self.exchange.ask(method, self.url, {"Session": self.session.id})
+            except SourceUnavailable as error:
+                if error.reason is not Reason.TIMEOUT:
+                    raise
+                continue  # some never answer while they play; whether RTP flows decides
+            if response.status == 454:
+                raise SourceUnavailable(Reason.STALLED, "the camera has forgotten the session")
+            if response.status >= 400:
+                method = "OPTIONS"
+
+    async def _report(self) -> NoReturn:
+        while True:
+            await self.clock.sleep(REPORT_S)
+            self.sync()
+            self.send_rtcp(self.reception.report(self.clock.now()))

@@ -1,0 +1,146 @@
+"""RTP and RTCP over a pair of UDP ports, from one camera's address only.
+
+Each wake-up reads all that waits, up to a bound, so that a burst costs one call into the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from gateway.model.errors import SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+from gateway.rtsp.connection import Packets, ignore
+from gateway.rtsp.reorder_buffer import ReorderBuffer
+
+MOST_PER_WAKE = 256
+RECEIVE_BUFFER_BYTES = 1_048_576
+"""Asked of the kernel: a keyframe of 4K video comes in one burst."""
+
+PORT_TRIES = 32
+
+_PUNCH = b"\x80\x7f" + bytes(10)
+"""An empty RTP packet: opens the way back through NAT and stateful firewalls."""
+
+
+class UdpPair:
+    """Both ports, open. Made by `open_pair`.
+
+    Attributes:
+        strangers: Datagrams from other addresses, dropped.
+        reorder: What puts the packets in order.
+        on_rtp: Called with the RTP packets of each wake-up, in order.
+        on_rtcp: Called with RTCP packets.
+    """
+
+    def __init__(self, rtp: socket.socket, rtcp: socket.socket, address: str, clock: Clock) -> None:
+        self._rtp, self._rtcp = rtp, rtcp
+        self._address = address
+        self._clock = clock
+        self._buffer = bytearray(65_536)
+        self._view = memoryview(self._buffer)
+        self._server_ports: tuple[int, int] | None = None
+        self.reorder = ReorderBuffer()
+        self.strangers = 0
+        self.on_rtp: Packets = ignore
+        self.on_rtcp: Packets = ignore
+
+    @property
+    def port(self) -> int:
+        """Our RTP port; RTCP has the next."""
+        return int(self._rtp.getsockname()[1])
+
+    def punch(self, server_ports: tuple[int, int] | None) -> None:
+        """Remember the server's ports, and send to its RTP port so that it can reach us."""
+        self._server_ports = server_ports
+        if server_ports is not None:
+            self._send(self._rtp, _PUNCH, server_ports[0])
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Send *packet* to the server's RTCP port, if it has told one."""
+        if self._server_ports is not None:
+            self._send(self._rtcp, packet, self._server_ports[1])
+
+    def _send(self, sender: socket.socket, packet: bytes, port: int) -> None:
+        try:
+            sender.sendto(packet, (self._address, port))
+        except OSError:
+            return  # as good as lost on the way; RTCP bears that
+
+    def read_rtp(self) -> None:
+        packets = self.reorder.take(self._read(self._rtp), self._clock.now())
+        if packets:
+            self.on_rtp(packets)
+
+    def read_rtcp(self) -> None:
+        packets = self._read(self._rtcp)
+        if packets:
+            self.on_rtcp(packets)
+
+    def _read(self, receiver: socket.socket) -> list[bytes]:
+        packets: list[bytes] = []
+        for _ in range(MOST_PER_WAKE):
+            try:
+                count, sender = receiver.recvfrom_into(self._buffer)
+            except BlockingIOError:
+                break
+            except OSError:  # the camera's ICMP "port unreachable" to our RTCP
+                continue
+            if sender[0] == self._address:
+                packets.append(bytes(self._view[:count]))
+            else:
+                self.strangers += 1
+        return packets
+
+
+@contextmanager
+def open_pair(local: str, camera: str, clock: Clock) -> Iterator[UdpPair]:
+    """Hold an even port for RTP and the next for RTCP on the address *local*.
+
+    Raises:
+        SourceUnavailable: No pair of ports is free.
+    """
+    loop = asyncio.get_running_loop()
+    rtp, rtcp = _bound_pair(local)
+    with rtp, rtcp:
+        pair = UdpPair(rtp, rtcp, camera, clock)
+        readers: tuple[tuple[socket.socket, Callable[[], None]], ...] = (
+            (rtp, pair.read_rtp),
+            (rtcp, pair.read_rtcp),
+        )
+        for receiver, read in readers:
+            loop.add_reader(receiver, read)
+        try:
+            yield pair
+        finally:
+            for receiver, _ in readers:
+                loop.remove_reader(receiver)
+
+
+def _bound_pair(local: str) -> tuple[socket.socket, socket.socket]:
+    for _ in range(PORT_TRIES):
+        first = _bound(local, 0)
+        if first is None:
+            continue
+        port = int(first.getsockname()[1])
+        second = _bound(local, port + 1) if port % 2 == 0 else None
+        if second is not None:
+            return first, second
+        first.close()
+    raise SourceUnavailable(Reason.UNREACHABLE, f"no pair of UDP ports is free on {local}")
+
+
+def _bound(local: str, port: int) -> socket.socket | None:
+    family = socket.AF_INET6 if ":" in local else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        made.bind((local, port))
+    except OSError:
+        made.close()
+        return None
+    return made

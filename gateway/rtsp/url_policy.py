@@ -1,0 +1,179 @@
+"""Which camera URLs may be opened at all, and at which address.
+
+The grammar is narrower than RFC 3986 on purpose: what is not plainly an RTSP URL of a camera is
+refused, so that no two parsers can read it differently. A name must resolve wholly inside the
+permitted networks; it is resolved once, and the address found is the one connected to.
+
+Sources: RFC 2326 §3.2, RFC 3986 §3. It is there against server-side request forgery, odd spellings
+of addresses, and DNS rebinding.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Literal
+
+from gateway.model.errors import Fault, SourceRefused
+from gateway.model.reasons import Reason
+from gateway.runtime.resolver import LOOKUP_S, Address, Resolver, addresses_of, system_resolver
+
+DEFAULT_PORTS = frozenset({554, 8554, 10554, 322})
+"""RTSP, its usual alternates, and RTSPS (RFC 7826 §4.2)."""
+
+STANDARD_PORT = {"rtsp": 554, "rtsps": 322}
+
+LONGEST_URL = 1024
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
+_PATH = re.compile(r"(?:[/?][A-Za-z0-9._~!$&'()*+,;=:@/?%\[\]-]*)?")
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_NUMERIC = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A camera URL that has passed, and the address it stands for.
+
+    Attributes:
+        scheme: ``rtsp`` or ``rtsps``.
+        host: As written, in lower case; IPv6 without brackets.
+        address: Where to connect; the name is not resolved again.
+        port: TCP port.
+        path: Path and query, beginning with ``/`` or empty.
+        url: The whole, without credentials, as it stands in requests.
+    """
+
+    scheme: Literal["rtsp", "rtsps"]
+    host: str
+    address: str
+    port: int
+    path: str
+    url: str
+
+    @property
+    def authority(self) -> str:
+        """Host and, unless it is the scheme's own, port, as they stand in a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == STANDARD_PORT[self.scheme] else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    scheme: Literal["rtsp", "rtsps"]
+    host: str
+    port: int
+    path: str
+    literal: Address | None
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPolicy:
+    """Where cameras may be.
+
+    Attributes:
+        networks: The camera networks of this site.
+        ports: TCP ports that may be connected to.
+        schemes: ``rtsp``, ``rtsps`` or both.
+        resolver: How names become addresses; called on a thread of its own.
+    """
+
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    ports: frozenset[int] = DEFAULT_PORTS
+    schemes: tuple[str, ...] = ("rtsp", "rtsps")
+    resolver: Resolver = system_resolver
+
+    def check(self, url: str, *, at: str = "") -> Fault | None:
+        """Return what is wrong with *url*, as far as it shows without resolving a name.
+
+        Args:
+            url: As configured.
+            at: JSON Pointer of *url* in its document, for the fault.
+        """
+        parts = self._parse(url)
+        if isinstance(parts, _Parts):
+            return None
+        code, message = parts
+        return Fault(at, code, message)
+
+    async def resolve(self, url: str, *, timeout_s: float = LOOKUP_S) -> Target:
+        """Return where *url* leads.
+
+        Raises:
+            SourceRefused: It leads where it must not (`POLICY_DENIED`).
+            SourceUnavailable: Its name cannot be resolved now (`DNS_FAILED`).
+        """
+        parts = self._parse(url)
+        if not isinstance(parts, _Parts):
+            raise SourceRefused(Reason.POLICY_DENIED, parts[1])
+        if parts.literal is not None:
+            found: tuple[Address, ...] = (parts.literal,)
+        else:
+            found = await addresses_of(parts.host, resolver=self.resolver, timeout_s=timeout_s)
+            for address in found:
+                if not self._permits(address):
+                    raise SourceRefused(
+                        Reason.POLICY_DENIED,
+                        f"{parts.host} resolves to {address}, outside the camera networks",
+                        park_s=300.0,
+                    )
+        shown = url if parts.path else f"{url}/"
+        return Target(parts.scheme, parts.host, str(found[0]), parts.port, parts.path, shown)
+
+    def _parse(self, url: str) -> _Parts | tuple[str, str]:
+        """Return the parts of *url*, or code and message of the fault. Never quotes userinfo."""
+        if len(url) > LONGEST_URL:
+            return "url.length", f"longer than {LONGEST_URL} characters"
+        if any(not "!" <= char <= "~" for char in url):
+            return "url.control", "only printable ASCII is allowed; percent-encode the rest"
+        scheme = _SCHEME.match(url)
+        if scheme is None or scheme[1] not in self.schemes:
+            return "url.scheme", f"the scheme must be {' or '.join(self.schemes)}"
+        rest = url[scheme.end() :]
+        cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
+        authority, path = rest[:cut], rest[cut:]
+        if "@" in authority:
+            return "url.userinfo", "put user and password in their own fields, not in the url"
+        if "#" in path:
+            return "url.fragment", "a fragment (#) has no place here"
+        if not _PATH.fullmatch(path):
+            return "url.path", "the path holds a character that must be percent-encoded"
+        return self._place("rtsps" if scheme[1] == "rtsps" else "rtsp", authority, path)
+
+    def _place(
+        self, scheme: Literal["rtsp", "rtsps"], authority: str, path: str
+    ) -> _Parts | tuple[str, str]:
+        match = _HOST_PORT.fullmatch(authority)
+        if match is None:
+            return "url.host", "the host must be a name or an IP address"
+        host = match["host"].strip("[]").lower()
+        port = int(match["port"] or STANDARD_PORT[scheme])
+        if port not in self.ports:
+            return "url.port", f"port {port} is not among {sorted(self.ports)}"
+        literal: Address | None = None
+        if match["host"].startswith("[") or _NUMERIC.fullmatch(host.rpartition(".")[2]):
+            literal = _literal(match["host"].lower())
+            if literal is None:
+                return "url.host", f"{host} is not a plain IP address"
+            if not self._permits(literal):
+                return "url.network", f"{literal} is outside the camera networks"
+        elif len(host) > 253 or not all(_LABEL.fullmatch(part) for part in host.split(".")):
+            return "url.host", "the host is not a valid name"
+        return _Parts(scheme, host, port, path, literal)
+
+    def _permits(self, address: Address) -> bool:
+        if address.is_multicast or address.is_unspecified:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            return False
+        return any(address in network for network in self.networks)
+
+
+def _literal(host: str) -> Address | None:
+    """Return the address spelled *host*: four decimal numbers, or [IPv6]. No other spelling."""
+    try:
+        return IPv6Address(host[1:-1]) if host.startswith("[") else IPv4Address(host)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Clock, supervision, rate limits, resolver, atomic files, logging, redaction."""

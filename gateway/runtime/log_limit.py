@@ -1,0 +1,41 @@
+"""Counting what happens too often to be logged.
+
+Per-packet trouble is counted and said once in a while with its last example, so that a broken
+camera cannot fill the card with log lines.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from gateway.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+
+class RateLimitedLog:
+    """Counts events of one kind and logs at most one line per *every_s* seconds.
+
+    Args:
+        name: Whose trouble it is, first in the line (a camera id).
+        event: What is counted, as the log's event.
+        every_s: The shortest time between two lines.
+    """
+
+    def __init__(self, name: str, event: str, *, clock: Clock, every_s: float = 10.0) -> None:
+        self._name = name
+        self._event = event
+        self._clock = clock
+        self._every_s = every_s
+        self._said_s = float("-inf")
+        self._unsaid = 0
+        self.total = 0
+
+    def add(self, example: str, count: int = 1) -> None:
+        """Count *count* more; *example* describes the last of them."""
+        self.total += count
+        self._unsaid += count
+        now_s = self._clock.now()
+        if now_s - self._said_s >= self._every_s:
+            log.info(self._event, name=self._name, count=self._unsaid, last=example)
+            self._said_s, self._unsaid = now_s, 0

@@ -1,0 +1,1 @@
+"""A camera as a stream of access units: RTSP source, depacketizer, timeline."""

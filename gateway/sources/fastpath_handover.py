@@ -1,0 +1,243 @@
+"""Hands a playing camera's connection over to the fast path, and takes it back.
+
+The fast path goes on where the assembler and the timeline stand after a whole picture, and they
+go on where it has stopped: between the two nothing is read twice and nothing is left out.
+
+Reference: `gateway.fastpath`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from gateway.fastpath import COMPILED, Forwarder, FrameRun, RtpDestination
+from gateway.model.media import SourceCounters
+from gateway.ports import FastPath
+from gateway.rtsp.client import RtspClient
+from gateway.rtsp.connection import RtspConnection
+from gateway.rtsp.receiver_stats import ReceiverStats
+from gateway.sources.depacketizer import JointAssembler
+from gateway.sources.timeline import Timeline
+
+MAX_BUFFERED = 128
+"""Access units that the fast path buffers before it wakes the loop: five seconds. It does not wake
+it at all while what may be wanted again is less: `RETAIN_S`, or the GOP if that is longer."""
+
+RETAIN_S = 2.0
+"""How long the fast path buffers what lies before the GOP: as long as a viewer may ask for it
+again (`gateway.webrtc.retransmit_buffer`)."""
+
+MAX_FRUITLESS_STARTS = 8
+"""So many times in a row the fast path has stopped before it had relayed one access unit: this
+camera sends none that is ordinary, and is left to the assembler for the rest of the session."""
+
+
+@runtime_checkable
+class FastPathSink(Protocol):
+    """A sink whose readers the fast path can send to (`gateway.streams.stream.Stream`)."""
+
+    fast_path: FastPath | None
+
+    @property
+    def keyframe_s(self) -> float | None:
+        """When the last keyframe came, on the monotonic clock; None if none ever did."""
+        ...
+
+    def destinations(self, time_90k: int) -> tuple[RtpDestination, ...] | None:
+        """Return where to send all that comes behind *time_90k*; None: not now."""
+        ...
+
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note what the fast path has sent to all of them, behind packets no longer buffered."""
+        ...
+
+    def on_superseded(self) -> None:
+        """Drop all units: the fast path has newer ones, from a keyframe on."""
+        ...
+
+
+class FastPathHandover:
+    """Between one RTSP session over TCP and the fast path.
+
+    Args:
+        sink: Where the session's pictures go.
+        connection: Where they come from; its `wire` knows the channels.
+        assembler: Who takes what the fast path does not.
+        retain_s: How long the fast path buffers what lies before the GOP.
+    """
+
+    def __init__(
+        self,
+        sink: FastPathSink,
+        connection: RtspConnection,
+        assembler: JointAssembler,
+        *,
+        timeline: Timeline,
+        reception: ReceiverStats,
+        counters: SourceCounters,
+        retain_s: float = RETAIN_S,
+    ) -> None:
+        self._sink, self._connection, self._assembler = sink, connection, assembler
+        self._timeline, self._reception, self._counters = timeline, reception, counters
+        self._loop = asyncio.get_running_loop()
+        # The transport closes its own descriptor when it likes; this one is ours.
+        self._fd = os.dup(connection.descriptor)
+        self._wakeup_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._loop.add_reader(self._wakeup_fd, self._on_wakeup)
+        self._forwarder = Forwarder(
+            self._fd,
+            rtp_channel=connection.wire.rtp_channel,
+            rtcp_channel=connection.wire.rtcp_channel,
+            payload_type=assembler.payload_type,
+            payload_format=assembler.shape,
+            max_payload_bytes=assembler.payload_bytes,
+            max_buffered=MAX_BUFFERED,
+            retain_s=retain_s,
+            on_buffer_full=self.sync,
+            on_fallback=self._fall_back,
+            on_superseded=sink.on_superseded,
+            on_rtcp=self.sync_counters,
+        )
+        self._relayed = False
+        self._fruitless_starts = 0
+        self._reclaiming = self._closed = False
+
+    def start(self) -> None:
+        """Let the fast path relay from here on, if all is in order for it: after whole pictures."""
+        if self._closed or self._reclaiming or self._forwarder.running:
+            return
+        if self._fruitless_starts >= MAX_FRUITLESS_STARTS:
+            return
+        seq, place = self._assembler.steady(), self._timeline.steady()
+        if seq is None or place is None or not self._connection.wire.idle:
+            return
+        destinations = self._sink.destinations(place[1])
+        if destinations is None:
+            return
+        self._relayed = False
+        keyframe_s = self._sink.keyframe_s or 0
+        self._connection.pause()
+        self._sink.fast_path = self
+        self._forwarder.start(
+            destinations,
+            seq=seq,
+            rtp_time=place[0],
+            time_90k=place[1],
+            parameter_sets=self._assembler.sets,
+            keyframe_s=keyframe_s,
+        )
+        if not self._forwarder.start_polling(self._wakeup_fd):
+            self.reclaim()
+
+    @property
+    def last_unit_s(self) -> float:
+        """When the newest access unit that the fast path has relayed came; 0 if none did."""
+        return self._forwarder.last_unit_s
+
+    @property
+    def keyframe_s(self) -> float:
+        """When the newest keyframe came, by the fast path or before; 0 if none ever did."""
+        return self._forwarder.keyframe_s
+
+    @property
+    def gop_s(self) -> float:
+        """Between the last two keyframes; 0 if that is not known."""
+        return self._forwarder.gop_s
+
+    def sync_counters(self) -> None:
+        """Tell counters and reception what has come since the last time."""
+        counts = self._forwarder.take_counts()
+        packets, size_bytes, units, keyframes, heard_s, newest_header, rtcp = counts
+        if units:
+            self._relayed = True
+            self._counters.packets += packets
+            self._counters.received_bytes += size_bytes
+            self._counters.units += units
+            self._counters.keyframes += keyframes
+            self._reception.heard_rtp(newest_header, heard_s)
+        elif heard_s > self._reception.heard_s:  # of a picture that has no end
+            self._reception.heard_s = heard_s
+        if rtcp:
+            self._connection.on_rtcp(rtcp)
+
+    def sync(self) -> None:
+        """Tell the sink as well what has been relayed since the last time."""
+        self.sync_counters()
+        if self._forwarder.buffered:
+            self._sink.on_relayed(*self._forwarder.collect())
+
+    def reclaim(self) -> None:
+        """Sync, and give the connection back to the assembler with all that was not relayed.
+
+        The fast path does not start again behind that, as it may when it falls back by itself:
+        its destinations are about to change.
+        """
+        self._reclaiming = True
+        try:
+            self._fall_back()
+        finally:
+            self._reclaiming = False
+
+    def _fall_back(self) -> None:
+        if not self._forwarder.running:
+            return
+        read = self._forwarder.stop()
+        self.sync()
+        self._fruitless_starts = 0 if self._relayed else self._fruitless_starts + 1
+        self._sink.fast_path = None
+        if self._relayed:
+            seq, rtp_time, time_90k = self._forwarder.position
+            self._assembler.went_on(seq, rtp_time)
+            self._timeline.went_on(rtp_time, time_90k, self.last_unit_s)
+        self._connection.resume(read)
+
+    def close(self) -> None:
+        """Reclaim, for good."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.reclaim()
+        finally:
+            self._loop.remove_reader(self._wakeup_fd)
+            os.close(self._wakeup_fd)
+            os.close(self._fd)
+
+    def _on_wakeup(self) -> None:
+        """Do what the polling thread wants Python to do."""
+        os.eventfd_read(self._wakeup_fd)
+        try:
+            self._forwarder.run_callbacks()
+        except BaseException as error:  # the loop would log it, and we would wait for ever
+            self._connection.fail(error)
+            raise
+
+
+def create_handover(
+    sink: object,
+    client: RtspClient,
+    assembler: JointAssembler,
+    *,
+    timeline: Timeline,
+    counters: SourceCounters,
+) -> FastPathHandover | None:
+    """Return the fast path's access to a session that is set up; None if it cannot have it.
+
+    It cannot over UDP or TLS, nor for a sink that is not a stream, nor where it is not compiled.
+    """
+    connection = client.connection
+    if not COMPILED or client.udp is not None or not isinstance(sink, FastPathSink):
+        return None
+    if connection is None or connection.descriptor < 0:
+        return None
+    return FastPathHandover(
+        sink,
+        connection,
+        assembler,
+        timeline=timeline,
+        reception=client.reception,
+        counters=counters,
+    )

@@ -1,0 +1,1 @@
+"""One pull of a camera, read by many; the cached GOP."""

@@ -1,0 +1,98 @@
+"""The access units since the last keyframe, so that a viewer who joins sees a picture at once."""
+
+from __future__ import annotations
+
+from gateway.fastpath import FrameRun
+from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
+
+
+class GopCache:
+    """Keeps one GOP, bounded in bytes and in time.
+
+    A GOP that outgrows a bound is forgotten whole, since a part of it cannot be decoded; viewers
+    who join then wait for the next keyframe, and the stream's health says why.
+
+    Args:
+        limit_bytes: Most payload bytes kept.
+        limit_s: Longest stretch of video kept, in seconds.
+    """
+
+    def __init__(self, *, limit_bytes: int, limit_s: float) -> None:
+        self._limit_bytes = limit_bytes
+        self._limit_90k = int(limit_s * VIDEO_CLOCK_HZ)
+        self._kept: list[AccessUnit | FrameRun] = []
+        self._first_90k = 0
+        self._keyframe: AccessUnit | None = None
+        self._size_bytes = 0
+        self._last_s: float | None = None
+        self.length_s: float | None = None
+        """Measured distance between the last two keyframes; None until there were two."""
+
+    @property
+    def units(self) -> tuple[AccessUnit, ...]:
+        """What is kept, keyframe first; empty if a newcomer has to wait."""
+        units: list[AccessUnit] = []
+        for each in self._kept:
+            units += _units(each)
+        return tuple(units)
+
+    @property
+    def keyframe(self) -> AccessUnit | None:
+        """The first of `units`, without the trouble of the others; None if there is none."""
+        if not self._kept:
+            return None
+        if self._keyframe is None:
+            first = self._kept[0]
+            if not isinstance(first, AccessUnit):
+                first = AccessUnit(*first.locate(0)[0])
+            self._keyframe = first
+        return self._keyframe
+
+    @property
+    def size_bytes(self) -> int:
+        """Payload bytes kept."""
+        return self._size_bytes
+
+    @property
+    def keyframe_s(self) -> float | None:
+        """When the last keyframe arrived, on the monotonic clock."""
+        return self._last_s
+
+    def add(self, unit: AccessUnit) -> None:
+        """Take the stream's next access unit."""
+        self._take(unit, unit.time_90k, unit.time_90k, unit.arrived_s)
+
+    def add_run(self, run: FrameRun) -> None:
+        """Take the stream's next access units, relayed by the fast path."""
+        self._take(run, run.oldest_90k, run.newest_90k, run.oldest_s)
+
+    def _take(
+        self, more: AccessUnit | FrameRun, oldest_90k: int, newest_90k: int, oldest_s: float
+    ) -> None:
+        """Begin anew with a keyframe; keep all else within the bounds, behind one."""
+        if more.keyframe:
+            self.forget()
+            if self._last_s is not None:
+                self.length_s = oldest_s - self._last_s
+            self._last_s, self._first_90k = oldest_s, oldest_90k
+        elif not self._kept:
+            return
+        self._kept.append(more)
+        self._size_bytes += more.size_bytes
+        too_long = newest_90k - self._first_90k > self._limit_90k
+        if too_long or self._size_bytes > self._limit_bytes:
+            self.forget()
+
+    def measured(self, keyframe_s: float, length_s: float) -> None:
+        """Note when the fast path met the last keyframe, and how long after the one before."""
+        self._last_s, self.length_s = keyframe_s, length_s
+
+    def forget(self) -> None:
+        """Drop what is kept: the source is gone, and its next unit continues nothing here."""
+        self._kept, self._size_bytes, self._keyframe = [], 0, None
+
+
+def _units(kept: AccessUnit | FrameRun) -> list[AccessUnit]:
+    if isinstance(kept, AccessUnit):
+        return [kept]
+    return [AccessUnit(*fields) for fields in kept]

@@ -1,0 +1,244 @@
+"""One pull of a camera, given to as many readers as want it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+from gateway.fastpath import FrameRun, RtpDestination
+from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
+from gateway.ports import Clock, FastPath, Source
+from gateway.streams.gop_cache import GopCache
+from gateway.streams.reader import Reader
+
+SQUEEZED_90K = VIDEO_CLOCK_HZ // 1000
+"""Replayed pictures are stamped 1 ms apart, so that a player shows the last one at once."""
+
+
+SHORT_BYTES = 1024
+"""Parameter sets are no longer; what is, begins the picture itself."""
+
+
+class Stream:
+    """Fans the access units of one source out to its readers, and keeps the GOP for newcomers.
+
+    Units are handed over in the call that delivers them: no task, no queue, no copy on the way.
+
+    Args:
+        source: Where the units come from.
+        warm: Whether the source is wanted even when nobody reads.
+        linger_s: How long it is still wanted after the last reader has left.
+        gop: Where the current GOP is kept.
+    """
+
+    def __init__(
+        self, source: Source, *, warm: bool, linger_s: float, gop: GopCache, clock: Clock
+    ) -> None:
+        self._source = source
+        self._warm = warm
+        self._linger_s = linger_s
+        self._gop = gop
+        self._clock = clock
+        self._readers: tuple[Reader, ...] = ()
+        self._readers_changed = asyncio.Event()
+        self._opened = asyncio.Event()
+        self.video: VideoFormat | None = None
+        """What the source sends; what it sent last, while it is away; None if never known."""
+        self.opening: tuple[bytes, ...] = ()
+        """Short payloads in front of a keyframe: the parameter sets that all since have had."""
+        self._last_unit_s: float | None = None
+        self.fast_path: FastPath | None = None
+        """The fast path while it relays this stream; set by the source."""
+        self.opened_s: float | None = None
+        """When the source was opened last, on the monotonic clock."""
+
+    @property
+    def counters(self) -> SourceCounters:
+        """The source's counters."""
+        if self.fast_path is not None:
+            self.fast_path.sync_counters()
+        return self._source.counters
+
+    @property
+    def last_unit_s(self) -> float | None:
+        """When the last unit arrived, on the monotonic clock; None if none ever did."""
+        if self.fast_path is None or self._last_unit_s is None:
+            return self._last_unit_s
+        return max(self._last_unit_s, self.fast_path.last_unit_s)
+
+    @property
+    def gop(self) -> GopCache:
+        """The cached GOP; to be read only. Whoever only wants its times finds them below."""
+        self.sync()
+        return self._gop
+
+    @property
+    def keyframe_s(self) -> float | None:
+        """When the last keyframe arrived, on the monotonic clock; None if none ever did."""
+        known_s = self.fast_path.keyframe_s if self.fast_path is not None else 0.0
+        return known_s or self._gop.keyframe_s
+
+    @property
+    def gop_s(self) -> float | None:
+        """Measured distance between the last two keyframes; None until there were two."""
+        known_s = self.fast_path.gop_s if self.fast_path is not None else 0.0
+        return known_s or self._gop.length_s
+
+    @property
+    def readers(self) -> int:
+        """How many are reading."""
+        return len(self._readers)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the source should be open, lingering aside."""
+        return self._warm or bool(self._readers)
+
+    async def check(self) -> None:
+        """Ask the source whether it would play. Raises as `gateway.ports.Source.check` does."""
+        await self._source.check()
+
+    async def pull(self) -> None:
+        """Run the source once, into the readers. Raises as `gateway.ports.Source.run` does."""
+        try:
+            await self._source.run(self)
+        finally:
+            self._opened.clear()
+            self._gop.forget()
+            for reader in self._readers:
+                reader.interrupt()
+
+    async def until_wanted(self) -> None:
+        """Return as soon as somebody wants the source."""
+        while not self.wanted:
+            self._readers_changed.clear()
+            await self._readers_changed.wait()
+
+    async def until_unwanted(self) -> None:
+        """Return when nobody has wanted the source for the linger time."""
+        while True:
+            self._readers_changed.clear()
+            if self.wanted:
+                await self._readers_changed.wait()
+                continue
+            try:
+                async with asyncio.timeout(self._linger_s):
+                    await self._readers_changed.wait()
+            except TimeoutError:
+                return
+
+    async def until_opened(self) -> None:
+        """Return as soon as the source is open and `video` is known."""
+        await self._opened.wait()
+
+    # What the source calls (gateway.ports.Sink).
+
+    def opened(self, video: VideoFormat) -> None:
+        """Note what the source sends, and start every reader at its next keyframe."""
+        self.video = video
+        self._gop.forget()
+        self.opening = ()
+        self.opened_s = self._clock.now()
+        for reader in self._readers:
+            reader.interrupt()
+        self._opened.set()
+
+    def deliver(self, unit: AccessUnit) -> None:
+        """Give *unit* to every reader."""
+        self._gop.add(unit)
+        if unit.keyframe:
+            short = takewhile(lambda payload: len(payload) <= SHORT_BYTES, unit.payloads)
+            self.opening = tuple(short)[:4]
+        self._last_unit_s = unit.arrived_s
+        for reader in self._readers:
+            reader.offer(unit)
+
+    def destinations(self, time_90k: int) -> tuple[RtpDestination, ...] | None:
+        """Return where the fast path sends all that comes behind *time_90k*.
+
+        None if it cannot send to some reader, or not now.
+        """
+        destinations: list[RtpDestination] = []
+        for reader in self._readers:
+            destination = reader.destination(time_90k)
+            if destination is None:
+                return None
+            destinations.append(destination)
+        return tuple(destinations)
+
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note *runs*, which the fast path has sent to every reader.
+
+        *evicted_packets* were sent before them and are not buffered any more.
+        """
+        for run in runs:
+            self._gop.add_run(run)
+        if self.fast_path is not None and self.fast_path.gop_s:
+            self._gop.measured(self.fast_path.keyframe_s, self.fast_path.gop_s)
+        self._last_unit_s = runs[-1].newest_s
+        for reader in self._readers:
+            reader.on_relayed(runs, evicted_packets)
+
+    def on_superseded(self) -> None:
+        """Drop all units: the fast path has newer ones, from a keyframe on."""
+        self._gop.forget()
+        for reader in self._readers:
+            reader.on_superseded()
+
+    # What the readers' side calls.
+
+    def sync(self) -> None:
+        """Bring everything here up to date with what the fast path has relayed."""
+        if self.fast_path is not None:
+            self.fast_path.sync()
+
+    def attach(self, reader: Reader) -> None:
+        """Begin to read; what the reader needs for its first picture is sent at once."""
+        self._reclaim()
+        self._readers += (reader,)
+        self._readers_changed.set()
+        self.replay(reader)
+
+    def replay(self, reader: Reader, after_90k: int | None = None) -> None:
+        """Send *reader* the current GOP from its keyframe, squeezed to a moment.
+
+        The stamps end where the live ones go on.
+
+        Args:
+            reader: Who gets it.
+            after_90k: The last stamp the reader has been sent, if any: the replayed ones are all
+                later, as a player wants.
+        """
+        self._reclaim()
+        units = self._gop.units
+        if not units:
+            return
+        last_90k = units[-1].time_90k
+        step_90k = SQUEEZED_90K
+        if after_90k is not None and len(units) > 1:
+            # Everything has been stamped up to `last_90k` already; use the time of half a
+            # picture at 30 per second after it.
+            room_90k = VIDEO_CLOCK_HZ // 60
+            step_90k = max(1, min(SQUEEZED_90K, room_90k // len(units)))
+            last_90k = max(last_90k, after_90k) + step_90k * len(units)
+        elif after_90k is not None:
+            last_90k = max(last_90k, after_90k) + 1
+        first_90k = last_90k - step_90k * (len(units) - 1)
+        reader.replay(
+            replace(unit, time_90k=first_90k + step_90k * index) for index, unit in enumerate(units)
+        )
+
+    def detach(self, reader: Reader) -> None:
+        """Stop reading; nothing is handed to *reader* any more."""
+        left = tuple(other for other in self._readers if other is not reader)
+        if len(left) < len(self._readers):
+            self._reclaim()
+            self._readers = left
+            self._readers_changed.set()
+
+    def _reclaim(self) -> None:
+        """Take the stream back from the fast path: its readers are about to change."""
+        if self.fast_path is not None:
+            self.fast_path.reclaim()

@@ -1,0 +1,1 @@
+"""Presence, birth and health reports over MQTT; metrics for Prometheus."""

@@ -1,0 +1,184 @@
+"""Figures of the gateway in Prometheus' text format; the only home of its library.
+
+Everything is read at the moment of asking from what other rooms hold; nothing is counted twice and
+nothing is kept, but the cameras of the last time, from which the rates are.
+
+Source: Prometheus, "Metric and label naming": base units, counters end in ``_total``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.health.camera_health import health_of
+from gateway.model.alarm import Alarm
+from gateway.model.health import CameraHealth, CameraSnapshot, HostSample, LinkSample
+from gateway.mqtt.payloads.presence import BirthOutbox
+from gateway.ports import Bus, Clock
+
+_OURS = "camera_gateway_"
+_UP = {"on": 1.0, "deg": 1.0, "off": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSources:
+    """Who is asked.
+
+    Attributes:
+        version: Of this program.
+        snapshots: Returns the cameras as they are now.
+        host: Returns the newest look at the machine.
+        link: Returns how the link fares.
+        bus: Tells whether the centre hears us.
+        alarms: Returns the alarms that stand.
+        outbox: Returns what waits to be told; None: nothing is known of it.
+        decoder_deaths: Returns how often a picture has ended the decoder.
+    """
+
+    version: str
+    snapshots: Callable[[], tuple[CameraSnapshot, ...]]
+    host: Callable[[], HostSample]
+    link: Callable[[], LinkSample]
+    bus: Bus
+    alarms: Callable[[], Iterable[Alarm]]
+    outbox: Callable[[], BirthOutbox | None] = lambda: None
+    decoder_deaths: Callable[[], int] = lambda: 0
+
+
+class MetricsCollector(Collector):
+    """Makes the page that Prometheus reads.
+
+    Args:
+        sources: Who is asked.
+        clock: Monotonic.
+    """
+
+    def __init__(self, sources: MetricsSources, *, clock: Clock) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._before: tuple[float, dict[str, CameraSnapshot]] = (clock.now(), {})
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def page(self) -> bytes:
+        """Return all figures as they are now."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: asking takes a look, and rates begin with the first real one."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all figures (as prometheus_client wants it)."""
+        sources = self._sources
+        build = GaugeMetricFamily(_OURS + "build", "Which program this is.", labels=["version"])
+        build.add_metric([sources.version], 1.0)
+        yield build
+        yield from self._cameras()
+        yield from _host(sources.host())
+        yield from _link(sources.link(), connected=sources.bus.connected)
+        yield from _outbox(sources.outbox())
+        deaths = sources.decoder_deaths()
+        yield CounterMetricFamily(_OURS + "decoder_deaths", "Decoders that died.", value=deaths)
+        yield _alarms(sources.alarms())
+
+    def _cameras(self) -> Iterator[Metric]:
+        now_s, now = self._clock.now(), self._sources.snapshots()
+        before_s, before = self._before
+        self._before = (now_s, {each.id: each for each in now})
+        health = [health_of(each, now_s, before.get(each.id), before_s) for each in now]
+        yield _by_camera("up", "1: can be watched, 0: not; absent: not looked at.", health, _up)
+        yield _by_camera("fps", "Access units per second since the last look.", health, _fps)
+        yield _by_camera("kbps", "Received since the last look.", health, _kbps)
+        yield _by_camera("viewers", "Sessions that watch it.", health, lambda each: each.viewers)
+        for name, text, field in (
+            ("access_units", "Access units read.", "units"),
+            ("received_bytes", "Bytes of RTP payload read.", "received_bytes"),
+            ("lost_packets", "RTP packets missing.", "lost"),
+            ("sessions", "RTSP sessions opened.", "sessions"),
+        ):
+            family = CounterMetricFamily(f"{_OURS}camera_{name}", text, labels=["camera"])
+            for each in now:
+                family.add_metric([each.id], getattr(each.counters, field))
+            yield family
+
+
+def _by_camera(
+    name: str,
+    text: str,
+    cameras: Iterable[CameraHealth],
+    value: Callable[[CameraHealth], float | None],
+) -> Metric:
+    family = GaugeMetricFamily(f"{_OURS}camera_{name}", text, labels=["camera"])
+    for each in cameras:
+        if (figure := value(each)) is not None:
+            family.add_metric([each.id], figure)
+    return family
+
+
+def _up(camera: CameraHealth) -> float | None:
+    return _UP.get(camera.state)
+
+
+def _fps(camera: CameraHealth) -> float:
+    return camera.fps
+
+
+def _kbps(camera: CameraHealth) -> float:
+    return camera.kbps
+
+
+def _host(host: HostSample) -> Iterator[Metric]:
+    for name, text, value, unit in (
+        ("host_cpu_ratio", "Busy, of all cores.", host.cpu_percent, 0.01),
+        ("host_memory_used_ratio", "Used memory.", host.memory_percent, 0.01),
+        ("host_disk_used_ratio", "Used, of the state folder's disk.", host.disk_percent, 0.01),
+        ("host_disk_read_only", "Whether that disk refuses writes.", host.disk_read_only, 1),
+        ("host_temperature_celsius", "Of the processor.", host.temperature_c, 1),
+        ("host_throttled_bits", "As vcgencmd get_throttled says them.", host.throttled, 1),
+        ("host_uptime_seconds", "Of the machine.", host.uptime_s, 1),
+        ("host_clock_synced", "Whether the clock is synchronised.", host.clock_synced, 1),
+        ("host_clock_offset_seconds", "What is left to correct.", host.clock_offset_ms, 0.001),
+        ("host_sent_kbps", "On the interface of the default route.", host.sent_kbps, 1),
+        ("host_received_kbps", "On the same.", host.received_kbps, 1),
+        ("process_resident_bytes", "Memory of this process.", host.rss_mib, 2**20),
+        ("process_written_bytes", "To disks, by this process.", host.written_mib, 2**20),
+        ("process_descriptors", "Open files and sockets.", host.descriptors, 1),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(_OURS + name, text, value=value * unit)
+
+
+def _link(link: LinkSample, *, connected: bool) -> Iterator[Metric]:
+    yield GaugeMetricFamily(_OURS + "link_up", "Whether the centre hears us.", value=connected)
+    yield GaugeMetricFamily(_OURS + "link_waiting", "Publications under way.", value=link.waiting)
+    yield CounterMetricFamily(_OURS + "link_connects", "Connections accepted.", value=link.connects)
+    yield CounterMetricFamily(_OURS + "link_dropped", "Publications dropped.", value=link.dropped)
+    yield CounterMetricFamily(_OURS + "link_refused", "Publications refused.", value=link.refused)
+    if link.rtt_ms is not None:
+        yield GaugeMetricFamily(
+            _OURS + "link_rtt_seconds", "The newest round trip.", value=link.rtt_ms / 1000
+        )
+
+
+def _outbox(outbox: BirthOutbox | None) -> Iterator[Metric]:
+    if outbox is not None:
+        yield GaugeMetricFamily(_OURS + "outbox_pending", "Records waiting.", value=outbox.pending)
+        yield GaugeMetricFamily(_OURS + "outbox_oldest_seconds", "Oldest.", value=outbox.oldest_s)
+        yield CounterMetricFamily(_OURS + "outbox_lost", "Records given up.", value=outbox.lost)
+
+
+def _alarms(alarms: Iterable[Alarm]) -> Metric:
+    family = GaugeMetricFamily(
+        _OURS + "alarms", "Alarms that stand.", labels=["severity", "cause", "explained"]
+    )
+    counts = Counter((each.severity, each.cause, each.parent is not None) for each in alarms)
+    for (severity, cause, explained), number in sorted(counts.items()):
+        family.add_metric([severity, cause, str(explained).lower()], number)
+    return family

@@ -1,0 +1,252 @@
+"""When which report goes to the centre: presence, birth, health once a minute, changes at once.
+
+What a report says stands in health/ and mqtt/wire_*; this room knows only the occasions.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+
+from gateway.health.camera_health import counts_of, health_of, visible_change
+from gateway.model.health import (
+    CameraHealth,
+    CameraSnapshot,
+    HostSample,
+    LinkSample,
+    Machine,
+    RelaySample,
+    SiteHealth,
+)
+from gateway.mqtt import topic_tree
+from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.payloads import health as health_payload
+from gateway.mqtt.payloads import presence as presence_payload
+from gateway.mqtt.topic_tree import TopicSpec
+from gateway.mqtt.topics import Topics, publication
+from gateway.ports import Bus, Clock, OutboundMessage
+
+EVERY_S = 60.0
+"""Between two health reports."""
+
+CALM_S = 1.0
+"""How long a camera must stay as it is before the change is told; a stream that starts passes
+through several states within a second."""
+
+LOOK_S = 0.5
+"""Between two glances at the cameras."""
+
+CLOSELY_S = 5.0
+"""Between two looks that find losses, which no glance shows; health counts them over a minute."""
+
+SETTLE_S = 10.0
+"""A camera that never stays calm is told about this often all the same."""
+
+_Beginning = tuple[float, tuple[CameraSnapshot, ...]]
+
+
+class Reporter:
+    """Says how the site fares.
+
+    Args:
+        topics: Of this gateway.
+        machine: What it runs on.
+        site: Returns its name for people.
+        abilities: What viewers can be offered.
+        epochs: Numbers connections and messages.
+        snapshots: Returns the cameras as they are now.
+        relay: Returns what the viewers take now.
+        link: Returns how the link fares.
+        host: Returns the newest look at the machine.
+        bus: Takes the reports.
+        clock: Monotonic.
+        standing: Returns what a birth says beside that, e.g. the inventory's digests.
+        heard: Whether the centre is there; if not, the cameras' health is held back.
+        glance: Returns what stays equal while there is nothing new but losses; `object` never does.
+        every_s: Between two health reports.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        *,
+        machine: Machine,
+        site: Callable[[], str],
+        abilities: presence_payload.Capabilities,
+        epochs: Epochs,
+        snapshots: Callable[[], tuple[CameraSnapshot, ...]],
+        relay: Callable[[], RelaySample],
+        link: Callable[[], LinkSample],
+        host: Callable[[], HostSample],
+        bus: Bus,
+        clock: Clock,
+        standing: Callable[[], presence_payload.BirthStatus] = presence_payload.BirthStatus,
+        heard: Callable[[], bool] = lambda: True,
+        glance: Callable[[], object] = object,
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._topics = topics
+        self._machine = machine
+        self._site = site
+        self._abilities = abilities
+        self._epochs = epochs
+        self._snapshots = snapshots
+        self._relay = relay
+        self._link = link
+        self._host = host
+        self._bus = bus
+        self._clock = clock
+        self._standing = standing
+        self._heard = heard
+        self._glance = glance
+        self._still: tuple[object, float] = (None, 0.0)  # the last glance, and how long it holds
+        self._every_s = every_s
+        self._before: _Beginning = (clock.now(), snapshots())
+        self._told: dict[str, CameraHealth] = {}
+        self._unsettled: dict[str, tuple[CameraHealth, float, float]] = {}
+        self._listed = _list_of(self._before[1])
+        self._digests = standing().digests
+
+    def will(self) -> OutboundMessage:
+        """What the broker says when we vanish. Begins an epoch; writes to the disk."""
+        return self._presence(presence_payload.lost(self._epochs.renew()))
+
+    def greeting(self) -> Iterator[OutboundMessage]:
+        """What is said first on every connection: all that is retained, in this epoch."""
+        yield self._presence(presence_payload.online(self._epochs.stamp(), self._machine))
+        yield self._birth()
+        yield from self._report()
+        for camera in self._health(self._snapshots()):
+            yield self._state(camera)
+
+    def again(self, sections: Iterable[str]) -> Iterator[OutboundMessage]:
+        """Say *sections* of the greeting again: presence, birth, health, state."""
+        asked = frozenset(sections)
+        if "presence" in asked:
+            yield self._presence(presence_payload.online(self._epochs.stamp(), self._machine))
+        if "birth" in asked:
+            yield self._birth()
+        if "health" in asked:
+            yield from self._report()
+        if "state" in asked:
+            yield from map(self._state, self._health(self._snapshots()))
+
+    def farewell(self) -> OutboundMessage:
+        """The last word before we leave."""
+        return self._presence(presence_payload.offline(self._epochs.stamp(), "stopping"))
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        due_s = self._clock.now() + self._phase_s()
+        while True:
+            await self._clock.sleep(LOOK_S)
+            self._look()
+            if self._clock.now() >= due_s:
+                due_s += self._every_s
+                for report in self._report():
+                    self._bus.post(report)
+                self._before = (self._clock.now(), self._snapshots())
+
+    def _phase_s(self) -> float:
+        """Return when in the minute this gateway reports: not when all the others do."""
+        return zlib.crc32(self._topics.gateway.encode()) % 1000 / 1000 * self._every_s
+
+    def _look(self) -> None:
+        """Tell what has changed and calmed down; nothing while nobody hears it."""
+        if not self._bus.connected or self._is_still():
+            return
+        cameras = self._snapshots()
+        listed = _list_of(cameras)
+        digests = self._standing().digests
+        if listed != self._listed or digests != self._digests:
+            self._digests = digests
+            self._bus.post(self._birth())
+            self._forget(self._listed.keys() - listed.keys())
+            self._listed = listed
+        now_s = self._clock.now()
+        for camera in self._health(cameras):
+            if self._is_settled(camera, now_s):
+                self._bus.post(self._state(camera))
+
+    def _is_still(self) -> bool:
+        """Whether a glance shows that there is nothing to look at more closely."""
+        glanced, now_s, (before, until_s) = self._glance(), self._clock.now(), self._still
+        if glanced == before and not self._unsettled and now_s < until_s:
+            return True
+        self._still = (glanced, now_s + CLOSELY_S)
+        return False
+
+    def _is_settled(self, camera: CameraHealth, now_s: float) -> bool:
+        """Whether *camera* differs from what was told, and has been so for `CALM_S`."""
+        told = self._told.get(camera.id)
+        if told is not None and not visible_change(camera, told):
+            self._unsettled.pop(camera.id, None)
+            return False
+        last, calm_since_s, since_s = self._unsettled.get(camera.id, (camera, now_s, now_s))
+        if visible_change(camera, last):
+            calm_since_s = now_s
+        self._unsettled[camera.id] = (camera, calm_since_s, since_s)
+        return now_s - calm_since_s >= CALM_S or now_s - since_s >= SETTLE_S
+
+    def _forget(self, cameras: set[str]) -> None:
+        """Take what the broker keeps of *cameras* that are no longer there."""
+        for camera in cameras:
+            self._told.pop(camera, None)
+            self._unsettled.pop(camera, None)
+            topic = self._topics.camera_state(camera)
+            self._bus.post(OutboundMessage(topic, b"", retain=True, path="conflated"))
+
+    def _health(self, cameras: Iterable[CameraSnapshot]) -> tuple[CameraHealth, ...]:
+        now_s = self._clock.now()
+        before_s, before = self._before
+        earlier = {camera.id: camera for camera in before}
+        return tuple(
+            health_of(camera, now_s, earlier.get(camera.id), before_s) for camera in cameras
+        )
+
+    def _report(self) -> Iterator[OutboundMessage]:
+        cameras = self._health(self._snapshots())
+        site = SiteHealth(
+            host=self._host(),
+            link=self._link(),
+            relay=self._relay(),
+            cameras=counts_of(cameras),
+        )
+        yield publication(
+            topic_tree.SITE_HEALTH,
+            self._topics.site_health,
+            health_payload.site_health(self._epochs.stamp(), site),
+        )
+        if not self._heard():
+            return
+        yield publication(
+            topic_tree.CAMERAS_HEALTH,
+            self._topics.cameras_health,
+            health_payload.cameras_health(self._epochs.stamp(), cameras),
+        )
+
+    def _state(self, camera: CameraHealth) -> OutboundMessage:
+        self._told[camera.id] = camera
+        self._unsettled.pop(camera.id, None)
+        sealed = health_payload.camera_state(self._epochs.stamp(), camera)
+        return publication(topic_tree.CAMERA_STATE, self._topics.camera_state(camera.id), sealed)
+
+    def _birth(self) -> OutboundMessage:
+        sealed = presence_payload.birth(
+            self._epochs.stamp(),
+            self._machine,
+            site=self._site(),
+            cameras=self._snapshots(),
+            abilities=self._abilities,
+            standing=self._standing(),
+        )
+        return publication(topic_tree.BIRTH, self._topics.birth, sealed)
+
+    def _presence(self, sealed: presence_payload.Sealed) -> OutboundMessage:
+        channel: TopicSpec = topic_tree.PRESENCE
+        return publication(channel, self._topics.presence, sealed)
+
+
+def _list_of(cameras: tuple[CameraSnapshot, ...]) -> dict[str, tuple[object, ...]]:
+    """Return what a birth says of *cameras*."""
+    return {each.id: (each.name, each.location, each.profiles) for each in cameras}

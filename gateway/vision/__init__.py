@@ -1,0 +1,1 @@
+"""Picture decoding in a sandboxed worker process, and picture quality."""

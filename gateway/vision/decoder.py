@@ -1,0 +1,204 @@
+"""One child for all cameras: tasks one by one, and a child that dies is followed by another.
+
+Who asks gets a picture or a reason; a crash of the child is one of the reasons. The child is there
+only while there is something to do, since it holds 60 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
+
+import structlog
+
+from gateway.model.errors import NoPicture
+from gateway.model.media import Codec
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+from gateway.vision.circuit_breaker import CircuitBreaker
+from gateway.vision.metrics import Look, unpack
+from gateway.vision.pipe import MAX_CODED_BYTES, MAX_REPLY_BYTES, MAX_WIDTH, Request, Status
+from gateway.vision.worker_process import WorkerLost, WorkerProcess
+
+QUEUE_TASKS = 8
+TASK_S = 5.0
+"""A keyframe of 4K takes 0.1 s on a desktop and ten times that on the smallest board."""
+IDLE_S = 60.0
+"""Twice the pace of looks: a gateway whose cameras are open keeps its child."""
+RESTART_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    camera: str
+    request: Request
+    reply: asyncio.Future[bytes]
+
+
+class Decoder:
+    """Decodes keyframes in a child process while `run` runs.
+
+    Attributes:
+        deaths: Children that died or had to be killed.
+
+    Args:
+        start: Makes a child.
+    """
+
+    def __init__(
+        self, *, clock: Clock, start: Callable[[], Awaitable[WorkerProcess]] | None = None
+    ) -> None:
+        self._clock = clock
+        self._start = start or partial(WorkerProcess.start, answers_within_s=TASK_S)
+        self._tasks: asyncio.Queue[_Task] = asyncio.Queue(QUEUE_TASKS)
+        self._blame = CircuitBreaker()
+        self._child: WorkerProcess | None = None
+        self._lost_s: float | None = None
+        self.deaths = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id; None while there is none."""
+        return None if self._child is None else self._child.pid
+
+    async def run(self) -> NoReturn:
+        """Serve until cancelled. The child is gone when this returns."""
+        try:
+            while True:
+                task = await self._next()
+                try:
+                    await self._serve(task)
+                finally:
+                    _refuse(task, Reason.OVERLOADED, "the gateway is stopping")
+        finally:
+            while not self._tasks.empty():
+                _refuse(self._tasks.get_nowait(), Reason.OVERLOADED, "the gateway is stopping")
+            await self._end()
+
+    async def look(self, camera: str, codec: Codec, coded: bytes, reference: bytes) -> Look:
+        """Return what is to be seen in *coded*, a keyframe in Annex B form.
+
+        Args:
+            camera: Whose it is; remembered if the decoder dies of it.
+            codec: FFmpeg's name.
+            coded: Access unit with its parameter sets.
+            reference: Thumbnail of an earlier look, or nothing.
+
+        Raises:
+            NoPicture: It cannot be decoded, or nothing is decoded now; the reason says why.
+        """
+        body = await self._ask(camera, codec, coded, reference=reference)
+        try:
+            return unpack(body)
+        except ValueError as error:
+            raise NoPicture(Reason.CORRUPT, f"the decoder answers with {error}") from error
+
+    async def jpeg(
+        self, camera: str, codec: Codec, coded: bytes, *, width: int, at_most_bytes: int
+    ) -> bytes:
+        """Return *coded* as JPEG, at most *width* pixels wide, within *at_most_bytes*.
+
+        Quality goes down first, then the size. Arguments and errors otherwise as of `look`.
+        """
+        width = max(1, min(width, MAX_WIDTH))
+        at_most_bytes = min(at_most_bytes, MAX_REPLY_BYTES)
+        body = await self._ask(camera, codec, coded, width=width, at_most_bytes=at_most_bytes)
+        if not (body.startswith(b"\xff\xd8") and len(body) <= at_most_bytes):
+            raise NoPicture(Reason.CORRUPT, "the decoder answers with what is no JPEG")
+        return body
+
+    async def _ask(
+        self,
+        camera: str,
+        codec: Codec,
+        coded: bytes,
+        *,
+        width: int = 0,
+        at_most_bytes: int = MAX_REPLY_BYTES,
+        reference: bytes = b"",
+    ) -> bytes:
+        if not 0 < len(coded) <= MAX_CODED_BYTES:
+            raise NoPicture(Reason.CORRUPT, f"a keyframe of {len(coded)} bytes is not decoded")
+        request = Request(codec, coded, width, at_most_bytes, reference)
+        task = _Task(camera, request, asyncio.get_running_loop().create_future())
+        try:
+            self._tasks.put_nowait(task)
+        except asyncio.QueueFull:
+            raise NoPicture(Reason.OVERLOADED, "too many pictures wait to be decoded") from None
+        return await task.reply
+
+    async def _next(self) -> _Task:
+        """Return the next task; a child that waits too long for it is let go."""
+        if self._child is not None:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    return await self._tasks.get()
+            except TimeoutError:
+                await self._end()
+        return await self._tasks.get()
+
+    async def _serve(self, task: _Task) -> None:
+        if task.reply.done():  # who asked has gone
+            return
+        if self._blame.all_barred(self._clock.now()):
+            _refuse(task, Reason.OVERLOADED, "the decoder has crashed too often and rests")
+            return
+        if self._blame.barred(task.camera, self._clock.now()):
+            _refuse(task, Reason.CORRUPT, "its pictures have crashed the decoder; left alone")
+            return
+        try:
+            child = await self._living()
+        except WorkerLost as error:
+            self._lost(None, str(error))
+            _refuse(task, Reason.OVERLOADED, f"the decoder {error}")
+            return
+        try:
+            status, body = await child.ask(task.request)
+        except WorkerLost as error:
+            self._child = None
+            self._lost(task.camera, str(error))
+            _refuse(task, Reason.CORRUPT, f"the decoder died of this picture: {error}")
+            return
+        if status is Status.DONE:
+            if not task.reply.done():
+                task.reply.set_result(body)
+        else:
+            _refuse(task, Reason.CORRUPT, body.decode("utf-8", "replace")[:200])
+
+    async def _living(self) -> WorkerProcess:
+        """Return the child, a new one if need be. Raises ChildLost."""
+        if self._child is not None and not self._child.alive:
+            await self._end()
+            self._lost(None, "has ended by itself")
+        if self._child is None:
+            if self._lost_s is not None:
+                await self._clock.sleep(max(0.0, self._lost_s + RESTART_S - self._clock.now()))
+            self._child = await self._start()
+        return self._child
+
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await asyncio.shield(child.end())
+
+    def _lost(self, camera: str | None, why: str) -> None:
+        now_s = self._lost_s = self._clock.now()
+        self.deaths += 1
+        self._blame.crashed(camera, now_s)
+        log.warning(
+            "eyes_child_lost",
+            camera=camera,
+            detail=why,
+            camera_left_alone=camera is not None and self._blame.barred(camera, now_s),
+            all_left_alone=self._blame.all_barred(now_s),
+        )
+
+
+def _refuse(task: _Task, reason: Reason, detail: str) -> None:
+    if not task.reply.done():
+        task.reply.set_exception(NoPicture(reason, detail))

@@ -1,0 +1,94 @@
+"""The child: reads a task, decodes one picture, answers, forgets. ``python -I -m`` runs it.
+
+It keeps nothing from task to task, knows no camera and no password, and when the first picture
+comes it can open no file, no socket and no process.
+It ends when its standard input does.
+
+One task of the child: bytes of a keyframe in, a status and the reply's body out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import BinaryIO
+
+import av
+import cv2
+
+from gateway.vision.decode import Undecodable, decode, jpeg, planes
+from gateway.vision.measure import look
+from gateway.vision.metrics import THUMB_BYTES
+from gateway.vision.pipe import REQUEST_BYTES, Garbled, Head, Status, pack_reply, read_head
+from gateway.vision.sandbox import enter_sandbox, grant_time, only_compute
+
+cv2.setNumThreads(1)
+
+
+def perform(head: Head, reference: bytes, coded: bytes) -> tuple[Status, bytes]:
+    """Return what came of a task; a picture that cannot be had is an answer, not an error."""
+    try:
+        frame = decode(head.codec, coded)
+        if head.width:
+            return Status.DONE, jpeg(frame, head.width, head.at_most_bytes)
+        luma, colour = planes(frame)
+        return Status.DONE, look(luma, colour, reference).pack()
+    except Undecodable as error:
+        return Status.UNDECODABLE, str(error).encode()
+    except MemoryError:
+        return Status.UNDECODABLE, b"needs more memory than it may have"
+
+
+def warm_up() -> None:
+    """Do everything once, so that what libraries load late is there before files are out of reach.
+
+    numpy's percentile imports a package at its first call.
+    """
+    for layout in ("yuv420p", "yuv422p"):
+        frame = av.VideoFrame(64, 48, layout)
+        luma, colour = planes(frame)
+        look(luma, colour, bytes(THUMB_BYTES)).pack()
+        jpeg(frame, 64, 65_536)
+    for codec in ("h264", "h265"):
+        with suppress(Undecodable):
+            decode(codec, b"\0\0\0\1\x65")
+
+
+def main() -> int:
+    """Serve until the parent has closed the pipe; return the exit code."""
+    replies = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # whatever a library prints must not stand between the replies
+    missing = enter_sandbox(int(sys.argv[1]))
+    grant_time()
+
+    warm_up()
+    if not only_compute():
+        missing.append("calls")
+    _write(replies, pack_reply(Status.READY, " ".join(missing).encode()))
+    tasks = sys.stdin.buffer
+    while len(raw := tasks.read(REQUEST_BYTES)) == REQUEST_BYTES:
+        try:
+            head = read_head(raw)
+        except Garbled:
+            return 1
+        reference, coded = _body(tasks, head)
+        if len(coded) < head.coded:
+            break
+        grant_time()
+        _write(replies, pack_reply(*perform(head, reference, coded)))
+    return 0
+
+
+def _body(tasks: BinaryIO, head: Head) -> tuple[bytes, bytes]:
+    return tasks.read(head.reference), tasks.read(head.coded)
+
+
+def _write(pipe: BinaryIO, reply: bytes) -> None:
+    left = memoryview(reply)
+    while left:
+        left = left[pipe.write(left) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

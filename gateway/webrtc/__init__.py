@@ -1,0 +1,1 @@
+"""Viewers over WebRTC: sessions, SDP, ICE, DTLS, SRTP, retransmission, RTCP."""

@@ -1,0 +1,90 @@
+"""The datagram guard: what may reach ICE, DTLS and us through an open UDP port.
+
+aioice gives every datagram from any source to DTLS; a single empty one ends a live session, and
+its queue is unbounded. So each is looked at first (RFC 7983 tells them apart by the first byte):
+STUN goes to the upkeep of the connection or to aioice, which authenticate it; DTLS and SRTCP only
+from an address whose connectivity check is running or done; the rest is counted and dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from aiortc import RTCIceGatherer
+
+from gateway.webrtc import aiortc_compat
+from gateway.webrtc.aiortc_compat import Address, Datagram
+
+LARGEST_BYTES = 1_500
+DTLS_WAITING = 64
+"""Datagrams that may wait for DTLS; a handshake is about ten."""
+
+_STUN_COOKIE = b"\x21\x12\xa4\x42"
+
+
+class DatagramFilter:
+    """Stands in front of every candidate of one viewer.
+
+    Args:
+        gatherer: Whose candidates; must have gathered.
+        media: Gets each SRTP or SRTCP datagram of the viewer, still protected.
+        took: Is given each STUN message with its source and the transport it came over; says
+            whether it has taken it.
+    """
+
+    def __init__(
+        self,
+        gatherer: RTCIceGatherer,
+        media: Callable[[bytes], None],
+        took: Callable[[bytes, Address, Any], bool],
+    ) -> None:
+        self._gatherer = gatherer
+        self._media = media
+        self._took = took
+        self._known: Address | None = None
+        self.refused = 0
+        """Datagrams dropped."""
+        self.heard_s = time.monotonic()
+        """When something came from a checked address."""
+        for protocol in aiortc_compat.stun_protocols(gatherer):
+            aiortc_compat.wrap_datagrams(protocol, partial(self._wrap, protocol.transport))
+
+    def _wrap(self, transport: Any, deliver: Datagram) -> Datagram:
+        def received(datagram: bytes, address: Address) -> None:
+            source = address[0], address[1]
+            if not self._passed(datagram, source, transport, deliver):
+                self.refused += 1
+
+        return received
+
+    def _passed(self, datagram: bytes, address: Address, transport: Any, deliver: Datagram) -> bool:
+        if not 0 < len(datagram) <= LARGEST_BYTES:
+            return False
+        kind = datagram[0]
+        checked = self._is_checked(address)
+        if kind < 4:
+            if len(datagram) < 20 or datagram[4:8] != _STUN_COOKIE:
+                return False
+            if not self._took(datagram, address, transport):
+                deliver(datagram, address)
+            return True
+        if not checked:
+            return False
+        if 128 <= kind < 192:
+            self._media(datagram)
+            return True
+        if 20 <= kind < 64 and aiortc_compat.waiting_datagrams(self._gatherer) < DTLS_WAITING:
+            deliver(datagram, address)
+            return True
+        return False
+
+    def _is_checked(self, address: Address) -> bool:
+        if address != self._known:
+            if not aiortc_compat.is_checked(self._gatherer, address):
+                return False
+            self._known = address
+        self.heard_s = time.monotonic()
+        return True

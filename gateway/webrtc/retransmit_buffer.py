@@ -1,0 +1,123 @@
+"""What was sent to a viewer lately, for retransmission.
+
+Only references: the payloads themselves are the stream's, kept once however many viewers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from gateway.fastpath import FrameRun
+from gateway.model.media import AccessUnit
+
+HISTORY_S = 2.0
+"""A viewer asks within a few round trips; 2 s is no longer than a usual GOP, which is kept
+anyway: what is older costs memory for each stream."""
+
+REPEAT_S = 0.02
+"""A packet asked for again sooner than this is still on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One access unit as it was sent.
+
+    Attributes:
+        first_seq: Extended sequence number of its first packet.
+        rtp_time: As sent, 32 bits.
+        unit: Its payloads, in the order of the sequence numbers.
+        sent_s: When, on the monotonic clock.
+    """
+
+    first_seq: int
+    rtp_time: int
+    unit: AccessUnit
+    sent_s: float
+
+    @property
+    def packets(self) -> int:
+        """How many there are."""
+        return len(self.unit.payloads)
+
+    def locate(self, index: int) -> tuple[Sent, int]:
+        """Return this unit and *index*."""
+        return self, index
+
+
+@dataclass(frozen=True, slots=True)
+class SentRun:
+    """Access units as the fast path sent them, one behind the other.
+
+    Attributes:
+        first_seq: Extended sequence number of the first packet.
+        offset_90k: What was added to their stamps.
+        run: The units.
+    """
+
+    first_seq: int
+    offset_90k: int
+    run: FrameRun
+
+    @property
+    def packets(self) -> int:
+        """How many there are."""
+        return self.run.packets
+
+    @property
+    def sent_s(self) -> float:
+        """When the last one was sent."""
+        return self.run.newest_s
+
+    def locate(self, index: int) -> tuple[Sent, int]:
+        """Return the unit with packet *index*, and which of its packets that is."""
+        fields, before = self.run.locate(index)
+        unit = AccessUnit(*fields)
+        rtp_time = (unit.time_90k + self.offset_90k) & 0xFFFF_FFFF
+        return Sent(self.first_seq + before, rtp_time, unit, unit.arrived_s), index - before
+
+
+class RetransmitBuffer:
+    """Finds a sent packet by its 16-bit sequence number."""
+
+    def __init__(self) -> None:
+        self._sent: deque[Sent | SentRun] = deque()
+        self._repeated_s: dict[int, float] = {}
+
+    def add(self, sent: Sent | SentRun) -> None:
+        """Note one more unit, or run of them, and forget what is too old."""
+        self._sent.append(sent)
+        oldest_s = sent.sent_s - HISTORY_S
+        while self._sent[0].sent_s < oldest_s:
+            self._sent.popleft()
+
+    def forget(self) -> None:
+        """Forget all units."""
+        self._sent.clear()
+
+    def find(self, seq: int, now_s: float) -> tuple[Sent, int] | None:
+        """Return the unit and index of the packet with 16-bit *seq*, if it may be sent again.
+
+        None if it is not known (any more), or was sent again a moment ago.
+        """
+        if not self._sent:
+            return None
+        newest = self._sent[-1]
+        end = newest.first_seq + newest.packets
+        extended = end - 1 - ((end - 1 - seq) & 0xFFFF)
+        if now_s - self._repeated_s.get(extended, float("-inf")) < REPEAT_S:
+            return None
+        for sent in reversed(self._sent):
+            index = extended - sent.first_seq
+            if index >= sent.packets:
+                return None
+            if index >= 0:
+                self._note_repeated(extended, now_s)
+                return sent.locate(index)
+        return None
+
+    def _note_repeated(self, extended: int, now_s: float) -> None:
+        if len(self._repeated_s) >= 1024:
+            fresh_s = now_s - REPEAT_S
+            self._repeated_s = {k: at for k, at in self._repeated_s.items() if at > fresh_s}
+        self._repeated_s[extended] = now_s

@@ -1,0 +1,67 @@
+"""What a viewer reports back, and what we do about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from gateway.rtp.rtcp import Fir, Nack, Pli, ReceiverReport, parse_compound
+from gateway.webrtc.rtp_sender import RtpSender
+
+KEYFRAME_EVERY_S = 1.0
+"""A viewer gets the cached keyframe for the asking, at most once in this time."""
+
+_NTP_EPOCH_S = 2_208_988_800
+
+
+class RtcpFeedback:
+    """Answers one viewer's RTCP.
+
+    Args:
+        sender: Sends again what is missing.
+        keyframe: Sends the cached GOP again.
+
+    Attributes:
+        heard_s: When the viewer was last heard, on the monotonic clock.
+        lost_share: Share of packets lost in the viewer's last report, 0 to 1.
+        round_trip_s: From the viewer's last report; None until one refers to ours.
+        keyframes: Keyframes asked for.
+    """
+
+    def __init__(self, sender: RtpSender, keyframe: Callable[[], None]) -> None:
+        self._sender = sender
+        self._keyframe = keyframe
+        self._keyframe_s = time.monotonic()  # the first picture has just been sent
+        self.heard_s = time.monotonic()
+        self.lost_share = 0.0
+        self.round_trip_s: float | None = None
+        self.keyframes = 0
+
+    def received(self, datagram: bytes) -> None:
+        """Act on one decrypted RTCP datagram."""
+        self.heard_s = time.monotonic()
+        for said in parse_compound(datagram):
+            match said:
+                case Nack():
+                    self._sender.retransmit(said.lost)
+                case Pli() | Fir():
+                    self._wants_keyframe()
+                case ReceiverReport():
+                    self._reported(said)
+                case _:
+                    pass
+
+    def _wants_keyframe(self) -> None:
+        self.keyframes += 1
+        if self.heard_s - self._keyframe_s >= KEYFRAME_EVERY_S:
+            self._keyframe_s = self.heard_s
+            self._keyframe()
+
+    def _reported(self, report: ReceiverReport) -> None:
+        self.lost_share = report.fraction_lost / 256
+        if report.lsr:
+            # RFC 3550 §6.4.1: middle 32 bits of NTP time, in 1/65536 s.
+            now_ntp = int((time.time() + _NTP_EPOCH_S) * 65_536) & 0xFFFF_FFFF
+            trip = (now_ntp - report.lsr - report.dlsr) & 0xFFFF_FFFF
+            if trip < 0x8000_0000:
+                self.round_trip_s = trip / 65_536

@@ -1,0 +1,248 @@
+"""Access units to one viewer as SRTP, a batch per system call; most go by the fast path.
+
+A unit is sent in the call that delivers it: nothing is queued, no task is switched, unless the
+pace of the viewer's line is exceeded; then the rest follows by a timer.
+
+References: RFC 3550 §6.4.1 (sender reports), RFC 4588 (RTX).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from gateway.fastpath import FrameRun, RtpDestination
+from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
+from gateway.webrtc.aiortc_compat import InPlaceSrtp
+from gateway.webrtc.packet_batch import PacketBatch, RtpParameters
+from gateway.webrtc.retransmit_buffer import RetransmitBuffer, Sent, SentRun
+from gateway.webrtc.udp_path import BATCH_BYTES, UdpPath
+
+PACE_S = 0.005
+"""How far the line may be filled ahead; asyncio's timers are good for about 1 ms."""
+
+RETRY_S = 0.002
+"""Pause after the kernel had no room."""
+
+REPEAT_SHARE = 0.25
+"""Retransmissions may take this share of the pace; the rest of a NACK storm is not answered."""
+
+_NTP_EPOCH_S = 2_208_988_800
+
+
+class RtpSender:
+    """Sends one stream to one viewer.
+
+    Args:
+        numbers: SSRCs and payload types.
+        srtp: The outbound SRTP session; used by this sender alone.
+        path: Where to.
+        pace_bps: The most that is put on the line per second, in bits.
+        ready: Called when units can be taken again, after `take` has returned False.
+        sync: Makes the stream tell `on_relayed` what the fast path has sent.
+
+    Attributes:
+        repeated: Packets sent again.
+    """
+
+    def __init__(
+        self,
+        numbers: RtpParameters,
+        *,
+        srtp: InPlaceSrtp,
+        path: UdpPath,
+        pace_bps: float,
+        ready: Callable[[], None],
+        sync: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._numbers = numbers
+        step_bytes = int(min(max(pace_bps / 8 * PACE_S, 4_096), BATCH_BYTES))
+        self._batch = PacketBatch(srtp, numbers, most_bytes=step_bytes)
+        self._ready = ready
+        self._sync = sync
+        self._s_per_byte = 8 / pace_bps
+        self._free_s = 0.0
+        self._repeat_free_s = 0.0
+        self._rtx_seq = random.randrange(1 << 15)
+        protect, session = srtp.addresses
+        # Numbers on where the fast path or we have stopped.
+        self._destination = RtpDestination(
+            payload_type=numbers.payload_type,
+            ssrc=numbers.ssrc,
+            offset_90k=random.randrange(1 << 32),
+            seq=random.randrange(1 << 15),
+            burst_bytes=int(pace_bps / 8 * PACE_S),
+            protect=protect,
+            session=session,
+            keep_alive=srtp,
+        )
+        self._offset_90k = self._destination.offset_90k
+        self._path = path
+        self._set_address()
+        self._rest: tuple[AccessUnit, int, int] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._history = RetransmitBuffer()
+        self._noted_seq = self._destination.seq  # of the first packet not in the history yet
+        self.retransmitted = 0
+
+    @property
+    def packets(self) -> int:
+        """Media packets sent, retransmissions not counted."""
+        return self._destination.packets
+
+    @property
+    def octets(self) -> int:
+        """Their payload bytes."""
+        return self._destination.octets
+
+    @property
+    def last_90k(self) -> int | None:
+        """Stamp of the newest unit taken, on the stream's timeline; None if none."""
+        return self._destination.last_90k if self._destination.last_90k >= 0 else None
+
+    @property
+    def path(self) -> UdpPath:
+        """Where to."""
+        return self._path
+
+    @path.setter
+    def path(self, path: UdpPath) -> None:
+        self._path = path
+        self._set_address()
+
+    def take(self, unit: AccessUnit) -> bool:
+        """Send *unit*, or as much of it as the pace allows, the rest following by itself.
+
+        Returns:
+            False if the line is taken; nothing of the unit is sent then, and `ready` is called
+            later.
+        """
+        if self._timer is not None:
+            return False
+        now_s = time.monotonic()
+        if self._free_s > now_s + PACE_S:
+            self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
+            return False
+        destination = self._destination
+        time_90k = max(unit.time_90k, destination.last_90k + 1)
+        destination.last_90k, destination.last_s = time_90k, now_s
+        rtp_time = (time_90k + self._offset_90k) & 0xFFFF_FFFF
+        self._history.add(Sent(destination.seq, rtp_time, unit, now_s))
+        destination.packets += len(unit.payloads)
+        destination.octets += unit.size_bytes
+        self._send(unit, 0, rtp_time, now_s)
+        return True
+
+    def destination(self) -> RtpDestination | None:
+        """Return where the fast path can send in our place; None while it cannot."""
+        if self._destination.offload_refused:
+            self._path.offload = False
+        if self._timer is not None or not self._path.offload or not self._destination.sendable:
+            return None
+        return self._destination
+
+    @property
+    def srtp_lock(self) -> RtpDestination:
+        """Within this context the fast path does not use the viewer's SRTP session."""
+        return self._destination
+
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note *runs*, the newest that the fast path has sent, behind packets not buffered."""
+        self._noted_seq += evicted_packets
+        for run in runs:
+            self._history.add(SentRun(self._noted_seq, self._offset_90k, run))
+            self._noted_seq += run.packets
+
+    def on_superseded(self) -> None:
+        """Forget what has been sent: the fast path has all that may be asked for again."""
+        self._history.forget()
+
+    def retransmit(self, seqs: Iterable[int]) -> None:
+        """Send packets again that the viewer misses (RFC 4588), within the pace."""
+        self._sync()
+        numbers = self._numbers
+        now_s = time.monotonic()
+        for seq in seqs:
+            if self._repeat_free_s > now_s + PACE_S:
+                return
+            found = self._history.find(seq, now_s)
+            if found is None:
+                continue
+            sent, index = found
+            payload = sent.unit.payloads[index]
+            marker = 0x80 if index == len(sent.unit.payloads) - 1 else 0
+            if numbers.rtx_payload_type is None:
+                kind, ssrc, number = marker | numbers.payload_type, numbers.ssrc, seq
+            else:
+                kind, ssrc = marker | numbers.rtx_payload_type, numbers.rtx_ssrc
+                number = self._rtx_seq & 0xFFFF
+                self._rtx_seq += 1
+                payload = seq.to_bytes(2, "big") + payload
+            with self._destination:
+                end = self._batch.single(kind, number, sent.rtp_time, ssrc, payload)
+            self._path.send(self._batch.view[:end])
+            self.retransmitted += 1
+            cost_s = end * self._s_per_byte / REPEAT_SHARE
+            self._repeat_free_s = max(self._repeat_free_s, now_s) + cost_s
+
+    def report(self, now_s: float, wall_s: float) -> tuple[int, int, int, int] | None:
+        """Return NTP time, RTP time, packets and octets for a sender report.
+
+        None until something was sent. *now_s* is monotonic, *wall_s* seconds since 1970.
+        """
+        destination = self._destination
+        with destination:  # the fast path may be sending the next picture
+            last_90k, last_s = destination.last_90k, destination.last_s
+            packets, octets = destination.packets, destination.octets
+        if last_90k < 0:
+            return None
+        since_90k = int((now_s - last_s) * VIDEO_CLOCK_HZ)
+        rtp_time = (last_90k + since_90k + self._offset_90k) & 0xFFFF_FFFF
+        ntp_64 = int((wall_s + _NTP_EPOCH_S) * (1 << 32))
+        return ntp_64, rtp_time, packets, octets
+
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._rest = None
+        self._destination.clear_address()
+        self._batch.close()
+
+    def _set_address(self) -> None:
+        """Tell the fast path where to."""
+        self._destination.clear_address()
+        self._destination.offload_refused = False
+        if self._path.descriptor >= 0:
+            self._destination.set_address(self._path.descriptor, *self._path.address[:2])
+
+    def _go_on(self) -> None:
+        """Send the rest of a unit, then take what waits."""
+        self._timer = None
+        if self._rest is not None:
+            unit, at, rtp_time = self._rest
+            self._rest = None
+            self._send(unit, at, rtp_time, time.monotonic())
+        if self._timer is None:
+            self._ready()
+
+    def _send(self, unit: AccessUnit, at: int, rtp_time: int, now_s: float) -> None:
+        """Send *unit* from packet *at* on; stop where the pace says so, and go on later."""
+        count = len(unit.payloads)
+        self._free_s = max(self._free_s, now_s)
+        while at < count:
+            if self._free_s > now_s + PACE_S:
+                self._rest = (unit, at, rtp_time)
+                self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
+                return
+            first = at
+            seq = self._destination.seq
+            at, size_bytes, segment_bytes = self._batch.fill(unit.payloads, at, seq, rtp_time)
+            self._noted_seq = self._destination.seq = seq + at - first
+            self._free_s += size_bytes * self._s_per_byte
+            if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
+                # What this batch has cost, the viewer asks for again (NACK).
+                self._free_s = max(self._free_s, now_s + RETRY_S) + PACE_S

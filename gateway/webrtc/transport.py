@@ -1,0 +1,188 @@
+"""ICE and DTLS with one viewer, by aiortc; the media that travels over it is ours.
+
+Opened in two steps, as offer and answer want it: `gather` gives what stands in the answer,
+`connect` ends when packets can be sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pylibsrtp
+from aiortc import (
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    RTCIceCandidate,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceServer,
+    RTCIceTransport,
+    RTCIceTransportPolicy,
+)
+
+from gateway.model.errors import ViewerRejected
+from gateway.model.reasons import Reason
+from gateway.webrtc import aiortc_compat
+from gateway.webrtc.aiortc_compat import Address
+from gateway.webrtc.consent import Consent
+from gateway.webrtc.datagram_filter import DatagramFilter
+from gateway.webrtc.ice_candidates import candidate_line
+from gateway.webrtc.sdp_answer import Local
+from gateway.webrtc.udp_path import UdpPath
+
+GATHER_S = 6.0
+"""aioice gives a TURN server 5 s."""
+
+
+class PeerTransport:
+    """One viewer's transport.
+
+    Args:
+        servers: For this session; empty for none.
+        relay_only: Whether only TURN candidates may be used.
+        window: So many packets back one may be sent again under its number.
+        rtcp: Gets each decrypted RTCP datagram of the viewer.
+        over: Called when the viewer has closed, or ICE has lost it.
+    """
+
+    def __init__(
+        self,
+        servers: list[RTCIceServer],
+        *,
+        relay_only: bool,
+        window: int,
+        rtcp: Callable[[bytes], None],
+        over: Callable[[], None],
+    ) -> None:
+        policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
+        self._relayed, self._window = relay_only, window
+        self._gatherer = RTCIceGatherer(iceServers=servers, iceTransportPolicy=policy)
+        self._ice = RTCIceTransport(self._gatherer)
+        self._dtls = RTCDtlsTransport(self._ice, [aiortc_compat.Certificate.generateCertificate()])
+        aiortc_compat.serve_dtls(self._dtls)
+        aiortc_compat.keep_from_asking(self._ice)
+        self._consent: Consent | None = None
+        self._rtcp = rtcp
+        self._guard: DatagramFilter | None = None
+        self._inbound: pylibsrtp.Session | None = None
+        self._outbound: aiortc_compat.InPlaceSrtp | None = None
+        self._over = over
+        self._ice.on("statechange", self._changed)
+        self._dtls.on("statechange", self._changed)
+
+    @property
+    def heard_s(self) -> float:
+        """When anything came from the viewer's address, on the monotonic clock."""
+        return 0.0 if self._guard is None else self._guard.heard_s
+
+    @property
+    def refused(self) -> int:
+        """Datagrams of strangers, and malformed ones, that were dropped."""
+        return 0 if self._guard is None else self._guard.refused
+
+    async def gather(self) -> Local:
+        """Open our candidates and return our side of the answer.
+
+        Raises:
+            ViewerRejected: 503, when no candidate could be had in time.
+        """
+        try:
+            async with asyncio.timeout(GATHER_S):
+                await self._gatherer.gather()
+        except (TimeoutError, OSError) as error:
+            raise ViewerRejected(503, Reason.TURN_DOWN, f"gathering failed: {error}") from error
+        candidates = self._gatherer.getLocalCandidates()
+        if not candidates:
+            reason = Reason.TURN_DOWN if self._relayed else Reason.UPLINK_DOWN
+            raise ViewerRejected(503, reason, "this gateway has no address to be reached at")
+        self._guard = DatagramFilter(self._gatherer, self._media, self._checked)
+        ours = self._gatherer.getLocalParameters()
+        fingerprint = next(
+            f for f in self._dtls.getLocalParameters().fingerprints if f.algorithm == "sha-256"
+        )
+        return Local(
+            ufrag=str(ours.usernameFragment),
+            pwd=str(ours.password),
+            sha_256=fingerprint.value,
+            candidates=tuple(map(candidate_line, candidates)),
+        )
+
+    async def connect(
+        self, *, ufrag: str, pwd: str, sha_256: str, candidates: tuple[RTCIceCandidate, ...]
+    ) -> None:
+        """Return when the viewer's certificate is verified and media can flow.
+
+        Never comes to an end by itself while the viewer is silent: bound it from outside.
+
+        Raises:
+            ViewerRejected: 408, when ICE or DTLS fails.
+        """
+        for candidate in candidates:
+            await self.add_candidate(candidate)
+        await self._ice.start(RTCIceParameters(usernameFragment=ufrag, password=pwd))
+        if self._ice.state != "completed":
+            raise ViewerRejected(408, Reason.TIMEOUT, "no path to the viewer (ICE failed)")
+        self._consent = Consent(self._ice)
+        fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=sha_256)
+        await self._dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
+        if self._dtls.state != "connected":
+            raise ViewerRejected(408, Reason.OFFER_INVALID, "the viewer's DTLS handshake failed")
+        outbound = aiortc_compat.outbound(self._dtls, window=self._window)
+        self._outbound, self._inbound = (
+            aiortc_compat.InPlaceSrtp(outbound),
+            aiortc_compat.inbound(self._dtls),
+        )
+
+    async def add_candidate(self, candidate: RTCIceCandidate) -> None:
+        """Check one more address of the viewer."""
+        candidate.sdpMid = "0"
+        await self._ice.addRemoteCandidate(candidate)
+
+    def consented(self, path: UdpPath) -> bool:
+        """Return whether the viewer still wants to be sent to over *path*; for each beat."""
+        return self._consent is not None and self._consent.lasts(path)
+
+    def path(self, current: UdpPath | None = None) -> UdpPath | None:
+        """Return the nominated way out; *current* itself if it still is the one.
+
+        None once the connection is over. Whoever gets a new one closes the old.
+        """
+        nominated = aiortc_compat.nominated(self._ice)
+        if nominated is None:
+            return None
+        transport, address = nominated
+        if current is not None and (current.transport, current.address) == (transport, address):
+            return current
+        return UdpPath(transport, address)
+
+    def srtp(self) -> aiortc_compat.InPlaceSrtp:
+        """Return the outbound SRTP session; there is one."""
+        assert self._outbound is not None
+        return self._outbound
+
+    async def close(self) -> None:
+        """Say goodbye (DTLS close_notify) and let go of every socket."""
+        await self._dtls.stop()
+        await self._ice.stop()
+        # aiortc cancels its reading task without waiting for it.
+        await asyncio.sleep(0)
+
+    def _changed(self) -> None:
+        if self._ice.state in ("failed", "closed") or self._dtls.state in ("failed", "closed"):
+            self._over()
+
+    def _checked(self, message: bytes, address: Address, transport: Any) -> bool:
+        return self._consent is not None and self._consent.took(message, address, transport)
+
+    def _media(self, datagram: bytes) -> None:
+        # RFC 5761: RTCP packet types 192 to 223 in the second byte. A viewer sends no media.
+        if self._inbound is None or len(datagram) < 8 or not 192 <= datagram[1] <= 223:
+            return
+        try:
+            plain = self._inbound.unprotect_rtcp(datagram)
+        except (pylibsrtp.Error, ValueError):
+            return
+        self._rtcp(plain)

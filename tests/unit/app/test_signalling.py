@@ -1,0 +1,172 @@
+"""What viewers say on the bus, answered by a real desk that has no camera."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.app.signalling import WAITING, Signalling
+from gateway.model.reasons import Reason
+from gateway.model.signalling import Bye, Offer, Refusal, SessionKey
+from gateway.model.site_document import Limits
+from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.payloads.signalling import FromViewer, from_viewer, read_gateway
+from gateway.mqtt.topics import Topics
+from gateway.ports import InboundMessage, OutboundMessage
+from gateway.webrtc.session_manager import SessionManager
+from tests.fixtures.clock import HANG_S, FakeClock
+
+OWN = Topics("79", "hcm-q1-01")
+KEY = SessionKey("v-one", "session-1")
+STAMP = Stamp(0, 1, 1)
+
+
+class Bus:
+    """Keeps what is posted."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.posted: asyncio.Queue[OutboundMessage] = asyncio.Queue(maxsize=1000)
+
+    def post(self, publication: OutboundMessage) -> None:
+        self.posted.put_nowait(publication)
+
+    def acknowledge(self, letter: InboundMessage) -> None:
+        """Nothing here is journalled."""
+
+    async def said(self) -> object:
+        """Return the next thing said to the viewer, with its topic checked."""
+        async with asyncio.timeout(HANG_S):
+            publication = await self.posted.get()
+        assert publication.topic == OWN.gateway_says(KEY)
+        assert not publication.retain
+        return read_gateway(KEY, publication.payload, publication.content_type)
+
+
+@asynccontextmanager
+async def answering() -> AsyncIterator[tuple[Signalling, Bus]]:
+    """Signalling at work, over a desk that knows no camera."""
+    bus = Bus()
+    desk = SessionManager(
+        find=lambda _camera: None, limits=Limits, ended=lambda bye: made.ended(bye)
+    )
+    made = Signalling(OWN, bus, desk, stamp=lambda: STAMP, clock=FakeClock())
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(desk.run()), group.create_task(made.run())]
+        yield made, bus
+        for task in tasks:
+            task.cancel()
+
+
+def letter(said: FromViewer | bytes, *, topic: str = "", retain: bool = False) -> InboundMessage:
+    if isinstance(said, bytes):
+        return InboundMessage(topic or OWN.viewer_says(KEY), said, retain=retain)
+    content_type, payload = from_viewer(STAMP, said)
+    topic = topic or OWN.viewer_says(said.key)
+    return InboundMessage(topic, payload, retain=retain, content_type=content_type)
+
+
+async def test_an_offer_for_an_unknown_camera_is_refused() -> None:
+    """404 with the reason and the detail, on the session's own topic."""
+    async with answering() as (signalling, bus):
+        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+
+        said = await bus.said()
+
+        assert isinstance(said, Refusal)
+        assert (said.code, said.reason) == (404, Reason.NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        b"{",
+        b"[]",
+        b'{"k":"offer"}',
+        b'{"k":"x"}',
+        b"[" * 10_000,
+    ],
+)
+async def test_a_malformed_letter_is_answered_with_what_is_wrong(payload: bytes) -> None:
+    """400, and the next letter is read as if nothing had been."""
+    async with answering() as (signalling, bus):
+        signalling.deliver(letter(payload))
+        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+
+        first, second = await bus.said(), await bus.said()
+
+        assert isinstance(first, Refusal)
+        assert first.code == 400
+        assert isinstance(second, Refusal)
+        assert second.code == 404
+
+
+@given(payload=st.binary(max_size=300))
+def test_no_payload_ends_it(payload: bytes) -> None:
+    """Whatever somebody publishes, the gateway goes on."""
+
+    async def check() -> None:
+        async with answering() as (signalling, bus):
+            signalling.deliver(letter(payload))
+            signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+            while True:
+                said = await bus.said()
+                if isinstance(said, Refusal) and said.code == 404:
+                    return
+
+    asyncio.run(check())
+
+
+async def test_a_retained_letter_is_nobodys_wish() -> None:
+    """A retained offer would open a session at every reconnect."""
+    async with answering() as (signalling, bus):
+        signalling.deliver(letter(Offer(KEY, "c01", "v=0"), retain=True))
+        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+
+        said = await bus.said()
+
+        assert isinstance(said, Refusal)
+        assert bus.posted.empty()
+
+
+async def test_a_letter_on_a_foreign_topic_is_not_answered() -> None:
+    """Only what is ours is ours."""
+    async with answering() as (signalling, bus):
+        signalling.deliver(letter(b"{}", topic="cgw/v1/79/hcm-q1-01/up/presence"))
+        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+
+        await bus.said()
+
+        assert bus.posted.empty()
+
+
+async def test_the_end_of_a_session_is_told_to_its_viewer() -> None:
+    """With why."""
+    async with answering() as (signalling, bus):
+        signalling.ended(Bye(KEY, "silence"))
+
+        assert await bus.said() == Bye(KEY, "silence")
+
+
+async def test_more_letters_than_can_wait_are_dropped() -> None:
+    """A flood fills a bounded queue, nothing else."""
+    signalling = Signalling(
+        OWN,
+        Bus(),
+        SessionManager(find=lambda _camera: None, limits=Limits, ended=lambda _bye: None),
+        stamp=lambda: STAMP,
+        clock=FakeClock(),
+    )
+
+    for _ in range(WAITING + 10):
+        signalling.deliver(letter(b"{}"))
+
+    assert signalling._dropped.total == 10

@@ -1,0 +1,81 @@
+"""Notification of systemd, over a real datagram socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.app.systemd import SystemdNotifier
+from gateway.runtime.clock import SystemClock
+from tests.fixtures.clock import HANG_S
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """Systemd's end of the line."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.setblocking(False)
+        yield listening
+
+
+async def heard(manager: socket.socket) -> str:
+    async with asyncio.timeout(HANG_S):
+        return (await asyncio.get_running_loop().sock_recv(manager, 100)).decode()
+
+
+async def test_ready_alive_and_leaving(manager: socket.socket) -> None:
+    """READY at once, WATCHDOG at half of what systemd grants, STOPPING when cancelled."""
+    wanted = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "400000"}
+    systemd = SystemdNotifier(wanted, clock=SystemClock())
+
+    running = asyncio.create_task(systemd.run(), name="systemd")
+    said = [await heard(manager) for _ in range(3)]
+    running.cancel()
+    await asyncio.wait([running])
+    said.append(await heard(manager))
+    while said[-1] == "WATCHDOG=1":
+        said.append(await heard(manager))
+
+    assert systemd.watchdog_s == 0.4
+    assert said[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert said[-1] == "STOPPING=1"
+
+
+async def test_the_status_is_one_line(manager: socket.socket) -> None:
+    """A line break would begin another message."""
+    SystemdNotifier({"NOTIFY_SOCKET": manager.getsockname()}, clock=SystemClock()).status(
+        "a\nREADY=1"
+    )
+
+    assert await heard(manager) == "STATUS=a READY=1"
+
+
+async def test_an_abstract_address_is_reached() -> None:
+    """Containers use a name that begins with @."""
+    name = f"camera-gateway-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"\0{name}")
+        listening.setblocking(False)
+
+        SystemdNotifier({"NOTIFY_SOCKET": f"@{name}"}, clock=SystemClock()).tell("READY=1")
+
+        assert await heard(listening) == "READY=1"
+
+
+@pytest.mark.parametrize("address", ["", "/nowhere/at/all", "vsock:1:2"])
+def test_without_a_listener_nothing_happens(address: str) -> None:
+    """The gateway runs in a terminal as well."""
+    SystemdNotifier({"NOTIFY_SOCKET": address}, clock=SystemClock()).tell("READY=1")
+
+
+def test_the_watchdog_of_another_process_is_not_ours() -> None:
+    """WATCHDOG_PID says who is meant."""
+    environment = {"WATCHDOG_USEC": "1000000", "WATCHDOG_PID": "1"}
+
+    assert SystemdNotifier(environment, clock=SystemClock()).watchdog_s is None

@@ -1,0 +1,195 @@
+"""One stream's life under a source that does as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.cameras.stream_supervisor import StreamSupervisor
+from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
+from gateway.model.media import SourceCounters, VideoFormat
+from gateway.model.reasons import Reason
+from gateway.model.site_document import StreamConfig
+from gateway.ports import Sink
+from gateway.streams.gop_cache import GopCache
+from gateway.streams.reader import Reader
+from gateway.streams.stream import Stream
+from tests.fixtures.clock import HANG_S, FakeClock
+from tests.fixtures.units import access_unit
+
+UNREACHABLE = SourceUnavailable(Reason.UNREACHABLE, "no route")
+REFUSED = SourceRefused(Reason.AUTH_FAILED, "wrong password", park_s=1800.0)
+
+
+class Source:
+    """Fails with what is put in, and otherwise stays open."""
+
+    def __init__(self) -> None:
+        self.counters = SourceCounters()
+        self.fails: list[GatewayError] = []
+        self.checks = 0
+        self.runs = 0
+        self.sink: Sink | None = None
+        self.broken = asyncio.Event()
+
+    async def run(self, sink: Sink) -> None:
+        self.runs += 1
+        if self.fails:
+            raise self.fails.pop(0)
+        sink.opened(VideoFormat("h264"))
+        self.sink = sink
+        try:
+            await self.broken.wait()
+            self.broken.clear()
+            raise SourceStalled(Reason.STALLED, "no packets")
+        finally:
+            self.sink = None
+
+    async def check(self) -> None:
+        self.checks += 1
+        if self.fails:
+            raise self.fails.pop(0)
+
+
+class Kept:
+    """A keeper with its parts."""
+
+    def __init__(self, *, warm: bool = False, looked_at: bool = True) -> None:
+        self.clock = FakeClock()
+        self.source = Source()
+        self.stream = Stream(
+            self.source,
+            warm=warm,
+            linger_s=0.0,
+            gop=GopCache(limit_bytes=10_000, limit_s=10.0),
+            clock=self.clock,
+        )
+        config = StreamConfig(url="rtsp://10.0.0.1/main")
+        self.keeper = StreamSupervisor(
+            "c01/main", config, self.stream, looked_at=looked_at, delay_s=0.0, clock=self.clock
+        )
+        self.reader = Reader(lambda _unit: True)
+
+    def reason(self) -> Reason:
+        return self.keeper.state()[0]
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(HANG_S):
+            while not true():  # noqa: ASYNC110 (one turn of the loop at a time)
+                await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def keeping(kept: Kept) -> AsyncIterator[Kept]:
+    """The keeper at work."""
+    task = asyncio.create_task(kept.keeper.run())
+    try:
+        yield kept
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_an_idle_camera_is_asked_whether_it_would_play() -> None:
+    """IDLE means ready, not unknown; no RTSP session is opened for it."""
+    async with keeping(Kept()) as kept:
+        await kept.until(lambda: kept.reason() is Reason.IDLE)
+
+        assert (kept.source.checks, kept.source.runs) == (1, 0)
+
+
+async def test_the_first_reader_opens_it_and_the_last_one_closes_it() -> None:
+    """IDLE, CONNECTING until a picture comes, OK, and IDLE again."""
+    async with keeping(Kept()) as kept:
+        await kept.until(lambda: kept.reason() is Reason.IDLE)
+
+        kept.stream.attach(kept.reader)
+        await kept.until(lambda: kept.source.sink is not None)
+        assert kept.reason() is Reason.CONNECTING
+        kept.clock.time_s += 1
+        kept.stream.deliver(access_unit(0, keyframe=True, arrived_s=kept.clock.now()))
+        assert kept.reason() is Reason.OK
+
+        kept.stream.detach(kept.reader)
+        await kept.until(lambda: kept.reason() is Reason.IDLE)
+        assert kept.source.sink is None
+
+
+async def test_trouble_is_told_with_its_reason_and_counted() -> None:
+    """Code, detail, attempts and the time of the next one."""
+    kept = Kept(warm=True)
+    kept.source.fails = [UNREACHABLE, UNREACHABLE]
+    async with keeping(kept):
+        await kept.until(lambda: kept.source.sink is not None)
+
+        assert kept.reason() is Reason.UNREACHABLE
+        assert kept.keeper.detail == "no route"
+        assert kept.keeper.attempts == 2
+        assert len(kept.clock.slept) == 3  # the first is the pause before the first look
+
+        kept.clock.time_s += 1
+        kept.stream.deliver(access_unit(0, keyframe=True, arrived_s=kept.clock.now()))
+        assert kept.reason() is Reason.OK
+        assert kept.keeper.attempts == 0
+
+
+async def test_a_stalled_camera_is_pulled_again_by_itself() -> None:
+    """Its readers stay, and wait for the next keyframe."""
+    async with keeping(Kept(warm=True)) as kept:
+        await kept.until(lambda: kept.source.sink is not None)
+        kept.stream.attach(kept.reader)
+
+        kept.source.broken.set()
+        await kept.until(lambda: kept.source.runs == 2)
+
+        assert kept.stream.readers == 1
+
+
+async def test_a_refusal_parks_it() -> None:
+    """It is left alone for as long as the refusal says, and not at once tried again."""
+    kept = Kept(warm=True)
+    kept.source.fails = [REFUSED]
+    async with keeping(kept):
+        await kept.until(lambda: 1800.0 in kept.clock.slept)
+
+        assert kept.reason() is Reason.AUTH_FAILED
+        await kept.until(lambda: kept.source.runs == 2)
+
+
+async def test_an_unreachable_idle_camera_is_known_as_such() -> None:
+    """The centre learns it before anybody needs the picture."""
+    kept = Kept()
+    kept.source.fails = [UNREACHABLE]
+    async with keeping(kept):
+        await kept.until(lambda: kept.reason() is Reason.UNREACHABLE)
+
+        assert kept.keeper.again_at_s is not None
+
+
+async def test_no_keyframe_is_not_a_dead_stream() -> None:
+    """KEYFRAME_STARVED after the configured time, while pictures flow."""
+    async with keeping(Kept(warm=True)) as kept:
+        await kept.until(lambda: kept.source.sink is not None)
+        kept.clock.time_s += 16
+        kept.stream.deliver(access_unit(0, arrived_s=kept.clock.now()))
+
+        assert kept.reason() is Reason.KEYFRAME_STARVED
+
+        kept.clock.time_s += 1
+        kept.stream.deliver(access_unit(1, keyframe=True, arrived_s=kept.clock.now()))
+        kept.clock.time_s += 1
+        kept.stream.deliver(access_unit(2, arrived_s=kept.clock.now()))
+        assert kept.reason() is Reason.OK
+
+
+async def test_a_bug_in_a_source_ends_the_keeper() -> None:
+    """Only what is in our tree of errors is trouble; the rest ends the process."""
+    kept = Kept(warm=True)
+    kept.source.fails = [KeyError("bug")]  # type: ignore[list-item]
+
+    with pytest.raises(ExceptionGroup):
+        await kept.keeper.run()

@@ -1,0 +1,240 @@
+"""The command line: what is printed, and with which code it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli.main import main
+from gateway.model.version import VERSION
+from tests.fixtures.clock import HANG_S
+
+CANARY = "canary-Abc@123"
+
+SETTINGS = """
+[gateway]
+id = "hcm-q1-01"
+province = "79"
+[broker]
+host = "127.0.0.1"
+username = "gateway"
+password = "secret:broker"
+[cameras]
+networks = ["192.168.1.0/24"]
+"""
+
+CAMERA = {
+    "id": "quay7",
+    "name": "Quầy 7",
+    "username": "admin",
+    "password": "secret:nvr1",
+    "streams": [{"url": "rtsp://192.168.1.9/1"}],
+}
+
+Say = Callable[..., Result]
+
+
+@pytest.fixture
+def say(own_log: None) -> Say:  # noqa: ARG001
+    """The command, in this process."""
+
+    def run(*words: str | Path, **how: str) -> Result:
+        return CliRunner().invoke(main, [str(word) for word in words], **how)  # type: ignore[arg-type]
+
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Settings, a site document and both secrets, all of them right."""
+    (tmp_path / "gateway.toml").write_text(SETTINGS)
+    (tmp_path / "site.json").write_text(json.dumps({"cameras": [CAMERA]}))
+    (tmp_path / "secrets").mkdir()
+    for name in ("broker", "nvr1"):
+        (tmp_path / "secrets" / name).touch(mode=0o600)
+        (tmp_path / "secrets" / name).write_text(CANARY)
+    return tmp_path
+
+
+def test_what_is_right_is_summed_up(say: Say, folder: Path) -> None:
+    """Exit code 0, and what was found."""
+    result = say("check", folder / "gateway.toml", folder / "site.json")
+
+    assert (result.exit_code, result.stdout) == (0, "OK: gateway hcm-q1-01, 1 cameras, 1 streams\n")
+
+
+def test_every_fault_of_every_file_is_told_in_both_languages(say: Say, folder: Path) -> None:
+    """Exit code 2; each on its own line with file, place and code, Vietnamese below."""
+    (folder / "gateway.toml").write_text(SETTINGS.replace("hcm-q1-01", "X"))
+    (folder / "site.json").write_text('{"cameras": [], "nmae": "x"}')
+
+    result = say("check", folder / "gateway.toml", folder / "site.json")
+
+    assert result.exit_code == 2
+    first, vietnamese, second, *_ = result.stderr.splitlines()
+    assert first.startswith(f"{folder / 'gateway.toml'}: /gateway/id: 'X'")
+    assert vietnamese == "    Viết không đúng mẫu."
+    assert second.startswith(f"{folder / 'site.json'}: /nmae: ")
+
+
+def test_secrets_and_policy_are_checked_with_the_settings(say: Say, folder: Path) -> None:
+    """A missing secret and a camera outside the networks are found before anything runs."""
+    outside = {**CAMERA, "streams": [{"url": "rtsp://8.8.8.8/1"}]}
+    (folder / "site.json").write_text(json.dumps({"cameras": [outside]}))
+    (folder / "secrets" / "nvr1").unlink()
+
+    result = say("check", folder / "gateway.toml", folder / "site.json")
+
+    assert "/cameras/0/password: no secret nvr1" in result.stderr
+    assert "/cameras/0/streams/0/url: 8.8.8.8 is outside the camera networks" in result.stderr
+
+
+def test_a_missing_file_is_a_fault(say: Say, tmp_path: Path) -> None:
+    """And not a traceback."""
+    result = say("check", tmp_path / "gateway.toml", tmp_path / "site.json")
+
+    assert result.exit_code == 2
+    assert result.stderr.count("[file]") == 2
+
+
+def test_run_refuses_wrong_settings(say: Say, folder: Path) -> None:
+    """Exit code 2, before anything is opened."""
+    (folder / "gateway.toml").write_text(SETTINGS.replace("hcm-q1-01", "X"))
+
+    result = say("run", "--settings", folder / "gateway.toml")
+
+    assert result.exit_code == 2
+    assert "/gateway/id" in result.stderr
+
+
+def test_run_refuses_a_broken_site_by_its_own_name(say: Say, folder: Path) -> None:
+    """The fault names site.json, not the settings."""
+    state = f'[state]\ndir = "{folder}"\n'
+    (folder / "gateway.toml").write_text(SETTINGS + state)
+    (folder / "site.json").write_text("{")
+
+    result = say("run", "--settings", folder / "gateway.toml")
+
+    assert result.exit_code == 2
+    assert f"{folder / 'site.json'}: /: line 1, column 2" in result.stderr
+
+
+def test_a_run_says_at_its_start_whether_there_is_a_fast_path(folder: Path) -> None:
+    """One line, so that it is known why a box takes more of a processor than its neighbour."""
+    state = f'[state]\ndir = "{folder}"\n'
+    (folder / "gateway.toml").write_text(
+        SETTINGS.replace("[cameras]", "port = 1\n[cameras]") + state
+    )
+    (folder / "site.json").write_text('{"cameras": []}')
+    command = [sys.executable, "-m", "gateway", "run", "--settings", str(folder / "gateway.toml")]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        starting = next(line for line in process.stderr if b'"starting"' in line)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=HANG_S)
+
+    assert json.loads(starting)["fast_path"] == "compiled"
+
+
+def test_a_url_with_a_password_is_not_probed_nor_repeated(say: Say) -> None:
+    """Exit code 1; what others could read in the process list is at least not printed as well."""
+    result = say("probe", f"rtsp://admin:{CANARY}@127.0.0.1/")
+
+    assert result.exit_code == 1
+    assert "POLICY_DENIED" not in result.stdout
+    assert "put user and password in their own fields" in result.stdout
+    assert "canary" not in result.output
+
+
+def test_a_camera_outside_the_networks_is_not_probed(say: Say) -> None:
+    """The first step says so, in both languages."""
+    result = say("probe", "rtsp://127.0.0.1:9/", "--network", "10.0.0.0/8", "--json")
+
+    (line,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (result.exit_code, line["step"], line["reason"]) == (1, "resolve", "POLICY_DENIED")
+
+
+def test_what_is_no_network_is_a_wrong_argument(say: Say) -> None:
+    """Exit code 2, as for any wrong argument."""
+    assert say("probe", "rtsp://127.0.0.1/", "--network", "10.0.0.1/33").exit_code == 2
+
+
+def test_a_closed_port_is_told_with_advice(say: Say) -> None:
+    """Nobody listens on port 9: the connect step fails and says what to do."""
+    result = say(
+        "probe", "rtsp://127.0.0.1:9/", "-u", "admin", "--password-file", "-", input=CANARY
+    )
+
+    assert result.exit_code == 1
+    assert "NO  connect" in result.stdout
+    assert CANARY not in result.output
+
+
+def test_no_option_takes_a_password(say: Say) -> None:
+    """Arguments stand in the process list for all to read."""
+    assert "--password " not in say("probe", "--help").stdout
+    assert say("probe", "rtsp://127.0.0.1/", "--password", CANARY).exit_code == 2
+
+
+def test_the_version_is_told(say: Say) -> None:
+    """As other tools do; and whether the fast path is compiled."""
+    first, second = say("--version").stdout.splitlines()
+
+    assert first == f"camera-gateway, version {VERSION}"
+    assert second == "fast path: compiled"
+
+
+def test_the_module_is_the_command() -> None:
+    """``python -m gateway`` works where the command is not on the path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway", "--version"], capture_output=True, check=True, text=True
+    )
+
+    assert done.stdout.startswith("camera-gateway")
+
+
+LINGERING = """
+import asyncio, sys
+from gateway.app import lifecycle
+from gateway.runtime.logging import begin
+from gateway.runtime.redact import Redactor
+
+async def main():
+    print("up", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        if sys.argv[1] == "hangs":
+            await asyncio.sleep(60)
+
+lifecycle.LONGEST_STOP_S = 0.2 if sys.argv[1] == "hangs" else 60
+begin(Redactor())
+lifecycle.run_until_signal(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "event"), [("leaves", 0, "stopped"), ("hangs", 1, "stop_overdue")]
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_within_the_deadline(
+    how: str, code: int, event: str, number: signal.Signals
+) -> None:
+    """In good order with exit code 0; whoever hangs is named and left behind."""
+    command = [sys.executable, "-c", LINGERING, how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=HANG_S)
+
+    assert process.returncode == code
+    assert json.loads(said.splitlines()[-1])["event"] == event

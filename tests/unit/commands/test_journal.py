@@ -1,0 +1,231 @@
+"""What the journal still knows after time, crashes and broken files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ulid import ULID
+
+from gateway.commands.journal import FORGET_EVERY, KEPT_MS, CommandJournal, JournalEntry
+from gateway.model.errors import TransientError
+from tests.fixtures.commands import ANSWERS, envelope, letter, office
+
+NOW_MS = 1_764_000_000_000
+
+ENTRY = JournalEntry(
+    id="01JD80QZ6V5GKXW1Q6WZ3A9B2C",
+    digest=b"\x01",
+    name="dig",
+    actor="op-17",
+    signed=True,
+    topic=ANSWERS,
+    correlation=b"\x01\x02",
+    boot="boot-1",
+    taken_ms=NOW_MS,
+)
+
+CRASHING = """
+import os, signal, sys
+from pathlib import Path
+from gateway.commands.journal import JournalEntry as Entry, CommandJournal as Journal
+journal = Journal(Path(sys.argv[1]))
+for number in range(20):
+    entry = Entry(f"command-{number:04}", b"1", "dig", "op-17", False, sys.argv[2], b"\\x01\\x02",
+                  "boot-1", 1764000000000 + number)
+    journal.note(entry)
+    if number < 19:
+        journal.finish(entry.id, b'{"id":"%s","st":"succeeded"}' % entry.id.encode())
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> CommandJournal:
+    return CommandJournal(tmp_path / "commands.db")
+
+
+def test_what_is_noted_and_finished_is_found(journal: CommandJournal) -> None:
+    """Whole, and by another reader of the file as well."""
+    journal.note(ENTRY)
+    assert journal.unfinished() == (ENTRY,)
+    journal.finish(ENTRY.id, b"{}")
+    journal.close()
+
+    assert journal.find(ENTRY.id) == replace(ENTRY, answer=b"{}")
+    assert journal.unfinished() == ()
+    journal.close()
+
+
+async def test_after_kill_9_what_was_accepted_is_answered_as_interrupted(tmp_path: Path) -> None:
+    """Nineteen had ended and are known; the twentieth is told, once, and not done again."""
+    path = tmp_path / "commands.db"
+    crashing = await asyncio.create_subprocess_exec(sys.executable, "-c", CRASHING, path, ANSWERS)
+    assert await crashing.wait() == -signal.SIGKILL
+
+    async with office(tmp_path) as at_work:
+        said = await at_work.final()
+        assert (said.id, said.state, said.code) == ("command-0019", "failed", "interrupted")
+        assert at_work.bus.posted.empty()
+        assert at_work.spade.dug == []
+    async with office(tmp_path) as at_work:
+        await at_work.ask("dig")
+        assert at_work.bus.posted.empty()
+
+
+async def test_a_reboot_is_answered_by_whoever_comes_up_after_it(tmp_path: Path) -> None:
+    """Another boot: done. The same boot: only the program has ended, and nothing was done."""
+    tree = envelope("dig.outlives", {"depth": 9}, sig="good")
+    for boot, state in (("boot-2", "succeeded"), ("boot-1", "failed")):
+        folder = tmp_path / boot
+        folder.mkdir()
+        async with office(folder) as at_work:
+            at_work.deliver(letter("dig.outlives", tree=tree))
+            await at_work.spade.begun.wait()
+        async with office(folder, boot=boot) as at_work:
+            said = await at_work.final()
+            again = await at_work.ask("dig.outlives", tree=tree)
+
+            assert (said.id, said.state) == (tree["id"], state)
+            assert again == said
+            assert at_work.spade.dug == []
+
+
+def test_ids_are_forgotten_after_seven_days(journal: CommandJournal) -> None:
+    """Those that have ended; the file does not grow for ever."""
+    journal.note(replace(ENTRY, id="old", signed=False, answer=b"{}"))
+    for number in range(FORGET_EVERY):
+        fresh = replace(ENTRY, id=f"fresh-{number}", taken_ms=NOW_MS + KEPT_MS + 1)
+        journal.note(fresh)
+
+    assert journal.find("old") is None
+    assert journal.find("fresh-0") is not None
+    journal.close()
+
+
+def test_a_signed_command_that_was_forgotten_is_not_done_again(journal: CommandJournal) -> None:
+    """Nor any that is older; newer ones are."""
+    old, older, newer = (str(ULID.from_timestamp(NOW_MS / 1000 + days)) for days in (0, -9, 9))
+    journal.note(replace(ENTRY, id=old, answer=b"{}"))
+    assert not journal.forgotten(old)
+    for number in range(FORGET_EVERY):
+        journal.note(replace(ENTRY, id=f"n{number}", taken_ms=NOW_MS + KEPT_MS + 1, signed=False))
+
+    assert journal.find(old) is None
+    assert [journal.forgotten(each) for each in (old, older, newer)] == [True, True, False]
+    journal.close()
+
+
+async def test_a_signed_command_of_long_ago_is_refused(tmp_path: Path) -> None:
+    """Somebody who kept it cannot have it done a second time."""
+    journal = CommandJournal(tmp_path / "commands.db")
+    journal.note(replace(ENTRY, id=str(ULID()), answer=b"{}", taken_ms=1))
+    journal.close()
+    base = sqlite3.connect(tmp_path / "commands.db")
+    base.execute("INSERT INTO floor SELECT 1, max(id) FROM command WHERE signed")
+    base.commit()
+    base.close()
+    async with office(tmp_path) as at_work:
+        old = str(ULID.from_timestamp(1_700_000_000))
+        said = await at_work.ask("dig.signed", id=old, sig="good")
+
+        assert (said.state, said.code) == ("rejected", "expired")
+        assert at_work.spade.dug == []
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" * 64])
+def test_a_broken_file_is_set_aside(content: bytes, tmp_path: Path) -> None:
+    """The gateway takes commands all the same, and the file can be looked at."""
+    path = tmp_path / "commands.db"
+    path.write_bytes(content)
+    journal = CommandJournal(path)
+    journal.note(ENTRY)
+
+    assert journal.find(ENTRY.id) == ENTRY
+    assert (tmp_path / "commands.db.broken").read_bytes() == content
+    journal.close()
+
+
+async def test_without_a_disk_nothing_is_done(tmp_path: Path) -> None:
+    """A command that cannot be noted could be done twice: it is answered with the reason."""
+    folder = tmp_path / "gone"
+    async with office(folder) as at_work:
+        said = await at_work.ask("dig")
+
+        assert (said.state, said.code) == ("failed", "DISK_READONLY")
+        assert at_work.spade.dug == []
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    """By its own code, and what was kept stays readable."""
+    journal = CommandJournal(tmp_path / "commands.db")
+    journal.note(ENTRY)
+    journal._base().execute("PRAGMA max_page_count = 1")
+    with pytest.raises(TransientError) as trouble:
+        journal.note(replace(ENTRY, id="fresh", topic="t" * 100_000))
+
+    assert trouble.value.reason == "DISK_FULL"
+    assert journal.find(ENTRY.id) == ENTRY
+    journal.close()
+
+
+def test_others_cannot_read_the_file(tmp_path: Path, journal: CommandJournal) -> None:
+    """It says who asked for what."""
+    before = os.umask(0o022)
+    try:
+        journal.note(ENTRY)
+    finally:
+        os.umask(before)
+
+    assert all(not path.stat().st_mode & 0o077 for path in tmp_path.glob("commands.db*"))
+    journal.close()
+
+
+def test_a_file_that_breaks_in_use_is_set_aside(tmp_path: Path) -> None:
+    """A page that the card has lost is found when it is read; what was signed before is spent."""
+    path = tmp_path / "commands.db"
+    journal = CommandJournal(path)
+    for number in range(200):
+        journal.note(replace(ENTRY, id=f"n{number:03}", topic="t" * 900))
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[8192:] = os.urandom(len(content) - 8192)
+    path.write_bytes(content)
+    journal = CommandJournal(path)
+    before = str(ULID())
+    for number in range(200):
+        journal.find(f"n{number:03}")
+    journal.note(ENTRY)
+
+    assert journal.find(ENTRY.id) == ENTRY
+    assert path.with_name("commands.db.broken").exists()
+    assert journal.forgotten(before)
+    assert not journal.forgotten(str(ULID.from_timestamp(time.time() + 1)))
+    journal.close()
+
+
+def test_what_came_of_old_commands_is_kept_in_a_word(
+    journal: CommandJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of long answers would fill a card."""
+    monkeypatch.setattr("gateway.commands.journal.WHOLE_ANSWERS", FORGET_EVERY - 1)
+    answer = b'{"id":"x","st":"succeeded","res":{"steps":"%s"}}' % (b"a" * 4000)
+    for number in range(FORGET_EVERY + 1):
+        made = replace(ENTRY, id=f"n{number:03}", taken_ms=NOW_MS + number)
+        journal.note(made)
+        journal.finish(made.id, answer)
+
+    old, new = journal.find("n000"), journal.find(f"n{FORGET_EVERY:03}")
+    assert old is not None
+    assert new is not None
+    assert json.loads(old.answer or b"") == {"id": "x", "st": "succeeded", "res": {"kept": False}}
+    assert new.answer == answer
+    journal.close()

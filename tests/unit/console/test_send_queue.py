@@ -1,0 +1,96 @@
+"""What waits for a browser that reads slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from gateway.console.send_queue import MOST_SIGNALS, SendQueue
+from gateway.console.site_registry import Change
+from gateway.console.views import BrokerView
+from gateway.model.reasons import Reason
+from tests.fixtures.clock import HANG_S
+from tests.unit.console.centre import Site, seen
+
+
+def prepared() -> tuple[Site, SendQueue]:
+    site = Site()
+    site.online()
+    site.birth("c01", "c02")
+    site.cameras(seen("c01"), seen("c02"))
+    return site, SendQueue(site.register)
+
+
+async def test_the_first_thing_told_is_everything() -> None:
+    """A snapshot, marked as such, also when there is nothing yet."""
+    _, outbox = prepared()
+    outbox.snapshot()
+
+    told = json.loads(await outbox.take())
+    empty = json.loads(await SendQueue(Site().register).take())
+
+    assert told["full"]
+    assert [each["id"] for each in told["sites"][0]["cams"]] == ["c01", "c02"]
+    assert empty == {"k": "sites", "full": True, "sites": [], "gone": []}
+
+
+async def test_changes_are_merged_until_they_are_read() -> None:
+    """A hundred changes of two cameras are one message with two cameras, as they are now."""
+    site, outbox = prepared()
+    outbox.snapshot()
+    await outbox.take()
+
+    for number in range(100):
+        camera = f"c0{number % 2 + 1}"
+        change = site.camera(seen(camera, "off", Reason.STALLED))
+        assert change is not None
+        outbox.note(change)
+    told = json.loads(await outbox.take())
+
+    assert not told["full"]
+    assert {each["st"] for each in told["sites"][0]["cams"]} == {"off"}
+    assert len(told["sites"][0]["cams"]) == 2
+
+
+async def test_signalling_overtakes_states() -> None:
+    """A picture does not wait behind the list."""
+    _, outbox = prepared()
+    outbox.snapshot()
+
+    outbox.signal('{"k":"answer"}')
+
+    assert await outbox.take() == '{"k":"answer"}'
+
+
+async def test_signalling_that_nobody_reads_overflows() -> None:
+    """Bounded: the connection is then given up."""
+    _, outbox = prepared()
+
+    for _ in range(MOST_SIGNALS + 1):
+        outbox.signal("{}")
+
+    assert outbox.overflown
+
+
+async def test_waiting_ends_with_news() -> None:
+    """Nothing to say: `take` waits, and is woken by the broker's going."""
+    _, outbox = prepared()
+    outbox.snapshot()
+    await outbox.take()
+
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
+        waiting = group.create_task(outbox.take())
+        outbox.turn(BrokerView(up=False, since_ms=7))
+
+    assert json.loads(waiting.result()) == {"k": "broker", "up": False, "since_ms": 7}
+
+
+async def test_a_site_that_is_gone_is_told_so() -> None:
+    """It is taken off the page."""
+    _, outbox = prepared()
+    outbox.snapshot()
+    await outbox.take()
+
+    outbox.note(Change("bacninh-01", gone=True))
+
+    assert json.loads(await outbox.take())["gone"] == ["bacninh-01"]

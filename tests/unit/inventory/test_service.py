@@ -1,0 +1,334 @@
+"""When the inventory is told; time is moved by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.config.documents import parse_site
+from gateway.inventory.contacts import ContactsFile
+from gateway.inventory.sections import Sources
+from gateway.inventory.service import LOOK_S, InventoryService
+from gateway.inventory.store import InventoryStore
+from gateway.model.event import Event
+from gateway.model.inventory import Observations, StreamSnapshot
+from gateway.model.site_document import SiteConfig
+from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.payloads.codec import read
+from gateway.mqtt.topics import Topics
+from gateway.ports import InboundMessage, OutboundMessage
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.reports import MACHINE
+
+TOPICS = Topics("79", "hcm-q1-01")
+RETAINED = {TOPICS.inventory(name) for name in ("site", "nvr", "cams", "net", "ioc")}
+PHONE = "0222 000 0001"
+
+
+def site(*names: str, **inventory: Any) -> SiteConfig:
+    cameras = [
+        {"id": name, "name": name, "streams": [{"url": "rtsp://10.0.0.1/1"}]} for name in names
+    ]
+    return parse_site(json.dumps({"cameras": cameras, "inventory": inventory}).encode())
+
+
+class Ended(Exception):
+    """The time of the test is over."""
+
+
+class Room:
+    """A stocktaking with everything it needs; a bus and events that remember."""
+
+    connected = True
+
+    def __init__(self, folder: Path, *, contacts: bool = False) -> None:
+        self.folder = folder
+        self.contacts = contacts
+        self.site = site("c1", "c2")
+        self.streams: tuple[StreamSnapshot, ...] = ()
+        self.clock = FakeClock()
+        self.said: list[OutboundMessage] = []
+        self.events: list[Event] = []
+        self.stocktaking = self._made()
+
+    def _made(self) -> InventoryService:
+        def known(seen: Observations) -> Sources:
+            return Sources(self.site, (), MACHINE, seen)
+
+        file = ContactsFile(self.folder / "contacts.json", allowed=self.contacts)
+        return InventoryService(
+            TOPICS,
+            sources=known,
+            streams=lambda: self.streams,
+            contacts=file.read,
+            store=InventoryStore(self.folder),
+            epochs=Epochs(None),
+            bus=self,
+            events=self,
+            clock=self.clock,
+        )
+
+    def post(self, publication: OutboundMessage) -> None:
+        self.said.append(publication)
+
+    def acknowledge(self, letter: InboundMessage) -> None:
+        raise AssertionError(letter)
+
+    def record(self, event: Event) -> None:
+        self.events.append(event)
+
+    def restart(self) -> None:
+        """The process ends and another one begins."""
+        self.said.clear()
+        self.events.clear()
+        self.stocktaking = self._made()
+
+    def greet(self) -> list[OutboundMessage]:
+        return list(self.stocktaking.greeting())
+
+    async def live(self, seconds: float = 3 * LOOK_S) -> None:
+        """Let so much time pass."""
+        end_s = self.clock.time_s + seconds
+        sleep = FakeClock.sleep
+
+        async def until(delay_s: float) -> None:
+            if self.clock.time_s >= end_s:
+                raise Ended
+            await sleep(self.clock, delay_s)
+
+        self.clock.sleep = until  # type: ignore[method-assign]
+        with pytest.raises(Ended):
+            await self.stocktaking.run()
+
+    def introduce(self, phone: str = PHONE, mode: int = 0o600) -> None:
+        """Write the contacts file."""
+        path = self.folder / "contacts.json"
+        path.touch()
+        path.write_text(json.dumps({"contacts": [{"name": "Nguyễn Văn A", "phone": phone}]}))
+        path.chmod(mode)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    """A site of two cameras; nobody may hear of contacts."""
+    return Room(tmp_path)
+
+
+def test_the_first_connection_hears_everything(room: Room) -> None:
+    """All sections, retained; the next connection knows them by their digests."""
+    first, second = room.greet(), room.greet()
+
+    assert {each.topic for each in first} == RETAINED
+    assert all(each.retain and each.path == "conflated" for each in first)
+    assert second == []
+
+
+def test_a_section_says_by_what_it_is_known(room: Room) -> None:
+    """The same as the birth says."""
+    digests = room.stocktaking.digests()
+    told = {
+        each.topic.rpartition("/")[2]: read(each.payload, each.content_type)
+        for each in room.greet()
+    }
+
+    assert {name: tree["sha"] for name, tree in told.items()} == digests
+    assert {tree["rev"] for tree in told.values()} == {1}
+
+
+async def test_a_quiet_site_is_silent(room: Room) -> None:
+    """Nothing changed means nothing said, nothing logged."""
+    room.greet()
+
+    await room.live(3600)
+
+    assert (room.said, room.events) == ([], [])
+
+
+async def test_a_change_is_told_and_logged(room: Room) -> None:
+    """Its section alone, with the next revision; one record with both values."""
+    room.greet()
+    room.site = site(
+        "c1", "c2", cameras=[{"id": "c1", "firmware": "V5.7.3"}], surveyed="2026-03-02"
+    )
+
+    await room.live()
+    (told,) = room.said
+    tree = read(told.payload, told.content_type)
+
+    assert told.topic == TOPICS.inventory("cams")
+    assert (tree["rev"], tree["sha"]) == (2, room.stocktaking.digests()["cams"])
+    assert [(each.kind, each.weight) for each in room.events] == [("inventory", "event")]
+    facts = dict(room.events[0].facts)
+    assert facts.pop("t")
+    assert facts == {"sec": "cams", "rev": 2, "at": "/cams/c1/fw", "new": "V5.7.3", "src": "survey"}
+
+
+async def test_a_restart_is_no_change(room: Room) -> None:
+    """Revisions and times go on; the broker is told anew, the log is not."""
+    before = {each.topic: read(each.payload, each.content_type) for each in room.greet()}
+    await room.live()
+
+    room.restart()
+    await room.live()
+    after = {each.topic: read(each.payload, each.content_type) for each in room.greet()}
+
+    assert room.events == []
+    for topic, tree in after.items():
+        assert {**tree, "t": 0, "n": 0} == {**before[topic], "t": 0, "n": 0}
+
+
+async def test_a_change_while_we_were_away_is_logged(room: Room) -> None:
+    """A site document that was replaced between two processes is compared with the kept one."""
+    await room.live()
+    room.site = site("c1")
+
+    room.restart()
+    await room.live()
+
+    assert [(each.facts["sec"], each.facts["at"]) for each in room.events] == [
+        ("site", "/camera_count/configured"),
+        ("cams", "/cams/c2"),
+    ]
+
+
+async def test_what_is_seen_is_told_when_it_has_been_so_for_ten_minutes(room: Room) -> None:
+    """And survives the process."""
+    room.greet()
+    room.streams = (StreamSnapshot("c1", "main", True, "h264", 1280, 720),)
+
+    await room.live(590)
+    assert room.said == []
+    await room.live(60)
+    places = {each.facts["at"] for each in room.events}
+    room.restart()
+    await room.live()
+
+    assert places == {
+        "/camera_count/observed",
+        "/cams/c1/streams/main/codec",
+        "/cams/c1/streams/main/res",
+    }
+    assert room.events == []
+
+
+async def test_a_flickering_stream_is_not_told(room: Room) -> None:
+    """Neither sections nor records, however long it goes on."""
+    room.greet()
+    still = StreamSnapshot("c1", "main", True, "h264", 1280, 720)
+    for number in range(60):
+        room.streams = (
+            replace(still, codec="h265" if number % 2 else "h264", width=1280 + number),
+        )
+        await room.live(30)
+
+    assert (room.said, room.events) == ([], [])
+
+
+async def test_sections_are_told_again_when_asked(room: Room) -> None:
+    """Once each; names that mean nothing are nothing."""
+    room.greet()
+
+    room.stocktaking.resend(["cams", "net", "cams", "weather", "presence"])
+
+    assert [each.topic for each in room.said] == [TOPICS.inventory("cams"), TOPICS.inventory("net")]
+
+
+async def test_contacts_are_nobodys_business(room: Room) -> None:
+    """Without the setting: not when asked, not in birth, kept file or log."""
+    room.introduce()
+    room.greet()
+    room.stocktaking.resend(["contacts"])
+    await room.live()
+
+    assert room.said == []
+    assert "contacts" not in room.stocktaking.digests()
+    assert PHONE not in (room.folder / "inventory.json").read_text()
+
+
+async def test_contacts_are_told_when_asked_and_not_kept(tmp_path: Path) -> None:
+    """With the setting: one message that is not retained; a change says that, not how."""
+    room = Room(tmp_path, contacts=True)
+    room.introduce("0333")
+    await room.live()
+    greeted = room.greet()
+    room.introduce(PHONE)
+    await room.live()
+    changed = [dict(each.facts) for each in room.events]
+    room.said.clear()
+
+    room.stocktaking.resend(["contacts"])
+    (told,) = room.said
+    tree = read(told.payload, told.content_type)
+
+    assert TOPICS.contacts not in {each.topic for each in greeted}
+    assert (told.topic, told.retain) == (TOPICS.contacts, False)
+    assert tree["items"] == [{"src": "survey", "name": "Nguyễn Văn A", "phone": PHONE}]
+    assert (tree["rev"], tree["sha"]) == (2, room.stocktaking.digests()["contacts"])
+    assert [(each["sec"], each["at"]) for each in changed] == [("contacts", "")]
+    assert not {"old", "new"} & changed[0].keys()
+    assert PHONE not in (tmp_path / "inventory.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "mode"),
+    [
+        ('{"contacts": [{"name": "A"}]}', 0o644),
+        ('{"contacts": [{"nmae": "A"}]}', 0o600),
+        ("{", 0o600),
+    ],
+    ids=["readable by others", "unknown key", "broken"],
+)
+async def test_a_bad_contacts_file_is_as_good_as_none(
+    tmp_path: Path, content: str, mode: int
+) -> None:
+    """Nothing crashes and nothing is told."""
+    room = Room(tmp_path, contacts=True)
+    room.introduce()
+    (tmp_path / "contacts.json").write_text(content)
+    (tmp_path / "contacts.json").chmod(mode)
+
+    room.stocktaking.resend(["contacts"])
+    await room.live()
+
+    assert room.said == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        '{"sections": {"cams": 1}}',
+        '{"sections": {"cams": {"rev": 1, "sha": "a", "tree": {"cams": 5}}}}',
+        "\x00",
+    ],
+)
+async def test_a_broken_kept_inventory_is_as_good_as_none(room: Room, content: str) -> None:
+    """The inventory is told anew; a power cut or a worn card costs the history only."""
+    (room.folder / "inventory.json").write_text(content)
+
+    room.restart()
+    await room.live()
+
+    assert {each.topic for each in room.greet()} == RETAINED
+    assert InventoryStore(room.folder).load().keys() == {"site", "nvr", "cams", "net", "ioc"}
+
+
+def test_the_graph_explains_a_camera(room: Room) -> None:
+    """For the alarms: what takes the camera away if it fails."""
+    links = [["c1", "sw1"], ["c2", "sw1"], ["sw1", "gateway"]]
+    room.site = site("c1", "c2", nodes=[{"id": "sw1", "kind": "switch"}], links=links)
+    room.restart()
+
+    assert room.stocktaking.upstream("c1") == ("sw1",)
+
+
+def test_the_kept_file_is_private(room: Room) -> None:
+    """Addresses of cameras are nobody's business."""
+    InventoryStore(room.folder).save({})
+
+    assert (room.folder / "inventory.json").stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,104 @@
+"""When the end of a certificate is told, and when replaced files are taken up."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.model.event import Event
+from gateway.model.reasons import Reason
+from gateway.mqtt.client.broker import certificate_info, own_certificate_fault, own_certificate_info
+from gateway.mqtt.client.certificates import CertificateWatcher
+from tests.fixtures.broker import Authority
+from tests.fixtures.clock import HANG_S, FakeClock
+from tests.fixtures.presence import Told
+
+DAY_MS = 86_400_000
+
+
+async def warned(folder: Path, *days: float) -> list[Event]:
+    """Return what is told when our certificate, of 100 days, is looked at with *days* left."""
+    tls = Authority.made(folder).issue("79/x", days=(-1, 100))
+    paper, told = own_certificate_info(tls), Told()
+    assert paper is not None
+    left = iter(days)
+    clock = FakeClock()
+    done = asyncio.Event()
+
+    def wall_ms() -> int:
+        try:
+            return paper.ends_ms - round(next(left) * DAY_MS)
+        except StopIteration:
+            done.set()
+            return paper.ends_ms - 99 * DAY_MS
+
+    watch = CertificateWatcher(tls, events=told, renew=lambda _: None, clock=clock, wall_ms=wall_ms)
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
+        watching = group.create_task(watch.run(), name="certificates")
+        await done.wait()
+        watching.cancel()
+    return told.events
+
+
+@pytest.mark.parametrize(("left", "said"), [(30, 30), (14, 14), (7, 7), (1, 1), (-3, 0)])
+async def test_the_end_is_told_in_advance(tmp_path: Path, left: float, said: int) -> None:
+    """30, 14, 7 and 1 days before, and after it."""
+    (event,) = await warned(tmp_path, left, left)
+
+    assert (event.kind, event.facts["whose"], event.facts["days"]) == ("cert.ends", "gateway", said)
+
+
+async def test_there_is_time_enough_at_31_days(tmp_path: Path) -> None:
+    """Nothing is told too early."""
+    assert await warned(tmp_path, 31, 50) == []
+
+
+async def test_each_warning_comes_once(tmp_path: Path) -> None:
+    """However often the dates are looked at."""
+    events = await warned(tmp_path, 40, 29, 28.5, 13, 12, 6, 5, 4, 0.5, 0.4)
+
+    assert [each.facts["days"] for each in events] == [29, 13, 6, 0]
+
+
+async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
+    """By serial and last moment, in UTC."""
+    tls = Authority.made(tmp_path).issue("79/x", days=(-1, 100))
+    watch = CertificateWatcher(tls, events=Told(), renew=lambda _: None, clock=FakeClock())
+    own, paper = watch.own(), own_certificate_info(tls)
+
+    assert own is not None
+    assert paper is not None
+    assert own.serial == paper.serial
+    assert own.not_after.endswith("Z")
+
+
+async def test_without_tls_there_is_nothing_to_watch() -> None:
+    """The component is done at once."""
+    watch = CertificateWatcher(None, events=Told(), renew=lambda _: None, clock=FakeClock())
+    async with asyncio.timeout(HANG_S):
+        await watch.run()
+
+    assert watch.own() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
+def test_a_certificate_that_is_none_has_no_dates(tmp_path: Path, content: bytes) -> None:
+    """Neither ours in a file nor the broker's on the line."""
+    tls = Authority.made(tmp_path).issue("79/x")
+    assert tls.cert_file is not None
+    tls.cert_file.write_bytes(content)
+
+    assert own_certificate_info(tls) is None
+    assert certificate_info(content) is None
+
+
+def test_a_clock_that_is_behind_is_asked_again_soon(tmp_path: Path) -> None:
+    """Within 15 s of being set the gateway is connected: the next try is 12 s away at most."""
+    tls = Authority.made(tmp_path).issue("79/x")
+    fault = own_certificate_fault(tls, 0)
+
+    assert fault is not None
+    assert fault.reason is Reason.TLS_NOT_YET_VALID
+    assert fault.longest_s <= 12

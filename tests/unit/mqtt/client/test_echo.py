@@ -1,0 +1,117 @@
+"""When what we say to ourselves is missed."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.model.errors import BrokerUnavailable
+from gateway.mqtt.client.echo import EVERY_S, UNACKNOWLEDGED_S, WITHIN_S, EchoMonitor
+from gateway.ports import InboundMessage, OutboundMessage
+from tests.fixtures.clock import FakeClock
+
+
+class Room:
+    """An echo and what is needed to hear it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.deaf = self.number = 0
+        self.echo = EchoMonitor(self._make, clock=self.clock, deaf=self._deaf)
+        self.echo.began()
+
+    def say(self) -> OutboundMessage:
+        said = self.echo.next()
+        assert said is not None
+        return said
+
+    def hear(self, said: OutboundMessage) -> bool:
+        return self.echo.heard(InboundMessage("e", said.payload))
+
+    def _make(self) -> OutboundMessage:
+        self.number += 1
+        return OutboundMessage("e", b"%d" % self.number)
+
+    def _deaf(self) -> None:
+        self.deaf += 1
+
+
+def test_the_first_is_said_at_once_and_then_every_90_s() -> None:
+    """So that a connection that carries nothing is known for it soon."""
+    room = Room()
+    assert room.hear(room.say())
+    assert room.echo.next() is None
+    room.clock.time_s += EVERY_S
+
+    assert room.hear(room.say())
+
+
+def test_it_knows_how_long_the_way_takes() -> None:
+    """Of the newest that was heard; nothing before."""
+    room = Room()
+    assert room.echo.rtt_ms is None
+    said = room.say()
+    room.clock.time_s += 0.038
+
+    room.hear(said)
+
+    assert room.echo.rtt_ms == pytest.approx(38)
+
+
+def test_what_is_acknowledged_and_not_heard_breaks_the_connection() -> None:
+    """20 s after the broker has taken it."""
+    room = Room()
+    room.hear(room.say())
+    room.clock.time_s += EVERY_S
+    room.echo.acknowledged(room.say())
+    room.clock.time_s += WITHIN_S - 1
+    assert room.echo.next() is None
+    room.clock.time_s += 2
+
+    with pytest.raises(BrokerUnavailable):
+        room.echo.next()
+
+
+def test_a_slow_line_has_its_time() -> None:
+    """What waits behind large messages is not late before the broker has had a chance."""
+    room = Room()
+    room.hear(room.say())
+    room.clock.time_s += EVERY_S
+    room.say()
+    room.clock.time_s += UNACKNOWLEDGED_S - 1
+    assert room.echo.next() is None
+    room.clock.time_s += 2
+
+    with pytest.raises(BrokerUnavailable):
+        room.echo.next()
+
+
+def test_a_broker_that_never_lets_us_hear_is_told_once_and_held() -> None:
+    """Its access list does not let us; cutting would help nobody."""
+    room = Room()
+    for _ in range(5):
+        room.echo.acknowledged(room.say())
+        room.clock.time_s += EVERY_S
+
+    assert room.deaf == 1
+
+
+def test_a_letter_of_somebody_else_is_not_ours() -> None:
+    """Only what comes on the topic that we speak on."""
+    room = Room()
+    said = room.say()
+    assert not room.echo.heard(InboundMessage("x", b"other"))
+    assert room.hear(said)
+
+
+def test_an_echo_that_is_late_is_nobodys_letter() -> None:
+    """The connection before has left it behind: it proves nothing, and is for no one else."""
+    room = Room()
+    before = room.say()
+    room.echo.began()
+    said = room.say()
+    room.clock.time_s += 1
+
+    assert room.hear(before)
+    assert room.echo.rtt_ms is None
+    assert room.hear(said)
+    assert room.echo.rtt_ms == pytest.approx(1000)

@@ -1,0 +1,81 @@
+"""Letters find their receiver by their topic, and by nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.mqtt.router import MessageRouter
+from gateway.mqtt.topic_tree import CENTRE_STATE, COMMAND
+from gateway.mqtt.topics import ParsedTopic, Topics
+from gateway.ports import InboundMessage
+from tests.fixtures.clock import FakeClock
+
+OWN = Topics("79", "hcm-q1-01")
+
+
+class Desk:
+    """An inbox and what came out of it."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[ParsedTopic, InboundMessage]] = []
+        self.strange: list[str] = []
+        self.forgotten: list[InboundMessage] = []
+        self.inbox = MessageRouter(
+            OWN,
+            {COMMAND: self._take, CENTRE_STATE: self._take},
+            strange=self.strange.append,
+            acknowledge=self.forgotten.append,
+            clock=FakeClock(),
+        )
+
+    def _take(self, place: ParsedTopic, letter: InboundMessage) -> None:
+        self.taken.append((place, letter))
+
+
+def test_a_letter_reaches_its_receiver_with_what_its_topic_says() -> None:
+    """The name of a command stands in the topic."""
+    desk = Desk()
+    letter = InboundMessage(OWN.command("rebirth"), b"{}")
+
+    desk.inbox.deliver(letter)
+
+    assert desk.taken == [(ParsedTopic(COMMAND, "79", "hcm-q1-01", {"name": "rebirth"}), letter)]
+
+
+def test_what_the_centre_says_to_all_is_for_us() -> None:
+    """The control topics name no gateway."""
+    desk = Desk()
+
+    desk.inbox.deliver(InboundMessage("ctl/v1/state", b"{}"))
+
+    assert [place.channel for place, _ in desk.taken] == [CENTRE_STATE]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        Topics("79", "hcm-q1-02").command("reboot"),
+        Topics("01", "hcm-q1-01").command("reboot"),
+        OWN.config_desired,
+        "cgw/v1/79/hcm-q1-01/dn/nothing",
+        "elsewhere",
+    ],
+)
+def test_a_letter_for_somebody_else_is_told_and_left_alone(topic: str) -> None:
+    """Another site's command is never carried out, whatever the broker let through."""
+    desk = Desk()
+
+    desk.inbox.deliver(InboundMessage(topic, b"{}"))
+
+    assert (desk.taken, desk.strange) == ([], [topic])
+
+
+def test_a_letter_for_nobody_does_not_hold_up_the_others() -> None:
+    """The broker may forget it."""
+    desk = Desk()
+    letter = InboundMessage("cgw/v1/79/other-01/dn/cmd/reboot", b"{}", receipt=(1, 7))
+
+    desk.inbox.deliver(letter)
+
+    assert desk.forgotten == [letter]
+    assert not desk.taken

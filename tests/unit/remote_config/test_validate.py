@@ -1,0 +1,321 @@
+"""Which documents may be tried: everything else is refused with all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.config.load import load_settings
+from gateway.config.secrets import Secrets
+from gateway.config.signing import Keyring, sign
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected
+from gateway.remote_config.document import DesiredConfig, read_wanted
+from gateway.remote_config.store import StoredConfig
+from gateway.remote_config.validate import ConfigValidator
+from gateway.runtime.redact import Redactor
+from tests.fixtures.desired import Office, site_tree
+from tests.fixtures.site import write_settings
+
+OLD = {"site": site_tree("c01")}
+RUNNING = read_wanted("config/2", OLD)
+
+
+class Court:
+    """A judge with the office whose key it trusts."""
+
+    def __init__(self, folder: Path, more: str = "") -> None:
+        self.office = Office.trusted_in(folder / "trusted")
+        loaded = load_settings(write_settings(folder, 1883, (), more=more))
+        secrets = Secrets(loaded.secrets_folder, redactor=Redactor())
+        keys = Keyring(loaded.beside(loaded.remote.keys))
+        self.judge = ConfigValidator(loaded, secrets, verify=lambda tree: keys.verify(tree, "cfg"))
+
+    def try_(
+        self, version: int, doc: dict[str, Any], running: DesiredConfig = RUNNING, **fields: Any
+    ) -> StoredConfig:
+        letter = self.office.letter(version, doc, **fields)
+        desired, _ = self.judge.read(letter.payload, letter.content_type)
+        return self.judge.wanted(desired, running, base=4, newest=4)
+
+    def faults(self, version: int, doc: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
+        with pytest.raises((ConfigRejected, MessageRejected)) as caught:
+            self.try_(version, doc, **fields)
+        assert isinstance(caught.value, ConfigRejected | MessageRejected)
+        return [(fault.at, fault.code) for fault in caught.value.faults]
+
+
+@pytest.fixture
+def court(tmp_path: Path) -> Court:
+    return Court(tmp_path)
+
+
+def test_a_good_document_may_be_tried(court: Court) -> None:
+    """Its site has its version."""
+    kept = court.try_(5, {"site": site_tree("c01", "c02")}, base=4)
+
+    assert [camera.id for camera in kept.wanted.site.cameras] == ["c01", "c02"]
+    assert kept.wanted.site.version == kept.version == 5
+
+
+def test_all_faults_are_said_at_once(court: Court) -> None:
+    """With their places, those that only this machine knows among them."""
+    site = site_tree("c01", "c02", nmae="x")
+    site["cameras"][0]["streams"][0]["url"] = "htp://x"
+    site["cameras"][1]["streams"][0]["stall_s"] = 1
+    del site["cameras"][1]["name"]
+
+    assert court.faults(4, {"site": site}, base=3) == [
+        ("/ver", "version.old"),
+        ("/base", "version.base"),
+        ("/doc/site/cameras/0/streams/0/url", "url.scheme"),
+        ("/doc/site/cameras/1/name", "missing"),
+        ("/doc/site/cameras/1/streams/0/stall_s", "range"),
+        ("/doc/site/nmae", "unknown_key"),
+    ]
+
+
+def test_what_this_machine_may_not_open_is_refused(court: Court) -> None:
+    """Networks and secrets are its own."""
+    site = site_tree("c01", "c02")
+    site["cameras"][0]["streams"][0]["url"] = "rtsp://8.8.8.8/x"
+    site["cameras"][1] |= {"username": "viewer", "password": "secret:nothing"}
+
+    assert court.faults(5, {"site": site}) == [
+        ("/doc/site/cameras/0/streams/0/url", "url.network"),
+        ("/doc/site/cameras/1/password", "secret.missing"),
+    ]
+
+
+def test_camera_networks_cannot_be_set_from_afar(court: Court) -> None:
+    """There is no place for them in a document."""
+    assert court.faults(5, {"site": site_tree("c01"), "networks": ["0.0.0.0/0"]}) == [
+        ("/doc/networks", "unknown_key")
+    ]
+
+
+def test_what_the_settings_do_not_allow_may_not_change(tmp_path: Path) -> None:
+    """The broker is not allowed unless they say so."""
+    court = Court(tmp_path, '[remote]\nallow = ["/site/cameras/*/enabled"]\n')
+    site = site_tree("c01")
+    site["cameras"][0] |= {"enabled": False, "name": "Khác"}
+    broker = {"host": "127.0.0.1", "port": 1884}
+
+    assert court.faults(5, {"site": site, "broker": broker}) == [
+        ("/site/cameras/c01/name", "forbidden"),
+        ("/broker", "forbidden"),
+    ]
+
+
+def test_a_broker_elsewhere_needs_tls_and_a_confirmation(tmp_path: Path) -> None:
+    """Without TLS in the settings it is on this machine; it is never kept unconfirmed."""
+    court = Court(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
+    broker = {"host": "mqtt.example", "password": "secret:nothing"}
+
+    assert court.faults(5, {"site": site_tree("c01"), "broker": broker}, rollback_s=0) == [
+        ("/doc/broker/host", "plain_broker"),
+        ("/doc/broker/username", "incomplete"),
+        ("/doc/broker/password", "secret.missing"),
+        ("/rollback_s", "range"),
+    ]
+
+
+CANARY = "canary-S3cret"
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        {"host": f"viewer:{CANARY}@127.0.0.1"},
+        {"host": f"mqtts://viewer:{CANARY}@127.0.0.1"},
+        {"host": "127.0.0.1", "username": "viewer", "password": CANARY},
+        {"host": "127.0.0.1", "username": "viewer", "password": {"value": CANARY}},
+    ],
+)
+def test_a_password_where_none_belongs_is_not_said_back(
+    tmp_path: Path, broker: dict[str, Any]
+) -> None:
+    """What is wrong with a document is reported to all who may read along."""
+    court = Court(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
+    with pytest.raises(ConfigRejected) as caught:
+        court.try_(5, {"site": site_tree("c01"), "broker": broker})
+
+    assert CANARY not in str([(f.at, f.message, f.args) for f in caught.value.faults])
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"gw": "other-site"}, ("/gw", "gw.other")),
+        ({"sha256": "0" * 64}, ("/sha256", "sha256")),
+        ({"schema": "config/3"}, ("/schema", "schema")),
+        ({"rollback_s": 5}, ("/rollback_s", "range")),
+        ({"ver": 2**53}, ("", "canonical")),
+        ({"sig": None}, ("/sig", "sig.missing")),
+    ],
+)
+def test_an_envelope_that_is_wrong_is_refused(
+    court: Court, fields: dict[str, Any], fault: tuple[str, str]
+) -> None:
+    """Each mistake has its code."""
+    if "sig" in fields:
+        document = court.office.document(5, OLD)
+        del document["sig"]
+        with pytest.raises(MessageRejected) as caught:
+            court.judge.read(json.dumps(document).encode(), "")
+        assert [(each.at, each.code) for each in caught.value.faults] == [fault]
+    elif fields.get("ver") == 2**53:
+        with pytest.raises(MessageRejected) as caught:
+            court.office.document(5, OLD, **fields)
+        assert [(each.at, each.code) for each in caught.value.faults] == [fault]
+    else:
+        assert court.faults(5, OLD, **fields) == [fault]
+
+
+def test_a_document_of_the_first_schema_is_still_read(court: Court) -> None:
+    """``config/1`` is a site document as installers write it; the newest program reads it."""
+    kept = court.try_(5, site_tree("c01", "c02"), schema="config/1")
+
+    assert [camera.id for camera in kept.wanted.site.cameras] == ["c01", "c02"]
+    assert court.faults(5, {"cameras": [{}]}, schema="config/1")[0][0].startswith("/doc/cameras/0")
+
+
+HOSTILE: dict[str, bytes] = {
+    "ten_megabytes": b'{"ver":1,"x":"' + b"a" * 10_000_000 + b'"}',
+    "depth_10000": b"[" * 10_000 + b"]" * 10_000,
+    "object_depth_10000": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "duplicate_keys": b'{"ver":1,"ver":2}',
+    "last_of_many_keys_twice": b"{%b}"
+    % b",".join(b'"%x":1' % key for key in (*range(6_500), 6_499)),
+    "nan": b'{"ver":NaN}',
+    "infinity": b'{"ver":-Infinity}',
+    "1e999": b'{"ver":1e999}',
+    "5000_digits": b'{"ver":' + b"9" * 5_000 + b"}",
+    "bad_utf8": b'{"ver":"\xff\xfe"}',
+    "lone_surrogate": b'{"ver":"\\ud800"}',
+    "empty": b"",
+    "bom": b'\xef\xbb\xbf{"ver":1}',
+    "not_an_object": b"[]",
+    "null": b"null",
+    "cut": b'{"ver":1,"doc":{"ca',
+    "junk": bytes(range(256)),
+}
+CODES = {
+    "ten_megabytes": "size",
+    "depth_10000": "json.depth",
+    "object_depth_10000": "json.depth",
+    "duplicate_keys": "json.duplicate",
+    "last_of_many_keys_twice": "json.duplicate",
+    "nan": "json.number",
+    "infinity": "json.number",
+    "1e999": "json.number",
+    "5000_digits": "json.number",
+    "bad_utf8": "utf8",
+    "lone_surrogate": "json.surrogate",
+    "empty": "json",
+    "bom": "json.bom",
+    "not_an_object": "json.type",
+    "null": "json.type",
+    "cut": "json",
+    "junk": "utf8",
+}
+
+PACKED_VALUES = zlib.compress(b'{"x":[%b' % (b"0," * 500_000), 9)
+
+
+def refused(read: Callable[[], object]) -> tuple[Fault, ...]:
+    with pytest.raises(MessageRejected) as caught:
+        read()
+    return caught.value.faults
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_payloads_are_answered_with_a_code(court: Court, name: str) -> None:
+    """E1, E2: whatever it is, a code says what."""
+    faults = refused(lambda: court.judge.read(HOSTILE[name], "application/json"))
+
+    assert [fault.code for fault in faults] == [CODES[name]]
+
+
+def test_a_packed_bomb_is_not_unpacked(court: Court) -> None:
+    """Sixty-four kilobytes that would be a gigabyte."""
+    packed = zlib.compress(b"[" * 60_000_000, 9)[:65_536]
+
+    faults = refused(lambda: court.judge.read(packed, "application/json+zlib"))
+
+    assert [fault.code for fault in faults] == ["zlib.size"]
+
+
+def test_a_packed_million_of_values_is_not_looked_into(court: Court) -> None:
+    """A kilobyte that would be half a second of work; nobody even sees that it is not JSON."""
+    faults = refused(lambda: court.judge.read(PACKED_VALUES, "application/json+zlib"))
+
+    assert [fault.code for fault in faults] == ["json.values"]
+
+
+def test_a_site_of_512_cameras_is_read(court: Court) -> None:
+    """What bounds hostile payloads leaves room for the largest site."""
+    site = site_tree(*(f"c{number}" for number in range(512)))
+
+    assert len(court.try_(5, {"site": site}).wanted.site.cameras) == 512
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(allow_nan=False, allow_infinity=False, width=32)
+    | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["id", "cameras", "streams", "url", "limits", "site", "broker"])
+            | st.text(max_size=6),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=16,
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(doc=st.dictionaries(st.sampled_from(["site", "broker", "x"]), JSON, max_size=3))
+def test_any_signed_document_is_taken_or_refused_with_places(
+    court: Court, doc: dict[str, Any]
+) -> None:
+    """E3: a trusted key does not make nonsense pass, nor crash anything."""
+    wrong: tuple[Fault, ...] = ()
+    kept = None
+    try:
+        kept = court.try_(5, doc)
+    except (ConfigRejected, MessageRejected) as error:
+        wrong = error.faults
+
+    assert (kept is None) == bool(wrong)
+    assert all(fault.code for fault in wrong)
+
+
+def test_a_billion_cameras_are_refused(court: Court) -> None:
+    """E3: a site has 512 at most, and what does not fit into a message never comes so far."""
+    names = [f"c{number}" for number in range(600)]
+
+    assert court.faults(5, {"site": site_tree(*names)}) == [("/doc/site/cameras", "length")]
+
+
+def test_a_document_signed_by_a_stranger_is_refused(court: Court, tmp_path: Path) -> None:
+    """Nothing else of it is looked at."""
+    stranger = Office.trusted_in(tmp_path / "elsewhere")
+    document = sign({"ver": -1, "nonsense": True}, stranger.key)
+
+    faults = refused(lambda: court.judge.read(json.dumps(document).encode(), ""))
+
+    assert [fault.code for fault in faults] == ["sig.value"]

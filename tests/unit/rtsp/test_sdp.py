@@ -1,0 +1,141 @@
+"""Session descriptions as real devices write them, and worse ones."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.model.errors import CodecUnsupported, GatewayError, SourceUnavailable
+from gateway.rtsp.headers import read_session, read_transport
+from gateway.rtsp.sdp import Description, read_description, resolve_control
+from gateway.rtsp.url_policy import Target
+
+URL = "rtsp://10.0.0.5/live?channel=1"
+TARGET = Target("rtsp", "10.0.0.5", "10.0.0.5", 554, "/live?channel=1", URL)
+WORDS = ["v=0", "m=video", "a=rtpmap:96", "H264/90000", "RTP/AVP", *":;=,9", "\r\n"]
+H265_SETS = {"sprop-vps": b"\x40\x01v", "sprop-sps": b"\x42\x01s", "sprop-pps": b"\x44\x01p"}
+
+
+def described(*lines: str) -> Description:
+    text = "\r\n".join(["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=x", *lines, ""])
+    return read_description(text.encode(), base=URL, target=TARGET)
+
+
+def test_the_video_of_a_recorder_is_chosen() -> None:
+    """Audio first, an unusable video, then H.264 with its parameter sets."""
+    found = described(
+        "m=audio 0 RTP/AVP 8",
+        "a=control:trackID=0",
+        "m=video 0 RTP/AVP 26",
+        "m=video 0 RTP/AVP 98",
+        "a=rtpmap:98 H264/90000",
+        "a=fmtp:98 profile-level-id=4D0029; packetization-mode=1; sprop-parameter-sets=Z00=,aO4=",
+        "a=control:trackID=2",
+    )
+
+    assert (found.payload_type, found.encoding, found.packetization_mode) == (98, "H264", 1)
+    assert found.video.parameter_sets == (b"gM", b"h\xee")
+    assert found.control_url == f"{URL}/trackID=2"
+    assert found.aggregate_url == URL
+
+
+def test_h265_parameter_sets_come_in_the_order_of_decoding() -> None:
+    """VPS, SPS, PPS, whatever their order in the line."""
+    pairs = "; ".join(
+        f"{name}={base64.b64encode(unit).decode()}" for name, unit in reversed(H265_SETS.items())
+    )
+
+    found = described("m=video 0 RTP/AVP 96", "a=rtpmap:96 H265/90000", f"a=fmtp:96 {pairs}")
+
+    assert found.video.codec == "h265"
+    assert found.video.parameter_sets == tuple(H265_SETS.values())
+
+
+def test_damaged_parameter_sets_count_as_none() -> None:
+    """They may still come in band."""
+    found = described(
+        "m=video 0 RTP/AVP 96", "a=rtpmap:96 H264/90000", "a=fmtp:96 sprop-parameter-sets=Z0=!,x"
+    )
+
+    assert found.video.parameter_sets == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (["m=video 0 RTP/AVP 26"], "JPEG"),
+        (["m=video 0 RTP/AVP 96", "a=rtpmap:96 MP4V-ES/90000"], "MP4V-ES"),
+        (["m=video 0 RTP/AVP 97"], "payload type 97"),
+        (["m=audio 0 RTP/AVP 8"], "no video"),
+        (["m=video 0 RTP/SAVP 96", "a=rtpmap:96 H264/90000"], "RTP/SAVP"),
+        (["m=video 0 RTP/AVP 96", "a=rtpmap:96 H264/8000"], "8000"),
+        (
+            ["m=video 0 RTP/AVP 96", "a=rtpmap:96 H264/90000", "a=fmtp:96 packetization-mode=2"],
+            "packetization-mode 2",
+        ),
+    ],
+)
+def test_what_cannot_be_passed_is_named(lines: list[str], named: str) -> None:
+    """Never a black tile without a reason (A20)."""
+    with pytest.raises(CodecUnsupported, match=named):
+        described(*lines)
+
+
+@pytest.mark.parametrize(
+    ("control", "base", "url"),
+    [
+        ("", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/a"),
+        ("*", "rtsp://10.0.0.5/a/", "rtsp://10.0.0.5/a/"),
+        ("trackID=1", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/a/trackID=1"),
+        ("trackID=1", "rtsp://10.0.0.5/a/", "rtsp://10.0.0.5/a/trackID=1"),
+        ("trackID=1", "rtsp://10.0.0.5/a?b=1/", "rtsp://10.0.0.5/a?b=1/trackID=1"),
+        ("/b/1", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/b/1"),
+        ("?c=1", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/a?c=1"),
+        ("rtsp://10.0.0.5/a/v", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/a/v"),
+        ("rtsp://evil.example:99/v", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/v"),
+        ("rtsp://u:p@192.168.0.9/v", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/v"),
+        ("t", "rtsp://127.0.0.1/a", "rtsp://10.0.0.5/a/t"),
+        ("t", "nonsense", f"{URL}/t"),
+    ],
+)
+def test_controls_are_resolved_on_the_host_we_are_connected_to(
+    control: str, base: str, url: str
+) -> None:
+    """Relative, absolute, with queries; another host is replaced by ours."""
+    assert resolve_control(control, base, TARGET) == url
+
+
+@given(st.lists(st.sampled_from(WORDS)))
+def test_any_description_is_read_or_refused(words: list[str]) -> None:
+    """Nothing outside the tree comes out."""
+    try:
+        described(" ".join(words))
+    except GatewayError:
+        return
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_no_description(text: bytes) -> None:
+    """Nothing outside the tree comes out."""
+    with pytest.raises(GatewayError):
+        read_description(text, base=URL, target=TARGET)
+
+
+def test_a_control_cannot_break_out_of_its_request() -> None:
+    """Control characters in a control attribute are damage."""
+    with pytest.raises(SourceUnavailable):
+        resolve_control("a b", URL, TARGET)
+
+
+def test_the_transport_and_session_headers() -> None:
+    """As GStreamer, Hikvision and Dahua write them; nonsense counts as unsaid."""
+    assert read_transport("RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=1").interleaved == (2, 3)
+    assert read_transport("RTP/AVP;server_port=8000-8001").server_ports == (8000, 8001)
+    assert read_transport("RTP/AVP/TCP;interleaved=700-701").interleaved is None
+    assert read_session("12345678;timeout=45") == ("12345678", 45.0)
+    assert read_session("12345678") == ("12345678", 60.0)
+    assert read_session("a b") is None
+    assert read_session("") is None

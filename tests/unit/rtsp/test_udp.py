@@ -1,0 +1,109 @@
+"""UDP: order, strangers, and reports."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.rtp.rtcp import ReceiverReport, parse_compound, sender_report
+from gateway.rtsp.receiver_stats import ReceiverStats
+from gateway.rtsp.reorder_buffer import HOLD_S, WINDOW, ReorderBuffer
+from gateway.rtsp.udp import open_pair
+from tests.fixtures.clock import HANG_S
+from tests.unit.rtsp.scripted import CLOCK, packet
+
+
+def seqs(packets: list[bytes]) -> list[int]:
+    return [int.from_bytes(packet[2:4], "big") for packet in packets]
+
+
+def test_disorder_within_the_window_is_undone_across_the_wrap() -> None:
+    """Out of order in, in order out, over 65535."""
+    order = ReorderBuffer()
+
+    out = order.take([packet(seq) for seq in (65533, 65535, 65534, 1, 0)], 0.0)
+
+    assert seqs(out) == [65533, 65534, 65535, 0, 1]
+
+
+def test_a_gap_is_given_up_after_its_time_or_window() -> None:
+    """What is behind the gap comes out, and what comes too late does not."""
+    by_time, by_window = ReorderBuffer(), ReorderBuffer()
+
+    held = by_time.take([packet(1), packet(3)], 0.0)
+    late = by_time.take([packet(4), packet(2)], HOLD_S)
+    out = by_window.take([packet(seq) for seq in (1, *range(3, 4 + WINDOW))], 0.0)
+
+    assert seqs(held) == [1]
+    assert seqs(late) == [2, 3, 4]
+    assert len(out) == WINDOW + 2
+    assert seqs(by_window.take([packet(2)], 0.0)) == []
+    assert by_window.discarded == 1
+
+
+def test_a_new_sequence_is_taken_up() -> None:
+    """A camera that starts over is not disorder."""
+    order = ReorderBuffer()
+
+    out = order.take([packet(10), packet(12), packet(40_000), packet(40_001)], 0.0)
+
+    assert seqs(out) == [10, 12, 40_000, 40_001]
+
+
+@given(st.lists(st.binary(max_size=16)), st.floats(0, 10))
+def test_any_datagrams_are_taken(datagrams: list[bytes], now_s: float) -> None:
+    """Nothing raises, nothing is made up."""
+    assert set(ReorderBuffer().take(datagrams, now_s)) <= set(datagrams)
+
+
+@given(st.permutations(range(30)))
+def test_any_disorder_smaller_than_the_window_is_undone(order: list[int]) -> None:
+    """All come out, sorted from the first that was seen."""
+    reorder = ReorderBuffer()
+
+    out = seqs(reorder.take([packet(100), *(packet(101 + seq) for seq in order)], 0.0))
+
+    assert out == list(range(100, 131))
+
+
+async def test_only_the_camera_is_heard() -> None:
+    """Datagrams from another address are counted and dropped."""
+    taken: list[bytes] = []
+    heard = asyncio.Event()
+
+    def take(packets: list[bytes]) -> None:
+        taken.extend(packets)
+        heard.set()
+
+    with (
+        open_pair("127.0.0.1", "127.0.0.1", CLOCK) as pair,
+        socket.socket(type=socket.SOCK_DGRAM) as a,
+    ):
+        pair.on_rtp = take
+        with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.2", 0))
+            stranger.sendto(packet(7), ("127.0.0.1", pair.port))
+        a.bind(("127.0.0.1", 0))
+        a.sendto(packet(1), ("127.0.0.1", pair.port))
+        async with asyncio.timeout(HANG_S):
+            await heard.wait()
+
+        assert (taken, pair.strangers, pair.port % 2) == ([packet(1)], 1, 0)
+
+
+def test_a_report_names_the_stream_and_the_last_sender_report() -> None:
+    """Highest sequence number with its cycles, and the delay since the report."""
+    reception = ReceiverStats()
+    reception.heard_rtp(packet(65_530), 1.0)
+    reception.heard_rtp(packet(4), 2.0)
+    reception.heard_rtcp([sender_report(7, 0x1122334455667788, 0, 1, 1, "x"), b"\xff"], 2.0)
+
+    (block,) = (
+        said for said in parse_compound(reception.report(2.5)) if isinstance(said, ReceiverReport)
+    )
+
+    assert (block.source_ssrc, block.highest_seq) == (7, 65_536 + 4)
+    assert (block.lsr, block.dlsr) == (0x33445566, 32_768)

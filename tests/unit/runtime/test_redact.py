@@ -1,0 +1,123 @@
+"""The redactor and the log in front of which it stands."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import sys
+import warnings
+from urllib.parse import quote
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.runtime import logging as log_setup
+from gateway.runtime.redact import SHORTEST_CHARS, Redactor, scrub
+
+CANARY = 'can"ary\\Ω@1'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rtsp://admin:canary1@10.0.0.1/1 refused",
+        "rtsp://admin:p@canary1@10.0.0.1/1",
+        "rtsp://admin:pa/canary1@10.0.0.1/1",
+        "open 'rtsp://admin:canary1@h' failed",
+        "Authorization: Basic YWRtaW46canary1",
+        'Authorization: Digest username="a", response="canary1"',
+        "authorization='Bearer canary1'",
+        'Digest username="a", realm="r", response="canary1"',
+        "Bearer canary1canary1",
+        "/user=admin&password=canary1&channel=1",
+        "?pwd=canary1",
+    ],
+)
+def test_what_stands_where_secrets_stand_is_hidden(text: str) -> None:
+    """Even a secret that nobody has made known."""
+    assert "canary1" not in scrub(text)
+
+
+@pytest.mark.parametrize("text", ["rtsp://10.0.0.1/1", "basic set", "a@b", "digest algorithm MD5"])
+def test_what_is_no_secret_stays(text: str) -> None:
+    """A log that hides everything helps nobody."""
+    assert scrub(text) == text
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=SHORTEST_CHARS, max_size=30))
+def test_a_known_secret_is_hidden_in_every_spelling(secret: str) -> None:
+    """As it is, in JSON, in a repr, percent-encoded, in Basic authentication."""
+    redactor = Redactor()
+    redactor.learn(secret, username="admin")
+    basic = base64.b64encode(f"admin:{secret}".encode()).decode()
+
+    for spelling in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret), basic):
+        assert redactor.known(f"\n<{spelling}>\n") == "\n<***>\n"
+
+
+def test_short_secrets_do_not_ruin_every_line() -> None:
+    """A password of one letter cannot be hidden by its value."""
+    redactor = Redactor()
+    redactor.learn("a")
+
+    assert redactor.text("camera") == "camera"
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch, own_log: None) -> io.StringIO:  # noqa: ARG001
+    """The log's lines, with the canary known."""
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    redactor = Redactor()
+    redactor.learn(CANARY)
+    log_setup.begin(redactor)
+    return said
+
+
+def fail() -> None:
+    raise ValueError(f"cannot open rtsp://admin:{CANARY}@10.0.0.1/")
+
+
+def test_a_line_is_json_and_keeps_its_figures(lines: io.StringIO) -> None:
+    """Event, level, logger and time stand in each; numbers stay numbers."""
+    structlog.get_logger("gateway.x").warning("broken", name="quay7", again_in_s=2.5)
+
+    line = json.loads(lines.getvalue())
+    assert (line["event"], line["name"], line["again_in_s"]) == ("broken", "quay7", 2.5)
+    assert (line["level"], line["logger"]) == ("warning", "gateway.x")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_no_way_into_the_log_lets_a_secret_through(lines: io.StringIO) -> None:
+    """Ours, a library's, a nested value, a traceback, a warning, the end of the process."""
+    log = structlog.get_logger("gateway.x")
+    log.info("open", url=f"rtsp://a:{CANARY}@h/", more={"deep": [CANARY, CANARY.encode()]})
+    log.info(CANARY, password="other-canary")
+    logging.getLogger("aiohttp").warning("got %s and %r", CANARY, CANARY)
+    try:
+        fail()
+    except ValueError as error:
+        log.exception("caught", error=error)
+        sys.excepthook(ValueError, error, error.__traceback__)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(f"careful with {CANARY}", stacklevel=1)
+
+    said = lines.getvalue()
+    assert len(said.splitlines()) == 6
+    assert "ary\\" not in said
+    assert "Ω" not in said
+    assert "other-canary" not in said
+    assert all(json.loads(line) for line in said.splitlines())
+
+
+def test_the_routine_of_libraries_is_no_news(lines: io.StringIO) -> None:
+    """Information from the ICE library is dropped, its warnings are not."""
+    logging.getLogger("aioice.ice").info("check")
+    logging.getLogger("aioice.ice").warning("failed")
+
+    assert [json.loads(line)["event"] for line in lines.getvalue().splitlines()] == ["failed"]

@@ -1,0 +1,140 @@
+"""A camera's stream as a source: counters, timeline and login live on from run to run."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from pydantic import SecretStr
+
+from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
+from gateway.model.media import AccessUnit, VideoFormat
+from gateway.model.reasons import Reason
+from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.sources.rtsp_source import RtspSource
+from tests.fixtures.clock import HANG_S
+from tests.unit.rtsp.scripted import CLOCK, Camera, camera, packet, willing
+
+SETS = (b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80")
+
+
+class Kept:
+    """A sink that keeps everything."""
+
+    def __init__(self) -> None:
+        self.formats: list[VideoFormat] = []
+        self.units: list[AccessUnit] = []
+        self.arrived = asyncio.Event()
+
+    def opened(self, video: VideoFormat) -> None:
+        self.formats.append(video)
+
+    def deliver(self, unit: AccessUnit) -> None:
+        self.units.append(unit)
+        self.arrived.set()
+
+
+def source(made: Camera, url: str = "", **changes: object) -> RtspSource:
+    stream = StreamConfig.model_validate({"url": url or made.url, "stall_s": 60} | changes)
+    config = CameraConfig(id="c1", name="Quầy 7", username="u", streams=(stream,))
+    return RtspSource(
+        config,
+        stream,
+        password=SecretStr("canary-pw-32"),
+        policy=made.policy,
+        ledger=LoginLimiter(CLOCK),
+        payload_bytes=1180,
+        clock=CLOCK,
+    )
+
+
+def picture(made: Camera, seq: int, time: int) -> None:
+    """Send one keyframe."""
+    for offset, nal in enumerate((*SETS, b"\x65\x88\x84")):
+        made.send(packet(seq + offset, time, marker=offset == len(SETS), nal=nal))
+
+
+async def test_pictures_come_out_and_time_goes_on_across_runs() -> None:
+    """A camera that hangs up and starts its time anew leaves one growing timeline."""
+    kept = Kept()
+
+    async with asyncio.timeout(HANG_S), camera() as made:
+        pulled = source(made)
+        for start in (90_000, 5):
+            made.played.clear()
+            kept.arrived.clear()
+            running = asyncio.create_task(pulled.run(kept))
+            await made.played.wait()
+            picture(made, 1, start)
+            await kept.arrived.wait()
+            made.writers[-1].close()
+            with pytest.raises(SourceStalled):
+                await running
+
+    first, second = kept.units
+    assert first.keyframe
+    assert second.time_90k > first.time_90k
+    assert (len(kept.formats), pulled.counters.sessions, pulled.counters.units) == (2, 2, 2)
+
+
+async def test_leaving_is_done_when_run_returns() -> None:
+    """The camera has TEARDOWN in hand before anybody could enter again."""
+    async with asyncio.timeout(HANG_S), camera() as made:
+        running = asyncio.create_task(source(made).run(Kept()))
+        await made.played.wait()
+        running.cancel()
+        await asyncio.wait([running])
+
+        assert made.methods[-1] == "TEARDOWN"
+
+
+async def test_a_check_does_not_open_a_session() -> None:
+    """OPTIONS and DESCRIBE only."""
+    async with asyncio.timeout(HANG_S), camera() as made:
+        await source(made).check()
+
+        assert made.methods == ["OPTIONS", "DESCRIBE"]
+
+
+async def test_a_forbidden_place_is_never_connected_to() -> None:
+    """The policy comes before the first packet."""
+    async with asyncio.timeout(HANG_S), camera() as made:
+        with pytest.raises(SourceRefused) as caught:
+            await source(made, url="rtsp://127.0.0.1:1883/").run(Kept())
+
+        assert caught.value.reason is Reason.POLICY_DENIED
+        assert made.connections == 0
+
+
+async def test_the_last_good_address_is_used_while_dns_is_dead() -> None:
+    """A name that was resolved once is enough (B5)."""
+    alive = True
+
+    def resolver(_: str) -> list[str]:
+        if not alive:
+            raise OSError(-3, "Temporary failure in name resolution")
+        return ["127.0.0.1"]
+
+    async with asyncio.timeout(HANG_S), camera() as made:
+        pulled = source(made, url=f"rtsp://cam.lan:{made.port}/x")
+        pulled._policy = replace(made.policy, resolver=resolver)
+        await pulled.check()
+        alive = False
+        await pulled.check()
+
+        assert made.connections == 2
+
+
+async def test_no_password_in_what_a_refusal_says() -> None:
+    """Error, cause and camera's log all lack it."""
+
+    def refusing(request: object) -> bytes:
+        return willing(request).replace(b"200 Said", b"503 Said")  # type: ignore[arg-type]
+
+    async with asyncio.timeout(HANG_S), camera(refusing) as made:
+        with pytest.raises(SourceUnavailable) as caught:
+            await source(made).check()
+
+    assert "canary" not in repr(caught.value) + str(caught.value.__cause__)

@@ -1,0 +1,274 @@
+"""When the reporter says what; time is moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from gateway.model.health import CameraSnapshot, HostSample, LinkSample, RelaySample
+from gateway.model.media import SourceCounters
+from gateway.model.reasons import Reason
+from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.payloads import health as health_payload
+from gateway.mqtt.payloads import presence as presence_payload
+from gateway.mqtt.topics import Topics
+from gateway.ports import InboundMessage, OutboundMessage
+from gateway.telemetry.reporter import CALM_S, CLOSELY_S, LOOK_S, SETTLE_S, Reporter
+from tests.fixtures.reports import MACHINE
+
+TOPICS = Topics("79", "hcm-q1-01")
+LOBBY = CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0)
+DESK = CameraSnapshot("c07", "Quầy 7", True, Reason.IDLE, 0.0)
+
+
+class Ended(Exception):
+    """The time of the test is over."""
+
+
+class Days:
+    """A clock that moves when slept on, and lets things happen at their time."""
+
+    def __init__(self) -> None:
+        self.time_s = 1000.0
+        self.end_s = 1000.0
+        self.events: dict[float, tuple[CameraSnapshot, ...]] = {}
+        self.cameras: tuple[CameraSnapshot, ...] = (LOBBY, DESK)
+
+    def now(self) -> float:
+        return self.time_s
+
+    async def sleep(self, delay_s: float) -> None:
+        if self.time_s >= self.end_s:
+            raise Ended
+        self.time_s += delay_s
+        for at_s in [each for each in self.events if each <= self.time_s]:
+            self.cameras = self.events.pop(at_s)
+        await asyncio.sleep(0)
+
+
+class Ear:
+    """A bus that remembers when it was told what."""
+
+    def __init__(self, clock: Days) -> None:
+        self.connected = True
+        self.said: list[tuple[float, OutboundMessage]] = []
+        self._clock = clock
+
+    def post(self, publication: OutboundMessage) -> None:
+        self.said.append((self._clock.time_s, publication))
+
+    def acknowledge(self, letter: InboundMessage) -> None:
+        """Nothing here is journalled."""
+
+    def on(self, topic: str) -> list[tuple[float, OutboundMessage]]:
+        return [each for each in self.said if each[1].topic == topic]
+
+
+class Room:
+    """A reporter with everything it needs."""
+
+    def __init__(self, glance: Callable[[], object] = object) -> None:
+        self.clock = Days()
+        self.looks = 0
+        self.bus = Ear(self.clock)
+        self.digests: dict[str, str] = {}
+        self.reporter = Reporter(
+            TOPICS,
+            machine=MACHINE,
+            site=lambda: "Quận 1",
+            abilities=presence_payload.Capabilities(),
+            epochs=Epochs(None),
+            snapshots=self._look,
+            relay=RelaySample,
+            link=LinkSample,
+            host=HostSample,
+            bus=self.bus,
+            clock=self.clock,
+            standing=lambda: presence_payload.BirthStatus(digests=self.digests),
+            glance=glance,
+        )
+        self.greeted = list(self.reporter.greeting())
+
+    def _look(self) -> tuple[CameraSnapshot, ...]:
+        self.looks += 1
+        return self.clock.cameras
+
+    async def live(self, seconds_s: float) -> None:
+        """Let so much time pass."""
+        self.clock.end_s = self.clock.time_s + seconds_s
+        with pytest.raises(Ended):
+            await self.reporter.run()
+
+
+@pytest.fixture
+def room() -> Room:
+    """A reporter on its first connection, at second 1000."""
+    return Room()
+
+
+def test_a_connection_begins_with_all_that_is_retained(room: Room) -> None:
+    """So that a broker that has lost its memory knows everything again."""
+    assert [each.topic for each in room.greeted] == [
+        TOPICS.presence,
+        TOPICS.birth,
+        TOPICS.site_health,
+        TOPICS.cameras_health,
+        TOPICS.camera_state("c01"),
+        TOPICS.camera_state("c07"),
+    ]
+    assert all(each.retain for each in room.greeted)
+
+
+def test_will_birth_and_farewell_share_the_epoch(room: Room) -> None:
+    """A new one for each will."""
+    will = room.reporter.will()
+    online = next(room.reporter.greeting())
+    farewell = room.reporter.farewell()
+    epochs = [
+        presence_payload.read_presence(each.payload, each.content_type).epoch
+        for each in (will, online, farewell, room.reporter.will())
+    ]
+
+    assert epochs[0] == epochs[1] == epochs[2] < epochs[3]
+
+
+async def test_health_comes_once_a_minute(room: Room) -> None:
+    """At the same second of each minute."""
+    await room.live(300)
+    times_s = [at_s for at_s, _ in room.bus.on(TOPICS.cameras_health)]
+
+    assert len(times_s) == 5
+    assert {round(later - earlier) for earlier, later in pairwise(times_s)} == {60}
+
+
+async def test_nothing_changed_means_nothing_said(room: Room) -> None:
+    """Between two reports a quiet site is silent."""
+    await room.live(300)
+
+    assert {each.topic for _, each in room.bus.said} == {
+        TOPICS.site_health,
+        TOPICS.cameras_health,
+    }
+
+
+async def test_a_change_is_told_when_it_has_calmed_down(room: Room) -> None:
+    """After a second, once."""
+    broken = replace(DESK, reason=Reason.TIMEOUT, since_s=1010.0, attempts=1)
+    room.clock.events[1010.0] = (LOBBY, broken)
+
+    await room.live(40)
+    told = room.bus.on(TOPICS.camera_state("c07"))
+
+    assert [at_s for at_s, _ in told] == [1010 + CALM_S]
+    _, health = health_payload.read_camera_state(told[0][1].payload, told[0][1].content_type)
+    assert (health.state, health.reason, health.since_s) == ("off", Reason.TIMEOUT, CALM_S)
+
+
+async def test_a_change_that_is_undone_is_not_told(room: Room) -> None:
+    """A stream that starts passes through states that nobody needs to see."""
+    room.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.CONNECTING))
+    room.clock.events[1011.0] = (LOBBY, DESK)
+
+    await room.live(40)
+
+    assert room.bus.on(TOPICS.camera_state("c07")) == []
+
+
+async def test_a_camera_that_never_calms_down_is_told_all_the_same(room: Room) -> None:
+    """At most every ten seconds."""
+    for number in range(120):
+        flapping = replace(DESK, reason=Reason.TIMEOUT, attempts=number)
+        room.clock.events[1001.0 + number * LOOK_S] = (LOBBY, flapping)
+
+    await room.live(60)
+    told = room.bus.on(TOPICS.camera_state("c07"))
+
+    assert 60 / SETTLE_S - 2 <= len(told) <= 60 / SETTLE_S
+
+
+async def test_a_new_camera_is_born_again(room: Room) -> None:
+    """The list in the birth changes; the camera's state follows."""
+    fresh = CameraSnapshot("c09", "Kho", True, Reason.IDLE, 1010.0)
+    room.clock.events[1010.0] = (LOBBY, DESK, fresh)
+
+    await room.live(20)
+    ((_, birth),) = room.bus.on(TOPICS.birth)
+
+    listed = presence_payload.read_birth(birth.payload, birth.content_type).cameras
+    assert [each.id for each in listed] == ["c01", "c07", "c09"]
+    assert len(room.bus.on(TOPICS.camera_state("c09"))) == 1
+
+
+async def test_a_camera_that_is_gone_is_removed_from_the_broker(room: Room) -> None:
+    """An empty retained payload; nobody sees its ghost."""
+    room.clock.events[1010.0] = (LOBBY,)
+
+    await room.live(20)
+    ((_, removal),) = room.bus.on(TOPICS.camera_state("c07"))
+
+    assert (removal.payload, removal.retain) == (b"", True)
+
+
+async def test_changes_wait_for_the_connection(room: Room) -> None:
+    """The greeting tells them; they are not told twice."""
+    room.bus.connected = False
+    room.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.TIMEOUT))
+    await room.live(20)
+    assert room.bus.on(TOPICS.camera_state("c07")) == []
+
+    greeted = list(room.reporter.greeting())
+    room.bus.connected = True
+    await room.live(20)
+
+    _, health = health_payload.read_camera_state(greeted[-1].payload, greeted[-1].content_type)
+    assert health.reason is Reason.TIMEOUT
+    assert room.bus.on(TOPICS.camera_state("c07")) == []
+
+
+async def test_while_a_glance_shows_nothing_new_cameras_are_looked_at_rarely() -> None:
+    """Looks are what a gateway costs whose cameras nobody watches."""
+    room = Room(glance=lambda: 1)
+    await room.live(1)
+    before = room.looks
+
+    await room.live(20)
+
+    assert room.looks - before == 20 / CLOSELY_S
+
+
+async def test_losses_that_no_glance_shows_are_told() -> None:
+    """A picture that suffers is degraded within a few seconds."""
+    room = Room(glance=lambda: 1)
+    lossy = replace(LOBBY, counters=SourceCounters(packets=90, lost=10))
+    room.clock.events[1010.0] = (lossy, DESK)
+
+    await room.live(20)
+    ((at_s, told),) = room.bus.on(TOPICS.camera_state("c01"))
+
+    health = health_payload.read_camera_state(told.payload, told.content_type)[1]
+    assert health.state == "deg"
+    assert at_s <= 1010 + CLOSELY_S + CALM_S
+
+
+async def test_what_a_glance_shows_is_told_as_soon_as_it_has_calmed_down() -> None:
+    """As if one had looked closely all the time."""
+    glancing: Room = Room(glance=lambda: glancing.clock.cameras)
+    glancing.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.TIMEOUT))
+
+    await glancing.live(20)
+
+    assert [at_s for at_s, _ in glancing.bus.on(TOPICS.camera_state("c07"))] == [1010 + CALM_S]
+
+
+async def test_a_new_inventory_is_born_again(room: Room) -> None:
+    """The birth that the broker keeps names the sections as they are."""
+    room.digests = {"cams": "77aa31c0be"}
+
+    await room.live(20)
+    ((_, birth),) = room.bus.on(TOPICS.birth)
+
+    assert presence_payload.read_birth(birth.payload, birth.content_type).digests == room.digests

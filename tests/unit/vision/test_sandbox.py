@@ -1,0 +1,68 @@
+"""What a child that a picture has taken over may ask of the kernel: nothing of use."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.fixtures.clock import HANG_S
+
+LOCKED = """
+import ctypes, os, resource, signal, socket, sys
+from gateway.vision.sandbox import only_compute
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert only_compute()
+"""
+
+
+def ends(attempt: str) -> int:
+    """Return how a process that gave everything up and then tries *attempt* ends."""
+    argv = (sys.executable, "-I", "-B", "-c", LOCKED + attempt)
+    return subprocess.run(argv, stderr=subprocess.DEVNULL, timeout=HANG_S, check=False).returncode
+
+
+DEADLY = {
+    "a program": "os.execv('/bin/true', ['true'])",
+    "a process": "libc.syscall(57) if os.uname().machine == 'x86_64' else os.abort()",
+    "a socket": "socket.socket()",
+    "two sockets": "socket.socketpair()",
+    "the gateway's end": "os.kill(os.getppid(), 0)",
+    "the gateway's memory": "libc.process_vm_readv(os.getppid(), 0, 0, 0, 0, 0)",
+    "a debugger": "libc.ptrace(0, 0, 0, 0)",
+}
+
+
+@pytest.mark.parametrize("what", DEADLY)
+def test_whoever_tries_to_take_something_ends_at_once(what: str) -> None:
+    """By the kernel's hand, whatever its user may do."""
+    assert ends(DEADLY[what]) == -signal.SIGSYS
+
+
+REFUSED = {
+    "a secret": "os.open('/etc/hostname', os.O_RDONLY)",
+    "a folder": "os.listdir('/')",
+    "a name": "os.unlink('/nowhere')",
+    "a thread": "import _thread; _thread.start_new_thread(print, ())",
+    "the gateway's limits": "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (1, 1))",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_the_rest_is_refused(what: str) -> None:
+    """Libraries ask for such things in good faith and can do without."""
+    tried = f"\ntry:\n    {REFUSED[what]}\nexcept (OSError, RuntimeError) as error:\n"
+    told = f"    sys.exit(7 if getattr(error, 'errno', {errno.EPERM}) == {errno.EPERM} else 8)"
+
+    assert ends(tried + told) == 7
+
+
+def test_it_may_still_compute() -> None:
+    """Memory, time, its own limits, an end."""
+    work = "\nx = bytearray(50_000_000); resource.getrlimit(resource.RLIMIT_CPU); sys.exit(5)"
+
+    assert ends(work) == 5

@@ -1,0 +1,319 @@
+"""The hot path over a real socket pair and a real SRTP session."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pylibsrtp
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.webrtc.aiortc_compat import InPlaceSrtp
+from gateway.webrtc.packet_batch import RtpParameters
+from gateway.webrtc.rtp_sender import RtpSender
+from gateway.webrtc.udp_path import UdpPath
+from tests.fixtures.clock import HANG_S
+from tests.fixtures.units import access_unit
+
+KEY = bytes(range(28))
+PROFILE = pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+NUMBERS = RtpParameters(payload_type=96, ssrc=0x1234, rtx_payload_type=97, rtx_ssrc=0x5678)
+
+
+class Transport:
+    """What aioice's datagram transport is to us: something that holds a socket."""
+
+    def __init__(self, own: socket.socket) -> None:
+        self._own = own
+
+    def get_extra_info(self, name: str) -> Any:
+        return self._own if name == "socket" else None
+
+
+class Relay:
+    """A transport without a socket, as TURN's."""
+
+    def __init__(self, own: socket.socket) -> None:
+        self._own = own
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def sendto(self, datagram: bytes, address: tuple[str, int]) -> None:
+        self._own.sendto(datagram, address)
+
+
+@dataclass
+class Line:
+    """Two ends of a line, the far one decrypting."""
+
+    near: socket.socket
+    far: socket.socket
+    srtp: pylibsrtp.Session
+
+    def packets(self) -> Iterator[tuple[int, int, int, int, bytes]]:
+        """Yield second byte, number, time, SSRC and payload of what has arrived."""
+        while True:
+            try:
+                datagram = self.far.recv(2048)
+            except BlockingIOError:
+                return
+            plain = self.srtp.unprotect(datagram)
+            first, second, seq, time, ssrc = struct.unpack_from("!BBHII", plain)
+            assert first == 0x80
+            yield second, seq, time, ssrc, plain[12:]
+
+    def path(self, *, relayed: bool = False) -> UdpPath:
+        return UdpPath((Relay if relayed else Transport)(self.near), self.far.getsockname())
+
+
+@contextmanager
+def open_line() -> Iterator[Line]:
+    near, far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    with near, far:
+        for end in (near, far):
+            end.bind(("127.0.0.1", 0))
+            end.setblocking(False)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        policy = pylibsrtp.Policy(
+            key=KEY, ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=PROFILE
+        )
+        policy.allow_repeat_tx = True
+        policy.window_size = 1024
+        yield Line(near, far, pylibsrtp.Session(policy))
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    with open_line() as opened:
+        yield opened
+
+
+def outbound() -> InPlaceSrtp:
+    policy = pylibsrtp.Policy(
+        key=KEY, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=PROFILE
+    )
+    policy.allow_repeat_tx = True
+    return InPlaceSrtp(pylibsrtp.Session(policy))
+
+
+def make(path: UdpPath, pace_bps: float = 1e9) -> RtpSender:
+    return RtpSender(NUMBERS, srtp=outbound(), path=path, pace_bps=pace_bps, ready=lambda: None)
+
+
+@settings(max_examples=30)
+@given(sizes=st.lists(st.integers(3, 1180), min_size=1, max_size=200))
+def test_any_sizes_arrive_whole_and_in_order(sizes: list[int]) -> None:
+    """Whatever the batches that segmentation offload makes of them."""
+    with open_line() as ends:
+        path = ends.path()
+        sender = make(path)
+        unit = access_unit(1, sizes=tuple(sizes))
+
+        assert sender.take(unit)
+        packets = list(ends.packets())
+
+        assert [payload for *_, payload in packets] == list(unit.payloads)
+        assert path.offload
+        sender.close()
+        path.close()
+
+
+async def test_only_the_last_packet_of_a_picture_has_the_marker(line: Line) -> None:
+    """RFC 6184 §5.1."""
+    sender = make(line.path())
+
+    sender.take(access_unit(1, sizes=(1180,) * 5 + (20,)))
+
+    assert [second for second, *_ in line.packets()] == [96] * 5 + [96 | 0x80]
+    sender.close()
+    sender.path.close()
+
+
+async def test_numbers_go_on_across_the_wrap(line: Line) -> None:
+    """16 bits on the wire, the roll-over counter of SRTP in step."""
+    sender = make(line.path())
+    sender._destination.seq = 0xFFFE
+
+    sender.take(access_unit(1, sizes=(100,) * 4))
+
+    assert [seq for _, seq, *_ in line.packets()] == [0xFFFE, 0xFFFF, 0, 1]
+    sender.close()
+    sender.path.close()
+
+
+async def test_stamps_wrap_at_32_bits(line: Line) -> None:
+    """The stream's own timeline never does."""
+    sender = make(line.path())
+    sender._offset_90k = 0xFFFF_FFFF - 3600
+
+    sender.take(access_unit(1))
+    sender.take(access_unit(2))
+
+    assert [time for _, _, time, *_ in line.packets()] == [0xFFFF_FFFF, 3599]
+    sender.close()
+    sender.path.close()
+
+
+async def test_a_stamp_never_goes_back(line: Line) -> None:
+    """A unit stamped like its predecessor is moved by one tick."""
+    sender = make(line.path())
+
+    sender.take(access_unit(2))
+    sender.take(access_unit(2))
+
+    times = [time for _, _, time, *_ in line.packets()]
+    assert (times[1] - times[0]) & 0xFFFF_FFFF == 1
+    sender.close()
+    sender.path.close()
+
+
+async def test_without_segmentation_offload_packets_go_one_by_one(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first refusal by the kernel is the last attempt; nothing is lost by it."""
+    path = line.path()
+    attempts = []
+
+    class Refusing:
+        """A socket of a kernel before 4.18."""
+
+        def __init__(self, real: socket.socket) -> None:
+            self.sendto = real.sendto
+            self.close = real.close
+            self.fileno = real.fileno
+
+        def sendmsg(self, *_: object) -> int:
+            attempts.append(1)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    assert path._socket is not None
+    monkeypatch.setattr(path, "_socket", Refusing(path._socket))
+    sender = make(path)
+
+    for number in (1, 2):
+        sender.take(access_unit(number, sizes=(500,) * 3))
+
+    assert len(list(line.packets())) == 6
+    assert len(attempts) == 1
+    assert not path.offload
+    sender.close()
+    path.close()
+
+
+async def test_over_turn_every_packet_goes_through_the_relay(line: Line) -> None:
+    """No socket of our own, no offload."""
+    path = line.path(relayed=True)
+    sender = make(path)
+
+    sender.take(access_unit(1, sizes=(500,) * 3))
+
+    assert len(list(line.packets())) == 3
+    assert not path.offload
+    sender.close()
+    path.close()
+
+
+async def test_a_large_picture_is_spread_over_the_line(line: Line) -> None:
+    """At 8 Mb/s a burst is what the line carries in a few milliseconds, not the whole picture."""
+    ready = asyncio.Event()
+    path = line.path()
+    sender = RtpSender(NUMBERS, srtp=outbound(), path=path, pace_bps=8e6, ready=ready.set)
+    unit = access_unit(1, sizes=(1000,) * 40)
+
+    assert sender.take(unit)
+    at_once = len(list(line.packets()))
+    assert not sender.take(access_unit(2))
+    async with asyncio.timeout(HANG_S):
+        while not sender.take(access_unit(2)):
+            ready.clear()
+            await ready.wait()
+    afterwards = len(list(line.packets()))
+
+    assert at_once <= 12
+    assert at_once + afterwards == 41
+    sender.close()
+    path.close()
+
+
+async def test_a_live_picture_does_not_wait_for_the_pace(line: Line) -> None:
+    """Pictures within the pace are sent in the call that brings them."""
+    sender = make(line.path(), pace_bps=100e6)
+
+    for number in range(3):
+        assert sender.take(access_unit(number + 1, sizes=(1000,) * 10))
+
+    assert len(list(line.packets())) == 30
+    sender.close()
+    sender.path.close()
+
+
+async def test_without_rtx_a_packet_is_sent_again_as_it_was(line: Line) -> None:
+    """Same number, same stream, for viewers who did not offer RFC 4588."""
+    numbers = RtpParameters(payload_type=96, ssrc=1, rtx_payload_type=None, rtx_ssrc=2)
+    path = line.path()
+    sender = RtpSender(numbers, srtp=outbound(), path=path, pace_bps=1e9, ready=lambda: None)
+    sender._destination.seq = 7
+    sender.take(access_unit(1, sizes=(50, 60)))
+    first = list(line.packets())
+
+    sender.retransmit([7])
+    path.close()
+    sender.close()
+
+    datagram = line.far.recv(2048)
+    assert datagram[:12] == struct.pack("!BBHII", 0x80, 96, 7, first[0][2], 1)
+
+
+async def test_a_storm_of_nacks_is_answered_within_bounds(line: Line) -> None:
+    """Retransmissions may take a quarter of the pace, not the line."""
+    sender = make(line.path(), pace_bps=8e6)
+    sender._destination.seq = 0
+    sender.take(access_unit(1, sizes=(1000,) * 4))
+    list(line.packets())
+
+    sender.retransmit(list(range(4)) * 100)
+
+    assert 1 <= sender.retransmitted <= 4
+    sender.close()
+    sender.path.close()
+
+
+async def test_a_report_tells_the_time_of_now(line: Line) -> None:
+    """The RTP time goes on from the last picture with the clock (RFC 3550 §6.4.1)."""
+    sender = make(line.path())
+    sender.take(access_unit(1, sizes=(100, 100)))
+    (_, _, first, *_), _ = line.packets()
+
+    report = sender.report(sender._destination.last_s + 1.0, 0.0)
+
+    assert report == (2_208_988_800 << 32, (first + 90_000) & 0xFFFF_FFFF, 2, 200)
+    sender.close()
+    sender.path.close()
+
+
+async def test_an_unreachable_viewer_is_counted_not_raised(line: Line) -> None:
+    """ICMP port unreachable comes back as an error of a later send."""
+    gone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    gone.bind(("127.0.0.1", 0))
+    address = gone.getsockname()
+    gone.close()
+    line.near.connect(address)
+    path = UdpPath(Transport(line.near), address)
+    sender = make(path)
+
+    for number in range(1, 4):
+        sender.take(access_unit(number))
+
+    assert path.failed >= 1
+    sender.close()
+    path.close()

@@ -1,0 +1,140 @@
+"""The one beat of all sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+
+from gateway.webrtc.ticker import SLICE, Ticker
+from tests.fixtures.clock import HANG_S
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.0)
+
+
+@asynccontextmanager
+async def beating(beat: Ticker) -> AsyncIterator[None]:
+    """The beat at work."""
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
+        task = group.create_task(beat.run())
+        yield
+        task.cancel()
+
+
+class Member:
+    """Counts its calls, and says when there have been *enough*."""
+
+    def __init__(self, enough: int = 1, then: Callable[[], object] = lambda: None) -> None:
+        self.calls = 0
+        self.called = asyncio.Event()
+        self._enough = enough
+        self._then = then
+
+    def look(self) -> None:
+        self.calls += 1
+        self._then()
+        if self.calls >= self._enough:
+            self.called.set()
+
+
+async def test_every_member_is_called_again_and_again() -> None:
+    """In the order in which they came, each as often as the others."""
+    beat, first, second = Ticker(), Member(), Member(enough=3)
+
+    async with beating(beat):
+        with beat.calling(first.look), beat.calling(second.look):
+            await second.called.wait()
+
+    assert first.calls == second.calls
+
+
+async def test_who_has_left_is_not_called() -> None:
+    """Leaving the context is all it takes."""
+    beat, gone, here = Ticker(), Member(), Member(enough=3)
+
+    async with beating(beat):
+        with beat.calling(here.look):
+            with beat.calling(gone.look):
+                pass
+            await here.called.wait()
+
+    assert gone.calls == 0
+
+
+async def test_who_leaves_in_a_round_is_not_called_in_it() -> None:
+    """A session whose sockets are closed by another's look is left alone at once."""
+    beat, stack = Ticker(), ExitStack()
+    gone = Member()
+    first = Member(then=stack.close)
+
+    async with beating(beat):
+        with beat.calling(first.look):
+            stack.enter_context(beat.calling(gone.look))
+            await first.called.wait()
+
+    assert gone.calls == 0
+
+
+async def test_without_members_nothing_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the last has gone the beat waits for the next to come."""
+    pauses = 0
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        await sleep(seconds)
+
+    async def turns(number: int) -> None:
+        for _ in range(number):
+            await sleep(0)
+
+    monkeypatch.setattr("gateway.webrtc.ticker.asyncio.sleep", counted)
+    beat, first, second = Ticker(), Member(), Member()
+    async with beating(beat):
+        with beat.calling(first.look):
+            await first.called.wait()
+        await turns(5)
+        before = pauses
+
+        await turns(20)
+
+        assert pauses == before
+        with beat.calling(second.look):
+            await second.called.wait()
+
+
+async def test_a_long_round_lets_others_in() -> None:
+    """After each slice whatever is ready in the loop comes first."""
+    beat, stack = Ticker(), ExitStack()
+    members = [Member() for _ in range(2 * SLICE)]
+    seen: list[int] = []
+
+    def in_between() -> None:
+        seen.append(sum(member.calls for member in members))
+
+    first = Member(then=lambda: asyncio.get_running_loop().call_soon(in_between))
+    with stack:
+        for member in (first, *members):
+            stack.enter_context(beat.calling(member.look))
+        async with beating(beat):
+            await members[-1].called.wait()
+
+    assert seen[0] == SLICE - 1
+
+
+async def test_a_bug_in_a_member_ends_the_beat() -> None:
+    """It is not hidden: the desk ends with it, and so does the process."""
+    beat = Ticker()
+
+    def broken() -> None:
+        raise AssertionError("a bug")
+
+    with beat.calling(broken), pytest.raises(AssertionError, match="a bug"):
+        async with asyncio.timeout(HANG_S):
+            await beat.run()
