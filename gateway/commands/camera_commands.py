@@ -13,9 +13,9 @@ from pydantic_core import PydanticCustomError
 from gateway.cameras.probe import Step
 from gateway.commands.command import Command, CommandContext, Facts, Outcome, failed
 from gateway.commands.https_put import HttpsPut
+from gateway.model.errors import refuse
 from gateway.model.names import CameraId
 from gateway.model.site_document import CameraConfig
-from gateway.mqtt.payloads.codec import refuse
 from gateway.mqtt.payloads.command import Args
 
 JPEG_BYTES = 49_152

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.model.errors import TransientError
+from gateway.model.errors import TransientError, refuse
 from gateway.model.reasons import Reason
-from gateway.mqtt.payloads.codec import refuse
 from gateway.runtime.resolver import addresses_of
 
 CONNECT_S = 5.0

@@ -24,10 +24,11 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected
-from gateway.mqtt.payloads.codec import WireDocument, dumps, faults_of, refuse
+from gateway.config.faults import pointer
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected, refuse
+from gateway.runtime.strict_json import dumps
 
 Purpose = Literal["cfg", "cmd"]
 """What a key may sign: configurations, or commands."""
@@ -37,7 +38,7 @@ LARGEST_BYTES = 4096
 """Of a key file; one holds 119 bytes."""
 
 
-class Signature(WireDocument):
+class Signature(BaseModel):
     """``sig`` of a signed document.
 
     Attributes:
@@ -45,6 +46,10 @@ class Signature(WireDocument):
         key_id: Of the key that made it.
         value: 64 bytes in base64url without padding.
     """
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", strict=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     algorithm: Annotated[Literal["Ed25519"], Field(alias="alg")] = "Ed25519"
     key_id: Annotated[str, Field(alias="kid", pattern=rf"^{KEY_ID}$")]
@@ -198,7 +203,10 @@ def _signature_of(tree: Mapping[str, object]) -> Signature:
     try:
         return Signature.model_validate_json(dumps(tree["sig"]))
     except ValidationError as error:
-        faults = (Fault(f"/sig{each.at}", "sig.form", each.message) for each in faults_of(error))
+        faults = (
+            Fault(pointer(("sig", *each["loc"])), "sig.form", each["msg"])
+            for each in error.errors(include_url=False, include_context=False, include_input=False)
+        )
         raise MessageRejected(tuple(faults)) from None
 
 

@@ -24,6 +24,7 @@ the path only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from gateway.model.reasons import Reason
 
@@ -155,3 +156,8 @@ class MessageRejected(GatewayError):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__(Reason.OFFER_INVALID, "; ".join(map(str, faults)))
         self.faults = faults
+
+
+def refuse(code: str, message: str, at: str = "") -> NoReturn:
+    """Raise MessageRejected with one fault, of *code*, at *at*."""
+    raise MessageRejected((Fault(at, code, message),))

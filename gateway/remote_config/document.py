@@ -16,7 +16,7 @@ from gateway.config.settings import HostName, Port, Settings
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.names import is_loopback
 from gateway.model.site_document import Document, SecretRef, SiteConfig
-from gateway.mqtt.payloads.codec import dumps
+from gateway.runtime.strict_json import dumps
 
 SCHEMAS = ("config/1", "config/2")
 """What can be read, oldest first."""

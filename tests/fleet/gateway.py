@@ -36,7 +36,6 @@ from gateway.mqtt.outbox.outbox import Outbox
 from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads import alarm as alarm_payload
-from gateway.mqtt.payloads.codec import dumps
 from gateway.mqtt.payloads.command import Reply, asked, read_tree, reply
 from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities, echo
 from gateway.mqtt.payloads.signalling import from_gateway, read_viewer
@@ -51,6 +50,7 @@ from gateway.remote_config.state import ConfigState as Governed
 from gateway.remote_config.store import ConfigStore
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
+from gateway.runtime.strict_json import dumps
 from gateway.runtime.supervise import supervise
 from gateway.telemetry.reporter import Reporter
 from tests.fixtures.reports import MACHINE, SITE

@@ -1,28 +1,25 @@
-"""JSON of the wire: strict and bounded reading, compact writing.
+"""Payloads as JSON: strict and bounded reading, compact writing.
 
-What a payload *means* stands in the rooms wire_site and wire_rtc; they and this one are the only
-places where its keys are spelled. Reading refuses what two parsers might read differently:
-duplicate keys, NaN, numbers beyond a double, lone surrogates, byte order marks. Every refusal
-says where and why.
+What a payload means is in the other modules of this package, the only places where its keys are
+spelled. What `gateway.runtime.strict_json` finds wrong with a payload is refused with its code.
 
-Sources: RFC 8259, RFC 7493 (I-JSON), RFC 6901 (pointers).
+Source: RFC 6901 (JSON Pointer).
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gateway.model.document import repeats
-from gateway.model.errors import Fault, MessageRejected
+from gateway.model.errors import Fault, MessageRejected, refuse
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
+from gateway.runtime import strict_json
+from gateway.runtime.strict_json import Problem, StrictJsonError, dumps
 
 PAYLOAD_BYTES = 65_536
 """Largest payload on the wire, both ways."""
@@ -33,15 +30,21 @@ UNPACKED_BYTES = 1_048_576
 COMPRESS_ABOVE_BYTES = 1024
 """From here compression saves more than it costs."""
 
-DEPTH = 16
-"""Levels of nesting; ours has 4."""
-
 VALUES = 262_144
 """Most values in one payload; packed, a kilobyte may hold a million, each of which takes time."""
 
-_DIGITS = 19  # of a 64-bit integer
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_CODES = {
+    Problem.TOO_LARGE: "size",
+    Problem.EMPTY: "json",
+    Problem.NOT_UTF8: "utf8",
+    Problem.BYTE_ORDER_MARK: "json.bom",
+    Problem.TOO_MANY_VALUES: "json.values",
+    Problem.TOO_DEEP: "json.depth",
+    Problem.SYNTAX: "json",
+    Problem.DUPLICATE_KEY: "json.duplicate",
+    Problem.NUMBER: "json.number",
+    Problem.SURROGATE: "json.surrogate",
+}
 
 
 class WireDocument(BaseModel):
@@ -114,11 +117,6 @@ def decode(document: type[DocumentT], payload: bytes, content_type: str) -> Docu
         raise MessageRejected(faults_of(error)) from None
 
 
-def dumps(tree: object) -> str:
-    """Return *tree*, read before, as JSON: pydantic is stricter with text than with objects."""
-    return json.dumps(tree, ensure_ascii=False)
-
-
 def read(
     payload: bytes,
     content_type: str = PLAIN,
@@ -131,31 +129,21 @@ def read(
     Raises:
         MessageRejected: It is too large, not UTF-8, not strict JSON, or not an object.
     """
-    text = _text(_unpacked(payload, content_type, unpacked_bytes))
-    if sum(map(text.count, ",[{")) > values:
-        refuse("json.values", f"more than {values} values")
-    if _is_deep(text):
-        refuse("json.depth", f"nested deeper than {DEPTH}")
     try:
-        tree = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_int=_integer,
-            parse_float=_number,
-            parse_constant=_constant,
+        parsed = strict_json.parse(
+            _unpacked(payload, content_type, unpacked_bytes),
+            max_bytes=unpacked_bytes,
+            max_values=values,
+            control_characters=True,
         )
-    except json.JSONDecodeError as error:
-        refuse("json", f"{error.msg} at character {error.pos}")
-    if not isinstance(tree, dict):
+    except StrictJsonError as error:
+        refuse(_CODES[error.flaw.problem], error.flaw.message)
+    for flaw in parsed.flaws:
+        at = f"/{pointer(flaw.at[-1])}" if flaw.problem is Problem.DUPLICATE_KEY else ""
+        refuse(_CODES[flaw.problem], flaw.message, at)
+    if not isinstance(parsed.tree, dict):
         refuse("json.type", "the payload is not an object")
-    if _SURROGATE.search(text):
-        _without_lone_surrogates(tree)
-    return tree
-
-
-def refuse(code: str, message: str, at: str = "") -> NoReturn:
-    """Raise the rejection for the one fault at *at*."""
-    raise MessageRejected((Fault(at, code, message),))
+    return parsed.tree
 
 
 def _unpacked(payload: bytes, content_type: str, most_bytes: int) -> bytes:
@@ -173,62 +161,6 @@ def _unpacked(payload: bytes, content_type: str, most_bytes: int) -> bytes:
     if not unpacker.eof:
         refuse("zlib.size", f"cut short, or more than {most_bytes} bytes unpacked")
     return unpacked
-
-
-def _text(payload: bytes) -> str:
-    try:
-        text = payload.decode()
-    except UnicodeDecodeError as error:
-        refuse("utf8", f"not UTF-8 at byte {error.start}")
-    if text.startswith("\ufeff"):
-        refuse("json.bom", "begins with a byte order mark")
-    return text
-
-
-def _is_deep(text: str) -> bool:
-    """Return whether *text* nests deeper than `DEPTH`; looks no further, and does not recurse."""
-    depth = 0
-    for token in _TOKEN.finditer(text):
-        if token[0] in ("[", "{"):
-            depth += 1
-            if depth > DEPTH:
-                return True
-        elif token[0] in ("]", "}"):
-            depth -= 1
-    return False
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    tree = dict(pairs)
-    if len(tree) != len(pairs):
-        index, _ = next(repeats([name for name, _ in pairs]))
-        twice = pairs[index][0]
-        refuse("json.duplicate", "the key stands there twice", f"/{pointer(twice)}")
-    return tree
-
-
-def _integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > _DIGITS:
-        refuse("json.number", f"an integer of more than {_DIGITS} digits")
-    return int(digits)
-
-
-def _number(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        refuse("json.number", "a number beyond the range of a double")
-    return value
-
-
-def _constant(name: str) -> NoReturn:
-    refuse("json.number", f"{name} is not JSON")
-
-
-def _without_lone_surrogates(tree: object) -> None:
-    try:
-        json.dumps(tree, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        refuse("json.surrogate", "half of a surrogate pair")
 
 
 def pointer(name: object) -> str:

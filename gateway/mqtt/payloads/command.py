@@ -12,21 +12,20 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
-from gateway.model.errors import Fault, MessageRejected
+from gateway.model.errors import Fault, MessageRejected, refuse
 from gateway.mqtt.payloads.codec import (
     DocumentT,
     Stamp,
     WireDocument,
     decode,
-    dumps,
     encode,
     encode_document,
     faults_of,
     read,
-    refuse,
 )
 from gateway.mqtt.payloads.presence import Count, Sealed, Word
 from gateway.mqtt.topic_tree import LEVELS
+from gateway.runtime.strict_json import dumps
 
 COMMAND_BYTES = 16_384
 """Largest command, packed and unpacked; a signed address for an upload has 2 KiB."""

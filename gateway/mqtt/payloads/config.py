@@ -16,12 +16,12 @@ from gateway.mqtt.payloads.codec import (
     Stamp,
     WireDocument,
     decode,
-    dumps,
     encode_document,
     faults_of,
     read,
 )
 from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.runtime.strict_json import dumps
 
 Version = Annotated[int, Field(ge=1, lt=2**53)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

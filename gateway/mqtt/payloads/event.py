@@ -12,16 +12,9 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from gateway.model.errors import refuse
 from gateway.model.event import Event, Weight
-from gateway.mqtt.payloads.codec import (
-    PAYLOAD_BYTES,
-    WireDocument,
-    decode,
-    encode,
-    packed,
-    read,
-    refuse,
-)
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, WireDocument, decode, encode, packed, read
 from gateway.mqtt.payloads.presence import Count, Sealed, Word
 from gateway.mqtt.topic_tree import EVENT, INVENTORY_LOG, PLAIN, TopicSpec
 

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.model.errors import Fault, MessageRejected
+from gateway.model.errors import Fault, MessageRejected, refuse
 from gateway.model.health import (
     CameraHealth,
     SiteHealth,
 )
-from gateway.mqtt.payloads.codec import Stamp, dumps, encode, faults_of, read, refuse
+from gateway.mqtt.payloads.codec import Stamp, encode, faults_of, read
 from gateway.mqtt.payloads.presence import Sealed
+from gateway.runtime.strict_json import dumps
 
 SITE = {
     "host": {

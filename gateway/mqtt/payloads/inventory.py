@@ -25,7 +25,6 @@ from gateway.mqtt.payloads.codec import (
     Stamp,
     WireDocument,
     decode,
-    dumps,
     encode,
     faults_of,
 )
@@ -49,6 +48,7 @@ from gateway.mqtt.payloads.inventory_items import (
     WireSystem,
 )
 from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.runtime.strict_json import dumps
 
 T = TypeVar("T")
 

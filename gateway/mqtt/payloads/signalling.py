@@ -26,16 +26,9 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.payloads.codec import (
-    PAYLOAD_BYTES,
-    Stamp,
-    WireDocument,
-    dumps,
-    encode,
-    faults_of,
-    read,
-)
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp, WireDocument, encode, faults_of, read
 from gateway.mqtt.payloads.presence import Sealed
+from gateway.runtime.strict_json import dumps
 
 FromViewer = Offer | Candidates | Extend | Bye
 FromGateway = Answer | Candidates | Bye | Refusal | SessionStats

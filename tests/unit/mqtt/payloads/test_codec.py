@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import MessageRejected
-from gateway.mqtt.payloads.codec import DEPTH, PAYLOAD_BYTES, UNPACKED_BYTES, encode, read
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, UNPACKED_BYTES, encode, read
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
+from gateway.runtime.strict_json import MAX_DEPTH
 from tests.fixtures.clock import growth
 
 REFUSED = {
@@ -34,7 +35,7 @@ REFUSED = {
     "Infinity": (b'{"a":-Infinity}', "json.number"),
     "1e999": (b'{"a":1e999}', "json.number"),
     "5000 digits": (b'{"a":' + b"9" * 5000 + b"}", "json.number"),
-    "too deep": (b'{"a":' + b"[" * DEPTH + b"]" * DEPTH + b"}", "json.depth"),
+    "too deep": (b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "json.depth"),
     "abyss": (b'{"a":' + b"[" * 60_000, "json.depth"),
     "control character": (b'{"a":"\x00"}', "json"),
     "too large": (b" " * (PAYLOAD_BYTES + 1), "size"),
