@@ -33,12 +33,12 @@ class CameraComponents:
     fleet: CameraManager
     desk: SessionManager
     decoder: Decoder
-    eyes: PictureMonitor
+    picture_monitor: PictureMonitor
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return self.desk.run, self.fleet.run, self.eyes.run
+        return self.desk.run, self.fleet.run, self.picture_monitor.run
 
 
 def camera_components(
@@ -76,7 +76,7 @@ def camera_components(
     fleet = CameraManager(site, source=sources, viewers=desk.viewers, clock=clock)
     decoder = Decoder(clock=clock)
     eyes = PictureMonitor(
-        settings.eyes,
+        settings.picture_checks,
         cameras=lambda: (camera.id for camera in fleet.site.cameras),
         find=fleet.find,
         decoder=decoder,

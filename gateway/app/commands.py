@@ -85,7 +85,7 @@ def command_components(
         viewers=showing.desk.viewers,
         restart=showing.fleet.restart,
         resend=resend,
-        photograph=showing.eyes.snapshot,
+        photograph=showing.picture_monitor.snapshot,
         verify=lambda signed: keys.verify(signed, "cmd"),
     )
     desk = command_desk(

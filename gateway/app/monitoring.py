@@ -75,7 +75,7 @@ def monitoring_components(
         certificate_ends_ms=lambda: reaching.certificates.ends_ms,
         bus=reaching.link,
         clock=clock,
-        doubts=showing.eyes.suspected_faults,
+        doubts=showing.picture_monitor.suspected_faults,
         more=lambda: (undone(configuration()),),
     )
     alarms = AlarmService(

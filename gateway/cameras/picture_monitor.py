@@ -99,7 +99,9 @@ class PictureMonitor:
                 or none may be taken; the reason says which.
         """
         if not self._settings.snapshots:
-            raise NoPicture(Reason.PAUSED_BY_CONFIG, "[eyes] snapshots is off on this machine")
+            raise NoPicture(
+                Reason.PAUSED_BY_CONFIG, "[picture_checks] snapshots is off on this machine"
+            )
         watchable = self._find(camera)
         if watchable is None:
             raise NoPicture(Reason.NOT_FOUND, "no such camera here")

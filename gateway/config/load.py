@@ -1,24 +1,27 @@
-"""Bringing the bootstrap settings in: one TOML file, the environment, and all faults of both."""
+"""Loads the bootstrap settings: one TOML file, the environment, and all faults of both."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import structlog
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from gateway.config.documents import faults_of, parse_toml
 from gateway.config.faults import unknown_key
-from gateway.config.settings import ENV_PREFIX, Settings
+from gateway.config.settings import ENV_PREFIX, RENAMED_TABLES, Settings
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.rtsp.url_policy import DEFAULT_PORTS, UrlPolicy
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
-"""Where cameras live if nobody says (RFC 1918, RFC 4193)."""
+"""Camera networks where none are given (RFC 1918, RFC 4193)."""
+
+log = structlog.get_logger(__name__)
 
 _PORT = re.compile(r"://[^/?#]*:([0-9]{1,5})(?:[/?#]|$)")
 
@@ -34,7 +37,7 @@ def load_settings(path: Path) -> Settings:
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise ConfigRejected((Fault("", "file", message),)) from None
-    faults = list(_strange_variables(os.environ))
+    faults = [*_rename_tables(table), *_wrong_variables(os.environ)]
     try:
         settings = Settings.from_table(table, folder=path.absolute().parent)
     except ValidationError as error:
@@ -47,19 +50,19 @@ def load_settings(path: Path) -> Settings:
 
 
 def policy_of(settings: Settings) -> UrlPolicy:
-    """Return which camera URLs *settings* lets us open."""
+    """Return which camera URLs may be opened under *settings*."""
     return UrlPolicy(settings.cameras.networks, DEFAULT_PORTS | frozenset(settings.cameras.ports))
 
 
 def policy_of_person(url: str, networks: Iterable[str]) -> UrlPolicy:
-    """Return what somebody at this machine may open who asks for *url*: its port, *networks*.
+    """Return which camera URLs a person at this machine may open to probe *url*.
 
     Args:
-        url: As typed; not yet known to be one.
+        url: As typed, not yet validated; its port is allowed beside the usual ones.
         networks: Camera networks; empty: the private ranges and this machine.
 
     Raises:
-        ValueError: One of *networks* is none.
+        ValueError: One of *networks* is no network.
     """
     named = tuple(ipaddress.ip_network(each) for each in networks or PRIVATE)
     port = _PORT.search(url)
@@ -67,12 +70,35 @@ def policy_of_person(url: str, networks: Iterable[str]) -> UrlPolicy:
     return UrlPolicy(named, frozenset(ports))
 
 
-def _strange_variables(environment: Mapping[str, str]) -> list[Fault]:
-    """Return a fault for each variable with our prefix that sets nothing."""
-    faults = []
-    for name in environment:
-        if name.upper().startswith(ENV_PREFIX):
-            section = name[len(ENV_PREFIX) :].split("__")[0].lower()
-            if section not in Settings.model_fields:
-                faults.append(unknown_key((section,), Settings))
-    return faults
+def _rename_tables(table: dict[str, object]) -> Iterator[Fault]:
+    """Give the tables of *table* their new names; yield a fault for each that has both."""
+    for old, new in RENAMED_TABLES.items():
+        if old in table and new in table:
+            del table[old]
+            yield _both(old, new)
+        elif old in table:
+            log.warning("settings_deprecated", old=f"[{old}]", new=f"[{new}]")
+            table[new] = table.pop(old)
+
+
+def _wrong_variables(environment: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield a fault for each variable with our prefix that sets nothing, or sets a table twice."""
+    given = {
+        name[len(ENV_PREFIX) :].split("__")[0].lower()
+        for name in environment
+        if name.upper().startswith(ENV_PREFIX)
+    }
+    for old, new in RENAMED_TABLES.items():
+        if old in given:
+            given.remove(old)
+            if new in given:
+                yield _both(old, new)
+            else:
+                before, after = f"{ENV_PREFIX}{old.upper()}", f"{ENV_PREFIX}{new.upper()}"
+                log.warning("settings_deprecated", old=before, new=after)
+    for table in sorted(given - Settings.model_fields.keys()):
+        yield unknown_key((table,), Settings)
+
+
+def _both(old: str, new: str) -> Fault:
+    return Fault(f"/{old}", "duplicate", f"it is the old name of {new}, which is given as well")

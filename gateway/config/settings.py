@@ -3,22 +3,6 @@
 They come from one TOML file and from the environment (``CAMERA_GATEWAY__BROKER__HOST=...``, which
 wins) and belong to this machine: the centre cannot change them. In particular the camera networks
 stand here and nowhere else, so that no remote configuration widens what may be opened.
-
-Bootstrap settings of the broker: where it is, and by what we know each other.
-
-Bootstrap settings of WebRTC: how viewers are reached.
-
-Bootstrap settings of the inventory: what may be told.
-
-Bootstrap settings of the eyes: whether pictures are looked at, and whether any may leave.
-
-Bootstrap settings of commands: which the centre may give, how often, and how far they reach.
-
-Bootstrap settings of the alarms: how patient they are, and how much a machine may suffer.
-
-Bootstrap settings of the figures for Prometheus.
-
-Bootstrap settings of remote configuration: what the centre may set, and by whose signature.
 """
 
 from __future__ import annotations
@@ -40,6 +24,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -182,12 +167,12 @@ class Inventory(Document):
 
 
 class PictureChecks(Document):
-    """``[eyes]``: looking at the cameras' pictures on this machine.
+    """``[picture_checks]``: checking the cameras' pictures on this machine.
 
     Attributes:
-        enabled: Whether one picture of each open camera is looked at now and then, to see that it
+        enabled: Whether one picture of each open camera is analysed now and then, to see that it
             is not black, frozen, blurred, covered or moved. No camera is opened for it.
-        every_s: Between two looks at one camera.
+        every_s: Between two checks of one camera.
         snapshots: Whether the centre may ask for a still picture.
     """
 
@@ -313,6 +298,9 @@ class Remote(Document):
 DEFAULT_FILE = Path("/etc/camera-gateway/gateway.toml")
 ENV_PREFIX = "CAMERA_GATEWAY__"
 
+RENAMED_TABLES = {"eyes": "picture_checks"}
+"""Old names of tables, which are read for one more version, and their new names."""
+
 
 def _network(given: object) -> IPv4Network | IPv6Network:
     try:
@@ -376,6 +364,15 @@ class Log(Document):
     format: LogFormat = "json"
 
 
+def _with_new_name(variable: str) -> str:
+    """Return the name that *variable*, of the environment and in lower case, has now."""
+    for old, new in RENAMED_TABLES.items():
+        before = f"{ENV_PREFIX}{old}".lower()
+        if variable == before or variable.startswith(f"{before}__"):
+            return f"{ENV_PREFIX}{new}".lower() + variable[len(before) :]
+    return variable
+
+
 class Settings(BaseSettings):
     """All bootstrap settings; made by `gateway.config.load`."""
 
@@ -393,7 +390,7 @@ class Settings(BaseSettings):
     state: State = State()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
-    eyes: PictureChecks = PictureChecks()
+    picture_checks: PictureChecks = PictureChecks()
     commands: Commands = Commands()
     alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()
@@ -418,6 +415,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, which arrives as arguments."""
+        if isinstance(env_settings, EnvSettingsSource):
+            env_settings.env_vars = {
+                _with_new_name(name): value for name, value in env_settings.env_vars.items()
+            }
         return env_settings, init_settings
 
     @property

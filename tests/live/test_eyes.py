@@ -46,7 +46,9 @@ async def test_a_photograph_of_a_camera_that_nobody_watches(tmp_path: Path, brok
 
 async def test_photographs_can_be_forbidden_on_the_machine(tmp_path: Path, broker: Broker) -> None:
     """Whatever the centre asks."""
-    async with site(tmp_path, broker, cameras(1), more="[eyes]\nsnapshots = false\n") as running:
+    async with site(
+        tmp_path, broker, cameras(1), more="[picture_checks]\nsnapshots = false\n"
+    ) as running:
         await running.until_state(0, "IDLE")
 
         said = await ask(running, "snapshot", {"cam": "c00"})

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateway.app.broker import broker_addresses
 from gateway.config.documents import parse_toml
 from gateway.config.load import load_settings, policy_of
-from gateway.config.settings import Settings
+from gateway.config.settings import PictureChecks, Settings
 from gateway.model.errors import ConfigRejected
 from gateway.model.names import is_loopback
 from gateway.mqtt.client.broker import BrokerAddress, Tls
@@ -123,6 +124,40 @@ def test_a_variable_that_is_no_json_is_a_fault(
         settings_of(tmp_path, SMALL)
 
     assert "canary" not in str(caught.value)
+
+
+def test_the_old_name_of_a_table_is_read_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For one version, in the file as in the environment, which wins."""
+    monkeypatch.setenv("CAMERA_GATEWAY__EYES__EVERY_S", "60")
+    with capture_logs() as logs:
+        settings = settings_of(tmp_path, SMALL + "[eyes]\nenabled = false\nevery_s = 20\n")
+
+    assert settings.picture_checks == PictureChecks(enabled=False, every_s=60)
+    assert [(line["event"], line["old"], line["new"]) for line in logs] == [
+        ("settings_deprecated", "[eyes]", "[picture_checks]"),
+        ("settings_deprecated", "CAMERA_GATEWAY__EYES", "CAMERA_GATEWAY__PICTURE_CHECKS"),
+    ]
+
+
+def test_a_fault_below_an_old_name_is_found_below_the_new_one(tmp_path: Path) -> None:
+    """The warning says which is which."""
+    text = SMALL + "[eyes]\nevery_s = 1\n"
+
+    assert faults_of(tmp_path, text) == {"/picture_checks/every_s": "range"}
+
+
+def test_an_old_and_a_new_name_of_a_table_are_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody guesses which of them is meant."""
+    text = SMALL + "[eyes]\nenabled = false\n[picture_checks]\nenabled = true\n"
+    assert faults_of(tmp_path, text) == {"/eyes": "duplicate"}
+
+    monkeypatch.setenv("CAMERA_GATEWAY__EYES__ENABLED", "false")
+    monkeypatch.setenv("CAMERA_GATEWAY__PICTURE_CHECKS__ENABLED", "true")
+    assert faults_of(tmp_path, SMALL) == {"/eyes": "duplicate"}
 
 
 def test_plain_mqtt_stays_inside_this_machine(tmp_path: Path) -> None:
