@@ -22,7 +22,7 @@ from gateway.rtp.payload import annex_b, nal_units
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
 from gateway.vision.decoder import Decoder
-from gateway.vision.metrics import Look
+from gateway.vision.metrics import PictureAnalysis
 from gateway.vision.quality import PictureQuality
 from gateway.webrtc.codec_selection import CameraStreams
 
@@ -84,9 +84,9 @@ class PictureMonitor:
         """Return what is wrong with which camera's picture, as far as it has been looked at."""
         since_s = self._clock.now() - max(FORGOTTEN_S, 3 * self._settings.every_s)
         return {
-            camera: judge.doubts
+            camera: judge.suspected_faults
             for camera, (_, judge) in self._judges.items()
-            if judge.doubts and self._seen[camera][1] >= since_s
+            if judge.suspected_faults and self._seen[camera][1] >= since_s
         }
 
     async def snapshot(self, camera: str, width: int) -> bytes:
@@ -113,7 +113,7 @@ class PictureMonitor:
             stream = next((each for each in streams if each.gop.keyframe), streams[0])
             unit = await self._newest(stream, watchable)
             assert stream.video is not None
-            return await self._decoder.jpeg(
+            return await self._decoder.encode_jpeg(
                 camera,
                 stream.video.codec,
                 _coded(stream, unit),
@@ -169,7 +169,7 @@ class PictureMonitor:
             return
         self._seen[camera] = unit.time_90k, self._clock.now()
         try:
-            look: Look | None = await self._decoder.look(
+            look: PictureAnalysis | None = await self._decoder.analyze(
                 camera, stream.video.codec, _coded(stream, unit), judge.reference
             )
         except NoPicture as error:
@@ -177,10 +177,10 @@ class PictureMonitor:
             if error.reason is not Reason.CORRUPT:  # the machine's fault, not the picture's
                 return
             look = None
-        before = judge.doubts
+        before = judge.suspected_faults
         self._judges[camera] = stream, judge
-        if (judge.miss() if look is None else judge.take(look)) != before:
-            log.warning("picture", camera=camera, doubts=sorted(judge.doubts))
+        if (judge.update_undecodable() if look is None else judge.update(look)) != before:
+            log.warning("picture", camera=camera, doubts=sorted(judge.suspected_faults))
 
     def _open_stream(self, camera: str) -> Stream | None:
         """Return the smallest stream of *camera* that is open and has a picture."""

@@ -79,7 +79,7 @@ def check_command(config: tuple[Path, ...]) -> None:
     /etc/camera-gateway/gateway.toml and the site document it leads to.
     """
     redactor = Redactor()
-    logging.begin(redactor, level="warning", form="console")
+    logging.configure_logging(redactor, level="warning", form="console")
     checked = check(config or (DEFAULT_FILE,), redactor=redactor)
     for path, fault in checked.faults:
         _say(fault, str(path), redactor)
@@ -101,11 +101,11 @@ def check_command(config: tuple[Path, ...]) -> None:
 def run_command(path: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; it then leaves within 5 seconds."""
     redactor = Redactor()
-    logging.begin(redactor)
+    logging.configure_logging(redactor)
     where = path
     try:
         settings = load_settings(path)
-        logging.begin(redactor, level=settings.log.level, form=settings.log.format)
+        logging.configure_logging(redactor, level=settings.log.level, form=settings.log.format)
         secrets = Secrets(settings.secrets_folder, redactor=redactor)
         where = settings.state.dir / "site.json"
         disk = ConfigStore(settings.state.dir)
@@ -145,10 +145,10 @@ def probe_command(
     one login, and left in good order.
     """
     redactor = Redactor()
-    logging.begin(redactor, level="error", form="console")
+    logging.configure_logging(redactor, level="error", form="console")
     password = _password(password_file)
     if password is not None:
-        redactor.learn(password.get_secret_value(), username=username)
+        redactor.add_secret(password.get_secret_value(), username=username)
     try:
         policy = policy_of_person(url, network)
     except ValueError as error:
@@ -176,7 +176,7 @@ async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: boo
     well = True
     async for step in steps:
         well = well and step.ok
-        click.echo(redactor.text(_as_json(step) if as_json else _as_text(step)))
+        click.echo(redactor.redact_text(_as_json(step) if as_json else _as_text(step)))
     return well
 
 
@@ -207,6 +207,6 @@ def _summary(checked: Checked) -> str:
 
 
 def _say(fault: Fault, where: str, redactor: Redactor) -> None:
-    click.echo(redactor.text(f"{where}: {fault}"), err=True)
+    click.echo(redactor.redact_text(f"{where}: {fault}"), err=True)
     if vietnamese := VIETNAMESE.get(fault.code):
         click.echo(f"    {vietnamese}", err=True)

@@ -23,7 +23,7 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def told(*args: Any, **kwargs: Any) -> None:
-        logging.begin(Redactor(), level="error", form="console")
+        logging.configure_logging(Redactor(), level="error", form="console")
         try:
             command(*args, **kwargs)
         except (ConfigRejected, MessageRejected) as error:

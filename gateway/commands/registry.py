@@ -25,7 +25,7 @@ from gateway.model.site_document import CameraConfig, SiteConfig
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock, Events
-from gateway.runtime.logging import LogLevel, following
+from gateway.runtime.logging import LogLevel, follow_log
 from gateway.runtime.rate_limit import RateLimits
 
 JOURNAL = "commands.db"
@@ -85,7 +85,7 @@ def command_desk(
         ),
         journal=CommandJournal(settings.state.dir / JOURNAL),
         limits=RateLimits(chosen.per_min, chosen.burst, clock=clock),
-        answers=ReplySender(bus, stamp=stamp, redact=secrets.redactor.text, clock=clock),
+        answers=ReplySender(bus, stamp=stamp, redact=secrets.redactor.redact_text, clock=clock),
         bus=bus,
         events=events,
         boot=boot,
@@ -109,7 +109,7 @@ def _commands(
         return next((each for each in rooms.site().cameras if each.id == camera), None)
 
     def follow(take: Callable[[str], None], level: LogLevel) -> AbstractContextManager[None]:
-        return following(secrets.redactor, take, level)
+        return follow_log(secrets.redactor, take, level)
 
     ca_file = None if chosen.upload_ca is None else settings.beside(chosen.upload_ca)
     upload = HttpsPut(chosen.upload_hosts, ca_file)

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gateway.model.errors import Fault
-from gateway.runtime.redact import scrub
+from gateway.runtime.redact import redact_patterns
 
 SECRET = re.compile(r"pass|secret|credential|token|\$ref|(?:^|_)key$", re.IGNORECASE)
 """Keys whose values are never said back."""
@@ -229,7 +229,7 @@ def _given(at: tuple[str | int, ...], code: str, given: object) -> str:
         return ""
     if isinstance(given, dict | list | tuple):
         return "a table" if isinstance(given, dict) else "a list"
-    text = scrub(repr(given) if isinstance(given, str) else str(given))
+    text = redact_patterns(repr(given) if isinstance(given, str) else str(given))
     if ":" in text and "@" in text:  # whatever else is wrong, a password may stand in it
         return ""
     return text if len(text) <= _LONGEST_GIVEN else text[:_LONGEST_GIVEN] + "…"

@@ -62,7 +62,7 @@ class Secrets:
             raise _fault(at, "content", f"cannot read {path}: {why}") from None
         if not value or not value.isprintable():
             raise _fault(at, "content", f"{path} is empty or holds more than one line")
-        self._redactor.learn(value, username=username)
+        self._redactor.add_secret(value, username=username)
         return SecretStr(value)
 
     def _read(self, path: Path, at: str) -> bytes:

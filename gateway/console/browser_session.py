@@ -10,7 +10,7 @@ import asyncio
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from gateway.console.messages import heard
+from gateway.console.messages import parse_browser_message
 from gateway.console.send_queue import SendQueue
 from gateway.console.signalling import BrowserSignalling
 
@@ -34,11 +34,11 @@ class BrowserSession:
     """
 
     def __init__(
-        self, socket: web.WebSocketResponse, calls: BrowserSignalling, outbox: SendQueue
+        self, socket: web.WebSocketResponse, signalling: BrowserSignalling, queue: SendQueue
     ) -> None:
         self._socket = socket
-        self._calls = calls
-        self._outbox = outbox
+        self._signalling = signalling
+        self._queue = queue
         self._allowance = BURST
         self._asked_s = 0.0
 
@@ -46,38 +46,38 @@ class BrowserSession:
         """Serve until the browser is gone; every session it had has been said bye to."""
         try:
             async with asyncio.TaskGroup() as group:
-                writing = group.create_task(self._write(), name=f"write:{self._calls.viewer}")
+                writing = group.create_task(self._write(), name=f"write:{self._signalling.viewer}")
                 try:
                     await self._read(group)
                 finally:
                     writing.cancel()
-                    self._calls.leave()
+                    self._signalling.close()
         finally:
-            log.info("browser_left", viewer=self._calls.viewer)
+            log.info("browser_left", viewer=self._signalling.viewer)
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
         async for received in self._socket:
             if received.type is not WSMsgType.TEXT or not self._is_calm():
                 await self._refuse("not text, or too much of it")
                 return
-            message = heard(received.data)
+            message = parse_browser_message(received.data)
             if message is None:
                 await self._refuse("not a message of ours")
                 return
-            self._calls.said(message, group)
+            self._signalling.handle_browser_message(message, group)
 
     async def _write(self) -> None:
         try:
-            while not self._outbox.overflown:
-                text = await self._outbox.take()
+            while not self._queue.overflowed:
+                text = await self._queue.next_message()
                 async with asyncio.timeout(SEND_S):
                     await self._socket.send_str(text)
         except (TimeoutError, ConnectionError):
-            log.info("browser_stuck", viewer=self._calls.viewer)
+            log.info("browser_stuck", viewer=self._signalling.viewer)
         await self._socket.close(code=WSCloseCode.TRY_AGAIN_LATER, drain=False)
 
     async def _refuse(self, why: str) -> None:
-        log.warning("browser_refused", viewer=self._calls.viewer, why=why)
+        log.warning("browser_refused", viewer=self._signalling.viewer, why=why)
         await self._socket.close(code=WSCloseCode.POLICY_VIOLATION)
 
     def _is_calm(self) -> bool:

@@ -69,7 +69,7 @@ _READER: TypeAdapter[BrowserMessage] = TypeAdapter(
 )
 
 
-def heard(text: str) -> BrowserMessage | None:
+def parse_browser_message(text: str) -> BrowserMessage | None:
     """Return what a browser says, or None if it is not one of its sentences."""
     if len(text) > TEXT_BYTES:
         return None
@@ -79,52 +79,52 @@ def heard(text: str) -> BrowserMessage | None:
         return None
 
 
-def spoken(kind: str, fields: Mapping[str, object]) -> str:
+def encode(kind: str, fields: Mapping[str, object]) -> str:
     """Return a message of *kind* to the browser."""
     return to_json({"k": kind, **fields}).decode()
 
 
-def hello(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
+def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
     """Greet a browser: who it is, how it reaches the gateways, what time it is.
 
     TURN credentials are for the browser, which cannot connect without them.
     """
-    return spoken(
+    return encode(
         "hello", {"viewer": viewer, "ice": [_ice(each) for each in ice], "now_ms": now_ms}
     )
 
 
-def sites(views: tuple[SiteView, ...], gone: tuple[str, ...], *, full: bool) -> str:
+def sites_message(views: tuple[SiteView, ...], gone: tuple[str, ...], *, full: bool) -> str:
     """Tell the sites: all of them, or what has changed."""
-    return spoken("sites", {"full": full, "sites": views, "gone": gone})
+    return encode("sites", {"full": full, "sites": views, "gone": gone})
 
 
-def broker(view: BrokerView) -> str:
+def broker_message(view: BrokerView) -> str:
     """Tell whether the sites are heard."""
-    return spoken("broker", {"up": view.up, "since_ms": view.since_ms})
+    return encode("broker", {"up": view.up, "since_ms": view.since_ms})
 
 
-def signal(said: Answer | Candidates | Bye | Refusal) -> str:
+def signalling_message(said: Answer | Candidates | Bye | Refusal) -> str:
     """Tell what a gateway says in a session."""
     sid = said.key.session
     match said:
         case Answer():
-            return spoken("answer", {"sid": sid, "sdp": said.sdp})
+            return encode("answer", {"sid": sid, "sdp": said.sdp})
         case Candidates():
             listed = [
                 {"candidate": each.candidate, "sdpMid": each.mid}
                 for each in said.candidates
                 if each.candidate is not None
             ]
-            return spoken("cand", {"sid": sid, "c": listed})
+            return encode("cand", {"sid": sid, "c": listed})
         case Bye():
-            return spoken("bye", {"sid": sid, "why": said.why})
+            return encode("bye", {"sid": sid, "why": said.why})
         case Refusal():
             fields = {"code": said.code, "reason": said.reason, "detail": said.detail}
-            return spoken("error", {"sid": sid, **fields})
+            return encode("error", {"sid": sid, **fields})
 
 
-def wording() -> bytes:
+def reason_texts_json() -> bytes:
     """Return the closed list of reasons with its sentences, as JSON for the page."""
     return to_json(WORDING)
 

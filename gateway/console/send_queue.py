@@ -9,78 +9,78 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from gateway.console.messages import broker, sites
+from gateway.console.messages import broker_message, sites_message
 from gateway.console.site_registry import Change, SiteRegistry
 from gateway.console.views import BrokerView
 
-MOST_SIGNALS = 256
+MAX_SIGNALS = 256
 """A whole wall of 16 pictures needs about 50 at once."""
 
-MOST_SITES = 200
+MAX_SITES_IN_MESSAGE = 200
 """Sites in one message, so that signalling never waits behind a long snapshot."""
 
 
 class SendQueue:
     """Owned by one browser's connection; everything happens on the event loop."""
 
-    def __init__(self, register: SiteRegistry) -> None:
-        self._register = register
+    def __init__(self, registry: SiteRegistry) -> None:
+        self._registry = registry
         self._signals: deque[str] = deque()
         self._broker: BrokerView | None = None
         self._changed: dict[str, Change] = {}
         self._fresh = True
         self._wake = asyncio.Event()
-        self.overflown = False
+        self.overflowed = False
 
-    def snapshot(self) -> None:
+    def enqueue_snapshot(self) -> None:
         """Plan to tell all sites anew."""
         self._fresh = True
-        self._changed = {gateway: Change(gateway) for gateway in self._register.gateways()}
+        self._changed = {gateway: Change(gateway) for gateway in self._registry.gateways()}
         self._wake.set()
 
-    def signal(self, text: str) -> None:
+    def enqueue_signal(self, text: str) -> None:
         """Add signalling; too much of it marks the box as overflown."""
-        if len(self._signals) >= MOST_SIGNALS:
-            self.overflown = True
+        if len(self._signals) >= MAX_SIGNALS:
+            self.overflowed = True
         else:
             self._signals.append(text)
         self._wake.set()
 
-    def note(self, change: Change) -> None:
+    def enqueue_change(self, change: Change) -> None:
         """Remember that *change* must be told."""
         held = self._changed.pop(change.gateway, None)
         self._changed[change.gateway] = _merged(held, change)
         self._wake.set()
 
-    def turn(self, view: BrokerView) -> None:
+    def enqueue_broker(self, view: BrokerView) -> None:
         """Remember that the broker has come or gone."""
         self._broker = view
         self._wake.set()
 
-    async def take(self) -> str:
+    async def next_message(self) -> str:
         """Return the next message; signalling first."""
         while True:
             if self._signals:
                 return self._signals.popleft()
             if self._broker is not None:
                 view, self._broker = self._broker, None
-                return broker(view)
+                return broker_message(view)
             if self._changed or self._fresh:
-                return self._sites()
+                return self._next_sites()
             self._wake.clear()
             await self._wake.wait()
 
-    def _sites(self) -> str:
+    def _next_sites(self) -> str:
         full, self._fresh = self._fresh, False
         views, gone = [], []
-        for gateway in list(self._changed)[:MOST_SITES]:
+        for gateway in list(self._changed)[:MAX_SITES_IN_MESSAGE]:
             change = self._changed.pop(gateway)
-            view = None if change.gone else self._register.view(change)
+            view = None if change.gone else self._registry.view(change)
             if view is None:
                 gone.append(gateway)
             else:
                 views.append(view)
-        return sites(tuple(views), tuple(gone), full=full)
+        return sites_message(tuple(views), tuple(gone), full=full)
 
 
 def _merged(held: Change | None, change: Change) -> Change:

@@ -36,8 +36,8 @@ from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
 
-MOST_BROWSERS = 64
-"""Of one server; a command centre has a few dozen desks."""
+MAX_BROWSERS = 64
+"""Of one server; a command centre has a few dozen operators."""
 
 SWEEP_S = 5.0
 """How often it is looked whether health has become too old."""
@@ -49,12 +49,12 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Seat:
+class _Browser:
     """One browser's place."""
 
     socket: web.WebSocketResponse
-    calls: BrowserSignalling
-    outbox: SendQueue
+    signalling: BrowserSignalling
+    queue: SendQueue
 
 
 class Console:
@@ -68,14 +68,14 @@ class Console:
     def __init__(self, settings: Settings, *, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._register = SiteRegistry(clock=clock, wall_ms=wall_ms)
-        self._seats: dict[str, _Seat] = {}
+        self._registry = SiteRegistry(clock=clock, wall_ms=wall_ms)
+        self._browsers: dict[str, _Browser] = {}
         self._files = page_files()
-        self._ice = tuple(each.value for each in settings.ice)
+        self._ice = tuple(each.ice_server for each in settings.ice)
         self._broker = BrokerView(up=False, since_ms=wall_ms())
         self._unreadable = RateLimitedLog("console", "message not readable", clock=clock)
         self._epoch, self._number = wall_ms(), 0
-        self._link = MqttClient(
+        self._client = MqttClient(
             settings.broker,
             client_id=settings.client_id,
             subscriptions=CENTRE_INBOX,
@@ -92,8 +92,8 @@ class Console:
         runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=2.0)
         async with asyncio.TaskGroup() as group:
             children = [
-                group.create_task(self._linked(), name="link"),
-                group.create_task(self._aged(), name="ages"),
+                group.create_task(self._run_client(), name="link"),
+                group.create_task(self._sweep_stale(), name="ages"),
             ]
             try:
                 await runner.setup()
@@ -106,106 +106,108 @@ class Console:
                 for child in children:
                     child.cancel()
 
-    def deliver(self, letter: InboundMessage) -> None:
+    def deliver(self, message: InboundMessage) -> None:
         """Take a letter of the broker."""
-        place = parse(letter.topic)
+        place = parse(message.topic)
         if place is None:
             return
         try:
             if place.key is not None:
-                self._signalled(place, place.key, letter)
+                self._route_signalling(place, place.key, message)
             else:
-                change = self._register.take(place, letter)
+                change = self._registry.apply_message(place, message)
                 if change is not None:
-                    self._tell(change)
+                    self._publish_change(change)
         except MessageRejected as error:
-            self._unreadable.add(f"{letter.topic}: {error.detail}")
+            self._unreadable.add(f"{message.topic}: {error.detail}")
 
     def failed(self, error: TransientError, again_in_s: float) -> None:
         """The link has broken (as a `Witness`)."""
         del again_in_s
         log.info("broker_away", reason=error.reason)
-        self._turn(up=False)
+        self._set_broker(up=False)
 
     def _greet(self) -> tuple[OutboundMessage, ...]:
-        self._turn(up=True)
+        self._set_broker(up=True)
         return ()
 
-    def _turn(self, *, up: bool) -> None:
+    def _set_broker(self, *, up: bool) -> None:
         if up == self._broker.up:
             return
         self._broker = BrokerView(up=up, since_ms=wall_ms())
-        for seat in self._seats.values():
-            seat.outbox.turn(self._broker)
+        for seat in self._browsers.values():
+            seat.queue.enqueue_broker(self._broker)
 
-    def _signalled(self, place: ParsedTopic, key: SessionKey, letter: InboundMessage) -> None:
-        seat = self._seats.get(key.viewer)
+    def _route_signalling(
+        self, topic: ParsedTopic, key: SessionKey, message: InboundMessage
+    ) -> None:
+        seat = self._browsers.get(key.viewer)
         if seat is not None:
-            said = read_gateway(key, letter.payload, letter.content_type)
-            seat.calls.heard(place.gateway, said)
+            said = read_gateway(key, message.payload, message.content_type)
+            seat.signalling.handle_gateway_message(topic.gateway, said)
 
-    def _tell(self, change: Change) -> None:
-        for seat in self._seats.values():
-            seat.outbox.note(change)
+    def _publish_change(self, change: Change) -> None:
+        for seat in self._browsers.values():
+            seat.queue.enqueue_change(change)
 
     def _stamp(self) -> Stamp:
         self._number += 1
         return Stamp(wall_ms(), self._epoch, self._number)
 
-    async def _linked(self) -> None:
+    async def _run_client(self) -> None:
         await supervise(
-            self._link.run,
+            self._client.run,
             name="broker",
             clock=self._clock,
             witness=self,
             delays=lambda: delays(0.5, RETRY_CEILING_S),
         )
 
-    async def _aged(self) -> None:
+    async def _sweep_stale(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_S)
-            for change in self._register.aged():
-                self._tell(change)
+            for change in self._registry.sweep_stale():
+                self._publish_change(change)
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[allow_hosts(self._settings.listen.hosts)])
+        app = web.Application(middlewares=[allow_hosts(self._settings.listen.allowed_hosts)])
         app.on_response_prepare.append(add_headers)
-        app.on_shutdown.append(self._send_away)
-        app.router.add_get("/ws", self._browse)
+        app.on_shutdown.append(self._close_browsers)
+        app.router.add_get("/ws", self._handle_websocket)
         for path, file in self._files.items():
             app.router.add_get(path, _answer(file))
         return app
 
-    async def _browse(self, request: web.Request) -> web.WebSocketResponse:
+    async def _handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         if not is_same_origin(request):
             raise web.HTTPForbidden(text="Only this server's own page may ask.\n")
-        if len(self._seats) >= MOST_BROWSERS:
+        if len(self._browsers) >= MAX_BROWSERS:
             raise web.HTTPServiceUnavailable(text="All seats are taken.\n")
         socket = web.WebSocketResponse(heartbeat=15.0, max_msg_size=messages.TEXT_BYTES)
         await socket.prepare(request)
         viewer = f"v-{secrets.token_hex(8)}"
-        outbox = SendQueue(self._register)
+        outbox = SendQueue(self._registry)
         calls = BrowserSignalling(
             viewer,
-            bus=self._link,
-            register=self._register,
+            bus=self._client,
+            registry=self._registry,
             stamp=self._stamp,
             ice=self._ice,
-            tell=outbox.signal,
+            send=outbox.enqueue_signal,
         )
-        outbox.signal(messages.hello(viewer, self._ice, wall_ms()))
-        outbox.turn(self._broker)
-        outbox.snapshot()
-        self._seats[viewer] = _Seat(socket, calls, outbox)
-        log.info("browser_came", viewer=viewer, seats=len(self._seats))
+        outbox.enqueue_signal(messages.hello_message(viewer, self._ice, wall_ms()))
+        outbox.enqueue_broker(self._broker)
+        outbox.enqueue_snapshot()
+        self._browsers[viewer] = _Browser(socket, calls, outbox)
+        log.info("browser_came", viewer=viewer, seats=len(self._browsers))
         try:
             await BrowserSession(socket, calls, outbox).run()
         finally:
-            del self._seats[viewer]
+            del self._browsers[viewer]
         return socket
 
-    async def _send_away(self, _app: web.Application) -> None:
-        for seat in tuple(self._seats.values()):
+    async def _close_browsers(self, _app: web.Application) -> None:
+        for seat in tuple(self._browsers.values()):
             await seat.socket.close(code=WSCloseCode.GOING_AWAY, message=b"stopping")
 
 

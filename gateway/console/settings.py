@@ -56,7 +56,7 @@ class Listen(Document):
         return self
 
     @property
-    def hosts(self) -> frozenset[str]:
+    def allowed_hosts(self) -> frozenset[str]:
         """What may stand in a request's Host."""
         return frozenset({self.address, *self.names}) | LOOPBACK
 
@@ -69,7 +69,7 @@ class Ice(Document):
     credential: SecretStr | None = None
 
     @property
-    def value(self) -> IceServer:
+    def ice_server(self) -> IceServer:
         """As signalling knows it."""
         return IceServer(self.urls, self.username, self.credential)
 

@@ -27,7 +27,7 @@ from gateway.mqtt.topic_tree import (
 from gateway.mqtt.topics import ParsedTopic
 from gateway.ports import Clock, InboundMessage
 
-MOST_SITES = 20_000
+MAX_SITES = 20_000
 """Viet Nam has about 3,300 communes; a flood of invented names must not fill the memory."""
 
 
@@ -57,69 +57,69 @@ class SiteRegistry:
     def __init__(self, *, clock: Clock, wall_ms: Callable[[], int]) -> None:
         self._clock = clock
         self._wall_ms = wall_ms
-        self._records: dict[str, Site] = {}
-        self._shown: dict[str, tuple[str, ...]] = {}
+        self._sites: dict[str, Site] = {}
+        self._derived: dict[str, tuple[str, ...]] = {}
 
-    def province(self, gateway: str) -> str | None:
+    def province_of(self, gateway: str) -> str | None:
         """Return where *gateway* is at home, or None if nothing is known of it."""
-        record = self._records.get(gateway)
+        record = self._sites.get(gateway)
         return None if record is None else record.province
 
-    def offline(self, gateway: str) -> bool:
+    def is_offline(self, gateway: str) -> bool:
         """Whether *gateway* has said, or its will has, that it is not connected."""
-        record = self._records.get(gateway)
+        record = self._sites.get(gateway)
         return record is not None and record.state(self._clock.now()) == "off"
 
-    def take(self, place: ParsedTopic, letter: InboundMessage) -> Change | None:
+    def apply_message(self, topic: ParsedTopic, message: InboundMessage) -> Change | None:
         """Note what *letter* says; return what it changes on the page.
 
         Raises:
             MessageRejected: It cannot be read.
         """
-        record = self._records.get(place.gateway)
+        record = self._sites.get(topic.gateway)
         if record is None:
-            if len(self._records) >= MOST_SITES or not letter.payload:
+            if len(self._sites) >= MAX_SITES or not message.payload:
                 return None
-            record = Site(place.province, place.gateway)
-        elif record.province != place.province and record.state(self._clock.now()) == "on":
+            record = Site(topic.province, topic.gateway)
+        elif record.province != topic.province and record.state(self._clock.now()) == "on":
             return None  # one name in two provinces: the one we hear stays
-        record = replace(record, province=place.province)
-        if not letter.payload:
-            return self._forget(place)
-        after = self._read(record, place, letter)
-        if after is record and place.gateway in self._records:
+        record = replace(record, province=topic.province)
+        if not message.payload:
+            return self._forget(topic)
+        after = self._apply_payload(record, topic, message)
+        if after is record and topic.gateway in self._sites:
             return None
         now_s = self._clock.now()
-        self._records[place.gateway] = after
-        self._shown[place.gateway] = after.judgement(now_s)
-        if place.channel is ALARM:
-            return Change(place.gateway, frozenset())
+        self._sites[topic.gateway] = after
+        self._derived[topic.gateway] = after.derived_states(now_s)
+        if topic.channel is ALARM:
+            return Change(topic.gateway, frozenset())
         turned = after.state(now_s) != record.state(now_s)
-        told = None if turned or place.camera is None else frozenset({place.camera})
-        return Change(place.gateway, told)
+        told = None if turned or topic.camera is None else frozenset({topic.camera})
+        return Change(topic.gateway, told)
 
-    def aged(self) -> tuple[Change, ...]:
+    def sweep_stale(self) -> tuple[Change, ...]:
         """Return what has changed by nothing but time since the last look."""
         now_s = self._clock.now()
         changes = []
-        for gateway, record in self._records.items():
-            judgement = record.judgement(now_s)
-            if judgement != self._shown.get(gateway):
-                self._shown[gateway] = judgement
+        for gateway, record in self._sites.items():
+            judgement = record.derived_states(now_s)
+            if judgement != self._derived.get(gateway):
+                self._derived[gateway] = judgement
                 changes.append(Change(gateway))
         return tuple(changes)
 
     def gateways(self) -> Iterable[str]:
         """All gateway ids."""
-        return tuple(self._records)
+        return tuple(self._sites)
 
     def view(self, change: Change) -> SiteView | None:
         """Return what to show for *change* as things are now; None if the site is gone."""
-        record = self._records.get(change.gateway)
+        record = self._sites.get(change.gateway)
         if record is None:
             return None
         now_s = self._clock.now()
-        listed = record.listed()
+        listed = record.camera_list()
         told = [each for each in listed if change.cameras is None or each.id in change.cameras]
         return SiteView(
             gw=record.gateway,
@@ -182,10 +182,10 @@ class SiteRegistry:
             viewers=health.viewers,
         )
 
-    def _read(self, record: Site, place: ParsedTopic, letter: InboundMessage) -> Site:
-        now_s, live = self._clock.now(), not letter.retain
-        payload, kind = letter.payload, letter.content_type
-        match place.channel:
+    def _apply_payload(self, record: Site, topic: ParsedTopic, message: InboundMessage) -> Site:
+        now_s, live = self._clock.now(), not message.retain
+        payload, kind = message.payload, message.content_type
+        match topic.channel:
             case channel if channel is PRESENCE:
                 presence = read_presence(payload, kind)
                 said_s = self._said_s(presence.time_ms, live=live)
@@ -194,7 +194,7 @@ class SiteRegistry:
                 return record.with_birth(read_birth(payload, kind), now_s, live=live)
             case channel if channel is SITE_HEALTH:
                 stamp, _ = read_site_health(payload, kind)
-                return record.with_word(self._health_s(stamp, live=live))
+                return record.with_activity(self._health_s(stamp, live=live))
             case channel if channel is CAMERAS_HEALTH:
                 stamp, said = read_cameras_health(payload, kind)
                 return record.with_cameras(stamp, said, self._health_s(stamp, live=live))
@@ -221,13 +221,13 @@ class SiteRegistry:
         said_s = self._said_s(stamp.time_ms, live=live)
         return max(self._clock.now() - STALE_S, said_s or 0.0)
 
-    def _forget(self, place: ParsedTopic) -> Change | None:
+    def _forget(self, topic: ParsedTopic) -> Change | None:
         """An empty kept message takes the site away, if it is its presence."""
-        if place.channel is not PRESENCE:
+        if topic.channel is not PRESENCE:
             return None
-        self._records.pop(place.gateway, None)
-        self._shown.pop(place.gateway, None)
-        return Change(place.gateway, gone=True)
+        self._sites.pop(topic.gateway, None)
+        self._derived.pop(topic.gateway, None)
+        return Change(topic.gateway, gone=True)
 
     def _wall_of(self, at_s: float | None) -> int | None:
         if at_s is None:

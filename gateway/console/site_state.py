@@ -18,15 +18,15 @@ from gateway.mqtt.payloads.presence import Birth, BirthCamera, Presence
 STALE_S = 180.0
 """How old health may be: three messages missed, and the expiry of the contract."""
 
-MOST_ALARMS = 1024
+MAX_ALARMS = 1024
 """As many as a gateway can have, and as many keys as are remembered of one."""
 
-MOST_CAMERAS = 512
+MAX_CAMERAS = 512
 """As many as a birth may list."""
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedHealth:
     """One camera's health, with the stamp it came under and when, on our monotonic clock."""
 
     health: CameraHealth
@@ -63,8 +63,8 @@ class Site:
     presence: Presence | None = None
     since_s: float | None = None
     birth: Birth | None = None
-    heard_s: float | None = None
-    cameras: Mapping[str, Received] = field(default_factory=lambda: MappingProxyType({}))
+    active_s: float | None = None
+    cameras: Mapping[str, ReceivedHealth] = field(default_factory=lambda: MappingProxyType({}))
     alarms: Mapping[str, ReceivedAlarm] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_presence(self, presence: Presence, said_s: float | None, *, live: bool) -> Site:
@@ -84,7 +84,7 @@ class Site:
             self,
             presence=presence,
             since_s=self.since_s if same else said_s,
-            heard_s=said_s if heard else self.heard_s,
+            active_s=said_s if heard else self.active_s,
         )
 
     def with_birth(self, birth: Birth, now_s: float, *, live: bool) -> Site:
@@ -97,7 +97,7 @@ class Site:
         return replace(
             self,
             birth=birth,
-            heard_s=now_s if live else self.heard_s,
+            active_s=now_s if live else self.active_s,
             cameras=MappingProxyType(kept),
         )
 
@@ -106,18 +106,18 @@ class Site:
         cameras = dict(self.cameras)
         for health in said:
             held = cameras.get(health.id)
-            if held is None and len(cameras) >= MOST_CAMERAS:
+            if held is None and len(cameras) >= MAX_CAMERAS:
                 continue
             if held is None or _order(held.stamp) <= _order(stamp):
-                cameras[health.id] = Received(health, stamp, at_s)
-        return replace(self, cameras=MappingProxyType(cameras)).with_word(at_s)
+                cameras[health.id] = ReceivedHealth(health, stamp, at_s)
+        return replace(self, cameras=MappingProxyType(cameras)).with_activity(at_s)
 
     def with_alarm(self, stamp: Stamp, alarm: Alarm, at_s: float) -> Site:
         """Return the record after *alarm*, said at *at_s*; what is older than held is left out."""
         held = self.alarms.get(alarm.key)
         if held is not None and _order(stamp) < _order(held.stamp):
             return self
-        if held is None and len(self.alarms) >= MOST_ALARMS:
+        if held is None and len(self.alarms) >= MAX_ALARMS:
             return self
         since_s = at_s - max(0, stamp.time_ms - alarm.since_ms) / 1000
         alarms = {**self.alarms, alarm.key: ReceivedAlarm(alarm, stamp, since_s)}
@@ -136,11 +136,11 @@ class Site:
             sorted(standing, key=lambda each: (_WORST.index(each.alarm.severity), each.since_s))
         )
 
-    def with_word(self, at_s: float) -> Site:
+    def with_activity(self, at_s: float) -> Site:
         """Return the record after the site has said anything about itself at *at_s*."""
-        return replace(self, heard_s=max(at_s, self.heard_s or at_s))
+        return replace(self, active_s=max(at_s, self.active_s or at_s))
 
-    def listed(self) -> tuple[BirthCamera, ...]:
+    def camera_list(self) -> tuple[BirthCamera, ...]:
         """The cameras in the gateway's order; before its birth, those that were heard of."""
         if self.birth is not None:
             return self.birth.cameras
@@ -152,7 +152,7 @@ class Site:
             return "unk"
         if self.presence.state == "offline":
             return "off"
-        return "on" if self.heard_s is not None and now_s - self.heard_s <= STALE_S else "unk"
+        return "on" if self.active_s is not None and now_s - self.active_s <= STALE_S else "unk"
 
     def camera_state(self, camera: str, now_s: float) -> State:
         """Judge a camera: nothing is known of it while nothing is heard of its site."""
@@ -161,7 +161,7 @@ class Site:
             return "unk"
         return heard.health.state
 
-    def judgement(self, now_s: float) -> tuple[str, ...]:
+    def derived_states(self, now_s: float) -> tuple[str, ...]:
         """All that is judged by age; another value at another time means a change to show."""
         cameras = (self.camera_state(key, now_s) for key in sorted(self.cameras))
         return (self.state(now_s), *cameras)

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-from gateway.console.messages import wording
+from gateway.console.messages import reason_texts_json
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -34,7 +34,7 @@ class StaticFile:
 
 def page_files() -> dict[str, StaticFile]:
     """Return the page's files by path."""
-    files = {"/wording.json": _file("wording.json", wording())}
+    files = {"/wording.json": _file("wording.json", reason_texts_json())}
     for entry in resources.files("gateway.console").joinpath("static").iterdir():
         if entry.is_file():
             files[f"/{entry.name}"] = _file(entry.name, entry.read_bytes())

@@ -62,7 +62,7 @@ class Authenticator:
             for scheme in account.schemes
         ]
 
-    def judge(self, method: str, authorization: str) -> Verdict:
+    def check(self, method: str, authorization: str) -> Verdict:
         """Return what to make of the ``Authorization`` header, which may be empty."""
         kind, _, rest = authorization.strip().partition(" ")
         if not kind:
@@ -87,7 +87,7 @@ class Authenticator:
             return "wrong"
         if nonce not in self._nonces:
             return "stale"
-        expected = response(account, algorithm, method, given)
+        expected = digest_response(account, algorithm, method, given)
         if not hmac.compare_digest(expected.encode(), given.get("response", "").encode()):
             return "wrong"
         if account.qop and given.get("qop") != "auth":
@@ -96,7 +96,7 @@ class Authenticator:
         return "stale" if 0 < account.nonce_uses < self._nonces[nonce] else "ok"
 
 
-def response(account: Account, algorithm: str, method: str, given: dict[str, str]) -> str:
+def digest_response(account: Account, algorithm: str, method: str, given: dict[str, str]) -> str:
     """Return the right ``response`` for the fields *given* (RFC 7616 §3.4.1)."""
 
     def digest(text: str) -> str:

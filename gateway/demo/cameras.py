@@ -22,8 +22,8 @@ from pydantic import SecretStr
 
 from gateway.demo.auth import Account
 from gateway.demo.child_process import die_with_parent
-from gateway.demo.encoder import LiveFootage, Shape, record
-from gateway.demo.http_control import CameraEntry, Control
+from gateway.demo.encoder import EncoderSettings, LiveFootage, record
+from gateway.demo.http_control import CameraEntry, ControlEndpoint
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Behaviour, VirtualCamera
 
@@ -68,7 +68,7 @@ def _password(file: Path | None) -> SecretStr | None:
 
 def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
     width, height = map(int, chosen.size.split("x"))
-    shape = Shape(
+    settings = EncoderSettings(
         chosen.codec, width, height, chosen.fps, chosen.gop, chosen.bitrate, noise=chosen.noise
     )
     password = _password(chosen.password_file)
@@ -79,10 +79,10 @@ def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
         if number >= len(NAMES):
             key, name = f"cam{number + 1}", f"Camera {number + 1}"
         # Recordings show no name that matters: one serves all, and is encoded once.
-        footage = record("", shape) if chosen.recorded else LiveFootage(name, shape)
-        habits = Behaviour(join="next_keyframe" if chosen.recorded else "at_once")
+        footage = record("", settings) if chosen.recorded else LiveFootage(name, settings)
+        behaviour = Behaviour(join="next_keyframe" if chosen.recorded else "at_once")
         path = f"/Streaming/Channels/{number + 1}01"
-        cameras[key] = VirtualCamera(name, footage, path=path, account=account, habits=habits)
+        cameras[key] = VirtualCamera(name, footage, path=path, account=account, behaviour=behaviour)
     return cameras
 
 
@@ -99,13 +99,14 @@ async def _serve(chosen: argparse.Namespace) -> None:
             recorder = Recorder([cameras[key] for key in keys], host=chosen.host, port=port)
             await stack.enter_async_context(recorder)
             places |= {key: CameraEntry(key, cameras[key], recorder) for key in keys}
-        runner = web.AppRunner(Control(places).application, access_log=None)
+        runner = web.AppRunner(ControlEndpoint(places).application, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", chosen.control_port).start()
         control = f"http://127.0.0.1:{runner.addresses[0][1]}"
         listed = [
-            {key: place.seen()[key] for key in ("id", "name", "url")} for place in places.values()
+            {key: place.describe()[key] for key in ("id", "name", "url")}
+            for place in places.values()
         ]
         sys.stdout.write(json.dumps({"ready": True, "control": control, "cameras": listed}) + "\n")
         sys.stdout.flush()

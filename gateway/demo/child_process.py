@@ -49,11 +49,11 @@ class Child:
     name: str
     process: asyncio.subprocess.Process
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=200))
-    _said: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _ready: dict[str, object] | None = None
     _leaving: bool = False
 
-    async def ready(self, within_s: float = 30.0) -> dict[str, object]:
+    async def wait_ready(self, within_s: float = 30.0) -> dict[str, object]:
         """Return the first line of JSON with ``"ready": true``.
 
         Raises:
@@ -63,11 +63,11 @@ class Child:
         assert self._ready is not None
         return self._ready
 
-    async def says(self, text: str, within_s: float = 30.0) -> None:
+    async def wait_for_line(self, text: str, within_s: float = 30.0) -> None:
         """Return once a line with *text* in it was said; raises as `ready` does."""
         await self._until(lambda: any(text in line for line in self.lines), within_s)
 
-    async def shows(self, sign: Awaitable[None], within_s: float = 30.0) -> None:
+    async def wait_for(self, sign: Awaitable[None], within_s: float = 30.0) -> None:
         """Return once *sign*, which it gives in another way, is there; raises as `ready` does."""
         try:
             async with asyncio.timeout(within_s):
@@ -79,14 +79,14 @@ class Child:
         """Read what it says until it ends; then raise `ChildFailed`, unless it was told to end."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
-            await self._hear(line.decode("utf-8", "replace").rstrip())
+            await self._on_line(line.decode("utf-8", "replace").rstrip())
         await self.process.wait()
-        async with self._said:
-            self._said.notify_all()
+        async with self._changed:
+            self._changed.notify_all()
         if not self._leaving:
             raise ChildFailed(self, f"has ended with {self.process.returncode}")
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """Ask it to leave, then make it; everything of its process group is gone afterwards."""
         self._leaving = True
         if self.process.returncode is None:
@@ -101,19 +101,21 @@ class Child:
 
     async def _until(self, happened: Callable[[], bool], within_s: float) -> None:
         try:
-            async with asyncio.timeout(within_s), self._said:
-                await self._said.wait_for(lambda: happened() or self.process.returncode is not None)
+            async with asyncio.timeout(within_s), self._changed:
+                await self._changed.wait_for(
+                    lambda: happened() or self.process.returncode is not None
+                )
         except TimeoutError:
             raise ChildFailed(self, f"was not ready within {within_s:g} s") from None
         if not happened():
             raise ChildFailed(self, f"has ended with {self.process.returncode}")
 
-    async def _hear(self, line: str) -> None:
-        async with self._said:
+    async def _on_line(self, line: str) -> None:
+        async with self._changed:
             self.lines.append(line)
             if self._ready is None and line.startswith("{"):
-                self._ready = _greeting(line)
-            self._said.notify_all()
+                self._ready = _parse_ready(line)
+            self._changed.notify_all()
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -122,7 +124,7 @@ class Child:
             return  # nobody is left in it
 
 
-def _greeting(line: str) -> dict[str, object] | None:
+def _parse_ready(line: str) -> dict[str, object] | None:
     try:
         said = json.loads(line)
     except ValueError:
@@ -131,7 +133,7 @@ def _greeting(line: str) -> dict[str, object] | None:
 
 
 @asynccontextmanager
-async def child(
+async def run_child(
     name: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Child]:
     """Run *command* while the context lasts; its *environment* is ours and this."""
@@ -149,4 +151,4 @@ async def child(
     try:
         yield running
     finally:
-        await asyncio.shield(running.end())
+        await asyncio.shield(running.stop())

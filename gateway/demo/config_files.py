@@ -43,7 +43,7 @@ class ConfigFiles:
             (folder / name).mkdir(mode=0o700)
         self._write(self.password_file, secrets.token_urlsafe(18))
 
-    def broker(self) -> Path:
+    def write_broker(self) -> Path:
         """Write Mosquitto's configuration."""
         lines = [
             f"listener {self.broker_port} 127.0.0.1",
@@ -55,7 +55,7 @@ class ConfigFiles:
         ]
         return self._write(self.folder / "mosquitto.conf", "\n".join(lines) + "\n")
 
-    def gateway(self, cameras: Sequence[CameraFiles]) -> Path:
+    def write_gateway(self, cameras: Sequence[CameraFiles]) -> Path:
         """Write the gateway's settings and its site document."""
         self._write(self.folder / "state" / "site.json", json.dumps(_site(cameras)))
         lines = [
@@ -74,7 +74,7 @@ class ConfigFiles:
         ]
         return self._write(self.folder / "gateway.toml", "\n".join(lines) + "\n")
 
-    def console(self, address: str, port: int) -> Path:
+    def write_console(self, address: str, port: int) -> Path:
         """Write the settings of the operators' page."""
         lines = [
             "[listen]",

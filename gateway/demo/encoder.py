@@ -26,7 +26,7 @@ _RECORDED_FROM = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)  # recordings are the sa
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class EncoderSettings:
     """How a virtual camera encodes.
 
     Attributes:
@@ -51,7 +51,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Coded:
+class CodedPicture:
     """One coded picture.
 
     Attributes:
@@ -63,10 +63,10 @@ class Coded:
 
     nal_units: tuple[bytes, ...]
     keyframe: bool
-    order: int = 0
+    reorder_offset: int = 0
 
 
-def nal_units(access_unit: bytes) -> Iterator[bytes]:
+def split_annex_b(access_unit: bytes) -> Iterator[bytes]:
     """Yield the NAL units of *access_unit*, in Annex B form, without start codes."""
     at = access_unit.find(_START_CODE)
     while at != -1:
@@ -76,36 +76,36 @@ def nal_units(access_unit: bytes) -> Iterator[bytes]:
         yield unit.rstrip(b"\x00")
 
 
-def kind(nal_unit: bytes, codec: Codec) -> int:
+def nal_type(nal_unit: bytes, codec: Codec) -> int:
     """Return the type field of *nal_unit*."""
     return nal_unit[0] & 0x1F if codec == "h264" else nal_unit[0] >> 1 & 0x3F
 
 
-def parameter_sets(coded: Coded, codec: Codec) -> tuple[bytes, ...]:
+def parameter_sets(coded: CodedPicture, codec: Codec) -> tuple[bytes, ...]:
     """Return the parameter sets in *coded*, in its order."""
-    return tuple(unit for unit in coded.nal_units if kind(unit, codec) in _SETS[codec])
+    return tuple(unit for unit in coded.nal_units if nal_type(unit, codec) in _SETS[codec])
 
 
 class Encoder:
     """One encoder of one camera."""
 
-    def __init__(self, shape: Shape) -> None:
-        self._shape = shape
-        library = "libx264" if shape.codec == "h264" else "libx265"
+    def __init__(self, settings: EncoderSettings) -> None:
+        self._settings = settings
+        library = "libx264" if settings.codec == "h264" else "libx265"
         context = av.CodecContext.create(library, "w")
         if not isinstance(context, av.VideoCodecContext):
             raise TypeError(f"{library} does not encode video")
-        context.width, context.height = shape.width, shape.height
+        context.width, context.height = settings.width, settings.height
         context.pix_fmt = "yuv420p"
-        context.time_base = Fraction(1, shape.fps)
-        context.framerate = Fraction(shape.fps)
-        context.bit_rate = shape.bitrate_bps
-        context.gop_size = round(shape.gop_s * shape.fps)
+        context.time_base = Fraction(1, settings.fps)
+        context.framerate = Fraction(settings.fps)
+        context.bit_rate = settings.bitrate_bps
+        context.gop_size = round(settings.gop_s * settings.fps)
         context.thread_count = 1
         context.options = self._options()
         self._context = context
 
-    def encode(self, image: Image, index: int, *, keyframe: bool = False) -> list[Coded]:
+    def encode(self, image: Image, index: int, *, keyframe: bool = False) -> list[CodedPicture]:
         """Encode *image*, the *index*-th; with B-frames the pictures come later, else at once."""
         planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
@@ -113,37 +113,37 @@ class Encoder:
         frame.pict_type = PictureType.I if keyframe else PictureType.NONE
         return [self._coded(packet) for packet in self._context.encode(frame)]
 
-    def finish(self) -> list[Coded]:
+    def finish(self) -> list[CodedPicture]:
         """Return what is still inside."""
         return [self._coded(packet) for packet in self._context.encode(None)]
 
-    def _coded(self, packet: av.Packet[av.VideoStream]) -> Coded:
+    def _coded(self, packet: av.Packet[av.VideoStream]) -> CodedPicture:
         pts, dts = packet.pts or 0, packet.dts or 0
-        return Coded(tuple(nal_units(bytes(packet))), packet.is_keyframe, pts - dts)
+        return CodedPicture(tuple(split_annex_b(bytes(packet))), packet.is_keyframe, pts - dts)
 
     def _options(self) -> dict[str, str]:
-        shape = self._shape
-        rate = shape.bitrate_bps // 1000
-        gop = round(shape.gop_s * shape.fps)
+        settings = self._settings
+        rate = settings.bitrate_bps // 1000
+        gop = round(settings.gop_s * settings.fps)
         common: dict[str, str | int] = {
             "keyint": gop,
             "min-keyint": gop,
             "scenecut": 0,
-            "bframes": shape.b_frames,
+            "bframes": settings.b_frames,
             "vbv-maxrate": rate,
             "vbv-bufsize": rate,
             "repeat-headers": 1,
         }
         options = {"preset": "ultrafast", "forced-idr": "1"}
-        if shape.b_frames == 0:
+        if settings.b_frames == 0:
             options["tune"] = "zerolatency"
-        if shape.codec == "h264":
-            options["profile"] = "baseline" if shape.b_frames == 0 else "main"
+        if settings.codec == "h264":
+            options["profile"] = "baseline" if settings.b_frames == 0 else "main"
             common["sliced-threads"] = 0
         else:
             common |= {"log-level": "none", "pools": "none", "frame-threads": 1}
         named = ":".join(f"{key}={setting}" for key, setting in common.items())
-        return options | {"x264-params" if shape.codec == "h264" else "x265-params": named}
+        return options | {"x264-params" if settings.codec == "h264" else "x265-params": named}
 
 
 class LiveFootage:
@@ -151,19 +151,19 @@ class LiveFootage:
 
     blocking = True
 
-    def __init__(self, name: str, shape: Shape) -> None:
-        self.shape = shape
-        self._scene = Scene(name, shape.width, shape.height)
-        self._encoder = Encoder(shape)
+    def __init__(self, name: str, settings: EncoderSettings) -> None:
+        self.settings = settings
+        self._scene = Scene(name, settings.width, settings.height)
+        self._encoder = Encoder(settings)
         self._count = 0
         self._still: Image | None = None
-        self.parameter_sets = parameter_sets(self._encode(keyframe=True)[0], shape.codec)
+        self.parameter_sets = parameter_sets(self._encode(keyframe=True)[0], settings.codec)
 
-    def picture(self, index: int, *, fresh: bool, frozen: bool) -> Coded:  # noqa: ARG002
+    def picture(self, index: int, *, fresh: bool, frozen: bool) -> CodedPicture:  # noqa: ARG002
         """Encode the picture of now; *fresh* asks for a keyframe, *frozen* for the one before."""
         return self._encode(keyframe=fresh, frozen=frozen)[0]
 
-    def _encode(self, *, keyframe: bool, frozen: bool = False) -> list[Coded]:
+    def _encode(self, *, keyframe: bool, frozen: bool = False) -> list[CodedPicture]:
         image = self._still if frozen else None
         if image is None:
             image = self._scene.draw(datetime.now(UTC))
@@ -176,29 +176,29 @@ class RecordedFootage:
 
     blocking = False
 
-    def __init__(self, shape: Shape, pictures: tuple[Coded, ...]) -> None:
-        self.shape = shape
+    def __init__(self, settings: EncoderSettings, pictures: tuple[CodedPicture, ...]) -> None:
+        self.settings = settings
         self.pictures = pictures
-        self.parameter_sets = parameter_sets(pictures[0], shape.codec)
+        self.parameter_sets = parameter_sets(pictures[0], settings.codec)
 
-    def picture(self, index: int, *, fresh: bool, frozen: bool) -> Coded:  # noqa: ARG002
+    def picture(self, index: int, *, fresh: bool, frozen: bool) -> CodedPicture:  # noqa: ARG002
         """Return the *index*-th picture of the loop, or its first, a keyframe, when *frozen*."""
         return self.pictures[0 if frozen else index % len(self.pictures)]
 
 
 @functools.lru_cache(maxsize=32)
-def record(name: str, shape: Shape, seconds: float = 4.0) -> RecordedFootage:
+def record(name: str, settings: EncoderSettings, seconds: float = 4.0) -> RecordedFootage:
     """Encode *seconds*, rounded up to whole GOPs, of the camera *name*."""
-    scene, encoder = Scene(name, shape.width, shape.height), Encoder(shape)
-    gop = round(shape.gop_s * shape.fps)
-    count = max(1, -(-round(seconds * shape.fps) // gop)) * gop
+    scene, encoder = Scene(name, settings.width, settings.height), Encoder(settings)
+    gop = round(settings.gop_s * settings.fps)
+    count = max(1, -(-round(seconds * settings.fps) // gop)) * gop
     seed = np.random.default_rng(7)
-    coded: list[Coded] = []
+    coded: list[CodedPicture] = []
     for index in range(count):
-        image = scene.draw(_RECORDED_FROM + timedelta(seconds=index / shape.fps))
-        if shape.noise:
+        image = scene.draw(_RECORDED_FROM + timedelta(seconds=index / settings.fps))
+        if settings.noise:
             image = np.asarray(
                 cv2.add(image, seed.integers(0, 90, image.shape, np.uint8)), np.uint8
             )
         coded += encoder.encode(image, index)
-    return RecordedFootage(shape, tuple(coded + encoder.finish()))
+    return RecordedFootage(settings, tuple(coded + encoder.finish()))

@@ -170,7 +170,7 @@ KINDS: dict[str, type[Fault]] = {kind.__name__.lower(): kind for kind in get_arg
 """Every fault by its name on the control endpoint."""
 
 
-def parse(document: object) -> Fault:
+def parse_fault(document: object) -> Fault:
     """Return the fault that *document*, as decoded from JSON, names.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 
 from aiohttp import web
 
-from gateway.demo.faults import parse
+from gateway.demo.faults import parse_fault
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Counts, VirtualCamera
 
@@ -32,7 +32,7 @@ class CameraEntry:
     camera: VirtualCamera
     recorder: Recorder
 
-    def seen(self) -> dict[str, object]:
+    def describe(self) -> dict[str, object]:
         """Return what there is to tell about it."""
         faults = [
             {"fault": type(each).__name__.lower(), **asdict(each)} for each in self.camera.faults
@@ -54,10 +54,10 @@ class CameraEntry:
 
 
 @dataclass(slots=True)
-class Control:
+class ControlEndpoint:
     """The endpoint; `application` goes into an aiohttp runner."""
 
-    places: Mapping[str, CameraEntry]
+    cameras: Mapping[str, CameraEntry]
     application: web.Application = field(default_factory=web.Application)
 
     def __post_init__(self) -> None:
@@ -71,44 +71,41 @@ class Control:
                 web.put("/cameras/{id}/fault", self._break),
                 web.delete("/cameras/{id}/fault", self._mend),
                 web.post("/cameras/{id}/restart", self._restart),
-                *(
-                    web.post(f"/cameras/{{id}}/{deed}", self._deed(do))
-                    for deed, do in deeds.items()
-                ),
+                *(web.post(f"/cameras/{{id}}/{deed}", self._act(do)) for deed, do in deeds.items()),
             ]
         )
 
-    def _place(self, request: web.Request) -> CameraEntry:
-        place = self.places.get(request.match_info["id"])
+    def _entry(self, request: web.Request) -> CameraEntry:
+        place = self.cameras.get(request.match_info["id"])
         if place is None:
-            raise web.HTTPNotFound(text=f"there are {', '.join(self.places)}\n")
+            raise web.HTTPNotFound(text=f"there are {', '.join(self.cameras)}\n")
         return place
 
     async def _list(self, _: web.Request) -> web.Response:
-        return web.json_response({"cameras": [place.seen() for place in self.places.values()]})
+        return web.json_response({"cameras": [place.describe() for place in self.cameras.values()]})
 
     async def _break(self, request: web.Request) -> web.Response:
-        place = self._place(request)
+        place = self._entry(request)
         try:
-            place.camera.fault = parse(json.loads(await request.text()))
+            place.camera.fault = parse_fault(json.loads(await request.text()))
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
-        return web.json_response(place.seen())
+        return web.json_response(place.describe())
 
     async def _mend(self, request: web.Request) -> web.Response:
-        place = self._place(request)
+        place = self._entry(request)
         place.camera.fault = None
-        return web.json_response(place.seen())
+        return web.json_response(place.describe())
 
     async def _restart(self, request: web.Request) -> web.Response:
-        place = self._place(request)
-        await place.recorder.revive()
-        return web.json_response(place.seen())
+        place = self._entry(request)
+        await place.recorder.open_port()
+        return web.json_response(place.describe())
 
-    def _deed(self, do: Callable[[CameraEntry], None]) -> Answering:
+    def _act(self, do: Callable[[CameraEntry], None]) -> Answering:
         async def deed(request: web.Request) -> web.Response:
-            place = self._place(request)
+            place = self._entry(request)
             do(place)
-            return web.json_response(place.seen())
+            return web.json_response(place.describe())
 
         return deed

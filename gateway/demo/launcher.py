@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.demo.child_process import Child, ChildFailed, child
+from gateway.demo.child_process import Child, ChildFailed, run_child
 from gateway.demo.config_files import (
     CAMERAS_HOST,
     GATEWAY,
@@ -60,12 +60,12 @@ async def launch(
         address: Where the page listens.
         port: Its port; if that is taken, a free one.
     """
-    task, told = asyncio.current_task(), asyncio.Event()
+    task, stopped = asyncio.current_task(), asyncio.Event()
     assert task is not None
 
     def stop() -> None:
-        if not told.is_set():
-            told.set()
+        if not stopped.is_set():
+            stopped.set()
             task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -74,24 +74,24 @@ async def launch(
         with tempfile.TemporaryDirectory(prefix="camera-gateway-demo-") as folder:
             return await _run(use, ConfigFiles(Path(folder)), address, port)
     except asyncio.CancelledError:
-        if not told.is_set():
+        if not stopped.is_set():
             raise
         return 0
     except BaseExceptionGroup as group:
         failed, others = group.split(ChildFailed)
         if failed is None or others is not None:
             raise
-        _mourn(failed)
+        _print_failures(failed)
         return 1
 
 
 async def _run(
-    use: Callable[[Centre], Awaitable[int]], papers: ConfigFiles, address: str, port: int
+    use: Callable[[Centre], Awaitable[int]], files: ConfigFiles, address: str, port: int
 ) -> int:
     async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
 
         async def begin(name: str, *command: str) -> Child:
-            started = await stack.enter_async_context(child(name, command))
+            started = await stack.enter_async_context(run_child(name, command))
             group.create_task(started.watch(), name=f"watch {name}")
             return started
 
@@ -99,20 +99,22 @@ async def _run(
         cameras = await begin(
             "cameras",
             *(*python, "gateway.demo.cameras", "--host", CAMERAS_HOST, "--username", USERNAME),
-            *("--password-file", str(papers.password_file)),
+            *("--password-file", str(files.password_file)),
         )
-        broker = await begin("broker", MOSQUITTO, "-c", str(papers.broker()))
-        open_cameras = await cameras.ready()
-        await broker.says(" running")
+        broker = await begin("broker", MOSQUITTO, "-c", str(files.write_broker()))
+        open_cameras = await cameras.wait_ready()
+        await broker.wait_for_line(" running")
         listed = open_cameras["cameras"]
         assert isinstance(listed, list)
         shown = tuple(CameraFiles(**each) for each in listed)
-        settings = papers.gateway(shown)
+        settings = files.write_gateway(shown)
         gateway = await begin("gateway", *python, "gateway", "run", "--settings", str(settings))
-        papers_of_page = papers.console(address, port_or_free(address, port))
-        page = await begin("console", *python, "gateway.console", "--settings", str(papers_of_page))
-        greeting = await page.ready()
-        await gateway.shows(_online(papers.broker_port))
+        console_settings = files.write_console(address, port_or_free(address, port))
+        page = await begin(
+            "console", *python, "gateway.console", "--settings", str(console_settings)
+        )
+        greeting = await page.wait_ready()
+        await gateway.wait_for(_online(files.broker_port))
         return await use(Centre(str(greeting["url"]), str(open_cameras["control"]), shown))
     raise AssertionError("not reached")
 
@@ -122,7 +124,7 @@ async def _online(broker_port: int) -> None:
     seen = asyncio.Event()
     link = MqttClient(
         BrokerAddress(host="127.0.0.1", port=broker_port),
-        client_id="demo-conductor",
+        client_id="demo-launcher",
         subscriptions=[Topics(PROVINCE, GATEWAY).presence],
         deliver=lambda _: seen.set(),
         clock=SystemClock(),
@@ -133,7 +135,7 @@ async def _online(broker_port: int) -> None:
         running.cancel()
 
 
-def _mourn(failed: BaseExceptionGroup[ChildFailed]) -> None:
+def _print_failures(failed: BaseExceptionGroup[ChildFailed]) -> None:
     """Tell which parts have failed, and their last words."""
     errors = {each.child.name: each for each in failed.exceptions if isinstance(each, ChildFailed)}
     for error in errors.values():

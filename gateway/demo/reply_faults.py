@@ -6,14 +6,14 @@ import asyncio
 import random
 
 from gateway.demo import faults
-from gateway.demo.rtp_output import MOST_UNREAD_BYTES
-from gateway.demo.rtsp_messages import reply
+from gateway.demo.rtp_output import MAX_UNREAD_BYTES
+from gateway.demo.rtsp_messages import format_reply
 from gateway.demo.virtual_camera import VirtualCamera
 
 Headers = list[tuple[str, str]]
 
 
-def say(
+def write_reply(
     transport: asyncio.Transport,
     camera: VirtualCamera,
     method: str,
@@ -24,14 +24,14 @@ def say(
     """Write the reply to a request *method*."""
     if oversized := camera.active_fault(faults.OversizedHeader):
         headers = [*headers, ("X-Filler", "x" * oversized.size_bytes)]
-    text = reply(code, headers, body)
+    text = format_reply(code, headers, body)
     if garbage := camera.active_fault(faults.GarbageReply):
         transport.write(random.Random(garbage.size_bytes).randbytes(garbage.size_bytes))
     elif camera.active_fault(faults.EndlessHeaders):
         transport.write(text.split(b"\r\n\r\n")[0] + b"\r\n")
         flood(transport, b"X-More: and more\r\n" * 1000, float("inf"))
     elif (huge := camera.active_fault(faults.HugeBody)) and method == "DESCRIBE":
-        transport.write(reply(code, [*headers, ("Content-Length", str(huge.size_bytes))]))
+        transport.write(format_reply(code, [*headers, ("Content-Length", str(huge.size_bytes))]))
         flood(transport, b"a=filler:x\r\n" * 5000, huge.size_bytes)
     elif dripping := camera.active_fault(faults.Drip):
         drip(transport, text, dripping.bytes_per_s)
@@ -53,7 +53,7 @@ def flood(transport: asyncio.Transport, chunk: bytes, left_bytes: float) -> None
     """Send *chunk* again and again, as fast as it is taken, until *left_bytes* have gone."""
     if left_bytes <= 0 or transport.is_closing():
         return
-    if transport.get_write_buffer_size() < MOST_UNREAD_BYTES:
+    if transport.get_write_buffer_size() < MAX_UNREAD_BYTES:
         transport.write(chunk)
         left_bytes -= len(chunk)
     asyncio.get_running_loop().call_later(0.001, flood, transport, chunk, left_bytes)

@@ -11,24 +11,24 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-MOST_UNREAD_BYTES = 4 * 1024 * 1024
+MAX_UNREAD_BYTES = 4 * 1024 * 1024
 
 
-class Pipe(Protocol):
+class RtpOutput(Protocol):
     """Where one session's RTP and RTCP go."""
 
     description: str
     """The Transport header of the SETUP reply, without the SSRC."""
 
-    def send(self, packets: Sequence[bytes]) -> bool:
+    def send_rtp(self, packets: Sequence[bytes]) -> bool:
         """Send the RTP *packets* of one picture; return False when there was no room."""
         ...
 
-    def report(self, packet: bytes) -> None:
+    def send_rtcp(self, packet: bytes) -> None:
         """Send one RTCP packet."""
         ...
 
-    def litter(self, size_bytes: int) -> None:
+    def send_garbage(self, size_bytes: int) -> None:
         """Send random bytes that belong to nothing."""
         ...
 
@@ -37,7 +37,7 @@ class Pipe(Protocol):
         ...
 
 
-class InterleavedPipe:
+class InterleavedOutput:
     """RTP inside the RTSP connection (RFC 2326 §10.12)."""
 
     def __init__(self, transport: asyncio.Transport, channel: int) -> None:
@@ -46,10 +46,10 @@ class InterleavedPipe:
         self._random = random.Random(channel)
         self.description = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
 
-    def send(self, packets: Sequence[bytes]) -> bool:
+    def send_rtp(self, packets: Sequence[bytes]) -> bool:
         if self._transport.is_closing():
             return False
-        if self._transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+        if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             return False
         head = bytes((0x24, self._channel))
         self._transport.write(
@@ -57,19 +57,19 @@ class InterleavedPipe:
         )
         return True
 
-    def report(self, packet: bytes) -> None:
+    def send_rtcp(self, packet: bytes) -> None:
         if not self._transport.is_closing():
             head = bytes((0x24, self._channel + 1))
             self._transport.write(head + len(packet).to_bytes(2) + packet)
 
-    def litter(self, size_bytes: int) -> None:
+    def send_garbage(self, size_bytes: int) -> None:
         self._transport.write(self._random.randbytes(size_bytes))
 
     def close(self) -> None:
         return
 
 
-class UdpPipe:
+class UdpOutput:
     """RTP and RTCP from a pair of ports of our own.
 
     Args:
@@ -78,24 +78,24 @@ class UdpPipe:
     """
 
     def __init__(
-        self, local: str, host: str, ports: tuple[int, int], heard: Callable[[], None]
+        self, local: str, host: str, ports: tuple[int, int], on_datagram: Callable[[], None]
     ) -> None:
         self._sockets = _port_pair(local)
         self._peers = tuple((host, port) for port in ports)
-        self._heard = heard
+        self._on_datagram = on_datagram
         self._loop = asyncio.get_running_loop()
         for each in self._sockets:
             self._loop.add_reader(each, self._read, each)
         ours = "-".join(str(each.getsockname()[1]) for each in self._sockets)
         self.description = f"RTP/AVP;unicast;client_port={ports[0]}-{ports[1]};server_port={ours}"
 
-    def send(self, packets: Sequence[bytes]) -> bool:
+    def send_rtp(self, packets: Sequence[bytes]) -> bool:
         return sum(self._sendto(0, packet) for packet in packets) == len(packets)
 
-    def report(self, packet: bytes) -> None:
+    def send_rtcp(self, packet: bytes) -> None:
         self._sendto(1, packet)
 
-    def litter(self, size_bytes: int) -> None:
+    def send_garbage(self, size_bytes: int) -> None:
         self._sendto(0, random.Random(size_bytes).randbytes(min(size_bytes, 1400)))
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class UdpPipe:
             from_socket.recv(2048)
         except OSError:  # an ICMP error of an earlier packet is told here
             return
-        self._heard()
+        self._on_datagram()
 
 
 def _port_pair(host: str) -> tuple[socket.socket, socket.socket]:

@@ -45,14 +45,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Interleaved:
+class InterleavedPacket:
     """One packet that came inside the RTSP connection (RFC 2326 §10.12)."""
 
     channel: int
     packet: bytes
 
 
-def take(buffer: bytearray) -> Request | Interleaved | None:
+def pop_message(buffer: bytearray) -> Request | InterleavedPacket | None:
     """Remove the next whole thing from *buffer* and return it; None: wait for more.
 
     Raises:
@@ -64,7 +64,7 @@ def take(buffer: bytearray) -> Request | Interleaved | None:
         end = 4 + int.from_bytes(buffer[2:4], "big")
         if len(buffer) < max(4, end):
             return None
-        packet = Interleaved(buffer[1], bytes(buffer[4:end]))
+        packet = InterleavedPacket(buffer[1], bytes(buffer[4:end]))
         del buffer[:end]
         return packet
     head_end = buffer.find(b"\r\n\r\n")
@@ -99,7 +99,7 @@ def _length(request: Request) -> int:
     return length
 
 
-def reply(code: int, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
+def format_reply(code: int, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
     """Return a reply; *headers* in their order."""
     lines = [f"RTSP/1.0 {code} {REASONS.get(code, 'Error')}"]
     lines += [f"{name}: {setting}" for name, setting in headers]
@@ -108,7 +108,7 @@ def reply(code: int, headers: Sequence[tuple[str, str]], body: bytes = b"") -> b
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def sdp(
+def format_sdp(
     name: str, codec: Codec, sets: Sequence[bytes], *, sections: int = 1, sound: bool = False
 ) -> bytes:
     """Return the description of a camera: *sections* times video, and G.711 if *sound*."""

@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from gateway.demo import faults
-from gateway.demo.reply_faults import Headers, say
-from gateway.demo.rtp_output import InterleavedPipe, Pipe, UdpPipe
-from gateway.demo.rtsp_messages import Interleaved, Request, sdp, take
+from gateway.demo.reply_faults import Headers, write_reply
+from gateway.demo.rtp_output import InterleavedOutput, RtpOutput, UdpOutput
+from gateway.demo.rtsp_messages import InterleavedPacket, Request, format_sdp, pop_message
 from gateway.demo.rtsp_session import Session
 from gateway.demo.video_loop import VideoLoop
 from gateway.demo.virtual_camera import VirtualCamera
@@ -65,16 +65,16 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._recorder.connections.discard(self)
         for session in self._sessions:
-            if session.open and isinstance(session.pipe, InterleavedPipe):
-                session.hold(session.camera.habits.held_s)
+            if session.open and isinstance(session.output, InterleavedOutput):
+                session.close_after(session.camera.behaviour.held_s)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         try:
-            while not self._mute and (taken := take(self._buffer)):
-                if isinstance(taken, Interleaved):
+            while not self._mute and (taken := pop_message(self._buffer)):
+                if isinstance(taken, InterleavedPacket):
                     for session in self._sessions:
-                        session.heard()
+                        session.touch()
                 else:
                     self._serve(taken)
         except ValueError:
@@ -106,11 +106,11 @@ class Connection(asyncio.Protocol):
     def _answer(self, request: Request, camera: VirtualCamera) -> Answer:
         if "authorization" in request.headers:
             camera.counts.authorizations += 1
-        if refusal := self._wrong(request, camera) or self._refusal(request, camera):
+        if refusal := self._fault_answer(request, camera) or self._auth_answer(request, camera):
             return refusal
         session = self._recorder.sessions.get(request.headers.get("session", "").split(";")[0])
         if session:
-            session.heard()
+            session.touch()
         match request.method:
             case "OPTIONS":
                 return 200, [("Public", _PUBLIC)], b""
@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
             case "SETUP":
                 return self._setup(request, camera, session)
             case "GET_PARAMETER" | "SET_PARAMETER":
-                return 200 if camera.habits.get_parameter else 551, [], b""
+                return 200 if camera.behaviour.get_parameter else 551, [], b""
         return self._answer_within(request, session)
 
     def _answer_within(self, request: Request, session: Session | None) -> Answer:
@@ -131,10 +131,10 @@ class Connection(asyncio.Protocol):
         if request.method == "PLAY":
             return self._play(request, session)
         self._recorder.sessions.pop(session.id, None)
-        session.end()
+        session.close()
         return 200, [], b""
 
-    def _wrong(self, request: Request, camera: VirtualCamera) -> Answer | None:
+    def _fault_answer(self, request: Request, camera: VirtualCamera) -> Answer | None:
         """Return the answer that a fault of *camera* gives to *request*."""
         redirect = camera.active_fault(faults.Redirect)
         if redirect and request.method == "DESCRIBE":
@@ -145,69 +145,73 @@ class Connection(asyncio.Protocol):
         asked = "tcp" if "/TCP" in request.headers.get("transport", "").upper() else "udp"
         if status.transport not in ("", asked):
             return None
-        challenges = camera.gatekeeper.challenges() if camera.gatekeeper else ['Basic realm="x"']
+        challenges = (
+            camera.authenticator.challenges() if camera.authenticator else ['Basic realm="x"']
+        )
         headers = [("WWW-Authenticate", each) for each in challenges if status.code == 401]
         return status.code, headers, b""
 
-    def _refusal(self, request: Request, camera: VirtualCamera) -> Answer | None:
+    def _auth_answer(self, request: Request, camera: VirtualCamera) -> Answer | None:
         """Return 401 unless *request* may be answered."""
-        if camera.gatekeeper is None or request.method == "OPTIONS":
+        if camera.authenticator is None or request.method == "OPTIONS":
             return None
-        verdict = camera.gatekeeper.judge(request.method, request.headers.get("authorization", ""))
+        verdict = camera.authenticator.check(
+            request.method, request.headers.get("authorization", "")
+        )
         if verdict == "ok":
             return None
         camera.counts.refused_logins += verdict == "wrong"
-        challenges = camera.gatekeeper.challenges(stale=verdict == "stale")
+        challenges = camera.authenticator.challenges(stale=verdict == "stale")
         return 401, [("WWW-Authenticate", each) for each in challenges], b""
 
     def _describe(self, request: Request, camera: VirtualCamera) -> Answer:
         many = camera.active_fault(faults.ManySections)
         sets = () if camera.active_fault(faults.NoSetsInSdp) else camera.footage.parameter_sets
-        codec = camera.footage.shape.codec
+        codec = camera.footage.settings.codec
         sections = many.count if many else 1
-        body = sdp(camera.name, codec, sets, sections=sections, sound=camera.habits.sound)
+        body = format_sdp(camera.name, codec, sets, sections=sections, sound=camera.behaviour.sound)
         headers = [("Content-Type", "application/sdp")]
-        if camera.habits.content_base:
-            headers.append(("Content-Base", camera.habits.content_base.format(url=request.url)))
+        if camera.behaviour.content_base:
+            headers.append(("Content-Base", camera.behaviour.content_base.format(url=request.url)))
         return 200, headers, body
 
     def _setup(self, request: Request, camera: VirtualCamera, session: Session | None) -> Answer:
-        limit = camera.habits.session_limit
+        limit = camera.behaviour.session_limit
         if session is None and 0 < limit <= camera.counts.sessions:
             return 453, [], b""
-        new = session or Session(camera, self._recorder.reels[camera.path], self._expired)
-        pipe = self._pipe(request.headers.get("transport", ""), new)
-        if pipe is None:
+        new = session or Session(camera, self._recorder.video_loops[camera.path], self._expired)
+        output = self._open_output(request.headers.get("transport", ""), new)
+        if output is None:
             if session is None:
-                new.end()
+                new.close()
             return 461, [], b""
         if request.path.endswith("trackID=1"):
-            new.pipe = pipe
+            new.output = output
         if session is None:
             self._recorder.sessions[new.id] = new
             self._sessions.append(new)
-        timeout = f"{new.id};timeout={camera.habits.session_timeout_s:g}"
-        described = f"{pipe.description};ssrc={new.ssrc:08X}"
+        timeout = f"{new.id};timeout={camera.behaviour.session_timeout_s:g}"
+        described = f"{output.description};ssrc={new.ssrc:08X}"
         return 200, [("Session", timeout), ("Transport", described)], b""
 
-    def _pipe(self, wanted: str, session: Session) -> Pipe | None:
+    def _open_output(self, wanted: str, session: Session) -> RtpOutput | None:
         """Return the first way of the Transport header *wanted* that the camera offers."""
-        sockets = session.camera.habits.sockets
+        sockets = session.camera.behaviour.sockets
         for way in wanted.split(","):
             ports = _PORTS.search(way)
             if self._transport is None:
                 return None
             if "/TCP" in way.upper() and "tcp" in sockets:
                 channel = int(ports[2]) if ports else 2 * len(self._sessions)
-                return InterleavedPipe(self._transport, channel)
+                return InterleavedOutput(self._transport, channel)
             if "/TCP" not in way.upper() and "udp" in sockets and ports:
                 pair = int(ports[2]), int(ports[3] or int(ports[2]) + 1)
                 host = self._transport.get_extra_info("peername")[0]
-                return UdpPipe(self._recorder.host, host, pair, session.heard)
+                return UdpOutput(self._recorder.host, host, pair, session.touch)
         return None
 
     def _play(self, request: Request, session: Session) -> Answer:
-        if session.pipe is None:
+        if session.output is None:
             return 455, [], b""
         # The reply must be on its way before the first packet is.
         asyncio.get_running_loop().call_soon(session.play)
@@ -221,10 +225,10 @@ class Connection(asyncio.Protocol):
 
     def _send(self, request: Request, answer: Answer, camera: VirtualCamera) -> None:
         code, headers, body = answer
-        camera.noted(request.method, code)
+        camera.record_request(request.method, code)
         headers = [("CSeq", request.headers.get("cseq", "0")), *headers]
         if self._transport is not None:
-            say(self._transport, camera, request.method, code, headers, body)
+            write_reply(self._transport, camera, request.method, code, headers, body)
 
 
 class Recorder:
@@ -244,7 +248,7 @@ class Recorder:
         self.cameras = tuple(cameras)
         self.host = host
         self.port = port
-        self.reels = {camera.path: VideoLoop(camera) for camera in self.cameras}
+        self.video_loops = {camera.path: VideoLoop(camera) for camera in self.cameras}
         self.sessions: dict[str, Session] = {}
         self.connections: set[Connection] = set()
         self.connections_ever = 0
@@ -261,12 +265,14 @@ class Recorder:
         try:
             async with asyncio.TaskGroup() as group:
                 for camera in self.cameras:
-                    group.create_task(self.reels[camera.path].run(), name=f"reel {camera.name}")
-                await self.revive()
+                    group.create_task(
+                        self.video_loops[camera.path].run(), name=f"video {camera.name}"
+                    )
+                await self.open_port()
         finally:
             self.kill()
 
-    async def revive(self) -> None:
+    async def open_port(self) -> None:
         """Open the port, the same as before; a camera that has started again."""
         if self._server is None:
             loop = asyncio.get_running_loop()
@@ -284,7 +290,7 @@ class Recorder:
         for connection in tuple(self.connections):
             connection.abort()
         for session in tuple(self.sessions.values()):
-            session.end()
+            session.close()
         self.sessions.clear()
 
     @property

@@ -1,7 +1,7 @@
-"""What makes a virtual camera's pictures run: encoded once, at their pace, for every viewer.
+"""The video of a virtual camera: each picture is encoded once, in time, and sent to every viewer.
 
-Live footage is encoded on one thread per camera; nobody watching, nothing is encoded. The queue
-between the two is one picture long.
+Live footage is encoded in one thread per camera, one picture ahead, and only while somebody
+watches.
 """
 
 from __future__ import annotations
@@ -11,83 +11,83 @@ import functools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from gateway.demo.encoder import Coded, kind
+from gateway.demo.encoder import CodedPicture, nal_type
 from gateway.demo.faults import Frozen, MarkerOnSets, NoMarker, SetsOnlyInSdp
 from gateway.demo.virtual_camera import VirtualCamera
 from gateway.model.media import VIDEO_CLOCK_HZ
 from gateway.rtp.codecs import packetise
 
-Marked = list[tuple[bytes, bool]]
-"""RTP payloads of one picture, each with its marker bit."""
+MarkedPayloads = list[tuple[bytes, bool]]
+"""RTP payloads of one picture, each with its marker bit (RFC 3550 §5.1)."""
 
 
-class Viewing(Protocol):
-    """One viewer's end of the reel."""
+class VideoSink(Protocol):
+    """Where the pictures for one viewer go."""
 
-    def show(self, coded: Coded, payloads: Marked, time_90k: int) -> None:
-        """Take one picture; never blocks, never raises."""
+    def send_picture(self, coded: CodedPicture, payloads: MarkedPayloads, time_90k: int) -> None:
+        """Send one picture. Must neither block nor raise."""
         ...
 
 
 class VideoLoop:
-    """Runs the pictures of one camera."""
+    """Produces the pictures of one camera."""
 
     def __init__(self, camera: VirtualCamera) -> None:
         self._camera = camera
-        self._viewings: set[Viewing] = set()
+        self._sinks: set[VideoSink] = set()
         self._watched = asyncio.Event()
-        self._fresh = False
+        self._keyframe_wanted = False
 
-    def join(self, viewing: Viewing) -> None:
-        """Show *viewing* every picture from now on."""
-        self._viewings.add(viewing)
-        self._fresh |= self._camera.habits.join == "at_once"
+    def subscribe(self, sink: VideoSink) -> None:
+        """Send every picture to *sink* from now on."""
+        self._sinks.add(sink)
+        self._keyframe_wanted |= self._camera.behaviour.join == "at_once"
         self._watched.set()
 
-    def leave(self, viewing: Viewing) -> None:
-        """Show *viewing* no more."""
-        self._viewings.discard(viewing)
-        if not self._viewings:
+    def unsubscribe(self, sink: VideoSink) -> None:
+        """Send no more pictures to *sink*."""
+        self._sinks.discard(sink)
+        if not self._sinks:
             self._watched.clear()
 
     async def run(self) -> None:
-        """Show pictures at their pace until cancelled."""
-        with ThreadPoolExecutor(1, thread_name_prefix=f"reel {self._camera.name}") as pool:
+        """Send pictures at the frame rate until cancelled."""
+        with ThreadPoolExecutor(1, thread_name_prefix=f"video {self._camera.name}") as pool:
             began_s = asyncio.get_running_loop().time()
             while await self._watched.wait():
-                await self._showing(began_s, pool)
+                await self._run_while_watched(began_s, pool)
 
-    async def _showing(self, began_s: float, pool: ThreadPoolExecutor) -> None:
-        """Run while somebody watches."""
+    async def _run_while_watched(self, began_s: float, pool: ThreadPoolExecutor) -> None:
+        """Send pictures while there is a sink."""
         loop, footage = asyncio.get_running_loop(), self._camera.footage
-        fps = footage.shape.fps
+        fps = footage.settings.fps
         index = int((loop.time() - began_s) * fps) + 1
-        gop = round(footage.shape.gop_s * fps)
-        first = index if self._camera.habits.join == "at_once" else index - gop // 2
-        while self._viewings:
+        gop = round(footage.settings.gop_s * fps)
+        first = index if self._camera.behaviour.join == "at_once" else index - gop // 2
+        while self._sinks:
             frozen = self._camera.active_fault(Frozen) is not None
-            fresh, self._fresh = self._fresh, False
-            shoot = functools.partial(footage.picture, index - first, fresh=fresh, frozen=frozen)
-            coded = await loop.run_in_executor(pool, shoot) if footage.blocking else shoot()
-            time_90k = (index + coded.order) * VIDEO_CLOCK_HZ // fps
+            fresh, self._keyframe_wanted = self._keyframe_wanted, False
+            encode = functools.partial(footage.picture, index - first, fresh=fresh, frozen=frozen)
+            coded = await loop.run_in_executor(pool, encode) if footage.blocking else encode()
+            time_90k = (index + coded.reorder_offset) * VIDEO_CLOCK_HZ // fps
             payloads = self._payloads(coded)
-            for viewing in tuple(self._viewings):
-                viewing.show(coded, payloads, time_90k)
-            # A picture that came late is not made up for: the next is due when it is due.
+            for sink in tuple(self._sinks):
+                sink.send_picture(coded, payloads, time_90k)
+            # After a late picture the next one still comes at its own time.
             index = max(index + 1, int((loop.time() - began_s) * fps))
             await asyncio.sleep(began_s + index / fps - loop.time())
 
-    def _payloads(self, coded: Coded) -> Marked:
+    def _payloads(self, coded: CodedPicture) -> MarkedPayloads:
         camera = self._camera
-        codec, limit = camera.footage.shape.codec, camera.habits.payload_bytes
+        codec, limit = camera.footage.settings.codec, camera.behaviour.payload_bytes
         units = coded.nal_units
-        sets = {kind(unit, codec) for unit in camera.footage.parameter_sets}
+        sets = {nal_type(unit, codec) for unit in camera.footage.parameter_sets}
         if camera.active_fault(SetsOnlyInSdp):
-            units = tuple(unit for unit in units if kind(unit, codec) not in sets)
-        marked: Marked = []
+            units = tuple(unit for unit in units if nal_type(unit, codec) not in sets)
+        marked: MarkedPayloads = []
         if camera.active_fault(MarkerOnSets):
-            marked = [(unit, True) for unit in units if kind(unit, codec) in sets]
-            units = tuple(unit for unit in units if kind(unit, codec) not in sets)
+            marked = [(unit, True) for unit in units if nal_type(unit, codec) in sets]
+            units = tuple(unit for unit in units if nal_type(unit, codec) not in sets)
         payloads = packetise(units, codec, limit)
         ends = not camera.active_fault(NoMarker)
         marked += [(payload, False) for payload in payloads[:-1]]

@@ -101,13 +101,13 @@ class VirtualCamera:
         *,
         path: str = "/Streaming/Channels/101",
         account: Account | None = None,
-        habits: Behaviour | None = None,
+        behaviour: Behaviour | None = None,
     ) -> None:
         self.name = name
         self.footage = footage
         self.path = path
-        self.gatekeeper = Authenticator(account) if account else None
-        self.habits = habits or Behaviour()
+        self.authenticator = Authenticator(account) if account else None
+        self.behaviour = behaviour or Behaviour()
         self.faults: tuple[Fault, ...] = ()
         self.counts = Counts()
 
@@ -132,7 +132,7 @@ class VirtualCamera:
                 return fault
         return None
 
-    def noted(self, method: str, code: int) -> None:
+    def record_request(self, method: str, code: int) -> None:
         """Write a request and its answer into the log, which keeps the last thousand."""
         self.counts.requests[method] += 1
         self.counts.log = [*self.counts.log[-999:], (method, code)]

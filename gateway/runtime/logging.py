@@ -1,7 +1,7 @@
 """The log: one line per event on standard error, as JSON or for people, with one redactor in front.
 
-Whatever anybody in this process says, our rooms by structlog or a library by `logging`, a
-traceback or a warning, goes through the root logger's one handler and there through the redactor.
+Everything goes through the one handler of the root logger, and there through the redactor: what
+our packages log with structlog, what libraries log with `logging`, warnings and tracebacks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _QUIET = ("aioice", "aiortc", "aiohttp.access", "asyncio", "paho")
 """Libraries whose routine is no news; their warnings are."""
 
 
-class _Lines:
+class _LineWriter:
     """A file to whoever writes lines; gives each away."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
@@ -36,9 +36,11 @@ class _Lines:
         """Nothing is held back."""
 
 
-def begin(redactor: Redactor, *, level: LogLevel = "info", form: LogFormat = "json") -> None:
+def configure_logging(
+    redactor: Redactor, *, level: LogLevel = "info", form: LogFormat = "json"
+) -> None:
     """Send every log line of this process through *redactor* to standard error, from now on."""
-    first = _first()
+    first = _shared_processors()
     structlog.configure(
         processors=[*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -54,15 +56,15 @@ def begin(redactor: Redactor, *, level: LogLevel = "info", form: LogFormat = "js
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
-    _hook_bugs()
+    _install_hooks()
 
 
 @contextmanager
-def following(redactor: Redactor, take: Callable[[str], None], level: LogLevel) -> Iterator[None]:
+def follow_log(redactor: Redactor, emit: Callable[[str], None], level: LogLevel) -> Iterator[None]:
     """Give *take* every line of *level* and above, redacted, as JSON; from whichever thread."""
     root = logging.getLogger()
-    tap = _Tap(take, _listened(root))
-    tap.setFormatter(_formatter(_first(), redactor, "json"))
+    tap = _Tap(emit, _level_without_taps(root))
+    tap.setFormatter(_formatter(_shared_processors(), redactor, "json"))
     tap.setLevel(level.upper())
     root.addHandler(tap)
     root.setLevel(min(root.level, tap.level))
@@ -71,26 +73,26 @@ def following(redactor: Redactor, take: Callable[[str], None], level: LogLevel) 
     finally:
         root.removeHandler(tap)
         taps = [each.level for each in root.handlers if isinstance(each, _Tap)]
-        root.setLevel(min(tap.listened, *taps, logging.CRITICAL))
+        root.setLevel(min(tap.level_without_taps, *taps, logging.CRITICAL))
 
 
-class _Tap(logging.StreamHandler[_Lines]):
+class _Tap(logging.StreamHandler[_LineWriter]):
     """Somebody who follows the log; *listened* is the root's level without any of them."""
 
     terminator = ""
 
     def __init__(self, take: Callable[[str], None], listened: int) -> None:
-        super().__init__(_Lines(take))
-        self.listened = listened
+        super().__init__(_LineWriter(take))
+        self.level_without_taps = listened
 
 
-def _listened(root: logging.Logger) -> int:
+def _level_without_taps(root: logging.Logger) -> int:
     """Return the level of *root* without those who follow it."""
     taps = (each for each in root.handlers if isinstance(each, _Tap))
-    return next((each.listened for each in taps), root.level)
+    return next((each.level_without_taps for each in taps), root.level)
 
 
-def _first() -> list[Processor]:
+def _shared_processors() -> list[Processor]:
     return [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -103,7 +105,7 @@ def _first() -> list[Processor]:
 
 def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> logging.Formatter:
     def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        return {key: redactor.value(value, key) for key, value in event.items()}
+        return {key: redactor.redact_value(value, key) for key, value in event.items()}
 
     renderer: Processor
     if form == "json":
@@ -112,7 +114,7 @@ def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> l
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
     def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        return redactor.known(str(renderer(logger, method, event)))
+        return redactor.redact_known(str(renderer(logger, method, event)))
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=first,
@@ -120,7 +122,7 @@ def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> l
     )
 
 
-def _hook_bugs() -> None:
+def _install_hooks() -> None:
     """Say what ends the process, or a thread, by the log too: its traceback may hold a secret."""
     log = structlog.get_logger(__name__)
 

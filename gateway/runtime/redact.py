@@ -29,7 +29,7 @@ _PLACES = (
 )
 
 
-def scrub(text: str) -> str:
+def redact_patterns(text: str) -> str:
     """Return *text* without what stands where secrets stand."""
     for place, instead in _PLACES:
         text = place.sub(instead, text)
@@ -41,9 +41,9 @@ class Redactor:
 
     def __init__(self) -> None:
         self._spellings: set[str] = set()
-        self._known: re.Pattern[str] | None = None
+        self._pattern: re.Pattern[str] | None = None
 
-    def learn(self, secret: str, *, username: str | None = None) -> None:
+    def add_secret(self, secret: str, *, username: str | None = None) -> None:
         """Hide *secret* from now on, in every spelling; with *username*, their Basic form too."""
         if len(secret) < SHORTEST_CHARS:
             return
@@ -51,17 +51,17 @@ class Redactor:
         if username is not None:
             self._spellings.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
         longest_first = sorted(self._spellings, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first)))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
-    def known(self, text: str) -> str:
+    def redact_known(self, text: str) -> str:
         """Return *text* without the secrets that are known."""
-        return text if self._known is None else self._known.sub(HIDDEN, text)
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
-    def text(self, text: str) -> str:
+    def redact_text(self, text: str) -> str:
         """Return *text* without secrets, known or by their place."""
-        return scrub(self.known(text))
+        return redact_patterns(self.redact_known(text))
 
-    def value(self, value: object, key: str = "") -> object:
+    def redact_value(self, value: object, key: str = "") -> object:
         """Return *value* of a log line without secrets; some *key*s tell by themselves."""
         if value is None or isinstance(value, bool | int | float):
             return value
@@ -69,11 +69,12 @@ class Redactor:
             return HIDDEN
         if isinstance(value, Mapping):
             return {
-                self.text(str(name)): self.value(each, str(name)) for name, each in value.items()
+                self.redact_text(str(name)): self.redact_value(each, str(name))
+                for name, each in value.items()
             }
         if isinstance(value, list | tuple | set | frozenset):
-            return [self.value(each) for each in value]
-        return self.text(value if isinstance(value, str) else str(value))
+            return [self.redact_value(each) for each in value]
+        return self.redact_text(value if isinstance(value, str) else str(value))
 
 
 def _spellings(secret: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ _SHRINK = 0.75
 _MIN_WIDTH = 64
 
 
-class Undecodable(Exception):
+class UndecodablePicture(Exception):
     """No picture comes of these bytes."""
 
 
@@ -42,18 +42,18 @@ def decode(codec: Codec, coded: bytes) -> av.VideoFrame:
     try:
         frames = context.decode(av.Packet(coded)) or context.decode(None)
     except (FFmpegError, ValueError, MemoryError) as error:
-        raise Undecodable(type(error).__name__) from error
+        raise UndecodablePicture(type(error).__name__) from error
     if not frames:
-        raise Undecodable("no picture")
+        raise UndecodablePicture("no picture")
     frame = frames[0]
     if not 0 < frame.width * frame.height <= MAX_PIXELS:
-        raise Undecodable("larger than we decode")
+        raise UndecodablePicture("larger than we decode")
     if frame.is_corrupt:
-        raise Undecodable("damaged")
+        raise UndecodablePicture("damaged")
     return frame
 
 
-def planes(frame: av.VideoFrame) -> tuple[Plane, float]:
+def luma_and_chroma(frame: av.VideoFrame) -> tuple[Plane, float]:
     """Return the luma of *frame*, 8 bits, and the mean distance of its chroma from grey."""
     if frame.format.name not in _PLAIN:
         frame = frame.reformat(format="yuv420p", threads=1)
@@ -62,7 +62,7 @@ def planes(frame: av.VideoFrame) -> tuple[Plane, float]:
     return luma, float(max(distances))
 
 
-def jpeg(frame: av.VideoFrame, width: int, at_most_bytes: int) -> bytes:
+def encode_jpeg(frame: av.VideoFrame, width: int, at_most_bytes: int) -> bytes:
     """Return *frame* as JPEG, at most *width* wide, as good as *at_most_bytes* allow.
 
     Raises:
@@ -78,7 +78,7 @@ def jpeg(frame: av.VideoFrame, width: int, at_most_bytes: int) -> bytes:
             if coded.size <= at_most_bytes:
                 return bytes(coded.tobytes())
         width = int(width * _SHRINK)
-    raise Undecodable(f"no JPEG of {at_most_bytes} bytes")
+    raise UndecodablePicture(f"no JPEG of {at_most_bytes} bytes")
 
 
 def _plane(plane: av.video.plane.VideoPlane) -> Plane:

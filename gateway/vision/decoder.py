@@ -19,7 +19,7 @@ from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.vision.circuit_breaker import CircuitBreaker
-from gateway.vision.metrics import Look, unpack
+from gateway.vision.metrics import PictureAnalysis, unpack_analysis
 from gateway.vision.pipe import MAX_CODED_BYTES, MAX_REPLY_BYTES, MAX_WIDTH, Request, Status
 from gateway.vision.worker_process import WorkerLost, WorkerProcess
 
@@ -56,21 +56,21 @@ class Decoder:
         self._clock = clock
         self._start = start or partial(WorkerProcess.start, answers_within_s=TASK_S)
         self._tasks: asyncio.Queue[_Task] = asyncio.Queue(QUEUE_TASKS)
-        self._blame = CircuitBreaker()
-        self._child: WorkerProcess | None = None
+        self._breaker = CircuitBreaker()
+        self._worker: WorkerProcess | None = None
         self._lost_s: float | None = None
         self.deaths = 0
 
     @property
     def pid(self) -> int | None:
         """The child's process id; None while there is none."""
-        return None if self._child is None else self._child.pid
+        return None if self._worker is None else self._worker.pid
 
     async def run(self) -> NoReturn:
         """Serve until cancelled. The child is gone when this returns."""
         try:
             while True:
-                task = await self._next()
+                task = await self._next_task()
                 try:
                     await self._serve(task)
                 finally:
@@ -78,9 +78,11 @@ class Decoder:
         finally:
             while not self._tasks.empty():
                 _refuse(self._tasks.get_nowait(), Reason.OVERLOADED, "the gateway is stopping")
-            await self._end()
+            await self._stop_worker()
 
-    async def look(self, camera: str, codec: Codec, coded: bytes, reference: bytes) -> Look:
+    async def analyze(
+        self, camera: str, codec: Codec, coded: bytes, reference: bytes
+    ) -> PictureAnalysis:
         """Return what is to be seen in *coded*, a keyframe in Annex B form.
 
         Args:
@@ -92,13 +94,13 @@ class Decoder:
         Raises:
             NoPicture: It cannot be decoded, or nothing is decoded now; the reason says why.
         """
-        body = await self._ask(camera, codec, coded, reference=reference)
+        body = await self._request(camera, codec, coded, reference=reference)
         try:
-            return unpack(body)
+            return unpack_analysis(body)
         except ValueError as error:
             raise NoPicture(Reason.CORRUPT, f"the decoder answers with {error}") from error
 
-    async def jpeg(
+    async def encode_jpeg(
         self, camera: str, codec: Codec, coded: bytes, *, width: int, at_most_bytes: int
     ) -> bytes:
         """Return *coded* as JPEG, at most *width* pixels wide, within *at_most_bytes*.
@@ -107,12 +109,12 @@ class Decoder:
         """
         width = max(1, min(width, MAX_WIDTH))
         at_most_bytes = min(at_most_bytes, MAX_REPLY_BYTES)
-        body = await self._ask(camera, codec, coded, width=width, at_most_bytes=at_most_bytes)
+        body = await self._request(camera, codec, coded, width=width, at_most_bytes=at_most_bytes)
         if not (body.startswith(b"\xff\xd8") and len(body) <= at_most_bytes):
             raise NoPicture(Reason.CORRUPT, "the decoder answers with what is no JPEG")
         return body
 
-    async def _ask(
+    async def _request(
         self,
         camera: str,
         codec: Codec,
@@ -132,36 +134,36 @@ class Decoder:
             raise NoPicture(Reason.OVERLOADED, "too many pictures wait to be decoded") from None
         return await task.reply
 
-    async def _next(self) -> _Task:
+    async def _next_task(self) -> _Task:
         """Return the next task; a child that waits too long for it is let go."""
-        if self._child is not None:
+        if self._worker is not None:
             try:
                 async with asyncio.timeout(IDLE_S):
                     return await self._tasks.get()
             except TimeoutError:
-                await self._end()
+                await self._stop_worker()
         return await self._tasks.get()
 
     async def _serve(self, task: _Task) -> None:
         if task.reply.done():  # who asked has gone
             return
-        if self._blame.all_barred(self._clock.now()):
+        if self._breaker.is_open_for_all(self._clock.now()):
             _refuse(task, Reason.OVERLOADED, "the decoder has crashed too often and rests")
             return
-        if self._blame.barred(task.camera, self._clock.now()):
+        if self._breaker.is_open(task.camera, self._clock.now()):
             _refuse(task, Reason.CORRUPT, "its pictures have crashed the decoder; left alone")
             return
         try:
-            child = await self._living()
+            child = await self._running_worker()
         except WorkerLost as error:
-            self._lost(None, str(error))
+            self._record_loss(None, str(error))
             _refuse(task, Reason.OVERLOADED, f"the decoder {error}")
             return
         try:
-            status, body = await child.ask(task.request)
+            status, body = await child.request(task.request)
         except WorkerLost as error:
-            self._child = None
-            self._lost(task.camera, str(error))
+            self._worker = None
+            self._record_loss(task.camera, str(error))
             _refuse(task, Reason.CORRUPT, f"the decoder died of this picture: {error}")
             return
         if status is Status.DONE:
@@ -170,32 +172,32 @@ class Decoder:
         else:
             _refuse(task, Reason.CORRUPT, body.decode("utf-8", "replace")[:200])
 
-    async def _living(self) -> WorkerProcess:
+    async def _running_worker(self) -> WorkerProcess:
         """Return the child, a new one if need be. Raises ChildLost."""
-        if self._child is not None and not self._child.alive:
-            await self._end()
-            self._lost(None, "has ended by itself")
-        if self._child is None:
+        if self._worker is not None and not self._worker.alive:
+            await self._stop_worker()
+            self._record_loss(None, "has ended by itself")
+        if self._worker is None:
             if self._lost_s is not None:
                 await self._clock.sleep(max(0.0, self._lost_s + RESTART_S - self._clock.now()))
-            self._child = await self._start()
-        return self._child
+            self._worker = await self._start()
+        return self._worker
 
-    async def _end(self) -> None:
-        child, self._child = self._child, None
+    async def _stop_worker(self) -> None:
+        child, self._worker = self._worker, None
         if child is not None:
-            await asyncio.shield(child.end())
+            await asyncio.shield(child.stop())
 
-    def _lost(self, camera: str | None, why: str) -> None:
+    def _record_loss(self, camera: str | None, why: str) -> None:
         now_s = self._lost_s = self._clock.now()
         self.deaths += 1
-        self._blame.crashed(camera, now_s)
+        self._breaker.record_crash(camera, now_s)
         log.warning(
-            "eyes_child_lost",
+            "decoder_worker_lost",
             camera=camera,
             detail=why,
-            camera_left_alone=camera is not None and self._blame.barred(camera, now_s),
-            all_left_alone=self._blame.all_barred(now_s),
+            camera_left_alone=camera is not None and self._breaker.is_open(camera, now_s),
+            all_left_alone=self._breaker.is_open_for_all(now_s),
         )
 
 

@@ -13,7 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.vision.metrics import DIGEST_BYTES, THUMB_HEIGHT, THUMB_WIDTH, Look, PictureMetrics
+from gateway.vision.metrics import (
+    DIGEST_BYTES,
+    THUMB_HEIGHT,
+    THUMB_WIDTH,
+    PictureAnalysis,
+    PictureMetrics,
+)
 
 Plane = NDArray[np.uint8]
 Field = NDArray[np.float32]
@@ -32,7 +38,7 @@ _SHARP_TILES = (16, 9)
 _PLAIN_PERCENT = 25
 
 
-def look(luma: Plane, colour: float, reference: bytes) -> Look:
+def analyze(luma: Plane, colour: float, reference: bytes) -> PictureAnalysis:
     """Return what is to be seen in *luma*, compared with *reference*.
 
     Args:
@@ -65,7 +71,9 @@ def look(luma: Plane, colour: float, reference: bytes) -> Look:
         shift_x=shift[0] / THUMB_WIDTH,
         shift_y=shift[1] / THUMB_WIDTH,
     )
-    return Look(figures, now.tobytes(), (now if old is None else blend(old, now)).tobytes())
+    return PictureAnalysis(
+        figures, now.tobytes(), (now if old is None else blend(old, now)).tobytes()
+    )
 
 
 def thumbnail(luma: Plane) -> Plane:

@@ -55,11 +55,11 @@ class PictureMetrics:
         return _LAYOUT.pack(*astuple(self))
 
 
-LENGTH_BYTES = _LAYOUT.size
+METRICS_BYTES = _LAYOUT.size
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PictureAnalysis:
     """One look.
 
     Attributes:
@@ -68,26 +68,26 @@ class Look:
         blended: The reference, a small step towards it; the same as *now* if there was none.
     """
 
-    figures: PictureMetrics
-    now: bytes
-    blended: bytes
+    metrics: PictureMetrics
+    thumbnail: bytes
+    next_reference: bytes
 
     def pack(self) -> bytes:
         """Return the look as bytes that `unpack` reads."""
-        return self.figures.pack() + self.now + self.blended
+        return self.metrics.pack() + self.thumbnail + self.next_reference
 
 
-def unpack(raw: bytes) -> Look:
+def unpack_analysis(raw: bytes) -> PictureAnalysis:
     """Return the look in *raw*.
 
     Raises:
         ValueError: It is none. Whoever packed it may have been taken over by a hostile picture,
             so numbers that are none are refused too.
     """
-    if len(raw) != LENGTH_BYTES + 2 * THUMB_BYTES:
+    if len(raw) != METRICS_BYTES + 2 * THUMB_BYTES:
         raise ValueError(f"a look of {len(raw)} bytes")
     numbers = _LAYOUT.unpack_from(raw)
     if not all(math.isfinite(number) for number in numbers[3:]):
         raise ValueError("a look without numbers")
-    thumbs = raw[LENGTH_BYTES:]
-    return Look(PictureMetrics(*numbers), thumbs[:THUMB_BYTES], thumbs[THUMB_BYTES:])
+    thumbs = raw[METRICS_BYTES:]
+    return PictureAnalysis(PictureMetrics(*numbers), thumbs[:THUMB_BYTES], thumbs[THUMB_BYTES:])

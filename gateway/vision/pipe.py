@@ -26,7 +26,7 @@ REQUEST_BYTES, REPLY_BYTES = _REQUEST.size, _REPLY.size
 _CODECS: tuple[Codec, ...] = ("h264", "h265")
 
 
-class Garbled(Exception):
+class MalformedMessage(Exception):
     """The other end says what it cannot mean."""
 
 
@@ -77,7 +77,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHeader:
     """The header of a request; *reference* and *coded* bytes follow."""
 
     codec: Codec
@@ -87,14 +87,14 @@ class Head:
     coded: int
 
 
-def read_head(raw: bytes) -> Head:
+def parse_request_header(raw: bytes) -> RequestHeader:
     """Return the header in *raw*. Raises Garbled."""
     magic, codec, _, width, at_most_bytes, reference, coded = _REQUEST.unpack(raw)
     if magic != _MAGIC or codec >= len(_CODECS) or width > MAX_WIDTH:
-        raise Garbled("no request")
+        raise MalformedMessage("no request")
     if reference not in (0, THUMB_BYTES) or not 0 < coded <= MAX_CODED_BYTES:
-        raise Garbled("a request of impossible length")
-    return Head(_CODECS[codec], width, at_most_bytes, reference, coded)
+        raise MalformedMessage("a request of impossible length")
+    return RequestHeader(_CODECS[codec], width, at_most_bytes, reference, coded)
 
 
 def pack_reply(status: Status, body: bytes) -> bytes:
@@ -102,9 +102,9 @@ def pack_reply(status: Status, body: bytes) -> bytes:
     return _REPLY.pack(_MAGIC, status, len(body)) + body
 
 
-def read_reply(raw: bytes) -> tuple[Status, int]:
+def parse_reply_header(raw: bytes) -> tuple[Status, int]:
     """Return status and length of the body that follows *raw*. Raises Garbled."""
     magic, status, length = _REPLY.unpack(raw)
     if magic != _MAGIC or status not in tuple(Status) or length > MAX_REPLY_BYTES:
-        raise Garbled("no reply")
+        raise MalformedMessage("no reply")
     return Status(status), length

@@ -12,7 +12,7 @@ import statistics
 from collections import deque
 
 from gateway.model.reasons import Reason
-from gateway.vision.metrics import Look, PictureMetrics
+from gateway.vision.metrics import PictureAnalysis, PictureMetrics
 
 RAISE, LOWER = 3, 2
 RAISE_FROZEN = 2
@@ -61,7 +61,7 @@ class PictureQuality:
     """
 
     def __init__(self) -> None:
-        self.doubts: frozenset[Reason] = frozenset()
+        self.suspected_faults: frozenset[Reason] = frozenset()
         self.reference = b""
         self._sharpness: deque[float] = deque(maxlen=60)
         self._digest = b""
@@ -71,26 +71,26 @@ class PictureQuality:
         self._looks = 0
         self._returns: deque[int] = deque(maxlen=RETURNS)
 
-    def take(self, look: Look) -> frozenset[Reason]:
+    def update(self, analysis: PictureAnalysis) -> frozenset[Reason]:
         """Take the next look, made with `reference`; return what is wrong now."""
-        figures = look.figures
+        figures = analysis.metrics
         seen: frozenset[Reason] = frozenset()
         self._looks += 1
-        if self._has_turned(figures):
-            self._learn_anew()
+        if self._has_switched_infrared(figures):
+            self._relearn()
         else:
-            seen = self._seen(figures)
+            seen = self._faults_in(figures)
             self._count(seen)
         self._digest = figures.digest
-        self._remember(look, seen)
-        return self.doubts
+        self._remember(analysis, seen)
+        return self.suspected_faults
 
-    def miss(self) -> frozenset[Reason]:
+    def update_undecodable(self) -> frozenset[Reason]:
         """Take a picture that could not be decoded; return what is wrong now."""
         self._count(frozenset({Reason.CORRUPT}))
-        return self.doubts
+        return self.suspected_faults
 
-    def _has_turned(self, figures: PictureMetrics) -> bool:
+    def _has_switched_infrared(self, figures: PictureMetrics) -> bool:
         """Whether the camera has changed to infrared since the last look, or back."""
         if _is_dark(figures) or _is_covered(figures):
             return False  # a cover is as grey by day as infrared is by night; so is the dark
@@ -98,26 +98,28 @@ class PictureQuality:
         self._night = figures.colour < (DAY_COLOUR if before else NIGHT_COLOUR)
         return before is not None and before != self._night
 
-    def _tours(self) -> bool:
+    def _is_touring(self) -> bool:
         """Whether the camera turns by itself."""
         oldest = self._returns[0] if len(self._returns) == RETURNS else -ACCEPTED_LOOKS
         return self._looks - oldest < ACCEPTED_LOOKS
 
-    def _seen(self, figures: PictureMetrics) -> frozenset[Reason]:
+    def _faults_in(self, figures: PictureMetrics) -> frozenset[Reason]:
         """Return what this one look says."""
         nothing = figures.flat >= COVERED_FLAT or (self.reference and _is_elsewhere(figures))
         black = _is_dark(figures) and nothing
         same = figures.digest == self._digest
         frozen = {Reason.PICTURE_FROZEN} if same and not black else set()
-        return frozenset(frozen | ({Reason.PICTURE_BLACK} if black else self._compared(figures)))
+        return frozenset(
+            frozen | ({Reason.PICTURE_BLACK} if black else self._faults_by_comparison(figures))
+        )
 
-    def _compared(self, figures: PictureMetrics) -> set[Reason]:
+    def _faults_by_comparison(self, figures: PictureMetrics) -> set[Reason]:
         """Return what this one look says beside earlier ones."""
         if _is_dark(figures):
             return set()
         if _is_covered(figures):
             return {Reason.PICTURE_COVERED}
-        if self._tours():
+        if self._is_touring():
             return set()
         if self.reference and _is_elsewhere(figures):  # how sharp that is says nothing
             return {Reason.PICTURE_MOVED}
@@ -131,7 +133,7 @@ class PictureQuality:
         return figures.sharpness < BLURRED_PART * statistics.median(self._sharpness)
 
     def _count(self, seen: frozenset[Reason]) -> None:
-        doubts = set(self.doubts)
+        doubts = set(self.suspected_faults)
         for reason in {*seen, *self._votes}:
             votes = self._votes.get(reason, 0)
             votes = max(votes, 0) + 1 if reason in seen else min(votes, 0) - 1
@@ -141,26 +143,26 @@ class PictureQuality:
             elif votes <= -LOWER:
                 doubts.discard(reason)
                 del self._votes[reason]
-        if Reason.PICTURE_MOVED in self.doubts - doubts:
+        if Reason.PICTURE_MOVED in self.suspected_faults - doubts:
             self._returns.append(self._looks)
-        self.doubts = frozenset(doubts)
+        self.suspected_faults = frozenset(doubts)
 
-    def _remember(self, look: Look, seen: frozenset[Reason]) -> None:
+    def _remember(self, look: PictureAnalysis, seen: frozenset[Reason]) -> None:
         """Learn from a look that nothing is wrong with."""
         self._moved_looks = self._moved_looks + 1 if Reason.PICTURE_MOVED in seen else 0
         if self._moved_looks >= ACCEPTED_LOOKS:
-            self._learn_anew()
-        if seen - {Reason.PICTURE_FROZEN} or _is_dark(look.figures):
+            self._relearn()
+        if seen - {Reason.PICTURE_FROZEN} or _is_dark(look.metrics):
             return
-        self.reference = look.blended if self.reference else look.now
-        self._sharpness.append(look.figures.sharpness)
+        self.reference = look.next_reference if self.reference else look.thumbnail
+        self._sharpness.append(look.metrics.sharpness)
 
-    def _learn_anew(self) -> None:
+    def _relearn(self) -> None:
         self.reference = b""
         self._sharpness.clear()
         self._votes.clear()
         self._moved_looks = 0
-        self.doubts = frozenset()
+        self.suspected_faults = frozenset()
 
 
 def _is_dark(figures: PictureMetrics) -> bool:

@@ -99,7 +99,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def only_compute() -> bool:
+def install_seccomp_filter() -> bool:
     """Give up all other system calls; return False where this system does not let us.
 
     Needs PR_SET_NO_NEW_PRIVS, which `confine` has set.
@@ -174,7 +174,7 @@ def enter_sandbox(parent: int) -> list[str]:
     return missing
 
 
-def grant_time() -> None:
+def limit_cpu_time() -> None:
     """Allow `CPU_S` seconds from now on; who needs more is ended by the kernel."""
     used_s = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)

@@ -17,24 +17,31 @@ from typing import BinaryIO
 import av
 import cv2
 
-from gateway.vision.decode import Undecodable, decode, jpeg, planes
-from gateway.vision.measure import look
+from gateway.vision.decode import UndecodablePicture, decode, encode_jpeg, luma_and_chroma
+from gateway.vision.measure import analyze
 from gateway.vision.metrics import THUMB_BYTES
-from gateway.vision.pipe import REQUEST_BYTES, Garbled, Head, Status, pack_reply, read_head
-from gateway.vision.sandbox import enter_sandbox, grant_time, only_compute
+from gateway.vision.pipe import (
+    REQUEST_BYTES,
+    MalformedMessage,
+    RequestHeader,
+    Status,
+    pack_reply,
+    parse_request_header,
+)
+from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 cv2.setNumThreads(1)
 
 
-def perform(head: Head, reference: bytes, coded: bytes) -> tuple[Status, bytes]:
+def handle_request(head: RequestHeader, reference: bytes, coded: bytes) -> tuple[Status, bytes]:
     """Return what came of a task; a picture that cannot be had is an answer, not an error."""
     try:
         frame = decode(head.codec, coded)
         if head.width:
-            return Status.DONE, jpeg(frame, head.width, head.at_most_bytes)
-        luma, colour = planes(frame)
-        return Status.DONE, look(luma, colour, reference).pack()
-    except Undecodable as error:
+            return Status.DONE, encode_jpeg(frame, head.width, head.at_most_bytes)
+        luma, colour = luma_and_chroma(frame)
+        return Status.DONE, analyze(luma, colour, reference).pack()
+    except UndecodablePicture as error:
         return Status.UNDECODABLE, str(error).encode()
     except MemoryError:
         return Status.UNDECODABLE, b"needs more memory than it may have"
@@ -47,11 +54,11 @@ def warm_up() -> None:
     """
     for layout in ("yuv420p", "yuv422p"):
         frame = av.VideoFrame(64, 48, layout)
-        luma, colour = planes(frame)
-        look(luma, colour, bytes(THUMB_BYTES)).pack()
-        jpeg(frame, 64, 65_536)
+        luma, colour = luma_and_chroma(frame)
+        analyze(luma, colour, bytes(THUMB_BYTES)).pack()
+        encode_jpeg(frame, 64, 65_536)
     for codec in ("h264", "h265"):
-        with suppress(Undecodable):
+        with suppress(UndecodablePicture):
             decode(codec, b"\0\0\0\1\x65")
 
 
@@ -60,27 +67,27 @@ def main() -> int:
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever a library prints must not stand between the replies
     missing = enter_sandbox(int(sys.argv[1]))
-    grant_time()
+    limit_cpu_time()
 
     warm_up()
-    if not only_compute():
+    if not install_seccomp_filter():
         missing.append("calls")
     _write(replies, pack_reply(Status.READY, " ".join(missing).encode()))
     tasks = sys.stdin.buffer
     while len(raw := tasks.read(REQUEST_BYTES)) == REQUEST_BYTES:
         try:
-            head = read_head(raw)
-        except Garbled:
+            head = parse_request_header(raw)
+        except MalformedMessage:
             return 1
         reference, coded = _body(tasks, head)
         if len(coded) < head.coded:
             break
-        grant_time()
-        _write(replies, pack_reply(*perform(head, reference, coded)))
+        limit_cpu_time()
+        _write(replies, pack_reply(*handle_request(head, reference, coded)))
     return 0
 
 
-def _body(tasks: BinaryIO, head: Head) -> tuple[bytes, bytes]:
+def _body(tasks: BinaryIO, head: RequestHeader) -> tuple[bytes, bytes]:
     return tasks.read(head.reference), tasks.read(head.coded)
 
 

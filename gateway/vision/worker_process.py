@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from gateway.vision.pipe import REPLY_BYTES, Garbled, Request, Status, read_reply
+from gateway.vision.pipe import REPLY_BYTES, MalformedMessage, Request, Status, parse_reply_header
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.vision.worker")
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
@@ -62,13 +62,13 @@ class WorkerProcess:
             raise WorkerLost(f"cannot be started: {error.strerror}") from error
         child = cls(process, answers_within_s=answers_within_s)
         try:
-            status, missing = await child._reply(starts_within_s)
+            status, missing = await child._read_reply(starts_within_s)
         except BaseException:
-            await asyncio.shield(child.end())
+            await asyncio.shield(child.stop())
             raise
-        log.debug("eyes_child_ready", pid=process.pid, status=status.name)
+        log.debug("decoder_worker_started", pid=process.pid, status=status.name)
         if missing:
-            log.warning("eyes_child_less_confined", missing=missing.decode("ascii", "replace"))
+            log.warning("decoder_sandbox_incomplete", missing=missing.decode("ascii", "replace"))
         return child
 
     @property
@@ -81,7 +81,7 @@ class WorkerProcess:
         """Whether it has not ended yet, as far as is known."""
         return self._process.returncode is None
 
-    async def ask(self, request: Request) -> tuple[Status, bytes]:
+    async def request(self, request: Request) -> tuple[Status, bytes]:
         """Return status and body of the reply to *request*.
 
         Raises:
@@ -90,13 +90,13 @@ class WorkerProcess:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(request.pack())
-            return await self._reply(self._answers_within_s)
+            return await self._read_reply(self._answers_within_s)
         except BaseException:
             # Also when cancelled: the reply that comes later would be taken for the next one's.
-            await asyncio.shield(self.end(at_once=True))
+            await asyncio.shield(self.stop(at_once=True))
             raise
 
-    async def end(self, *, at_once: bool = False) -> None:
+    async def stop(self, *, at_once: bool = False) -> None:
         """Have it leave, or make it; it is gone and collected afterwards."""
         process = self._process
         assert process.stdin is not None
@@ -106,7 +106,7 @@ class WorkerProcess:
                 async with asyncio.timeout(LEAVES_WITHIN_S):
                     await process.wait()
         except TimeoutError:
-            log.debug("eyes_child_killed", pid=process.pid)
+            log.debug("decoder_worker_killed", pid=process.pid)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -114,18 +114,18 @@ class WorkerProcess:
             with suppress(OSError):  # what was not written is nobody's loss
                 await process.stdin.wait_closed()
 
-    async def _reply(self, within_s: float) -> tuple[Status, bytes]:
+    async def _read_reply(self, within_s: float) -> tuple[Status, bytes]:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             async with asyncio.timeout(within_s):
                 await process.stdin.drain()
-                status, length = read_reply(await process.stdout.readexactly(REPLY_BYTES))
+                status, length = parse_reply_header(await process.stdout.readexactly(REPLY_BYTES))
                 return status, await process.stdout.readexactly(length)
         except TimeoutError:
             raise WorkerLost(f"no answer within {within_s:g} s") from None
         except (asyncio.IncompleteReadError, OSError):
             raise WorkerLost("has ended") from None
-        except Garbled as error:
+        except MalformedMessage as error:
             raise WorkerLost(str(error)) from error

@@ -18,9 +18,9 @@ from typing import Any
 
 from tests.bench import first_frame, throughput
 from tests.bench.floor import floor
-from tests.bench.ground import Load
 from tests.bench.latency import latency
 from tests.bench.memory import memory
+from tests.bench.testbed import Load
 
 DEFAULT_STREAMS = {
     "relay": (12,),

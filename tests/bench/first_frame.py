@@ -27,10 +27,10 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.demo.browser_check import ARGUMENTS, CHROMIUM, summary
-from tests.bench.ground import Ground, Load, NotStarted
 from tests.bench.measure import SETTLE_S, chosen, machine, playing, say
 from tests.bench.relays import Relay
 from tests.bench.signalling import Dialect, dialect
+from tests.bench.testbed import Load, NotStarted, Testbed
 from tests.bench.throughput import OURS
 
 PICTURES_PER_S = 25
@@ -194,10 +194,10 @@ async def _browse(word: str, gop_s: int, viewings: int) -> list[Viewing]:
 
 def once(relay: Relay, load: Load, gop_s: int, viewings: int) -> list[Viewing]:
     """Return the viewings of *relay*; none, aloud, if it does not come up."""
-    with Ground() as ground:
+    with Testbed() as testbed:
         try:
-            url = ground.camera(load)
-            with playing(ground, relay, load, [url]) as (running, _):
+            url = testbed.camera(load)
+            with playing(testbed, relay, load, [url]) as (running, _):
                 time.sleep(SETTLE_S + gop_s)
                 return asyncio.run(_browse(running.dialect, gop_s, viewings))
         except NotStarted as error:

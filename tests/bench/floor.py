@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import Ground, Load, NotStarted, python
 from tests.bench.measure import machine
+from tests.bench.testbed import Load, NotStarted, Testbed, python
 
 PICTURES_PER_S = 25
 PACKET_BYTES = 1_192
@@ -95,10 +95,10 @@ def _program() -> Path:
 def _measured(load: Load, parts: int, seconds: float) -> float:
     """Return µs per packet of the first *parts*."""
     source, viewer, packets = free_port(), free_port(), packets_of(load)
-    with Ground() as ground:
+    with Testbed() as testbed:
         module = "tests.bench.floor"
-        ground.start(python(module, "viewers", viewer, load.streams), says="ready")
-        ground.start(python(module, "camera", source, load.streams, packets), says="ready")
+        testbed.start(python(module, "viewers", viewer, load.streams), says="ready")
+        testbed.start(python(module, "camera", source, load.streams, packets), says="ready")
         figures = (source, viewer, load.streams, packets, parts, seconds)
         asked = [str(_program()), *map(str, figures)]
         done = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False)

@@ -16,9 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import Ground, Load, NotStarted, python
-from tests.bench.measure import SETTLE_S, Crowd, chosen, in_turn, machine, playing, say
+from tests.bench.measure import SETTLE_S, ViewerProcess, chosen, in_turn, machine, playing, say
 from tests.bench.relays import Relay
+from tests.bench.testbed import Load, NotStarted, Testbed, python
 
 Pictures = Sequence[Sequence[int]]
 """RTP time, bytes, ns since 1970."""
@@ -52,15 +52,15 @@ def delays_ms(came_in: Pictures, went_out: Pictures) -> list[float]:
 
 def once(relay: Relay, load: Load, seconds: float) -> list[float]:
     """Return the delays of one round; empty, aloud, if there are none."""
-    with Ground() as ground:
+    with Testbed() as testbed:
         try:
-            camera = urlsplit(ground.camera(load))
+            camera = urlsplit(testbed.camera(load))
             ports = [free_port() for _ in range(load.streams)]
-            tap = Crowd(
-                ground.start(python("tests.bench.tap", camera.port, *ports), says="listening")
+            tap = ViewerProcess(
+                testbed.start(python("tests.bench.tap", camera.port, *ports), says="listening")
             )
             urls = [f"rtsp://127.0.0.1:{port}{camera.path}" for port in ports]
-            with playing(ground, relay, load, urls, "--pictures") as (_, crowd):
+            with playing(testbed, relay, load, urls, "--pictures") as (_, crowd):
                 time.sleep(SETTLE_S)
                 tap.ask("pictures"), crowd.ask("pictures")
                 time.sleep(seconds)

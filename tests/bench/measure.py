@@ -15,14 +15,14 @@ from typing import Any
 
 from tests.bench import footprint
 from tests.bench.footprint import Footprint
-from tests.bench.ground import Ground, Load, cpu_s, python
 from tests.bench.relays import Relay, Running, known
+from tests.bench.testbed import Load, Testbed, cpu_s, python
 
 SETTLE_S = 3.0
 CALM_S = 2.0
 
 
-class Crowd:
+class ViewerProcess:
     """The viewers' process (`tests.bench.receiver`)."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -60,18 +60,18 @@ class Round:
 
 @contextmanager
 def playing(
-    ground: Ground, relay: Relay, load: Load, cameras: list[str], *options: str
-) -> Iterator[tuple[Running, Crowd]]:
+    testbed: Testbed, relay: Relay, load: Load, cameras: list[str], *options: str
+) -> Iterator[tuple[Running, ViewerProcess]]:
     """Start *relay* and its viewers; yield when all are being sent packets."""
-    running = relay.start(ground, cameras, load.viewers)
+    running = relay.start(testbed, cameras, load.viewers)
     # Some relays ask each camera how it is when they start, and GStreamer answers 503 to who comes
     # while it takes its pipeline down after such a visit.
     time.sleep(CALM_S)
     command = python("tests.bench.receiver", running.dialect, load.viewers, load.streams, *options)
-    yield running, Crowd(ground.start(command, says="ready"))
+    yield running, ViewerProcess(testbed.start(command, says="ready"))
 
 
-def observe(running: Running, crowd: Crowd, seconds: float) -> Round:
+def observe(running: Running, crowd: ViewerProcess, seconds: float) -> Round:
     """Return what is seen in the next *seconds*."""
     before, spent_s, started_s = crowd.ask("counts"), cpu_s(running.pid), time.monotonic()
     time.sleep(seconds)

@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.bench import footprint
 from tests.bench.footprint import Footprint
-from tests.bench.ground import Ground, Load, NotStarted, python
-from tests.bench.measure import CALM_S, SETTLE_S, Crowd, chosen, machine, playing, say
+from tests.bench.measure import CALM_S, SETTLE_S, ViewerProcess, chosen, machine, playing, say
 from tests.bench.relays import Relay, Running
+from tests.bench.testbed import Load, NotStarted, Testbed, python
 from tests.bench.throughput import OURS
 
 VISITS = 60
@@ -27,10 +27,10 @@ def _steps(relay: Relay, load: Load, streams: Sequence[int]) -> list[tuple[int, 
     found = []
     for number in streams:
         each = Load(number, number, load.kbps, load.gop, load.mtu)
-        with Ground() as ground:
+        with Testbed() as testbed:
             try:
-                urls = [ground.camera(each)] * number
-                with playing(ground, relay, each, urls) as (running, _):
+                urls = [testbed.camera(each)] * number
+                with playing(testbed, relay, each, urls) as (running, _):
                     time.sleep(SETTLE_S + 2 * load.gop / PICTURES_PER_S)
                     found.append((number, footprint.of_family(running.pid)))
             except NotStarted as error:
@@ -43,23 +43,23 @@ def _steps(relay: Relay, load: Load, streams: Sequence[int]) -> list[tuple[int, 
 def _visits(relay: Relay, load: Load, visits: int) -> list[Footprint]:
     """Return the memory after each visit, nobody watching."""
     sizes = []
-    with Ground() as ground:
-        urls = [ground.camera(load)] * load.streams
-        running = relay.start(ground, urls, load.streams)
+    with Testbed() as testbed:
+        urls = [testbed.camera(load)] * load.streams
+        running = relay.start(testbed, urls, load.streams)
         time.sleep(CALM_S)
         for number in range(visits):
-            _visit(ground, running, load)
+            _visit(testbed, running, load)
             sizes.append(footprint.of_family(running.pid))
             if number % 10 == 9:
                 say(f"{relay.name}, visit {number + 1}: {sizes[-1]}")
     return sizes
 
 
-def _visit(ground: Ground, running: Running, load: Load) -> None:
+def _visit(testbed: Testbed, running: Running, load: Load) -> None:
     """Let a crowd come, get packets, and leave."""
     command = python("tests.bench.receiver", running.dialect, load.viewers, load.streams)
-    process = ground.start(command, says="ready")
-    Crowd(process).ask("counts")
+    process = testbed.start(command, says="ready")
+    ViewerProcess(process).ask("counts")
     assert process.stdin is not None
     process.stdin.close()
     process.wait()

@@ -73,14 +73,14 @@ class Mqtt:
         )
         self._linking = asyncio.create_task(self._link.run(), name="bench-link")
 
-    def _deliver(self, letter: InboundMessage) -> None:
-        if letter.topic == self._own.presence:
+    def _deliver(self, message: InboundMessage) -> None:
+        if message.topic == self._own.presence:
             self._online.set()
-        place = topics.parse(letter.topic)
-        if place is None or place.key not in self._answers:
+        topic = topics.parse(message.topic)
+        if topic is None or topic.key not in self._answers:
             return
-        waiting = self._answers[place.key]
-        match read_gateway(place.key, letter.payload, letter.content_type):
+        waiting = self._answers[topic.key]
+        match read_gateway(topic.key, message.payload, message.content_type):
             case Answer(sdp=sdp) if not waiting.done():
                 waiting.set_result(sdp)
             case Refusal() as refusal if not waiting.done():

@@ -10,19 +10,19 @@ from typing import Any
 
 from tests.bench import footprint
 from tests.bench.footprint import Footprint
-from tests.bench.ground import Ground, Load, NotStarted, cpu_s
 from tests.bench.measure import SETTLE_S, Round, chosen, in_turn, machine, observe, playing, say
 from tests.bench.relays import Relay
+from tests.bench.testbed import Load, NotStarted, Testbed, cpu_s
 
 OURS = "camera-gateway"
 
 
 def once(relay: Relay, load: Load, seconds: float) -> Round | None:
     """Return one round of *relay* under *load*; None, aloud, if it does not come up."""
-    with Ground() as ground:
+    with Testbed() as testbed:
         try:
-            url = ground.camera(load)
-            with playing(ground, relay, load, [url] * load.streams) as (running, crowd):
+            url = testbed.camera(load)
+            with playing(testbed, relay, load, [url] * load.streams) as (running, crowd):
                 time.sleep(SETTLE_S)
                 return observe(running, crowd, seconds)
         except NotStarted as error:
@@ -167,9 +167,9 @@ def idle(names: str | None, load: Load, rounds: int, seconds: float) -> dict[str
     seen: dict[str, list[tuple[float, Footprint]]] = defaultdict(list)
     relays = chosen(names, joining=True)
     for _, each in in_turn(relays, rounds):
-        with Ground() as ground:
-            url = ground.camera(load)
-            running = each.start(ground, [url] * load.streams, 0)
+        with Testbed() as testbed:
+            url = testbed.camera(load)
+            running = each.start(testbed, [url] * load.streams, 0)
             time.sleep(SETTLE_S * 2)
             before_s, started_s = cpu_s(running.pid), time.monotonic()
             time.sleep(seconds)

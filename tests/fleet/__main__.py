@@ -37,7 +37,7 @@ def main() -> None:
     )
     parser.add_argument("--gateways", type=int, default=1000)
     parser.add_argument("--cameras", type=int, default=32)
-    parser.add_argument("--herds", type=int, default=2, help="processes of gateways")
+    parser.add_argument("--generators", type=int, default=2, help="processes of gateways")
     parser.add_argument("--seconds", type=float, default=120.0, help="of the steady phase")
     parser.add_argument("--pace", type=float, default=60.0, help="seconds between health reports")
     parser.add_argument("--events", type=float, default=5.0, help="per gateway and hour")
@@ -48,7 +48,7 @@ def main() -> None:
     country = Country(
         gateways=asked.gateways,
         cameras=asked.cameras,
-        herds=asked.herds,
+        generators=asked.generators,
         seconds=asked.seconds,
         configs=asked.configs,
         pace=Pace(health_s=asked.pace, events_per_hour=asked.events, spread_s=asked.spread),

@@ -42,7 +42,7 @@ REDELIVERED = 64
 
 
 @dataclass
-class Heard:
+class TrafficCounts:
     """What has been counted since the last look.
 
     Attributes:
@@ -80,7 +80,7 @@ class FakeCentre:
     def __init__(self, register: Iterable[str], key: SigningKey) -> None:
         self.link: MqttClient | None = None
         self.up = asyncio.Event()
-        self.heard = Heard()
+        self.counts = TrafficCounts()
         self.online: dict[str, int] = {}
         self.births: Counter[str] = Counter()
         self.ledger = Ledger()
@@ -97,27 +97,27 @@ class FakeCentre:
         self._schemas = {name: Draft202012Validator(each) for name, each in schemas().items()}
         self._seen: Counter[str] = Counter()
 
-    def take(self) -> Heard:
+    def take_counts(self) -> TrafficCounts:
         """Return what was counted, and begin anew."""
-        heard, self.heard = self.heard, Heard()
+        heard, self.counts = self.counts, TrafficCounts()
         return heard
 
-    def deliver(self, letter: InboundMessage) -> None:
+    def deliver(self, message: InboundMessage) -> None:
         """Take a letter."""
-        place = parse(letter.topic)
-        if place is None or f"{place.province}/{place.gateway}" not in self._register:
+        topic = parse(message.topic)
+        if topic is None or f"{topic.province}/{topic.gateway}" not in self._register:
             self.strangers += 1
             return
-        channel, gateway = place.channel, place.gateway
-        self.heard.messages[channel.name] += 1
-        self.heard.payload_bytes[channel.name] += len(letter.payload)
-        self.heard.topic_bytes += len(letter.topic)
-        said = read(letter.payload, letter.content_type or PLAIN)
+        channel, gateway = topic.channel, topic.gateway
+        self.counts.messages[channel.name] += 1
+        self.counts.payload_bytes[channel.name] += len(message.payload)
+        self.counts.topic_bytes += len(message.topic)
+        said = read(message.payload, message.content_type or PLAIN)
         if self._seen[channel.name] % 100 == 0:
             self._validate(channel.schema, said)
         self._seen[channel.name] += 1
         self._understand(channel, gateway, said)
-        self._order(letter.topic, said)
+        self._order(message.topic, said)
 
     def _understand(
         self, channel: topic_tree.TopicSpec, gateway: str, said: dict[str, Any]
@@ -128,7 +128,7 @@ class FakeCentre:
             self.births[gateway] += 1
             self._digests[gateway] = said["digest"]
         elif channel in (topic_tree.EVENT, topic_tree.INVENTORY_LOG):
-            self.ledger.note(gateway, said)
+            self.ledger.record(gateway, said)
         elif channel in topic_tree.INVENTORY.values():
             section = channel.name.rpartition("/")[2]
             self._held.setdefault(gateway, {})[section] = said["sha"]
@@ -147,8 +147,8 @@ class FakeCentre:
         key = SessionKey("v-fleet", f"session-{number:06d}")
         words: tuple[Offer | Bye, ...] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
         for at, said in enumerate(words):
-            sealed = from_viewer(Stamp(0, 1, at), said)
-            self._post(publication(topic_tree.VIEWER_SAYS, own.viewer_says(key), sealed))
+            encoded = from_viewer(Stamp(0, 1, at), said)
+            self._post(publication(topic_tree.VIEWER_SAYS, own.viewer_says(key), encoded))
 
     def rebirth(self, spread_s: float) -> None:
         """Ask all for their births."""
@@ -161,8 +161,8 @@ class FakeCentre:
         said: dict[str, Any] = {"ver": version, "gw": own.gateway, "schema": "config/2"}
         said |= {"issued": now_ms(), "issuer": "fleet", "reason": "fleet"}
         said |= {"sha256": digest(doc), "rollback_s": ROLLBACK_S, "doc": doc}
-        sealed = encode(sign(said, self._key))
-        self._post(publication(topic_tree.CONFIG_DESIRED, own.config_desired, sealed))
+        encoded = encode(sign(said, self._key))
+        self._post(publication(topic_tree.CONFIG_DESIRED, own.config_desired, encoded))
 
     def forget(self, gateways: Iterable[str]) -> None:
         """Lose the inventory of *gateways*."""
@@ -204,8 +204,8 @@ class FakeCentre:
     def _command(self, own: Topics, name: str, args: dict[str, object]) -> None:
         self.asked += 1
         ident = str(ULID())
-        sealed = encode({"id": ident, "actor": "fleet", "ttl_s": EXPIRY_S, "args": args})
-        command = publication(topic_tree.COMMAND, own.command(name), sealed, expiry_s=EXPIRY_S)
+        encoded = encode({"id": ident, "actor": "fleet", "ttl_s": EXPIRY_S, "args": args})
+        command = publication(topic_tree.COMMAND, own.command(name), encoded, expiry_s=EXPIRY_S)
         self._post(replace(command, response_topic=f"{own.replies}fleet/{ident}"))
 
     def _post(self, said: OutboundMessage) -> None:

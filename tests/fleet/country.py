@@ -19,7 +19,7 @@ import psutil
 
 from gateway.config.signing import make_key, read_key
 from gateway.mqtt.client.broker import BrokerAddress, Tls
-from tests.fixtures.access import House
+from tests.fixtures.access import SecuredBroker
 from tests.fleet.centre import FakeCentre, centre
 from tests.fleet.scene import Pace, site_tree
 
@@ -38,7 +38,7 @@ class Country:
     Attributes:
         gateways: How many.
         cameras: Of each.
-        herds: Processes that they are spread over.
+        generators: Processes that they are spread over.
         seconds: Of the steady phase.
         asks_per_s: Commands and viewings that the centre asks for.
         restart_s: How long the broker is away.
@@ -50,7 +50,7 @@ class Country:
 
     gateways: int = 1000
     cameras: int = 32
-    herds: int = 2
+    generators: int = 2
     seconds: float = 120.0
     asks_per_s: float = 3.5
     restart_s: float = 2.0
@@ -71,25 +71,25 @@ class Country:
 class Meter:
     """Processor time and memory of the broker over a phase, and what the centre heard in it."""
 
-    def __init__(self, house: House, fake: FakeCentre) -> None:
-        assert house.process is not None
-        self._broker = psutil.Process(house.process.pid)
+    def __init__(self, broker: SecuredBroker, fake: FakeCentre) -> None:
+        assert broker.process is not None
+        self._broker = psutil.Process(broker.process.pid)
         self._fake = fake
         self._begin()
 
     def _begin(self) -> None:
-        self._fake.take()
+        self._fake.take_counts()
         self._cpu_s, self._begun_s = self._spent_s(), time.monotonic()
 
     def _spent_s(self) -> float:
         times = self._broker.cpu_times()
         return times.user + times.system
 
-    def read(self, phase: str) -> dict[str, Any]:
+    def measure(self, phase: str) -> dict[str, Any]:
         """Return what was measured since the last reading."""
         lasted_s = time.monotonic() - self._begun_s
         spent_s = self._spent_s() - self._cpu_s
-        heard = self._fake.take()
+        heard = self._fake.take_counts()
         messages = sum(heard.messages.values())
         payload_bytes = sum(heard.payload_bytes.values())
         whole = payload_bytes + heard.topic_bytes + messages * OVERHEAD_BYTES
@@ -114,7 +114,7 @@ class Meter:
         }
 
 
-async def run(country: Country, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+async def run(country: Country, report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Simulate *country*; tell each phase as it ends and return all of it.
 
     Raises:
@@ -126,67 +126,70 @@ async def run(country: Country, told: Callable[[dict[str, Any]], None]) -> dict[
 
     def note(phase: dict[str, Any]) -> None:
         phases.append(phase)
-        told(phase)
+        report(phase)
 
     try:
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
-            house = House(Path(folder) / "broker")
-            tickets = _tickets(house, country)
+            broker = SecuredBroker(Path(folder) / "broker")
+            tickets = _issue_certificates(broker, country)
             secret, _ = make_key(Path(folder) / "trusted", "cfg-fleet")
-            house.start()
+            broker.start()
             try:
                 address = BrokerAddress(
-                    host="localhost", port=house.ports[8883], tls=house.staff.issue("console")
+                    host="localhost", port=broker.ports[8883], tls=broker.staff.issue("console")
                 )
                 async with (
                     centre(address, country.names, read_key(secret)) as fake,
-                    _herds(country, house, folder, tickets) as herds,
+                    _load_generators(country, broker, folder, tickets) as generators,
                 ):
-                    await _phases(country, house, fake, note)
-                    ends = [await _ended(each) for each in herds]
+                    await _phases(country, broker, fake, note)
+                    ends = [await _stop_generator(each) for each in generators]
                     verdict = await _verdict(country, fake, ends)
             finally:
-                house.stop()
+                broker.stop()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    told(verdict)
+    report(verdict)
     return {"country": asdict(country), "phases": phases, "verdict": verdict}
 
 
 async def _phases(
-    country: Country, house: House, fake: FakeCentre, note: Callable[[dict[str, Any]], None]
+    country: Country,
+    broker: SecuredBroker,
+    fake: FakeCentre,
+    note: Callable[[dict[str, Any]], None],
 ) -> None:
-    meter = Meter(house, fake)
+    meter = Meter(broker, fake)
     took_s = await _until(lambda: len(fake.online) == country.gateways, country.longest_s)
-    note(meter.read("connect") | {"all_online_s": took_s})
+    note(meter.measure("connect") | {"all_online_s": took_s})
     await asyncio.sleep(country.calm_s)
-    meter.read("")
+    meter.measure("")
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(_ask(country, fake), name="asking")
         await asyncio.sleep(country.seconds)
-        note(meter.read("steady") | {"asked": fake.asked, "answered": fake.answered})
+        note(meter.measure("steady") | {"asked": fake.asked, "answered": fake.answered})
         asking.cancel()
     chosen = country.names[:: max(1, country.gateways // country.configs)][: country.configs]
-    note(await _configured(country, fake, meter, chosen))
-    note(await _reborn(country, fake, meter))
+    note(await _configure(country, fake, meter, chosen))
+    note(await _rebirth(country, fake, meter))
     fake.forget(name.split("/")[1] for name in chosen)
     asked = fake.ask_for_stale()
     took_s = await _until(lambda: not fake.stale(), country.longest_s)
-    note(meter.read("inventory") | {"gateways_asked": asked, "all_held_s": took_s})
+    note(meter.measure("inventory") | {"gateways_asked": asked, "all_held_s": took_s})
     epochs = dict(fake.online)
-    house.stop()
+    broker.stop()
     await asyncio.sleep(country.restart_s)
-    house.start()
-    meter = Meter(house, fake)
+    broker.start()
+    meter = Meter(broker, fake)
     took_s = await _until(
         lambda: all(fake.online.get(name, 0) > epoch for name, epoch in epochs.items()),
         country.longest_s,
     )
     await asyncio.sleep(country.calm_s)
-    note(meter.read("broker restarted") | {"all_back_s": took_s})
+    note(meter.measure("broker restarted") | {"all_back_s": took_s})
 
 
-async def _configured(
+async def _configure(
     country: Country, fake: FakeCentre, meter: Meter, chosen: list[str]
 ) -> dict[str, Any]:
     """Give the *chosen* another configuration; return once the centre has confirmed each."""
@@ -197,16 +200,16 @@ async def _configured(
         lambda: all(fake.configured.get(name.split("/")[1]) == (1, "applied") for name in chosen),
         country.longest_s,
     )
-    return meter.read("configuration") | {"configured": len(chosen), "all_confirmed_s": took_s}
+    return meter.measure("configuration") | {"configured": len(chosen), "all_confirmed_s": took_s}
 
 
-async def _reborn(country: Country, fake: FakeCentre, meter: Meter) -> dict[str, Any]:
+async def _rebirth(country: Country, fake: FakeCentre, meter: Meter) -> dict[str, Any]:
     before = fake.births.copy()
     fake.rebirth(country.pace.spread_s)
     took_s = await _until(
         lambda: all(fake.births[name] > before[name] for name in before), country.longest_s
     )
-    return meter.read("rebirth") | {"all_reborn_s": took_s}
+    return meter.measure("rebirth") | {"all_reborn_s": took_s}
 
 
 async def _ask(country: Country, fake: FakeCentre) -> None:
@@ -255,13 +258,13 @@ async def _verdict(
     }
 
 
-def _tickets(house: House, country: Country) -> Path:
+def _issue_certificates(broker: SecuredBroker, country: Country) -> Path:
     """Make every gateway a certificate, each in files named by its id."""
-    folder = house.folder / "tickets"
+    folder = broker.folder / "tickets"
     folder.mkdir()
-    (folder / "ca.pem").write_bytes(house.staff.ca_file.read_bytes())
+    (folder / "ca.pem").write_bytes(broker.staff.ca_file.read_bytes())
     for name in country.names:
-        ticket: Tls = house.staff.issue(name)
+        ticket: Tls = broker.staff.issue(name)
         assert ticket.cert_file is not None
         assert ticket.key_file is not None
         ident = name.split("/")[1]
@@ -271,40 +274,40 @@ def _tickets(house: House, country: Country) -> Path:
 
 
 @asynccontextmanager
-async def _herds(
-    country: Country, house: House, folder: str, tickets: Path
+async def _load_generators(
+    country: Country, broker: SecuredBroker, folder: str, tickets: Path
 ) -> AsyncIterator[list[Process]]:
-    herds: list[Process] = []
+    generators: list[Process] = []
     try:
-        for number in range(country.herds):
-            herd = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.fleet.herd", stdin=PIPE, stdout=PIPE
+        for number in range(country.generators):
+            generator = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.fleet.load_generator", stdin=PIPE, stdout=PIPE
             )
-            herds.append(herd)
-            assert herd.stdin is not None
+            generators.append(generator)
+            assert generator.stdin is not None
             task = {
-                "gateways": country.names[number :: country.herds],
+                "gateways": country.names[number :: country.generators],
                 "cameras": country.cameras,
-                "port": house.ports[8883],
+                "port": broker.ports[8883],
                 "tickets": str(tickets),
                 "folder": f"{folder}/state",
                 "keys": f"{folder}/trusted",
                 "pace": asdict(country.pace),
             }
-            herd.stdin.write(json.dumps(task).encode())
-            herd.stdin.close()
-        yield herds
+            generator.stdin.write(json.dumps(task).encode())
+            generator.stdin.close()
+        yield generators
     finally:
-        for herd in herds:
-            if herd.returncode is None:
-                herd.kill()
-            await herd.wait()
+        for generator in generators:
+            if generator.returncode is None:
+                generator.kill()
+            await generator.wait()
 
 
-async def _ended(herd: Process) -> dict[str, Any]:
-    """End *herd* and return what it told."""
-    herd.terminate()
-    assert herd.stdout is not None
+async def _stop_generator(generator: Process) -> dict[str, Any]:
+    """End *generator* and return what it told."""
+    generator.terminate()
+    assert generator.stdout is not None
     async with asyncio.timeout(60):
-        said: dict[str, Any] = json.loads(await herd.stdout.readline() or b"{}")
+        said: dict[str, Any] = json.loads(await generator.stdout.readline() or b"{}")
     return said

@@ -1,8 +1,7 @@
-"""A gateway without cameras: all that speaks with the centre is the real thing, over a scene.
+"""A gateway without cameras. All that talks to the centre is the real code, over invented cameras.
 
-Link, reports, outbox, inventory, configuration and the answer to the centre's broadcasts are the
-gateway's own; alarms are written as it writes them, but without their damping; a viewing is
-answered with an invented description.
+Real: the MQTT client, reports, outbox, inventory, configuration and the answers to broadcasts.
+Alarms have the real format, without damping. A viewer's offer gets an invented answer.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ from gateway.runtime.strict_json import dumps
 from gateway.runtime.supervise import supervise
 from gateway.telemetry.reporter import Reporter
 from tests.fixtures.reports import MACHINE, SITE
-from tests.fleet.scene import NETWORK, SDP, Pace, Scene, site_tree
+from tests.fleet.scene import NETWORK, SDP, Pace, SimulatedSite, site_tree
 
 _RELAY = RelaySample(2, 1, 4096.0)
 _ABILITIES = Capabilities(rtc=RtcCapabilities(codecs=("h264", "h265"), max_sessions=32))
@@ -90,7 +89,7 @@ class SimulatedGateway:
         self._chance = random.Random(topics.gateway)
         self._alarms: dict[str, Alarm] = {}
         site = SiteConfig.model_validate_json(dumps(site_tree(topics.gateway, cameras)))
-        self._scene = Scene(site, self._chance, clock.now())
+        self._scene = SimulatedSite(site, self._chance, clock.now())
         governed = Governed(DesiredConfig(site=site))
         settings = _settings(topics, folder, keys)
         epochs = self._epochs = Epochs(folder / "epoch")
@@ -99,14 +98,14 @@ class SimulatedGateway:
             topics=topics,
             epochs=epochs,
             boot=MACHINE.boot,
-            ready=lambda: self.link.pump(),
+            ready=lambda: self.client.pump(),
             clock=clock,
         )
-        self.link = MqttClient(
+        self.client = MqttClient(
             address,
             client_id=topics.gateway,
             subscriptions=topics.inbox,
-            deliver=lambda letter: self._inbox.deliver(letter),
+            deliver=lambda message: self._router.deliver(message),
             will=lambda: self._reporter.will(),
             greet=self._greeting,
             farewell=lambda: self._reporter.farewell(),
@@ -116,15 +115,15 @@ class SimulatedGateway:
             journalled=is_journalled,
             echo=lambda: publication(topic_tree.ECHO, topics.echo, echo(epochs.stamp())),
         )
-        self._voice = ConfigReporter(
+        self._config_reporter = ConfigReporter(
             topics,
             governed,
-            bus=self.link,
+            bus=self.client,
             events=self.outbox,
             stamp=epochs.stamp,
             clock=clock,
         )
-        self._configuration = RemoteConfig(
+        self._remote_config = RemoteConfig(
             governed,
             judge=ConfigValidator(
                 settings,
@@ -137,32 +136,32 @@ class SimulatedGateway:
                 _nowhere,
                 self._scene.working,
                 _proven,
-                lambda: self.link.connected,
+                lambda: self.client.connected,
                 settings.remote.connect_s,
             ),
-            voice=self._voice,
+            voice=self._config_reporter,
             events=self.outbox,
             clock=clock,
         )
-        self._stocktaking = InventoryService(
+        self._inventory = InventoryService(
             topics,
             sources=sources_known(settings, lambda: governed.running.site, MACHINE),
             streams=tuple,
             contacts=lambda: None,
             store=InventoryStore(folder),
             epochs=epochs,
-            bus=self.link,
+            bus=self.client,
             clock=clock,
             events=self.outbox,
         )
         self._centre = BroadcastListener(topics, resend=self._resend, clock=clock)
-        self._inbox = MessageRouter(
+        self._router = MessageRouter(
             topics,
             {
                 topic_tree.VIEWER_SAYS: self._answer_viewer,
                 topic_tree.COMMAND: self._answer_command,
-                topic_tree.CONFIG_DESIRED: lambda _, letter: self._configuration.deliver(letter),
-                topic_tree.CONFIG_CONFIRM: lambda _, letter: self._configuration.confirm(letter),
+                topic_tree.CONFIG_DESIRED: lambda _, message: self._remote_config.deliver(message),
+                topic_tree.CONFIG_CONFIRM: lambda _, message: self._remote_config.confirm(message),
                 topic_tree.BROADCAST: self._centre.deliver,
                 topic_tree.CENTRE_STATE: self._centre.deliver,
             },
@@ -176,12 +175,12 @@ class SimulatedGateway:
             epochs=epochs,
             snapshots=lambda: self._scene.snapshots(clock.now()),
             relay=lambda: _RELAY,
-            link=lambda: self.link.sample,
+            link=lambda: self.client.sample,
             host=lambda: SITE.host,
-            bus=self.link,
+            bus=self.client,
             clock=clock,
             standing=lambda: BirthStatus(
-                {**self._stocktaking.digests(), "cfg": governed.sha}, self.outbox.standing()
+                {**self._inventory.digests(), "cfg": governed.sha}, self.outbox.standing()
             ),
             heard=lambda: self._centre.online,
             every_s=pace.health_s,
@@ -193,17 +192,17 @@ class SimulatedGateway:
             for name, work in (
                 ("outbox", self.outbox.run()),
                 ("reports", self._later(self._reporter.run)),
-                ("inventory", self._later(self._stocktaking.run)),
-                ("configuration", self._configuration.run()),
+                ("inventory", self._later(self._inventory.run)),
+                ("configuration", self._remote_config.run()),
                 ("centre", self._centre.run()),
                 ("change", self._every(self._pace.changes_per_hour, self._change)),
                 ("event", self._every(self._pace.events_per_hour, self._happen)),
-                ("link", self._later(self._linked)),
+                ("link", self._later(self._run_client)),
             ):
                 group.create_task(work, name=f"{self._topics.gateway}:{name}")
 
-    async def _linked(self) -> None:
-        await supervise(self.link.run, name="broker", clock=self._clock, delays=delays)
+    async def _run_client(self) -> None:
+        await supervise(self.client.run, name="broker", clock=self._clock, delays=delays)
 
     async def _later(self, begin: Callable[[], Coroutine[None, None, None]]) -> None:
         spread_s = self._pace.spread_s
@@ -218,24 +217,24 @@ class SimulatedGateway:
     def _greeting(self) -> Iterator[OutboundMessage]:
         return chain(
             self._reporter.greeting(),
-            self._voice.greeting(),
-            self._stocktaking.greeting(),
+            self._config_reporter.greeting(),
+            self._inventory.greeting(),
             map(self._alarm, self._alarms.values()),
         )
 
     def _resend(self, sections: Iterable[str]) -> None:
         for again in self._reporter.again(sections):
-            self.link.post(again)
-        self._stocktaking.resend(each for each in sections if each in SECTIONS)
+            self.client.post(again)
+        self._inventory.resend(each for each in sections if each in SECTIONS)
 
     def _apply(self, wanted: DesiredConfig) -> tuple[str, ...]:
         self._scene.show(wanted.site)
         return ()
 
     def _change(self) -> None:
-        name = self._scene.any()
+        name = self._scene.random_camera()
         key = f"cam.{name}.down"
-        gone = self._scene.turn(name, self._clock.now())
+        gone = self._scene.toggle(name, self._clock.now())
         known = self._alarms.pop(key, None)
         alarm = Alarm(
             key=key,
@@ -248,39 +247,39 @@ class SimulatedGateway:
         )
         if gone:
             self._alarms[key] = alarm
-        self.link.post(self._alarm(alarm))
+        self.client.post(self._alarm(alarm))
         facts: dict[str, object] = {"key": key, "act": "raise" if gone else "clear"}
         facts["alarm"] = alarm.id
         facts |= {"cause": alarm.cause.value, "sev": alarm.severity, "since": alarm.since_ms}
         self.outbox.record(Event("alarm", facts))
 
     def _alarm(self, alarm: Alarm) -> OutboundMessage:
-        sealed = alarm_payload.alarm(self._epochs.stamp(), alarm)
+        encoded = alarm_payload.alarm(self._epochs.stamp(), alarm)
         expiry_s = None if alarm.raised else alarm_payload.CLEARED_S
         topic = self._topics.alarm(alarm.key)
-        return publication(topic_tree.ALARM, topic, sealed, expiry_s=expiry_s)
+        return publication(topic_tree.ALARM, topic, encoded, expiry_s=expiry_s)
 
     def _happen(self) -> None:
-        who = {"viewer": "v-fleet", "sid": "session-000001", "cam": self._scene.any()}
+        who = {"viewer": "v-fleet", "sid": "session-000001", "cam": self._scene.random_camera()}
         self.outbox.record(Event("session", {"act": "begin", **who}, "audit"))
 
-    def _answer_viewer(self, place: ParsedTopic, letter: InboundMessage) -> None:
-        assert place.key is not None
-        said = read_viewer(place.key, letter.payload, letter.content_type)
+    def _answer_viewer(self, topic: ParsedTopic, message: InboundMessage) -> None:
+        assert topic.key is not None
+        said = read_viewer(topic.key, message.payload, message.content_type)
         if isinstance(said, Offer):
-            sealed = from_gateway(self._epochs.stamp(), Answer(place.key, SDP))
-            topic = self._topics.gateway_says(place.key)
-            self.link.post(publication(topic_tree.GATEWAY_SAYS, topic, sealed))
+            encoded = from_gateway(self._epochs.stamp(), Answer(topic.key, SDP))
+            answer_topic = self._topics.gateway_says(topic.key)
+            self.client.post(publication(topic_tree.GATEWAY_SAYS, answer_topic, encoded))
 
-    def _answer_command(self, place: ParsedTopic, letter: InboundMessage) -> None:
-        command = asked(read_tree(letter.payload, letter.content_type))
-        self.link.acknowledge(letter)
-        assert letter.response_topic is not None
+    def _answer_command(self, topic: ParsedTopic, message: InboundMessage) -> None:
+        command = asked(read_tree(message.payload, message.content_type))
+        self.client.acknowledge(message)
+        assert message.response_topic is not None
         for state in ("accepted", "running", "succeeded"):
             said = Reply.model_validate({"id": command.id, "st": state})
-            sealed = reply(self._epochs.stamp(), said)
-            self.link.post(publication(topic_tree.REPLY, letter.response_topic, sealed))
-        if place.levels["name"] == "rebirth":
+            encoded = reply(self._epochs.stamp(), said)
+            self.client.post(publication(topic_tree.REPLY, message.response_topic, encoded))
+        if topic.levels["name"] == "rebirth":
             sections = command.args["sections"]
             assert isinstance(sections, list)
             self._resend([str(each) for each in sections])

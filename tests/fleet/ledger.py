@@ -22,7 +22,7 @@ class Ledger:
         self._numbers: defaultdict[str, set[int]] = defaultdict(set)
         self._given_up: defaultdict[str, set[int]] = defaultdict(set)
 
-    def note(self, gateway: str, said: dict[str, Any]) -> None:
+    def record(self, gateway: str, said: dict[str, Any]) -> None:
         """Take one record of *gateway*."""
         if said["id"] in self._ids:
             self.again += 1

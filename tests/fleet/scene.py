@@ -60,7 +60,7 @@ def site_tree(gateway: str, cameras: int, note: str = "") -> dict[str, object]:
     }
 
 
-class Scene:
+class SimulatedSite:
     """The cameras of one gateway, as they would be.
 
     Args:
@@ -86,11 +86,11 @@ class Scene:
             for each in site.cameras
         }
 
-    def any(self) -> str:
+    def random_camera(self) -> str:
         """Return the name of a camera."""
         return self._chance.choice(tuple(self._cameras))
 
-    def turn(self, name: str, now_s: float) -> bool:
+    def toggle(self, name: str, now_s: float) -> bool:
         """Take camera *name* away, or bring it back; return whether it is gone."""
         camera = self._cameras[name]
         gone = camera.reason is not Reason.TIMEOUT

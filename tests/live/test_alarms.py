@@ -73,7 +73,7 @@ async def test_a_dead_camera_is_an_alarm_until_it_is_back(tmp_path: Path, broker
         async with observing(broker.address, OWN.alarm("#"), client_id="late") as late:
             kept = await late.until(lambda each: each.topic == OWN.alarm("cam.c00.down"))
         await running.until(lambda each: happened(each) == ("raise", raised.id))
-        await running.recorders[0].revive()
+        await running.recorders[0].open_port()
         cleared = await until_alarm(running, "cam.c00.down", raised=False)
 
         assert (raised.severity, raised.arguments["cam"], raised.parent) == ("major", "c00", None)

@@ -18,7 +18,7 @@ from gateway.console.provinces import PROVINCES
 from gateway.mqtt.client.broker import Tls
 from gateway.mqtt.topic_tree import CHANNELS, CONTROL, ECHO, VIEWER_SAYS, TopicSpec
 from gateway.mqtt.topics import parse
-from tests.fixtures.access import FILES, House, Person, revoke
+from tests.fixtures.access import FILES, Person, SecuredBroker, revoke
 from tests.fixtures.broker import Authority
 
 pytestmark = pytest.mark.live
@@ -29,28 +29,28 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
     """One broker for the whole table."""
-    built = House(tmp_path_factory.mktemp("broker") / "etc")
+    built = SecuredBroker(tmp_path_factory.mktemp("broker") / "etc")
     built.start()
     yield built
     built.stop()
 
 
 @pytest.fixture(scope="module")
-def people(house: House) -> Iterator[dict[str, Person]]:
+def people(broker: SecuredBroker) -> Iterator[dict[str, Person]]:
     """Everybody there is, connected."""
     everybody = {
-        "gateway": house.gateway("79/hcm-q1-01"),
-        "next": house.gateway("79/hcm-q1-02"),
-        "far": house.gateway("24/bacninh-01"),
-        "console": house.gateway("console"),
-        "op79": house.gateway("op79"),
-        "op24": house.gateway("op24"),
-        "viewer": house.viewer("v-op17"),
-        "other viewer": house.viewer("v-op18"),
-        "viewer 79": house.viewer("79"),
-        "viewer as gateway": house.viewer("79/hcm-q1-01"),
+        "gateway": broker.gateway("79/hcm-q1-01"),
+        "next": broker.gateway("79/hcm-q1-02"),
+        "far": broker.gateway("24/bacninh-01"),
+        "console": broker.gateway("console"),
+        "op79": broker.gateway("op79"),
+        "op24": broker.gateway("op24"),
+        "viewer": broker.viewer("v-op17"),
+        "other viewer": broker.viewer("v-op18"),
+        "viewer 79": broker.viewer("79"),
+        "viewer as gateway": broker.viewer("79/hcm-q1-01"),
     }
     yield everybody
     for each in everybody.values():
@@ -208,15 +208,17 @@ def test_every_channel_has_its_writer_and_its_reader(
 
 
 def test_each_province_hears_its_own_and_nothing_else(
-    house: House, people: dict[str, Person]
+    broker: SecuredBroker, people: dict[str, Person]
 ) -> None:
     """All 34 operators at once: events yes; contacts, answers, pictures, logs and neighbours no."""
     kinds = ("inv/contacts", f"rtc/v-op17/{SESSION}", "rsp/op-1/c-1", "log/main", "event")
-    operators = {code: house.gateway(f"op{code}") for code in PROVINCES if code not in ("79", "24")}
+    operators = {
+        code: broker.gateway(f"op{code}") for code in PROVINCES if code not in ("79", "24")
+    }
     operators |= {"79": people["op79"], "24": people["op24"]}
     names = {code: f"cgw/v1/{code}/province-{code}" for code in PROVINCES}
     for code, prefix in names.items():
-        gateway = house.gateway(f"{code}/province-{code}")
+        gateway = broker.gateway(f"{code}/province-{code}")
         for kind in kinds:
             assert gateway.say(f"{prefix}/up/{kind}", f"{code} {kind}".encode())
         gateway.leave()
@@ -252,36 +254,36 @@ def refused(person: Person) -> bool:
 
 
 @pytest.mark.parametrize("listener", [8883, 8884, 443])
-def test_without_a_certificate_nobody_comes_in(house: House, listener: int) -> None:
+def test_without_a_certificate_nobody_comes_in(broker: SecuredBroker, listener: int) -> None:
     """Neither with a name nor without."""
-    assert refused(Person(house, Tls(), "nobody", listener=listener))
+    assert refused(Person(broker, Tls(), "nobody", listener=listener))
 
 
-def test_a_strangers_certificate_is_refused(house: House, tmp_path: Path) -> None:
+def test_a_strangers_certificate_is_refused(broker: SecuredBroker, tmp_path: Path) -> None:
     """A name is worth what the authority behind it is."""
     stranger = Authority.made(tmp_path / "stranger").issue("console")
 
-    assert refused(Person(house, stranger, "console-2"))
-    assert refused(Person(house, stranger, "console-2", listener=443))
+    assert refused(Person(broker, stranger, "console-2"))
+    assert refused(Person(broker, stranger, "console-2", listener=443))
 
 
-def test_authorities_are_for_their_listener(house: House) -> None:
+def test_authorities_are_for_their_listener(broker: SecuredBroker) -> None:
     """A viewer cannot enter where gateways do, whatever its name; nor the other way round."""
-    assert refused(Person(house, house.viewers.issue("console"), "console-3"))
-    assert refused(Person(house, house.staff.issue("v-op19"), "v-op19", listener=8884))
+    assert refused(Person(broker, broker.viewers.issue("console"), "console-3"))
+    assert refused(Person(broker, broker.staff.issue("v-op19"), "v-op19", listener=8884))
 
 
-def test_an_expired_certificate_is_refused(house: House) -> None:
+def test_an_expired_certificate_is_refused(broker: SecuredBroker) -> None:
     """By its date."""
-    expired = house.staff.issue("79/hcm-q1-09", days=(-3, -1))
+    expired = broker.staff.issue("79/hcm-q1-09", days=(-3, -1))
 
-    assert refused(Person(house, expired, "hcm-q1-09"))
+    assert refused(Person(broker, expired, "hcm-q1-09"))
 
 
-def test_port_443_has_the_same_rules(house: House) -> None:
+def test_port_443_has_the_same_rules(broker: SecuredBroker) -> None:
     """Another way in, not another right."""
-    ticket = house.staff.issue("79/hcm-q1-05")
-    gateway = Person(house, ticket, "hcm-q1-05", listener=443)
+    ticket = broker.staff.issue("79/hcm-q1-05")
+    gateway = Person(broker, ticket, "hcm-q1-05", listener=443)
 
     assert gateway.say("cgw/v1/79/hcm-q1-05/up/event", b"x")
     assert not gateway.say(f"{OWN}/up/event", b"x")
@@ -289,14 +291,14 @@ def test_port_443_has_the_same_rules(house: House) -> None:
 
 
 def test_who_takes_anothers_client_id_gets_nothing_of_it(
-    house: House, people: dict[str, Person]
+    broker: SecuredBroker, people: dict[str, Person]
 ) -> None:
     """They can disturb, which the broker logs; they hear nothing that waited and nothing new."""
-    victim = Person(house, house.staff.issue("79/hcm-q1-07"), "hcm-q1-07", clean=False)
+    victim = Person(broker, broker.staff.issue("79/hcm-q1-07"), "hcm-q1-07", clean=False)
     victim.leave()
     assert people["console"].say("cgw/v1/79/hcm-q1-07/dn/cmd/probe", b"waiting")
 
-    thief = Person(house, house.staff.issue("79/hcm-q1-08"), "hcm-q1-07", clean=False)
+    thief = Person(broker, broker.staff.issue("79/hcm-q1-08"), "hcm-q1-07", clean=False)
     assert people["console"].say("cgw/v1/79/hcm-q1-07/dn/cmd/probe", b"new")
     assert people["console"].say("cgw/v1/79/hcm-q1-08/dn/cmd/probe", b"own")
 
@@ -305,9 +307,9 @@ def test_who_takes_anothers_client_id_gets_nothing_of_it(
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[House]:
+def fresh(tmp_path: Path) -> Iterator[SecuredBroker]:
     """A broker that may be reloaded and restarted."""
-    built = House(tmp_path / "etc")
+    built = SecuredBroker(tmp_path / "etc")
     built.start()
     yield built
     built.stop()
@@ -318,7 +320,7 @@ def eventually(refuses: Callable[[], bool]) -> None:
     assert any(refuses() for _ in range(100))
 
 
-def test_a_revoked_gateway_is_out_within_a_minute(fresh: House) -> None:
+def test_a_revoked_gateway_is_out_within_a_minute(fresh: SecuredBroker) -> None:
     """As README.md says: list, rule, SIGHUP; and the centre takes over its client id."""
     gateway = fresh.gateway("79/hcm-q1-01")
     assert gateway.say(f"{OWN}/up/event", b"before")
@@ -336,7 +338,7 @@ def test_a_revoked_gateway_is_out_within_a_minute(fresh: House) -> None:
     console.leave()
 
 
-def test_revocation_outlives_a_restart_on_every_listener(fresh: House) -> None:
+def test_revocation_outlives_a_restart_on_every_listener(fresh: SecuredBroker) -> None:
     """For gateways and for viewers."""
     ticket, viewer = fresh.staff.issue("79/hcm-q1-01"), fresh.viewers.issue("v-op17")
     revoke(fresh.staff, fresh.folder / "tls" / "staff-crl.pem", [ticket])
@@ -349,7 +351,7 @@ def test_revocation_outlives_a_restart_on_every_listener(fresh: House) -> None:
     assert refused(Person(fresh, viewer, "v-op17", listener=8884))
 
 
-def test_a_command_waits_for_a_gateway_that_is_away(fresh: House) -> None:
+def test_a_command_waits_for_a_gateway_that_is_away(fresh: SecuredBroker) -> None:
     """Over a restart of the broker too, though each listener has its own rules."""
     ticket = fresh.staff.issue("79/hcm-q1-01")
     Person(fresh, ticket, "hcm-q1-01", filters=(f"{OWN}/dn/#",), clean=False).leave()

@@ -12,7 +12,7 @@ import pytest
 from gateway.mqtt.topic_tree import PLAIN
 from tests.contract.document import HERE
 from tests.contract.examples import EXAMPLES
-from tests.fixtures.access import House, Person
+from tests.fixtures.access import Person, SecuredBroker
 from tests.fixtures.clock import HANG_S
 
 pytestmark = pytest.mark.live
@@ -45,7 +45,7 @@ HEARD = [
 
 async def test_the_program_shown_to_others_works(tmp_path: Path) -> None:
     """As an operator of province 79: all that happens there, each event once, no contacts."""
-    house = House(tmp_path / "etc")
+    house = SecuredBroker(tmp_path / "etc")
     house.start()
     ticket = house.staff.issue("op79")
     papers = map(str, (ticket.ca_file, ticket.cert_file, ticket.key_file))

@@ -17,7 +17,7 @@ async def test_a_small_country_lives_through_every_phase() -> None:
         gateways=5,
         cameras=4,
         configs=2,
-        herds=1,
+        generators=1,
         seconds=2.0,
         restart_s=0.5,
         calm_s=1.0,

@@ -52,7 +52,7 @@ async def test_a_camera_that_comes_back_is_seen_without_a_click(
         running.recorders[0].kill()
         await running.until_state(0, "REFUSED")
         await asyncio.sleep(3.0)  # the outage itself
-        await running.recorders[0].revive()
+        await running.recorders[0].open_port()
         await broken.until(len(broken.packets) + 10)
         await sound.until(len(sound.packets) + 10)
 

@@ -42,10 +42,16 @@ BROKER_LOOKS_S = 8
 """How late a Mosquitto finds a client silent (it looks every 6 s), and sends a will that is due."""
 
 
-async def teller(folder: Path, port: int) -> Process:
+async def event_process(folder: Path, port: int) -> Process:
     """Start the process that tells events."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.fixtures.teller", folder, str(port), str(EVENTS), stdout=PIPE
+        sys.executable,
+        "-m",
+        "tests.fixtures.event_process",
+        folder,
+        str(port),
+        str(EVENTS),
+        stdout=PIPE,
     )
 
 
@@ -80,7 +86,7 @@ async def test_six_cuts_and_two_kills_lose_nothing_of_a_thousand_events(
         asyncio.TaskGroup() as group,
     ):
         hearing = group.create_task(until_seq(centre, EVENTS), name="centre")
-        process = await teller(tmp_path, line.port)
+        process = await event_process(tmp_path, line.port)
         for number in sorted((*CUTS, *KILLS, EVENTS)):
             await recorded(process, number)
             if number in CUTS:
@@ -88,7 +94,7 @@ async def test_six_cuts_and_two_kills_lose_nothing_of_a_thousand_events(
             elif number in KILLS:
                 process.send_signal(signal.SIGKILL)
                 await process.wait()
-                process = await teller(tmp_path, line.port)
+                process = await event_process(tmp_path, line.port)
         heard = await hearing
         with suppress(ProcessLookupError):
             process.kill()

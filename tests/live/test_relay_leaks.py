@@ -11,7 +11,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.signalling import Bye, SessionKey
-from tests.fixtures.units import access_unit
+from tests.fixtures.access_units import access_unit
 from tests.fixtures.viewer import Viewer
 from tests.live.test_relay_viewer import Bench, running
 

@@ -8,8 +8,8 @@ from gateway.demo.config_files import free_port
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.model.signalling import IceServer, Offer
+from tests.fixtures.access_units import access_unit
 from tests.fixtures.turn import Turn, own_address
-from tests.fixtures.units import access_unit
 from tests.fixtures.viewer import Viewer
 from tests.live.test_relay_viewer import KEY, running
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.demo.auth import Account
-from gateway.demo.encoder import Shape
+from gateway.demo.encoder import EncoderSettings
 from gateway.demo.faults import Loss, MarkerOnSets, SetsOnlyInSdp
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Behaviour
@@ -68,7 +68,7 @@ async def test_ffmpeg_plays_h265() -> None:
 
 async def test_ffmpeg_finds_the_b_frames() -> None:
     """A camera that is asked for B-frames sends them."""
-    async with virtual_camera(shape=Shape(width=320, height=180, b_frames=2)) as recorder:
+    async with virtual_camera(shape=EncoderSettings(width=320, height=180, b_frames=2)) as recorder:
         stream = await seen(recorder, "-rtsp_transport", "tcp", pictures=40)
 
     assert int(stream["has_b_frames"]) > 0
@@ -82,9 +82,9 @@ async def test_basic_is_enough_where_it_is_offered() -> None:
 
 
 @pytest.mark.parametrize("fault", [SetsOnlyInSdp(), MarkerOnSets(), Loss(every=40)])
-async def test_ffmpeg_gets_over_bad_habits(fault: SetsOnlyInSdp | MarkerOnSets | Loss) -> None:
+async def test_ffmpeg_gets_over_bad_behaviour(fault: SetsOnlyInSdp | MarkerOnSets | Loss) -> None:
     """What real recorders do is within what a decoder can take."""
-    async with virtual_camera(habits=Behaviour(join="next_keyframe")) as recorder:
+    async with virtual_camera(behaviour=Behaviour(join="next_keyframe")) as recorder:
         recorder.cameras[0].faults = (fault,)
 
         stream = await seen(recorder, "-rtsp_transport", "tcp")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.bench.ground import Ground
+from tests.bench.testbed import Testbed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Relay(Protocol):
     def absent(self) -> str | None:
         """Return why it cannot be measured here and how to get it; None if it can."""
 
-    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:
-        """Start it on *ground* with the cameras of these URLs, for that many viewers.
+    def start(self, testbed: Testbed, cameras: Sequence[str], viewers: int) -> Running:
+        """Start it on *testbed* with the cameras of these URLs, for that many viewers.
 
         Raises:
-            tests.bench.ground.NotStarted: It does not come up.
+            tests.bench.testbed.NotStarted: It does not come up.
         """
 
 

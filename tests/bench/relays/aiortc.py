@@ -22,8 +22,8 @@ from aiortc import (
 from aiortc.contrib.media import MediaPlayer, MediaRelay
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import Ground, await_port, python
 from tests.bench.relays import Running
+from tests.bench.testbed import Testbed, await_port, python
 
 OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer"}
 
@@ -38,11 +38,11 @@ class Aiortc:
         """It is always here."""
         return None
 
-    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:
+    def start(self, testbed: Testbed, cameras: Sequence[str], viewers: int) -> Running:
         """Start this module as a process."""
         port = free_port()
         command = python("tests.bench.relays.aiortc", port, viewers, *cameras)
-        process = ground.start(command, quiet=True)
+        process = testbed.start(command, quiet=True)
         await_port(port)
         return Running(process.pid, f"whep:http://127.0.0.1:{port}/whep/{{camera}}")
 

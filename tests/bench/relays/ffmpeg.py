@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import Ground, await_port, python
 from tests.bench.relays import Running
+from tests.bench.testbed import Testbed, await_port, python
 
 OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer"}
 
@@ -37,18 +37,18 @@ class FfmpegWhip:
         """Ask the FFmpeg inside PyAV."""
         return None if "whip" in av.formats_available else "PyAV's FFmpeg has no whip muxer"
 
-    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:
+    def start(self, testbed: Testbed, cameras: Sequence[str], viewers: int) -> Running:
         """Start this module as a process; it waits for the viewers' port."""
         port = free_port()
-        certificate, key = _papers(ground.folder)
+        certificate, key = _write_certificate(testbed.folder)
         module = "tests.bench.relays.ffmpeg"
-        process = ground.start(
+        process = testbed.start(
             python(module, port, viewers, certificate, key, *cameras), quiet=True
         )
         return Running(process.pid, f"whip:{port}")
 
 
-def _papers(folder: Path) -> tuple[Path, Path]:
+def _write_certificate(folder: Path) -> tuple[Path, Path]:
     """Write a P-256 certificate: the muxer's own default is refused by some peers."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bench")])
@@ -75,13 +75,15 @@ def _papers(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def agree(camera: str, numbers: Sequence[int], port: int, papers: dict[str, str]) -> list[Any]:
+def open_outputs(
+    camera: str, numbers: Sequence[int], port: int, certificate_options: dict[str, str]
+) -> list[Any]:
     """Return the outputs to the viewers of these numbers, connected, each with its stream."""
     outputs = []
     with av.open(camera, options=OPTIONS) as source:
         for number in numbers:
             url = f"http://127.0.0.1:{port}/whip/{number}"
-            output = av.open(url, "w", format="whip", options=papers)
+            output = av.open(url, "w", format="whip", options=certificate_options)
             stream = output.add_stream_from_template(source.streams.video[0])
             output.start_encoding()
             outputs.append((output, stream))
@@ -108,13 +110,13 @@ def push(camera: str, outputs: Sequence[Any]) -> None:
 def main() -> None:
     """Push until killed."""
     port, viewers = int(sys.argv[1]), int(sys.argv[2])
-    papers = {"cert_file": sys.argv[3], "key_file": sys.argv[4]}
+    certificate_options = {"cert_file": sys.argv[3], "key_file": sys.argv[4]}
     cameras = sys.argv[5:]
     await_port(port)
     # All agreements first: the muxer holds the interpreter's lock until its offer is answered,
     # and a camera that is not read meanwhile breaks the connection.
     agreed = [
-        agree(camera, range(number, viewers, len(cameras)), port, papers)
+        open_outputs(camera, range(number, viewers, len(cameras)), port, certificate_options)
         for number, camera in enumerate(cameras)
     ]
     threads = [

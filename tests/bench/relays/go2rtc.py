@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import Ground, await_port
 from tests.bench.relays import Running
+from tests.bench.testbed import Testbed, await_port
 
 
 class Go2rtc:
@@ -24,10 +24,10 @@ class Go2rtc:
             return None
         return "go install github.com/AlexxIT/go2rtc@latest, or name the program in GO2RTC"
 
-    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:  # noqa: ARG002
+    def start(self, testbed: Testbed, cameras: Sequence[str], viewers: int) -> Running:  # noqa: ARG002
         """Start it with its WHEP endpoint (``/api/webrtc``) on loopback."""
         port, media = free_port(), free_port()
-        config = ground.folder / "go2rtc.yaml"  # JSON is YAML
+        config = testbed.folder / "go2rtc.yaml"  # JSON is YAML
         document = {
             "api": {"listen": f"127.0.0.1:{port}"},
             "rtsp": {"listen": ""},
@@ -37,7 +37,7 @@ class Go2rtc:
             "streams": {f"c{number}": url for number, url in enumerate(cameras)},
         }
         config.write_text(json.dumps(document))
-        process = ground.start([str(_program()), "-config", str(config)], quiet=True)
+        process = testbed.start([str(_program()), "-config", str(config)], quiet=True)
         await_port(port)
         return Running(process.pid, f"whep:http://127.0.0.1:{port}/api/webrtc?src=c{{camera}}")
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import Ground, NotStarted, await_port
 from tests.bench.relays import Running
+from tests.bench.testbed import NotStarted, Testbed, await_port
 
 PLUGINS = (
     *("audiobridge", "duktape", "echotest", "lua", "nosip", "recordplay", "sip", "textroom"),
@@ -31,10 +31,10 @@ class Janus:
         """Look for the program."""
         return None if shutil.which("janus") else "apt-get install janus"
 
-    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:  # noqa: ARG002
+    def start(self, testbed: Testbed, cameras: Sequence[str], viewers: int) -> Running:  # noqa: ARG002
         """Start it with one plugin, and make a mountpoint for each camera."""
         port = free_port()
-        folder = ground.folder / "janus"
+        folder = testbed.folder / "janus"
         folder.mkdir()
         plugins = ",".join(f"libjanus_{name}.so" for name in PLUGINS)
         transports = ",".join(f"libjanus_{name}.so" for name in TRANSPORTS)
@@ -48,7 +48,7 @@ class Janus:
             'ip = "127.0.0.1" }\nadmin: { admin_http = false }\n'
         )
         (folder / "janus.plugin.streaming.jcfg").write_text("general: { }\n")
-        process = ground.start(["janus", "-F", str(folder)], quiet=True)
+        process = testbed.start(["janus", "-F", str(folder)], quiet=True)
         await_port(port)
         url = f"http://127.0.0.1:{port}/janus"
         self._mount(url, cameras)

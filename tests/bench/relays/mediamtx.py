@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import Ground, await_port
 from tests.bench.relays import Running
+from tests.bench.testbed import Testbed, await_port
 
 
 class MediaMtx:
@@ -22,10 +22,10 @@ class MediaMtx:
         """Look for the program."""
         return None if _program() else "put its release on PATH, or name the program in MEDIAMTX"
 
-    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:  # noqa: ARG002
+    def start(self, testbed: Testbed, cameras: Sequence[str], viewers: int) -> Running:  # noqa: ARG002
         """Start it with its WHEP endpoint on loopback, cameras pulled on demand."""
         port, media = free_port(), free_port()
-        config = ground.folder / "mediamtx.yml"  # JSON is YAML
+        config = testbed.folder / "mediamtx.yml"  # JSON is YAML
         document = {
             "logLevel": "warn",
             **dict.fromkeys(("rtsp", "rtmp", "hls", "srt", "api", "metrics"), False),
@@ -43,7 +43,7 @@ class MediaMtx:
             },
         }
         config.write_text(json.dumps(document))
-        process = ground.start([str(_program()), str(config)], quiet=True)
+        process = testbed.start([str(_program()), str(config)], quiet=True)
         await_port(port)
         return Running(process.pid, f"whep:http://127.0.0.1:{port}/c{{camera}}/whep")
 

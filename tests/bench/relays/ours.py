@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.demo.config_files import free_port
-from tests.bench.ground import HERE, Ground, await_port, python
 from tests.bench.relays import Running
 from tests.bench.signalling import GATEWAY, PROVINCE
+from tests.bench.testbed import HERE, Testbed, await_port, python
 
 MOSQUITTO = "/usr/sbin/mosquitto"
 
@@ -35,12 +35,12 @@ class CameraGateway:
         """It is always here."""
         return None
 
-    def start(self, ground: Ground, cameras: Sequence[str], viewers: int) -> Running:
+    def start(self, testbed: Testbed, cameras: Sequence[str], viewers: int) -> Running:
         """Start broker and gateway; only the gateway is measured."""
         broker = free_port()
-        config = ground.folder / "mosquitto.conf"
+        config = testbed.folder / "mosquitto.conf"
         config.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n")
-        ground.start([MOSQUITTO, "-c", str(config)], quiet=True)
+        testbed.start([MOSQUITTO, "-c", str(config)], quiet=True)
         await_port(broker)
         listed = [
             {
@@ -52,16 +52,16 @@ class CameraGateway:
         ]
         limits = {"viewers": max(1000, viewers), "viewers_per_camera": max(1000, viewers)}
         document = {"version": 1, "cameras": listed, "limits": limits}
-        (ground.folder / "site.json").write_text(json.dumps(document))
-        settings = ground.folder / "gateway.toml"
+        (testbed.folder / "site.json").write_text(json.dumps(document))
+        settings = testbed.folder / "gateway.toml"
         ports = sorted({urlsplit(url).port or 554 for url in cameras})
         settings.write_text(
             f'[gateway]\nid = "{GATEWAY}"\nprovince = "{PROVINCE}"\n'
             f'[broker]\nhost = "127.0.0.1"\nport = {broker}\n'
-            f'[state]\ndir = "{ground.folder}"\n'
+            f'[state]\ndir = "{testbed.folder}"\n'
             f'[cameras]\nnetworks = ["127.0.0.0/8"]\nports = {ports}\n'
             '[picture_checks]\nenabled = false\n[log]\nlevel = "warning"\nformat = "console"\n'
         )
         command = python("gateway", "run", "--settings", settings)
-        process = ground.start(command, environment=environment_of(UNIT))
+        process = testbed.start(command, environment=environment_of(UNIT))
         return Running(process.pid, f"mqtt:{broker}")

@@ -8,7 +8,7 @@ from gateway.cameras.camera import Camera
 from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
-from tests.fixtures.units import access_unit
+from tests.fixtures.access_units import access_unit
 from tests.unit.cameras.test_stream_supervisor import REFUSED, Kept, keeping
 
 CONFIG = CameraConfig.model_validate(

@@ -17,8 +17,8 @@ from gateway.ports import Sink
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
+from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S, FakeClock
-from tests.fixtures.units import access_unit
 
 UNREACHABLE = SourceUnavailable(Reason.UNREACHABLE, "no route")
 REFUSED = SourceRefused(Reason.AUTH_FAILED, "wrong password", park_s=1800.0)

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from gateway.cli.main import main
 from tests.fixtures.desired import site_tree
 
-pytestmark = pytest.mark.usefixtures("own_log")
+pytestmark = pytest.mark.usefixtures("isolated_logging")
 
 
 def say(*words: str | Path) -> Result:

@@ -42,7 +42,7 @@ Say = Callable[..., Result]
 
 
 @pytest.fixture
-def say(own_log: None) -> Say:  # noqa: ARG001
+def say(isolated_logging: None) -> Say:  # noqa: ARG001
     """The command, in this process."""
 
     def run(*words: str | Path, **how: str) -> Result:

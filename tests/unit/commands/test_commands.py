@@ -30,7 +30,7 @@ from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp, read
 from gateway.mqtt.payloads.command import CommandRequest, read_reply, reply
 from gateway.mqtt.topics import parse
 from gateway.ports import InboundMessage
-from gateway.runtime.logging import LogLevel, begin, following
+from gateway.runtime.logging import LogLevel, configure_logging, follow_log
 from gateway.runtime.redact import Redactor
 from tests.fixtures.broker import Authority
 from tests.fixtures.clock import FakeClock
@@ -234,17 +234,17 @@ async def test_no_picture_is_a_failure_with_its_reason() -> None:
 # --- logs ------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("own_log")
+@pytest.mark.usefixtures("isolated_logging")
 async def test_a_followed_log_is_redacted_filtered_and_bounded() -> None:
     """Only what is wanted, without secrets, in few messages; what was lost is counted."""
     redactor, bus, clock = Redactor(), Bus(), FakeClock()
-    redactor.learn(SECRET)
-    begin(redactor, level="warning")
+    redactor.add_secret(SECRET)
+    configure_logging(redactor, level="warning")
     log = structlog.get_logger("tests")
     level_before = logging.getLogger().level
 
     def follow(take: Callable[[str], None], level: LogLevel) -> AbstractContextManager[None]:
-        return following(redactor, take, level)
+        return follow_log(redactor, take, level)
 
     command = tail_command(OWN, follow=follow, bus=bus, stamp=lambda: Stamp(1, 2, 3), clock=clock)
     told: list[Facts] = []
@@ -273,14 +273,14 @@ async def test_a_followed_log_is_redacted_filtered_and_bounded() -> None:
     assert logging.getLogger().level == level_before
 
 
-@pytest.mark.usefixtures("own_log")
+@pytest.mark.usefixtures("isolated_logging")
 def test_two_who_follow_do_not_disturb_each_other() -> None:
     """In whichever order they leave, the log is as it was."""
     redactor = Redactor()
-    begin(redactor, level="warning")
+    configure_logging(redactor, level="warning")
     root, first, second = logging.getLogger(), [], []  # type: ignore[var-annotated]
-    one = following(redactor, first.append, "debug")
-    other = following(redactor, second.append, "info")
+    one = follow_log(redactor, first.append, "debug")
+    other = follow_log(redactor, second.append, "info")
     one.__enter__()
     other.__enter__()
     one.__exit__(None, None, None)

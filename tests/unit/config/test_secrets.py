@@ -44,7 +44,7 @@ def test_the_redactor_knows_what_was_read(tmp_path: Path) -> None:
 
     Secrets(tmp_path, redactor=redactor).get(NVR)
 
-    assert redactor.text("login with Abc@123") == "login with ***"
+    assert redactor.redact_text("login with Abc@123") == "login with ***"
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o660, 0o644])

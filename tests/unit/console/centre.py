@@ -39,15 +39,19 @@ class Site:
         self.number += 1
         return Stamp(time_ms, self.epoch, self.number)
 
-    def take(self, topic: str, sealed: tuple[str, bytes], *, retain: bool = False) -> Change | None:
+    def take(
+        self, topic: str, encoded: tuple[str, bytes], *, retain: bool = False
+    ) -> Change | None:
         place = parse(topic)
         assert place is not None
-        kind, payload = sealed
-        return self.register.take(place, InboundMessage(topic, payload, retain, content_type=kind))
+        kind, payload = encoded
+        return self.register.apply_message(
+            place, InboundMessage(topic, payload, retain, content_type=kind)
+        )
 
     def online(self, *, retain: bool = False) -> Change | None:
-        sealed = presence_payload.online(self.stamp(), MACHINE)
-        return self.take(self.topics.presence, sealed, retain=retain)
+        encoded = presence_payload.online(self.stamp(), MACHINE)
+        return self.take(self.topics.presence, encoded, retain=retain)
 
     def lost(self, epoch: int) -> Change | None:
         return self.take(self.topics.presence, presence_payload.lost(epoch))
@@ -55,28 +59,28 @@ class Site:
     def birth(self, *cameras: str) -> Change | None:
         listed = [CameraSnapshot(each, f"Quầy {each}", True, Reason.OK, 0.0) for each in cameras]
         abilities = presence_payload.Capabilities()
-        sealed = presence_payload.birth(
+        encoded = presence_payload.birth(
             self.stamp(), MACHINE, site="Một cửa", cameras=listed, abilities=abilities
         )
-        return self.take(self.topics.birth, sealed)
+        return self.take(self.topics.birth, encoded)
 
     def health(self, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
-        sealed = health_payload.site_health(self.stamp(time_ms), SiteHealth())
-        return self.take(self.topics.site_health, sealed, retain=retain)
+        encoded = health_payload.site_health(self.stamp(time_ms), SiteHealth())
+        return self.take(self.topics.site_health, encoded, retain=retain)
 
     def cameras(
         self, *said: CameraHealth, retain: bool = False, time_ms: int = NOW_MS
     ) -> Change | None:
-        sealed = health_payload.cameras_health(self.stamp(time_ms), said)
-        return self.take(self.topics.cameras_health, sealed, retain=retain)
+        encoded = health_payload.cameras_health(self.stamp(time_ms), said)
+        return self.take(self.topics.cameras_health, encoded, retain=retain)
 
     def camera(self, said: CameraHealth) -> Change | None:
-        sealed = health_payload.camera_state(self.stamp(), said)
-        return self.take(self.topics.camera_state(said.id), sealed)
+        encoded = health_payload.camera_state(self.stamp(), said)
+        return self.take(self.topics.camera_state(said.id), encoded)
 
     def alarm(self, said: Alarm, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
-        sealed = alarm_payload.alarm(self.stamp(time_ms), said)
-        return self.take(self.topics.alarm(said.key), sealed, retain=retain)
+        encoded = alarm_payload.alarm(self.stamp(time_ms), said)
+        return self.take(self.topics.alarm(said.key), encoded, retain=retain)
 
     def alarms(self) -> tuple[AlarmView, ...]:
         view = self.register.view(Change(self.topics.gateway))

@@ -65,14 +65,14 @@ def test_a_browser_says_the_fields_that_the_server_reads(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("HelloMessage", messages.hello("v-1", (), 1)),
-        ("SitesMessage", messages.sites((), (), full=True)),
-        ("AnswerMessage", messages.signal(Answer(KEY, "v=0"))),
-        ("RemoteCandidatesMessage", messages.signal(Candidates(KEY, ()))),
-        ("RemoteByeMessage", messages.signal(Bye(KEY, "lost"))),
+        ("HelloMessage", messages.hello_message("v-1", (), 1)),
+        ("SitesMessage", messages.sites_message((), (), full=True)),
+        ("AnswerMessage", messages.signalling_message(Answer(KEY, "v=0"))),
+        ("RemoteCandidatesMessage", messages.signalling_message(Candidates(KEY, ()))),
+        ("RemoteByeMessage", messages.signalling_message(Bye(KEY, "lost"))),
         (
             "ErrorMessage",
-            messages.signal(Refusal(KEY, 404, reasons.Reason.NOT_FOUND, "no c09")),
+            messages.signalling_message(Refusal(KEY, 404, reasons.Reason.NOT_FOUND, "no c09")),
         ),
     ],
 )

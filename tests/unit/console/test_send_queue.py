@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from gateway.console.send_queue import MOST_SIGNALS, SendQueue
+from gateway.console.send_queue import MAX_SIGNALS, SendQueue
 from gateway.console.site_registry import Change
 from gateway.console.views import BrokerView
 from gateway.model.reasons import Reason
@@ -24,10 +24,10 @@ def prepared() -> tuple[Site, SendQueue]:
 async def test_the_first_thing_told_is_everything() -> None:
     """A snapshot, marked as such, also when there is nothing yet."""
     _, outbox = prepared()
-    outbox.snapshot()
+    outbox.enqueue_snapshot()
 
-    told = json.loads(await outbox.take())
-    empty = json.loads(await SendQueue(Site().register).take())
+    told = json.loads(await outbox.next_message())
+    empty = json.loads(await SendQueue(Site().register).next_message())
 
     assert told["full"]
     assert [each["id"] for each in told["sites"][0]["cams"]] == ["c01", "c02"]
@@ -37,15 +37,15 @@ async def test_the_first_thing_told_is_everything() -> None:
 async def test_changes_are_merged_until_they_are_read() -> None:
     """A hundred changes of two cameras are one message with two cameras, as they are now."""
     site, outbox = prepared()
-    outbox.snapshot()
-    await outbox.take()
+    outbox.enqueue_snapshot()
+    await outbox.next_message()
 
     for number in range(100):
         camera = f"c0{number % 2 + 1}"
         change = site.camera(seen(camera, "off", Reason.STALLED))
         assert change is not None
-        outbox.note(change)
-    told = json.loads(await outbox.take())
+        outbox.enqueue_change(change)
+    told = json.loads(await outbox.next_message())
 
     assert not told["full"]
     assert {each["st"] for each in told["sites"][0]["cams"]} == {"off"}
@@ -55,32 +55,32 @@ async def test_changes_are_merged_until_they_are_read() -> None:
 async def test_signalling_overtakes_states() -> None:
     """A picture does not wait behind the list."""
     _, outbox = prepared()
-    outbox.snapshot()
+    outbox.enqueue_snapshot()
 
-    outbox.signal('{"k":"answer"}')
+    outbox.enqueue_signal('{"k":"answer"}')
 
-    assert await outbox.take() == '{"k":"answer"}'
+    assert await outbox.next_message() == '{"k":"answer"}'
 
 
 async def test_signalling_that_nobody_reads_overflows() -> None:
     """Bounded: the connection is then given up."""
     _, outbox = prepared()
 
-    for _ in range(MOST_SIGNALS + 1):
-        outbox.signal("{}")
+    for _ in range(MAX_SIGNALS + 1):
+        outbox.enqueue_signal("{}")
 
-    assert outbox.overflown
+    assert outbox.overflowed
 
 
 async def test_waiting_ends_with_news() -> None:
     """Nothing to say: `take` waits, and is woken by the broker's going."""
     _, outbox = prepared()
-    outbox.snapshot()
-    await outbox.take()
+    outbox.enqueue_snapshot()
+    await outbox.next_message()
 
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        waiting = group.create_task(outbox.take())
-        outbox.turn(BrokerView(up=False, since_ms=7))
+        waiting = group.create_task(outbox.next_message())
+        outbox.enqueue_broker(BrokerView(up=False, since_ms=7))
 
     assert json.loads(waiting.result()) == {"k": "broker", "up": False, "since_ms": 7}
 
@@ -88,9 +88,9 @@ async def test_waiting_ends_with_news() -> None:
 async def test_a_site_that_is_gone_is_told_so() -> None:
     """It is taken off the page."""
     _, outbox = prepared()
-    outbox.snapshot()
-    await outbox.take()
+    outbox.enqueue_snapshot()
+    await outbox.next_message()
 
-    outbox.note(Change("bacninh-01", gone=True))
+    outbox.enqueue_change(Change("bacninh-01", gone=True))
 
-    assert json.loads(await outbox.take())["gone"] == ["bacninh-01"]
+    assert json.loads(await outbox.next_message())["gone"] == ["bacninh-01"]

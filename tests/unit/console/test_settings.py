@@ -24,7 +24,7 @@ def test_the_least_is_a_broker(tmp_path: Path) -> None:
     settings = load(written(tmp_path, BROKER))
 
     assert settings.listen.address == "127.0.0.1"
-    assert settings.listen.hosts == {"127.0.0.1", "localhost", "::1"}
+    assert settings.listen.allowed_hosts == {"127.0.0.1", "localhost", "::1"}
 
 
 def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

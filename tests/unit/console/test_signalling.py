@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from gateway.console.messages import BrowserMessage, heard
-from gateway.console.signalling import MOST_SESSIONS, SENDINGS, BrowserSignalling
+from gateway.console.messages import BrowserMessage, parse_browser_message
+from gateway.console.signalling import MAX_SENDINGS, MAX_SESSIONS, BrowserSignalling
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -34,7 +34,7 @@ VIEWER = "v-0123456789abcdef"
 TURN = IceServer(("turn:turn.example",), "u", SecretStr("one-time"))
 
 
-class Desk:
+class Harness:
     """One browser's calls, with everything it is told and everything that goes out."""
 
     def __init__(self, patience_s: float = 3.0) -> None:
@@ -45,11 +45,11 @@ class Desk:
         self.calls = BrowserSignalling(
             VIEWER,
             bus=self.bus,
-            register=self.site.register,
+            registry=self.site.register,
             stamp=lambda: Stamp(1, 2, 3),
             ice=(TURN,),
-            tell=lambda text: self.told.append(json.loads(text)),
-            patience_s=patience_s,
+            send=lambda text: self.told.append(json.loads(text)),
+            answer_timeout_s=patience_s,
         )
 
     def sent(self) -> list[FromViewer]:
@@ -64,7 +64,7 @@ def said_of(publication: OutboundMessage) -> FromViewer:
 
 
 def said(**fields: object) -> BrowserMessage:
-    message = heard(json.dumps({"sid": "session-1", **fields}))
+    message = parse_browser_message(json.dumps({"sid": "session-1", **fields}))
     assert message is not None
     return message
 
@@ -75,108 +75,110 @@ KEY = SessionKey(VIEWER, "session-1")
 
 async def test_an_offer_goes_to_the_gateways_topic_with_the_centres_servers() -> None:
     """Province from the register, viewer from the server, TURN from its settings."""
-    desk = Desk()
+    session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
-        desk.calls.heard("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.calls.handle_browser_message(OFFER, group)
+        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
 
-    posted = desk.bus.posted[0]
+    posted = session.bus.posted[0]
     assert posted.topic == f"cgw/v1/24/bacninh-01/dn/rtc/{VIEWER}/session-1"
     assert channel_of(posted) is VIEWER_SAYS
     assert posted.expiry_s == 15
-    assert desk.sent() == [Offer(KEY, "c01", "v=0\r\n", None, (TURN,))]
+    assert session.sent() == [Offer(KEY, "c01", "v=0\r\n", None, (TURN,))]
 
 
 async def test_an_answer_reaches_the_browser() -> None:
     """By viewer and session."""
-    desk = Desk()
+    session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
-        desk.calls.heard("bacninh-01", Answer(KEY, "v=0\r\nanswer"))
+        session.calls.handle_browser_message(OFFER, group)
+        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\nanswer"))
 
-    assert desk.told == [{"k": "answer", "sid": "session-1", "sdp": "v=0\r\nanswer"}]
+    assert session.told == [{"k": "answer", "sid": "session-1", "sdp": "v=0\r\nanswer"}]
 
 
 async def test_another_gateway_cannot_answer() -> None:
     """A session belongs to the gateway it was begun with."""
-    desk = Desk()
+    session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
-        desk.calls.heard("hue-ttpvhcc", Answer(KEY, "v=0\r\nfalse"))
-        desk.calls.leave()
+        session.calls.handle_browser_message(OFFER, group)
+        session.calls.handle_gateway_message("hue-ttpvhcc", Answer(KEY, "v=0\r\nfalse"))
+        session.calls.close()
 
-    assert desk.told == []
+    assert session.told == []
 
 
 async def test_an_unanswered_offer_is_sent_again_twice_then_given_up() -> None:
     """The same offer three times, then bye to the gateway and 408 to the browser."""
-    desk = Desk(patience_s=0.005)
+    session = Harness(patience_s=0.005)
 
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
+        session.calls.handle_browser_message(OFFER, group)
 
-    offers = [each for each in desk.sent() if isinstance(each, Offer)]
-    assert len(offers) == SENDINGS
+    offers = [each for each in session.sent() if isinstance(each, Offer)]
+    assert len(offers) == MAX_SENDINGS
     assert len(set(offers)) == 1
-    assert desk.sent()[-1] == Bye(KEY, "silence")
-    assert (desk.told[-1]["code"], desk.told[-1]["reason"]) == (408, "TIMEOUT")
+    assert session.sent()[-1] == Bye(KEY, "silence")
+    assert (session.told[-1]["code"], session.told[-1]["reason"]) == (408, "TIMEOUT")
 
 
 async def test_an_answered_offer_is_not_sent_again() -> None:
     """The first word of the gateway ends the waiting."""
-    desk = Desk(patience_s=0.005)
+    session = Harness(patience_s=0.005)
 
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
-        desk.calls.heard("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.calls.handle_browser_message(OFFER, group)
+        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
 
-    assert len(desk.bus.posted) == 1
+    assert len(session.bus.posted) == 1
 
 
 async def test_a_refusal_ends_the_session() -> None:
     """The browser gets code and reason; nothing more goes to the gateway."""
-    desk = Desk()
+    session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
-        desk.calls.heard("bacninh-01", Refusal(KEY, 486, Reason.OVERLOADED, "8 of 8"))
-        desk.calls.said(said(k="bye"), group)
+        session.calls.handle_browser_message(OFFER, group)
+        session.calls.handle_gateway_message(
+            "bacninh-01", Refusal(KEY, 486, Reason.OVERLOADED, "8 of 8")
+        )
+        session.calls.handle_browser_message(said(k="bye"), group)
 
-    assert desk.told[-1]["code"] == 486
-    assert desk.calls.sessions == ()
-    assert len(desk.bus.posted) == 1
+    assert session.told[-1]["code"] == 486
+    assert session.calls.sessions == ()
+    assert len(session.bus.posted) == 1
 
 
 async def test_candidates_go_only_into_sessions_of_ones_own() -> None:
     """A session that this browser has not begun does not exist for it."""
-    desk = Desk()
+    session = Harness()
     batch = {"k": "cand", "c": [{"candidate": "candidate:1", "sdpMid": "0"}], "end": True}
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(said(**{**batch, "sid": "somebody-elses"}), group)
-        desk.calls.said(OFFER, group)
-        desk.calls.said(said(**batch), group)
-        desk.calls.heard("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.calls.handle_browser_message(said(**{**batch, "sid": "somebody-elses"}), group)
+        session.calls.handle_browser_message(OFFER, group)
+        session.calls.handle_browser_message(said(**batch), group)
+        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
 
-    _, candidates = desk.sent()
+    _, candidates = session.sent()
     assert isinstance(candidates, Candidates)
     assert [each.candidate for each in candidates.candidates] == ["candidate:1", None]
 
 
 async def test_leaving_says_bye_for_every_session() -> None:
     """A browser that is gone leaves no session behind."""
-    desk = Desk()
+    session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
+        session.calls.handle_browser_message(OFFER, group)
         second = {"k": "offer", "gw": "bacninh-01", "cam": "c02", "sdp": "v=0\r\n"}
-        desk.calls.said(said(**second, sid="session-2"), group)
-        desk.calls.leave()
+        session.calls.handle_browser_message(said(**second, sid="session-2"), group)
+        session.calls.close()
 
-    assert desk.sent()[2:] == [
+    assert session.sent()[2:] == [
         Bye(KEY, "viewer"),
         Bye(SessionKey(VIEWER, "session-2"), "viewer"),
     ]
@@ -194,40 +196,40 @@ async def test_a_hopeless_offer_is_refused_at_once(
     gateway: str, connected: bool, offline: bool, code: int
 ) -> None:
     """No such gateway, no broker, gateway offline: said now, not after nine seconds."""
-    desk = Desk()
-    desk.bus.connected = connected
+    session = Harness()
+    session.bus.connected = connected
     if offline:
-        desk.site.lost(epoch=5)
+        session.site.lost(epoch=5)
     message = said(k="offer", gw=gateway, cam="c01", sdp="v=0\r\n")
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(message, group)
+        session.calls.handle_browser_message(message, group)
 
-    assert desk.told[-1]["code"] == code
-    assert desk.bus.posted == []
+    assert session.told[-1]["code"] == code
+    assert session.bus.posted == []
 
 
 async def test_sessions_of_one_browser_are_bounded() -> None:
     """One more than allowed is refused; the others live."""
-    desk = Desk()
+    session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        for number in range(MOST_SESSIONS + 1):
+        for number in range(MAX_SESSIONS + 1):
             offer = {"k": "offer", "gw": "bacninh-01", "cam": "c01", "sdp": "v=0\r\n"}
-            desk.calls.said(said(**offer, sid=f"session-{number}"), group)
-        open_now = len(desk.calls.sessions)
-        desk.calls.leave()
+            session.calls.handle_browser_message(said(**offer, sid=f"session-{number}"), group)
+        open_now = len(session.calls.sessions)
+        session.calls.close()
 
-    assert open_now == MOST_SESSIONS
-    assert [each["code"] for each in desk.told] == [486]
+    assert open_now == MAX_SESSIONS
+    assert [each["code"] for each in session.told] == [486]
 
 
 async def test_a_gateways_figures_are_not_passed_on() -> None:
     """The browser counts for itself."""
-    desk = Desk()
+    session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        desk.calls.said(OFFER, group)
-        desk.calls.heard("bacninh-01", SessionStats(KEY, 100.0))
+        session.calls.handle_browser_message(OFFER, group)
+        session.calls.handle_gateway_message("bacninh-01", SessionStats(KEY, 100.0))
 
-    assert desk.told == []
+    assert session.told == []

@@ -79,11 +79,11 @@ def test_health_that_is_too_old_is_unknown_not_off() -> None:
     site.cameras(seen("c01"))
     site.clock.time_s += STALE_S + 1
 
-    aged = site.register.aged()
+    aged = site.register.sweep_stale()
 
     assert aged == (Change("bacninh-01"),)
     assert (site.state(), site.camera_state("c01")) == ("unk", "unk")
-    assert site.register.aged() == ()
+    assert site.register.sweep_stale() == ()
 
 
 def test_what_is_too_old_takes_its_reason_along() -> None:
@@ -175,7 +175,7 @@ def test_one_name_in_two_provinces_is_the_one_we_hear() -> None:
     change = other.online()
 
     assert change is None
-    assert site.register.province("bacninh-01") == "24"
+    assert site.register.province_of("bacninh-01") == "24"
 
 
 def test_a_gateway_may_move_while_it_is_off() -> None:
@@ -188,7 +188,7 @@ def test_a_gateway_may_move_while_it_is_off() -> None:
 
     other.online()
 
-    assert site.register.province("bacninh-01") == "79"
+    assert site.register.province_of("bacninh-01") == "79"
 
 
 def test_an_empty_presence_takes_the_site_away() -> None:
@@ -211,7 +211,7 @@ def test_any_bytes_are_taken_or_rejected(payload: bytes) -> None:
         assert place is not None
 
         try:
-            site.register.take(place, InboundMessage(topic, payload))
+            site.register.apply_message(place, InboundMessage(topic, payload))
         except MessageRejected:
             continue
 

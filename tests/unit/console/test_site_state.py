@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.console.site_registry import Change
-from gateway.console.site_state import MOST_ALARMS
+from gateway.console.site_state import MAX_ALARMS
 from gateway.model.alarm import Alarm
 from gateway.model.reasons import Reason
 from tests.unit.console.centre import NOW_MS, Site
@@ -102,7 +102,7 @@ def test_an_alarm_of_an_earlier_connection_counts_for_nothing() -> None:
 def test_a_flood_of_keys_is_bounded() -> None:
     """What a gateway invents must not fill the memory."""
     site = online()
-    for number in range(MOST_ALARMS + 50):
+    for number in range(MAX_ALARMS + 50):
         site.alarm(replace(CAMERA, key=f"x.{number}"))
 
-    assert len(keys(site)) == MOST_ALARMS
+    assert len(keys(site)) == MAX_ALARMS

@@ -10,7 +10,7 @@ from tests.fleet.ledger import Ledger
 def told(*records: dict[str, Any]) -> Ledger:
     ledger = Ledger()
     for record in records:
-        ledger.note("hcm-q1-01", {"type": "alarm", "id": f"id-{record['n']}", **record})
+        ledger.record("hcm-q1-01", {"type": "alarm", "id": f"id-{record['n']}", **record})
     return ledger
 
 

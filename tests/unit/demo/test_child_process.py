@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gateway.demo.child_process import ChildFailed, child
+from gateway.demo.child_process import ChildFailed, run_child
 from tests.fixtures.clock import HANG_S
 
 READY = 'import time; print(\'{"ready": true, "port": 7}\', flush=True); time.sleep(60)'
@@ -28,10 +28,13 @@ def is_alive(pid: int) -> bool:
 
 async def test_a_child_says_when_it_is_ready() -> None:
     """By one line of JSON; at the end of the context it is gone."""
-    async with asyncio.TaskGroup() as group, child("c", [sys.executable, "-c", READY]) as running:
+    async with (
+        asyncio.TaskGroup() as group,
+        run_child("c", [sys.executable, "-c", READY]) as running,
+    ):
         group.create_task(running.watch())
 
-        assert await running.ready(HANG_S) == {"ready": True, "port": 7}
+        assert await running.wait_ready(HANG_S) == {"ready": True, "port": 7}
 
     assert running.process.returncode is not None
 
@@ -39,9 +42,9 @@ async def test_a_child_says_when_it_is_ready() -> None:
 async def test_the_children_of_a_child_go_with_it() -> None:
     """The whole process group is ended, not only its leader."""
     command = [sys.executable, "-c", GRANDCHILD]
-    async with asyncio.TaskGroup() as group, child("c", command) as running:
+    async with asyncio.TaskGroup() as group, run_child("c", command) as running:
         group.create_task(running.watch())
-        said = await running.ready(HANG_S)
+        said = await running.wait_ready(HANG_S)
         pid = said["pid"]
         assert isinstance(pid, int)
         assert is_alive(pid)
@@ -56,7 +59,7 @@ async def test_a_child_that_dies_takes_the_group_along() -> None:
     command = [sys.executable, "-c", "print('no more disk'); raise SystemExit(3)"]
 
     async def wait_for_ever() -> None:
-        async with asyncio.TaskGroup() as group, child("c", command) as running:
+        async with asyncio.TaskGroup() as group, run_child("c", command) as running:
             group.create_task(running.watch())
             await asyncio.Event().wait()
 
@@ -71,8 +74,8 @@ async def test_a_child_that_dies_takes_the_group_along() -> None:
 
 async def test_a_child_that_never_gets_ready_fails() -> None:
     """In time."""
-    async with child("c", ["sleep", "60"]) as running:
+    async with run_child("c", ["sleep", "60"]) as running:
         with pytest.raises(ChildFailed, match=r"was not ready within 0\.05 s"):
-            await running.ready(0.05)
+            await running.wait_ready(0.05)
 
     assert running.process.returncode is not None

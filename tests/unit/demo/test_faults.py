@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.demo import faults
-from gateway.demo.faults import KINDS, parse
+from gateway.demo.faults import KINDS, parse_fault
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Behaviour
 from tests.fixtures.camera import virtual_camera
@@ -88,8 +88,8 @@ async def test_one_picture_jumps_and_the_rest_do_not(camera: Recorder) -> None:
 
 async def test_sequence_and_time_wrap() -> None:
     """A camera may begin just before both counters overflow."""
-    habits = Behaviour(first_sequence=65_535, first_time_90k=2**32 - 3600)
-    async with virtual_camera(habits=habits) as recorder, player(recorder) as viewer:
+    behaviour = Behaviour(first_sequence=65_535, first_time_90k=2**32 - 3600)
+    async with virtual_camera(behaviour=behaviour) as recorder, player(recorder) as viewer:
         await viewer.play()
         pictures = await viewer.pictures(3)
 
@@ -164,7 +164,7 @@ async def test_a_reply_may_be_far_too_long(
     async with player(camera) as viewer:
         await viewer.send("OPTIONS")
         if isinstance(fault, faults.HugeBody):
-            camera.cameras[0].gatekeeper = None
+            camera.cameras[0].authenticator = None
             await viewer.rest(65_536)
             await viewer.send("DESCRIBE")
         came = b""
@@ -189,8 +189,8 @@ async def test_a_thousand_sections(camera: Recorder) -> None:
 
 def test_every_fault_has_a_name() -> None:
     """What the control endpoint takes, with and without figures."""
-    assert parse({"fault": "stall"}) == faults.Stall()
-    assert parse({"fault": "jump", "by_s": 37_600, "pictures": 3}) == faults.Jump(37_600, 3)
+    assert parse_fault({"fault": "stall"}) == faults.Stall()
+    assert parse_fault({"fault": "jump", "by_s": 37_600, "pictures": 3}) == faults.Jump(37_600, 3)
     assert len(KINDS) == 20
 
 
@@ -209,7 +209,7 @@ def test_every_fault_has_a_name() -> None:
 def test_a_wrong_fault_is_refused(wrong: object) -> None:
     """With what there is to choose from, never with a crash."""
     with pytest.raises(ValueError, match=r"\w"):
-        parse(wrong)
+        parse_fault(wrong)
 
 
 @given(
@@ -222,4 +222,4 @@ def test_a_wrong_fault_is_refused(wrong: object) -> None:
 def test_no_document_crashes_the_parser(document: object) -> None:
     """A fault or ValueError; nothing else."""
     with contextlib.suppress(ValueError):
-        assert type(parse(document)) in KINDS.values()
+        assert type(parse_fault(document)) in KINDS.values()

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from gateway.demo.faults import Jump
-from gateway.demo.http_control import CameraEntry, Control
+from gateway.demo.http_control import CameraEntry, ControlEndpoint
 from gateway.demo.rtsp_server import Recorder
 
 
@@ -16,7 +16,7 @@ from gateway.demo.rtsp_server import Recorder
 async def http(camera: Recorder) -> AsyncIterator[ClientSession]:
     """A client of the control endpoint of one camera, ``quay1``."""
     place = CameraEntry("quay1", camera.cameras[0], camera)
-    runner = web.AppRunner(Control({"quay1": place}).application)
+    runner = web.AppRunner(ControlEndpoint({"quay1": place}).application)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     base = f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -29,7 +29,7 @@ async def test_it_lists_the_cameras_without_their_password(
     http: ClientSession, camera: Recorder
 ) -> None:
     """Where they are and what they have counted."""
-    camera.cameras[0].noted("PLAY", 200)
+    camera.cameras[0].record_request("PLAY", 200)
     async with http.get("/cameras") as answer:
         text = await answer.text()
         (seen,) = (await answer.json())["cameras"]

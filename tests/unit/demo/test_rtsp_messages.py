@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.demo.auth import Account, Authenticator, Scheme, response
-from gateway.demo.rtsp_messages import Interleaved, Request, sdp, take
+from gateway.demo.auth import Account, Authenticator, Scheme, digest_response
+from gateway.demo.rtsp_messages import InterleavedPacket, Request, format_sdp, pop_message
 from tests.fixtures.camera import ACCOUNT
 
 TEXT = b"SETUP rtsp://h/a?b=1/trackID=1 RTSP/1.0\r\nCSeq: 3\r\n\r\n"
@@ -25,7 +25,7 @@ def test_a_request_may_come_in_any_pieces(cuts: list[int]) -> None:
     for start, end in pairwise(edges):
         assert not taken
         buffer += TEXT[start:end]
-        taken += [each] if (each := take(buffer)) else []
+        taken += [each] if (each := pop_message(buffer)) else []
 
     assert taken == [Request("SETUP", "rtsp://h/a?b=1/trackID=1", {"cseq": "3"})]
     assert not buffer
@@ -35,15 +35,15 @@ def test_packets_stand_between_requests() -> None:
     """A receiver report of the viewer is told from a request."""
     buffer = bytearray(b"$\x01\x00\x03abc" + TEXT)
 
-    assert take(buffer) == Interleaved(1, b"abc")
-    assert isinstance(take(buffer), Request)
+    assert pop_message(buffer) == InterleavedPacket(1, b"abc")
+    assert isinstance(pop_message(buffer), Request)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_crash_it(noise: bytes) -> None:
     """Wait for more, take something, or ValueError."""
     with contextlib.suppress(ValueError):
-        take(bytearray(noise))
+        pop_message(bytearray(noise))
 
 
 def test_the_path_keeps_its_query() -> None:
@@ -55,7 +55,7 @@ def test_the_path_keeps_its_query() -> None:
 
 def test_the_description_holds_the_parameter_sets() -> None:
     """In base64, with the profile of the SPS."""
-    text = sdp("Quầy 1", "h264", [b"\x67\x42\xc0\x1f", b"\x68"], sound=True).decode()
+    text = format_sdp("Quầy 1", "h264", [b"\x67\x42\xc0\x1f", b"\x68"], sound=True).decode()
 
     assert "s=Quầy 1\r\n" in text
     assert "profile-level-id=42c01f;sprop-parameter-sets=Z0LAHw==,aA==" in text
@@ -72,17 +72,17 @@ def test_the_right_answer_to_a_challenge_is_let_in(scheme: Scheme, qop: bool) ->
     nonce = challenge.split('nonce="')[1].split('"')[0]
     given = {"nonce": nonce, "uri": "rtsp://h/a"}
     given |= {"qop": "auth", "nc": "00000001", "cnonce": "c"} if qop else {}
-    given["response"] = response(account, scheme, "PLAY", given)
+    given["response"] = digest_response(account, scheme, "PLAY", given)
     header = f'Digest username="{account.username}", algorithm={scheme}, ' + ", ".join(
         f'{key}="{text}"' for key, text in given.items()
     )
 
-    assert gatekeeper.judge("PLAY", header) == "ok"
-    assert gatekeeper.judge("SETUP", header) == "wrong"
+    assert gatekeeper.check("PLAY", header) == "ok"
+    assert gatekeeper.check("SETUP", header) == "wrong"
 
 
 @given(st.text(max_size=100))
 def test_no_header_crashes_the_gatekeeper(text: str) -> None:
     """Whatever stands in Authorization."""
-    assert Authenticator(ACCOUNT).judge("PLAY", text) != "ok"
-    assert Authenticator(ACCOUNT).judge("PLAY", f"Digest {text}") != "ok"
+    assert Authenticator(ACCOUNT).check("PLAY", text) != "ok"
+    assert Authenticator(ACCOUNT).check("PLAY", f"Digest {text}") != "ok"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from gateway.demo.encoder import LiveFootage, kind, nal_units, parameter_sets, record
+from gateway.demo.encoder import LiveFootage, nal_type, parameter_sets, record, split_annex_b
 from gateway.demo.scene import Scene
 from gateway.model.media import Codec
 from tests.fixtures.camera import SMALL
@@ -49,15 +49,15 @@ def test_a_recording_is_whole_groups_of_pictures(codec: Codec, sets: list[int]) 
     keyframes = [index for index, coded in enumerate(footage.pictures) if coded.keyframe]
     assert keyframes == [0, 10, 20]
     assert len(footage.pictures) == 30
-    assert [kind(unit, codec) for unit in parameter_sets(footage.pictures[0], codec)] == sets
+    assert [nal_type(unit, codec) for unit in parameter_sets(footage.pictures[0], codec)] == sets
 
 
 def test_b_frames_are_shown_in_another_order_than_sent() -> None:
     """Only when asked for."""
     plain, reordered = record("", SMALL, 0.4), record("", replace(SMALL, b_frames=2), 0.4)
 
-    assert {coded.order for coded in plain.pictures} == {0}
-    assert len({coded.order for coded in reordered.pictures}) > 1
+    assert {coded.reorder_offset for coded in plain.pictures} == {0}
+    assert len({coded.reorder_offset for coded in reordered.pictures}) > 1
 
 
 def test_live_footage_gives_a_keyframe_when_asked() -> None:
@@ -71,4 +71,4 @@ def test_live_footage_gives_a_keyframe_when_asked() -> None:
 
 def test_start_codes_of_both_lengths() -> None:
     """NAL units come out bare."""
-    assert list(nal_units(b"\x00\x00\x00\x01ab\x00\x00\x01c\x00")) == [b"ab", b"c"]
+    assert list(split_annex_b(b"\x00\x00\x00\x01ab\x00\x00\x01c\x00")) == [b"ab", b"c"]

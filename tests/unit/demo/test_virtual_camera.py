@@ -79,7 +79,7 @@ async def test_a_used_up_nonce_is_stale() -> None:
 async def test_one_session_more_than_the_limit_is_453() -> None:
     """A recorder with one session tells the second viewer that it is full."""
     async with (
-        virtual_camera(habits=Behaviour(session_limit=1)) as recorder,
+        virtual_camera(behaviour=Behaviour(session_limit=1)) as recorder,
         player(recorder) as first,
         player(recorder) as second,
     ):
@@ -93,7 +93,7 @@ async def test_one_session_more_than_the_limit_is_453() -> None:
 
 async def test_a_session_that_was_not_torn_down_is_held() -> None:
     """The connection goes, the session stays for as long as the recorder holds it."""
-    async with virtual_camera(habits=Behaviour(held_s=60)) as recorder:
+    async with virtual_camera(behaviour=Behaviour(held_s=60)) as recorder:
         counts = recorder.cameras[0].counts
         async with player(recorder) as viewer:
             await viewer.play()
@@ -104,7 +104,7 @@ async def test_a_session_that_was_not_torn_down_is_held() -> None:
 
 async def test_a_silent_viewer_is_let_go() -> None:
     """Nothing heard for the session's timeout: the session ends and the connection is closed."""
-    async with virtual_camera(habits=Behaviour(session_timeout_s=1.0)) as recorder:
+    async with virtual_camera(behaviour=Behaviour(session_timeout_s=1.0)) as recorder:
         async with player(recorder) as viewer:
             await viewer.play()
             while await viewer.rest(65_536):
@@ -121,7 +121,7 @@ async def test_a_killed_camera_is_back_on_its_port(camera: Recorder) -> None:
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(camera.host, port)
 
-    await camera.revive()
+    await camera.open_port()
 
     assert camera.port == port
     async with player(camera) as viewer:

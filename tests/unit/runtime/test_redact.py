@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.runtime import logging as log_setup
-from gateway.runtime.redact import SHORTEST_CHARS, Redactor, scrub
+from gateway.runtime.redact import SHORTEST_CHARS, Redactor, redact_patterns
 
 CANARY = 'can"ary\\Ω@1'
 
@@ -39,42 +39,42 @@ CANARY = 'can"ary\\Ω@1'
 )
 def test_what_stands_where_secrets_stand_is_hidden(text: str) -> None:
     """Even a secret that nobody has made known."""
-    assert "canary1" not in scrub(text)
+    assert "canary1" not in redact_patterns(text)
 
 
 @pytest.mark.parametrize("text", ["rtsp://10.0.0.1/1", "basic set", "a@b", "digest algorithm MD5"])
 def test_what_is_no_secret_stays(text: str) -> None:
     """A log that hides everything helps nobody."""
-    assert scrub(text) == text
+    assert redact_patterns(text) == text
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=SHORTEST_CHARS, max_size=30))
 def test_a_known_secret_is_hidden_in_every_spelling(secret: str) -> None:
     """As it is, in JSON, in a repr, percent-encoded, in Basic authentication."""
     redactor = Redactor()
-    redactor.learn(secret, username="admin")
+    redactor.add_secret(secret, username="admin")
     basic = base64.b64encode(f"admin:{secret}".encode()).decode()
 
     for spelling in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret), basic):
-        assert redactor.known(f"\n<{spelling}>\n") == "\n<***>\n"
+        assert redactor.redact_known(f"\n<{spelling}>\n") == "\n<***>\n"
 
 
 def test_short_secrets_do_not_ruin_every_line() -> None:
     """A password of one letter cannot be hidden by its value."""
     redactor = Redactor()
-    redactor.learn("a")
+    redactor.add_secret("a")
 
-    assert redactor.text("camera") == "camera"
+    assert redactor.redact_text("camera") == "camera"
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch, own_log: None) -> io.StringIO:  # noqa: ARG001
+def lines(monkeypatch: pytest.MonkeyPatch, isolated_logging: None) -> io.StringIO:  # noqa: ARG001
     """The log's lines, with the canary known."""
     said = io.StringIO()
     monkeypatch.setattr(sys, "stderr", said)
     redactor = Redactor()
-    redactor.learn(CANARY)
-    log_setup.begin(redactor)
+    redactor.add_secret(CANARY)
+    log_setup.configure_logging(redactor)
     return said
 
 

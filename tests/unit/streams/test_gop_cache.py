@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.streams.gop_cache import GopCache
-from tests.fixtures.units import access_unit
+from tests.fixtures.access_units import access_unit
 
 
 def make(limit_bytes: int = 10_000, limit_s: float = 10.0) -> GopCache:

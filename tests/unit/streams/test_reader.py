@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.model.media import AccessUnit
 from gateway.streams import reader as reader_room
 from gateway.streams.reader import Reader
-from tests.fixtures.units import access_unit
+from tests.fixtures.access_units import access_unit
 
 
 class Viewer:

@@ -16,8 +16,8 @@ from gateway.runtime.clock import SystemClock
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
+from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.units import access_unit
 
 
 class Source:

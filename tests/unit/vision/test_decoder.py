@@ -17,26 +17,33 @@ from gateway.model.errors import NoPicture
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.runtime.clock import SystemClock
-from gateway.vision.circuit_breaker import BARRED_S, OF_ALL, CircuitBreaker
+from gateway.vision.circuit_breaker import OPEN_S, TOTAL_CRASHES, CircuitBreaker
 from gateway.vision.decoder import Decoder
-from gateway.vision.pipe import MAX_CODED_BYTES, Garbled, Request, Status, read_head, read_reply
+from gateway.vision.pipe import (
+    MAX_CODED_BYTES,
+    MalformedMessage,
+    Request,
+    Status,
+    parse_reply_header,
+    parse_request_header,
+)
 from gateway.vision.worker_process import WorkerLost
-from tests.fixtures import sights
+from tests.fixtures import pictures
 
-GOOD = sights.coded(sights.hall(1))
+GOOD = pictures.encode_keyframe(pictures.hall(1))
 START = b"\0\0\0\1"
 
 
 def hang(decoder: Decoder) -> None:
     """Let the child that is there answer no more, and no longer be waited for."""
-    assert decoder._child is not None
-    decoder._child._answers_within_s = 0.3
+    assert decoder._worker is not None
+    decoder._worker._answers_within_s = 0.3
     os.kill(pid_of(decoder), signal.SIGSTOP)
 
 
 @asynccontextmanager
 async def decoding() -> AsyncIterator[Decoder]:
-    decoder = sights.patient_decoder()
+    decoder = pictures.patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
         yield decoder
@@ -105,12 +112,12 @@ def with_size(width: int, height: int) -> bytes:
 async def test_a_look_says_what_the_picture_is(codec: Codec) -> None:
     """Its size, its light; and that it is as sharp and alike as a picture of itself."""
     async with decoding() as decoder:
-        coded = sights.coded(sights.hall(1), codec)
-        first = await decoder.look("c01", codec, coded, b"")
-        again = (await decoder.look("c01", codec, coded, first.blended)).figures
+        coded = pictures.encode_keyframe(pictures.hall(1), codec)
+        first = await decoder.analyze("c01", codec, coded, b"")
+        again = (await decoder.analyze("c01", codec, coded, first.next_reference)).metrics
 
     assert (again.width, again.height) == (640, 360)
-    assert again.digest == first.figures.digest
+    assert again.digest == first.metrics.digest
     assert again.bright > 150
     assert again.likeness == pytest.approx(1.0)
 
@@ -118,8 +125,8 @@ async def test_a_look_says_what_the_picture_is(codec: Codec) -> None:
 async def test_a_jpeg_is_as_wide_and_as_long_as_it_may_be() -> None:
     """Never enlarged, and of lower quality before it is made smaller."""
     async with decoding() as decoder:
-        wide = await decoder.jpeg("c01", "h264", GOOD, width=1920, at_most_bytes=48 * 1024)
-        small = await decoder.jpeg("c01", "h264", GOOD, width=320, at_most_bytes=4096)
+        wide = await decoder.encode_jpeg("c01", "h264", GOOD, width=1920, at_most_bytes=48 * 1024)
+        small = await decoder.encode_jpeg("c01", "h264", GOOD, width=320, at_most_bytes=4096)
 
     assert size(wide) == (640, 360)
     assert len(wide) <= 48 * 1024
@@ -129,14 +136,16 @@ async def test_a_jpeg_is_as_wide_and_as_long_as_it_may_be() -> None:
 
 async def test_the_largest_picture_is_decoded_within_the_memory_allowed() -> None:
     """4096 x 2304; one macroblock row more is refused."""
-    big = np.asarray(cv2.resize(sights.hall(1), (4096, 2304)), np.uint8)
+    big = np.asarray(cv2.resize(pictures.hall(1), (4096, 2304)), np.uint8)
     async with decoding() as decoder:
-        look = await decoder.look("c01", "h264", sights.coded(big), b"")
-        jpeg = await decoder.jpeg("c01", "h264", sights.coded(big), width=1920, at_most_bytes=49152)
-        allowed = await refused(decoder.look("c01", "h264", with_size(4096, 2304), b""))
-        over = await refused(decoder.look("c01", "h264", with_size(4096, 2320), b""))
+        look = await decoder.analyze("c01", "h264", pictures.encode_keyframe(big), b"")
+        jpeg = await decoder.encode_jpeg(
+            "c01", "h264", pictures.encode_keyframe(big), width=1920, at_most_bytes=49152
+        )
+        allowed = await refused(decoder.analyze("c01", "h264", with_size(4096, 2304), b""))
+        over = await refused(decoder.analyze("c01", "h264", with_size(4096, 2320), b""))
 
-    assert (look.figures.width, size(jpeg)[0] <= 1920) == (4096, True)
+    assert (look.metrics.width, size(jpeg)[0] <= 1920) == (4096, True)
     assert allowed.detail == "damaged"  # it was decoded, under an SPS that is not its own
     assert over.detail != "damaged"
     assert over.reason is Reason.CORRUPT
@@ -158,30 +167,30 @@ HOSTILE = {
 async def test_hostile_keyframes_are_answered_and_the_next_good_one_works() -> None:
     """None of them costs the child, let alone us."""
     async with decoding() as decoder:
-        await decoder.look("c01", "h264", GOOD, b"")
+        await decoder.analyze("c01", "h264", GOOD, b"")
         pid = pid_of(decoder)
         for name, coded in HOSTILE.items():
             for codec in ("h264", "h265"):
-                error = await refused(decoder.look("c01", codec, coded, b""))
+                error = await refused(decoder.analyze("c01", codec, coded, b""))
                 assert error.reason is Reason.CORRUPT, name
-        look = await decoder.look("c01", "h264", GOOD, b"")
+        look = await decoder.analyze("c01", "h264", GOOD, b"")
 
         assert pid_of(decoder) == pid
-    assert look.figures.width == 640
+    assert look.metrics.width == 640
 
 
 async def test_damaged_keyframes_are_answered() -> None:
     """Cut off or with flipped bytes, they give a picture or a refusal, and the child lives on."""
     seed = np.random.default_rng(6)
     async with decoding() as decoder:
-        await decoder.look("c01", "h264", GOOD, b"")
+        await decoder.analyze("c01", "h264", GOOD, b"")
         pid = pid_of(decoder)
         for _ in range(60):
             broken = bytearray(GOOD[: int(seed.integers(1, len(GOOD)))])
             for at in seed.integers(0, len(broken), 5):
                 broken[at] = int(seed.integers(0, 256))
             try:
-                await decoder.look("c01", "h264", bytes(broken), b"")
+                await decoder.analyze("c01", "h264", bytes(broken), b"")
             except NoPicture as error:
                 assert error.reason is Reason.CORRUPT  # noqa: PT017  (either is right)
 
@@ -191,12 +200,12 @@ async def test_damaged_keyframes_are_answered() -> None:
 async def test_a_child_that_is_killed_is_replaced() -> None:
     """Between two tasks hardly anybody notices: who asks in that moment may be refused."""
     async with decoding() as decoder:
-        await decoder.look("c01", "h264", GOOD, b"")
+        await decoder.analyze("c01", "h264", GOOD, b"")
         pid = pid_of(decoder)
         os.kill(pid, signal.SIGKILL)
         with suppress(NoPicture):
-            await decoder.look("c01", "h264", GOOD, b"")
-        await decoder.look("c01", "h264", GOOD, b"")
+            await decoder.analyze("c01", "h264", GOOD, b"")
+        await decoder.analyze("c01", "h264", GOOD, b"")
 
         assert pid_of(decoder) != pid
         assert decoder.deaths == 1
@@ -205,17 +214,17 @@ async def test_a_child_that_is_killed_is_replaced() -> None:
 async def test_a_child_that_hangs_is_replaced_and_the_camera_left_alone_the_second_time() -> None:
     """Other cameras are looked at as before."""
     async with decoding() as decoder:
-        await decoder.look("c02", "h264", GOOD, b"")
+        await decoder.analyze("c02", "h264", GOOD, b"")
         for _ in range(2):
             hang(decoder)
-            error = await refused(decoder.look("c01", "h264", GOOD, b""))
+            error = await refused(decoder.analyze("c01", "h264", GOOD, b""))
             assert "no answer within 0.3 s" in error.detail
-            await decoder.look("c02", "h264", GOOD, b"")
+            await decoder.analyze("c02", "h264", GOOD, b"")
 
-        barred = await refused(decoder.look("c01", "h264", GOOD, b""))
-        look = await decoder.look("c02", "h264", GOOD, b"")
+        barred = await refused(decoder.analyze("c01", "h264", GOOD, b""))
+        look = await decoder.analyze("c02", "h264", GOOD, b"")
     assert "left alone" in barred.detail
-    assert look.figures.width == 640
+    assert look.metrics.width == 640
 
 
 async def test_there_is_no_child_before_there_is_something_to_do() -> None:
@@ -226,13 +235,13 @@ async def test_there_is_no_child_before_there_is_something_to_do() -> None:
 
 async def test_who_waits_when_the_decoder_ends_is_told() -> None:
     """The task in the child's hands and those behind it."""
-    decoder = sights.patient_decoder()
+    decoder = pictures.patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
-        await decoder.look("c01", "h264", GOOD, b"")
+        await decoder.analyze("c01", "h264", GOOD, b"")
         os.kill(pid_of(decoder), signal.SIGSTOP)
         asked = [
-            group.create_task(refused(decoder.look(name, "h264", GOOD, b"")), name=name)
+            group.create_task(refused(decoder.analyze(name, "h264", GOOD, b"")), name=name)
             for name in ("c01", "c02")
         ]
         await asyncio.sleep(0)
@@ -244,10 +253,10 @@ async def test_who_waits_when_the_decoder_ends_is_told() -> None:
 async def test_what_is_too_long_or_too_much_is_refused_at_once() -> None:
     """A keyframe above the limit, and the ninth task that waits."""
     decoder = Decoder(clock=SystemClock())
-    long = await refused(decoder.look("c01", "h264", bytes(MAX_CODED_BYTES + 1), b""))
-    waiting = [asyncio.ensure_future(decoder.look("c01", "h264", GOOD, b"")) for _ in range(8)]
+    long = await refused(decoder.analyze("c01", "h264", bytes(MAX_CODED_BYTES + 1), b""))
+    waiting = [asyncio.ensure_future(decoder.analyze("c01", "h264", GOOD, b"")) for _ in range(8)]
     await asyncio.sleep(0)
-    ninth = await refused(decoder.look("c01", "h264", GOOD, b""))
+    ninth = await refused(decoder.analyze("c01", "h264", GOOD, b""))
     for each in waiting:
         each.cancel()
 
@@ -256,9 +265,9 @@ async def test_what_is_too_long_or_too_much_is_refused_at_once() -> None:
 
 async def test_the_child_is_confined() -> None:
     """It can write no file, keep no core, take no memory beyond its share, and gains nothing."""
-    child = await sights.patient_child()
+    child = await pictures.patient_worker()
     try:
-        assert (await child.ask(Request("h264", GOOD)))[0] is Status.DONE
+        assert (await child.request(Request("h264", GOOD)))[0] is Status.DONE
         limits, status = told(child.pid, "limits"), told(child.pid, "status")
         for name in ("Max core file size", "Max file size", "Max processes"):
             assert f"{name:<26}0 " in limits
@@ -266,7 +275,7 @@ async def test_the_child_is_confined() -> None:
         assert "NoNewPrivs:\t1" in status
         assert "Threads:\t1" in status
     finally:
-        await child.end()
+        await child.stop()
     assert not child.alive
 
 
@@ -277,30 +286,30 @@ async def test_a_child_that_hears_nonsense_leaves() -> None:
         def pack(self) -> bytes:
             return b"?" * 64
 
-    child = await sights.patient_child()
+    child = await pictures.patient_worker()
     with pytest.raises(WorkerLost, match="has ended"):
-        await child.ask(Nonsense("h264", GOOD))
+        await child.request(Nonsense("h264", GOOD))
     assert not child.alive
 
 
-@pytest.mark.parametrize("read", [read_head, read_reply])
+@pytest.mark.parametrize("read", [parse_request_header, parse_reply_header])
 def test_impossible_headers_are_garbled(read: object) -> None:
     """Wrong magic, or lengths beyond the limits, from either end."""
-    length = 18 if read is read_head else 12
+    length = 18 if read is parse_request_header else 12
     for raw in (bytes(length), b"EYE\x01" + b"\xff" * (length - 4)):
-        with pytest.raises(Garbled):
+        with pytest.raises(MalformedMessage):
             read(raw)  # type: ignore[operator]
 
 
 def test_two_crashes_bar_a_camera_and_five_in_a_minute_bar_all() -> None:
     """For ten minutes; then they are tried again."""
-    blame = CircuitBreaker()
-    blame.crashed("c01", 0.0)
-    assert not blame.barred("c01", 1.0)
-    blame.crashed("c01", 2.0)
-    assert (blame.barred("c01", 3.0), blame.barred("c02", 3.0)) == (True, False)
-    assert not blame.barred("c01", 2.0 + BARRED_S)
-    for number in range(OF_ALL):
-        blame.crashed(f"d{number}", 2000.0 + number)
-    assert blame.all_barred(2005.0)
-    assert not blame.all_barred(2004.0 + BARRED_S)
+    breaker = CircuitBreaker()
+    breaker.record_crash("c01", 0.0)
+    assert not breaker.is_open("c01", 1.0)
+    breaker.record_crash("c01", 2.0)
+    assert (breaker.is_open("c01", 3.0), breaker.is_open("c02", 3.0)) == (True, False)
+    assert not breaker.is_open("c01", 2.0 + OPEN_S)
+    for number in range(TOTAL_CRASHES):
+        breaker.record_crash(f"d{number}", 2000.0 + number)
+    assert breaker.is_open_for_all(2005.0)
+    assert not breaker.is_open_for_all(2004.0 + OPEN_S)

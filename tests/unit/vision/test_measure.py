@@ -14,7 +14,7 @@ from gateway.model.reasons import Reason
 from gateway.vision.decoder import Decoder
 from gateway.vision.quality import PictureQuality
 from tests.fixtures.hall import Hall, Image
-from tests.fixtures.sights import patient_decoder
+from tests.fixtures.pictures import patient_decoder
 
 WELL: frozenset[Reason] = frozenset()
 
@@ -42,10 +42,10 @@ class Camera:
         """Return what was said after each of *count* looks."""
         said = []
         for _ in range(count):
-            look = await self.decoder.look(
+            look = await self.decoder.analyze(
                 "c01", self.codec, self.hall.coded(self.codec), self.judge.reference
             )
-            said.append(self.judge.take(look))
+            said.append(self.judge.update(look))
         return said
 
 
@@ -216,4 +216,8 @@ async def test_pictures_that_cannot_be_decoded_are_said_so() -> None:
     """Three in a row; a good one and another end it."""
     judge = PictureQuality()
 
-    assert [judge.miss(), judge.miss(), judge.miss()] == [WELL, WELL, only(Reason.CORRUPT)]
+    assert [judge.update_undecodable(), judge.update_undecodable(), judge.update_undecodable()] == [
+        WELL,
+        WELL,
+        only(Reason.CORRUPT),
+    ]

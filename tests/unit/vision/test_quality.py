@@ -14,8 +14,8 @@ from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.vision.decoder import Decoder
 from gateway.vision.quality import ACCEPTED_LOOKS, PictureQuality
-from tests.fixtures import sights
-from tests.fixtures.sights import patient_decoder
+from tests.fixtures import pictures
+from tests.fixtures.pictures import patient_decoder
 
 Sight = Callable[[int], Image]
 
@@ -34,11 +34,11 @@ class Watching:
         said = []
         for _ in range(times):
             self._shown += 1
-            coded = sights.coded(sight(self._shown), self._codec)
-            self.judge.take(
-                await self.decoder.look("c01", self._codec, coded, self.judge.reference)
+            coded = pictures.encode_keyframe(sight(self._shown), self._codec)
+            self.judge.update(
+                await self.decoder.analyze("c01", self._codec, coded, self.judge.reference)
             )
-            said.append(self.judge.doubts)
+            said.append(self.judge.suspected_faults)
         return said
 
 
@@ -58,12 +58,12 @@ NOTHING: frozenset[Reason] = frozenset()
 @pytest.mark.parametrize(
     ("sight", "reason"),
     [
-        (sights.black, Reason.PICTURE_BLACK),
-        (sights.blurred, Reason.PICTURE_BLURRED),
-        (sights.covered, Reason.PICTURE_COVERED),
-        (sights.partly_covered, Reason.PICTURE_COVERED),
-        (sights.moved, Reason.PICTURE_MOVED),
-        (sights.elsewhere, Reason.PICTURE_MOVED),
+        (pictures.black, Reason.PICTURE_BLACK),
+        (pictures.blurred, Reason.PICTURE_BLURRED),
+        (pictures.covered, Reason.PICTURE_COVERED),
+        (pictures.partly_covered, Reason.PICTURE_COVERED),
+        (pictures.moved, Reason.PICTURE_MOVED),
+        (pictures.elsewhere, Reason.PICTURE_MOVED),
     ],
 )
 async def test_a_bad_picture_is_said_after_three_looks(
@@ -71,69 +71,69 @@ async def test_a_bad_picture_is_said_after_three_looks(
 ) -> None:
     """That one thing and no other; unsaid after two good looks."""
     async with watching(codec) as camera:
-        await camera.show(sights.hall, 12)
+        await camera.show(pictures.hall, 12)
 
         assert await camera.show(sight, 4) == [NOTHING, NOTHING, {reason}, {reason}]
-        assert await camera.show(sights.hall, 3) == [{reason}, NOTHING, NOTHING]
+        assert await camera.show(pictures.hall, 3) == [{reason}, NOTHING, NOTHING]
 
 
 async def test_a_picture_that_is_the_same_in_every_pixel_is_frozen() -> None:
     """Twice the same as the one before, for a minute; it moves again: good after two."""
     async with watching() as camera:
-        await camera.show(sights.hall, 2)
+        await camera.show(pictures.hall, 2)
         frozen = frozenset({Reason.PICTURE_FROZEN})
 
-        assert await camera.show(sights.frozen, 4) == [NOTHING, NOTHING, frozen, frozen]
-        assert await camera.show(sights.hall, 2) == [frozen, NOTHING]
+        assert await camera.show(pictures.frozen, 4) == [NOTHING, NOTHING, frozen, frozen]
+        assert await camera.show(pictures.hall, 2) == [frozen, NOTHING]
 
 
 async def test_people_noise_and_the_clock_are_nothing() -> None:
     """A day in the hall: nobody is disturbed."""
     async with watching() as camera:
-        assert set(await camera.show(sights.hall, 60)) == {NOTHING}
+        assert set(await camera.show(pictures.hall, 60)) == {NOTHING}
 
 
 async def test_less_light_is_nothing() -> None:
     """Half the lamps are switched off, and on again."""
     async with watching() as camera:
-        await camera.show(sights.hall, 5)
+        await camera.show(pictures.hall, 5)
 
-        assert set(await camera.show(sights.dim, 5)) == {NOTHING}
-        assert set(await camera.show(sights.hall, 5)) == {NOTHING}
+        assert set(await camera.show(pictures.dim, 5)) == {NOTHING}
+        assert set(await camera.show(pictures.hall, 5)) == {NOTHING}
 
 
 async def test_night_and_day_are_nothing() -> None:
     """The switch to infrared light and back begins a new reference."""
     async with watching() as camera:
-        await camera.show(sights.hall, 12)
+        await camera.show(pictures.hall, 12)
 
-        assert set(await camera.show(sights.night, 6)) == {NOTHING}
-        assert set(await camera.show(sights.hall, 12)) == {NOTHING}
+        assert set(await camera.show(pictures.night, 6)) == {NOTHING}
+        assert set(await camera.show(pictures.hall, 12)) == {NOTHING}
 
 
 async def test_a_camera_is_covered_at_night() -> None:
     """A cover is grey, as infrared pictures are; it is not taken for the night."""
     async with watching() as camera:
-        await camera.show(sights.night, 4)
+        await camera.show(pictures.night, 4)
 
-        assert (await camera.show(sights.covered, 3))[-1] == {Reason.PICTURE_COVERED}
+        assert (await camera.show(pictures.covered, 3))[-1] == {Reason.PICTURE_COVERED}
 
 
 async def test_one_bad_look_is_nothing() -> None:
     """Somebody stands before the camera, and goes on."""
     async with watching() as camera:
-        await camera.show(sights.hall, 5)
+        await camera.show(pictures.hall, 5)
         for _ in range(3):
-            assert set(await camera.show(sights.covered, 2)) == {NOTHING}
-            assert set(await camera.show(sights.hall, 1)) == {NOTHING}
+            assert set(await camera.show(pictures.covered, 2)) == {NOTHING}
+            assert set(await camera.show(pictures.hall, 1)) == {NOTHING}
 
 
 async def test_a_bad_picture_never_becomes_the_reference() -> None:
     """What is covered or black stays so, however long."""
     async with watching() as camera:
-        await camera.show(sights.hall, 5)
+        await camera.show(pictures.hall, 5)
 
-        assert set((await camera.show(sights.covered, 40))[3:]) == {
+        assert set((await camera.show(pictures.covered, 40))[3:]) == {
             frozenset({Reason.PICTURE_COVERED})
         }
 
@@ -141,13 +141,13 @@ async def test_a_bad_picture_never_becomes_the_reference() -> None:
 async def test_a_new_view_becomes_the_view_in_time() -> None:
     """Somebody meant it: after a day it is not said any more."""
     async with watching() as camera:
-        await camera.show(sights.hall, 5)
-        look = await camera.decoder.look(
-            "c01", "h264", sights.coded(sights.moved(9)), camera.judge.reference
+        await camera.show(pictures.hall, 5)
+        look = await camera.decoder.analyze(
+            "c01", "h264", pictures.encode_keyframe(pictures.moved(9)), camera.judge.reference
         )
         for number in range(ACCEPTED_LOOKS - 1):
-            figures = replace(look.figures, digest=number.to_bytes(16))
-            camera.judge.take(replace(look, figures=figures))
-        assert camera.judge.doubts == {Reason.PICTURE_MOVED}
+            figures = replace(look.metrics, digest=number.to_bytes(16))
+            camera.judge.update(replace(look, metrics=figures))
+        assert camera.judge.suspected_faults == {Reason.PICTURE_MOVED}
 
-        assert (await camera.show(sights.moved, 2))[-1] == NOTHING
+        assert (await camera.show(pictures.moved, 2))[-1] == NOTHING

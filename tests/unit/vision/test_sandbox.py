@@ -13,10 +13,10 @@ from tests.fixtures.clock import HANG_S
 
 LOCKED = """
 import ctypes, os, resource, signal, socket, sys
-from gateway.vision.sandbox import only_compute
+from gateway.vision.sandbox import install_seccomp_filter
 libc = ctypes.CDLL(None, use_errno=True)
 assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert only_compute()
+assert install_seccomp_filter()
 """
 
 

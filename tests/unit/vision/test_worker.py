@@ -18,11 +18,11 @@ from gateway.model.errors import NoPicture
 from gateway.model.reasons import Reason
 from gateway.vision.circuit_breaker import CircuitBreaker
 from gateway.vision.decoder import Decoder
-from gateway.vision.metrics import unpack
-from gateway.vision.pipe import Garbled, read_head, read_reply
+from gateway.vision.metrics import unpack_analysis
+from gateway.vision.pipe import MalformedMessage, parse_reply_header, parse_request_header
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.hall import Hall, coded
-from tests.fixtures.sights import patient_decoder
+from tests.fixtures.pictures import patient_decoder
 
 GOOD = Hall().coded()
 SPS_16K = bytes.fromhex("00000001674d0033da000800100010") + b"\x40\x00\x80\x00" * 4
@@ -39,7 +39,7 @@ async def decoder() -> AsyncIterator[Decoder]:
 
 
 async def works(decoder: Decoder, camera: str = "c01") -> bool:
-    jpeg = await decoder.jpeg(camera, "h264", GOOD, width=320, at_most_bytes=49_152)
+    jpeg = await decoder.encode_jpeg(camera, "h264", GOOD, width=320, at_most_bytes=49_152)
     return jpeg.startswith(b"\xff\xd8")
 
 
@@ -67,7 +67,7 @@ async def test_hostile_pictures_are_answered_and_the_next_is_decoded(
     """A reason or a picture, never silence; the same child goes on."""
     raw = hostile()[name]
     try:
-        await decoder.jpeg("c01", "h264", raw, width=320, at_most_bytes=49_152)
+        await decoder.encode_jpeg("c01", "h264", raw, width=320, at_most_bytes=49_152)
     except NoPicture as error:
         assert error.reason is Reason.CORRUPT  # noqa: PT017 (either outcome is right)
 
@@ -80,10 +80,10 @@ async def test_hostile_pictures_are_answered_and_the_next_is_decoded(
 @given(head=st.binary(min_size=18, max_size=18))
 def test_headers_are_read_or_refused(head: bytes) -> None:
     """Both directions: a length is never believed."""
-    for read, size in ((read_head, 18), (read_reply, 12)):
+    for read, size in ((parse_request_header, 18), (parse_reply_header, 12)):
         try:
             read(head[:size])
-        except Garbled:
+        except MalformedMessage:
             continue
         assert head.startswith(b"EYE\x01")
 
@@ -92,17 +92,17 @@ def test_headers_are_read_or_refused(head: bytes) -> None:
 def test_what_is_no_look_is_refused(raw: bytes) -> None:
     """The child may have been taken over."""
     with pytest.raises(ValueError, match="a look"):
-        unpack(raw)
+        unpack_analysis(raw)
 
 
 async def test_a_picture_larger_than_we_decode_is_refused(decoder: Decoder) -> None:
     """Whatever the camera means by it."""
     wide = Hall(people=0).image().repeat(9, axis=1)  # 5760 x 360 is few pixels
-    assert await decoder.jpeg("c", "h264", coded(wide), width=640, at_most_bytes=49_152)
+    assert await decoder.encode_jpeg("c", "h264", coded(wide), width=640, at_most_bytes=49_152)
     huge = wide.repeat(8, axis=0)  # 5760 x 2880 is too many
 
     with pytest.raises(NoPicture):
-        await decoder.jpeg("c", "h264", coded(huge), width=640, at_most_bytes=49_152)
+        await decoder.encode_jpeg("c", "h264", coded(huge), width=640, at_most_bytes=49_152)
 
 
 async def test_a_killed_child_is_followed_by_another(decoder: Decoder) -> None:
@@ -130,7 +130,7 @@ async def test_a_child_that_hangs_is_killed(
     """The picture is answered with a reason after the time one may take."""
     assert await works(decoder)
     assert decoder.pid is not None
-    monkeypatch.setattr(decoder._child, "_answers_within_s", 0.3)
+    monkeypatch.setattr(decoder._worker, "_answers_within_s", 0.3)
     os.kill(decoder.pid, signal.SIGSTOP)
 
     with pytest.raises(NoPicture, match="no answer within"):
@@ -160,20 +160,20 @@ async def test_the_child_goes_with_the_gateway(decoder: Decoder) -> None:
     """Its end of the pipe closes, and it leaves by itself."""
     assert await works(decoder)
     child = psutil.Process(decoder.pid)
-    await decoder._end()
+    await decoder._stop_worker()
 
     assert not child.is_running()
 
 
 def test_a_camera_whose_pictures_crash_the_decoder_is_left_alone_for_a_while() -> None:
     """Two crashes; others are still decoded, until five have crashed it in a minute."""
-    blame = CircuitBreaker()
-    blame.crashed("c01", 0.0)
-    assert not blame.barred("c01", 1.0)
-    blame.crashed("c01", 2.0)
-    assert blame.barred("c01", 3.0)
-    assert not blame.barred("c02", 3.0)
+    breaker = CircuitBreaker()
+    breaker.record_crash("c01", 0.0)
+    assert not breaker.is_open("c01", 1.0)
+    breaker.record_crash("c01", 2.0)
+    assert breaker.is_open("c01", 3.0)
+    assert not breaker.is_open("c02", 3.0)
     for number in range(3):
-        blame.crashed(f"x{number}", 4.0 + number)
-    assert blame.all_barred(7.0)
-    assert not blame.barred("c01", 700.0)
+        breaker.record_crash(f"x{number}", 4.0 + number)
+    assert breaker.is_open_for_all(7.0)
+    assert not breaker.is_open("c01", 700.0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.webrtc.retransmit_buffer import HISTORY_S, RetransmitBuffer, Sent
-from tests.fixtures.units import access_unit
+from tests.fixtures.access_units import access_unit
 
 
 def sent(first_seq: int, packets: int, sent_s: float = 0.0) -> Sent:

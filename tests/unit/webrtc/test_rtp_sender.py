@@ -21,8 +21,8 @@ from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.udp_path import UdpPath
+from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.units import access_unit
 
 KEY = bytes(range(28))
 PROFILE = pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM

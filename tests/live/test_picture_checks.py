@@ -1,4 +1,4 @@
-"""Eyes in the real gateway: a photograph on command, and a black picture as an alarm."""
+"""Picture checks in the real gateway: a snapshot on command, and a black picture as an alarm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.live.test_commands import ask
 pytestmark = pytest.mark.live
 
 
-async def test_a_photograph_of_a_camera_that_nobody_watches(tmp_path: Path, broker: Broker) -> None:
+async def test_a_snapshot_of_a_camera_that_nobody_watches(tmp_path: Path, broker: Broker) -> None:
     """It is opened for it and left again; the picture is the camera's."""
     async with site(tmp_path, broker, cameras(1), linger_s=0.0) as running:
         await running.until_state(0, "IDLE")
@@ -44,7 +44,7 @@ async def test_a_photograph_of_a_camera_that_nobody_watches(tmp_path: Path, brok
         assert counts.sessions_ever == 1
 
 
-async def test_photographs_can_be_forbidden_on_the_machine(tmp_path: Path, broker: Broker) -> None:
+async def test_snapshots_can_be_forbidden_on_the_machine(tmp_path: Path, broker: Broker) -> None:
     """Whatever the centre asks."""
     async with site(
         tmp_path, broker, cameras(1), more="[picture_checks]\nsnapshots = false\n"
@@ -58,7 +58,7 @@ async def test_photographs_can_be_forbidden_on_the_machine(tmp_path: Path, broke
 
 async def test_a_camera_that_is_not_there_has_no_picture() -> None:
     """The reason says so."""
-    eyes = PictureMonitor(
+    monitor = PictureMonitor(
         PictureChecks(),
         cameras=tuple,
         find=lambda _: None,
@@ -66,6 +66,6 @@ async def test_a_camera_that_is_not_there_has_no_picture() -> None:
         clock=SystemClock(),
     )
     with pytest.raises(NoPicture) as caught:
-        await eyes.snapshot("c99", 640)
+        await monitor.snapshot("c99", 640)
 
     assert caught.value.reason is Reason.NOT_FOUND

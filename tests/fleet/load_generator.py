@@ -1,4 +1,4 @@
-"""One process of simulated gateways: `python -m tests.fleet.herd` with what to do as JSON."""
+"""One process of simulated gateways: `python -m tests.fleet.load_generator`, its task as JSON."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ async def run(task: dict[str, Any]) -> None:
     pace = Pace(**task["pace"])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    herd: list[SimulatedGateway] = []
+    gateways: list[SimulatedGateway] = []
     for name in task["gateways"]:
         province, gateway = name.split("/")
         folder = Path(task["folder"]) / gateway
         folder.mkdir(parents=True)
-        herd.append(
+        gateways.append(
             SimulatedGateway(
                 Topics(province, gateway),
                 _address(task, gateway),
@@ -43,18 +43,18 @@ async def run(task: dict[str, Any]) -> None:
             )
         )
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each.run(), name="gateway") for each in herd]
+        tasks = [group.create_task(each.run(), name="gateway") for each in gateways]
         await stop.wait()
-        told = {each.link.sample.connects for each in herd}
+        told = {each.client.sample.connects for each in gateways}
         json.dump(
             {
                 "events": {
                     name: (each.outbox.last, each.outbox.pending)
-                    for name, each in zip(task["gateways"], herd, strict=True)
+                    for name, each in zip(task["gateways"], gateways, strict=True)
                 },
                 "connects": sorted(told),
-                "dropped": sum(each.link.sample.dropped for each in herd),
-                "refused": sum(each.link.sample.refused for each in herd),
+                "dropped": sum(each.client.sample.dropped for each in gateways),
+                "refused": sum(each.client.sample.refused for each in gateways),
             },
             sys.stdout,
         )

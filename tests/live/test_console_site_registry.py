@@ -24,14 +24,14 @@ async def test_nothing_kept_is_lost_on_the_way(brokers: Brokers) -> None:
             kept = publication(PRESENCE, topic, lost(1))
             while loader.link.sample.waiting > 200:
                 loader.link.post(publication(PRESENCE, "done", lost(1)))
-                await loader.until(lambda letter: letter.topic == "done")
+                await loader.until(lambda message: message.topic == "done")
             loader.link.post(kept)
         loader.link.post(publication(PRESENCE, "done", lost(1)))
-        await loader.until(lambda letter: letter.topic == "done")
+        await loader.until(lambda message: message.topic == "done")
     heard: set[str] = set()
 
-    def complete(letter: InboundMessage) -> bool:
-        heard.add(letter.topic)
+    def complete(message: InboundMessage) -> bool:
+        heard.add(message.topic)
         return len(heard) == SITES
 
     async with observing(broker.address, *CENTRE_INBOX) as centre:

@@ -68,7 +68,7 @@ async def test_a_camera_that_dies_is_marked_and_comes_back_by_itself(watched: Wa
     await expect(tile).to_have_attribute("data-state", "lost")
     await expect(tile).to_contain_text("Mất tín hiệu camera từ")
     await expect(tile).to_contain_text("Camera từ chối kết nối")
-    await running.recorders[0].revive()
+    await running.recorders[0].open_port()
     await live(window, "c00")
     await plays_on(window, "c01")
 

@@ -1,4 +1,4 @@
-"""The ground a measurement stands on: a private folder, processes of its own, a foreign camera.
+"""What a measurement runs on: a private folder, processes of its own, a foreign camera.
 
 Everything that was started here is ended here, by its process id, whatever happens between.
 """
@@ -52,7 +52,7 @@ class Load:
     obedient: bool = False
 
 
-class Ground:
+class Testbed:
     """A folder and processes, gone when the ``with`` block ends."""
 
     def __init__(self) -> None:
