@@ -12,7 +12,7 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.preflight import preflight_connect
 from gateway.ports import Clock
 from gateway.remote_config.document import DesiredConfig
-from gateway.remote_config.health_gate import until_well, working
+from gateway.remote_config.health_gate import wait_until_healthy, working_cameras
 from gateway.remote_config.rollout import RolloutActions
 
 TRIAL_SUFFIX = "~t"
@@ -34,10 +34,10 @@ class ConfigApplier:
         """What `gateway.remote_config` does it with."""
         return RolloutActions(
             apply=self.apply,
-            reach=self.reach,
-            working=lambda: working(self.showing.fleet.snapshots()),
-            proven=self.proven,
-            connected=self.connected,
+            preflight=self.reach,
+            working_cameras=lambda: working_cameras(self.showing.fleet.snapshots()),
+            wait_until_healthy=self.proven,
+            is_connected=self.connected,
             connect_s=self.settings.remote.connect_s,
         )
 
@@ -90,7 +90,7 @@ class ConfigApplier:
     async def proven(self, before: frozenset[str], percent: int) -> str:
         """Wait until the centre is reached and the cameras are back; return what is wrong."""
         remote = self.settings.remote
-        return await until_well(
+        return await wait_until_healthy(
             before,
             snapshots=self.showing.fleet.snapshots,
             connected=self.connected,

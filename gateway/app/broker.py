@@ -64,7 +64,7 @@ def broker_address(
         tls = Tls(ca_file=ca, cert_file=cert, key_file=key)
     password = None
     if broker.password is not None:
-        password = secrets.get(broker.password, at=at, username=broker.username)
+        password = secrets.load(broker.password, at=at, username=broker.username)
     port = settings.broker.model_copy(
         update={"port": broker.port, "transport": broker.transport}
     ).port_in_force
@@ -113,7 +113,7 @@ def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
         credential = None
         if server.credential is not None:
             at = f"/webrtc/ice/{index}/credential"
-            credential = secrets.get(server.credential, at=at, username=server.username)
+            credential = secrets.load(server.credential, at=at, username=server.username)
         yield IceServer(server.urls, server.username, credential)
 
 
@@ -146,7 +146,7 @@ class CameraSources:
         if camera.password is not None:
             at = f"/cameras/{site.cameras.index(camera)}/password"
             try:
-                password = self._secrets.get(camera.password, at=at, username=camera.username)
+                password = self._secrets.load(camera.password, at=at, username=camera.username)
             except ConfigRejected as error:
                 log.error("camera without its secret", camera=camera.id, detail=error.detail)
                 return RefusedSource(error)

@@ -95,10 +95,12 @@ async def run(
     putting = ConfigApplier(settings, secrets, showing, reaching, clock)
     configuration = RemoteConfig(
         standing,
-        judge=ConfigValidator(settings, secrets, verify=lambda tree: keys.verify(tree, "cfg")),
-        disk=disk,
-        hands=putting.hands,
-        voice=voice,
+        validator=ConfigValidator(
+            settings, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
+        ),
+        store=disk,
+        actions=putting.hands,
+        reporter=voice,
         events=outbox,
         clock=clock,
     )
@@ -112,7 +114,7 @@ async def run(
         reaching,
         watch,
         box=box,
-        digests=lambda: {"cfg": standing.sha, **stocktaking.digests()},
+        digests=lambda: {"cfg": standing.digest, **stocktaking.digests()},
         heard=lambda: commands.centre.online,
         clock=clock,
     )
@@ -132,8 +134,8 @@ async def run(
         topics,
         {
             VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
-            CONFIG_DESIRED: lambda _, letter: configuration.deliver(letter),
-            CONFIG_CONFIRM: lambda _, letter: configuration.confirm(letter),
+            CONFIG_DESIRED: lambda _, letter: configuration.on_desired(letter),
+            CONFIG_CONFIRM: lambda _, letter: configuration.on_confirm(letter),
             **receivers_of(commands),
         },
         strange=audit_misrouted(outbox, clock),

@@ -45,11 +45,11 @@ class GatewayClient:
     """What is said to one gateway and heard of it while connected."""
 
     def __init__(
-        self, link: MqttClient, topics: Topics, letters: asyncio.Queue[InboundMessage]
+        self, client: MqttClient, topics: Topics, messages: asyncio.Queue[InboundMessage]
     ) -> None:
-        self._link = link
+        self._link = client
         self._topics = topics
-        self._letters = letters
+        self._letters = messages
 
     async def status(self, within_s: float) -> Reported | None:
         """Return the gateway's last word; None: there is none at the broker."""
@@ -96,7 +96,7 @@ class GatewayClient:
 
 
 @asynccontextmanager
-async def corresponding(
+async def connect_gateway(
     address: BrokerAddress, *, province: str, gateway: str
 ) -> AsyncIterator[GatewayClient]:
     """Be connected to the broker at *address* and listen to one gateway.

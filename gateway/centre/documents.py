@@ -12,7 +12,7 @@ from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, encode
 from gateway.mqtt.payloads.config import Desired, desired_of
 from gateway.remote_config.diff import changes
-from gateway.remote_config.document import DesiredConfig, read_wanted
+from gateway.remote_config.document import DesiredConfig, parse_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Envelope:
     issued_ms: int | None = None
 
 
-def tree_in(path: Path) -> dict[str, object]:
+def load_tree(path: Path) -> dict[str, object]:
     """Return the JSON object in the file *path*.
 
     Raises:
@@ -56,7 +56,9 @@ def tree_in(path: Path) -> dict[str, object]:
     return tree
 
 
-def signed(doc: Mapping[str, object], around: Envelope, key: SigningKey) -> dict[str, object]:
+def sign_document(
+    doc: Mapping[str, object], around: Envelope, key: SigningKey
+) -> dict[str, object]:
     """Return *doc* (a site document, or one with ``site`` and ``broker``) signed for a gateway.
 
     Raises:
@@ -66,7 +68,7 @@ def signed(doc: Mapping[str, object], around: Envelope, key: SigningKey) -> dict
     if "sig" in doc:
         raise _wrong("sig.there", "it is signed already; what is signed is the document inside it")
     schema = "config/2" if "site" in doc else "config/1"
-    read_wanted(schema, doc, at="")
+    parse_config(schema, doc, at="")
     tree: dict[str, object] = {
         "ver": around.version,
         "base": around.base,
@@ -89,7 +91,7 @@ def signed(doc: Mapping[str, object], around: Envelope, key: SigningKey) -> dict
     return made
 
 
-def verified(tree: Mapping[str, object], keys: Keyring) -> tuple[Desired, str]:
+def verify_document(tree: Mapping[str, object], keys: Keyring) -> tuple[Desired, str]:
     """Return the signed document in *tree* and the id of the key that signed it.
 
     Raises:
@@ -97,12 +99,12 @@ def verified(tree: Mapping[str, object], keys: Keyring) -> tuple[Desired, str]:
         ConfigRejected: With all that every gateway would find wrong with it.
     """
     key_id = keys.verify(tree, "cfg")
-    desired = sendable(tree)
-    read_wanted(desired.schema_id, desired.doc)
+    desired = parse_signed(tree)
+    parse_config(desired.schema_id, desired.doc)
     return desired, key_id
 
 
-def sendable(tree: Mapping[str, object]) -> Desired:
+def parse_signed(tree: Mapping[str, object]) -> Desired:
     """Return the signed document in *tree*, whoever has signed it: the gateway knows its keys.
 
     Raises:
@@ -117,7 +119,7 @@ def sendable(tree: Mapping[str, object]) -> Desired:
     return desired
 
 
-def compared(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[str, ...]:
+def compare_documents(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[str, ...]:
     """Return where *new* differs from *old*, each a document, signed or not.
 
     Raises:
@@ -130,7 +132,7 @@ def _wanted(tree: Mapping[str, object]) -> DesiredConfig:
     doc = tree.get("doc") if "sig" in tree else tree
     if not isinstance(doc, Mapping):
         raise _wrong("type", "doc must be an object")
-    return read_wanted("config/2" if "site" in doc else "config/1", doc, at="")
+    return parse_config("config/2" if "site" in doc else "config/1", doc, at="")
 
 
 def _wrong(code: str, message: str) -> ConfigRejected:

@@ -14,10 +14,17 @@ from typing import Any
 
 import click
 
-from gateway.centre.client import corresponding
-from gateway.centre.documents import Envelope, compared, sendable, signed, tree_in, verified
+from gateway.centre.client import connect_gateway
+from gateway.centre.documents import (
+    Envelope,
+    compare_documents,
+    load_tree,
+    parse_signed,
+    sign_document,
+    verify_document,
+)
 from gateway.cli.broker_options import address_of, broker_options, named
-from gateway.cli.output import NOT_RUNNING, say, told
+from gateway.cli.output import NOT_RUNNING, print_fault, report_errors
 from gateway.config.signing import Keyring, read_key
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.names import GatewayId
@@ -45,7 +52,7 @@ def config_group() -> None:
 @click.option("--rollback-s", type=click.IntRange(0, 3600), default=300, show_default=True)
 @click.option("--min-alive", type=click.IntRange(0, 100), default=80, show_default=True)
 @click.option("--output", "-o", type=PATH, help="Without: standard output.")
-@told
+@report_errors
 def sign_command(
     file: Path,
     key: Path,
@@ -69,7 +76,9 @@ def sign_command(
         min_alive_percent=min_alive,
         issued_ms=round(time.time() * 1000),
     )
-    text = json.dumps(signed(tree_in(file), around, read_key(key)), ensure_ascii=False, indent=2)
+    text = json.dumps(
+        sign_document(load_tree(file), around, read_key(key)), ensure_ascii=False, indent=2
+    )
     if output is None:
         click.echo(text)
         return
@@ -83,10 +92,10 @@ def sign_command(
 @config_group.command("verify")
 @click.argument("file", type=PATH)
 @click.option("--keys", "folder", type=PATH, required=True, help="Folder of public keys.")
-@told
+@report_errors
 def verify_command(file: Path, folder: Path) -> None:
     """Say who has signed FILE, and everything that a gateway would refuse."""
-    desired, key_id = verified(tree_in(file), Keyring(folder))
+    desired, key_id = verify_document(load_tree(file), Keyring(folder))
     click.echo(
         f"OK: {desired.gateway} version {desired.version}, {desired.schema_id}, signed by {key_id}"
     )
@@ -95,10 +104,10 @@ def verify_command(file: Path, folder: Path) -> None:
 @config_group.command("diff")
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
-@told
+@report_errors
 def diff_command(old: Path, new: Path) -> None:
     """Say where NEW differs from OLD, place by place; each may be signed or not."""
-    places = compared(tree_in(old), tree_in(new))
+    places = compare_documents(load_tree(old), load_tree(new))
     for place in places:
         click.echo(place)
     if not places:
@@ -110,11 +119,11 @@ def diff_command(old: Path, new: Path) -> None:
 @click.option("--confirm", is_flag=True, help="Confirm it as soon as it runs.")
 @click.option("--wait", "wait_s", type=click.FloatRange(1, 4000), default=120.0, show_default=True)
 @broker_options
-@told
+@report_errors
 def push_command(file: Path, confirm: bool, wait_s: float, province: str, **broker: Any) -> None:
     """Send FILE, signed, and follow what becomes of it; 0: the gateway runs it."""
-    document = tree_in(file)
-    gateway = sendable(document).gateway
+    document = load_tree(file)
+    gateway = parse_signed(document).gateway
     state = asyncio.run(
         _push(
             address_of(**broker),
@@ -132,12 +141,12 @@ def push_command(file: Path, confirm: bool, wait_s: float, province: str, **brok
 @config_group.command("status")
 @click.argument("gateway", callback=named(GatewayId))
 @broker_options
-@told
+@report_errors
 def status_command(gateway: str, province: str, **broker: Any) -> None:
     """Say what GATEWAY runs and what became of the last configuration sent to it."""
 
     async def status() -> Reported | None:
-        async with corresponding(
+        async with connect_gateway(
             address_of(**broker), province=province, gateway=gateway
         ) as correspondence:
             return await correspondence.status(within_s=5.0)
@@ -159,7 +168,7 @@ async def _push(
     wait_s: float,
 ) -> str:
     state = "unanswered"
-    async with corresponding(address, province=province, gateway=gateway) as correspondence:
+    async with connect_gateway(address, province=province, gateway=gateway) as correspondence:
         await correspondence.status(within_s=1.0)  # what was said before is not the answer
         correspondence.push(document)
         try:
@@ -182,8 +191,8 @@ def _print(said: Reported) -> None:
         line += f" ({said.why}{': ' + said.detail if said.detail else ''})"
     if said.until_s is not None:
         line += f", {said.until_s} s left to confirm"
-    click.echo(f"{line}; runs {said.running}, goes back to {said.lkg}")
+    click.echo(f"{line}; runs {said.running}, goes back to {said.last_known_good}")
     for place in said.applied:
         click.echo(f"    {place}")
     for fault in said.errors:
-        say(fault.at, fault.message, fault.code)
+        print_fault(fault.at, fault.message, fault.code)

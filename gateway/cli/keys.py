@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.output import told
+from gateway.cli.output import report_errors
 from gateway.config.signing import Keyring, fingerprint, make_key
 from gateway.model.errors import ConfigRejected, Fault
 
@@ -21,7 +21,7 @@ def keys_group() -> None:
 @keys_group.command("make")
 @click.argument("key_id")
 @click.option("--folder", type=PATH, default=Path(), help="Where both files go.")
-@told
+@report_errors
 def make_command(key_id: str, folder: Path) -> None:
     """Make a key pair KEY_ID: cfg-… signs configurations, cmd-… signs commands.
 
@@ -33,7 +33,7 @@ def make_command(key_id: str, folder: Path) -> None:
 
 @keys_group.command("list")
 @click.argument("folder", type=PATH)
-@told
+@report_errors
 def list_command(folder: Path) -> None:
     """List the public keys in FOLDER with their fingerprints."""
     if not folder.is_dir():

@@ -28,7 +28,7 @@ from gateway.config.settings import DEFAULT_FILE
 from gateway.fastpath import COMPILED
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.version import VERSION
-from gateway.remote_config.startup import begin
+from gateway.remote_config.startup import load_state
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime import logging
 from gateway.runtime.redact import Redactor
@@ -109,7 +109,7 @@ def run_command(path: Path) -> None:
         secrets = Secrets(settings.secrets_folder, redactor=redactor)
         where = settings.state.dir / "site.json"
         disk = ConfigStore(settings.state.dir)
-        run_until_signal(compose.run(settings, begin(settings, disk), disk, secrets))
+        run_until_signal(compose.run(settings, load_state(settings, disk), disk, secrets))
     except ConfigRejected as error:
         for fault in error.faults:
             _say(fault, str(where), redactor)

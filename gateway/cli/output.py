@@ -18,7 +18,7 @@ NOT_RUNNING, WRONG = 1, 2
 """Exit codes: the gateway does not do it or the broker is away; what was given is wrong."""
 
 
-def told(command: Callable[..., None]) -> Callable[..., None]:
+def report_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Turn what is wrong with documents and brokers into lines and exit codes."""
 
     @wraps(command)
@@ -28,7 +28,7 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except (ConfigRejected, MessageRejected) as error:
             for fault in error.faults:
-                say(fault.at, fault.message, fault.code)
+                print_fault(fault.at, fault.message, fault.code)
             raise SystemExit(WRONG) from None
         except BrokerUnavailable as error:
             vi, en = WORDING[error.reason].vi, WORDING[error.reason].en
@@ -40,7 +40,7 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
     return told
 
 
-def say(at: str, message: str, code: str) -> None:
+def print_fault(at: str, message: str, code: str) -> None:
     """Print one thing that is wrong, in English and Vietnamese."""
     click.echo(f"{at or '/'}: {message} [{code}]", err=True)
     known = code if code in VIETNAMESE or "." in code else code_of(code)

@@ -135,7 +135,7 @@ def _look(
     password = None
     if camera is not None and camera.password is not None:
         at = f"/cameras/{camera.id}/password"
-        password = secrets.get(camera.password, at=at, username=camera.username)
+        password = secrets.load(camera.password, at=at, username=camera.username)
     return probe(
         url,
         username=None if camera is None else camera.username,

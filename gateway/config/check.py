@@ -105,7 +105,7 @@ def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:
 def secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
     """Return why the secret that *ref*, which stands *at*, names cannot be used, if it cannot."""
     try:
-        secrets.get(ref, at=at)
+        secrets.load(ref, at=at)
     except ConfigRejected as error:
         return error.faults
     return ()

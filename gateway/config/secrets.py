@@ -41,7 +41,7 @@ class Secrets:
         """Knows every value that has been read."""
         return self._redactor
 
-    def get(self, ref: SecretRef, *, at: str = "", username: str | None = None) -> SecretStr:
+    def load(self, ref: SecretRef, *, at: str = "", username: str | None = None) -> SecretStr:
         """Return the secret that *ref* names.
 
         Args:

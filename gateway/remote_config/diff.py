@@ -20,7 +20,7 @@ def changes(old: DesiredConfig, new: DesiredConfig) -> tuple[str, ...]:
     return tuple(_differences(_tree(old), _tree(new), ""))
 
 
-def forbidden(changed: Iterable[str], allowed: Iterable[str]) -> Iterator[Fault]:
+def forbidden_faults(changed: Iterable[str], allowed: Iterable[str]) -> Iterator[Fault]:
     """Yield a fault for each place in *changed* that lies below none of *allowed*."""
     patterns = [pattern.split("/") for pattern in allowed]
     for place in changed:

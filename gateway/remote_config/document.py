@@ -58,7 +58,7 @@ class DesiredConfig(Document):
     broker: DesiredBroker | None = None
 
 
-def read_wanted(schema: str, doc: Mapping[str, object], *, at: str = "/doc") -> DesiredConfig:
+def parse_config(schema: str, doc: Mapping[str, object], *, at: str = "/doc") -> DesiredConfig:
     """Return what *doc*, which is of *schema*, says.
 
     Args:
@@ -80,7 +80,7 @@ def read_wanted(schema: str, doc: Mapping[str, object], *, at: str = "/doc") -> 
     return wanted
 
 
-def local_faults(wanted: DesiredConfig, settings: Settings) -> Iterator[Fault]:
+def broker_faults(wanted: DesiredConfig, settings: Settings) -> Iterator[Fault]:
     """Yield what is wrong with the broker of *wanted* on this machine."""
     broker = wanted.broker
     if broker is None:

@@ -8,17 +8,17 @@ from gateway.model.health import CameraSnapshot
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 
-LOOK_S = 0.25
+POLL_S = 0.25
 
 _UP = (Reason.OK, Reason.IDLE)
 
 
-def working(snapshots: Iterable[CameraSnapshot]) -> frozenset[str]:
+def working_cameras(snapshots: Iterable[CameraSnapshot]) -> frozenset[str]:
     """Return the cameras that send, or would if somebody asked."""
     return frozenset(camera.id for camera in snapshots if camera.reason in _UP)
 
 
-async def until_well(
+async def wait_until_healthy(
     before: frozenset[str],
     *,
     snapshots: Callable[[], Iterable[CameraSnapshot]],
@@ -43,7 +43,7 @@ async def until_well(
     while True:
         now = tuple(snapshots())
         wanted = before & {camera.id for camera in now if camera.enabled}
-        up = wanted & working(now)
+        up = wanted & working_cameras(now)
         now_s = clock.now()
         if connected():
             reached_s = now_s
@@ -53,7 +53,7 @@ async def until_well(
                 break
         elif now_s - reached_s >= connect_s:
             return f"not connected for {now_s - reached_s:.0f} s"
-        await clock.sleep(LOOK_S)
+        await clock.sleep(POLL_S)
     if 100 * len(up) >= percent * len(wanted):
         return ""
     lost = ", ".join(sorted(wanted - up)[:16])

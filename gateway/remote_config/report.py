@@ -72,7 +72,7 @@ class ConfigReporter:
         """Report what has become of *desired*, which is known; that is the last word then."""
         if (self._said.version, self._said.sha256) == (desired.version, desired.sha256):
             self.again()
-        elif self._standing.trying is not None:  # which is the last word, and shall stay it
+        elif self._standing.candidate is not None:  # which is the last word, and shall stay it
             self.mention(self._standing.about(desired))
             self.again()
         else:
@@ -97,7 +97,7 @@ class ConfigReporter:
         Of a flood of them only some are logged and put down for the audit, with how many were not.
         """
         said = self._rejected(desired, faults)
-        if self._standing.trying is None:
+        if self._standing.candidate is None:
             self.say(said)
         else:  # what waits to be confirmed stays the last word
             self.mention(said)

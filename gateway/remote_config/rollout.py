@@ -40,10 +40,10 @@ class RolloutActions:
     """
 
     apply: Callable[[DesiredConfig], tuple[str, ...]]
-    reach: Callable[[DesiredConfig], Awaitable[None]]
-    working: Callable[[], frozenset[str]]
-    proven: Callable[[frozenset[str], int], Awaitable[str]]
-    connected: Callable[[], bool]
+    preflight: Callable[[DesiredConfig], Awaitable[None]]
+    working_cameras: Callable[[], frozenset[str]]
+    wait_until_healthy: Callable[[frozenset[str], int], Awaitable[str]]
+    is_connected: Callable[[], bool]
     connect_s: float
 
 
@@ -71,30 +71,34 @@ class Rollout:
         """Try the document; return the one that has superseded it, if one has."""
         standing = self.standing
         running = standing.running
-        kept = self.kept = replace(self.kept, before=self.hands.working())
-        self.changed = changes(running, kept.wanted)
+        kept = self.kept = replace(self.kept, working_before=self.hands.working_cameras())
+        self.changed = changes(running, kept.config)
         self.voice.say(statuses.applying(kept, self.changed, standing.last_known_good))
         try:
-            await asyncio.to_thread(self.disk.begin, kept)
+            await asyncio.to_thread(self.disk.save_candidate, kept)
         except TransientError as error:
             await self._undo("disk", error.detail)
             return None
         try:
-            if kept.wanted.broker != running.broker:
-                await self.hands.reach(kept.wanted)
-            self.restarted = self.hands.apply(kept.wanted)
+            if kept.config.broker != running.broker:
+                await self.hands.preflight(kept.config)
+            self.restarted = self.hands.apply(kept.config)
         except (BrokerUnavailable, ConfigRejected) as error:
             await self._undo("connect_failed", str(error))
             return None
-        standing.trying = kept
+        standing.candidate = kept
         return await self.prove()
 
     async def prove(self) -> StoredConfig | None:
         """See whether the document, which is in effect, does; wait for its confirmation."""
-        desired = self.kept.desired
-        wrong = await self.hands.proven(self.kept.before, desired.min_alive_percent)
+        desired = self.kept.document
+        wrong = await self.hands.wait_until_healthy(
+            self.kept.working_before, desired.min_alive_percent
+        )
         if wrong:
-            await self._undo("health_gate" if self.hands.connected() else "connect_failed", wrong)
+            await self._undo(
+                "health_gate" if self.hands.is_connected() else "connect_failed", wrong
+            )
             return None
         if desired.rollback_s == 0:
             await self._stay()
@@ -114,7 +118,10 @@ class Rollout:
         reached_s = self.clock.now()
         while (left_s := self.voice.deadline_s - self.clock.now()) > 0:
             word = await self.next_word(min(left_s, LOOK_S))
-            if self.hands.connected() or self.kept.wanted.broker == self.standing.back.broker:
+            if (
+                self.hands.is_connected()
+                or self.kept.config.broker == self.standing.fallback.broker
+            ):
                 reached_s = self.clock.now()
             elif (away_s := self.clock.now() - reached_s) >= self.hands.connect_s:
                 await self._undo("connect_failed", f"not connected for {away_s:.0f} s")
@@ -122,7 +129,7 @@ class Rollout:
             if isinstance(word, StoredConfig):
                 self.voice.mention(
                     statuses.superseded(
-                        self.kept.desired, running=word.version, lkg=self.standing.last_known_good
+                        self.kept.document, running=word.version, lkg=self.standing.last_known_good
                     )
                 )
                 return word
@@ -142,11 +149,11 @@ class Rollout:
     async def _stay(self) -> None:
         self.voice.deadline_s = None
         try:
-            await asyncio.to_thread(self.disk.confirm)
+            await asyncio.to_thread(self.disk.confirm_candidate)
         except TransientError as error:
             await self._undo("disk", error.detail)
             return
-        self.standing.confirmed, self.standing.trying = self.kept, None
+        self.standing.confirmed, self.standing.candidate = self.kept, None
         self.standing.faults = ()
         log.info("config_applied", version=self.kept.version, restarted=len(self.restarted))
         self.voice.decide(statuses.applied(self.kept, self.changed, self.restarted))
@@ -156,11 +163,11 @@ class Rollout:
         verdict = statuses.rolled_back(self.kept, why, detail, self.standing.last_known_good)
         log.error("config_rolled_back", version=self.kept.version, why=why, detail=detail)
         try:
-            await asyncio.to_thread(self.disk.undo, verdict)
+            await asyncio.to_thread(self.disk.roll_back_candidate, verdict)
         except TransientError as error:
             log.error("verdict_not_kept", version=self.kept.version, detail=error.detail)
-        self.standing.verdict = verdict
-        if self.standing.trying is not None:
-            self.standing.trying = None
+        self.standing.last_rollback = verdict
+        if self.standing.candidate is not None:
+            self.standing.candidate = None
             self.hands.apply(self.standing.running)
         self.voice.decide(verdict)

@@ -46,21 +46,21 @@ class RemoteConfig:
 
     def __init__(
         self,
-        standing: ConfigState,
+        state: ConfigState,
         *,
-        judge: ConfigValidator,
-        disk: ConfigStore,
-        hands: RolloutActions,
-        voice: ConfigReporter,
+        validator: ConfigValidator,
+        store: ConfigStore,
+        actions: RolloutActions,
+        reporter: ConfigReporter,
         events: Events,
         clock: Clock,
         calm_s: float = CALM_S,
     ) -> None:
-        self._standing = standing
-        self._judge = judge
-        self._disk = disk
-        self._hands = hands
-        self._voice = voice
+        self._standing = state
+        self._judge = validator
+        self._disk = store
+        self._hands = actions
+        self._voice = reporter
         self._events = events
         self._clock = clock
         self._calm_s = calm_s
@@ -69,13 +69,13 @@ class RemoteConfig:
         self._stirred = asyncio.Event()
         self._quota = TokenBucket(PER_MIN, BURST, clock=clock)
 
-    def deliver(self, letter: InboundMessage) -> None:
+    def on_desired(self, letter: InboundMessage) -> None:
         """Take a document; what cannot be read or verified is answered at once."""
         if not self._quota.take():
             self._voice.reject(None, (Fault("", "rate_limited", "too many; send it again later"),))
             return
         try:
-            desired, key_id = self._judge.read(letter.payload, letter.content_type)
+            desired, key_id = self._judge.verify(letter.payload, letter.content_type)
         except MessageRejected as error:
             self._voice.reject(None, error.faults)
             return
@@ -91,27 +91,23 @@ class RemoteConfig:
             self._next = desired, key_id
             self._stirred.set()
 
-    def confirm(self, letter: InboundMessage) -> None:
+    def on_confirm(self, letter: InboundMessage) -> None:
         """Take a confirmation; one for what does not wait for it is refused."""
         try:
             said = read_confirm(letter.payload, letter.content_type)
         except MessageRejected as error:
             self._voice.refuse(error.faults)
             return
-        trying, confirmed = self._standing.trying, self._standing.confirmed
-        if (
-            trying is not None
-            and trying.is_named(said.version, said.sha256)
-            and self._waits(letter)
-        ):
+        trying, confirmed = self._standing.candidate, self._standing.confirmed
+        if trying is not None and trying.matches(said.version, said.sha256) and self._waits(letter):
             self._decision = said
             self._stirred.set()
         elif (
             said.act == "confirm"
             and confirmed is not None
-            and confirmed.is_named(said.version, said.sha256)
+            and confirmed.matches(said.version, said.sha256)
         ):  # delivered twice
-            self._voice.answer(confirmed.desired)
+            self._voice.answer(confirmed.document)
         else:
             message = f"{said.version} does not wait for a confirmation"
             self._voice.refuse((Fault("/ver", "confirm.stale", message),))
@@ -119,8 +115,8 @@ class RemoteConfig:
     async def run(self) -> None:
         """Take, try, confirm and undo until cancelled."""
         kept: StoredConfig | None = None
-        if self._standing.trying is not None:
-            kept = await self._trial(self._standing.trying).prove()
+        if self._standing.candidate is not None:
+            kept = await self._trial(self._standing.candidate).prove()
         while True:
             while kept is not None:
                 kept = await self._trial(kept).run()
@@ -157,8 +153,8 @@ class RemoteConfig:
             desired, key_id = given = self._next
             standing = self._standing
             try:
-                kept = self._judge.wanted(
-                    desired, standing.running, base=standing.version, newest=standing.newest
+                kept = self._judge.validate(
+                    desired, standing.running, base=standing.version, newest=standing.newest_version
                 )
             except ConfigRejected as error:
                 self._next = None

@@ -15,14 +15,14 @@ from gateway.remote_config.store import ConfigStore, resume_candidate
 log = structlog.get_logger(__name__)
 
 
-def begin(settings: Settings, disk: ConfigStore) -> ConfigState:
+def load_state(settings: Settings, store: ConfigStore) -> ConfigState:
     """Return what runs from now on, and say aloud where it is from.
 
     Raises:
         ConfigRejected: The installer's document is broken, and there is nothing else to run.
     """
-    confirmed, faults = disk.confirmed()
-    trying = resume_candidate(disk, confirmed, crashes=settings.remote.crashes)
+    confirmed, faults = store.load_confirmed()
+    trying = resume_candidate(store, confirmed, crashes=settings.remote.crashes)
     try:
         installed = SiteStore(settings.state.dir).load().site
     except ConfigRejected as error:
@@ -30,11 +30,13 @@ def begin(settings: Settings, disk: ConfigStore) -> ConfigState:
             raise
         log.error("site_unusable", faults=[str(fault) for fault in error.faults])
         installed = SiteConfig()
-    standing = ConfigState(DesiredConfig(site=installed), confirmed, trying, disk.verdict(), faults)
+    standing = ConfigState(
+        DesiredConfig(site=installed), confirmed, trying, store.load_last_rollback(), faults
+    )
     log.info(
         "configuration",
         version=standing.version,
-        confirmed=standing.trying is None,
+        confirmed=standing.candidate is None,
         cameras=len(standing.running.site.cameras),
     )
     return standing

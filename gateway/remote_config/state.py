@@ -26,26 +26,26 @@ class ConfigState:
 
     installed: DesiredConfig
     confirmed: StoredConfig | None = None
-    trying: StoredConfig | None = None
-    verdict: Reported | None = None
+    candidate: StoredConfig | None = None
+    last_rollback: Reported | None = None
     faults: tuple[Fault, ...] = ()
     _installed_sha: str = field(default="", init=False, repr=False)
 
     @property
     def running(self) -> DesiredConfig:
         """What runs now."""
-        kept = self.trying or self.confirmed
-        return self.installed if kept is None else kept.wanted
+        kept = self.candidate or self.confirmed
+        return self.installed if kept is None else kept.config
 
     @property
-    def back(self) -> DesiredConfig:
+    def fallback(self) -> DesiredConfig:
         """What is gone back to."""
-        return self.installed if self.confirmed is None else self.confirmed.wanted
+        return self.installed if self.confirmed is None else self.confirmed.config
 
     @property
     def version(self) -> int:
         """Version of what runs now; 0: the installer's."""
-        kept = self.trying or self.confirmed
+        kept = self.candidate or self.confirmed
         return 0 if kept is None else kept.version
 
     @property
@@ -54,15 +54,15 @@ class ConfigState:
         return 0 if self.confirmed is None else self.confirmed.version
 
     @property
-    def newest(self) -> int:
+    def newest_version(self) -> int:
         """The highest version that was ever tried."""
-        undone = 0 if self.verdict is None else self.verdict.version or 0
+        undone = 0 if self.last_rollback is None else self.last_rollback.version or 0
         return max(self.version, self.last_known_good, undone)
 
     @property
-    def sha(self) -> str:
+    def digest(self) -> str:
         """By what the centre knows what runs: ten digits of its digest."""
-        kept = self.trying or self.confirmed
+        kept = self.candidate or self.confirmed
         if kept is not None:
             return kept.sha256[:10]
         if not self._installed_sha:  # asked for twice a second; 1.5 ms for 32 cameras
@@ -72,24 +72,27 @@ class ConfigState:
 
     def report(self) -> Reported:
         """Return what is to be said while nothing happens."""
-        if self.trying is not None:
-            return statuses.applying(self.trying, (), self.last_known_good)
-        if self.verdict is not None and (self.verdict.version or 0) > self.last_known_good:
-            return self.verdict
+        if self.candidate is not None:
+            return statuses.applying(self.candidate, (), self.last_known_good)
+        if (
+            self.last_rollback is not None
+            and (self.last_rollback.version or 0) > self.last_known_good
+        ):
+            return self.last_rollback
         return self._settled()
 
     def about(self, desired: Desired) -> Reported:
         """Return what is to be said of *desired*, which is known and is not being tried."""
         confirmed = self.confirmed
-        runs = confirmed is not None and confirmed.is_named(desired.version, desired.sha256)
-        return self._settled() if runs or self.verdict is None else self.verdict
+        runs = confirmed is not None and confirmed.matches(desired.version, desired.sha256)
+        return self._settled() if runs or self.last_rollback is None else self.last_rollback
 
     def known(self, desired: Desired) -> bool:
         """Return whether *desired* has been dealt with: it runs, or has been undone."""
         name = desired.version, desired.sha256
-        names = [(kept.version, kept.sha256) for kept in (self.trying, self.confirmed) if kept]
-        if self.verdict is not None:
-            names.append((self.verdict.version or 0, self.verdict.sha256 or ""))
+        names = [(kept.version, kept.sha256) for kept in (self.candidate, self.confirmed) if kept]
+        if self.last_rollback is not None:
+            names.append((self.last_rollback.version or 0, self.last_rollback.sha256 or ""))
         return name in names
 
     def _settled(self) -> Reported:

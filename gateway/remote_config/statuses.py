@@ -51,7 +51,7 @@ def rolled_back(kept: StoredConfig, why: Why, detail: str, lkg: int) -> Reported
         detail=detail[:400] or None,
         attempt=kept.attempt,
         running=lkg,
-        lkg=lkg,
+        last_known_good=lkg,
     )
 
 
@@ -62,7 +62,7 @@ def superseded(desired: Desired, *, running: int, lkg: int) -> Reported:
         sha256=desired.sha256,
         state="superseded",
         running=running,
-        lkg=lkg,
+        last_known_good=lkg,
     )
 
 
@@ -76,7 +76,7 @@ def rejected(
         state="rejected",
         errors=reported_faults(faults),
         running=running,
-        lkg=lkg,
+        last_known_good=lkg,
     )
 
 
@@ -128,6 +128,6 @@ def _of(
         more=len(changed) - MOST_CHANGES if len(changed) > MOST_CHANGES else None,
         restart=restarted,
         running=running,
-        lkg=lkg,
+        last_known_good=lkg,
         attempt=kept.attempt,
     )

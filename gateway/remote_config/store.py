@@ -19,7 +19,7 @@ from gateway.model.errors import ConfigRejected, Fault, MessageRejected, Transie
 from gateway.model.names import CameraId
 from gateway.model.site_document import Document
 from gateway.mqtt.payloads.config import Desired, Reported, desired_of
-from gateway.remote_config.document import DesiredConfig, read_wanted
+from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.runtime import atomic_file
 
 LARGEST_BYTES = 2_097_152
@@ -38,25 +38,25 @@ class StoredConfig:
         before: Cameras that worked before it was.
     """
 
-    desired: Desired
-    wanted: DesiredConfig
+    document: Desired
+    config: DesiredConfig
     attempt: int = 1
-    before: frozenset[str] = frozenset()
+    working_before: frozenset[str] = frozenset()
 
     @property
     def version(self) -> int:
-        return self.desired.version
+        return self.document.version
 
     @property
     def sha256(self) -> str:
-        return self.desired.sha256
+        return self.document.sha256
 
-    def is_named(self, version: int | None, sha256: str | None) -> bool:
+    def matches(self, version: int | None, sha256: str | None) -> bool:
         """Return whether it is this one: the same may be sent again under another version."""
         return (self.version, self.sha256) == (version, sha256)
 
     @classmethod
-    def of(cls, desired: Desired, wanted: DesiredConfig) -> Self:
+    def from_document(cls, desired: Desired, wanted: DesiredConfig) -> Self:
         """Return *desired*, which says *wanted*; the site then has the document's version."""
         site = wanted.site.model_copy(update={"version": desired.version})
         return cls(desired, wanted.model_copy(update={"site": site}))
@@ -81,7 +81,7 @@ class ConfigStore:
         self._candidate = folder / "candidate.json"
         self._verdict = folder / "verdict.json"
 
-    def confirmed(self) -> tuple[StoredConfig | None, tuple[Fault, ...]]:
+    def load_confirmed(self) -> tuple[StoredConfig | None, tuple[Fault, ...]]:
         """Return the newest confirmed document that can be used, and why no newer one can."""
         faults: list[Fault] = []
         for path in (self._confirmed, self._previous):
@@ -94,14 +94,14 @@ class ConfigStore:
                 return kept, tuple(faults)
         return None, tuple(faults)
 
-    def candidate(self) -> StoredConfig | None:
+    def load_candidate(self) -> StoredConfig | None:
         """Return the document that was being tried when the machine or the program died."""
         try:
             return _read(self._candidate)
         except ConfigRejected:
             return None
 
-    def verdict(self) -> Reported | None:
+    def load_last_rollback(self) -> Reported | None:
         """Return what became of the last document that was undone; None: nothing was."""
         try:
             return Reported.model_validate_json(self._verdict.read_bytes()[:LARGEST_BYTES])
@@ -111,16 +111,16 @@ class ConfigStore:
             log.error("verdict not read", path=str(self._verdict), detail=type(error).__name__)
             return None
 
-    def begin(self, kept: StoredConfig) -> None:
+    def save_candidate(self, kept: StoredConfig) -> None:
         """Note that *kept* is being tried. Raises TransientError: the disk does not take it."""
         file = _File(
             attempt=kept.attempt,
-            before=tuple(sorted(kept.before)),
-            document=kept.desired.model_dump(mode="json", by_alias=True),
+            before=tuple(sorted(kept.working_before)),
+            document=kept.document.model_dump(mode="json", by_alias=True),
         )
         atomic_file.replace(self._candidate, file.model_dump_json().encode() + b"\n")
 
-    def confirm(self) -> None:
+    def confirm_candidate(self) -> None:
         """What is being tried is what runs from now on. Raises TransientError."""
         try:
             good = _read(self._confirmed) is not None
@@ -129,7 +129,7 @@ class ConfigStore:
         previous = self._previous if good else None
         atomic_file.rename(self._candidate, self._confirmed, previous=previous)
 
-    def undo(self, verdict: Reported) -> None:
+    def roll_back_candidate(self, verdict: Reported) -> None:
         """What is being tried is over, for the reason in *verdict*. Raises TransientError."""
         content = verdict.model_dump_json(by_alias=True, exclude_none=True)
         atomic_file.replace(self._verdict, content.encode() + b"\n")
@@ -148,20 +148,20 @@ def resume_candidate(
         confirmed: What is gone back to.
         crashes: How many beginnings are too many.
     """
-    candidate, verdict = kept.candidate(), kept.verdict()
+    candidate, verdict = kept.load_candidate(), kept.load_last_rollback()
     if candidate is None:
         return None
     lkg = 0 if confirmed is None else confirmed.version
     again = replace(candidate, attempt=candidate.attempt + 1)
     try:
-        if verdict is not None and candidate.is_named(verdict.version, verdict.sha256):
-            kept.undo(verdict)  # said already, but not yet removed
+        if verdict is not None and candidate.matches(verdict.version, verdict.sha256):
+            kept.roll_back_candidate(verdict)  # said already, but not yet removed
             return None
         if candidate.attempt >= crashes:
             log.error("config_rolled_back", version=candidate.version, why="crash_loop")
-            kept.undo(crash_loop(candidate, lkg))
+            kept.roll_back_candidate(crash_loop(candidate, lkg))
             return None
-        kept.begin(again)
+        kept.save_candidate(again)
     except TransientError as error:  # without a count it must not be begun again
         log.error("candidate_left", version=candidate.version, detail=error.detail)
         return None
@@ -177,7 +177,7 @@ def crash_loop(kept: StoredConfig, lkg: int) -> Reported:
         why="crash_loop",
         attempt=kept.attempt,
         running=lkg,
-        lkg=lkg,
+        last_known_good=lkg,
     )
 
 
@@ -188,7 +188,7 @@ def _read(path: Path) -> StoredConfig | None:
             raise ValueError("too large")
         file = _File.model_validate_json(path.read_bytes(), strict=True)
         desired = desired_of(dict(file.document))
-        wanted = read_wanted(desired.schema_id, desired.doc)
+        wanted = parse_config(desired.schema_id, desired.doc)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, ValidationError, MessageRejected, ConfigRejected) as error:
@@ -196,5 +196,5 @@ def _read(path: Path) -> StoredConfig | None:
         log.error("config_unusable", path=str(path), detail=detail)
         message = f"{path.name} cannot be used, what was confirmed before it runs: {detail}"
         raise ConfigRejected((Fault("", "file", message),)) from None
-    kept = StoredConfig.of(desired, wanted)
-    return replace(kept, attempt=file.attempt, before=frozenset(file.before))
+    kept = StoredConfig.from_document(desired, wanted)
+    return replace(kept, attempt=file.attempt, working_before=frozenset(file.before))

@@ -15,8 +15,8 @@ from gateway.config.signing import digest
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.mqtt.payloads.codec import read
 from gateway.mqtt.payloads.config import MOST_VALUES, Desired, desired_of
-from gateway.remote_config.diff import changes, forbidden
-from gateway.remote_config.document import DesiredConfig, local_faults, read_wanted
+from gateway.remote_config.diff import changes, forbidden_faults
+from gateway.remote_config.document import DesiredConfig, broker_faults, parse_config
 from gateway.remote_config.store import StoredConfig
 
 Verify = Callable[[Mapping[str, object]], str]
@@ -32,12 +32,12 @@ class ConfigValidator:
         verify: Looks at the signature.
     """
 
-    def __init__(self, settings: Settings, secrets: Secrets, *, verify: Verify) -> None:
+    def __init__(self, settings: Settings, secrets: Secrets, *, verify_signature: Verify) -> None:
         self._settings = settings
         self._secrets = secrets
-        self._verify = verify
+        self._verify = verify_signature
 
-    def read(self, payload: bytes, content_type: str) -> tuple[Desired, str]:
+    def verify(self, payload: bytes, content_type: str) -> tuple[Desired, str]:
         """Return the document in *payload* and the id of the key that has signed it.
 
         Raises:
@@ -54,7 +54,7 @@ class ConfigValidator:
             raise MessageRejected((Fault("/sha256", "sha256", "it is not that of doc"),))
         return desired, key_id
 
-    def wanted(
+    def validate(
         self, desired: Desired, running: DesiredConfig, *, base: int, newest: int
     ) -> StoredConfig:
         """Return *desired* as it may be tried.
@@ -76,7 +76,7 @@ class ConfigValidator:
             message = f"it was made from {desired.base}, but {base} runs"
             faults.append(Fault("/base", "version.base", message, {"running": base}))
         try:
-            wanted = read_wanted(desired.schema_id, desired.doc)
+            wanted = parse_config(desired.schema_id, desired.doc)
         except ConfigRejected as error:
             raise ConfigRejected((*faults, *error.faults)) from None
         inside = "/doc" if desired.schema_id == "config/1" else "/doc/site"
@@ -84,14 +84,14 @@ class ConfigValidator:
             Fault(inside + fault.at, fault.code, fault.message, fault.args)
             for fault in site_faults(self._settings, wanted.site, self._secrets)
         )
-        faults += local_faults(wanted, self._settings)
+        faults += broker_faults(wanted, self._settings)
         if wanted.broker is not None and wanted.broker.password is not None:
             faults += secret_faults(self._secrets, wanted.broker.password, "/doc/broker/password")
         changed = changes(running, wanted)
-        faults += forbidden(changed, self._settings.remote.allow)
+        faults += forbidden_faults(changed, self._settings.remote.allow)
         if desired.rollback_s == 0 and any(place.startswith("/broker") for place in changed):
             message = "a change of the broker must be confirmed: from 10 to 3600"
             faults.append(Fault("/rollback_s", "range", message))
         if faults:
             raise ConfigRejected(tuple(faults))
-        return StoredConfig.of(desired, wanted)
+        return StoredConfig.from_document(desired, wanted)

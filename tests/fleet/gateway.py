@@ -125,13 +125,13 @@ class SimulatedGateway:
         )
         self._remote_config = RemoteConfig(
             governed,
-            judge=ConfigValidator(
+            validator=ConfigValidator(
                 settings,
                 Secrets(folder / "secrets", redactor=Redactor()),
-                verify=lambda said: Keyring(keys).verify(said, "cfg"),
+                verify_signature=lambda said: Keyring(keys).verify(said, "cfg"),
             ),
-            disk=ConfigStore(folder),
-            hands=RolloutActions(
+            store=ConfigStore(folder),
+            actions=RolloutActions(
                 self._apply,
                 _nowhere,
                 self._scene.working,
@@ -139,7 +139,7 @@ class SimulatedGateway:
                 lambda: self.client.connected,
                 settings.remote.connect_s,
             ),
-            voice=self._config_reporter,
+            reporter=self._config_reporter,
             events=self.outbox,
             clock=clock,
         )
@@ -160,8 +160,12 @@ class SimulatedGateway:
             {
                 topic_tree.VIEWER_SAYS: self._answer_viewer,
                 topic_tree.COMMAND: self._answer_command,
-                topic_tree.CONFIG_DESIRED: lambda _, message: self._remote_config.deliver(message),
-                topic_tree.CONFIG_CONFIRM: lambda _, message: self._remote_config.confirm(message),
+                topic_tree.CONFIG_DESIRED: lambda _, message: self._remote_config.on_desired(
+                    message
+                ),
+                topic_tree.CONFIG_CONFIRM: lambda _, message: self._remote_config.on_confirm(
+                    message
+                ),
                 topic_tree.BROADCAST: self._centre.deliver,
                 topic_tree.CENTRE_STATE: self._centre.deliver,
             },
@@ -180,7 +184,7 @@ class SimulatedGateway:
             bus=self.client,
             clock=clock,
             standing=lambda: BirthStatus(
-                {**self._inventory.digests(), "cfg": governed.sha}, self.outbox.standing()
+                {**self._inventory.digests(), "cfg": governed.digest}, self.outbox.standing()
             ),
             heard=lambda: self._centre.online,
             every_s=pace.health_s,

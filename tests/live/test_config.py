@@ -18,10 +18,10 @@ from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, PLAIN
 from gateway.mqtt.topics import publication
 from gateway.ports import InboundMessage
+from tests.crash.config_campaign import run_campaign
 from tests.fixtures.broker import Broker, Brokers, observing
-from tests.fixtures.desired import Office
+from tests.fixtures.desired import SigningHarness
 from tests.fixtures.site import OWN, Site, cameras, site, tree
-from tests.kills.campaign import killed
 
 pytestmark = pytest.mark.live
 
@@ -36,7 +36,7 @@ class Governed:
     """A site and the office that configures it."""
 
     site: Site
-    office: Office
+    office: SigningHarness
 
     @property
     def installed(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ async def governed(
     folder: Path, broker: Broker, count: int = 1, **more: Any
 ) -> AsyncIterator[Governed]:
     """A gateway with *count* cameras, all of them looked at, that trusts an office."""
-    office = Office.trusted_in(folder / "trusted")
+    office = SigningHarness.trusted_in(folder / "trusted")
     async with site(folder, broker, cameras(count), **({"more": remote()} | more)) as running:
         await running.until_states(count, "OK" if more.get("keep") else "IDLE")
         yield Governed(running, office)
@@ -90,7 +90,7 @@ async def test_a_confirmed_document_runs_and_is_there_after_a_kill(
     """Applied, waiting, confirmed; then kill -9, and it runs again without being asked."""
     async with governed(tmp_path, broker) as it:
         doc = {"site": {**it.installed, "name": "Tên mới"}}
-        document = it.office.document(1, doc)
+        document = it.office.sign(1, doc)
         it.push(document)
         said = await it.until("pending_confirm", 1)
         assert said["applied"] == ["/site/name"]
@@ -117,7 +117,7 @@ async def test_one_changed_camera_leaves_the_others_sessions_alone(
         doc = {"site": it.installed}
         doc["site"]["cameras"][7]["streams"][0]["stall_s"] = 90.0
         doc["site"]["cameras"][8]["name"] = "Chỉ đổi tên"
-        it.push(it.office.document(1, doc))
+        it.push(it.office.sign(1, doc))
 
         said = await it.until("pending_confirm", 1)
 
@@ -135,7 +135,7 @@ async def test_a_document_that_nobody_confirms_is_undone(tmp_path: Path, broker:
     """At its deadline; the camera it had removed is back."""
     async with governed(tmp_path, broker) as it:
         doc = {"site": {**it.installed, "cameras": []}}
-        it.push(it.office.document(1, doc, rollback_s=15))
+        it.push(it.office.sign(1, doc, rollback_s=15))
         await it.until("pending_confirm", 1)
         it.push_raw(b"{}")  # whatever comes meanwhile does not end the wait
         await it.until("rejected")
@@ -149,7 +149,7 @@ async def test_a_document_that_nobody_confirms_is_undone(tmp_path: Path, broker:
 async def test_the_centre_can_cancel(tmp_path: Path, broker: Broker) -> None:
     """And what was undone is not tried again when it is delivered again."""
     async with governed(tmp_path, broker) as it:
-        document = it.office.document(1, {"site": {**it.installed, "name": "x"}})
+        document = it.office.sign(1, {"site": {**it.installed, "name": "x"}})
         it.push(document)
         await it.until("pending_confirm", 1)
         it.decide(document, "cancel")
@@ -169,7 +169,7 @@ async def test_a_document_that_loses_the_cameras_is_undone(tmp_path: Path, broke
         doc = {"site": it.installed}
         for camera in doc["site"]["cameras"]:
             camera["streams"][0]["url"] = "rtsp://127.0.0.1:554/nobody"
-        it.push(it.office.document(1, doc))
+        it.push(it.office.sign(1, doc))
 
         said = await it.until("rolled_back", 1)
 
@@ -182,7 +182,7 @@ async def test_a_dead_broker_is_never_gone_to(tmp_path: Path, broker: Broker) ->
     """E4: it is tried on a second connection; the first has not even blinked."""
     async with governed(tmp_path, broker, more=remote(connect_s=4)) as it:
         doc = {"site": it.installed, "broker": {"host": "127.0.0.1", "port": 9}}
-        it.push(it.office.document(1, doc))
+        it.push(it.office.sign(1, doc))
 
         said = await it.until("rolled_back", 1)
 
@@ -198,7 +198,7 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
     """The confirmation comes over the new connection, and the old broker hears a farewell."""
     old, new = await brokers(), await brokers()
     async with governed(tmp_path, old) as it, observing(new.address, "cgw/v1/#") as there:
-        document = it.office.document(
+        document = it.office.sign(
             1, {"site": it.installed, "broker": {"host": "127.0.0.1", "port": new.port}}
         )
         it.push(document)
@@ -227,7 +227,7 @@ async def test_a_broker_that_dies_after_the_change_is_left_again(
         governed(tmp_path, old, more=remote(connect_s=20)) as it,
         observing(new.address, "cgw/v1/#") as there,
     ):
-        document = it.office.document(
+        document = it.office.sign(
             1,
             {"site": it.installed, "broker": {"host": "127.0.0.1", "port": new.port}},
             rollback_s=10,
@@ -262,7 +262,7 @@ async def test_a_broker_that_dies_while_it_waits_is_left_again(
     old, new = await brokers(), await brokers()
     async with governed(tmp_path, old, more=remote(connect_s=10)) as it:
         broker = {"host": "127.0.0.1", "port": new.port}
-        document = it.office.document(1, {"site": it.installed, "broker": broker}, rollback_s=600)
+        document = it.office.sign(1, {"site": it.installed, "broker": broker}, rollback_s=600)
         async with observing(new.address, "cgw/v1/#", client_id="there") as there:
             it.push(document)
             await there.until(
@@ -285,7 +285,7 @@ async def test_of_a_storm_only_the_last_is_tried(tmp_path: Path, broker: Broker)
         for version in range(1, 101):
             doc = {"site": it.installed}
             doc["site"]["cameras"][0]["streams"][0]["stall_s"] = 60 + version / 10
-            documents.append(it.office.document(version, doc))
+            documents.append(it.office.sign(version, doc))
         for document in documents:
             it.push(document)
 
@@ -302,8 +302,8 @@ async def test_of_a_storm_only_the_last_is_tried(tmp_path: Path, broker: Broker)
 async def test_replays_and_older_documents_change_nothing(tmp_path: Path, broker: Broker) -> None:
     """E6: the same again is answered with what runs, an older one refused; nothing restarts."""
     async with governed(tmp_path, broker, keep="warm") as it:
-        first = it.office.document(1, {"site": {**it.installed, "name": "một"}}, rollback_s=0)
-        second = it.office.document(2, {"site": {**it.installed, "name": "hai"}}, rollback_s=0)
+        first = it.office.sign(1, {"site": {**it.installed, "name": "một"}}, rollback_s=0)
+        second = it.office.sign(2, {"site": {**it.installed, "name": "hai"}}, rollback_s=0)
         it.push(first)
         await it.until("applied", 1)
         it.push(second)
@@ -338,15 +338,15 @@ async def test_hostile_payloads_are_refused_on_the_wire(tmp_path: Path, broker: 
             said = await it.until("rejected")
             assert [fault["code"] for fault in said["errors"]] == [code]
 
-        it.push(it.office.document(1, {"site": it.installed}, rollback_s=0))
+        it.push(it.office.sign(1, {"site": it.installed}, rollback_s=0))
         await it.until("applied", 1)
 
 
 async def test_kill_9_in_the_middle_of_changes_leaves_a_gateway_that_starts(
     tmp_path: Path, broker: Broker
 ) -> None:
-    """The whole program, 8 times (`scripts/kill-changes` has no bound): on the old or the new."""
-    campaign = await killed(tmp_path, broker, seed=7, kills=8)
+    """The whole program, 8 times (`scripts/crash-test` has no bound): on the old or the new."""
+    campaign = await run_campaign(tmp_path, broker, seed=7, kills=8)
 
     assert campaign.wrong == []
     assert campaign.found["neither"] == 0
@@ -358,7 +358,7 @@ async def test_the_centres_command_sends_confirms_and_follows(
     """As an operator types it: signed, pushed and confirmed, and then the status."""
     async with governed(tmp_path, broker) as it:
         (tmp_path / "new.json").write_text(
-            json.dumps(it.office.document(1, {"site": {**it.installed, "name": "Mới"}}))
+            json.dumps(it.office.sign(1, {"site": {**it.installed, "name": "Mới"}}))
         )
         where = ("--broker", f"127.0.0.1:{broker.port}", "--province", OWN.province)
 
@@ -374,7 +374,7 @@ async def test_what_the_broker_does_not_take_is_said(tmp_path: Path, brokers: Br
     """An account that may not configure learns so at once, not that nobody has answered."""
     (tmp_path / "acl").write_text("topic read #\n")
     broker = await brokers("allow_anonymous true", f"acl_file {tmp_path / 'acl'}")
-    document = Office.trusted_in(tmp_path / "trusted").document(1, {"site": {"cameras": []}})
+    document = SigningHarness.trusted_in(tmp_path / "trusted").sign(1, {"site": {"cameras": []}})
     (tmp_path / "new.json").write_text(json.dumps(document))
     where = ("--broker", f"127.0.0.1:{broker.port}", "--province", OWN.province)
 

@@ -123,7 +123,7 @@ class Reported(WireDocument):
         errors: All that is wrong with it.
         key_id: Who signed it.
         running: Version of what runs now; 0: the installer's.
-        lkg: Version that is gone back to; 0: the installer's.
+        last_known_good: Version that is gone back to; 0: the installer's.
         attempt: 1, and one more for each start of the program while it was unconfirmed.
     """
 
@@ -139,7 +139,7 @@ class Reported(WireDocument):
     errors: Annotated[tuple[ReportedFault, ...], Field(max_length=MOST_ERRORS)] = ()
     key_id: Annotated[Word | None, Field(alias="kid")] = None
     running: Count = 0
-    lkg: Count = 0
+    last_known_good: Annotated[Count, Field(alias="lkg")] = 0
     attempt: Count | None = None
     time_ms: Annotated[Count | None, Field(alias="t")] = None
     epoch: Annotated[Count | None, Field(alias="ep")] = None

@@ -23,7 +23,7 @@ def put(folder: Path, content: bytes, mode: int = 0o600) -> None:
 
 def code(folder: Path) -> str:
     with pytest.raises(ConfigRejected) as caught:
-        Secrets(folder, redactor=Redactor()).get(NVR, at="/cameras/2/password")
+        Secrets(folder, redactor=Redactor()).load(NVR, at="/cameras/2/password")
     (fault,) = caught.value.faults
     assert fault.at == "/cameras/2/password"
     return fault.code
@@ -34,7 +34,7 @@ def test_a_line_end_is_no_part_of_it(tmp_path: Path, content: bytes) -> None:
     """Editors add one; cameras do not expect it."""
     put(tmp_path, content)
 
-    assert Secrets(tmp_path, redactor=Redactor()).get(NVR).get_secret_value() == "Abc@123"
+    assert Secrets(tmp_path, redactor=Redactor()).load(NVR).get_secret_value() == "Abc@123"
 
 
 def test_the_redactor_knows_what_was_read(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_the_redactor_knows_what_was_read(tmp_path: Path) -> None:
     put(tmp_path, b"Abc@123")
     redactor = Redactor()
 
-    Secrets(tmp_path, redactor=redactor).get(NVR)
+    Secrets(tmp_path, redactor=redactor).load(NVR)
 
     assert redactor.redact_text("login with Abc@123") == "login with ***"
 
@@ -63,7 +63,7 @@ def test_systemd_hands_secrets_over_its_own_way(
     put(tmp_path, b"Abc@123", 0o440)
     (tmp_path / "nvr1").rename(tmp_path / "secrets_nvr1")
 
-    assert Secrets(tmp_path, redactor=Redactor()).get(NVR).get_secret_value() == "Abc@123"
+    assert Secrets(tmp_path, redactor=Redactor()).load(NVR).get_secret_value() == "Abc@123"
 
 
 def test_a_missing_secret_names_its_file(tmp_path: Path) -> None:
@@ -90,4 +90,4 @@ def test_its_repr_says_nothing(tmp_path: Path) -> None:
     """Not even a debugger's line gives it away."""
     put(tmp_path, b"Abc@123")
 
-    assert "Abc" not in repr(Secrets(tmp_path, redactor=Redactor()).get(NVR))
+    assert "Abc" not in repr(Secrets(tmp_path, redactor=Redactor()).load(NVR))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.remote_config.diff import changes, forbidden
-from gateway.remote_config.document import DesiredConfig, read_wanted
+from gateway.remote_config.diff import changes, forbidden_faults
+from gateway.remote_config.document import DesiredConfig, parse_config
 from tests.fixtures.desired import site_tree
 
 
 def wanted(site: dict[str, Any], **more: Any) -> DesiredConfig:
-    return read_wanted("config/2", {"site": site, **more})
+    return parse_config("config/2", {"site": site, **more})
 
 
 def test_the_same_document_changes_nothing() -> None:
@@ -60,9 +60,9 @@ def test_only_what_is_allowed_may_change() -> None:
     )
     allowed = ("/site/cameras/*/enabled", "/site/limits")
 
-    assert [fault.at for fault in forbidden(changed, allowed)] == [
+    assert [fault.at for fault in forbidden_faults(changed, allowed)] == [
         "/site/cameras/c01/streams/main/url",
         "/broker",
     ]
-    assert list(forbidden(changed, ("/site", "/broker"))) == []
-    assert [fault.code for fault in forbidden(("/site/cameras",), allowed)] == ["forbidden"]
+    assert list(forbidden_faults(changed, ("/site", "/broker"))) == []
+    assert [fault.code for fault in forbidden_faults(("/site/cameras",), allowed)] == ["forbidden"]

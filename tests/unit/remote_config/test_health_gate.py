@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.model.health import CameraSnapshot
 from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
-from gateway.remote_config.health_gate import until_well
+from gateway.remote_config.health_gate import wait_until_healthy
 from tests.fixtures.clock import FakeClock
 
 
@@ -45,7 +45,7 @@ async def waited(
     """Wait with what is so after so many seconds; return what is wrong, and when that was said."""
     clock = FakeClock()
     begun_s = clock.now()
-    wrong = await until_well(
+    wrong = await wait_until_healthy(
         frozenset({"c01"}),
         snapshots=lambda: (camera(Reason.OK if up(clock.now() - begun_s) else Reason.UNREACHABLE),),
         connected=lambda: connected(clock.now() - begun_s),

@@ -13,7 +13,7 @@ from gateway.model.site_document import SiteConfig
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.config import Reported, desired_of, read_reported
 from gateway.ports import InboundMessage
-from gateway.remote_config.document import DesiredConfig, read_wanted
+from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.rollout import RolloutActions
 from gateway.remote_config.service import BURST, RemoteConfig
@@ -23,7 +23,7 @@ from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import Bus, Told
-from tests.fixtures.desired import Office, confirmation, site_tree
+from tests.fixtures.desired import SigningHarness, confirmation, site_tree
 from tests.fixtures.site import OWN, write_settings
 
 
@@ -45,14 +45,14 @@ class Desk:
         standing = ConfigState(DesiredConfig(site=SiteConfig()), confirmed)
         self.configuration = RemoteConfig(
             standing,
-            judge=ConfigValidator(
+            validator=ConfigValidator(
                 settings,
                 Secrets(settings.secrets_folder, redactor=Redactor()),
-                verify=lambda tree: Keyring(folder).verify(tree, "cfg"),
+                verify_signature=lambda tree: Keyring(folder).verify(tree, "cfg"),
             ),
-            disk=ConfigStore(folder),
-            hands=RolloutActions(lambda _: (), unreached, frozenset, nothing, lambda: True, 60.0),
-            voice=ConfigReporter(
+            store=ConfigStore(folder),
+            actions=RolloutActions(lambda _: (), unreached, frozenset, nothing, lambda: True, 60.0),
+            reporter=ConfigReporter(
                 OWN,
                 standing,
                 bus=self.bus,
@@ -75,9 +75,9 @@ def test_of_a_flood_only_so_many_are_read(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     letter = InboundMessage(OWN.config_desired, b"{}", content_type="application/json")
     for _ in range(BURST + 10):
-        desk.configuration.deliver(letter)
+        desk.configuration.on_desired(letter)
     desk.clock.time_s += 1.0
-    desk.configuration.deliver(letter)
+    desk.configuration.on_desired(letter)
 
     answered = Counter(said.errors[0].code for said in desk.heard())
     assert answered == {"sig.missing": BURST + 1, "rate_limited": 10}
@@ -86,11 +86,11 @@ def test_of_a_flood_only_so_many_are_read(tmp_path: Path) -> None:
 def test_a_confirmation_that_comes_twice_is_answered_with_what_runs(tmp_path: Path) -> None:
     """QoS 1 may deliver it again; another word on what has been decided is refused."""
     doc = {"site": site_tree("c01")}
-    document = Office.trusted_in(tmp_path / "trusted").document(5, doc)
-    kept = StoredConfig.of(desired_of(document), read_wanted("config/2", doc))
+    document = SigningHarness.trusted_in(tmp_path / "trusted").sign(5, doc)
+    kept = StoredConfig.from_document(desired_of(document), parse_config("config/2", doc))
     desk = Desk(tmp_path, kept)
-    desk.configuration.confirm(confirmation(document))
-    desk.configuration.confirm(confirmation(document, "cancel"))
+    desk.configuration.on_confirm(confirmation(document))
+    desk.configuration.on_confirm(confirmation(document, "cancel"))
 
     said = list(desk.heard())
 

@@ -17,37 +17,37 @@ import pytest
 from gateway.config.load import load_settings
 from gateway.model.errors import ConfigRejected
 from gateway.mqtt.payloads.config import desired_of
-from gateway.remote_config.document import read_wanted
-from gateway.remote_config.startup import begin
+from gateway.remote_config.document import parse_config
+from gateway.remote_config.startup import load_state
 from gateway.remote_config.statuses import rolled_back
 from gateway.remote_config.store import ConfigStore, StoredConfig, resume_candidate
-from tests.fixtures.desired import Office, site_tree
+from tests.fixtures.desired import SigningHarness, site_tree
 from tests.fixtures.site import write_settings
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return Office.trusted_in(tmp_path / "trusted")
+def office(tmp_path: Path) -> SigningHarness:
+    return SigningHarness.trusted_in(tmp_path / "trusted")
 
 
-def kept(office: Office, version: int, *cameras: str) -> StoredConfig:
+def kept(office: SigningHarness, version: int, *cameras: str) -> StoredConfig:
     doc = {"site": site_tree(*cameras)}
-    desired = desired_of(office.document(version, doc))
-    return StoredConfig.of(desired, read_wanted("config/2", doc))
+    desired = desired_of(office.sign(version, doc))
+    return StoredConfig.from_document(desired, parse_config("config/2", doc))
 
 
-def confirmed_twice(folder: Path, office: Office) -> ConfigStore:
+def confirmed_twice(folder: Path, office: SigningHarness) -> ConfigStore:
     """What a disk holds on which 5 was confirmed, and then 6."""
     disk = ConfigStore(folder)
     for version in (5, 6):
-        disk.begin(kept(office, version, "c01"))
-        disk.confirm()
+        disk.save_candidate(kept(office, version, "c01"))
+        disk.confirm_candidate()
     return disk
 
 
 def both(disk: ConfigStore, crashes: int = 3) -> tuple[StoredConfig | None, StoredConfig | None]:
     """What is confirmed and what is being tried, at a start."""
-    confirmed, _ = disk.confirmed()
+    confirmed, _ = disk.load_confirmed()
     return confirmed, resume_candidate(disk, confirmed, crashes=crashes)
 
 
@@ -59,11 +59,13 @@ def versions(disk: ConfigStore, crashes: int = 3) -> tuple[int | None, int | Non
     )
 
 
-def test_what_is_confirmed_is_there_at_the_next_start(tmp_path: Path, office: Office) -> None:
+def test_what_is_confirmed_is_there_at_the_next_start(
+    tmp_path: Path, office: SigningHarness
+) -> None:
     """With what it says."""
     disk = ConfigStore(tmp_path)
-    disk.begin(kept(office, 5, "c01"))
-    disk.confirm()
+    disk.save_candidate(kept(office, 5, "c01"))
+    disk.confirm_candidate()
 
     confirmed, trying = both(disk)
 
@@ -72,13 +74,13 @@ def test_what_is_confirmed_is_there_at_the_next_start(tmp_path: Path, office: Of
 
 
 def test_what_is_being_tried_is_begun_again_after_a_power_cut(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """What is confirmed stays beside it, and the beginnings are counted."""
     disk = ConfigStore(tmp_path)
-    disk.begin(kept(office, 5, "c01"))
-    disk.confirm()
-    disk.begin(kept(office, 6, "c02"))
+    disk.save_candidate(kept(office, 5, "c01"))
+    disk.confirm_candidate()
+    disk.save_candidate(kept(office, 6, "c02"))
 
     confirmed, trying = both(disk)
 
@@ -87,41 +89,45 @@ def test_what_is_being_tried_is_begun_again_after_a_power_cut(
     assert (confirmed.version, trying.version, trying.attempt) == (5, 6, 2)
 
 
-def test_what_ends_the_program_again_and_again_is_undone(tmp_path: Path, office: Office) -> None:
+def test_what_ends_the_program_again_and_again_is_undone(
+    tmp_path: Path, office: SigningHarness
+) -> None:
     """At the third beginning without a confirmation, and never tried again."""
     disk = ConfigStore(tmp_path)
-    disk.begin(kept(office, 5, "c01"))
+    disk.save_candidate(kept(office, 5, "c01"))
 
     assert versions(disk) == (None, 5)
     assert versions(disk) == (None, 5)
     assert versions(disk) == (None, None)
-    verdict = disk.verdict()
+    verdict = disk.load_last_rollback()
     assert verdict is not None
     assert (verdict.version, verdict.state, verdict.why) == (5, "rolled_back", "crash_loop")
 
 
 def test_what_is_undone_stays_undone_if_it_could_not_be_removed(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """The verdict is on the disk before the candidate goes."""
     disk = ConfigStore(tmp_path)
     candidate = kept(office, 5, "c01")
-    disk.begin(candidate)
+    disk.save_candidate(candidate)
     raw = (tmp_path / "candidate.json").read_bytes()
-    disk.undo(rolled_back(candidate, "deadline", "", 0))
+    disk.roll_back_candidate(rolled_back(candidate, "deadline", "", 0))
     (tmp_path / "candidate.json").write_bytes(raw)
 
     assert versions(disk) == (None, None)
     assert not (tmp_path / "candidate.json").exists()
 
 
-def test_what_was_undone_may_be_tried_under_another_version(tmp_path: Path, office: Office) -> None:
+def test_what_was_undone_may_be_tried_under_another_version(
+    tmp_path: Path, office: SigningHarness
+) -> None:
     """The verdict on the first is none on the second, whose beginnings are counted as any's."""
     disk = ConfigStore(tmp_path)
     first = kept(office, 5, "c01")
-    disk.begin(first)
-    disk.undo(rolled_back(first, "deadline", "", 0))
-    disk.begin(kept(office, 6, "c01"))
+    disk.save_candidate(first)
+    disk.roll_back_candidate(rolled_back(first, "deadline", "", 0))
+    disk.save_candidate(kept(office, 6, "c01"))
 
     assert versions(disk) == (None, 6)
     assert versions(disk) == (None, 6)
@@ -129,7 +135,7 @@ def test_what_was_undone_may_be_tried_under_another_version(tmp_path: Path, offi
 
 
 def test_a_confirmed_document_that_is_destroyed_leaves_its_predecessor(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """At every byte where it may be cut off."""
     disk = confirmed_twice(tmp_path, office)
@@ -140,25 +146,27 @@ def test_a_confirmed_document_that_is_destroyed_leaves_its_predecessor(
 
 
 def test_a_destroyed_document_does_not_push_out_its_predecessor(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """The next one that is confirmed takes its place; what ran meanwhile stays behind it."""
     disk = confirmed_twice(tmp_path, office)
     (tmp_path / "config.json").write_bytes(b"")
-    disk.begin(kept(office, 7, "c01"))
-    disk.confirm()
+    disk.save_candidate(kept(office, 7, "c01"))
+    disk.confirm_candidate()
     (tmp_path / "config.json").write_bytes(b"")
 
     assert versions(disk) == (5, None)
 
 
-def test_it_is_told_why_the_newest_document_does_not_run(tmp_path: Path, office: Office) -> None:
+def test_it_is_told_why_the_newest_document_does_not_run(
+    tmp_path: Path, office: SigningHarness
+) -> None:
     """D4: what runs is reported with what is wrong beside it, until something else is confirmed."""
     settings = load_settings(write_settings(tmp_path, 1883, ()))
     disk = confirmed_twice(tmp_path, office)
     (tmp_path / "config.json").write_bytes(b"{")
 
-    said = begin(settings, disk).report()
+    said = load_state(settings, disk).report()
 
     assert (said.version, said.state) == (5, "applied")
     assert [(each.code, each.message.split()[0]) for each in said.errors] == [
@@ -176,7 +184,7 @@ def test_files_that_are_none_are_as_good_as_none(tmp_path: Path, junk: bytes) ->
 
 
 def test_a_document_of_a_newer_program_gives_way_to_the_one_before(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """E10: after a downgrade the newest document that this program can read runs; both stay."""
     disk = confirmed_twice(tmp_path, office)
@@ -189,34 +197,34 @@ def test_a_document_of_a_newer_program_gives_way_to_the_one_before(
 
 
 def test_a_document_of_the_first_schema_runs_under_this_program(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """E10: an upgrade needs no new document."""
     doc = site_tree("c01", "c02")
-    desired = desired_of(office.document(5, doc, schema="config/1"))
+    desired = desired_of(office.sign(5, doc, schema="config/1"))
     disk = ConfigStore(tmp_path)
-    disk.begin(StoredConfig.of(desired, read_wanted("config/1", doc)))
-    disk.confirm()
+    disk.save_candidate(StoredConfig.from_document(desired, parse_config("config/1", doc)))
+    disk.confirm_candidate()
 
     confirmed, _ = both(disk)
 
     assert confirmed is not None
-    assert [camera.id for camera in confirmed.wanted.site.cameras] == ["c01", "c02"]
+    assert [camera.id for camera in confirmed.config.site.cameras] == ["c01", "c02"]
 
 
 def test_a_broken_site_document_does_not_stop_a_configured_gateway(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """The centre's document runs; without one the installer is told instead."""
     settings = load_settings(write_settings(tmp_path, 1883, ()))
     (tmp_path / "site.json").write_bytes(b"{")
     with pytest.raises(ConfigRejected):
-        begin(settings, ConfigStore(tmp_path))
+        load_state(settings, ConfigStore(tmp_path))
     disk = ConfigStore(tmp_path)
-    disk.begin(kept(office, 5, "c01"))
-    disk.confirm()
+    disk.save_candidate(kept(office, 5, "c01"))
+    disk.confirm_candidate()
 
-    standing = begin(settings, disk)
+    standing = load_state(settings, disk)
 
     assert standing.version == 5
 
@@ -246,7 +254,7 @@ def dies_before_step(number: int, act: Callable[[], None]) -> bool:
 
 @pytest.mark.parametrize("change", ["begin", "confirm", "undo"])
 def test_death_before_any_step_leaves_the_old_document_or_the_new(
-    tmp_path: Path, office: Office, change: str
+    tmp_path: Path, office: SigningHarness, change: str
 ) -> None:
     """D3: before the first step, before the second, and so on until the change is through."""
     new = kept(office, 7, "c01")
@@ -255,11 +263,11 @@ def test_death_before_any_step_leaves_the_old_document_or_the_new(
         folder = tmp_path / str(number)
         disk = confirmed_twice(folder, office)
         if change != "begin":
-            disk.begin(new)
+            disk.save_candidate(new)
         acts: dict[str, Callable[[], None]] = {
-            "begin": lambda: disk.begin(new),  # noqa: B023  (called at once)
-            "confirm": disk.confirm,
-            "undo": lambda: disk.undo(rolled_back(new, "cancel", "", 6)),  # noqa: B023
+            "begin": lambda: disk.save_candidate(new),  # noqa: B023  (called at once)
+            "confirm": disk.confirm_candidate,
+            "undo": lambda: disk.roll_back_candidate(rolled_back(new, "cancel", "", 6)),  # noqa: B023
         }
 
         died = dies_before_step(number, acts[change])
@@ -281,14 +289,14 @@ def test_death_before_any_step_leaves_the_old_document_or_the_new(
 
 @pytest.mark.parametrize("change", ["begin", "confirm", "undo"])
 def test_what_is_written_is_synced_before_it_takes_its_name(
-    tmp_path: Path, office: Office, monkeypatch: pytest.MonkeyPatch, change: str
+    tmp_path: Path, office: SigningHarness, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     """D3: and the folder after it, so that a power cut finds the one or the other."""
     disk = ConfigStore(tmp_path)
     done: list[str] = []
     new = kept(office, 7, "c01")
     if change != "begin":
-        disk.begin(new)
+        disk.save_candidate(new)
     real_sync, real_rename, real_remove = os.fsync, os.replace, os.unlink
 
     def sync(handle: int) -> None:
@@ -308,11 +316,11 @@ def test_what_is_written_is_synced_before_it_takes_its_name(
     monkeypatch.setattr(os, "replace", rename)
     monkeypatch.setattr(os, "unlink", remove)
     if change == "begin":
-        disk.begin(new)
+        disk.save_candidate(new)
     elif change == "confirm":
-        disk.confirm()
+        disk.confirm_candidate()
     else:
-        disk.undo(rolled_back(new, "cancel", "", 0))
+        disk.roll_back_candidate(rolled_back(new, "cancel", "", 0))
 
     assert (
         done
@@ -336,12 +344,12 @@ def change_until_killed(
     if pid == 0:  # nothing is cleaned up: what runs on is a change, until it is killed
         try:
             for candidate in documents:
-                disk.begin(candidate)
+                disk.save_candidate(candidate)
                 os.write(tells, b".")
                 if candidate.version % 3 == 0:
-                    disk.undo(rolled_back(candidate, "cancel", "", 1))
+                    disk.roll_back_candidate(rolled_back(candidate, "cancel", "", 1))
                 else:
-                    disk.confirm()
+                    disk.confirm_candidate()
                 os.write(tells, b".")
         finally:
             os._exit(0)
@@ -355,13 +363,13 @@ def change_until_killed(
 
 
 def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
-    tmp_path: Path, office: Office
+    tmp_path: Path, office: SigningHarness
 ) -> None:
     """The next start finds a document each time, and never tries one that was undone."""
     chance = random.Random(20_20)
     disk = ConfigStore(tmp_path / "state")
-    disk.begin(kept(office, 1, "c1"))
-    disk.confirm()
+    disk.save_candidate(kept(office, 1, "c1"))
+    disk.confirm_candidate()
     newest = 1
     found: set[str] = set()
     for _ in range(200):
@@ -372,11 +380,11 @@ def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
         confirmed, trying = both(disk, crashes=1000)
 
         assert confirmed is not None
-        assert confirmed.wanted.site.cameras[0].id == f"c{confirmed.version}"
+        assert confirmed.config.site.cameras[0].id == f"c{confirmed.version}"
         assert confirmed.version % 3
         newest = max(newest, confirmed.version, 0 if trying is None else trying.version)
         if trying is not None:
             assert trying.version > confirmed.version
-            disk.undo(rolled_back(trying, "cancel", "", 1))
+            disk.roll_back_candidate(rolled_back(trying, "cancel", "", 1))
         found.add("settled" if trying is None else "trying")
     assert found == {"trying", "settled"}

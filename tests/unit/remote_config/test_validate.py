@@ -16,33 +16,35 @@ from gateway.config.load import load_settings
 from gateway.config.secrets import Secrets
 from gateway.config.signing import Keyring, sign
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
-from gateway.remote_config.document import DesiredConfig, read_wanted
+from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.store import StoredConfig
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
-from tests.fixtures.desired import Office, site_tree
+from tests.fixtures.desired import SigningHarness, site_tree
 from tests.fixtures.site import write_settings
 
 OLD = {"site": site_tree("c01")}
-RUNNING = read_wanted("config/2", OLD)
+RUNNING = parse_config("config/2", OLD)
 
 
 class Court:
     """A judge with the office whose key it trusts."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
-        self.office = Office.trusted_in(folder / "trusted")
+        self.office = SigningHarness.trusted_in(folder / "trusted")
         loaded = load_settings(write_settings(folder, 1883, (), more=more))
         secrets = Secrets(loaded.secrets_folder, redactor=Redactor())
         keys = Keyring(loaded.beside(loaded.remote.keys))
-        self.judge = ConfigValidator(loaded, secrets, verify=lambda tree: keys.verify(tree, "cfg"))
+        self.judge = ConfigValidator(
+            loaded, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
+        )
 
     def try_(
         self, version: int, doc: dict[str, Any], running: DesiredConfig = RUNNING, **fields: Any
     ) -> StoredConfig:
-        letter = self.office.letter(version, doc, **fields)
-        desired, _ = self.judge.read(letter.payload, letter.content_type)
-        return self.judge.wanted(desired, running, base=4, newest=4)
+        letter = self.office.message(version, doc, **fields)
+        desired, _ = self.judge.verify(letter.payload, letter.content_type)
+        return self.judge.validate(desired, running, base=4, newest=4)
 
     def faults(self, version: int, doc: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
         with pytest.raises((ConfigRejected, MessageRejected)) as caught:
@@ -60,8 +62,8 @@ def test_a_good_document_may_be_tried(court: Court) -> None:
     """Its site has its version."""
     kept = court.try_(5, {"site": site_tree("c01", "c02")}, base=4)
 
-    assert [camera.id for camera in kept.wanted.site.cameras] == ["c01", "c02"]
-    assert kept.wanted.site.version == kept.version == 5
+    assert [camera.id for camera in kept.config.site.cameras] == ["c01", "c02"]
+    assert kept.config.site.version == kept.version == 5
 
 
 def test_all_faults_are_said_at_once(court: Court) -> None:
@@ -165,14 +167,14 @@ def test_an_envelope_that_is_wrong_is_refused(
 ) -> None:
     """Each mistake has its code."""
     if "sig" in fields:
-        document = court.office.document(5, OLD)
+        document = court.office.sign(5, OLD)
         del document["sig"]
         with pytest.raises(MessageRejected) as caught:
-            court.judge.read(json.dumps(document).encode(), "")
+            court.judge.verify(json.dumps(document).encode(), "")
         assert [(each.at, each.code) for each in caught.value.faults] == [fault]
     elif fields.get("ver") == 2**53:
         with pytest.raises(MessageRejected) as caught:
-            court.office.document(5, OLD, **fields)
+            court.office.sign(5, OLD, **fields)
         assert [(each.at, each.code) for each in caught.value.faults] == [fault]
     else:
         assert court.faults(5, OLD, **fields) == [fault]
@@ -182,7 +184,7 @@ def test_a_document_of_the_first_schema_is_still_read(court: Court) -> None:
     """``config/1`` is a site document as installers write it; the newest program reads it."""
     kept = court.try_(5, site_tree("c01", "c02"), schema="config/1")
 
-    assert [camera.id for camera in kept.wanted.site.cameras] == ["c01", "c02"]
+    assert [camera.id for camera in kept.config.site.cameras] == ["c01", "c02"]
     assert court.faults(5, {"cameras": [{}]}, schema="config/1")[0][0].startswith("/doc/cameras/0")
 
 
@@ -238,7 +240,7 @@ def refused(read: Callable[[], object]) -> tuple[Fault, ...]:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_payloads_are_answered_with_a_code(court: Court, name: str) -> None:
     """E1, E2: whatever it is, a code says what."""
-    faults = refused(lambda: court.judge.read(HOSTILE[name], "application/json"))
+    faults = refused(lambda: court.judge.verify(HOSTILE[name], "application/json"))
 
     assert [fault.code for fault in faults] == [CODES[name]]
 
@@ -247,14 +249,14 @@ def test_a_packed_bomb_is_not_unpacked(court: Court) -> None:
     """Sixty-four kilobytes that would be a gigabyte."""
     packed = zlib.compress(b"[" * 60_000_000, 9)[:65_536]
 
-    faults = refused(lambda: court.judge.read(packed, "application/json+zlib"))
+    faults = refused(lambda: court.judge.verify(packed, "application/json+zlib"))
 
     assert [fault.code for fault in faults] == ["zlib.size"]
 
 
 def test_a_packed_million_of_values_is_not_looked_into(court: Court) -> None:
     """A kilobyte that would be half a second of work; nobody even sees that it is not JSON."""
-    faults = refused(lambda: court.judge.read(PACKED_VALUES, "application/json+zlib"))
+    faults = refused(lambda: court.judge.verify(PACKED_VALUES, "application/json+zlib"))
 
     assert [fault.code for fault in faults] == ["json.values"]
 
@@ -263,7 +265,7 @@ def test_a_site_of_512_cameras_is_read(court: Court) -> None:
     """What bounds hostile payloads leaves room for the largest site."""
     site = site_tree(*(f"c{number}" for number in range(512)))
 
-    assert len(court.try_(5, {"site": site}).wanted.site.cameras) == 512
+    assert len(court.try_(5, {"site": site}).config.site.cameras) == 512
 
 
 JSON = st.recursive(
@@ -313,9 +315,9 @@ def test_a_billion_cameras_are_refused(court: Court) -> None:
 
 def test_a_document_signed_by_a_stranger_is_refused(court: Court, tmp_path: Path) -> None:
     """Nothing else of it is looked at."""
-    stranger = Office.trusted_in(tmp_path / "elsewhere")
+    stranger = SigningHarness.trusted_in(tmp_path / "elsewhere")
     document = sign({"ver": -1, "nonsense": True}, stranger.key)
 
-    faults = refused(lambda: court.judge.read(json.dumps(document).encode(), ""))
+    faults = refused(lambda: court.judge.verify(json.dumps(document).encode(), ""))
 
     assert [fault.code for fault in faults] == ["sig.value"]

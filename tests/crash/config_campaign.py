@@ -22,7 +22,7 @@ from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED
 from gateway.mqtt.topics import publication
 from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker
-from tests.fixtures.desired import Office
+from tests.fixtures.desired import SigningHarness
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 
 REMOTE = '[remote]\nallow = ["/site", "/broker"]\ngate_s = 1\nconnect_s = 10\ncrashes = 3\n'
@@ -64,7 +64,9 @@ class Change:
         again_s = chance.uniform(0, START_S) if chance.random() < 0.25 else None
         return cls(kind, step, delay_s, again_s)
 
-    def document(self, office: Office, version: int, installed: dict[str, Any]) -> dict[str, Any]:
+    def document(
+        self, office: SigningHarness, version: int, installed: dict[str, Any]
+    ) -> dict[str, Any]:
         """The document, which says its version as the site's name."""
         doc: dict[str, Any] = {"site": {**installed, "name": f"v{version}"}}
         if self.kind == "lose_cameras":
@@ -74,7 +76,7 @@ class Change:
         if self.kind == "dead_broker":
             doc["broker"] = {"host": "127.0.0.1", "port": 9}
         unconfirmed = self.kind in ("stay", "lose_cameras")
-        return office.document(version, doc, rollback_s=0 if unconfirmed else 60)
+        return office.sign(version, doc, rollback_s=0 if unconfirmed else 60)
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Campaign:
     """
 
     site: Site
-    office: Office
+    office: SigningHarness
     installed: dict[str, Any]
     found: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -203,10 +205,10 @@ def versions_in(output: list[str]) -> Iterator[int]:
                 yield said["version"]
 
 
-async def killed(folder: Path, broker: Broker, *, seed: int, kills: int) -> Campaign:
+async def run_campaign(folder: Path, broker: Broker, *, seed: int, kills: int) -> Campaign:
     """Kill one gateway so often at least, under one document after another."""
     chance = random.Random(seed)
-    office = Office.trusted_in(folder / "trusted")
+    office = SigningHarness.trusted_in(folder / "trusted")
     async with site(folder, broker, cameras(1), more=REMOTE) as running:
         await running.until_state(0, "IDLE")
         installed = json.loads((folder / "site.json").read_text())

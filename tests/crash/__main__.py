@@ -1,4 +1,4 @@
-"""Kill the whole gateway so often: ``scripts/kill-changes --kills 200 --seed 2026``.
+"""Kill the whole gateway so often: ``scripts/crash-test --kills 200 --seed 2026``.
 
 Prints one JSON line for each gateway that was used, and one for all of them together.
 """
@@ -12,8 +12,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+from tests.crash.config_campaign import Campaign, run_campaign
 from tests.fixtures.broker import Broker
-from tests.kills.campaign import Campaign, killed
 
 EACH = 20
 """Kills of one gateway; then another one begins with nothing on its disk."""
@@ -27,7 +27,7 @@ async def one(seed: int, kills: int) -> Campaign:
         broker = Broker(folder / "broker")
         await broker.start()
         try:
-            return await killed(folder, broker, seed=seed, kills=kills)
+            return await run_campaign(folder, broker, seed=seed, kills=kills)
         finally:
             broker.stop()
 
