@@ -204,7 +204,7 @@ def test_the_module_is_the_command() -> None:
 LINGERING = """
 import asyncio, sys
 from gateway.app import lifecycle
-from gateway.runtime.logging import begin
+from gateway.runtime.logging import configure_logging
 from gateway.runtime.redact import Redactor
 
 async def main():
@@ -216,7 +216,7 @@ async def main():
             await asyncio.sleep(60)
 
 lifecycle.LONGEST_STOP_S = 0.2 if sys.argv[1] == "hangs" else 60
-begin(Redactor())
+configure_logging(Redactor())
 lifecycle.run_until_signal(main())
 """
 
