@@ -47,11 +47,11 @@ async def _serve(settings: Settings) -> None:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    await Console(settings, clock=SystemClock()).run(_say_ready)
+    await Console(settings, clock=SystemClock()).run(_print_ready)
 
 
-def _say_ready(url: str) -> None:
-    """Tell whoever started us, on standard output, in one line of JSON."""
+def _print_ready(url: str) -> None:
+    """Print one line of JSON to standard output, for whoever started this process."""
     sys.stdout.write(json.dumps({"ready": True, "url": url}) + "\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-"""The broker's access lists: who may say and hear what, one line each, from the topic tree.
+"""Writes Mosquitto's access control lists from the topic tree.
 
-Mosquitto reads them as they are written here. Nothing may stand behind a rule: it would become part
-of its topic. Run as ``python -m gateway.console.broker_acl FOLDER`` it writes both files.
+``python -m gateway.console.broker_acl FOLDER`` writes ``acl`` and ``acl.viewers``. A rule must be
+alone on its line: Mosquitto takes a comment behind it for a part of the topic.
 
 Source: mosquitto.conf(5), "acl_file".
 """
@@ -26,19 +26,19 @@ from gateway.mqtt.topic_tree import (
 )
 
 OWN = f"{ROOT}/%u"
-"""Of one gateway: its name is ``{prov}/{gw}``, and so are two levels of its topics."""
+"""Topics of one gateway. Its user name is ``{prov}/{gw}``, which are two levels of a topic."""
 
 NOT_FOR_PROVINCES: tuple[tuple[TopicSpec, str], ...] = (
-    (CONTACTS, "personal"),
+    (CONTACTS, "personal data"),
     (GATEWAY_SAYS, "answers to viewers: whoever has one can watch"),
-    (REPLY, "answers to whoever asked; a snapshot is one"),
-    (LOG, "what a gateway writes while somebody follows it"),
+    (REPLY, "replies belong to whoever sent the command; snapshots are among them"),
+    (LOG, "log lines of a gateway that an operator follows"),
 )
-"""What the operators of a province do not hear, and why."""
+"""Topics that the operators of a province may not read, and why."""
 
 
 def staff() -> Iterator[str]:
-    """Yield the list for the listeners of gateways, console and operators."""
+    """Yield the lines for the listeners of gateways, console and operators."""
     yield "# Written by scripts/broker-acl. Không ghi chú thích sau một dòng luật."
     yield ""
     yield "# A gateway, whose name is {prov}/{gw}: its own topics and what the centre says to all."
@@ -62,7 +62,7 @@ def staff() -> Iterator[str]:
 
 
 def viewers() -> Iterator[str]:
-    """Yield the list for the listener of viewers, who have an authority of their own."""
+    """Yield the lines for the listener of viewers, whose certificates have their own authority."""
     yield "# Written by scripts/broker-acl. Người xem: chỉ phiên của chính mình."
     yield ""
     yield "# A viewer, whose name begins with v-: its own sessions and nothing else."
@@ -71,7 +71,7 @@ def viewers() -> Iterator[str]:
 
 
 def _filter(channel: TopicSpec) -> str:
-    """Return the filter of everything on *channel*, whatever its names in braces are."""
+    """Return the topic filter that matches *channel* with any value of its parameters."""
     fixed, brace, _ = channel.name.partition("{")
     return fixed + ("#" if brace else "")
 

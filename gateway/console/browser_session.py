@@ -1,6 +1,7 @@
-"""One browser's WebSocket: greets it, tells it the sites, takes its signalling.
+"""One browser's WebSocket: sends it the sites, receives its signalling.
 
-Ends when the browser goes, speaks out of turn or does not read; its sessions end with it.
+It ends when the browser disconnects, sends something invalid or too much, or does not read. Its
+viewing sessions end with it.
 """
 
 from __future__ import annotations
@@ -13,37 +14,44 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from gateway.console.messages import parse_browser_message
 from gateway.console.send_queue import SendQueue
 from gateway.console.signalling import BrowserSignalling
+from gateway.ports import Clock
+from gateway.runtime.rate_limit import TokenBucket
 
 SEND_S = 10.0
-"""A browser that does not take a message for so long is gone."""
+"""A browser that does not accept a message within this time is disconnected."""
 
-MESSAGES_PER_S = 50.0
+MESSAGES_PER_MIN = 3_000.0
 BURST = 400.0
-"""A wall of 16 pictures opened at once sends about 100 messages."""
+"""A browser may send so many messages. A wall of 16 pictures opened at once sends about 100."""
 
 log = structlog.get_logger(__name__)
 
 
 class BrowserSession:
-    """Runs one connection.
+    """Serves one connection.
 
     Args:
         socket: Prepared; closed by the caller.
-        calls: This browser's sessions.
-        outbox: What it is to be told.
+        signalling: Of this browser.
+        queue: Messages for this browser.
+        clock: Monotonic, for the rate limit.
     """
 
     def __init__(
-        self, socket: web.WebSocketResponse, signalling: BrowserSignalling, queue: SendQueue
+        self,
+        socket: web.WebSocketResponse,
+        signalling: BrowserSignalling,
+        queue: SendQueue,
+        *,
+        clock: Clock,
     ) -> None:
         self._socket = socket
         self._signalling = signalling
         self._queue = queue
-        self._allowance = BURST
-        self._asked_s = 0.0
+        self._bucket = TokenBucket(MESSAGES_PER_MIN, BURST, clock=clock)
 
     async def run(self) -> None:
-        """Serve until the browser is gone; every session it had has been said bye to."""
+        """Serve until the browser is gone; its viewing sessions are closed when this returns."""
         try:
             async with asyncio.TaskGroup() as group:
                 writing = group.create_task(self._write(), name=f"write:{self._signalling.viewer}")
@@ -57,12 +65,12 @@ class BrowserSession:
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
         async for received in self._socket:
-            if received.type is not WSMsgType.TEXT or not self._is_calm():
+            if received.type is not WSMsgType.TEXT or not self._bucket.take():
                 await self._refuse("not text, or too much of it")
                 return
             message = parse_browser_message(received.data)
             if message is None:
-                await self._refuse("not a message of ours")
+                await self._refuse("not a valid message")
                 return
             self._signalling.handle_browser_message(message, group)
 
@@ -79,11 +87,3 @@ class BrowserSession:
     async def _refuse(self, why: str) -> None:
         log.warning("browser_refused", viewer=self._signalling.viewer, why=why)
         await self._socket.close(code=WSCloseCode.POLICY_VIOLATION)
-
-    def _is_calm(self) -> bool:
-        """Whether the browser keeps to `MESSAGES_PER_S`, with `BURST` in hand."""
-        now_s = asyncio.get_running_loop().time()
-        self._allowance = min(BURST, self._allowance + (now_s - self._asked_s) * MESSAGES_PER_S)
-        self._asked_s = now_s
-        self._allowance -= 1
-        return self._allowance >= 0

@@ -1,7 +1,7 @@
-"""What every answer carries and every question must have: headers, Host, Origin.
+"""Security of the console's HTTP: response headers, and the checks of Host and Origin.
 
-The page may run its own scripts and talk to its own server, nothing else; nobody may frame it or
-drive it from another origin. A Host that is not ours means DNS rebinding.
+The page may run its own scripts and connect to its own server only; no other page may frame it or
+drive it. A foreign Host is refused, since it means DNS rebinding.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Put `HEADERS` on every answer; a signal, so that errors have them too."""
+    """Add `HEADERS` to *response*. Used as aiohttp's on_response_prepare, which sees errors too."""
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Server"] = "console"
 
 
 def allow_hosts(names: frozenset[str]) -> Middleware:
-    """Refuse questions for a host that is not one of *names*."""
+    """Return a middleware that answers 421 unless the Host is one of *names*."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -60,6 +60,6 @@ def host_name(authority: str) -> str:
 
 
 def is_same_origin(request: web.Request) -> bool:
-    """Whether a browser says that the asking page came from this very server."""
+    """Return whether the Origin of *request* is the server that it was sent to."""
     origin = urlsplit(request.headers.get("Origin", ""))
     return origin.scheme in ("http", "https") and origin.netloc == request.headers.get("Host")

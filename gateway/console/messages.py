@@ -1,7 +1,7 @@
-"""What browser and server say to each other over the WebSocket, as values.
+"""Messages between browser and server on the WebSocket, as values.
 
-A browser is never trusted: what it says is exact, bounded, and nothing else. What the server says
-is written by `spoken`.
+A browser is not trusted: its messages are validated strictly and are bounded. Messages of the
+server are written by `encode`; `messages.d.ts` describes them for the page.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Refusal
 from gateway.model.site_document import Document
 
 TEXT_BYTES = 49_152
-"""Largest message of a browser; an offer of Chromium has about 6 kB."""
+"""Largest message of a browser, in characters. An offer of Chromium has about 6,000."""
 
 
 class CandidateText(Document):
-    """One candidate as the browser spells it."""
+    """One ICE candidate as in W3C RTCIceCandidateInit."""
 
     candidate: Annotated[str, StringConstraints(max_length=512)]
     mid: Annotated[str | None, Field(alias="sdpMid", max_length=64)] = None
 
 
 class OfferMessage(Document):
-    """The operator wants to watch *cam* of *gw*."""
+    """The operator opens camera *cam* of gateway *gw*."""
 
     k: Literal["offer"]
     sid: SessionId
@@ -41,7 +41,7 @@ class OfferMessage(Document):
 
 
 class CandidatesMessage(Document):
-    """More candidates of a session; *end* says that there are no more."""
+    """Candidates of a session (trickle ICE, RFC 8838); *end* means end-of-candidates."""
 
     k: Literal["cand"]
     sid: SessionId
@@ -49,13 +49,13 @@ class CandidatesMessage(Document):
     end: bool = False
 
     def values(self) -> tuple[RemoteCandidate, ...]:
-        """The candidates as the gateway gets them."""
+        """Return the candidates as values; end-of-candidates is one without text."""
         listed = tuple(RemoteCandidate(each.candidate, each.mid) for each in self.c)
         return (*listed, RemoteCandidate(None)) if self.end else listed
 
 
 class ByeMessage(Document):
-    """The operator has closed the picture."""
+    """The operator has closed the video."""
 
     k: Literal["bye"]
     sid: SessionId
@@ -70,7 +70,7 @@ _READER: TypeAdapter[BrowserMessage] = TypeAdapter(
 
 
 def parse_browser_message(text: str) -> BrowserMessage | None:
-    """Return what a browser says, or None if it is not one of its sentences."""
+    """Return the message in *text* from a browser, or None if it is not a valid one."""
     if len(text) > TEXT_BYTES:
         return None
     try:
@@ -80,14 +80,14 @@ def parse_browser_message(text: str) -> BrowserMessage | None:
 
 
 def encode(kind: str, fields: Mapping[str, object]) -> str:
-    """Return a message of *kind* to the browser."""
+    """Return a message of *kind* for the browser as JSON."""
     return to_json({"k": kind, **fields}).decode()
 
 
 def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
-    """Greet a browser: who it is, how it reaches the gateways, what time it is.
+    """Return the first message to a browser: its viewer id, the ICE servers, the server's time.
 
-    TURN credentials are for the browser, which cannot connect without them.
+    The browser needs the TURN credentials to connect.
     """
     return encode(
         "hello", {"viewer": viewer, "ice": [_ice(each) for each in ice], "now_ms": now_ms}
@@ -95,37 +95,37 @@ def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
 
 
 def sites_message(views: tuple[SiteView, ...], gone: tuple[str, ...], *, full: bool) -> str:
-    """Tell the sites: all of them, or what has changed."""
+    """Return a message with all sites (*full*) or the changed ones; *gone* have been removed."""
     return encode("sites", {"full": full, "sites": views, "gone": gone})
 
 
 def broker_message(view: BrokerView) -> str:
-    """Tell whether the sites are heard."""
+    """Return a message that says whether the server is connected to the broker."""
     return encode("broker", {"up": view.up, "since_ms": view.since_ms})
 
 
-def signalling_message(said: Answer | Candidates | Bye | Refusal) -> str:
-    """Tell what a gateway says in a session."""
-    sid = said.key.session
-    match said:
+def signalling_message(message: Answer | Candidates | Bye | Refusal) -> str:
+    """Return a gateway's signalling message for the browser."""
+    sid = message.key.session
+    match message:
         case Answer():
-            return encode("answer", {"sid": sid, "sdp": said.sdp})
+            return encode("answer", {"sid": sid, "sdp": message.sdp})
         case Candidates():
             listed = [
                 {"candidate": each.candidate, "sdpMid": each.mid}
-                for each in said.candidates
+                for each in message.candidates
                 if each.candidate is not None
             ]
             return encode("cand", {"sid": sid, "c": listed})
         case Bye():
-            return encode("bye", {"sid": sid, "why": said.why})
+            return encode("bye", {"sid": sid, "why": message.why})
         case Refusal():
-            fields = {"code": said.code, "reason": said.reason, "detail": said.detail}
+            fields = {"code": message.code, "reason": message.reason, "detail": message.detail}
             return encode("error", {"sid": sid, **fields})
 
 
 def reason_texts_json() -> bytes:
-    """Return the closed list of reasons with its sentences, as JSON for the page."""
+    """Return every reason code with its text for operators, as JSON for the page."""
     return to_json(WORDING)
 
 

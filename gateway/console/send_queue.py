@@ -1,7 +1,8 @@
-"""What waits to be sent to one browser: signalling in order, states only as they are now.
+"""Messages that wait to be sent to one browser: signalling in order, states as they are now.
 
-A slow browser costs a bounded amount: changes of a site are merged until it reads, so it misses
-intermediate states and never the last; signalling that it does not read ends its connection.
+A slow browser costs a bounded amount of memory. Changes of a site are merged until the browser
+reads, so it may miss intermediate states but never the last one. Signalling cannot be merged; if
+too much of it waits, the connection is closed.
 """
 
 from __future__ import annotations
@@ -14,14 +15,21 @@ from gateway.console.site_registry import Change, SiteRegistry
 from gateway.console.views import BrokerView
 
 MAX_SIGNALS = 256
-"""A whole wall of 16 pictures needs about 50 at once."""
+"""Most signalling messages that may wait. A wall of 16 pictures needs about 50 at once."""
 
 MAX_SITES_IN_MESSAGE = 200
-"""Sites in one message, so that signalling never waits behind a long snapshot."""
+"""Most sites in one message, so that signalling does not wait behind a long snapshot."""
 
 
 class SendQueue:
-    """Owned by one browser's connection; everything happens on the event loop."""
+    """The queue of one browser. Not thread-safe.
+
+    Args:
+        registry: Views of the sites are made when they are sent.
+
+    Attributes:
+        overflowed: More than `MAX_SIGNALS` have waited; the connection must be closed.
+    """
 
     def __init__(self, registry: SiteRegistry) -> None:
         self._registry = registry
@@ -33,13 +41,13 @@ class SendQueue:
         self.overflowed = False
 
     def enqueue_snapshot(self) -> None:
-        """Plan to tell all sites anew."""
+        """Have all sites sent, replacing what the browser knows."""
         self._fresh = True
         self._changed = {gateway: Change(gateway) for gateway in self._registry.gateways()}
         self._wake.set()
 
     def enqueue_signal(self, text: str) -> None:
-        """Add signalling; too much of it marks the box as overflown."""
+        """Add an encoded signalling message, or set `overflowed` if `MAX_SIGNALS` wait already."""
         if len(self._signals) >= MAX_SIGNALS:
             self.overflowed = True
         else:
@@ -47,18 +55,18 @@ class SendQueue:
         self._wake.set()
 
     def enqueue_change(self, change: Change) -> None:
-        """Remember that *change* must be told."""
+        """Have *change* sent, merged with an earlier one of the same site."""
         held = self._changed.pop(change.gateway, None)
         self._changed[change.gateway] = _merged(held, change)
         self._wake.set()
 
     def enqueue_broker(self, view: BrokerView) -> None:
-        """Remember that the broker has come or gone."""
+        """Have the state of the broker sent."""
         self._broker = view
         self._wake.set()
 
     async def next_message(self) -> str:
-        """Return the next message; signalling first."""
+        """Wait for the next message and return it, signalling first."""
         while True:
             if self._signals:
                 return self._signals.popleft()

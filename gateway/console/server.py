@@ -1,7 +1,7 @@
-"""The console's server: one connection to the broker, many browsers, and what lies between.
+"""The console's server: one MQTT connection to the broker, many browsers.
 
-Composition only: letters go to the register or to the session they belong to, changes go to every
-browser's outbox, and everything ends when `Console.run` does.
+Composition only: messages of the broker go to the registry or to the session they belong to,
+changes go to every browser's queue.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
 
 MAX_BROWSERS = 64
-"""Of one server; a command centre has a few dozen operators."""
+"""Most browsers at once; a command centre has a few dozen operators."""
 
 SWEEP_S = 5.0
-"""How often it is looked whether health has become too old."""
+"""Interval of the check for health reports that have become too old."""
 
 RETRY_CEILING_S = 15.0
-"""The centre's own broker is near and one: no need to be as patient as a thousand gateways."""
+"""Longest delay between connection attempts; one console may retry faster than 1,000 gateways."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Browser:
-    """One browser's place."""
+    """One connected browser."""
 
     socket: web.WebSocketResponse
     signalling: BrowserSignalling
@@ -61,7 +61,7 @@ class Console:
     """Runs the server.
 
     Args:
-        settings: Where and with whom.
+        settings: Of the console.
         clock: Monotonic.
     """
 
@@ -85,15 +85,15 @@ class Console:
         )
 
     async def run(self, ready: Callable[[str], None]) -> None:
-        """Serve until cancelled; *ready* is told the page's address once browsers can come.
+        """Serve until cancelled; *ready* is called with the page's URL once browsers can connect.
 
-        On the way out every browser is sent away first, so that its byes reach the gateways.
+        Browsers are disconnected first, so that the byes of their sessions reach the gateways.
         """
         runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=2.0)
         async with asyncio.TaskGroup() as group:
             children = [
-                group.create_task(self._run_client(), name="link"),
-                group.create_task(self._sweep_stale(), name="ages"),
+                group.create_task(self._run_client(), name="mqtt"),
+                group.create_task(self._sweep_stale(), name="sweep"),
             ]
             try:
                 await runner.setup()
@@ -107,15 +107,15 @@ class Console:
                     child.cancel()
 
     def deliver(self, message: InboundMessage) -> None:
-        """Take a letter of the broker."""
-        place = parse(message.topic)
-        if place is None:
+        """Handle a message from the broker."""
+        topic = parse(message.topic)
+        if topic is None:
             return
         try:
-            if place.key is not None:
-                self._route_signalling(place, place.key, message)
+            if topic.key is not None:
+                self._route_signalling(topic, topic.key, message)
             else:
-                change = self._registry.apply_message(place, message)
+                change = self._registry.apply_message(topic, message)
                 if change is not None:
                     self._publish_change(change)
         except MessageRejected as error:
@@ -124,7 +124,7 @@ class Console:
     def failed(self, error: TransientError, again_in_s: float) -> None:
         """The link has broken (as a `Witness`)."""
         del again_in_s
-        log.info("broker_away", reason=error.reason)
+        log.info("broker_lost", reason=error.reason)
         self._set_broker(up=False)
 
     def _greet(self) -> tuple[OutboundMessage, ...]:
@@ -135,20 +135,20 @@ class Console:
         if up == self._broker.up:
             return
         self._broker = BrokerView(up=up, since_ms=wall_ms())
-        for seat in self._browsers.values():
-            seat.queue.enqueue_broker(self._broker)
+        for browser in self._browsers.values():
+            browser.queue.enqueue_broker(self._broker)
 
     def _route_signalling(
         self, topic: ParsedTopic, key: SessionKey, message: InboundMessage
     ) -> None:
-        seat = self._browsers.get(key.viewer)
-        if seat is not None:
-            said = read_gateway(key, message.payload, message.content_type)
-            seat.signalling.handle_gateway_message(topic.gateway, said)
+        browser = self._browsers.get(key.viewer)
+        if browser is not None:
+            received = read_gateway(key, message.payload, message.content_type)
+            browser.signalling.handle_gateway_message(topic.gateway, received)
 
     def _publish_change(self, change: Change) -> None:
-        for seat in self._browsers.values():
-            seat.queue.enqueue_change(change)
+        for browser in self._browsers.values():
+            browser.queue.enqueue_change(change)
 
     def _stamp(self) -> Stamp:
         self._number += 1
@@ -180,39 +180,39 @@ class Console:
 
     async def _handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         if not is_same_origin(request):
-            raise web.HTTPForbidden(text="Only this server's own page may ask.\n")
+            raise web.HTTPForbidden(text="Only this server's own page may connect.\n")
         if len(self._browsers) >= MAX_BROWSERS:
-            raise web.HTTPServiceUnavailable(text="All seats are taken.\n")
+            raise web.HTTPServiceUnavailable(text="Too many browsers are connected.\n")
         socket = web.WebSocketResponse(heartbeat=15.0, max_msg_size=messages.TEXT_BYTES)
         await socket.prepare(request)
         viewer = f"v-{secrets.token_hex(8)}"
-        outbox = SendQueue(self._registry)
-        calls = BrowserSignalling(
+        queue = SendQueue(self._registry)
+        signalling = BrowserSignalling(
             viewer,
             bus=self._client,
             registry=self._registry,
             stamp=self._stamp,
             ice=self._ice,
-            send=outbox.enqueue_signal,
+            send=queue.enqueue_signal,
         )
-        outbox.enqueue_signal(messages.hello_message(viewer, self._ice, wall_ms()))
-        outbox.enqueue_broker(self._broker)
-        outbox.enqueue_snapshot()
-        self._browsers[viewer] = _Browser(socket, calls, outbox)
-        log.info("browser_came", viewer=viewer, seats=len(self._browsers))
+        queue.enqueue_signal(messages.hello_message(viewer, self._ice, wall_ms()))
+        queue.enqueue_broker(self._broker)
+        queue.enqueue_snapshot()
+        self._browsers[viewer] = _Browser(socket, signalling, queue)
+        log.info("browser_joined", viewer=viewer, browsers=len(self._browsers))
         try:
-            await BrowserSession(socket, calls, outbox).run()
+            await BrowserSession(socket, signalling, queue, clock=self._clock).run()
         finally:
             del self._browsers[viewer]
         return socket
 
     async def _close_browsers(self, _app: web.Application) -> None:
-        for seat in tuple(self._browsers.values()):
-            await seat.socket.close(code=WSCloseCode.GOING_AWAY, message=b"stopping")
+        for browser in tuple(self._browsers.values()):
+            await browser.socket.close(code=WSCloseCode.GOING_AWAY, message=b"stopping")
 
 
 def wall_ms() -> int:
-    """Return the wall clock in milliseconds, for showing and stamping."""
+    """Return the wall clock in milliseconds since 1970."""
     return round(datetime.now(UTC).timestamp() * 1000)
 
 

@@ -1,6 +1,6 @@
-"""Settings of the console: where it listens, which broker it hears, which ICE servers it names.
+"""Settings of the console: listening address, MQTT broker, ICE servers.
 
-From one TOML file and the environment (``CAMERA_CONSOLE__BROKER__PASSWORD=...``, which wins).
+From one TOML file and the environment (``CAMERA_CONSOLE__BROKER__PASSWORD=...``), which wins.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]
 
 
 class Listen(Document):
-    """``[listen]``: where browsers find the page.
+    """``[listen]``: where the page is served.
 
     Attributes:
-        address: To bind to. Anything but this machine needs `open_to_network`.
-        port: 0 takes a free one, which is said when ready.
-        names: Host names browsers may use for this server, besides its address.
-        open_to_network: The page has no login of its own: say so only behind a proxy that has
+        address: IP address to bind to. Any but loopback needs `open_to_network`.
+        port: 0 takes a free one, which is printed when the server is ready.
+        names: Host names that browsers may use, besides the address.
+        open_to_network: The page has no login of its own. Set it only behind a proxy that has
             one, or on a network where everybody may watch.
     """
 
@@ -42,7 +42,7 @@ class Listen(Document):
     open_to_network: bool = False
 
     @model_validator(mode="after")
-    def _stays_at_home(self) -> Self:
+    def _check_address(self) -> Self:
         try:
             loopback = ipaddress.ip_address(self.address).is_loopback
         except ValueError:
@@ -57,7 +57,7 @@ class Listen(Document):
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
-        """What may stand in a request's Host."""
+        """Values of Host that are accepted."""
         return frozenset({self.address, *self.names}) | LOOPBACK
 
 
@@ -70,12 +70,12 @@ class Ice(Document):
 
     @property
     def ice_server(self) -> IceServer:
-        """As signalling knows it."""
+        """The server as a value of signalling."""
         return IceServer(self.urls, self.username, self.credential)
 
 
 class Settings(BaseSettings):
-    """All of it.
+    """All settings.
 
     Attributes:
         client_id: MQTT client id; two consoles at one broker need two.
@@ -103,13 +103,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file; nothing else is looked at."""
+        """Return the sources in order: the environment wins over the file; there is no other."""
         del settings_cls, dotenv_settings, file_secret_settings
         return env_settings, init_settings
 
 
 def load(path: Path | None) -> Settings:
-    """Return the settings in the TOML file *path*, or of the environment alone.
+    """Return the settings of the TOML file *path* and the environment; None for no file.
 
     Raises:
         ConfigRejected: With every fault.

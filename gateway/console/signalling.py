@@ -1,8 +1,8 @@
-"""The sessions of one browser: its offers out to gateways, their answers back, and the byes.
+"""Relays the signalling of one browser: offers to gateways, their answers back, and the byes.
 
-A browser reaches only the sessions it has begun itself, and only at the gateway it began them
-with. An offer that stays unanswered is sent again, the same, twice: it may have met a broker or
-a gateway that was just coming back.
+A browser reaches only sessions that it has opened itself, and only at the gateway that it opened
+them with. An unanswered offer is sent again unchanged, twice: it may have met a broker or a gateway
+that was just restarting.
 """
 
 from __future__ import annotations
@@ -39,35 +39,36 @@ from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus
 
 ANSWER_TIMEOUT_S = 3.0
-"""After so long an offer is sent again (contract, Others)."""
+"""An offer without an answer for so long is sent again (docs/mqtt.md)."""
 
 MAX_SENDINGS = 3
-"""The offer itself and two repetitions."""
+"""The offer and two repetitions."""
 
 MAX_SESSIONS = 32
-"""Sessions of one browser; its wall has 16 pictures."""
+"""Most sessions of one browser; its wall has 16 pictures."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Session:
-    """One session: where it goes, and whether the gateway has said anything yet."""
+    """One session: the topics of its gateway, and whether that has answered yet."""
 
     topics: Topics
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class BrowserSignalling:
-    """Routes one browser's sessions. Lives as long as its WebSocket.
+    """The viewing sessions of one browser; lives as long as its WebSocket.
 
     Args:
-        viewer: The id the server gave it; nobody else has it.
-        bus: The way to the gateways.
-        register: Knows where gateways are at home.
-        stamp: Makes the stamp of the next message.
-        ice: Servers that gateways are told to use for this viewer.
-        tell: Takes what the browser must hear.
+        viewer: Viewer id that the server has given it.
+        bus: Publishes to the gateways.
+        registry: Knows the province of each gateway.
+        stamp: Returns the stamp of the next message.
+        ice: ICE servers that gateways use for this viewer.
+        send: Sends an encoded message to the browser.
+        answer_timeout_s: See `ANSWER_TIMEOUT_S`.
     """
 
     def __init__(
@@ -92,40 +93,45 @@ class BrowserSignalling:
 
     @property
     def sessions(self) -> tuple[str, ...]:
-        """The ids of the sessions that are open."""
+        """Ids of the open sessions."""
         return tuple(self._sessions)
 
     def handle_browser_message(self, message: BrowserMessage, group: asyncio.TaskGroup) -> None:
-        """Take what the browser says; waiting for answers runs in *group*."""
+        """Handle a message of the browser; tasks that wait for answers run in *group*."""
         match message:
             case OfferMessage():
                 self._handle_offer(message, group)
             case CandidatesMessage():
-                call = self._sessions.get(message.sid)
-                if call is not None:
-                    said = Candidates(self._key(message.sid), message.values())
-                    self._post(call.topics, said)
+                session = self._sessions.get(message.sid)
+                if session is not None:
+                    candidates = Candidates(self._key(message.sid), message.values())
+                    self._post(session.topics, candidates)
             case ByeMessage():
                 self._end(message.sid, message.why)
 
-    def handle_gateway_message(self, gateway: str, said: FromGateway) -> None:
-        """Take what *gateway* says in a session that bears this viewer's name."""
-        call = self._sessions.get(said.key.session)
-        if call is None or call.topics.gateway != gateway:
-            log.info("stray", viewer=self.viewer, session=said.key.session, gateway=gateway)
+    def handle_gateway_message(self, gateway: str, message: FromGateway) -> None:
+        """Handle a signalling message of *gateway* for this viewer."""
+        session = self._sessions.get(message.key.session)
+        if session is None or session.topics.gateway != gateway:
+            log.info(
+                "message_misrouted",
+                viewer=self.viewer,
+                session=message.key.session,
+                gateway=gateway,
+            )
             return
-        call.answered.set()
-        match said:
+        session.answered.set()
+        match message:
             case Bye() | Refusal():
-                del self._sessions[said.key.session]
-                self._send(signalling_message(said))
+                del self._sessions[message.key.session]
+                self._send(signalling_message(message))
             case Answer() | Candidates():
-                self._send(signalling_message(said))
+                self._send(signalling_message(message))
             case SessionStats():
-                pass  # the browser counts for itself
+                pass  # the browser has statistics of its own
 
     def close(self) -> None:
-        """End every session: the browser is gone."""
+        """Close every session with a bye: the browser has disconnected."""
         for sid in self.sessions:
             self._end(sid, "viewer")
 
@@ -136,15 +142,17 @@ class BrowserSignalling:
             self._send(signalling_message(refusal))
             return
         province = self._registry.province_of(message.gw)
-        call = _Session(Topics(province or "", message.gw))
-        self._sessions[message.sid] = call
+        session = _Session(Topics(province or "", message.gw))
+        self._sessions[message.sid] = session
         offer = Offer(key, message.cam, message.sdp, message.profile, self._ice)
-        log.info("offer", viewer=self.viewer, session=message.sid, gw=message.gw, cam=message.cam)
-        self._post(call.topics, offer)
-        group.create_task(self._await_answer(call, offer), name=f"offer:{message.sid}")
+        log.info(
+            "offer_sent", viewer=self.viewer, session=message.sid, gw=message.gw, cam=message.cam
+        )
+        self._post(session.topics, offer)
+        group.create_task(self._await_answer(session, offer), name=f"offer:{message.sid}")
 
     def _refusal(self, message: OfferMessage, key: SessionKey) -> Refusal | None:
-        """Return why this offer need not be sent, or None."""
+        """Return the refusal of an offer that is not worth sending, else None."""
         if message.sid in self._sessions:
             return Refusal(key, 400, Reason.OFFER_INVALID, "this session is open already")
         if len(self._sessions) >= MAX_SESSIONS:
@@ -152,39 +160,39 @@ class BrowserSignalling:
         if not self._bus.connected:
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the broker is away")
         if self._registry.province_of(message.gw) is None:
-            # A console that has just started has not heard of every gateway yet: not 404, which
-            # a page takes for final, but "ask again".
+            # A console that has just started does not know every gateway yet. Not 404, which is
+            # final for the page; after 480 it tries again.
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the gateway has not been heard of")
         if self._registry.is_offline(message.gw):
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the gateway is offline")
         return None
 
-    async def _await_answer(self, call: _Session, offer: Offer) -> None:
-        """Wait for the first word; repeat the offer; give up with 408."""
+    async def _await_answer(self, session: _Session, offer: Offer) -> None:
+        """Wait for the first message of the gateway; repeat the offer; give up with 408."""
         sid = offer.key.session
         for sending in range(1, MAX_SENDINGS + 1):
             try:
                 async with asyncio.timeout(self._answer_timeout_s):
-                    await call.answered.wait()
+                    await session.answered.wait()
                     return
             except TimeoutError:
-                if self._sessions.get(sid) is not call:
+                if self._sessions.get(sid) is not session:
                     return
             if sending < MAX_SENDINGS:
-                self._post(call.topics, offer)
+                self._post(session.topics, offer)
         self._end(sid, "silence")
         refusal = Refusal(offer.key, 408, Reason.TIMEOUT, "the gateway does not answer")
         self._send(signalling_message(refusal))
 
     def _end(self, sid: str, why: str) -> None:
-        call = self._sessions.pop(sid, None)
-        if call is not None:
-            call.answered.set()
-            self._post(call.topics, Bye(self._key(sid), why))
+        session = self._sessions.pop(sid, None)
+        if session is not None:
+            session.answered.set()
+            self._post(session.topics, Bye(self._key(sid), why))
 
-    def _post(self, topics: Topics, said: FromViewer) -> None:
-        encoded = from_viewer(self._stamp(), said)
-        self._bus.post(publication(VIEWER_SAYS, topics.viewer_says(said.key), encoded))
+    def _post(self, topics: Topics, message: FromViewer) -> None:
+        encoded = from_viewer(self._stamp(), message)
+        self._bus.post(publication(VIEWER_SAYS, topics.viewer_says(message.key), encoded))
 
     def _key(self, sid: str) -> SessionKey:
         return SessionKey(self.viewer, sid)

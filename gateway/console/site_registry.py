@@ -1,6 +1,6 @@
-"""The register of sites: what their gateways have said, bounded, and what has changed.
+"""The sites as their gateways report them, bounded in number, and what has changed.
 
-Takes what arrives on ``cgw/v1/+/+/up/#`` except signalling. Does no I/O.
+Handles messages on ``cgw/v1/+/+/up/#`` except signalling. Does no I/O.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from gateway.mqtt.topics import ParsedTopic
 from gateway.ports import Clock, InboundMessage
 
 MAX_SITES = 20_000
-"""Viet Nam has about 3,300 communes; a flood of invented names must not fill the memory."""
+"""Most sites. Viet Nam has about 3,300 communes; invented names must not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What must be told anew.
+    """What browsers must be sent again.
 
     Attributes:
-        gateway: Whose site; its head is always told.
-        cameras: Which of its cameras; None: all.
-        gone: Whether the site is to be taken off the page.
+        gateway: Gateway id of the site, whose own fields are always sent.
+        cameras: Ids of the cameras to send; None for all.
+        gone: The site is to be removed from the page.
     """
 
     gateway: str
@@ -47,11 +47,11 @@ class Change:
 
 
 class SiteRegistry:
-    """Holds the sites by gateway id.
+    """The sites by gateway id.
 
     Args:
         clock: Monotonic; judges ages.
-        wall_ms: The server's wall clock, for showing and for the age of kept messages.
+        wall_ms: The server's wall clock, to show times and to date retained messages.
     """
 
     def __init__(self, *, clock: Clock, wall_ms: Callable[[], int]) -> None:
@@ -61,87 +61,87 @@ class SiteRegistry:
         self._derived: dict[str, tuple[str, ...]] = {}
 
     def province_of(self, gateway: str) -> str | None:
-        """Return where *gateway* is at home, or None if nothing is known of it."""
-        record = self._sites.get(gateway)
-        return None if record is None else record.province
+        """Return the province code of *gateway*, or None if it is unknown."""
+        site = self._sites.get(gateway)
+        return None if site is None else site.province
 
     def is_offline(self, gateway: str) -> bool:
-        """Whether *gateway* has said, or its will has, that it is not connected."""
-        record = self._sites.get(gateway)
-        return record is not None and record.state(self._clock.now()) == "off"
+        """Return whether the presence of *gateway*, or its will, says offline."""
+        site = self._sites.get(gateway)
+        return site is not None and site.state(self._clock.now()) == "off"
 
     def apply_message(self, topic: ParsedTopic, message: InboundMessage) -> Change | None:
-        """Note what *letter* says; return what it changes on the page.
+        """Apply *message* to its site; return what it changes on the page, None if nothing.
 
         Raises:
-            MessageRejected: It cannot be read.
+            MessageRejected: It does not follow the contract.
         """
-        record = self._sites.get(topic.gateway)
-        if record is None:
+        site = self._sites.get(topic.gateway)
+        if site is None:
             if len(self._sites) >= MAX_SITES or not message.payload:
                 return None
-            record = Site(topic.province, topic.gateway)
-        elif record.province != topic.province and record.state(self._clock.now()) == "on":
-            return None  # one name in two provinces: the one we hear stays
-        record = replace(record, province=topic.province)
+            site = Site(topic.province, topic.gateway)
+        elif site.province != topic.province and site.state(self._clock.now()) == "on":
+            return None  # one gateway id in two provinces: the connected one stays
+        site = replace(site, province=topic.province)
         if not message.payload:
             return self._forget(topic)
-        after = self._apply_payload(record, topic, message)
-        if after is record and topic.gateway in self._sites:
+        after = self._apply_payload(site, topic, message)
+        if after is site and topic.gateway in self._sites:
             return None
         now_s = self._clock.now()
         self._sites[topic.gateway] = after
         self._derived[topic.gateway] = after.derived_states(now_s)
         if topic.channel is ALARM:
             return Change(topic.gateway, frozenset())
-        turned = after.state(now_s) != record.state(now_s)
-        told = None if turned or topic.camera is None else frozenset({topic.camera})
-        return Change(topic.gateway, told)
+        state_changed = after.state(now_s) != site.state(now_s)
+        sent = None if state_changed or topic.camera is None else frozenset({topic.camera})
+        return Change(topic.gateway, sent)
 
     def sweep_stale(self) -> tuple[Change, ...]:
-        """Return what has changed by nothing but time since the last look."""
+        """Return the sites whose state has changed since the last call by the passing of time."""
         now_s = self._clock.now()
         changes = []
-        for gateway, record in self._sites.items():
-            judgement = record.derived_states(now_s)
-            if judgement != self._derived.get(gateway):
-                self._derived[gateway] = judgement
+        for gateway, site in self._sites.items():
+            states = site.derived_states(now_s)
+            if states != self._derived.get(gateway):
+                self._derived[gateway] = states
                 changes.append(Change(gateway))
         return tuple(changes)
 
     def gateways(self) -> Iterable[str]:
-        """All gateway ids."""
+        """Return all gateway ids."""
         return tuple(self._sites)
 
     def view(self, change: Change) -> SiteView | None:
-        """Return what to show for *change* as things are now; None if the site is gone."""
-        record = self._sites.get(change.gateway)
-        if record is None:
+        """Return what to show for *change* now; None if the site has been removed."""
+        site = self._sites.get(change.gateway)
+        if site is None:
             return None
         now_s = self._clock.now()
-        listed = record.camera_list()
-        told = [each for each in listed if change.cameras is None or each.id in change.cameras]
+        listed = site.camera_list()
+        sent = [each for each in listed if change.cameras is None or each.id in change.cameras]
         return SiteView(
-            gw=record.gateway,
-            prov=record.province,
-            province=PROVINCES.get(record.province, ""),
-            name=(record.birth.name if record.birth else "") or record.gateway,
-            st=record.state(now_s),
-            why=record.presence.why if record.presence else "",
-            since_ms=self._wall_of(record.since_s),
-            ep=record.presence.epoch if record.presence else None,
-            version=record.birth.version if record.birth else "",
+            gw=site.gateway,
+            prov=site.province,
+            province=PROVINCES.get(site.province, ""),
+            name=(site.birth.name if site.birth else "") or site.gateway,
+            st=site.state(now_s),
+            why=site.presence.why if site.presence else "",
+            since_ms=self._wall_of(site.since_s),
+            ep=site.presence.epoch if site.presence else None,
+            version=site.birth.version if site.birth else "",
             ids=tuple(each.id for each in listed),
-            cams=tuple(self._camera(record, each.id, each.name, each.location) for each in told),
-            alarms=tuple(self._alarms(record)),
+            cams=tuple(self._camera(site, each.id, each.name, each.location) for each in sent),
+            alarms=tuple(self._alarms(site)),
         )
 
-    def _alarms(self, record: Site) -> Iterator[AlarmView]:
-        """Yield what stands and is not explained; of what stands nowhere nothing is explained."""
-        standing = record.open_alarms()
-        keys = {each.alarm.key for each in standing}
-        explained = Counter(each.alarm.parent for each in standing)
-        for each in standing:
+    def _alarms(self, site: Site) -> Iterator[AlarmView]:
+        """Yield the raised alarms whose parent alarm is not raised itself."""
+        raised = site.open_alarms()
+        keys = {each.alarm.key for each in raised}
+        explained = Counter(each.alarm.parent for each in raised)
+        for each in raised:
             alarm = each.alarm
             if alarm.parent not in keys:
                 yield AlarmView(
@@ -154,16 +154,16 @@ class SiteRegistry:
                     explains=explained[alarm.key],
                 )
 
-    def _camera(self, record: Site, camera: str, name: str, location: str) -> CameraView:
-        heard = record.cameras.get(camera)
-        state = record.camera_state(camera, self._clock.now())
-        if heard is None:
+    def _camera(self, site: Site, camera: str, name: str, location: str) -> CameraView:
+        received = site.cameras.get(camera)
+        state = site.camera_state(camera, self._clock.now())
+        if received is None:
             return CameraView(camera, name, location, state)
-        health = heard.health
-        seen_ms = self._wall_of(heard.at_s)
-        if state != health.state:  # what was said of it says nothing about now
+        health = received.health
+        seen_ms = self._wall_of(received.at_s)
+        if state != health.state:  # the report is too old to be true now
             return CameraView(camera, name, location, state, seen_ms=seen_ms)
-        again_s = None if health.again_in_s is None else heard.at_s + health.again_in_s
+        again_s = None if health.again_in_s is None else received.at_s + health.again_in_s
         sized = health.width and health.height
         return CameraView(
             id=camera,
@@ -171,7 +171,7 @@ class SiteRegistry:
             location=location,
             st=state,
             reason=health.reason,
-            since_ms=self._wall_of(heard.at_s - health.since_s),
+            since_ms=self._wall_of(received.at_s - health.since_s),
             seen_ms=seen_ms,
             attempts=health.attempts,
             again_ms=self._wall_of(again_s),
@@ -182,47 +182,47 @@ class SiteRegistry:
             viewers=health.viewers,
         )
 
-    def _apply_payload(self, record: Site, topic: ParsedTopic, message: InboundMessage) -> Site:
+    def _apply_payload(self, site: Site, topic: ParsedTopic, message: InboundMessage) -> Site:
         now_s, live = self._clock.now(), not message.retain
         payload, kind = message.payload, message.content_type
         match topic.channel:
             case channel if channel is PRESENCE:
                 presence = read_presence(payload, kind)
-                said_s = self._said_s(presence.time_ms, live=live)
-                return record.with_presence(presence, said_s, live=live)
+                sent_s = self._sent_s(presence.time_ms, live=live)
+                return site.with_presence(presence, sent_s, live=live)
             case channel if channel is BIRTH:
-                return record.with_birth(read_birth(payload, kind), now_s, live=live)
+                return site.with_birth(read_birth(payload, kind), now_s, live=live)
             case channel if channel is SITE_HEALTH:
                 stamp, _ = read_site_health(payload, kind)
-                return record.with_activity(self._health_s(stamp, live=live))
+                return site.with_activity(self._health_s(stamp, live=live))
             case channel if channel is CAMERAS_HEALTH:
-                stamp, said = read_cameras_health(payload, kind)
-                return record.with_cameras(stamp, said, self._health_s(stamp, live=live))
+                stamp, reports = read_cameras_health(payload, kind)
+                return site.with_cameras(stamp, reports, self._health_s(stamp, live=live))
             case channel if channel is CAMERA_STATE:
                 stamp, one = read_camera_state(payload, kind)
-                at_s = self._said_s(stamp.time_ms, live=live)
-                return record if at_s is None else record.with_cameras(stamp, (one,), at_s)
+                at_s = self._sent_s(stamp.time_ms, live=live)
+                return site if at_s is None else site.with_cameras(stamp, (one,), at_s)
             case channel if channel is ALARM:
                 stamp, alarm = read_alarm(payload, kind)
-                return record.with_alarm(
-                    stamp, alarm, self._said_s(stamp.time_ms, live=live) or now_s
+                return site.with_alarm(
+                    stamp, alarm, self._sent_s(stamp.time_ms, live=live) or now_s
                 )
-        return record
+        return site
 
-    def _said_s(self, time_ms: int | None, *, live: bool) -> float | None:
-        """When a message was said: now; if the broker had kept it, as its sender's clock says."""
+    def _sent_s(self, time_ms: int | None, *, live: bool) -> float | None:
+        """Return when a message was sent: now if *live*, else by its sender's clock (retained)."""
         now_s = self._clock.now()
         if live:
             return now_s
         return None if time_ms is None else now_s - max(0, self._wall_ms() - time_ms) / 1000
 
     def _health_s(self, stamp: Stamp, *, live: bool) -> float:
-        """The same for health, which the broker does not keep longer than `STALE_S`."""
-        said_s = self._said_s(stamp.time_ms, live=live)
-        return max(self._clock.now() - STALE_S, said_s or 0.0)
+        """Return the same for health, which the broker retains for at most `STALE_S`."""
+        sent_s = self._sent_s(stamp.time_ms, live=live)
+        return max(self._clock.now() - STALE_S, sent_s or 0.0)
 
     def _forget(self, topic: ParsedTopic) -> Change | None:
-        """An empty kept message takes the site away, if it is its presence."""
+        """Remove the site if *topic* is its presence: an empty retained message deletes it."""
         if topic.channel is not PRESENCE:
             return None
         self._sites.pop(topic.gateway, None)

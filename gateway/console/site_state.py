@@ -1,6 +1,6 @@
-"""What is held about one site, and how its state and its cameras' are judged from it.
+"""State of one site, and how the states of the site and of its cameras follow from it.
 
-Pure: values in, values out. Health that is older than `STALE_S` says nothing about now.
+Pure: values in, values out. Health older than `STALE_S` says nothing about the present.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.presence import Birth, BirthCamera, Presence
 
 STALE_S = 180.0
-"""How old health may be: three messages missed, and the expiry of the contract."""
+"""Greatest age of health: three missed reports, and the message expiry of the contract."""
 
 MAX_ALARMS = 1024
-"""As many as a gateway can have, and as many keys as are remembered of one."""
+"""Most alarm keys that are held of one gateway."""
 
 MAX_CAMERAS = 512
-"""As many as a birth may list."""
+"""Most cameras of a gateway, as in its birth."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedHealth:
-    """One camera's health, with the stamp it came under and when, on our monotonic clock."""
+    """Health of one camera, the stamp of its message, and when it was sent (monotonic)."""
 
     health: CameraHealth
     stamp: Stamp
@@ -36,7 +36,7 @@ class ReceivedHealth:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedAlarm:
-    """One alarm, with the stamp it came under and since when it stands, on our monotonic clock."""
+    """One alarm, the stamp of its message, and since when it is raised (monotonic)."""
 
     alarm: Alarm
     stamp: Stamp
@@ -45,17 +45,17 @@ class ReceivedAlarm:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Everything held about one site. Times are our monotonic clock.
+    """Everything known of one site. Times are of the server's monotonic clock.
 
     Attributes:
         province: Two digits, from the topic.
         gateway: Gateway id.
         presence: The newest by epoch.
-        since_s: When `presence` last changed sides.
+        since_s: When `presence` last changed between online and offline.
         birth: The newest by epoch and number.
-        heard_s: When something was last said that tells about now.
+        active_s: When the gateway last sent something about its present state.
         cameras: Health by camera id, the newest by stamp.
-        alarms: By key, the newest by stamp; cleared ones too, so that an older raise is known.
+        alarms: By key, the newest by stamp; cleared ones too, so that a late raise is recognised.
     """
 
     province: str
@@ -67,44 +67,42 @@ class Site:
     cameras: Mapping[str, ReceivedHealth] = field(default_factory=lambda: MappingProxyType({}))
     alarms: Mapping[str, ReceivedAlarm] = field(default_factory=lambda: MappingProxyType({}))
 
-    def with_presence(self, presence: Presence, said_s: float | None, *, live: bool) -> Site:
-        """Return the record after *presence*, said at *said_s* if that is known.
+    def with_presence(self, presence: Presence, sent_s: float | None, *, live: bool) -> Site:
+        """Return the site after *presence*, sent at *sent_s*, None if unknown.
 
-        Only what is *live*, said now and not kept by the broker, tells about now.
-
-        An ``offline`` of an older connection is a will that comes late: it says nothing about
-        the connection that has followed.
+        *live* means received as it was sent, not retained. An ``offline`` with an older epoch
+        is the late will of an earlier connection and is ignored.
         """
         held = self.presence
         if held is not None and presence.epoch < held.epoch:
             return self
         same = held is not None and held.state == presence.state
-        heard = live and presence.state == "online"
+        received = live and presence.state == "online"
         return replace(
             self,
             presence=presence,
-            since_s=self.since_s if same else said_s,
-            active_s=said_s if heard else self.active_s,
+            since_s=self.since_s if same else sent_s,
+            active_s=sent_s if received else self.active_s,
         )
 
     def with_birth(self, birth: Birth, now_s: float, *, live: bool) -> Site:
-        """Return the record after *birth*; cameras it no longer lists are forgotten."""
+        """Return the site after *birth*; cameras that it does not list are removed."""
         held = self.birth
         if held is not None and (birth.epoch, birth.number) < (held.epoch, held.number):
             return self
         listed = {camera.id for camera in birth.cameras}
-        kept = {key: heard for key, heard in self.cameras.items() if key in listed}
+        listed_health = {key: received for key, received in self.cameras.items() if key in listed}
         return replace(
             self,
             birth=birth,
             active_s=now_s if live else self.active_s,
-            cameras=MappingProxyType(kept),
+            cameras=MappingProxyType(listed_health),
         )
 
-    def with_cameras(self, stamp: Stamp, said: tuple[CameraHealth, ...], at_s: float) -> Site:
-        """Return the record after health said at *at_s*; what is older than held is left out."""
+    def with_cameras(self, stamp: Stamp, reports: tuple[CameraHealth, ...], at_s: float) -> Site:
+        """Return the site after health sent at *at_s*; reports older than the known are ignored."""
         cameras = dict(self.cameras)
-        for health in said:
+        for health in reports:
             held = cameras.get(health.id)
             if held is None and len(cameras) >= MAX_CAMERAS:
                 continue
@@ -113,7 +111,7 @@ class Site:
         return replace(self, cameras=MappingProxyType(cameras)).with_activity(at_s)
 
     def with_alarm(self, stamp: Stamp, alarm: Alarm, at_s: float) -> Site:
-        """Return the record after *alarm*, said at *at_s*; what is older than held is left out."""
+        """Return the site after *alarm*, sent at *at_s*; ignored if older than the known one."""
         held = self.alarms.get(alarm.key)
         if held is not None and _order(stamp) < _order(held.stamp):
             return self
@@ -124,30 +122,30 @@ class Site:
         return replace(self, alarms=MappingProxyType(alarms))
 
     def open_alarms(self) -> tuple[ReceivedAlarm, ...]:
-        """The alarms that stand, the worst and oldest first.
+        """Return the raised alarms, the most severe first, then the oldest.
 
-        One of an earlier connection counts for nothing: each begins with all that stand.
+        Alarms of an earlier connection do not count: each connection begins with all raised ones.
         """
         epoch = self.presence.epoch if self.presence is not None else 0
-        standing = (
+        raised = (
             each for each in self.alarms.values() if each.alarm.raised and each.stamp.epoch >= epoch
         )
         return tuple(
-            sorted(standing, key=lambda each: (_WORST.index(each.alarm.severity), each.since_s))
+            sorted(raised, key=lambda each: (_SEVERITIES.index(each.alarm.severity), each.since_s))
         )
 
     def with_activity(self, at_s: float) -> Site:
-        """Return the record after the site has said anything about itself at *at_s*."""
+        """Return the site after it has sent something about itself at *at_s*."""
         return replace(self, active_s=max(at_s, self.active_s or at_s))
 
     def camera_list(self) -> tuple[BirthCamera, ...]:
-        """The cameras in the gateway's order; before its birth, those that were heard of."""
+        """Return the cameras in the order of the birth; before it, those with known health."""
         if self.birth is not None:
             return self.birth.cameras
         return tuple(BirthCamera(id=key, name=key) for key in sorted(self.cameras))
 
     def state(self, now_s: float) -> SiteState:
-        """Judge the site."""
+        """Return the state of the site at *now_s*."""
         if self.presence is None:
             return "unk"
         if self.presence.state == "offline":
@@ -155,19 +153,19 @@ class Site:
         return "on" if self.active_s is not None and now_s - self.active_s <= STALE_S else "unk"
 
     def camera_state(self, camera: str, now_s: float) -> State:
-        """Judge a camera: nothing is known of it while nothing is heard of its site."""
-        heard = self.cameras.get(camera)
-        if heard is None or self.state(now_s) != "on" or now_s - heard.at_s > STALE_S:
+        """Return the state of *camera* at *now_s*; ``unk`` unless its site is ``on``."""
+        received = self.cameras.get(camera)
+        if received is None or self.state(now_s) != "on" or now_s - received.at_s > STALE_S:
             return "unk"
-        return heard.health.state
+        return received.health.state
 
     def derived_states(self, now_s: float) -> tuple[str, ...]:
-        """All that is judged by age; another value at another time means a change to show."""
+        """Return every state that depends on time; a different value later means a change."""
         cameras = (self.camera_state(key, now_s) for key in sorted(self.cameras))
         return (self.state(now_s), *cameras)
 
 
-_WORST: tuple[Severity, ...] = ("critical", "major", "minor", "warning")
+_SEVERITIES: tuple[Severity, ...] = ("critical", "major", "minor", "warning")
 
 
 def _order(stamp: Stamp) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The page's files, held in memory: what is not in this list cannot be asked for."""
+"""The page's files, held in memory. Nothing else can be requested."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StaticFile:
     Attributes:
         body: Its bytes.
         content_type: With character set.
-        tag: Strong ETag; browsers ask each time and get 304 while it is the same.
+        tag: Strong ETag (RFC 9110 §8.8.3); browsers ask each time and get 304 while it is valid.
     """
 
     body: bytes
@@ -33,7 +33,7 @@ class StaticFile:
 
 
 def page_files() -> dict[str, StaticFile]:
-    """Return the page's files by path."""
+    """Return the page's files by URL path."""
     files = {"/wording.json": _file("wording.json", reason_texts_json())}
     for entry in resources.files("gateway.console").joinpath("static").iterdir():
         if entry.is_file():

@@ -1,7 +1,7 @@
-"""What a browser is shown of a site and its cameras, ready to be written as JSON.
+"""What a browser is sent of a site and its cameras, as values that become JSON.
 
-Times are the server's wall clock in milliseconds: the page shows ages by the server's clock, not
-by its own.
+Times are the server's wall clock in milliseconds since 1970; the page shows ages by the server's
+clock, not by its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.model.health import State
 from gateway.model.reasons import Reason
 
 SiteState = Literal["on", "off", "unk"]
-"""``unk``: connected for all we know, but silent for longer than health may be old."""
+"""``unk`` (unknown): not reported offline, but no health for longer than `STALE_S`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +24,19 @@ class CameraView:
 
     Attributes:
         id: Camera id.
-        name: What people call it.
-        location: Where it hangs.
-        st: As judged here: the gateway's word while it is fresh, else ``unk``.
-        reason: Why; None if nothing is known.
-        since_ms: Since when it is so; None if nothing is known.
-        seen_ms: When the last word about it was said; None if nothing is known.
-        attempts: Looks that have failed since it last worked.
-        again_ms: When the gateway tries again; None: not planned.
+        name: Name for people.
+        location: Place for people.
+        st: As the gateway has reported it; ``unk`` if that is too old.
+        reason: Why it is in that state; None if unknown.
+        since_ms: Since when it is in that state; None if unknown.
+        seen_ms: When its last report was sent; None if there is none.
+        attempts: Failed attempts to open it since it last worked.
+        again_ms: When the gateway tries again; None if it does not.
         fps: Access units per second.
-        kbps: Received from the camera.
-        codec: FFmpeg's name for it.
-        size: ``1920x1080``.
-        viewers: Sessions watching it.
+        kbps: Bit rate received from the camera, in kbit/s.
+        codec: ``h264`` or ``h265``.
+        size: Of the picture, e.g. ``1920x1080``.
+        viewers: Viewing sessions.
     """
 
     id: str
@@ -57,16 +57,16 @@ class CameraView:
 
 @dataclass(frozen=True, slots=True)
 class AlarmView:
-    """One open alarm on the page.
+    """One raised alarm on the page.
 
     Attributes:
         key: E.g. ``cam.c07.down``.
-        sev: How bad.
-        reason: Why; the page has its sentence and what to do.
-        since_ms: Since when it stands.
-        args: What the sentence is about: a camera, a recorder, a value.
-        flap: Whether it comes and goes.
-        explains: How many other open alarms it explains.
+        sev: Severity.
+        reason: Cause; the page has a text and advice for each.
+        since_ms: Since when it is raised.
+        args: Parameters of the text: a camera, a recorder, a value.
+        flap: Whether it is flapping.
+        explains: How many raised alarms have this one as their parent.
     """
 
     key: str
@@ -85,16 +85,16 @@ class SiteView:
     Attributes:
         gw: Gateway id.
         prov: Province code.
-        province: The province's name; empty if the code is not in the list in force.
-        name: What people call the site; its gateway id if it has not said.
-        st: As judged here.
-        why: What the gateway or its will said last: ``connect``, ``lost``, ``stopping`` ...
+        province: Its name; empty if the code is unknown.
+        name: Of the site; its gateway id until the birth names it.
+        st: State at the time of sending.
+        why: From the last presence or will: ``connect``, ``lost``, ``stopping`` ...
         since_ms: Since when it is so; None if nothing is known.
-        ep: Epoch of its connection; another one means that it has connected anew.
-        version: Of its program.
-        ids: All its cameras, in its order.
-        cams: Those of them that are told this time.
-        alarms: Open alarms that nothing explains, the worst first.
+        ep: Epoch of its connection; a new one means that it has reconnected.
+        version: Of the gateway's software.
+        ids: Of all its cameras, in the order of the birth.
+        cams: The cameras that this message is about.
+        alarms: Raised alarms without a raised parent, the most severe first.
     """
 
     gw: str
@@ -113,7 +113,7 @@ class SiteView:
 
 @dataclass(frozen=True, slots=True)
 class BrokerView:
-    """Whether the server hears the sites: connected or not, and since when."""
+    """Whether the server is connected to the broker, and since when."""
 
     up: bool
     since_ms: int

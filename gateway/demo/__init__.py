@@ -1,1 +1,1 @@
-"""A national centre in miniature: virtual cameras, broker, gateway and page."""
+"""Virtual cameras with faults, and a launcher that runs them with broker, gateway and page."""

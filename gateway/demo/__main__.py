@@ -1,4 +1,4 @@
-"""``python -m gateway.demo``: see four cameras live, through everything, with one command."""
+"""``python -m gateway.demo``: runs four virtual cameras, a broker, the gateway and the page."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def main() -> int:
     add = parser.add_argument
     add("--listen", default="127.0.0.1", metavar="ADDRESS", help="where the page is served")
     add("--port", type=int, default=8090, help="its port; another one if it is taken")
-    add("--check", action="store_true", help="watch every camera in headless Chromium and leave")
+    add("--check", action="store_true", help="watch every camera in headless Chromium and exit")
     add("--seconds", type=float, default=30.0, help="how long --check watches")
-    add("--viewings", type=int, default=1, help="how often --check begins to watch each camera")
+    add("--viewings", type=int, default=1, help="how often --check opens each camera")
     chosen = parser.parse_args()
 
-    # Standard output is for the address, or for the lines of --check; our parts keep quiet.
+    # Standard output carries the address or the lines of --check, so logs are warnings only.
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),

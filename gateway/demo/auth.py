@@ -1,6 +1,6 @@
-"""The camera's side of RTSP authentication: challenges, and whether a reply to one is right.
+"""The camera's side of RTSP authentication: challenges, and the check of credentials.
 
-Digest with MD5, SHA-256 and SHA-512-256, with or without qop, nonces that grow stale; Basic.
+Digest with MD5, SHA-256 and SHA-512-256, with or without qop, with nonces that become stale; Basic.
 Sources: RFC 7616, RFC 2617 and RFC 7617, as RFC 2326 uses them.
 """
 
@@ -25,12 +25,12 @@ _FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|([^,\s]*))')
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who may watch.
+    """The account that may watch.
 
     Attributes:
         schemes: Offered in this order; one ``WWW-Authenticate`` header each.
         qop: Whether Digest challenges ask for ``qop="auth"``.
-        nonce_uses: How many requests a nonce is good for; 0: any number.
+        nonce_uses: Requests for which a nonce is valid; 0 for any number.
     """
 
     username: str
@@ -42,7 +42,7 @@ class Account:
 
 
 class Authenticator:
-    """Judges requests by one account."""
+    """Checks the credentials of requests against one account."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -63,7 +63,7 @@ class Authenticator:
         ]
 
     def check(self, method: str, authorization: str) -> Verdict:
-        """Return what to make of the ``Authorization`` header, which may be empty."""
+        """Return whether *authorization*, the header's value or an empty string, is right."""
         kind, _, rest = authorization.strip().partition(" ")
         if not kind:
             return "none"

@@ -1,7 +1,7 @@
-"""Watches every camera of a centre in a real browser, by clicking as an operator does.
+"""Watches every camera of a demo centre in Chromium, clicking as an operator does.
 
-Prints a line of JSON per camera and, for many viewings, one with the percentiles. Times are the
-page's own: from the click event to the connection and to the first picture presented.
+Prints a line of JSON per camera and, for several viewings, one with percentiles. Times are the
+page's own: from the click to the connection and to the first frame presented.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ ARGUMENTS = (
 _READY_MS = 60_000
 _FIRST_FRAME_MS = 15_000
 _LEAST_FPS = 12.0
-"""Half of what the cameras send; below it a picture does not play, it stutters."""
+"""Half the frame rate of the cameras; below it the video stutters."""
 
 _ALL_ON = """count => {
   const cams = (window.cameraGateway?.sites() ?? []).flatMap(site => site.cams);
   return cams.filter(cam => cam.st === "on").length >= count;
 }"""
-_FIRST = """async ([gw, cam, late_ms]) => {
+_WAIT_FIRST_FRAME = """async ([gw, cam, late_ms]) => {
   const late = new Promise(resolve => setTimeout(resolve, late_ms, null));
   return Promise.race([window.cameraGateway.watch(gw, cam), late]);
 }"""
-_GONE = "([gw, cam]) => window.cameraGateway.close({gw, cam})"
+_CLOSE = "([gw, cam]) => window.cameraGateway.close({gw, cam})"
 _STATS = "() => window.cameraGateway.stats()"
 
 
@@ -56,20 +56,22 @@ async def check(centre: Centre, *, seconds: float, viewings: int) -> int:
             await page.goto(centre.page)
             names = [camera.id for camera in centre.cameras]
             await page.wait_for_function(_ALL_ON, arg=len(names), timeout=_READY_MS)
-            firsts = [await _viewing(page, name) for _ in range(viewings - 1) for name in names]
+            firsts = [
+                await _open_and_close(page, name) for _ in range(viewings - 1) for name in names
+            ]
             lines = await _watch(page, names, seconds)
         finally:
             await browser.close()
     firsts += [line["first_frame_ms"] for line in lines]
     for line in lines:
-        _say(line)
+        _print_line(line)
     if viewings > 1:
-        _say(summary(firsts))
+        _print_line(summary(firsts))
     return 0 if None not in firsts and all(plays(line) for line in lines) else 1
 
 
 def plays(line: dict[str, Any]) -> bool:
-    """Return whether a camera's line says that an operator sees it live."""
+    """Return whether a camera's line shows live video."""
     started = line["connected_ms"] is not None and line["first_frame_ms"] is not None
     return started and line["state"] == "live" and line["fps"] >= _LEAST_FPS
 
@@ -89,21 +91,21 @@ def summary(firsts: Sequence[float | None]) -> dict[str, Any]:
     }
 
 
-async def _viewing(page: Page, name: str) -> float | None:
-    """Click on a camera, wait for its first frame, close it; return how long that took."""
+async def _open_and_close(page: Page, name: str) -> float | None:
+    """Open a camera, wait for its first frame, close it; return the time in ms or None."""
     await _click(page, name)
-    first = await page.evaluate(_FIRST, [GATEWAY, name, _FIRST_FRAME_MS])
-    await page.evaluate(_GONE, [GATEWAY, name])
+    first = await page.evaluate(_WAIT_FIRST_FRAME, [GATEWAY, name, _FIRST_FRAME_MS])
+    await page.evaluate(_CLOSE, [GATEWAY, name])
     return first["first_frame_ms"] if first else None
 
 
 async def _watch(page: Page, names: Sequence[str], seconds: float) -> list[dict[str, Any]]:
     for name in names:
         await _click(page, name)
-        await page.evaluate(_FIRST, [GATEWAY, name, _FIRST_FRAME_MS])
+        await page.evaluate(_WAIT_FIRST_FRAME, [GATEWAY, name, _FIRST_FRAME_MS])
     before = {each["cam"]: each for each in await page.evaluate(_STATS)}
     began_s = asyncio.get_running_loop().time()
-    await asyncio.sleep(seconds)  # watching is the point
+    await asyncio.sleep(seconds)  # the time of measurement
     after = {each["cam"]: each for each in await page.evaluate(_STATS)}
     watched_s = asyncio.get_running_loop().time() - began_s
     return [line(name, before[name], after[name], watched_s) for name in names]
@@ -112,7 +114,7 @@ async def _watch(page: Page, names: Sequence[str], seconds: float) -> list[dict[
 def line(
     name: str, before: dict[str, Any], after: dict[str, Any], watched_s: float
 ) -> dict[str, Any]:
-    """Return what is printed of one camera, from the page's figures around the watching."""
+    """Return the line of one camera from the statistics before and after *watched_s* seconds."""
 
     def rounded(given: float | None) -> float | None:
         return None if given is None else round(given, 1)
@@ -135,6 +137,6 @@ async def _click(page: Page, name: str) -> None:
     await page.click(f'button.camera[data-gw="{GATEWAY}"][data-cam="{name}"]')
 
 
-def _say(said: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+def _print_line(fields: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(fields, ensure_ascii=False) + "\n")
     sys.stdout.flush()

@@ -1,9 +1,8 @@
 """Virtual cameras as a process: ``python -m gateway.demo.cameras --count 4``.
 
-Prints one line of JSON when all are open: their ids, names and URLs, and the control endpoint.
-The password comes from a file or from ``CAMERA_PASSWORD``, never from an argument, which every
-user of the machine can read; with neither, there is no authentication. They end with whoever
-started them.
+Prints one line of JSON when all are open: ids, names, URLs and the control endpoint. The password
+comes from a file or from ``CAMERA_PASSWORD``, not from an argument, which every user of the machine
+can read; without one there is no authentication. The process ends with its parent.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
         key, name = NAMES[number % len(NAMES)]
         if number >= len(NAMES):
             key, name = f"cam{number + 1}", f"Camera {number + 1}"
-        # Recordings show no name that matters: one serves all, and is encoded once.
+        # All cameras share one recording, which is encoded once; it shows no name.
         footage = record("", settings) if chosen.recorded else LiveFootage(name, settings)
         behaviour = Behaviour(join="next_keyframe" if chosen.recorded else "at_once")
         path = f"/Streaming/Channels/{number + 1}01"
@@ -87,30 +86,30 @@ def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
 
 
 async def _serve(chosen: argparse.Namespace) -> None:
-    told = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     cameras = _cameras(chosen)
     groups = [list(cameras)] if chosen.one_port else [[key] for key in cameras]
-    places: dict[str, CameraEntry] = {}
+    entries: dict[str, CameraEntry] = {}
     async with AsyncExitStack() as stack:
         for nth, keys in enumerate(groups):
             port = chosen.port + nth if chosen.port else 0
             recorder = Recorder([cameras[key] for key in keys], host=chosen.host, port=port)
             await stack.enter_async_context(recorder)
-            places |= {key: CameraEntry(key, cameras[key], recorder) for key in keys}
-        runner = web.AppRunner(ControlEndpoint(places).application, access_log=None)
+            entries |= {key: CameraEntry(key, cameras[key], recorder) for key in keys}
+        runner = web.AppRunner(ControlEndpoint(entries).application, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", chosen.control_port).start()
         control = f"http://127.0.0.1:{runner.addresses[0][1]}"
         listed = [
-            {key: place.describe()[key] for key in ("id", "name", "url")}
-            for place in places.values()
+            {key: entry.describe()[key] for key in ("id", "name", "url")}
+            for entry in entries.values()
         ]
         sys.stdout.write(json.dumps({"ready": True, "control": control, "cameras": listed}) + "\n")
         sys.stdout.flush()
-        await told.wait()
+        await stopped.wait()
 
 
 if __name__ == "__main__":

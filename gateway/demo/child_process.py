@@ -1,7 +1,7 @@
-"""Child processes that never outlive their parent, and that say why they have ended.
+"""Child processes that end with their parent and report why they have ended.
 
-Each has a process group of its own, so that a Ctrl-C reaches the parent alone and the parent
-ends the children in order. Should the parent be killed, the kernel ends them (Linux only).
+Each has a process group of its own, so that Ctrl-C reaches only the parent, which ends its children
+in order. If the parent is killed, the kernel ends them (Linux only).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent() -> None:
-    """Have the kernel send SIGTERM to this process when the thread that started it is gone."""
+    """Have the kernel send SIGTERM to this process when the parent's thread ends (prctl(2))."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -30,7 +30,7 @@ class ChildFailed(Exception):
     """A child has ended that should be running, or was not ready in time.
 
     Attributes:
-        child: Which; its last lines are in it.
+        child: The child, with its last lines of output.
     """
 
     def __init__(self, child: Child, what: str) -> None:
@@ -40,10 +40,10 @@ class ChildFailed(Exception):
 
 @dataclass(slots=True)
 class Child:
-    """One running program.
+    """One running child process.
 
     Attributes:
-        lines: The last it has said, on either output.
+        lines: The last lines of its standard output and error.
     """
 
     name: str
@@ -54,21 +54,21 @@ class Child:
     _leaving: bool = False
 
     async def wait_ready(self, within_s: float = 30.0) -> dict[str, object]:
-        """Return the first line of JSON with ``"ready": true``.
+        """Wait for the first line of JSON with ``"ready": true`` and return it.
 
         Raises:
-            ChildFailed: It has ended before, or it has not come in time.
+            ChildFailed: The child has ended, or the line has not come in time.
         """
         await self._until(lambda: self._ready is not None, within_s)
         assert self._ready is not None
         return self._ready
 
     async def wait_for_line(self, text: str, within_s: float = 30.0) -> None:
-        """Return once a line with *text* in it was said; raises as `ready` does."""
+        """Wait for a line of output that contains *text*; raises as `wait_ready` does."""
         await self._until(lambda: any(text in line for line in self.lines), within_s)
 
     async def wait_for(self, sign: Awaitable[None], within_s: float = 30.0) -> None:
-        """Return once *sign*, which it gives in another way, is there; raises as `ready` does."""
+        """Wait for *sign*, a sign of readiness that is not output; raises as `wait_ready` does."""
         try:
             async with asyncio.timeout(within_s):
                 await sign
@@ -76,7 +76,7 @@ class Child:
             raise ChildFailed(self, f"was not ready within {within_s:g} s") from None
 
     async def watch(self) -> None:
-        """Read what it says until it ends; then raise `ChildFailed`, unless it was told to end."""
+        """Read its output until it ends; then raise `ChildFailed`, unless `stop` was called."""
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             await self._on_line(line.decode("utf-8", "replace").rstrip())
@@ -87,7 +87,7 @@ class Child:
             raise ChildFailed(self, f"has ended with {self.process.returncode}")
 
     async def stop(self) -> None:
-        """Ask it to leave, then make it; everything of its process group is gone afterwards."""
+        """Send SIGTERM, after some seconds SIGKILL to its process group, and wait for the end."""
         self._leaving = True
         if self.process.returncode is None:
             self._signal(signal.SIGTERM)
@@ -121,7 +121,7 @@ class Child:
         try:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:
-            return  # nobody is left in it
+            return  # the group has ended already
 
 
 def _parse_ready(line: str) -> dict[str, object] | None:
@@ -136,7 +136,7 @@ def _parse_ready(line: str) -> dict[str, object] | None:
 async def run_child(
     name: str, command: Sequence[str], *, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[Child]:
-    """Run *command* while the context lasts; its *environment* is ours and this."""
+    """Run *command* while the context lasts, with *environment* added to this process's own."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

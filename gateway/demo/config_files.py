@@ -1,4 +1,4 @@
-"""The files of a centre in miniature: broker, gateway, site, console; in one private folder."""
+"""Writes the configuration files of a demo centre: broker, gateway, site and console."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ GATEWAY = "demo-ttpvhcc-01"
 PROVINCE = "24"
 SITE = "Trung tâm Phục vụ hành chính công (trình diễn)"
 CAMERAS_HOST = "127.20.0.1"
-"""Cameras have an address of their own, as on any site; all of 127/8 is this machine."""
+"""Address of the cameras, other than the gateway's as on a real site; 127/8 is all loopback."""
 USERNAME = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
 class CameraFiles:
-    """A camera as the site document names it."""
+    """A camera for the site document."""
 
     id: str
     name: str
@@ -28,12 +28,12 @@ class CameraFiles:
 
     @property
     def port(self) -> int:
-        """Of its URL."""
+        """Port of the URL."""
         return int(self.url.split("/")[2].rsplit(":", 1)[1])
 
 
 class ConfigFiles:
-    """Writes the files into *folder*, which only its owner can enter."""
+    """Writes the files into *folder*, which must be private."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class ConfigFiles:
             "allow_anonymous true",
             "persistence false",
             "log_dest stderr",
-            # As root it would become the user mosquitto, who cannot enter this folder.
+            # Started as root it would switch to the user mosquitto, who cannot read this folder.
             *(["user root"] if os.geteuid() == 0 else []),
         ]
         return self._write(self.folder / "mosquitto.conf", "\n".join(lines) + "\n")
@@ -94,7 +94,7 @@ class ConfigFiles:
 
 
 def free_port() -> int:
-    """Return a TCP port of loopback that nobody uses at this moment."""
+    """Return a TCP port of loopback that is free now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -102,7 +102,7 @@ def free_port() -> int:
 
 
 def port_or_free(address: str, port: int) -> int:
-    """Return *port* if nobody has it, else 0, which takes a free one."""
+    """Return *port* if it is free, else 0, with which a server takes a free one."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,7 +1,7 @@
-"""Coded pictures for virtual cameras: made live from a scene, or once and then played in a loop.
+"""Encodes pictures for virtual cameras, live from a scene or once for a loop.
 
-H.264 by libx264 and H.265 by libx265, both through PyAV, with no delay and, unless asked, no
-B-frames. Blocking; whoever calls keeps it off the event loop.
+H.264 by libx264 and H.265 by libx265, through PyAV, without delay and by default without B-frames.
+Blocking: must not run on the event loop.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _RECORDED_FROM = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)  # recordings are the sa
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """How a virtual camera encodes.
+    """Encoder settings of a virtual camera.
 
     Attributes:
-        codec: FFmpeg's name.
+        codec: ``h264`` or ``h265``.
         width: Pixels, even.
         height: Pixels, even.
         fps: Pictures per second.
         gop_s: Seconds from keyframe to keyframe.
-        bitrate_bps: Mean aimed at; with *noise* it is really reached.
-        b_frames: How many between two others; 0 as cameras for live viewing do.
-        noise: Fill the picture with noise, so that the bitrate is used up.
+        bitrate_bps: Target of the mean bit rate; reached only with *noise*.
+        b_frames: Between two other frames; 0 as usual for live viewing.
+        noise: Add noise to the picture, so that the bit rate is reached.
     """
 
     codec: Codec = "h264"
@@ -57,8 +57,7 @@ class CodedPicture:
     Attributes:
         nal_units: Without start codes; parameter sets in front of a keyframe.
         keyframe: Whether a decoder can start here.
-        order: Its place on the screen less its place in the stream, in pictures; 0 unless there
-            are B-frames.
+        reorder_offset: Presentation minus decoding order, in pictures; 0 without B-frames.
     """
 
     nal_units: tuple[bytes, ...]
@@ -77,7 +76,7 @@ def split_annex_b(access_unit: bytes) -> Iterator[bytes]:
 
 
 def nal_type(nal_unit: bytes, codec: Codec) -> int:
-    """Return the type field of *nal_unit*."""
+    """Return nal_unit_type of *nal_unit* (H.264 §7.3.1, H.265 §7.3.1.2)."""
     return nal_unit[0] & 0x1F if codec == "h264" else nal_unit[0] >> 1 & 0x3F
 
 
@@ -87,7 +86,7 @@ def parameter_sets(coded: CodedPicture, codec: Codec) -> tuple[bytes, ...]:
 
 
 class Encoder:
-    """One encoder of one camera."""
+    """The encoder of one camera."""
 
     def __init__(self, settings: EncoderSettings) -> None:
         self._settings = settings
@@ -106,7 +105,7 @@ class Encoder:
         self._context = context
 
     def encode(self, image: Image, index: int, *, keyframe: bool = False) -> list[CodedPicture]:
-        """Encode *image*, the *index*-th; with B-frames the pictures come later, else at once."""
+        """Encode *image*, the *index*-th; return what is ready: one picture without B-frames."""
         planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.pts = index
@@ -114,7 +113,7 @@ class Encoder:
         return [self._coded(packet) for packet in self._context.encode(frame)]
 
     def finish(self) -> list[CodedPicture]:
-        """Return what is still inside."""
+        """Flush: return the pictures that the encoder still holds."""
         return [self._coded(packet) for packet in self._context.encode(None)]
 
     def _coded(self, packet: av.Packet[av.VideoStream]) -> CodedPicture:
@@ -147,7 +146,7 @@ class Encoder:
 
 
 class LiveFootage:
-    """Pictures of the present moment."""
+    """Pictures drawn and encoded at the moment they are sent."""
 
     blocking = True
 
@@ -160,7 +159,7 @@ class LiveFootage:
         self.parameter_sets = parameter_sets(self._encode(keyframe=True)[0], settings.codec)
 
     def picture(self, index: int, *, fresh: bool, frozen: bool) -> CodedPicture:  # noqa: ARG002
-        """Encode the picture of now; *fresh* asks for a keyframe, *frozen* for the one before."""
+        """Encode the present scene, the previous one if *frozen*; as a keyframe if *fresh*."""
         return self._encode(keyframe=fresh, frozen=frozen)[0]
 
     def _encode(self, *, keyframe: bool, frozen: bool = False) -> list[CodedPicture]:
@@ -172,7 +171,7 @@ class LiveFootage:
 
 
 class RecordedFootage:
-    """A few seconds made once and played for ever, at no cost; timestamps go on."""
+    """A few seconds encoded once and played in a loop; timestamps continue."""
 
     blocking = False
 
@@ -188,7 +187,7 @@ class RecordedFootage:
 
 @functools.lru_cache(maxsize=32)
 def record(name: str, settings: EncoderSettings, seconds: float = 4.0) -> RecordedFootage:
-    """Encode *seconds*, rounded up to whole GOPs, of the camera *name*."""
+    """Encode *seconds* of the camera *name*, rounded up to whole GOPs; cached."""
     scene, encoder = Scene(name, settings.width, settings.height), Encoder(settings)
     gop = round(settings.gop_s * settings.fps)
     count = max(1, -(-round(seconds * settings.fps) // gop)) * gop

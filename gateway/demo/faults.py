@@ -1,7 +1,7 @@
-"""What can be wrong with a virtual camera: one frozen value for each way.
+"""Faults of a virtual camera, one frozen value for each kind.
 
-Set on a camera at run time (``camera.fault = Stall()``); `parse` makes them from what the control
-endpoint receives, e.g. ``{"fault": "jump", "by_s": -9800, "pictures": 1}``.
+Set at run time (``camera.fault = Stall()``). `parse_fault` reads what the control endpoint
+receives, e.g. ``{"fault": "jump", "by_s": -9800, "pictures": 1}``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeAlias, get_args, get_type_hints
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """RTSP lives and answers, but no RTP is sent."""
+    """RTSP requests are answered, but no RTP is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class HalfOpen:
-    """The camera neither reads nor writes any more, and closes nothing: power cut, dead NAT."""
+    """The camera neither reads nor writes any more and closes nothing: a power cut, a lost NAT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Status:
     """A method is answered with an error status.
 
     Attributes:
-        code: 401 (whatever the password), 403, 404, 453, 461, 503 or any other.
-        method: Which request is answered so.
-        transport: Answer so only when ``tcp`` or ``udp`` is asked for in SETUP; empty: always.
+        code: E.g. 401 (with any password), 403, 404, 453, 461, 503.
+        method: The requests that get this status.
+        transport: Only for a SETUP that asks for ``tcp`` or ``udp``; empty: for all.
     """
 
     code: int
@@ -50,7 +50,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class InterleavedGarbage:
-    """Random bytes stand between the interleaved packets, before each *every*-th picture."""
+    """Random bytes are sent between interleaved packets, before each *every*-th picture."""
 
     size_bytes: int = 200
     every: int = 25
@@ -77,7 +77,7 @@ class EndlessHeaders:
 
 @dataclass(frozen=True, slots=True)
 class HugeBody:
-    """DESCRIBE announces a body of this size and sends it for as long as somebody reads."""
+    """DESCRIBE announces a body of this size and sends it for as long as the client reads."""
 
     size_bytes: int = 1_500_000_000
 
@@ -105,7 +105,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """Timestamps jump by *by_s* seconds, for so many pictures; 0: for good."""
+    """Timestamps jump by *by_s* seconds for *pictures* pictures; 0: for all from then on."""
 
     by_s: float
     pictures: int = 0
@@ -113,19 +113,19 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Each *every*-th RTP packet is left out, though numbered."""
+    """Each *every*-th RTP packet is not sent, though its sequence number is used."""
 
     every: int = 50
 
 
 @dataclass(frozen=True, slots=True)
 class NoMarker:
-    """No packet carries the marker."""
+    """No packet has the marker bit."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkerOnSets:
-    """Parameter sets travel alone and carry the marker, as if they were pictures."""
+    """Parameter sets are sent alone and with the marker bit, as if they were pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +171,10 @@ KINDS: dict[str, type[Fault]] = {kind.__name__.lower(): kind for kind in get_arg
 
 
 def parse_fault(document: object) -> Fault:
-    """Return the fault that *document*, as decoded from JSON, names.
+    """Return the fault that *document*, decoded JSON, describes.
 
     Raises:
-        ValueError: What is wrong with it, and what there is to choose from.
+        ValueError: It is invalid; the message says why and what is possible.
     """
     if not isinstance(document, dict):
         raise ValueError('expected an object such as {"fault": "stall"}')

@@ -1,7 +1,7 @@
-"""Virtual cameras by HTTP on loopback: see them, break them, mend them, kill them, start them.
+"""Controls virtual cameras by HTTP on loopback.
 
-``GET /cameras``; ``PUT /cameras/{id}/fault`` with e.g. ``{"fault": "stall"}``, ``DELETE`` to mend;
-``POST /cameras/{id}/kill``, ``/restart`` and ``/drop``. Every answer is the camera as it is now.
+``GET /cameras``; ``PUT /cameras/{id}/fault`` with e.g. ``{"fault": "stall"}``, ``DELETE`` to remove
+it; ``POST /cameras/{id}/kill``, ``/restart`` and ``/drop``. Every answer is the camera's state.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from gateway.demo.faults import parse_fault
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Counts, VirtualCamera
 
-Answering = Callable[[web.Request], Awaitable[web.Response]]
-_FIGURES = [each.name for each in fields(Counts) if each.name not in ("requests", "log")]
+RouteHandler = Callable[[web.Request], Awaitable[web.Response]]
+_COUNTERS = [each.name for each in fields(Counts) if each.name not in ("requests", "log")]
 
 
 @dataclass(frozen=True, slots=True)
 class CameraEntry:
-    """A camera and where it is served.
+    """A camera and the recorder that serves it.
 
     Attributes:
         id: As in the site document.
@@ -33,12 +33,12 @@ class CameraEntry:
     recorder: Recorder
 
     def describe(self) -> dict[str, object]:
-        """Return what there is to tell about it."""
+        """Return its state as JSON has it."""
         faults = [
             {"fault": type(each).__name__.lower(), **asdict(each)} for each in self.camera.faults
         ]
         counts = self.camera.counts
-        figures = {key: getattr(counts, key) for key in _FIGURES}
+        counters = {key: getattr(counts, key) for key in _COUNTERS}
         return {
             "id": self.id,
             "name": self.camera.name,
@@ -48,7 +48,7 @@ class CameraEntry:
             "counts": {
                 "requests": dict(counts.requests),
                 "connections_ever": self.recorder.connections_ever,
-                **figures,
+                **counters,
             },
         }
 
@@ -61,9 +61,9 @@ class ControlEndpoint:
     application: web.Application = field(default_factory=web.Application)
 
     def __post_init__(self) -> None:
-        deeds: dict[str, Callable[[CameraEntry], None]] = {
-            "kill": lambda place: place.recorder.kill(),
-            "drop": lambda place: place.recorder.drop(place.camera),
+        actions: dict[str, Callable[[CameraEntry], None]] = {
+            "kill": lambda entry: entry.recorder.kill(),
+            "drop": lambda entry: entry.recorder.drop(entry.camera),
         }
         self.application.add_routes(
             [
@@ -71,41 +71,44 @@ class ControlEndpoint:
                 web.put("/cameras/{id}/fault", self._break),
                 web.delete("/cameras/{id}/fault", self._mend),
                 web.post("/cameras/{id}/restart", self._restart),
-                *(web.post(f"/cameras/{{id}}/{deed}", self._act(do)) for deed, do in deeds.items()),
+                *(
+                    web.post(f"/cameras/{{id}}/{action}", self._act(do))
+                    for action, do in actions.items()
+                ),
             ]
         )
 
     def _entry(self, request: web.Request) -> CameraEntry:
-        place = self.cameras.get(request.match_info["id"])
-        if place is None:
+        entry = self.cameras.get(request.match_info["id"])
+        if entry is None:
             raise web.HTTPNotFound(text=f"there are {', '.join(self.cameras)}\n")
-        return place
+        return entry
 
     async def _list(self, _: web.Request) -> web.Response:
-        return web.json_response({"cameras": [place.describe() for place in self.cameras.values()]})
+        return web.json_response({"cameras": [entry.describe() for entry in self.cameras.values()]})
 
     async def _break(self, request: web.Request) -> web.Response:
-        place = self._entry(request)
+        entry = self._entry(request)
         try:
-            place.camera.fault = parse_fault(json.loads(await request.text()))
+            entry.camera.fault = parse_fault(json.loads(await request.text()))
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
-        return web.json_response(place.describe())
+        return web.json_response(entry.describe())
 
     async def _mend(self, request: web.Request) -> web.Response:
-        place = self._entry(request)
-        place.camera.fault = None
-        return web.json_response(place.describe())
+        entry = self._entry(request)
+        entry.camera.fault = None
+        return web.json_response(entry.describe())
 
     async def _restart(self, request: web.Request) -> web.Response:
-        place = self._entry(request)
-        await place.recorder.open_port()
-        return web.json_response(place.describe())
+        entry = self._entry(request)
+        await entry.recorder.open_port()
+        return web.json_response(entry.describe())
 
-    def _act(self, do: Callable[[CameraEntry], None]) -> Answering:
-        async def deed(request: web.Request) -> web.Response:
-            place = self._entry(request)
-            do(place)
-            return web.json_response(place.describe())
+    def _act(self, do: Callable[[CameraEntry], None]) -> RouteHandler:
+        async def action(request: web.Request) -> web.Response:
+            entry = self._entry(request)
+            do(entry)
+            return web.json_response(entry.describe())
 
-        return deed
+        return action

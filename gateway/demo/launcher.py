@@ -1,7 +1,7 @@
-"""A national centre in miniature: cameras, broker, gateway and operators' page as one command.
+"""Launches a demo centre: cameras, broker, gateway and operators' page as one command.
 
-Starts each as a process, waits until it says that it is ready, and ends them all, in reverse,
-when it is told to, when one of them dies, or when it dies itself.
+Each part is a process. The launcher waits until it is ready, and ends all of them in reverse order
+on a signal, when one of them ends, or with its own end.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ MOSQUITTO = "/usr/sbin/mosquitto"
 
 @dataclass(frozen=True, slots=True)
 class Centre:
-    """What runs.
+    """A running demo centre.
 
     Attributes:
-        page: Address of the operators' page.
-        control: Where the cameras are broken and mended.
-        cameras: By id.
+        page: URL of the operators' page.
+        control: URL of the cameras' control endpoint.
+        cameras: In order.
     """
 
     page: str
@@ -51,14 +51,14 @@ class Centre:
 async def launch(
     use: Callable[[Centre], Awaitable[int]], *, address: str = "127.0.0.1", port: int = 8090
 ) -> int:
-    """Run a centre while *use* runs, and return what that returns; 1 if a part of it dies.
+    """Run a centre while *use* runs; return its result, or 1 if a part of the centre ends.
 
-    SIGINT and SIGTERM end it with 0. Nothing is left running, and no file, when this returns.
+    SIGINT and SIGTERM end it with 0. No process and no file is left when this returns.
 
     Args:
-        use: Given the centre once it is ready.
+        use: Called with the centre once it is ready.
         address: Where the page listens.
-        port: Its port; if that is taken, a free one.
+        port: Of the page; if it is taken, a free one.
     """
     task, stopped = asyncio.current_task(), asyncio.Event()
     assert task is not None
@@ -120,9 +120,9 @@ async def _run(
 
 
 async def _online(broker_port: int) -> None:
-    """Return once the gateway says over MQTT that it is there."""
+    """Wait for the gateway's presence on the broker."""
     seen = asyncio.Event()
-    link = MqttClient(
+    client = MqttClient(
         BrokerAddress(host="127.0.0.1", port=broker_port),
         client_id="demo-launcher",
         subscriptions=[Topics(PROVINCE, GATEWAY).presence],
@@ -130,14 +130,14 @@ async def _online(broker_port: int) -> None:
         clock=SystemClock(),
     )
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(link.run(), name="presence")
+        running = group.create_task(client.run(), name="presence")
         await seen.wait()
         running.cancel()
 
 
 def _print_failures(failed: BaseExceptionGroup[ChildFailed]) -> None:
-    """Tell which parts have failed, and their last words."""
+    """Print which parts have failed, with their last lines of output."""
     errors = {each.child.name: each for each in failed.exceptions if isinstance(each, ChildFailed)}
     for error in errors.values():
-        sys.stderr.write(f"\n{error}; its last words:\n")
+        sys.stderr.write(f"\n{error}; its last lines:\n")
         sys.stderr.writelines(f"    {line}\n" for line in list(error.child.lines)[-20:])

@@ -1,4 +1,4 @@
-"""How a virtual camera says its replies: plainly, or as its fault at that moment makes it."""
+"""Writes the RTSP replies of a virtual camera, with the fault that it has at the moment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_reply(
     headers: Headers,
     body: bytes,
 ) -> None:
-    """Write the reply to a request *method*."""
+    """Write the reply to a request of *method* to *transport*, changed by the camera's faults."""
     if oversized := camera.active_fault(faults.OversizedHeader):
         headers = [*headers, ("X-Filler", "x" * oversized.size_bytes)]
     text = format_reply(code, headers, body)
@@ -50,7 +50,7 @@ def drip(transport: asyncio.Transport, reply: bytes, bytes_per_s: float) -> None
 
 
 def flood(transport: asyncio.Transport, chunk: bytes, left_bytes: float) -> None:
-    """Send *chunk* again and again, as fast as it is taken, until *left_bytes* have gone."""
+    """Send *chunk* repeatedly, as fast as the client reads, until *left_bytes* have been sent."""
     if left_bytes <= 0 or transport.is_closing():
         return
     if transport.get_write_buffer_size() < MAX_UNREAD_BYTES:

@@ -1,6 +1,6 @@
-"""The ways out of a virtual camera: inside the RTSP connection, or by UDP.
+"""Where the RTP of a virtual camera goes: into the RTSP connection, or to UDP ports.
 
-Both are bounded: what a viewer does not take is not sent.
+Both are bounded: what the viewer does not read is not sent.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ MAX_UNREAD_BYTES = 4 * 1024 * 1024
 
 
 class RtpOutput(Protocol):
-    """Where one session's RTP and RTCP go."""
+    """Sends the RTP and RTCP of one session."""
 
     description: str
     """The Transport header of the SETUP reply, without the SSRC."""
 
     def send_rtp(self, packets: Sequence[bytes]) -> bool:
-        """Send the RTP *packets* of one picture; return False when there was no room."""
+        """Send the RTP *packets* of one picture; return False if not all were accepted."""
         ...
 
     def send_rtcp(self, packet: bytes) -> None:
@@ -29,11 +29,11 @@ class RtpOutput(Protocol):
         ...
 
     def send_garbage(self, size_bytes: int) -> None:
-        """Send random bytes that belong to nothing."""
+        """Send random bytes that are no packet."""
         ...
 
     def close(self) -> None:
-        """Let go of what the pipe itself has opened."""
+        """Close the sockets of this output."""
         ...
 
 
@@ -70,11 +70,13 @@ class InterleavedOutput:
 
 
 class UdpOutput:
-    """RTP and RTCP from a pair of ports of our own.
+    """RTP and RTCP from a pair of UDP ports.
 
     Args:
-        host: Where the viewer is, and where it has *ports* for RTP and RTCP.
-        heard: Called when the viewer sends anything.
+        local: Address to send from.
+        host: Address of the viewer.
+        ports: Its ports for RTP and RTCP.
+        on_datagram: Called when the viewer sends anything.
     """
 
     def __init__(
@@ -106,14 +108,14 @@ class UdpOutput:
     def _sendto(self, which: int, packet: bytes) -> bool:
         try:
             self._sockets[which].sendto(packet, self._peers[which])
-        except OSError:  # the viewer's port is closed, or its buffer is full: as on any network
+        except OSError:  # the viewer's port is closed or a buffer is full
             return False
         return True
 
     def _read(self, from_socket: socket.socket) -> None:
         try:
             from_socket.recv(2048)
-        except OSError:  # an ICMP error of an earlier packet is told here
+        except OSError:  # reports an ICMP error of an earlier packet
             return
         self._on_datagram()
 
@@ -131,7 +133,7 @@ def _port_pair(host: str) -> tuple[socket.socket, socket.socket]:
                 second.bind((host, port + 1))
                 return first, second
         except OSError:
-            pass  # the neighbour is taken; another pair will do
+            pass  # the next port is taken; try another pair
         first.close()
         second.close()
     raise OSError("no pair of UDP ports is free")

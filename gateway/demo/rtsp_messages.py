@@ -1,4 +1,4 @@
-"""The camera's side of RTSP as text: requests out of a byte stream, replies, and the SDP.
+"""RTSP messages of a camera: parses requests, formats replies and the SDP.
 
 Pure functions over bytes. Sources: RFC 2326, RFC 8866 (SDP), RFC 6184 and RFC 7798 (fmtp).
 """
@@ -46,14 +46,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class InterleavedPacket:
-    """One packet that came inside the RTSP connection (RFC 2326 §10.12)."""
+    """One packet interleaved in the RTSP connection (RFC 2326 §10.12)."""
 
     channel: int
     packet: bytes
 
 
 def pop_message(buffer: bytearray) -> Request | InterleavedPacket | None:
-    """Remove the next whole thing from *buffer* and return it; None: wait for more.
+    """Remove the next request or packet from *buffer* and return it; None if it is incomplete.
 
     Raises:
         ValueError: The bytes are not RTSP.
@@ -100,7 +100,7 @@ def _length(request: Request) -> int:
 
 
 def format_reply(code: int, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
-    """Return a reply; *headers* in their order."""
+    """Return a reply with *headers* in their order."""
     lines = [f"RTSP/1.0 {code} {REASONS.get(code, 'Error')}"]
     lines += [f"{name}: {setting}" for name, setting in headers]
     if body:
@@ -111,7 +111,7 @@ def format_reply(code: int, headers: Sequence[tuple[str, str]], body: bytes = b"
 def format_sdp(
     name: str, codec: Codec, sets: Sequence[bytes], *, sections: int = 1, sound: bool = False
 ) -> bytes:
-    """Return the description of a camera: *sections* times video, and G.711 if *sound*."""
+    """Return the SDP of a camera: *sections* video sections, and G.711 if *sound*."""
     lines = [
         "v=0",
         "o=- 1109162014219182 1109162014219192 IN IP4 0.0.0.0",

@@ -1,9 +1,7 @@
-"""The RTSP server of virtual cameras: one port, one or several cameras behind it.
+"""RTSP server of virtual cameras (RFC 2326): one port with one or several cameras behind it.
 
-A port with several cameras is a recorder, as most centres have. Every reply goes through the
-fault that its camera has at that moment. Source: RFC 2326.
-
-One RTSP connection to a virtual camera: requests in, replies out, through its faults.
+A port with several cameras is a recorder, as most centres have. `Connection` serves one client,
+`Recorder` the port. Every reply is subject to the faults that its camera has at the moment.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from gateway.demo import faults
 from gateway.demo.reply_faults import Headers, write_reply
@@ -22,9 +20,6 @@ from gateway.demo.rtsp_messages import InterleavedPacket, Request, format_sdp, p
 from gateway.demo.rtsp_session import Session
 from gateway.demo.video_loop import VideoLoop
 from gateway.demo.virtual_camera import VirtualCamera
-
-if TYPE_CHECKING:
-    pass
 
 Answer = tuple[int, Headers, bytes]
 
@@ -44,12 +39,12 @@ class Connection(asyncio.Protocol):
         self._mute = False
 
     def abort(self) -> None:
-        """Cut the connection by RST."""
+        """Abort the connection, without FIN."""
         if self._transport is not None:
             self._transport.abort()
 
     def close(self) -> None:
-        """Close the connection by FIN."""
+        """Close the connection after the buffer is sent."""
         if self._transport is not None:
             self._transport.close()
 
@@ -123,7 +118,7 @@ class Connection(asyncio.Protocol):
         return self._answer_within(request, session)
 
     def _answer_within(self, request: Request, session: Session | None) -> Answer:
-        """Answer what needs a session."""
+        """Return the answer to a request that needs a session."""
         if request.method not in ("PLAY", "TEARDOWN"):
             return 455, [("Allow", _PUBLIC)], b""
         if session is None:
@@ -135,7 +130,7 @@ class Connection(asyncio.Protocol):
         return 200, [], b""
 
     def _fault_answer(self, request: Request, camera: VirtualCamera) -> Answer | None:
-        """Return the answer that a fault of *camera* gives to *request*."""
+        """Return the answer that a fault of *camera* causes, None if there is none."""
         redirect = camera.active_fault(faults.Redirect)
         if redirect and request.method == "DESCRIBE":
             return redirect.code, [("Location", redirect.target)], b""
@@ -152,7 +147,7 @@ class Connection(asyncio.Protocol):
         return status.code, headers, b""
 
     def _auth_answer(self, request: Request, camera: VirtualCamera) -> Answer | None:
-        """Return 401 unless *request* may be answered."""
+        """Return a 401 unless *request* has the right credentials."""
         if camera.authenticator is None or request.method == "OPTIONS":
             return None
         verdict = camera.authenticator.check(
@@ -195,16 +190,16 @@ class Connection(asyncio.Protocol):
         return 200, [("Session", timeout), ("Transport", described)], b""
 
     def _open_output(self, wanted: str, session: Session) -> RtpOutput | None:
-        """Return the first way of the Transport header *wanted* that the camera offers."""
+        """Return an output for the first transport in *wanted* that the camera supports."""
         sockets = session.camera.behaviour.sockets
-        for way in wanted.split(","):
-            ports = _PORTS.search(way)
+        for offered in wanted.split(","):
+            ports = _PORTS.search(offered)
             if self._transport is None:
                 return None
-            if "/TCP" in way.upper() and "tcp" in sockets:
+            if "/TCP" in offered.upper() and "tcp" in sockets:
                 channel = int(ports[2]) if ports else 2 * len(self._sessions)
                 return InterleavedOutput(self._transport, channel)
-            if "/TCP" not in way.upper() and "udp" in sockets and ports:
+            if "/TCP" not in offered.upper() and "udp" in sockets and ports:
                 pair = int(ports[2]), int(ports[3] or int(ports[2]) + 1)
                 host = self._transport.get_extra_info("peername")[0]
                 return UdpOutput(self._recorder.host, host, pair, session.touch)
@@ -213,7 +208,7 @@ class Connection(asyncio.Protocol):
     def _play(self, request: Request, session: Session) -> Answer:
         if session.output is None:
             return 455, [], b""
-        # The reply must be on its way before the first packet is.
+        # The reply must be sent before the first packet.
         asyncio.get_running_loop().call_soon(session.play)
         where = f"url={request.url};seq={session.seq};rtptime={session.time_90k & 0xFFFF_FFFF}"
         headers = [("Session", session.id), ("Range", "npt=now-"), ("RTP-Info", where)]
@@ -235,9 +230,9 @@ class Recorder:
     """Serves *cameras* on one port until cancelled.
 
     Attributes:
-        cameras: Found by their paths; the first is where unknown paths are told 404.
+        cameras: Found by their paths; the first one's faults apply to unknown paths.
         host: Address it listens on.
-        port: 0 takes a free one, which stands here once it is open, and stays the same.
+        port: 0 takes a free one, which is set here once it is open and kept.
         connections: Open now.
         connections_ever: Accepted since the start.
     """
@@ -273,7 +268,7 @@ class Recorder:
             self.kill()
 
     async def open_port(self) -> None:
-        """Open the port, the same as before; a camera that has started again."""
+        """Open the port, the same as before, like a camera that has started."""
         if self._server is None:
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(
@@ -283,7 +278,7 @@ class Recorder:
             self._open.set()
 
     def kill(self) -> None:
-        """Close the port and cut every connection; a camera that has lost its power."""
+        """Close the port and abort every connection, like a camera that has lost power."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -299,7 +294,7 @@ class Recorder:
         return self._server is not None
 
     def drop(self, camera: VirtualCamera) -> None:
-        """Close the connections that watch *camera*, as a camera does that starts its RTSP anew."""
+        """Close the connections to *camera*, like a camera that restarts its RTSP server."""
         for connection in tuple(self.connections):
             if connection.camera is camera:
                 connection.close()

@@ -21,10 +21,10 @@ _NTP_TO_UNIX_S = 2_208_988_800
 
 
 class Session:
-    """From the first SETUP to TEARDOWN, timeout or the loss of its connection.
+    """An RTSP session, from the first SETUP to TEARDOWN, timeout or loss of its connection.
 
     Args:
-        expired: Called when nothing was heard of the viewer for too long.
+        expired: Called when the viewer has sent nothing for `Behaviour.session_timeout_s`.
     """
 
     def __init__(
@@ -53,24 +53,24 @@ class Session:
         counts.sessions_peak = max(counts.sessions_peak, counts.sessions)
 
     def touch(self) -> None:
-        """The viewer has shown that it is alive."""
+        """Restart the session timeout: the viewer has sent something."""
         self._heard_s = self._loop.time()
 
     def play(self) -> None:
-        """Send from now on."""
+        """Start sending."""
         if self.output is not None and not self.playing:
             self.playing = True
             self._video_loop.subscribe(self)
 
     def stop_sending(self) -> None:
-        """Send no more; the session still counts."""
+        """Stop sending; the session still counts."""
         self._video_loop.unsubscribe(self)
         if self.output is not None:
             self.output.close()
             self.output = None
 
     def close(self) -> None:
-        """Be over; may be called again."""
+        """End the session; may be called again."""
         self.stop_sending()
         self._timer.cancel()
         if self.open:
@@ -78,13 +78,13 @@ class Session:
             self.camera.counts.sessions -= 1
 
     def close_after(self, held_s: float) -> None:
-        """Be over after *held_s*, as a session is whose connection was lost."""
+        """Stop sending and end the session after *held_s*: its connection was lost."""
         self.stop_sending()
         self._timer.cancel()
         self._timer = self._loop.call_later(held_s, self.close)
 
     def send_picture(self, coded: CodedPicture, payloads: MarkedPayloads, time_90k: int) -> None:
-        """Send one picture, with whatever is wrong with the camera."""
+        """Send one picture, changed by the camera's faults."""
         camera, output = self.camera, self.output
         if output is None or camera.silent:
             return

@@ -1,7 +1,7 @@
-"""What a virtual camera sees: a counter hall with people in it, its name and a running clock.
+"""Draws what a virtual camera sees: a hall with counters and people, its name, a running clock.
 
-Plain OpenCV on arrays. The hall is drawn once and kept; a picture only moves a few figures over
-it and stamps the clock from prepared digits, so that it costs well under a millisecond.
+Plain OpenCV on arrays. The hall is drawn once; each picture adds a few people and the time from
+prepared digits, which takes well under a millisecond.
 """
 
 from __future__ import annotations

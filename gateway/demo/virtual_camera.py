@@ -1,6 +1,6 @@
-"""A virtual camera: what it shows, who may watch, what is wrong with it, what it has counted.
+"""A virtual camera: its footage, account, behaviour, faults and counters.
 
-It does no I/O: `gateway.demo.rtsp_server` serves it, `gateway.demo.video_loop` runs its pictures.
+It does no I/O: `gateway.demo.rtsp_server` serves it, `gateway.demo.video_loop` sends its pictures.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ FaultT = TypeVar("FaultT")
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a camera behaves when nothing is wrong with it.
+    """How a camera behaves without faults.
 
     Attributes:
-        join: Where a viewer's stream begins: at the ``next_keyframe``, at a keyframe made for
-            it ``at_once`` (live footage only), or in the ``middle`` of the GOP.
-        session_timeout_s: A session that is not heard of for so long is ended.
-        session_limit: Most sessions at once; the next SETUP gets 453. 0: no limit.
-        held_s: How long a session that was not torn down still counts after its connection
-            has gone, as recorders do.
+        join: Where a viewer's stream begins: at the ``next_keyframe``, ``at_once`` with a
+            keyframe made for it (live footage only), or in the ``middle`` of a GOP.
+        session_timeout_s: A session whose viewer sends nothing for so long is ended.
+        session_limit: Most sessions at once; the next SETUP gets 453. 0 for no limit.
+        held_s: How long a session without TEARDOWN still counts after its connection is lost,
+            as with recorders.
         payload_bytes: Largest RTP payload.
-        first_sequence: Where every session's sequence numbers begin.
-        first_time_90k: Where every session's timestamps begin.
-        report_s: Time between sender reports.
-        get_parameter: Whether GET_PARAMETER is understood (else 551).
-        content_base: Sent with the SDP; ``{url}`` stands for the requested URL. Empty: none.
+        first_sequence: First RTP sequence number of every session.
+        first_time_90k: First RTP timestamp of every session.
+        report_s: Interval of RTCP sender reports.
+        get_parameter: Whether GET_PARAMETER is supported (else 551).
+        content_base: Content-Base header; ``{url}`` stands for the requested URL. Empty: none.
         sound: Whether the SDP announces G.711, which is never sent.
         sockets: Which transports SETUP accepts; others get 461.
     """
@@ -54,17 +54,17 @@ class Behaviour:
 
 @dataclass(slots=True)
 class Counts:
-    """What a camera has counted.
+    """Counters of a camera.
 
     Attributes:
         requests: By method.
-        log: Method and answered status of the last requests, in order.
+        log: Method and status of the last requests, in order.
         authorizations: Requests with an ``Authorization`` header.
-        refused_logins: Those of them that were wrong.
+        refused_logins: Requests with wrong credentials.
         sessions: Open now.
         sessions_ever: Opened since the start.
         sessions_peak: Most at once.
-        expired: Ended because nothing was heard of them.
+        expired: Sessions that have timed out.
         packets: RTP packets sent.
         unsent: Pictures not sent because the viewer did not read.
     """
@@ -85,13 +85,14 @@ class VirtualCamera:
     """One camera, or one channel of a recorder.
 
     Args:
-        name: What people call it; drawn on live pictures and told in the SDP.
-        footage: What it shows.
+        name: Drawn on live pictures and sent in the SDP.
+        footage: Its pictures.
         path: Of its URL, e.g. ``/Streaming/Channels/101``.
-        account: Who may watch; None: everybody.
+        account: Who may watch; None for everybody.
+        behaviour: Without faults.
 
     Attributes:
-        faults: What is wrong with it now; may be set at any time.
+        faults: Its faults now; may be set at any time.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class VirtualCamera:
 
     @property
     def fault(self) -> Fault | None:
-        """The first thing that is wrong with it; setting it replaces all."""
+        """The first of its faults; setting it replaces all."""
         return self.faults[0] if self.faults else None
 
     @fault.setter
@@ -126,13 +127,13 @@ class VirtualCamera:
         return any(isinstance(fault, (Stall, HalfOpen)) for fault in self.faults)
 
     def active_fault(self, kind: type[FaultT]) -> FaultT | None:
-        """Return its fault of *kind*, if it has one."""
+        """Return its fault of *kind*, None if it has none."""
         for fault in self.faults:
             if isinstance(fault, kind):
                 return fault
         return None
 
     def record_request(self, method: str, code: int) -> None:
-        """Write a request and its answer into the log, which keeps the last thousand."""
+        """Count a request and add it to the log, which holds the last thousand."""
         self.counts.requests[method] += 1
         self.counts.log = [*self.counts.log[-999:], (method, code)]

@@ -1,8 +1,8 @@
-"""One keyframe in, one picture out. Only the child process loads this: here FFmpeg runs.
+"""Decodes one keyframe, in the worker process only: FFmpeg and OpenCV are loaded here.
 
-A decoder lives for one picture, so that no camera leaves anything behind for the next one. Nothing
-here starts a thread: the child may not (RLIMIT_NPROC), and PyAV's scaler wants one per core unless
-told. FFmpeg is told the largest picture before it allocates one, whatever the SPS says.
+Each picture gets a decoder of its own, so that no camera's data reaches the next one. No thread is
+started: the sandbox forbids it (RLIMIT_NPROC), and PyAV's scaler is told so explicitly. FFmpeg is
+given the largest picture size before it allocates, whatever the SPS says.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _MIN_WIDTH = 64
 
 
 class UndecodablePicture(Exception):
-    """No picture comes of these bytes."""
+    """These bytes cannot be decoded to a picture."""
 
 
 def decode(codec: Codec, coded: bytes) -> av.VideoFrame:
     """Return the first picture of *coded*, an access unit in Annex B form.
 
     Raises:
-        Undecodable: There is none, it is damaged, or larger than `MAX_PIXELS`.
+        UndecodablePicture: There is none, it is damaged, or it is larger than `MAX_PIXELS`.
     """
     context = av.CodecContext.create(_DECODERS[codec], "r")
     assert isinstance(context, av.VideoCodecContext)
@@ -63,10 +63,12 @@ def luma_and_chroma(frame: av.VideoFrame) -> tuple[Plane, float]:
 
 
 def encode_jpeg(frame: av.VideoFrame, width: int, at_most_bytes: int) -> bytes:
-    """Return *frame* as JPEG, at most *width* wide, as good as *at_most_bytes* allow.
+    """Return *frame* as JPEG of at most *width* pixels width and *at_most_bytes* bytes.
+
+    Quality is lowered first, then the size.
 
     Raises:
-        Undecodable: Not even a tiny one is that small.
+        UndecodablePicture: Even the smallest size and quality exceed *at_most_bytes*.
     """
     width = min(width, frame.width)
     while width >= min(_MIN_WIDTH, frame.width):

@@ -1,7 +1,7 @@
-"""One child for all cameras: tasks one by one, and a child that dies is followed by another.
+"""Decodes keyframes of all cameras in one worker process, one at a time.
 
-Who asks gets a picture or a reason; a crash of the child is one of the reasons. The child is there
-only while there is something to do, since it holds 60 MB.
+A caller gets a picture or a reason. A worker that crashes is replaced; the crash is the reason that
+the caller gets. The worker runs only while there is work, since it holds 60 MB.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ QUEUE_TASKS = 8
 TASK_S = 5.0
 """A keyframe of 4K takes 0.1 s on a desktop and ten times that on the smallest board."""
 IDLE_S = 60.0
-"""Twice the pace of looks: a gateway whose cameras are open keeps its child."""
+"""Twice the interval of picture checks: a gateway with open cameras keeps its worker."""
 RESTART_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -41,13 +41,13 @@ class _Task:
 
 
 class Decoder:
-    """Decodes keyframes in a child process while `run` runs.
+    """Decodes keyframes in a worker process while `run` runs.
 
     Attributes:
-        deaths: Children that died or had to be killed.
+        deaths: Workers that died or had to be killed.
 
     Args:
-        start: Makes a child.
+        start: Starts a worker.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class Decoder:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id; None while there is none."""
+        """The worker's process id; None while there is none."""
         return None if self._worker is None else self._worker.pid
 
     async def run(self) -> NoReturn:
-        """Serve until cancelled. The child is gone when this returns."""
+        """Serve requests until cancelled. The worker has ended when this returns."""
         try:
             while True:
                 task = await self._next_task()
@@ -83,16 +83,16 @@ class Decoder:
     async def analyze(
         self, camera: str, codec: Codec, coded: bytes, reference: bytes
     ) -> PictureAnalysis:
-        """Return what is to be seen in *coded*, a keyframe in Annex B form.
+        """Return the analysis of *coded*, a keyframe in Annex B form.
 
         Args:
-            camera: Whose it is; remembered if the decoder dies of it.
-            codec: FFmpeg's name.
+            camera: Its id, for the circuit breaker.
+            codec: Of the keyframe.
             coded: Access unit with its parameter sets.
-            reference: Thumbnail of an earlier look, or nothing.
+            reference: Thumbnail to compare with; empty if there is none.
 
         Raises:
-            NoPicture: It cannot be decoded, or nothing is decoded now; the reason says why.
+            NoPicture: It cannot be decoded, or the decoder is busy or its circuit is open.
         """
         body = await self._request(camera, codec, coded, reference=reference)
         try:
@@ -105,7 +105,7 @@ class Decoder:
     ) -> bytes:
         """Return *coded* as JPEG, at most *width* pixels wide, within *at_most_bytes*.
 
-        Quality goes down first, then the size. Arguments and errors otherwise as of `look`.
+        Quality is lowered first, then the size. Other arguments and errors as in `analyze`.
         """
         width = max(1, min(width, MAX_WIDTH))
         at_most_bytes = min(at_most_bytes, MAX_REPLY_BYTES)
@@ -135,7 +135,7 @@ class Decoder:
         return await task.reply
 
     async def _next_task(self) -> _Task:
-        """Return the next task; a child that waits too long for it is let go."""
+        """Return the next task; stop a worker that has been idle for `IDLE_S`."""
         if self._worker is not None:
             try:
                 async with asyncio.timeout(IDLE_S):
@@ -145,7 +145,7 @@ class Decoder:
         return await self._tasks.get()
 
     async def _serve(self, task: _Task) -> None:
-        if task.reply.done():  # who asked has gone
+        if task.reply.done():  # the caller was cancelled
             return
         if self._breaker.is_open_for_all(self._clock.now()):
             _refuse(task, Reason.OVERLOADED, "the decoder has crashed too often and rests")
@@ -154,13 +154,13 @@ class Decoder:
             _refuse(task, Reason.CORRUPT, "its pictures have crashed the decoder; left alone")
             return
         try:
-            child = await self._running_worker()
+            worker = await self._running_worker()
         except WorkerLost as error:
             self._record_loss(None, str(error))
             _refuse(task, Reason.OVERLOADED, f"the decoder {error}")
             return
         try:
-            status, body = await child.request(task.request)
+            status, body = await worker.request(task.request)
         except WorkerLost as error:
             self._worker = None
             self._record_loss(task.camera, str(error))
@@ -173,10 +173,10 @@ class Decoder:
             _refuse(task, Reason.CORRUPT, body.decode("utf-8", "replace")[:200])
 
     async def _running_worker(self) -> WorkerProcess:
-        """Return the child, a new one if need be. Raises ChildLost."""
+        """Return a running worker, a new one if need be. Raises WorkerLost."""
         if self._worker is not None and not self._worker.alive:
             await self._stop_worker()
-            self._record_loss(None, "has ended by itself")
+            self._record_loss(None, "has ended unasked")
         if self._worker is None:
             if self._lost_s is not None:
                 await self._clock.sleep(max(0.0, self._lost_s + RESTART_S - self._clock.now()))
@@ -184,9 +184,9 @@ class Decoder:
         return self._worker
 
     async def _stop_worker(self) -> None:
-        child, self._worker = self._worker, None
-        if child is not None:
-            await asyncio.shield(child.stop())
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.shield(worker.stop())
 
     def _record_loss(self, camera: str | None, why: str) -> None:
         now_s = self._lost_s = self._clock.now()
@@ -196,8 +196,8 @@ class Decoder:
             "decoder_worker_lost",
             camera=camera,
             detail=why,
-            camera_left_alone=camera is not None and self._breaker.is_open(camera, now_s),
-            all_left_alone=self._breaker.is_open_for_all(now_s),
+            camera_circuit_open=camera is not None and self._breaker.is_open(camera, now_s),
+            all_circuits_open=self._breaker.is_open_for_all(now_s),
         )
 
 

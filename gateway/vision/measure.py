@@ -1,8 +1,8 @@
-"""From a picture to figures: pure functions on arrays of luma. Only the child process loads this.
+"""Computes picture metrics from luma arrays: pure functions, in the worker process only.
 
-Everything is measured on small copies: 320 pixels wide for sharpness, 160 x 90 for the rest, where
-averaging has taken most of a night's noise away. The top and bottom tenth are left out where detail
-is looked for and where two pictures are compared: cameras write the time there.
+Everything is measured on reduced copies: 320 pixels wide for sharpness, 160 x 90 for the rest.
+Averaging removes most of the sensor's noise. The top and bottom tenth are left out where detail is
+measured and where two pictures are compared: cameras draw the time there.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ SHARP_WIDTH = 320
 TILE = 10
 """Pixels of the thumbnail to a side: 16 x 9 tiles."""
 FLAT_CONTRAST = 0.025
-"""Standard deviation by brightness in a tile below which nothing is to be seen in it."""
+"""Standard deviation divided by brightness, below which a tile counts as flat."""
 DARK = 16.0
-"""Added to a brightness that is divided by, or taken the logarithm of: black is 16."""
+"""Added to a brightness before a division or logarithm. Black is 16 (BT.601)."""
 BLEND = 16
-"""The reference follows by this part of a difference, at least by one step of 255."""
+"""The reference moves by a 16th of the difference at each check, at least by one level."""
 _MARGIN = THUMB_HEIGHT // 10
 _SHARP_TILES = (16, 9)
 _PLAIN_PERCENT = 25
 
 
 def analyze(luma: Plane, colour: float, reference: bytes) -> PictureAnalysis:
-    """Return what is to be seen in *luma*, compared with *reference*.
+    """Return the analysis of *luma*, compared with *reference*.
 
     Args:
         luma: The decoded picture, 8 bits.
-        colour: Mean distance of its chroma from grey.
-        reference: An earlier thumbnail; empty if there is none.
+        colour: Mean distance of its chroma from grey, 0 to 128.
+        reference: Thumbnail to compare with, `THUMB_BYTES` long; empty if there is none.
     """
     height, width = luma.shape
     now = thumbnail(luma)
@@ -56,7 +56,7 @@ def analyze(luma: Plane, colour: float, reference: bytes) -> PictureAnalysis:
         before = _smooth(old)
         lost = _lost(_contrast(before) >= FLAT_CONTRAST, structured)
         likeness, aligned, shift = compare(edges(before), edges(smooth))
-    figures = PictureMetrics(
+    metrics = PictureMetrics(
         width=width,
         height=height,
         digest=hashlib.blake2b(luma.tobytes(), digest_size=DIGEST_BYTES).digest(),
@@ -72,18 +72,22 @@ def analyze(luma: Plane, colour: float, reference: bytes) -> PictureAnalysis:
         shift_y=shift[1] / THUMB_WIDTH,
     )
     return PictureAnalysis(
-        figures, now.tobytes(), (now if old is None else blend(old, now)).tobytes()
+        metrics, now.tobytes(), (now if old is None else blend(old, now)).tobytes()
     )
 
 
 def thumbnail(luma: Plane) -> Plane:
-    """Return *luma* at 160 x 90, each pixel the mean of those it stands for."""
+    """Return *luma* reduced to 160 x 90 by averaging."""
     size = (THUMB_WIDTH, THUMB_HEIGHT)
     return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def sharpness(luma: Plane) -> float:
-    """Return how much fine detail there is, whatever the brightness and the sensor's noise."""
+    """Return how much fine detail there is, independent of brightness and of sensor noise.
+
+    It is the power of the Laplacian above that of the plainest quarter of the tiles, divided by
+    the square of the brightness.
+    """
     height, width = luma.shape
     if width > SHARP_WIDTH:
         size = (SHARP_WIDTH, max(2, round(height * SHARP_WIDTH / width)))
@@ -92,24 +96,27 @@ def sharpness(luma: Plane) -> float:
     middle = luma[margin : luma.shape[0] - margin].astype(np.float32)
     power = np.square(cv2.Laplacian(middle, cv2.CV_32F))
     tiles = cv2.resize(power, _SHARP_TILES, interpolation=cv2.INTER_AREA)
-    # Noise is everywhere, detail is not: what the plainest tiles have is noise. A noisy night
-    # would else be the sharpest picture of the day, and every morning after it blurred.
+    # Noise is in every tile, detail is not, so the plainest tiles show how much is noise. Otherwise
+    # a noisy night would be the sharpest picture and every morning would look blurred.
     detail = max(0.0, float(tiles.mean() - np.percentile(tiles, _PLAIN_PERCENT)))
     return detail / (float(middle.mean()) + DARK) ** 2
 
 
 def edges(smooth: Field) -> Field:
-    """Return the strength of edges, of the middle, indifferent to the amount of light."""
+    """Return the strength of edges without the margins, independent of the amount of light."""
     logarithm = np.log(smooth + DARK).astype(np.float32)
     strength = cv2.magnitude(
         cv2.Sobel(logarithm, cv2.CV_32F, 1, 0), cv2.Sobel(logarithm, cv2.CV_32F, 0, 1)
     )[_MARGIN:-_MARGIN]
-    # A few hard edges (a window, a lamp) must not speak for the whole picture.
+    # A few hard edges (a window, a lamp) must not dominate the picture.
     return np.asarray(np.minimum(strength, np.percentile(strength, 95)), np.float32)
 
 
 def compare(before: Field, now: Field) -> tuple[float, float, tuple[float, float]]:
-    """Return how alike two edge pictures are, how alike after the best shift, and that shift."""
+    """Return the correlation of two edge pictures, that after the best shift, and the shift (x, y).
+
+    The shift is in pixels, found by phase correlation.
+    """
     likeness = _correlation(before, now)
     window = cv2.createHanningWindow(before.shape[::-1], cv2.CV_32F)
     (x, y), _response = cv2.phaseCorrelate(before - before.mean(), now - now.mean(), window)
@@ -123,7 +130,7 @@ def compare(before: Field, now: Field) -> tuple[float, float, tuple[float, float
 
 
 def blend(reference: Plane, now: Plane) -> Plane:
-    """Return *reference* a small step towards *now*; who crosses the picture leaves no trace."""
+    """Return *reference* moved a small step towards *now*, so that a passer-by leaves no trace."""
     gap = now.astype(np.int16) - reference
     step = np.sign(gap) * np.maximum(1, np.abs(gap) // BLEND)
     return (reference + np.where(gap == 0, 0, step)).astype(np.uint8)
@@ -134,7 +141,7 @@ def _smooth(thumb: Plane) -> Field:
 
 
 def _contrast(smooth: Field) -> Field:
-    """Return standard deviation by brightness of every tile."""
+    """Return the standard deviation of every tile divided by its brightness."""
     rows, columns = THUMB_HEIGHT // TILE, THUMB_WIDTH // TILE
     tiles = smooth.reshape(rows, TILE, columns, TILE)
     contrast = tiles.std(axis=(1, 3)) / (tiles.mean(axis=(1, 3)) + np.float32(DARK))
@@ -147,7 +154,7 @@ def _lost(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> float:
 
 
 def _correlation(one: Field, other: Field) -> float:
-    """Return Pearson's correlation; 0 if one of them is the same everywhere."""
+    """Return Pearson's correlation; 0 if one of the two is constant."""
     first, second = one - one.mean(), other - other.mean()
     power = float(np.sqrt((first * first).sum() * (second * second).sum()))
     return float((first * second).sum()) / power if power > 1e-6 else 0.0

@@ -1,4 +1,4 @@
-"""What one look at a decoded picture comes to: a few numbers and two thumbnails."""
+"""Analysis of one decoded picture: numbers and two thumbnails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass
 
 THUMB_WIDTH, THUMB_HEIGHT = 160, 90
 THUMB_BYTES = THUMB_WIDTH * THUMB_HEIGHT
-"""A thumbnail is that many bytes of luma, row by row; too small to know a face in a hall."""
+"""A thumbnail is luma, one byte per pixel, row by row: too small to recognise a face in a hall."""
 
 DIGEST_BYTES = 16
 _LAYOUT = struct.Struct(f"!HH{DIGEST_BYTES}s10f")
@@ -16,21 +16,21 @@ _LAYOUT = struct.Struct(f"!HH{DIGEST_BYTES}s10f")
 
 @dataclass(frozen=True, slots=True)
 class PictureMetrics:
-    """One picture in numbers; compared with a reference where there is one.
+    """One picture in numbers, compared with a reference where there is one.
 
     Attributes:
         width: Pixels.
         height: Pixels.
-        digest: Of the decoded luma; equal for pictures that are the same in every pixel.
-        bright: Luma that 90 % of the picture stay below, 0 to 255; letters drawn into the
-            picture are less than the rest.
+        digest: BLAKE2b of the decoded luma; equal if two pictures are equal in every pixel.
+        bright: 90th percentile of luma, 0 to 255; text drawn into the picture is less than
+            a tenth of it.
         mean: Mean luma.
         colour: Mean distance of the chroma from grey, 0 to 128; an infrared picture has none.
-        flat: Share of the picture's middle, 0 to 1, in which nothing is to be seen.
-        lost: Share of what was to be seen in the reference that is flat now; 0 without one.
-        sharpness: Power of the Laplacian beyond that of noise, by the square of the brightness;
-            comparable with other pictures of the same stream only.
-        likeness: Correlation of edges with the reference's, -1 to 1; 1 without one.
+        flat: Share of the picture without margins, 0 to 1, that has no structure.
+        lost: Share of the structured tiles of the reference that are flat now; 0 without one.
+        sharpness: Power of the Laplacian above that of noise, divided by the square of the
+            brightness; comparable within one stream only.
+        likeness: Correlation of edges with those of the reference, -1 to 1; 1 without one.
         aligned: The same after the shift that fits best.
         shift_x: That shift, in picture widths.
         shift_y: Likewise vertically, also in picture widths.
@@ -51,7 +51,7 @@ class PictureMetrics:
     shift_y: float
 
     def pack(self) -> bytes:
-        """Return the figures as `LENGTH_BYTES` bytes."""
+        """Return the metrics as `METRICS_BYTES` bytes."""
         return _LAYOUT.pack(*astuple(self))
 
 
@@ -60,12 +60,13 @@ METRICS_BYTES = _LAYOUT.size
 
 @dataclass(frozen=True, slots=True)
 class PictureAnalysis:
-    """One look.
+    """What the worker returns of one picture.
 
     Attributes:
-        figures: The picture in numbers.
-        now: Its thumbnail.
-        blended: The reference, a small step towards it; the same as *now* if there was none.
+        metrics: The picture in numbers.
+        thumbnail: Of this picture.
+        next_reference: The reference moved a small step towards *thumbnail*; the same as
+            *thumbnail* if there was none.
     """
 
     metrics: PictureMetrics
@@ -73,21 +74,21 @@ class PictureAnalysis:
     next_reference: bytes
 
     def pack(self) -> bytes:
-        """Return the look as bytes that `unpack` reads."""
+        """Return the analysis as bytes that `unpack_analysis` parses."""
         return self.metrics.pack() + self.thumbnail + self.next_reference
 
 
 def unpack_analysis(raw: bytes) -> PictureAnalysis:
-    """Return the look in *raw*.
+    """Return the analysis in *raw*.
 
     Raises:
-        ValueError: It is none. Whoever packed it may have been taken over by a hostile picture,
-            so numbers that are none are refused too.
+        ValueError: Wrong length, or a number is not finite. The worker may have been taken over
+            by a hostile picture, so nothing in *raw* is trusted.
     """
     if len(raw) != METRICS_BYTES + 2 * THUMB_BYTES:
-        raise ValueError(f"a look of {len(raw)} bytes")
+        raise ValueError(f"an analysis of {len(raw)} bytes")
     numbers = _LAYOUT.unpack_from(raw)
     if not all(math.isfinite(number) for number in numbers[3:]):
-        raise ValueError("a look without numbers")
+        raise ValueError("an analysis with numbers that are not finite")
     thumbs = raw[METRICS_BYTES:]
     return PictureAnalysis(PictureMetrics(*numbers), thumbs[:THUMB_BYTES], thumbs[THUMB_BYTES:])

@@ -1,7 +1,7 @@
-"""What the gateway and its child say to each other: length-prefixed, fixed headers, no pickle.
+"""Messages between the gateway and the decoder's worker: fixed headers with lengths, no pickle.
 
-The gateway asks, the child answers, one at a time. Neither trusts a length: the child has what a
-camera has sent, and what the gateway reads may come from a child that a picture has taken over.
+The gateway sends a request, the worker one reply to it. Neither trusts the other's lengths: the
+worker gets what a camera has sent, and a hostile picture may have taken over the worker.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ _CODECS: tuple[Codec, ...] = ("h264", "h265")
 
 
 class MalformedMessage(Exception):
-    """The other end says what it cannot mean."""
+    """The other end has sent a message that breaks the format."""
 
 
 class Status(IntEnum):
-    """How a reply begins.
+    """First field of a reply.
 
-    READY comes once, unasked; its body names what of the confinement is not in force.
+    READY is sent once, when the worker has started; its body names the steps of the sandbox that
+    failed.
     """
 
     READY = 0
@@ -43,14 +44,14 @@ class Status(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One task.
+    """One request.
 
     Attributes:
         codec: Of the picture.
         coded: The keyframe in Annex B form, parameter sets in front.
-        width: Of the JPEG that is wanted; 0: a look is wanted.
-        at_most_bytes: That the JPEG may have.
-        reference: For a look: the thumbnail to compare with, or nothing.
+        width: Largest width of the JPEG in pixels; 0 asks for an analysis instead.
+        at_most_bytes: Largest size of the JPEG.
+        reference: For an analysis, the thumbnail to compare with; empty if there is none.
     """
 
     codec: Codec
@@ -60,7 +61,7 @@ class Request:
     reference: bytes = b""
 
     def pack(self) -> bytes:
-        """Return the request as it stands on the pipe."""
+        """Return the request as bytes for the pipe."""
         return (
             _REQUEST.pack(
                 _MAGIC,
@@ -78,7 +79,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class RequestHeader:
-    """The header of a request; *reference* and *coded* bytes follow."""
+    """The header of a request. As many bytes as *reference* and *coded* say follow it."""
 
     codec: Codec
     width: int
@@ -88,7 +89,7 @@ class RequestHeader:
 
 
 def parse_request_header(raw: bytes) -> RequestHeader:
-    """Return the header in *raw*. Raises Garbled."""
+    """Return the header in *raw*, `REQUEST_BYTES` long. Raises MalformedMessage."""
     magic, codec, _, width, at_most_bytes, reference, coded = _REQUEST.unpack(raw)
     if magic != _MAGIC or codec >= len(_CODECS) or width > MAX_WIDTH:
         raise MalformedMessage("no request")
@@ -98,12 +99,12 @@ def parse_request_header(raw: bytes) -> RequestHeader:
 
 
 def pack_reply(status: Status, body: bytes) -> bytes:
-    """Return a reply as it stands on the pipe."""
+    """Return a reply as bytes for the pipe."""
     return _REPLY.pack(_MAGIC, status, len(body)) + body
 
 
 def parse_reply_header(raw: bytes) -> tuple[Status, int]:
-    """Return status and length of the body that follows *raw*. Raises Garbled."""
+    """Return status and length of the body that follows *raw*. Raises MalformedMessage."""
     magic, status, length = _REPLY.unpack(raw)
     if magic != _MAGIC or status not in tuple(Status) or length > MAX_REPLY_BYTES:
         raise MalformedMessage("no reply")

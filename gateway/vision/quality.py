@@ -1,9 +1,9 @@
-"""What is wrong with a camera's picture, look by look: black, frozen, blurred, covered, moved.
+"""Detects faults of a camera's picture: black, frozen, blurred, covered, moved, corrupt.
 
-A single look proves nothing: a truck passes, a lamp goes out. A doubt is raised once `RAISE` looks
-in a row agree and lowered once `LOWER` do not. A camera that changes to infrared, or back, is
-learnt anew; one that goes from view to view and back is meant to. Pure, but for what it remembers;
-no picture is kept beyond a thumbnail.
+One check proves nothing: a truck passes, a lamp goes out. A fault is suspected after `RAISE` checks
+in a row that show it, and no longer after `LOWER` that do not. When a camera switches to infrared
+or back, its references are learnt again. A camera that keeps coming back to its view is taken for
+one that turns by itself. Pure, apart from its own state; only a thumbnail is kept of a picture.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from gateway.vision.metrics import PictureAnalysis, PictureMetrics
 
 RAISE, LOWER = 3, 2
 RAISE_FROZEN = 2
-"""The same in every pixel at three looks, which is for a minute: a live sensor never is."""
+"""Three pictures equal in every pixel, over a minute: a live sensor never produces that."""
 
 DARK_BRIGHT = 32.0
-"""Luma that 90 % of a dark picture stay below; black itself is 16. A dark picture in which
-something of the usual view is to be seen, a hall at night, is neither black nor compared."""
+"""A picture is dark if 90 % of its luma is below this; black is 16. A dark picture that still shows
+the usual view, such as a hall at night, counts neither as black nor is it compared."""
 
 COVERED_FLAT = 0.95
-"""Share of a picture in which nothing is to be seen, when something is before it ..."""
+"""A picture is covered if this share of it is flat ..."""
 
 COVERED_LOST = 0.75
-"""... or share of what was to be seen that no longer is."""
+"""... or if this share of what the reference shows is flat now."""
 
-SHARP_LOOKS = 10
-"""So many looks are needed to know how sharp a camera is."""
+SHARP_CHECKS = 10
+"""Checks needed before the usual sharpness of a camera is known."""
 
 BLURRED_PART = 0.3
-"""Of its usual sharpness."""
+"""A picture is blurred below this part of the median sharpness."""
 
 MOVED_LIKENESS = 0.25
-"""Edges that are so little alike are those of another view."""
+"""Below this correlation of edges the picture shows another view."""
 
 ALIGNED, BETTER, SHIFTED = 0.5, 0.05, 0.04
-"""Or of the same view, and more alike after a shift of so much of its width: a camera that has
-been turned by a tenth of its view still has half of its edges in place."""
+"""Correlation after the shift, gain by it, and the shift in picture widths, from which on the same
+view has been shifted. A camera turned by a tenth of its view has half of its edges in place."""
 
 NIGHT_COLOUR, DAY_COLOUR = 1.5, 3.0
-"""Mean distance from grey: below the one a picture is taken for infrared, above the other it is no
-longer. A pale hall is between them and must not be learnt anew at each look."""
+"""Mean distance of chroma from grey below which a picture becomes infrared, and from which on it is
+no longer. Two values, since a pale hall lies between them and would else switch at each check."""
 
-ACCEPTED_LOOKS = 2880
-"""After a day of looks every 30 s the new view is the camera's view."""
+ACCEPTED_CHECKS = 2880
+"""After so many checks, a day at one every 30 s, a moved view becomes the reference."""
 
 RETURNS = 3
-"""Coming back so often within a day is what a camera does that turns by itself (PTZ)."""
+"""A camera that returns so often within `ACCEPTED_CHECKS` checks turns by itself (PTZ)."""
 
 
 class PictureQuality:
-    """Remembers one camera's looks and says what is wrong with it.
+    """Judges the pictures of one camera over time.
 
     Attributes:
-        doubts: What is wrong now.
-        reference: Thumbnail for the next look; empty: there is none.
+        suspected_faults: Faults suspected now.
+        reference: Thumbnail to compare the next picture with; empty if there is none.
     """
 
     def __init__(self) -> None:
@@ -67,117 +67,117 @@ class PictureQuality:
         self._digest = b""
         self._night: bool | None = None
         self._votes: dict[Reason, int] = {}
-        self._moved_looks = 0
-        self._looks = 0
+        self._moved_checks = 0
+        self._checks = 0
         self._returns: deque[int] = deque(maxlen=RETURNS)
 
     def update(self, analysis: PictureAnalysis) -> frozenset[Reason]:
-        """Take the next look, made with `reference`; return what is wrong now."""
-        figures = analysis.metrics
+        """Add the next picture, analysed with `reference`; return the suspected faults."""
+        metrics = analysis.metrics
         seen: frozenset[Reason] = frozenset()
-        self._looks += 1
-        if self._has_switched_infrared(figures):
+        self._checks += 1
+        if self._has_switched_infrared(metrics):
             self._relearn()
         else:
-            seen = self._faults_in(figures)
+            seen = self._faults_in(metrics)
             self._count(seen)
-        self._digest = figures.digest
+        self._digest = metrics.digest
         self._remember(analysis, seen)
         return self.suspected_faults
 
     def update_undecodable(self) -> frozenset[Reason]:
-        """Take a picture that could not be decoded; return what is wrong now."""
+        """Add a picture that could not be decoded; return the suspected faults."""
         self._count(frozenset({Reason.CORRUPT}))
         return self.suspected_faults
 
-    def _has_switched_infrared(self, figures: PictureMetrics) -> bool:
-        """Whether the camera has changed to infrared since the last look, or back."""
-        if _is_dark(figures) or _is_covered(figures):
-            return False  # a cover is as grey by day as infrared is by night; so is the dark
+    def _has_switched_infrared(self, metrics: PictureMetrics) -> bool:
+        """Return whether the camera has switched to infrared or back since the last check."""
+        if _is_dark(metrics) or _is_covered(metrics):
+            return False  # covered or dark pictures are as grey as infrared ones
         before = self._night
-        self._night = figures.colour < (DAY_COLOUR if before else NIGHT_COLOUR)
+        self._night = metrics.colour < (DAY_COLOUR if before else NIGHT_COLOUR)
         return before is not None and before != self._night
 
     def _is_touring(self) -> bool:
-        """Whether the camera turns by itself."""
-        oldest = self._returns[0] if len(self._returns) == RETURNS else -ACCEPTED_LOOKS
-        return self._looks - oldest < ACCEPTED_LOOKS
+        """Return whether the camera turns by itself."""
+        oldest = self._returns[0] if len(self._returns) == RETURNS else -ACCEPTED_CHECKS
+        return self._checks - oldest < ACCEPTED_CHECKS
 
-    def _faults_in(self, figures: PictureMetrics) -> frozenset[Reason]:
-        """Return what this one look says."""
-        nothing = figures.flat >= COVERED_FLAT or (self.reference and _is_elsewhere(figures))
-        black = _is_dark(figures) and nothing
-        same = figures.digest == self._digest
+    def _faults_in(self, metrics: PictureMetrics) -> frozenset[Reason]:
+        """Return the faults that this one picture shows."""
+        nothing = metrics.flat >= COVERED_FLAT or (self.reference and _is_elsewhere(metrics))
+        black = _is_dark(metrics) and nothing
+        same = metrics.digest == self._digest
         frozen = {Reason.PICTURE_FROZEN} if same and not black else set()
         return frozenset(
-            frozen | ({Reason.PICTURE_BLACK} if black else self._faults_by_comparison(figures))
+            frozen | ({Reason.PICTURE_BLACK} if black else self._faults_by_comparison(metrics))
         )
 
-    def _faults_by_comparison(self, figures: PictureMetrics) -> set[Reason]:
-        """Return what this one look says beside earlier ones."""
-        if _is_dark(figures):
+    def _faults_by_comparison(self, metrics: PictureMetrics) -> set[Reason]:
+        """Return the faults seen by comparison with earlier pictures."""
+        if _is_dark(metrics):
             return set()
-        if _is_covered(figures):
+        if _is_covered(metrics):
             return {Reason.PICTURE_COVERED}
         if self._is_touring():
             return set()
-        if self.reference and _is_elsewhere(figures):  # how sharp that is says nothing
+        if self.reference and _is_elsewhere(metrics):  # another view has another sharpness
             return {Reason.PICTURE_MOVED}
-        if self._is_blurred(figures):
+        if self._is_blurred(metrics):
             return {Reason.PICTURE_BLURRED}
-        return {Reason.PICTURE_MOVED} if self.reference and _is_shifted(figures) else set()
+        return {Reason.PICTURE_MOVED} if self.reference and _is_shifted(metrics) else set()
 
-    def _is_blurred(self, figures: PictureMetrics) -> bool:
-        if len(self._sharpness) < SHARP_LOOKS:
+    def _is_blurred(self, metrics: PictureMetrics) -> bool:
+        if len(self._sharpness) < SHARP_CHECKS:
             return False
-        return figures.sharpness < BLURRED_PART * statistics.median(self._sharpness)
+        return metrics.sharpness < BLURRED_PART * statistics.median(self._sharpness)
 
     def _count(self, seen: frozenset[Reason]) -> None:
-        doubts = set(self.suspected_faults)
+        suspected = set(self.suspected_faults)
         for reason in {*seen, *self._votes}:
             votes = self._votes.get(reason, 0)
             votes = max(votes, 0) + 1 if reason in seen else min(votes, 0) - 1
             self._votes[reason] = votes
             if votes >= (RAISE_FROZEN if reason is Reason.PICTURE_FROZEN else RAISE):
-                doubts.add(reason)
+                suspected.add(reason)
             elif votes <= -LOWER:
-                doubts.discard(reason)
+                suspected.discard(reason)
                 del self._votes[reason]
-        if Reason.PICTURE_MOVED in self.suspected_faults - doubts:
-            self._returns.append(self._looks)
-        self.suspected_faults = frozenset(doubts)
+        if Reason.PICTURE_MOVED in self.suspected_faults - suspected:
+            self._returns.append(self._checks)
+        self.suspected_faults = frozenset(suspected)
 
-    def _remember(self, look: PictureAnalysis, seen: frozenset[Reason]) -> None:
-        """Learn from a look that nothing is wrong with."""
-        self._moved_looks = self._moved_looks + 1 if Reason.PICTURE_MOVED in seen else 0
-        if self._moved_looks >= ACCEPTED_LOOKS:
+    def _remember(self, analysis: PictureAnalysis, seen: frozenset[Reason]) -> None:
+        """Learn reference and sharpness from a picture without faults."""
+        self._moved_checks = self._moved_checks + 1 if Reason.PICTURE_MOVED in seen else 0
+        if self._moved_checks >= ACCEPTED_CHECKS:
             self._relearn()
-        if seen - {Reason.PICTURE_FROZEN} or _is_dark(look.metrics):
+        if seen - {Reason.PICTURE_FROZEN} or _is_dark(analysis.metrics):
             return
-        self.reference = look.next_reference if self.reference else look.thumbnail
-        self._sharpness.append(look.metrics.sharpness)
+        self.reference = analysis.next_reference if self.reference else analysis.thumbnail
+        self._sharpness.append(analysis.metrics.sharpness)
 
     def _relearn(self) -> None:
         self.reference = b""
         self._sharpness.clear()
         self._votes.clear()
-        self._moved_looks = 0
+        self._moved_checks = 0
         self.suspected_faults = frozenset()
 
 
-def _is_dark(figures: PictureMetrics) -> bool:
-    return figures.bright < DARK_BRIGHT
+def _is_dark(metrics: PictureMetrics) -> bool:
+    return metrics.bright < DARK_BRIGHT
 
 
-def _is_covered(figures: PictureMetrics) -> bool:
-    return figures.flat >= COVERED_FLAT or figures.lost >= COVERED_LOST
+def _is_covered(metrics: PictureMetrics) -> bool:
+    return metrics.flat >= COVERED_FLAT or metrics.lost >= COVERED_LOST
 
 
-def _is_elsewhere(figures: PictureMetrics) -> bool:
-    return max(figures.likeness, figures.aligned) < MOVED_LIKENESS
+def _is_elsewhere(metrics: PictureMetrics) -> bool:
+    return max(metrics.likeness, metrics.aligned) < MOVED_LIKENESS
 
 
-def _is_shifted(figures: PictureMetrics) -> bool:
-    shift = max(abs(figures.shift_x), abs(figures.shift_y))
-    better = figures.aligned - figures.likeness
-    return shift >= SHIFTED and figures.aligned >= ALIGNED and better >= BETTER
+def _is_shifted(metrics: PictureMetrics) -> bool:
+    shift = max(abs(metrics.shift_x), abs(metrics.shift_y))
+    better = metrics.aligned - metrics.likeness
+    return shift >= SHIFTED and metrics.aligned >= ALIGNED and better >= BETTER

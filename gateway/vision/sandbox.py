@@ -1,22 +1,14 @@
-"""What a process that decodes strangers' pictures gives up before it sees the first one.
+"""Sandbox of the decoder's worker: what it gives up before it sees the first picture.
 
-A picture that takes the decoder over finds little: no file can be written, no process started, no
-memory beyond the limit, no time beyond a few seconds, no core dump, nothing in the environment, no
-descriptor but its two pipes, and the parent's end is its own. What the system does not let us give
-up is named, so that the gateway can say so.
+A picture that takes the worker over can open no file and no socket, start no process, use no more
+memory and time than the limits, dump no core and read no environment; it has two pipes and ends
+with the gateway. First limits and flags are set (`enter_sandbox`), last a seccomp filter
+(`install_seccomp_filter`): system calls that computing does not need fail with EPERM, and those
+that only an intruder makes end the process. None of it can be undone. What the system refuses is
+returned by name, so that the gateway can log it.
 
-System calls are given up last, in `gateway.vision.sandbox`.
-
-References: prctl(2), getrlimit(2), proc_pid_oom_score_adj(5).
-
-What the decoding child may still ask of the kernel once its libraries are loaded: to compute.
-
-Memory, time and its two pipes are what a decoder needs. A system call beyond that is refused with
-EPERM, so no file can be opened; one that only an intruder makes (a program, a process, a socket,
-another process's memory or life) ends the child on the spot. `worker` calls this after the
-imports and before the first picture; it cannot be undone.
-
-References: seccomp(2), linux/seccomp.h, linux/bpf_common.h; the numbers of x86-64 and AArch64.
+Sources: prctl(2), getrlimit(2), proc_pid_oom_score_adj(5), seccomp(2), linux/seccomp.h,
+linux/bpf_common.h; system call numbers of x86-64 and AArch64.
 """
 
 from __future__ import annotations
@@ -32,12 +24,12 @@ from dataclasses import dataclass
 
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _KILL, _REFUSE, _ALLOW = 0x8000_0000, 0x0005_0000 | 1, 0x7FFF_0000
-"""Kill the process; EPERM; go on."""
+"""SECCOMP_RET_KILL_PROCESS; SECCOMP_RET_ERRNO with EPERM; SECCOMP_RET_ALLOW."""
 
 _LOAD, _EQUALS, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 _X32 = 0x4000_0000
-"""From here on x86-64 numbers mean its other calling convention; AArch64 has none so high."""
+"""From here on the numbers are of the x32 ABI of x86-64; AArch64 has none so high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ class _Calls:
             execve, execveat, ptrace, process_vm_readv, process_vm_writev, kill, tkill,
             tgkill, pidfd_open, pidfd_send_signal, pidfd_getfd, unshare, setns, mount, bpf,
             io_uring_setup, userfaultfd, perf_event_open.
-        limit: prlimit64, which may be asked for the child itself only.
+        limit: prlimit64, allowed for the calling process only.
     """
 
     audit: int
@@ -100,9 +92,9 @@ class _Program(ctypes.Structure):
 
 
 def install_seccomp_filter() -> bool:
-    """Give up all other system calls; return False where this system does not let us.
+    """Allow computing only, from now on; return False if the system does not support it.
 
-    Needs PR_SET_NO_NEW_PRIVS, which `confine` has set.
+    Needs PR_SET_NO_NEW_PRIVS, which `enter_sandbox` sets.
     """
     calls = _KNOWN.get(os.uname().machine)
     if calls is None:
@@ -114,7 +106,7 @@ def install_seccomp_filter() -> bool:
 
 
 def _filter(calls: _Calls) -> bytes:
-    """Return the filter as the kernel's BPF."""
+    """Return the seccomp filter as a BPF program."""
     lines = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_EQUALS, 1, 0, calls.audit),
@@ -137,11 +129,11 @@ def _filter(calls: _Calls) -> bytes:
 
 
 MEMORY_BYTES = 256 * 1024 * 1024
-"""Of its own, beside the libraries' code. A 4096 x 2304 picture takes 150 MB with Python."""
+"""RLIMIT_DATA. A picture of 4096 x 2304 needs 150 MB, Python included."""
 ADDRESS_BYTES = 1024 * 1024 * 1024
-"""With the libraries' code, 230 MB of it, of which a quarter is ever read."""
+"""RLIMIT_AS, with 230 MB of library code."""
 CPU_S = 6
-"""For one task; the parent's patience ends before it, unless its loop stands still."""
+"""Processor time for one request. The gateway gives up earlier, unless its loop hangs."""
 NICE = 10
 OOM_SCORE = 500
 
@@ -149,10 +141,10 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 
 def enter_sandbox(parent: int) -> list[str]:
-    """Give up what is not needed; return the names of what could not be.
+    """Set limits and flags; return the names of the steps that failed.
 
     Args:
-        parent: Process whose end is ours; if it has gone already, this process ends here.
+        parent: Process id of the gateway; if that has ended already, this process exits.
     """
     steps: dict[str, Callable[[], object]] = {
         "parent": lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
@@ -165,7 +157,7 @@ def enter_sandbox(parent: int) -> list[str]:
         "children": lambda: _limit(resource.RLIMIT_NPROC, 0),
     }
     missing = [name for name, step in steps.items() if not _done(step)]
-    with suppress(OSError):  # good manners only: systemd's filter refuses it
+    with suppress(OSError):  # optional: systemd's system call filter refuses it
         os.nice(NICE)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(str(OOM_SCORE))
@@ -175,7 +167,7 @@ def enter_sandbox(parent: int) -> list[str]:
 
 
 def limit_cpu_time() -> None:
-    """Allow `CPU_S` seconds from now on; who needs more is ended by the kernel."""
+    """Allow `CPU_S` seconds of processor time from now on; the kernel kills who uses more."""
     used_s = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     with suppress(OSError, ValueError):

@@ -1,10 +1,8 @@
-"""The child: reads a task, decodes one picture, answers, forgets. ``python -I -m`` runs it.
+"""The decoder's worker process: ``python -I -m gateway.vision.worker PARENT_PID``.
 
-It keeps nothing from task to task, knows no camera and no password, and when the first picture
-comes it can open no file, no socket and no process.
-It ends when its standard input does.
-
-One task of the child: bytes of a keyframe in, a status and the reply's body out.
+Reads requests from standard input, decodes one picture for each, writes the reply to standard
+output, and ends when its input does. It keeps nothing between requests and is in its sandbox before
+the first picture comes.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ cv2.setNumThreads(1)
 
 
 def handle_request(head: RequestHeader, reference: bytes, coded: bytes) -> tuple[Status, bytes]:
-    """Return what came of a task; a picture that cannot be had is an answer, not an error."""
+    """Return status and body of the reply. An undecodable picture is a status, not an error."""
     try:
         frame = decode(head.codec, coded)
         if head.width:
@@ -48,9 +46,9 @@ def handle_request(head: RequestHeader, reference: bytes, coded: bytes) -> tuple
 
 
 def warm_up() -> None:
-    """Do everything once, so that what libraries load late is there before files are out of reach.
+    """Run every step once, so that libraries load their late parts before the sandbox closes.
 
-    numpy's percentile imports a package at its first call.
+    For instance numpy.percentile imports a package at its first call.
     """
     for layout in ("yuv420p", "yuv422p"):
         frame = av.VideoFrame(64, 48, layout)
@@ -63,9 +61,9 @@ def warm_up() -> None:
 
 
 def main() -> int:
-    """Serve until the parent has closed the pipe; return the exit code."""
+    """Serve until the gateway closes the pipe; return the exit code."""
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever a library prints must not stand between the replies
+    os.dup2(2, 1)  # prints of libraries must not get between the replies
     missing = enter_sandbox(int(sys.argv[1]))
     limit_cpu_time()
 

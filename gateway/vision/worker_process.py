@@ -1,4 +1,4 @@
-"""The gateway's end of the child: start it, ask it, end it. Loads neither FFmpeg nor OpenCV."""
+"""Starts, queries and stops the decoder's worker process. Loads neither FFmpeg nor OpenCV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.vision.pipe import REPLY_BYTES, MalformedMessage, Request, Status, 
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.vision.worker")
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
-"""All that it gets to know of ours."""
+"""The worker's whole environment: nothing of the gateway's own."""
 STARTS_WITHIN_S = 20.0
 """Loading the libraries takes 0.3 s on a desktop and ten times that from a slow card."""
 LEAVES_WITHIN_S = 1.0
@@ -23,15 +23,15 @@ log = structlog.get_logger(__name__)
 
 
 class WorkerLost(Exception):
-    """The child has died, hangs, or says what it cannot mean. It is not there any more."""
+    """The worker has died, does not answer or answers nonsense. It has been ended."""
 
 
 class WorkerProcess:
-    """One running child.
+    """One running worker process.
 
     Args:
-        process: Its pipes are ours alone.
-        answers_within_s: For one task; then it is killed.
+        process: With pipes for standard input and output.
+        answers_within_s: Time limit for one request; then the worker is killed.
     """
 
     def __init__(self, process: Process, *, answers_within_s: float) -> None:
@@ -42,10 +42,10 @@ class WorkerProcess:
     async def start(
         cls, *, answers_within_s: float, starts_within_s: float = STARTS_WITHIN_S
     ) -> WorkerProcess:
-        """Return a new child that is ready. Both may be longer in tests, on a busy machine.
+        """Start a worker and return it once it is ready. Limits are in seconds.
 
         Raises:
-            ChildLost: It could not be started, or died at once.
+            WorkerLost: It could not be started or was not ready in time.
         """
         try:
             process = await asyncio.create_subprocess_exec(
@@ -60,44 +60,44 @@ class WorkerProcess:
             )
         except OSError as error:
             raise WorkerLost(f"cannot be started: {error.strerror}") from error
-        child = cls(process, answers_within_s=answers_within_s)
+        worker = cls(process, answers_within_s=answers_within_s)
         try:
-            status, missing = await child._read_reply(starts_within_s)
+            status, missing = await worker._read_reply(starts_within_s)
         except BaseException:
-            await asyncio.shield(child.stop())
+            await asyncio.shield(worker.stop())
             raise
         log.debug("decoder_worker_started", pid=process.pid, status=status.name)
         if missing:
             log.warning("decoder_sandbox_incomplete", missing=missing.decode("ascii", "replace"))
-        return child
+        return worker
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether it has not ended yet, as far as is known."""
+        """Whether it has not ended yet, as far as asyncio knows."""
         return self._process.returncode is None
 
     async def request(self, request: Request) -> tuple[Status, bytes]:
         """Return status and body of the reply to *request*.
 
         Raises:
-            ChildLost: There was none in time. The child is gone.
+            WorkerLost: There was none in time. The worker has been killed.
         """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(request.pack())
             return await self._read_reply(self._answers_within_s)
         except BaseException:
-            # Also when cancelled: the reply that comes later would be taken for the next one's.
+            # Also when cancelled: a late reply would be read as the reply to the next request.
             await asyncio.shield(self.stop(at_once=True))
             raise
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """Have it leave, or make it; it is gone and collected afterwards."""
+        """Close its input and wait; kill it after `LEAVES_WITHIN_S`, or at once if *at_once*."""
         process = self._process
         assert process.stdin is not None
         process.stdin.close()
@@ -111,7 +111,7 @@ class WorkerProcess:
             if process.returncode is None:
                 process.kill()
             await process.wait()
-            with suppress(OSError):  # what was not written is nobody's loss
+            with suppress(OSError):  # unsent requests are lost on purpose
                 await process.stdin.wait_closed()
 
     async def _read_reply(self, within_s: float) -> tuple[Status, bytes]:

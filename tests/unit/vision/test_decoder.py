@@ -1,4 +1,4 @@
-"""The child process: what it answers to good, broken and hostile keyframes, and who follows it."""
+"""The worker process: its answers to good, broken and hostile keyframes, and what replaces it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,11 @@ from gateway.model.errors import NoPicture
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.runtime.clock import SystemClock
-from gateway.vision.circuit_breaker import OPEN_S, TOTAL_CRASHES, CircuitBreaker
 from gateway.vision.decoder import Decoder
 from gateway.vision.pipe import (
     MAX_CODED_BYTES,
-    MalformedMessage,
     Request,
     Status,
-    parse_reply_header,
-    parse_request_header,
 )
 from gateway.vision.worker_process import WorkerLost
 from tests.fixtures import pictures
@@ -35,7 +31,7 @@ START = b"\0\0\0\1"
 
 
 def hang(decoder: Decoder) -> None:
-    """Let the child that is there answer no more, and no longer be waited for."""
+    """Let the worker that is there answer no more, and no longer be waited for."""
     assert decoder._worker is not None
     decoder._worker._answers_within_s = 0.3
     os.kill(pid_of(decoder), signal.SIGSTOP)
@@ -109,7 +105,7 @@ def with_size(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
-async def test_a_look_says_what_the_picture_is(codec: Codec) -> None:
+async def test_an_analysis_says_what_the_picture_is(codec: Codec) -> None:
     """Its size, its light; and that it is as sharp and alike as a picture of itself."""
     async with decoding() as decoder:
         coded = pictures.encode_keyframe(pictures.hall(1), codec)
@@ -138,14 +134,14 @@ async def test_the_largest_picture_is_decoded_within_the_memory_allowed() -> Non
     """4096 x 2304; one macroblock row more is refused."""
     big = np.asarray(cv2.resize(pictures.hall(1), (4096, 2304)), np.uint8)
     async with decoding() as decoder:
-        look = await decoder.analyze("c01", "h264", pictures.encode_keyframe(big), b"")
+        analysis = await decoder.analyze("c01", "h264", pictures.encode_keyframe(big), b"")
         jpeg = await decoder.encode_jpeg(
             "c01", "h264", pictures.encode_keyframe(big), width=1920, at_most_bytes=49152
         )
         allowed = await refused(decoder.analyze("c01", "h264", with_size(4096, 2304), b""))
         over = await refused(decoder.analyze("c01", "h264", with_size(4096, 2320), b""))
 
-    assert (look.metrics.width, size(jpeg)[0] <= 1920) == (4096, True)
+    assert (analysis.metrics.width, size(jpeg)[0] <= 1920) == (4096, True)
     assert allowed.detail == "damaged"  # it was decoded, under an SPS that is not its own
     assert over.detail != "damaged"
     assert over.reason is Reason.CORRUPT
@@ -165,7 +161,7 @@ HOSTILE = {
 
 
 async def test_hostile_keyframes_are_answered_and_the_next_good_one_works() -> None:
-    """None of them costs the child, let alone us."""
+    """None of them costs the worker, let alone us."""
     async with decoding() as decoder:
         await decoder.analyze("c01", "h264", GOOD, b"")
         pid = pid_of(decoder)
@@ -173,14 +169,14 @@ async def test_hostile_keyframes_are_answered_and_the_next_good_one_works() -> N
             for codec in ("h264", "h265"):
                 error = await refused(decoder.analyze("c01", codec, coded, b""))
                 assert error.reason is Reason.CORRUPT, name
-        look = await decoder.analyze("c01", "h264", GOOD, b"")
+        analysis = await decoder.analyze("c01", "h264", GOOD, b"")
 
         assert pid_of(decoder) == pid
-    assert look.metrics.width == 640
+    assert analysis.metrics.width == 640
 
 
 async def test_damaged_keyframes_are_answered() -> None:
-    """Cut off or with flipped bytes, they give a picture or a refusal, and the child lives on."""
+    """Cut off or with flipped bytes, they give a picture or a refusal, and the worker lives on."""
     seed = np.random.default_rng(6)
     async with decoding() as decoder:
         await decoder.analyze("c01", "h264", GOOD, b"")
@@ -197,7 +193,7 @@ async def test_damaged_keyframes_are_answered() -> None:
         assert pid_of(decoder) == pid
 
 
-async def test_a_child_that_is_killed_is_replaced() -> None:
+async def test_a_worker_that_is_killed_is_replaced() -> None:
     """Between two tasks hardly anybody notices: who asks in that moment may be refused."""
     async with decoding() as decoder:
         await decoder.analyze("c01", "h264", GOOD, b"")
@@ -211,8 +207,8 @@ async def test_a_child_that_is_killed_is_replaced() -> None:
         assert decoder.deaths == 1
 
 
-async def test_a_child_that_hangs_is_replaced_and_the_camera_left_alone_the_second_time() -> None:
-    """Other cameras are looked at as before."""
+async def test_a_worker_that_hangs_is_replaced_and_the_camera_left_alone_the_second_time() -> None:
+    """Pictures of other cameras are decoded as before."""
     async with decoding() as decoder:
         await decoder.analyze("c02", "h264", GOOD, b"")
         for _ in range(2):
@@ -222,19 +218,19 @@ async def test_a_child_that_hangs_is_replaced_and_the_camera_left_alone_the_seco
             await decoder.analyze("c02", "h264", GOOD, b"")
 
         barred = await refused(decoder.analyze("c01", "h264", GOOD, b""))
-        look = await decoder.analyze("c02", "h264", GOOD, b"")
+        analysis = await decoder.analyze("c02", "h264", GOOD, b"")
     assert "left alone" in barred.detail
-    assert look.metrics.width == 640
+    assert analysis.metrics.width == 640
 
 
-async def test_there_is_no_child_before_there_is_something_to_do() -> None:
+async def test_there_is_no_worker_before_there_is_something_to_do() -> None:
     """It costs 80 MB."""
     async with decoding() as decoder:
         assert decoder.pid is None
 
 
 async def test_who_waits_when_the_decoder_ends_is_told() -> None:
-    """The task in the child's hands and those behind it."""
+    """The task that the worker is busy with and those behind it."""
     decoder = pictures.patient_decoder()
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
@@ -263,53 +259,30 @@ async def test_what_is_too_long_or_too_much_is_refused_at_once() -> None:
     assert (long.reason, ninth.reason) == (Reason.CORRUPT, Reason.OVERLOADED)
 
 
-async def test_the_child_is_confined() -> None:
+async def test_the_worker_is_sandboxed() -> None:
     """It can write no file, keep no core, take no memory beyond its share, and gains nothing."""
-    child = await pictures.patient_worker()
+    worker = await pictures.patient_worker()
     try:
-        assert (await child.request(Request("h264", GOOD)))[0] is Status.DONE
-        limits, status = told(child.pid, "limits"), told(child.pid, "status")
+        assert (await worker.request(Request("h264", GOOD)))[0] is Status.DONE
+        limits, status = told(worker.pid, "limits"), told(worker.pid, "status")
         for name in ("Max core file size", "Max file size", "Max processes"):
             assert f"{name:<26}0 " in limits
         assert f"{'Max data size':<26}{256 << 20} " in limits
         assert "NoNewPrivs:\t1" in status
         assert "Threads:\t1" in status
     finally:
-        await child.stop()
-    assert not child.alive
+        await worker.stop()
+    assert not worker.alive
 
 
-async def test_a_child_that_hears_nonsense_leaves() -> None:
+async def test_a_worker_that_hears_nonsense_leaves() -> None:
     """It is lost, not obeyed."""
 
     class Nonsense(Request):
         def pack(self) -> bytes:
             return b"?" * 64
 
-    child = await pictures.patient_worker()
+    worker = await pictures.patient_worker()
     with pytest.raises(WorkerLost, match="has ended"):
-        await child.request(Nonsense("h264", GOOD))
-    assert not child.alive
-
-
-@pytest.mark.parametrize("read", [parse_request_header, parse_reply_header])
-def test_impossible_headers_are_garbled(read: object) -> None:
-    """Wrong magic, or lengths beyond the limits, from either end."""
-    length = 18 if read is parse_request_header else 12
-    for raw in (bytes(length), b"EYE\x01" + b"\xff" * (length - 4)):
-        with pytest.raises(MalformedMessage):
-            read(raw)  # type: ignore[operator]
-
-
-def test_two_crashes_bar_a_camera_and_five_in_a_minute_bar_all() -> None:
-    """For ten minutes; then they are tried again."""
-    breaker = CircuitBreaker()
-    breaker.record_crash("c01", 0.0)
-    assert not breaker.is_open("c01", 1.0)
-    breaker.record_crash("c01", 2.0)
-    assert (breaker.is_open("c01", 3.0), breaker.is_open("c02", 3.0)) == (True, False)
-    assert not breaker.is_open("c01", 2.0 + OPEN_S)
-    for number in range(TOTAL_CRASHES):
-        breaker.record_crash(f"d{number}", 2000.0 + number)
-    assert breaker.is_open_for_all(2005.0)
-    assert not breaker.is_open_for_all(2004.0 + OPEN_S)
+        await worker.request(Nonsense("h264", GOOD))
+    assert not worker.alive

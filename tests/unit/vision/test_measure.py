@@ -1,4 +1,4 @@
-"""What is said of pictures: real ones, decoded by the real child, judged over many looks."""
+"""What is said of pictures: real ones, decoded by the real worker, judged over many checks."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class Camera:
         self.decoder = decoder
         self.hall = hall
         self.codec = codec
-        self.judge = PictureQuality()
+        self.quality = PictureQuality()
 
-    async def looks(self, count: int) -> list[frozenset[Reason]]:
-        """Return what was said after each of *count* looks."""
+    async def check(self, count: int) -> list[frozenset[Reason]]:
+        """Return what was said after each of *count* checks."""
         said = []
         for _ in range(count):
-            look = await self.decoder.analyze(
-                "c01", self.codec, self.hall.coded(self.codec), self.judge.reference
+            analysis = await self.decoder.analyze(
+                "c01", self.codec, self.hall.coded(self.codec), self.quality.reference
             )
-            said.append(self.judge.update(look))
+            said.append(self.quality.update(analysis))
         return said
 
 
@@ -56,33 +56,33 @@ def only(reason: Reason) -> frozenset[Reason]:
 async def settled(decoder: Decoder, hall: Hall | None = None, codec: Codec = "h264") -> Camera:
     """A camera that has been well for a while."""
     camera = Camera(decoder, hall or Hall(), codec)
-    assert set(await camera.looks(14)) == {WELL}
+    assert set(await camera.check(14)) == {WELL}
     return camera
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
-async def test_a_busy_hall_is_never_doubted(decoder: Decoder, codec: Codec) -> None:
+async def test_a_busy_hall_is_never_suspected(decoder: Decoder, codec: Codec) -> None:
     """People come and go, the sensor is noisy, the light falls slowly to a third."""
     camera = await settled(decoder, Hall(people=12), codec)
     said: list[frozenset[Reason]] = []
     for step in range(14):
         camera.hall.light = 1.0 - step * 0.05
-        said += await camera.looks(1)
+        said += await camera.check(1)
 
     assert set(said) == {WELL}
 
 
 async def test_a_black_picture_is_said_so_and_forgotten(decoder: Decoder) -> None:
-    """After three looks; two good ones end it."""
+    """After three checks; two good ones end it."""
     camera = await settled(decoder)
     camera.hall.light = 0.02
-    assert await camera.looks(4) == [WELL, WELL, *[only(Reason.PICTURE_BLACK)] * 2]
+    assert await camera.check(4) == [WELL, WELL, *[only(Reason.PICTURE_BLACK)] * 2]
     camera.hall.light = 1.0
-    assert await camera.looks(2) == [only(Reason.PICTURE_BLACK), WELL]
+    assert await camera.check(2) == [only(Reason.PICTURE_BLACK), WELL]
 
 
 async def test_a_frozen_picture_is_said_so(decoder: Decoder) -> None:
-    """Three looks at the very same picture, a minute; a sensor is never so quiet."""
+    """Three checks at the very same picture, a minute; a sensor is never so quiet."""
     camera = await settled(decoder)
     camera.hall.image()
     same = camera.hall.number
@@ -90,7 +90,7 @@ async def test_a_frozen_picture_is_said_so(decoder: Decoder) -> None:
     said = []
     for _ in range(3):
         camera.hall.number = same
-        said += await camera.looks(1)
+        said += await camera.check(1)
 
     assert said[-1] == only(Reason.PICTURE_FROZEN)
     assert said[:2] == [WELL, WELL]
@@ -101,7 +101,7 @@ async def test_a_blurred_picture_is_said_so(decoder: Decoder) -> None:
     camera = await settled(decoder)
     camera.hall.blur = 4.0
 
-    assert (await camera.looks(3))[-1] == only(Reason.PICTURE_BLURRED)
+    assert (await camera.check(3))[-1] == only(Reason.PICTURE_BLURRED)
 
 
 async def test_a_covered_camera_is_said_so(decoder: Decoder) -> None:
@@ -109,7 +109,7 @@ async def test_a_covered_camera_is_said_so(decoder: Decoder) -> None:
     camera = await settled(decoder)
     camera.hall.covered = True
 
-    assert (await camera.looks(3))[-1] == only(Reason.PICTURE_COVERED)
+    assert (await camera.check(3))[-1] == only(Reason.PICTURE_COVERED)
 
 
 @pytest.mark.parametrize("turned", [60, -120, 300])
@@ -117,29 +117,29 @@ async def test_a_turned_camera_is_said_so_until_it_is_back(decoder: Decoder, tur
     """A tenth of the picture is enough; people in it do not hide it."""
     camera = await settled(decoder)
     camera.hall.turned = turned
-    assert (await camera.looks(12))[-1] == only(Reason.PICTURE_MOVED)
+    assert (await camera.check(12))[-1] == only(Reason.PICTURE_MOVED)
     camera.hall.turned = 0
-    assert (await camera.looks(2))[-1] == WELL
+    assert (await camera.check(2))[-1] == WELL
 
 
 async def test_night_is_nothing_to_worry_about(decoder: Decoder) -> None:
     """A camera that changes to infrared, and back in the morning, is learnt anew."""
     camera = await settled(decoder)
     camera.hall.infrared, camera.hall.light, camera.hall.noise = True, 0.5, 6.0
-    night = await camera.looks(16)
+    night = await camera.check(16)
     camera.hall.infrared, camera.hall.light, camera.hall.noise = False, 1.0, 3.0
-    day = await camera.looks(16)
+    day = await camera.check(16)
 
     assert {*night, *day} == {WELL}
 
 
 async def test_a_crowd_that_hides_half_the_hall_for_a_moment_is_none(decoder: Decoder) -> None:
-    """Two looks are not three."""
+    """Two checks are not three."""
     camera = await settled(decoder)
     camera.hall.covered = True
-    said = await camera.looks(2)
+    said = await camera.check(2)
     camera.hall.covered = False
-    said += await camera.looks(3)
+    said += await camera.check(3)
 
     assert set(said) == {WELL}
 
@@ -148,17 +148,17 @@ async def test_a_still_hall_at_night_is_alive_for_an_hour(decoder: Decoder) -> N
     """Nobody is there and little light; what moves is the sensor's noise alone."""
     camera = Camera(decoder, Hall(people=0, light=0.15, noise=1.0))
 
-    assert set(await camera.looks(120)) == {WELL}
+    assert set(await camera.check(120)) == {WELL}
 
 
 async def test_the_morning_after_a_noisy_night_is_not_blurred(decoder: Decoder) -> None:
     """Noise is no detail: that it has gone is no loss."""
     camera = await settled(decoder)
     camera.hall.light, camera.hall.noise = 0.3, 12.0
-    night = await camera.looks(30)
+    night = await camera.check(30)
     camera.hall.light, camera.hall.noise = 1.0, 3.0
 
-    assert {*night, *await camera.looks(5)} == {WELL}
+    assert {*night, *await camera.check(5)} == {WELL}
 
 
 class NightHall(Hall):
@@ -176,9 +176,9 @@ async def test_a_dark_hall_with_its_lamps_is_not_black(decoder: Decoder) -> None
     """The doors are closed, the light is off: nothing is wrong. Without the lamps it is black."""
     camera = await settled(decoder)
     camera.hall = NightHall(people=0, light=0.04, noise=4.0)
-    assert set(await camera.looks(5)) == {WELL}
+    assert set(await camera.check(5)) == {WELL}
     camera.hall = Hall(people=0, light=0.0, noise=15.0)
-    assert (await camera.looks(3))[-1] == only(Reason.PICTURE_BLACK)
+    assert (await camera.check(3))[-1] == only(Reason.PICTURE_BLACK)
 
 
 class PaleHall(Hall):
@@ -197,7 +197,7 @@ async def test_a_pale_hall_is_not_learnt_anew_each_time(decoder: Decoder) -> Non
     camera = await settled(decoder, PaleHall())
     camera.hall.turned = 120
 
-    assert (await camera.looks(3))[-1] == only(Reason.PICTURE_MOVED)
+    assert (await camera.check(3))[-1] == only(Reason.PICTURE_MOVED)
 
 
 async def test_a_camera_that_goes_from_view_to_view_is_meant_to(decoder: Decoder) -> None:
@@ -206,7 +206,7 @@ async def test_a_camera_that_goes_from_view_to_view_is_meant_to(decoder: Decoder
     said = []
     for turned in (300, 0) * 6:
         camera.hall.turned = turned
-        said += await camera.looks(3)
+        said += await camera.check(3)
 
     assert said.count(only(Reason.PICTURE_MOVED)) == 3 * 2
     assert set(said[18:]) == {WELL}
@@ -214,9 +214,13 @@ async def test_a_camera_that_goes_from_view_to_view_is_meant_to(decoder: Decoder
 
 async def test_pictures_that_cannot_be_decoded_are_said_so() -> None:
     """Three in a row; a good one and another end it."""
-    judge = PictureQuality()
+    quality = PictureQuality()
 
-    assert [judge.update_undecodable(), judge.update_undecodable(), judge.update_undecodable()] == [
+    assert [
+        quality.update_undecodable(),
+        quality.update_undecodable(),
+        quality.update_undecodable(),
+    ] == [
         WELL,
         WELL,
         only(Reason.CORRUPT),

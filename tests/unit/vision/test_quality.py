@@ -1,4 +1,4 @@
-"""What is said of real coded pictures, decoded by the real child, look after look."""
+"""What is said of real coded pictures, decoded by the real worker, check after check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.demo.scene import Image
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.vision.decoder import Decoder
-from gateway.vision.quality import ACCEPTED_LOOKS, PictureQuality
+from gateway.vision.quality import ACCEPTED_CHECKS, PictureQuality
 from tests.fixtures import pictures
 from tests.fixtures.pictures import patient_decoder
 
@@ -21,24 +21,24 @@ Sight = Callable[[int], Image]
 
 
 class Watching:
-    """Shows one camera's pictures to the child and judges."""
+    """Shows one camera's pictures to the worker and judges."""
 
     def __init__(self, decoder: Decoder, codec: Codec) -> None:
         self.decoder = decoder
         self._codec = codec
-        self.judge = PictureQuality()
+        self.quality = PictureQuality()
         self._shown = 0
 
     async def show(self, sight: Sight, times: int) -> list[frozenset[Reason]]:
-        """Return what is said after each of so many looks."""
+        """Return what is said after each of so many checks."""
         said = []
         for _ in range(times):
             self._shown += 1
             coded = pictures.encode_keyframe(sight(self._shown), self._codec)
-            self.judge.update(
-                await self.decoder.analyze("c01", self._codec, coded, self.judge.reference)
+            self.quality.update(
+                await self.decoder.analyze("c01", self._codec, coded, self.quality.reference)
             )
-            said.append(self.judge.suspected_faults)
+            said.append(self.quality.suspected_faults)
         return said
 
 
@@ -66,10 +66,10 @@ NOTHING: frozenset[Reason] = frozenset()
         (pictures.elsewhere, Reason.PICTURE_MOVED),
     ],
 )
-async def test_a_bad_picture_is_said_after_three_looks(
+async def test_a_bad_picture_is_said_after_three_checks(
     sight: Sight, reason: Reason, codec: Codec
 ) -> None:
-    """That one thing and no other; unsaid after two good looks."""
+    """That one thing and no other; unsaid after two good checks."""
     async with watching(codec) as camera:
         await camera.show(pictures.hall, 12)
 
@@ -119,7 +119,7 @@ async def test_a_camera_is_covered_at_night() -> None:
         assert (await camera.show(pictures.covered, 3))[-1] == {Reason.PICTURE_COVERED}
 
 
-async def test_one_bad_look_is_nothing() -> None:
+async def test_one_bad_check_is_nothing() -> None:
     """Somebody stands before the camera, and goes on."""
     async with watching() as camera:
         await camera.show(pictures.hall, 5)
@@ -142,12 +142,12 @@ async def test_a_new_view_becomes_the_view_in_time() -> None:
     """Somebody meant it: after a day it is not said any more."""
     async with watching() as camera:
         await camera.show(pictures.hall, 5)
-        look = await camera.decoder.analyze(
-            "c01", "h264", pictures.encode_keyframe(pictures.moved(9)), camera.judge.reference
+        analysis = await camera.decoder.analyze(
+            "c01", "h264", pictures.encode_keyframe(pictures.moved(9)), camera.quality.reference
         )
-        for number in range(ACCEPTED_LOOKS - 1):
-            figures = replace(look.metrics, digest=number.to_bytes(16))
-            camera.judge.update(replace(look, metrics=figures))
-        assert camera.judge.suspected_faults == {Reason.PICTURE_MOVED}
+        for number in range(ACCEPTED_CHECKS - 1):
+            metrics = replace(analysis.metrics, digest=number.to_bytes(16))
+            camera.quality.update(replace(analysis, metrics=metrics))
+        assert camera.quality.suspected_faults == {Reason.PICTURE_MOVED}
 
         assert (await camera.show(pictures.moved, 2))[-1] == NOTHING

@@ -1,4 +1,4 @@
-"""What a child that a picture has taken over may ask of the kernel: nothing of use."""
+"""What a worker that a picture has taken over may ask of the kernel: nothing of use."""
 
 from __future__ import annotations
 
