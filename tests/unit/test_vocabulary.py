@@ -79,7 +79,6 @@ ALLOWED = (
     ),
     Allowed("letter", r"\bdead letter", "Enterprise Integration Patterns"),
     Allowed("letters", r"\bdead[_ ]letters", "Enterprise Integration Patterns"),
-    Allowed("letters", r"\bletters drawn", "of the alphabet"),
     Allowed("letter", r"\bletter\.strange", BOTH),
     Allowed("strange", r"^value letter\.strange", BOTH),
     Allowed("spoilt", r"\boutbox\.spoilt", BOTH),
