@@ -34,6 +34,7 @@ from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabil
 from gateway.mqtt.router import MessageRouter, audit_misrouted
 from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS
 from gateway.ports import Clock
+from gateway.remote_config import statuses
 from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.service import RemoteConfig
 from gateway.remote_config.state import ConfigState as ConfigStanding
@@ -91,7 +92,9 @@ async def run(
     )
     signalling = Signalling(topics, link, showing.desk, stamp=stamp, clock=clock)
     keys = Keyring(settings.beside(settings.remote.keys))
-    voice = ConfigReporter(topics, standing, bus=link, events=outbox, stamp=stamp, clock=clock)
+    voice = ConfigReporter(
+        topics, statuses.current(standing), bus=link, events=outbox, stamp=stamp, clock=clock
+    )
     putting = ConfigApplier(settings, secrets, showing, reaching, clock)
     configuration = RemoteConfig(
         standing,
@@ -106,7 +109,13 @@ async def run(
     )
     stocktaking = _stocktaking(settings, showing, reaching, box, clock)
     watch = monitoring_components(
-        settings, box, showing, reaching, stocktaking, configuration=standing.report, clock=clock
+        settings,
+        box,
+        showing,
+        reaching,
+        stocktaking,
+        configuration=lambda: statuses.current(standing),
+        clock=clock,
     )
     reporter = _reporter(
         settings,

@@ -1,4 +1,4 @@
-"""Reporting the configuration: one retained topic, which always ends with what matters now."""
+"""Publishes what becomes of configurations: one retained topic, whose last report is current."""
 
 from __future__ import annotations
 
@@ -6,42 +6,36 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from gateway.model.errors import Fault
 from gateway.mqtt import topic_tree
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.config import Desired, Reported, encode_reported
+from gateway.mqtt.payloads.config import Reported, encode_reported
 from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 from gateway.remote_config import statuses
-from gateway.remote_config.state import ConfigState
 from gateway.runtime.rate_limit import TokenBucket
 
 log = structlog.get_logger(__name__)
 
-
 PER_MIN, BURST = 6, 30
-"""So many rejections are put down one by one: whoever floods us must not fill the disk."""
+"""So many rejections are recorded for the audit: whoever floods us must not fill the disk."""
 
 
 class ConfigReporter:
-    """Says what becomes of documents.
+    """Publishes reports and records outcomes for the audit; what is reported is others' decision.
 
     Args:
         topics: Of this gateway.
-        standing: What runs.
-        bus: Takes the reports.
-        events: Are told what was decided, for the audit.
+        latest: The current report at the start.
+        bus: Publishes.
+        events: Records for the audit.
         stamp: Numbers messages.
         clock: Monotonic.
-
-    Attributes:
-        deadline_s: Until when a confirmation is waited for; None: for none.
     """
 
     def __init__(
         self,
         topics: Topics,
-        standing: ConfigState,
+        latest: Reported,
         *,
         bus: Bus,
         events: Events,
@@ -49,82 +43,61 @@ class ConfigReporter:
         clock: Clock,
     ) -> None:
         self._topic = topics.config_reported
-        self._standing = standing
+        self._latest = latest
+        self._deadline_s: float | None = None
         self._bus = bus
         self._events = events
         self._stamp = stamp
         self._clock = clock
-        self._said = standing.report()
         self._quota = TokenBucket(PER_MIN, BURST, clock=clock)
-        self._untold = 0
-        self.deadline_s: float | None = None
+        self._unrecorded = 0
+
+    @property
+    def latest(self) -> Reported:
+        """The current report."""
+        return self._latest
 
     def greeting(self) -> Iterator[OutboundMessage]:
-        """Yield what is said on every connection: the last word."""
-        yield self._publication(self._said)
+        """Yield what every connection begins with: the current report."""
+        yield self._message(self._latest, self._deadline_s)
 
-    def say(self, said: Reported) -> None:
-        """Report *said*, which is the last word until something else is."""
-        self._said = said
-        self._bus.post(self._publication(said))
+    def publish(self, report: Reported, *, deadline_s: float | None = None) -> None:
+        """Publish *report*, which is current from now on.
 
-    def answer(self, desired: Desired) -> None:
-        """Report what has become of *desired*, which is known; that is the last word then."""
-        if (self._said.version, self._said.sha256) == (desired.version, desired.sha256):
-            self.again()
-        elif self._standing.candidate is not None:  # which is the last word, and shall stay it
-            self.mention(self._standing.about(desired))
-            self.again()
-        else:
-            self.say(self._standing.about(desired))
-
-    def again(self) -> None:
-        """Report the last word once more."""
-        self._bus.post(self._publication(self._said))
-
-    def mention(self, said: Reported) -> None:
-        """Report *said* of a document that is not the one that matters."""
-        self._bus.post(self._publication(said))
-
-    def decide(self, said: Reported) -> None:
-        """Report *said*, and put it down for the audit."""
-        self._events.record(statuses.decided(said))
-        self.say(said)
-
-    def reject(self, desired: Desired | None, faults: tuple[Fault, ...]) -> None:
-        """Report that a document changes nothing; None: it could not be read.
-
-        Of a flood of them only some are logged and put down for the audit, with how many were not.
+        Args:
+            report: What to publish.
+            deadline_s: Until when its confirmation is awaited, by the clock.
         """
-        said = self._rejected(desired, faults)
-        if self._standing.candidate is None:
-            self.say(said)
-        else:  # what waits to be confirmed stays the last word
-            self.mention(said)
-            self.again()
+        self._latest, self._deadline_s = report, deadline_s
+        self.republish()
 
-    def refuse(self, faults: tuple[Fault, ...]) -> None:
-        """Report that a confirmation changes nothing; what was said of documents still stands."""
-        self.mention(self._rejected(None, faults))
-        self.again()
+    def republish(self) -> None:
+        """Publish the current report once more."""
+        self._bus.post(self._message(self._latest, self._deadline_s))
 
-    def _rejected(self, desired: Desired | None, faults: tuple[Fault, ...]) -> Reported:
-        standing = self._standing
-        said = statuses.rejected(
-            desired, faults, running=standing.version, lkg=standing.last_known_good
-        )
-        if self._quota.take():
-            log.error("config_rejected", faults=[str(fault) for fault in faults[:16]])
-            self._events.record(statuses.decided(said, untold=self._untold))
-            self._untold = 0
+    def publish_aside(self, report: Reported) -> None:
+        """Publish *report* of another document than the current report's, which stays current."""
+        self._bus.post(self._message(report, None))
+
+    def record(self, outcome: Reported) -> None:
+        """Record *outcome* for the audit.
+
+        Of a flood of rejections only some are logged and recorded, with how many were not.
+        """
+        if outcome.state != "rejected":
+            self._events.record(statuses.outcome_event(outcome))
+        elif self._quota.take():
+            faults = [f"{each.at or '/'}: {each.message} [{each.code}]" for each in outcome.errors]
+            log.error("config_rejected", faults=faults[:16])
+            self._events.record(statuses.outcome_event(outcome, unrecorded=self._unrecorded))
+            self._unrecorded = 0
         else:
-            self._untold += 1
-        return said
+            self._unrecorded += 1
 
-    def _publication(self, said: Reported) -> OutboundMessage:
-        if said.state == "pending_confirm" and self.deadline_s is not None:
-            left_s = max(0, round(self.deadline_s - self._clock.now()))
-            said = said.model_copy(update={"until_s": left_s})
+    def _message(self, report: Reported, deadline_s: float | None) -> OutboundMessage:
+        if deadline_s is not None:
+            left_s = max(0, round(deadline_s - self._clock.now()))
+            report = report.model_copy(update={"until_s": left_s})
         return publication(
-            topic_tree.CONFIG_REPORTED, self._topic, encode_reported(self._stamp(), said)
+            topic_tree.CONFIG_REPORTED, self._topic, encode_reported(self._stamp(), report)
         )

@@ -1,42 +1,41 @@
-"""One document put into effect: on the disk first, proven, confirmed by the centre, or undone."""
+"""Puts one document into effect: stored, applied, proven healthy, confirmed or rolled back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
 from gateway.model.errors import BrokerUnavailable, ConfigRejected, TransientError
-from gateway.mqtt.payloads.config import Confirm, Why
+from gateway.mqtt.payloads.config import Confirm, Reported, Why
 from gateway.ports import Clock
 from gateway.remote_config import statuses
 from gateway.remote_config.diff import changes
 from gateway.remote_config.document import DesiredConfig
-from gateway.remote_config.report import ConfigReporter
-from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import ConfigStore, StoredConfig
 
-LOOK_S = 1.0
-"""How often it is looked whether the centre can still be reached."""
+POLL_S = 1.0
+"""Between two checks whether the centre can still be reached."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutActions:
-    """What a configuration is put into effect with.
+    """By what a configuration is put into effect.
 
     Attributes:
-        apply: Makes this run from now on; returns the cameras whose sessions it ended. Raises
-            ConfigRejected: what it needs of this machine is no longer there.
-        reach: Tries its broker beside the one in use; raises BrokerUnavailable, or that as well.
-        working: Returns the cameras that work now.
-        proven: Waits until those that worked work again, for so many percent of them; returns
-            what is wrong, or nothing.
-        connected: Returns whether the centre can be reached.
-        connect_s: How long it may be out of reach under a document that leads to another broker.
+        apply: Puts it into effect; returns the cameras whose sessions it ended. Raises
+            ConfigRejected: what it needs of this machine is no longer there; nothing has changed.
+        preflight: Connects to its broker beside the connection in use. Raises BrokerUnavailable,
+            or ConfigRejected likewise.
+        working_cameras: Returns the ids of the cameras that work now.
+        wait_until_healthy: Waits until so many percent of the given cameras work again and the
+            centre is reached; returns what is wrong, "" if nothing is.
+        is_connected: Returns whether the centre can be reached.
+        connect_s: How long it may be out of reach under a document with another broker.
     """
 
     apply: Callable[[DesiredConfig], tuple[str, ...]]
@@ -47,127 +46,171 @@ class RolloutActions:
     connect_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """The rollout begins. *changed*: pointers to what differs from what runs."""
+
+    candidate: StoredConfig
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InEffect:
+    """The candidate is what runs now."""
+
+    candidate: StoredConfig
+
+
+@dataclass(frozen=True, slots=True)
+class PendingConfirm:
+    """The candidate is healthy, and the centre may confirm it until *deadline_s* of the clock."""
+
+    candidate: StoredConfig
+    changed: tuple[str, ...]
+    restarted: tuple[str, ...]
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The candidate stays. *restarted*: cameras whose sessions it ended."""
+
+    candidate: StoredConfig
+    changed: tuple[str, ...]
+    restarted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The candidate is undone, and the fallback runs. *report*: as it is stored."""
+
+    report: Reported
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A newer valid document has come; the candidate is in effect until that one is."""
+
+    candidate: StoredConfig
+    by: StoredConfig
+
+
+Outcome = Applied | RolledBack | Superseded
+Step = Applying | InEffect | PendingConfirm | Outcome
+
+
 @dataclass(slots=True)
 class Rollout:
-    """One document, from the disk to its end.
+    """The way of one document from the disk to its outcome. Neither reports nor keeps state.
 
     Attributes:
-        kept: The document.
-        next_word: Waits so many seconds for a decision on it or for a document that may be tried
-            instead of it; None: neither came.
+        candidate: The document.
+        running: What runs at the beginning.
+        fallback: What a rollback puts into effect.
+        last_known_good: Its version.
+        unconfirmed: Whether something else than the fallback is in effect: an earlier candidate,
+            or this one after a restart.
+        next_input: Waits so many seconds for a decision on the candidate, or for a valid document
+            that supersedes it; None: neither came.
     """
 
-    kept: StoredConfig
-    standing: ConfigState
-    disk: ConfigStore
-    hands: RolloutActions
-    voice: ConfigReporter
+    candidate: StoredConfig
+    running: DesiredConfig
+    fallback: DesiredConfig
+    last_known_good: int
+    unconfirmed: bool
+    actions: RolloutActions
+    store: ConfigStore
     clock: Clock
-    next_word: Callable[[float], Awaitable[Confirm | StoredConfig | None]]
-    changed: tuple[str, ...] = ()
-    restarted: tuple[str, ...] = ()
+    next_input: Callable[[float], Awaitable[Confirm | StoredConfig | None]]
+    _changed: tuple[str, ...] = ()
+    _restarted: tuple[str, ...] = ()
 
-    async def run(self) -> StoredConfig | None:
-        """Try the document; return the one that has superseded it, if one has."""
-        standing = self.standing
-        running = standing.running
-        kept = self.kept = replace(self.kept, working_before=self.hands.working_cameras())
-        self.changed = changes(running, kept.config)
-        self.voice.say(statuses.applying(kept, self.changed, standing.last_known_good))
+    async def run(self) -> AsyncIterator[Step]:
+        """Store the candidate, put it into effect, and yield each step; the last is an Outcome."""
+        working = self.actions.working_cameras()
+        self.candidate = replace(self.candidate, working_before=working)
+        config = self.candidate.config
+        self._changed = changes(self.running, config)
+        yield Applying(self.candidate, self._changed)
         try:
-            await asyncio.to_thread(self.disk.save_candidate, kept)
+            await asyncio.to_thread(self.store.save_candidate, self.candidate)
         except TransientError as error:
-            await self._undo("disk", error.detail)
-            return None
-        try:
-            if kept.config.broker != running.broker:
-                await self.hands.preflight(kept.config)
-            self.restarted = self.hands.apply(kept.config)
-        except (BrokerUnavailable, ConfigRejected) as error:
-            await self._undo("connect_failed", str(error))
-            return None
-        standing.candidate = kept
-        return await self.prove()
-
-    async def prove(self) -> StoredConfig | None:
-        """See whether the document, which is in effect, does; wait for its confirmation."""
-        desired = self.kept.document
-        wrong = await self.hands.wait_until_healthy(
-            self.kept.working_before, desired.min_alive_percent
-        )
-        if wrong:
-            await self._undo(
-                "health_gate" if self.hands.is_connected() else "connect_failed", wrong
-            )
-            return None
-        if desired.rollback_s == 0:
-            await self._stay()
-            return None
-        try:
-            return await self._confirmed(desired.rollback_s)
-        finally:
-            self.voice.deadline_s = None
-
-    async def _confirmed(self, rollback_s: float) -> StoredConfig | None:
-        """Wait until the centre says over the connection as it is now that the document stays."""
-        pending = statuses.pending(
-            self.kept, self.changed, self.restarted, self.standing.last_known_good
-        )
-        self.voice.deadline_s = self.clock.now() + rollback_s
-        self.voice.say(pending)
-        reached_s = self.clock.now()
-        while (left_s := self.voice.deadline_s - self.clock.now()) > 0:
-            word = await self.next_word(min(left_s, LOOK_S))
-            if (
-                self.hands.is_connected()
-                or self.kept.config.broker == self.standing.fallback.broker
-            ):
-                reached_s = self.clock.now()
-            elif (away_s := self.clock.now() - reached_s) >= self.hands.connect_s:
-                await self._undo("connect_failed", f"not connected for {away_s:.0f} s")
-                return None
-            if isinstance(word, StoredConfig):
-                self.voice.mention(
-                    statuses.superseded(
-                        self.kept.document, running=word.version, lkg=self.standing.last_known_good
-                    )
-                )
-                return word
-            if word is None:
-                continue
-            if word.act == "confirm":
-                await self._stay()
-                return None
-            if word.act == "cancel":
-                await self._undo("cancel", "")
-                return None
-            self.voice.deadline_s = self.clock.now() + word.rollback_s
-            self.voice.say(pending)
-        await self._undo("deadline", "")
-        return None
-
-    async def _stay(self) -> None:
-        self.voice.deadline_s = None
-        try:
-            await asyncio.to_thread(self.disk.confirm_candidate)
-        except TransientError as error:
-            await self._undo("disk", error.detail)
+            yield await self._roll_back("disk", error.detail)
             return
-        self.standing.confirmed, self.standing.candidate = self.kept, None
-        self.standing.faults = ()
-        log.info("config_applied", version=self.kept.version, restarted=len(self.restarted))
-        self.voice.decide(statuses.applied(self.kept, self.changed, self.restarted))
-
-    async def _undo(self, why: Why, detail: str) -> None:
-        self.voice.deadline_s = None
-        verdict = statuses.rolled_back(self.kept, why, detail, self.standing.last_known_good)
-        log.error("config_rolled_back", version=self.kept.version, why=why, detail=detail)
         try:
-            await asyncio.to_thread(self.disk.roll_back_candidate, verdict)
+            if config.broker != self.running.broker:
+                await self.actions.preflight(config)
+            self._restarted = self.actions.apply(config)
+        except (BrokerUnavailable, ConfigRejected) as error:
+            yield await self._roll_back("connect_failed", str(error))
+            return
+        self.unconfirmed = True
+        yield InEffect(self.candidate)
+        async for step in self.resume():
+            yield step
+
+    async def resume(self) -> AsyncIterator[Step]:
+        """Go on with a candidate that is in effect: prove it healthy, have it confirmed."""
+        document, before = self.candidate.document, self.candidate.working_before
+        wrong = await self.actions.wait_until_healthy(before, document.min_alive_percent)
+        if wrong:
+            why: Why = "health_gate" if self.actions.is_connected() else "connect_failed"
+            yield await self._roll_back(why, wrong)
+        elif document.rollback_s == 0:
+            yield await self._confirm()
+        else:
+            async for step in self._await_confirmation(document.rollback_s):
+                yield step
+
+    async def _await_confirmation(self, rollback_s: float) -> AsyncIterator[Step]:
+        """Wait until the centre decides over the connection as it is now, or the time is up."""
+        deadline_s = self.clock.now() + rollback_s
+        yield self._pending(deadline_s)
+        reached_s = self.clock.now()
+        while (left_s := deadline_s - self.clock.now()) > 0:
+            given = await self.next_input(min(left_s, POLL_S))
+            if self.actions.is_connected() or self.candidate.config.broker == self.fallback.broker:
+                reached_s = self.clock.now()
+            elif (away_s := self.clock.now() - reached_s) >= self.actions.connect_s:
+                yield await self._roll_back("connect_failed", f"not connected for {away_s:.0f} s")
+                return
+            if given is None:
+                continue
+            if isinstance(given, Confirm) and given.act == "extend":
+                deadline_s = self.clock.now() + given.rollback_s
+                yield self._pending(deadline_s)
+                continue
+            yield await self._conclude(given)
+            return
+        yield await self._roll_back("deadline", "")
+
+    async def _conclude(self, given: Confirm | StoredConfig) -> Outcome:
+        if isinstance(given, StoredConfig):
+            return Superseded(self.candidate, by=given)
+        if given.act == "confirm":
+            return await self._confirm()
+        return await self._roll_back("cancel", "")
+
+    def _pending(self, deadline_s: float) -> PendingConfirm:
+        return PendingConfirm(self.candidate, self._changed, self._restarted, deadline_s)
+
+    async def _confirm(self) -> Outcome:
+        try:
+            await asyncio.to_thread(self.store.confirm_candidate)
         except TransientError as error:
-            log.error("verdict_not_kept", version=self.kept.version, detail=error.detail)
-        self.standing.last_rollback = verdict
-        if self.standing.candidate is not None:
-            self.standing.candidate = None
-            self.hands.apply(self.standing.running)
-        self.voice.decide(verdict)
+            return await self._roll_back("disk", error.detail)
+        log.info("config_applied", version=self.candidate.version, restarted=len(self._restarted))
+        return Applied(self.candidate, self._changed, self._restarted)
+
+    async def _roll_back(self, why: Why, detail: str) -> RolledBack:
+        version = self.candidate.version
+        report = statuses.rolled_back(self.candidate, why, detail, self.last_known_good)
+        log.error("config_rolled_back", version=version, why=why, detail=detail)
+        try:
+            await asyncio.to_thread(self.store.roll_back_candidate, report)
+        except TransientError as error:
+            log.error("last_rollback_unsaved", version=version, detail=error.detail)
+        if self.unconfirmed:
+            self.actions.apply(self.fallback)
+        return RolledBack(report)

@@ -1,45 +1,59 @@
-"""The centre's configuration: taken, tried, confirmed, or undone so that the site stays reachable.
+"""Remote configuration: desired documents in, reports out, and the site stays reachable.
 
-One document is tried at a time. It is on the disk before it is applied; after it the cameras must
-be back and the centre must say over the connection as it is then that the document may stay, else
-what ran before runs again. Of documents that come in a burst only the last is tried.
+The journey of a document goes one way: it is verified when it comes and waits in a slot for one;
+`ConfigValidator` validates it once no newer one has come for a while; `Rollout` stores it, puts it
+into effect and yields steps; each step becomes `ConfigState` and a report here, and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
-from gateway.mqtt.payloads.config import Confirm, Desired, read_confirm
+from gateway.mqtt.payloads.config import Confirm, Desired, Reported, read_confirm
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.remote_config import statuses
 from gateway.remote_config.report import ConfigReporter
-from gateway.remote_config.rollout import Rollout, RolloutActions
+from gateway.remote_config.rollout import (
+    Applied,
+    Applying,
+    InEffect,
+    PendingConfirm,
+    RolledBack,
+    Rollout,
+    RolloutActions,
+    Step,
+    Superseded,
+)
 from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import ConfigStore, StoredConfig
-from gateway.remote_config.validate import ConfigValidator
+from gateway.remote_config.validate import (
+    ConfigValidator,
+    VerifiedDocument,
+    version_fault,
+)
 from gateway.runtime.rate_limit import TokenBucket
 
 CALM_S = 1.0
-"""A document is tried once no newer one has come for so long."""
-
+"""A document is rolled out once no newer one has come for so long."""
 
 PER_MIN, BURST = 60, 200
 """So many documents are read; verifying a large one takes 50 ms in which nothing else happens."""
 
 
 class RemoteConfig:
-    """Takes documents and confirmations.
+    """Rolls out the documents of the centre, one at a time.
 
     Args:
-        standing: What runs; `trying` is what was being tried when the program ended, and is in
+        state: What runs; a candidate in it was being tried when the program ended, and is in
             effect already.
-        judge: Says which documents may be tried.
-        disk: Keeps them.
-        hands: Put them into effect.
-        voice: Reports what becomes of them.
-        events: Are told who has signed what, for the audit.
+        validator: Decides which documents may be rolled out.
+        store: Has them on the disk.
+        actions: Put them into effect.
+        reporter: Publishes what becomes of them.
+        events: Records for the audit who has signed what.
         clock: Monotonic.
         calm_s: Shorter in tests.
     """
@@ -56,128 +70,200 @@ class RemoteConfig:
         clock: Clock,
         calm_s: float = CALM_S,
     ) -> None:
-        self._standing = state
-        self._judge = validator
-        self._disk = store
-        self._hands = actions
-        self._voice = reporter
+        self._state = state
+        self._validator = validator
+        self._store = store
+        self._actions = actions
+        self._reporter = reporter
         self._events = events
         self._clock = clock
         self._calm_s = calm_s
-        self._next: tuple[Desired, str] | None = None
+        self._newest: VerifiedDocument | None = None
         self._decision: Confirm | None = None
-        self._stirred = asyncio.Event()
+        self._awaits_decision = False
+        self._arrived = asyncio.Event()
         self._quota = TokenBucket(PER_MIN, BURST, clock=clock)
 
-    def on_desired(self, letter: InboundMessage) -> None:
-        """Take a document; what cannot be read or verified is answered at once."""
+    def on_desired(self, message: InboundMessage) -> None:
+        """Put a document into the slot; what cannot be read or verified is answered at once."""
         if not self._quota.take():
-            self._voice.reject(None, (Fault("", "rate_limited", "too many; send it again later"),))
+            self._reject(None, (Fault("", "rate_limited", "too many; send it again later"),))
             return
         try:
-            desired, key_id = self._judge.verify(letter.payload, letter.content_type)
+            verified = self._validator.verify(message.payload, message.content_type)
         except MessageRejected as error:
-            self._voice.reject(None, error.faults)
+            self._reject(None, error.faults)
             return
-        waiting = None if self._next is None else self._next[0]
-        if self._standing.known(desired):
-            self._voice.answer(desired)
-        elif waiting is not None and desired.version <= waiting.version:
-            if desired.sha256 != waiting.sha256:
-                self._voice.reject(desired, (statuses.not_newer(desired.version, waiting.version),))
+        document = verified.document
+        waiting = None if self._newest is None else self._newest.document
+        if self._state.is_known(document):
+            self._answer_known(document)
+        elif waiting is not None and document.version <= waiting.version:
+            if document.sha256 != waiting.sha256:
+                self._reject(document, (version_fault(document.version, waiting.version),))
         else:
             if waiting is not None:
-                self._supersede(waiting)
-            self._next = desired, key_id
-            self._stirred.set()
+                self._reporter.publish_aside(
+                    statuses.superseded(
+                        waiting,
+                        running=self._state.version,
+                        last_known_good=self._state.last_known_good,
+                    )
+                )
+            self._newest = verified
+            self._arrived.set()
 
-    def on_confirm(self, letter: InboundMessage) -> None:
-        """Take a confirmation; one for what does not wait for it is refused."""
+    def on_confirm(self, message: InboundMessage) -> None:
+        """Hand a decision to the rollout; one that nothing waits for is refused."""
         try:
-            said = read_confirm(letter.payload, letter.content_type)
+            decision = read_confirm(message.payload, message.content_type)
         except MessageRejected as error:
-            self._voice.refuse(error.faults)
+            self._refuse_decision(error.faults)
             return
-        trying, confirmed = self._standing.candidate, self._standing.confirmed
-        if trying is not None and trying.matches(said.version, said.sha256) and self._waits(letter):
-            self._decision = said
-            self._stirred.set()
-        elif (
-            said.act == "confirm"
-            and confirmed is not None
-            and confirmed.matches(said.version, said.sha256)
-        ):  # delivered twice
-            self._voice.answer(confirmed.document)
+        name = decision.version, decision.sha256
+        candidate, confirmed = self._state.candidate, self._state.confirmed
+        # a decision that the broker has retained is none
+        awaited = self._awaits_decision and not message.retain
+        if awaited and candidate is not None and candidate.matches(*name):
+            self._decision = decision
+            self._arrived.set()
+        elif decision.act == "confirm" and confirmed is not None and confirmed.matches(*name):
+            self._answer_known(confirmed.document)  # delivered twice
         else:
-            message = f"{said.version} does not wait for a confirmation"
-            self._voice.refuse((Fault("/ver", "confirm.stale", message),))
+            text = f"{decision.version} does not wait for a confirmation"
+            self._refuse_decision((Fault("/ver", "confirm.stale", text),))
 
     async def run(self) -> None:
-        """Take, try, confirm and undo until cancelled."""
-        kept: StoredConfig | None = None
-        if self._standing.candidate is not None:
-            kept = await self._trial(self._standing.candidate).prove()
+        """Roll out one document after another until cancelled."""
+        candidate = self._state.candidate
+        if candidate is not None:
+            candidate = await self._follow(self._rollout(candidate).resume())
         while True:
-            while kept is not None:
-                kept = await self._trial(kept).run()
-            kept = await self._judged()
-            if kept is None:
-                await self._stirred.wait()
-                self._stirred.clear()
+            if candidate is None:
+                candidate = await self._next_candidate()
+            candidate = await self._follow(self._rollout(candidate).run())
 
-    def _trial(self, kept: StoredConfig) -> Rollout:
+    async def _follow(self, steps: AsyncIterator[Step]) -> StoredConfig | None:
+        """Follow a rollout to its outcome; return the document that has superseded it, if any."""
+        step: Step | None = None
+        async for step in steps:
+            self._on_step(step)
         self._decision = None
+        return step.by if isinstance(step, Superseded) else None
+
+    def _on_step(self, step: Step) -> None:
+        """Turn *step* into state and a report."""
+        state, reporter = self._state, self._reporter
+        good = state.last_known_good
+        match step:
+            case Applying(candidate, changed):
+                reporter.publish(statuses.applying(candidate, changed, good))
+            case InEffect(candidate):
+                state.candidate = candidate
+            case PendingConfirm(candidate, changed, restarted, deadline_s):
+                report = statuses.pending_confirm(candidate, changed, restarted, good)
+                reporter.publish(report, deadline_s=deadline_s)
+            case Superseded(candidate, by):
+                report = statuses.superseded(
+                    candidate.document, running=by.version, last_known_good=good
+                )
+                reporter.publish_aside(report)
+            case Applied(candidate, changed, restarted):
+                state.confirmed, state.candidate, state.faults = candidate, None, ()
+                self._report_outcome(statuses.applied(candidate, changed, restarted))
+            case RolledBack(report):
+                state.last_rollback, state.candidate = report, None
+                self._report_outcome(report)
+
+    def _rollout(self, candidate: StoredConfig) -> Rollout:
+        state = self._state
         return Rollout(
-            kept,
-            standing=self._standing,
-            disk=self._disk,
-            hands=self._hands,
-            voice=self._voice,
+            candidate,
+            running=state.running,
+            fallback=state.fallback,
+            last_known_good=state.last_known_good,
+            unconfirmed=state.candidate is not None,
+            actions=self._actions,
+            store=self._store,
             clock=self._clock,
-            next_word=self._next_word,
+            next_input=self._next_input,
         )
 
-    async def _next_word(self, within_s: float) -> Confirm | StoredConfig | None:
-        """Wait for what `gateway.remote_config.rollout.Rollout` asks for."""
-        if self._next is None and self._decision is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
-                    await self._stirred.wait()
-        self._stirred.clear()
-        decision, self._decision = self._decision, None
-        return decision or await self._judged()
+    async def _next_candidate(self) -> StoredConfig:
+        """Wait for a document that may be rolled out."""
+        while (candidate := await self._validated()) is None:
+            await self._arrived.wait()
+            self._arrived.clear()
+        return candidate
 
-    async def _judged(self) -> StoredConfig | None:
-        """Return the newest document that may be tried, once none has come for a while."""
-        while self._next is not None:
-            desired, key_id = given = self._next
-            standing = self._standing
+    async def _next_input(self, within_s: float) -> Confirm | StoredConfig | None:
+        """Wait for a decision or a document, as `Rollout.next_input`."""
+        self._awaits_decision = True
+        try:
+            if self._newest is None and self._decision is None:
+                await self._wait_for_arrival(within_s)
+            self._arrived.clear()
+            decision, self._decision = self._decision, None
+            return decision or await self._validated()
+        finally:
+            self._awaits_decision = False
+
+    async def _validated(self) -> StoredConfig | None:
+        """Return the newest document that may be rolled out, once none has come for a while.
+
+        None: there is none, or a decision came first.
+        """
+        while (verified := self._newest) is not None:
+            document = verified.document
             try:
-                kept = self._judge.validate(
-                    desired, standing.running, base=standing.version, newest=standing.newest_version
-                )
+                candidate = self._validator.validate(document, self._state)
             except ConfigRejected as error:
-                self._next = None
-                self._voice.reject(desired, error.faults)
+                self._newest = None
+                self._reject(document, error.faults)
                 continue
-            self._stirred.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._calm_s):
-                    await self._stirred.wait()
+            self._arrived.clear()
+            await self._wait_for_arrival(self._calm_s)
             if self._decision is not None:  # on what runs; the document waits
                 return None
-            if self._next is given:
-                self._next = None
-                self._events.record(statuses.taken(desired, key_id))
-                return kept
+            if self._newest is verified:
+                self._newest = None
+                self._events.record(statuses.accepted_event(document, verified.key_id))
+                return candidate
         return None
 
-    def _waits(self, letter: InboundMessage) -> bool:
-        """Return whether a decision is waited for; one that the broker has kept is none."""
-        return self._voice.deadline_s is not None and not letter.retain
+    async def _wait_for_arrival(self, within_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._arrived.wait()
 
-    def _supersede(self, desired: Desired) -> None:
-        standing = self._standing
-        self._voice.mention(
-            statuses.superseded(desired, running=standing.version, lkg=standing.last_known_good)
-        )
+    def _answer_known(self, document: Desired) -> None:
+        latest = self._reporter.latest
+        if (latest.version, latest.sha256) == (document.version, document.sha256):
+            self._reporter.republish()
+        else:
+            self._answer(statuses.of_known(document, self._state))
+
+    def _reject(self, document: Desired | None, faults: tuple[Fault, ...]) -> None:
+        """Report that *document* changes nothing; None: it could not be read."""
+        report = statuses.rejected(document, faults, self._state)
+        self._reporter.record(report)
+        self._answer(report)
+
+    def _refuse_decision(self, faults: tuple[Fault, ...]) -> None:
+        """Report that a decision changes nothing; what was reported of documents stays current."""
+        report = statuses.rejected(None, faults, self._state)
+        self._reporter.record(report)
+        self._reporter.publish_aside(report)
+        self._reporter.republish()
+
+    def _answer(self, report: Reported) -> None:
+        """Publish *report*; a candidate's report stays current."""
+        if self._state.candidate is None:
+            self._reporter.publish(report)
+        else:
+            self._reporter.publish_aside(report)
+            self._reporter.republish()
+
+    def _report_outcome(self, report: Reported) -> None:
+        self._reporter.record(report)
+        self._reporter.publish(report)

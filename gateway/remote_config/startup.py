@@ -1,42 +1,78 @@
-"""What runs when the program starts: a document of the centre, or else what the installer left."""
+"""What runs when the program starts: the centre's document, or else what the installer left."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import structlog
 
 from gateway.config.settings import Settings
 from gateway.config.site_store import SiteStore
-from gateway.model.errors import ConfigRejected
+from gateway.model.errors import ConfigRejected, TransientError
 from gateway.model.site_document import SiteConfig
+from gateway.remote_config import statuses
 from gateway.remote_config.document import DesiredConfig
 from gateway.remote_config.state import ConfigState
-from gateway.remote_config.store import ConfigStore, resume_candidate
+from gateway.remote_config.store import ConfigStore, StoredConfig
 
 log = structlog.get_logger(__name__)
 
 
 def load_state(settings: Settings, store: ConfigStore) -> ConfigState:
-    """Return what runs from now on, and say aloud where it is from.
+    """Return what runs from now on, and log where it is from.
 
     Raises:
         ConfigRejected: The installer's document is broken, and there is nothing else to run.
     """
     confirmed, faults = store.load_confirmed()
-    trying = resume_candidate(store, confirmed, crashes=settings.remote.crashes)
+    candidate = resume_candidate(store, confirmed, crashes=settings.remote.crashes)
     try:
         installed = SiteStore(settings.state.dir).load().site
     except ConfigRejected as error:
-        if confirmed is None and trying is None:
+        if confirmed is None and candidate is None:
             raise
         log.error("site_unusable", faults=[str(fault) for fault in error.faults])
         installed = SiteConfig()
-    standing = ConfigState(
-        DesiredConfig(site=installed), confirmed, trying, store.load_last_rollback(), faults
+    state = ConfigState(
+        DesiredConfig(site=installed), confirmed, candidate, store.load_last_rollback(), faults
     )
     log.info(
-        "configuration",
-        version=standing.version,
-        confirmed=standing.candidate is None,
-        cameras=len(standing.running.site.cameras),
+        "config_loaded",
+        version=state.version,
+        confirmed=state.candidate is None,
+        cameras=len(state.running.site.cameras),
     )
-    return standing
+    return state
+
+
+def resume_candidate(
+    store: ConfigStore, confirmed: StoredConfig | None, *, crashes: int
+) -> StoredConfig | None:
+    """Return the candidate that is to be in effect at the start; its attempts are counted.
+
+    Args:
+        store: The disk.
+        confirmed: The fallback.
+        crashes: After so many attempts it is rolled back: it may be what ends the program.
+    """
+    candidate, last_rollback = store.load_candidate(), store.load_last_rollback()
+    if candidate is None:
+        return None
+    again = replace(candidate, attempt=candidate.attempt + 1)
+    try:
+        if last_rollback is not None and candidate.matches(
+            last_rollback.version, last_rollback.sha256
+        ):
+            store.roll_back_candidate(last_rollback)  # the program died before it was removed
+            return None
+        if candidate.attempt >= crashes:
+            log.error("config_rolled_back", version=candidate.version, why="crash_loop")
+            last_known_good = 0 if confirmed is None else confirmed.version
+            report = statuses.rolled_back(candidate, "crash_loop", "", last_known_good)
+            store.roll_back_candidate(report)
+            return None
+        store.save_candidate(again)
+    except TransientError as error:  # without a count it must not be tried again
+        log.error("candidate_skipped", version=candidate.version, detail=error.detail)
+        return None
+    return again

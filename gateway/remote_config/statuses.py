@@ -1,4 +1,4 @@
-"""What is reported of a configuration at each step, and what is put down for the audit. Pure."""
+"""What is reported of a configuration at each step, and what the audit is told. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,122 +12,154 @@ from gateway.mqtt.payloads.config import (
     Why,
     reported_faults,
 )
+from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import StoredConfig
 
 
-def applying(kept: StoredConfig, changed: tuple[str, ...], lkg: int) -> Reported:
-    """*kept* is about to run, or runs and has yet to show that it does."""
-    return _of(kept, "applying", changed, (), running=lkg, lkg=lkg)
+def current(state: ConfigState) -> Reported:
+    """Return what is reported while no rollout says more."""
+    if state.candidate is not None:
+        return applying(state.candidate, (), state.last_known_good)
+    undone = state.last_rollback
+    if undone is not None and (undone.version or 0) > state.last_known_good:
+        return undone
+    return _settled(state)
 
 
-def pending(
-    kept: StoredConfig, changed: tuple[str, ...], restarted: tuple[str, ...], lkg: int
+def of_known(document: Desired, state: ConfigState) -> Reported:
+    """Return what is reported of *document*, which is known and is not the candidate."""
+    confirmed = state.confirmed
+    runs = confirmed is not None and confirmed.matches(document.version, document.sha256)
+    return _settled(state) if runs or state.last_rollback is None else state.last_rollback
+
+
+def applying(candidate: StoredConfig, changed: tuple[str, ...], last_known_good: int) -> Reported:
+    """*candidate* is about to be in effect, or is and has yet to prove itself."""
+    return _of(
+        candidate, "applying", changed, (), running=last_known_good, last_known_good=last_known_good
+    )
+
+
+def pending_confirm(
+    candidate: StoredConfig,
+    changed: tuple[str, ...],
+    restarted: tuple[str, ...],
+    last_known_good: int,
 ) -> Reported:
-    """*kept* runs, all is well, and the centre may say that it stays."""
-    return _of(kept, "pending_confirm", changed, restarted, running=kept.version, lkg=lkg)
+    """*candidate* is in effect and healthy; the centre may confirm it."""
+    return _of(
+        candidate,
+        "pending_confirm",
+        changed,
+        restarted,
+        running=candidate.version,
+        last_known_good=last_known_good,
+    )
 
 
 def applied(
-    kept: StoredConfig | None,
+    stored: StoredConfig | None,
     changed: tuple[str, ...],
     restarted: tuple[str, ...],
     *,
     faults: tuple[Fault, ...] = (),
 ) -> Reported:
-    """*kept* runs and stays; None: what the installer left. *faults*: why not a newer one does."""
-    if kept is None:
+    """*stored* is confirmed; None: the installer's runs. *faults*: why no newer one does."""
+    if stored is None:
         return Reported(version=0, state="applied", errors=reported_faults(faults))
-    said = _of(kept, "applied", changed, restarted, running=kept.version, lkg=kept.version)
-    return said.model_copy(update={"errors": reported_faults(faults)})
+    version = stored.version
+    report = _of(stored, "applied", changed, restarted, running=version, last_known_good=version)
+    return report.model_copy(update={"errors": reported_faults(faults)})
 
 
-def rolled_back(kept: StoredConfig, why: Why, detail: str, lkg: int) -> Reported:
-    """*kept* is undone and what ran before runs again."""
+def rolled_back(candidate: StoredConfig, why: Why, detail: str, last_known_good: int) -> Reported:
+    """*candidate* is undone, and version *last_known_good* is in effect again."""
     return Reported(
-        version=kept.version,
-        sha256=kept.sha256,
+        version=candidate.version,
+        sha256=candidate.sha256,
         state="rolled_back",
         why=why,
         detail=detail[:400] or None,
-        attempt=kept.attempt,
-        running=lkg,
-        last_known_good=lkg,
+        attempt=candidate.attempt,
+        running=last_known_good,
+        last_known_good=last_known_good,
     )
 
 
-def superseded(desired: Desired, *, running: int, lkg: int) -> Reported:
-    """A newer document has come before this one was confirmed, or tried at all."""
+def superseded(document: Desired, *, running: int, last_known_good: int) -> Reported:
+    """A newer document has come before *document* was confirmed, or rolled out at all."""
     return Reported(
-        version=desired.version,
-        sha256=desired.sha256,
+        version=document.version,
+        sha256=document.sha256,
         state="superseded",
         running=running,
-        last_known_good=lkg,
+        last_known_good=last_known_good,
     )
 
 
-def rejected(
-    desired: Desired | None, faults: tuple[Fault, ...], *, running: int, lkg: int
-) -> Reported:
-    """A document changes nothing; None: it could not be read."""
+def rejected(document: Desired | None, faults: tuple[Fault, ...], state: ConfigState) -> Reported:
+    """*document* changes nothing; None: it could not be read."""
     return Reported(
-        version=None if desired is None else desired.version,
-        sha256=None if desired is None else desired.sha256,
+        version=None if document is None else document.version,
+        sha256=None if document is None else document.sha256,
         state="rejected",
         errors=reported_faults(faults),
-        running=running,
-        last_known_good=lkg,
+        running=state.version,
+        last_known_good=state.last_known_good,
     )
 
 
-def not_newer(version: int, newest: int) -> Fault:
-    """What is wrong with a document of *version* once there was *newest*."""
-    message = f"{version} is not newer than {newest}"
-    return Fault("/ver", "version.old", message, {"newest": newest})
-
-
-def taken(desired: Desired, key_id: str) -> Event:
-    """Who has signed what is now being tried."""
+def accepted_event(document: Desired, key_id: str) -> Event:
+    """Return for the audit who has signed the document whose rollout begins."""
     facts = {
-        "ver": desired.version,
-        "sha256": desired.sha256,
+        "ver": document.version,
+        "sha256": document.sha256,
         "act": "taken",
         "kid": key_id,
-        "issuer": desired.issuer,
-        "reason": desired.reason,
+        "issuer": document.issuer,
+        "reason": document.reason,
     }
     return Event("config", facts, "audit")
 
 
-def decided(said: Reported, *, untold: int = 0) -> Event:
-    """What has become of a document; *untold* before it were rejected and not put down."""
-    facts: dict[str, object] = {"ver": said.version, "sha256": said.sha256, "act": said.state}
-    if said.why is not None:
-        facts["why"] = said.why
-    if untold:
-        facts["untold"] = untold
-    if said.errors:
-        facts["errors"] = [{"at": each.at, "code": each.code} for each in said.errors[:16]]
+def outcome_event(report: Reported, *, unrecorded: int = 0) -> Event:
+    """Return for the audit what became of a document.
+
+    Args:
+        report: Its last report.
+        unrecorded: How many rejections before it were not recorded.
+    """
+    facts: dict[str, object] = {"ver": report.version, "sha256": report.sha256, "act": report.state}
+    if report.why is not None:
+        facts["why"] = report.why
+    if unrecorded:
+        facts["untold"] = unrecorded
+    if report.errors:
+        facts["errors"] = [{"at": each.at, "code": each.code} for each in report.errors[:16]]
     return Event("config", facts, "audit")
 
 
+def _settled(state: ConfigState) -> Reported:
+    return applied(state.confirmed, (), (), faults=state.faults)
+
+
 def _of(
-    kept: StoredConfig,
+    stored: StoredConfig,
     state: State,
     changed: tuple[str, ...],
     restarted: tuple[str, ...],
     *,
     running: int,
-    lkg: int,
+    last_known_good: int,
 ) -> Reported:
     return Reported(
-        version=kept.version,
-        sha256=kept.sha256,
+        version=stored.version,
+        sha256=stored.sha256,
         state=state,
         applied=changed[:MOST_CHANGES],
         more=len(changed) - MOST_CHANGES if len(changed) > MOST_CHANGES else None,
         restart=restarted,
         running=running,
-        last_known_good=lkg,
-        attempt=kept.attempt,
+        last_known_good=last_known_good,
+        attempt=stored.attempt,
     )

@@ -1,9 +1,9 @@
-"""The centre's configuration on this machine's disk: ``config.json``, and one that is being tried.
+"""The centre's documents on this machine's disk: the confirmed one, and the candidate.
 
-``candidate.json`` is a document from before it is applied until it is confirmed; then it takes the
-name ``config.json``, which is one rename. One that is undone is noted in ``verdict.json`` first
-and then removed, so that it is never tried again. At whatever moment the machine dies, reading
-finds the old document or the new one.
+``candidate.json`` is there from before a document is applied until it is confirmed; then it is
+renamed to ``config.json``, in one step. A rollback is written to ``verdict.json`` before the
+candidate is removed, so that it is never tried again. At whatever moment the machine dies, the next
+start finds the old document or the new one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Self
 import structlog
 from pydantic import Field, JsonValue, ValidationError
 
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected, TransientError
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.model.names import CameraId
 from gateway.model.site_document import Document
 from gateway.mqtt.payloads.config import Desired, Reported, desired_of
@@ -29,13 +29,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StoredConfig:
-    """A configuration as it lies on the disk.
+    """A document of the centre as it is on the disk.
 
     Attributes:
-        desired: The signed document.
-        wanted: What it says.
-        attempt: How often it has been begun.
-        before: Cameras that worked before it was.
+        document: As it was signed.
+        config: What it asks for.
+        attempt: 1, and one more for each start of the program while it was unconfirmed.
+        working_before: Ids of the cameras that worked before its rollout.
     """
 
     document: Desired
@@ -52,14 +52,14 @@ class StoredConfig:
         return self.document.sha256
 
     def matches(self, version: int | None, sha256: str | None) -> bool:
-        """Return whether it is this one: the same may be sent again under another version."""
+        """Return whether it has this name; the same content may have several versions."""
         return (self.version, self.sha256) == (version, sha256)
 
     @classmethod
-    def from_document(cls, desired: Desired, wanted: DesiredConfig) -> Self:
-        """Return *desired*, which says *wanted*; the site then has the document's version."""
-        site = wanted.site.model_copy(update={"version": desired.version})
-        return cls(desired, wanted.model_copy(update={"site": site}))
+    def from_document(cls, document: Desired, config: DesiredConfig) -> Self:
+        """Return *document* with its *config*, whose site gets the document's version."""
+        site = config.site.model_copy(update={"version": document.version})
+        return cls(document, config.model_copy(update={"site": site}))
 
 
 class _File(Document):
@@ -69,7 +69,7 @@ class _File(Document):
 
 
 class ConfigStore:
-    """The centre's configuration in the state folder. Everything here waits for the disk.
+    """The centre's documents in the state folder. Every method blocks until the disk is done.
 
     Args:
         folder: The state folder; made when something is first written.
@@ -79,116 +79,72 @@ class ConfigStore:
         self._confirmed = folder / "config.json"
         self._previous = folder / "config.json.prev"
         self._candidate = folder / "candidate.json"
-        self._verdict = folder / "verdict.json"
+        self._last_rollback = folder / "verdict.json"
 
     def load_confirmed(self) -> tuple[StoredConfig | None, tuple[Fault, ...]]:
-        """Return the newest confirmed document that can be used, and why no newer one can."""
+        """Return the newest confirmed document that can be read, and why no newer one can."""
         faults: list[Fault] = []
         for path in (self._confirmed, self._previous):
             try:
-                kept = _read(path)
+                stored = _load(path)
             except ConfigRejected as error:
                 faults += error.faults
                 continue
-            if kept is not None:
-                return kept, tuple(faults)
+            if stored is not None:
+                return stored, tuple(faults)
         return None, tuple(faults)
 
     def load_candidate(self) -> StoredConfig | None:
-        """Return the document that was being tried when the machine or the program died."""
+        """Return the document that was neither confirmed nor rolled back; None: there is none."""
         try:
-            return _read(self._candidate)
+            return _load(self._candidate)
         except ConfigRejected:
             return None
 
     def load_last_rollback(self) -> Reported | None:
-        """Return what became of the last document that was undone; None: nothing was."""
+        """Return what was reported of the last rollback; None: there was none."""
         try:
-            return Reported.model_validate_json(self._verdict.read_bytes()[:LARGEST_BYTES])
+            return Reported.model_validate_json(self._last_rollback.read_bytes()[:LARGEST_BYTES])
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            log.error("verdict not read", path=str(self._verdict), detail=type(error).__name__)
+            path, detail = str(self._last_rollback), type(error).__name__
+            log.error("last_rollback_unreadable", path=path, detail=detail)
             return None
 
-    def save_candidate(self, kept: StoredConfig) -> None:
-        """Note that *kept* is being tried. Raises TransientError: the disk does not take it."""
+    def save_candidate(self, candidate: StoredConfig) -> None:
+        """Write *candidate*, whose rollout begins. Raises TransientError: the disk fails."""
         file = _File(
-            attempt=kept.attempt,
-            before=tuple(sorted(kept.working_before)),
-            document=kept.document.model_dump(mode="json", by_alias=True),
+            attempt=candidate.attempt,
+            before=tuple(sorted(candidate.working_before)),
+            document=candidate.document.model_dump(mode="json", by_alias=True),
         )
         atomic_file.replace(self._candidate, file.model_dump_json().encode() + b"\n")
 
     def confirm_candidate(self) -> None:
-        """What is being tried is what runs from now on. Raises TransientError."""
+        """Make the candidate the confirmed document. Raises TransientError: the disk fails."""
         try:
-            good = _read(self._confirmed) is not None
+            good = _load(self._confirmed) is not None
         except ConfigRejected:  # it must not push out its predecessor, which runs
             good = False
         previous = self._previous if good else None
         atomic_file.rename(self._candidate, self._confirmed, previous=previous)
 
-    def roll_back_candidate(self, verdict: Reported) -> None:
-        """What is being tried is over, for the reason in *verdict*. Raises TransientError."""
-        content = verdict.model_dump_json(by_alias=True, exclude_none=True)
-        atomic_file.replace(self._verdict, content.encode() + b"\n")
+    def roll_back_candidate(self, report: Reported) -> None:
+        """Write *report*, then remove the candidate. Raises TransientError: the disk fails."""
+        content = report.model_dump_json(by_alias=True, exclude_none=True)
+        atomic_file.replace(self._last_rollback, content.encode() + b"\n")
         atomic_file.remove(self._candidate)
 
 
-def resume_candidate(
-    kept: ConfigStore, confirmed: StoredConfig | None, *, crashes: int
-) -> StoredConfig | None:
-    """Return what is being tried, at the start of the program.
-
-    What is being tried and has been begun too often is undone: it may be what ends the program.
-
-    Args:
-        kept: The disk.
-        confirmed: What is gone back to.
-        crashes: How many beginnings are too many.
-    """
-    candidate, verdict = kept.load_candidate(), kept.load_last_rollback()
-    if candidate is None:
-        return None
-    lkg = 0 if confirmed is None else confirmed.version
-    again = replace(candidate, attempt=candidate.attempt + 1)
-    try:
-        if verdict is not None and candidate.matches(verdict.version, verdict.sha256):
-            kept.roll_back_candidate(verdict)  # said already, but not yet removed
-            return None
-        if candidate.attempt >= crashes:
-            log.error("config_rolled_back", version=candidate.version, why="crash_loop")
-            kept.roll_back_candidate(crash_loop(candidate, lkg))
-            return None
-        kept.save_candidate(again)
-    except TransientError as error:  # without a count it must not be begun again
-        log.error("candidate_left", version=candidate.version, detail=error.detail)
-        return None
-    return again
-
-
-def crash_loop(kept: StoredConfig, lkg: int) -> Reported:
-    """Return that *kept* was undone because the program did not live long enough under it."""
-    return Reported(
-        version=kept.version,
-        sha256=kept.sha256,
-        state="rolled_back",
-        why="crash_loop",
-        attempt=kept.attempt,
-        running=lkg,
-        last_known_good=lkg,
-    )
-
-
-def _read(path: Path) -> StoredConfig | None:
-    """Return what lies in *path*; None: nothing does. Raises ConfigRejected: it is of no use."""
+def _load(path: Path) -> StoredConfig | None:
+    """Return the document in *path*; None: no such file. Raises ConfigRejected: unreadable."""
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError("too large")
         file = _File.model_validate_json(path.read_bytes(), strict=True)
-        desired = desired_of(dict(file.document))
-        wanted = parse_config(desired.schema_id, desired.doc)
+        document = desired_of(dict(file.document))
+        config = parse_config(document.schema_id, document.doc)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, ValidationError, MessageRejected, ConfigRejected) as error:
@@ -196,5 +152,5 @@ def _read(path: Path) -> StoredConfig | None:
         log.error("config_unusable", path=str(path), detail=detail)
         message = f"{path.name} cannot be used, what was confirmed before it runs: {detail}"
         raise ConfigRejected((Fault("", "file", message),)) from None
-    kept = StoredConfig.from_document(desired, wanted)
-    return replace(kept, attempt=file.attempt, working_before=frozenset(file.before))
+    stored = StoredConfig.from_document(document, config)
+    return replace(stored, attempt=file.attempt, working_before=frozenset(file.before))

@@ -1,4 +1,4 @@
-"""Whether a document from the centre may be tried: read, verified, valid, ours, newer, allowed.
+"""Decides which documents of the centre may be rolled out: verified, valid, newer, allowed.
 
 Nothing is changed here. Every refusal names all that is wrong, with its place.
 """
@@ -6,92 +6,103 @@ Nothing is changed here. Every refusal names all that is wrong, with its place.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from gateway.config.check import secret_faults, site_faults
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import digest
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected
+from gateway.model.errors import ConfigRejected, Fault, refuse
 from gateway.mqtt.payloads.codec import read
 from gateway.mqtt.payloads.config import MOST_VALUES, Desired, desired_of
 from gateway.remote_config.diff import changes, forbidden_faults
 from gateway.remote_config.document import DesiredConfig, broker_faults, parse_config
+from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import StoredConfig
 
-Verify = Callable[[Mapping[str, object]], str]
+VerifySignature = Callable[[Mapping[str, object]], str]
 """Returns the id of the key that has signed a document, or raises MessageRejected."""
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedDocument:
+    """A document for this gateway, signed by a trusted key; its content is not yet validated."""
+
+    document: Desired
+    key_id: str
+
+
 class ConfigValidator:
-    """Judges documents for one gateway.
+    """Validates documents for one gateway.
 
     Args:
         settings: Who it is, and what the centre may set.
         secrets: Those a document may refer to.
-        verify: Looks at the signature.
+        verify_signature: Checks the signature.
     """
 
-    def __init__(self, settings: Settings, secrets: Secrets, *, verify_signature: Verify) -> None:
+    def __init__(
+        self, settings: Settings, secrets: Secrets, *, verify_signature: VerifySignature
+    ) -> None:
         self._settings = settings
         self._secrets = secrets
-        self._verify = verify_signature
+        self._verify_signature = verify_signature
 
-    def verify(self, payload: bytes, content_type: str) -> tuple[Desired, str]:
-        """Return the document in *payload* and the id of the key that has signed it.
+    def verify(self, payload: bytes, content_type: str) -> VerifiedDocument:
+        """Return the document in *payload*.
 
         Raises:
             MessageRejected: It cannot be read, is not signed by a trusted key, or is for another
                 gateway.
         """
         tree = read(payload, content_type, values=MOST_VALUES)
-        key_id = self._verify(tree)
-        desired = desired_of(tree)
-        if desired.gateway != self._settings.gateway.id:
-            message = f"it is for {desired.gateway}, this is {self._settings.gateway.id}"
-            raise MessageRejected((Fault("/gw", "gw.other", message),))
-        if not hmac.compare_digest(desired.sha256, digest(desired.doc)):
-            raise MessageRejected((Fault("/sha256", "sha256", "it is not that of doc"),))
-        return desired, key_id
+        key_id = self._verify_signature(tree)
+        document = desired_of(tree)
+        if document.gateway != self._settings.gateway.id:
+            message = f"it is for {document.gateway}, this is {self._settings.gateway.id}"
+            refuse("gw.other", message, "/gw")
+        if not hmac.compare_digest(document.sha256, digest(document.doc)):
+            refuse("sha256", "it is not that of doc", "/sha256")
+        return VerifiedDocument(document, key_id)
 
-    def validate(
-        self, desired: Desired, running: DesiredConfig, *, base: int, newest: int
-    ) -> StoredConfig:
-        """Return *desired* as it may be tried.
-
-        Args:
-            desired: Verified.
-            running: What runs now.
-            base: Its version.
-            newest: The highest version that was ever tried.
+    def validate(self, document: Desired, state: ConfigState) -> StoredConfig:
+        """Return *document*, which is verified, as it may be rolled out after *state*.
 
         Raises:
             ConfigRejected: With all that is wrong.
         """
         faults: list[Fault] = []
-        if desired.version <= newest:
-            message = f"{desired.version} is not newer than {newest}"
-            faults.append(Fault("/ver", "version.old", message, {"newest": newest}))
-        if desired.base is not None and desired.base != base:
-            message = f"it was made from {desired.base}, but {base} runs"
-            faults.append(Fault("/base", "version.base", message, {"running": base}))
+        if document.version <= state.newest_version:
+            faults.append(version_fault(document.version, state.newest_version))
+        if document.base is not None and document.base != state.version:
+            message = f"it was made from {document.base}, but {state.version} runs"
+            faults.append(Fault("/base", "version.base", message, {"running": state.version}))
         try:
-            wanted = parse_config(desired.schema_id, desired.doc)
+            config = parse_config(document.schema_id, document.doc)
         except ConfigRejected as error:
             raise ConfigRejected((*faults, *error.faults)) from None
-        inside = "/doc" if desired.schema_id == "config/1" else "/doc/site"
-        faults += (
-            Fault(inside + fault.at, fault.code, fault.message, fault.args)
-            for fault in site_faults(self._settings, wanted.site, self._secrets)
-        )
-        faults += broker_faults(wanted, self._settings)
-        if wanted.broker is not None and wanted.broker.password is not None:
-            faults += secret_faults(self._secrets, wanted.broker.password, "/doc/broker/password")
-        changed = changes(running, wanted)
+        faults += self._local_faults(document, config)
+        changed = changes(state.running, config)
         faults += forbidden_faults(changed, self._settings.remote.allow)
-        if desired.rollback_s == 0 and any(place.startswith("/broker") for place in changed):
+        if document.rollback_s == 0 and any(place.startswith("/broker") for place in changed):
             message = "a change of the broker must be confirmed: from 10 to 3600"
             faults.append(Fault("/rollback_s", "range", message))
         if faults:
             raise ConfigRejected(tuple(faults))
-        return StoredConfig.from_document(desired, wanted)
+        return StoredConfig.from_document(document, config)
+
+    def _local_faults(self, document: Desired, config: DesiredConfig) -> Iterator[Fault]:
+        """Yield what cannot be on this machine: its networks, its secrets, its broker."""
+        inside = "/doc" if document.schema_id == "config/1" else "/doc/site"
+        for fault in site_faults(self._settings, config.site, self._secrets):
+            yield Fault(inside + fault.at, fault.code, fault.message, fault.args)
+        yield from broker_faults(config, self._settings)
+        if config.broker is not None and config.broker.password is not None:
+            yield from secret_faults(self._secrets, config.broker.password, "/doc/broker/password")
+
+
+def version_fault(version: int, newest: int) -> Fault:
+    """Return the fault of a document of *version* after one of *newest*."""
+    message = f"{version} is not newer than {newest}"
+    return Fault("/ver", "version.old", message, {"newest": newest})

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.model.errors import MessageRejected
-from tests.unit.remote_config.test_validate import HOSTILE, PACKED_VALUES, Court
+from tests.unit.remote_config.test_validate import HOSTILE, PACKED_VALUES, ValidatorHarness
 
 REPEATS = 20
 
@@ -25,21 +25,21 @@ REPEATS = 20
 def main() -> None:
     """Measure each payload."""
     with tempfile.TemporaryDirectory() as folder:
-        court = Court(Path(folder))
+        harness = ValidatorHarness(Path(folder))
         cases = [(name, payload, "application/json") for name, payload in HOSTILE.items()]
         cases.append(("a packed million of values", PACKED_VALUES, "application/json+zlib"))
-        lines = [(name, taken_ms(court, payload, kind)) for name, payload, kind in cases]
+        lines = [(name, taken_ms(harness, payload, kind)) for name, payload, kind in cases]
     for name, took_ms in sorted(lines, key=lambda line: -line[1]):
         sys.stdout.write(json.dumps({"payload": name, "median_ms": round(took_ms, 2)}) + "\n")
 
 
-def taken_ms(court: Court, payload: bytes, content_type: str) -> float:
+def taken_ms(harness: ValidatorHarness, payload: bytes, content_type: str) -> float:
     """Return the median over some readings."""
     took_s = []
     for _ in range(REPEATS):
         begun_s = time.perf_counter()
         with suppress(MessageRejected):
-            court.judge.verify(payload, content_type)
+            harness.validator.verify(payload, content_type)
         took_s.append(time.perf_counter() - begun_s)
     return statistics.median(took_s) * 1000
 

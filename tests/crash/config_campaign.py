@@ -201,7 +201,7 @@ def versions_in(output: list[str]) -> Iterator[int]:
     for line in output:
         with suppress(ValueError):
             said = json.loads(line)
-            if said.get("event") == "configuration":
+            if said.get("event") == "config_loaded":
                 yield said["version"]
 
 

@@ -41,6 +41,7 @@ from gateway.mqtt.payloads.signalling import from_gateway, read_viewer
 from gateway.mqtt.router import MessageRouter
 from gateway.mqtt.topics import ParsedTopic, Topics, is_journalled, publication
 from gateway.ports import Clock, InboundMessage, OutboundMessage
+from gateway.remote_config import statuses
 from gateway.remote_config.document import DesiredConfig
 from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.rollout import RolloutActions
@@ -117,7 +118,7 @@ class SimulatedGateway:
         )
         self._config_reporter = ConfigReporter(
             topics,
-            governed,
+            statuses.current(governed),
             bus=self.client,
             events=self.outbox,
             stamp=epochs.stamp,

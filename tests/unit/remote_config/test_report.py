@@ -1,104 +1,87 @@
-"""What is said of documents, and what is put down for the audit, however many come."""
+"""What is published and recorded: one report is current, however many others come beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.model.errors import Fault
-from gateway.model.site_document import SiteConfig
 from gateway.mqtt.payloads.codec import Stamp, read
-from gateway.mqtt.payloads.config import desired_of
+from gateway.mqtt.payloads.config import Reported, ReportedFault
 from gateway.mqtt.topics import Topics
-from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.report import BURST, ConfigReporter
-from gateway.remote_config.state import ConfigState
-from gateway.remote_config.statuses import rolled_back
-from gateway.remote_config.store import StoredConfig
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import Bus, Told
-from tests.fixtures.desired import SigningHarness, site_tree
 
-JUNK = (Fault("", "json.type", "the payload is not an object"),)
+JUNK = Reported(
+    state="rejected", errors=(ReportedFault(at="", code="json.type", message="it is no object"),)
+)
+PENDING = Reported(version=7, sha256="7" * 64, state="pending_confirm")
+SUPERSEDED = Reported(version=6, sha256="6" * 64, state="superseded")
 
 
-class Speaker:
-    """A voice, who hears it, and a document that runs beside one that was undone."""
+class ReporterHarness:
+    """A reporter, what it publishes and what it records."""
 
-    def __init__(self, folder: Path) -> None:
-        office = SigningHarness.trusted_in(folder)
-        self.runs, self.undone = (kept(office, version) for version in (5, 6))
-        self.standing = ConfigState(DesiredConfig(site=SiteConfig()), self.runs)
-        self.standing.last_rollback = rolled_back(self.undone, "deadline", "", 5)
-        self.bus, self.told, self.clock = Bus(), Told(), FakeClock()
-        self.voice = ConfigReporter(
+    def __init__(self) -> None:
+        self.bus, self.recorded, self.clock = Bus(), Told(), FakeClock()
+        self.reporter = ConfigReporter(
             Topics("79", "hcm-q1-01"),
-            self.standing,
+            Reported(version=0, state="applied"),
             bus=self.bus,
-            events=self.told,
+            events=self.recorded,
             stamp=lambda: Stamp(0, 1, 1),
             clock=self.clock,
         )
 
-    def heard(self) -> Iterator[dict[str, Any]]:
+    def published(self) -> Iterator[dict[str, Any]]:
         while not self.bus.posted.empty():
             posted = self.bus.posted.get_nowait()
             yield read(posted.payload, posted.content_type)
 
-
-def kept(office: SigningHarness, version: int) -> StoredConfig:
-    doc = {"site": site_tree("c01")}
-    return StoredConfig.from_document(
-        desired_of(office.sign(version, doc)), parse_config("config/2", doc)
-    )
+    def greeting(self) -> dict[str, Any]:
+        (message,) = self.reporter.greeting()
+        return read(message.payload, message.content_type)
 
 
 @pytest.fixture
-def speaker(tmp_path: Path) -> Speaker:
-    return Speaker(tmp_path)
+def harness() -> ReporterHarness:
+    return ReporterHarness()
 
 
-def test_a_known_document_is_answered_for_itself(speaker: Speaker) -> None:
-    """Whatever was refused in the meantime: it runs, or it was undone, and that is said."""
-    speaker.voice.reject(None, JUNK)
-    speaker.voice.answer(speaker.runs.document)
-    speaker.voice.answer(speaker.undone.document)
+def test_every_connection_begins_with_the_current_report(harness: ReporterHarness) -> None:
+    """That is the last one that was not published aside."""
+    assert harness.greeting()["st"] == "applied"
 
-    assert [(said["st"], said.get("ver")) for said in speaker.heard()] == [
-        ("rejected", None),
-        ("applied", 5),
-        ("rolled_back", 6),
-    ]
+    harness.reporter.publish(PENDING)
+    harness.reporter.publish_aside(SUPERSEDED)
+
+    assert [each["st"] for each in harness.published()] == ["pending_confirm", "superseded"]
+    assert harness.greeting()["ver"] == 7
 
 
-def test_what_is_being_tried_stays_the_last_word(speaker: Speaker, tmp_path: Path) -> None:
-    """Also when a document comes again that was dealt with before."""
-    trying = kept(SigningHarness.trusted_in(tmp_path / "other"), 7)
-    speaker.standing.candidate = trying
-    speaker.voice.say(speaker.standing.report())
-    speaker.voice.answer(speaker.undone.document)
+def test_a_deadline_is_told_as_the_seconds_that_are_left(harness: ReporterHarness) -> None:
+    """Whenever the report is published again; of other reports there is none."""
+    harness.reporter.publish(PENDING, deadline_s=harness.clock.now() + 60)
+    harness.clock.time_s += 20
+    harness.reporter.publish_aside(SUPERSEDED)
+    harness.reporter.republish()
+    harness.clock.time_s += 50
 
-    assert [said["ver"] for said in speaker.heard()] == [7, 6, 7]
-
-
-def test_a_refused_confirmation_leaves_the_last_word(speaker: Speaker) -> None:
-    """Of a document that it is not about."""
-    speaker.voice.answer(speaker.runs.document)
-    speaker.voice.refuse((Fault("/ver", "confirm.stale", "4 does not wait for a confirmation"),))
-
-    assert [said["st"] for said in speaker.heard()] == ["applied", "rejected", "applied"]
+    assert [each.get("until_s") for each in harness.published()] == [60, None, 40]
+    assert harness.greeting()["until_s"] == 0
 
 
-def test_a_flood_is_answered_and_put_down_in_part(speaker: Speaker) -> None:
-    """Each has its answer; the audit says how many it was not told of."""
+def test_a_flood_of_rejections_is_recorded_in_part(harness: ReporterHarness) -> None:
+    """The audit says how many it was not told of; other outcomes are always recorded."""
     for _ in range(BURST + 50):
-        speaker.voice.reject(None, JUNK)
-    speaker.clock.time_s += 60
-    speaker.voice.reject(None, JUNK)
+        harness.reporter.record(JUNK)
+    harness.reporter.record(SUPERSEDED)
+    harness.clock.time_s += 60
+    harness.reporter.record(JUNK)
 
-    assert len(list(speaker.heard())) == BURST + 51
-    assert len(speaker.told.events) == BURST + 1
-    assert speaker.told.events[-1].facts["untold"] == 50
+    events = harness.recorded.events
+    assert len(events) == BURST + 2
+    assert [events[-2].facts["act"], events[-1].facts["act"]] == ["superseded", "rejected"]
+    assert events[-1].facts["untold"] == 50

@@ -1,16 +1,19 @@
-"""Documents and confirmations as they come in: read while there is time for it."""
+"""Documents and decisions as they come: verified, answered, or put into the slot."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from gateway.config.load import load_settings
 from gateway.config.secrets import Secrets
 from gateway.config.signing import Keyring
 from gateway.model.site_document import SiteConfig
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.payloads.codec import Stamp, encode
 from gateway.mqtt.payloads.config import Reported, desired_of, read_reported
 from gateway.ports import InboundMessage
 from gateway.remote_config.document import DesiredConfig, parse_config
@@ -18,6 +21,7 @@ from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.rollout import RolloutActions
 from gateway.remote_config.service import BURST, RemoteConfig
 from gateway.remote_config.state import ConfigState
+from gateway.remote_config.statuses import current, rolled_back
 from gateway.remote_config.store import ConfigStore, StoredConfig
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
@@ -32,67 +36,134 @@ async def nothing(*_: object) -> str:
     return ""
 
 
-async def unreached(_: DesiredConfig) -> None:
+async def unreachable(_: DesiredConfig) -> None:
     """Likewise."""
 
 
-class Desk:
-    """A configuration that is never run: it only reads and answers."""
+class ServiceHarness:
+    """A service that does not run: it only takes messages and answers them.
 
-    def __init__(self, folder: Path, confirmed: StoredConfig | None = None) -> None:
+    Version 5 is confirmed and version 6 rolled back.
+    """
+
+    def __init__(self, folder: Path) -> None:
         settings = load_settings(write_settings(folder, 1883, ()))
-        self.bus, self.clock, told = Bus(), FakeClock(), Told()
-        standing = ConfigState(DesiredConfig(site=SiteConfig()), confirmed)
-        self.configuration = RemoteConfig(
-            standing,
+        self.signing = SigningHarness.trusted_in(folder / "trusted")
+        self.bus, self.clock, recorded = Bus(), FakeClock(), Told()
+        self.confirmed, self.undone = self.document(5), self.document(6)
+        self.state = ConfigState(DesiredConfig(site=SiteConfig()), self.stored(self.confirmed))
+        self.state.last_rollback = rolled_back(self.stored(self.undone), "deadline", "", 5)
+        self.reporter = ConfigReporter(
+            OWN,
+            current(self.state),
+            bus=self.bus,
+            events=recorded,
+            stamp=lambda: Stamp(0, 1, 1),
+            clock=self.clock,
+        )
+        keys = Keyring(folder / "trusted")
+        self.service = RemoteConfig(
+            self.state,
             validator=ConfigValidator(
                 settings,
                 Secrets(settings.secrets_folder, redactor=Redactor()),
-                verify_signature=lambda tree: Keyring(folder).verify(tree, "cfg"),
+                verify_signature=lambda tree: keys.verify(tree, "cfg"),
             ),
             store=ConfigStore(folder),
-            actions=RolloutActions(lambda _: (), unreached, frozenset, nothing, lambda: True, 60.0),
-            reporter=ConfigReporter(
-                OWN,
-                standing,
-                bus=self.bus,
-                events=told,
-                stamp=lambda: Stamp(0, 1, 1),
-                clock=self.clock,
+            actions=RolloutActions(
+                lambda _: (), unreachable, frozenset, nothing, lambda: True, 60.0
             ),
-            events=told,
+            reporter=self.reporter,
+            events=recorded,
             clock=self.clock,
         )
 
-    def heard(self) -> Iterator[Reported]:
+    def document(self, version: int) -> dict[str, Any]:
+        return self.signing.sign(version, {"site": site_tree("c01", version=version)})
+
+    def stored(self, document: dict[str, Any]) -> StoredConfig:
+        config = parse_config("config/2", document["doc"])
+        return StoredConfig.from_document(desired_of(document), config)
+
+    def desire(self, document: dict[str, Any]) -> None:
+        content_type, payload = encode(document)
+        message = InboundMessage(OWN.config_desired, payload, content_type=content_type)
+        self.service.on_desired(message)
+
+    def published(self) -> Iterator[Reported]:
         while not self.bus.posted.empty():
             posted = self.bus.posted.get_nowait()
             yield read_reported(posted.payload, posted.content_type)
 
+    def states(self) -> list[tuple[str, int | None]]:
+        return [(each.state, each.version) for each in self.published()]
 
-def test_of_a_flood_only_so_many_are_read(tmp_path: Path) -> None:
-    """The rest is answered without a look, and soon another one is read."""
-    desk = Desk(tmp_path)
-    letter = InboundMessage(OWN.config_desired, b"{}", content_type="application/json")
+
+@pytest.fixture
+def harness(tmp_path: Path) -> ServiceHarness:
+    return ServiceHarness(tmp_path)
+
+
+def test_of_a_flood_only_so_many_are_read(harness: ServiceHarness) -> None:
+    """The rest is answered unread, and soon another one is read."""
+    message = InboundMessage(OWN.config_desired, b"{}", content_type="application/json")
     for _ in range(BURST + 10):
-        desk.configuration.on_desired(letter)
-    desk.clock.time_s += 1.0
-    desk.configuration.on_desired(letter)
+        harness.service.on_desired(message)
+    harness.clock.time_s += 1.0
+    harness.service.on_desired(message)
 
-    answered = Counter(said.errors[0].code for said in desk.heard())
+    answered = Counter(each.errors[0].code for each in harness.published())
     assert answered == {"sig.missing": BURST + 1, "rate_limited": 10}
 
 
-def test_a_confirmation_that_comes_twice_is_answered_with_what_runs(tmp_path: Path) -> None:
-    """QoS 1 may deliver it again; another word on what has been decided is refused."""
-    doc = {"site": site_tree("c01")}
-    document = SigningHarness.trusted_in(tmp_path / "trusted").sign(5, doc)
-    kept = StoredConfig.from_document(desired_of(document), parse_config("config/2", doc))
-    desk = Desk(tmp_path, kept)
-    desk.configuration.on_confirm(confirmation(document))
-    desk.configuration.on_confirm(confirmation(document, "cancel"))
+def test_a_known_document_is_answered_for_itself(harness: ServiceHarness) -> None:
+    """Whatever was rejected in the meantime: it runs, or it was rolled back."""
+    harness.desire({})
+    harness.desire(harness.confirmed)
+    harness.desire(harness.undone)
 
-    said = list(desk.heard())
+    assert harness.states() == [("rejected", None), ("applied", 5), ("rolled_back", 6)]
 
-    assert [each.state for each in said] == ["applied", "rejected", "applied"]
-    assert said[1].errors[0].code == "confirm.stale"
+
+def test_the_report_of_a_candidate_stays_current(harness: ServiceHarness) -> None:
+    """Also when a document comes again, or one that cannot be read."""
+    harness.state.candidate = harness.stored(harness.document(7))
+    harness.reporter.publish(current(harness.state))
+    harness.desire(harness.undone)
+    harness.desire({})
+
+    assert harness.states() == [
+        ("applying", 7),
+        ("rolled_back", 6),
+        ("applying", 7),
+        ("rejected", None),
+        ("applying", 7),
+    ]
+
+
+def test_only_the_newest_document_waits(harness: ServiceHarness) -> None:
+    """The one before is superseded at once, an older one rejected, the same again passed over."""
+    for version in (7, 9, 8, 9):
+        harness.desire(harness.document(version))
+
+    assert harness.states() == [("superseded", 7), ("rejected", 8)]
+
+
+def test_a_refused_decision_leaves_the_current_report(harness: ServiceHarness) -> None:
+    """It is not about that document."""
+    harness.desire(harness.confirmed)
+    harness.service.on_confirm(confirmation(harness.document(4)))
+
+    assert [state for state, _ in harness.states()] == ["applied", "rejected", "applied"]
+
+
+def test_a_confirmation_that_comes_twice_is_answered_with_what_runs(
+    harness: ServiceHarness,
+) -> None:
+    """QoS 1 may deliver it again; another decision on what has been decided is refused."""
+    harness.service.on_confirm(confirmation(harness.confirmed))
+    harness.service.on_confirm(confirmation(harness.confirmed, "cancel"))
+
+    published = list(harness.published())
+    assert [each.state for each in published] == ["applied", "rejected", "applied"]
+    assert published[1].errors[0].code == "confirm.stale"

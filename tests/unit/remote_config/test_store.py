@@ -1,4 +1,4 @@
-"""The centre's configuration on the disk: old or new at any moment, and tried a few times only."""
+"""The centre's configuration on the store: old or new at any moment, and tried a few times only."""
 
 from __future__ import annotations
 
@@ -18,155 +18,155 @@ from gateway.config.load import load_settings
 from gateway.model.errors import ConfigRejected
 from gateway.mqtt.payloads.config import desired_of
 from gateway.remote_config.document import parse_config
-from gateway.remote_config.startup import load_state
-from gateway.remote_config.statuses import rolled_back
-from gateway.remote_config.store import ConfigStore, StoredConfig, resume_candidate
+from gateway.remote_config.startup import load_state, resume_candidate
+from gateway.remote_config.statuses import current, rolled_back
+from gateway.remote_config.store import ConfigStore, StoredConfig
 from tests.fixtures.desired import SigningHarness, site_tree
 from tests.fixtures.site import write_settings
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> SigningHarness:
+def signing(tmp_path: Path) -> SigningHarness:
     return SigningHarness.trusted_in(tmp_path / "trusted")
 
 
-def kept(office: SigningHarness, version: int, *cameras: str) -> StoredConfig:
+def stored(signing: SigningHarness, version: int, *cameras: str) -> StoredConfig:
     doc = {"site": site_tree(*cameras)}
-    desired = desired_of(office.sign(version, doc))
+    desired = desired_of(signing.sign(version, doc))
     return StoredConfig.from_document(desired, parse_config("config/2", doc))
 
 
-def confirmed_twice(folder: Path, office: SigningHarness) -> ConfigStore:
+def confirmed_twice(folder: Path, signing: SigningHarness) -> ConfigStore:
     """What a disk holds on which 5 was confirmed, and then 6."""
-    disk = ConfigStore(folder)
+    store = ConfigStore(folder)
     for version in (5, 6):
-        disk.save_candidate(kept(office, version, "c01"))
-        disk.confirm_candidate()
-    return disk
+        store.save_candidate(stored(signing, version, "c01"))
+        store.confirm_candidate()
+    return store
 
 
-def both(disk: ConfigStore, crashes: int = 3) -> tuple[StoredConfig | None, StoredConfig | None]:
+def both(store: ConfigStore, crashes: int = 3) -> tuple[StoredConfig | None, StoredConfig | None]:
     """What is confirmed and what is being tried, at a start."""
-    confirmed, _ = disk.load_confirmed()
-    return confirmed, resume_candidate(disk, confirmed, crashes=crashes)
+    confirmed, _ = store.load_confirmed()
+    return confirmed, resume_candidate(store, confirmed, crashes=crashes)
 
 
-def versions(disk: ConfigStore, crashes: int = 3) -> tuple[int | None, int | None]:
-    confirmed, trying = both(disk, crashes)
+def versions(store: ConfigStore, crashes: int = 3) -> tuple[int | None, int | None]:
+    confirmed, candidate = both(store, crashes)
     return (
         None if confirmed is None else confirmed.version,
-        None if trying is None else trying.version,
+        None if candidate is None else candidate.version,
     )
 
 
 def test_what_is_confirmed_is_there_at_the_next_start(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """With what it says."""
-    disk = ConfigStore(tmp_path)
-    disk.save_candidate(kept(office, 5, "c01"))
-    disk.confirm_candidate()
+    store = ConfigStore(tmp_path)
+    store.save_candidate(stored(signing, 5, "c01"))
+    store.confirm_candidate()
 
-    confirmed, trying = both(disk)
+    confirmed, candidate = both(store)
 
-    assert trying is None
-    assert confirmed == kept(office, 5, "c01")
+    assert candidate is None
+    assert confirmed == stored(signing, 5, "c01")
 
 
 def test_what_is_being_tried_is_begun_again_after_a_power_cut(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """What is confirmed stays beside it, and the beginnings are counted."""
-    disk = ConfigStore(tmp_path)
-    disk.save_candidate(kept(office, 5, "c01"))
-    disk.confirm_candidate()
-    disk.save_candidate(kept(office, 6, "c02"))
+    store = ConfigStore(tmp_path)
+    store.save_candidate(stored(signing, 5, "c01"))
+    store.confirm_candidate()
+    store.save_candidate(stored(signing, 6, "c02"))
 
-    confirmed, trying = both(disk)
+    confirmed, candidate = both(store)
 
     assert confirmed is not None
-    assert trying is not None
-    assert (confirmed.version, trying.version, trying.attempt) == (5, 6, 2)
+    assert candidate is not None
+    assert (confirmed.version, candidate.version, candidate.attempt) == (5, 6, 2)
 
 
 def test_what_ends_the_program_again_and_again_is_undone(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """At the third beginning without a confirmation, and never tried again."""
-    disk = ConfigStore(tmp_path)
-    disk.save_candidate(kept(office, 5, "c01"))
+    store = ConfigStore(tmp_path)
+    store.save_candidate(stored(signing, 5, "c01"))
 
-    assert versions(disk) == (None, 5)
-    assert versions(disk) == (None, 5)
-    assert versions(disk) == (None, None)
-    verdict = disk.load_last_rollback()
+    assert versions(store) == (None, 5)
+    assert versions(store) == (None, 5)
+    assert versions(store) == (None, None)
+    verdict = store.load_last_rollback()
     assert verdict is not None
     assert (verdict.version, verdict.state, verdict.why) == (5, "rolled_back", "crash_loop")
 
 
 def test_what_is_undone_stays_undone_if_it_could_not_be_removed(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """The verdict is on the disk before the candidate goes."""
-    disk = ConfigStore(tmp_path)
-    candidate = kept(office, 5, "c01")
-    disk.save_candidate(candidate)
+    store = ConfigStore(tmp_path)
+    candidate = stored(signing, 5, "c01")
+    store.save_candidate(candidate)
     raw = (tmp_path / "candidate.json").read_bytes()
-    disk.roll_back_candidate(rolled_back(candidate, "deadline", "", 0))
+    store.roll_back_candidate(rolled_back(candidate, "deadline", "", 0))
     (tmp_path / "candidate.json").write_bytes(raw)
 
-    assert versions(disk) == (None, None)
+    assert versions(store) == (None, None)
     assert not (tmp_path / "candidate.json").exists()
 
 
 def test_what_was_undone_may_be_tried_under_another_version(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """The verdict on the first is none on the second, whose beginnings are counted as any's."""
-    disk = ConfigStore(tmp_path)
-    first = kept(office, 5, "c01")
-    disk.save_candidate(first)
-    disk.roll_back_candidate(rolled_back(first, "deadline", "", 0))
-    disk.save_candidate(kept(office, 6, "c01"))
+    store = ConfigStore(tmp_path)
+    first = stored(signing, 5, "c01")
+    store.save_candidate(first)
+    store.roll_back_candidate(rolled_back(first, "deadline", "", 0))
+    store.save_candidate(stored(signing, 6, "c01"))
 
-    assert versions(disk) == (None, 6)
-    assert versions(disk) == (None, 6)
-    assert versions(disk) == (None, None)
+    assert versions(store) == (None, 6)
+    assert versions(store) == (None, 6)
+    assert versions(store) == (None, None)
 
 
 def test_a_confirmed_document_that_is_destroyed_leaves_its_predecessor(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """At every byte where it may be cut off."""
-    disk = confirmed_twice(tmp_path, office)
+    store = confirmed_twice(tmp_path, signing)
     raw = (tmp_path / "config.json").read_bytes()
     for length in range(len(raw) - 2):  # without its line's end it is whole
         (tmp_path / "config.json").write_bytes(raw[:length])
-        assert versions(disk) == (5, None)
+        assert versions(store) == (5, None)
 
 
 def test_a_destroyed_document_does_not_push_out_its_predecessor(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """The next one that is confirmed takes its place; what ran meanwhile stays behind it."""
-    disk = confirmed_twice(tmp_path, office)
+    store = confirmed_twice(tmp_path, signing)
     (tmp_path / "config.json").write_bytes(b"")
-    disk.save_candidate(kept(office, 7, "c01"))
-    disk.confirm_candidate()
+    store.save_candidate(stored(signing, 7, "c01"))
+    store.confirm_candidate()
     (tmp_path / "config.json").write_bytes(b"")
 
-    assert versions(disk) == (5, None)
+    assert versions(store) == (5, None)
 
 
 def test_it_is_told_why_the_newest_document_does_not_run(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """D4: what runs is reported with what is wrong beside it, until something else is confirmed."""
     settings = load_settings(write_settings(tmp_path, 1883, ()))
-    disk = confirmed_twice(tmp_path, office)
+    store = confirmed_twice(tmp_path, signing)
     (tmp_path / "config.json").write_bytes(b"{")
 
-    said = load_state(settings, disk).report()
+    said = current(load_state(settings, store))
 
     assert (said.version, said.state) == (5, "applied")
     assert [(each.code, each.message.split()[0]) for each in said.errors] == [
@@ -184,49 +184,49 @@ def test_files_that_are_none_are_as_good_as_none(tmp_path: Path, junk: bytes) ->
 
 
 def test_a_document_of_a_newer_program_gives_way_to_the_one_before(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """E10: after a downgrade the newest document that this program can read runs; both stay."""
-    disk = confirmed_twice(tmp_path, office)
+    store = confirmed_twice(tmp_path, signing)
     tree = json.loads((tmp_path / "config.json").read_text())
     tree["document"]["schema"] = "config/3"
     (tmp_path / "config.json").write_text(json.dumps(tree))
 
-    assert versions(disk) == (5, None)
+    assert versions(store) == (5, None)
     assert json.loads((tmp_path / "config.json").read_text()) == tree
 
 
 def test_a_document_of_the_first_schema_runs_under_this_program(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """E10: an upgrade needs no new document."""
     doc = site_tree("c01", "c02")
-    desired = desired_of(office.sign(5, doc, schema="config/1"))
-    disk = ConfigStore(tmp_path)
-    disk.save_candidate(StoredConfig.from_document(desired, parse_config("config/1", doc)))
-    disk.confirm_candidate()
+    desired = desired_of(signing.sign(5, doc, schema="config/1"))
+    store = ConfigStore(tmp_path)
+    store.save_candidate(StoredConfig.from_document(desired, parse_config("config/1", doc)))
+    store.confirm_candidate()
 
-    confirmed, _ = both(disk)
+    confirmed, _ = both(store)
 
     assert confirmed is not None
     assert [camera.id for camera in confirmed.config.site.cameras] == ["c01", "c02"]
 
 
 def test_a_broken_site_document_does_not_stop_a_configured_gateway(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """The centre's document runs; without one the installer is told instead."""
     settings = load_settings(write_settings(tmp_path, 1883, ()))
     (tmp_path / "site.json").write_bytes(b"{")
     with pytest.raises(ConfigRejected):
         load_state(settings, ConfigStore(tmp_path))
-    disk = ConfigStore(tmp_path)
-    disk.save_candidate(kept(office, 5, "c01"))
-    disk.confirm_candidate()
+    store = ConfigStore(tmp_path)
+    store.save_candidate(stored(signing, 5, "c01"))
+    store.confirm_candidate()
 
-    standing = load_state(settings, disk)
+    state = load_state(settings, store)
 
-    assert standing.version == 5
+    assert state.version == 5
 
 
 STEPS = ("open", "os.rename", "os.link", "os.remove", "os.mkdir")
@@ -252,51 +252,51 @@ def dies_before_step(number: int, act: Callable[[], None]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
 
 
-@pytest.mark.parametrize("change", ["begin", "confirm", "undo"])
+@pytest.mark.parametrize("change", ["save", "confirm", "roll back"])
 def test_death_before_any_step_leaves_the_old_document_or_the_new(
-    tmp_path: Path, office: SigningHarness, change: str
+    tmp_path: Path, signing: SigningHarness, change: str
 ) -> None:
     """D3: before the first step, before the second, and so on until the change is through."""
-    new = kept(office, 7, "c01")
+    new = stored(signing, 7, "c01")
     outcomes = set()
     for number in range(1, 100):
         folder = tmp_path / str(number)
-        disk = confirmed_twice(folder, office)
-        if change != "begin":
-            disk.save_candidate(new)
+        store = confirmed_twice(folder, signing)
+        if change != "save":
+            store.save_candidate(new)
         acts: dict[str, Callable[[], None]] = {
-            "begin": lambda: disk.save_candidate(new),  # noqa: B023  (called at once)
-            "confirm": disk.confirm_candidate,
-            "undo": lambda: disk.roll_back_candidate(rolled_back(new, "cancel", "", 6)),  # noqa: B023
+            "save": lambda: store.save_candidate(new),  # noqa: B023  (called at once)
+            "confirm": store.confirm_candidate,
+            "roll back": lambda: store.roll_back_candidate(rolled_back(new, "cancel", "", 6)),  # noqa: B023
         }
 
         died = dies_before_step(number, acts[change])
 
-        outcomes.add(versions(disk))
+        outcomes.add(versions(store))
         if not died:
             break
 
     assert (
         outcomes
         == {
-            "begin": {(6, None), (6, 7)},
+            "save": {(6, None), (6, 7)},
             "confirm": {(6, 7), (7, None)},
-            "undo": {(6, 7), (6, None)},
+            "roll back": {(6, 7), (6, None)},
         }[change]
     )
     assert number > 3
 
 
-@pytest.mark.parametrize("change", ["begin", "confirm", "undo"])
+@pytest.mark.parametrize("change", ["save", "confirm", "roll back"])
 def test_what_is_written_is_synced_before_it_takes_its_name(
-    tmp_path: Path, office: SigningHarness, monkeypatch: pytest.MonkeyPatch, change: str
+    tmp_path: Path, signing: SigningHarness, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     """D3: and the folder after it, so that a power cut finds the one or the other."""
-    disk = ConfigStore(tmp_path)
+    store = ConfigStore(tmp_path)
     done: list[str] = []
-    new = kept(office, 7, "c01")
-    if change != "begin":
-        disk.save_candidate(new)
+    new = stored(signing, 7, "c01")
+    if change != "save":
+        store.save_candidate(new)
     real_sync, real_rename, real_remove = os.fsync, os.replace, os.unlink
 
     def sync(handle: int) -> None:
@@ -315,25 +315,25 @@ def test_what_is_written_is_synced_before_it_takes_its_name(
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "replace", rename)
     monkeypatch.setattr(os, "unlink", remove)
-    if change == "begin":
-        disk.save_candidate(new)
+    if change == "save":
+        store.save_candidate(new)
     elif change == "confirm":
-        disk.confirm_candidate()
+        store.confirm_candidate()
     else:
-        disk.roll_back_candidate(rolled_back(new, "cancel", "", 0))
+        store.roll_back_candidate(rolled_back(new, "cancel", "", 0))
 
     assert (
         done
         == {
-            "begin": ["file", "name", "folder"],
+            "save": ["file", "name", "folder"],
             "confirm": ["name", "folder"],  # what it renames was synced when it was begun
-            "undo": ["file", "name", "folder", "remove", "folder"],
+            "roll back": ["file", "name", "folder", "remove", "folder"],
         }[change]
     )
 
 
 def change_until_killed(
-    disk: ConfigStore, documents: list[StoredConfig], *, steps: int, after_s: float
+    store: ConfigStore, documents: list[StoredConfig], *, steps: int, after_s: float
 ) -> None:
     """Try *documents*, undo each third, confirm the others, in a process that is killed.
 
@@ -344,12 +344,12 @@ def change_until_killed(
     if pid == 0:  # nothing is cleaned up: what runs on is a change, until it is killed
         try:
             for candidate in documents:
-                disk.save_candidate(candidate)
+                store.save_candidate(candidate)
                 os.write(tells, b".")
                 if candidate.version % 3 == 0:
-                    disk.roll_back_candidate(rolled_back(candidate, "cancel", "", 1))
+                    store.roll_back_candidate(rolled_back(candidate, "cancel", "", 1))
                 else:
-                    disk.confirm_candidate()
+                    store.confirm_candidate()
                 os.write(tells, b".")
         finally:
             os._exit(0)
@@ -363,28 +363,28 @@ def change_until_killed(
 
 
 def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
-    tmp_path: Path, office: SigningHarness
+    tmp_path: Path, signing: SigningHarness
 ) -> None:
     """The next start finds a document each time, and never tries one that was undone."""
     chance = random.Random(20_20)
-    disk = ConfigStore(tmp_path / "state")
-    disk.save_candidate(kept(office, 1, "c1"))
-    disk.confirm_candidate()
+    store = ConfigStore(tmp_path / "state")
+    store.save_candidate(stored(signing, 1, "c1"))
+    store.confirm_candidate()
     newest = 1
     found: set[str] = set()
     for _ in range(200):
-        documents = [kept(office, newest + n, f"c{newest + n}") for n in range(1, 13)]
+        documents = [stored(signing, newest + n, f"c{newest + n}") for n in range(1, 13)]
         steps, after_s = chance.randrange(4), chance.uniform(0, 0.001)
-        change_until_killed(disk, documents, steps=steps, after_s=after_s)
+        change_until_killed(store, documents, steps=steps, after_s=after_s)
 
-        confirmed, trying = both(disk, crashes=1000)
+        confirmed, candidate = both(store, crashes=1000)
 
         assert confirmed is not None
         assert confirmed.config.site.cameras[0].id == f"c{confirmed.version}"
         assert confirmed.version % 3
-        newest = max(newest, confirmed.version, 0 if trying is None else trying.version)
-        if trying is not None:
-            assert trying.version > confirmed.version
-            disk.roll_back_candidate(rolled_back(trying, "cancel", "", 1))
-        found.add("settled" if trying is None else "trying")
+        newest = max(newest, confirmed.version, 0 if candidate is None else candidate.version)
+        if candidate is not None:
+            assert candidate.version > confirmed.version
+            store.roll_back_candidate(rolled_back(candidate, "cancel", "", 1))
+        found.add("settled" if candidate is None else "trying")
     assert found == {"trying", "settled"}

@@ -1,4 +1,4 @@
-"""Which documents may be tried: everything else is refused with all that is wrong with it."""
+"""Which documents may be rolled out: all others are refused with all that is wrong with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from gateway.config.load import load_settings
 from gateway.config.secrets import Secrets
 from gateway.config.signing import Keyring, sign
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
+from gateway.model.site_document import SiteConfig
+from gateway.mqtt.payloads.config import desired_of
 from gateway.remote_config.document import DesiredConfig, parse_config
+from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import StoredConfig
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
@@ -27,53 +30,56 @@ OLD = {"site": site_tree("c01")}
 RUNNING = parse_config("config/2", OLD)
 
 
-class Court:
-    """A judge with the office whose key it trusts."""
+class ValidatorHarness:
+    """A validator, and who signs the documents that it gets."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
-        self.office = SigningHarness.trusted_in(folder / "trusted")
+        self.signing = SigningHarness.trusted_in(folder / "trusted")
         loaded = load_settings(write_settings(folder, 1883, (), more=more))
         secrets = Secrets(loaded.secrets_folder, redactor=Redactor())
         keys = Keyring(loaded.beside(loaded.remote.keys))
-        self.judge = ConfigValidator(
+        self.validator = ConfigValidator(
             loaded, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
         )
 
-    def try_(
+    def validate(
         self, version: int, doc: dict[str, Any], running: DesiredConfig = RUNNING, **fields: Any
     ) -> StoredConfig:
-        letter = self.office.message(version, doc, **fields)
-        desired, _ = self.judge.verify(letter.payload, letter.content_type)
-        return self.judge.validate(desired, running, base=4, newest=4)
+        """Verify and validate *doc* while version 4 runs."""
+        message = self.signing.message(version, doc, **fields)
+        verified = self.validator.verify(message.payload, message.content_type)
+        confirmed = StoredConfig(desired_of(self.signing.sign(4, OLD)), running)
+        state = ConfigState(DesiredConfig(site=SiteConfig()), confirmed)
+        return self.validator.validate(verified.document, state)
 
     def faults(self, version: int, doc: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
         with pytest.raises((ConfigRejected, MessageRejected)) as caught:
-            self.try_(version, doc, **fields)
+            self.validate(version, doc, **fields)
         assert isinstance(caught.value, ConfigRejected | MessageRejected)
         return [(fault.at, fault.code) for fault in caught.value.faults]
 
 
 @pytest.fixture
-def court(tmp_path: Path) -> Court:
-    return Court(tmp_path)
+def harness(tmp_path: Path) -> ValidatorHarness:
+    return ValidatorHarness(tmp_path)
 
 
-def test_a_good_document_may_be_tried(court: Court) -> None:
+def test_a_good_document_may_be_tried(harness: ValidatorHarness) -> None:
     """Its site has its version."""
-    kept = court.try_(5, {"site": site_tree("c01", "c02")}, base=4)
+    stored = harness.validate(5, {"site": site_tree("c01", "c02")}, base=4)
 
-    assert [camera.id for camera in kept.config.site.cameras] == ["c01", "c02"]
-    assert kept.config.site.version == kept.version == 5
+    assert [camera.id for camera in stored.config.site.cameras] == ["c01", "c02"]
+    assert stored.config.site.version == stored.version == 5
 
 
-def test_all_faults_are_said_at_once(court: Court) -> None:
+def test_all_faults_are_said_at_once(harness: ValidatorHarness) -> None:
     """With their places, those that only this machine knows among them."""
     site = site_tree("c01", "c02", nmae="x")
     site["cameras"][0]["streams"][0]["url"] = "htp://x"
     site["cameras"][1]["streams"][0]["stall_s"] = 1
     del site["cameras"][1]["name"]
 
-    assert court.faults(4, {"site": site}, base=3) == [
+    assert harness.faults(4, {"site": site}, base=3) == [
         ("/ver", "version.old"),
         ("/base", "version.base"),
         ("/doc/site/cameras/0/streams/0/url", "url.scheme"),
@@ -83,44 +89,44 @@ def test_all_faults_are_said_at_once(court: Court) -> None:
     ]
 
 
-def test_what_this_machine_may_not_open_is_refused(court: Court) -> None:
+def test_what_this_machine_may_not_open_is_refused(harness: ValidatorHarness) -> None:
     """Networks and secrets are its own."""
     site = site_tree("c01", "c02")
     site["cameras"][0]["streams"][0]["url"] = "rtsp://8.8.8.8/x"
     site["cameras"][1] |= {"username": "viewer", "password": "secret:nothing"}
 
-    assert court.faults(5, {"site": site}) == [
+    assert harness.faults(5, {"site": site}) == [
         ("/doc/site/cameras/0/streams/0/url", "url.network"),
         ("/doc/site/cameras/1/password", "secret.missing"),
     ]
 
 
-def test_camera_networks_cannot_be_set_from_afar(court: Court) -> None:
+def test_camera_networks_cannot_be_set_from_afar(harness: ValidatorHarness) -> None:
     """There is no place for them in a document."""
-    assert court.faults(5, {"site": site_tree("c01"), "networks": ["0.0.0.0/0"]}) == [
+    assert harness.faults(5, {"site": site_tree("c01"), "networks": ["0.0.0.0/0"]}) == [
         ("/doc/networks", "unknown_key")
     ]
 
 
 def test_what_the_settings_do_not_allow_may_not_change(tmp_path: Path) -> None:
     """The broker is not allowed unless they say so."""
-    court = Court(tmp_path, '[remote]\nallow = ["/site/cameras/*/enabled"]\n')
+    harness = ValidatorHarness(tmp_path, '[remote]\nallow = ["/site/cameras/*/enabled"]\n')
     site = site_tree("c01")
     site["cameras"][0] |= {"enabled": False, "name": "Khác"}
     broker = {"host": "127.0.0.1", "port": 1884}
 
-    assert court.faults(5, {"site": site, "broker": broker}) == [
+    assert harness.faults(5, {"site": site, "broker": broker}) == [
         ("/site/cameras/c01/name", "forbidden"),
         ("/broker", "forbidden"),
     ]
 
 
 def test_a_broker_elsewhere_needs_tls_and_a_confirmation(tmp_path: Path) -> None:
-    """Without TLS in the settings it is on this machine; it is never kept unconfirmed."""
-    court = Court(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
+    """Without TLS in the settings it is on this machine; it is never stored unconfirmed."""
+    harness = ValidatorHarness(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
     broker = {"host": "mqtt.example", "password": "secret:nothing"}
 
-    assert court.faults(5, {"site": site_tree("c01"), "broker": broker}, rollback_s=0) == [
+    assert harness.faults(5, {"site": site_tree("c01"), "broker": broker}, rollback_s=0) == [
         ("/doc/broker/host", "plain_broker"),
         ("/doc/broker/username", "incomplete"),
         ("/doc/broker/password", "secret.missing"),
@@ -144,9 +150,9 @@ def test_a_password_where_none_belongs_is_not_said_back(
     tmp_path: Path, broker: dict[str, Any]
 ) -> None:
     """What is wrong with a document is reported to all who may read along."""
-    court = Court(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
+    harness = ValidatorHarness(tmp_path, '[remote]\nallow = ["/site", "/broker"]\n')
     with pytest.raises(ConfigRejected) as caught:
-        court.try_(5, {"site": site_tree("c01"), "broker": broker})
+        harness.validate(5, {"site": site_tree("c01"), "broker": broker})
 
     assert CANARY not in str([(f.at, f.message, f.args) for f in caught.value.faults])
 
@@ -163,29 +169,31 @@ def test_a_password_where_none_belongs_is_not_said_back(
     ],
 )
 def test_an_envelope_that_is_wrong_is_refused(
-    court: Court, fields: dict[str, Any], fault: tuple[str, str]
+    harness: ValidatorHarness, fields: dict[str, Any], fault: tuple[str, str]
 ) -> None:
     """Each mistake has its code."""
     if "sig" in fields:
-        document = court.office.sign(5, OLD)
+        document = harness.signing.sign(5, OLD)
         del document["sig"]
         with pytest.raises(MessageRejected) as caught:
-            court.judge.verify(json.dumps(document).encode(), "")
+            harness.validator.verify(json.dumps(document).encode(), "")
         assert [(each.at, each.code) for each in caught.value.faults] == [fault]
     elif fields.get("ver") == 2**53:
         with pytest.raises(MessageRejected) as caught:
-            court.office.sign(5, OLD, **fields)
+            harness.signing.sign(5, OLD, **fields)
         assert [(each.at, each.code) for each in caught.value.faults] == [fault]
     else:
-        assert court.faults(5, OLD, **fields) == [fault]
+        assert harness.faults(5, OLD, **fields) == [fault]
 
 
-def test_a_document_of_the_first_schema_is_still_read(court: Court) -> None:
+def test_a_document_of_the_first_schema_is_still_read(harness: ValidatorHarness) -> None:
     """``config/1`` is a site document as installers write it; the newest program reads it."""
-    kept = court.try_(5, site_tree("c01", "c02"), schema="config/1")
+    stored = harness.validate(5, site_tree("c01", "c02"), schema="config/1")
 
-    assert [camera.id for camera in kept.config.site.cameras] == ["c01", "c02"]
-    assert court.faults(5, {"cameras": [{}]}, schema="config/1")[0][0].startswith("/doc/cameras/0")
+    assert [camera.id for camera in stored.config.site.cameras] == ["c01", "c02"]
+    assert harness.faults(5, {"cameras": [{}]}, schema="config/1")[0][0].startswith(
+        "/doc/cameras/0"
+    )
 
 
 HOSTILE: dict[str, bytes] = {
@@ -238,34 +246,34 @@ def refused(read: Callable[[], object]) -> tuple[Fault, ...]:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_payloads_are_answered_with_a_code(court: Court, name: str) -> None:
+def test_hostile_payloads_are_answered_with_a_code(harness: ValidatorHarness, name: str) -> None:
     """E1, E2: whatever it is, a code says what."""
-    faults = refused(lambda: court.judge.verify(HOSTILE[name], "application/json"))
+    faults = refused(lambda: harness.validator.verify(HOSTILE[name], "application/json"))
 
     assert [fault.code for fault in faults] == [CODES[name]]
 
 
-def test_a_packed_bomb_is_not_unpacked(court: Court) -> None:
+def test_a_packed_bomb_is_not_unpacked(harness: ValidatorHarness) -> None:
     """Sixty-four kilobytes that would be a gigabyte."""
     packed = zlib.compress(b"[" * 60_000_000, 9)[:65_536]
 
-    faults = refused(lambda: court.judge.verify(packed, "application/json+zlib"))
+    faults = refused(lambda: harness.validator.verify(packed, "application/json+zlib"))
 
     assert [fault.code for fault in faults] == ["zlib.size"]
 
 
-def test_a_packed_million_of_values_is_not_looked_into(court: Court) -> None:
+def test_a_packed_million_of_values_is_not_looked_into(harness: ValidatorHarness) -> None:
     """A kilobyte that would be half a second of work; nobody even sees that it is not JSON."""
-    faults = refused(lambda: court.judge.verify(PACKED_VALUES, "application/json+zlib"))
+    faults = refused(lambda: harness.validator.verify(PACKED_VALUES, "application/json+zlib"))
 
     assert [fault.code for fault in faults] == ["json.values"]
 
 
-def test_a_site_of_512_cameras_is_read(court: Court) -> None:
+def test_a_site_of_512_cameras_is_read(harness: ValidatorHarness) -> None:
     """What bounds hostile payloads leaves room for the largest site."""
     site = site_tree(*(f"c{number}" for number in range(512)))
 
-    assert len(court.try_(5, {"site": site}).config.site.cameras) == 512
+    assert len(harness.validate(5, {"site": site}).config.site.cameras) == 512
 
 
 JSON = st.recursive(
@@ -292,32 +300,34 @@ JSON = st.recursive(
 )
 @given(doc=st.dictionaries(st.sampled_from(["site", "broker", "x"]), JSON, max_size=3))
 def test_any_signed_document_is_taken_or_refused_with_places(
-    court: Court, doc: dict[str, Any]
+    harness: ValidatorHarness, doc: dict[str, Any]
 ) -> None:
     """E3: a trusted key does not make nonsense pass, nor crash anything."""
     wrong: tuple[Fault, ...] = ()
-    kept = None
+    stored = None
     try:
-        kept = court.try_(5, doc)
+        stored = harness.validate(5, doc)
     except (ConfigRejected, MessageRejected) as error:
         wrong = error.faults
 
-    assert (kept is None) == bool(wrong)
+    assert (stored is None) == bool(wrong)
     assert all(fault.code for fault in wrong)
 
 
-def test_a_billion_cameras_are_refused(court: Court) -> None:
+def test_a_billion_cameras_are_refused(harness: ValidatorHarness) -> None:
     """E3: a site has 512 at most, and what does not fit into a message never comes so far."""
     names = [f"c{number}" for number in range(600)]
 
-    assert court.faults(5, {"site": site_tree(*names)}) == [("/doc/site/cameras", "length")]
+    assert harness.faults(5, {"site": site_tree(*names)}) == [("/doc/site/cameras", "length")]
 
 
-def test_a_document_signed_by_a_stranger_is_refused(court: Court, tmp_path: Path) -> None:
+def test_a_document_signed_by_a_stranger_is_refused(
+    harness: ValidatorHarness, tmp_path: Path
+) -> None:
     """Nothing else of it is looked at."""
     stranger = SigningHarness.trusted_in(tmp_path / "elsewhere")
     document = sign({"ver": -1, "nonsense": True}, stranger.key)
 
-    faults = refused(lambda: court.judge.verify(json.dumps(document).encode(), ""))
+    faults = refused(lambda: harness.validator.verify(json.dumps(document).encode(), ""))
 
     assert [fault.code for fault in faults] == ["sig.value"]
