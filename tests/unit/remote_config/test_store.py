@@ -99,15 +99,15 @@ def test_what_ends_the_program_again_and_again_is_undone(
     assert versions(store) == (None, 5)
     assert versions(store) == (None, 5)
     assert versions(store) == (None, None)
-    verdict = store.load_last_rollback()
-    assert verdict is not None
-    assert (verdict.version, verdict.state, verdict.why) == (5, "rolled_back", "crash_loop")
+    report = store.load_last_rollback()
+    assert report is not None
+    assert (report.version, report.state, report.why) == (5, "rolled_back", "crash_loop")
 
 
 def test_what_is_undone_stays_undone_if_it_could_not_be_removed(
     tmp_path: Path, signing: SigningHarness
 ) -> None:
-    """The verdict is on the disk before the candidate goes."""
+    """The rollback is on the disk before the candidate goes."""
     store = ConfigStore(tmp_path)
     candidate = stored(signing, 5, "c01")
     store.save_candidate(candidate)
@@ -122,7 +122,7 @@ def test_what_is_undone_stays_undone_if_it_could_not_be_removed(
 def test_what_was_undone_may_be_tried_under_another_version(
     tmp_path: Path, signing: SigningHarness
 ) -> None:
-    """The verdict on the first is none on the second, whose beginnings are counted as any's."""
+    """The rollback of the first is none of the second, whose attempts are counted as any's."""
     store = ConfigStore(tmp_path)
     first = stored(signing, 5, "c01")
     store.save_candidate(first)
