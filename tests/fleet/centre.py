@@ -103,7 +103,7 @@ class FakeCentre:
         return heard
 
     def deliver(self, message: InboundMessage) -> None:
-        """Take a letter."""
+        """Count and answer a message."""
         topic = parse(message.topic)
         if topic is None or f"{topic.province}/{topic.gateway}" not in self._register:
             self.strangers += 1

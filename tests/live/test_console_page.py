@@ -16,7 +16,7 @@ from gateway.model.reason_texts import WORDING
 from gateway.model.reasons import Reason
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
-from tests.fixtures.console import PLACE, ScriptedGateway, opened, serving
+from tests.fixtures.console import TOPICS, ScriptedGateway, opened, serving
 
 pytestmark = pytest.mark.live
 
@@ -34,7 +34,7 @@ async def test_sites_and_cameras_appear_with_their_state(
 
     row = page.locator(ROW)
     await expect(row).to_have_attribute("data-st", "on")
-    await expect(row).to_have_attribute("data-gw", PLACE.gateway)
+    await expect(row).to_have_attribute("data-gw", TOPICS.gateway)
     await expect(row).to_contain_text("Quầy Đăng ký đất đai")
     await expect(row).to_contain_text("Trực tuyến")
     await expect(page.locator(".site-line")).to_contain_text("Bắc Ninh")

@@ -1,4 +1,4 @@
-"""What the console's unit tests share: gateways' letters, made as gateways make them."""
+"""Fixtures of the console's unit tests: messages of gateways, encoded as gateways encode them."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class MemoryBus:
     def post(self, publication: OutboundMessage) -> None:
         self.posted.append(publication)
 
-    def acknowledge(self, letter: InboundMessage) -> None:
+    def acknowledge(self, message: InboundMessage) -> None:
         """Nothing here is journalled."""
 
 

@@ -49,7 +49,7 @@ def test_a_late_will_does_not_kill_a_new_session() -> None:
 
 
 def test_a_kept_presence_alone_tells_nothing_about_now() -> None:
-    """A broker may have kept `online` for weeks."""
+    """A broker may have retained `online` for weeks."""
     site = Site()
 
     site.online(retain=True)

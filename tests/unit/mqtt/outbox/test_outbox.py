@@ -509,7 +509,7 @@ async def test_a_disk_that_refuses_for_months_is_not_remembered_for_months(tmp_p
     assert writer.waiting == 0
 
 
-async def test_a_file_that_is_spoilt_while_running_is_begun_anew(tmp_path: Path) -> None:
+async def test_a_file_that_is_corrupt_while_running_is_begun_anew(tmp_path: Path) -> None:
     """All that waits is on the disk again, under the same numbers, and that it happened is told."""
     path = tmp_path / "outbox.db"
     outbox = made(tmp_path)
