@@ -56,7 +56,7 @@ def broker_address(
     tls = None
     if settings.broker.tls is not None:
         ca, cert, key = (
-            None if path is None else settings.beside(path)
+            None if path is None else settings.resolve_path(path)
             for path in (settings.broker.tls.ca, settings.broker.tls.cert, settings.broker.tls.key)
         )
         if wanted is not None and wanted.ca is not None:
@@ -67,7 +67,7 @@ def broker_address(
         password = secrets.load(broker.password, at=at, username=broker.username)
     port = settings.broker.model_copy(
         update={"port": broker.port, "transport": broker.transport}
-    ).port_in_force
+    ).effective_port
     return BrokerAddress(
         host=broker.host,
         port=port,

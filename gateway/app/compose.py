@@ -91,7 +91,7 @@ async def run(
         clock=clock,
     )
     signalling = Signalling(topics, link, showing.desk, stamp=stamp, clock=clock)
-    keys = Keyring(settings.beside(settings.remote.keys))
+    keys = Keyring(settings.resolve_path(settings.remote.keys))
     voice = ConfigReporter(
         topics, statuses.current(standing), bus=link, events=outbox, stamp=stamp, clock=clock
     )

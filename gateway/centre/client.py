@@ -19,40 +19,40 @@ from gateway.mqtt.topics import Topics, publication
 from gateway.ports import InboundMessage
 from gateway.runtime.clock import SystemClock
 
-WAITING = 256
+QUEUE_SIZE = 256
 FINAL = ("applied", "rejected", "rolled_back", "superseded")
 
 
 class ConnectionRefusals:
-    """Raises what the broker refuses of us: whoever waits for an answer would wait in vain."""
+    """Ends the connection when the broker refuses a publication: no answer would ever come."""
 
     def __init__(self) -> None:
         self._refused: asyncio.Queue[Event] = asyncio.Queue(maxsize=1)
 
     def record(self, event: Event) -> None:
-        """Take what the link tells; all but the first refusal is passed over."""
+        """Note the first refusal of a publication; other events are ignored."""
         if event.kind == "publication.refused" and not self._refused.full():
             self._refused.put_nowait(event)
 
     async def run(self) -> None:
-        """Wait for a refusal. Raises BrokerUnavailable."""
+        """Wait for a refusal. Raises BrokerUnavailable: it has come."""
         facts = (await self._refused.get()).facts
         detail = f"the broker does not take {facts['topic']}: {facts['why']}"
         raise BrokerUnavailable(Reason.NOT_AUTHORISED, detail)
 
 
 class GatewayClient:
-    """What is said to one gateway and heard of it while connected."""
+    """One gateway, while the broker is connected: documents to it, reports from it."""
 
     def __init__(
         self, client: MqttClient, topics: Topics, messages: asyncio.Queue[InboundMessage]
     ) -> None:
-        self._link = client
+        self._client = client
         self._topics = topics
-        self._letters = messages
+        self._messages = messages
 
     async def status(self, within_s: float) -> Reported | None:
-        """Return the gateway's last word; None: there is none at the broker."""
+        """Return the gateway's current report; None: none came within *within_s* seconds."""
         try:
             async with asyncio.timeout(within_s):
                 return await anext(self.reports())
@@ -60,37 +60,39 @@ class GatewayClient:
             return None
 
     def push(self, document: Mapping[str, object]) -> None:
-        """Send *document*, signed; the broker keeps it for a gateway that is away.
+        """Send *document*, signed; the broker retains it for a gateway that is offline.
 
-        What the broker does not take ends the connection.
+        A refusal by the broker ends the connection.
         """
-        self._link.post(publication(CONFIG_DESIRED, self._topics.config_desired, encode(document)))
+        self._client.post(
+            publication(CONFIG_DESIRED, self._topics.config_desired, encode(document))
+        )
 
     def confirm(self, document: Mapping[str, object]) -> None:
-        """Say that *document*, which the gateway runs, may stay."""
-        said = Confirm.model_validate(
+        """Confirm *document*, which is in effect."""
+        decision = Confirm.model_validate(
             {"ver": document["ver"], "sha256": document["sha256"], "act": "confirm"}
         )
         topic = self._topics.config_confirm
-        self._link.post(publication(CONFIG_CONFIRM, topic, encode_confirm(said)))
+        self._client.post(publication(CONFIG_CONFIRM, topic, encode_confirm(decision)))
 
     async def follow(self, document: Mapping[str, object]) -> AsyncIterator[Reported]:
-        """Yield what the gateway reports of *document* from now on, until that is final."""
-        async for said in self.reports():
-            if said.version is not None and said.version != document["ver"]:
+        """Yield the reports about *document* from now on, up to the final one."""
+        async for report in self.reports():
+            if report.version is not None and report.version != document["ver"]:
                 continue
-            if said.sha256 not in (None, document["sha256"]):
+            if report.sha256 not in (None, document["sha256"]):
                 continue
-            yield said
-            if said.state in FINAL:
+            yield report
+            if report.state in FINAL:
                 return
 
     async def reports(self) -> AsyncIterator[Reported]:
-        """Yield what the gateway reports; what cannot be read is passed over."""
+        """Yield the reports of the gateway; those that cannot be read are ignored."""
         while True:
-            letter = await self._letters.get()
+            message = await self._messages.get()
             try:
-                yield read_reported(letter.payload, letter.content_type)
+                yield read_reported(message.payload, message.content_type)
             except MessageRejected:
                 continue
 
@@ -99,41 +101,41 @@ class GatewayClient:
 async def connect_gateway(
     address: BrokerAddress, *, province: str, gateway: str
 ) -> AsyncIterator[GatewayClient]:
-    """Be connected to the broker at *address* and listen to one gateway.
+    """Connect to the broker at *address* and subscribe to the reports of one gateway.
 
     Raises:
         BrokerUnavailable: The broker does not accept us, or has dropped us.
     """
     topics = Topics(province, gateway)
-    letters: asyncio.Queue[InboundMessage] = asyncio.Queue(WAITING)
+    messages: asyncio.Queue[InboundMessage] = asyncio.Queue(QUEUE_SIZE)
     up, refusals = asyncio.Event(), ConnectionRefusals()
 
     def greet() -> tuple[()]:
         up.set()
         return ()
 
-    def keep(letter: InboundMessage) -> None:
-        if not letters.full():
-            letters.put_nowait(letter)
+    def enqueue(message: InboundMessage) -> None:
+        if not messages.full():
+            messages.put_nowait(message)
 
-    link = MqttClient(
+    client = MqttClient(
         address,
         client_id=f"config-{secrets.token_hex(4)}",
         subscriptions=(topics.config_reported,),
-        deliver=keep,
+        deliver=enqueue,
         greet=greet,
         events=refusals,
         clock=SystemClock(),
     )
     try:
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(link.run(), name="centre")
+            running = group.create_task(client.run(), name="centre")
             refusing = group.create_task(refusals.run(), name="refusals")
             await up.wait()
-            yield GatewayClient(link, topics, letters)
+            yield GatewayClient(client, topics, messages)
             running.cancel()
             refusing.cancel()
-    except BaseExceptionGroup as trouble:
-        if len(trouble.exceptions) == 1:  # what broke the connection, or the caller's own
-            raise trouble.exceptions[0] from None
+    except BaseExceptionGroup as group_error:
+        if len(group_error.exceptions) == 1:  # of the connection, or of the caller
+            raise group_error.exceptions[0] from None
         raise

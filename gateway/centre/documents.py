@@ -1,4 +1,4 @@
-"""Configurations as files at the centre: put into their envelope, signed, verified, compared."""
+"""Configuration documents as files at the centre: signed, verified, compared."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from gateway.remote_config.document import DesiredConfig, parse_config
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What stands around a configuration.
+    """The fields of a signed document beside its configuration.
 
     Attributes:
-        gateway: Whose it is.
-        version: Greater than all before.
-        base: The version it was made from; None: whatever runs.
-        issuer: Who answers for it.
-        reason: Why.
-        rollback_s: How long it runs unconfirmed; 0: it need not be confirmed.
-        min_alive_percent: So many of the cameras that worked must work after it.
-        issued_ms: Wall clock.
+        gateway: Id of the gateway it is for.
+        version: Greater than that of every document before it.
+        base: The version it was made from; refused if another runs. None: any.
+        issuer: Who is responsible for it.
+        reason: Why it is issued, for the audit.
+        rollback_s: Seconds until an unconfirmed one is rolled back; 0: it needs no confirmation.
+        min_alive_percent: Of the cameras that worked before, so many must work after it.
+        issued_ms: When, as Unix time in milliseconds.
     """
 
     gateway: str
@@ -44,51 +44,51 @@ def load_tree(path: Path) -> dict[str, object]:
     """Return the JSON object in the file *path*.
 
     Raises:
-        ConfigRejected: It cannot be read, or is none.
+        ConfigRejected: The file cannot be read, or holds no JSON object.
     """
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise _wrong("file", f"cannot read {path}: {error.strerror}") from None
+        raise _fault("file", f"cannot read {path}: {error.strerror}") from None
     tree = parse_plain_json(raw)
     if not isinstance(tree, dict):
-        raise _wrong("type", "it must be an object")
+        raise _fault("type", "it must be an object")
     return tree
 
 
 def sign_document(
-    doc: Mapping[str, object], around: Envelope, key: SigningKey
+    doc: Mapping[str, object], envelope: Envelope, key: SigningKey
 ) -> dict[str, object]:
     """Return *doc* (a site document, or one with ``site`` and ``broker``) signed for a gateway.
 
     Raises:
-        ConfigRejected: With all that every gateway would find wrong with it.
-        MessageRejected: Likewise, with the envelope.
+        ConfigRejected: The document is wrong for any gateway; every fault is listed.
+        MessageRejected: So is the envelope.
     """
     if "sig" in doc:
-        raise _wrong("sig.there", "it is signed already; what is signed is the document inside it")
+        raise _fault("sig.there", "it is signed already; what is signed is the document inside it")
     schema = "config/2" if "site" in doc else "config/1"
     parse_config(schema, doc, at="")
     tree: dict[str, object] = {
-        "ver": around.version,
-        "base": around.base,
-        "gw": around.gateway,
+        "ver": envelope.version,
+        "base": envelope.base,
+        "gw": envelope.gateway,
         "schema": schema,
-        "issued": around.issued_ms,
-        "issuer": around.issuer,
-        "reason": around.reason,
+        "issued": envelope.issued_ms,
+        "issuer": envelope.issuer,
+        "reason": envelope.reason,
         "sha256": digest(doc),
-        "rollback_s": around.rollback_s,
-        "min_alive_cams_p": around.min_alive_percent,
+        "rollback_s": envelope.rollback_s,
+        "min_alive_cams_p": envelope.min_alive_percent,
         "doc": dict(doc),
     }
     tree = {name: value for name, value in tree.items() if value is not None}
     desired_of(tree)
-    made = sign(tree, key)
-    _, payload = encode(made)
+    document = sign(tree, key)
+    _, payload = encode(document)
     if len(payload) > PAYLOAD_BYTES:
-        raise _wrong("size", f"{len(payload)} bytes when packed; at most {PAYLOAD_BYTES}")
-    return made
+        raise _fault("size", f"{len(payload)} bytes when packed; at most {PAYLOAD_BYTES}")
+    return document
 
 
 def verify_document(tree: Mapping[str, object], keys: Keyring) -> tuple[Desired, str]:
@@ -96,7 +96,7 @@ def verify_document(tree: Mapping[str, object], keys: Keyring) -> tuple[Desired,
 
     Raises:
         MessageRejected: No key in *keys* has signed it, or its envelope is wrong.
-        ConfigRejected: With all that every gateway would find wrong with it.
+        ConfigRejected: The document is wrong for any gateway; every fault is listed.
     """
     key_id = keys.verify(tree, "cfg")
     desired = parse_signed(tree)
@@ -105,7 +105,7 @@ def verify_document(tree: Mapping[str, object], keys: Keyring) -> tuple[Desired,
 
 
 def parse_signed(tree: Mapping[str, object]) -> Desired:
-    """Return the signed document in *tree*, whoever has signed it: the gateway knows its keys.
+    """Return the signed document in *tree*; the signature is the gateway's to verify.
 
     Raises:
         MessageRejected: It is not signed, or its envelope is wrong.
@@ -120,20 +120,20 @@ def parse_signed(tree: Mapping[str, object]) -> Desired:
 
 
 def compare_documents(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[str, ...]:
-    """Return where *new* differs from *old*, each a document, signed or not.
+    """Return pointers to where *new* differs from *old*, each a document, signed or not.
 
     Raises:
         ConfigRejected: One of them is not valid.
     """
-    return changes(_wanted(old), _wanted(new))
+    return changes(_config_in(old), _config_in(new))
 
 
-def _wanted(tree: Mapping[str, object]) -> DesiredConfig:
+def _config_in(tree: Mapping[str, object]) -> DesiredConfig:
     doc = tree.get("doc") if "sig" in tree else tree
     if not isinstance(doc, Mapping):
-        raise _wrong("type", "doc must be an object")
+        raise _fault("type", "doc must be an object")
     return parse_config("config/2" if "site" in doc else "config/1", doc, at="")
 
 
-def _wrong(code: str, message: str) -> ConfigRejected:
+def _fault(code: str, message: str) -> ConfigRejected:
     return ConfigRejected((Fault("", code, message),))

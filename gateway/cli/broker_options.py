@@ -1,4 +1,4 @@
-"""Which broker and which gateway the centre's commands mean: arguments in, addresses out."""
+"""Options of the centre's commands that say which broker and which gateway are meant."""
 
 from __future__ import annotations
 
@@ -22,29 +22,34 @@ _BROKER = re.compile(
 )
 
 
-def named(kind: Any) -> Callable[[click.Context, click.Parameter, str], str]:
-    """Return what refuses an argument that is no name of that *kind*: it goes into a topic."""
+def validated_as(kind: Any) -> Callable[[click.Context, click.Parameter, str], str]:
+    """Return a click callback that accepts only a value of *kind*: it becomes part of a topic."""
     adapter: TypeAdapter[str] = TypeAdapter(kind)
 
-    def checked(_: click.Context, __: click.Parameter, given: str) -> str:
+    def validate(_: click.Context, __: click.Parameter, given: str) -> str:
         try:
             return adapter.validate_python(given)
         except ValidationError as error:
             pattern = str((error.errors()[0].get("ctx") or {}).get("pattern"))
             raise click.BadParameter(f"it must be {PATTERNS.get(pattern, pattern)}") from None
 
-    return checked
+    return validate
 
 
 def broker_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give *command* the options by which the broker is found."""
+    """Add to *command* the options that `address_of` reads, and the province."""
     for option in (
         click.option("--broker", default="127.0.0.1", help="HOST or HOST:PORT."),
-        click.option("--ca", type=PATH, help="Authority of the broker's certificate; then TLS."),
-        click.option("--cert", type=PATH, help="Our certificate."),
-        click.option("--cert-key", type=PATH, help="Its key."),
-        click.option("--username", help="The password is CAMERA_GATEWAY_PASSWORD."),
-        click.option("--province", required=True, callback=named(ProvinceCode), help="Two digits."),
+        click.option("--ca", type=PATH, help="CA certificate of the broker (PEM); turns on TLS."),
+        click.option("--cert", type=PATH, help="Client certificate (PEM)."),
+        click.option("--cert-key", type=PATH, help="Private key of the client certificate."),
+        click.option("--username", help="Its password is read from CAMERA_GATEWAY_PASSWORD."),
+        click.option(
+            "--province",
+            required=True,
+            callback=validated_as(ProvinceCode),
+            help="Province code, two digits.",
+        ),
     ):
         command = option(command)
     return command
@@ -53,10 +58,10 @@ def broker_options(command: Callable[..., None]) -> Callable[..., None]:
 def address_of(
     broker: str, ca: Path | None, cert: Path | None, cert_key: Path | None, username: str | None
 ) -> BrokerAddress:
-    """Return the broker that the options of `broker_options` name.
+    """Return the broker that the values of `broker_options` describe.
 
     Raises:
-        BadParameter: They name none, or one that may not be spoken to in clear.
+        BadParameter: They describe none, or one that may only be reached with TLS.
     """
     found = _BROKER.fullmatch(broker)
     if found is None:

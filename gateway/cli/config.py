@@ -1,7 +1,7 @@
-"""``camera-gateway config``: the centre's side of a configuration.
+"""``camera-gateway config``: signs configurations at the centre, sends them, shows the reports.
 
 Exit codes: 0 done; 1 the gateway does not run what was sent, or the broker cannot be reached; 2 a
-document, a key or the arguments are wrong.
+document, a key or an argument is wrong.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from gateway.centre.documents import (
     sign_document,
     verify_document,
 )
-from gateway.cli.broker_options import address_of, broker_options, named
+from gateway.cli.broker_options import address_of, broker_options, validated_as
 from gateway.cli.output import NOT_RUNNING, print_fault, report_errors
-from gateway.config.signing import Keyring, read_key
+from gateway.config.signing import Keyring, load_key
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.names import GatewayId
 from gateway.mqtt.client.broker import BrokerAddress
@@ -36,22 +36,44 @@ PATH = click.Path(path_type=Path)
 
 @click.group("config")
 def config_group() -> None:
-    """Sign configurations, look them over, send them. Ký, kiểm tra và gửi cấu hình."""
+    """Sign, check and send configurations. Ký, kiểm tra và gửi cấu hình."""
 
 
 @config_group.command("sign")
 @click.argument("file", type=PATH)
 @click.option("--key", type=PATH, required=True, help="Private key, cfg-….key.")
 @click.option(
-    "--gateway", required=True, callback=named(GatewayId), help="Id of the gateway it is for."
+    "--gateway",
+    required=True,
+    callback=validated_as(GatewayId),
+    help="Id of the gateway it is for.",
 )
-@click.option("--version", type=click.IntRange(1, 2**53 - 1), required=True)
-@click.option("--base", type=click.IntRange(0), help="Refused if another version runs.")
-@click.option("--issuer", default="", help="Who answers for it.")
+@click.option(
+    "--version",
+    type=click.IntRange(1, 2**53 - 1),
+    required=True,
+    help="Greater than every one before.",
+)
+@click.option(
+    "--base", type=click.IntRange(0), help="Version it was made from; refused if another one runs."
+)
+@click.option("--issuer", default="", help="Who is responsible for it.")
 @click.option("--reason", default="", help="Why, for the audit.")
-@click.option("--rollback-s", type=click.IntRange(0, 3600), default=300, show_default=True)
-@click.option("--min-alive", type=click.IntRange(0, 100), default=80, show_default=True)
-@click.option("--output", "-o", type=PATH, help="Without: standard output.")
+@click.option(
+    "--rollback-s",
+    type=click.IntRange(0, 3600),
+    default=300,
+    show_default=True,
+    help="Seconds until it is rolled back unless confirmed; 0: no confirmation needed.",
+)
+@click.option(
+    "--min-alive",
+    type=click.IntRange(0, 100),
+    default=80,
+    show_default=True,
+    help="Percent of the working cameras that must work afterwards.",
+)
+@click.option("--output", "-o", type=PATH, help="File to write.  [default: standard output]")
 @report_errors
 def sign_command(
     file: Path,
@@ -77,7 +99,7 @@ def sign_command(
         issued_ms=round(time.time() * 1000),
     )
     text = json.dumps(
-        sign_document(load_tree(file), around, read_key(key)), ensure_ascii=False, indent=2
+        sign_document(load_tree(file), around, load_key(key)), ensure_ascii=False, indent=2
     )
     if output is None:
         click.echo(text)
@@ -94,7 +116,7 @@ def sign_command(
 @click.option("--keys", "folder", type=PATH, required=True, help="Folder of public keys.")
 @report_errors
 def verify_command(file: Path, folder: Path) -> None:
-    """Say who has signed FILE, and everything that a gateway would refuse."""
+    """Print who has signed FILE, or every reason why a gateway would refuse it."""
     desired, key_id = verify_document(load_tree(file), Keyring(folder))
     click.echo(
         f"OK: {desired.gateway} version {desired.version}, {desired.schema_id}, signed by {key_id}"
@@ -106,7 +128,7 @@ def verify_command(file: Path, folder: Path) -> None:
 @click.argument("new", type=PATH)
 @report_errors
 def diff_command(old: Path, new: Path) -> None:
-    """Say where NEW differs from OLD, place by place; each may be signed or not."""
+    """Print where NEW differs from OLD, as pointers; each may be signed or not."""
     places = compare_documents(load_tree(old), load_tree(new))
     for place in places:
         click.echo(place)
@@ -116,12 +138,19 @@ def diff_command(old: Path, new: Path) -> None:
 
 @config_group.command("push")
 @click.argument("file", type=PATH)
-@click.option("--confirm", is_flag=True, help="Confirm it as soon as it runs.")
-@click.option("--wait", "wait_s", type=click.FloatRange(1, 4000), default=120.0, show_default=True)
+@click.option("--confirm", is_flag=True, help="Confirm it as soon as it is in effect and healthy.")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(1, 4000),
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait for the outcome.",
+)
 @broker_options
 @report_errors
 def push_command(file: Path, confirm: bool, wait_s: float, province: str, **broker: Any) -> None:
-    """Send FILE, signed, and follow what becomes of it; 0: the gateway runs it."""
+    """Send FILE, signed, and print the reports about it. Exit code 0: the gateway runs it."""
     document = load_tree(file)
     gateway = parse_signed(document).gateway
     state = asyncio.run(
@@ -139,23 +168,23 @@ def push_command(file: Path, confirm: bool, wait_s: float, province: str, **brok
 
 
 @config_group.command("status")
-@click.argument("gateway", callback=named(GatewayId))
+@click.argument("gateway", callback=validated_as(GatewayId))
 @broker_options
 @report_errors
 def status_command(gateway: str, province: str, **broker: Any) -> None:
-    """Say what GATEWAY runs and what became of the last configuration sent to it."""
+    """Print what GATEWAY runs, and what became of the last configuration sent to it."""
 
     async def status() -> Reported | None:
         async with connect_gateway(
             address_of(**broker), province=province, gateway=gateway
-        ) as correspondence:
-            return await correspondence.status(within_s=5.0)
+        ) as client:
+            return await client.status(within_s=5.0)
 
-    said = asyncio.run(status())
-    if said is None:
+    report = asyncio.run(status())
+    if report is None:
         click.echo(f"{gateway}: chưa có báo cáo / nothing reported", err=True)
         raise SystemExit(NOT_RUNNING)
-    _print(said)
+    _print(report)
 
 
 async def _push(
@@ -168,31 +197,31 @@ async def _push(
     wait_s: float,
 ) -> str:
     state = "unanswered"
-    async with connect_gateway(address, province=province, gateway=gateway) as correspondence:
-        await correspondence.status(within_s=1.0)  # what was said before is not the answer
-        correspondence.push(document)
+    async with connect_gateway(address, province=province, gateway=gateway) as client:
+        await client.status(within_s=1.0)  # what was reported before is not the answer
+        client.push(document)
         try:
             async with asyncio.timeout(wait_s):
-                async for said in correspondence.follow(document):
-                    _print(said)
-                    state = said.state
+                async for report in client.follow(document):
+                    _print(report)
+                    state = report.state
                     if state == "pending_confirm" and not confirm:
                         break
                     if state == "pending_confirm":
-                        correspondence.confirm(document)
+                        client.confirm(document)
         except TimeoutError:
             click.echo(f"{state} sau / after {wait_s:.0f} s", err=True)
     return state
 
 
-def _print(said: Reported) -> None:
-    line = f"version {said.version if said.version is not None else '?'}: {said.state}"
-    if said.why:
-        line += f" ({said.why}{': ' + said.detail if said.detail else ''})"
-    if said.until_s is not None:
-        line += f", {said.until_s} s left to confirm"
-    click.echo(f"{line}; runs {said.running}, goes back to {said.last_known_good}")
-    for place in said.applied:
+def _print(report: Reported) -> None:
+    line = f"version {report.version if report.version is not None else '?'}: {report.state}"
+    if report.why:
+        line += f" ({report.why}{': ' + report.detail if report.detail else ''})"
+    if report.until_s is not None:
+        line += f", {report.until_s} s left to confirm"
+    click.echo(f"{line}; runs {report.running}, goes back to {report.last_known_good}")
+    for place in report.applied:
         click.echo(f"    {place}")
-    for fault in said.errors:
+    for fault in report.errors:
         print_fault(fault.at, fault.message, fault.code)

@@ -1,4 +1,4 @@
-"""``camera-gateway keys``: the keys by which the centre signs."""
+"""``camera-gateway keys``: makes and lists the keys that the centre signs with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def keys_group() -> None:
 
 @keys_group.command("make")
 @click.argument("key_id")
-@click.option("--folder", type=PATH, default=Path(), help="Where both files go.")
+@click.option(
+    "--folder", type=PATH, default=Path(), help="Folder for both files.  [default: this one]"
+)
 @report_errors
 def make_command(key_id: str, folder: Path) -> None:
     """Make a key pair KEY_ID: cfg-… signs configurations, cmd-… signs commands.

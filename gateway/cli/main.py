@@ -1,4 +1,4 @@
-"""The command line: arguments in, exit codes out; everything else is done one floor down.
+"""The command line: parses arguments, prints results, sets exit codes.
 
 Exit codes: 0 done; 1 a bug, or a probe that failed; 2 the configuration or the arguments are
 wrong. No password is ever taken as an argument: other users of the machine can read those.
@@ -20,9 +20,9 @@ from pydantic import SecretStr
 from gateway.app import compose
 from gateway.app.lifecycle import run_until_signal
 from gateway.cameras.probe import Step, Transport, probe
-from gateway.config.check import Checked, check
+from gateway.config.check import CheckResult, check_files
 from gateway.config.faults import VIETNAMESE
-from gateway.config.load import load_settings, policy_of_person
+from gateway.config.load import load_settings, probe_policy
 from gateway.config.secrets import Secrets
 from gateway.config.settings import DEFAULT_FILE
 from gateway.fastpath import COMPILED
@@ -38,11 +38,11 @@ PROBE_FAILED, CONFIG_WRONG = 1, 2
 FAST_PATH = "compiled" if COMPILED else "not compiled (fallback)"
 
 CENTRE = {"config": "gateway.cli.config", "keys": "gateway.cli.keys"}
-"""Groups of the centre's commands, and the rooms they are in."""
+"""Groups of the centre's commands, and their modules."""
 
 
 class _Commands(click.Group):
-    """All commands; the centre's are loaded when they are asked for, for the daemon needs none."""
+    """All commands; the centre's are imported when called, because the daemon needs none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all."""
@@ -50,10 +50,10 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name; None if there is none."""
-        room = CENTRE.get(cmd_name)
-        if room is None:
+        module = CENTRE.get(cmd_name)
+        if module is None:
             return super().get_command(ctx, cmd_name)
-        group: click.Group = getattr(importlib.import_module(room), f"{cmd_name}_group")
+        group: click.Group = getattr(importlib.import_module(module), f"{cmd_name}_group")
         return group
 
 
@@ -73,16 +73,16 @@ def main() -> None:
 @main.command("check")
 @click.argument("config", nargs=-1, type=click.Path(path_type=Path))
 def check_command(config: tuple[Path, ...]) -> None:
-    """Look CONFIG files over: settings (.toml), site document (.json), or both together.
+    """Check CONFIG files: settings (.toml), site document (.json), or both together.
 
-    With the settings, secrets and camera networks are checked as well. Without CONFIG:
-    /etc/camera-gateway/gateway.toml and the site document it leads to.
+    With the settings, secrets and camera networks are checked as well. Default:
+    /etc/camera-gateway/gateway.toml and the site document of its state folder.
     """
     redactor = Redactor()
     logging.configure_logging(redactor, level="warning", form="console")
-    checked = check(config or (DEFAULT_FILE,), redactor=redactor)
+    checked = check_files(config or (DEFAULT_FILE,), redactor=redactor)
     for path, fault in checked.faults:
-        _say(fault, str(path), redactor)
+        _print_fault(fault, str(path), redactor)
     if checked.faults:
         click.echo(f"{len(checked.faults)} faults / lỗi", err=True)
         raise SystemExit(CONFIG_WRONG)
@@ -99,7 +99,7 @@ def check_command(config: tuple[Path, ...]) -> None:
     help="Settings file (TOML).",
 )
 def run_command(path: Path) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; it then leaves within 5 seconds."""
+    """Run the gateway until SIGTERM or Ctrl-C; it then stops within 5 seconds."""
     redactor = Redactor()
     logging.configure_logging(redactor)
     where = path
@@ -112,7 +112,7 @@ def run_command(path: Path) -> None:
         run_until_signal(compose.run(settings, load_state(settings, disk), disk, secrets))
     except ConfigRejected as error:
         for fault in error.faults:
-            _say(fault, str(where), redactor)
+            _print_fault(fault, str(where), redactor)
         raise SystemExit(CONFIG_WRONG) from None
 
 
@@ -124,10 +124,31 @@ def run_command(path: Path) -> None:
     type=click.File("r", encoding="utf-8"),
     help="File with the password, or - for standard input.  [env: CAMERA_PASSWORD instead]",
 )
-@click.option("--network", multiple=True, help="Camera network; without: the private ranges.")
-@click.option("--transport", type=click.Choice(["auto", "tcp", "udp"]), default="auto")
-@click.option("--allow-basic", is_flag=True, help="Let the password travel in clear.")
-@click.option("--watch", "watch_s", type=click.FloatRange(1, 120), default=10.0, help="Seconds.")
+@click.option(
+    "--network",
+    multiple=True,
+    help="Camera network that may be opened.  [default: the private ranges]",
+)
+@click.option(
+    "--transport",
+    type=click.Choice(["auto", "tcp", "udp"]),
+    default="auto",
+    show_default=True,
+    help="RTP over TCP or UDP.",
+)
+@click.option(
+    "--allow-basic",
+    is_flag=True,
+    help="Allow Basic authentication, which sends the password in clear.",
+)
+@click.option(
+    "--watch",
+    "watch_s",
+    type=click.FloatRange(1, 120),
+    default=10.0,
+    show_default=True,
+    help="Seconds to watch.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per step.")
 def probe_command(
     url: str,
@@ -139,10 +160,10 @@ def probe_command(
     watch_s: float,
     as_json: bool,
 ) -> None:
-    """Look at one camera layer by layer and say which layer is wrong.
+    """Check one camera step by step, from its name to its pictures, and say which step fails.
 
-    Exit code 0: all is well; 1: a step says otherwise. The camera is called once, with at most
-    one login, and left in good order.
+    Exit code 0: every step succeeded; 1: one failed. The camera is connected once, with at most
+    one login, and the session is closed.
     """
     redactor = Redactor()
     logging.configure_logging(redactor, level="error", form="console")
@@ -150,7 +171,7 @@ def probe_command(
     if password is not None:
         redactor.add_secret(password.get_secret_value(), username=username)
     try:
-        policy = policy_of_person(url, network)
+        policy = probe_policy(url, network)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--network") from None
     steps = probe(
@@ -172,17 +193,17 @@ def _password(file: TextIO | None) -> SecretStr | None:
 
 
 async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: bool) -> bool:
-    """Print each of *steps* as it is taken; return whether none says that something is wrong."""
-    well = True
+    """Print each of *steps* as it ends; return whether all succeeded."""
+    all_ok = True
     async for step in steps:
-        well = well and step.ok
+        all_ok = all_ok and step.ok
         click.echo(redactor.redact_text(_as_json(step) if as_json else _as_text(step)))
-    return well
+    return all_ok
 
 
 def _as_json(step: Step) -> str:
-    said = {"step": step.name, "ok": step.ok, "reason": step.reason, "took_ms": step.took_ms}
-    return json.dumps(said | {"fact": step.fact}, ensure_ascii=False)
+    line = {"step": step.name, "ok": step.ok, "reason": step.reason, "took_ms": step.took_ms}
+    return json.dumps(line | {"fact": step.fact}, ensure_ascii=False)
 
 
 def _as_text(step: Step) -> str:
@@ -194,7 +215,7 @@ def _as_text(step: Step) -> str:
     return "\n    ".join([line, *filter(None, advice)])
 
 
-def _summary(checked: Checked) -> str:
+def _summary(checked: CheckResult) -> str:
     parts = []
     if checked.settings is not None:
         parts.append(f"gateway {checked.settings.gateway.id}")
@@ -206,7 +227,7 @@ def _summary(checked: Checked) -> str:
     return ", ".join(parts)
 
 
-def _say(fault: Fault, where: str, redactor: Redactor) -> None:
+def _print_fault(fault: Fault, where: str, redactor: Redactor) -> None:
     click.echo(redactor.redact_text(f"{where}: {fault}"), err=True)
     if vietnamese := VIETNAMESE.get(fault.code):
         click.echo(f"    {vietnamese}", err=True)

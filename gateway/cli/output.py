@@ -1,4 +1,4 @@
-"""What is wrong with documents and brokers, as lines and exit codes of the centre's commands."""
+"""Errors of the centre's commands as lines and exit codes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gateway.runtime import logging
 from gateway.runtime.redact import Redactor
 
 NOT_RUNNING, WRONG = 1, 2
-"""Exit codes: the gateway does not do it or the broker is away; what was given is wrong."""
+"""Exit codes: the gateway or the broker did not do it; the arguments or files are wrong."""
 
 
 def report_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn what is wrong with documents and brokers into lines and exit codes."""
+    """Wrap *command*: it prints errors of documents and brokers and exits with their code."""
 
     @wraps(command)
-    def told(*args: Any, **kwargs: Any) -> None:
+    def wrapped(*args: Any, **kwargs: Any) -> None:
         logging.configure_logging(Redactor(), level="error", form="console")
         try:
             command(*args, **kwargs)
@@ -32,16 +32,16 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise SystemExit(WRONG) from None
         except BrokerUnavailable as error:
             vi, en = WORDING[error.reason].vi, WORDING[error.reason].en
-            if "camera" in en:  # the same reasons, but it is the broker that has them
+            if "camera" in en:  # the reasons are worded for cameras, but this is the broker
                 vi, en = "Không tới được máy chủ MQTT", "The MQTT broker cannot be reached"
             click.echo(f"{error}\n    {vi}. {en}.", err=True)
             raise SystemExit(NOT_RUNNING) from None
 
-    return told
+    return wrapped
 
 
 def print_fault(at: str, message: str, code: str) -> None:
-    """Print one thing that is wrong, in English and Vietnamese."""
+    """Print one fault in English and Vietnamese."""
     click.echo(f"{at or '/'}: {message} [{code}]", err=True)
     known = code if code in VIETNAMESE or "." in code else code_of(code)
     if vietnamese := VIETNAMESE.get(known):

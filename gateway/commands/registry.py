@@ -111,7 +111,7 @@ def _commands(
     def follow(take: Callable[[str], None], level: LogLevel) -> AbstractContextManager[None]:
         return follow_log(secrets.redactor, take, level)
 
-    ca_file = None if chosen.upload_ca is None else settings.beside(chosen.upload_ca)
+    ca_file = None if chosen.upload_ca is None else settings.resolve_path(chosen.upload_ca)
     upload = HttpsPut(chosen.upload_hosts, ca_file)
     return (
         restart_command(known, viewers=rooms.viewers, restart=rooms.restart),

@@ -1,7 +1,6 @@
-"""Looking a machine's configuration over before it runs: settings, cameras, secrets, policy.
+"""Checks a machine's configuration before it runs: settings, cameras, secrets, camera networks.
 
-Nothing is contacted: names are not resolved and cameras are not called. For that there is the
-probe.
+Nothing is contacted: no name is resolved and no camera connected. The probe does that.
 """
 
 from __future__ import annotations
@@ -14,20 +13,20 @@ from pathlib import Path
 from gateway.config.load import load_settings, policy_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
-from gateway.config.site_store import read_site
+from gateway.config.site_store import load_site
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.site_document import SecretRef, SiteConfig
 from gateway.runtime.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What was found in the files.
+class CheckResult:
+    """The result of a check.
 
     Attributes:
-        settings: If they were among them and right.
-        site: Likewise; with settings alone, the site document of their state folder.
-        faults: Everything wrong, with the file it is wrong in.
+        settings: The settings; None: none were given, or they are wrong.
+        site: The site document likewise; with settings alone, that of their state folder.
+        faults: Every fault, with its file.
     """
 
     settings: Settings | None
@@ -35,8 +34,8 @@ class Checked:
     faults: tuple[tuple[Path, Fault], ...]
 
 
-def check(paths: Iterable[Path], *, redactor: Redactor) -> Checked:
-    """Read *paths* (``.json`` is a site document, all else settings) and judge them together."""
+def check_files(paths: Iterable[Path], *, redactor: Redactor) -> CheckResult:
+    """Check *paths*, each alone and all together; ``.json`` is a site document, others settings."""
     faults: list[tuple[Path, Fault]] = []
     settings: tuple[Path, Settings] | None = None
     sites: list[tuple[Path, SiteConfig]] = []
@@ -56,22 +55,22 @@ def check(paths: Iterable[Path], *, redactor: Redactor) -> Checked:
         except ConfigRejected as error:
             faults += [(path, fault) for fault in error.faults]
     if settings is not None:
-        faults += _together(settings[0], settings[1], sites, redactor)
+        faults += _cross_checks(settings[0], settings[1], sites, redactor)
     site = sites[-1][1] if sites else None
-    return Checked(settings[1] if settings else None, site, tuple(faults))
+    return CheckResult(settings[1] if settings else None, site, tuple(faults))
 
 
 def _required_site(path: Path) -> SiteConfig:
-    site = read_site(path)
+    site = load_site(path)
     if site is None:
         raise ConfigRejected((Fault("", "file", f"cannot read {path}: no such file"),))
     return site
 
 
-def _together(
+def _cross_checks(
     path: Path, settings: Settings, sites: list[tuple[Path, SiteConfig]], redactor: Redactor
 ) -> Iterator[tuple[Path, Fault]]:
-    """Yield what shows only with the settings: files, secrets, and where cameras may be."""
+    """Yield the faults that show only with the settings: files, secrets, camera networks."""
     secrets = Secrets(settings.secrets_folder, redactor=redactor)
     for fault in _files(settings):
         yield path, fault
@@ -82,7 +81,7 @@ def _together(
 
 
 def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Iterator[Fault]:
-    """Yield what of *site* cannot be on this machine: secrets it lacks, places out of bounds."""
+    """Yield the faults of *site* on this machine: missing secrets, cameras outside the networks."""
     policy = policy_of(settings)
     for number, camera in enumerate(site.cameras):
         at = f"/cameras/{number}"
@@ -103,7 +102,7 @@ def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:
 
 
 def secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
-    """Return why the secret that *ref*, which stands *at*, names cannot be used, if it cannot."""
+    """Return why the secret that *ref* names cannot be used; empty: it can. *at*: its pointer."""
     try:
         secrets.load(ref, at=at)
     except ConfigRejected as error:
@@ -116,6 +115,6 @@ def _files(settings: Settings) -> Iterator[Fault]:
     if tls is None:
         return
     for name, given in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
-        if given is not None and not os.access(settings.beside(given), os.R_OK):
-            message = f"cannot read {settings.beside(given)}"
+        if given is not None and not os.access(settings.resolve_path(given), os.R_OK):
+            message = f"cannot read {settings.resolve_path(given)}"
             yield Fault(f"/broker/tls/{name}", "file", message)

@@ -1,7 +1,7 @@
-"""What is wrong with one value of a document, said so that the installer can mend it.
+"""Turns an error of pydantic into a `Fault` that the installer can act on.
 
-Pydantic says which rule was broken; here it becomes a `Fault`: a stable code, a sentence with
-what was given and what is allowed, and the same in Vietnamese.
+A fault has a stable code, a sentence with what was given and what is allowed, and by its code a
+sentence in Vietnamese.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.model.errors import Fault
 from gateway.runtime.redact import redact_patterns
 
 SECRET = re.compile(r"pass|secret|credential|token|\$ref|(?:^|_)key$", re.IGNORECASE)
-"""Keys whose values are never said back."""
+"""Keys whose values are never repeated."""
 
 PATTERNS = {
     r"^[a-z0-9]{1,16}$": "1 to 16 of a-z and 0-9",
@@ -118,7 +118,7 @@ def pointer(at: Iterable[str | int]) -> str:
 
 
 def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
-    """Return what *line*, one error of *model*, says; never what a secret is."""
+    """Return *line*, one error of *model*, as a fault; the value of a secret is not in it."""
     at, kind = line["loc"], line["type"]
     code = code_of(kind)
     if code == "unknown_key":

@@ -54,7 +54,7 @@ def policy_of(settings: Settings) -> UrlPolicy:
     return UrlPolicy(settings.cameras.networks, DEFAULT_PORTS | frozenset(settings.cameras.ports))
 
 
-def policy_of_person(url: str, networks: Iterable[str]) -> UrlPolicy:
+def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
     """Return which camera URLs a person at this machine may open to probe *url*.
 
     Args:

@@ -1,7 +1,7 @@
-"""Passwords by name: files that only their owner can read, one secret each.
+"""Secrets by name: one file each, which only its owner may read.
 
-The folder is systemd's credentials folder, or one beside the settings. Values become `SecretStr`
-at once, and the redactor knows each from the moment it is read.
+The folder is systemd's credentials folder, or one beside the settings. A value is a `SecretStr`
+and known to the redactor from the moment it is read.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Secrets:
     """The secrets folder of this machine.
 
     Args:
-        folder: Where the files are; it need not exist while nobody asks for a secret.
-        redactor: Is told every value that is read.
+        folder: Where the files are; it need not exist while no secret is loaded.
+        redactor: Learns every value that is read.
     """
 
     def __init__(self, folder: Path, *, redactor: Redactor) -> None:
@@ -42,12 +42,12 @@ class Secrets:
         return self._redactor
 
     def load(self, ref: SecretRef, *, at: str = "", username: str | None = None) -> SecretStr:
-        """Return the secret that *ref* names.
+        """Read the secret that *ref* names.
 
         Args:
             ref: Which.
-            at: Where the reference stands, for the fault.
-            username: Whose password it is; the redactor then knows the two together as well.
+            at: Pointer to the reference, for the fault.
+            username: Whose password it is; the redactor then learns the two together as well.
 
         Raises:
             ConfigRejected: It is missing, empty, or others than the owner can read it.

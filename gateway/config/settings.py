@@ -40,7 +40,7 @@ HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[!-.0-?A-
 
 
 class Tls(Document):
-    """``[broker.tls]``: PEM files by which the broker is known, and by which it knows us.
+    """``[broker.tls]``: PEM files that authenticate the broker to us, and us to the broker.
 
     Attributes:
         ca: Of the authority that signed the broker's certificate. None: the system's.
@@ -60,7 +60,7 @@ class Tls(Document):
 
 
 class SecondBroker(Document):
-    """``[broker.second]``: where to go when the first way is closed; all else is as there.
+    """``[broker.second]``: the fallback address of the broker; all else is as in ``[broker]``.
 
     Attributes:
         host: None: the same host.
@@ -86,7 +86,7 @@ class Broker(Document):
         username: For brokers that ask for one.
         password: The secret that goes with it, ``"secret:broker"``.
         tls: None: plain text, which is only allowed inside this machine.
-        second: A second way in; None: there is none.
+        second: A fallback address; None: there is none.
     """
 
     host: HostName
@@ -99,7 +99,7 @@ class Broker(Document):
     second: SecondBroker | None = None
 
     @property
-    def port_in_force(self) -> int:
+    def effective_port(self) -> int:
         """The port to connect to."""
         if self.port is not None:
             return self.port
@@ -157,7 +157,7 @@ class WebRtc(Document):
 
 
 class Inventory(Document):
-    """``[inventory]``: what may be told of the site beside what it has.
+    """``[inventory]``: what the centre may ask of the site beside its equipment.
 
     Attributes:
         contacts: Whether the centre may ask for ``contacts.json``, the people of this site.
@@ -242,12 +242,12 @@ class Alarms(Document):
 
     @property
     def damping(self) -> Damping:
-        """How long something must be so before it is said."""
+        """How long a condition must last before its alarm is raised or cleared."""
         return Damping(raise_checks=self.raise_checks, raise_s=self.raise_s, clear_s=self.clear_s)
 
     @property
     def limits(self) -> HostLimits:
-        """From where on the machine is in trouble."""
+        """From where on the machine raises alarms about itself."""
         return HostLimits(
             temperature_c=self.temperature_c,
             memory_percent=self.memory_percent,
@@ -256,7 +256,7 @@ class Alarms(Document):
 
 
 class Metrics(Document):
-    """``[metrics]``: figures for a Prometheus on this machine.
+    """``[metrics]``: measurements for a Prometheus server on this machine.
 
     Attributes:
         port: On 127.0.0.1 only; 9464 is usual. None: off, the default, because whoever is logged
@@ -283,9 +283,9 @@ class Remote(Document):
         keys: Folder of the public keys that are trusted (`gateway.config.signing`); while it is
             empty nothing can be set.
         gate_s: How long the cameras may take to be back after a change.
-        connect_s: How long we may be unconnected under a document before it is undone: with the
-            trial of a broker before and the way back after, the centre hears of it within 120 s.
-        crashes: A document is undone if the program starts so often before it is confirmed.
+        connect_s: Seconds that the centre may be out of reach under a document before it is rolled
+            back: with the preflight before and the way back after, the centre knows within 120 s.
+        crashes: A document is rolled back if the program starts so often before it is confirmed.
     """
 
     allow: Annotated[tuple[Place, ...], Field(max_length=64)] = ("/site",)
@@ -313,7 +313,7 @@ Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 
 
 class Identity(Document):
-    """``[gateway]``: who this is.
+    """``[gateway]``: the identity of this gateway.
 
     Attributes:
         id: Unique in the whole country, never reused; also the MQTT client id.
@@ -327,12 +327,12 @@ class Identity(Document):
     province_scheme: Literal["vn-2025", "vn-2020"] = "vn-2025"
 
 
-class State(Document):
-    """``[state]``: what is kept on this machine.
+class StateFolders(Document):
+    """``[state]``: where files of the gateway are.
 
     Attributes:
-        dir: Holds ``site.json``, the cameras; ours to write.
-        secrets: Holds one file per secret. None: systemd's credentials folder, or ``secrets``
+        dir: For ``site.json`` and all that the gateway writes.
+        secrets: One file per secret. None: systemd's credentials folder, or ``secrets``
             beside the settings file.
     """
 
@@ -340,8 +340,8 @@ class State(Document):
     secrets: Path | None = None
 
 
-class Reach(Document):
-    """``[cameras]``: what the gateway may open.
+class CameraAccess(Document):
+    """``[cameras]``: which cameras may be opened.
 
     Attributes:
         networks: Where cameras and recorders live.
@@ -353,10 +353,10 @@ class Reach(Document):
 
 
 class Log(Document):
-    """``[log]``: what is said on standard error.
+    """``[log]``: what is logged to standard error.
 
     Attributes:
-        level: The least that is said.
+        level: The least severe that is logged.
         format: ``json`` for the journal, ``console`` for people.
     """
 
@@ -386,8 +386,8 @@ class Settings(BaseSettings):
 
     gateway: Identity
     broker: Broker
-    cameras: Reach
-    state: State = State()
+    cameras: CameraAccess
+    state: StateFolders = StateFolders()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
     picture_checks: PictureChecks = PictureChecks()
@@ -429,6 +429,6 @@ class Settings(BaseSettings):
         given = os.environ.get("CREDENTIALS_DIRECTORY")
         return Path(given) if given else self._folder / "secrets"
 
-    def beside(self, path: Path) -> Path:
-        """Return *path* of the settings, which is relative to the settings file, as a whole one."""
+    def resolve_path(self, path: Path) -> Path:
+        """Return *path* of the settings, relative to the settings file, as a path of its own."""
         return self._folder / path

@@ -1,4 +1,4 @@
-"""Signatures of what the centre asks for: Ed25519 over canonical JSON.
+"""Signatures of documents and commands of the centre: Ed25519 over canonical JSON.
 
 A key's id begins with what it may sign, ``cfg-`` configurations and ``cmd-`` commands, and is the
 name of its file: ``cfg-2026a.pem`` holds the public key, ``cfg-2026a.key`` the private one. The
@@ -69,13 +69,13 @@ class SigningKey:
 
 
 class Keyring:
-    """The keys this machine trusts: ``{key id}.pem`` in *folder*, which need not exist."""
+    """The public keys that this machine trusts: ``{key id}.pem`` in *folder*, if it exists."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def ids(self) -> tuple[str, ...]:
-        """Return the ids of the trusted keys, sorted; what is no key file is passed over."""
+        """Return the ids of the trusted keys, sorted; other files are ignored."""
         try:
             names = sorted(path.stem for path in self._folder.glob("*.pem"))
         except OSError:
@@ -99,7 +99,7 @@ class Keyring:
         except ValueError:
             refuse("sig.key", f"the file of {signature.key_id} holds no Ed25519 key", "/sig/kid")
         try:
-            key.verify(_decoded(signature.value), canonical(_unsigned(tree)))
+            key.verify(_decoded(signature.value), canonical_json(_unsigned(tree)))
         except InvalidSignature:
             refuse("sig.value", "the signature does not fit", "/sig/v")
         return signature.key_id
@@ -107,7 +107,7 @@ class Keyring:
 
 def sign(tree: Mapping[str, object], key: SigningKey) -> dict[str, object]:
     """Return *tree* with ``sig``. Raises MessageRejected: it cannot be canonical JSON."""
-    raw = key.private.sign(canonical(_unsigned(tree)))
+    raw = key.private.sign(canonical_json(_unsigned(tree)))
     value = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
     signature = Signature(key_id=key.key_id, value=value)
     return {**tree, "sig": signature.model_dump(by_alias=True)}
@@ -115,15 +115,15 @@ def sign(tree: Mapping[str, object], key: SigningKey) -> dict[str, object]:
 
 def digest(tree: object) -> str:
     """Return the SHA-256 of *tree* as canonical JSON, in hexadecimal. Raises as `canonical`."""
-    return hashlib.sha256(canonical(tree)).hexdigest()
+    return hashlib.sha256(canonical_json(tree)).hexdigest()
 
 
-def canonical(tree: object) -> bytes:
+def canonical_json(tree: object) -> bytes:
     """Return *tree* as canonical JSON (RFC 8785).
 
     Raises:
-        MessageRejected: It holds what two readers would read differently: an integer beyond
-            2**53, a number that is none, half of a surrogate pair.
+        MessageRejected: It holds an integer beyond 2**53, NaN, an infinite number or half of a
+            surrogate pair.
     """
     try:
         return rfc8785.dumps(tree)  # type: ignore[arg-type]  # refused there if it is not JSON
@@ -135,7 +135,7 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
     """Make a key pair in *folder*; return the files of the private and the public key.
 
     Raises:
-        ConfigRejected: The id is none, or such a key is there already: it is never overwritten.
+        ConfigRejected: The id is not valid, or its files exist: a key is never overwritten.
     """
     if not re.fullmatch(KEY_ID, key_id):
         message = "a key id is cfg- or cmd- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
@@ -160,7 +160,7 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
     return secret, public
 
 
-def read_key(path: Path) -> SigningKey:
+def load_key(path: Path) -> SigningKey:
     """Return the private key in the file *path*; its id is the file's name.
 
     Raises:
@@ -187,7 +187,7 @@ def read_key(path: Path) -> SigningKey:
 
 
 def fingerprint(path: Path) -> str:
-    """Return by what people compare the public key in *path*: 16 digits of its SHA-256.
+    """Return the fingerprint of the public key in *path*: 16 hexadecimal digits of its SHA-256.
 
     Raises:
         OSError: It cannot be read.

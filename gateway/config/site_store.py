@@ -1,6 +1,6 @@
-"""The site document on this machine's disk: there after any power cut, old or new, never neither.
+"""The installer's site document on disk: after a power cut the old or the new one is there.
 
-The document that was in force before is kept as ``site.json.prev``.
+The one before is kept as ``site.json.prev``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What was found.
+class LoadedSite:
+    """A site document and where it is from.
 
     Attributes:
-        site: To be run.
-        origin: From ``site.json``, from its predecessor, or from nowhere: no cameras yet.
-        faults: Why ``site.json`` itself could not be used; empty if it was, or is not there.
+        site: The document.
+        origin: ``current``: site.json; ``previous``: site.json.prev; ``none``: neither is
+            there, and the site has no cameras yet.
+        faults: Why site.json could not be used; empty: it was, or is not there.
     """
 
     site: SiteConfig
@@ -45,25 +46,25 @@ class SiteStore:
         self.path = folder / "site.json"
         self._previous = folder / "site.json.prev"
 
-    def load(self) -> Loaded:
-        """Return the newest document that can be used, and say aloud which one it is.
+    def load(self) -> LoadedSite:
+        """Return the newest document that can be read, and log which one it is.
 
         Raises:
-            ConfigRejected: ``site.json`` is broken and there is no predecessor to fall back on.
+            ConfigRejected: site.json is broken and there is no site.json.prev.
         """
         faults: tuple[Fault, ...] = ()
         try:
-            site = read_site(self.path)
+            site = load_site(self.path)
         except ConfigRejected as error:
             faults = error.faults
         else:
             if site is not None:
-                log.info("site", path=str(self.path), cameras=len(site.cameras))
-                return Loaded(site, "current")
+                log.info("site_loaded", path=str(self.path), cameras=len(site.cameras))
+                return LoadedSite(site, "current")
         return self._fall_back(faults)
 
     def save(self, site: SiteConfig) -> None:
-        """Put *site* in force on disk; on return it survives a power cut.
+        """Write *site* to site.json; on return it survives a power cut.
 
         Raises:
             TransientError: The disk is full or read-only; what was there is untouched.
@@ -72,29 +73,29 @@ class SiteStore:
         previous = self._previous if self._is_good() else None
         atomic_file.replace(self.path, document, previous=previous)
 
-    def _fall_back(self, faults: tuple[Fault, ...]) -> Loaded:
+    def _fall_back(self, faults: tuple[Fault, ...]) -> LoadedSite:
         try:
-            previous = read_site(self._previous)
+            previous = load_site(self._previous)
         except ConfigRejected:
             previous = None
         if previous is not None:
-            told = [str(fault) for fault in faults]
-            log.error("site_previous", path=str(self._previous), faults=told)
-            return Loaded(previous, "previous", faults)
+            texts = [str(fault) for fault in faults]
+            log.error("site_fell_back", path=str(self._previous), faults=texts)
+            return LoadedSite(previous, "previous", faults)
         if faults:
             raise ConfigRejected(faults)
         log.warning("site_missing", path=str(self.path), cameras=0)
-        return Loaded(SiteConfig(), "none")
+        return LoadedSite(SiteConfig(), "none")
 
     def _is_good(self) -> bool:
-        """Return whether the document in force may push out its predecessor."""
+        """Return whether site.json can be read, and so may become site.json.prev."""
         try:
-            return read_site(self.path) is not None
+            return load_site(self.path) is not None
         except ConfigRejected:
             return False
 
 
-def read_site(path: Path) -> SiteConfig | None:
+def load_site(path: Path) -> SiteConfig | None:
     """Return the site document in the file *path*, None if there is no such file.
 
     Raises:

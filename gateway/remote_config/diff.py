@@ -1,7 +1,7 @@
-"""What a configuration changes, place by place, and whether that may be changed from afar.
+"""What a configuration changes, as pointers, and whether the settings allow the centre to.
 
-Items of a list go by their name where they have one, so that a camera that has moved within the
-list has not changed: ``/site/cameras/c07/streams/main/url``. Pure.
+Items of a list are called by their name where they have one, so that a camera that has moved
+within the list has not changed: ``/site/cameras/c07/streams/main/url``. Pure functions.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from gateway.model.errors import Fault
 from gateway.remote_config.document import DesiredConfig
 
 _NAMES = ("id", "profile")
-"""By which an item of a list is known."""
+"""Keys that name an item of a list."""
 
 
 def changes(old: DesiredConfig, new: DesiredConfig) -> tuple[str, ...]:
-    """Return where *new* differs from *old*, as pointers; an item that is there or gone, whole."""
+    """Return pointers to where *new* differs from *old*; an item added or removed has one."""
     return tuple(_differences(_tree(old), _tree(new), ""))
 
 
 def forbidden_faults(changed: Iterable[str], allowed: Iterable[str]) -> Iterator[Fault]:
-    """Yield a fault for each place in *changed* that lies below none of *allowed*."""
+    """Yield a fault for each pointer in *changed* that is below none of *allowed*."""
     patterns = [pattern.split("/") for pattern in allowed]
     for place in changed:
         steps = place.split("/")
@@ -36,9 +36,9 @@ def _is_below(steps: list[str], pattern: list[str]) -> bool:
     return all(want in ("*", step) for want, step in zip(pattern, steps, strict=False))
 
 
-def _tree(wanted: DesiredConfig) -> object:
+def _tree(config: DesiredConfig) -> object:
     # The version is the document's own and not a change.
-    return wanted.model_dump(mode="json", by_alias=True, exclude={"site": {"version"}})
+    return config.model_dump(mode="json", by_alias=True, exclude={"site": {"version"}})
 
 
 def _differences(old: object, new: object, at: str) -> Iterator[str]:

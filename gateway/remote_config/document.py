@@ -1,7 +1,7 @@
-"""What stands in a configuration: the site, and the broker if it is another than the settings'.
+"""The content of a desired document: the site, and a broker other than the settings'.
 
-``config/1`` is a site document as installers write it; ``config/2`` holds one as ``site`` and may
-hold ``broker`` beside it. Both are read; other programs may know others.
+``config/1`` is a site document as installers write it; ``config/2`` has one as ``site`` and may
+have ``broker`` beside it. Both are read.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ SCHEMAS = ("config/1", "config/2")
 
 
 class DesiredBroker(Document):
-    """Another broker. Our certificate and whether TLS is spoken stay those of the settings.
+    """Another broker. Our certificate, and whether TLS is used, stay those of the settings.
 
     Attributes:
         host: Name or address.
-        port: None: the usual one.
+        port: None: the default of the transport.
         transport: As in the settings.
         path: Of the websocket.
         username: For brokers that ask for one.
-        password: The secret that goes with it.
-        ca: Authorities that may have signed its certificate, PEM; None: those of the settings.
+        password: Reference to its secret.
+        ca: Authorities that its certificate may be from, PEM; None: those of the settings.
     """
 
     host: HostName
@@ -47,10 +47,10 @@ class DesiredBroker(Document):
 
 
 class DesiredConfig(Document):
-    """What a gateway runs.
+    """The configuration of a gateway.
 
     Attributes:
-        site: Its cameras.
+        site: Its cameras and their names.
         broker: None: that of the settings.
     """
 
@@ -59,30 +59,30 @@ class DesiredConfig(Document):
 
 
 def parse_config(schema: str, doc: Mapping[str, object], *, at: str = "/doc") -> DesiredConfig:
-    """Return what *doc*, which is of *schema*, says.
+    """Parse *doc*, which is of *schema*.
 
     Args:
         schema: See `SCHEMAS`.
-        doc: Read strictly before.
-        at: Where it stands, for the faults.
+        doc: As the strict JSON reader returned it.
+        at: Pointer to it, for the faults.
 
     Raises:
         ConfigRejected: With all its faults.
     """
-    reader = _READERS.get(schema)
-    if reader is None:
+    parser = _PARSERS.get(schema)
+    if parser is None:
         message = f"{schema[:32]} is not known here; known are {', '.join(SCHEMAS)}"
         raise ConfigRejected((Fault("/schema", "schema", message),))
     faults: list[Fault] = []
-    wanted = reader(doc, at, faults)
-    if faults or wanted is None:
+    config = parser(doc, at, faults)
+    if faults or config is None:
         raise ConfigRejected(tuple(faults))
-    return wanted
+    return config
 
 
-def broker_faults(wanted: DesiredConfig, settings: Settings) -> Iterator[Fault]:
-    """Yield what is wrong with the broker of *wanted* on this machine."""
-    broker = wanted.broker
+def broker_faults(config: DesiredConfig, settings: Settings) -> Iterator[Fault]:
+    """Yield the faults of the broker of *config* on this machine."""
+    broker = config.broker
     if broker is None:
         return
     if settings.broker.tls is None and not is_loopback(broker.host):
@@ -94,12 +94,12 @@ def broker_faults(wanted: DesiredConfig, settings: Settings) -> Iterator[Fault]:
         yield Fault("/doc/broker/username", "incomplete", "a password needs a username beside it")
 
 
-def _first(doc: Mapping[str, object], at: str, faults: list[Fault]) -> DesiredConfig | None:
+def _parse_v1(doc: Mapping[str, object], at: str, faults: list[Fault]) -> DesiredConfig | None:
     site = _site(doc, at, faults)
     return None if site is None else DesiredConfig(site=site)
 
 
-def _second(doc: Mapping[str, object], at: str, faults: list[Fault]) -> DesiredConfig | None:
+def _parse_v2(doc: Mapping[str, object], at: str, faults: list[Fault]) -> DesiredConfig | None:
     for key in doc.keys() - {"site", "broker"}:
         message = "there is no such key; known here: broker, site"
         faults.append(Fault(f"{at}/{key}", "unknown_key", message))
@@ -127,7 +127,7 @@ def _moved(fault: Fault, at: str) -> Fault:
     return Fault(at + fault.at, fault.code, fault.message, fault.args)
 
 
-_READERS: Mapping[str, Callable[[Mapping[str, object], str, list[Fault]], DesiredConfig | None]] = {
-    "config/1": _first,
-    "config/2": _second,
+_PARSERS: Mapping[str, Callable[[Mapping[str, object], str, list[Fault]], DesiredConfig | None]] = {
+    "config/1": _parse_v1,
+    "config/2": _parse_v2,
 }

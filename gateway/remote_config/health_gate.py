@@ -1,4 +1,4 @@
-"""Whether the site is as well after a change as it was before: connected, and cameras back."""
+"""Waits until a site is as healthy after a change as before: connected, its cameras back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UP = (Reason.OK, Reason.IDLE)
 
 
 def working_cameras(snapshots: Iterable[CameraSnapshot]) -> frozenset[str]:
-    """Return the cameras that send, or would if somebody asked."""
+    """Return the ids of the cameras that send, or would on demand."""
     return frozenset(camera.id for camera in snapshots if camera.reason in _UP)
 
 
@@ -28,15 +28,15 @@ async def wait_until_healthy(
     connect_s: float,
     clock: Clock,
 ) -> str:
-    """Wait until all is as it was, but not for ever; return what is wrong then, or "".
+    """Wait until all cameras of *before* work again; return what is wrong then, "" if nothing.
 
     Args:
-        before: Cameras that worked; those no longer wanted are not missed.
-        snapshots: Returns the cameras as they are now.
+        before: Ids of the cameras that worked; those removed or disabled do not count.
+        snapshots: Returns the state of all cameras.
         connected: Returns whether the centre can be reached.
-        percent: Of those that worked, so many must work at the end.
-        gate_s: How long the cameras may take.
-        connect_s: How long the centre may be out of reach at a stretch, however long they take.
+        percent: Of those that worked, so many must work after *gate_s*.
+        gate_s: Seconds that the cameras may take.
+        connect_s: Seconds that the centre may be out of reach at a stretch.
         clock: Monotonic.
     """
     reached_s = begun_s = clock.now()

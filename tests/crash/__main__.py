@@ -19,7 +19,7 @@ EACH = 20
 """Kills of one gateway; then another one begins with nothing on its disk."""
 
 
-async def one(seed: int, kills: int) -> Campaign:
+async def run_one(seed: int, kills: int) -> Campaign:
     """Use one gateway with one broker."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -40,7 +40,7 @@ def main() -> None:
     asked = asks.parse_args()
     total, wrong, seed = Counter[str](), list[str](), asked.seed
     while total["kills"] < asked.kills:
-        campaign = asyncio.run(one(seed, min(EACH, asked.kills - total["kills"])))
+        campaign = asyncio.run(run_one(seed, min(EACH, asked.kills - total["kills"])))
         did = Counter(kills=campaign.kills, late=campaign.late, starts=campaign.starts)
         did += campaign.found
         print(json.dumps({"seed": seed, **did, "wrong": campaign.wrong}), flush=True)

@@ -57,7 +57,7 @@ class Change:
     again_s: float | None
 
     @classmethod
-    def any(cls, chance: random.Random) -> Change:
+    def pick(cls, chance: random.Random) -> Change:
         kind = chance.choice(tuple(STEPS))
         step = chance.choice(STEPS[kind])
         delay_s = chance.uniform(0, BEHIND_S if step else TAKES_S.get(kind, 1.1))
@@ -116,38 +116,38 @@ class Campaign:
         self.site.centre.link.post(publication(CONFIG_DESIRED, topic, encode(document)))
         with suppress(TimeoutError):
             async with asyncio.timeout(3.5 if change.step else change.delay_s):
-                await self._accompany(change, document)
+                await self._accompany_change(change, document)
         if change.step:
             await asyncio.sleep(change.delay_s)  # the random moment
         if self._is_over():
             self.late += 1
         else:
             self.kills += 1
-        self._die()
+        self._kill_process()
         if change.again_s is not None:
             await self.site.process.wait()
             await self.site.start_again()
             await asyncio.sleep(change.again_s)  # another one, in the middle of a start
-            self._die()
+            self._kill_process()
             self.starts += 1
-        await self._look()
+        await self._check_start()
 
     def _is_over(self) -> bool:
         clock_s = asyncio.get_running_loop().time()
         return self.ended_s is not None and clock_s - self.ended_s > 2 * BEHIND_S
 
-    def _die(self) -> None:
+    def _kill_process(self) -> None:
         if self.site.process.returncode is not None:
             self.wrong.append(f"ended by itself: {self.site.output[-5:]}")
         else:
             self.site.process.kill()
 
-    async def _accompany(self, change: Change, document: dict[str, Any]) -> None:
+    async def _accompany_change(self, change: Change, document: dict[str, Any]) -> None:
         """Decide as the change wants it; return at its moment."""
 
-        def come(letter: InboundMessage) -> bool:
-            self._note(letter)
-            said = tree(letter) if letter.topic == OWN.config_reported else {}
+        def come(message: InboundMessage) -> bool:
+            self._note_report(message)
+            said = tree(message) if message.topic == OWN.config_reported else {}
             if said.get("ver") != document["ver"]:
                 return False
             if said["st"] in FINAL:
@@ -161,24 +161,24 @@ class Campaign:
 
         await self.site.centre.until(come)
 
-    def _note(self, letter: InboundMessage) -> None:
-        if letter.topic != OWN.config_reported:
+    def _note_report(self, message: InboundMessage) -> None:
+        if message.topic != OWN.config_reported:
             return
-        said = tree(letter)
+        said = tree(message)
         if said["st"] == "applied" and said.get("ver"):
             self.applied = max(self.applied, said["ver"])
         if said["st"] == "rolled_back" and said.get("ver"):
             self.undone.add(said["ver"])
 
-    async def _look(self) -> None:
+    async def _check_start(self) -> None:
         await self.site.process.wait()
         while not self.site.centre.letters.empty():  # what it had said before it died
-            self._note(self.site.centre.letters.get_nowait())
+            self._note_report(self.site.centre.letters.get_nowait())
         await asyncio.gather(*self.site.readers)
         del self.site.output[:]
         await self.site.start_again()
         try:
-            birth = await self.site.centre.until(lambda letter: letter.topic == OWN.birth)
+            birth = await self.site.centre.until(lambda message: message.topic == OWN.birth)
         except TimeoutError:
             self.found["neither"] += 1
             self.wrong.append(f"not up: {self.site.output[-5:]}")
@@ -214,5 +214,5 @@ async def run_campaign(folder: Path, broker: Broker, *, seed: int, kills: int) -
         installed = json.loads((folder / "site.json").read_text())
         campaign = Campaign(running, office, installed)
         while campaign.kills < kills:
-            await campaign.kill(Change.any(chance))
+            await campaign.kill(Change.pick(chance))
     return campaign

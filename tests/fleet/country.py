@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from gateway.config.signing import make_key, read_key
+from gateway.config.signing import load_key, make_key
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 from tests.fixtures.access import SecuredBroker
 from tests.fleet.centre import FakeCentre, centre
@@ -139,7 +139,7 @@ async def run(country: Country, report: Callable[[dict[str, Any]], None]) -> dic
                     host="localhost", port=broker.ports[8883], tls=broker.staff.issue("console")
                 )
                 async with (
-                    centre(address, country.names, read_key(secret)) as fake,
+                    centre(address, country.names, load_key(secret)) as fake,
                     _load_generators(country, broker, folder, tickets) as generators,
                 ):
                     await _phases(country, broker, fake, note)

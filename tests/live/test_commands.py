@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from gateway.config.signing import SigningKey, make_key, read_key, sign
+from gateway.config.signing import SigningKey, load_key, make_key, sign
 from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.command import FINAL, read_reply
 from gateway.mqtt.topic_tree import BROADCAST, CENTRE_STATE, LOG, REPLY
@@ -82,7 +82,7 @@ async def ask(running: Site, name: str, *args: Any, **more: Any) -> dict[str, An
 def key(tmp_path: Path) -> SigningKey:
     """A key for commands that the gateway trusts."""
     secret, _ = make_key(tmp_path / "trusted", "cmd-2026a")
-    return read_key(secret)
+    return load_key(secret)
 
 
 @asynccontextmanager

@@ -60,10 +60,10 @@ class Governed:
     async def until(self, state: str, version: int | None = None) -> Any:
         """Return the report that a document is in *state*."""
 
-        def wanted(letter: InboundMessage) -> bool:
-            if letter.topic != OWN.config_reported:
+        def wanted(message: InboundMessage) -> bool:
+            if message.topic != OWN.config_reported:
                 return False
-            said = tree(letter)
+            said = tree(message)
             return said["st"] == state and version in (None, said.get("ver"))
 
         try:
@@ -103,7 +103,7 @@ async def test_a_confirmed_document_runs_and_is_there_after_a_kill(
         await it.site.kill_and_start()
         said = await it.until("applied", 1)
 
-        birth = [tree(letter) for letter in it.site.heard if letter.topic == OWN.birth][-1]
+        birth = [tree(message) for message in it.site.heard if message.topic == OWN.birth][-1]
         assert birth["name"] == "Tên mới"
         assert birth["digest"]["cfg"] == document["sha256"][:10]
 
@@ -188,7 +188,7 @@ async def test_a_dead_broker_is_never_gone_to(tmp_path: Path, broker: Broker) ->
 
         assert (said["why"], said["running"]) == ("connect_failed", 0)
         assert "REFUSED" in said["detail"]
-        presences = [letter for letter in it.site.heard if letter.topic == OWN.presence]
+        presences = [message for message in it.site.heard if message.topic == OWN.presence]
         assert len(presences) == 1
 
 
@@ -203,18 +203,20 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
         )
         it.push(document)
         await there.until(
-            lambda letter: (
-                letter.topic == OWN.config_reported and tree(letter)["st"] == "pending_confirm"
+            lambda message: (
+                message.topic == OWN.config_reported and tree(message)["st"] == "pending_confirm"
             ),
         )
         said = {"ver": 1, "sha256": document["sha256"], "act": "confirm"}
         there.link.post(publication(CONFIG_CONFIRM, OWN.config_confirm, encode(said)))
         await there.until(
-            lambda letter: letter.topic == OWN.config_reported and tree(letter)["st"] == "applied"
+            lambda message: (
+                message.topic == OWN.config_reported and tree(message)["st"] == "applied"
+            )
         )
 
         await it.site.until(
-            lambda letter: letter.topic == OWN.presence and tree(letter)["st"] == "offline"
+            lambda message: message.topic == OWN.presence and tree(message)["st"] == "offline"
         )
 
 
@@ -234,8 +236,8 @@ async def test_a_broker_that_dies_after_the_change_is_left_again(
         )
         it.push(document)
         await there.until(
-            lambda letter: (
-                letter.topic == OWN.config_reported and tree(letter)["st"] == "pending_confirm"
+            lambda message: (
+                message.topic == OWN.config_reported and tree(message)["st"] == "pending_confirm"
             ),
         )
         it.site.process.kill()
@@ -244,15 +246,15 @@ async def test_a_broker_that_dies_after_the_change_is_left_again(
     async with observing(old.address, "cgw/v1/+/+/up/#") as centre:
         await it.site.start_again()
         try:
-            letter = await centre.until(
-                lambda letter: (
-                    letter.topic == OWN.config_reported and tree(letter)["st"] == "rolled_back"
+            message = await centre.until(
+                lambda message: (
+                    message.topic == OWN.config_reported and tree(message)["st"] == "rolled_back"
                 ),
             )
         finally:
             await it.site.end()
 
-    assert (tree(letter)["why"], tree(letter)["attempt"]) == ("connect_failed", 2)
+    assert (tree(message)["why"], tree(message)["attempt"]) == ("connect_failed", 2)
 
 
 async def test_a_broker_that_dies_while_it_waits_is_left_again(
@@ -266,8 +268,9 @@ async def test_a_broker_that_dies_while_it_waits_is_left_again(
         async with observing(new.address, "cgw/v1/#", client_id="there") as there:
             it.push(document)
             await there.until(
-                lambda letter: (
-                    letter.topic == OWN.config_reported and tree(letter)["st"] == "pending_confirm"
+                lambda message: (
+                    message.topic == OWN.config_reported
+                    and tree(message)["st"] == "pending_confirm"
                 ),
             )
         new.stop()
@@ -291,7 +294,9 @@ async def test_of_a_storm_only_the_last_is_tried(tmp_path: Path, broker: Broker)
 
         await it.until("pending_confirm", 100)
 
-        answered = [tree(letter) for letter in it.site.heard if letter.topic == OWN.config_reported]
+        answered = [
+            tree(message) for message in it.site.heard if message.topic == OWN.config_reported
+        ]
         superseded = {said["ver"] for said in answered if said["st"] == "superseded"}
         tried = {said["ver"] for said in answered if said["st"] == "applying"}
         assert len(tried) <= 2

@@ -47,7 +47,7 @@ def test_three_tables_are_enough(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, SMALL)
 
     assert settings.gateway.id == "hcm-q1-01"
-    assert settings.broker.port_in_force == 1883
+    assert settings.broker.effective_port == 1883
     assert settings.state.dir == Path("/var/lib/camera-gateway")
 
 
@@ -171,7 +171,7 @@ def test_tls_lets_the_broker_be_anywhere(tmp_path: Path) -> None:
     """An empty table is enough: the system's authorities, port 8883."""
     settings = settings_of(tmp_path, SMALL.replace("127.0.0.1", "mq.example") + "[broker.tls]\n")
 
-    assert settings.broker.port_in_force == 8883
+    assert settings.broker.effective_port == 8883
 
 
 def test_a_second_way_is_the_first_but_for_what_it_says(tmp_path: Path) -> None:

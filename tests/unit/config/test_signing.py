@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from gateway.config.signing import (
     Keyring,
     SigningKey,
-    canonical,
+    canonical_json,
     digest,
     fingerprint,
+    load_key,
     make_key,
-    read_key,
     sign,
 )
 from gateway.model.errors import ConfigRejected, MessageRejected
@@ -30,7 +30,7 @@ JSON = st.recursive(
 
 def key_in(folder: Path, key_id: str = "cfg-2026a") -> SigningKey:
     secret, _ = make_key(folder, key_id)
-    return read_key(secret)
+    return load_key(secret)
 
 
 def codes(tree: dict[str, object], folder: Path) -> list[str]:
@@ -112,7 +112,7 @@ def test_canonical_json_is_that_of_rfc_8785() -> None:
     """Section 3.2.4's example, in part: order by UTF-16, numbers as ECMAScript writes them."""
     tree = {"\u20ac": 1, "\r": 2, "1": 4.50, "\U0001f600": 2e-3, "a": 1e30, "\ufb33": 0.0}
 
-    assert canonical(tree).decode() == (
+    assert canonical_json(tree).decode() == (
         '{"\\r":2,"1":4.5,"a":1e+30,"\u20ac":1,"\U0001f600":0.002,"\ufb33":0}'
     )
 
@@ -164,7 +164,7 @@ def test_the_private_key_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert len(fingerprint(public)) == 16
     secret.chmod(0o644)
     with pytest.raises(ConfigRejected, match="chmod 600"):
-        read_key(secret)
+        load_key(secret)
 
 
 @pytest.mark.parametrize("key_id", ["", "x", "cfg-", "cfg-A", "cfg-../a", "log-1"])
@@ -184,4 +184,4 @@ def test_a_broken_key_file_is_no_key(tmp_path: Path, content: bytes) -> None:
 
     assert codes(signed, tmp_path) == ["sig.key"]
     with pytest.raises(ConfigRejected, match="holds no private key"):
-        read_key(tmp_path / "cfg-2026a.key")
+        load_key(tmp_path / "cfg-2026a.key")

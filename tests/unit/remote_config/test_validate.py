@@ -37,7 +37,7 @@ class ValidatorHarness:
         self.signing = SigningHarness.trusted_in(folder / "trusted")
         loaded = load_settings(write_settings(folder, 1883, (), more=more))
         secrets = Secrets(loaded.secrets_folder, redactor=Redactor())
-        keys = Keyring(loaded.beside(loaded.remote.keys))
+        keys = Keyring(loaded.resolve_path(loaded.remote.keys))
         self.validator = ConfigValidator(
             loaded, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
         )
