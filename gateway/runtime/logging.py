@@ -1,4 +1,4 @@
-"""The log: one line per event on standard error, as JSON or for people, with one redactor in front.
+"""The log: one line per event on standard error, as JSON or for people.
 
 Everything goes through the one handler of the root logger, and there through the redactor: what
 our packages log with structlog, what libraries log with `logging`, warnings and tracebacks.
@@ -23,23 +23,23 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
 
 _QUIET = ("aioice", "aiortc", "aiohttp.access", "asyncio", "paho")
-"""Libraries whose routine is no news; their warnings are."""
+"""Libraries of which only warnings are logged."""
 
 
 class _LineWriter:
-    """A file to whoever writes lines; gives each away."""
+    """A text stream that passes each line to a function."""
 
     def __init__(self, take: Callable[[str], None]) -> None:
         self.write = take
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
 
 def configure_logging(
     redactor: Redactor, *, level: LogLevel = "info", form: LogFormat = "json"
 ) -> None:
-    """Send every log line of this process through *redactor* to standard error, from now on."""
+    """Log everything in this process through *redactor* to standard error, from *level* up."""
     first = _shared_processors()
     structlog.configure(
         processors=[*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -61,7 +61,7 @@ def configure_logging(
 
 @contextmanager
 def follow_log(redactor: Redactor, emit: Callable[[str], None], level: LogLevel) -> Iterator[None]:
-    """Give *take* every line of *level* and above, redacted, as JSON; from whichever thread."""
+    """Call *emit* with every log line from *level* up, redacted, as JSON, from any thread."""
     root = logging.getLogger()
     tap = _Tap(emit, _level_without_taps(root))
     tap.setFormatter(_formatter(_shared_processors(), redactor, "json"))
@@ -77,7 +77,7 @@ def follow_log(redactor: Redactor, emit: Callable[[str], None], level: LogLevel)
 
 
 class _Tap(logging.StreamHandler[_LineWriter]):
-    """Somebody who follows the log; *listened* is the root's level without any of them."""
+    """A follower of the log; *level_without_taps* is the root's level without followers."""
 
     terminator = ""
 
@@ -87,7 +87,7 @@ class _Tap(logging.StreamHandler[_LineWriter]):
 
 
 def _level_without_taps(root: logging.Logger) -> int:
-    """Return the level of *root* without those who follow it."""
+    """Return the level that *root* has without followers."""
     taps = (each for each in root.handlers if isinstance(each, _Tap))
     return next((each.level_without_taps for each in taps), root.level)
 
@@ -123,21 +123,21 @@ def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> l
 
 
 def _install_hooks() -> None:
-    """Say what ends the process, or a thread, by the log too: its traceback may hold a secret."""
+    """Log uncaught exceptions, since their tracebacks may hold secrets and must be redacted."""
     log = structlog.get_logger(__name__)
 
     def ended(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
             return
-        log.critical("bug", exc_info=(kind, error, at))
+        log.critical("exception_uncaught", exc_info=(kind, error, at))
 
     def thread_ended(seen: threading.ExceptHookArgs) -> None:
         name = seen.thread.name if seen.thread else ""
         error = (seen.exc_type, seen.exc_value, seen.exc_traceback)
-        log.critical("bug", thread=name, exc_info=error)
+        log.critical("exception_uncaught", thread=name, exc_info=error)
 
     def lost(seen: sys.UnraisableHookArgs) -> None:
-        log.error("lost", where=repr(seen.object), exc_info=seen.exc_value)
+        log.error("exception_ignored", where=repr(seen.object), exc_info=seen.exc_value)
 
     sys.excepthook = ended
     threading.excepthook = thread_ended

@@ -1,8 +1,8 @@
-"""The one redactor: what leaves this process as text passes here and carries no secret.
+"""The redactor: every text that leaves this process passes it and loses its secrets.
 
-Two nets: values that are known to be secret (every password that is read is made known), in each
-spelling in which a log line could hold them; and places where secrets stand by their nature:
-user and password in URLs, Authorization headers, password parameters.
+Two methods: known secrets (every password that is read is added) are replaced in each spelling that
+a log line may have; and places where secrets stand by their nature are emptied: user and password
+in URLs, Authorization headers, password parameters.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 SHORTEST_CHARS = 4
-"""Shorter values cannot be replaced wherever they occur without ruining every line."""
+"""Shorter secrets are not replaced, since they occur in ordinary words."""
 
 _KEYS = re.compile(r"password|passwd|secret|credential|authorization|token", re.IGNORECASE)
 _HIDE = rf"\g<1>{HIDDEN}"
@@ -30,21 +30,21 @@ _PLACES = (
 
 
 def redact_patterns(text: str) -> str:
-    """Return *text* without what stands where secrets stand."""
+    """Return *text* with URLs, headers and parameters freed of secrets."""
     for place, instead in _PLACES:
         text = place.sub(instead, text)
     return text
 
 
 class Redactor:
-    """Knows the secrets of this process, so as to hide them. Nothing gives them back."""
+    """Hides the secrets of this process. They cannot be read from it."""
 
     def __init__(self) -> None:
         self._spellings: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
     def add_secret(self, secret: str, *, username: str | None = None) -> None:
-        """Hide *secret* from now on, in every spelling; with *username*, their Basic form too."""
+        """Hide *secret* from now on in every spelling; with *username* also in HTTP Basic form."""
         if len(secret) < SHORTEST_CHARS:
             return
         self._spellings |= set(_spellings(secret))
@@ -54,15 +54,18 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
 
     def redact_known(self, text: str) -> str:
-        """Return *text* without the secrets that are known."""
+        """Return *text* without known secrets."""
         return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
 
     def redact_text(self, text: str) -> str:
-        """Return *text* without secrets, known or by their place."""
+        """Return *text* without known secrets and without those found by their place."""
         return redact_patterns(self.redact_known(text))
 
     def redact_value(self, value: object, key: str = "") -> object:
-        """Return *value* of a log line without secrets; some *key*s tell by themselves."""
+        """Return *value* of a log line without secrets.
+
+        Numbers, booleans and None stay. Anything else is hidden whole if *key* names a secret.
+        """
         if value is None or isinstance(value, bool | int | float):
             return value
         if _KEYS.search(key):

@@ -27,7 +27,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from gateway.demo.browser_check import ARGUMENTS, CHROMIUM, summary
-from tests.bench.measure import SETTLE_S, chosen, machine, playing, say
+from tests.bench.measure import SETTLE_S, log, machine, playing, select_relays
 from tests.bench.relays import Relay
 from tests.bench.signalling import Dialect, dialect
 from tests.bench.testbed import Load, NotStarted, Testbed
@@ -152,7 +152,7 @@ async def view(talk: Dialect, page: Page, late_s: float) -> Viewing:
             await talk.connect(0, viewer)
             return await viewer.live()
     except (TimeoutError, RuntimeError) as error:
-        say(f"no picture: {error!r}")
+        log(f"no picture: {error!r}")
         return Viewing()
     finally:
         await viewer.end()
@@ -201,7 +201,7 @@ def once(relay: Relay, load: Load, gop_s: int, viewings: int) -> list[Viewing]:
                 time.sleep(SETTLE_S + gop_s)
                 return asyncio.run(_browse(running.dialect, gop_s, viewings))
         except NotStarted as error:
-            say(f"{relay.name} with a GOP of {gop_s} s: {error}")
+            log(f"{relay.name} with a GOP of {gop_s} s: {error}")
             return []
 
 
@@ -225,7 +225,7 @@ def first_frame(
     names: str | None, load: Load, gops: Sequence[int], viewings: int
 ) -> dict[str, Any]:
     """Return the time to the first picture for each relay and GOP; ratios are of medians."""
-    relays = chosen(names, joining=True)
+    relays = select_relays(names, joining=True)
     results = []
     for gop_s in gops:
         # Two that watch all the time: a relay is told that viewers share the camera.
@@ -234,7 +234,7 @@ def first_frame(
         for relay in relays:
             if seen := once(relay, asked, gop_s, viewings):
                 block.append(figures(relay.name, gop_s, seen))
-                say(" ".join(f"{key}={value}" for key, value in block[-1].items()))
+                log(" ".join(f"{key}={value}" for key, value in block[-1].items()))
         ours = next((each["p50_ms"] for each in block if each["relay"] == OURS), None)
         for each in block:
             p50_ms = each["p50_ms"]

@@ -1,8 +1,8 @@
-"""The memory of a process and its children, as the kernel tells it.
+"""Memory of a process and its children, from the kernel.
 
 Resident pages (RSS) may be shared: with other processes that use the same files, and between the
 processes of one relay, where each counts them. PSS counts a page that n processes share as 1/n in
-each. USS counts the pages that nobody shares: what the machine gets back when the process ends.
+each. USS counts pages that are not shared: what the machine gets back when the process ends.
 """
 
 from __future__ import annotations

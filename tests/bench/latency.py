@@ -16,7 +16,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.demo.config_files import free_port
-from tests.bench.measure import SETTLE_S, ViewerProcess, chosen, in_turn, machine, playing, say
+from tests.bench.measure import (
+    SETTLE_S,
+    ViewerProcess,
+    alternate,
+    log,
+    machine,
+    playing,
+    select_relays,
+)
 from tests.bench.relays import Relay
 from tests.bench.testbed import Load, NotStarted, Testbed, python
 
@@ -62,16 +70,16 @@ def once(relay: Relay, load: Load, seconds: float) -> list[float]:
             urls = [f"rtsp://127.0.0.1:{port}{camera.path}" for port in ports]
             with playing(testbed, relay, load, urls, "--pictures") as (_, crowd):
                 time.sleep(SETTLE_S)
-                tap.ask("pictures"), crowd.ask("pictures")
+                tap.query("pictures"), crowd.query("pictures")
                 time.sleep(seconds)
-                before, after = tap.ask("pictures"), crowd.ask("pictures")
+                before, after = tap.query("pictures"), crowd.query("pictures")
         except NotStarted as error:
-            say(f"{relay.name} with {load.streams} streams: {error}")
+            log(f"{relay.name} with {load.streams} streams: {error}")
             return []
     found = [delays_ms(came, went) for came, went in zip(before, after, strict=True)]
     unmatched = sum(not each for each in found)
     if unmatched:
-        say(f"{relay.name}: {unmatched} of {load.streams} streams could not be matched")
+        log(f"{relay.name}: {unmatched} of {load.streams} streams could not be matched")
     return [delay for each in found for delay in each]
 
 
@@ -79,13 +87,13 @@ def latency(
     names: str | None, loads: Sequence[Load], rounds: int, seconds: float
 ) -> dict[str, Any]:
     """Return the percentiles of each relay under each load."""
-    relays = chosen(names)
+    relays = select_relays(names)
     results = []
     for load in loads:
         seen: dict[str, list[float]] = defaultdict(list)
-        for _, relay in in_turn(relays, rounds):
+        for _, relay in alternate(relays, rounds):
             seen[relay.name] += once(relay, load, seconds)
-            say(f"{relay.name}, {load.streams} streams: {len(seen[relay.name])} pictures")
+            log(f"{relay.name}, {load.streams} streams: {len(seen[relay.name])} pictures")
         for name, delays in seen.items():
             if len(delays) < 100:
                 continue

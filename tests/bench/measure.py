@@ -28,7 +28,7 @@ class ViewerProcess:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def ask(self, question: str) -> Any:
+    def query(self, question: str) -> Any:
         """Return its answer to ``counts`` or ``pictures``."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -73,9 +73,9 @@ def playing(
 
 def observe(running: Running, crowd: ViewerProcess, seconds: float) -> Round:
     """Return what is seen in the next *seconds*."""
-    before, spent_s, started_s = crowd.ask("counts"), cpu_s(running.pid), time.monotonic()
+    before, spent_s, started_s = crowd.query("counts"), cpu_s(running.pid), time.monotonic()
     time.sleep(seconds)
-    after, spent_s = crowd.ask("counts"), cpu_s(running.pid) - spent_s
+    after, spent_s = crowd.query("counts"), cpu_s(running.pid) - spent_s
     took_s = time.monotonic() - started_s
     packets = after["packets"] - before["packets"]
     return Round(
@@ -88,7 +88,7 @@ def observe(running: Running, crowd: ViewerProcess, seconds: float) -> Round:
     )
 
 
-def chosen(names: str | None, *, joining: bool = False) -> list[Relay]:
+def select_relays(names: str | None, *, joining: bool = False) -> list[Relay]:
     """Return the relays to measure; those left out are named, with the reason, on stderr.
 
     Args:
@@ -108,11 +108,11 @@ def chosen(names: str | None, *, joining: bool = False) -> list[Relay]:
         if reason is None:
             found.append(every[name])
         else:
-            say(f"left out: {name} ({reason})")
+            log(f"left out: {name} ({reason})")
     return found
 
 
-def in_turn(relays: list[Relay], rounds: int) -> Iterator[tuple[int, Relay]]:
+def alternate(relays: list[Relay], rounds: int) -> Iterator[tuple[int, Relay]]:
     """Yield each relay once a round, each round beginning with another one."""
     for number in range(rounds):
         first = number % len(relays)
@@ -133,6 +133,6 @@ def machine() -> str:
     return f"{platform.machine()}, {model}, {cores} cores, Linux {platform.release()}, {python_s}"
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Tell the person who waits."""
     print(f"bench: {text}", file=sys.stderr, flush=True)

@@ -13,7 +13,15 @@ from typing import Any
 
 from tests.bench import footprint
 from tests.bench.footprint import Footprint
-from tests.bench.measure import CALM_S, SETTLE_S, ViewerProcess, chosen, machine, playing, say
+from tests.bench.measure import (
+    CALM_S,
+    SETTLE_S,
+    ViewerProcess,
+    log,
+    machine,
+    playing,
+    select_relays,
+)
 from tests.bench.relays import Relay, Running
 from tests.bench.testbed import Load, NotStarted, Testbed, python
 from tests.bench.throughput import OURS
@@ -34,9 +42,9 @@ def _steps(relay: Relay, load: Load, streams: Sequence[int]) -> list[tuple[int, 
                     time.sleep(SETTLE_S + 2 * load.gop / PICTURES_PER_S)
                     found.append((number, footprint.of_family(running.pid)))
             except NotStarted as error:
-                say(f"{relay.name} with {number} streams: {error}")
+                log(f"{relay.name} with {number} streams: {error}")
                 continue
-        say(f"{relay.name}, {number} streams: {found[-1][1]}")
+        log(f"{relay.name}, {number} streams: {found[-1][1]}")
     return found
 
 
@@ -51,7 +59,7 @@ def _visits(relay: Relay, load: Load, visits: int) -> list[Footprint]:
             _visit(testbed, running, load)
             sizes.append(footprint.of_family(running.pid))
             if number % 10 == 9:
-                say(f"{relay.name}, visit {number + 1}: {sizes[-1]}")
+                log(f"{relay.name}, visit {number + 1}: {sizes[-1]}")
     return sizes
 
 
@@ -59,7 +67,7 @@ def _visit(testbed: Testbed, running: Running, load: Load) -> None:
     """Let a crowd come, get packets, and leave."""
     command = python("tests.bench.receiver", running.dialect, load.viewers, load.streams)
     process = testbed.start(command, says="ready")
-    ViewerProcess(process).ask("counts")
+    ViewerProcess(process).query("counts")
     assert process.stdin is not None
     process.stdin.close()
     process.wait()
@@ -82,7 +90,7 @@ def memory(
     """Return memory by streams, and how it moves over the visits of an hour."""
     gop_mb = load.kbps / 8 / 1000 * load.gop / PICTURES_PER_S
     results = []
-    for relay in chosen(names or OURS):
+    for relay in select_relays(names or OURS):
         steps = _steps(relay, load, streams)
         numbers = [number for number, _ in steps]
         resident = [size.rss_mb for _, size in steps]

@@ -1,10 +1,10 @@
-"""Viewers that count SRTP packets without decrypting them. A process of their own.
+"""Viewers that count SRTP packets without decrypting them, as a process of their own.
 
     python -m tests.bench.receiver DIALECT VIEWERS CAMERAS [--pictures]
 
 Viewer n watches camera n modulo CAMERAS. ICE and DTLS are aiortc's. Prints ``ready`` when every
-viewer gets packets; then for each line on standard input one line of JSON: for ``counts`` the
-sums so far; for ``pictures`` (if asked for) what arrived when, and it is forgotten.
+viewer gets packets; then one line of JSON for each line on standard input: for ``counts`` the sums
+so far; for ``pictures`` (if requested) the arrival of each since the last time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Tally:
     pictures: list[Picture] = field(default_factory=list)
     timed: bool = False
 
-    def take(self, packet: memoryview, arrived_ns: int) -> None:
+    def record(self, packet: memoryview, arrived_ns: int) -> None:
         """Count one packet of the media; other streams (RTX) do not count."""
         _, seq, rtp_time, ssrc = _HEADER.unpack_from(packet)
         if ssrc != self.ssrc:
@@ -105,7 +105,7 @@ class Intake:
 
     def _drain(self) -> None:
         receive = self._timed if self._tally.timed else self._untimed
-        buffer, view, take = self._buffer, self._view, self._tally.take
+        buffer, view, take = self._buffer, self._view, self._tally.record
         while True:
             try:
                 size, address, arrived_ns = receive()

@@ -1,7 +1,7 @@
-"""How viewers and relays agree on a session: one class per dialect.
+"""Signalling between viewers and the measured relays: one class per dialect.
 
-A dialect is named by a word, so that it can be given to another process: ``mqtt:PORT``,
-``whep:URL`` with ``{camera}`` in it, ``janus:URL``, ``whip:PORT``.
+A dialect has a name that can be passed to another process: ``mqtt:PORT``, ``whep:URL`` with
+``{camera}`` in it, ``janus:URL``, ``whip:PORT``.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Stands between the relay and its cameras and notes when each picture went in. A process.
+"""A proxy between relay and cameras that records when each picture went in, as a process.
 
     python -m tests.bench.tap CAMERA_PORT PORT...
 
-Each PORT leads to the camera; the newest RTSP session of each is noted, its media in the same
-connection or, for a relay that asks for UDP (Janus), passed on by a port of ours. Prints
-``listening``; then for each line on standard input one line of JSON: for each PORT the pictures
-since the last line, each with its RTP time, its bytes, and when its last packet was handed on,
-in ns since 1970.
+Each PORT leads to the camera. The newest RTSP session of each is recorded, with media in the same
+connection or, for a relay that asks for UDP (Janus), forwarded from a port of the proxy. Prints
+``listening``; then one line of JSON for each line on standard input: for each PORT the pictures
+since the last line, each with its RTP time, its bytes, and when its last packet was forwarded, in
+ns since 1970.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CLIENT_PORTS = re.compile(rb"client_port=(\d+)-(\d+)")
 _CHUNK_BYTES = 262_144
 
 
-class Watch:
+class RtspObserver:
     """Reads what a camera says, without changing it."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Watch:
 class Datagrams(asyncio.DatagramProtocol):
     """Passes media on to the relay's own port."""
 
-    def __init__(self, port: int, watch: Watch | None) -> None:
+    def __init__(self, port: int, watch: RtspObserver | None) -> None:
         self._to = ("127.0.0.1", port)
         self._watch = watch
 
@@ -95,7 +95,7 @@ class Datagrams(asyncio.DatagramProtocol):
 class Session:
     """One connection of a relay, and the ports of ours that its media takes."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: RtspObserver) -> None:
         self._watch = watch
         self._theirs = self._ours = b""
 
@@ -135,14 +135,14 @@ async def _pass_on(
 async def main() -> None:
     """Serve until standard input ends."""
     camera, ports = int(sys.argv[1]), [int(each) for each in sys.argv[2:]]
-    watches = {port: Watch() for port in ports}
+    watches = {port: RtspObserver() for port in ports}
 
     async def serve(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner, outer = await asyncio.open_connection("127.0.0.1", camera)
         # Cameras wait for an acknowledgement before a small packet (Nagle's algorithm), and asyncio
         # turns that off: a relay that lets a camera wait would not show it.
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
-        watches[port] = Watch()
+        watches[port] = RtspObserver()
         session = Session(watches[port])
         await asyncio.gather(
             _pass_on(reader, outer, session.up), _pass_on(inner, writer, session.down)

@@ -1,6 +1,6 @@
-"""What a measurement runs on: a private folder, processes of its own, a foreign camera.
+"""The testbed of a measurement: a private folder, processes, and a camera by GStreamer.
 
-Everything that was started here is ended here, by its process id, whatever happens between.
+Every process that was started here is ended here, by its process id, whatever happens.
 """
 
 from __future__ import annotations

@@ -10,7 +10,16 @@ from typing import Any
 
 from tests.bench import footprint
 from tests.bench.footprint import Footprint
-from tests.bench.measure import SETTLE_S, Round, chosen, in_turn, machine, observe, playing, say
+from tests.bench.measure import (
+    SETTLE_S,
+    Round,
+    alternate,
+    log,
+    machine,
+    observe,
+    playing,
+    select_relays,
+)
 from tests.bench.relays import Relay
 from tests.bench.testbed import Load, NotStarted, Testbed, cpu_s
 
@@ -26,7 +35,7 @@ def once(relay: Relay, load: Load, seconds: float) -> Round | None:
                 time.sleep(SETTLE_S)
                 return observe(running, crowd, seconds)
         except NotStarted as error:
-            say(f"{relay.name} with {load.streams} streams, {load.viewers} viewers: {error}")
+            log(f"{relay.name} with {load.streams} streams, {load.viewers} viewers: {error}")
             return None
 
 
@@ -55,11 +64,11 @@ def side_by_side(
 ) -> list[dict[str, Any]]:
     """Return the figures of all relays under one load, ours first in the ratios."""
     seen: dict[str, list[Round]] = defaultdict(list)
-    for number, relay in in_turn(relays, rounds):
+    for number, relay in alternate(relays, rounds):
         found = once(relay, load, seconds)
         if found is not None:
             seen[relay.name].append(found)
-            say(
+            log(
                 f"round {number + 1}: {relay.name} {found.us_per_packet:.1f} µs,"
                 f" lost {found.lost}, {found.memory}"
             )
@@ -80,7 +89,7 @@ def relay(
     names: str | None, loads: Sequence[Load], rounds: int, seconds: float
 ) -> Iterator[dict[str, Any]]:
     """Yield one object for each load: as many viewers as cameras."""
-    relays = chosen(names)
+    relays = select_relays(names)
     for load in loads:
         results = side_by_side(relays, load, rounds, seconds)
         yield _about("relay", load, rounds) | {"results": results}
@@ -94,17 +103,17 @@ def fanout(
     ``marginal_us_per_packet`` is the slope of processor time over packets out, by least squares
     over all viewer counts and rounds: the camera's own reading falls out of it.
     """
-    relays = chosen(names)
+    relays = select_relays(names)
     points: dict[str, list[tuple[float, float]]] = defaultdict(list)
     seen: dict[str, dict[int, list[Round]]] = defaultdict(lambda: defaultdict(list))
-    for _, each in in_turn(relays, rounds):
+    for _, each in alternate(relays, rounds):
         for viewers in counts:
             found = once(each, Load(1, viewers, load.kbps, load.gop, load.mtu), seconds)
             if found is None:
                 continue
             seen[each.name][viewers].append(found)
             points[each.name].append((found.packets_per_s, found.cpu_percent / 100))
-            say(f"{each.name}, {viewers} viewers: {found.us_per_packet:.1f} µs, lost {found.lost}")
+            log(f"{each.name}, {viewers} viewers: {found.us_per_packet:.1f} µs, lost {found.lost}")
     results: list[dict[str, Any]] = []
     for each in relays:
         cost = points[each.name]
@@ -135,13 +144,13 @@ def capacity(names: str | None, load: Load, steps: Sequence[int], seconds: float
     ``streams_per_core`` is the straight line through the steps measured.
     """
     results = []
-    for each in chosen(names or OURS):
+    for each in select_relays(names or OURS):
         taken: list[tuple[int, Round]] = []
         for streams in steps:
             found = once(each, Load(streams, streams, load.kbps, load.gop, load.mtu), seconds)
             if found is None:
                 break
-            say(f"{each.name}, {streams} streams: {found.cpu_percent:.0f} %, lost {found.lost}")
+            log(f"{each.name}, {streams} streams: {found.cpu_percent:.0f} %, lost {found.lost}")
             taken.append((streams, found))
             if found.cpu_percent >= 95 or found.lost:
                 break
@@ -165,8 +174,8 @@ def capacity(names: str | None, load: Load, steps: Sequence[int], seconds: float
 def idle(names: str | None, load: Load, rounds: int, seconds: float) -> dict[str, Any]:
     """Return what cameras cost that nobody watches."""
     seen: dict[str, list[tuple[float, Footprint]]] = defaultdict(list)
-    relays = chosen(names, joining=True)
-    for _, each in in_turn(relays, rounds):
+    relays = select_relays(names, joining=True)
+    for _, each in alternate(relays, rounds):
         with Testbed() as testbed:
             url = testbed.camera(load)
             running = each.start(testbed, [url] * load.streams, 0)
@@ -176,7 +185,7 @@ def idle(names: str | None, load: Load, rounds: int, seconds: float) -> dict[str
             took_s = time.monotonic() - started_s
             percent = (cpu_s(running.pid) - before_s) / took_s * 100
             seen[each.name].append((percent, footprint.of_family(running.pid)))
-            say(f"{each.name}: {percent:.2f} %")
+            log(f"{each.name}: {percent:.2f} %")
     results = [
         {
             "relay": name,

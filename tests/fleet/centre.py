@@ -1,8 +1,8 @@
-"""A fake centre: hears everything, does what a centre does, and counts what is wrong.
+"""A fake centre: receives every message, acts as a centre does, and counts what is wrong.
 
-It believes only gateways of its register, ignores late wills, knows records again by their id and
-finds those that are missing, holds the inventory by its digests, signs configurations and confirms
-them, says that it is there, and asks for viewings, commands and births.
+It accepts only registered gateways, ignores late wills, recognises records by their id and finds
+the missing ones, compares the inventory with its digests, signs and confirms configurations,
+publishes its own presence, and sends offers, commands and rebirth requests.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ REDELIVERED = 64
 
 @dataclass
 class TrafficCounts:
-    """What has been counted since the last look.
+    """Messages received since the last `take_counts`.
 
     Attributes:
         messages: By channel.

@@ -1,4 +1,4 @@
-"""What gateways have told for good: each record once, and what is missing between them."""
+"""Which events and inventory changes the centre has received: each once, and what is missing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from gateway.mqtt.payloads.event import GAP
 
 
 class Ledger:
-    """Every event and every change of the inventory that has been heard.
+    """Records that have been received: events and changes of the inventory.
 
     Attributes:
-        again: Records that came more than once.
-        late: Those that waited for a connection.
+        again: Records that were received more than once.
+        late: Records that had waited for a connection.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Ledger:
         self._given_up: defaultdict[str, set[int]] = defaultdict(set)
 
     def record(self, gateway: str, said: dict[str, Any]) -> None:
-        """Take one record of *gateway*."""
+        """Add one record of *gateway*."""
         if said["id"] in self._ids:
             self.again += 1
             return
@@ -37,10 +37,10 @@ class Ledger:
         return len(self._ids)
 
     def missing(self, gateway: str, last: int) -> int:
-        """Return how many up to *last* were neither heard nor given up; the first has number 1."""
+        """Return how many numbers from 1 to *last* were neither received nor declared lost."""
         known = self._numbers[gateway] | self._given_up[gateway]
         return sum(number not in known for number in range(1, last + 1))
 
     def holes(self) -> int:
-        """Return how many are missing before the newest of each gateway: known without asking."""
+        """Return how many are missing before the newest record of each gateway."""
         return sum(self.missing(name, max(told)) for name, told in list(self._numbers.items()))

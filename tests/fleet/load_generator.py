@@ -21,7 +21,7 @@ from tests.fleet.scene import Pace
 
 
 async def run(task: dict[str, Any]) -> None:
-    """Run the gateways that *task* names until SIGTERM; print what each has told at the end."""
+    """Run the gateways of *task* until SIGTERM; print their counts at the end."""
     clock = SystemClock()
     pace = Pace(**task["pace"])
     stop = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What a simulated gateway pretends to see: its site, and cameras with their figures."""
+"""The invented site of a simulated gateway, and its cameras with their measurements."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FRAME_BYTES = 10_240
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much happens at one gateway.
+    """How often things happen at one gateway.
 
     Attributes:
-        health_s: Between two health reports.
-        changes_per_hour: Cameras that go or come back, all together; each an alarm and an event.
-        events_per_hour: Other events told.
-        spread_s: Over how long the gateways begin.
+        health_s: Interval of health reports.
+        changes_per_hour: Cameras that fail or recover; each makes an alarm and an event.
+        events_per_hour: Other events.
+        spread_s: Time over which the gateways start.
     """
 
     health_s: float = 60.0
@@ -61,7 +61,7 @@ def site_tree(gateway: str, cameras: int, note: str = "") -> dict[str, object]:
 
 
 class SimulatedSite:
-    """The cameras of one gateway, as they would be.
+    """The cameras of one simulated gateway.
 
     Args:
         site: Which there are.
@@ -76,7 +76,7 @@ class SimulatedSite:
         self.show(site)
 
     def show(self, site: SiteConfig) -> None:
-        """Be *site* from now on; cameras that were there stay as they are."""
+        """Change to *site*; cameras that stay keep their state."""
         self._cameras = {
             each.id: replace(
                 self._cameras.get(each.id, _camera(each.id, self._begun_s)),
@@ -87,11 +87,11 @@ class SimulatedSite:
         }
 
     def random_camera(self) -> str:
-        """Return the name of a camera."""
+        """Return the id of a random camera."""
         return self._chance.choice(tuple(self._cameras))
 
     def toggle(self, name: str, now_s: float) -> bool:
-        """Take camera *name* away, or bring it back; return whether it is gone."""
+        """Let camera *name* fail or recover; return whether it is down now."""
         camera = self._cameras[name]
         gone = camera.reason is not Reason.TIMEOUT
         reason = Reason.TIMEOUT if gone else Reason.OK
@@ -99,13 +99,13 @@ class SimulatedSite:
         return gone
 
     def working(self) -> frozenset[str]:
-        """Return those that are not gone."""
+        """Return the ids of the cameras that are not down."""
         return frozenset(
             name for name, each in self._cameras.items() if each.reason is not Reason.TIMEOUT
         )
 
     def snapshots(self, now_s: float) -> tuple[CameraSnapshot, ...]:
-        """Return the cameras as they would be now, had they sent since the beginning."""
+        """Return the cameras as if they had sent frames since the start."""
         units = round((now_s - self._begun_s) * 25)
         return tuple(
             replace(

@@ -16,7 +16,7 @@ from gateway.model.reason_texts import WORDING
 from gateway.model.reasons import Reason
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
-from tests.fixtures.console import TOPICS, ScriptedGateway, opened, serving
+from tests.fixtures.console import TOPICS, ScriptedGateway, open_page, run_console
 
 pytestmark = pytest.mark.live
 
@@ -30,7 +30,7 @@ async def test_sites_and_cameras_appear_with_their_state(
     """Name, place, province, state; and nothing on the page complains."""
     page = window.page
 
-    gateway.online()
+    gateway.publish_online()
 
     row = page.locator(ROW)
     await expect(row).to_have_attribute("data-st", "on")
@@ -49,10 +49,10 @@ async def test_a_broken_camera_says_why_and_what_to_do(
     window: Window, gateway: ScriptedGateway
 ) -> None:
     """The reason's own sentences, the attempts and the next try."""
-    gateway.online()
+    gateway.publish_online()
     health = CameraHealth("c01", "off", Reason.AUTH_FAILED, 90.0, attempts=3, again_in_s=1_500.0)
 
-    gateway.camera(health)
+    gateway.publish_camera(health)
 
     row = window.page.locator(ROW)
     await expect(row).to_have_attribute("data-st", "off")
@@ -69,7 +69,7 @@ async def test_open_alarms_say_what_and_what_to_do(
     window: Window, gateway: ScriptedGateway
 ) -> None:
     """One for the recorder, with what it explains; gone from the page when it is cleared."""
-    gateway.online()
+    gateway.publish_online()
     began_ms = wall_ms() - 94_000
     recorder = Alarm(
         key="nvr.nvr1.down",
@@ -88,9 +88,11 @@ async def test_open_alarms_say_what_and_what_to_do(
         arguments={"value": 84.2},
         flapping=True,
     )
-    gateway.alarm(recorder)
-    gateway.alarm(replace(recorder, key="cam.c01.down", cause=Reason.TIMEOUT, parent=recorder.key))
-    gateway.alarm(hot)
+    gateway.publish_alarm(recorder)
+    gateway.publish_alarm(
+        replace(recorder, key="cam.c01.down", cause=Reason.TIMEOUT, parent=recorder.key)
+    )
+    gateway.publish_alarm(hot)
 
     first, second = (window.page.locator(".alarm").nth(number) for number in range(2))
     await expect(window.page.locator(".alarm")).to_have_count(2)
@@ -106,7 +108,7 @@ async def test_open_alarms_say_what_and_what_to_do(
     await expect(second).to_contain_text(f"Thiết bị tại điểm (84.2 °C): {fact}")
     await window.page.get_by_role("button", name="English").click()
     await expect(first).to_contain_text("Recorder nvr1: " + WORDING[Reason.RECORDER_DOWN].en)
-    gateway.alarm(replace(hot, raised=False))
+    gateway.publish_alarm(replace(hot, raised=False))
     await expect(window.page.locator(".alarm")).to_have_count(1)
     assert window.complaints == []
 
@@ -116,18 +118,18 @@ async def test_a_vanished_site_is_shown_and_a_late_will_is_not(
 ) -> None:
     """Offline at once; back with the new connection; the old one's will changes nothing."""
     site = window.page.locator(".site")
-    gateway.online()
+    gateway.publish_online()
     await expect(site).to_have_attribute("data-st", "on")
 
-    gateway.lost()
+    gateway.publish_will()
     await expect(site).to_have_attribute("data-st", "off")
     await expect(window.page.locator(ROW)).to_have_attribute("data-st", "unk")
     old = gateway.epoch
     gateway.epoch += 1
-    gateway.online()
+    gateway.publish_online()
     await expect(site).to_have_attribute("data-st", "on")
-    gateway.lost(old)
-    gateway.camera(CameraHealth("c02", "off", Reason.STALLED, 1.0))
+    gateway.publish_will(old)
+    gateway.publish_camera(CameraHealth("c02", "off", Reason.STALLED, 1.0))
 
     await expect(window.page.locator("[data-cam=c02]")).to_have_attribute("data-st", "off")
     await expect(site).to_have_attribute("data-st", "on")
@@ -135,29 +137,29 @@ async def test_a_vanished_site_is_shown_and_a_late_will_is_not(
 
 async def test_a_refusal_is_shown_with_words(window: Window, gateway: ScriptedGateway) -> None:
     """A codec that cannot be played: what it is, what to do, and a way to try again."""
-    gateway.online()
+    gateway.publish_online()
     await window.page.click(ROW)
 
-    gateway.refuse(await gateway.offer(), 488, Reason.UNSUPPORTED_CODEC)
+    gateway.publish_refusal(await gateway.next_offer(), 488, Reason.UNSUPPORTED_CODEC)
 
     tile = window.page.locator(TILE)
     await expect(tile).to_have_attribute("data-state", "refused")
     await expect(tile).to_contain_text("Trình duyệt không xem được chuẩn nén")
     await expect(tile).to_contain_text(WORDING[Reason.UNSUPPORTED_CODEC].vi_todo)
     await tile.get_by_role("button", name="Thử lại ngay").click()
-    assert (await gateway.offer()).camera == "c01"
+    assert (await gateway.next_offer()).camera == "c01"
 
 
 async def test_a_site_that_is_not_ready_is_asked_again(
     window: Window, gateway: ScriptedGateway
 ) -> None:
     """480 is no last word: the tile offers again by itself, with a session of its own."""
-    gateway.online()
+    gateway.publish_online()
     await window.page.click(ROW)
 
-    first = await gateway.offer()
-    gateway.refuse(first, 480, Reason.UNREACHABLE)
-    second = await gateway.offer()
+    first = await gateway.next_offer()
+    gateway.publish_refusal(first, 480, Reason.UNREACHABLE)
+    second = await gateway.next_offer()
 
     assert second.camera == first.camera
     assert second.key.viewer == first.key.viewer
@@ -168,12 +170,12 @@ async def test_an_offer_is_a_real_one_and_closing_says_bye(
     window: Window, gateway: ScriptedGateway
 ) -> None:
     """Receive-only video; the cross on the tile ends the session at the gateway."""
-    gateway.online()
+    gateway.publish_online()
     await window.page.click(ROW)
-    offer = await gateway.offer()
+    offer = await gateway.next_offer()
 
     await window.page.click(f"{TILE} .tile-close")
-    bye = await gateway.bye()
+    bye = await gateway.next_bye()
 
     assert "a=recvonly" in offer.sdp
     assert "m=video" in offer.sdp
@@ -184,13 +186,13 @@ async def test_an_offer_is_a_real_one_and_closing_says_bye(
 
 async def test_a_browser_that_goes_says_bye(window: Window, gateway: ScriptedGateway) -> None:
     """The window is closed: the server ends its sessions."""
-    gateway.online()
+    gateway.publish_online()
     await window.page.click(ROW)
-    offer = await gateway.offer()
+    offer = await gateway.next_offer()
 
     await window.page.close()
 
-    assert (await gateway.bye()).key == offer.key
+    assert (await gateway.next_bye()).key == offer.key
 
 
 async def test_the_language_is_switched_and_remembered(
@@ -198,7 +200,7 @@ async def test_the_language_is_switched_and_remembered(
 ) -> None:
     """English at once, and still after a reload."""
     page = window.page
-    gateway.online()
+    gateway.publish_online()
     await expect(page.locator("h1")).to_contain_text("Trung tâm Điều hành")
 
     await page.get_by_role("button", name="English").click()
@@ -213,7 +215,7 @@ async def test_search_does_not_need_an_input_method(
     window: Window, gateway: ScriptedGateway
 ) -> None:
     """`dang ky dat` finds `Đăng ký đất`."""
-    gateway.online()
+    gateway.publish_online()
     await expect(window.page.locator(".camera")).to_have_count(2)
 
     await window.page.fill("#search", "dang ky dat")
@@ -238,15 +240,15 @@ async def test_a_server_that_goes_is_told_and_found_again(
     chromium: Browser, broker: Broker, gateway: ScriptedGateway
 ) -> None:
     """The page says so, and shows everything anew once a server is there again."""
-    async with serving(broker) as url:
-        window = await opened(chromium, url)
-        gateway.online()
+    async with run_console(broker) as url:
+        window = await open_page(chromium, url)
+        gateway.publish_online()
         await expect(window.page.locator(ROW)).to_have_attribute("data-st", "on")
     banner = window.page.locator("#banner")
     await expect(banner).to_contain_text("Mất kết nối với máy chủ")
 
-    async with serving(broker, port=urlsplit(url).port or 0):
-        gateway.camera(CameraHealth("c02", "off", Reason.STALLED, 1.0))
+    async with run_console(broker, port=urlsplit(url).port or 0):
+        gateway.publish_camera(CameraHealth("c02", "off", Reason.STALLED, 1.0))
 
         await expect(window.page.locator("[data-cam=c02]")).to_have_attribute("data-st", "off")
         await expect(banner).to_be_hidden()
@@ -255,7 +257,7 @@ async def test_a_server_that_goes_is_told_and_found_again(
 async def test_pictures_and_keys(window: Window, gateway: ScriptedGateway) -> None:
     """Enlarged by a click, back by Escape; W hides the list; `Xem tất cả` opens all."""
     page = window.page
-    gateway.online()
+    gateway.publish_online()
 
     await page.click(".watch-all")
     await expect(page.locator(".tile")).to_have_count(2)
@@ -273,7 +275,7 @@ async def test_open_pictures_open_again_after_a_reload(
 ) -> None:
     """A wall that is reloaded shows what it showed; what was closed stays closed."""
     page = window.page
-    gateway.online()
+    gateway.publish_online()
     await page.click(".watch-all")
     await page.click("[data-cam=c02] .tile-close")
 

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
-from tests.fixtures.console import opened, serving
+from tests.fixtures.console import open_page, run_console
 from tests.fixtures.site import Site, cameras, site
 
 pytestmark = pytest.mark.live
@@ -30,9 +30,9 @@ async def watched(tmp_path: Path, broker: Broker, chromium: Browser) -> AsyncIte
     """A site of two cameras that are kept warm, both on the wall and live."""
     async with (
         site(tmp_path, broker, cameras(2), keep="warm") as running,
-        serving(broker) as url,
+        run_console(broker) as url,
     ):
-        window = await opened(chromium, url)
+        window = await open_page(chromium, url)
         for camera in ("c00", "c01"):
             row = window.page.locator(f"button.camera[data-cam={camera}]")
             await expect(row).to_have_attribute("data-st", "on")
@@ -93,8 +93,8 @@ async def test_the_first_frame_proves_the_connection(
     tmp_path: Path, broker: Broker, chromium: Browser
 ) -> None:
     """A busy browser shows a picture before it says that it is connected."""
-    async with site(tmp_path, broker, cameras(1), keep="warm"), serving(broker) as url:
-        window = await opened(chromium, url)
+    async with site(tmp_path, broker, cameras(1), keep="warm"), run_console(broker) as url:
+        window = await open_page(chromium, url)
         await window.page.evaluate(_LATE_TO_TELL)
         row = window.page.locator("button.camera[data-cam=c00]")
         await expect(row).to_have_attribute("data-st", "on")
@@ -111,8 +111,8 @@ async def test_a_viewing_goes_on_after_the_console_was_away(
 ) -> None:
     """The server says bye for its browsers; back again, the tile asks anew without a click."""
     async with site(tmp_path, broker, cameras(1), keep="warm"):
-        async with serving(broker) as url:
-            window = await opened(chromium, url)
+        async with run_console(broker) as url:
+            window = await open_page(chromium, url)
             row = window.page.locator("button.camera[data-cam=c00]")
             await expect(row).to_have_attribute("data-st", "on")
             await row.click()
@@ -120,7 +120,7 @@ async def test_a_viewing_goes_on_after_the_console_was_away(
         tile = window.page.locator(".tile[data-cam=c00]")
         await expect(tile).to_have_attribute("data-state", "lost")
 
-        async with serving(broker, port=int(url.rstrip("/").rpartition(":")[2])):
+        async with run_console(broker, port=int(url.rstrip("/").rpartition(":")[2])):
             await live(window, "c00")
             counted = await stats(window)
             await window.page.context.close()

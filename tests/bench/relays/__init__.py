@@ -1,6 +1,6 @@
-"""The relays that are measured side by side: ours and those that others wrote.
+"""The relays that are measured side by side: ours and those of others.
 
-None of the others is part of this repository; one that is not on the machine is left out, aloud.
+None of the others is part of this repository; a relay that is not installed is left out and logged.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench.latency import delays_ms
-from tests.bench.tap import Watch
+from tests.bench.tap import RtspObserver
 
 MS = 1_000_000
 ANSWER = b"RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: 5\r\n\r\n$body"
@@ -57,7 +57,7 @@ def test_the_tap_sees_the_same_pictures_in_any_chunks(cuts: list[int]) -> None:
         + ANSWER
         + interleaved(20, marker=True)
     )
-    watch, at = Watch(), 0
+    watch, at = RtspObserver(), 0
     for cut in [*cuts, len(said)]:
         watch.take(said[at : at + cut], at)
         at += cut

@@ -15,7 +15,7 @@ def packet(seq: int, *, ssrc: int = 7, rtp_time: int = 0, size: int = 100) -> me
 def taken(*seqs: int) -> Tally:
     tally = Tally()
     for seq in seqs:
-        tally.take(packet(seq), 0)
+        tally.record(packet(seq), 0)
     return tally
 
 
@@ -42,7 +42,7 @@ def test_a_late_packet_is_not_missing_any_more() -> None:
 def test_another_stream_does_not_count() -> None:
     """Retransmissions have an SSRC of their own."""
     tally = taken(1)
-    tally.take(packet(900, ssrc=8), 0)
+    tally.record(packet(900, ssrc=8), 0)
     assert (tally.packets, tally.missing) == (1, 0)
 
 
@@ -50,5 +50,5 @@ def test_packets_of_one_rtp_time_are_one_picture() -> None:
     """A picture is done when its last packet is here."""
     tally = Tally(timed=True)
     for seq, rtp_time, arrived_ns in ((1, 10, 100), (2, 10, 200), (3, 20, 300)):
-        tally.take(packet(seq, rtp_time=rtp_time), arrived_ns)
+        tally.record(packet(seq, rtp_time=rtp_time), arrived_ns)
     assert [(each.size_bytes, each.done_ns) for each in tally.pictures] == [(200, 200), (100, 300)]

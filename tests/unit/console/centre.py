@@ -27,7 +27,7 @@ class Site:
 
     def __init__(self, where: Topics = TOPICS, register: SiteRegistry | None = None) -> None:
         self.clock = FakeClock()
-        self.register = register or SiteRegistry(
+        self.registry = register or SiteRegistry(
             clock=self.clock,
             wall_ms=lambda: NOW_MS + round((self.clock.time_s - 1000) * 1000),
         )
@@ -45,7 +45,7 @@ class Site:
         place = parse(topic)
         assert place is not None
         kind, payload = encoded
-        return self.register.apply_message(
+        return self.registry.apply_message(
             place, InboundMessage(topic, payload, retain, content_type=kind)
         )
 
@@ -83,17 +83,17 @@ class Site:
         return self.take(self.topics.alarm(said.key), encoded, retain=retain)
 
     def alarms(self) -> tuple[AlarmView, ...]:
-        view = self.register.view(Change(self.topics.gateway))
+        view = self.registry.view(Change(self.topics.gateway))
         assert view is not None
         return view.alarms
 
     def state(self) -> str:
-        view = self.register.view(Change(self.topics.gateway))
+        view = self.registry.view(Change(self.topics.gateway))
         assert view is not None
         return view.st
 
     def camera_state(self, camera: str) -> str:
-        view = self.register.view(Change(self.topics.gateway))
+        view = self.registry.view(Change(self.topics.gateway))
         assert view is not None
         return next(each.st for each in view.cams if each.id == camera)
 

@@ -18,7 +18,7 @@ def prepared() -> tuple[Site, SendQueue]:
     site.online()
     site.birth("c01", "c02")
     site.cameras(seen("c01"), seen("c02"))
-    return site, SendQueue(site.register)
+    return site, SendQueue(site.registry)
 
 
 async def test_the_first_thing_told_is_everything() -> None:
@@ -27,7 +27,7 @@ async def test_the_first_thing_told_is_everything() -> None:
     outbox.enqueue_snapshot()
 
     told = json.loads(await outbox.next_message())
-    empty = json.loads(await SendQueue(Site().register).next_message())
+    empty = json.loads(await SendQueue(Site().registry).next_message())
 
     assert told["full"]
     assert [each["id"] for each in told["sites"][0]["cams"]] == ["c01", "c02"]

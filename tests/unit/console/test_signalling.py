@@ -41,14 +41,14 @@ class Harness:
         self.site = Site()
         self.site.online()
         self.bus = MemoryBus()
-        self.told: list[dict[str, Any]] = []
-        self.calls = BrowserSignalling(
+        self.received: list[dict[str, Any]] = []
+        self.signalling = BrowserSignalling(
             VIEWER,
             bus=self.bus,
-            registry=self.site.register,
+            registry=self.site.registry,
             stamp=lambda: Stamp(1, 2, 3),
             ice=(TURN,),
-            send=lambda text: self.told.append(json.loads(text)),
+            send=lambda text: self.received.append(json.loads(text)),
             answer_timeout_s=patience_s,
         )
 
@@ -78,8 +78,8 @@ async def test_an_offer_goes_to_the_gateways_topic_with_the_centres_servers() ->
     session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
-        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
 
     posted = session.bus.posted[0]
     assert posted.topic == f"cgw/v1/24/bacninh-01/dn/rtc/{VIEWER}/session-1"
@@ -93,10 +93,10 @@ async def test_an_answer_reaches_the_browser() -> None:
     session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
-        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\nanswer"))
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\nanswer"))
 
-    assert session.told == [{"k": "answer", "sid": "session-1", "sdp": "v=0\r\nanswer"}]
+    assert session.received == [{"k": "answer", "sid": "session-1", "sdp": "v=0\r\nanswer"}]
 
 
 async def test_another_gateway_cannot_answer() -> None:
@@ -104,11 +104,11 @@ async def test_another_gateway_cannot_answer() -> None:
     session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
-        session.calls.handle_gateway_message("hue-ttpvhcc", Answer(KEY, "v=0\r\nfalse"))
-        session.calls.close()
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_gateway_message("hue-ttpvhcc", Answer(KEY, "v=0\r\nfalse"))
+        session.signalling.close()
 
-    assert session.told == []
+    assert session.received == []
 
 
 async def test_an_unanswered_offer_is_sent_again_twice_then_given_up() -> None:
@@ -116,13 +116,13 @@ async def test_an_unanswered_offer_is_sent_again_twice_then_given_up() -> None:
     session = Harness(patience_s=0.005)
 
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
+        session.signalling.handle_browser_message(OFFER, group)
 
     offers = [each for each in session.sent() if isinstance(each, Offer)]
     assert len(offers) == MAX_SENDINGS
     assert len(set(offers)) == 1
     assert session.sent()[-1] == Bye(KEY, "silence")
-    assert (session.told[-1]["code"], session.told[-1]["reason"]) == (408, "TIMEOUT")
+    assert (session.received[-1]["code"], session.received[-1]["reason"]) == (408, "TIMEOUT")
 
 
 async def test_an_answered_offer_is_not_sent_again() -> None:
@@ -130,8 +130,8 @@ async def test_an_answered_offer_is_not_sent_again() -> None:
     session = Harness(patience_s=0.005)
 
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
-        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
 
     assert len(session.bus.posted) == 1
 
@@ -141,14 +141,14 @@ async def test_a_refusal_ends_the_session() -> None:
     session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
-        session.calls.handle_gateway_message(
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_gateway_message(
             "bacninh-01", Refusal(KEY, 486, Reason.OVERLOADED, "8 of 8")
         )
-        session.calls.handle_browser_message(said(k="bye"), group)
+        session.signalling.handle_browser_message(said(k="bye"), group)
 
-    assert session.told[-1]["code"] == 486
-    assert session.calls.sessions == ()
+    assert session.received[-1]["code"] == 486
+    assert session.signalling.sessions == ()
     assert len(session.bus.posted) == 1
 
 
@@ -158,10 +158,10 @@ async def test_candidates_go_only_into_sessions_of_ones_own() -> None:
     batch = {"k": "cand", "c": [{"candidate": "candidate:1", "sdpMid": "0"}], "end": True}
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(said(**{**batch, "sid": "somebody-elses"}), group)
-        session.calls.handle_browser_message(OFFER, group)
-        session.calls.handle_browser_message(said(**batch), group)
-        session.calls.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.signalling.handle_browser_message(said(**{**batch, "sid": "somebody-elses"}), group)
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_browser_message(said(**batch), group)
+        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
 
     _, candidates = session.sent()
     assert isinstance(candidates, Candidates)
@@ -173,10 +173,10 @@ async def test_leaving_says_bye_for_every_session() -> None:
     session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
+        session.signalling.handle_browser_message(OFFER, group)
         second = {"k": "offer", "gw": "bacninh-01", "cam": "c02", "sdp": "v=0\r\n"}
-        session.calls.handle_browser_message(said(**second, sid="session-2"), group)
-        session.calls.close()
+        session.signalling.handle_browser_message(said(**second, sid="session-2"), group)
+        session.signalling.close()
 
     assert session.sent()[2:] == [
         Bye(KEY, "viewer"),
@@ -203,9 +203,9 @@ async def test_a_hopeless_offer_is_refused_at_once(
     message = said(k="offer", gw=gateway, cam="c01", sdp="v=0\r\n")
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(message, group)
+        session.signalling.handle_browser_message(message, group)
 
-    assert session.told[-1]["code"] == code
+    assert session.received[-1]["code"] == code
     assert session.bus.posted == []
 
 
@@ -216,12 +216,12 @@ async def test_sessions_of_one_browser_are_bounded() -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(MAX_SESSIONS + 1):
             offer = {"k": "offer", "gw": "bacninh-01", "cam": "c01", "sdp": "v=0\r\n"}
-            session.calls.handle_browser_message(said(**offer, sid=f"session-{number}"), group)
-        open_now = len(session.calls.sessions)
-        session.calls.close()
+            session.signalling.handle_browser_message(said(**offer, sid=f"session-{number}"), group)
+        open_now = len(session.signalling.sessions)
+        session.signalling.close()
 
     assert open_now == MAX_SESSIONS
-    assert [each["code"] for each in session.told] == [486]
+    assert [each["code"] for each in session.received] == [486]
 
 
 async def test_a_gateways_figures_are_not_passed_on() -> None:
@@ -229,7 +229,7 @@ async def test_a_gateways_figures_are_not_passed_on() -> None:
     session = Harness()
 
     async with asyncio.TaskGroup() as group:
-        session.calls.handle_browser_message(OFFER, group)
-        session.calls.handle_gateway_message("bacninh-01", SessionStats(KEY, 100.0))
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_gateway_message("bacninh-01", SessionStats(KEY, 100.0))
 
-    assert session.told == []
+    assert session.received == []

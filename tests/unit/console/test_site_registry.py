@@ -79,11 +79,11 @@ def test_health_that_is_too_old_is_unknown_not_off() -> None:
     site.cameras(seen("c01"))
     site.clock.time_s += STALE_S + 1
 
-    aged = site.register.sweep_stale()
+    aged = site.registry.sweep_stale()
 
     assert aged == (Change("bacninh-01"),)
     assert (site.state(), site.camera_state("c01")) == ("unk", "unk")
-    assert site.register.sweep_stale() == ()
+    assert site.registry.sweep_stale() == ()
 
 
 def test_what_is_too_old_takes_its_reason_along() -> None:
@@ -94,7 +94,7 @@ def test_what_is_too_old_takes_its_reason_along() -> None:
     site.cameras(seen("c01"))
     site.clock.time_s += STALE_S + 1
 
-    view = site.register.view(Change("bacninh-01"))
+    view = site.registry.view(Change("bacninh-01"))
 
     assert view is not None
     assert view.cams[0].reason is None
@@ -146,7 +146,7 @@ def test_times_are_told_by_the_servers_clock() -> None:
     site.birth("c01")
     site.camera(seen("c01", "off", Reason.REFUSED))
 
-    view = site.register.view(Change("bacninh-01"))
+    view = site.registry.view(Change("bacninh-01"))
 
     assert view is not None
     assert view.cams[0].since_ms == NOW_MS - 30_000
@@ -161,7 +161,7 @@ def test_a_camera_that_is_listed_no_more_is_gone() -> None:
 
     site.birth("c02")
 
-    view = site.register.view(Change("bacninh-01"))
+    view = site.registry.view(Change("bacninh-01"))
     assert view is not None
     assert view.ids == ("c02",)
 
@@ -170,12 +170,12 @@ def test_one_name_in_two_provinces_is_the_one_we_hear() -> None:
     """A gateway of another province cannot take a living one's place on the page."""
     site = Site()
     site.online()
-    other = Site(Topics("79", "bacninh-01"), site.register)
+    other = Site(Topics("79", "bacninh-01"), site.registry)
 
     change = other.online()
 
     assert change is None
-    assert site.register.province_of("bacninh-01") == "24"
+    assert site.registry.province_of("bacninh-01") == "24"
 
 
 def test_a_gateway_may_move_while_it_is_off() -> None:
@@ -183,12 +183,12 @@ def test_a_gateway_may_move_while_it_is_off() -> None:
     site = Site()
     site.online()
     site.lost(epoch=5)
-    other = Site(Topics("79", "bacninh-01"), site.register)
+    other = Site(Topics("79", "bacninh-01"), site.registry)
     other.epoch = 6
 
     other.online()
 
-    assert site.register.province_of("bacninh-01") == "79"
+    assert site.registry.province_of("bacninh-01") == "79"
 
 
 def test_an_empty_presence_takes_the_site_away() -> None:
@@ -199,7 +199,7 @@ def test_an_empty_presence_takes_the_site_away() -> None:
     change = site.take(TOPICS.presence, ("", b""))
 
     assert change == Change("bacninh-01", gone=True)
-    assert site.register.view(change) is None
+    assert site.registry.view(change) is None
 
 
 @given(st.binary(max_size=200))
@@ -211,7 +211,7 @@ def test_any_bytes_are_taken_or_rejected(payload: bytes) -> None:
         assert place is not None
 
         try:
-            site.register.apply_message(place, InboundMessage(topic, payload))
+            site.registry.apply_message(place, InboundMessage(topic, payload))
         except MessageRejected:
             continue
 
@@ -223,4 +223,4 @@ def test_an_unreadable_message_changes_nothing() -> None:
     with pytest.raises(MessageRejected):
         site.take(TOPICS.presence, ("", b"{"))
 
-    assert tuple(site.register.gateways()) == ()
+    assert tuple(site.registry.gateways()) == ()
