@@ -73,7 +73,7 @@ class Console:
         self._files = page_files()
         self._ice = tuple(each.ice_server for each in settings.ice)
         self._broker = BrokerView(up=False, since_ms=wall_ms())
-        self._unreadable = RateLimitedLog("console", "message not readable", clock=clock)
+        self._rejected = RateLimitedLog("console", "message_rejected", clock=clock)
         self._epoch, self._number = wall_ms(), 0
         self._client = MqttClient(
             settings.broker,
@@ -119,7 +119,7 @@ class Console:
                 if change is not None:
                     self._publish_change(change)
         except MessageRejected as error:
-            self._unreadable.add(f"{message.topic}: {error.detail}")
+            self._rejected.add(f"{message.topic}: {error.detail}")
 
     def failed(self, error: TransientError, again_in_s: float) -> None:
         """The link has broken (as a `Witness`)."""
