@@ -11,9 +11,9 @@ from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
 from gateway.model.site_document import CameraConfig, Limits, SiteConfig, StreamConfig
 from gateway.ports import Clock, Source
+from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
-from gateway.webrtc.codec_selection import CameraStreams
 
 STAGGER_S = 0.25
 """Between the first looks at two cameras: recorders choke on all channels at once. Each has a

@@ -19,12 +19,12 @@ from gateway.ports import Clock
 from gateway.rtp.codecs import GRAMMARS
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import annex_b, nal_units
+from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
 from gateway.vision.decoder import Decoder
 from gateway.vision.metrics import PictureAnalysis
 from gateway.vision.quality import PictureQuality
-from gateway.webrtc.codec_selection import CameraStreams
 
 OPENING_S = 10.0
 """How long a camera may take to show a keyframe; an older one is not the present either."""

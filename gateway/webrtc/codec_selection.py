@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiortc import RTCIceCandidate
@@ -12,6 +11,7 @@ from gateway.model.errors import ViewerRejected
 from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Offer
+from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
 from gateway.webrtc.ice_candidates import Network, usable_candidates
@@ -20,22 +20,6 @@ from gateway.webrtc.sdp_offer import OfferedCodec, ViewerOffer, parse_offer
 
 OPENING_S = 8.0
 """How long an offer waits for a camera whose codec is not yet known."""
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStreams:
-    """A camera that may be watched.
-
-    Attributes:
-        streams: By profile, best first.
-        trouble: Returns why it does not work now, for the viewer whom it keeps waiting; None
-            while it does, or is not yet known.
-        refused: Whether it will not work until something is changed, so that waiting is idle.
-    """
-
-    streams: tuple[tuple[str, Stream], ...]
-    trouble: Callable[[], tuple[Reason, str] | None] = lambda: None
-    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

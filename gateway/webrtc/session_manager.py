@@ -21,7 +21,8 @@ from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
 from gateway.ports import Events
-from gateway.webrtc.codec_selection import CameraStreams, negotiate
+from gateway.streams.camera_streams import CameraStreams
+from gateway.webrtc.codec_selection import negotiate
 from gateway.webrtc.ice_candidates import Network, ice_servers, usable_candidates
 from gateway.webrtc.sdp_offer import CANDIDATES
 from gateway.webrtc.session import Session

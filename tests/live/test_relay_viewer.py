@@ -17,9 +17,9 @@ from gateway.model.site_document import Limits
 from gateway.ports import Sink
 from gateway.rtp.rtcp import SenderReport, nack, parse_compound, pli
 from gateway.runtime.clock import SystemClock
+from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
-from gateway.webrtc.codec_selection import CameraStreams
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.viewer import Viewer

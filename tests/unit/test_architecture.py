@@ -43,7 +43,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         "vision",
         "config",
         "sources",
-        "webrtc",
     },
     "alarms": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "inventory": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},

@@ -1,0 +1,25 @@
+"""What may be watched of one camera, for whoever attaches readers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.model.reasons import Reason
+from gateway.streams.stream import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStreams:
+    """A camera that is configured and enabled, whether or not it works now.
+
+    Attributes:
+        streams: Profile and stream, best first. Never empty.
+        trouble: Returns reason and detail of what keeps a viewer waiting; None while the camera
+            works, is idle or is being opened.
+        refused: Whether it will not work until something is changed, so that waiting is useless.
+    """
+
+    streams: tuple[tuple[str, Stream], ...]
+    trouble: Callable[[], tuple[Reason, str] | None] = lambda: None
+    refused: bool = False
