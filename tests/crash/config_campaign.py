@@ -1,8 +1,8 @@
 """kill -9 of the whole gateway at random moments of a configuration change.
 
-Each kill is followed by a start, and that start by the next change. What a start must find is
-the document that ran or the one that was sent; never one that was said to be undone, never one
-older than what was said to be applied, and never nothing.
+Each kill is followed by a start, and that start by the next change. A start must find the document
+that ran or the one that was sent; never one that was reported rolled back, never one older than
+what was reported applied, and never nothing.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ STEPS = {
     "lose_cameras": ("", "applying", "rolled_back"),
     "dead_broker": ("", "applying", "rolled_back"),
 }
-"""What becomes of a document, and after which report the moment is; none: after it was sent."""
+"""The ways of a document, and the reports after which a kill may come; "": after it was sent."""
 
 TAKES_S = {"lose_cameras": 2.2}
-"""How long a change takes that is not over after a second of calm and a moment."""
+"""How long a change takes that is not over soon after the second of calm."""
 
 BEHIND_S = 0.03
-"""A kill comes so soon behind a report; reports stand beside what is written."""
+"""A kill comes so soon after a report, when files are being written."""
 
 FINAL = ("applied", "rolled_back", "rejected")
 
@@ -65,7 +65,7 @@ class Change:
         return cls(kind, step, delay_s, again_s)
 
     def document(
-        self, office: SigningHarness, version: int, installed: dict[str, Any]
+        self, signing: SigningHarness, version: int, installed: dict[str, Any]
     ) -> dict[str, Any]:
         """The document, which says its version as the site's name."""
         doc: dict[str, Any] = {"site": {**installed, "name": f"v{version}"}}
@@ -76,26 +76,26 @@ class Change:
         if self.kind == "dead_broker":
             doc["broker"] = {"host": "127.0.0.1", "port": 9}
         unconfirmed = self.kind in ("stay", "lose_cameras")
-        return office.sign(version, doc, rollback_s=0 if unconfirmed else 60)
+        return signing.sign(version, doc, rollback_s=0 if unconfirmed else 60)
 
 
 @dataclass
 class Campaign:
-    """What was sent, heard and found so far.
+    """What was sent, reported and found so far.
 
     Attributes:
         found: How often a start found the old document, the new one, or neither.
         wrong: What was found when it was neither.
-        applied: The newest that was said to be applied.
-        undone: Those that were said to be undone.
-        sent: The newest that was sent.
+        applied: The newest version that was reported applied.
+        undone: The versions that were reported rolled back.
+        sent: The newest version that was sent.
         kills: In changes.
         late: Beside them, when the change was over already.
         starts: Beside them, in the starts after the others.
     """
 
     site: Site
-    office: SigningHarness
+    signing: SigningHarness
     installed: dict[str, Any]
     found: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -108,10 +108,10 @@ class Campaign:
     ended_s: float | None = None
 
     async def kill(self, change: Change) -> None:
-        """Send a document, kill the gateway under it, start it, and look what runs."""
+        """Send a document, kill the gateway under it, start it, and check what runs."""
         self.sent += 1
         self.ended_s = None
-        document = change.document(self.office, self.sent, self.installed)
+        document = change.document(self.signing, self.sent, self.installed)
         topic = OWN.config_desired
         self.site.centre.link.post(publication(CONFIG_DESIRED, topic, encode(document)))
         with suppress(TimeoutError):
@@ -143,7 +143,7 @@ class Campaign:
             self.site.process.kill()
 
     async def _accompany_change(self, change: Change, document: dict[str, Any]) -> None:
-        """Decide as the change wants it; return at its moment."""
+        """Confirm or cancel as the change asks; return at its moment."""
 
         def come(message: InboundMessage) -> bool:
             self._note_report(message)
@@ -164,11 +164,11 @@ class Campaign:
     def _note_report(self, message: InboundMessage) -> None:
         if message.topic != OWN.config_reported:
             return
-        said = tree(message)
-        if said["st"] == "applied" and said.get("ver"):
-            self.applied = max(self.applied, said["ver"])
-        if said["st"] == "rolled_back" and said.get("ver"):
-            self.undone.add(said["ver"])
+        report = tree(message)
+        if report["st"] == "applied" and report.get("ver"):
+            self.applied = max(self.applied, report["ver"])
+        if report["st"] == "rolled_back" and report.get("ver"):
+            self.undone.add(report["ver"])
 
     async def _check_start(self) -> None:
         await self.site.process.wait()
@@ -208,11 +208,11 @@ def versions_in(output: list[str]) -> Iterator[int]:
 async def run_campaign(folder: Path, broker: Broker, *, seed: int, kills: int) -> Campaign:
     """Kill one gateway so often at least, under one document after another."""
     chance = random.Random(seed)
-    office = SigningHarness.trusted_in(folder / "trusted")
+    signing = SigningHarness.trusted_in(folder / "trusted")
     async with site(folder, broker, cameras(1), more=REMOTE) as running:
         await running.until_state(0, "IDLE")
         installed = json.loads((folder / "site.json").read_text())
-        campaign = Campaign(running, office, installed)
+        campaign = Campaign(running, signing, installed)
         while campaign.kills < kills:
             await campaign.kill(Change.pick(chance))
     return campaign

@@ -1,4 +1,4 @@
-"""Configuration from the centre, on the real gateway over a real broker (E1-E10)."""
+"""Configuration from the centre, on the real gateway with a real broker: docs/faults.md, E1-E10."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ pytestmark = pytest.mark.live
 
 
 def remote(gate_s: int = 60, connect_s: int = 60) -> str:
-    """Return the settings of a gateway that is as patient with a change as is said."""
+    """Return settings with these limits of a rollout."""
     return f'[remote]\nallow = ["/site", "/broker"]\ngate_s = {gate_s}\nconnect_s = {connect_s}\n'
 
 
 @dataclass
-class Governed:
-    """A site and the office that configures it."""
+class ConfiguredSite:
+    """A site, and the key that signs its configurations."""
 
     site: Site
-    office: SigningHarness
+    signing: SigningHarness
 
     @property
     def installed(self) -> dict[str, Any]:
@@ -53,9 +53,9 @@ class Governed:
         self.site.centre.link.post(publication(CONFIG_DESIRED, topic, (content_type, payload)))
 
     def decide(self, document: Mapping[str, Any], act: str = "confirm") -> None:
-        said = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
+        report = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
         topic = OWN.config_confirm
-        self.site.centre.link.post(publication(CONFIG_CONFIRM, topic, encode(said)))
+        self.site.centre.link.post(publication(CONFIG_CONFIRM, topic, encode(report)))
 
     async def until(self, state: str, version: int | None = None) -> Any:
         """Return the report that a document is in *state*."""
@@ -63,8 +63,8 @@ class Governed:
         def wanted(message: InboundMessage) -> bool:
             if message.topic != OWN.config_reported:
                 return False
-            said = tree(message)
-            return said["st"] == state and version in (None, said.get("ver"))
+            report = tree(message)
+            return report["st"] == state and version in (None, report.get("ver"))
 
         try:
             return tree(await self.site.until(wanted))
@@ -74,34 +74,34 @@ class Governed:
 
 
 @asynccontextmanager
-async def governed(
+async def configured_site(
     folder: Path, broker: Broker, count: int = 1, **more: Any
-) -> AsyncIterator[Governed]:
-    """A gateway with *count* cameras, all of them looked at, that trusts an office."""
-    office = SigningHarness.trusted_in(folder / "trusted")
+) -> AsyncIterator[ConfiguredSite]:
+    """Run a gateway with *count* cameras, all of them probed, that trusts a key."""
+    signing = SigningHarness.trusted_in(folder / "trusted")
     async with site(folder, broker, cameras(count), **({"more": remote()} | more)) as running:
         await running.until_states(count, "OK" if more.get("keep") else "IDLE")
-        yield Governed(running, office)
+        yield ConfiguredSite(running, signing)
 
 
 async def test_a_confirmed_document_runs_and_is_there_after_a_kill(
     tmp_path: Path, broker: Broker
 ) -> None:
     """Applied, waiting, confirmed; then kill -9, and it runs again without being asked."""
-    async with governed(tmp_path, broker) as it:
+    async with configured_site(tmp_path, broker) as it:
         doc = {"site": {**it.installed, "name": "Tên mới"}}
-        document = it.office.sign(1, doc)
+        document = it.signing.sign(1, doc)
         it.push(document)
-        said = await it.until("pending_confirm", 1)
-        assert said["applied"] == ["/site/name"]
-        assert said.get("restart", []) == []
-        assert 0 < said["until_s"] <= 60
+        report = await it.until("pending_confirm", 1)
+        assert report["applied"] == ["/site/name"]
+        assert report.get("restart", []) == []
+        assert 0 < report["until_s"] <= 60
         it.decide(document)
-        said = await it.until("applied", 1)
-        assert (said["running"], said["lkg"]) == (1, 1)
+        report = await it.until("applied", 1)
+        assert (report["running"], report["lkg"]) == (1, 1)
 
         await it.site.kill_and_start()
-        said = await it.until("applied", 1)
+        report = await it.until("applied", 1)
 
         birth = [tree(message) for message in it.site.heard if message.topic == OWN.birth][-1]
         assert birth["name"] == "Tên mới"
@@ -112,17 +112,17 @@ async def test_one_changed_camera_leaves_the_others_sessions_alone(
     tmp_path: Path, broker: Broker
 ) -> None:
     """E7: sixteen warm cameras, one gets another URL; the other fifteen keep their sessions."""
-    async with governed(tmp_path, broker, 16, keep="warm") as it:
+    async with configured_site(tmp_path, broker, 16, keep="warm") as it:
         running = it.site
         doc = {"site": it.installed}
         doc["site"]["cameras"][7]["streams"][0]["stall_s"] = 90.0
         doc["site"]["cameras"][8]["name"] = "Chỉ đổi tên"
-        it.push(it.office.sign(1, doc))
+        it.push(it.signing.sign(1, doc))
 
-        said = await it.until("pending_confirm", 1)
+        report = await it.until("pending_confirm", 1)
 
-        assert said["restart"] == ["c07"]
-        assert said["applied"] == [
+        assert report["restart"] == ["c07"]
+        assert report["applied"] == [
             "/site/cameras/c07/streams/main/stall_s",
             "/site/cameras/c08/name",
         ]
@@ -133,23 +133,23 @@ async def test_one_changed_camera_leaves_the_others_sessions_alone(
 
 async def test_a_document_that_nobody_confirms_is_undone(tmp_path: Path, broker: Broker) -> None:
     """At its deadline; the camera it had removed is back."""
-    async with governed(tmp_path, broker) as it:
+    async with configured_site(tmp_path, broker) as it:
         doc = {"site": {**it.installed, "cameras": []}}
-        it.push(it.office.sign(1, doc, rollback_s=15))
+        it.push(it.signing.sign(1, doc, rollback_s=15))
         await it.until("pending_confirm", 1)
         it.push_raw(b"{}")  # whatever comes meanwhile does not end the wait
         await it.until("rejected")
 
-        said = await it.until("rolled_back", 1)
+        report = await it.until("rolled_back", 1)
 
-        assert (said["why"], said["running"]) == ("deadline", 0)
+        assert (report["why"], report["running"]) == ("deadline", 0)
         await it.site.until_state(0, "IDLE")
 
 
 async def test_the_centre_can_cancel(tmp_path: Path, broker: Broker) -> None:
     """And what was undone is not tried again when it is delivered again."""
-    async with governed(tmp_path, broker) as it:
-        document = it.office.sign(1, {"site": {**it.installed, "name": "x"}})
+    async with configured_site(tmp_path, broker) as it:
+        document = it.signing.sign(1, {"site": {**it.installed, "name": "x"}})
         it.push(document)
         await it.until("pending_confirm", 1)
         it.decide(document, "cancel")
@@ -159,35 +159,35 @@ async def test_the_centre_can_cancel(tmp_path: Path, broker: Broker) -> None:
 
         assert (await it.until("rolled_back", 1))["why"] == "cancel"
         it.decide(document)
-        said = await it.until("rejected")
-        assert [fault["code"] for fault in said["errors"]] == ["confirm.stale"]
+        report = await it.until("rejected")
+        assert [fault["code"] for fault in report["errors"]] == ["confirm.stale"]
 
 
 async def test_a_document_that_loses_the_cameras_is_undone(tmp_path: Path, broker: Broker) -> None:
     """The health gate: both cameras point at a closed port, so what ran before runs again."""
-    async with governed(tmp_path, broker, 2, more=remote(gate_s=4)) as it:
+    async with configured_site(tmp_path, broker, 2, more=remote(gate_s=4)) as it:
         doc = {"site": it.installed}
         for camera in doc["site"]["cameras"]:
             camera["streams"][0]["url"] = "rtsp://127.0.0.1:554/nobody"
-        it.push(it.office.sign(1, doc))
+        it.push(it.signing.sign(1, doc))
 
-        said = await it.until("rolled_back", 1)
+        report = await it.until("rolled_back", 1)
 
-        assert said["why"] == "health_gate"
-        assert "0 of 2 cameras" in said["detail"]
+        assert report["why"] == "health_gate"
+        assert "0 of 2 cameras" in report["detail"]
         await it.site.until_state(0, "IDLE")
 
 
 async def test_a_dead_broker_is_never_gone_to(tmp_path: Path, broker: Broker) -> None:
-    """E4: it is tried on a second connection; the first has not even blinked."""
-    async with governed(tmp_path, broker, more=remote(connect_s=4)) as it:
+    """E4: it is tried on a second connection; the first stays up."""
+    async with configured_site(tmp_path, broker, more=remote(connect_s=4)) as it:
         doc = {"site": it.installed, "broker": {"host": "127.0.0.1", "port": 9}}
-        it.push(it.office.sign(1, doc))
+        it.push(it.signing.sign(1, doc))
 
-        said = await it.until("rolled_back", 1)
+        report = await it.until("rolled_back", 1)
 
-        assert (said["why"], said["running"]) == ("connect_failed", 0)
-        assert "REFUSED" in said["detail"]
+        assert (report["why"], report["running"]) == ("connect_failed", 0)
+        assert "REFUSED" in report["detail"]
         presences = [message for message in it.site.heard if message.topic == OWN.presence]
         assert len(presences) == 1
 
@@ -197,8 +197,8 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
 ) -> None:
     """The confirmation comes over the new connection, and the old broker hears a farewell."""
     old, new = await brokers(), await brokers()
-    async with governed(tmp_path, old) as it, observing(new.address, "cgw/v1/#") as there:
-        document = it.office.sign(
+    async with configured_site(tmp_path, old) as it, observing(new.address, "cgw/v1/#") as there:
+        document = it.signing.sign(
             1, {"site": it.installed, "broker": {"host": "127.0.0.1", "port": new.port}}
         )
         it.push(document)
@@ -207,8 +207,8 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
                 message.topic == OWN.config_reported and tree(message)["st"] == "pending_confirm"
             ),
         )
-        said = {"ver": 1, "sha256": document["sha256"], "act": "confirm"}
-        there.link.post(publication(CONFIG_CONFIRM, OWN.config_confirm, encode(said)))
+        report = {"ver": 1, "sha256": document["sha256"], "act": "confirm"}
+        there.link.post(publication(CONFIG_CONFIRM, OWN.config_confirm, encode(report)))
         await there.until(
             lambda message: (
                 message.topic == OWN.config_reported and tree(message)["st"] == "applied"
@@ -223,13 +223,13 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
 async def test_a_broker_that_dies_after_the_change_is_left_again(
     tmp_path: Path, brokers: Brokers
 ) -> None:
-    """E4: it took the trial and was gone after a power cut; the old one hears so."""
+    """E4: it accepted the preflight and was gone after a power cut; the old one is told."""
     old, new = await brokers(), await brokers()
     async with (
-        governed(tmp_path, old, more=remote(connect_s=20)) as it,
+        configured_site(tmp_path, old, more=remote(connect_s=20)) as it,
         observing(new.address, "cgw/v1/#") as there,
     ):
-        document = it.office.sign(
+        document = it.signing.sign(
             1,
             {"site": it.installed, "broker": {"host": "127.0.0.1", "port": new.port}},
             rollback_s=10,
@@ -262,9 +262,9 @@ async def test_a_broker_that_dies_while_it_waits_is_left_again(
 ) -> None:
     """E4: nobody can confirm over a connection that is gone, so the deadline is not waited for."""
     old, new = await brokers(), await brokers()
-    async with governed(tmp_path, old, more=remote(connect_s=10)) as it:
+    async with configured_site(tmp_path, old, more=remote(connect_s=10)) as it:
         broker = {"host": "127.0.0.1", "port": new.port}
-        document = it.office.sign(1, {"site": it.installed, "broker": broker}, rollback_s=600)
+        document = it.signing.sign(1, {"site": it.installed, "broker": broker}, rollback_s=600)
         async with observing(new.address, "cgw/v1/#", client_id="there") as there:
             it.push(document)
             await there.until(
@@ -275,20 +275,20 @@ async def test_a_broker_that_dies_while_it_waits_is_left_again(
             )
         new.stop()
 
-        said = await it.until("rolled_back", 1)
+        report = await it.until("rolled_back", 1)
 
-        assert (said["why"], said["running"]) == ("connect_failed", 0)
-        assert said["detail"].startswith("not connected for ")
+        assert (report["why"], report["running"]) == ("connect_failed", 0)
+        assert report["detail"].startswith("not connected for ")
 
 
 async def test_of_a_storm_only_the_last_is_tried(tmp_path: Path, broker: Broker) -> None:
     """E5: a hundred at once are each answered; the camera starts anew at most twice."""
-    async with governed(tmp_path, broker, keep="warm") as it:
+    async with configured_site(tmp_path, broker, keep="warm") as it:
         documents = []
         for version in range(1, 101):
             doc = {"site": it.installed}
             doc["site"]["cameras"][0]["streams"][0]["stall_s"] = 60 + version / 10
-            documents.append(it.office.sign(version, doc))
+            documents.append(it.signing.sign(version, doc))
         for document in documents:
             it.push(document)
 
@@ -297,8 +297,8 @@ async def test_of_a_storm_only_the_last_is_tried(tmp_path: Path, broker: Broker)
         answered = [
             tree(message) for message in it.site.heard if message.topic == OWN.config_reported
         ]
-        superseded = {said["ver"] for said in answered if said["st"] == "superseded"}
-        tried = {said["ver"] for said in answered if said["st"] == "applying"}
+        superseded = {report["ver"] for report in answered if report["st"] == "superseded"}
+        tried = {report["ver"] for report in answered if report["st"] == "applying"}
         assert len(tried) <= 2
         assert superseded | tried == set(range(1, 101))
         assert it.site.camera(0).counts.sessions_ever <= 3
@@ -306,9 +306,9 @@ async def test_of_a_storm_only_the_last_is_tried(tmp_path: Path, broker: Broker)
 
 async def test_replays_and_older_documents_change_nothing(tmp_path: Path, broker: Broker) -> None:
     """E6: the same again is answered with what runs, an older one refused; nothing restarts."""
-    async with governed(tmp_path, broker, keep="warm") as it:
-        first = it.office.sign(1, {"site": {**it.installed, "name": "một"}}, rollback_s=0)
-        second = it.office.sign(2, {"site": {**it.installed, "name": "hai"}}, rollback_s=0)
+    async with configured_site(tmp_path, broker, keep="warm") as it:
+        first = it.signing.sign(1, {"site": {**it.installed, "name": "một"}}, rollback_s=0)
+        second = it.signing.sign(2, {"site": {**it.installed, "name": "hai"}}, rollback_s=0)
         it.push(first)
         await it.until("applied", 1)
         it.push(second)
@@ -317,10 +317,10 @@ async def test_replays_and_older_documents_change_nothing(tmp_path: Path, broker
         it.push(second)
         await it.until("applied", 2)
         it.push(first)
-        said = await it.until("rejected", 1)
+        report = await it.until("rejected", 1)
 
-        assert [fault["code"] for fault in said["errors"]] == ["version.old"]
-        assert said["running"] == 2
+        assert [fault["code"] for fault in report["errors"]] == ["version.old"]
+        assert report["running"] == 2
         assert it.site.camera(0).counts.sessions_ever == 1
 
 
@@ -337,13 +337,13 @@ async def test_hostile_payloads_are_refused_on_the_wire(tmp_path: Path, broker: 
         b"\xef\xbb\xbf{}": "json.bom",
         b"{}": "sig.missing",
     }
-    async with governed(tmp_path, broker) as it:
+    async with configured_site(tmp_path, broker) as it:
         for payload, code in hostile.items():
             it.push_raw(payload)
-            said = await it.until("rejected")
-            assert [fault["code"] for fault in said["errors"]] == [code]
+            report = await it.until("rejected")
+            assert [fault["code"] for fault in report["errors"]] == [code]
 
-        it.push(it.office.sign(1, {"site": it.installed}, rollback_s=0))
+        it.push(it.signing.sign(1, {"site": it.installed}, rollback_s=0))
         await it.until("applied", 1)
 
 
@@ -361,9 +361,9 @@ async def test_the_centres_command_sends_confirms_and_follows(
     tmp_path: Path, broker: Broker
 ) -> None:
     """As an operator types it: signed, pushed and confirmed, and then the status."""
-    async with governed(tmp_path, broker) as it:
+    async with configured_site(tmp_path, broker) as it:
         (tmp_path / "new.json").write_text(
-            json.dumps(it.office.sign(1, {"site": {**it.installed, "name": "Mới"}}))
+            json.dumps(it.signing.sign(1, {"site": {**it.installed, "name": "Mới"}}))
         )
         where = ("--broker", f"127.0.0.1:{broker.port}", "--province", OWN.province)
 

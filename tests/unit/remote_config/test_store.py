@@ -14,15 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load_settings
-from gateway.model.errors import ConfigRejected
 from gateway.mqtt.payloads.config import desired_of
 from gateway.remote_config.document import parse_config
-from gateway.remote_config.startup import load_state, resume_candidate
-from gateway.remote_config.statuses import current, rolled_back
+from gateway.remote_config.startup import resume_candidate
+from gateway.remote_config.statuses import rolled_back
 from gateway.remote_config.store import ConfigStore, StoredConfig
 from tests.fixtures.desired import SigningHarness, site_tree
-from tests.fixtures.site import write_settings
 
 
 @pytest.fixture
@@ -158,22 +155,6 @@ def test_a_destroyed_document_does_not_push_out_its_predecessor(
     assert versions(store) == (5, None)
 
 
-def test_it_is_told_why_the_newest_document_does_not_run(
-    tmp_path: Path, signing: SigningHarness
-) -> None:
-    """D4: what runs is reported with what is wrong beside it, until something else is confirmed."""
-    settings = load_settings(write_settings(tmp_path, 1883, ()))
-    store = confirmed_twice(tmp_path, signing)
-    (tmp_path / "config.json").write_bytes(b"{")
-
-    said = current(load_state(settings, store))
-
-    assert (said.version, said.state) == (5, "applied")
-    assert [(each.code, each.message.split()[0]) for each in said.errors] == [
-        ("file", "config.json")
-    ]
-
-
 @pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"\xff" * 40, b"null", b'{"document":{}}'])
 def test_files_that_are_none_are_as_good_as_none(tmp_path: Path, junk: bytes) -> None:
     """All of them at once."""
@@ -210,23 +191,6 @@ def test_a_document_of_the_first_schema_runs_under_this_program(
 
     assert confirmed is not None
     assert [camera.id for camera in confirmed.config.site.cameras] == ["c01", "c02"]
-
-
-def test_a_broken_site_document_does_not_stop_a_configured_gateway(
-    tmp_path: Path, signing: SigningHarness
-) -> None:
-    """The centre's document runs; without one the installer is told instead."""
-    settings = load_settings(write_settings(tmp_path, 1883, ()))
-    (tmp_path / "site.json").write_bytes(b"{")
-    with pytest.raises(ConfigRejected):
-        load_state(settings, ConfigStore(tmp_path))
-    store = ConfigStore(tmp_path)
-    store.save_candidate(stored(signing, 5, "c01"))
-    store.confirm_candidate()
-
-    state = load_state(settings, store)
-
-    assert state.version == 5
 
 
 STEPS = ("open", "os.rename", "os.link", "os.remove", "os.mkdir")
