@@ -1,4 +1,4 @@
-"""What rooms ask of each other without seeing each other: clock, source, bus.
+"""What modules ask of each other without seeing each other: clock, source, bus.
 
 Protocols only. Each says who calls, who owns, and how it fails.
 """
@@ -164,10 +164,10 @@ class Bus(Protocol):
         """Hand over *publication*; returns at once, keeps the order per topic, never raises."""
         ...
 
-    def acknowledge(self, letter: InboundMessage) -> None:
-        """Tell the broker that *letter* is safe with us; without it, it comes again.
+    def acknowledge(self, message: InboundMessage) -> None:
+        """Tell the broker that *message* is safe with us; without it, it comes again.
 
-        Only letters of journalled topics wait for this; for all others it does nothing. One whose
+        Only messages of journalled topics wait for this; for all others it does nothing. One whose
         connection has ended meanwhile comes again by itself.
         """
         ...

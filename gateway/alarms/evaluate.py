@@ -29,7 +29,7 @@ class AlarmEvaluation:
         bus: Tells whether the centre hears us.
         clock: Monotonic.
         doubts: What looks at the pictures says.
-        more: Findings of other rooms, e.g. of a configuration that was rolled back.
+        more: Findings of other modules, e.g. of a configuration that was rolled back.
     """
 
     def __init__(

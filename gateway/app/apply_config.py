@@ -25,8 +25,8 @@ class ConfigApplier:
 
     settings: Settings
     secrets: Secrets
-    showing: CameraComponents
-    reaching: BrokerComponents
+    camera_parts: CameraComponents
+    broker_parts: BrokerComponents
     clock: Clock
 
     @property
@@ -35,7 +35,7 @@ class ConfigApplier:
         return RolloutActions(
             apply=self.apply,
             preflight=self.reach,
-            working_cameras=lambda: working_cameras(self.showing.fleet.snapshots()),
+            working_cameras=lambda: working_cameras(self.camera_parts.fleet.snapshots()),
             wait_until_healthy=self.proven,
             is_connected=self.connected,
             connect_s=self.settings.remote.connect_s,
@@ -48,13 +48,13 @@ class ConfigApplier:
             ConfigRejected: Its broker's password is no longer there; nothing has changed.
         """
         broker = broker_address(self.settings, self.secrets, wanted.broker)
-        ended = self.showing.fleet.apply(wanted.site)
+        ended = self.camera_parts.fleet.apply(wanted.site)
         for camera in ended:
-            self.showing.desk.dismiss(camera, "config")
+            self.camera_parts.session_manager.dismiss(camera, "config")
         for config in wanted.site.cameras:
             if config.id in ended:
-                self.showing.sources.forgive(config)
-        self.reaching.ways.turn_to(*broker_addresses(broker, self.settings))
+                self.camera_parts.sources.forgive(config)
+        self.broker_parts.ways.turn_to(*broker_addresses(broker, self.settings))
         return ended
 
     async def reach(self, wanted: DesiredConfig) -> None:
@@ -72,27 +72,27 @@ class ConfigApplier:
         Raises:
             BrokerUnavailable: It would not accept us as we are now, with other files perhaps.
         """
-        if self.reaching.link.connected:
-            await self._reach(self.reaching.ways.address)
+        if self.broker_parts.link.connected:
+            await self._reach(self.broker_parts.ways.address)
 
     async def _reach(self, broker: BrokerAddress) -> None:
         await preflight_connect(
             broker,
             client_id=self.settings.gateway.id + TRIAL_SUFFIX,
-            listen=self.reaching.topics.config_desired,
+            listen=self.broker_parts.topics.config_desired,
             clock=self.clock,
         )
 
     def connected(self) -> bool:
         """Return whether the centre can be reached over the broker that is wanted."""
-        return self.reaching.link.connected and not self.reaching.ways.turned.is_set()
+        return self.broker_parts.link.connected and not self.broker_parts.ways.turned.is_set()
 
     async def proven(self, before: frozenset[str], percent: int) -> str:
         """Wait until the centre is reached and the cameras are back; return what is wrong."""
         remote = self.settings.remote
         return await wait_until_healthy(
             before,
-            snapshots=self.showing.fleet.snapshots,
+            snapshots=self.camera_parts.fleet.snapshots,
             connected=self.connected,
             percent=percent,
             gate_s=remote.gate_s,

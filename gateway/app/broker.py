@@ -1,6 +1,6 @@
 """Builds the way to the centre: the link, the ways it may take, our papers, what waits on disk.
 
-From settings and documents to the parts that rooms are built of: addresses, servers, sources.
+From settings and documents to what components are built of: addresses, servers, sources.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Receivers:
     """What is said and heard on a connection; each is called only once one is tried.
 
     Attributes:
-        deliver: Takes each letter.
+        deliver: Takes each message.
         will: Made before each connection.
         greet: Said on each.
         farewell: Said before we leave.

@@ -24,21 +24,21 @@ class CameraComponents:
     Attributes:
         sources: Makes the source of each stream.
         fleet: The cameras.
-        desk: Their viewers.
+        session manager: Their viewers.
         decoder: Opens single pictures, in a process of its own.
         eyes: Looks at them.
     """
 
     sources: CameraSources
     fleet: CameraManager
-    desk: SessionManager
+    session_manager: SessionManager
     decoder: Decoder
     picture_monitor: PictureMonitor
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return self.desk.run, self.fleet.run, self.picture_monitor.run
+        return self.session_manager.run, self.fleet.run, self.picture_monitor.run
 
 
 def camera_components(
@@ -63,7 +63,7 @@ def camera_components(
     Raises:
         ConfigRejected: The password of a TURN server cannot be read.
     """
-    desk = SessionManager(
+    session_manager = SessionManager(
         find=lambda camera: fleet.find(camera),
         limits=lambda: fleet.site.limits,
         servers=tuple(ice_servers(settings, secrets)),
@@ -73,7 +73,7 @@ def camera_components(
         events=events,
     )
     sources = CameraSources(settings, secrets, clock)
-    fleet = CameraManager(site, source=sources, viewers=desk.viewers, clock=clock)
+    fleet = CameraManager(site, source=sources, viewers=session_manager.viewers, clock=clock)
     decoder = Decoder(clock=clock)
     eyes = PictureMonitor(
         settings.picture_checks,
@@ -82,4 +82,4 @@ def camera_components(
         decoder=decoder,
         clock=clock,
     )
-    return CameraComponents(sources, fleet, desk, decoder, eyes)
+    return CameraComponents(sources, fleet, session_manager, decoder, eyes)

@@ -1,4 +1,4 @@
-"""What the centre may ask for, joined to the rooms that can do it."""
+"""What the centre may ask for, joined to the dependencies that can do it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.app.broker import BrokerComponents
 from gateway.app.cameras import CameraComponents
 from gateway.commands.broadcast import BroadcastListener
 from gateway.commands.dispatcher import CommandDispatcher
-from gateway.commands.registry import CommandDependencies, command_desk
+from gateway.commands.registry import CommandDependencies, command_dispatcher
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
@@ -22,21 +22,21 @@ from gateway.telemetry.reporter import Reporter
 
 @dataclass(frozen=True, slots=True)
 class CommandComponents:
-    """The desk for commands, and the ear for what is said to all."""
+    """The dispatcher for commands, and the ear for what is said to all."""
 
-    desk: CommandDispatcher
+    dispatcher: CommandDispatcher
     centre: BroadcastListener
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return self.desk.run, self.centre.run
+        return self.dispatcher.run, self.centre.run
 
 
 def receivers_of(commanding: CommandComponents) -> dict[TopicSpec, Receiver]:
-    """Return who takes the letters of *commanding*."""
+    """Return who takes the messages of *commanding*."""
     return {
-        COMMAND: commanding.desk.deliver,
+        COMMAND: commanding.dispatcher.deliver,
         BROADCAST: commanding.centre.deliver,
         CENTRE_STATE: commanding.centre.deliver,
     }
@@ -46,10 +46,10 @@ def command_components(
     settings: Settings,
     secrets: Secrets,
     keys: Keyring,
-    showing: CameraComponents,
-    reaching: BrokerComponents,
+    camera_parts: CameraComponents,
+    broker_parts: BrokerComponents,
     reporter: Reporter,
-    stocktaking: InventoryService,
+    inventory_service: InventoryService,
     *,
     alarms: Callable[[], Iterator[OutboundMessage]],
     boot: str,
@@ -61,42 +61,44 @@ def command_components(
         settings: What may be asked for.
         secrets: For probes; its redactor is in front of every answer.
         keys: Whose signatures are good.
-        showing: The cameras, their viewers and pictures.
-        reaching: The way to the centre.
+        camera_parts: The cameras, their viewers and pictures.
+        broker_parts: The way to the centre.
         reporter: Tells presence, birth, health and states again.
-        stocktaking: Tells the inventory again.
+        inventory_service: Tells the inventory again.
         alarms: Tells the open alarms again.
         boot: Id of the machine's boot.
         clock: Monotonic.
     """
-    bus = reaching.link
+    bus = broker_parts.link
 
     def resend(sections: Iterable[str]) -> None:
         asked = tuple(sections)
         for again in reporter.again(asked):
             bus.post(again)
-        stocktaking.resend(asked)
+        inventory_service.resend(asked)
         if "alarms" in asked:
             for again in alarms():
                 bus.post(again)
 
-    rooms = CommandDependencies(
-        site=lambda: showing.fleet.site,
-        viewers=showing.desk.viewers,
-        restart=showing.fleet.restart,
+    dependencies = CommandDependencies(
+        site=lambda: camera_parts.fleet.site,
+        viewers=camera_parts.session_manager.viewers,
+        restart=camera_parts.fleet.restart,
         resend=resend,
-        photograph=showing.picture_monitor.snapshot,
+        photograph=camera_parts.picture_monitor.snapshot,
         verify=lambda signed: keys.verify(signed, "cmd"),
     )
-    desk = command_desk(
+    dispatcher = command_dispatcher(
         settings,
         secrets,
-        rooms,
-        own=reaching.topics,
-        stamp=reaching.epochs.stamp,
+        dependencies,
+        own=broker_parts.topics,
+        stamp=broker_parts.epochs.stamp,
         bus=bus,
-        events=reaching.outbox,
+        events=broker_parts.outbox,
         boot=boot,
         clock=clock,
     )
-    return CommandComponents(desk, BroadcastListener(reaching.topics, resend=resend, clock=clock))
+    return CommandComponents(
+        dispatcher, BroadcastListener(broker_parts.topics, resend=resend, clock=clock)
+    )

@@ -1,4 +1,4 @@
-"""The composition root: builds the rooms, joins them, and runs them until told to stop.
+"""The composition root: builds the components, joins them, and runs them until told to stop.
 
 Leaving goes from the inside out: cameras and viewers first, so that every session is torn down
 and every viewer told, and the link to the centre last, so that it can say that we are offline.
@@ -65,24 +65,24 @@ async def run(
     box = machine(VERSION)
     log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
     talk = Receivers(
-        deliver=lambda letter: inbox.deliver(letter),
+        deliver=lambda message: inbox.deliver(message),
         will=lambda: reporter.will(),
         greet=lambda: chain(
             reporter.greeting(),
-            voice.greeting(),
-            stocktaking.greeting(remembered=link.remembered),
+            config_reporter.greeting(),
+            inventory_service.greeting(remembered=link.remembered),
             watch.alarms.greeting(),
-            commands.desk.greeting(),
+            commands.dispatcher.greeting(),
         ),
         farewell=lambda: reporter.farewell(),
         prove=lambda: putting.prove(),
     )
-    reaching = broker_components(
+    broker_parts = broker_components(
         settings, secrets, standing.running.broker, talk, boot=box.boot, clock=clock
     )
-    topics, stamp = reaching.topics, reaching.epochs.stamp
-    link, outbox = reaching.link, reaching.outbox
-    showing = camera_components(
+    topics, stamp = broker_parts.topics, broker_parts.epochs.stamp
+    link, outbox = broker_parts.link, broker_parts.outbox
+    camera_parts = camera_components(
         settings,
         secrets,
         standing.running.site,
@@ -90,12 +90,12 @@ async def run(
         events=outbox,
         clock=clock,
     )
-    signalling = Signalling(topics, link, showing.desk, stamp=stamp, clock=clock)
+    signalling = Signalling(topics, link, camera_parts.session_manager, stamp=stamp, clock=clock)
     keys = Keyring(settings.resolve_path(settings.remote.keys))
-    voice = ConfigReporter(
+    config_reporter = ConfigReporter(
         topics, statuses.current(standing), bus=link, events=outbox, stamp=stamp, clock=clock
     )
-    putting = ConfigApplier(settings, secrets, showing, reaching, clock)
+    putting = ConfigApplier(settings, secrets, camera_parts, broker_parts, clock)
     configuration = RemoteConfig(
         standing,
         validator=ConfigValidator(
@@ -103,27 +103,27 @@ async def run(
         ),
         store=disk,
         actions=putting.hands,
-        reporter=voice,
+        reporter=config_reporter,
         events=outbox,
         clock=clock,
     )
-    stocktaking = _stocktaking(settings, showing, reaching, box, clock)
+    inventory_service = _inventory_service(settings, camera_parts, broker_parts, box, clock)
     watch = monitoring_components(
         settings,
         box,
-        showing,
-        reaching,
-        stocktaking,
+        camera_parts,
+        broker_parts,
+        inventory_service,
         configuration=lambda: statuses.current(standing),
         clock=clock,
     )
     reporter = _reporter(
         settings,
-        showing,
-        reaching,
+        camera_parts,
+        broker_parts,
         watch,
         box=box,
-        digests=lambda: {"cfg": standing.digest, **stocktaking.digests()},
+        digests=lambda: {"cfg": standing.digest, **inventory_service.digests()},
         heard=lambda: commands.centre.online,
         clock=clock,
     )
@@ -131,10 +131,10 @@ async def run(
         settings,
         secrets,
         keys,
-        showing,
-        reaching,
+        camera_parts,
+        broker_parts,
         reporter,
-        stocktaking,
+        inventory_service,
         alarms=watch.alarms.greeting,
         boot=box.boot,
         clock=clock,
@@ -142,9 +142,9 @@ async def run(
     inbox = MessageRouter(
         topics,
         {
-            VIEWER_SAYS: lambda _, letter: signalling.deliver(letter),
-            CONFIG_DESIRED: lambda _, letter: configuration.on_desired(letter),
-            CONFIG_CONFIRM: lambda _, letter: configuration.on_confirm(letter),
+            VIEWER_SAYS: lambda _, message: signalling.deliver(message),
+            CONFIG_DESIRED: lambda _, message: configuration.on_desired(message),
+            CONFIG_CONFIRM: lambda _, message: configuration.on_confirm(message),
             **receivers_of(commands),
         },
         strange=audit_misrouted(outbox, clock),
@@ -154,26 +154,26 @@ async def run(
     await run_components(
         outbox,
         link,
-        reaching.ways,
+        broker_parts.ways,
         clock,
         (
             signalling.run,
             reporter.run,
             MemoryTrimmer(ctypes.CDLL(None), clock=clock).run,
-            stocktaking.run,
+            inventory_service.run,
             configuration.run,
-            *showing.components,
-            *reaching.components,
+            *camera_parts.components,
+            *broker_parts.components,
             *watch.components,
             *commands.components,
         ),
     )
 
 
-def _stocktaking(
+def _inventory_service(
     settings: Settings,
-    showing: CameraComponents,
-    reaching: BrokerComponents,
+    camera_parts: CameraComponents,
+    broker_parts: BrokerComponents,
     box: Machine,
     clock: Clock,
 ) -> InventoryService:
@@ -182,22 +182,22 @@ def _stocktaking(
         settings.state.dir / "contacts.json", allowed=settings.inventory.contacts
     )
     return InventoryService(
-        reaching.topics,
-        sources=sources_known(settings, lambda: showing.fleet.site, box),
-        streams=showing.fleet.streams,
+        broker_parts.topics,
+        sources=sources_known(settings, lambda: camera_parts.fleet.site, box),
+        streams=camera_parts.fleet.streams,
         contacts=contacts.read,
         store=InventoryStore(settings.state.dir),
-        epochs=reaching.epochs,
-        bus=reaching.link,
+        epochs=broker_parts.epochs,
+        bus=broker_parts.link,
         clock=clock,
-        events=reaching.outbox,
+        events=broker_parts.outbox,
     )
 
 
 def _reporter(
     settings: Settings,
-    showing: CameraComponents,
-    reaching: BrokerComponents,
+    camera_parts: CameraComponents,
+    broker_parts: BrokerComponents,
     watch: MonitoringComponents,
     *,
     box: Machine,
@@ -209,34 +209,34 @@ def _reporter(
 
     Args:
         settings: What commands are allowed.
-        showing: Cameras and viewers.
-        reaching: The way to the centre.
+        camera_parts: Cameras and viewers.
+        broker_parts: The way to the centre.
         watch: Looks at the machine.
         box: What it is.
         digests: Of configuration and inventory, for the birth.
         heard: Whether the centre is there.
         clock: Monotonic.
     """
-    fleet, link = showing.fleet, reaching.link
+    fleet, link = camera_parts.fleet, broker_parts.link
     most = fleet.site.limits.viewers
     return Reporter(
-        reaching.topics,
+        broker_parts.topics,
         machine=box,
         site=lambda: fleet.site.name,
         abilities=Capabilities(
             rtc=RtcCapabilities(codecs=("h264", "h265"), max_sessions=most),
             commands=enabled_commands(settings),
         ),
-        epochs=reaching.epochs,
+        epochs=broker_parts.epochs,
         snapshots=fleet.snapshots,
-        relay=showing.desk.sample,
+        relay=camera_parts.session_manager.sample,
         link=lambda: link.sample,
         host=lambda: watch.host.sample,
         bus=link,
         clock=clock,
         standing=lambda: BirthStatus(
-            digests(), reaching.outbox.standing(), reaching.certificates.own()
+            digests(), broker_parts.outbox.standing(), broker_parts.certificates.own()
         ),
         heard=heard,
-        glance=lambda: (fleet.glance(), digests()),
+        change_key=lambda: (fleet.change_key(), digests()),
     )

@@ -46,9 +46,9 @@ class MonitoringComponents:
 def monitoring_components(
     settings: Settings,
     box: Machine,
-    showing: CameraComponents,
-    reaching: BrokerComponents,
-    stocktaking: InventoryService,
+    camera_parts: CameraComponents,
+    broker_parts: BrokerComponents,
+    inventory_service: InventoryService,
     *,
     configuration: Callable[[], Reported],
     clock: Clock,
@@ -58,9 +58,9 @@ def monitoring_components(
     Args:
         settings: How patient alarms are, and where figures are served.
         box: What the machine is.
-        showing: The cameras, and what looks at their pictures.
-        reaching: The way to the centre; is told what has been raised and cleared.
-        stocktaking: How the cameras hang together.
+        camera_parts: The cameras, and what looks at their pictures.
+        broker_parts: The way to the centre; is told what has been raised and cleared.
+        inventory_service: How the cameras hang together.
         configuration: Returns what there is to say of the centre's configuration.
         clock: Monotonic.
     """
@@ -68,36 +68,36 @@ def monitoring_components(
         Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s
     )
     checks = AlarmEvaluation(
-        snapshots=showing.fleet.snapshots,
-        layout=SiteTopology(stocktaking.upstream, stocktaking.recorders),
+        snapshots=camera_parts.fleet.snapshots,
+        layout=SiteTopology(inventory_service.upstream, inventory_service.recorders),
         host=lambda: host.sample,
         limits=settings.alarms.limits,
-        certificate_ends_ms=lambda: reaching.certificates.ends_ms,
-        bus=reaching.link,
+        certificate_ends_ms=lambda: broker_parts.certificates.ends_ms,
+        bus=broker_parts.link,
         clock=clock,
-        doubts=showing.picture_monitor.suspected_faults,
+        doubts=camera_parts.picture_monitor.suspected_faults,
         more=lambda: (undone(configuration()),),
     )
     alarms = AlarmService(
-        reaching.topics,
+        broker_parts.topics,
         look=checks.found,
         damping=settings.alarms.damping,
         store=AlarmStore(settings.state.dir),
-        epochs=reaching.epochs,
-        bus=reaching.link,
-        events=reaching.outbox,
+        epochs=broker_parts.epochs,
+        bus=broker_parts.link,
+        events=broker_parts.outbox,
         clock=clock,
         check_s=settings.alarms.check_s,
     )
     port = settings.metrics.port
-    page = bytes if port is None else _page(box, showing, reaching, host, alarms, clock)
+    page = bytes if port is None else _page(box, camera_parts, broker_parts, host, alarms, clock)
     return MonitoringComponents(host, alarms, MetricsServer(page, port=port))
 
 
 def _page(
     box: Machine,
-    showing: CameraComponents,
-    reaching: BrokerComponents,
+    camera_parts: CameraComponents,
+    broker_parts: BrokerComponents,
     host: HostSampler,
     alarms: AlarmService,
     clock: Clock,
@@ -107,13 +107,13 @@ def _page(
 
     sources = MetricsSources(
         version=box.version,
-        snapshots=showing.fleet.snapshots,
+        snapshots=camera_parts.fleet.snapshots,
         host=lambda: host.sample,
-        link=lambda: reaching.link.sample,
-        bus=reaching.link,
+        link=lambda: broker_parts.link.sample,
+        bus=broker_parts.link,
         alarms=lambda: alarms.standing,
-        outbox=reaching.outbox.standing,
-        decoder_deaths=lambda: showing.decoder.deaths,
+        outbox=broker_parts.outbox.standing,
+        decoder_deaths=lambda: camera_parts.decoder.deaths,
     )
     return MetricsCollector(sources, clock=clock).page
 

@@ -1,4 +1,4 @@
-"""Offers in, answers out: what viewers say on the bus, brought to the desk and back."""
+"""Offers in, answers out: what viewers say on the bus, brought to the session manager and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.runtime.log_limit import RateLimitedLog
 from gateway.webrtc.session_manager import SessionManager
 
 WAITING = 256
-"""Letters that may wait; one more is dropped and counted, and its sender tries again."""
+"""Messages that may wait; one more is dropped and counted, and its sender tries again."""
 
 
 class Signalling:
@@ -27,7 +27,7 @@ class Signalling:
     Args:
         own: The gateway's topics.
         bus: Where answers go.
-        desk: Who decides.
+        session manager: Who decides.
         stamp: Makes the stamp of the next message.
     """
 
@@ -35,32 +35,32 @@ class Signalling:
         self,
         own: Topics,
         bus: Bus,
-        desk: SessionManager,
+        session_manager: SessionManager,
         *,
         stamp: Callable[[], Stamp],
         clock: Clock,
     ) -> None:
         self._own = own
         self._bus = bus
-        self._desk = desk
+        self._session_manager = session_manager
         self._stamp = stamp
-        self._letters: asyncio.Queue[InboundMessage] = asyncio.Queue(maxsize=WAITING)
-        self._dropped = RateLimitedLog("signalling", "letters dropped", clock=clock)
-        self._malformed = RateLimitedLog("signalling", "malformed letters", clock=clock)
+        self._messages: asyncio.Queue[InboundMessage] = asyncio.Queue(maxsize=WAITING)
+        self._dropped = RateLimitedLog("signalling", "messages dropped", clock=clock)
+        self._malformed = RateLimitedLog("signalling", "malformed messages", clock=clock)
 
-    def deliver(self, letter: InboundMessage) -> None:
-        """Take a letter from the link; returns at once."""
+    def deliver(self, message: InboundMessage) -> None:
+        """Take a message from the link; returns at once."""
         try:
-            self._letters.put_nowait(letter)
+            self._messages.put_nowait(message)
         except asyncio.QueueFull:
-            self._dropped.add(letter.topic)
+            self._dropped.add(message.topic)
 
     async def run(self) -> None:
-        """Answer letters until cancelled."""
+        """Answer messages until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                letter = await self._letters.get()
-                key, said = self._read(letter)
+                message = await self._messages.get()
+                key, said = self._read(message)
                 if key is not None and said is not None:
                     await self._act(key, said, group)
 
@@ -68,16 +68,16 @@ class Signalling:
         """Tell a viewer that its session is over."""
         self._say(bye.key, bye)
 
-    def _read(self, letter: InboundMessage) -> tuple[SessionKey | None, FromViewer | None]:
-        place = topics.parse(letter.topic)
-        if letter.retain or place is None or place.channel is not VIEWER_SAYS or place.key is None:
+    def _read(self, message: InboundMessage) -> tuple[SessionKey | None, FromViewer | None]:
+        place = topics.parse(message.topic)
+        if message.retain or place is None or place.channel is not VIEWER_SAYS or place.key is None:
             # Nothing for a viewer is ever retained: whatever this is, it is old or not for us.
-            self._malformed.add(letter.topic)
+            self._malformed.add(message.topic)
             return None, None
         try:
-            return place.key, read_viewer(place.key, letter.payload, letter.content_type)
+            return place.key, read_viewer(place.key, message.payload, message.content_type)
         except MessageRejected as error:
-            self._malformed.add(f"{letter.topic}: {error.detail}")
+            self._malformed.add(f"{message.topic}: {error.detail}")
             self._say(place.key, Refusal(place.key, 400, error.reason, error.detail))
             return place.key, None
 
@@ -86,15 +86,15 @@ class Signalling:
             case Offer():
                 group.create_task(self._answer(said), name=f"offer:{key}")
             case Candidates():
-                await self._desk.add_candidates(said)
+                await self._session_manager.add_candidates(said)
             case Extend():
-                self._desk.extend(said)
+                self._session_manager.extend(said)
             case Bye():
-                self._desk.leave(said)
+                self._session_manager.leave(said)
 
     async def _answer(self, offer: Offer) -> None:
         try:
-            self._say(offer.key, await self._desk.answer(offer))
+            self._say(offer.key, await self._session_manager.answer(offer))
         except ViewerRejected as refusal:
             why = Refusal(offer.key, refusal.code, Reason(refusal.reason), refusal.detail)
             self._say(offer.key, why)

@@ -47,30 +47,33 @@ class Camera:
 
     Attributes:
         config: Of it.
-        keepers: Of its streams, in the order of the configuration.
+        supervisors: Of its streams, in the order of the configuration.
     """
 
     config: CameraConfig
-    keepers: tuple[StreamSupervisor, ...]
+    supervisors: tuple[StreamSupervisor, ...]
 
     @property
     def primary_stream(self) -> StreamSupervisor:
         """The stream that tells how the camera is: one that is open, or else the best."""
-        return next((keeper for keeper in self.keepers if keeper.pulling), self.keepers[0])
+        return next(
+            (supervisor for supervisor in self.supervisors if supervisor.pulling),
+            self.supervisors[0],
+        )
 
     def trouble(self) -> tuple[Reason, str] | None:
         """Return why it cannot be watched now, and the detail; None if it can."""
-        keeper = self.primary_stream
-        reason, _ = keeper.state()
+        supervisor = self.primary_stream
+        reason, _ = supervisor.state()
         if reason in (Reason.OK, Reason.IDLE, Reason.CONNECTING):
             return None
-        return reason, keeper.detail
+        return reason, supervisor.detail
 
     def snapshot(self, viewers: int) -> CameraSnapshot:
         """Return it as it is now; so many *viewers* watch it."""
-        config, keeper = self.config, self.primary_stream
-        reason, since_s = keeper.state()
-        stream = keeper.stream
+        config, supervisor = self.config, self.primary_stream
+        reason, since_s = supervisor.state()
+        stream = supervisor.stream
         picture = picture_of(stream)
         return CameraSnapshot(
             id=config.id,
@@ -79,10 +82,10 @@ class Camera:
             profiles=tuple(stream_config.profile for stream_config in config.streams),
             enabled=config.enabled,
             reason=reason if config.enabled else Reason.PAUSED_BY_CONFIG,
-            detail=keeper.detail,
+            detail=supervisor.detail,
             since_s=since_s,
-            attempts=keeper.attempts,
-            again_at_s=keeper.again_at_s,
+            attempts=supervisor.attempts,
+            again_at_s=supervisor.again_at_s,
             counters=self._counters(),
             viewers=viewers,
             codec=stream.video.codec if stream.video else None,
@@ -95,19 +98,19 @@ class Camera:
 
     def change_key(self, viewers: int) -> tuple[object, ...]:
         """Return what stays equal while `snapshot` shows nothing new but times and counters."""
-        keeper = self.primary_stream
-        stream, (reason, _) = keeper.stream, keeper.state()
-        seen = (self.config, reason, keeper.detail, keeper.attempts)
+        supervisor = self.primary_stream
+        stream, (reason, _) = supervisor.stream, supervisor.state()
+        seen = (self.config, reason, supervisor.detail, supervisor.attempts)
         return (*seen, stream.video, stream.opening, viewers)
 
     def streams(self) -> Iterator[StreamSnapshot]:
         """Yield each of its streams as it is now."""
-        for config, keeper in zip(self.config.streams, self.keepers, strict=True):
-            stream, picture = keeper.stream, picture_of(keeper.stream)
+        for config, supervisor in zip(self.config.streams, self.supervisors, strict=True):
+            stream, picture = supervisor.stream, picture_of(supervisor.stream)
             yield StreamSnapshot(
                 camera=self.config.id,
                 profile=config.profile,
-                pulling=keeper.pulling,
+                pulling=supervisor.pulling,
                 codec=stream.video.codec if stream.video else None,
                 width=picture.width if picture else None,
                 height=picture.height if picture else None,
@@ -116,9 +119,9 @@ class Camera:
             )
 
     def _counters(self) -> SourceCounters:
-        total = replace(self.keepers[0].stream.counters)
-        for keeper in self.keepers[1:]:
+        total = replace(self.supervisors[0].stream.counters)
+        for supervisor in self.supervisors[1:]:
             for field in fields(total):
-                added = getattr(keeper.stream.counters, field.name)
+                added = getattr(supervisor.stream.counters, field.name)
                 setattr(total, field.name, getattr(total, field.name) + added)
         return total

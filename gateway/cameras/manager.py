@@ -74,7 +74,8 @@ class CameraManager:
         return tuple(
             name
             for name, camera in before.items()
-            if name not in self._cameras or self._cameras[name].keepers is not camera.keepers
+            if name not in self._cameras
+            or self._cameras[name].supervisors is not camera.supervisors
         )
 
     def restart(self, camera_id: str) -> bool:
@@ -82,8 +83,8 @@ class CameraManager:
         camera = self._cameras.get(camera_id)
         if camera is None or not camera.config.enabled:
             return False
-        for keeper in camera.keepers:
-            keeper.begin_anew()
+        for supervisor in camera.supervisors:
+            supervisor.begin_anew()
         return True
 
     def find(self, camera_id: str) -> CameraStreams | None:
@@ -92,17 +93,17 @@ class CameraManager:
         if camera is None or not camera.config.enabled:
             return None
         streams = tuple(
-            (config.profile, keeper.stream)
-            for config, keeper in zip(camera.config.streams, camera.keepers, strict=True)
+            (config.profile, supervisor.stream)
+            for config, supervisor in zip(camera.config.streams, camera.supervisors, strict=True)
         )
-        refused = all(keeper.parked for keeper in camera.keepers[:1])
+        refused = all(supervisor.parked for supervisor in camera.supervisors[:1])
         return CameraStreams(streams, camera.trouble, refused)
 
     def snapshots(self) -> tuple[CameraSnapshot, ...]:
         """Return every camera as it is now, in the order of the configuration."""
         return tuple(camera.snapshot(self._viewers(name)) for name, camera in self._cameras.items())
 
-    def glance(self) -> tuple[object, ...]:
+    def change_key(self) -> tuple[object, ...]:
         """Return what stays equal while `snapshots` show nothing new but times and counters."""
         return tuple(
             camera.change_key(self._viewers(name)) for name, camera in self._cameras.items()
@@ -116,24 +117,24 @@ class CameraManager:
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
         """Begin what is wanted and not there; end what is there and not wanted."""
         wanted = {
-            keeper: name
+            supervisor: name
             for name, camera in self._cameras.items()
             if camera.config.enabled
-            for keeper in camera.keepers
+            for supervisor in camera.supervisors
         }
-        for keeper in self._tasks.keys() - wanted.keys():
-            task = self._tasks.pop(keeper)
+        for supervisor in self._tasks.keys() - wanted.keys():
+            task = self._tasks.pop(supervisor)
             task.cancel()
             self._leaving.setdefault(task.get_name(), []).append(task)
         for name, tasks in list(self._leaving.items()):
             tasks[:] = [task for task in tasks if not task.done()]
             if not tasks:
                 del self._leaving[name]
-        for keeper, camera in wanted.items():
-            if keeper not in self._tasks:
+        for supervisor, camera in wanted.items():
+            if supervisor not in self._tasks:
                 name = f"camera:{camera}"
                 before = tuple(self._leaving.get(name, ()))
-                self._tasks[keeper] = group.create_task(_keep(keeper, before), name=name)
+                self._tasks[supervisor] = group.create_task(_keep(supervisor, before), name=name)
 
     def _made(self, site: SiteConfig, kept: Mapping[str, Camera]) -> dict[str, Camera]:
         made: dict[str, Camera] = {}
@@ -141,13 +142,13 @@ class CameraManager:
         for config in site.cameras:
             old = kept.get(config.id)
             if old is not None and _pulled_alike(config, old.config):
-                made[config.id] = Camera(config, old.keepers)
+                made[config.id] = Camera(config, old.supervisors)
             else:
-                made[config.id] = Camera(config, tuple(self._keepers(config, begun)))
+                made[config.id] = Camera(config, tuple(self._supervisors(config, begun)))
                 begun += 1
         return made
 
-    def _keepers(self, config: CameraConfig, number: int) -> Iterator[StreamSupervisor]:
+    def _supervisors(self, config: CameraConfig, number: int) -> Iterator[StreamSupervisor]:
         limits = self._site.limits
         for index, stream_config in enumerate(config.streams):
             stream = Stream(
@@ -167,11 +168,11 @@ class CameraManager:
             )
 
 
-async def _keep(keeper: StreamSupervisor, before: tuple[asyncio.Task[None], ...]) -> None:
-    """Run *keeper* once its predecessors are gone: recorders have few sessions."""
+async def _keep(supervisor: StreamSupervisor, before: tuple[asyncio.Task[None], ...]) -> None:
+    """Run *supervisor* once its predecessors are gone: recorders have few sessions."""
     if before:
         await asyncio.wait(before)
-    await keeper.run()
+    await supervisor.run()
 
 
 def _pulled_alike(one: CameraConfig, other: CameraConfig) -> bool:

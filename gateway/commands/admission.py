@@ -88,17 +88,17 @@ class CommandAdmission:
     allowed: frozenset[str]
     verify: Verify
 
-    def admit(self, name: str, letter: InboundMessage, arrived_s: float) -> Admitted:
-        """Return what *letter* asks for, *name* in its topic. Raises Refused."""
+    def admit(self, name: str, inbound: InboundMessage, arrived_s: float) -> Admitted:
+        """Return what *message* asks for, *name* in its topic. Raises Refused."""
         command_id = None
         try:
-            tree = read_tree(letter.payload, letter.content_type)
+            tree = read_tree(inbound.payload, inbound.content_type)
             command_id = id_of(tree)
-            if letter.retain:
+            if inbound.retain:
                 raise _refused(command_id, "expired", "", "retained", "a command is never retained")
             said = asked(tree)
             command = self._command(name, said)
-            until_s = arrived_s + _left_s(command, said, letter)
+            until_s = arrived_s + _left_s(command, said, inbound)
             key_id = self._key(command, said, tree)
             args = args_of(command.args, said)
             plan = command.plan(args)
@@ -137,17 +137,17 @@ class CommandAdmission:
         return key_id
 
 
-def _left_s(command: Command, said: CommandRequest, letter: InboundMessage) -> float:
+def _left_s(command: Command, said: CommandRequest, inbound: InboundMessage) -> float:
     if said.ttl_s > command.ttl_s:
         message = f"{command.name} is good for {command.ttl_s:g} s at most"
         raise _refused(said.id, "bad_args", "/ttl_s", "range", message)
-    if letter.expiry_s is None:
+    if inbound.expiry_s is None:
         message = "send it with a message expiry, or its age cannot be known"
         raise _refused(said.id, "bad_args", "", "expiry.missing", message)
-    if letter.expiry_s > said.ttl_s:
+    if inbound.expiry_s > said.ttl_s:
         message = "the message expiry is longer than ttl_s"
         raise _refused(said.id, "bad_args", "/ttl_s", "expiry.longer", message)
-    return letter.expiry_s
+    return inbound.expiry_s
 
 
 def _refused(command_id: str | None, code: Rejected, at: str, kind: str, message: str) -> Refused:

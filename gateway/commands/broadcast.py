@@ -46,41 +46,41 @@ class BroadcastListener:
         self._own = own
         self._resend = resend
         self._clock = clock
-        self._letters: asyncio.Queue[tuple[ParsedTopic, InboundMessage]] = asyncio.Queue(
+        self._messages: asyncio.Queue[tuple[ParsedTopic, InboundMessage]] = asyncio.Queue(
             maxsize=WAITING
         )
         self._known: OrderedDict[str, None] = OrderedDict()
         self._pending = 0
         self._epoch = 0
-        self._ignored = RateLimitedLog("centre", "letters ignored", clock=clock)
+        self._ignored = RateLimitedLog("centre", "messages ignored", clock=clock)
         self.online = True
         """Whether it is there; taken for granted until it has said otherwise."""
 
-    def deliver(self, place: ParsedTopic, letter: InboundMessage) -> None:
-        """Take a letter from the link; returns at once."""
+    def deliver(self, place: ParsedTopic, message: InboundMessage) -> None:
+        """Take a message from the link; returns at once."""
         try:
-            self._letters.put_nowait((place, letter))
+            self._messages.put_nowait((place, message))
         except asyncio.QueueFull:
-            self._ignored.add(letter.topic)
+            self._ignored.add(message.topic)
 
     async def run(self) -> None:
         """Do as the centre says until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                place, letter = await self._letters.get()
+                place, message = await self._messages.get()
                 try:
                     if place.channel is BROADCAST:
-                        self._hear(letter, group)
+                        self._hear(message, group)
                     else:
-                        self._note(letter)
+                        self._note(message)
                 except MessageRejected as error:
-                    self._ignored.add(f"{letter.topic}: {error.detail}")
+                    self._ignored.add(f"{message.topic}: {error.detail}")
 
-    def _hear(self, letter: InboundMessage, group: asyncio.TaskGroup) -> None:
-        said = read_small(Broadcast, letter.payload, letter.content_type)
-        if letter.retain or said.id in self._known or self._pending >= PENDING:
+    def _hear(self, message: InboundMessage, group: asyncio.TaskGroup) -> None:
+        said = read_small(Broadcast, message.payload, message.content_type)
+        if message.retain or said.id in self._known or self._pending >= PENDING:
             # One that the broker has kept would have us tell everything on each connection.
-            self._ignored.add(f"{letter.topic}: {said.id}")
+            self._ignored.add(f"{message.topic}: {said.id}")
             return
         self._known[said.id] = None
         if len(self._known) > KNOWN:
@@ -94,8 +94,8 @@ class BroadcastListener:
         log.info("rebirth", id=said.id, sections=said.sections)
         self._resend(said.sections)
 
-    def _note(self, letter: InboundMessage) -> None:
-        said = read_small(CentreState, letter.payload, letter.content_type)
+    def _note(self, message: InboundMessage) -> None:
+        said = read_small(CentreState, message.payload, message.content_type)
         if said.epoch < self._epoch:  # the late will of an earlier connection
             return
         self._epoch = said.epoch

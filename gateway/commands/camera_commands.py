@@ -79,9 +79,9 @@ def restart_command(
         _enabled(known, args.camera)
         return {"cam": args.camera, "viewers": viewers(args.camera)}
 
-    async def run(args: RestartArgs, errand: CommandContext) -> Outcome:
+    async def run(args: RestartArgs, context: CommandContext) -> Outcome:
         interrupted = viewers(args.camera)
-        errand.tell(None, {"viewers": interrupted})
+        context.tell(None, {"viewers": interrupted})
         if not restart(args.camera):  # gone from the configuration this very moment
             return failed("not_found")
         return Outcome(result={"viewers": interrupted})
@@ -137,7 +137,7 @@ def probe_command(
         _camera(known, args.camera)
         return {"cam": args.camera}
 
-    async def run(args: ProbeArgs, errand: CommandContext) -> Outcome:
+    async def run(args: ProbeArgs, context: CommandContext) -> Outcome:
         target = args.host if args.camera is None else known(args.camera)
         if target is None:
             return failed("not_found")
@@ -145,7 +145,7 @@ def probe_command(
         async with aclosing(look(target)) as taken:
             async for step in taken:
                 steps.append(_told(step))
-                errand.tell(min(99, len(steps) * 100 // STEPS), {"step": step.name})
+                context.tell(min(99, len(steps) * 100 // STEPS), {"step": step.name})
         return Outcome(result={"ok": all(each["ok"] for each in steps), "steps": steps})
 
     return Command("probe", ProbeArgs, plan, run, ttl_s=60, limit_s=45)

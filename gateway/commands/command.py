@@ -1,4 +1,4 @@
-"""What a command is to the desk: its limits, and the two things that can be done with it."""
+"""What a command is to the dispatcher: its limits, and the two things that can be done with it."""
 
 from __future__ import annotations
 

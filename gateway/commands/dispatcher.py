@@ -1,4 +1,4 @@
-"""The desk where the centre's commands are taken, once each.
+"""The dispatcher where the centre's commands are taken, once each.
 
 Taken means: looked over, noted on the disk, answered with ``accepted``, and only then acknowledged
 to the broker, so that a power cut at any moment neither loses a command that the broker thinks we
@@ -24,7 +24,7 @@ from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimits, TokenBucket
 
 WAITING = 64
-"""Letters that may wait to be looked at."""
+"""Messages that may wait to be looked at."""
 
 REFUSALS_PER_MIN, REFUSALS = 120, 60
 """So many refusals are answered and told; of whoever goes on they are counted."""
@@ -73,21 +73,21 @@ class CommandDispatcher:
         self._workshop = CommandExecutor(
             journal, answers=answers, events=events, boot=boot, clock=clock
         )
-        self._letters: asyncio.Queue[tuple[float, str, InboundMessage]] = asyncio.Queue(
+        self._messages: asyncio.Queue[tuple[float, str, InboundMessage]] = asyncio.Queue(
             maxsize=WAITING
         )
         self._refusals = TokenBucket(REFUSALS_PER_MIN, REFUSALS, clock=clock)
         self._repeats = TokenBucket(REPEATS_PER_MIN, REPEATS, clock=clock)
-        self._dropped = RateLimitedLog("commands", "letters dropped", clock=clock)
+        self._dropped = RateLimitedLog("commands", "messages dropped", clock=clock)
         self._unsaid = RateLimitedLog("commands", "answers not told", clock=clock)
 
-    def deliver(self, place: ParsedTopic, letter: InboundMessage) -> None:
-        """Take a letter from the link; returns at once."""
+    def deliver(self, place: ParsedTopic, message: InboundMessage) -> None:
+        """Take a message from the link; returns at once."""
         try:
-            self._letters.put_nowait((self._clock.now(), place.levels["name"], letter))
+            self._messages.put_nowait((self._clock.now(), place.levels["name"], message))
         except asyncio.QueueFull:
-            self._dropped.add(letter.topic)
-            self._bus.acknowledge(letter)
+            self._dropped.add(message.topic)
+            self._bus.acknowledge(message)
 
     def greeting(self) -> Iterator[OutboundMessage]:
         """What is said on a connection: answers that nobody could hear."""
@@ -99,8 +99,8 @@ class CommandDispatcher:
             await self._recover()
             async with asyncio.TaskGroup() as group:
                 while True:
-                    arrived_s, name, letter = await self._letters.get()
-                    work = await self._take(arrived_s, name, letter)
+                    arrived_s, name, message = await self._messages.get()
+                    work = await self._take(arrived_s, name, message)
                     if work is not None:
                         group.create_task(self._workshop.do(work), name=f"command:{name}")
         finally:
@@ -124,20 +124,20 @@ class CommandDispatcher:
                 await self._workshop.conclude(entry, address, reply)
 
     async def _take(
-        self, arrived_s: float, name: str, letter: InboundMessage
+        self, arrived_s: float, name: str, message: InboundMessage
     ) -> RunningCommand | None:
         """Return what is to be done now, if anything."""
-        address = ReplyAddress.wanted(self._own, letter)
+        address = ReplyAddress.wanted(self._own, message)
         work = None
         try:
             if address is None:
                 fault = Fault("", "response_topic", "answers go below our own up/rsp only")
                 raise Refused(None, "forbidden", (fault,))
-            admitted = self._gate.admit(name, letter, arrived_s)
+            admitted = self._gate.admit(name, message, arrived_s)
             work = await self._begin(admitted, address)
         except Refused as refused:
             self._refuse(name, address, refused)
-        self._bus.acknowledge(letter)
+        self._bus.acknowledge(message)
         return work
 
     async def _begin(self, admitted: Admitted, address: ReplyAddress) -> RunningCommand | None:

@@ -124,10 +124,10 @@ class CommandExecutor:
 
     async def _outcome(self, work: RunningCommand) -> Reply:
         command, command_id = work.admitted.command, work.entry.id
-        errand = CommandContext(work.admitted.asked, self._telling(work))
+        context = CommandContext(work.admitted.asked, self._telling(work))
         try:
             async with asyncio.timeout(command.limit_s):
-                outcome = await command.run(work.admitted.args, errand)
+                outcome = await command.run(work.admitted.args, context)
         except TimeoutError:
             return self._answers.reply(command_id, "timed_out")
         except GatewayError as error:

@@ -79,14 +79,14 @@ def tail_command(
 ) -> Command:
     """Return ``logs.tail``."""
 
-    async def run(args: TailArgs, errand: CommandContext) -> Outcome:
-        stream = errand.asked.id.lower()[:40]
+    async def run(args: TailArgs, context: CommandContext) -> Outcome:
+        stream = context.asked.id.lower()[:40]
         topic, ring, sent, lost = own.log(stream), _Ring(args.filter), 0, 0
         bytes_per_s = args.max_kbps * 125
         bucket = TokenBucket(
             bytes_per_s * 60, max(bytes_per_s, BATCH_BYTES + LINE_CHARS), clock=clock
         )
-        errand.tell(None, {"stream": stream})
+        context.tell(None, {"stream": stream})
         until_s = clock.now() + args.max_s
         with follow(ring.add, args.level):
             while (left_s := until_s - clock.now()) > 0:

@@ -1,4 +1,4 @@
-"""Every command there is, and the desk that takes them, built from the rooms that do the work."""
+"""Every command there is, and the dispatcher, built from the components that do the work."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def enabled_commands(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in chosen.allowed if name != "reboot" or chosen.reboot)
 
 
-def command_desk(
+def command_dispatcher(
     settings: Settings,
     secrets: Secrets,
-    rooms: CommandDependencies,
+    dependencies: CommandDependencies,
     *,
     own: Topics,
     stamp: Callable[[], Stamp],
@@ -74,14 +74,14 @@ def command_desk(
     boot: str,
     clock: Clock,
 ) -> CommandDispatcher:
-    """Return the desk of this machine; *boot* is the id of its boot."""
+    """Return the dispatcher of this machine; *boot* is the id of its boot."""
     chosen = settings.commands
-    listed = _commands(settings, secrets, rooms, own=own, stamp=stamp, bus=bus, clock=clock)
+    listed = _commands(settings, secrets, dependencies, own=own, stamp=stamp, bus=bus, clock=clock)
     catalogue = {command.name: command for command in listed}
     return CommandDispatcher(
         own,
         gate=CommandAdmission(
-            own.gateway, catalogue, frozenset(enabled_commands(settings)), rooms.verify
+            own.gateway, catalogue, frozenset(enabled_commands(settings)), dependencies.verify
         ),
         journal=CommandJournal(settings.state.dir / JOURNAL),
         limits=RateLimits(chosen.per_min, chosen.burst, clock=clock),
@@ -96,7 +96,7 @@ def command_desk(
 def _commands(
     settings: Settings,
     secrets: Secrets,
-    rooms: CommandDependencies,
+    dependencies: CommandDependencies,
     *,
     own: Topics,
     stamp: Callable[[], Stamp],
@@ -106,7 +106,7 @@ def _commands(
     chosen = settings.commands
 
     def known(camera: str) -> CameraConfig | None:
-        return next((each for each in rooms.site().cameras if each.id == camera), None)
+        return next((each for each in dependencies.site().cameras if each.id == camera), None)
 
     def follow(take: Callable[[str], None], level: LogLevel) -> AbstractContextManager[None]:
         return follow_log(secrets.redactor, take, level)
@@ -114,11 +114,11 @@ def _commands(
     ca_file = None if chosen.upload_ca is None else settings.resolve_path(chosen.upload_ca)
     upload = HttpsPut(chosen.upload_hosts, ca_file)
     return (
-        restart_command(known, viewers=rooms.viewers, restart=rooms.restart),
-        snapshot_command(known, photograph=rooms.photograph, upload=upload),
+        restart_command(known, viewers=dependencies.viewers, restart=dependencies.restart),
+        snapshot_command(known, photograph=dependencies.photograph, upload=upload),
         probe_command(known, look=partial(_look, settings, secrets, clock)),
-        rebirth_command(own.gateway, resend=rooms.resend, clock=clock),
-        config_command(rooms.site, digest),
+        rebirth_command(own.gateway, resend=dependencies.resend, clock=clock),
+        config_command(dependencies.site, digest),
         tail_command(own, follow=follow, bus=bus, stamp=stamp, clock=clock),
         reboot_command(chosen.reboot, clock=clock),
     )

@@ -51,9 +51,9 @@ class ReplyAddress:
         return cls(topic, place.levels["requester"], correlation)
 
     @classmethod
-    def wanted(cls, own: Topics, letter: InboundMessage) -> ReplyAddress | None:
-        """Return where *letter* wants its answer; None if we must not publish there."""
-        return cls.of(own, letter.response_topic, letter.correlation_data)
+    def wanted(cls, own: Topics, message: InboundMessage) -> ReplyAddress | None:
+        """Return where *message* wants its answer; None if we must not publish there."""
+        return cls.of(own, message.response_topic, message.correlation_data)
 
 
 class ReplySender:

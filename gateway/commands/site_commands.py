@@ -92,8 +92,8 @@ def reboot_command(argv: tuple[str, ...], *, clock: Clock) -> Command:
     def plan(args: RebootArgs) -> Facts:
         return {"delay_s": args.delay_s}
 
-    async def run(args: RebootArgs, errand: CommandContext) -> Outcome:
-        errand.tell(None, {"in_s": args.delay_s})
+    async def run(args: RebootArgs, context: CommandContext) -> Outcome:
+        context.tell(None, {"in_s": args.delay_s})
         await clock.sleep(args.delay_s)
         try:
             child = await asyncio.create_subprocess_exec(

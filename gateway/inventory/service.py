@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """One stocktaking: the sections, what is other than before, and the graph."""
+    """One inventory service: the sections, what is other than before, and the graph."""
 
     editions: Editions = field(default_factory=dict)
     changes: tuple[Change, ...] = ()

@@ -1,4 +1,4 @@
-"""What is known about a site, each value with where it came from: the stocktaking's result.
+"""What is known about a site, each value with where it came from: the inventory service's result.
 
 What people have declared stands in `gateway.model.survey`; here it stands beside what the
 configuration says and what the gateway has seen itself. Times are wall clock, for people.

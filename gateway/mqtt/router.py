@@ -1,9 +1,9 @@
 """What comes in from the centre, to the component that it is for.
 
-Nothing is read here but the topic. A letter for another gateway, or on a topic that is not in the
+Nothing is read here but the topic. A message for another gateway, or on a topic that is not in the
 tree, cannot come past the broker's access list; if one does it is counted and left alone.
 
-What the gateway is answerable for, as events: letters for others, and how the link fares.
+What the gateway is answerable for, as events: messages for others, and how the link fares.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from gateway.ports import Clock, Events, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 
 STRANGE_EVERY_S = 60.0
-"""A flood of letters for somebody else is told this often, with how many there were."""
+"""A flood of messages for somebody else is told this often, with how many there were."""
 
 
 def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
-    """Return what tells *events* of a letter for somebody else, given its topic."""
+    """Return what tells *events* of a message for somebody else, given its topic."""
     told_s, untold = float("-inf"), 0
 
     def tell(topic: str) -> None:
@@ -36,17 +36,17 @@ def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
 
 
 Receiver = Callable[[ParsedTopic, InboundMessage], None]
-"""Takes a letter and returns at once."""
+"""Takes a message and returns at once."""
 
 
 class MessageRouter:
-    """Hands each letter to its receiver.
+    """Hands each message to its receiver.
 
     Args:
         own: The gateway's topics.
         receivers: Who takes what.
-        strange: Told of each letter for somebody else (for the audit).
-        acknowledge: Lets the broker forget such a letter, which would else hold up others.
+        strange: Told of each message for somebody else (for the audit).
+        acknowledge: Lets the broker forget such a message, which would else hold up others.
         clock: Monotonic.
     """
 
@@ -63,18 +63,18 @@ class MessageRouter:
         self._receivers = receivers
         self._strange = strange
         self._acknowledge = acknowledge
-        self._unknown = RateLimitedLog("inbox", "letters for nobody", clock=clock)
+        self._unknown = RateLimitedLog("inbox", "messages for nobody", clock=clock)
 
-    def deliver(self, letter: InboundMessage) -> None:
-        """Take a letter from the link; returns at once."""
-        place = parse(letter.topic)
+    def deliver(self, message: InboundMessage) -> None:
+        """Take a message from the link; returns at once."""
+        place = parse(message.topic)
         receiver = None if place is None else self._receivers.get(place.channel)
         if place is None or receiver is None or not self._is_ours(place):
-            self._unknown.add(letter.topic)
-            self._strange(letter.topic)
-            self._acknowledge(letter)
+            self._unknown.add(message.topic)
+            self._strange(message.topic)
+            self._acknowledge(message)
         else:
-            receiver(place, letter)
+            receiver(place, message)
 
     def _is_ours(self, place: ParsedTopic) -> bool:
         if not place.gateway:  # the centre speaks to all

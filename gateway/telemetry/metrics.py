@@ -1,6 +1,6 @@
 """Figures of the gateway in Prometheus' text format; the only home of its library.
 
-Everything is read at the moment of asking from what other rooms hold; nothing is counted twice and
+Everything is read at the moment of asking from what others hold; nothing is counted twice and
 nothing is kept, but the cameras of the last time, from which the rates are.
 
 Source: Prometheus, "Metric and label naming": base units, counters end in ``_total``.

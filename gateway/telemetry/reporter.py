@@ -34,10 +34,10 @@ CALM_S = 1.0
 through several states within a second."""
 
 LOOK_S = 0.5
-"""Between two glances at the cameras."""
+"""Between two change keys at the cameras."""
 
 CLOSELY_S = 5.0
-"""Between two looks that find losses, which no glance shows; health counts them over a minute."""
+"""Between two looks that find losses, which no change key shows; health counts them per minute."""
 
 SETTLE_S = 10.0
 """A camera that never stays calm is told about this often all the same."""
@@ -62,7 +62,7 @@ class Reporter:
         clock: Monotonic.
         standing: Returns what a birth says beside that, e.g. the inventory's digests.
         heard: Whether the centre is there; if not, the cameras' health is held back.
-        glance: Returns what stays equal while there is nothing new but losses; `object` never does.
+        change_key: Returns what stays equal while only losses are new; `object` never does.
         every_s: Between two health reports.
     """
 
@@ -82,7 +82,7 @@ class Reporter:
         clock: Clock,
         standing: Callable[[], presence_payload.BirthStatus] = presence_payload.BirthStatus,
         heard: Callable[[], bool] = lambda: True,
-        glance: Callable[[], object] = object,
+        change_key: Callable[[], object] = object,
         every_s: float = EVERY_S,
     ) -> None:
         self._topics = topics
@@ -98,8 +98,11 @@ class Reporter:
         self._clock = clock
         self._standing = standing
         self._heard = heard
-        self._glance = glance
-        self._still: tuple[object, float] = (None, 0.0)  # the last glance, and how long it holds
+        self._change_key = change_key
+        self._still: tuple[object, float] = (
+            None,
+            0.0,
+        )  # the last change key, and how long it holds
         self._every_s = every_s
         self._before: _Beginning = (clock.now(), snapshots())
         self._told: dict[str, CameraHealth] = {}
@@ -169,8 +172,8 @@ class Reporter:
                 self._bus.post(self._state(camera))
 
     def _is_still(self) -> bool:
-        """Whether a glance shows that there is nothing to look at more closely."""
-        glanced, now_s, (before, until_s) = self._glance(), self._clock.now(), self._still
+        """Whether a change key shows that there is nothing to look at more closely."""
+        glanced, now_s, (before, until_s) = self._change_key(), self._clock.now(), self._still
         if glanced == before and not self._unsettled and now_s < until_s:
             return True
         self._still = (glanced, now_s + CLOSELY_S)

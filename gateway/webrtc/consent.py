@@ -1,7 +1,7 @@
 """Consent, once the connection stands: the viewer's to be sent to, and ours when it asks.
 
 aioice would do both, with a task, a timer and a transaction for each question, and count one as
-unanswered after half a second. Here questions are a part of the desk's beat, an answer counts
+unanswered after half a second. Here questions are asked in the manager's tick, an answer counts
 whenever it comes, and the viewer's own checks of the pair in use, which change nothing any more,
 are answered without looking further. All else stays with aioice.
 
@@ -52,7 +52,7 @@ class Consent:
     def lasts(self, path: UdpPath) -> bool:
         """Return whether we may go on sending; asks over *path* when it is time.
 
-        To be called at each beat.
+        To be called at each ticker.
         """
         self._beats -= 1
         if self._beats <= 0:

@@ -50,7 +50,7 @@ class Session:
         agreed: How.
         servers: STUN and TURN servers for this session.
         relay_only: Whether only TURN candidates may be used.
-        beat: Says when to look at the viewer and to report to it.
+        ticker: Says when to look at the viewer and to report to it.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class Session:
         *,
         servers: list[RTCIceServer],
         relay_only: bool,
-        beat: Ticker,
+        ticker: Ticker,
     ) -> None:
         self.key = key
         self.stream = stream
         self._agreed = agreed
-        self._beat = beat
+        self._ticker = ticker
         self._association = PeerTransport(
             servers,
             relay_only=relay_only,
@@ -191,7 +191,7 @@ class Session:
         self.stream.attach(reader)
         self.stream.detach(self._interest)
         try:
-            with self._beat.calling(self._look):
+            with self._ticker.calling(self._look):
                 await self._leaving.wait()
         finally:
             self.stream.detach(reader)

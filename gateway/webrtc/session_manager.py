@@ -1,4 +1,4 @@
-"""The desk where viewers' offers are admitted, answered and remembered.
+"""The session manager where viewers' offers are admitted, answered and remembered.
 
 One viewer's visit: an offer from its arrival on, and how it is told.
 
@@ -114,7 +114,7 @@ class SessionManager:
         self._visits: dict[SessionKey, PendingSession] = {}
         self._gone: OrderedDict[SessionKey, None] = OrderedDict()
         self._early = EarlyCandidates()
-        self._beat = Ticker()
+        self._ticker = Ticker()
         self._gone_bytes = 0
         self._sampled = (0, time.monotonic())
         self._opened: asyncio.Queue[PendingSession] = asyncio.Queue(maxsize=1024)
@@ -145,7 +145,7 @@ class SessionManager:
         """Serve the admitted sessions. All of them have ended when this returns."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._beat.run(), name="beat")
+                group.create_task(self._ticker.run(), name="beat")
                 while True:
                     visit = await self._opened.get()
                     group.create_task(self._serve(visit), name=f"session:{visit.offer.key}")
@@ -268,7 +268,7 @@ class SessionManager:
         )
         relay_only = offer.relay_only or self._relay_only
         return Session(
-            offer.key, stream, agreed, servers=servers, relay_only=relay_only, beat=self._beat
+            offer.key, stream, agreed, servers=servers, relay_only=relay_only, ticker=self._ticker
         )
 
     async def _serve(self, visit: PendingSession) -> None:

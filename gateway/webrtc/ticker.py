@@ -1,4 +1,4 @@
-"""The one beat of all sessions: what each must do every second is done for all, back to back.
+"""The one ticker of all sessions: what each must do every second is done for all, back to back.
 
 A timer for each session is a cold wake-up for each, at twelve moments of a second with twelve
 viewers; the second session of a round finds the code and the tables of the first in the caches.
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from gateway.runtime.clock import SystemClock
 
-BEAT_S = 1.0
+TICK_S = 1.0
 
 SLICE = 32
 """Calls in one go, about a millisecond; then whatever else the loop has to do comes first."""
@@ -49,7 +49,7 @@ class Ticker:
             if not self._members:
                 self._wanted.clear()
                 await self._wanted.wait()
-            await self._clock.sleep(BEAT_S)
+            await self._clock.sleep(TICK_S)
             await self._round()
 
     async def _round(self) -> None:

@@ -142,7 +142,7 @@ class PeerTransport:
         await self._ice.addRemoteCandidate(candidate)
 
     def consented(self, path: UdpPath) -> bool:
-        """Return whether the viewer still wants to be sent to over *path*; for each beat."""
+        """Return whether the viewer still wants to be sent to over *path*; for each ticker."""
         return self._consent is not None and self._consent.lasts(path)
 
     def path(self, current: UdpPath | None = None) -> UdpPath | None:

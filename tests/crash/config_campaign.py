@@ -172,8 +172,8 @@ class Campaign:
 
     async def _check_start(self) -> None:
         await self.site.process.wait()
-        while not self.site.centre.letters.empty():  # what it had said before it died
-            self._note_report(self.site.centre.letters.get_nowait())
+        while not self.site.centre.messages.empty():  # what it had said before it died
+            self._note_report(self.site.centre.messages.get_nowait())
         await asyncio.gather(*self.site.readers)
         del self.site.output[:]
         await self.site.start_again()

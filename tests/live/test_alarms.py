@@ -34,26 +34,26 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"CAMERA_GATEWAY__ALARMS__{name}", value)
 
 
-def alarm_in(letter: InboundMessage) -> Alarm | None:
-    place = parse(letter.topic)
+def alarm_in(message: InboundMessage) -> Alarm | None:
+    place = parse(message.topic)
     if place is None or place.channel is not ALARM:
         return None
-    return read_alarm(letter.payload, letter.content_type)[1]
+    return read_alarm(message.payload, message.content_type)[1]
 
 
-def happened(letter: InboundMessage) -> tuple[object, object]:
+def happened(message: InboundMessage) -> tuple[object, object]:
     """What an event says of an alarm: what has become of it, and its id."""
-    if letter.topic != OWN.event:
+    if message.topic != OWN.event:
         return None, None
-    facts = read_event(letter.payload, letter.content_type).facts
+    facts = read_event(message.payload, message.content_type).facts
     return facts.get("act"), facts.get("alarm")
 
 
 async def until_alarm(running: Site, key: str, *, raised: bool) -> Alarm:
     """Return the alarm under *key* once it is told as wanted."""
 
-    def wanted(letter: InboundMessage) -> bool:
-        alarm = alarm_in(letter)
+    def wanted(message: InboundMessage) -> bool:
+        alarm = alarm_in(message)
         return alarm is not None and (alarm.key, alarm.raised) == (key, raised)
 
     alarm = alarm_in(await running.until(wanted))

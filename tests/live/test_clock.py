@@ -65,9 +65,9 @@ async def test_a_clock_that_is_years_behind_at_boot(tmp_path: Path, brokers: Bro
                 await asyncio.sleep(0.05)
         clock.shows("+0")
 
-        letter = await running.until(lambda each: each.topic == OWN.presence)
+        message = await running.until(lambda each: each.topic == OWN.presence)
 
-        assert tree(letter)["st"] == "online"
+        assert tree(message)["st"] == "online"
         assert running.camera(0).counts.sessions_ever == 1
         assert running.process.returncode is None
 

@@ -58,14 +58,14 @@ async def answers(running: Site, command_id: str) -> list[dict[str, Any]]:
     """Return everything that is said to a command, up to the final word."""
     said: list[dict[str, Any]] = []
 
-    def noted(letter: InboundMessage) -> bool:
-        place = parse(letter.topic)
-        if place is None or place.channel is not REPLY or tree(letter)["id"] != command_id:
+    def noted(inbound: InboundMessage) -> bool:
+        place = parse(inbound.topic)
+        if place is None or place.channel is not REPLY or tree(inbound)["id"] != command_id:
             return False
-        assert letter.correlation_data == b"\x00\xff"
-        assert read_reply(letter.payload, letter.content_type).state == tree(letter)["st"]
-        said.append(tree(letter))
-        return tree(letter)["st"] in FINAL
+        assert inbound.correlation_data == b"\x00\xff"
+        assert read_reply(inbound.payload, inbound.content_type).state == tree(inbound)["st"]
+        said.append(tree(inbound))
+        return tree(inbound)["st"] in FINAL
 
     await running.until(noted)
     return said
@@ -110,7 +110,7 @@ async def test_what_the_birth_promises_is_answered(tmp_path: Path, broker: Broke
         birth = (
             next(tree(each) for each in running.heard if each.topic == OWN.birth)
             if any(each.topic == OWN.birth for each in running.heard)
-            else tree(await running.until(lambda letter: letter.topic == OWN.birth))
+            else tree(await running.until(lambda inbound: inbound.topic == OWN.birth))
         )
         configured = await ask(running, "config.get")
         probed = await ask(running, "probe", {"cam": "c00"})
@@ -145,7 +145,7 @@ async def test_what_the_birth_promises_is_answered(tmp_path: Path, broker: Broke
 async def test_rebirth_tells_the_sections_again(tmp_path: Path, broker: Broker) -> None:
     """Those that were asked for, and no others."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
+        await running.until(lambda inbound: inbound.topic == OWN.inventory("ioc"))
         seen = len(running.heard)
         await ask(running, "rebirth", {"sections": ["presence", "birth", "nvr"]})
 
@@ -205,7 +205,7 @@ async def test_kill_9_between_accepted_and_done(tmp_path: Path, broker: Broker) 
     async with site(tmp_path, broker, cameras(1)) as running:
         spent, message = command("logs.tail", {"max_s": 300.0})
         running.centre.link.post(message)
-        await running.until(lambda letter: "/up/rsp/" in letter.topic)
+        await running.until(lambda inbound: "/up/rsp/" in inbound.topic)
         await killed(running)
         late, too_late = command("rebirth", ttl_s=1, expiry_s=1)
         ageless, of_no_age = command("rebirth", expiry_s=None)
@@ -232,7 +232,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
         stolen, message = command("rebirth", to=OWN.config_desired)
         running.centre.link.post(message)
         told = await running.until(
-            lambda letter: letter.topic == OWN.event and tree(letter)["type"] == "command"
+            lambda inbound: inbound.topic == OWN.event and tree(inbound)["type"] == "command"
         )
         huge = tmp_path / "huge"
         huge.write_bytes(b'{"id":"' + b"a" * 10_000_000)
@@ -298,19 +298,19 @@ async def test_the_centre_speaks_to_all(tmp_path: Path, broker: Broker) -> None:
             message = publication(BROADCAST, f"ctl/v1/bcast/{group}", sealed)
             post(OutboundMessage(message.topic, message.payload, retain=retain))
 
-        await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
+        await running.until(lambda inbound: inbound.topic == OWN.inventory("ioc"))
         seen = len(running.heard)
         broadcast("prov-01", "site")
         broadcast("all", "net")
-        await running.until(lambda letter: letter.topic == OWN.inventory("net"))
+        await running.until(lambda inbound: inbound.topic == OWN.inventory("net"))
         post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": False, "ep": 5})))
         post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 4})))
         broadcast("prov-79", "health", "nvr")
-        await running.until(lambda letter: letter.topic == OWN.inventory("nvr"))
+        await running.until(lambda inbound: inbound.topic == OWN.inventory("nvr"))
         without = [each.topic for each in running.heard[seen:]]
         post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 5})))
         broadcast("prov-79", "health")
-        await running.until(lambda letter: letter.topic == OWN.cameras_health)
+        await running.until(lambda inbound: inbound.topic == OWN.cameras_health)
 
         assert OWN.inventory("site") not in without
         assert OWN.site_health in without

@@ -18,22 +18,22 @@ pytestmark = pytest.mark.live
 async def until(running: Site, kind: str, **facts: object) -> EventRecord:
     """Return the first event of *kind* with *facts*."""
 
-    def wanted(letter: InboundMessage) -> bool:
-        if letter.topic != OWN.event:
+    def wanted(message: InboundMessage) -> bool:
+        if message.topic != OWN.event:
             return False
-        told = tree(letter)
+        told = tree(message)
         return told["type"] == kind and facts.items() <= told.items()
 
-    letter = await running.until(wanted)
-    return read_event(letter.payload, letter.content_type)
+    message = await running.until(wanted)
+    return read_event(message.payload, message.content_type)
 
 
 async def test_who_watched_what_and_who_wrote_to_whom_is_told(
     tmp_path: Path, broker: Broker
 ) -> None:
-    """The link, each session from begin to end, and letters that are for nobody here."""
+    """The link, each session from begin to end, and messages that are for nobody here."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        birth = await running.until(lambda letter: letter.topic == OWN.birth)
+        birth = await running.until(lambda message: message.topic == OWN.birth)
         up = await until(running, "link", st="up")
         await running.watch(0)
         running.say(bye(1))

@@ -121,9 +121,9 @@ async def test_it_leaves_in_good_order_on_sigterm(tmp_path: Path, broker: Broker
         assert await running.terminate() == 0
 
         await running.until(
-            lambda letter: letter.topic == OWN.presence and tree(letter)["st"] == "offline"
+            lambda message: message.topic == OWN.presence and tree(message)["st"] == "offline"
         )
-        byes = [tree(letter) for letter in running.heard if "/up/rtc/" in letter.topic]
+        byes = [tree(message) for message in running.heard if "/up/rtc/" in message.topic]
         assert [said["why"] for said in byes if said["k"] == "bye"] == ["stopping"] * 3
         assert [running.camera(n).counts.requests["TEARDOWN"] for n in range(3)] == [1, 1, 1]
 
@@ -151,7 +151,7 @@ def process_list_entry(pid: int) -> bytes:
 
 def assert_absent(running: Site, process: bytes) -> None:
     """The password, as it is and as a URL would carry it, is in none of the outputs."""
-    said = b"".join(letter.topic.encode() + letter.payload for letter in running.heard)
+    said = b"".join(message.topic.encode() + message.payload for message in running.heard)
     written = "".join(running.output).encode()
     kept = b"".join(
         path.read_bytes()

@@ -24,14 +24,14 @@ async def test_a_centre_that_comes_later_reads_the_inventory(
 ) -> None:
     """The broker keeps every section, with the digest that the birth names; no contacts."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
+        await running.until(lambda message: message.topic == OWN.inventory("ioc"))
         held: dict[str, InboundMessage] = {}
         async with observing(broker.address, "#", client_id="late") as late:
             await late.until(lambda each: bool(held.update({each.topic: each})) or len(held) == 10)
     birth = held[OWN.birth]
     digests = read_birth(birth.payload, birth.content_type).digests
-    letter = held[OWN.inventory("cams")]
-    section = read_section("cams", letter.payload, letter.content_type)
+    message = held[OWN.inventory("cams")]
+    section = read_section("cams", message.payload, message.content_type)
 
     assert isinstance(section, InventoryCameras)
     assert [each.id for each in section.cameras] == ["c00"]
@@ -55,16 +55,16 @@ async def test_contacts_are_told_when_asked_where_the_site_allows_it(
     async with site(tmp_path, broker, cameras(1), more=more) as running:
         sections = ["contacts", "ioc"]
         said = {"id": "01KATBZ0B3", "op": "rebirth", "sections": sections, "spread_s": 0}
-        await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
+        await running.until(lambda message: message.topic == OWN.inventory("ioc"))
         before = len(running.heard)
         running.centre.link.post(publication(BROADCAST, "ctl/v1/bcast/all", encode(said)))
-        await running.until(lambda letter: letter.topic == OWN.inventory("ioc"))
+        await running.until(lambda message: message.topic == OWN.inventory("ioc"))
         async with observing(broker.address, "#", client_id="late") as late:
             kept: list[str] = []
 
-            def is_last(letter: InboundMessage) -> bool:
-                kept.append(letter.topic)
-                return letter.topic[0] == "b"
+            def is_last(message: InboundMessage) -> bool:
+                kept.append(message.topic)
+                return message.topic[0] == "b"
 
             late.link.post(OutboundMessage("behind all that is kept", b""))
             await late.until(is_last)

@@ -135,7 +135,7 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
         for number in range(200):
             made.link.post(OutboundMessage(topic, b"%d" % number))
         got = [
-            int((await centre.until(lambda letter: letter.topic == topic)).payload)
+            int((await centre.until(lambda inbound: inbound.topic == topic)).payload)
             for _ in range(200)
         ]
 
@@ -145,20 +145,20 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
 
 async def heard_by(centre: Observer) -> list[InboundMessage]:
     """Return what has come to *centre*, and what is on its way."""
-    letters: list[InboundMessage] = []
+    messages: list[InboundMessage] = []
 
     def is_last(message: InboundMessage) -> bool:
-        letters.append(message)
+        messages.append(message)
         return message.topic == BEHIND
 
     centre.link.post(OutboundMessage(BEHIND, b""))
     await centre.until(is_last)
-    return letters
+    return messages
 
 
-def retained(letters: list[InboundMessage]) -> set[str]:
+def retained(messages: list[InboundMessage]) -> set[str]:
     """Return the topics of what a broker has kept."""
-    return {letter.topic for letter in letters if letter.retain and letter.payload}
+    return {inbound.topic for inbound in messages if inbound.retain and inbound.payload}
 
 
 async def kept_by(broker: Broker, wanted: frozenset[str]) -> set[str]:

@@ -48,7 +48,7 @@ async def test_an_echo_is_our_own_business(broker: Broker) -> None:
         await until(lambda: broker.log.count("up/echo'") >= 6)
         assert not running.done()
 
-    assert made.letters.empty()
+    assert made.messages.empty()
     assert [each.facts["st"] for each in told.events] == ["up"]
 
 

@@ -70,8 +70,8 @@ async def until_seq(centre: Observer, number: int) -> list[EventRecord]:
     """Return every event that arrives until the one with that number."""
     heard: list[EventRecord] = []
     while not heard or heard[-1].facts["seq"] != number:
-        letter = await centre.until(lambda letter: letter.topic == TOPICS.event)
-        heard.append(read_event(letter.payload, letter.content_type))
+        message = await centre.until(lambda message: message.topic == TOPICS.event)
+        heard.append(read_event(message.payload, message.content_type))
     return heard
 
 
@@ -194,8 +194,8 @@ async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_p
         async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
             site.link.post(OutboundMessage(TOPICS.birth, b"now"))
 
-            def seen(letter: InboundMessage) -> bool:
-                order.append(letter.topic)
+            def seen(message: InboundMessage) -> bool:
+                order.append(message.topic)
                 return order.count(TOPICS.event) == 1000
 
             await centre.until(seen)

@@ -1,4 +1,4 @@
-"""Letters from the centre: when they are acknowledged, and what they bring along."""
+"""Messages from the centre: when they are acknowledged, and what they bring along."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ async def test_a_command_comes_again_until_it_is_acknowledged(broker: Broker) ->
                     centre.link.post(OutboundMessage(COMMAND, b"once"))
                 centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"last"))
                 async with asyncio.timeout(HANG_S):
-                    while (letter := await site.letters.get()).topic == COMMAND:
-                        got.append(letter)
+                    while (message := await site.messages.get()).topic == COMMAND:
+                        got.append(message)
                         if len(got) == 2:
-                            site.link.acknowledge(letter)
+                            site.link.acknowledge(message)
 
     assert [each.payload for each in got] == [b"once", b"once"]
     assert got[0].receipt != got[1].receipt
 
 
 async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: Broker) -> None:
-    """Packet numbers are used again: another letter must not be taken for this one."""
+    """Packet numbers are used again: another message must not be taken for this one."""
     site = Site(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre:
         got: list[InboundMessage] = []
@@ -49,25 +49,25 @@ async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: B
                 if turn == 0:
                     centre.link.post(OutboundMessage(COMMAND, b"once"))
                 async with asyncio.timeout(HANG_S):
-                    got.append(await site.letters.get())
+                    got.append(await site.messages.get())
                 site.link.acknowledge(got[0] if turn == 1 else InboundMessage(COMMAND, b""))
 
     assert [each.payload for each in got] == [b"once"] * 3
 
 
-async def test_other_letters_do_not_wait_for_anybody(broker: Broker) -> None:
+async def test_other_messages_do_not_wait_for_anybody(broker: Broker) -> None:
     """Twenty unacknowledged ones would stop the line."""
     site = Site(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre, living(site):
         for number in range(100):
             centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"%d" % number))
         async with asyncio.timeout(HANG_S):
-            got = [int((await site.letters.get()).payload) for _ in range(100)]
+            got = [int((await site.messages.get()).payload) for _ in range(100)]
 
     assert got == list(range(100))
 
 
-async def test_a_letter_says_how_it_is_to_be_answered_and_how_long_it_counts(
+async def test_a_message_says_how_it_is_to_be_answered_and_how_long_it_counts(
     broker: Broker,
 ) -> None:
     """Response topic, correlation data and what is left of its expiry."""
@@ -78,11 +78,11 @@ async def test_a_letter_says_how_it_is_to_be_answered_and_how_long_it_counts(
     async with observing(broker.address) as centre, living(site):
         centre.link.post(asked)
         async with asyncio.timeout(HANG_S):
-            letter = await site.letters.get()
+            message = await site.messages.get()
 
-    assert (letter.response_topic, letter.correlation_data) == ("cgw/v1/x", b"\x00\xff")
-    assert letter.expiry_s is not None
-    assert 0 < letter.expiry_s <= 300
+    assert (message.response_topic, message.correlation_data) == ("cgw/v1/x", b"\x00\xff")
+    assert message.expiry_s is not None
+    assert 0 < message.expiry_s <= 300
 
 
 async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
@@ -91,9 +91,9 @@ async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
     site = Site(broker.address)
     async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
         site.link.post(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
-        letter = await centre.until(lambda letter: letter.topic == topic)
+        message = await centre.until(lambda message: message.topic == topic)
 
-    assert letter.correlation_data == b"\x01" * 40
+    assert message.correlation_data == b"\x01" * 40
 
 
 async def test_what_is_too_large_to_send_is_told_once(broker: Broker) -> None:

@@ -52,11 +52,11 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
         await centre.until(says("online"))
         centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"{}"))
         async with asyncio.timeout(HANG_S):
-            letter = await site.letters.get()
+            message = await site.messages.get()
     supervised.cancel()
     await asyncio.wait([supervised])
 
-    assert letter.topic == TOPICS.viewer_says(KEY)
+    assert message.topic == TOPICS.viewer_says(KEY)
 
 
 async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -> None:
@@ -157,7 +157,7 @@ async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker)
         async with living(site):
             site.link.post(OutboundMessage(topic, b"x" * 65_537))
             site.link.post(OutboundMessage(topic, b"y" * 65_536))
-            arrived = await centre.until(lambda letter: letter.topic == topic)
+            arrived = await centre.until(lambda message: message.topic == topic)
 
     assert arrived.payload == b"y" * 65_536
     assert site.link.sample.refused == 1
@@ -173,7 +173,7 @@ async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
             for size in range(1700, 2001, 10):
                 site.link.post(OutboundMessage(topic, b"x" * size))
             site.link.post(OutboundMessage(topic, b"end"))
-            await centre.until(lambda letter: letter.payload == b"end")
+            await centre.until(lambda message: message.payload == b"end")
 
     assert site.link.sample.connects == 1
     assert site.link.sample.refused > 0
@@ -190,8 +190,8 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
                 for number in range(100):
                     site.link.post(OutboundMessage(topic, b"%d" % (batch * 100 + number)))
                 while len(arrived) < (batch + 1) * 100:
-                    letter = await centre.until(lambda letter: letter.topic == topic)
-                    arrived.append(int(letter.payload))
+                    message = await centre.until(lambda message: message.topic == topic)
+                    arrived.append(int(message.payload))
 
     assert arrived == list(range(2000))
     assert site.link.sample.dropped == 0

@@ -55,7 +55,7 @@ async def test_the_right_certificate_is_accepted(brokers: Brokers, authority: Au
             for number in range(20):
                 payload = bytes([number]) * 60_000
                 site.link.post(OutboundMessage(TOPICS.birth, payload))
-                got = await centre.until(lambda letter: letter.topic == TOPICS.birth)
+                got = await centre.until(lambda message: message.topic == TOPICS.birth)
                 assert got.payload == payload
 
 
@@ -121,7 +121,7 @@ async def test_we_show_our_certificate_and_may_write_our_topics_only(
             await centre.until(says("online"))
             site.link.post(OutboundMessage(Topics("79", "hcm-q1-02").presence, b"forged"))
             site.link.post(OutboundMessage(TOPICS.birth, b"ours"))
-            got = await centre.until(lambda letter: letter.payload in (b"ours", b"forged"))
+            got = await centre.until(lambda message: message.payload in (b"ours", b"forged"))
 
     assert got.payload == b"ours"
     assert site.link.sample.refused == 1
@@ -204,6 +204,6 @@ async def test_websockets_carry_it_too(brokers: Brokers, authority: Authority) -
             for number in range(3):  # 2.0.11 takes 0.1 s for each 4 KB
                 payload = bytes([number]) * 10_000
                 site.link.post(OutboundMessage(TOPICS.birth, payload))
-                got = await centre.until(lambda letter: letter.topic == TOPICS.birth)
+                got = await centre.until(lambda message: message.topic == TOPICS.birth)
                 assert got.payload == payload
         await centre.until(says("offline"))

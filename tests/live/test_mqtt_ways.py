@@ -102,14 +102,14 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
         ]
         first = presence(await centre.until(says("online")))
         replace_files(tls, authority.issue("79/renewed"))
-        letter = await centre.until(
-            lambda letter: says("online")(letter) or says("offline")(letter)
+        message = await centre.until(
+            lambda message: says("online")(message) or says("offline")(message)
         )
         for task in tasks:
             task.cancel()
     after = certificates.own()
 
-    assert presence(letter).epoch > first.epoch
+    assert presence(message).epoch > first.epoch
     assert before is not None
     assert after is not None
     assert after.serial != before.serial
@@ -134,7 +134,7 @@ async def test_a_certificate_without_its_key_is_not_taken(brokers: Brokers, tmp_
         watching = group.create_task(certificates.run())
         os.replace(other.cert_file, tls.cert_file)
         async with asyncio.timeout(HANG_S):
-            while not certificates._spoilt:  # noqa: ASYNC110 (what it sees it only logs)
+            while not certificates._corrupt:  # noqa: ASYNC110 (what it sees it only logs)
                 await asyncio.sleep(0.01)
         watching.cancel()
         assert not running.done()

@@ -37,15 +37,15 @@ async def come_and_go(bench: Bench, number: int) -> None:
         case 1:  # watches, and says so when it leaves
             await viewer.accept(await bench.answer(offer, key))
             await viewer.until(1)
-            bench.desk.leave(Bye(key, "viewer"))
+            bench.session_manager.leave(Bye(key, "viewer"))
         case 2:  # never connects
             await bench.answer(offer, key)
-            bench.desk.leave(Bye(key, "viewer"))
+            bench.session_manager.leave(Bye(key, "viewer"))
         case _:  # wants what there is not
             with pytest.raises(ViewerRejected):
                 await bench.answer(offer, key, camera="c99")
     await viewer.peer.close()
-    await bench.until(lambda: bench.desk.sessions == 0)
+    await bench.until(lambda: bench.session_manager.sessions == 0)
 
 
 async def test_200_visits_leave_no_task_socket_or_descriptor() -> None:

@@ -25,9 +25,9 @@ async def test_media_flows_through_turn_alone(viewer: Viewer, turn: Turn, transp
         server = turn.server(transport)
         offer = Offer(KEY, "c01", await viewer.offer(), ice=(server,), relay_only=True)
 
-        answer = (await bench.desk.answer(offer)).sdp
+        answer = (await bench.session_manager.answer(offer)).sdp
         await viewer.accept(answer)
-        await bench.until(lambda: bench.desk.sample().sessions == 1)
+        await bench.until(lambda: bench.session_manager.sample().sessions == 1)
         for unit in units[1:]:
             bench.stream.deliver(unit)
         packets = await viewer.until(20)
@@ -37,7 +37,7 @@ async def test_media_flows_through_turn_alone(viewer: Viewer, turn: Turn, transp
         }
         assert kinds == {"relay"}
         assert [p.payload for p in packets] == [q for unit in units for q in unit.payloads]
-        assert bench.desk.sample().relayed == 1
+        assert bench.session_manager.sample().relayed == 1
 
 
 async def test_a_dead_turn_server_is_told_as_such(viewer: Viewer) -> None:
@@ -47,6 +47,6 @@ async def test_a_dead_turn_server_is_told_as_such(viewer: Viewer) -> None:
         offer = Offer(KEY, "c01", await viewer.offer(), ice=(server,), relay_only=True)
 
         with pytest.raises(ViewerRejected) as refusal:
-            await bench.desk.answer(offer)
+            await bench.session_manager.answer(offer)
 
         assert (refusal.value.code, refusal.value.reason) == (503, Reason.TURN_DOWN)

@@ -60,7 +60,7 @@ class ScriptedSource:
 
 
 class Bench:
-    """A desk with one camera, ``c01``."""
+    """A session manager with one camera, ``c01``."""
 
     def __init__(self) -> None:
         self.source = ScriptedSource()
@@ -73,7 +73,7 @@ class Bench:
         )
         self.limits = Limits()
         self.byes: list[Bye] = []
-        self.desk = SessionManager(
+        self.session_manager = SessionManager(
             find=lambda camera: (
                 CameraStreams((("main", self.stream),)) if camera == "c01" else None
             ),
@@ -82,7 +82,7 @@ class Bench:
         )
 
     async def answer(self, sdp: str, key: SessionKey = KEY, camera: str = "c01") -> str:
-        return (await self.desk.answer(Offer(key, camera, sdp))).sdp
+        return (await self.session_manager.answer(Offer(key, camera, sdp))).sdp
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(HANG_S):
@@ -92,10 +92,13 @@ class Bench:
 
 @asynccontextmanager
 async def running() -> AsyncIterator[Bench]:
-    """The desk at work."""
+    """The session manager at work."""
     bench = Bench()
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(bench.stream.pull()), group.create_task(bench.desk.run())]
+        tasks = [
+            group.create_task(bench.stream.pull()),
+            group.create_task(bench.session_manager.run()),
+        ]
         await bench.source.opened.wait()
         try:
             yield bench
@@ -107,7 +110,7 @@ async def running() -> AsyncIterator[Bench]:
 async def watch(bench: Bench, viewer: Viewer) -> None:
     """Connect *viewer* and return when it reads the stream."""
     await viewer.accept(await bench.answer(await viewer.offer()))
-    await bench.until(lambda: bench.desk.sample().sessions == 1)
+    await bench.until(lambda: bench.session_manager.sample().sessions == 1)
 
 
 async def test_a_newcomer_gets_the_whole_gop_at_once(viewer: Viewer) -> None:
@@ -164,11 +167,11 @@ async def test_a_lost_picture_is_answered_from_the_cache(
         assert packets[3].seq == (packets[2].seq + 1) & 0xFFFF
 
 
-async def test_a_viewer_is_reported_to_every_fifth_beat(
+async def test_a_viewer_is_reported_to_every_fifth_ticker(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of its stream, with what was sent so far, not oftener than RFC 3550 says."""
-    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.02)
+    monkeypatch.setattr("gateway.webrtc.ticker.TICK_S", 0.02)
     reports: asyncio.Queue[SenderReport] = asyncio.Queue(maxsize=100)
 
     async def record(datagram: bytes) -> None:
@@ -200,7 +203,7 @@ async def test_the_same_offer_again_gets_the_same_answer(viewer: Viewer) -> None
         first, second = await asyncio.gather(bench.answer(offer), bench.answer(offer))
 
         assert first == second
-        assert bench.desk.sessions == 1
+        assert bench.session_manager.sessions == 1
 
 
 async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
@@ -211,7 +214,7 @@ async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
         offer = viewer.peer.localDescription.sdp
 
         await viewer.peer.close()
-        await bench.until(lambda: bench.desk.sessions == 0)
+        await bench.until(lambda: bench.session_manager.sessions == 0)
 
         assert bench.stream.readers == 0
         assert bench.byes == [Bye(KEY, "closed")]
@@ -222,12 +225,12 @@ async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
 
 async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word for the silence time the session ends by itself."""
-    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.05)
+    monkeypatch.setattr("gateway.webrtc.ticker.TICK_S", 0.05)
     async with running() as bench:
         await watch(bench, viewer)
 
         monkeypatch.setattr("gateway.webrtc.session.SILENCE_S", 0.2)
-        await bench.until(lambda: bench.desk.sessions == 0)
+        await bench.until(lambda: bench.session_manager.sessions == 0)
 
         assert bench.byes == [Bye(KEY, "silence")]
 
@@ -236,14 +239,14 @@ async def test_a_viewer_who_takes_its_consent_back_is_let_go(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may still be there and talk: without answers to our checks nothing more is sent."""
-    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.01)
+    monkeypatch.setattr("gateway.webrtc.ticker.TICK_S", 0.01)
     async with running() as bench:
         await watch(bench, viewer)
         ice = viewer.transport.transport._connection
 
         monkeypatch.setattr(ice, "request_received", lambda *_: None)
         monkeypatch.setattr("gateway.webrtc.consent.EXPIRY_S", 0.3)
-        await bench.until(lambda: bench.desk.sessions == 0)
+        await bench.until(lambda: bench.session_manager.sessions == 0)
 
         assert bench.byes == [Bye(KEY, "closed")]
 
@@ -253,8 +256,8 @@ async def test_a_bye_ends_the_session(viewer: Viewer) -> None:
     async with running() as bench:
         await watch(bench, viewer)
 
-        bench.desk.leave(Bye(KEY, "viewer"))
-        await bench.until(lambda: bench.desk.sessions == 0)
+        bench.session_manager.leave(Bye(KEY, "viewer"))
+        await bench.until(lambda: bench.session_manager.sessions == 0)
 
         assert bench.byes == []
 
@@ -264,9 +267,9 @@ async def test_a_bye_during_set_up_ends_it(viewer: Viewer) -> None:
     async with running() as bench:
         await bench.answer(await viewer.offer())
 
-        bench.desk.leave(Bye(KEY, "viewer"))
+        bench.session_manager.leave(Bye(KEY, "viewer"))
 
-        await bench.until(lambda: bench.desk.sessions == 0)
+        await bench.until(lambda: bench.session_manager.sessions == 0)
 
 
 async def test_the_limit_of_viewers_holds(viewer: Viewer) -> None:
@@ -280,7 +283,7 @@ async def test_the_limit_of_viewers_holds(viewer: Viewer) -> None:
             await bench.answer(offer, SessionKey("v-other", "session-2"))
 
         assert refusal.value.code == 486
-        assert bench.desk.sessions == 1
+        assert bench.session_manager.sessions == 1
 
 
 async def test_an_unknown_camera_is_refused(viewer: Viewer) -> None:
@@ -292,7 +295,7 @@ async def test_an_unknown_camera_is_refused(viewer: Viewer) -> None:
             await bench.answer(offer, camera="c99")
 
         assert refusal.value.code == 404
-        assert bench.desk.sessions == 0
+        assert bench.session_manager.sessions == 0
 
 
 @pytest.mark.parametrize(

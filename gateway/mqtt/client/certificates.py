@@ -73,7 +73,7 @@ class CertificateWatcher:
         self._wall_ms = wall_ms
         self._look_s = look_s
         self._seen = _digest(tls)
-        self._spoilt = ""
+        self._corrupt = ""
         self._own = own_certificate_info(tls)
         self._brokers: CertificateInfo | None = None
         self._told: dict[tuple[str, str], int] = {}
@@ -110,12 +110,12 @@ class CertificateWatcher:
         try:
             await asyncio.to_thread(context_of, tls)
         except BrokerUnavailable as error:  # half replaced, perhaps: we look again
-            self._note_spoilt(digest, error)
+            self._note_corrupt(digest, error)
             return
         try:
             await self._prove()
         except BrokerUnavailable as error:
-            if self._note_spoilt(digest, error):
+            if self._note_corrupt(digest, error):
                 facts = {"why": str(error.reason), "detail": error.detail}
                 self._events.record(Event("cert.refused", facts, "audit"))
             return
@@ -125,9 +125,9 @@ class CertificateWatcher:
         self._events.record(Event("cert.renewed", facts, "audit"))
         self._renew("certificate files have been replaced")
 
-    def _note_spoilt(self, digest: str, error: BrokerUnavailable) -> bool:
+    def _note_corrupt(self, digest: str, error: BrokerUnavailable) -> bool:
         """Note that those files do not do; return whether that is new."""
-        new, self._spoilt = digest != self._spoilt, digest
+        new, self._corrupt = digest != self._corrupt, digest
         if new:
             log.warning("new certificate files cannot be used", detail=error.detail)
         return new

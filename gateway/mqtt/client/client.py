@@ -53,7 +53,7 @@ class MqttClient:
         ways: Where the broker is.
         client_id: The gateway's id, for ever the same: the broker's session hangs on it.
         subscriptions: Filters, subscribed to with QoS 1 on each connection.
-        deliver: Called with each letter, in order, on the event loop.
+        deliver: Called with each message, in order, on the event loop.
         will: Makes what the broker publishes when we vanish; called for each connection, on a
             thread, before it begins (it may write to the disk).
         greet: Makes what is published first on each connection; called on the event loop.
@@ -62,7 +62,7 @@ class MqttClient:
         keepalive_s: Shorter in tests, as *will_delay_s*: how long the will is held back.
         outbox: Gives what outlives a connection; None: there is nothing.
         events: Is told how connections fare; None: it is only logged.
-        journalled: Whether letters of a topic wait for `acknowledge`; no other does.
+        journalled: Whether messages of a topic wait for `acknowledge`; no other does.
         echo: Makes what we say to ourselves, at the pace *echo_s*; None: nothing.
     """
 
@@ -128,9 +128,9 @@ class MqttClient:
         """Hand over *publication*: see `gateway.ports.Bus`."""
         self._traffic.post(publication)
 
-    def acknowledge(self, letter: InboundMessage) -> None:
-        """Let the broker forget *letter*: see `gateway.ports.Bus`."""
-        connection, number = letter.receipt or (0, 0)
+    def acknowledge(self, message: InboundMessage) -> None:
+        """Let the broker forget *message*: see `gateway.ports.Bus`."""
+        connection, number = message.receipt or (0, 0)
         if self._traffic.session is not None and connection == self._trail.connects:
             self._traffic.session.acknowledge(number)
 
@@ -219,8 +219,8 @@ class MqttClient:
                 async with asyncio.timeout(TICK_S):
                     await session.stirred.wait()
             session.stirred.clear()
-            while session.letters:
-                self._hand_over(session, *session.letters.popleft())
+            while session.messages:
+                self._hand_over(session, *session.messages.popleft())
             self._traffic.settle(session)
             session.check()
             if self._anew:
@@ -233,13 +233,13 @@ class MqttClient:
         if (said := self._echo.next()) is not None:
             self._traffic.offer(said)
 
-    def _hand_over(self, session: MqttConnection, number: int, letter: InboundMessage) -> None:
-        if self._echo.heard(letter):
+    def _hand_over(self, session: MqttConnection, number: int, message: InboundMessage) -> None:
+        if self._echo.heard(message):
             session.acknowledge(number)
-        elif number and self._journalled(letter.topic):
-            self._deliver(replace(letter, receipt=(self._trail.connects, number)))
+        elif number and self._journalled(message.topic):
+            self._deliver(replace(message, receipt=(self._trail.connects, number)))
         else:
-            self._deliver(letter)
+            self._deliver(message)
             session.acknowledge(number)
 
     async def _leave(self, session: MqttConnection, farewell: OutboundMessage | None) -> None:

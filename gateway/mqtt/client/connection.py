@@ -24,8 +24,8 @@ from gateway.mqtt.client.inflight_window import Refusal
 from gateway.mqtt.client.paho_client import Client, Driver, prepared
 from gateway.mqtt.client.reason_codes import (
     ended,
-    letter_of,
     lost,
+    message_of,
     packet_bytes,
     properties_of,
     refused,
@@ -33,21 +33,21 @@ from gateway.mqtt.client.reason_codes import (
 from gateway.mqtt.client.socket import BufferedSocket
 from gateway.ports import InboundMessage, OutboundMessage
 
-LETTERS = 512
-"""Letters kept until they are delivered; more are dropped, and counted."""
+MESSAGES = 512
+"""Messages kept until they are delivered; more are dropped, and counted."""
 
 
 class MqttConnection:
     """One connection, from CONNECT to the end.
 
     Attributes:
-        stirred: Set whenever `letters`, `settled` or `broken` has changed.
-        letters: Come in and not yet delivered, each with its packet number; 0: it has none.
+        stirred: Set whenever `messages`, `settled` or `broken` has changed.
+        messages: Come in and not yet delivered, each with its packet number; 0: it has none.
         settled: Packet numbers acknowledged, with the reason if refused.
         broken: Why the connection is over.
         receive_maximum: How many unacknowledged publications the broker takes.
         remembered: Whether the broker has kept our session since the connection before.
-        overflowed: Letters dropped because `letters` was full.
+        overflowed: Messages dropped because `messages` was full.
         hung_up: Whether the broker closed the connection without a word.
     """
 
@@ -61,7 +61,7 @@ class MqttConnection:
         self._accepted = asyncio.Event()
         self._unsettled = 0
         self.stirred = asyncio.Event()
-        self.letters: deque[tuple[int, InboundMessage]] = deque()
+        self.messages: deque[tuple[int, InboundMessage]] = deque()
         self.settled: deque[tuple[int, Refusal | None]] = deque()
         self.broken: BrokerUnavailable | None = None
         self.receive_maximum = 65_535
@@ -69,7 +69,7 @@ class MqttConnection:
         self.overflowed = 0
         self.hung_up = False
         self._client = client
-        self._driver = Driver(client, self._loop, has_room=self._has_room, spoilt=self._break)
+        self._driver = Driver(client, self._loop, has_room=self._has_room, corrupt=self._break)
         client.on_connect = self._connack
         client.on_subscribe = self._suback
         client.on_publish = self._puback
@@ -91,7 +91,7 @@ class MqttConnection:
             self.stirred.clear()
             if self.broken is not None:
                 raise self.broken
-        self.stirred.set()  # letters may have come along
+        self.stirred.set()  # messages may have come along
 
     def publish(self, publication: OutboundMessage) -> int:
         """Send *publication*; return the packet number by which it will be settled."""
@@ -154,7 +154,7 @@ class MqttConnection:
         self.check()
         await self.stirred.wait()
         self.stirred.clear()
-        self.letters.clear()  # or acknowledgements are not read behind them
+        self.messages.clear()  # or acknowledgements are not read behind them
 
     def _break(self, error: BrokerUnavailable) -> None:
         """Note why the connection is over; the first reason counts."""
@@ -164,11 +164,11 @@ class MqttConnection:
         self.stirred.set()
 
     def _has_room(self) -> bool:
-        """Whether more may be read; else TCP holds the broker back until letters are delivered.
+        """Whether more may be read; else TCP holds the broker back until messages are delivered.
 
-        Before we are accepted nobody delivers, and what we wait for may stand behind letters.
+        Before we are accepted nobody delivers, and what we wait for may stand behind messages.
         """
-        return len(self.letters) < LETTERS // 2 or not self._accepted.is_set()
+        return len(self.messages) < MESSAGES // 2 or not self._accepted.is_set()
 
     def _connack(
         self,
@@ -210,8 +210,8 @@ class MqttConnection:
         self.stirred.set()
 
     def _message(self, _client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
-        if len(self.letters) < LETTERS:
-            self.letters.append((message.mid if message.qos == 1 else 0, letter_of(message)))
+        if len(self.messages) < MESSAGES:
+            self.messages.append((message.mid if message.qos == 1 else 0, message_of(message)))
         else:  # not acknowledged, so that it comes again on the next connection
             self.overflowed += 1
         self.stirred.set()

@@ -81,14 +81,14 @@ class EchoMonitor:
         if publication is self._said:
             self._late_s = self._clock.now() + self._within_s
 
-    def heard(self, letter: InboundMessage) -> bool:
-        """Whether *letter* is one of ours, and nobody else's business.
+    def heard(self, message: InboundMessage) -> bool:
+        """Whether *message* is one of ours, and nobody else's business.
 
         One that is late, or of the connection before, proves nothing of this one.
         """
-        if letter.topic != self._topic:
+        if message.topic != self._topic:
             return False
-        if self._said is not None and letter.payload == self._said.payload:
+        if self._said is not None and message.payload == self._said.payload:
             self._said, self.rtt_ms = None, (self._clock.now() - self._said_s) * 1000
             self._hears, self._told = True, False
         return True

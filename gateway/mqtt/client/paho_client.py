@@ -38,7 +38,7 @@ class Driver:
         client: Whose socket callbacks are taken over.
         loop: Of this thread.
         has_room: Whether more may be read now; else TCP holds the broker back.
-        spoilt: Told when what comes in is not MQTT.
+        corrupt: Told when what comes in is not MQTT.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Driver:
         loop: asyncio.AbstractEventLoop,
         *,
         has_room: Callable[[], bool],
-        spoilt: Callable[[BrokerUnavailable], None],
+        corrupt: Callable[[BrokerUnavailable], None],
     ) -> None:
         self._client = client
         self._loop = loop
         self._has_room = has_room
-        self._spoilt = spoilt
+        self._corrupt = corrupt
         self._watched: int | None = None
         self.line: BufferedSocket | None = None
         self.stopped = False
@@ -79,7 +79,7 @@ class Driver:
             while not line.dry and self._client.socket() is not None and self._has_room():
                 self._client.loop_read()
         except GARBAGE as error:
-            self._spoilt(BrokerUnavailable(Reason.CORRUPT, f"not MQTT 5: {type(error).__name__}"))
+            self._corrupt(BrokerUnavailable(Reason.CORRUPT, f"not MQTT 5: {type(error).__name__}"))
             self._unwatch()
         if line.pending():
             self._loop.call_soon(self._readable)

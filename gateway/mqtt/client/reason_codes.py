@@ -1,4 +1,4 @@
-"""Between paho's words and ours: properties, reason codes, letters. No I/O.
+"""Between paho's words and ours: properties, reason codes, messages. No I/O.
 
 Source: MQTT 5.0, section 2.4 (reason codes).
 
@@ -60,7 +60,7 @@ def packet_bytes(publication: OutboundMessage) -> int:
     return HEAD_BYTES + words + len(echoed) + len(publication.payload)
 
 
-def letter_of(message: paho.MQTTMessage) -> InboundMessage:
+def message_of(message: paho.MQTTMessage) -> InboundMessage:
     """Return *message* as we pass it on."""
     properties = message.properties
     return InboundMessage(

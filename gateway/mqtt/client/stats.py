@@ -42,7 +42,7 @@ class ConnectionStats:
         self._told: dict[str, float] = {}
         self._dropped = RateLimitedLog("broker", "publication dropped", clock=clock)
         self._refused = RateLimitedLog("broker", "publication refused", clock=clock)
-        self._overflowed = RateLimitedLog("broker", "letter dropped", clock=clock)
+        self._overflowed = RateLimitedLog("broker", "message dropped", clock=clock)
         self.connects = 0
 
     @property
@@ -94,7 +94,7 @@ class ConnectionStats:
             self._tell(Event("publication.refused", {"topic": topic, "why": why}))
 
     def overflow(self, count: int) -> None:
-        """So many letters came while there was no room."""
+        """So many messages came while there was no room."""
         self._overflowed.add("", count)
 
     def deaf(self) -> None:

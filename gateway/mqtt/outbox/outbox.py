@@ -178,7 +178,7 @@ class Outbox:
     def _load(self) -> None:
         found = self._writer.load()
         # A disk that says nothing may hold any number; the time is above them all.
-        unknown = found.last is None or found.spoilt
+        unknown = found.last is None or found.corrupt
         self._number = self._wall_ms() if unknown else found.last or 0
         self._lost = found.lost
         for stored in found.records:
@@ -188,11 +188,11 @@ class Outbox:
                 self._writer.forget(stored.number)
             else:
                 self._backlog.add(Row(stored, gap=gap, saved=True))
-        if found.spoilt:
+        if found.corrupt:
             self.record(Event("outbox.spoilt", {}, "audit"))
 
     def _write_anew(self) -> None:
-        """The file was spoilt, and another has been begun: what it held we hold as well."""
+        """The file was corrupt, and another has been begun: what it held we hold as well."""
         for row in self._backlog:
             self._writer.put(row)
         self._writer.lost(self._lost)

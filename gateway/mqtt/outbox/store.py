@@ -87,20 +87,20 @@ class Found:
         records: In order.
         last: The highest number ever given; None: nobody knows, because the disk takes nothing.
         lost: How many have been lost in all.
-        spoilt: Whether there was a file that could not be read; it was put aside.
+        corrupt: Whether there was a file that could not be read; it was put aside.
     """
 
     records: tuple[Stored, ...] = ()
     last: int | None = None
     lost: int = 0
-    spoilt: bool = False
+    corrupt: bool = False
 
 
 class OutboxStore:
     """``outbox.db`` in the state folder. Never raises for the disk's sake.
 
     Attributes:
-        begun_anew: Whether a commit has found the file spoilt, and has put it aside: all that was
+        begun_anew: Whether a commit has found the file corrupt, and has put it aside: all that was
             in it is to be written again.
 
     Args:
@@ -113,26 +113,26 @@ class OutboxStore:
         self.begun_anew = False
 
     def load(self) -> Found:
-        """Return what is there. A spoilt file is put aside as ``outbox.db.bad``.
+        """Return what is there. A corrupt file is put aside as ``outbox.db.bad``.
 
         So is one that a newer program has made otherwise.
         """
         try:
-            return self._loaded(spoilt=False)
+            return self._loaded(corrupt=False)
         except sqlite3.OperationalError as error:  # full, read-only, not there: it may come back
             log.warning("outbox not to be written", path=str(self._path), detail=str(error))
             self.close()
             return self._only_read()
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            log.error("outbox spoilt", path=str(self._path), detail=str(error))
+            log.error("outbox corrupt", path=str(self._path), detail=str(error))
             self.close()
             self._put_aside()
         try:
-            return self._loaded(spoilt=True)
+            return self._loaded(corrupt=True)
         except sqlite3.Error as error:
             log.warning("outbox not made", path=str(self._path), detail=str(error))
             self.close()
-            return Found(spoilt=True)
+            return Found(corrupt=True)
 
     def save(self, batch: Batch) -> str | None:
         """Commit *batch* and wait for the disk; return None, or why it could not be."""
@@ -171,8 +171,8 @@ class OutboxStore:
             connection.executescript(_SCHEMA)
         return self._connection
 
-    def _loaded(self, *, spoilt: bool) -> Found:
-        return _read(self._open(), spoilt=spoilt)
+    def _loaded(self, *, corrupt: bool) -> Found:
+        return _read(self._open(), corrupt=corrupt)
 
     def _only_read(self) -> Found:
         """Return what a disk holds that takes nothing any more: that is no reason to lose it."""
@@ -184,7 +184,7 @@ class OutboxStore:
             with closing(
                 sqlite3.connect(f"{self._path.absolute().as_uri()}?{how}", uri=True)
             ) as db:
-                return replace(_read(db, spoilt=False), last=None)
+                return replace(_read(db, corrupt=False), last=None)
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             log.warning("outbox not read", path=str(self._path), detail=str(error))
             return Found()
@@ -199,7 +199,7 @@ class OutboxStore:
                     file.replace(file.with_name(file.name + ".bad"))
 
 
-def _read(connection: sqlite3.Connection, *, spoilt: bool) -> Found:
+def _read(connection: sqlite3.Connection, *, corrupt: bool) -> Found:
     with closing(connection.execute(f"select {_COLUMNS} from record order by n")) as rows:
         records = tuple(
             Stored(int(n), weight, str(kind), str(boot), float(mono), int(time), bytes(kept))
@@ -208,7 +208,7 @@ def _read(connection: sqlite3.Connection, *, spoilt: bool) -> Found:
         )
     last = _number(connection, "select seq from sqlite_sequence where name = 'record'")
     lost = _number(connection, "select value from tally where name = 'lost'")
-    return Found(records, last, lost, spoilt)
+    return Found(records, last, lost, corrupt)
 
 
 def _write(connection: sqlite3.Connection, batch: Batch) -> None:

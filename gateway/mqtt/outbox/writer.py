@@ -108,7 +108,7 @@ class OutboxWriter:
 
         Args:
             turned: Called after each batch.
-            anew: Called when the file was spoilt and another begun: everything is to be put again.
+            anew: Called when the file was corrupt and another begun: everything is to be put again.
         """
         try:
             while True:

@@ -42,14 +42,14 @@ class Ear:
     def post(self, publication: OutboundMessage) -> None:
         self.said.append(publication)
 
-    def acknowledge(self, letter: InboundMessage) -> None:
+    def acknowledge(self, message: InboundMessage) -> None:
         """Nothing comes in here."""
 
     def record(self, event: Event) -> None:
         self.events.append(event)
 
 
-class Room:
+class Harness:
     """Alarms that are raised by the second failed check and cleared by the first good one."""
 
     def __init__(self, folder: Path) -> None:
@@ -88,50 +88,50 @@ def alarms_in(said: Iterable[OutboundMessage]) -> list[tuple[str, bool]]:
 
 async def test_raising_is_a_retained_message_and_an_event(tmp_path: Path) -> None:
     """The present on the alarm's topic, history in the events."""
-    room = Room(tmp_path)
+    harness = Harness(tmp_path)
 
-    await room.check(BAD, BAD)
+    await harness.check(BAD, BAD)
 
-    (said,) = room.ear.said
+    (said,) = harness.ear.said
     assert (said.topic, said.retain, said.path, said.expiry_s) == (
         TOPICS.alarm(KEY),
         True,
         "conflated",
         None,
     )
-    (event,) = room.ear.events
+    (event,) = harness.ear.events
     assert event.kind == "alarm"
     assert event.facts["act"] == "raise"
-    assert event.facts["alarm"] == room.alarms.standing[0].id
+    assert event.facts["alarm"] == harness.alarms.standing[0].id
 
 
 async def test_what_is_cleared_leaves_the_broker_after_a_week(tmp_path: Path) -> None:
     """Told as cleared, with an end."""
-    room = Room(tmp_path)
+    harness = Harness(tmp_path)
 
-    await room.check(BAD, BAD, GOOD)
+    await harness.check(BAD, BAD, GOOD)
 
-    assert alarms_in(room.ear.said) == [(KEY, True), (KEY, False)]
-    assert room.ear.said[-1].expiry_s == CLEARED_S == 604_800
-    assert [each.facts["act"] for each in room.ear.events] == ["raise", "clear"]
+    assert alarms_in(harness.ear.said) == [(KEY, True), (KEY, False)]
+    assert harness.ear.said[-1].expiry_s == CLEARED_S == 604_800
+    assert [each.facts["act"] for each in harness.ear.events] == ["raise", "clear"]
 
 
 async def test_a_connection_begins_with_what_stands(tmp_path: Path) -> None:
     """Each time: the broker may have lost its memory."""
-    room = Room(tmp_path)
-    await room.check(BAD, BAD)
+    harness = Harness(tmp_path)
+    await harness.check(BAD, BAD)
 
-    greetings = [alarms_in(room.alarms.greeting()) for _ in range(2)]
+    greetings = [alarms_in(harness.alarms.greeting()) for _ in range(2)]
 
     assert greetings == [[(KEY, True)]] * 2
 
 
 async def test_a_clear_that_was_never_heard_is_told_after_a_restart(tmp_path: Path) -> None:
     """The broker would keep the alarm for ever; the next connection takes it away, once."""
-    room = Room(tmp_path)
-    await room.check(BAD, BAD, GOOD)
+    harness = Harness(tmp_path)
+    await harness.check(BAD, BAD, GOOD)
 
-    again = Room(tmp_path)
+    again = Harness(tmp_path)
 
     assert alarms_in(again.alarms.greeting()) == [(KEY, False)]
     assert alarms_in(again.alarms.greeting()) == []
@@ -139,11 +139,11 @@ async def test_a_clear_that_was_never_heard_is_told_after_a_restart(tmp_path: Pa
 
 async def test_an_alarm_is_the_same_after_a_restart(tmp_path: Path) -> None:
     """Same id, no second raise; cleared when the checks are good."""
-    room = Room(tmp_path)
-    await room.check(BAD, BAD)
-    (before,) = room.alarms.standing
+    harness = Harness(tmp_path)
+    await harness.check(BAD, BAD)
+    (before,) = harness.alarms.standing
 
-    again = Room(tmp_path)
+    again = Harness(tmp_path)
     await again.check(BAD, BAD, GOOD)
 
     assert [each.facts["alarm"] for each in again.ear.events] == [before.id]
@@ -153,11 +153,11 @@ async def test_an_alarm_is_the_same_after_a_restart(tmp_path: Path) -> None:
 async def test_a_disk_that_takes_nothing_stops_no_alarm(tmp_path: Path) -> None:
     """It is said in the log; the alarm is told all the same."""
     (tmp_path / "alarms.json").mkdir()
-    room = Room(tmp_path)
+    harness = Harness(tmp_path)
 
-    await room.check(BAD, BAD)
+    await harness.check(BAD, BAD)
 
-    assert alarms_in(room.ear.said) == [(KEY, True)]
+    assert alarms_in(harness.ear.said) == [(KEY, True)]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"standing":[{"key":1}]}', "x" * 2_000_000])

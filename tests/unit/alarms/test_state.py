@@ -36,16 +36,16 @@ class Rounds:
         return [f"{turn.act} {turn.alarm.key}" for turn in turns]
 
     def checks(self, pattern: str, key: str = KEY) -> list[tuple[float, str]]:
-        """Rounds by letters: ``b`` bad, ``g`` good, ``?`` nobody could look; what was said when."""
+        """Rounds, one a character: ``b`` bad, ``g`` good, ``?`` unknown; what was said when."""
         said = []
-        for letter in pattern:
+        for message in pattern:
             at_s = self.now_s - 1000
-            said += [(at_s, each.split()[0]) for each in self.check(found(letter, key))]
+            said += [(at_s, each.split()[0]) for each in self.check(found(message, key))]
         return said
 
 
-def found(letter: str, key: str = KEY, *parents: str) -> Finding:
-    bad = {"b": True, "g": False, "?": None}[letter]
+def found(message: str, key: str = KEY, *parents: str) -> Finding:
+    bad = {"b": True, "g": False, "?": None}[message]
     return Finding(key, bad, Reason.TIMEOUT, "major", {"cam": "c07"}, parents)
 
 

@@ -1,4 +1,4 @@
-"""What viewers say on the bus, answered by a real desk that has no camera."""
+"""What viewers say on the bus, answered by a real session manager that has no camera."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Bus:
     def post(self, publication: OutboundMessage) -> None:
         self.posted.put_nowait(publication)
 
-    def acknowledge(self, letter: InboundMessage) -> None:
+    def acknowledge(self, message: InboundMessage) -> None:
         """Nothing here is journalled."""
 
     async def said(self) -> object:
@@ -50,20 +50,20 @@ class Bus:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[tuple[Signalling, Bus]]:
-    """Signalling at work, over a desk that knows no camera."""
+    """Signalling at work, over a session manager that knows no camera."""
     bus = Bus()
-    desk = SessionManager(
+    session_manager = SessionManager(
         find=lambda _camera: None, limits=Limits, ended=lambda bye: made.ended(bye)
     )
-    made = Signalling(OWN, bus, desk, stamp=lambda: STAMP, clock=FakeClock())
+    made = Signalling(OWN, bus, session_manager, stamp=lambda: STAMP, clock=FakeClock())
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(desk.run()), group.create_task(made.run())]
+        tasks = [group.create_task(session_manager.run()), group.create_task(made.run())]
         yield made, bus
         for task in tasks:
             task.cancel()
 
 
-def letter(said: FromViewer | bytes, *, topic: str = "", retain: bool = False) -> InboundMessage:
+def message(said: FromViewer | bytes, *, topic: str = "", retain: bool = False) -> InboundMessage:
     if isinstance(said, bytes):
         return InboundMessage(topic or OWN.viewer_says(KEY), said, retain=retain)
     content_type, payload = from_viewer(STAMP, said)
@@ -74,7 +74,7 @@ def letter(said: FromViewer | bytes, *, topic: str = "", retain: bool = False) -
 async def test_an_offer_for_an_unknown_camera_is_refused() -> None:
     """404 with the reason and the detail, on the session's own topic."""
     async with answering() as (signalling, bus):
-        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
 
         said = await bus.said()
 
@@ -95,11 +95,11 @@ async def test_an_offer_for_an_unknown_camera_is_refused() -> None:
         b"[" * 10_000,
     ],
 )
-async def test_a_malformed_letter_is_answered_with_what_is_wrong(payload: bytes) -> None:
-    """400, and the next letter is read as if nothing had been."""
+async def test_a_malformed_message_is_answered_with_what_is_wrong(payload: bytes) -> None:
+    """400, and the next message is read as if nothing had been."""
     async with answering() as (signalling, bus):
-        signalling.deliver(letter(payload))
-        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+        signalling.deliver(message(payload))
+        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
 
         first, second = await bus.said(), await bus.said()
 
@@ -115,8 +115,8 @@ def test_no_payload_ends_it(payload: bytes) -> None:
 
     async def check() -> None:
         async with answering() as (signalling, bus):
-            signalling.deliver(letter(payload))
-            signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+            signalling.deliver(message(payload))
+            signalling.deliver(message(Offer(KEY, "c99", "v=0")))
             while True:
                 said = await bus.said()
                 if isinstance(said, Refusal) and said.code == 404:
@@ -125,11 +125,11 @@ def test_no_payload_ends_it(payload: bytes) -> None:
     asyncio.run(check())
 
 
-async def test_a_retained_letter_is_nobodys_wish() -> None:
+async def test_a_retained_message_is_nobodys_wish() -> None:
     """A retained offer would open a session at every reconnect."""
     async with answering() as (signalling, bus):
-        signalling.deliver(letter(Offer(KEY, "c01", "v=0"), retain=True))
-        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+        signalling.deliver(message(Offer(KEY, "c01", "v=0"), retain=True))
+        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
 
         said = await bus.said()
 
@@ -137,11 +137,11 @@ async def test_a_retained_letter_is_nobodys_wish() -> None:
         assert bus.posted.empty()
 
 
-async def test_a_letter_on_a_foreign_topic_is_not_answered() -> None:
+async def test_a_message_on_a_foreign_topic_is_not_answered() -> None:
     """Only what is ours is ours."""
     async with answering() as (signalling, bus):
-        signalling.deliver(letter(b"{}", topic="cgw/v1/79/hcm-q1-01/up/presence"))
-        signalling.deliver(letter(Offer(KEY, "c99", "v=0")))
+        signalling.deliver(message(b"{}", topic="cgw/v1/79/hcm-q1-01/up/presence"))
+        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
 
         await bus.said()
 
@@ -156,7 +156,7 @@ async def test_the_end_of_a_session_is_told_to_its_viewer() -> None:
         assert await bus.said() == Bye(KEY, "silence")
 
 
-async def test_more_letters_than_can_wait_are_dropped() -> None:
+async def test_more_messages_than_can_wait_are_dropped() -> None:
     """A flood fills a bounded queue, nothing else."""
     signalling = Signalling(
         OWN,
@@ -167,6 +167,6 @@ async def test_more_letters_than_can_wait_are_dropped() -> None:
     )
 
     for _ in range(WAITING + 10):
-        signalling.deliver(letter(b"{}"))
+        signalling.deliver(message(b"{}"))
 
     assert signalling._dropped.total == 10

@@ -1,4 +1,4 @@
-"""What is seen of a camera at a glance, and what costs a closer look."""
+"""What is seen of a camera at a change key, and what costs a closer look."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ CONFIG = CameraConfig.model_validate(
 
 
 def camera(kept: Kept, config: CameraConfig = CONFIG) -> Camera:
-    return Camera(config, (kept.keeper,))
+    return Camera(config, (kept.supervisor,))
 
 
-async def test_pictures_that_come_change_nothing_at_a_glance() -> None:
+async def test_pictures_that_come_change_nothing_at_a_change_key() -> None:
     """Only counters and times, which a report takes once a minute."""
     async with keeping(Kept(warm=True)) as kept:
         await kept.until(lambda: kept.source.sink is not None)
@@ -34,7 +34,7 @@ async def test_pictures_that_come_change_nothing_at_a_glance() -> None:
         assert camera(kept).change_key(0) == before
 
 
-async def test_the_first_picture_is_seen_at_a_glance() -> None:
+async def test_the_first_picture_is_seen_at_a_change_key() -> None:
     """The camera has come up."""
     async with keeping(Kept(warm=True)) as kept:
         await kept.until(lambda: kept.source.sink is not None)
@@ -46,7 +46,7 @@ async def test_the_first_picture_is_seen_at_a_glance() -> None:
         assert camera(kept).change_key(0) != before
 
 
-async def test_trouble_is_seen_at_a_glance() -> None:
+async def test_trouble_is_seen_at_a_change_key() -> None:
     """With its reason."""
     kept = Kept()
     kept.source.fails = [REFUSED]
@@ -64,11 +64,11 @@ async def test_trouble_is_seen_at_a_glance() -> None:
         lambda kept: camera(kept, CONFIG.model_copy(update={"name": "Quầy"})).change_key(0),
         lambda kept: setattr(kept.stream, "video", VideoFormat("h265")),
         lambda kept: setattr(kept.stream, "opening", (b"\x67",)),
-        lambda kept: setattr(kept.keeper, "detail", "no route"),
-        lambda kept: setattr(kept.keeper, "attempts", 3),
+        lambda kept: setattr(kept.supervisor, "detail", "no route"),
+        lambda kept: setattr(kept.supervisor, "attempts", 3),
     ],
 )
-async def test_whatever_a_person_would_see_is_seen_at_a_glance(change: object) -> None:
+async def test_whatever_a_person_would_see_is_seen_at_a_change_key(change: object) -> None:
     """Viewers, name, codec, size, detail, attempts."""
     kept = Kept()
     before = camera(kept).change_key(0)

@@ -55,7 +55,7 @@ class Source:
 
 
 class Kept:
-    """A keeper with its parts."""
+    """A supervisor with its parts."""
 
     def __init__(self, *, warm: bool = False, looked_at: bool = True) -> None:
         self.clock = FakeClock()
@@ -68,13 +68,13 @@ class Kept:
             clock=self.clock,
         )
         config = StreamConfig(url="rtsp://10.0.0.1/main")
-        self.keeper = StreamSupervisor(
+        self.supervisor = StreamSupervisor(
             "c01/main", config, self.stream, looked_at=looked_at, delay_s=0.0, clock=self.clock
         )
         self.reader = Reader(lambda _unit: True)
 
     def reason(self) -> Reason:
-        return self.keeper.state()[0]
+        return self.supervisor.state()[0]
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(HANG_S):
@@ -84,8 +84,8 @@ class Kept:
 
 @asynccontextmanager
 async def keeping(kept: Kept) -> AsyncIterator[Kept]:
-    """The keeper at work."""
-    task = asyncio.create_task(kept.keeper.run())
+    """The supervisor at work."""
+    task = asyncio.create_task(kept.supervisor.run())
     try:
         yield kept
     finally:
@@ -127,14 +127,14 @@ async def test_trouble_is_told_with_its_reason_and_counted() -> None:
         await kept.until(lambda: kept.source.sink is not None)
 
         assert kept.reason() is Reason.UNREACHABLE
-        assert kept.keeper.detail == "no route"
-        assert kept.keeper.attempts == 2
+        assert kept.supervisor.detail == "no route"
+        assert kept.supervisor.attempts == 2
         assert len(kept.clock.slept) == 3  # the first is the pause before the first look
 
         kept.clock.time_s += 1
         kept.stream.deliver(access_unit(0, keyframe=True, arrived_s=kept.clock.now()))
         assert kept.reason() is Reason.OK
-        assert kept.keeper.attempts == 0
+        assert kept.supervisor.attempts == 0
 
 
 async def test_a_stalled_camera_is_pulled_again_by_itself() -> None:
@@ -167,7 +167,7 @@ async def test_an_unreachable_idle_camera_is_known_as_such() -> None:
     async with keeping(kept):
         await kept.until(lambda: kept.reason() is Reason.UNREACHABLE)
 
-        assert kept.keeper.again_at_s is not None
+        assert kept.supervisor.again_at_s is not None
 
 
 async def test_no_keyframe_is_not_a_dead_stream() -> None:
@@ -186,10 +186,10 @@ async def test_no_keyframe_is_not_a_dead_stream() -> None:
         assert kept.reason() is Reason.OK
 
 
-async def test_a_bug_in_a_source_ends_the_keeper() -> None:
+async def test_a_bug_in_a_source_ends_the_supervisor() -> None:
     """Only what is in our tree of errors is trouble; the rest ends the process."""
     kept = Kept(warm=True)
     kept.source.fails = [KeyError("bug")]  # type: ignore[list-item]
 
     with pytest.raises(ExceptionGroup):
-        await kept.keeper.run()
+        await kept.supervisor.run()

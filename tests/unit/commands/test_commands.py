@@ -40,7 +40,7 @@ SECRET = "canary-mật-khẩu"
 CAMERA = CameraConfig(id="c07", name="Quầy 7", streams=(StreamConfig(url="rtsp://10.0.0.7/1"),))
 
 
-def errand(told: list[Facts] | None = None) -> CommandContext:
+def command_context(told: list[Facts] | None = None) -> CommandContext:
     asked = CommandRequest.model_validate_json(json.dumps(envelope("dig")))
     return CommandContext(asked, lambda _, facts: None if told is None else told.append(facts))
 
@@ -189,7 +189,7 @@ async def pictured(largest: Mapping[int, int], width: int = 640) -> Outcome:
         photograph=photograph,
         upload=HttpsPut((), None),
     )
-    return await command.run(SnapshotArgs(camera="c07", width=width), errand())
+    return await command.run(SnapshotArgs(camera="c07", width=width), command_context())
 
 
 async def test_a_picture_that_just_fits_fits_the_message() -> None:
@@ -221,14 +221,14 @@ async def test_a_picture_that_never_fits_is_told_so() -> None:
 
 
 async def test_no_picture_is_a_failure_with_its_reason() -> None:
-    """The desk turns it into the reason's code."""
+    """The dispatcher turns it into the reason's code."""
 
     async def photograph(_: str, __: int) -> bytes:
         raise NoPicture(Reason.STALLED, "no keyframe")
 
     command = snapshot_command(lambda _: CAMERA, photograph=photograph, upload=HttpsPut((), None))
     with pytest.raises(NoPicture):
-        await command.run(SnapshotArgs(camera="c07"), errand())
+        await command.run(SnapshotArgs(camera="c07"), command_context())
 
 
 # --- logs ------------------------------------------------------------------------------------
@@ -251,7 +251,7 @@ async def test_a_followed_log_is_redacted_filtered_and_bounded() -> None:
     args = TailArgs(level="debug", filter="WANTED", max_s=2.0, max_kbps=1)
 
     async def tail() -> Outcome:
-        return await command.run(args, errand(told))
+        return await command.run(args, command_context(told))
 
     async with asyncio.TaskGroup() as group:
         tailing = group.create_task(tail())
@@ -306,7 +306,7 @@ def test_two_who_follow_do_not_disturb_each_other() -> None:
 async def test_a_reboot_that_does_not_happen_is_told(argv: tuple[str, ...], code: str) -> None:
     """Whoever is asked refuses, or nothing comes of it."""
     clock = FakeClock()
-    outcome = await reboot_command(argv, clock=clock).run(RebootArgs(delay_s=7), errand())
+    outcome = await reboot_command(argv, clock=clock).run(RebootArgs(delay_s=7), command_context())
 
     assert (outcome.state, outcome.code) == ("failed", code)
     assert clock.slept[0] == 7

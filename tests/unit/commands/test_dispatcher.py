@@ -19,7 +19,7 @@ from gateway.mqtt.topic_tree import COMMAND
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.commands import ANSWERS, OWN, SECRET, Bus, Told, envelope, letter, office
+from tests.fixtures.commands import ANSWERS, OWN, SECRET, Bus, Told, envelope, message, office
 
 ANSWERED_S = 0.05
 
@@ -27,24 +27,24 @@ ANSWERED_S = 0.05
 async def test_a_command_is_accepted_then_done_then_answered(tmp_path: Path) -> None:
     """accepted, running, succeeded, each with the id and the correlation; secrets are hidden."""
     async with office(tmp_path) as at_work:
-        at_work.deliver(letter("dig", {"depth": 3}))
+        at_work.deliver(message("dig", {"depth": 3}))
         said = [await at_work.reply() for _ in range(3)]
 
         assert [each.state for each in said] == ["accepted", "running", "succeeded"]
         assert len({each.id for each in said}) == 1
         assert said[1].percent == 50
         assert said[2].result == {"found": ["water", "***"]}
-        assert at_work.spade.dug == [3]
+        assert at_work.fake_command.dug == [3]
 
 
-async def test_a_letter_is_acknowledged_only_once_it_is_in_the_journal(tmp_path: Path) -> None:
+async def test_a_message_is_acknowledged_only_once_it_is_in_the_journal(tmp_path: Path) -> None:
     """What the broker is told we have survives a power cut."""
     kept: list[bool] = []
 
     class Watching(Bus):
-        def acknowledge(self, letter: InboundMessage) -> None:
+        def acknowledge(self, message: InboundMessage) -> None:
             journal = b"".join(path.read_bytes() for path in tmp_path.glob("commands.db*"))
-            kept.append(json.loads(letter.payload)["id"].encode() in journal)
+            kept.append(json.loads(message.payload)["id"].encode() in journal)
 
     async with office(tmp_path, bus=Watching()) as at_work:
         await at_work.ask()
@@ -73,10 +73,10 @@ async def test_a_repeated_id_is_answered_as_before_and_does_nothing(tmp_path: Pa
         again = await at_work.ask(tree=tree)
 
         assert again == first
-        assert at_work.spade.dug == [2]
+        assert at_work.fake_command.dug == [2]
     async with office(tmp_path) as at_work:
         assert await at_work.ask(tree=tree) == first
-        assert at_work.spade.dug == []
+        assert at_work.fake_command.dug == []
 
 
 async def test_an_id_of_another_command_is_refused(tmp_path: Path) -> None:
@@ -87,22 +87,22 @@ async def test_an_id_of_another_command_is_refused(tmp_path: Path) -> None:
         said = await at_work.ask(tree=tree | {"args": {"depth": 3}})
 
         assert (said.state, said.code) == ("rejected", "bad_args")
-        assert at_work.spade.dug == [2]
+        assert at_work.fake_command.dug == [2]
 
 
 async def test_a_repeat_while_it_runs_is_told_so(tmp_path: Path) -> None:
     """And nothing is begun a second time."""
     async with office(tmp_path) as at_work:
         tree = envelope("dig", {"depth": 9})
-        at_work.deliver(letter(tree=tree))
-        await at_work.spade.begun.wait()
-        at_work.deliver(letter(tree=tree))
+        at_work.deliver(message(tree=tree))
+        await at_work.fake_command.begun.wait()
+        at_work.deliver(message(tree=tree))
         states = [(await at_work.reply()).state for _ in range(3)]
-        at_work.spade.go_on.set()
+        at_work.fake_command.go_on.set()
 
         assert states == ["accepted", "running", "running"]
         assert (await at_work.final()).state == "succeeded"
-        assert at_work.spade.dug == [9]
+        assert at_work.fake_command.dug == [9]
 
 
 async def test_a_repeat_whose_end_was_not_kept_is_told_so(
@@ -122,7 +122,7 @@ async def test_a_repeat_whose_end_was_not_kept_is_told_so(
 
         assert first.state == "succeeded"
         assert (again.state, again.code) == ("failed", "interrupted")
-        assert at_work.spade.dug == [2]
+        assert at_work.fake_command.dug == [2]
 
 
 async def test_repeats_are_bounded_too(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ async def test_repeats_are_bounded_too(tmp_path: Path) -> None:
         said = []
         for _ in range(2):
             for _ in range(WAITING - 1):
-                at_work.deliver(letter(tree=tree))
-            at_work.deliver(letter(payload=b"{"))
+                at_work.deliver(message(tree=tree))
+            at_work.deliver(message(payload=b"{"))
             while (state := (await at_work.final()).state) != "rejected":
                 said.append(state)
 
@@ -165,8 +165,8 @@ async def test_leaving_cancels_what_is_in_work_and_says_so(tmp_path: Path) -> No
     """An orderly stop is no crash: the asker knows at once."""
     bus = Bus()
     async with office(tmp_path, bus=bus) as at_work:
-        at_work.deliver(letter("dig", {"depth": 9}))
-        await at_work.spade.begun.wait()
+        at_work.deliver(message("dig", {"depth": 9}))
+        await at_work.fake_command.begun.wait()
     said = [await at_work.reply() for _ in range(3)]
 
     assert (said[2].state, said[2].code) == ("cancelled", "stopping")
@@ -176,11 +176,11 @@ async def test_what_nobody_could_hear_is_said_on_the_next_connection(tmp_path: P
     """The final answer waits; what came before it does not."""
     async with office(tmp_path) as at_work:
         at_work.bus.connected = False
-        at_work.deliver(letter("dig"))
+        at_work.deliver(message("dig"))
         await at_work.told.until("succeeded")
 
-        assert [each.topic for each in at_work.desk.greeting()] == [ANSWERS]
-        assert list(at_work.desk.greeting()) == []
+        assert [each.topic for each in at_work.dispatcher.greeting()] == [ANSWERS]
+        assert list(at_work.dispatcher.greeting()) == []
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
@@ -216,7 +216,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 async def test_a_command_is_refused_when_it_is(case: str, tmp_path: Path) -> None:
-    """With a code and the place; nothing is done, and the letter does not come again."""
+    """With a code and the place; nothing is done, and the message does not come again."""
     more, code, at, kind = REFUSED[case]
     async with office(tmp_path) as at_work:
         said = await at_work.ask(**{"name": "dig", **more})
@@ -224,7 +224,7 @@ async def test_a_command_is_refused_when_it_is(case: str, tmp_path: Path) -> Non
         assert (said.state, said.code) == ("rejected", code)
         assert said.errors is not None
         assert [(each.at, each.code) for each in said.errors] == [(at, kind)]
-        assert at_work.spade.dug == []
+        assert at_work.fake_command.dug == []
         assert len(at_work.bus.safe) == 1
         assert [event.weight for event in at_work.told.events] == ["audit"]
 
@@ -241,12 +241,12 @@ async def test_a_command_that_waited_too_long_here_has_expired(tmp_path: Path) -
     """By the monotonic clock, whatever the wall clock says."""
     clock = FakeClock()
     async with office(tmp_path, clock=clock) as at_work:
-        at_work.deliver(letter("dig", expiry_s=20))
+        at_work.deliver(message("dig", expiry_s=20))
         clock.time_s += 20
         said = await at_work.final()
 
         assert (said.state, said.code) == ("rejected", "expired")
-        assert at_work.spade.dug == []
+        assert at_work.fake_command.dug == []
 
 
 FOREIGN = (
@@ -271,11 +271,11 @@ async def test_a_response_topic_that_is_not_ours_is_not_used(
 ) -> None:
     """Nor is the command done; the audit says that it came."""
     async with office(tmp_path) as at_work:
-        at_work.deliver(letter("dig", to=topic))
+        at_work.deliver(message("dig", to=topic))
         await at_work.ask("dig", {"depth": 2})
 
         assert at_work.bus.posted.empty()
-        assert at_work.spade.dug == [2]
+        assert at_work.fake_command.dug == [2]
         assert at_work.told.events[0].facts["errors"] == ["response_topic"]
         assert len(at_work.bus.safe) == 2
 
@@ -293,7 +293,7 @@ async def test_a_command_on_another_gateways_topic_is_left_alone_and_told() -> N
 
     for other in (Topics("79", "hcm-q1-02"), Topics("01", OWN.gateway)):
         inbox.deliver(
-            InboundMessage(other.command("dig"), letter().payload, response_topic=ANSWERS)
+            InboundMessage(other.command("dig"), message().payload, response_topic=ANSWERS)
         )
         clock.time_s += 61
 
@@ -314,32 +314,32 @@ async def test_a_dry_run_says_what_would_be_done(tmp_path: Path) -> None:
 
         assert (said.state, said.result) == ("succeeded", {"would": {"depth": 4}})
         assert done.state == "succeeded"
-        assert at_work.spade.dug == [4]
+        assert at_work.fake_command.dug == [4]
 
 
 async def test_one_disruptive_command_at_a_time(tmp_path: Path) -> None:
     """The second is told at once that we are busy, and is not done later."""
     async with office(tmp_path) as at_work:
-        at_work.deliver(letter("dig.signed", {"depth": 9}, sig="good"))
-        await at_work.spade.begun.wait()
+        at_work.deliver(message("dig.signed", {"depth": 9}, sig="good"))
+        await at_work.fake_command.begun.wait()
         said = await at_work.ask("dig.other")
-        at_work.spade.go_on.set()
+        at_work.fake_command.go_on.set()
 
         assert (said.state, said.code) == ("rejected", "busy")
         assert (await at_work.final()).state == "succeeded"
-        assert at_work.spade.dug == [9]
+        assert at_work.fake_command.dug == [9]
 
 
 async def test_only_so_many_commands_are_in_work(tmp_path: Path) -> None:
     """All together, and of one name."""
     async with office(tmp_path) as at_work:
         for name in ("dig", "dig", "dig.once", "dig.once"):
-            at_work.deliver(letter(name, {"depth": 9}))
+            at_work.deliver(message(name, {"depth": 9}))
         said = await at_work.final()
-        at_work.spade.go_on.set()
+        at_work.fake_command.go_on.set()
 
         assert (said.state, said.code) == ("rejected", "busy")
-        assert len(at_work.spade.dug) == 3 < AT_ONCE
+        assert len(at_work.fake_command.dug) == 3 < AT_ONCE
 
 
 async def test_who_asks_too_often_is_refused_and_others_are_not(tmp_path: Path) -> None:
@@ -370,8 +370,8 @@ async def test_refusals_are_bounded_too(tmp_path: Path) -> None:
     async with office(tmp_path, clock=clock) as at_work:
         for _ in range(3):
             for _ in range(WAITING - 1):
-                at_work.deliver(letter(payload=b"{"))
-            at_work.deliver(letter("dig"))
+                at_work.deliver(message(payload=b"{"))
+            at_work.deliver(message("dig"))
             while (await at_work.final()).state != "succeeded":
                 pass
 
@@ -403,7 +403,7 @@ async def test_hostile_payloads_are_answered(case: str, tmp_path: Path) -> None:
     """Each with a code; nothing is done."""
     packed = "application/json+zlib" if case == "a bomb" else "application/json"
     async with office(tmp_path) as at_work:
-        hostile = letter(payload=HOSTILE[case])
+        hostile = message(payload=HOSTILE[case])
         object.__setattr__(hostile, "content_type", packed)
         at_work.deliver(hostile)
         said = await at_work.final()
@@ -411,7 +411,7 @@ async def test_hostile_payloads_are_answered(case: str, tmp_path: Path) -> None:
         assert (said.state, said.code) == ("rejected", "bad_args")
         assert said.errors
         assert all(each.code for each in said.errors)
-        assert at_work.spade.dug == []
+        assert at_work.fake_command.dug == []
 
 
 async def test_no_secret_stands_in_the_audit(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ulid import ULID
 
 from gateway.commands.journal import FORGET_EVERY, KEPT_MS, CommandJournal, JournalEntry
 from gateway.model.errors import TransientError
-from tests.fixtures.commands import ANSWERS, envelope, letter, office
+from tests.fixtures.commands import ANSWERS, envelope, message, office
 
 NOW_MS = 1_764_000_000_000
 
@@ -75,7 +75,7 @@ async def test_after_kill_9_what_was_accepted_is_answered_as_interrupted(tmp_pat
         said = await at_work.final()
         assert (said.id, said.state, said.code) == ("command-0019", "failed", "interrupted")
         assert at_work.bus.posted.empty()
-        assert at_work.spade.dug == []
+        assert at_work.fake_command.dug == []
     async with office(tmp_path) as at_work:
         await at_work.ask("dig")
         assert at_work.bus.posted.empty()
@@ -88,15 +88,15 @@ async def test_a_reboot_is_answered_by_whoever_comes_up_after_it(tmp_path: Path)
         folder = tmp_path / boot
         folder.mkdir()
         async with office(folder) as at_work:
-            at_work.deliver(letter("dig.outlives", tree=tree))
-            await at_work.spade.begun.wait()
+            at_work.deliver(message("dig.outlives", tree=tree))
+            await at_work.fake_command.begun.wait()
         async with office(folder, boot=boot) as at_work:
             said = await at_work.final()
             again = await at_work.ask("dig.outlives", tree=tree)
 
             assert (said.id, said.state) == (tree["id"], state)
             assert again == said
-            assert at_work.spade.dug == []
+            assert at_work.fake_command.dug == []
 
 
 def test_ids_are_forgotten_after_seven_days(journal: CommandJournal) -> None:
@@ -138,7 +138,7 @@ async def test_a_signed_command_of_long_ago_is_refused(tmp_path: Path) -> None:
         said = await at_work.ask("dig.signed", id=old, sig="good")
 
         assert (said.state, said.code) == ("rejected", "expired")
-        assert at_work.spade.dug == []
+        assert at_work.fake_command.dug == []
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" * 64])
@@ -161,7 +161,7 @@ async def test_without_a_disk_nothing_is_done(tmp_path: Path) -> None:
         said = await at_work.ask("dig")
 
         assert (said.state, said.code) == ("failed", "DISK_READONLY")
-        assert at_work.spade.dug == []
+        assert at_work.fake_command.dug == []
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:

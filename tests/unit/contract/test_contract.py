@@ -102,7 +102,7 @@ def places(node: object, at: str = "") -> Iterator[str]:
             yield from places(value, f"{at}/{key}")
 
 
-def spoilt(node: Any, at: str) -> Any:
+def corrupt(node: Any, at: str) -> Any:
     """Return *node* with something of another type *at* a place."""
     if not at:
         return 7.5 if isinstance(node, dict | list | str | bool | None) else {"not": ["this"]}
@@ -110,8 +110,8 @@ def spoilt(node: Any, at: str) -> Any:
     further = f"/{rest}" if rest else ""
     if isinstance(node, list):
         number = int(step)
-        return [spoilt(each, further) if i == number else each for i, each in enumerate(node)]
-    return {key: spoilt(each, further) if key == step else each for key, each in node.items()}
+        return [corrupt(each, further) if i == number else each for i, each in enumerate(node)]
+    return {key: corrupt(each, further) if key == step else each for key, each in node.items()}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -120,7 +120,7 @@ def test_a_schema_refuses_another_type_at_every_place(example: str) -> None:
     schema, _ = EXAMPLES[example]
     validator, whole = Draft202012Validator(SCHEMAS[schema]), tree_of(example)
 
-    taken = [at for at in places(whole) if validator.is_valid(spoilt(whole, at))]
+    taken = [at for at in places(whole) if validator.is_valid(corrupt(whole, at))]
 
     assert [at for at in taken if not at.startswith(FREE.get(schema, ()))] == []
 

@@ -40,8 +40,8 @@ class Ended(Exception):
     """The time of the test is over."""
 
 
-class Room:
-    """A stocktaking with everything it needs; a bus and events that remember."""
+class Harness:
+    """A inventory service with everything it needs; a bus and events that remember."""
 
     connected = True
 
@@ -53,7 +53,7 @@ class Room:
         self.clock = FakeClock()
         self.said: list[OutboundMessage] = []
         self.events: list[Event] = []
-        self.stocktaking = self._made()
+        self.inventory_service = self._made()
 
     def _made(self) -> InventoryService:
         def known(seen: Observations) -> Sources:
@@ -75,8 +75,8 @@ class Room:
     def post(self, publication: OutboundMessage) -> None:
         self.said.append(publication)
 
-    def acknowledge(self, letter: InboundMessage) -> None:
-        raise AssertionError(letter)
+    def acknowledge(self, message: InboundMessage) -> None:
+        raise AssertionError(message)
 
     def record(self, event: Event) -> None:
         self.events.append(event)
@@ -85,10 +85,10 @@ class Room:
         """The process ends and another one begins."""
         self.said.clear()
         self.events.clear()
-        self.stocktaking = self._made()
+        self.inventory_service = self._made()
 
     def greet(self) -> list[OutboundMessage]:
-        return list(self.stocktaking.greeting())
+        return list(self.inventory_service.greeting())
 
     async def live(self, seconds: float = 3 * LOOK_S) -> None:
         """Let so much time pass."""
@@ -102,7 +102,7 @@ class Room:
 
         self.clock.sleep = until  # type: ignore[method-assign]
         with pytest.raises(Ended):
-            await self.stocktaking.run()
+            await self.inventory_service.run()
 
     def introduce(self, phone: str = PHONE, mode: int = 0o600) -> None:
         """Write the contacts file."""
@@ -113,161 +113,164 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
+def harness(tmp_path: Path) -> Harness:
     """A site of two cameras; nobody may hear of contacts."""
-    return Room(tmp_path)
+    return Harness(tmp_path)
 
 
-def test_the_first_connection_hears_everything(room: Room) -> None:
+def test_the_first_connection_hears_everything(harness: Harness) -> None:
     """All sections, retained; the next connection knows them by their digests."""
-    first, second = room.greet(), room.greet()
+    first, second = harness.greet(), harness.greet()
 
     assert {each.topic for each in first} == RETAINED
     assert all(each.retain and each.path == "conflated" for each in first)
     assert second == []
 
 
-def test_a_section_says_by_what_it_is_known(room: Room) -> None:
+def test_a_section_says_by_what_it_is_known(harness: Harness) -> None:
     """The same as the birth says."""
-    digests = room.stocktaking.digests()
+    digests = harness.inventory_service.digests()
     told = {
         each.topic.rpartition("/")[2]: read(each.payload, each.content_type)
-        for each in room.greet()
+        for each in harness.greet()
     }
 
     assert {name: tree["sha"] for name, tree in told.items()} == digests
     assert {tree["rev"] for tree in told.values()} == {1}
 
 
-async def test_a_quiet_site_is_silent(room: Room) -> None:
+async def test_a_quiet_site_is_silent(harness: Harness) -> None:
     """Nothing changed means nothing said, nothing logged."""
-    room.greet()
+    harness.greet()
 
-    await room.live(3600)
+    await harness.live(3600)
 
-    assert (room.said, room.events) == ([], [])
+    assert (harness.said, harness.events) == ([], [])
 
 
-async def test_a_change_is_told_and_logged(room: Room) -> None:
+async def test_a_change_is_told_and_logged(harness: Harness) -> None:
     """Its section alone, with the next revision; one record with both values."""
-    room.greet()
-    room.site = site(
+    harness.greet()
+    harness.site = site(
         "c1", "c2", cameras=[{"id": "c1", "firmware": "V5.7.3"}], surveyed="2026-03-02"
     )
 
-    await room.live()
-    (told,) = room.said
+    await harness.live()
+    (told,) = harness.said
     tree = read(told.payload, told.content_type)
 
     assert told.topic == TOPICS.inventory("cams")
-    assert (tree["rev"], tree["sha"]) == (2, room.stocktaking.digests()["cams"])
-    assert [(each.kind, each.weight) for each in room.events] == [("inventory", "event")]
-    facts = dict(room.events[0].facts)
+    assert (tree["rev"], tree["sha"]) == (2, harness.inventory_service.digests()["cams"])
+    assert [(each.kind, each.weight) for each in harness.events] == [("inventory", "event")]
+    facts = dict(harness.events[0].facts)
     assert facts.pop("t")
     assert facts == {"sec": "cams", "rev": 2, "at": "/cams/c1/fw", "new": "V5.7.3", "src": "survey"}
 
 
-async def test_a_restart_is_no_change(room: Room) -> None:
+async def test_a_restart_is_no_change(harness: Harness) -> None:
     """Revisions and times go on; the broker is told anew, the log is not."""
-    before = {each.topic: read(each.payload, each.content_type) for each in room.greet()}
-    await room.live()
+    before = {each.topic: read(each.payload, each.content_type) for each in harness.greet()}
+    await harness.live()
 
-    room.restart()
-    await room.live()
-    after = {each.topic: read(each.payload, each.content_type) for each in room.greet()}
+    harness.restart()
+    await harness.live()
+    after = {each.topic: read(each.payload, each.content_type) for each in harness.greet()}
 
-    assert room.events == []
+    assert harness.events == []
     for topic, tree in after.items():
         assert {**tree, "t": 0, "n": 0} == {**before[topic], "t": 0, "n": 0}
 
 
-async def test_a_change_while_we_were_away_is_logged(room: Room) -> None:
+async def test_a_change_while_we_were_away_is_logged(harness: Harness) -> None:
     """A site document that was replaced between two processes is compared with the kept one."""
-    await room.live()
-    room.site = site("c1")
+    await harness.live()
+    harness.site = site("c1")
 
-    room.restart()
-    await room.live()
+    harness.restart()
+    await harness.live()
 
-    assert [(each.facts["sec"], each.facts["at"]) for each in room.events] == [
+    assert [(each.facts["sec"], each.facts["at"]) for each in harness.events] == [
         ("site", "/camera_count/configured"),
         ("cams", "/cams/c2"),
     ]
 
 
-async def test_what_is_seen_is_told_when_it_has_been_so_for_ten_minutes(room: Room) -> None:
+async def test_what_is_seen_is_told_when_it_has_been_so_for_ten_minutes(harness: Harness) -> None:
     """And survives the process."""
-    room.greet()
-    room.streams = (StreamSnapshot("c1", "main", True, "h264", 1280, 720),)
+    harness.greet()
+    harness.streams = (StreamSnapshot("c1", "main", True, "h264", 1280, 720),)
 
-    await room.live(590)
-    assert room.said == []
-    await room.live(60)
-    places = {each.facts["at"] for each in room.events}
-    room.restart()
-    await room.live()
+    await harness.live(590)
+    assert harness.said == []
+    await harness.live(60)
+    places = {each.facts["at"] for each in harness.events}
+    harness.restart()
+    await harness.live()
 
     assert places == {
         "/camera_count/observed",
         "/cams/c1/streams/main/codec",
         "/cams/c1/streams/main/res",
     }
-    assert room.events == []
+    assert harness.events == []
 
 
-async def test_a_flickering_stream_is_not_told(room: Room) -> None:
+async def test_a_flickering_stream_is_not_told(harness: Harness) -> None:
     """Neither sections nor records, however long it goes on."""
-    room.greet()
+    harness.greet()
     still = StreamSnapshot("c1", "main", True, "h264", 1280, 720)
     for number in range(60):
-        room.streams = (
+        harness.streams = (
             replace(still, codec="h265" if number % 2 else "h264", width=1280 + number),
         )
-        await room.live(30)
+        await harness.live(30)
 
-    assert (room.said, room.events) == ([], [])
+    assert (harness.said, harness.events) == ([], [])
 
 
-async def test_sections_are_told_again_when_asked(room: Room) -> None:
+async def test_sections_are_told_again_when_asked(harness: Harness) -> None:
     """Once each; names that mean nothing are nothing."""
-    room.greet()
+    harness.greet()
 
-    room.stocktaking.resend(["cams", "net", "cams", "weather", "presence"])
+    harness.inventory_service.resend(["cams", "net", "cams", "weather", "presence"])
 
-    assert [each.topic for each in room.said] == [TOPICS.inventory("cams"), TOPICS.inventory("net")]
+    assert [each.topic for each in harness.said] == [
+        TOPICS.inventory("cams"),
+        TOPICS.inventory("net"),
+    ]
 
 
-async def test_contacts_are_nobodys_business(room: Room) -> None:
+async def test_contacts_are_nobodys_business(harness: Harness) -> None:
     """Without the setting: not when asked, not in birth, kept file or log."""
-    room.introduce()
-    room.greet()
-    room.stocktaking.resend(["contacts"])
-    await room.live()
+    harness.introduce()
+    harness.greet()
+    harness.inventory_service.resend(["contacts"])
+    await harness.live()
 
-    assert room.said == []
-    assert "contacts" not in room.stocktaking.digests()
-    assert PHONE not in (room.folder / "inventory.json").read_text()
+    assert harness.said == []
+    assert "contacts" not in harness.inventory_service.digests()
+    assert PHONE not in (harness.folder / "inventory.json").read_text()
 
 
 async def test_contacts_are_told_when_asked_and_not_kept(tmp_path: Path) -> None:
     """With the setting: one message that is not retained; a change says that, not how."""
-    room = Room(tmp_path, contacts=True)
-    room.introduce("0333")
-    await room.live()
-    greeted = room.greet()
-    room.introduce(PHONE)
-    await room.live()
-    changed = [dict(each.facts) for each in room.events]
-    room.said.clear()
+    harness = Harness(tmp_path, contacts=True)
+    harness.introduce("0333")
+    await harness.live()
+    greeted = harness.greet()
+    harness.introduce(PHONE)
+    await harness.live()
+    changed = [dict(each.facts) for each in harness.events]
+    harness.said.clear()
 
-    room.stocktaking.resend(["contacts"])
-    (told,) = room.said
+    harness.inventory_service.resend(["contacts"])
+    (told,) = harness.said
     tree = read(told.payload, told.content_type)
 
     assert TOPICS.contacts not in {each.topic for each in greeted}
     assert (told.topic, told.retain) == (TOPICS.contacts, False)
     assert tree["items"] == [{"src": "survey", "name": "Nguyễn Văn A", "phone": PHONE}]
-    assert (tree["rev"], tree["sha"]) == (2, room.stocktaking.digests()["contacts"])
+    assert (tree["rev"], tree["sha"]) == (2, harness.inventory_service.digests()["contacts"])
     assert [(each["sec"], each["at"]) for each in changed] == [("contacts", "")]
     assert not {"old", "new"} & changed[0].keys()
     assert PHONE not in (tmp_path / "inventory.json").read_text()
@@ -286,15 +289,15 @@ async def test_a_bad_contacts_file_is_as_good_as_none(
     tmp_path: Path, content: str, mode: int
 ) -> None:
     """Nothing crashes and nothing is told."""
-    room = Room(tmp_path, contacts=True)
-    room.introduce()
+    harness = Harness(tmp_path, contacts=True)
+    harness.introduce()
     (tmp_path / "contacts.json").write_text(content)
     (tmp_path / "contacts.json").chmod(mode)
 
-    room.stocktaking.resend(["contacts"])
-    await room.live()
+    harness.inventory_service.resend(["contacts"])
+    await harness.live()
 
-    assert room.said == []
+    assert harness.said == []
 
 
 @pytest.mark.parametrize(
@@ -307,28 +310,28 @@ async def test_a_bad_contacts_file_is_as_good_as_none(
         "\x00",
     ],
 )
-async def test_a_broken_kept_inventory_is_as_good_as_none(room: Room, content: str) -> None:
+async def test_a_broken_kept_inventory_is_as_good_as_none(harness: Harness, content: str) -> None:
     """The inventory is told anew; a power cut or a worn card costs the history only."""
-    (room.folder / "inventory.json").write_text(content)
+    (harness.folder / "inventory.json").write_text(content)
 
-    room.restart()
-    await room.live()
+    harness.restart()
+    await harness.live()
 
-    assert {each.topic for each in room.greet()} == RETAINED
-    assert InventoryStore(room.folder).load().keys() == {"site", "nvr", "cams", "net", "ioc"}
+    assert {each.topic for each in harness.greet()} == RETAINED
+    assert InventoryStore(harness.folder).load().keys() == {"site", "nvr", "cams", "net", "ioc"}
 
 
-def test_the_graph_explains_a_camera(room: Room) -> None:
+def test_the_graph_explains_a_camera(harness: Harness) -> None:
     """For the alarms: what takes the camera away if it fails."""
     links = [["c1", "sw1"], ["c2", "sw1"], ["sw1", "gateway"]]
-    room.site = site("c1", "c2", nodes=[{"id": "sw1", "kind": "switch"}], links=links)
-    room.restart()
+    harness.site = site("c1", "c2", nodes=[{"id": "sw1", "kind": "switch"}], links=links)
+    harness.restart()
 
-    assert room.stocktaking.upstream("c1") == ("sw1",)
+    assert harness.inventory_service.upstream("c1") == ("sw1",)
 
 
-def test_the_kept_file_is_private(room: Room) -> None:
+def test_the_kept_file_is_private(harness: Harness) -> None:
     """Addresses of cameras are nobody's business."""
-    InventoryStore(room.folder).save({})
+    InventoryStore(harness.folder).save({})
 
-    assert (room.folder / "inventory.json").stat().st_mode & 0o777 == 0o600
+    assert (harness.folder / "inventory.json").stat().st_mode & 0o777 == 0o600

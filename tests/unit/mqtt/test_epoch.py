@@ -54,7 +54,7 @@ def test_a_disk_that_takes_nothing_is_said_once(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_survived(tmp_path: Path) -> None:
-    """Every write to the new file fails for want of room; the old one stays as it was."""
+    """Every write to the new file fails for want of harness; the old one stays as it was."""
     path = tmp_path / "epoch"
     path.write_text("5")
     (tmp_path / "epoch.new").symlink_to("/dev/full")

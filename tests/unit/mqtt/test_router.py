@@ -1,4 +1,4 @@
-"""Letters find their receiver by their topic, and by nothing else."""
+"""Messages find their receiver by their topic, and by nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fixtures.clock import FakeClock
 OWN = Topics("79", "hcm-q1-01")
 
 
-class Desk:
+class SessionManager:
     """An inbox and what came out of it."""
 
     def __init__(self) -> None:
@@ -28,27 +28,29 @@ class Desk:
             clock=FakeClock(),
         )
 
-    def _take(self, place: ParsedTopic, letter: InboundMessage) -> None:
-        self.taken.append((place, letter))
+    def _take(self, place: ParsedTopic, message: InboundMessage) -> None:
+        self.taken.append((place, message))
 
 
-def test_a_letter_reaches_its_receiver_with_what_its_topic_says() -> None:
+def test_a_message_reaches_its_receiver_with_what_its_topic_says() -> None:
     """The name of a command stands in the topic."""
-    desk = Desk()
-    letter = InboundMessage(OWN.command("rebirth"), b"{}")
+    session_manager = SessionManager()
+    message = InboundMessage(OWN.command("rebirth"), b"{}")
 
-    desk.inbox.deliver(letter)
+    session_manager.inbox.deliver(message)
 
-    assert desk.taken == [(ParsedTopic(COMMAND, "79", "hcm-q1-01", {"name": "rebirth"}), letter)]
+    assert session_manager.taken == [
+        (ParsedTopic(COMMAND, "79", "hcm-q1-01", {"name": "rebirth"}), message)
+    ]
 
 
 def test_what_the_centre_says_to_all_is_for_us() -> None:
     """The control topics name no gateway."""
-    desk = Desk()
+    session_manager = SessionManager()
 
-    desk.inbox.deliver(InboundMessage("ctl/v1/state", b"{}"))
+    session_manager.inbox.deliver(InboundMessage("ctl/v1/state", b"{}"))
 
-    assert [place.channel for place, _ in desk.taken] == [CENTRE_STATE]
+    assert [place.channel for place, _ in session_manager.taken] == [CENTRE_STATE]
 
 
 @pytest.mark.parametrize(
@@ -61,21 +63,21 @@ def test_what_the_centre_says_to_all_is_for_us() -> None:
         "elsewhere",
     ],
 )
-def test_a_letter_for_somebody_else_is_told_and_left_alone(topic: str) -> None:
+def test_a_message_for_somebody_else_is_told_and_left_alone(topic: str) -> None:
     """Another site's command is never carried out, whatever the broker let through."""
-    desk = Desk()
+    session_manager = SessionManager()
 
-    desk.inbox.deliver(InboundMessage(topic, b"{}"))
+    session_manager.inbox.deliver(InboundMessage(topic, b"{}"))
 
-    assert (desk.taken, desk.strange) == ([], [topic])
+    assert (session_manager.taken, session_manager.strange) == ([], [topic])
 
 
-def test_a_letter_for_nobody_does_not_hold_up_the_others() -> None:
+def test_a_message_for_nobody_does_not_hold_up_the_others() -> None:
     """The broker may forget it."""
-    desk = Desk()
-    letter = InboundMessage("cgw/v1/79/other-01/dn/cmd/reboot", b"{}", receipt=(1, 7))
+    session_manager = SessionManager()
+    message = InboundMessage("cgw/v1/79/other-01/dn/cmd/reboot", b"{}", receipt=(1, 7))
 
-    desk.inbox.deliver(letter)
+    session_manager.inbox.deliver(message)
 
-    assert desk.forgotten == [letter]
-    assert not desk.taken
+    assert session_manager.forgotten == [message]
+    assert not session_manager.taken

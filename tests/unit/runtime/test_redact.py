@@ -60,7 +60,7 @@ def test_a_known_secret_is_hidden_in_every_spelling(secret: str) -> None:
 
 
 def test_short_secrets_do_not_ruin_every_line() -> None:
-    """A password of one letter cannot be hidden by its value."""
+    """A password of one message cannot be hidden by its value."""
     redactor = Redactor()
     redactor.add_secret("a")
 

@@ -34,7 +34,7 @@ class Bus:
     def post(self, publication: OutboundMessage) -> None:
         """Nothing is posted here."""
 
-    def acknowledge(self, letter: InboundMessage) -> None:
+    def acknowledge(self, message: InboundMessage) -> None:
         """Nothing comes in here."""
 
 

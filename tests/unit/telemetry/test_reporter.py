@@ -22,7 +22,7 @@ from tests.fixtures.reports import MACHINE
 
 TOPICS = Topics("79", "hcm-q1-01")
 LOBBY = CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0)
-DESK = CameraSnapshot("c07", "Quầy 7", True, Reason.IDLE, 0.0)
+SESSION_MANAGER = CameraSnapshot("c07", "Quầy 7", True, Reason.IDLE, 0.0)
 
 
 class Ended(Exception):
@@ -36,7 +36,7 @@ class Days:
         self.time_s = 1000.0
         self.end_s = 1000.0
         self.events: dict[float, tuple[CameraSnapshot, ...]] = {}
-        self.cameras: tuple[CameraSnapshot, ...] = (LOBBY, DESK)
+        self.cameras: tuple[CameraSnapshot, ...] = (LOBBY, SESSION_MANAGER)
 
     def now(self) -> float:
         return self.time_s
@@ -61,17 +61,17 @@ class Ear:
     def post(self, publication: OutboundMessage) -> None:
         self.said.append((self._clock.time_s, publication))
 
-    def acknowledge(self, letter: InboundMessage) -> None:
+    def acknowledge(self, message: InboundMessage) -> None:
         """Nothing here is journalled."""
 
     def on(self, topic: str) -> list[tuple[float, OutboundMessage]]:
         return [each for each in self.said if each[1].topic == topic]
 
 
-class Room:
+class Harness:
     """A reporter with everything it needs."""
 
-    def __init__(self, glance: Callable[[], object] = object) -> None:
+    def __init__(self, change_key: Callable[[], object] = object) -> None:
         self.clock = Days()
         self.looks = 0
         self.bus = Ear(self.clock)
@@ -89,7 +89,7 @@ class Room:
             bus=self.bus,
             clock=self.clock,
             standing=lambda: presence_payload.BirthStatus(digests=self.digests),
-            glance=glance,
+            change_key=change_key,
         )
         self.greeted = list(self.reporter.greeting())
 
@@ -105,14 +105,14 @@ class Room:
 
 
 @pytest.fixture
-def room() -> Room:
+def harness() -> Harness:
     """A reporter on its first connection, at second 1000."""
-    return Room()
+    return Harness()
 
 
-def test_a_connection_begins_with_all_that_is_retained(room: Room) -> None:
+def test_a_connection_begins_with_all_that_is_retained(harness: Harness) -> None:
     """So that a broker that has lost its memory knows everything again."""
-    assert [each.topic for each in room.greeted] == [
+    assert [each.topic for each in harness.greeted] == [
         TOPICS.presence,
         TOPICS.birth,
         TOPICS.site_health,
@@ -120,155 +120,155 @@ def test_a_connection_begins_with_all_that_is_retained(room: Room) -> None:
         TOPICS.camera_state("c01"),
         TOPICS.camera_state("c07"),
     ]
-    assert all(each.retain for each in room.greeted)
+    assert all(each.retain for each in harness.greeted)
 
 
-def test_will_birth_and_farewell_share_the_epoch(room: Room) -> None:
+def test_will_birth_and_farewell_share_the_epoch(harness: Harness) -> None:
     """A new one for each will."""
-    will = room.reporter.will()
-    online = next(room.reporter.greeting())
-    farewell = room.reporter.farewell()
+    will = harness.reporter.will()
+    online = next(harness.reporter.greeting())
+    farewell = harness.reporter.farewell()
     epochs = [
         presence_payload.read_presence(each.payload, each.content_type).epoch
-        for each in (will, online, farewell, room.reporter.will())
+        for each in (will, online, farewell, harness.reporter.will())
     ]
 
     assert epochs[0] == epochs[1] == epochs[2] < epochs[3]
 
 
-async def test_health_comes_once_a_minute(room: Room) -> None:
+async def test_health_comes_once_a_minute(harness: Harness) -> None:
     """At the same second of each minute."""
-    await room.live(300)
-    times_s = [at_s for at_s, _ in room.bus.on(TOPICS.cameras_health)]
+    await harness.live(300)
+    times_s = [at_s for at_s, _ in harness.bus.on(TOPICS.cameras_health)]
 
     assert len(times_s) == 5
     assert {round(later - earlier) for earlier, later in pairwise(times_s)} == {60}
 
 
-async def test_nothing_changed_means_nothing_said(room: Room) -> None:
+async def test_nothing_changed_means_nothing_said(harness: Harness) -> None:
     """Between two reports a quiet site is silent."""
-    await room.live(300)
+    await harness.live(300)
 
-    assert {each.topic for _, each in room.bus.said} == {
+    assert {each.topic for _, each in harness.bus.said} == {
         TOPICS.site_health,
         TOPICS.cameras_health,
     }
 
 
-async def test_a_change_is_told_when_it_has_calmed_down(room: Room) -> None:
+async def test_a_change_is_told_when_it_has_calmed_down(harness: Harness) -> None:
     """After a second, once."""
-    broken = replace(DESK, reason=Reason.TIMEOUT, since_s=1010.0, attempts=1)
-    room.clock.events[1010.0] = (LOBBY, broken)
+    broken = replace(SESSION_MANAGER, reason=Reason.TIMEOUT, since_s=1010.0, attempts=1)
+    harness.clock.events[1010.0] = (LOBBY, broken)
 
-    await room.live(40)
-    told = room.bus.on(TOPICS.camera_state("c07"))
+    await harness.live(40)
+    told = harness.bus.on(TOPICS.camera_state("c07"))
 
     assert [at_s for at_s, _ in told] == [1010 + CALM_S]
     _, health = health_payload.read_camera_state(told[0][1].payload, told[0][1].content_type)
     assert (health.state, health.reason, health.since_s) == ("off", Reason.TIMEOUT, CALM_S)
 
 
-async def test_a_change_that_is_undone_is_not_told(room: Room) -> None:
+async def test_a_change_that_is_undone_is_not_told(harness: Harness) -> None:
     """A stream that starts passes through states that nobody needs to see."""
-    room.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.CONNECTING))
-    room.clock.events[1011.0] = (LOBBY, DESK)
+    harness.clock.events[1010.0] = (LOBBY, replace(SESSION_MANAGER, reason=Reason.CONNECTING))
+    harness.clock.events[1011.0] = (LOBBY, SESSION_MANAGER)
 
-    await room.live(40)
+    await harness.live(40)
 
-    assert room.bus.on(TOPICS.camera_state("c07")) == []
+    assert harness.bus.on(TOPICS.camera_state("c07")) == []
 
 
-async def test_a_camera_that_never_calms_down_is_told_all_the_same(room: Room) -> None:
+async def test_a_camera_that_never_calms_down_is_told_all_the_same(harness: Harness) -> None:
     """At most every ten seconds."""
     for number in range(120):
-        flapping = replace(DESK, reason=Reason.TIMEOUT, attempts=number)
-        room.clock.events[1001.0 + number * LOOK_S] = (LOBBY, flapping)
+        flapping = replace(SESSION_MANAGER, reason=Reason.TIMEOUT, attempts=number)
+        harness.clock.events[1001.0 + number * LOOK_S] = (LOBBY, flapping)
 
-    await room.live(60)
-    told = room.bus.on(TOPICS.camera_state("c07"))
+    await harness.live(60)
+    told = harness.bus.on(TOPICS.camera_state("c07"))
 
     assert 60 / SETTLE_S - 2 <= len(told) <= 60 / SETTLE_S
 
 
-async def test_a_new_camera_is_born_again(room: Room) -> None:
+async def test_a_new_camera_is_born_again(harness: Harness) -> None:
     """The list in the birth changes; the camera's state follows."""
     fresh = CameraSnapshot("c09", "Kho", True, Reason.IDLE, 1010.0)
-    room.clock.events[1010.0] = (LOBBY, DESK, fresh)
+    harness.clock.events[1010.0] = (LOBBY, SESSION_MANAGER, fresh)
 
-    await room.live(20)
-    ((_, birth),) = room.bus.on(TOPICS.birth)
+    await harness.live(20)
+    ((_, birth),) = harness.bus.on(TOPICS.birth)
 
     listed = presence_payload.read_birth(birth.payload, birth.content_type).cameras
     assert [each.id for each in listed] == ["c01", "c07", "c09"]
-    assert len(room.bus.on(TOPICS.camera_state("c09"))) == 1
+    assert len(harness.bus.on(TOPICS.camera_state("c09"))) == 1
 
 
-async def test_a_camera_that_is_gone_is_removed_from_the_broker(room: Room) -> None:
+async def test_a_camera_that_is_gone_is_removed_from_the_broker(harness: Harness) -> None:
     """An empty retained payload; nobody sees its ghost."""
-    room.clock.events[1010.0] = (LOBBY,)
+    harness.clock.events[1010.0] = (LOBBY,)
 
-    await room.live(20)
-    ((_, removal),) = room.bus.on(TOPICS.camera_state("c07"))
+    await harness.live(20)
+    ((_, removal),) = harness.bus.on(TOPICS.camera_state("c07"))
 
     assert (removal.payload, removal.retain) == (b"", True)
 
 
-async def test_changes_wait_for_the_connection(room: Room) -> None:
+async def test_changes_wait_for_the_connection(harness: Harness) -> None:
     """The greeting tells them; they are not told twice."""
-    room.bus.connected = False
-    room.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.TIMEOUT))
-    await room.live(20)
-    assert room.bus.on(TOPICS.camera_state("c07")) == []
+    harness.bus.connected = False
+    harness.clock.events[1010.0] = (LOBBY, replace(SESSION_MANAGER, reason=Reason.TIMEOUT))
+    await harness.live(20)
+    assert harness.bus.on(TOPICS.camera_state("c07")) == []
 
-    greeted = list(room.reporter.greeting())
-    room.bus.connected = True
-    await room.live(20)
+    greeted = list(harness.reporter.greeting())
+    harness.bus.connected = True
+    await harness.live(20)
 
     _, health = health_payload.read_camera_state(greeted[-1].payload, greeted[-1].content_type)
     assert health.reason is Reason.TIMEOUT
-    assert room.bus.on(TOPICS.camera_state("c07")) == []
+    assert harness.bus.on(TOPICS.camera_state("c07")) == []
 
 
-async def test_while_a_glance_shows_nothing_new_cameras_are_looked_at_rarely() -> None:
+async def test_while_a_change_key_shows_nothing_new_cameras_are_looked_at_rarely() -> None:
     """Looks are what a gateway costs whose cameras nobody watches."""
-    room = Room(glance=lambda: 1)
-    await room.live(1)
-    before = room.looks
+    harness = Harness(change_key=lambda: 1)
+    await harness.live(1)
+    before = harness.looks
 
-    await room.live(20)
+    await harness.live(20)
 
-    assert room.looks - before == 20 / CLOSELY_S
+    assert harness.looks - before == 20 / CLOSELY_S
 
 
-async def test_losses_that_no_glance_shows_are_told() -> None:
+async def test_losses_that_no_change_key_shows_are_told() -> None:
     """A picture that suffers is degraded within a few seconds."""
-    room = Room(glance=lambda: 1)
+    harness = Harness(change_key=lambda: 1)
     lossy = replace(LOBBY, counters=SourceCounters(packets=90, lost=10))
-    room.clock.events[1010.0] = (lossy, DESK)
+    harness.clock.events[1010.0] = (lossy, SESSION_MANAGER)
 
-    await room.live(20)
-    ((at_s, told),) = room.bus.on(TOPICS.camera_state("c01"))
+    await harness.live(20)
+    ((at_s, told),) = harness.bus.on(TOPICS.camera_state("c01"))
 
     health = health_payload.read_camera_state(told.payload, told.content_type)[1]
     assert health.state == "deg"
     assert at_s <= 1010 + CLOSELY_S + CALM_S
 
 
-async def test_what_a_glance_shows_is_told_as_soon_as_it_has_calmed_down() -> None:
+async def test_what_a_change_key_shows_is_told_as_soon_as_it_has_calmed_down() -> None:
     """As if one had looked closely all the time."""
-    glancing: Room = Room(glance=lambda: glancing.clock.cameras)
-    glancing.clock.events[1010.0] = (LOBBY, replace(DESK, reason=Reason.TIMEOUT))
+    glancing: Harness = Harness(change_key=lambda: glancing.clock.cameras)
+    glancing.clock.events[1010.0] = (LOBBY, replace(SESSION_MANAGER, reason=Reason.TIMEOUT))
 
     await glancing.live(20)
 
     assert [at_s for at_s, _ in glancing.bus.on(TOPICS.camera_state("c07"))] == [1010 + CALM_S]
 
 
-async def test_a_new_inventory_is_born_again(room: Room) -> None:
+async def test_a_new_inventory_is_born_again(harness: Harness) -> None:
     """The birth that the broker keeps names the sections as they are."""
-    room.digests = {"cams": "77aa31c0be"}
+    harness.digests = {"cams": "77aa31c0be"}
 
-    await room.live(20)
-    ((_, birth),) = room.bus.on(TOPICS.birth)
+    await harness.live(20)
+    ((_, birth),) = harness.bus.on(TOPICS.birth)
 
-    assert presence_payload.read_birth(birth.payload, birth.content_type).digests == room.digests
+    assert presence_payload.read_birth(birth.payload, birth.content_type).digests == harness.digests

@@ -112,11 +112,11 @@ async def test_a_question_is_asked_every_four_to_six_beats(pair: Pair) -> None:
     consent, path = pair.consent(), Recorded()
     beats: list[int] = []
 
-    for beat in range(500):
+    for ticker in range(500):
         before = len(path.sent)
         consent.lasts(path)  # type: ignore[arg-type]
         if len(path.sent) > before:
-            beats.append(beat)
+            beats.append(ticker)
 
     between = {after - before for before, after in pairwise(beats)}
     assert between == {4, 5, 6}

@@ -1,4 +1,4 @@
-"""The one beat of all sessions."""
+"""The one ticker of all sessions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.fixtures.clock import HANG_S
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.webrtc.ticker.BEAT_S", 0.0)
+    monkeypatch.setattr("gateway.webrtc.ticker.TICK_S", 0.0)
 
 
 @asynccontextmanager
-async def beating(beat: Ticker) -> AsyncIterator[None]:
-    """The beat at work."""
+async def beating(ticker: Ticker) -> AsyncIterator[None]:
+    """The ticker at work."""
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        task = group.create_task(beat.run())
+        task = group.create_task(ticker.run())
         yield
         task.cancel()
 
@@ -44,10 +44,10 @@ class Member:
 
 async def test_every_member_is_called_again_and_again() -> None:
     """In the order in which they came, each as often as the others."""
-    beat, first, second = Ticker(), Member(), Member(enough=3)
+    ticker, first, second = Ticker(), Member(), Member(enough=3)
 
-    async with beating(beat):
-        with beat.calling(first.look), beat.calling(second.look):
+    async with beating(ticker):
+        with ticker.calling(first.look), ticker.calling(second.look):
             await second.called.wait()
 
     assert first.calls == second.calls
@@ -55,11 +55,11 @@ async def test_every_member_is_called_again_and_again() -> None:
 
 async def test_who_has_left_is_not_called() -> None:
     """Leaving the context is all it takes."""
-    beat, gone, here = Ticker(), Member(), Member(enough=3)
+    ticker, gone, here = Ticker(), Member(), Member(enough=3)
 
-    async with beating(beat):
-        with beat.calling(here.look):
-            with beat.calling(gone.look):
+    async with beating(ticker):
+        with ticker.calling(here.look):
+            with ticker.calling(gone.look):
                 pass
             await here.called.wait()
 
@@ -68,20 +68,20 @@ async def test_who_has_left_is_not_called() -> None:
 
 async def test_who_leaves_in_a_round_is_not_called_in_it() -> None:
     """A session whose sockets are closed by another's look is left alone at once."""
-    beat, stack = Ticker(), ExitStack()
+    ticker, stack = Ticker(), ExitStack()
     gone = Member()
     first = Member(then=stack.close)
 
-    async with beating(beat):
-        with beat.calling(first.look):
-            stack.enter_context(beat.calling(gone.look))
+    async with beating(ticker):
+        with ticker.calling(first.look):
+            stack.enter_context(ticker.calling(gone.look))
             await first.called.wait()
 
     assert gone.calls == 0
 
 
 async def test_without_members_nothing_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the last has gone the beat waits for the next to come."""
+    """Once the last has gone the ticker waits for the next to come."""
     pauses = 0
     sleep = asyncio.sleep
 
@@ -95,9 +95,9 @@ async def test_without_members_nothing_is_woken(monkeypatch: pytest.MonkeyPatch)
             await sleep(0)
 
     monkeypatch.setattr("gateway.webrtc.ticker.asyncio.sleep", counted)
-    beat, first, second = Ticker(), Member(), Member()
-    async with beating(beat):
-        with beat.calling(first.look):
+    ticker, first, second = Ticker(), Member(), Member()
+    async with beating(ticker):
+        with ticker.calling(first.look):
             await first.called.wait()
         await turns(5)
         before = pauses
@@ -105,13 +105,13 @@ async def test_without_members_nothing_is_woken(monkeypatch: pytest.MonkeyPatch)
         await turns(20)
 
         assert pauses == before
-        with beat.calling(second.look):
+        with ticker.calling(second.look):
             await second.called.wait()
 
 
 async def test_a_long_round_lets_others_in() -> None:
     """After each slice whatever is ready in the loop comes first."""
-    beat, stack = Ticker(), ExitStack()
+    ticker, stack = Ticker(), ExitStack()
     members = [Member() for _ in range(2 * SLICE)]
     seen: list[int] = []
 
@@ -121,20 +121,20 @@ async def test_a_long_round_lets_others_in() -> None:
     first = Member(then=lambda: asyncio.get_running_loop().call_soon(in_between))
     with stack:
         for member in (first, *members):
-            stack.enter_context(beat.calling(member.look))
-        async with beating(beat):
+            stack.enter_context(ticker.calling(member.look))
+        async with beating(ticker):
             await members[-1].called.wait()
 
     assert seen[0] == SLICE - 1
 
 
-async def test_a_bug_in_a_member_ends_the_beat() -> None:
-    """It is not hidden: the desk ends with it, and so does the process."""
-    beat = Ticker()
+async def test_a_bug_in_a_member_ends_the_ticker() -> None:
+    """It is not hidden: the session manager ends with it, and so does the process."""
+    ticker = Ticker()
 
     def broken() -> None:
         raise AssertionError("a bug")
 
-    with beat.calling(broken), pytest.raises(AssertionError, match="a bug"):
+    with ticker.calling(broken), pytest.raises(AssertionError, match="a bug"):
         async with asyncio.timeout(HANG_S):
-            await beat.run()
+            await ticker.run()

@@ -104,17 +104,17 @@ async def test_a_mistake_in_what_the_link_calls_is_not_swallowed() -> None:
             await link(address, greet).run()
 
 
-async def test_a_letter_that_comes_with_the_acceptance_is_delivered_at_once(
+async def test_a_message_that_comes_with_the_acceptance_is_delivered_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Not at the next tick."""
     monkeypatch.setattr("gateway.mqtt.client.client.TICK_S", 10 * HANG_S)
-    suback, letter = bytes.fromhex("900400010001"), bytes.fromhex("30050001610078")
+    suback, message = bytes.fromhex("900400010001"), bytes.fromhex("30050001610078")
     delivered = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
-        writer.write(CONNACK + suback + letter)
+        writer.write(CONNACK + suback + message)
         await delivered.wait()
         writer.close()
 

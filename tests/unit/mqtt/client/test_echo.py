@@ -10,7 +10,7 @@ from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.clock import FakeClock
 
 
-class Room:
+class Harness:
     """An echo and what is needed to hear it."""
 
     def __init__(self) -> None:
@@ -37,81 +37,81 @@ class Room:
 
 def test_the_first_is_said_at_once_and_then_every_90_s() -> None:
     """So that a connection that carries nothing is known for it soon."""
-    room = Room()
-    assert room.hear(room.say())
-    assert room.echo.next() is None
-    room.clock.time_s += EVERY_S
+    harness = Harness()
+    assert harness.hear(harness.say())
+    assert harness.echo.next() is None
+    harness.clock.time_s += EVERY_S
 
-    assert room.hear(room.say())
+    assert harness.hear(harness.say())
 
 
 def test_it_knows_how_long_the_way_takes() -> None:
     """Of the newest that was heard; nothing before."""
-    room = Room()
-    assert room.echo.rtt_ms is None
-    said = room.say()
-    room.clock.time_s += 0.038
+    harness = Harness()
+    assert harness.echo.rtt_ms is None
+    said = harness.say()
+    harness.clock.time_s += 0.038
 
-    room.hear(said)
+    harness.hear(said)
 
-    assert room.echo.rtt_ms == pytest.approx(38)
+    assert harness.echo.rtt_ms == pytest.approx(38)
 
 
 def test_what_is_acknowledged_and_not_heard_breaks_the_connection() -> None:
     """20 s after the broker has taken it."""
-    room = Room()
-    room.hear(room.say())
-    room.clock.time_s += EVERY_S
-    room.echo.acknowledged(room.say())
-    room.clock.time_s += WITHIN_S - 1
-    assert room.echo.next() is None
-    room.clock.time_s += 2
+    harness = Harness()
+    harness.hear(harness.say())
+    harness.clock.time_s += EVERY_S
+    harness.echo.acknowledged(harness.say())
+    harness.clock.time_s += WITHIN_S - 1
+    assert harness.echo.next() is None
+    harness.clock.time_s += 2
 
     with pytest.raises(BrokerUnavailable):
-        room.echo.next()
+        harness.echo.next()
 
 
 def test_a_slow_line_has_its_time() -> None:
     """What waits behind large messages is not late before the broker has had a chance."""
-    room = Room()
-    room.hear(room.say())
-    room.clock.time_s += EVERY_S
-    room.say()
-    room.clock.time_s += UNACKNOWLEDGED_S - 1
-    assert room.echo.next() is None
-    room.clock.time_s += 2
+    harness = Harness()
+    harness.hear(harness.say())
+    harness.clock.time_s += EVERY_S
+    harness.say()
+    harness.clock.time_s += UNACKNOWLEDGED_S - 1
+    assert harness.echo.next() is None
+    harness.clock.time_s += 2
 
     with pytest.raises(BrokerUnavailable):
-        room.echo.next()
+        harness.echo.next()
 
 
 def test_a_broker_that_never_lets_us_hear_is_told_once_and_held() -> None:
     """Its access list does not let us; cutting would help nobody."""
-    room = Room()
+    harness = Harness()
     for _ in range(5):
-        room.echo.acknowledged(room.say())
-        room.clock.time_s += EVERY_S
+        harness.echo.acknowledged(harness.say())
+        harness.clock.time_s += EVERY_S
 
-    assert room.deaf == 1
+    assert harness.deaf == 1
 
 
-def test_a_letter_of_somebody_else_is_not_ours() -> None:
+def test_a_message_of_somebody_else_is_not_ours() -> None:
     """Only what comes on the topic that we speak on."""
-    room = Room()
-    said = room.say()
-    assert not room.echo.heard(InboundMessage("x", b"other"))
-    assert room.hear(said)
+    harness = Harness()
+    said = harness.say()
+    assert not harness.echo.heard(InboundMessage("x", b"other"))
+    assert harness.hear(said)
 
 
-def test_an_echo_that_is_late_is_nobodys_letter() -> None:
+def test_an_echo_that_is_late_is_nobodys_message() -> None:
     """The connection before has left it behind: it proves nothing, and is for no one else."""
-    room = Room()
-    before = room.say()
-    room.echo.began()
-    said = room.say()
-    room.clock.time_s += 1
+    harness = Harness()
+    before = harness.say()
+    harness.echo.began()
+    said = harness.say()
+    harness.clock.time_s += 1
 
-    assert room.hear(before)
-    assert room.echo.rtt_ms is None
-    assert room.hear(said)
-    assert room.echo.rtt_ms == pytest.approx(1000)
+    assert harness.hear(before)
+    assert harness.echo.rtt_ms is None
+    assert harness.hear(said)
+    assert harness.echo.rtt_ms == pytest.approx(1000)

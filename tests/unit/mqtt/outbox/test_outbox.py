@@ -396,7 +396,7 @@ async def test_times_of_another_boot_are_left_alone(tmp_path: Path) -> None:
     assert (happened.time_ms, happened.first_time_ms) == (1000, None)
 
 
-async def test_a_spoilt_file_is_put_aside_and_told(tmp_path: Path) -> None:
+async def test_a_corrupt_file_is_put_aside_and_told(tmp_path: Path) -> None:
     """The gateway starts all the same."""
     (tmp_path / "outbox.db").write_bytes(b"garbage" * 1000)
 
@@ -465,7 +465,7 @@ def full_disk(path: Path) -> Iterator[None]:
 
 
 async def test_a_full_disk_costs_no_event(tmp_path: Path) -> None:
-    """They are sent from memory meanwhile, and are on the disk once there is room."""
+    """They are sent from memory meanwhile, and are on the disk once there is harness."""
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(event(0))
@@ -521,7 +521,7 @@ async def test_a_file_that_is_corrupt_while_running_is_begun_anew(tmp_path: Path
     writer = OutboxWriter(store, clock=SystemClock(), again_s=0.02)
     outbox = Outbox(writer, topics=TOPICS, epochs=Epochs(None), boot="b1", clock=FakeClock())
     async with running(outbox):
-        store.close()  # or what is spoilt is still in its cache
+        store.close()  # or what is corrupt is still in its cache
         path.write_bytes(path.read_bytes()[:4096].ljust(path.stat().st_size, b"\xa5"))
         outbox.record(event(200))
         async with asyncio.timeout(HANG_S):
@@ -535,7 +535,7 @@ async def test_a_file_that_is_corrupt_while_running_is_begun_anew(tmp_path: Path
     assert happened[-1].kind == "outbox.spoilt"
 
 
-async def test_numbers_go_on_above_those_of_a_spoilt_file(tmp_path: Path) -> None:
+async def test_numbers_go_on_above_those_of_a_corrupt_file(tmp_path: Path) -> None:
     """Nobody knows what it held, and the centre puts records in order by them."""
     (tmp_path / "outbox.db").write_bytes(b"garbage" * 1000)
     wall = Wall()

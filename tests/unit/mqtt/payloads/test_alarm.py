@@ -105,7 +105,7 @@ def test_a_key_stands_in_the_topic() -> None:
 
 
 def test_ids_differ_and_keep_the_order_of_time() -> None:
-    """26 letters each."""
+    """26 messages each."""
     first, second = new_id(), new_id()
 
     assert first != second

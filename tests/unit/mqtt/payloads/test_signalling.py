@@ -95,8 +95,8 @@ REFUSED = {
         {"k": "offer", "sdp": SDP, "cam": "c", "relay_only": "yes"},
         "/relay_only",
     ),
-    "a camera of a thousand letters": ({"k": "offer", "sdp": SDP, "cam": "c" * 1000}, "/cam"),
-    "forty thousand letters of sdp": (
+    "a camera of a thousand messages": ({"k": "offer", "sdp": SDP, "cam": "c" * 1000}, "/cam"),
+    "forty thousand messages of sdp": (
         {"k": "offer", "sdp": "v" * 40_000, "cam": "c"},
         "/sdp",
     ),
