@@ -28,7 +28,7 @@ class Clock(Protocol):
 class Sink(Protocol):
     """Where a source puts what it has read. Called on the loop, never blocks, never raises."""
 
-    def opened(self, video: VideoFormat) -> None:
+    def on_opened(self, video: VideoFormat) -> None:
         """The source is open and will send *video*. Called once per run, before any unit."""
         ...
 

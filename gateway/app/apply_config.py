@@ -35,7 +35,7 @@ class ConfigApplier:
         return RolloutActions(
             apply=self.apply,
             preflight=self.reach,
-            working_cameras=lambda: working_cameras(self.camera_parts.fleet.snapshots()),
+            working_cameras=lambda: working_cameras(self.camera_parts.manager.snapshots()),
             wait_until_healthy=self.proven,
             is_connected=self.connected,
             connect_s=self.settings.remote.connect_s,
@@ -48,7 +48,7 @@ class ConfigApplier:
             ConfigRejected: Its broker's password is no longer there; nothing has changed.
         """
         broker = broker_address(self.settings, self.secrets, wanted.broker)
-        ended = self.camera_parts.fleet.apply(wanted.site)
+        ended = self.camera_parts.manager.apply(wanted.site)
         for camera in ended:
             self.camera_parts.session_manager.dismiss(camera, "config")
         for config in wanted.site.cameras:
@@ -92,7 +92,7 @@ class ConfigApplier:
         remote = self.settings.remote
         return await wait_until_healthy(
             before,
-            snapshots=self.camera_parts.fleet.snapshots,
+            snapshots=self.camera_parts.manager.snapshots,
             connected=self.connected,
             percent=percent,
             gate_s=remote.gate_s,

@@ -155,7 +155,7 @@ class CameraSources:
             stream,
             password=password,
             policy=self._policy,
-            ledger=self._ledger,
+            login_limiter=self._ledger,
             payload_bytes=site.limits.payload_bytes,
             clock=self._clock,
         )
@@ -163,7 +163,7 @@ class CameraSources:
     def forgive(self, camera: CameraConfig) -> None:
         """Count failed logins at the device of *camera* anew: its configuration has changed."""
         for stream in camera.streams:
-            self._ledger.forget(camera.device or urlsplit(stream.url).hostname or "")
+            self._ledger.reset(camera.device or urlsplit(stream.url).hostname or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,14 +23,14 @@ class CameraComponents:
 
     Attributes:
         sources: Makes the source of each stream.
-        fleet: The cameras.
-        session manager: Their viewers.
+        manager: The cameras.
+        session_manager: Their viewers.
         decoder: Opens single pictures, in a process of its own.
-        eyes: Looks at them.
+        picture_monitor: Analyses their pictures.
     """
 
     sources: CameraSources
-    fleet: CameraManager
+    manager: CameraManager
     session_manager: SessionManager
     decoder: Decoder
     picture_monitor: PictureMonitor
@@ -38,7 +38,7 @@ class CameraComponents:
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return self.session_manager.run, self.fleet.run, self.picture_monitor.run
+        return self.session_manager.run, self.manager.run, self.picture_monitor.run
 
 
 def camera_components(
@@ -64,8 +64,8 @@ def camera_components(
         ConfigRejected: The password of a TURN server cannot be read.
     """
     session_manager = SessionManager(
-        find=lambda camera: fleet.find(camera),
-        limits=lambda: fleet.site.limits,
+        find=lambda camera: manager.find(camera),
+        limits=lambda: manager.site.limits,
         servers=tuple(ice_servers(settings, secrets)),
         relay_only=settings.webrtc.relay_only,
         forbidden=settings.cameras.networks,
@@ -73,13 +73,13 @@ def camera_components(
         events=events,
     )
     sources = CameraSources(settings, secrets, clock)
-    fleet = CameraManager(site, source=sources, viewers=session_manager.viewers, clock=clock)
+    manager = CameraManager(site, source=sources, viewers=session_manager.viewers, clock=clock)
     decoder = Decoder(clock=clock)
-    eyes = PictureMonitor(
+    picture_monitor = PictureMonitor(
         settings.picture_checks,
-        cameras=lambda: (camera.id for camera in fleet.site.cameras),
-        find=fleet.find,
+        cameras=lambda: (camera.id for camera in manager.site.cameras),
+        find=manager.find,
         decoder=decoder,
         clock=clock,
     )
-    return CameraComponents(sources, fleet, session_manager, decoder, eyes)
+    return CameraComponents(sources, manager, session_manager, decoder, picture_monitor)

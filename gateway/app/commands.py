@@ -81,9 +81,9 @@ def command_components(
                 bus.post(again)
 
     dependencies = CommandDependencies(
-        site=lambda: camera_parts.fleet.site,
+        site=lambda: camera_parts.manager.site,
         viewers=camera_parts.session_manager.viewers,
-        restart=camera_parts.fleet.restart,
+        restart=camera_parts.manager.restart,
         resend=resend,
         photograph=camera_parts.picture_monitor.snapshot,
         verify=lambda signed: keys.verify(signed, "cmd"),

@@ -183,8 +183,8 @@ def _inventory_service(
     )
     return InventoryService(
         broker_parts.topics,
-        sources=sources_known(settings, lambda: camera_parts.fleet.site, box),
-        streams=camera_parts.fleet.streams,
+        sources=sources_known(settings, lambda: camera_parts.manager.site, box),
+        streams=camera_parts.manager.streams,
         contacts=contacts.read,
         store=InventoryStore(settings.state.dir),
         epochs=broker_parts.epochs,
@@ -217,7 +217,7 @@ def _reporter(
         heard: Whether the centre is there.
         clock: Monotonic.
     """
-    fleet, link = camera_parts.fleet, broker_parts.link
+    fleet, link = camera_parts.manager, broker_parts.link
     most = fleet.site.limits.viewers
     return Reporter(
         broker_parts.topics,

@@ -68,7 +68,7 @@ def monitoring_components(
         Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s
     )
     checks = AlarmEvaluation(
-        snapshots=camera_parts.fleet.snapshots,
+        snapshots=camera_parts.manager.snapshots,
         layout=SiteTopology(inventory_service.upstream, inventory_service.recorders),
         host=lambda: host.sample,
         limits=settings.alarms.limits,
@@ -107,7 +107,7 @@ def _page(
 
     sources = MetricsSources(
         version=box.version,
-        snapshots=camera_parts.fleet.snapshots,
+        snapshots=camera_parts.manager.snapshots,
         host=lambda: host.sample,
         link=lambda: broker_parts.link.sample,
         bus=broker_parts.link,

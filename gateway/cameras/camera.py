@@ -16,29 +16,31 @@ from gateway.model.inventory import StreamSnapshot
 from gateway.model.media import Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
-from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import Malformed
 from gateway.rtp.parameter_sets import ParameterSets
 from gateway.rtp.payload import nal_units
 from gateway.rtp.video_info import VideoInfo
-from gateway.streams.stream import SHORT_BYTES, Stream
+from gateway.streams.stream import MAX_PARAMETER_BYTES, Stream
 
 
-def picture_of(stream: Stream) -> VideoInfo | None:
+def video_info_of(stream: Stream) -> VideoInfo | None:
     """Return what *stream* shows; None until it has said so."""
     video = stream.video
     if video is None:
         return None
-    return _picture(video.codec, stream.opening) or _picture(video.codec, video.parameter_sets)
+    return _picture(video.codec, stream.parameter_payloads) or _picture(
+        video.codec, video.parameter_sets
+    )
 
 
 @lru_cache(maxsize=1024)
 def _picture(codec: Codec, payloads: tuple[bytes, ...]) -> VideoInfo | None:
-    sets = ParameterSets(GRAMMARS[codec], (), limit=SHORT_BYTES)
+    sets = ParameterSets(CODEC_SYNTAX[codec], (), limit=MAX_PARAMETER_BYTES)
     with suppress(Malformed):  # the picture's own fragments follow; the sets came before them
-        for nal in nal_units(GRAMMARS[codec].shape, payloads):
-            sets.learn(nal)
-    return sets.picture
+        for nal in nal_units(CODEC_SYNTAX[codec].payload_format, payloads):
+            sets.update(nal)
+    return sets.video_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Camera:
         config, supervisor = self.config, self.primary_stream
         reason, since_s = supervisor.state()
         stream = supervisor.stream
-        picture = picture_of(stream)
+        picture = video_info_of(stream)
         return CameraSnapshot(
             id=config.id,
             name=config.name,
@@ -101,12 +103,12 @@ class Camera:
         supervisor = self.primary_stream
         stream, (reason, _) = supervisor.stream, supervisor.state()
         seen = (self.config, reason, supervisor.detail, supervisor.attempts)
-        return (*seen, stream.video, stream.opening, viewers)
+        return (*seen, stream.video, stream.parameter_payloads, viewers)
 
     def streams(self) -> Iterator[StreamSnapshot]:
         """Yield each of its streams as it is now."""
         for config, supervisor in zip(self.config.streams, self.supervisors, strict=True):
-            stream, picture = supervisor.stream, picture_of(supervisor.stream)
+            stream, picture = supervisor.stream, video_info_of(supervisor.stream)
             yield StreamSnapshot(
                 camera=self.config.id,
                 profile=config.profile,

@@ -43,7 +43,7 @@ class CameraManager:
         self._site = site
         self._cameras: dict[str, Camera] = {}
         self._tasks: dict[StreamSupervisor, asyncio.Task[None]] = {}
-        self._leaving: dict[str, list[asyncio.Task[None]]] = {}
+        self._ending: dict[str, list[asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
         self.apply(site)
 
@@ -67,9 +67,9 @@ class CameraManager:
         gone, is paused or is pulled otherwise is torn down first and then begun anew.
         """
         before = self._cameras
-        kept = before if _kept_alike(site.limits, self._site.limits) else {}
+        reusable = before if _same_stream_limits(site.limits, self._site.limits) else {}
         self._site = site
-        self._cameras = self._made(site, kept)
+        self._cameras = self._build_cameras(site, reusable)
         self._changed.set()
         return tuple(
             name
@@ -84,7 +84,7 @@ class CameraManager:
         if camera is None or not camera.config.enabled:
             return False
         for supervisor in camera.supervisors:
-            supervisor.begin_anew()
+            supervisor.restart()
         return True
 
     def find(self, camera_id: str) -> CameraStreams | None:
@@ -125,23 +125,27 @@ class CameraManager:
         for supervisor in self._tasks.keys() - wanted.keys():
             task = self._tasks.pop(supervisor)
             task.cancel()
-            self._leaving.setdefault(task.get_name(), []).append(task)
-        for name, tasks in list(self._leaving.items()):
+            self._ending.setdefault(task.get_name(), []).append(task)
+        for name, tasks in list(self._ending.items()):
             tasks[:] = [task for task in tasks if not task.done()]
             if not tasks:
-                del self._leaving[name]
+                del self._ending[name]
         for supervisor, camera in wanted.items():
             if supervisor not in self._tasks:
                 name = f"camera:{camera}"
-                before = tuple(self._leaving.get(name, ()))
-                self._tasks[supervisor] = group.create_task(_keep(supervisor, before), name=name)
+                before = tuple(self._ending.get(name, ()))
+                self._tasks[supervisor] = group.create_task(
+                    _run_after(supervisor, before), name=name
+                )
 
-    def _made(self, site: SiteConfig, kept: Mapping[str, Camera]) -> dict[str, Camera]:
+    def _build_cameras(
+        self, site: SiteConfig, unchanged: Mapping[str, Camera]
+    ) -> dict[str, Camera]:
         made: dict[str, Camera] = {}
         begun = 0
         for config in site.cameras:
-            old = kept.get(config.id)
-            if old is not None and _pulled_alike(config, old.config):
+            old = unchanged.get(config.id)
+            if old is not None and _same_source(config, old.config):
                 made[config.id] = Camera(config, old.supervisors)
             else:
                 made[config.id] = Camera(config, tuple(self._supervisors(config, begun)))
@@ -162,26 +166,26 @@ class CameraManager:
                 f"{config.id}/{stream_config.profile}",
                 stream_config,
                 stream,
-                looked_at=index == 0,
+                probe_when_idle=index == 0,
                 delay_s=number * STAGGER_S,
                 clock=self._clock,
             )
 
 
-async def _keep(supervisor: StreamSupervisor, before: tuple[asyncio.Task[None], ...]) -> None:
+async def _run_after(supervisor: StreamSupervisor, before: tuple[asyncio.Task[None], ...]) -> None:
     """Run *supervisor* once its predecessors are gone: recorders have few sessions."""
     if before:
         await asyncio.wait(before)
     await supervisor.run()
 
 
-def _pulled_alike(one: CameraConfig, other: CameraConfig) -> bool:
+def _same_source(one: CameraConfig, other: CameraConfig) -> bool:
     """Return whether only what people call it differs, if anything."""
     names = {"name": "", "location": ""}
     return one.model_copy(update=names) == other.model_copy(update=names)
 
 
-def _kept_alike(one: Limits, other: Limits) -> bool:
+def _same_stream_limits(one: Limits, other: Limits) -> bool:
     """Return whether streams made under *one* are right under *other*."""
     return all(
         getattr(one, name) == getattr(other, name)

@@ -16,7 +16,7 @@ from gateway.model.errors import NoPicture
 from gateway.model.media import AccessUnit
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import annex_b, nal_units
 from gateway.streams.camera_streams import CameraStreams
@@ -29,16 +29,16 @@ from gateway.vision.quality import PictureQuality
 OPENING_S = 10.0
 """How long a camera may take to show a keyframe; an older one is not the present either."""
 
-AT_ONCE = 4
+MAX_SNAPSHOTS = 4
 """Photographs in the making: each may open a camera."""
 
-FORGOTTEN_S = 900.0
+FORGET_AFTER_S = 900.0
 """A camera that has not been open for so long may have been mended meanwhile."""
 
 SMALL_WIDTH, SMALL_BYTES, LARGE_BYTES = 1280, 49_152, 1_000_000
 """A picture up to this width fits into one message; a larger one is sent elsewhere."""
 
-REST_S = 0.5
+MIN_PAUSE_S = 0.5
 """Between two looks at least, however many cameras there are."""
 
 log = structlog.get_logger(__name__)
@@ -69,24 +69,24 @@ class PictureMonitor:
         self._find = find
         self._decoder = decoder
         self._clock = clock
-        self._judges: dict[str, tuple[Stream, PictureQuality]] = {}
-        self._seen: dict[str, tuple[int, float]] = {}
-        self._photographs = 0
+        self._qualities: dict[str, tuple[Stream, PictureQuality]] = {}
+        self._analyzed: dict[str, tuple[int, float]] = {}
+        self._snapshots_running = 0
 
     async def run(self) -> None:
         """Look until cancelled. The child is gone when this returns."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._decoder.run(), name="decoder")
             if self._settings.enabled:
-                await self._look_around()
+                await self._analyze_in_turn()
 
     def suspected_faults(self) -> Mapping[str, frozenset[Reason]]:
         """Return what is wrong with which camera's picture, as far as it has been looked at."""
-        since_s = self._clock.now() - max(FORGOTTEN_S, 3 * self._settings.every_s)
+        since_s = self._clock.now() - max(FORGET_AFTER_S, 3 * self._settings.every_s)
         return {
             camera: judge.suspected_faults
-            for camera, (_, judge) in self._judges.items()
-            if judge.suspected_faults and self._seen[camera][1] >= since_s
+            for camera, (_, judge) in self._qualities.items()
+            if judge.suspected_faults and self._analyzed[camera][1] >= since_s
         }
 
     async def snapshot(self, camera: str, width: int) -> bytes:
@@ -105,13 +105,13 @@ class PictureMonitor:
         watchable = self._find(camera)
         if watchable is None:
             raise NoPicture(Reason.NOT_FOUND, "no such camera here")
-        if self._photographs >= AT_ONCE:
-            raise NoPicture(Reason.OVERLOADED, f"{AT_ONCE} pictures are being made already")
-        self._photographs += 1
+        if self._snapshots_running >= MAX_SNAPSHOTS:
+            raise NoPicture(Reason.OVERLOADED, f"{MAX_SNAPSHOTS} pictures are being made already")
+        self._snapshots_running += 1
         try:
             streams = [stream for _, stream in watchable.streams]
             stream = next((each for each in streams if each.gop.keyframe), streams[0])
-            unit = await self._newest(stream, watchable)
+            unit = await self._next_keyframe(stream, watchable)
             assert stream.video is not None
             return await self._decoder.encode_jpeg(
                 camera,
@@ -121,12 +121,12 @@ class PictureMonitor:
                 at_most_bytes=SMALL_BYTES if width <= SMALL_WIDTH else LARGE_BYTES,
             )
         finally:
-            self._photographs -= 1
+            self._snapshots_running -= 1
 
-    async def _newest(self, stream: Stream, watchable: CameraStreams) -> AccessUnit:
+    async def _next_keyframe(self, stream: Stream, watchable: CameraStreams) -> AccessUnit:
         """Return a keyframe of now, reading *stream* as a viewer does. Raises NoPicture."""
         if watchable.refused:
-            raise NoPicture(*_why(watchable))
+            raise NoPicture(*_reason_and_detail(watchable))
         newest: asyncio.Future[AccessUnit] = asyncio.get_running_loop().create_future()
 
         def take(unit: AccessUnit) -> bool:
@@ -141,33 +141,33 @@ class PictureMonitor:
             async with asyncio.timeout(OPENING_S):
                 return await newest
         except TimeoutError:
-            raise NoPicture(*_why(watchable)) from None
+            raise NoPicture(*_reason_and_detail(watchable)) from None
         finally:
             stream.detach(reader)
 
-    async def _look_around(self) -> None:
+    async def _analyze_in_turn(self) -> None:
         while True:
             cameras = tuple(self._cameras())
-            for gone in self._judges.keys() - set(cameras):
-                del self._judges[gone], self._seen[gone]
+            for gone in self._qualities.keys() - set(cameras):
+                del self._qualities[gone], self._analyzed[gone]
             for camera in cameras:
-                await self._clock.sleep(max(REST_S, self._settings.every_s / len(cameras)))
-                await self._look(camera)
+                await self._clock.sleep(max(MIN_PAUSE_S, self._settings.every_s / len(cameras)))
+                await self._analyze(camera)
             if not cameras:
                 await self._clock.sleep(self._settings.every_s)
 
-    async def _look(self, camera: str) -> None:
+    async def _analyze(self, camera: str) -> None:
         """Look at *camera* if it is open and has shown something new since the last time."""
         stream = self._open_stream(camera)
         unit = None if stream is None else stream.gop.keyframe
         if stream is None or stream.video is None or unit is None:
             return
-        known, judge = self._judges.get(camera, (None, PictureQuality()))
+        known, judge = self._qualities.get(camera, (None, PictureQuality()))
         if known is not stream:  # another profile, or the camera was configured anew
             judge = PictureQuality()
-        elif self._seen[camera][0] == unit.time_90k:
+        elif self._analyzed[camera][0] == unit.time_90k:
             return
-        self._seen[camera] = unit.time_90k, self._clock.now()
+        self._analyzed[camera] = unit.time_90k, self._clock.now()
         try:
             look: PictureAnalysis | None = await self._decoder.analyze(
                 camera, stream.video.codec, _coded(stream, unit), judge.reference
@@ -178,7 +178,7 @@ class PictureMonitor:
                 return
             look = None
         before = judge.suspected_faults
-        self._judges[camera] = stream, judge
+        self._qualities[camera] = stream, judge
         if (judge.update_undecodable() if look is None else judge.update(look)) != before:
             log.warning("picture", camera=camera, doubts=sorted(judge.suspected_faults))
 
@@ -191,7 +191,7 @@ class PictureMonitor:
         return found[-1] if found else None
 
 
-def _why(watchable: CameraStreams) -> tuple[Reason, str]:
+def _reason_and_detail(watchable: CameraStreams) -> tuple[Reason, str]:
     """Return why *watchable* shows nothing."""
     return watchable.trouble() or (Reason.TIMEOUT, f"no keyframe within {OPENING_S:g} s")
 
@@ -200,6 +200,6 @@ def _coded(stream: Stream, unit: AccessUnit) -> bytes:
     """Return *unit* in Annex B form. Raises NoPicture: its payloads make no whole picture."""
     assert stream.video is not None
     try:
-        return annex_b(nal_units(GRAMMARS[stream.video.codec].shape, unit.payloads))
+        return annex_b(nal_units(CODEC_SYNTAX[stream.video.codec].payload_format, unit.payloads))
     except Malformed as error:
         raise NoPicture(Reason.CORRUPT, str(error)) from None

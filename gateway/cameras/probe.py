@@ -165,7 +165,7 @@ async def _converse(
     session = await _pass("setup", client.setup(description, transport))
     yield steps.step("setup", f"{session.transport}, timeout {session.timeout_s:g} s")
     watch = ProbeStats(description, clock)
-    await _pass("first_packet", client.play(watch.take))
+    await _pass("first_packet", client.play(watch.push_packets))
     if not await _pass("first_packet", _until(client, watch.packet, FIRST_PACKET_S)):
         yield steps.step("first_packet", f"no RTP within {FIRST_PACKET_S:g} s", Reason.STALLED)
         return
@@ -192,7 +192,9 @@ async def _until(client: RtspClient, event: asyncio.Event, limit_s: float) -> bo
         async with asyncio.timeout(limit_s):
             try:
                 async with asyncio.TaskGroup() as group:
-                    staying = group.create_task(client.stay(stall_s=FIRST_PACKET_S), name="probe")
+                    staying = group.create_task(
+                        client.monitor(stall_s=FIRST_PACKET_S), name="probe"
+                    )
                     await event.wait()
                     staying.cancel()
             except* GatewayError as errors:

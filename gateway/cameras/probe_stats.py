@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import Malformed
 from gateway.rtp.parameter_sets import ParameterSets
 from gateway.rtp.payload import nal_units
@@ -56,36 +56,36 @@ class ProbeStats:
         self._counters = SourceCounters()
         self._description = description
         video = description.video
-        self._assembler = Depacketizer(
+        self._depacketizer = Depacketizer(
             video,
             payload_type=description.payload_type,
             timeline=Timeline(self._counters),
             counters=self._counters,
             payload_bytes=1_400,
         )
-        self._grammar = GRAMMARS[video.codec]
-        self._sets = ParameterSets(self._grammar, video.parameter_sets, limit=1_400)
+        self._syntax = CODEC_SYNTAX[video.codec]
+        self._parameter_sets = ParameterSets(self._syntax, video.parameter_sets, limit=1_400)
         self._began_s = self._latest_s = clock.now()
         self._units = 0
         self._keyframes: list[tuple[int, int]] = []  # time and number of each
         self.packet, self.keyframe, self.enough = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    def take(self, packets: list[bytes]) -> None:
+    def push_packets(self, packets: list[bytes]) -> None:
         """Take RTP packets as they come."""
         self._latest_s = self._clock.now()
         if not self.packet.is_set():
             self._began_s = self._latest_s
             self.packet.set()
-        for unit in self._assembler.take(packets, self._latest_s):
+        for unit in self._depacketizer.push_packets(packets, self._latest_s):
             self._units += 1
             if unit.keyframe:
-                self._take_keyframe(unit)
+                self._add_keyframe(unit)
 
-    def _take_keyframe(self, unit: AccessUnit) -> None:
+    def _add_keyframe(self, unit: AccessUnit) -> None:
         try:
-            for nal in nal_units(self._grammar.shape, unit.payloads):
-                self._sets.learn(nal)
-        except Malformed:  # the assembler lets pass only what it has understood
+            for nal in nal_units(self._syntax.payload_format, unit.payloads):
+                self._parameter_sets.update(nal)
+        except Malformed:  # the depacketizer lets pass only what it has understood
             return
         self._keyframes.append((unit.time_90k, self._units))
         self.keyframe.set()
@@ -117,7 +117,7 @@ class ProbeStats:
     def codec(self) -> Finding:
         """Which codec, profile and size."""
         name = _SHOWN[self._description.video.codec]
-        picture = self._sets.picture
+        picture = self._parameter_sets.video_info
         if picture is None:
             return Finding(Reason.CORRUPT, f"{name}; its parameter sets cannot be read")
         said = f"{name} {picture.profile} {picture.level}, {picture.width}x{picture.height}"
@@ -151,7 +151,7 @@ class ProbeStats:
             return Finding(
                 Reason.UNSUPPORTED_CODEC, f"{self._counters.backward} steps back in display order"
             )
-        return Finding(Reason.OK, _allowed(self._sets.picture))
+        return Finding(Reason.OK, _allowed(self._parameter_sets.video_info))
 
 
 def _allowed(picture: VideoInfo | None) -> str:

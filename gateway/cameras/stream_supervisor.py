@@ -18,7 +18,7 @@ from gateway.ports import Clock
 from gateway.runtime.supervise import backoff, supervise
 from gateway.streams.stream import Stream
 
-LOOK_EVERY_S = 60.0
+IDLE_CHECK_S = 60.0
 """How often an idle camera is asked; as often as health is reported."""
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class StreamSupervisor:
         name: For log lines, e.g. ``c01/main``.
         config: Of this stream.
         stream: What is kept; nobody else runs it.
-        looked_at: Whether it is asked now and then while idle.
+        probe_when_idle: Whether it is asked now and then while idle.
         delay_s: Pause before the first look, so that a recorder is not asked for all its
             channels in one moment.
     """
@@ -42,20 +42,20 @@ class StreamSupervisor:
         config: StreamConfig,
         stream: Stream,
         *,
-        looked_at: bool,
+        probe_when_idle: bool,
         delay_s: float,
         clock: Clock,
     ) -> None:
         self._name = name
         self._config = config
         self.stream = stream
-        self._looked_at = looked_at
+        self._probe_when_idle = probe_when_idle
         self._delay_s = delay_s
         self._clock = clock
         self._reason = Reason.CONNECTING
         self._since_s = clock.now()
         self._pulling = False
-        self._begun_anew = asyncio.Event()
+        self._restart_requested = asyncio.Event()
         self.detail = ""
         self.attempts = 0
         self.again_at_s: float | None = None
@@ -70,46 +70,46 @@ class StreamSupervisor:
         """Keep the stream until cancelled; no camera trouble ever ends this."""
         await self._pause(self._delay_s)
         while True:
-            self._begun_anew.clear()
+            self._restart_requested.clear()
             async with asyncio.TaskGroup() as group:
-                keeping = group.create_task(self._keep(), name=f"keep:{self._name}")
-                await self._begun_anew.wait()
-                keeping.cancel()
-            self._become(Reason.CONNECTING)
+                running = group.create_task(self._run_stream(), name=f"stream:{self._name}")
+                await self._restart_requested.wait()
+                running.cancel()
+            self._set_state(Reason.CONNECTING)
             self.attempts, self.again_at_s = 0, None
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Leave the camera and come back; whoever watches goes on when it does."""
-        self._begun_anew.set()
+        self._restart_requested.set()
 
-    async def _keep(self) -> NoReturn:
+    async def _run_stream(self) -> NoReturn:
         while True:
             try:
                 if self.stream.wanted:
-                    await self._serve()
+                    await self._pull_while_wanted()
                 else:
-                    await self._idle()
+                    await self._check_while_idle()
             except* PermanentError as group:
                 await self._park(_first(group))
 
     def state(self) -> tuple[Reason, float]:
         """Return how the stream is now and since when (monotonic)."""
         if self._pulling:
-            self._notice_pictures()
+            self._update_state()
         return self._reason, self._since_s
 
     def failed(self, error: TransientError, again_in_s: float) -> None:
         """Note a failed attempt (`gateway.runtime.supervise.SupervisorObserver`)."""
-        self._notice_pictures()
-        self._become(error.reason, error.detail)
+        self._update_state()
+        self._set_state(error.reason, error.detail)
         self.attempts += 1
         self.again_at_s = self._clock.now() + again_in_s
 
-    async def _serve(self) -> None:
+    async def _pull_while_wanted(self) -> None:
         """Pull until nobody has wanted it for the linger time."""
         self._pulling = True
         if self._reason is Reason.IDLE:
-            self._become(Reason.CONNECTING)
+            self._set_state(Reason.CONNECTING)
         try:
             async with asyncio.TaskGroup() as group:
                 pulling = group.create_task(
@@ -119,16 +119,16 @@ class StreamSupervisor:
                 await self.stream.until_unwanted()
                 pulling.cancel()
         finally:
-            self._notice_pictures()
+            self._update_state()
             self._pulling = False
         if self._reason is Reason.OK:
-            self._become(Reason.IDLE)
+            self._set_state(Reason.IDLE)
 
-    async def _idle(self) -> None:
+    async def _check_while_idle(self) -> None:
         """Look in now and then until somebody wants the stream."""
         delays = backoff()
         while not self.stream.wanted:
-            if self._looked_at:
+            if self._probe_when_idle:
                 try:
                     await self.stream.check()
                 except TransientError as error:
@@ -138,11 +138,11 @@ class StreamSupervisor:
                     continue
             delays = backoff()
             self.attempts, self.again_at_s = 0, None
-            self._become(Reason.IDLE)
-            await self._pause(LOOK_EVERY_S, until_wanted=True)
+            self._set_state(Reason.IDLE)
+            await self._pause(IDLE_CHECK_S, until_wanted=True)
 
     async def _park(self, error: PermanentError) -> None:
-        self._become(error.reason, error.detail)
+        self._set_state(error.reason, error.detail)
         self.attempts += 1
         self.again_at_s = None if error.park_s is None else self._clock.now() + error.park_s
         self.parked = True
@@ -171,12 +171,12 @@ class StreamSupervisor:
         except TimeoutError:
             return
 
-    def _become(self, reason: Reason, detail: str = "") -> None:
+    def _set_state(self, reason: Reason, detail: str = "") -> None:
         if reason is not self._reason:
             self._reason, self._since_s = reason, self._clock.now()
         self.detail = detail
 
-    def _notice_pictures(self) -> None:
+    def _update_state(self) -> None:
         """Pictures that came after the trouble began are its end."""
         last_s, opened_s = self.stream.last_unit_s, self.stream.opened_s
         if last_s is None or opened_s is None or last_s < opened_s:
@@ -187,9 +187,9 @@ class StreamSupervisor:
         starved_s = max(self._config.keyframe_s, 2 * (self.stream.gop_s or 0.0))
         keyframe_s = max(self.stream.keyframe_s or 0.0, opened_s)
         if now_s - keyframe_s > starved_s:
-            self._become(Reason.KEYFRAME_STARVED, f"no keyframe for {now_s - keyframe_s:.0f} s")
+            self._set_state(Reason.KEYFRAME_STARVED, f"no keyframe for {now_s - keyframe_s:.0f} s")
         elif self._reason is not Reason.OK and last_s > self._since_s:
-            self._become(Reason.OK)
+            self._set_state(Reason.OK)
             self.attempts, self.again_at_s = 0, None
 
 

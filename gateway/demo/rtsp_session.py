@@ -13,7 +13,7 @@ from gateway.demo.rtp_output import RtpOutput
 from gateway.demo.video_loop import MarkedPayloads, VideoLoop
 from gateway.demo.virtual_camera import VirtualCamera
 from gateway.model.media import VIDEO_CLOCK_HZ
-from gateway.rtp.packet import header
+from gateway.rtp.packet import build_header
 from gateway.rtp.rtcp import sender_report
 
 PAYLOAD_TYPE = 96
@@ -110,7 +110,7 @@ class Session:
         for payload, marker in payloads:
             if not (loss and self.seq % loss.every == 0):
                 packets.append(
-                    header(PAYLOAD_TYPE, marker, self.seq, time_90k, self.ssrc) + payload
+                    build_header(PAYLOAD_TYPE, marker, self.seq, time_90k, self.ssrc) + payload
                 )
             self.seq = (self.seq + 1) & 0xFFFF
             self._sent += 1

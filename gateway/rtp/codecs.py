@@ -21,15 +21,15 @@ class CodecSyntax:
         sps: NAL unit type of the SPS.
     """
 
-    shape: payload.PayloadFormat
-    set_id: Callable[[bytes], int]
-    picture: Callable[[bytes], VideoInfo]
-    sps: int
+    payload_format: payload.PayloadFormat
+    parse_set_id: Callable[[bytes], int]
+    parse_sps: Callable[[bytes], VideoInfo]
+    sps_type: int
 
 
-GRAMMARS: dict[Codec, CodecSyntax] = {
-    "h264": CodecSyntax(h264.SHAPE, h264.set_id, h264.picture, h264.SPS),
-    "h265": CodecSyntax(h265.SHAPE, h265.set_id, h265.picture, h265.SPS),
+CODEC_SYNTAX: dict[Codec, CodecSyntax] = {
+    "h264": CodecSyntax(h264.PAYLOAD_FORMAT, h264.parse_set_id, h264.parse_sps, h264.SPS),
+    "h265": CodecSyntax(h265.PAYLOAD_FORMAT, h265.parse_set_id, h265.parse_sps, h265.SPS),
 }
 
 
@@ -38,9 +38,9 @@ def packetise(nals: Iterable[bytes], codec: Codec, limit: int) -> list[bytes]:
 
     For sources that are not RTP. The marker belongs on the last.
     """
-    return payload.packetise(GRAMMARS[codec].shape, nals, limit)
+    return payload.packetise(CODEC_SYNTAX[codec].payload_format, nals, limit)
 
 
 def split(rtp_payload: bytes, codec: Codec, limit: int) -> list[bytes]:
     """Return *rtp_payload* as payloads of at most *limit* bytes; see `payload.split`."""
-    return payload.split(GRAMMARS[codec].shape, rtp_payload, limit)
+    return payload.split(CODEC_SYNTAX[codec].payload_format, rtp_payload, limit)

@@ -12,7 +12,7 @@ from gateway.rtp.video_info import VideoInfo
 
 IDR, SPS, PPS = 5, 7, 8
 
-SHAPE = PayloadFormat(
+PAYLOAD_FORMAT = PayloadFormat(
     header_bytes=1,
     nal_type_shift=0,
     nal_type_mask=0x1F,
@@ -31,7 +31,7 @@ _WITH_CHROMA = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 13
 _INTRA_ONLY = 0x10  # constraint_set3_flag: with a High profile, all pictures are IDR
 
 
-def set_id(nal: bytes) -> int:
+def parse_set_id(nal: bytes) -> int:
     """Return the id under which the SPS or PPS *nal* is referred to.
 
     Raises:
@@ -44,7 +44,7 @@ def set_id(nal: bytes) -> int:
     return bits.ue_below(256)
 
 
-def picture(sps: bytes) -> VideoInfo:
+def parse_sps(sps: bytes) -> VideoInfo:
     """Return what *sps* says.
 
     Raises:

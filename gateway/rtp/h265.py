@@ -12,7 +12,7 @@ from gateway.rtp.video_info import VideoInfo
 
 VPS, SPS, PPS = 32, 33, 34
 
-SHAPE = PayloadFormat(
+PAYLOAD_FORMAT = PayloadFormat(
     header_bytes=2,
     nal_type_shift=1,
     nal_type_mask=0x3F,
@@ -28,14 +28,14 @@ SHAPE = PayloadFormat(
 _PROFILES = {1: "Main", 2: "Main 10", 3: "Main Still Picture", 4: "Range Extensions"}
 
 
-def set_id(nal: bytes) -> int:
+def parse_set_id(nal: bytes) -> int:
     """Return the id under which the VPS, SPS or PPS *nal* is referred to.
 
     Raises:
         Malformed: It is cut off, or the id is out of range.
     """
     bits = BitReader(nal[2:])
-    kind = SHAPE.nal_type(nal)
+    kind = PAYLOAD_FORMAT.nal_type(nal)
     if kind == VPS:
         return bits.u(4)
     if kind == SPS:
@@ -45,7 +45,7 @@ def set_id(nal: bytes) -> int:
     return bits.ue_below(64)
 
 
-def picture(sps: bytes) -> VideoInfo:
+def parse_sps(sps: bytes) -> VideoInfo:
     """Return what *sps* says.
 
     Raises:

@@ -40,7 +40,7 @@ class Packet:
     payload: bytes
 
 
-def parse(packet: bytes) -> Packet:
+def parse_packet(packet: bytes) -> Packet:
     """Take *packet* apart.
 
     Raises:
@@ -64,20 +64,20 @@ def parse(packet: bytes) -> Packet:
     return Packet(second & 0x7F, second > 0x7F, seq, time, ssrc, packet[start:end])
 
 
-def header(payload_type: int, marker: bool, seq: int, time: int, ssrc: int) -> bytes:
+def build_header(payload_type: int, marker: bool, seq: int, time: int, ssrc: int) -> bytes:
     """Return the twelve bytes in front of a payload; *seq* and *time* may be any width."""
     return _FIXED.pack(
         0x80, marker << 7 | payload_type, seq & 0xFFFF, time & 0xFFFF_FFFF, ssrc & 0xFFFF_FFFF
     )
 
 
-def plain(packet: bytes) -> bytes:
+def strip_extensions(packet: bytes) -> bytes:
     """Return *packet* with nothing between header and payload, nor behind.
 
     The first byte is left as it was. Empty if the packet is malformed or has no payload.
     """
     try:
-        payload = parse(packet).payload
+        payload = parse_packet(packet).payload
     except Malformed:
         return b""
     return packet[:HEADER_BYTES] + payload if payload else b""
@@ -108,7 +108,7 @@ MAX_GAP = 3_000
 """A wider gap is a sender that counts anew (RFC 3550 A.1)."""
 
 
-def missing(seq: int, wanted: int) -> int | None:
+def count_missing(seq: int, wanted: int) -> int | None:
     """Return how many packets are missing before *seq*, where *wanted* was due.
 
     0 if the sender counts anew; None if *seq* is late or comes twice.

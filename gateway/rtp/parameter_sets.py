@@ -23,14 +23,14 @@ class ParameterSets:
         limit: Largest payload that `payloads` may return.
     """
 
-    def __init__(self, grammar: CodecSyntax, known: Iterable[bytes], *, limit: int) -> None:
-        self._grammar = grammar
+    def __init__(self, syntax: CodecSyntax, known: Iterable[bytes], *, limit: int) -> None:
+        self._syntax = syntax
         self._limit = limit
         self._newest: dict[tuple[int, int], bytes] = {}
         self._payloads: tuple[bytes, ...] = ()
-        self.picture: VideoInfo | None = None
+        self.video_info: VideoInfo | None = None
         for nal in known:
-            self.learn(nal)
+            self.update(nal)
 
     @property
     def payloads(self) -> tuple[bytes, ...]:
@@ -45,18 +45,21 @@ class ParameterSets:
     @property
     def interlaced(self) -> bool:
         """Whether two pictures of one time may be the fields of one frame."""
-        return self.picture is not None and self.picture.interlaced
+        return self.video_info is not None and self.video_info.interlaced
 
-    def learn(self, nal: bytes) -> None:
+    def update(self, nal: bytes) -> None:
         """Take *nal* if it is a parameter set; a damaged or superfluous one is ignored."""
-        shape = self._grammar.shape
+        payload_format = self._syntax.payload_format
         if (
-            not shape.header_bytes < len(nal) <= MAX_SET_BYTES
-            or shape.nal_type(nal) not in shape.parameter_set_types
+            not payload_format.header_bytes < len(nal) <= MAX_SET_BYTES
+            or payload_format.nal_type(nal) not in payload_format.parameter_set_types
         ):
             return
         try:
-            key = (shape.parameter_set_types.index(shape.nal_type(nal)), self._grammar.set_id(nal))
+            key = (
+                payload_format.parameter_set_types.index(payload_format.nal_type(nal)),
+                self._syntax.parse_set_id(nal),
+            )
         except Malformed:
             return
         if self._newest.get(key) == nal or (
@@ -64,14 +67,14 @@ class ParameterSets:
         ):
             return
         self._newest[key] = nal
-        if shape.nal_type(nal) == self._grammar.sps:
-            self._look(nal)
+        if payload_format.nal_type(nal) == self._syntax.sps_type:
+            self._parse_sps(nal)
         ordered = [self._newest[known] for known in sorted(self._newest)]
-        if len({kind for kind, _ in self._newest}) == len(shape.parameter_set_types):
-            self._payloads = tuple(aggregate_if_fits(shape, ordered, self._limit))
+        if len({kind for kind, _ in self._newest}) == len(payload_format.parameter_set_types):
+            self._payloads = tuple(aggregate_if_fits(payload_format, ordered, self._limit))
 
-    def _look(self, sps: bytes) -> None:
+    def _parse_sps(self, sps: bytes) -> None:
         try:
-            self.picture = self._grammar.picture(sps)
+            self.video_info = self._syntax.parse_sps(sps)
         except Malformed:
-            self.picture = None
+            self.video_info = None

@@ -1,8 +1,8 @@
 """NAL units into RTP payloads and back, for H.264 and H.265 alike.
 
-The two payload formats differ in header lengths and numbers only; a `Shape` holds those, and
-everything here is a pure function of a shape and bytes. When a NAL unit must be cut, all pieces
-are of equal size but the last, so that a batch can leave with UDP segmentation offload.
+The two differ in header lengths and numbers only; `PayloadFormat` holds those, and everything here
+is a pure function of it and of bytes. A NAL unit that must be cut is cut into pieces of one size,
+the last excepted, so that a batch can leave with UDP segmentation offload.
 
 References: RFC 6184 §5.6-5.8 (single, STAP-A, FU-A), RFC 7798 §4.4 (single, AP, FU).
 """
@@ -28,9 +28,9 @@ class PayloadFormat:
         nal_type_mask: How wide it is, after shifting.
         fragment: Payload type number of FU-A / FU.
         aggregate: Payload type number of STAP-A / AP.
-        slices: NAL unit types that carry (the beginning of) a coded slice.
-        entries: Those of pictures that a decoder can start at (IDR / IRAP).
-        sets: Parameter set types, in the order in which they are sent.
+        slice_types: NAL unit types that carry (the beginning of) a coded slice.
+        irap_types: Those of pictures that a decoder can start at (IDR / IRAP).
+        parameter_set_types: In the order in which the sets are sent.
         padding: Types that no decoder needs: access unit delimiters and filler data.
         single_end: Types from here on are not NAL units.
     """
@@ -63,15 +63,25 @@ class PayloadFormat:
         return len(nal) > self.header_bytes and nal[self.header_bytes] & 0x80 != 0
 
 
-def fragment(shape: PayloadFormat, nal: bytes, limit: int) -> list[bytes]:
+def fragment(payload_format: PayloadFormat, nal: bytes, limit: int) -> list[bytes]:
     """Return *nal* as payloads of at most *limit* bytes: itself, or fragmentation units."""
     if len(nal) <= limit:
         return [nal]
-    return _fragments(shape, nal[: shape.header_bytes], nal[shape.header_bytes :], limit)
+    return _fragments(
+        payload_format,
+        nal[: payload_format.header_bytes],
+        nal[payload_format.header_bytes :],
+        limit,
+    )
 
 
-def _fragments(shape: PayloadFormat, header: bytes, body: bytes, limit: int) -> list[bytes]:
-    head, kind = shape.with_nal_type(header, shape.fragment), shape.nal_type(header)
+def _fragments(
+    payload_format: PayloadFormat, header: bytes, body: bytes, limit: int
+) -> list[bytes]:
+    head, kind = (
+        payload_format.with_nal_type(header, payload_format.fragment),
+        payload_format.nal_type(header),
+    )
     room = limit - len(head) - 1
     if room <= 0:
         raise ValueError(f"payloads of {limit} bytes have no room for a fragment")
@@ -85,44 +95,46 @@ def _fragments(shape: PayloadFormat, header: bytes, body: bytes, limit: int) -> 
 
 
 def refragment(
-    shape: PayloadFormat, run: Sequence[bytes], limit: int, skip: int = 0
+    payload_format: PayloadFormat, run: Sequence[bytes], limit: int, skip: int = 0
 ) -> list[bytes]:
     """Return the NAL unit whose fragments are *run*, in order and none missing, cut anew.
 
     In front of each fragment stand *skip* bytes of something else (an RTP header).
     """
-    at = skip + shape.header_bytes
+    at = skip + payload_format.header_bytes
     body = b"".join([piece[at + 1 :] for piece in run])
-    header = shape.with_nal_type(run[0][skip:at], run[0][at] & shape.nal_type_mask)
+    header = payload_format.with_nal_type(
+        run[0][skip:at], run[0][at] & payload_format.nal_type_mask
+    )
     if len(header) + len(body) <= limit:
         return [header + body]
-    return _fragments(shape, header, body, limit)
+    return _fragments(payload_format, header, body, limit)
 
 
-def aggregate(shape: PayloadFormat, nals: Sequence[bytes]) -> bytes:
+def aggregate(payload_format: PayloadFormat, nals: Sequence[bytes]) -> bytes:
     """Return one STAP-A / AP with *nals*; each must be shorter than 64 KiB, none empty.
 
     The header takes the highest importance (H.264 NRI) and the lowest layer and temporal id
     (H.265) of its units, as the payload formats want it.
     """
-    header = shape.with_nal_type(nals[0], shape.aggregate)
-    if shape.header_bytes == 1:
+    header = payload_format.with_nal_type(nals[0], payload_format.aggregate)
+    if payload_format.header_bytes == 1:
         nri = max(nal[0] & 0x60 for nal in nals)
         header = bytes((header[0] & 0x1F | nri,))
     return header + b"".join([len(nal).to_bytes(2) + nal for nal in nals])
 
 
-def split_aggregate(shape: PayloadFormat, payload: bytes) -> list[bytes]:
+def split_aggregate(payload_format: PayloadFormat, payload: bytes) -> list[bytes]:
     """Return the NAL units of a STAP-A / AP.
 
     Raises:
         Malformed: A length leaves the payload, or a unit has no header.
     """
     nals: list[bytes] = []
-    at = shape.header_bytes
+    at = payload_format.header_bytes
     while at < len(payload):
         end = at + 2 + int.from_bytes(payload[at : at + 2])
-        if end > len(payload) or end - at - 2 < shape.header_bytes:
+        if end > len(payload) or end - at - 2 < payload_format.header_bytes:
             raise Malformed("aggregated unit cut off")
         nals.append(payload[at + 2 : end])
         at = end
@@ -131,7 +143,7 @@ def split_aggregate(shape: PayloadFormat, payload: bytes) -> list[bytes]:
     return nals
 
 
-def split(shape: PayloadFormat, payload: bytes, limit: int) -> list[bytes]:
+def split(payload_format: PayloadFormat, payload: bytes, limit: int) -> list[bytes]:
     """Return *payload* as payloads of at most *limit* bytes that mean the same.
 
     A NAL unit becomes fragments; a fragment becomes smaller ones, the start and end bits on the
@@ -142,21 +154,21 @@ def split(shape: PayloadFormat, payload: bytes, limit: int) -> list[bytes]:
     """
     if len(payload) <= limit:
         return [payload]
-    kind = shape.nal_type(payload)
-    if kind == shape.aggregate:
+    kind = payload_format.nal_type(payload)
+    if kind == payload_format.aggregate:
         return [
             piece
-            for nal in split_aggregate(shape, payload)
-            for piece in fragment(shape, nal, limit)
+            for nal in split_aggregate(payload_format, payload)
+            for piece in fragment(payload_format, nal, limit)
         ]
-    if kind != shape.fragment:
-        if kind >= shape.single_end:
+    if kind != payload_format.fragment:
+        if kind >= payload_format.single_end:
             raise Malformed(f"payload of type {kind}")
-        return fragment(shape, payload, limit)
-    at = shape.header_bytes
+        return fragment(payload_format, payload, limit)
+    at = payload_format.header_bytes
     mark = payload[at]
-    header = shape.with_nal_type(payload[:at], mark & shape.nal_type_mask)
-    pieces = _fragments(shape, header, payload[at + 1 :], limit)
+    header = payload_format.with_nal_type(payload[:at], mark & payload_format.nal_type_mask)
+    pieces = _fragments(payload_format, header, payload[at + 1 :], limit)
     if not mark & START:
         pieces[0] = _without(pieces[0], at, START)
     if not mark & END:
@@ -168,7 +180,7 @@ def _without(piece: bytes, at: int, bit: int) -> bytes:
     return piece[:at] + bytes((piece[at] & ~bit,)) + piece[at + 1 :]
 
 
-def packetise(shape: PayloadFormat, nals: Iterable[bytes], limit: int) -> list[bytes]:
+def packetise(payload_format: PayloadFormat, nals: Iterable[bytes], limit: int) -> list[bytes]:
     """Return the payloads of one access unit whose NAL units are *nals*.
 
     Neighbouring parameter sets travel together when they fit; everything else is cut where it
@@ -177,23 +189,25 @@ def packetise(shape: PayloadFormat, nals: Iterable[bytes], limit: int) -> list[b
     payloads: list[bytes] = []
     sets: list[bytes] = []
     for nal in nals:
-        if shape.nal_type(nal) in shape.parameter_set_types:
+        if payload_format.nal_type(nal) in payload_format.parameter_set_types:
             sets.append(nal)
             continue
-        payloads += aggregate_if_fits(shape, sets, limit)
-        payloads += fragment(shape, nal, limit)
+        payloads += aggregate_if_fits(payload_format, sets, limit)
+        payloads += fragment(payload_format, nal, limit)
         sets = []
-    return payloads + aggregate_if_fits(shape, sets, limit)
+    return payloads + aggregate_if_fits(payload_format, sets, limit)
 
 
-def aggregate_if_fits(shape: PayloadFormat, nals: Sequence[bytes], limit: int) -> list[bytes]:
+def aggregate_if_fits(
+    payload_format: PayloadFormat, nals: Sequence[bytes], limit: int
+) -> list[bytes]:
     """Return *nals* in one aggregate if that is within *limit*, else each by itself."""
-    if len(nals) > 1 and shape.header_bytes + sum(len(nal) + 2 for nal in nals) <= limit:
-        return [aggregate(shape, nals)]
-    return [piece for nal in nals for piece in fragment(shape, nal, limit)]
+    if len(nals) > 1 and payload_format.header_bytes + sum(len(nal) + 2 for nal in nals) <= limit:
+        return [aggregate(payload_format, nals)]
+    return [piece for nal in nals for piece in fragment(payload_format, nal, limit)]
 
 
-def nal_units(shape: PayloadFormat, payloads: Iterable[bytes]) -> Iterator[bytes]:
+def nal_units(payload_format: PayloadFormat, payloads: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the NAL units in *payloads*, fragments put together.
 
     Raises:
@@ -201,28 +215,35 @@ def nal_units(shape: PayloadFormat, payloads: Iterable[bytes]) -> Iterator[bytes
     """
     run: list[bytes] = []
     for payload in payloads:
-        if len(payload) < shape.header_bytes:
+        if len(payload) < payload_format.header_bytes:
             raise Malformed("shorter than its header")
-        kind = shape.nal_type(payload)
-        if kind == shape.fragment:
+        kind = payload_format.nal_type(payload)
+        if kind == payload_format.fragment:
             run.append(payload)
-            if _completes(shape, run):
-                yield refragment(shape, run, 1 << 62)[0]
+            if _completes(payload_format, run):
+                yield refragment(payload_format, run, 1 << 62)[0]
                 run = []
             continue
-        if run or (kind >= shape.single_end and kind != shape.aggregate):
+        if run or (kind >= payload_format.single_end and kind != payload_format.aggregate):
             raise Malformed(f"payload of type {kind} where it cannot be")
-        yield from split_aggregate(shape, payload) if kind == shape.aggregate else (payload,)
+        yield from (
+            split_aggregate(payload_format, payload)
+            if kind == payload_format.aggregate
+            else (payload,)
+        )
     if run:
         raise Malformed("a NAL unit never ends")
 
 
-def _completes(shape: PayloadFormat, run: list[bytes]) -> bool:
-    at = shape.header_bytes
+def _completes(payload_format: PayloadFormat, run: list[bytes]) -> bool:
+    at = payload_format.header_bytes
     if len(run[-1]) <= at:
         raise Malformed("a fragment without its header")
     mark, first = run[-1][at], run[0][at]
-    follows = len(run) == 1 or mark & (START | shape.nal_type_mask) == first & shape.nal_type_mask
+    follows = (
+        len(run) == 1
+        or mark & (START | payload_format.nal_type_mask) == first & payload_format.nal_type_mask
+    )
     if not (first & START and follows):
         raise Malformed("a fragment of another NAL unit")
     return mark & END != 0

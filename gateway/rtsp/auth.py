@@ -81,7 +81,7 @@ class Challenge:
         return strengths.index(name)
 
 
-def read_challenges(response: Response) -> tuple[Challenge, ...]:
+def parse_challenges(response: Response) -> tuple[Challenge, ...]:
     """Return the challenges of a 401, in the order sent. Never raises."""
     found: list[Challenge] = []
     for text in response.headers.get_all("www-authenticate"):
@@ -119,7 +119,7 @@ def _challenge(scheme: str, values: dict[str, str]) -> Challenge:
     )
 
 
-def strongest(challenges: tuple[Challenge, ...], *, allow_basic: bool) -> Challenge:
+def choose_challenge(challenges: tuple[Challenge, ...], *, allow_basic: bool) -> Challenge:
     """Return the best of *challenges*.
 
     Raises:

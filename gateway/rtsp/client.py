@@ -6,7 +6,7 @@
         description = await client.describe()
         await client.setup(description)
         await client.play(on_rtp)
-        await client.stay(stall_s=5.0)
+        await client.monitor(stall_s=5.0)
 
 Leaving the block, however it is left, tells the camera (bounded to `LEAVE_S`) and closes
 everything. Redirects are never followed. References: RFC 2326.
@@ -25,12 +25,18 @@ import structlog
 from gateway.model.errors import GatewayError, SourceRefused, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtsp.connection import ANSWER_S, Packets, RtspConnection, connect, ignore
-from gateway.rtsp.errors import of_status
-from gateway.rtsp.headers import Session, ask_interleaved, ask_udp, read_session, read_transport
+from gateway.rtsp.connection import ANSWER_S, PacketHandler, RtspConnection, connect, ignore
+from gateway.rtsp.errors import error_of_status
+from gateway.rtsp.headers import (
+    Session,
+    interleaved_transport,
+    parse_session,
+    parse_transport,
+    udp_transport,
+)
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.requests import Account, RtspRequests, ServerCapabilities
-from gateway.rtsp.sdp import Description, read_description
+from gateway.rtsp.sdp import Description, parse_description
 from gateway.rtsp.session_monitor import SessionMonitor
 from gateway.rtsp.udp import UdpPair, open_pair
 from gateway.rtsp.url_policy import Target
@@ -46,7 +52,7 @@ class RtspClient:
     Every step raises what `gateway.ports.Source.run` may raise, within *answer_s* per request.
 
     Attributes:
-        reception: What has been heard of the stream.
+        receiver_stats: What has been heard of the stream.
         connection: None until connected.
         udp: None unless the stream comes over UDP.
     """
@@ -62,14 +68,14 @@ class RtspClient:
     ) -> None:
         self._target, self._account, self._clock = target, account, clock
         self._tls, self._answer_s = tls, answer_s
-        self._held = ExitStack()
-        self._exchange: RtspRequests | None = None
+        self._resources = ExitStack()
+        self._requests: RtspRequests | None = None
         self._session: Session | None = None
         self._aggregate_url = target.url
         self._methods: frozenset[str] = frozenset()
         self._rtcp_channel = 1
-        self._on_rtp: Packets = ignore
-        self.reception = ReceiverStats()
+        self._on_rtp: PacketHandler = ignore
+        self.receiver_stats = ReceiverStats()
         self.connection: RtspConnection | None = None
         self.udp: UdpPair | None = None
 
@@ -81,39 +87,39 @@ class RtspClient:
         try:
             await self.teardown()
         finally:
-            self._held.close()
+            self._resources.close()
             if self.connection is not None:
                 await self.connection.abort()
 
     @property
     def challenged(self) -> bool:
         """Whether the camera has asked for the login."""
-        return self._exchange is not None and self._exchange.challenged
+        return self._requests is not None and self._requests.challenged
 
     async def connect(self) -> None:
         self.connection = await connect(self._target, self._tls)
-        self._exchange = RtspRequests(self.connection, self._account, self._answer_s)
+        self._requests = RtspRequests(self.connection, self._account, self._answer_s)
 
     async def options(self) -> ServerCapabilities:
         """Ask what the camera can do; one that does not know OPTIONS is not refused for it."""
-        exchange = self._asking()
-        response = await exchange.ask("OPTIONS", self._target.url, {})
+        requests = self._require_requests()
+        response = await requests.request("OPTIONS", self._target.url, {})
         if 300 <= response.status < 400 or response.status in (403, 453, 503):
-            raise of_status("OPTIONS", response)
+            raise error_of_status("OPTIONS", response)
         words = response.headers.get("public").upper().split(",")
         self._methods = frozenset(word.strip() for word in words if word.strip())
         return ServerCapabilities(
-            self._methods, response.headers.get("server")[:100], exchange.challenged
+            self._methods, response.headers.get("server")[:100], requests.challenged
         )
 
     async def describe(self) -> Description:
         """Ask what the camera sends, and choose the video."""
-        response = await self._asking().demand(
+        response = await self._require_requests().request_ok(
             "DESCRIBE", self._target.url, {"Accept": "application/sdp"}
         )
         headers = response.headers
         base = headers.get("content-base") or headers.get("content-location") or self._target.url
-        return read_description(response.body, base=base, target=self._target)
+        return parse_description(response.body, base=base, target=self._target)
 
     async def setup(
         self, description: Description, transport: Literal["auto", "tcp", "udp"] = "auto"
@@ -131,49 +137,49 @@ class RtspClient:
             await self.teardown()
             return await self._setup_udp(description)
 
-    async def play(self, on_rtp: Packets) -> None:
+    async def play(self, on_rtp: PacketHandler) -> None:
         """Start the stream; *on_rtp* is called with each read's RTP packets from now on.
 
         What *on_rtp* raises ends the connection and comes out of `stay` as it is.
         """
-        session = self._opened()
+        session = self._require_session()
         self._on_rtp = on_rtp
-        self.reception.heard_s = self._clock.now()
+        self.receiver_stats.last_rtp_s = self._clock.now()
         carrier = self.udp if self.udp is not None else self.connection
         assert carrier is not None
-        carrier.on_rtp, carrier.on_rtcp = self._take_rtp, self._take_rtcp
-        await self._asking().demand(
+        carrier.on_rtp, carrier.on_rtcp = self._handle_rtp, self._handle_rtcp
+        await self._require_requests().request_ok(
             "PLAY", self._aggregate_url, {"Session": session.id, "Range": "npt=0.000-"}
         )
 
-    async def stay(
+    async def monitor(
         self,
         *,
         stall_s: float,
-        pictured_s: Callable[[], float] | None = None,
+        last_unit_s: Callable[[], float] | None = None,
         sync: Callable[[], None] = lambda: None,
     ) -> NoReturn:
-        """Keep the session alive until it breaks; *pictured_s* tells when the last picture came.
+        """Keep the session alive until it breaks; *last_unit_s* tells when the last picture came.
 
-        *sync* is called before *pictured_s* and `reception` are looked at.
+        *sync* is called before *last_unit_s* and `receiver_stats` are looked at.
 
         Raises:
             GatewayError: No RTP or no picture for *stall_s*, or the camera has ended the session.
         """
         assert self.connection is not None
-        upkeep = SessionMonitor(
-            exchange=self._asking(),
+        session_monitor = SessionMonitor(
+            requests=self._require_requests(),
             connection=self.connection,
-            session=self._opened(),
+            session=self._require_session(),
             url=self._aggregate_url,
             methods=self._methods,
-            reception=self.reception,
+            receiver_stats=self.receiver_stats,
             send_rtcp=self._send_rtcp,
             clock=self._clock,
-            pictured_s=pictured_s,
+            last_unit_s=last_unit_s,
             sync=sync,
         )
-        await upkeep.run(stall_s)
+        await session_monitor.run(stall_s)
 
     async def teardown(self) -> None:
         """Leave the session, if there is one; whether the camera answers or not. Never raises."""
@@ -181,7 +187,7 @@ class RtspClient:
         if session is None or self.connection is None or not self.connection.usable:
             return
         try:
-            await self._asking().ask(
+            await self._require_requests().request(
                 "TEARDOWN", self._aggregate_url, {"Session": session.id}, timeout_s=LEAVE_S
             )
         except GatewayError as error:
@@ -189,43 +195,43 @@ class RtspClient:
 
     async def _setup_tcp(self, description: Description) -> Session:
         assert self.connection is not None
-        response = await self._asking().demand(
-            "SETUP", description.control_url, {"Transport": ask_interleaved(0)}
+        response = await self._require_requests().request_ok(
+            "SETUP", description.control_url, {"Transport": interleaved_transport(0)}
         )
-        self._session = self._entered(response.headers.get("session"), "tcp")
-        transport = read_transport(response.headers.get("transport"))
+        self._session = self._parse_session(response.headers.get("session"), "tcp")
+        transport = parse_transport(response.headers.get("transport"))
         if transport.interleaved is None and transport.server_ports is not None:
             raise SourceRefused(
                 Reason.UNSUPPORTED_TRANSPORT, "asked for TCP, the camera offers UDP", park_s=300.0
             )
         rtp, self._rtcp_channel = transport.interleaved or (0, 1)
-        self.connection.wire.expect(rtp, self._rtcp_channel, description.payload_type)
+        self.connection.parser.set_channels(rtp, self._rtcp_channel, description.payload_type)
         return self._session
 
     async def _setup_udp(self, description: Description) -> Session:
         assert self.connection is not None
         local = self.connection.local_address
-        pair = self._held.enter_context(open_pair(local, self._target.address, self._clock))
-        response = await self._asking().demand(
-            "SETUP", description.control_url, {"Transport": ask_udp(pair.port)}
+        pair = self._resources.enter_context(open_pair(local, self._target.address, self._clock))
+        response = await self._require_requests().request_ok(
+            "SETUP", description.control_url, {"Transport": udp_transport(pair.port)}
         )
-        self._session = self._entered(response.headers.get("session"), "udp")
-        pair.punch(read_transport(response.headers.get("transport")).server_ports)
+        self._session = self._parse_session(response.headers.get("session"), "udp")
+        pair.punch(parse_transport(response.headers.get("transport")).server_ports)
         self.udp = pair
         return self._session
 
-    def _entered(self, header: str, transport: str) -> Session:
-        said = read_session(header)
+    def _parse_session(self, header: str, transport: str) -> Session:
+        said = parse_session(header)
         if said is None:
             raise SourceUnavailable(Reason.CORRUPT, "SETUP answered without a session")
         return Session(said[0], said[1], transport)
 
-    def _take_rtp(self, packets: list[bytes]) -> None:
-        self.reception.heard_rtp(packets[-1], self._clock.now())
+    def _handle_rtp(self, packets: list[bytes]) -> None:
+        self.receiver_stats.on_rtp(packets[-1], self._clock.now())
         self._on_rtp(packets)
 
-    def _take_rtcp(self, packets: list[bytes]) -> None:
-        self.reception.heard_rtcp(packets, self._clock.now())
+    def _handle_rtcp(self, packets: list[bytes]) -> None:
+        self.receiver_stats.on_rtcp(packets, self._clock.now())
 
     def _send_rtcp(self, report: bytes) -> None:
         if self.udp is not None:
@@ -234,10 +240,10 @@ class RtspClient:
             head = struct.pack("!cBH", b"$", self._rtcp_channel, len(report))
             self.connection.send(head + report)
 
-    def _asking(self) -> RtspRequests:
-        assert self._exchange is not None, "connect first"
-        return self._exchange
+    def _require_requests(self) -> RtspRequests:
+        assert self._requests is not None, "connect first"
+        return self._requests
 
-    def _opened(self) -> Session:
+    def _require_session(self) -> Session:
         assert self._session is not None, "set up first"
         return self._session

@@ -1,6 +1,6 @@
 """The TCP connection to a camera: requests out, answers and interleaved RTP in.
 
-A thin skin over `wire`. The transport writes into the wire's one buffer; packets are handed on
+A thin skin over `parser`. The transport writes into the parser's one buffer; packets are handed on
 in the same call. What breaks the connection is kept as an error of our tree and raised to
 whoever waits next.
 """
@@ -14,17 +14,19 @@ from collections.abc import Callable
 
 from gateway.model.errors import SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
-from gateway.rtsp.errors import of_os_error, redirect
-from gateway.rtsp.messages import Message, Response, write_response
+from gateway.rtsp.errors import error_of_os, error_of_redirect
+from gateway.rtsp.messages import Message, Response, encode_response
 from gateway.rtsp.parser import RtspParser
 from gateway.rtsp.url_policy import Target
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0
 
-_OURS = frozenset({"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "PLAY_NOTIFY"})
+_ANSWERED_METHODS = frozenset(
+    {"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "PLAY_NOTIFY"}
+)
 
-Packets = Callable[[list[bytes]], None]
+PacketHandler = Callable[[list[bytes]], None]
 
 
 def ignore(packets: list[bytes]) -> None:
@@ -44,12 +46,12 @@ class RtspConnection(asyncio.BufferedProtocol):
     def __init__(self, place: str) -> None:
         self._place = place
         self._transport: asyncio.Transport | None = None
-        self._awaited: tuple[int, asyncio.Future[Response]] | None = None
+        self._pending: tuple[int, asyncio.Future[Response]] | None = None
         self._broken: BaseException | None = None
-        self._gone = asyncio.Event()
-        self.wire = RtspParser()
-        self.on_rtp: Packets = ignore
-        self.on_rtcp: Packets = ignore
+        self._closed = asyncio.Event()
+        self.parser = RtspParser()
+        self.on_rtp: PacketHandler = ignore
+        self.on_rtcp: PacketHandler = ignore
         self.answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -60,18 +62,18 @@ class RtspConnection(asyncio.BufferedProtocol):
             held.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        return self.wire.space()
+        return self.parser.get_buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
-        batch = self.wire.take(nbytes)
+        batch = self.parser.feed(nbytes)
         if batch.rtp:
             self.on_rtp(batch.rtp)
         if batch.rtcp:
             self.on_rtcp(batch.rtcp)
         for message in batch.messages:
-            self._take(message)
-        if self.wire.broken is not None:
-            self.fail(SourceUnavailable(Reason.CORRUPT, f"{self._place}: {self.wire.broken}"))
+            self._handle_message(message)
+        if self.parser.error is not None:
+            self.fail(SourceUnavailable(Reason.CORRUPT, f"{self._place}: {self.parser.error}"))
 
     def eof_received(self) -> None:
         self.fail(SourceStalled(Reason.STALLED, f"{self._place} has closed the connection"))
@@ -81,10 +83,10 @@ class RtspConnection(asyncio.BufferedProtocol):
             detail = f"{self._place} has broken the connection: {exc.strerror or exc}"
             self.fail(SourceStalled(Reason.STALLED, detail))
         elif isinstance(exc, OSError):
-            self.fail(of_os_error(exc, self._place))
+            self.fail(error_of_os(exc, self._place))
         else:  # None: we have ended it; else: a bug of whoever took the packets
             self.fail(exc or SourceStalled(Reason.STALLED, f"{self._place}: connection ended"))
-        self._gone.set()
+        self._closed.set()
 
     @property
     def descriptor(self) -> int:
@@ -105,7 +107,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.resume_reading()
         if read and self._broken is None:
-            self.wire.space()[: len(read)] = read
+            self.parser.get_buffer()[: len(read)] = read
             try:
                 self.buffer_updated(len(read))
             except BaseException as error:  # asyncio ends it so when it has read itself
@@ -128,7 +130,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         if self._transport is not None and self._broken is None:
             self._transport.write(packet)
 
-    async def ask(self, request: bytes, cseq: int, *, timeout_s: float = ANSWER_S) -> Response:
+    async def request(self, request: bytes, cseq: int, *, timeout_s: float = ANSWER_S) -> Response:
         """Send *request* and return its answer. One at a time.
 
         Raises:
@@ -136,7 +138,7 @@ class RtspConnection(asyncio.BufferedProtocol):
             SourceStalled: The camera has hung up.
         """
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._awaited = (cseq, answer)
+        self._pending = (cseq, answer)
         self.send(request)
         if self._broken is not None:
             raise self._broken
@@ -148,9 +150,9 @@ class RtspConnection(asyncio.BufferedProtocol):
                 Reason.TIMEOUT, f"{self._place} does not answer within {timeout_s:g} s"
             ) from None
         finally:
-            self._awaited = None
+            self._pending = None
 
-    async def ended(self, *, timeout_s: float) -> None:
+    async def wait_ended(self, *, timeout_s: float) -> None:
         """Wait at most *timeout_s* for the end of the connection.
 
         Raises:
@@ -158,7 +160,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         """
         try:
             async with asyncio.timeout(timeout_s):
-                await self._gone.wait()
+                await self._closed.wait()
         except TimeoutError:
             return
         assert self._broken is not None
@@ -169,7 +171,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         self.on_rtp = self.on_rtcp = ignore
         if self._transport is not None:
             self._transport.abort()
-            await self._gone.wait()
+            await self._closed.wait()
 
     def fail(self, error: BaseException) -> None:
         """End the connection: nothing more will come, because of *error*.
@@ -178,24 +180,24 @@ class RtspConnection(asyncio.BufferedProtocol):
         """
         if self._broken is None:
             self._broken = error
-        if self._awaited is not None and not self._awaited[1].done():
-            self._awaited[1].set_exception(self._broken)
+        if self._pending is not None and not self._pending[1].done():
+            self._pending[1].set_exception(self._broken)
         if self._transport is not None:
             self._transport.abort()
 
-    def _take(self, message: Message) -> None:
+    def _handle_message(self, message: Message) -> None:
         if not isinstance(message, Response):
             if message.method == "REDIRECT":
-                self.fail(redirect(message.headers.get("location")))
-            elif message.method in _OURS:
-                self.send(write_response(message.cseq, 200, "OK"))
+                self.fail(error_of_redirect(message.headers.get("location")))
+            elif message.method in _ANSWERED_METHODS:
+                self.send(encode_response(message.cseq, 200, "OK"))
             else:
-                self.send(write_response(message.cseq, 501, "Not Implemented"))
+                self.send(encode_response(message.cseq, 501, "Not Implemented"))
             return
         self.answered = True
-        if self._awaited is None or self._awaited[1].done():
+        if self._pending is None or self._pending[1].done():
             return  # the answer to a request that we have given up
-        cseq, answer = self._awaited
+        cseq, answer = self._pending
         if message.cseq in (cseq, None):
             answer.set_result(message)
 
@@ -223,7 +225,7 @@ async def connect(target: Target, tls: ssl.SSLContext | None) -> RtspConnection:
             Reason.TIMEOUT, f"{place} does not accept within {CONNECT_S:g} s"
         ) from None
     except OSError as error:
-        raise of_os_error(error, place) from error
+        raise error_of_os(error, place) from error
     return connection
 
 

@@ -37,12 +37,12 @@ _DOWN = {
 }
 
 
-def of_status(method: str, response: Response) -> GatewayError:
+def error_of_status(method: str, response: Response) -> GatewayError:
     """Return what an answer other than 200 and 401 to *method* means."""
     status = response.status
     said = f"{method} answered {status} {_shown(response.phrase)}".rstrip()
     if 300 <= status < 400:
-        return redirect(response.headers.get("location"))
+        return error_of_redirect(response.headers.get("location"))
     if status == 403:
         return SourceRefused(Reason.AUTH_FAILED, said, park_s=ABSENT_PARK_S)
     if status in _ABSENT:
@@ -56,7 +56,7 @@ def of_status(method: str, response: Response) -> GatewayError:
     return SourceUnavailable(Reason.TIMEOUT if status in (408, 504) else Reason.REFUSED, said)
 
 
-def redirect(location: str) -> SourceRefused:
+def error_of_redirect(location: str) -> SourceRefused:
     """Return the refusal of a redirect; names the host it leads to, and nothing else of it."""
     try:
         host = urlsplit(location.strip()).hostname or "nowhere"
@@ -67,7 +67,7 @@ def redirect(location: str) -> SourceRefused:
     )
 
 
-def of_os_error(error: OSError, place: str) -> SourceUnavailable:
+def error_of_os(error: OSError, place: str) -> SourceUnavailable:
     """Return what the system's *error* about the connection to *place* means."""
     if isinstance(error, ssl.SSLError):
         return SourceUnavailable(Reason.TLS_FAILED, f"{place}: {error.reason or 'TLS failed'}")

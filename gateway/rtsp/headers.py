@@ -45,17 +45,17 @@ class Session:
     transport: str
 
 
-def ask_interleaved(first: int) -> str:
+def interleaved_transport(first: int) -> str:
     """Return the header that asks for RTP within the connection, on *first* and the next."""
     return f"RTP/AVP/TCP;unicast;interleaved={first}-{first + 1}"
 
 
-def ask_udp(rtp_port: int) -> str:
+def udp_transport(rtp_port: int) -> str:
     """Return the header that asks for UDP to *rtp_port*, RTCP to the next."""
     return f"RTP/AVP;unicast;client_port={rtp_port}-{rtp_port + 1}"
 
 
-def read_transport(text: str) -> Transport:
+def parse_transport(text: str) -> Transport:
     """Return what the header says. Never raises; what is out of range counts as not said."""
     fields: dict[str, str] = {}
     for part in text.partition(",")[0].split(";")[:32]:
@@ -67,7 +67,7 @@ def read_transport(text: str) -> Transport:
     )
 
 
-def read_session(text: str) -> tuple[str, float] | None:
+def parse_session(text: str) -> tuple[str, float] | None:
     """Return session id and time-out in seconds, or None if the header names no session."""
     name = text.partition(";")[0].strip()
     if not 0 < len(name) <= LONGEST_SESSION_ID or not all("!" <= char <= "~" for char in name):

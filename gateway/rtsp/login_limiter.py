@@ -19,8 +19,8 @@ from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.auth import LOCKED_S, Login
 
-MOST_ATTEMPTS = 3
-SOON_S = 30.0
+MAX_ATTEMPTS = 3
+RETRY_S = 30.0
 """Pause after a refusal that was not the last attempt; a recorder that starts may err."""
 
 MOST_ACCOUNTS = 2_048
@@ -59,7 +59,7 @@ class LoginLimiter:
         account = self._account(device, login)
         while True:
             self._admit(device, account)
-            if account.trying < max(1, MOST_ATTEMPTS - account.failures):
+            if account.trying < max(1, MAX_ATTEMPTS - account.failures):
                 break
             await account.left.wait()
         account.trying += 1
@@ -68,23 +68,23 @@ class LoginLimiter:
         finally:
             account.release()
 
-    def succeeded(self, device: str, login: Login) -> None:
+    def record_success(self, device: str, login: Login) -> None:
         """The device has accepted *login*."""
         self._account(device, login).failures = 0
 
-    def refused(self, device: str, login: Login, detail: str) -> SourceRefused:
+    def record_failure(self, device: str, login: Login, detail: str) -> SourceRefused:
         """Count that *device* has refused *login*; return the error to be raised."""
         account = self._account(device, login)
         account.failures += 1
         account.failed_s = self._clock.now()
-        park_s = SOON_S if account.failures < MOST_ATTEMPTS else LOCKED_S
+        park_s = RETRY_S if account.failures < MAX_ATTEMPTS else LOCKED_S
         return SourceRefused(
             Reason.AUTH_FAILED,
             f"{detail}; attempt {account.failures}, next in {park_s / 60:g} min",
             park_s=park_s,
         )
 
-    def forget(self, device: str) -> None:
+    def reset(self, device: str) -> None:
         """Begin counting *device* anew: somebody has changed its configuration."""
         for (name, _), account in self._accounts.items():
             if name == device:
@@ -92,7 +92,7 @@ class LoginLimiter:
 
     def _admit(self, device: str, account: _Account) -> None:
         since_s = self._clock.now() - account.failed_s
-        if account.failures >= MOST_ATTEMPTS and since_s < LOCKED_S:
+        if account.failures >= MAX_ATTEMPTS and since_s < LOCKED_S:
             raise SourceRefused(
                 Reason.AUTH_FAILED,
                 f"{device} has refused this login {account.failures} times; not trying, lest it "

@@ -88,7 +88,7 @@ def _cseq(headers: Headers) -> int | None:
     return int(text) if _LENGTH.fullmatch(text) else None
 
 
-def write_request(method: str, url: str, cseq: int, fields: dict[str, str]) -> bytes:
+def encode_request(method: str, url: str, cseq: int, fields: dict[str, str]) -> bytes:
     """Return a request as bytes.
 
     Raises:
@@ -101,13 +101,13 @@ def write_request(method: str, url: str, cseq: int, fields: dict[str, str]) -> b
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def write_response(cseq: int | None, status: int, phrase: str) -> bytes:
+def encode_response(cseq: int | None, status: int, phrase: str) -> bytes:
     """Return our answer to a request of the server's."""
     number = f"CSeq: {cseq}\r\n" if cseq is not None else ""
     return f"RTSP/1.0 {status} {phrase}\r\n{number}\r\n".encode()
 
 
-def read_head(head: bytes) -> tuple[Message, int]:
+def parse_head(head: bytes) -> tuple[Message, int]:
     """Return the message of *head* (everything before the empty line) and its body's length.
 
     Raises:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
-from gateway.rtsp.messages import MOST_HEAD_BYTES, Malformed, Message, read_head
+from gateway.rtsp.messages import MOST_HEAD_BYTES, Malformed, Message, parse_head
 
 BUFFER_BYTES = 262_144
 """Holds the largest frame (64 KiB) and the largest message (80 KiB) several times over."""
@@ -73,10 +73,10 @@ class RtspParser:
         self._garbage_bytes = 0
         self._head: tuple[Message, int] | None = None
         self.resyncs = 0
-        self.strangers = 0
-        self.broken: Malformed | None = None
+        self.unknown_frames = 0
+        self.error: Malformed | None = None
 
-    def expect(self, rtp_channel: int, rtcp_channel: int, payload_type: int) -> None:
+    def set_channels(self, rtp_channel: int, rtcp_channel: int, payload_type: int) -> None:
         """Take the frames of these channels from now on."""
         self.rtp_channel, self.rtcp_channel = rtp_channel, rtcp_channel
         self._payload_type = payload_type
@@ -84,15 +84,15 @@ class RtspParser:
     @property
     def idle(self) -> bool:
         """Whether the last read ended where a frame did, so that anybody can go on from here."""
-        return not self._rest and not self._lost and self._head is None and self.broken is None
+        return not self._rest and not self._lost and self._head is None and self.error is None
 
-    def space(self) -> memoryview:
+    def get_buffer(self) -> memoryview:
         """Return where the next bytes are to be written; never empty."""
         end = len(self._rest)
         self._view[:end] = self._rest
         return self._view[end:]
 
-    def take(self, count: int) -> Batch:
+    def feed(self, count: int) -> Batch:
         """Return what is complete now that *count* bytes have been written to `space()`.
 
         Never raises; once `broken` is set, nothing more comes.
@@ -100,27 +100,27 @@ class RtspParser:
         end = len(self._rest) + count
         batch = Batch()
         try:
-            at = self._take(end, batch)
+            at = self._parse(end, batch)
         except Malformed as error:
-            self.broken = error
+            self.error = error
             at = end
         self._rest = bytes(self._view[at:end])
         return batch
 
-    def _take(self, end: int, batch: Batch) -> int:
+    def _parse(self, end: int, batch: Batch) -> int:
         """Take all that is complete; return where the rest begins."""
-        if self.broken is not None:
+        if self.error is not None:
             return end
         at = 0
         while True:
             before = (at, self._lost)
-            at = self._seek(at, end) if self._lost else self._frames(at, end, batch)
+            at = self._resync(at, end) if self._lost else self._parse_frames(at, end, batch)
             if at < end and not self._lost:
-                at = self._message(at, end, batch)
+                at = self._parse_message(at, end, batch)
             if (at, self._lost) == before:
                 return at
 
-    def _frames(self, at: int, end: int, batch: Batch) -> int:
+    def _parse_frames(self, at: int, end: int, batch: Batch) -> int:
         """Take the frames that stand at *at* one behind the other. This is the hot loop."""
         if self._head is not None:
             return at
@@ -139,12 +139,12 @@ class RtspParser:
                 keep(bytes(view[at + 4 : stop]))
                 at = stop
             else:
-                start, at = at, self._odd_frame(at, stop, end, batch)
+                start, at = at, self._parse_other_frame(at, stop, end, batch)
                 if at == start or self._lost:
                     break
         return at
 
-    def _odd_frame(self, at: int, stop: int, end: int, batch: Batch) -> int:
+    def _parse_other_frame(self, at: int, stop: int, end: int, batch: Batch) -> int:
         """Take a frame that is not plainly the video's, if something sensible follows it.
 
         Else its length cannot be trusted: the framing is lost, and nothing behind it is.
@@ -163,10 +163,10 @@ class RtspParser:
         elif self._buffer[at + 1] == self.rtp_channel:
             batch.rtp.append(bytes(self._view[at + 4 : stop]))
         else:
-            self.strangers += 1
+            self.unknown_frames += 1
         return stop
 
-    def _message(self, at: int, end: int, batch: Batch) -> int:
+    def _parse_message(self, at: int, end: int, batch: Batch) -> int:
         """Take the message at *at* if it is complete; else say where to go on."""
         buffer = self._buffer
         if self._head is None:
@@ -182,7 +182,7 @@ class RtspParser:
                 if end - at >= MOST_HEAD_BYTES:
                     raise Malformed(f"a header of more than {MOST_HEAD_BYTES} bytes")
                 return at
-            self._head = read_head(bytes(self._view[at:stop]))
+            self._head = parse_head(bytes(self._view[at:stop]))
             at = stop + 4
         message, length = self._head
         if end - at < length:
@@ -204,7 +204,7 @@ class RtspParser:
             self.resyncs += 1
         return False
 
-    def _seek(self, at: int, end: int) -> int:
+    def _resync(self, at: int, end: int) -> int:
         """Return where the framing may go on, having looked as far as the bytes allow."""
         start = at
         while True:

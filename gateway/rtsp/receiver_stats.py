@@ -29,12 +29,12 @@ class ReceiverStats:
         self._highest_seq = 0
         self._lsr = 0
         self._sr_s = 0.0
-        self.heard_s = 0.0
-        self.wall: SenderReport | None = None
+        self.last_rtp_s = 0.0
+        self.sender_report: SenderReport | None = None
 
-    def heard_rtp(self, packet: bytes, now_s: float) -> None:
+    def on_rtp(self, packet: bytes, now_s: float) -> None:
         """Take the newest RTP packet; often enough that less than 32,768 were in between."""
-        self.heard_s = now_s
+        self.last_rtp_s = now_s
         if len(packet) < 12:
             return
         seq = packet[2] << 8 | packet[3]
@@ -45,15 +45,15 @@ class ReceiverStats:
             step = (seq - self._highest_seq) & 0xFFFF
             self._highest_seq += step if step < 0x8000 else 0
 
-    def heard_rtcp(self, packets: list[bytes], now_s: float) -> None:
+    def on_rtcp(self, packets: list[bytes], now_s: float) -> None:
         """Take the camera's RTCP; its sender reports tie RTP time to wall time."""
         for packet in packets:
             for said in parse_compound(packet[:MOST_RTCP_BYTES]):
                 if isinstance(said, SenderReport):
-                    self.wall, self._sr_s = said, now_s
+                    self.sender_report, self._sr_s = said, now_s
                     self._lsr = said.ntp_64 >> 16 & 0xFFFF_FFFF
 
-    def report(self, now_s: float) -> bytes:
+    def build_report(self, now_s: float) -> bytes:
         """Return a receiver report of what has been heard so far."""
         if self._source is None:
             return receiver_report(self._ssrc, CNAME)

@@ -27,26 +27,26 @@ class ReorderBuffer:
         self._held_since_s = 0.0
         self.discarded = 0
 
-    def take(self, packets: list[bytes], now_s: float) -> list[bytes]:
+    def push(self, packets: list[bytes], now_s: float) -> list[bytes]:
         """Return what can be passed on, in order, now that *packets* have come."""
         ready: list[bytes] = []
         for packet in packets:
             if len(packet) < 12 or packet[0] >> 6 != 2:
                 self.discarded += 1
             else:
-                self._place(packet, now_s, ready)
+                self._insert(packet, now_s, ready)
         if self._held and now_s - self._held_since_s >= HOLD_S:
-            self._give_up_gap(now_s, ready)
+            self._skip_gap(now_s, ready)
         return ready
 
-    def _place(self, packet: bytes, now_s: float, ready: list[bytes]) -> None:
+    def _insert(self, packet: bytes, now_s: float, ready: list[bytes]) -> None:
         seq = packet[2] << 8 | packet[3]
         if self._next is None:
             self._next = seq
         ahead = (seq - self._next) & 0xFFFF
         if RESTART < ahead < 0x10000 - RESTART:
             while self._held:
-                self._give_up_gap(now_s, ready)
+                self._skip_gap(now_s, ready)
             self._next, ahead = seq, 0
         if ahead == 0:
             ready.append(packet)
@@ -59,7 +59,7 @@ class ReorderBuffer:
                 self._held_since_s = now_s
             self._held[seq] = packet
             if len(self._held) > WINDOW:
-                self._give_up_gap(now_s, ready)
+                self._skip_gap(now_s, ready)
 
     def _drain(self, now_s: float, ready: list[bytes]) -> None:
         """Pass on what has been held and is next; what remains waits for another gap."""
@@ -69,7 +69,7 @@ class ReorderBuffer:
             self._next = (self._next + 1) & 0xFFFF
             self._held_since_s = now_s
 
-    def _give_up_gap(self, now_s: float, ready: list[bytes]) -> None:
+    def _skip_gap(self, now_s: float, ready: list[bytes]) -> None:
         awaited = self._next or 0
         self._next = min(self._held, key=lambda seq: (seq - awaited) & 0xFFFF)
         self._drain(now_s, ready)

@@ -1,6 +1,6 @@
 """Requests and answers on one connection, with authentication.
 
-Answers a 401 once, and once more when only the nonce was stale; the ledger decides whether it may
+Answers a 401 once, and once more when only the nonce was stale; the limiter decides whether it may
 be answered at all, so that no device is ever asked often enough to lock us out.
 """
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
-from gateway.rtsp.auth import LOCKED_S, Credentials, Login, read_challenges, strongest
+from gateway.rtsp.auth import LOCKED_S, Credentials, Login, choose_challenge, parse_challenges
 from gateway.rtsp.connection import RtspConnection
-from gateway.rtsp.errors import BUSY_PAUSE_S, of_status
+from gateway.rtsp.errors import BUSY_PAUSE_S, error_of_status
 from gateway.rtsp.login_limiter import LoginLimiter
-from gateway.rtsp.messages import Response, write_request
+from gateway.rtsp.messages import Response, encode_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class Account:
     Attributes:
         device: What locks callers out as one: a recorder, or a camera by itself.
         login: None: nobody; a camera that asks for one is refused.
-        ledger: Shared by everything that logs in anywhere.
+        limiter: Shared by everything that logs in anywhere.
     """
 
     device: str
     login: Login | None
-    ledger: LoginLimiter
+    limiter: LoginLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class RtspRequests:
         self._cseq = 0
         self.challenged = False
 
-    async def ask(
+    async def request(
         self, method: str, url: str, fields: dict[str, str], *, timeout_s: float | None = None
     ) -> Response:
         """Return the answer to a request, whatever its status but 401.
@@ -72,52 +72,54 @@ class RtspRequests:
             SourceStalled: The camera has hung up.
         """
         timeout_s = self._answer_s if timeout_s is None else timeout_s
-        response = await self._once(method, url, fields, timeout_s)
+        response = await self._request_once(method, url, fields, timeout_s)
         if response.status != 401:
             return response
         self.challenged = True
-        login, ledger, device = self._account.login, self._account.ledger, self._account.device
+        login, limiter, device = self._account.login, self._account.limiter, self._account.device
         if login is None:
             raise SourceRefused(
                 Reason.AUTH_FAILED,
                 "the camera asks for a user and password, and none is configured",
                 park_s=LOCKED_S,
             )
-        async with ledger.attempt(device, login):
+        async with limiter.attempt(device, login):
             for _ in range(2):
-                challenge = strongest(read_challenges(response), allow_basic=login.allow_basic)
+                challenge = choose_challenge(
+                    parse_challenges(response), allow_basic=login.allow_basic
+                )
                 self._credentials = Credentials(login, challenge)
-                response = await self._once(method, url, fields, timeout_s)
+                response = await self._request_once(method, url, fields, timeout_s)
                 if response.status not in (401, 403):
-                    ledger.succeeded(device, login)
+                    limiter.record_success(device, login)
                     return response
-                if not any(again.stale for again in read_challenges(response)):
+                if not any(again.stale for again in parse_challenges(response)):
                     break
             self._credentials = None
-            raise ledger.refused(
+            raise limiter.record_failure(
                 device, login, f"{method} answered {response.status}: wrong user or password"
             )
 
-    async def demand(self, method: str, url: str, fields: dict[str, str]) -> Response:
+    async def request_ok(self, method: str, url: str, fields: dict[str, str]) -> Response:
         """Return the answer to a request that must succeed.
 
         Raises:
             GatewayError: As `ask`, and whatever a status other than 2xx means.
         """
-        response = await self.ask(method, url, fields)
+        response = await self.request(method, url, fields)
         if not 200 <= response.status < 300:
-            raise of_status(method, response)
+            raise error_of_status(method, response)
         return response
 
-    async def _once(
+    async def _request_once(
         self, method: str, url: str, fields: dict[str, str], timeout_s: float
     ) -> Response:
         self._cseq += 1
         if self._credentials is not None:
             fields = {**fields, "Authorization": self._credentials.authorization(method, url)}
-        request = write_request(method, url, self._cseq, fields)
+        request = encode_request(method, url, self._cseq, fields)
         try:
-            return await self._connection.ask(request, self._cseq, timeout_s=timeout_s)
+            return await self._connection.request(request, self._cseq, timeout_s=timeout_s)
         except SourceStalled as error:
             if self._connection.answered and method != "SETUP":
                 raise

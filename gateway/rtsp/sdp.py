@@ -66,7 +66,7 @@ class Description:
     packetization_mode: int = 0
 
 
-def read_description(text: bytes, *, base: str, target: Target) -> Description:
+def parse_description(text: bytes, *, base: str, target: Target) -> Description:
     """Return the video that the camera offers.
 
     Args:

@@ -31,19 +31,19 @@ class SessionMonitor:
     """What it takes to keep one session.
 
     Attributes:
-        pictured_s: When the last whole picture came, by who assembles them; None: nobody does.
-        sync: Brings `reception` and *pictured_s* up to date.
+        last_unit_s: When the last whole picture came, by who assembles them; None: nobody does.
+        sync: Brings `receiver_stats` and *last_unit_s* up to date.
     """
 
-    exchange: RtspRequests
+    requests: RtspRequests
     connection: RtspConnection
     session: Session
     url: str
     methods: frozenset[str]
-    reception: ReceiverStats
+    receiver_stats: ReceiverStats
     send_rtcp: Callable[[bytes], None]
     clock: Clock
-    pictured_s: Callable[[], float] | None = None
+    last_unit_s: Callable[[], float] | None = None
     sync: Callable[[], None] = lambda: None
 
     async def run(self, stall_s: float) -> NoReturn:
@@ -56,9 +56,9 @@ class SessionMonitor:
         failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_alive(), name=f"keep-alive:{self.url}")
-                group.create_task(self._report(), name=f"receiver-report:{self.url}")
-                await self._watch(stall_s)
+                group.create_task(self._send_keep_alives(), name=f"keep-alive:{self.url}")
+                group.create_task(self._send_reports(), name=f"receiver-report:{self.url}")
+                await self._watch_stalls(stall_s)
         except* GatewayError as broken:
             failure = broken
         while isinstance(failure, BaseExceptionGroup):
@@ -66,25 +66,27 @@ class SessionMonitor:
         assert failure is not None
         raise failure
 
-    async def _watch(self, stall_s: float) -> NoReturn:
+    async def _watch_stalls(self, stall_s: float) -> NoReturn:
         while True:
             self.sync()
             now_s = self.clock.now()
-            silent_s = now_s - self.reception.heard_s
+            silent_s = now_s - self.receiver_stats.last_rtp_s
             if silent_s >= stall_s:
                 raise SourceStalled(Reason.STALLED, f"no RTP for {stall_s:g} s")
-            blank_s = now_s - self.pictured_s() if self.pictured_s is not None else silent_s
+            blank_s = now_s - self.last_unit_s() if self.last_unit_s is not None else silent_s
             if blank_s >= stall_s:
                 raise SourceStalled(Reason.CORRUPT, f"RTP, but no picture in it for {stall_s:g} s")
-            await self.connection.ended(timeout_s=stall_s - max(silent_s, blank_s))
+            await self.connection.wait_ended(timeout_s=stall_s - max(silent_s, blank_s))
 
-    async def _keep_alive(self) -> NoReturn:
+    async def _send_keep_alives(self) -> NoReturn:
         pause_s = min(max(self.session.timeout_s / 2, SHORTEST_KEEP_ALIVE_S), LONGEST_KEEP_ALIVE_S)
         method = "GET_PARAMETER" if "GET_PARAMETER" in self.methods else "OPTIONS"
         while True:
             await self.clock.sleep(pause_s)
             try:
-                response = await self.exchange.ask(method, self.url, {"Session": self.session.id})
+                response = await self.requests.request(
+                    method, self.url, {"Session": self.session.id}
+                )
             except SourceUnavailable as error:
                 if error.reason is not Reason.TIMEOUT:
                     raise
@@ -94,8 +96,8 @@ class SessionMonitor:
             if response.status >= 400:
                 method = "OPTIONS"
 
-    async def _report(self) -> NoReturn:
+    async def _send_reports(self) -> NoReturn:
         while True:
             await self.clock.sleep(REPORT_S)
             self.sync()
-            self.send_rtcp(self.reception.report(self.clock.now()))
+            self.send_rtcp(self.receiver_stats.build_report(self.clock.now()))

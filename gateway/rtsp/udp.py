@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from gateway.model.errors import SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtsp.connection import Packets, ignore
+from gateway.rtsp.connection import PacketHandler, ignore
 from gateway.rtsp.reorder_buffer import ReorderBuffer
 
 MOST_PER_WAKE = 256
@@ -44,9 +44,9 @@ class UdpPair:
         self._view = memoryview(self._buffer)
         self._server_ports: tuple[int, int] | None = None
         self.reorder = ReorderBuffer()
-        self.strangers = 0
-        self.on_rtp: Packets = ignore
-        self.on_rtcp: Packets = ignore
+        self.unknown_senders = 0
+        self.on_rtp: PacketHandler = ignore
+        self.on_rtcp: PacketHandler = ignore
 
     @property
     def port(self) -> int:
@@ -70,17 +70,17 @@ class UdpPair:
         except OSError:
             return  # as good as lost on the way; RTCP bears that
 
-    def read_rtp(self) -> None:
-        packets = self.reorder.take(self._read(self._rtp), self._clock.now())
+    def on_rtp_readable(self) -> None:
+        packets = self.reorder.push(self._receive(self._rtp), self._clock.now())
         if packets:
             self.on_rtp(packets)
 
-    def read_rtcp(self) -> None:
-        packets = self._read(self._rtcp)
+    def on_rtcp_readable(self) -> None:
+        packets = self._receive(self._rtcp)
         if packets:
             self.on_rtcp(packets)
 
-    def _read(self, receiver: socket.socket) -> list[bytes]:
+    def _receive(self, receiver: socket.socket) -> list[bytes]:
         packets: list[bytes] = []
         for _ in range(MOST_PER_WAKE):
             try:
@@ -92,7 +92,7 @@ class UdpPair:
             if sender[0] == self._address:
                 packets.append(bytes(self._view[:count]))
             else:
-                self.strangers += 1
+                self.unknown_senders += 1
         return packets
 
 
@@ -108,8 +108,8 @@ def open_pair(local: str, camera: str, clock: Clock) -> Iterator[UdpPair]:
     with rtp, rtcp:
         pair = UdpPair(rtp, rtcp, camera, clock)
         readers: tuple[tuple[socket.socket, Callable[[], None]], ...] = (
-            (rtp, pair.read_rtp),
-            (rtcp, pair.read_rtcp),
+            (rtp, pair.on_rtp_readable),
+            (rtcp, pair.on_rtcp_readable),
         )
         for receiver, read in readers:
             loop.add_reader(receiver, read)

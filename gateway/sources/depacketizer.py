@@ -12,7 +12,7 @@ References: RFC 6184, RFC 7798.
 
 An access unit in the making: what there is of it, and whether it is still worth anything.
 
-An assembler that others can stand in for, from the end of one picture to that of another.
+An depacketizer that others can stand in for, from the end of one picture to that of another.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from __future__ import annotations
 import struct
 
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
-from gateway.rtp.codecs import GRAMMARS
-from gateway.rtp.packet import HEADER_BYTES, Malformed, missing, plain
+from gateway.rtp.codecs import CODEC_SYNTAX
+from gateway.rtp.packet import HEADER_BYTES, Malformed, count_missing, strip_extensions
 from gateway.rtp.parameter_sets import ParameterSets
 from gateway.rtp.payload import END, START, PayloadFormat, fragment, refragment, split_aggregate
 from gateway.sources.timeline import Timeline
@@ -43,13 +43,21 @@ class AccessUnitBuilder:
         broken: Whether something is missing or too large; nothing is kept then.
     """
 
-    __slots__ = ("broken", "entry", "packets", "payloads", "pictured", "set_kinds", "size_bytes")
+    __slots__ = (
+        "broken",
+        "has_irap",
+        "has_slice",
+        "packets",
+        "payloads",
+        "set_types",
+        "size_bytes",
+    )
 
     def __init__(self) -> None:
         self.payloads: list[bytes] = []
         self.packets = self.size_bytes = 0
-        self.set_kinds: set[int] = set()
-        self.pictured = self.entry = self.broken = False
+        self.set_types: set[int] = set()
+        self.has_slice = self.has_irap = self.broken = False
 
     def exceeds(self, packets: int = 0, size_bytes: int = 0) -> bool:
         """Return whether that much more would be out of bounds."""
@@ -58,38 +66,38 @@ class AccessUnitBuilder:
             or self.size_bytes + size_bytes > MAX_UNIT_BYTES
         )
 
-    def spoil(self) -> int:
+    def discard(self) -> int:
         """Break it; return how many packets are dropped by that."""
         dropped = self.packets
         self.payloads, self.packets, self.size_bytes = [], 0, 0
         self.broken = True
         return dropped
 
-    def finished(
-        self, sets: ParameterSets, kinds: int, time_90k: int, arrived_s: float
-    ) -> AccessUnit:
+    def build(self, sets: ParameterSets, kinds: int, time_90k: int, arrived_s: float) -> AccessUnit:
         """Return the access unit.
 
         Where a keyframe must have parameter sets of *kinds* types and has not, those of *sets*
         are put in front; without any it is no keyframe.
         """
-        payloads, keyframe = tuple(self.payloads), self.entry
-        if keyframe and len(self.set_kinds) != kinds:
+        payloads, keyframe = tuple(self.payloads), self.has_irap
+        if keyframe and len(self.set_types) != kinds:
             payloads, keyframe = sets.payloads + payloads, bool(sets.payloads)
         return AccessUnit(payloads, time_90k, keyframe, arrived_s, sum(map(len, payloads)))
 
 
-def payloads_of(shape: PayloadFormat, run: list[bytes], limit: int) -> list[bytes]:
+def payloads_from_fragments(
+    payload_format: PayloadFormat, run: list[bytes], limit: int
+) -> list[bytes]:
     """Return the payloads of *run*, packets with all fragments of one NAL unit.
 
     None is above *limit*, and the last has the end bit, which some cameras forget.
     """
-    at = HEADER_BYTES + shape.header_bytes
+    at = HEADER_BYTES + payload_format.header_bytes
     last = run[-1]
     if not last[at] & END:
         run[-1] = last[:at] + bytes((last[at] | END,)) + last[at + 1 :]
     if len(run) == 1 or len(max(run, key=len)) > HEADER_BYTES + limit:
-        return refragment(shape, run, limit, skip=HEADER_BYTES)
+        return refragment(payload_format, run, limit, skip=HEADER_BYTES)
     return [packet[HEADER_BYTES:] for packet in run]
 
 
@@ -122,26 +130,26 @@ class Depacketizer:
         counters: SourceCounters,
         payload_bytes: int,
     ) -> None:
-        grammar = GRAMMARS[video.codec]
-        self._shape = grammar.shape
-        self._sets = ParameterSets(grammar, video.parameter_sets, limit=payload_bytes)
+        syntax = CODEC_SYNTAX[video.codec]
+        self._payload_format = syntax.payload_format
+        self._parameter_sets = ParameterSets(syntax, video.parameter_sets, limit=payload_bytes)
         self._payload_type = payload_type
         self._high = (0x80 << 8 | payload_type) << 48
         self._timeline = timeline
         self._counters = counters
-        self._limit = payload_bytes
-        self._mark_at = HEADER_BYTES + self._shape.header_bytes  # of the FU header
-        self._word_shift = 24 - 8 * self._shape.header_bytes
+        self._payload_bytes = payload_bytes
+        self._mark_at = HEADER_BYTES + self._payload_format.header_bytes  # of the FU header
+        self._word_shift = 24 - 8 * self._payload_format.header_bytes
         self._expected = _NONE  # first eight bytes of the packet that should come next
         self._word = _NONE  # payload and FU header of a middle fragment of the open run
         self._run: list[bytes] = []  # packets with the fragments of one NAL unit
         self._now_s = 0.0
         self._marked_time = _NONE
-        self._markers_lie = False
-        self._starved = False
-        self._draft = AccessUnitBuilder()
+        self._markers_unreliable = False
+        self._waiting_for_keyframe = False
+        self._builder = AccessUnitBuilder()
 
-    def take(self, packets: list[bytes], now_s: float) -> list[AccessUnit]:
+    def push_packets(self, packets: list[bytes], now_s: float) -> list[AccessUnit]:
         """Take *packets*, RTP headers included, in order; return the units they complete."""
         units: list[AccessUnit] = []
         self._now_s = now_s
@@ -159,17 +167,17 @@ class Depacketizer:
                 expected += _NEXT
                 continue
             self._expected = expected
-            self._take_unusual(packet, units)
+            self._push_packet(packet, units)
             expected, word, run = self._expected, self._word, self._run
         self._expected = expected
-        if len(run) > _FEW and self._draft.exceeds(len(run), sum(map(len, run))):
-            self._spoil()
+        if len(run) > _FEW and self._builder.exceeds(len(run), sum(map(len, run))):
+            self._discard_unit()
         return units
 
-    def _take_unusual(self, packet: bytes, units: list[AccessUnit]) -> None:
+    def _push_packet(self, packet: bytes, units: list[AccessUnit]) -> None:
         """Take any packet but a middle fragment that was expected."""
         if len(packet) <= HEADER_BYTES or packet[0] != 0x80:
-            packet = plain(packet)
+            packet = strip_extensions(packet)
         if not packet:
             self._counters.discarded += 1
             return
@@ -180,162 +188,168 @@ class Depacketizer:
             if seq == wanted and self._expected != _NONE:
                 self._expect(seq + 1, self._expected)
             return
-        if not self._follows(seq, wanted):
+        if not self._check_sequence(seq, wanted):
             return
         if time != self._expected & 0xFFFF_FFFF:
-            self._finish(units)
+            self._end_unit(units)
         self._expect(seq + 1, time)
-        self._sort(packet, units)
-        if second & 0x80 and not self._markers_lie:
-            self._marked_time = time if self._draft.pictured else _NONE
-            self._finish(units)
+        self._push_payload(packet, units)
+        if second & 0x80 and not self._markers_unreliable:
+            self._marked_time = time if self._builder.has_slice else _NONE
+            self._end_unit(units)
 
     def _expect(self, seq: int, time: int) -> None:
         self._expected = self._high | (seq & 0xFFFF) << 32 | time & 0xFFFF_FFFF
 
-    def _follows(self, seq: int, wanted: int) -> bool:
+    def _check_sequence(self, seq: int, wanted: int) -> bool:
         """Count what is missing before *seq*; False if it is late and to be thrown away."""
         if seq == wanted or self._expected == _NONE:
             return True
-        gap = missing(seq, wanted)
+        gap = count_missing(seq, wanted)
         if gap is None:
             self._counters.discarded += 1
             return False
         self._counters.lost += gap
         self._marked_time = _NONE
-        if self._draft.pictured or self._run:
-            self._spoil()
+        if self._builder.has_slice or self._run:
+            self._discard_unit()
         return True
 
-    def _sort(self, packet: bytes, units: list[AccessUnit]) -> None:
-        shape = self._shape
-        kind = packet[HEADER_BYTES] >> shape.nal_type_shift & shape.nal_type_mask
-        if kind == shape.fragment:
-            self._take_fragment(packet, units)
+    def _push_payload(self, packet: bytes, units: list[AccessUnit]) -> None:
+        payload_format = self._payload_format
+        kind = packet[HEADER_BYTES] >> payload_format.nal_type_shift & payload_format.nal_type_mask
+        if kind == payload_format.fragment:
+            self._push_fragment(packet, units)
             return
         if self._run:
-            self._flush()
+            self._end_fragments()
         payload = packet[HEADER_BYTES:]
-        if len(payload) < shape.header_bytes:
+        if len(payload) < payload_format.header_bytes:
             self._counters.discarded += 1
-        elif kind < shape.single_end:
-            if kind not in shape.padding:  # a packet per picture and viewer, missed by nobody
-                self._add([payload], [payload], units)
-        elif kind == shape.aggregate:
+        elif kind < payload_format.single_end:
+            if (
+                kind not in payload_format.padding
+            ):  # a packet per picture and viewer, missed by nobody
+                self._append_nals([payload], [payload], units)
+        elif kind == payload_format.aggregate:
             try:
-                nals = split_aggregate(shape, payload)
+                nals = split_aggregate(payload_format, payload)
             except Malformed:
-                self._spoil(1)
+                self._discard_unit(1)
                 return
-            self._add(nals, nals if len(payload) > self._limit else [payload], units)
+            self._append_nals(
+                nals, nals if len(payload) > self._payload_bytes else [payload], units
+            )
         else:
             self._counters.discarded += 1
 
-    def _add(self, nals: list[bytes], payloads: list[bytes], units: list[AccessUnit]) -> None:
+    def _append_nals(
+        self, nals: list[bytes], payloads: list[bytes], units: list[AccessUnit]
+    ) -> None:
         """Add one packet's whole *nals*, to be sent as *payloads*."""
-        shape = self._shape
+        payload_format = self._payload_format
         for nal in nals:
-            kind = shape.nal_type(nal)
-            self._begin_nal(kind, shape.is_first_slice(nal), units)
-            if kind in shape.parameter_set_types:
-                self._sets.learn(nal)
-                self._draft.set_kinds.add(kind)
-        if self._draft.broken:
+            kind = payload_format.nal_type(nal)
+            self._begin_nal(kind, payload_format.is_first_slice(nal), units)
+            if kind in payload_format.parameter_set_types:
+                self._parameter_sets.update(nal)
+                self._builder.set_types.add(kind)
+        if self._builder.broken:
             self._counters.discarded += 1
             return
         for payload in payloads:
-            self._draft.payloads += fragment(shape, payload, self._limit)
-        self._draft.packets += 1
-        self._draft.size_bytes += sum(map(len, payloads))
-        if self._draft.exceeds():
-            self._spoil()
+            self._builder.payloads += fragment(payload_format, payload, self._payload_bytes)
+        self._builder.packets += 1
+        self._builder.size_bytes += sum(map(len, payloads))
+        if self._builder.exceeds():
+            self._discard_unit()
 
     def _begin_nal(self, kind: int, first_slice: bool, units: list[AccessUnit]) -> None:
         """Find out what a NAL unit that begins means for the access unit."""
-        shape = self._shape
+        payload_format = self._payload_format
         if (
-            kind not in shape.slice_types
+            kind not in payload_format.slice_types
         ):  # GStreamer repeats the sets before each slice of a keyframe
             return
-        if first_slice and self._draft.pictured and not self._sets.interlaced:
-            self._finish(units)
-        if not self._draft.pictured and not first_slice:
+        if first_slice and self._builder.has_slice and not self._parameter_sets.interlaced:
+            self._end_unit(units)
+        if not self._builder.has_slice and not first_slice:
             # The rest of a picture: its beginning is lost, or went away with a false marker.
-            self._markers_lie |= self._marked_time == self._expected & 0xFFFF_FFFF
-            self._spoil()
-        self._draft.pictured = True
-        self._draft.entry |= kind in shape.irap_types
+            self._markers_unreliable |= self._marked_time == self._expected & 0xFFFF_FFFF
+            self._discard_unit()
+        self._builder.has_slice = True
+        self._builder.has_irap |= kind in payload_format.irap_types
 
-    def _take_fragment(self, packet: bytes, units: list[AccessUnit]) -> None:
+    def _push_fragment(self, packet: bytes, units: list[AccessUnit]) -> None:
         at = self._mark_at
         if len(packet) < at + 2:
-            self._spoil(1)
+            self._discard_unit(1)
             return
         mark = packet[at]
-        kind = mark & self._shape.nal_type_mask
+        kind = mark & self._payload_format.nal_type_mask
         word = int.from_bytes(packet[HEADER_BYTES:at]) << 8 | kind
         if mark & START:
             if self._run:  # never ended, yet nothing is missing: some cameras forget the end bit
-                self._flush()
+                self._end_fragments()
             self._begin_nal(kind, packet[at + 1] & 0x80 != 0, units)
             self._word = word
         elif word != self._word:
-            self._spoil()
-            self._draft.pictured |= kind in self._shape.slice_types
-            self._draft.entry |= kind in self._shape.irap_types
-        if self._draft.broken:
+            self._discard_unit()
+            self._builder.has_slice |= kind in self._payload_format.slice_types
+            self._builder.has_irap |= kind in self._payload_format.irap_types
+        if self._builder.broken:
             self._word = _NONE
             self._counters.discarded += 1
             return
         self._run.append(packet)
         if mark & END:
-            self._flush()
+            self._end_fragments()
 
-    def _flush(self) -> None:
+    def _end_fragments(self) -> None:
         """Turn the open run into payloads; none of its fragments is missing."""
         run = self._run
         self._run, self._word = [], _NONE
-        self._draft.packets += len(run)
-        self._draft.size_bytes += sum(map(len, run))
-        self._draft.payloads += payloads_of(self._shape, run, self._limit)
-        if self._draft.exceeds():
-            self._spoil()
+        self._builder.packets += len(run)
+        self._builder.size_bytes += sum(map(len, run))
+        self._builder.payloads += payloads_from_fragments(
+            self._payload_format, run, self._payload_bytes
+        )
+        if self._builder.exceeds():
+            self._discard_unit()
 
-    def _spoil(self, packets: int = 0) -> None:
+    def _discard_unit(self, packets: int = 0) -> None:
         """Drop what there is of this unit, *packets* more, and what will still come of it."""
-        self._counters.discarded += self._draft.spoil() + len(self._run) + packets
+        self._counters.discarded += self._builder.discard() + len(self._run) + packets
         self._run, self._word = [], _NONE
 
-    def _finish(self, units: list[AccessUnit]) -> None:
+    def _end_unit(self, units: list[AccessUnit]) -> None:
         """End the access unit: deliver it, drop it, or keep it if it holds no picture yet."""
         if self._run:
-            self._flush()
-        if self._draft.broken:
-            self._starved |= self._draft.entry
-            self._draft = AccessUnitBuilder()
+            self._end_fragments()
+        if self._builder.broken:
+            self._waiting_for_keyframe |= self._builder.has_irap
+            self._builder = AccessUnitBuilder()
             return
-        if not self._draft.pictured:
+        if not self._builder.has_slice:
             return
-        if self._draft.entry:
-            self._starved = False
-        if self._starved:
-            self._counters.discarded += self._draft.packets
+        if self._builder.has_irap:
+            self._waiting_for_keyframe = False
+        if self._waiting_for_keyframe:
+            self._counters.discarded += self._builder.packets
         else:
-            time_90k = self._timeline.stamp(self._expected & 0xFFFF_FFFF, self._now_s)
-            kinds = len(self._shape.parameter_set_types)
-            units.append(self._draft.finished(self._sets, kinds, time_90k, self._now_s))
+            time_90k = self._timeline.to_time_90k(self._expected & 0xFFFF_FFFF, self._now_s)
+            kinds = len(self._payload_format.parameter_set_types)
+            units.append(self._builder.build(self._parameter_sets, kinds, time_90k, self._now_s))
             self._counters.units += 1
             self._counters.keyframes += units[-1].keyframe
-        self._draft = AccessUnitBuilder()
+        self._builder = AccessUnitBuilder()
 
-
-class JointAssembler(Depacketizer):
-    """The assembler of a session that the fast path may relay for a while."""
+    # For the fast path, which may relay between two pictures.
 
     @property
-    def shape(self) -> PayloadFormat:
+    def payload_format(self) -> PayloadFormat:
         """Of the codec's payloads."""
-        return self._shape
+        return self._payload_format
 
     @property
     def payload_type(self) -> int:
@@ -345,25 +359,25 @@ class JointAssembler(Depacketizer):
     @property
     def payload_bytes(self) -> int:
         """Largest payload that comes out."""
-        return self._limit
+        return self._payload_bytes
 
     @property
-    def sets(self) -> tuple[bytes, ...]:
+    def parameter_sets(self) -> tuple[bytes, ...]:
         """Parameter sets that teach nothing new when they come again."""
-        return self._sets.newest
+        return self._parameter_sets.newest
 
-    def steady(self) -> int | None:
+    def handover_seq(self) -> int | None:
         """Return the 16-bit number of the next packet; None unless a whole picture came last.
 
         Nor while pictures are dropped until the next keyframe, nor after markers that lied.
         """
-        draft = self._draft
-        pending = draft.packets or draft.payloads or draft.pictured or draft.broken or self._run
-        if pending or self._starved or self._markers_lie or self._expected < 0:
+        draft = self._builder
+        pending = draft.packets or draft.payloads or draft.has_slice or draft.broken or self._run
+        if pending or self._waiting_for_keyframe or self._markers_unreliable or self._expected < 0:
             return None
         return self._expected >> 32 & 0xFFFF
 
-    def went_on(self, seq: int, rtp_time: int) -> None:
+    def continue_from(self, seq: int, rtp_time: int) -> None:
         """Expect packet *seq* next, behind a whole picture of *rtp_time* that came elsewhere."""
         self._expect(seq, rtp_time)
         self._marked_time = rtp_time

@@ -1,6 +1,6 @@
 """Hands a playing camera's connection over to the fast path, and takes it back.
 
-The fast path goes on where the assembler and the timeline stand after a whole picture, and they
+The fast path goes on where the depacketizer and the timeline stand after a whole picture, and they
 go on where it has stopped: between the two nothing is read twice and nothing is left out.
 
 Reference: `gateway.fastpath`.
@@ -19,7 +19,7 @@ from gateway.ports import FastPath
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.connection import RtspConnection
 from gateway.rtsp.receiver_stats import ReceiverStats
-from gateway.sources.depacketizer import JointAssembler
+from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.timeline import Timeline
 
 MAX_BUFFERED = 128
@@ -32,7 +32,7 @@ again (`gateway.webrtc.retransmit_buffer`)."""
 
 MAX_FRUITLESS_STARTS = 8
 """So many times in a row the fast path has stopped before it had relayed one access unit: this
-camera sends none that is ordinary, and is left to the assembler for the rest of the session."""
+camera sends none that is ordinary, and is left to the depacketizer for the rest of the session."""
 
 
 @runtime_checkable
@@ -64,8 +64,8 @@ class FastPathHandover:
 
     Args:
         sink: Where the session's pictures go.
-        connection: Where they come from; its `wire` knows the channels.
-        assembler: Who takes what the fast path does not.
+        connection: Where they come from; its `parser` knows the channels.
+        depacketizer: Who takes what the fast path does not.
         retain_s: How long the fast path buffers what lies before the GOP.
     """
 
@@ -73,15 +73,15 @@ class FastPathHandover:
         self,
         sink: FastPathSink,
         connection: RtspConnection,
-        assembler: JointAssembler,
+        depacketizer: Depacketizer,
         *,
         timeline: Timeline,
-        reception: ReceiverStats,
+        receiver_stats: ReceiverStats,
         counters: SourceCounters,
         retain_s: float = RETAIN_S,
     ) -> None:
-        self._sink, self._connection, self._assembler = sink, connection, assembler
-        self._timeline, self._reception, self._counters = timeline, reception, counters
+        self._sink, self._connection, self._depacketizer = sink, connection, depacketizer
+        self._timeline, self._receiver_stats, self._counters = timeline, receiver_stats, counters
         self._loop = asyncio.get_running_loop()
         # The transport closes its own descriptor when it likes; this one is ours.
         self._fd = os.dup(connection.descriptor)
@@ -89,11 +89,11 @@ class FastPathHandover:
         self._loop.add_reader(self._wakeup_fd, self._on_wakeup)
         self._forwarder = Forwarder(
             self._fd,
-            rtp_channel=connection.wire.rtp_channel,
-            rtcp_channel=connection.wire.rtcp_channel,
-            payload_type=assembler.payload_type,
-            payload_format=assembler.shape,
-            max_payload_bytes=assembler.payload_bytes,
+            rtp_channel=connection.parser.rtp_channel,
+            rtcp_channel=connection.parser.rtcp_channel,
+            payload_type=depacketizer.payload_type,
+            payload_format=depacketizer.payload_format,
+            max_payload_bytes=depacketizer.payload_bytes,
             max_buffered=MAX_BUFFERED,
             retain_s=retain_s,
             on_buffer_full=self.sync,
@@ -111,8 +111,8 @@ class FastPathHandover:
             return
         if self._fruitless_starts >= MAX_FRUITLESS_STARTS:
             return
-        seq, place = self._assembler.steady(), self._timeline.steady()
-        if seq is None or place is None or not self._connection.wire.idle:
+        seq, place = self._depacketizer.handover_seq(), self._timeline.handover_point()
+        if seq is None or place is None or not self._connection.parser.idle:
             return
         destinations = self._sink.destinations(place[1])
         if destinations is None:
@@ -126,7 +126,7 @@ class FastPathHandover:
             seq=seq,
             rtp_time=place[0],
             time_90k=place[1],
-            parameter_sets=self._assembler.sets,
+            parameter_sets=self._depacketizer.parameter_sets,
             keyframe_s=keyframe_s,
         )
         if not self._forwarder.start_polling(self._wakeup_fd):
@@ -148,7 +148,7 @@ class FastPathHandover:
         return self._forwarder.gop_s
 
     def sync_counters(self) -> None:
-        """Tell counters and reception what has come since the last time."""
+        """Tell counters and receiver_stats what has come since the last time."""
         counts = self._forwarder.take_counts()
         packets, size_bytes, units, keyframes, heard_s, newest_header, rtcp = counts
         if units:
@@ -157,9 +157,9 @@ class FastPathHandover:
             self._counters.received_bytes += size_bytes
             self._counters.units += units
             self._counters.keyframes += keyframes
-            self._reception.heard_rtp(newest_header, heard_s)
-        elif heard_s > self._reception.heard_s:  # of a picture that has no end
-            self._reception.heard_s = heard_s
+            self._receiver_stats.on_rtp(newest_header, heard_s)
+        elif heard_s > self._receiver_stats.last_rtp_s:  # of a picture that has no end
+            self._receiver_stats.last_rtp_s = heard_s
         if rtcp:
             self._connection.on_rtcp(rtcp)
 
@@ -170,7 +170,7 @@ class FastPathHandover:
             self._sink.on_relayed(*self._forwarder.collect())
 
     def reclaim(self) -> None:
-        """Sync, and give the connection back to the assembler with all that was not relayed.
+        """Sync, and give the connection back to the depacketizer with all that was not relayed.
 
         The fast path does not start again behind that, as it may when it falls back by itself:
         its destinations are about to change.
@@ -190,8 +190,8 @@ class FastPathHandover:
         self._sink.fast_path = None
         if self._relayed:
             seq, rtp_time, time_90k = self._forwarder.position
-            self._assembler.went_on(seq, rtp_time)
-            self._timeline.went_on(rtp_time, time_90k, self.last_unit_s)
+            self._depacketizer.continue_from(seq, rtp_time)
+            self._timeline.continue_from(rtp_time, time_90k, self.last_unit_s)
         self._connection.resume(read)
 
     def close(self) -> None:
@@ -219,7 +219,7 @@ class FastPathHandover:
 def create_handover(
     sink: object,
     client: RtspClient,
-    assembler: JointAssembler,
+    depacketizer: Depacketizer,
     *,
     timeline: Timeline,
     counters: SourceCounters,
@@ -236,8 +236,8 @@ def create_handover(
     return FastPathHandover(
         sink,
         connection,
-        assembler,
+        depacketizer,
         timeline=timeline,
-        reception=client.reception,
+        receiver_stats=client.receiver_stats,
         counters=counters,
     )

@@ -1,4 +1,4 @@
-"""One profile of one camera, as a source of access units: policy, client, assembler, timeline.
+"""One profile of one camera, as a source of access units: policy, client, depacketizer, timeline.
 
 Runs once until it breaks; who runs it again is not its business. Its timeline and its counters
 live on from run to run.
@@ -20,7 +20,7 @@ from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.rtsp.requests import Account
 from gateway.rtsp.url_policy import Target, UrlPolicy
-from gateway.sources.depacketizer import JointAssembler
+from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
 from gateway.sources.timeline import Timeline
 
@@ -33,7 +33,7 @@ class RtspSource:
         stream: Which URL and transport.
         password: The secret behind `camera.password`.
         policy: Where cameras may be.
-        ledger: Counts failed logins; one for all sources.
+        login_limiter: Counts failed logins; one for all sources.
         payload_bytes: Largest RTP payload that comes out.
         tls: How to speak TLS; None: without verifying the camera's certificate.
     """
@@ -45,7 +45,7 @@ class RtspSource:
         *,
         password: SecretStr | None,
         policy: UrlPolicy,
-        ledger: LoginLimiter,
+        login_limiter: LoginLimiter,
         payload_bytes: int,
         clock: Clock,
         tls: ssl.SSLContext | None = None,
@@ -57,13 +57,13 @@ class RtspSource:
             secret = password if password is not None else SecretStr("")
             self._login = Login(camera.username, secret, camera.allow_basic)
         self._policy = policy
-        self._ledger = ledger
+        self._login_limiter = login_limiter
         self._payload_bytes = payload_bytes
         self._clock = clock
         self._tls = tls
         self._counters = SourceCounters()
         self._timeline = Timeline(self._counters)
-        self._known: Target | None = None
+        self._last_target: Target | None = None
 
     @property
     def counters(self) -> SourceCounters:
@@ -79,29 +79,29 @@ class RtspSource:
             description = await client.describe()
             await client.setup(description, self._stream.transport)
             counters.sessions += 1
-            self._timeline.new_session()
-            assembler = JointAssembler(
+            self._timeline.begin_session()
+            depacketizer = Depacketizer(
                 description.video,
                 payload_type=description.payload_type,
                 timeline=self._timeline,
                 counters=counters,
                 payload_bytes=self._payload_bytes,
             )
-            sink.opened(description.video)
+            sink.on_opened(description.video)
             handover = create_handover(
-                sink, client, assembler, timeline=self._timeline, counters=counters
+                sink, client, depacketizer, timeline=self._timeline, counters=counters
             )
-            intake = _Intake(sink, assembler, handover, self._clock)
+            media = _SessionMedia(sink, depacketizer, handover, self._clock)
             try:
-                await client.play(intake.take)
-                await client.stay(
+                await client.play(media.push_packets)
+                await client.monitor(
                     stall_s=self._stream.stall_s,
-                    pictured_s=lambda: intake.pictured_s,
-                    sync=intake.sync,
+                    last_unit_s=lambda: media.last_unit_s,
+                    sync=media.sync,
                 )
             finally:
-                intake.close()
-                self._count(client)
+                media.close()
+                self._count_transport(client)
 
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
@@ -112,60 +112,60 @@ class RtspSource:
 
     def _client(self, target: Target) -> RtspClient:
         device = self._camera.device or target.host
-        account = Account(device, self._login, self._ledger)
+        account = Account(device, self._login, self._login_limiter)
         return RtspClient(target, account=account, clock=self._clock, tls=self._tls)
 
     async def _resolve(self) -> Target:
         """Return where the camera is; where it was, when nobody can say now."""
         try:
-            self._known = await self._policy.resolve(self._stream.url)
+            self._last_target = await self._policy.resolve(self._stream.url)
         except SourceUnavailable as error:
-            if self._known is None or error.reason is not Reason.DNS_FAILED:
+            if self._last_target is None or error.reason is not Reason.DNS_FAILED:
                 raise
-        return self._known
+        return self._last_target
 
-    def _count(self, client: RtspClient) -> None:
+    def _count_transport(self, client: RtspClient) -> None:
         """Add what the transports have counted in this run."""
         if client.connection is not None:
-            self._counters.resyncs += client.connection.wire.resyncs
-            self._counters.discarded += client.connection.wire.strangers
+            self._counters.resyncs += client.connection.parser.resyncs
+            self._counters.discarded += client.connection.parser.unknown_frames
         if client.udp is not None:
-            self._counters.discarded += client.udp.reorder.discarded + client.udp.strangers
+            self._counters.discarded += client.udp.reorder.discarded + client.udp.unknown_senders
 
 
-class _Intake:
-    """What the packets of one session become: by the assembler, or by the fast path.
+class _SessionMedia:
+    """What the packets of one session become: by the depacketizer, or by the fast path.
 
     Attributes:
-        pictured_s: When the last whole picture came, as far as synced.
+        last_unit_s: When the last whole picture came, as far as synced.
     """
 
     def __init__(
         self,
         sink: Sink,
-        assembler: JointAssembler,
+        depacketizer: Depacketizer,
         handover: FastPathHandover | None,
         clock: Clock,
     ) -> None:
-        self._sink, self._assembler, self._handover = sink, assembler, handover
+        self._sink, self._depacketizer, self._handover = sink, depacketizer, handover
         self._clock = clock
-        self.pictured_s = clock.now()
+        self.last_unit_s = clock.now()
 
-    def take(self, packets: list[bytes]) -> None:
+    def push_packets(self, packets: list[bytes]) -> None:
         """Take the video's packets; after whole pictures the fast path may go on."""
         now_s = self._clock.now()
-        units = self._assembler.take(packets, now_s)
+        units = self._depacketizer.push_packets(packets, now_s)
         for unit in units:
-            self.pictured_s = now_s
+            self.last_unit_s = now_s
             self._sink.deliver(unit)
         if units and self._handover is not None:
             self._handover.start()
 
     def sync(self) -> None:
-        """Bring counters, reception and `pictured_s` up to date with the fast path."""
+        """Bring counters, receiver_stats and `last_unit_s` up to date with the fast path."""
         if self._handover is not None:
             self._handover.sync_counters()
-            self.pictured_s = max(self.pictured_s, self._handover.last_unit_s)
+            self.last_unit_s = max(self.last_unit_s, self._handover.last_unit_s)
 
     def close(self) -> None:
         """Nothing more comes by the fast path."""

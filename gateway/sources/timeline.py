@@ -43,26 +43,26 @@ class Timeline:
         self._previous_rtp = 0
         self._held_back = 0
         self._far_back = 0
-        self._stray_rtp = 0
-        self._strays = 0
-        self._fresh = True
+        self._displaced_rtp = 0
+        self._displaced = 0
+        self._unbased = True
 
-    def new_session(self) -> None:
+    def begin_session(self) -> None:
         """Forget the camera's time: the next picture comes as much later as time has passed."""
-        self._fresh = True
+        self._unbased = True
 
-    def stamp(self, rtp_time: int, now_s: float) -> int:
+    def to_time_90k(self, rtp_time: int, now_s: float) -> int:
         """Return when the picture stamped *rtp_time* (modulo 2**32), here at *now_s*, is shown.
 
         Always more than what was returned before; 0 for the first picture.
         """
-        if self._fresh:
-            return self._begin(rtp_time, now_s)
+        if self._unbased:
+            return self._rebase(rtp_time, now_s)
         ahead = signed32(rtp_time - self._top_rtp)
         passed = max(0, int((now_s - self._top_s) * VIDEO_CLOCK_HZ))
         if not -_JUMP_90K <= ahead <= _JUMP_90K + passed:
-            return self._stray(rtp_time, now_s)
-        self._strays = 0
+            return self._place_displaced(rtp_time, now_s)
+        self._displaced = 0
         if signed32(rtp_time - self._previous_rtp) < 0:
             self._counters.backward += 1
         self._previous_rtp = rtp_time
@@ -71,47 +71,52 @@ class Timeline:
             self._far_back = self._far_back + 1 if ahead < -_FAR_BACK_90K else 0
             if self._held_back >= HELD_BACK or self._far_back >= AGREEING:
                 self._counters.jumps += 1
-                return self._begin(rtp_time, now_s)
-            return self._next(self._out_90k + 1)
+                return self._rebase(rtp_time, now_s)
+            return self._advance_to(self._out_90k + 1)
         self._held_back = self._far_back = 0
         self._top_rtp, self._top_s = rtp_time, now_s
         self._top_90k += ahead
-        return self._next(self._top_90k)
+        return self._advance_to(self._top_90k)
 
-    def steady(self) -> tuple[int, int] | None:
+    def handover_point(self) -> tuple[int, int] | None:
         """Return RTP time and stamp of the last picture; None unless it simply kept its time."""
-        if self._fresh or self._strays or self._held_back or self._previous_rtp != self._top_rtp:
+        if (
+            self._unbased
+            or self._displaced
+            or self._held_back
+            or self._previous_rtp != self._top_rtp
+        ):
             return None
         return (self._top_rtp, self._out_90k) if self._out_90k == self._top_90k else None
 
-    def went_on(self, rtp_time: int, time_90k: int, now_s: float) -> None:
+    def continue_from(self, rtp_time: int, time_90k: int, now_s: float) -> None:
         """Note that pictures behind a steady one kept their time too, up to this one."""
         self._top_rtp = self._previous_rtp = rtp_time
         self._top_90k = self._out_90k = time_90k
         self._top_s = now_s
 
-    def _stray(self, rtp_time: int, now_s: float) -> int:
-        if self._strays and abs(signed32(rtp_time - self._stray_rtp)) <= _JUMP_90K:
-            self._strays += 1
+    def _place_displaced(self, rtp_time: int, now_s: float) -> int:
+        if self._displaced and abs(signed32(rtp_time - self._displaced_rtp)) <= _JUMP_90K:
+            self._displaced += 1
         else:
-            self._strays = 1
+            self._displaced = 1
             self._counters.jumps += 1
-        self._stray_rtp = rtp_time
-        if self._strays >= AGREEING:
-            return self._begin(rtp_time, now_s)
-        return self._next(self._out_90k + 1)
+        self._displaced_rtp = rtp_time
+        if self._displaced >= AGREEING:
+            return self._rebase(rtp_time, now_s)
+        return self._advance_to(self._out_90k + 1)
 
-    def _begin(self, rtp_time: int, now_s: float) -> int:
+    def _rebase(self, rtp_time: int, now_s: float) -> int:
         """Tie the camera's time to ours here: as much later as time has passed."""
         if self._out_90k >= 0:
             passed = max(0, int((now_s - self._top_s) * VIDEO_CLOCK_HZ))
             self._top_90k = max(self._top_90k + passed, self._out_90k + 1)
         self._top_rtp = self._previous_rtp = rtp_time
         self._top_s = now_s
-        self._held_back = self._far_back = self._strays = 0
-        self._fresh = False
-        return self._next(self._top_90k)
+        self._held_back = self._far_back = self._displaced = 0
+        self._unbased = False
+        return self._advance_to(self._top_90k)
 
-    def _next(self, time_90k: int) -> int:
+    def _advance_to(self, time_90k: int) -> int:
         self._out_90k = max(time_90k, self._out_90k + 1)
         return self._out_90k

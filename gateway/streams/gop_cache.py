@@ -20,29 +20,29 @@ class GopCache:
     def __init__(self, *, limit_bytes: int, limit_s: float) -> None:
         self._limit_bytes = limit_bytes
         self._limit_90k = int(limit_s * VIDEO_CLOCK_HZ)
-        self._kept: list[AccessUnit | FrameRun] = []
+        self._entries: list[AccessUnit | FrameRun] = []
         self._first_90k = 0
         self._keyframe: AccessUnit | None = None
         self._size_bytes = 0
-        self._last_s: float | None = None
-        self.length_s: float | None = None
+        self._keyframe_s: float | None = None
+        self.gop_s: float | None = None
         """Measured distance between the last two keyframes; None until there were two."""
 
     @property
     def units(self) -> tuple[AccessUnit, ...]:
         """What is kept, keyframe first; empty if a newcomer has to wait."""
         units: list[AccessUnit] = []
-        for each in self._kept:
+        for each in self._entries:
             units += _units(each)
         return tuple(units)
 
     @property
     def keyframe(self) -> AccessUnit | None:
         """The first of `units`, without the trouble of the others; None if there is none."""
-        if not self._kept:
+        if not self._entries:
             return None
         if self._keyframe is None:
-            first = self._kept[0]
+            first = self._entries[0]
             if not isinstance(first, AccessUnit):
                 first = AccessUnit(*first.locate(0)[0])
             self._keyframe = first
@@ -56,43 +56,43 @@ class GopCache:
     @property
     def keyframe_s(self) -> float | None:
         """When the last keyframe arrived, on the monotonic clock."""
-        return self._last_s
+        return self._keyframe_s
 
     def add(self, unit: AccessUnit) -> None:
         """Take the stream's next access unit."""
-        self._take(unit, unit.time_90k, unit.time_90k, unit.arrived_s)
+        self._append(unit, unit.time_90k, unit.time_90k, unit.arrived_s)
 
     def add_run(self, run: FrameRun) -> None:
         """Take the stream's next access units, relayed by the fast path."""
-        self._take(run, run.oldest_90k, run.newest_90k, run.oldest_s)
+        self._append(run, run.oldest_90k, run.newest_90k, run.oldest_s)
 
-    def _take(
+    def _append(
         self, more: AccessUnit | FrameRun, oldest_90k: int, newest_90k: int, oldest_s: float
     ) -> None:
         """Begin anew with a keyframe; keep all else within the bounds, behind one."""
         if more.keyframe:
-            self.forget()
-            if self._last_s is not None:
-                self.length_s = oldest_s - self._last_s
-            self._last_s, self._first_90k = oldest_s, oldest_90k
-        elif not self._kept:
+            self.clear()
+            if self._keyframe_s is not None:
+                self.gop_s = oldest_s - self._keyframe_s
+            self._keyframe_s, self._first_90k = oldest_s, oldest_90k
+        elif not self._entries:
             return
-        self._kept.append(more)
+        self._entries.append(more)
         self._size_bytes += more.size_bytes
         too_long = newest_90k - self._first_90k > self._limit_90k
         if too_long or self._size_bytes > self._limit_bytes:
-            self.forget()
+            self.clear()
 
-    def measured(self, keyframe_s: float, length_s: float) -> None:
+    def set_keyframe_times(self, keyframe_s: float, length_s: float) -> None:
         """Note when the fast path met the last keyframe, and how long after the one before."""
-        self._last_s, self.length_s = keyframe_s, length_s
+        self._keyframe_s, self.gop_s = keyframe_s, length_s
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop what is kept: the source is gone, and its next unit continues nothing here."""
-        self._kept, self._size_bytes, self._keyframe = [], 0, None
+        self._entries, self._size_bytes, self._keyframe = [], 0, None
 
 
-def _units(kept: AccessUnit | FrameRun) -> list[AccessUnit]:
-    if isinstance(kept, AccessUnit):
-        return [kept]
-    return [AccessUnit(*fields) for fields in kept]
+def _units(item: AccessUnit | FrameRun) -> list[AccessUnit]:
+    if isinstance(item, AccessUnit):
+        return [item]
+    return [AccessUnit(*fields) for fields in item]

@@ -45,9 +45,9 @@ class Reader:
     """
 
     def __init__(
-        self, take: Callable[[AccessUnit], bool], sender: FastPathSender | None = None
+        self, send: Callable[[AccessUnit], bool], sender: FastPathSender | None = None
     ) -> None:
-        self._take = take
+        self._send = send
         self._sender = sender
         self._queue: deque[AccessUnit] = deque()
         self._queued_bytes = 0
@@ -68,12 +68,12 @@ class Reader:
             if not unit.keyframe:
                 return
             self._waiting_for_keyframe = False
-        if not self._queue and self._take(unit):
+        if not self._queue and self._send(unit):
             return
         self._queue.append(unit)
         self._queued_bytes += unit.size_bytes
         if len(self._queue) > self._allowed_units or self._queued_bytes > self._allowed_bytes:
-            self._fall_back(unit)
+            self._drop_queue(unit)
 
     def replay(self, units: Iterable[AccessUnit]) -> None:
         """Send *units*, a GOP from its keyframe on, before anything that comes later.
@@ -93,7 +93,7 @@ class Reader:
         queue = self._queue
         while queue:
             unit = queue[0]
-            if not self._take(unit):
+            if not self._send(unit):
                 return
             queue.popleft()
             self._queued_bytes -= unit.size_bytes
@@ -121,11 +121,11 @@ class Reader:
         assert self._sender is not None
         self._sender.on_superseded()
 
-    def interrupt(self) -> None:
+    def wait_for_keyframe(self) -> None:
         """Wait for the next keyframe: what follows does not continue what was sent."""
         self._waiting_for_keyframe = True
 
-    def _fall_back(self, newest: AccessUnit) -> None:
+    def _drop_queue(self, newest: AccessUnit) -> None:
         """Drop all that waits, except the newest if a decoder can start there."""
         self.dropped += len(self._queue)
         self._queue.clear()

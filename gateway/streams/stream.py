@@ -13,11 +13,11 @@ from gateway.ports import Clock, FastPath, Source
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
 
-SQUEEZED_90K = VIDEO_CLOCK_HZ // 1000
+REPLAY_STEP_90K = VIDEO_CLOCK_HZ // 1000
 """Replayed pictures are stamped 1 ms apart, so that a player shows the last one at once."""
 
 
-SHORT_BYTES = 1024
+MAX_PARAMETER_BYTES = 1024
 """Parameter sets are no longer; what is, begins the picture itself."""
 
 
@@ -46,7 +46,7 @@ class Stream:
         self._opened = asyncio.Event()
         self.video: VideoFormat | None = None
         """What the source sends; what it sent last, while it is away; None if never known."""
-        self.opening: tuple[bytes, ...] = ()
+        self.parameter_payloads: tuple[bytes, ...] = ()
         """Short payloads in front of a keyframe: the parameter sets that all since have had."""
         self._last_unit_s: float | None = None
         self.fast_path: FastPath | None = None
@@ -84,7 +84,7 @@ class Stream:
     def gop_s(self) -> float | None:
         """Measured distance between the last two keyframes; None until there were two."""
         known_s = self.fast_path.gop_s if self.fast_path is not None else 0.0
-        return known_s or self._gop.length_s
+        return known_s or self._gop.gop_s
 
     @property
     def readers(self) -> int:
@@ -106,9 +106,9 @@ class Stream:
             await self._source.run(self)
         finally:
             self._opened.clear()
-            self._gop.forget()
+            self._gop.clear()
             for reader in self._readers:
-                reader.interrupt()
+                reader.wait_for_keyframe()
 
     async def until_wanted(self) -> None:
         """Return as soon as somebody wants the source."""
@@ -135,22 +135,22 @@ class Stream:
 
     # What the source calls (gateway.ports.Sink).
 
-    def opened(self, video: VideoFormat) -> None:
+    def on_opened(self, video: VideoFormat) -> None:
         """Note what the source sends, and start every reader at its next keyframe."""
         self.video = video
-        self._gop.forget()
-        self.opening = ()
+        self._gop.clear()
+        self.parameter_payloads = ()
         self.opened_s = self._clock.now()
         for reader in self._readers:
-            reader.interrupt()
+            reader.wait_for_keyframe()
         self._opened.set()
 
     def deliver(self, unit: AccessUnit) -> None:
         """Give *unit* to every reader."""
         self._gop.add(unit)
         if unit.keyframe:
-            short = takewhile(lambda payload: len(payload) <= SHORT_BYTES, unit.payloads)
-            self.opening = tuple(short)[:4]
+            short = takewhile(lambda payload: len(payload) <= MAX_PARAMETER_BYTES, unit.payloads)
+            self.parameter_payloads = tuple(short)[:4]
         self._last_unit_s = unit.arrived_s
         for reader in self._readers:
             reader.offer(unit)
@@ -176,14 +176,14 @@ class Stream:
         for run in runs:
             self._gop.add_run(run)
         if self.fast_path is not None and self.fast_path.gop_s:
-            self._gop.measured(self.fast_path.keyframe_s, self.fast_path.gop_s)
+            self._gop.set_keyframe_times(self.fast_path.keyframe_s, self.fast_path.gop_s)
         self._last_unit_s = runs[-1].newest_s
         for reader in self._readers:
             reader.on_relayed(runs, evicted_packets)
 
     def on_superseded(self) -> None:
         """Drop all units: the fast path has newer ones, from a keyframe on."""
-        self._gop.forget()
+        self._gop.clear()
         for reader in self._readers:
             reader.on_superseded()
 
@@ -216,12 +216,12 @@ class Stream:
         if not units:
             return
         last_90k = units[-1].time_90k
-        step_90k = SQUEEZED_90K
+        step_90k = REPLAY_STEP_90K
         if after_90k is not None and len(units) > 1:
             # Everything has been stamped up to `last_90k` already; use the time of half a
             # picture at 30 per second after it.
             room_90k = VIDEO_CLOCK_HZ // 60
-            step_90k = max(1, min(SQUEEZED_90K, room_90k // len(units)))
+            step_90k = max(1, min(REPLAY_STEP_90K, room_90k // len(units)))
             last_90k = max(last_90k, after_90k) + step_90k * len(units)
         elif after_90k is not None:
             last_90k = max(last_90k, after_90k) + 1

@@ -17,7 +17,7 @@ import time
 
 from gateway.model.media import SourceCounters, VideoFormat
 from gateway.rtp.codecs import packetise
-from gateway.rtp.packet import header
+from gateway.rtp.packet import build_header
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.timeline import Timeline
 
@@ -36,16 +36,16 @@ def pictures(limit: int) -> list[list[bytes]]:
         batch = []
         for index, payload in enumerate(payloads):
             marker = index == len(payloads) - 1
-            batch.append(header(96, marker, seq, number * 3_600, 1) + payload)
+            batch.append(build_header(96, marker, seq, number * 3_600, 1) + payload)
             seq += 1
         batches.append(batch)
     return batches
 
 
 def once(batches: list[list[bytes]]) -> float:
-    """Return the seconds that an assembler takes for *batches*."""
+    """Return the seconds that an depacketizer takes for *batches*."""
     counters = SourceCounters()
-    assembler = Depacketizer(
+    depacketizer = Depacketizer(
         VideoFormat("h264", SETS),
         payload_type=96,
         timeline=Timeline(counters),
@@ -54,7 +54,7 @@ def once(batches: list[list[bytes]]) -> float:
     )
     started = time.perf_counter()
     for number, batch in enumerate(batches):
-        assembler.take(batch, number / 25)
+        depacketizer.push_packets(batch, number / 25)
     took = time.perf_counter() - started
     if counters.units != GOP * GOPS or counters.discarded:
         sys.exit(f"not what was measured: {counters}")

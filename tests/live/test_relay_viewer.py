@@ -47,7 +47,7 @@ class ScriptedSource:
         self.opened = asyncio.Event()
 
     async def run(self, sink: Sink) -> None:
-        sink.opened(VideoFormat("h264"))
+        sink.on_opened(VideoFormat("h264"))
         self.sinks.append(sink)
         self.opened.set()
         try:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.live
 CLOCK = SystemClock()
 
 
-class Kept:
+class RecordingSink:
     """A sink that says when it has as many units as wanted."""
 
     def __init__(self, wanted: int) -> None:
@@ -37,7 +37,7 @@ class Kept:
         self.enough = asyncio.Event()
         self._wanted = wanted
 
-    def opened(self, video: VideoFormat) -> None:
+    def on_opened(self, video: VideoFormat) -> None:
         self.video = video
 
     def deliver(self, unit: AccessUnit) -> None:
@@ -59,19 +59,19 @@ def source(
         stream,
         password=SecretStr(password) if password is not None else None,
         policy=UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({server.port})),
-        ledger=LoginLimiter(CLOCK),
+        login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
     )
 
 
-async def watched(pulled: RtspSource, units: int = 40) -> Kept:
+async def watched(pulled: RtspSource, units: int = 40) -> RecordingSink:
     """Return what comes until there are *units* pictures."""
-    kept = Kept(units)
+    sink = RecordingSink(units)
     async with asyncio.timeout(HANG_S):
-        running = asyncio.create_task(pulled.run(kept))
+        running = asyncio.create_task(pulled.run(sink))
         done, _ = await asyncio.wait(
-            {running, waiting := asyncio.create_task(kept.enough.wait())},
+            {running, waiting := asyncio.create_task(sink.enough.wait())},
             return_when=asyncio.FIRST_COMPLETED,
         )
         if running in done:
@@ -79,7 +79,7 @@ async def watched(pulled: RtspSource, units: int = 40) -> Kept:
             await running
         running.cancel()
         await asyncio.wait([running])
-    return kept
+    return sink
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ async def test_pictures_come(
     """H.264 and H.265, over TCP and UDP, UDP where TCP is refused, packets of any size."""
     pulled = source(gst, mount, transport)
 
-    kept = await watched(pulled)
+    sink = await watched(pulled)
 
-    times = [unit.time_90k for unit in kept.units]
-    assert kept.video is not None
-    assert kept.video.codec == ("h265" if mount == "h265" else "h264")
-    assert kept.units[0].keyframe
+    times = [unit.time_90k for unit in sink.units]
+    assert sink.video is not None
+    assert sink.video.codec == ("h265" if mount == "h265" else "h264")
+    assert sink.units[0].keyframe
     assert all(later > earlier for earlier, later in pairwise(times))
-    assert max(len(payload) for unit in kept.units for payload in unit.payloads) <= 1180
+    assert max(len(payload) for unit in sink.units for payload in unit.payloads) <= 1180
     assert (pulled.counters.lost, pulled.counters.resyncs) == (0, 0)
 
 
@@ -108,9 +108,9 @@ async def test_digest_is_accepted(
     gst_digest: GstServer, transport: Literal["auto", "tcp", "udp"]
 ) -> None:
     """A foreign implementation of Digest takes ours, on every request of the session."""
-    kept = await watched(source(gst_digest, "h264", transport, PASSWORD), units=5)
+    sink = await watched(source(gst_digest, "h264", transport, PASSWORD), units=5)
 
-    assert kept.units
+    assert sink.units
 
 
 async def test_a_wrong_password_is_told(gst_digest: GstServer) -> None:
@@ -133,10 +133,10 @@ async def test_an_absent_channel_and_another_codec_are_told(gst: GstServer) -> N
 
 async def test_a_frozen_server_is_a_stall(gst: GstServer) -> None:
     """The connection stays open, nothing comes any more (A8)."""
-    kept = Kept(5)
-    running = asyncio.create_task(source(gst, "h264").run(kept))
+    sink = RecordingSink(5)
+    running = asyncio.create_task(source(gst, "h264").run(sink))
     async with asyncio.timeout(HANG_S):
-        await kept.enough.wait()
+        await sink.enough.wait()
 
     gst.process.send_signal(signal.SIGSTOP)
     with pytest.raises(SourceStalled, match="no RTP for 5 s"):
@@ -148,15 +148,15 @@ async def test_a_killed_camera_comes_back_on_the_same_timeline() -> None:
     """Killed while playing, restarted on its port: the second run goes on in time (A2)."""
     with serving() as server:
         pulled = source(server, "h264")
-        kept = Kept(5)
-        running = asyncio.create_task(pulled.run(kept))
+        sink = RecordingSink(5)
+        running = asyncio.create_task(pulled.run(sink))
         async with asyncio.timeout(HANG_S):
-            await kept.enough.wait()
+            await sink.enough.wait()
             server.process.kill()
             with pytest.raises(TransientError):
                 await running
         port = server.port
-    last = kept.units[-1].time_90k
+    last = sink.units[-1].time_90k
     with serving(port=port):
         again = await watched(pulled, units=5)
 
@@ -186,7 +186,7 @@ async def test_a_giant_description_is_cut_off_without_growth() -> None:
         stream,
         password=None,
         policy=UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({port})),
-        ledger=LoginLimiter(CLOCK),
+        login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
     )

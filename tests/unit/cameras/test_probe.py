@@ -64,7 +64,7 @@ def watch_of(name: str) -> ProbeStats:
     codec = codec_of(name)
     description = Description(VideoFormat(codec, sets_of(name)), 96, "", "", codec)
     watch = ProbeStats(description, SystemClock())
-    watch.take(packets_of(name))
+    watch.push_packets(packets_of(name))
     return watch
 
 

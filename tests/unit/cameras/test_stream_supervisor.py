@@ -39,7 +39,7 @@ class Source:
         self.runs += 1
         if self.fails:
             raise self.fails.pop(0)
-        sink.opened(VideoFormat("h264"))
+        sink.on_opened(VideoFormat("h264"))
         self.sink = sink
         try:
             await self.broken.wait()
@@ -54,10 +54,10 @@ class Source:
             raise self.fails.pop(0)
 
 
-class Kept:
+class SupervisedStream:
     """A supervisor with its parts."""
 
-    def __init__(self, *, warm: bool = False, looked_at: bool = True) -> None:
+    def __init__(self, *, warm: bool = False, probe_when_idle: bool = True) -> None:
         self.clock = FakeClock()
         self.source = Source()
         self.stream = Stream(
@@ -69,7 +69,12 @@ class Kept:
         )
         config = StreamConfig(url="rtsp://10.0.0.1/main")
         self.supervisor = StreamSupervisor(
-            "c01/main", config, self.stream, looked_at=looked_at, delay_s=0.0, clock=self.clock
+            "c01/main",
+            config,
+            self.stream,
+            probe_when_idle=probe_when_idle,
+            delay_s=0.0,
+            clock=self.clock,
         )
         self.reader = Reader(lambda _unit: True)
 
@@ -83,11 +88,11 @@ class Kept:
 
 
 @asynccontextmanager
-async def keeping(kept: Kept) -> AsyncIterator[Kept]:
+async def running(supervised: SupervisedStream) -> AsyncIterator[SupervisedStream]:
     """The supervisor at work."""
-    task = asyncio.create_task(kept.supervisor.run())
+    task = asyncio.create_task(supervised.supervisor.run())
     try:
-        yield kept
+        yield supervised
     finally:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -96,100 +101,100 @@ async def keeping(kept: Kept) -> AsyncIterator[Kept]:
 
 async def test_an_idle_camera_is_asked_whether_it_would_play() -> None:
     """IDLE means ready, not unknown; no RTSP session is opened for it."""
-    async with keeping(Kept()) as kept:
-        await kept.until(lambda: kept.reason() is Reason.IDLE)
+    async with running(SupervisedStream()) as supervised:
+        await supervised.until(lambda: supervised.reason() is Reason.IDLE)
 
-        assert (kept.source.checks, kept.source.runs) == (1, 0)
+        assert (supervised.source.checks, supervised.source.runs) == (1, 0)
 
 
 async def test_the_first_reader_opens_it_and_the_last_one_closes_it() -> None:
     """IDLE, CONNECTING until a picture comes, OK, and IDLE again."""
-    async with keeping(Kept()) as kept:
-        await kept.until(lambda: kept.reason() is Reason.IDLE)
+    async with running(SupervisedStream()) as supervised:
+        await supervised.until(lambda: supervised.reason() is Reason.IDLE)
 
-        kept.stream.attach(kept.reader)
-        await kept.until(lambda: kept.source.sink is not None)
-        assert kept.reason() is Reason.CONNECTING
-        kept.clock.time_s += 1
-        kept.stream.deliver(access_unit(0, keyframe=True, arrived_s=kept.clock.now()))
-        assert kept.reason() is Reason.OK
+        supervised.stream.attach(supervised.reader)
+        await supervised.until(lambda: supervised.source.sink is not None)
+        assert supervised.reason() is Reason.CONNECTING
+        supervised.clock.time_s += 1
+        supervised.stream.deliver(access_unit(0, keyframe=True, arrived_s=supervised.clock.now()))
+        assert supervised.reason() is Reason.OK
 
-        kept.stream.detach(kept.reader)
-        await kept.until(lambda: kept.reason() is Reason.IDLE)
-        assert kept.source.sink is None
+        supervised.stream.detach(supervised.reader)
+        await supervised.until(lambda: supervised.reason() is Reason.IDLE)
+        assert supervised.source.sink is None
 
 
 async def test_trouble_is_told_with_its_reason_and_counted() -> None:
     """Code, detail, attempts and the time of the next one."""
-    kept = Kept(warm=True)
-    kept.source.fails = [UNREACHABLE, UNREACHABLE]
-    async with keeping(kept):
-        await kept.until(lambda: kept.source.sink is not None)
+    supervised = SupervisedStream(warm=True)
+    supervised.source.fails = [UNREACHABLE, UNREACHABLE]
+    async with running(supervised):
+        await supervised.until(lambda: supervised.source.sink is not None)
 
-        assert kept.reason() is Reason.UNREACHABLE
-        assert kept.supervisor.detail == "no route"
-        assert kept.supervisor.attempts == 2
-        assert len(kept.clock.slept) == 3  # the first is the pause before the first look
+        assert supervised.reason() is Reason.UNREACHABLE
+        assert supervised.supervisor.detail == "no route"
+        assert supervised.supervisor.attempts == 2
+        assert len(supervised.clock.slept) == 3  # the first is the pause before the first look
 
-        kept.clock.time_s += 1
-        kept.stream.deliver(access_unit(0, keyframe=True, arrived_s=kept.clock.now()))
-        assert kept.reason() is Reason.OK
-        assert kept.supervisor.attempts == 0
+        supervised.clock.time_s += 1
+        supervised.stream.deliver(access_unit(0, keyframe=True, arrived_s=supervised.clock.now()))
+        assert supervised.reason() is Reason.OK
+        assert supervised.supervisor.attempts == 0
 
 
 async def test_a_stalled_camera_is_pulled_again_by_itself() -> None:
     """Its readers stay, and wait for the next keyframe."""
-    async with keeping(Kept(warm=True)) as kept:
-        await kept.until(lambda: kept.source.sink is not None)
-        kept.stream.attach(kept.reader)
+    async with running(SupervisedStream(warm=True)) as supervised:
+        await supervised.until(lambda: supervised.source.sink is not None)
+        supervised.stream.attach(supervised.reader)
 
-        kept.source.broken.set()
-        await kept.until(lambda: kept.source.runs == 2)
+        supervised.source.broken.set()
+        await supervised.until(lambda: supervised.source.runs == 2)
 
-        assert kept.stream.readers == 1
+        assert supervised.stream.readers == 1
 
 
 async def test_a_refusal_parks_it() -> None:
     """It is left alone for as long as the refusal says, and not at once tried again."""
-    kept = Kept(warm=True)
-    kept.source.fails = [REFUSED]
-    async with keeping(kept):
-        await kept.until(lambda: 1800.0 in kept.clock.slept)
+    supervised = SupervisedStream(warm=True)
+    supervised.source.fails = [REFUSED]
+    async with running(supervised):
+        await supervised.until(lambda: 1800.0 in supervised.clock.slept)
 
-        assert kept.reason() is Reason.AUTH_FAILED
-        await kept.until(lambda: kept.source.runs == 2)
+        assert supervised.reason() is Reason.AUTH_FAILED
+        await supervised.until(lambda: supervised.source.runs == 2)
 
 
 async def test_an_unreachable_idle_camera_is_known_as_such() -> None:
     """The centre learns it before anybody needs the picture."""
-    kept = Kept()
-    kept.source.fails = [UNREACHABLE]
-    async with keeping(kept):
-        await kept.until(lambda: kept.reason() is Reason.UNREACHABLE)
+    supervised = SupervisedStream()
+    supervised.source.fails = [UNREACHABLE]
+    async with running(supervised):
+        await supervised.until(lambda: supervised.reason() is Reason.UNREACHABLE)
 
-        assert kept.supervisor.again_at_s is not None
+        assert supervised.supervisor.again_at_s is not None
 
 
 async def test_no_keyframe_is_not_a_dead_stream() -> None:
     """KEYFRAME_STARVED after the configured time, while pictures flow."""
-    async with keeping(Kept(warm=True)) as kept:
-        await kept.until(lambda: kept.source.sink is not None)
-        kept.clock.time_s += 16
-        kept.stream.deliver(access_unit(0, arrived_s=kept.clock.now()))
+    async with running(SupervisedStream(warm=True)) as supervised:
+        await supervised.until(lambda: supervised.source.sink is not None)
+        supervised.clock.time_s += 16
+        supervised.stream.deliver(access_unit(0, arrived_s=supervised.clock.now()))
 
-        assert kept.reason() is Reason.KEYFRAME_STARVED
+        assert supervised.reason() is Reason.KEYFRAME_STARVED
 
-        kept.clock.time_s += 1
-        kept.stream.deliver(access_unit(1, keyframe=True, arrived_s=kept.clock.now()))
-        kept.clock.time_s += 1
-        kept.stream.deliver(access_unit(2, arrived_s=kept.clock.now()))
-        assert kept.reason() is Reason.OK
+        supervised.clock.time_s += 1
+        supervised.stream.deliver(access_unit(1, keyframe=True, arrived_s=supervised.clock.now()))
+        supervised.clock.time_s += 1
+        supervised.stream.deliver(access_unit(2, arrived_s=supervised.clock.now()))
+        assert supervised.reason() is Reason.OK
 
 
 async def test_a_bug_in_a_source_ends_the_supervisor() -> None:
     """Only what is in our tree of errors is trouble; the rest ends the process."""
-    kept = Kept(warm=True)
-    kept.source.fails = [KeyError("bug")]  # type: ignore[list-item]
+    supervised = SupervisedStream(warm=True)
+    supervised.source.fails = [KeyError("bug")]  # type: ignore[list-item]
 
     with pytest.raises(ExceptionGroup):
-        await kept.supervisor.run()
+        await supervised.supervisor.run()

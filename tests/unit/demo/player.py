@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.demo.rtsp_server import Recorder
-from gateway.rtp.packet import Packet, parse
+from gateway.rtp.packet import Packet, parse_packet
 from tests.fixtures.camera import ACCOUNT
 from tests.fixtures.clock import HANG_S
 
@@ -82,7 +82,7 @@ class Player:
             assert await self._reader.readexactly(1) == b"$", "not interleaved"
             channel, packet = await self._packet()
             if channel == 0:
-                taken.append(parse(packet))
+                taken.append(parse_packet(packet))
         return taken
 
     async def pictures(self, count: int) -> list[list[Packet]]:

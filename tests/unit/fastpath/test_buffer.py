@@ -240,7 +240,7 @@ async def test_reports_of_the_camera_do_not_stop_the_fast_path(scene: Scene) -> 
     scene.send()
 
     assert scene.pipeline.stream.fast_path is not None
-    assert scene.pipeline.reception._lsr > 0
+    assert scene.pipeline.receiver_stats._lsr > 0
     assert scene.relayed == 2
 
 
@@ -248,10 +248,10 @@ async def test_a_report_that_nothing_follows_waits(scene: Scene) -> None:
     """Only what follows proves its length, here as in the ordinary path."""
     scene.camera.send_event("rtcp")
     scene.send()
-    before = scene.pipeline.reception._lsr
+    before = scene.pipeline.receiver_stats._lsr
     scene.pictures(1)
 
-    assert before == 0 < scene.pipeline.reception._lsr
+    assert before == 0 < scene.pipeline.receiver_stats._lsr
 
 
 async def test_more_reports_than_there_is_room_for_stop_the_fast_path(scene: Scene) -> None:
@@ -262,7 +262,7 @@ async def test_more_reports_than_there_is_room_for_stop_the_fast_path(scene: Sce
     scene.send()
 
     assert scene.pipeline.stream.fast_path is None
-    assert scene.pipeline.reception._lsr > 0
+    assert scene.pipeline.receiver_stats._lsr > 0
 
 
 async def test_reports_are_answered_though_no_picture_came() -> None:
@@ -276,7 +276,7 @@ async def test_reports_are_answered_though_no_picture_came() -> None:
     assert select.select([scene.pipeline.handover._wakeup_fd], [], [], HANG_S)[0]
     scene.pipeline.on_wakeup()
 
-    assert scene.pipeline.reception._lsr > 0
+    assert scene.pipeline.receiver_stats._lsr > 0
     scene.pipeline.close()
 
 
@@ -285,10 +285,10 @@ async def test_a_picture_without_end_is_heard_all_the_same(scene: Scene) -> None
     scene.pictures(1)
     assert scene.pipeline.handover is not None
     scene.pipeline.handover.sync_counters()
-    before_s = scene.pipeline.reception.heard_s
+    before_s = scene.pipeline.receiver_stats.last_rtp_s
 
     scene.camera.picture([scene.camera.nal(1, 3_000)])
     scene.pipeline.camera_sends(bytes(scene.camera.sent[:1_500]))
     scene.pipeline.handover.sync_counters()
 
-    assert scene.pipeline.reception.heard_s > before_s
+    assert scene.pipeline.receiver_stats.last_rtp_s > before_s

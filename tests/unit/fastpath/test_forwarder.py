@@ -52,20 +52,20 @@ async def test_a_large_unit_is_cut_as_elsewhere(scene: Scene, size: int) -> None
     nal = scene.camera.nal(1, size - 1)
     before = len(scene.viewer.media)
 
-    scene.camera.picture([nal], room=1 << 20)
+    scene.camera.picture([nal], fragment_bytes=1 << 20)
     scene.send()
 
     payloads = [payload for *_, payload in scene.viewer.media[before:]]
     assert scene.relayed == 1
-    assert payloads == fragment(scene.camera.shape, nal, 1_180)
+    assert payloads == fragment(scene.camera.payload_format, nal, 1_180)
 
 
 async def test_more_than_a_batch_arrives_whole(scene: Scene) -> None:
     """Beyond 64 segments, and beyond 65,000 bytes."""
     before = len(scene.viewer.media)
 
-    scene.camera.p(65 * 200, room=200)
-    scene.camera.p(70 * 1_100, room=1_100)
+    scene.camera.p(65 * 200, fragment_bytes=200)
+    scene.camera.p(70 * 1_100, fragment_bytes=1_100)
     scene.send()
 
     assert scene.relayed == 2

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.fastpath import Forwarder, RtpDestination
-from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.codecs import CODEC_SYNTAX
 from tests.fixtures.camera_stream import PAYLOAD_TYPE, FakeCameraStream
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.fastpath_scenarios import Pipeline
@@ -29,7 +29,7 @@ def forwarder(limit: int = 1180) -> Forwarder:
         rtp_channel=0,
         rtcp_channel=1,
         payload_type=PAYLOAD_TYPE,
-        payload_format=GRAMMARS["h264"].shape,
+        payload_format=CODEC_SYNTAX["h264"].payload_format,
         max_payload_bytes=limit,
         max_buffered=1,
         retain_s=2.0,

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rtp.packet import Malformed, Packet, extend, header, parse, signed16, signed32
+from gateway.rtp.packet import (
+    Malformed,
+    Packet,
+    build_header,
+    extend,
+    parse_packet,
+    signed16,
+    signed32,
+)
 
 U16, U32 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1)
 
@@ -18,7 +26,7 @@ def test_a_header_reads_back(
     payload_type: int, marker: bool, seq: int, time: int, ssrc: int, payload: bytes
 ) -> None:
     """What `header` writes, `parse` reads."""
-    packet = parse(header(payload_type, marker, seq, time, ssrc) + payload)
+    packet = parse_packet(build_header(payload_type, marker, seq, time, ssrc) + payload)
 
     assert packet == Packet(payload_type, marker, seq, time, ssrc, payload)
 
@@ -28,13 +36,13 @@ def test_csrc_extension_and_padding_are_taken_off(
     sources: list[int], payload: bytes, padding: int
 ) -> None:
     """Only the payload is left, however much stands around it."""
-    plain = header(96, True, 1, 2, 3)
+    plain = build_header(96, True, 1, 2, 3)
     wire = bytes((0xB0 | len(sources),)) + plain[1:]
     wire += b"".join(source.to_bytes(4) for source in sources)
     wire += b"\xbe\xde\x00\x02" + bytes(8)
     wire += payload + bytes(padding - 1) + bytes((padding,))
 
-    assert parse(wire) == Packet(96, True, 1, 2, 3, payload)
+    assert parse_packet(wire) == Packet(96, True, 1, 2, 3, payload)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +71,14 @@ def test_csrc_extension_and_padding_are_taken_off(
 def test_a_header_that_lies_is_malformed(wire: bytes) -> None:
     """Lengths beyond the packet, and what is not RTP, are refused."""
     with pytest.raises(Malformed):
-        parse(wire)
+        parse_packet(wire)
 
 
 @given(st.binary(max_size=100))
 def test_any_bytes_are_parsed_or_malformed(wire: bytes) -> None:
     """Nothing else is ever raised."""
     with contextlib.suppress(Malformed):
-        assert len(parse(wire).payload) <= len(wire) - 12
+        assert len(parse_packet(wire).payload) <= len(wire) - 12
 
 
 @given(U32, st.integers(-(2**15), 2**15 - 1), st.integers(-(2**31), 2**31 - 1))

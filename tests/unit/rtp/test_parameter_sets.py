@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.media import Codec
-from gateway.rtp.codecs import GRAMMARS
+from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import Malformed
 from gateway.rtp.parameter_sets import MAX_SETS, ParameterSets
 from gateway.rtp.payload import split_aggregate
@@ -78,7 +78,7 @@ def sps_of(width_mbs: int, height_mbs: int) -> bytes:
 @pytest.mark.parametrize(("codec", "sps", "picture"), KNOWN)
 def test_an_sps_is_read(codec: Codec, sps: str, picture: VideoInfo) -> None:
     """Size after cropping, profile, level, B-frames and fields, as the encoder was told."""
-    assert GRAMMARS[codec].picture(bytes.fromhex(sps)) == picture
+    assert CODEC_SYNTAX[codec].parse_sps(bytes.fromhex(sps)) == picture
     assert not picture.oversized
 
 
@@ -88,14 +88,14 @@ def test_an_sps_cut_off_is_malformed(codec: Codec, sps: str, picture: VideoInfo)
     whole = bytes.fromhex(sps)
     for end in range(1, len(whole)):
         with contextlib.suppress(Malformed):
-            said = GRAMMARS[codec].picture(whole[:end])
+            said = CODEC_SYNTAX[codec].parse_sps(whole[:end])
             assert (said.width, said.height) == (picture.width, picture.height)
 
 
 def test_a_decompression_bomb_is_seen() -> None:
     """16384 x 16384 is larger than anything we would decode; 4096 x 2304 is not."""
-    bomb = GRAMMARS["h264"].picture(sps_of(1_024, 1_024))
-    largest = GRAMMARS["h264"].picture(sps_of(256, 144))
+    bomb = CODEC_SYNTAX["h264"].parse_sps(sps_of(1_024, 1_024))
+    largest = CODEC_SYNTAX["h264"].parse_sps(sps_of(256, 144))
 
     assert (bomb.width, bomb.height, bomb.oversized) == (16_384, 16_384, True)
     assert (largest.width, largest.height, largest.oversized) == (4_096, 2_304, False)
@@ -103,50 +103,50 @@ def test_a_decompression_bomb_is_seen() -> None:
 
 def test_baseline_without_vui_has_no_b_frames() -> None:
     """The profile forbids them, whatever else is unknown."""
-    assert GRAMMARS["h264"].picture(sps_of(40, 30)).reordered == 0
+    assert CODEC_SYNTAX["h264"].parse_sps(sps_of(40, 30)).reordered == 0
 
 
 @given(body=st.binary(max_size=80), codec=st.sampled_from(CODECS))
 def test_any_bytes_are_read_or_malformed(body: bytes, codec: Codec) -> None:
     """Nothing else is ever raised, and sizes are positive."""
-    grammar = GRAMMARS[codec]
+    grammar = CODEC_SYNTAX[codec]
     head = b"\x67" if codec == "h264" else b"\x42\x01"
     with contextlib.suppress(Malformed):
-        grammar.set_id(head + body)
+        grammar.parse_set_id(head + body)
     with contextlib.suppress(Malformed):
-        picture = grammar.picture(head + body)
+        picture = grammar.parse_sps(head + body)
         assert picture.width > 0
         assert picture.height > 0
 
 
 def test_the_newest_of_each_id_is_kept() -> None:
     """An SPS of the same id replaces the old; another PPS id stands beside it."""
-    sets = ParameterSets(GRAMMARS["h264"], (SPS, PPS), limit=1_180)
+    sets = ParameterSets(CODEC_SYNTAX["h264"], (SPS, PPS), limit=1_180)
     second_pps, newer = b"\x68\x5c", sps_of(20, 15)
 
-    sets.learn(second_pps)
-    sets.learn(newer)
+    sets.update(second_pps)
+    sets.update(newer)
 
     (payload,) = sets.payloads
-    assert split_aggregate(GRAMMARS["h264"].shape, payload) == [newer, PPS, second_pps]
-    assert sets.picture is not None
-    assert (sets.picture.width, sets.picture.height) == (320, 240)
+    assert split_aggregate(CODEC_SYNTAX["h264"].payload_format, payload) == [newer, PPS, second_pps]
+    assert sets.video_info is not None
+    assert (sets.video_info.width, sets.video_info.height) == (320, 240)
 
 
 def test_until_all_kinds_are_known_there_is_nothing_to_send() -> None:
     """An SPS alone lets no decoder start."""
-    assert ParameterSets(GRAMMARS["h264"], (SPS,), limit=1_180).payloads == ()
+    assert ParameterSets(CODEC_SYNTAX["h264"], (SPS,), limit=1_180).payloads == ()
 
 
 def test_sets_too_large_together_go_one_by_one() -> None:
     """No aggregate above the payload limit."""
-    assert ParameterSets(GRAMMARS["h264"], (SPS, PPS), limit=26).payloads == (SPS, PPS)
+    assert ParameterSets(CODEC_SYNTAX["h264"], (SPS, PPS), limit=26).payloads == (SPS, PPS)
 
 
 @given(st.lists(st.binary(max_size=40)), st.sampled_from(CODECS))
 def test_any_sets_are_survived(nals: list[bytes], codec: Codec) -> None:
     """Hostile sets neither raise nor pile up."""
-    sets = ParameterSets(GRAMMARS[codec], nals, limit=1_180)
+    sets = ParameterSets(CODEC_SYNTAX[codec], nals, limit=1_180)
 
     assert len(sets.payloads) <= MAX_SETS
     assert len(sets._newest) <= MAX_SETS

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.media import Codec
-from gateway.rtp.codecs import GRAMMARS, packetise, split
+from gateway.rtp.codecs import CODEC_SYNTAX, packetise, split
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import END, START, annex_b, nal_units, refragment, split_aggregate
 
@@ -19,7 +19,7 @@ CODECS: tuple[Codec, ...] = ("h264", "h265")
 @st.composite
 def units_of(draw: st.DrawFn, codec: Codec) -> list[bytes]:
     """NAL units of any kind and importance, most of them small, some large."""
-    shape = GRAMMARS[codec].shape
+    shape = CODEC_SYNTAX[codec].payload_format
     nals = []
     for _ in range(draw(st.integers(1, 6))):
         kind = draw(st.integers(0 if codec == "h265" else 1, shape.single_end - 1))
@@ -48,7 +48,7 @@ def test_packetised_units_come_back(codec: Codec, draws: st.DataObject, limit: i
 
     payloads = packetise(nals, codec, limit)
 
-    assert list(nal_units(GRAMMARS[codec].shape, payloads)) == nals
+    assert list(nal_units(CODEC_SYNTAX[codec].payload_format, payloads)) == nals
     assert max(map(len, payloads)) <= limit
 
 
@@ -64,7 +64,7 @@ def test_split_payloads_mean_the_same(
         piece for payload in packetise(nals, codec, coarse) for piece in split(payload, codec, fine)
     ]
 
-    assert list(nal_units(GRAMMARS[codec].shape, narrow)) == nals
+    assert list(nal_units(CODEC_SYNTAX[codec].payload_format, narrow)) == nals
     assert max(map(len, narrow)) <= fine
 
 
@@ -74,7 +74,7 @@ def test_pieces_are_of_equal_size_but_the_last(
     codec: Codec, size: int, coarse: int, fine: int
 ) -> None:
     """So that one segmentation-offloaded send can carry them."""
-    shape, nal = GRAMMARS[codec].shape, slice_of(codec, size)
+    shape, nal = CODEC_SYNTAX[codec].payload_format, slice_of(codec, size)
 
     pieces = refragment(shape, fragments(codec, size, coarse), fine)
 
@@ -88,7 +88,7 @@ def test_pieces_are_of_equal_size_but_the_last(
 @pytest.mark.parametrize("codec", CODECS)
 def test_fragments_recut_to_something_larger_may_become_whole(codec: Codec) -> None:
     """A unit that fits is sent by itself."""
-    shape = GRAMMARS[codec].shape
+    shape = CODEC_SYNTAX[codec].payload_format
 
     assert refragment(shape, fragments(codec, 900, 500), 1_000) == [slice_of(codec, 900)]
 
@@ -97,7 +97,7 @@ def test_fragments_recut_to_something_larger_may_become_whole(codec: Codec) -> N
 @pytest.mark.parametrize("which", [0, 1, -1])
 def test_a_split_fragment_keeps_its_place(codec: Codec, which: int) -> None:
     """Only the first piece of the first begins the unit, only the last of the last ends it."""
-    at = GRAMMARS[codec].shape.header_bytes
+    at = CODEC_SYNTAX[codec].payload_format.header_bytes
 
     pieces = split(fragments(codec, 5_000, 1_400)[which], codec, 500)
 
@@ -122,7 +122,7 @@ def test_parameter_sets_of_h265_travel_together() -> None:
     (payload,) = packetise(sets, "h265", 1_180)
 
     assert payload[:2] == b"\x60\x01"
-    assert split_aggregate(GRAMMARS["h265"].shape, payload) == sets
+    assert split_aggregate(CODEC_SYNTAX["h265"].payload_format, payload) == sets
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_parameter_sets_of_h265_travel_together() -> None:
 def test_what_is_no_unit_is_malformed(payloads: list[bytes]) -> None:
     """Fragments without beginning or end, lengths that lie, types that do not exist."""
     with pytest.raises(Malformed):
-        list(nal_units(GRAMMARS["h264"].shape, payloads))
+        list(nal_units(CODEC_SYNTAX["h264"].payload_format, payloads))
 
 
 @given(
@@ -156,7 +156,7 @@ def test_any_payloads_are_understood_or_malformed(
     payloads: list[bytes], codec: Codec, limit: int
 ) -> None:
     """Nothing else is ever raised, by reading or by splitting."""
-    shape = GRAMMARS[codec].shape
+    shape = CODEC_SYNTAX[codec].payload_format
     with contextlib.suppress(Malformed):
         list(nal_units(shape, payloads))
     for payload in payloads:

@@ -12,8 +12,15 @@ from pydantic import SecretStr
 
 from gateway.model.errors import SourceRefused
 from gateway.model.reasons import Reason
-from gateway.rtsp.auth import LOCKED_S, Challenge, Credentials, Login, read_challenges, strongest
-from gateway.rtsp.login_limiter import MOST_ATTEMPTS, SOON_S, LoginLimiter
+from gateway.rtsp.auth import (
+    LOCKED_S,
+    Challenge,
+    Credentials,
+    Login,
+    choose_challenge,
+    parse_challenges,
+)
+from gateway.rtsp.login_limiter import MAX_ATTEMPTS, RETRY_S, LoginLimiter
 from gateway.rtsp.messages import Headers, Response
 
 MUFASA = Login("Mufasa", SecretStr("Circle of Life"))
@@ -44,7 +51,9 @@ def unauthorized(*challenges: str) -> Response:
 
 
 def answer(challenge: str, login: Login = MUFASA, method: str = "GET", url: str = "/x") -> str:
-    chosen = strongest(read_challenges(unauthorized(challenge)), allow_basic=login.allow_basic)
+    chosen = choose_challenge(
+        parse_challenges(unauthorized(challenge)), allow_basic=login.allow_basic
+    )
     return Credentials(login, chosen, cnonce="0a4f113b").authorization(method, url)
 
 
@@ -63,7 +72,7 @@ def field(header: str, name: str) -> str:
 )
 def test_the_examples_of_the_standard(algorithm: str, response: str) -> None:
     """RFC 7616 §3.9.1, both algorithms."""
-    (challenge,) = read_challenges(unauthorized(RFC7616.format(algorithm)))
+    (challenge,) = parse_challenges(unauthorized(RFC7616.format(algorithm)))
     cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
 
     header = Credentials(MUFASA, challenge, cnonce).authorization("GET", "/dir/index.html")
@@ -120,7 +129,7 @@ def test_the_strongest_of_several_is_answered() -> None:
         'Digest realm="r", nonce="a", algorithm=MD5, Digest nonce="b", algorithm=SHA-256',
     )
 
-    assert strongest(read_challenges(response), allow_basic=True).nonce == "b"
+    assert choose_challenge(parse_challenges(response), allow_basic=True).nonce == "b"
 
 
 def test_basic_only_where_it_is_allowed() -> None:
@@ -157,12 +166,12 @@ def test_a_login_does_not_show_its_password() -> None:
 @given(st.text(max_size=200))
 def test_any_challenge_is_read(text: str) -> None:
     """Whatever a camera sends, reading it does not raise."""
-    read_challenges(unauthorized(text, f"Digest {text}"))
+    parse_challenges(unauthorized(text, f"Digest {text}"))
 
 
 async def refuse(ledger: LoginLimiter, device: str = "nvr", login: Login = MUFASA) -> SourceRefused:
     async with ledger.attempt(device, login):
-        return ledger.refused(device, login, "no")
+        return ledger.record_failure(device, login, "no")
 
 
 async def test_after_three_failures_nothing_is_sent_for_half_an_hour() -> None:
@@ -170,13 +179,13 @@ async def test_after_three_failures_nothing_is_sent_for_half_an_hour() -> None:
     clock = SetClock()
     ledger = LoginLimiter(clock)
 
-    parks = [(await refuse(ledger)).park_s for _ in range(MOST_ATTEMPTS)]
+    parks = [(await refuse(ledger)).park_s for _ in range(MAX_ATTEMPTS)]
     with pytest.raises(SourceRefused) as caught:
         await refuse(ledger)
     clock.time_s += LOCKED_S
     again = await refuse(ledger)
 
-    assert parks == [SOON_S, SOON_S, LOCKED_S]
+    assert parks == [RETRY_S, RETRY_S, LOCKED_S]
     assert caught.value.park_s == LOCKED_S
     assert again.park_s == LOCKED_S
     with pytest.raises(SourceRefused):
@@ -193,11 +202,11 @@ async def test_sixteen_cameras_of_one_recorder_fail_three_times_together() -> No
         async with ledger.attempt("nvr", MUFASA):
             sent += 1
             await asyncio.sleep(0)
-            ledger.refused("nvr", MUFASA, "no")
+            ledger.record_failure("nvr", MUFASA, "no")
 
     outcomes = await asyncio.gather(*(log_in() for _ in range(16)), return_exceptions=True)
 
-    assert sent == MOST_ATTEMPTS
+    assert sent == MAX_ATTEMPTS
     assert sum(isinstance(outcome, SourceRefused) for outcome in outcomes) == 13
 
 
@@ -208,18 +217,18 @@ async def test_a_success_begins_the_count_anew() -> None:
     await refuse(ledger)
 
     async with ledger.attempt("nvr", MUFASA):
-        ledger.succeeded("nvr", MUFASA)
+        ledger.record_success("nvr", MUFASA)
 
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         await refuse(ledger)
 
 
 async def test_a_new_password_or_a_word_from_the_operator_frees_the_device() -> None:
     """Both are a change of configuration."""
     ledger = LoginLimiter(SetClock())
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         await refuse(ledger)
 
     await refuse(ledger, login=Login("Mufasa", SecretStr("other")))
-    ledger.forget("nvr")
+    ledger.reset("nvr")
     await refuse(ledger)

@@ -21,7 +21,7 @@ from gateway.model.errors import (
 from gateway.model.reasons import Reason
 from gateway.rtsp.client import LEAVE_S
 from gateway.rtsp.connection import ignore, tls_context
-from gateway.rtsp.login_limiter import SOON_S
+from gateway.rtsp.login_limiter import RETRY_S
 from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import (
     CLOCK,
@@ -51,7 +51,7 @@ async def failure(script: Script, answer_s: float = HANG_S) -> GatewayError:
         async with made.client(LOGIN, answer_s) as client:
             await opened(client)
             await client.play(ignore)
-            await client.stay(stall_s=0.05)
+            await client.monitor(stall_s=0.05)
 
     async with asyncio.timeout(HANG_S), camera(script) as made:
         with pytest.raises(GatewayError) as caught:
@@ -86,7 +86,7 @@ async def test_packets_arrive_and_the_session_is_left_when_cancelled() -> None:
         async with made.client() as client:
             await opened(client)
             await client.play(take)
-            await client.stay(stall_s=HANG_S)
+            await client.monitor(stall_s=HANG_S)
 
     async with asyncio.timeout(HANG_S), camera() as made:
         watching = asyncio.create_task(watch())
@@ -201,7 +201,7 @@ async def test_a_refused_login_is_tried_once_per_session() -> None:
 
     assert with_login == 1
     assert isinstance(error, SourceRefused)
-    assert (error.reason, error.park_s) == (Reason.AUTH_FAILED, SOON_S)
+    assert (error.reason, error.park_s) == (Reason.AUTH_FAILED, RETRY_S)
     assert "canary" not in str(error)
 
 
@@ -269,7 +269,7 @@ async def test_rtp_without_pictures_is_a_stall_of_its_own() -> None:
         await client.play(ignore)
         made.send(packet(1))
         with pytest.raises(SourceStalled) as caught:
-            await client.stay(stall_s=30, pictured_s=lambda: CLOCK.now() - 31)
+            await client.monitor(stall_s=30, last_unit_s=lambda: CLOCK.now() - 31)
 
     assert caught.value.reason is Reason.CORRUPT
 
@@ -281,7 +281,7 @@ async def test_a_camera_that_hangs_up_while_playing_is_a_stall() -> None:
         await client.play(ignore)
         made.writers[-1].close()
         with pytest.raises(SourceStalled, match="closed"):
-            await client.stay(stall_s=30)
+            await client.monitor(stall_s=30)
 
 
 async def test_accepting_and_hanging_up_means_no_session_left() -> None:
@@ -394,7 +394,7 @@ async def test_the_session_is_kept_alive_at_half_its_timeout() -> None:
         async with made.client() as client:
             await opened(client)
             await client.play(ignore)
-            await client.stay(stall_s=60)
+            await client.monitor(stall_s=60)
 
     async with asyncio.timeout(HANG_S), camera(impatient) as made:
         watching = asyncio.create_task(watch())
@@ -419,7 +419,7 @@ async def test_a_bug_of_the_taker_comes_out_as_it_is() -> None:
         await client.play(broken)
         made.send(packet(1))
         with pytest.raises(BaseExceptionGroup) as caught:
-            await client.stay(stall_s=HANG_S)
+            await client.monitor(stall_s=HANG_S)
 
     assert caught.group_contains(ZeroDivisionError)
 
@@ -436,7 +436,7 @@ async def test_requests_of_the_camera_are_answered() -> None:
             b"ANNOUNCE * RTSP/1.0\r\nCSeq: 5\r\n\r\n",
             b"TEARDOWN * RTSP/1.0\r\n\r\n",
         ):
-            connection.wire.space()[: len(words)] = words
+            connection.parser.get_buffer()[: len(words)] = words
             connection.buffer_updated(len(words))
         del connection.send
 

@@ -31,7 +31,7 @@ async def test_a_delimiter_between_pictures_is_read_at_once() -> None:
         camera, _ = await loop.sock_accept(server)
     read: asyncio.Queue[list[bytes]] = asyncio.Queue()
     connection.on_rtp = read.put_nowait
-    connection.wire.expect(0, 1, 96)
+    connection.parser.set_channels(0, 1, 96)
     with camera:
         for _ in range(3):
             await loop.sock_sendall(camera, DELIMITER)

@@ -17,8 +17,8 @@ from gateway.rtsp.messages import (
     Malformed,
     Response,
     ServerRequest,
-    read_head,
-    write_request,
+    encode_request,
+    parse_head,
 )
 from gateway.rtsp.parser import MOST_GARBAGE_BYTES, Batch, RtspParser
 from tests.fixtures.clock import HANG_S
@@ -36,7 +36,7 @@ def frame(channel: int, packet: bytes) -> bytes:
 
 def playing() -> RtspParser:
     wire = RtspParser()
-    wire.expect(0, 1, 96)
+    wire.set_channels(0, 1, 96)
     return wire
 
 
@@ -45,11 +45,11 @@ def feed(wire: RtspParser, received: bytes, sizes: list[int] | None = None) -> B
     whole = Batch()
     at = turn = 0
     while at < len(received):
-        space = wire.space()
+        space = wire.get_buffer()
         size = len(space) if not sizes else min(len(space), sizes[min(turn, len(sizes) - 1)])
         piece = received[at : at + size]
         space[: len(piece)] = piece
-        batch = wire.take(len(piece))
+        batch = wire.feed(len(piece))
         whole.rtp += batch.rtp
         whole.rtcp += batch.rtcp
         whole.messages += batch.messages
@@ -64,7 +64,7 @@ def test_packets_come_out_whole_and_by_channel() -> None:
     batch = feed(wire, frame(0, RTP) + frame(1, RTCP) + frame(2, RTP) + OK + frame(0, RTP))
 
     assert (batch.rtp, batch.rtcp, len(batch.messages)) == ([RTP, RTP], [RTCP], 1)
-    assert (wire.strangers, wire.resyncs) == (1, 0)
+    assert (wire.unknown_frames, wire.resyncs) == (1, 0)
 
 
 def test_a_body_may_look_like_a_frame() -> None:
@@ -110,7 +110,7 @@ def test_before_the_stream_garbage_ends_the_connection() -> None:
 
     feed(wire, b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    assert wire.broken is not None
+    assert wire.error is not None
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_what_exceeds_a_bound_ends_the_connection(received: bytes) -> None:
 
     feed(wire, received)
 
-    assert wire.broken is not None
+    assert wire.error is not None
 
 
 def test_endless_garbage_ends_the_connection() -> None:
@@ -139,7 +139,7 @@ def test_endless_garbage_ends_the_connection() -> None:
 
     feed(wire, b"\x01" * (MOST_GARBAGE_BYTES + 1000))
 
-    assert wire.broken is not None
+    assert wire.error is not None
 
 
 _pieces = st.lists(
@@ -165,7 +165,7 @@ def test_any_bytes_in_any_split_give_the_same(received: bytes, sizes: list[int])
 
     assert first == second
     assert at_once.resyncs == split.resyncs
-    assert (at_once.broken is None) == (split.broken is None)
+    assert (at_once.error is None) == (split.error is None)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_captured_session_comes_apart(
 ) -> None:
     """A real server's bytes, in reads of 1,448: all packets, all answers, no loss of framing."""
     wire = RtspParser()
-    wire.expect(0, 1, payload_type)
+    wire.set_channels(0, 1, payload_type)
 
     batch = feed(wire, (CAPTURES / f"{name}.bin").read_bytes(), [1448])
 
@@ -199,14 +199,14 @@ def test_a_captured_session_with_holes_is_mostly_saved(seed: int) -> None:
     batch = feed(wire, bytes(received), [1448])
 
     assert len(batch.rtp) >= 80
-    assert wire.broken is None or "first line" in str(wire.broken)
+    assert wire.error is None or "first line" in str(wire.error)
 
 
 @given(st.binary(max_size=300))
 def test_a_head_is_read_or_malformed(head: bytes) -> None:
     """Nothing but `Malformed` comes out of the header parser."""
     try:
-        message, length = read_head(head)
+        message, length = parse_head(head)
     except Malformed:
         return
     assert isinstance(message, Response | ServerRequest)
@@ -216,7 +216,7 @@ def test_a_head_is_read_or_malformed(head: bytes) -> None:
 def test_a_request_cannot_be_broken_out_of() -> None:
     """A line end in a field is a bug of the caller, not a second request."""
     with pytest.raises(ValueError, match="control"):
-        write_request("OPTIONS", "rtsp://h/", 1, {"Session": "1\r\nX: y"})
+        encode_request("OPTIONS", "rtsp://h/", 1, {"Session": "1\r\nX: y"})
 
 
 @settings(deadline=None)

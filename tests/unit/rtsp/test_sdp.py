@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import CodecUnsupported, GatewayError, SourceUnavailable
-from gateway.rtsp.headers import read_session, read_transport
-from gateway.rtsp.sdp import Description, read_description, resolve_control
+from gateway.rtsp.headers import parse_session, parse_transport
+from gateway.rtsp.sdp import Description, parse_description, resolve_control
 from gateway.rtsp.url_policy import Target
 
 URL = "rtsp://10.0.0.5/live?channel=1"
@@ -21,7 +21,7 @@ H265_SETS = {"sprop-vps": b"\x40\x01v", "sprop-sps": b"\x42\x01s", "sprop-pps": 
 
 def described(*lines: str) -> Description:
     text = "\r\n".join(["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=x", *lines, ""])
-    return read_description(text.encode(), base=URL, target=TARGET)
+    return parse_description(text.encode(), base=URL, target=TARGET)
 
 
 def test_the_video_of_a_recorder_is_chosen() -> None:
@@ -121,7 +121,7 @@ def test_any_description_is_read_or_refused(words: list[str]) -> None:
 def test_any_bytes_are_no_description(text: bytes) -> None:
     """Nothing outside the tree comes out."""
     with pytest.raises(GatewayError):
-        read_description(text, base=URL, target=TARGET)
+        parse_description(text, base=URL, target=TARGET)
 
 
 def test_a_control_cannot_break_out_of_its_request() -> None:
@@ -132,10 +132,10 @@ def test_a_control_cannot_break_out_of_its_request() -> None:
 
 def test_the_transport_and_session_headers() -> None:
     """As GStreamer, Hikvision and Dahua write them; nonsense counts as unsaid."""
-    assert read_transport("RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=1").interleaved == (2, 3)
-    assert read_transport("RTP/AVP;server_port=8000-8001").server_ports == (8000, 8001)
-    assert read_transport("RTP/AVP/TCP;interleaved=700-701").interleaved is None
-    assert read_session("12345678;timeout=45") == ("12345678", 45.0)
-    assert read_session("12345678") == ("12345678", 60.0)
-    assert read_session("a b") is None
-    assert read_session("") is None
+    assert parse_transport("RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=1").interleaved == (2, 3)
+    assert parse_transport("RTP/AVP;server_port=8000-8001").server_ports == (8000, 8001)
+    assert parse_transport("RTP/AVP/TCP;interleaved=700-701").interleaved is None
+    assert parse_session("12345678;timeout=45") == ("12345678", 45.0)
+    assert parse_session("12345678") == ("12345678", 60.0)
+    assert parse_session("a b") is None
+    assert parse_session("") is None

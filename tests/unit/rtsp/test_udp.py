@@ -24,7 +24,7 @@ def test_disorder_within_the_window_is_undone_across_the_wrap() -> None:
     """Out of order in, in order out, over 65535."""
     order = ReorderBuffer()
 
-    out = order.take([packet(seq) for seq in (65533, 65535, 65534, 1, 0)], 0.0)
+    out = order.push([packet(seq) for seq in (65533, 65535, 65534, 1, 0)], 0.0)
 
     assert seqs(out) == [65533, 65534, 65535, 0, 1]
 
@@ -33,14 +33,14 @@ def test_a_gap_is_given_up_after_its_time_or_window() -> None:
     """What is behind the gap comes out, and what comes too late does not."""
     by_time, by_window = ReorderBuffer(), ReorderBuffer()
 
-    held = by_time.take([packet(1), packet(3)], 0.0)
-    late = by_time.take([packet(4), packet(2)], HOLD_S)
-    out = by_window.take([packet(seq) for seq in (1, *range(3, 4 + WINDOW))], 0.0)
+    held = by_time.push([packet(1), packet(3)], 0.0)
+    late = by_time.push([packet(4), packet(2)], HOLD_S)
+    out = by_window.push([packet(seq) for seq in (1, *range(3, 4 + WINDOW))], 0.0)
 
     assert seqs(held) == [1]
     assert seqs(late) == [2, 3, 4]
     assert len(out) == WINDOW + 2
-    assert seqs(by_window.take([packet(2)], 0.0)) == []
+    assert seqs(by_window.push([packet(2)], 0.0)) == []
     assert by_window.discarded == 1
 
 
@@ -48,7 +48,7 @@ def test_a_new_sequence_is_taken_up() -> None:
     """A camera that starts over is not disorder."""
     order = ReorderBuffer()
 
-    out = order.take([packet(10), packet(12), packet(40_000), packet(40_001)], 0.0)
+    out = order.push([packet(10), packet(12), packet(40_000), packet(40_001)], 0.0)
 
     assert seqs(out) == [10, 12, 40_000, 40_001]
 
@@ -56,7 +56,7 @@ def test_a_new_sequence_is_taken_up() -> None:
 @given(st.lists(st.binary(max_size=16)), st.floats(0, 10))
 def test_any_datagrams_are_taken(datagrams: list[bytes], now_s: float) -> None:
     """Nothing raises, nothing is made up."""
-    assert set(ReorderBuffer().take(datagrams, now_s)) <= set(datagrams)
+    assert set(ReorderBuffer().push(datagrams, now_s)) <= set(datagrams)
 
 
 @given(st.permutations(range(30)))
@@ -64,7 +64,7 @@ def test_any_disorder_smaller_than_the_window_is_undone(order: list[int]) -> Non
     """All come out, sorted from the first that was seen."""
     reorder = ReorderBuffer()
 
-    out = seqs(reorder.take([packet(100), *(packet(101 + seq) for seq in order)], 0.0))
+    out = seqs(reorder.push([packet(100), *(packet(101 + seq) for seq in order)], 0.0))
 
     assert out == list(range(100, 131))
 
@@ -91,18 +91,20 @@ async def test_only_the_camera_is_heard() -> None:
         async with asyncio.timeout(HANG_S):
             await heard.wait()
 
-        assert (taken, pair.strangers, pair.port % 2) == ([packet(1)], 1, 0)
+        assert (taken, pair.unknown_senders, pair.port % 2) == ([packet(1)], 1, 0)
 
 
 def test_a_report_names_the_stream_and_the_last_sender_report() -> None:
     """Highest sequence number with its cycles, and the delay since the report."""
-    reception = ReceiverStats()
-    reception.heard_rtp(packet(65_530), 1.0)
-    reception.heard_rtp(packet(4), 2.0)
-    reception.heard_rtcp([sender_report(7, 0x1122334455667788, 0, 1, 1, "x"), b"\xff"], 2.0)
+    receiver_stats = ReceiverStats()
+    receiver_stats.on_rtp(packet(65_530), 1.0)
+    receiver_stats.on_rtp(packet(4), 2.0)
+    receiver_stats.on_rtcp([sender_report(7, 0x1122334455667788, 0, 1, 1, "x"), b"\xff"], 2.0)
 
     (block,) = (
-        said for said in parse_compound(reception.report(2.5)) if isinstance(said, ReceiverReport)
+        said
+        for said in parse_compound(receiver_stats.build_report(2.5))
+        if isinstance(said, ReceiverReport)
     )
 
     assert (block.source_ssrc, block.highest_seq) == (7, 65_536 + 4)

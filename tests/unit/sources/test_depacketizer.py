@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
-from gateway.rtp.codecs import GRAMMARS, packetise
-from gateway.rtp.packet import header
+from gateway.rtp.codecs import CODEC_SYNTAX, packetise
+from gateway.rtp.packet import build_header
 from gateway.rtp.payload import annex_b, nal_units
 from gateway.sources import depacketizer
 from gateway.sources.depacketizer import Depacketizer
@@ -23,11 +23,11 @@ BIG = b"\x65\x88" + bytes(range(1, 251)) * 20
 
 
 class Camera:
-    """Makes packets as a camera does, and gives them to an assembler."""
+    """Makes packets as a camera does, and gives them to an depacketizer."""
 
     def __init__(self, codec: Codec = "h264", sets: tuple[bytes, ...] = (), limit: int = 1180):
         self.counters = SourceCounters()
-        self.assembler = Depacketizer(
+        self.depacketizer = Depacketizer(
             VideoFormat(codec, sets),
             payload_type=96,
             timeline=Timeline(self.counters),
@@ -40,7 +40,7 @@ class Camera:
     def packet(self, payload: bytes, *, marker: bool = False, payload_type: int = 96) -> bytes:
         """Return the next packet."""
         self.seq += 1
-        return header(payload_type, marker, self.seq, self.time, 7) + payload
+        return build_header(payload_type, marker, self.seq, self.time, 7) + payload
 
     def picture(self, *payloads: bytes, marker: bool = True, ticks: int = 3_600) -> list[bytes]:
         """Return the packets of the next picture."""
@@ -49,11 +49,11 @@ class Camera:
         return [self.packet(one, marker=marker and n == last) for n, one in enumerate(payloads)]
 
     def take(self, *packets: bytes) -> list[AccessUnit]:
-        return self.assembler.take(list(packets), 1.0)
+        return self.depacketizer.push_packets(list(packets), 1.0)
 
 
 def nals(unit: AccessUnit, codec: Codec = "h264") -> list[bytes]:
-    return list(nal_units(GRAMMARS[codec].shape, unit.payloads))
+    return list(nal_units(CODEC_SYNTAX[codec].payload_format, unit.payloads))
 
 
 @pytest.mark.parametrize("limit", [500, 1180, 1400])
@@ -319,7 +319,7 @@ def test_fields_of_one_frame_stay_together() -> None:
     """Both field pictures of an interlaced frame carry one time and go as one unit."""
     camera = Camera()
     camera.take(*packets_of("h264-interlaced"))
-    camera.assembler._expected = -1
+    camera.depacketizer._expected = -1
 
     units = camera.take(*camera.picture(IDR, P, marker=True))
 
@@ -336,7 +336,7 @@ def test_a_picture_that_never_ends_is_dropped(limit: str, monkeypatch: pytest.Mo
     held = []
     for packet in endless[:-1]:
         camera.take(packet)
-        held.append(len(camera.assembler._run))
+        held.append(len(camera.depacketizer._run))
     units = camera.take(*camera.picture(P))
 
     assert max(held) <= 130

@@ -20,7 +20,7 @@ from tests.unit.rtsp.scripted import CLOCK, Camera, camera, packet, willing
 SETS = (b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80")
 
 
-class Kept:
+class RecordingSink:
     """A sink that keeps everything."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Kept:
         self.units: list[AccessUnit] = []
         self.arrived = asyncio.Event()
 
-    def opened(self, video: VideoFormat) -> None:
+    def on_opened(self, video: VideoFormat) -> None:
         self.formats.append(video)
 
     def deliver(self, unit: AccessUnit) -> None:
@@ -44,7 +44,7 @@ def source(made: Camera, url: str = "", **changes: object) -> RtspSource:
         stream,
         password=SecretStr("canary-pw-32"),
         policy=made.policy,
-        ledger=LoginLimiter(CLOCK),
+        login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
     )
@@ -58,31 +58,31 @@ def picture(made: Camera, seq: int, time: int) -> None:
 
 async def test_pictures_come_out_and_time_goes_on_across_runs() -> None:
     """A camera that hangs up and starts its time anew leaves one growing timeline."""
-    kept = Kept()
+    sink = RecordingSink()
 
     async with asyncio.timeout(HANG_S), camera() as made:
         pulled = source(made)
         for start in (90_000, 5):
             made.played.clear()
-            kept.arrived.clear()
-            running = asyncio.create_task(pulled.run(kept))
+            sink.arrived.clear()
+            running = asyncio.create_task(pulled.run(sink))
             await made.played.wait()
             picture(made, 1, start)
-            await kept.arrived.wait()
+            await sink.arrived.wait()
             made.writers[-1].close()
             with pytest.raises(SourceStalled):
                 await running
 
-    first, second = kept.units
+    first, second = sink.units
     assert first.keyframe
     assert second.time_90k > first.time_90k
-    assert (len(kept.formats), pulled.counters.sessions, pulled.counters.units) == (2, 2, 2)
+    assert (len(sink.formats), pulled.counters.sessions, pulled.counters.units) == (2, 2, 2)
 
 
 async def test_leaving_is_done_when_run_returns() -> None:
     """The camera has TEARDOWN in hand before anybody could enter again."""
     async with asyncio.timeout(HANG_S), camera() as made:
-        running = asyncio.create_task(source(made).run(Kept()))
+        running = asyncio.create_task(source(made).run(RecordingSink()))
         await made.played.wait()
         running.cancel()
         await asyncio.wait([running])
@@ -102,7 +102,7 @@ async def test_a_forbidden_place_is_never_connected_to() -> None:
     """The policy comes before the first packet."""
     async with asyncio.timeout(HANG_S), camera() as made:
         with pytest.raises(SourceRefused) as caught:
-            await source(made, url="rtsp://127.0.0.1:1883/").run(Kept())
+            await source(made, url="rtsp://127.0.0.1:1883/").run(RecordingSink())
 
         assert caught.value.reason is Reason.POLICY_DENIED
         assert made.connections == 0

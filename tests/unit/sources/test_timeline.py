@@ -25,7 +25,7 @@ class Stamper:
         stamps = []
         for rtp_time in rtp_times:
             self.now_s += 0.04
-            stamps.append(self.timeline.stamp(rtp_time % 2**32, self.now_s))
+            stamps.append(self.timeline.to_time_90k(rtp_time % 2**32, self.now_s))
         return stamps
 
 
@@ -123,7 +123,7 @@ def test_a_slow_camera_does_not_jump() -> None:
     """A picture every ten seconds is ten seconds later, not displaced."""
     timeline = Timeline(SourceCounters())
 
-    stamps = [timeline.stamp(n * 900_000, n * 10.0) for n in range(5)]
+    stamps = [timeline.to_time_90k(n * 900_000, n * 10.0) for n in range(5)]
 
     assert stamps == [n * 900_000 for n in range(5)]
 
@@ -132,7 +132,7 @@ def test_a_new_session_goes_on_by_the_clock() -> None:
     """RTP time starts anywhere after a reconnect; the output is as much later as time passed."""
     stamp = Stamper()
     stamp(*steady(0, 3))
-    stamp.timeline.new_session()
+    stamp.timeline.begin_session()
     stamp.now_s += 7.96
 
     stamps = stamp(*steady(4_000_000_000, 3))
@@ -157,8 +157,8 @@ def test_output_grows_whatever_comes(pictures: list[tuple[bool, int, float]]) ->
 
     for fresh, rtp_time, now_s in pictures:
         if fresh and rtp_time % 5 == 0:
-            timeline.new_session()
-        stamps.append(timeline.stamp(rtp_time, now_s))
+            timeline.begin_session()
+        stamps.append(timeline.to_time_90k(rtp_time, now_s))
 
     assert stamps == sorted(set(stamps))
 

@@ -62,5 +62,5 @@ def test_its_length_is_measured_from_arrivals() -> None:
     for number in range(51):
         gop.add(access_unit(number, keyframe=number % 50 == 0, arrived_s=1 + number / 25))
 
-    assert gop.length_s == 2.0
+    assert gop.gop_s == 2.0
     assert gop.keyframe_s == 3.0

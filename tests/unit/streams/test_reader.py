@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gateway.model.media import AccessUnit
-from gateway.streams import reader as reader_room
-from gateway.streams.reader import Reader
+from gateway.streams.reader import QUEUE_BYTES, QUEUE_UNITS, Reader
 from tests.fixtures.access_units import access_unit
 
 
@@ -56,10 +55,10 @@ def test_a_slow_viewer_drops_to_the_next_keyframe() -> None:
     viewer = Viewer()
     viewer.reader.offer(access_unit(0, keyframe=True))
     viewer.open = False
-    for number in range(1, reader_room.QUEUE_UNITS + 2):
+    for number in range(1, QUEUE_UNITS + 2):
         viewer.reader.offer(access_unit(number))
     assert viewer.reader.queued == 0
-    assert viewer.reader.dropped == reader_room.QUEUE_UNITS + 1
+    assert viewer.reader.dropped == QUEUE_UNITS + 1
 
     viewer.open = True
     viewer.reader.offer(access_unit(500))
@@ -73,7 +72,7 @@ def test_the_bytes_that_wait_are_bounded_too() -> None:
     """One huge picture after another does not fill the memory."""
     viewer = Viewer()
     viewer.open = False
-    huge = reader_room.QUEUE_BYTES // 2 + 1
+    huge = QUEUE_BYTES // 2 + 1
 
     for number in range(2):
         viewer.reader.offer(access_unit(number, keyframe=number == 0, sizes=(huge,)))
@@ -102,7 +101,7 @@ def test_after_an_interruption_it_waits_for_a_keyframe() -> None:
     viewer = Viewer()
     viewer.reader.offer(access_unit(0, keyframe=True))
 
-    viewer.reader.interrupt()
+    viewer.reader.wait_for_keyframe()
     viewer.reader.offer(access_unit(1))
 
     assert len(viewer.taken) == 1

@@ -28,7 +28,7 @@ class Source:
         self.broken = asyncio.Event()
 
     async def run(self, sink: Sink) -> None:
-        sink.opened(VideoFormat("h264"))
+        sink.on_opened(VideoFormat("h264"))
         await self.broken.wait()
         raise SourceStalled(Reason.STALLED, "told to")
 
