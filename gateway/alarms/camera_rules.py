@@ -46,7 +46,7 @@ class SiteTopology:
     Attributes:
         upstream: Camera -> what explains that it is gone, the nearest first.
         recorders: Which of those names are recorders.
-        line: Which of those names is the line out of the house.
+        line: Which of those names is the line to the outside.
     """
 
     upstream: Callable[[str], Sequence[str]]
@@ -68,7 +68,7 @@ def camera_findings(
     layout: SiteTopology,
     *,
     connected: bool,
-    doubts: Mapping[str, frozenset[Reason]],
+    suspected_faults: Mapping[str, frozenset[Reason]],
 ) -> Iterator[Finding]:
     """Yield what is found.
 
@@ -76,7 +76,7 @@ def camera_findings(
         cameras: As they are now. A camera that is paused is not looked at and has no alarms.
         layout: How they hang together.
         connected: Whether the centre hears us.
-        doubts: Camera -> what is wrong with its picture.
+        suspected_faults: Camera -> what is wrong with its picture.
     """
     looked = [each for each in cameras if each.reason is not Reason.PAUSED_BY_CONFIG]
     seen = [each for each in looked if each.state != "unk"]
@@ -96,7 +96,7 @@ def camera_findings(
     for camera in looked:
         way = tuple(each for each in layout.upstream(camera.id) if each in nodes)
         yield _down(camera, parents(way))
-        yield _picture(camera, doubts.get(camera.id, frozenset()))
+        yield _picture(camera, suspected_faults.get(camera.id, frozenset()))
 
 
 def _nodes(cameras: Sequence[CameraHealth], layout: SiteTopology) -> dict[str, _Node]:
@@ -167,9 +167,9 @@ def _down(camera: CameraHealth, parents: tuple[str, ...]) -> Finding:
     return Finding(_down_key(camera), bad, camera.reason, severity, arguments, parents)
 
 
-def _picture(camera: CameraHealth, doubts: frozenset[Reason]) -> Finding:
+def _picture(camera: CameraHealth, suspected_faults: frozenset[Reason]) -> Finding:
     """A picture that comes and is not as it should be: a warning, never more."""
-    wrong = [each for each in Reason if each in doubts]
+    wrong = [each for each in Reason if each in suspected_faults]
     if camera.reason in _SUFFERS:
         wrong.append(camera.reason)
     return Finding(

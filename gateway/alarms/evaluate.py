@@ -13,7 +13,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.epoch import now_ms
 from gateway.ports import Bus, Clock
 
-Doubts = Callable[[], Mapping[str, frozenset[Reason]]]
+SuspectedFaults = Callable[[], Mapping[str, frozenset[Reason]]]
 """Returns what is wrong with the pictures: camera -> reasons."""
 
 
@@ -28,7 +28,7 @@ class AlarmEvaluation:
         certificate_ends_ms: Returns when our certificate ends, wall clock; None: not known.
         bus: Tells whether the centre hears us.
         clock: Monotonic.
-        doubts: What looks at the pictures says.
+        suspected_faults: What looks at the pictures says.
         more: Findings of other modules, e.g. of a configuration that was rolled back.
     """
 
@@ -42,7 +42,7 @@ class AlarmEvaluation:
         certificate_ends_ms: Callable[[], int | None],
         bus: Bus,
         clock: Clock,
-        doubts: Doubts = dict,
+        suspected_faults: SuspectedFaults = dict,
         more: Callable[[], Iterable[Finding]] = tuple,
     ) -> None:
         self._snapshots = snapshots
@@ -52,7 +52,7 @@ class AlarmEvaluation:
         self._certificate_ends_ms = certificate_ends_ms
         self._bus = bus
         self._clock = clock
-        self._doubts = doubts
+        self._doubts = suspected_faults
         self._more = more
 
     def found(self, standing: Collection[str]) -> list[Finding]:
@@ -61,7 +61,10 @@ class AlarmEvaluation:
         cameras = [health_of(each, now_s, None, now_s) for each in self._snapshots()]
         return [
             *camera_findings(
-                cameras, self._layout, connected=self._bus.connected, doubts=self._doubts()
+                cameras,
+                self._layout,
+                connected=self._bus.connected,
+                suspected_faults=self._doubts(),
             ),
             *host_findings(self._host(), self._limits, standing),
             certificate_finding(self._certificate_ends_ms(), now_ms(), self._limits),

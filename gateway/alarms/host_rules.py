@@ -1,4 +1,4 @@
-"""What a round of checks finds about the machine itself and its papers. Pure.
+"""What a round of checks finds about the machine itself and its certificate. Pure.
 
 What nobody knows is not judged. A value that has raised an alarm must fall a little below its
 limit before it counts as well again.

@@ -1,6 +1,6 @@
 """When alarms are judged and told: every round of checks, and all that stand on each connection.
 
-What an alarm is stands in health/alarm*; this room knows the occasions. Each is a retained message
+What an alarm is is in `state` and `damping`; this module knows when. Each is a retained message
 under its key, and raising and clearing are events beside that.
 """
 

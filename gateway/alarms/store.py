@@ -60,12 +60,12 @@ class AlarmStore:
             log.warning("alarms not read", path=str(self._path), detail=type(error).__name__)
             return StoredAlarms()
 
-    def save(self, kept: StoredAlarms) -> None:
+    def save(self, stored: StoredAlarms) -> None:
         """Keep *kept*; on return it survives a power cut. Waits for the disk.
 
         A disk that is full or read-only is said; what was there is untouched.
         """
         try:
-            atomic_file.replace(self._path, _READER.dump_json(kept))
+            atomic_file.replace(self._path, _READER.dump_json(stored))
         except TransientError as error:
             log.warning("alarms not stored", path=str(self._path), detail=error.detail)

@@ -30,7 +30,7 @@ class ConfigApplier:
     clock: Clock
 
     @property
-    def hands(self) -> RolloutActions:
+    def rollout_actions(self) -> RolloutActions:
         """What `gateway.remote_config` does it with."""
         return RolloutActions(
             apply=self.apply,
@@ -54,7 +54,7 @@ class ConfigApplier:
         for config in wanted.site.cameras:
             if config.id in ended:
                 self.camera_parts.sources.forgive(config)
-        self.broker_parts.ways.turn_to(*broker_addresses(broker, self.settings))
+        self.broker_parts.failover.turn_to(*broker_addresses(broker, self.settings))
         return ended
 
     async def reach(self, wanted: DesiredConfig) -> None:
@@ -73,7 +73,7 @@ class ConfigApplier:
             BrokerUnavailable: It would not accept us as we are now, with other files perhaps.
         """
         if self.broker_parts.link.connected:
-            await self._reach(self.broker_parts.ways.address)
+            await self._reach(self.broker_parts.failover.address)
 
     async def _reach(self, broker: BrokerAddress) -> None:
         await preflight_connect(
@@ -85,7 +85,7 @@ class ConfigApplier:
 
     def connected(self) -> bool:
         """Return whether the centre can be reached over the broker that is wanted."""
-        return self.broker_parts.link.connected and not self.broker_parts.ways.turned.is_set()
+        return self.broker_parts.link.connected and not self.broker_parts.failover.turned.is_set()
 
     async def proven(self, before: frozenset[str], percent: int) -> str:
         """Wait until the centre is reached and the cameras are back; return what is wrong."""

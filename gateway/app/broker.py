@@ -1,4 +1,4 @@
-"""Builds the way to the centre: the link, the ways it may take, our papers, what waits on disk.
+"""Builds the way to the centre: the client, its brokers, our certificate, what waits on disk.
 
 From settings and documents to what components are built of: addresses, servers, sources.
 """
@@ -202,13 +202,13 @@ class BrokerComponents:
     epochs: Epochs
     outbox: Outbox
     certificates: CertificateWatcher
-    ways: BrokerFailover
+    failover: BrokerFailover
     link: MqttClient
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run; outbox and link begin before and end after all others."""
-        return self.certificates.run, self.ways.run
+        return self.certificates.run, self.failover.run
 
 
 def broker_components(
@@ -260,7 +260,7 @@ def broker_components(
     link = MqttClient(
         ways,
         client_id=settings.gateway.id,
-        subscriptions=topics.inbox,
+        subscriptions=topics.subscriptions,
         deliver=talk.deliver,
         will=talk.will,
         greet=talk.greet,

@@ -85,7 +85,7 @@ def command_components(
         viewers=camera_parts.session_manager.viewers,
         restart=camera_parts.manager.restart,
         resend=resend,
-        photograph=camera_parts.picture_monitor.snapshot,
+        take_snapshot=camera_parts.picture_monitor.snapshot,
         verify=lambda signed: keys.verify(signed, "cmd"),
     )
     dispatcher = command_dispatcher(

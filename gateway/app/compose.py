@@ -102,7 +102,7 @@ async def run(
             settings, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
         ),
         store=disk,
-        actions=putting.hands,
+        actions=putting.rollout_actions,
         reporter=config_reporter,
         events=outbox,
         clock=clock,
@@ -147,14 +147,14 @@ async def run(
             CONFIG_CONFIRM: lambda _, message: configuration.on_confirm(message),
             **receivers_of(commands),
         },
-        strange=audit_misrouted(outbox, clock),
+        on_misrouted=audit_misrouted(outbox, clock),
         acknowledge=link.acknowledge,
         clock=clock,
     )
     await run_components(
         outbox,
         link,
-        broker_parts.ways,
+        broker_parts.failover,
         clock,
         (
             signalling.run,

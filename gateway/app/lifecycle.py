@@ -30,14 +30,14 @@ from gateway.runtime.supervise import supervise
 async def run_components(
     outbox: Outbox,
     link: MqttClient,
-    ways: BrokerFailover,
+    failover: BrokerFailover,
     clock: Clock,
     components: Iterable[Callable[[], Coroutine[None, None, None]]],
 ) -> None:
     """Run *components*, around them the link, around that the outbox: there before and after."""
     async with asyncio.TaskGroup() as outside:
         keeping = outside.create_task(outbox.run(), name="outbox")
-        linking = outside.create_task(_linked(link, ways, clock), name="link")
+        linking = outside.create_task(_linked(link, failover, clock), name="link")
         async with asyncio.TaskGroup() as inside:
             for run_component in (*components, SystemdNotifier(os.environ, clock=clock).run):
                 name = run_component.__qualname__.split(".")[0].lower()
@@ -47,15 +47,15 @@ async def run_components(
         keeping.cancel()
 
 
-async def _linked(link: MqttClient, ways: BrokerFailover, clock: Clock) -> None:
+async def _linked(link: MqttClient, failover: BrokerFailover, clock: Clock) -> None:
     """Keep *link*; when it has to go to another broker, at once and not after a pause."""
     while True:
-        ways.turned.clear()
+        failover.turned.clear()
         async with asyncio.TaskGroup() as group:
             holding = group.create_task(
                 supervise(link.run, name="broker", clock=clock, delays=delays), name="broker"
             )
-            await ways.turned.wait()
+            await failover.turned.wait()
             holding.cancel()
 
 

@@ -75,7 +75,7 @@ def monitoring_components(
         certificate_ends_ms=lambda: broker_parts.certificates.ends_ms,
         bus=broker_parts.link,
         clock=clock,
-        doubts=camera_parts.picture_monitor.suspected_faults,
+        suspected_faults=camera_parts.picture_monitor.suspected_faults,
         more=lambda: (undone(configuration()),),
     )
     alarms = AlarmService(

@@ -17,7 +17,7 @@ from gateway.streams.stream import Stream
 
 STAGGER_S = 0.25
 """Between the first looks at two cameras: recorders choke on all channels at once. Each has a
-stroke of the clock (`gateway.runtime.clock`) for itself."""
+tick of the clock (`gateway.runtime.clock`) for itself."""
 
 
 class CameraManager:

@@ -113,7 +113,7 @@ class StreamSupervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 pulling = group.create_task(
-                    supervise(self.stream.pull, name=self._name, clock=self._clock, witness=self),
+                    supervise(self.stream.pull, name=self._name, clock=self._clock, observer=self),
                     name=f"pull:{self._name}",
                 )
                 await self.stream.until_unwanted()

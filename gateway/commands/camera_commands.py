@@ -100,7 +100,7 @@ def restart_command(
 
 
 def snapshot_command(
-    known: Known, *, photograph: Callable[[str, int], Awaitable[bytes]], upload: HttpsPut
+    known: Known, *, take_snapshot: Callable[[str, int], Awaitable[bytes]], upload: HttpsPut
 ) -> Command:
     """Return ``snapshot``; *photograph* returns a JPEG of a camera so wide, or raises NoPicture."""
 
@@ -110,14 +110,14 @@ def snapshot_command(
         return {"cam": args.camera, "width": args.width, **place}
 
     async def run(args: SnapshotArgs, _: CommandContext) -> Outcome:
-        jpeg, width = await photograph(args.camera, args.width), args.width
+        jpeg, width = await take_snapshot(args.camera, args.width), args.width
         if args.put_url is not None:
             status = await upload.put(args.put_url, jpeg, "image/jpeg")
             facts = {"bytes": len(jpeg), "status": status}
             return Outcome(result=facts) if 200 <= status < 300 else failed("upload", **facts)
         while len(jpeg) > JPEG_BYTES and width > 160:
             width //= 2
-            jpeg = await photograph(args.camera, width)
+            jpeg = await take_snapshot(args.camera, width)
         if len(jpeg) > JPEG_BYTES:
             return failed("too_large", bytes=len(jpeg))
         text = base64.b64encode(jpeg).decode()

@@ -52,7 +52,7 @@ class CommandDependencies:
     viewers: Callable[[str], int]
     restart: Callable[[str], bool]
     resend: Callable[[Iterable[str]], None]
-    photograph: Callable[[str, int], Awaitable[bytes]]
+    take_snapshot: Callable[[str, int], Awaitable[bytes]]
     verify: Verify
 
 
@@ -115,7 +115,7 @@ def _commands(
     upload = HttpsPut(chosen.upload_hosts, ca_file)
     return (
         restart_command(known, viewers=dependencies.viewers, restart=dependencies.restart),
-        snapshot_command(known, photograph=dependencies.photograph, upload=upload),
+        snapshot_command(known, take_snapshot=dependencies.take_snapshot, upload=upload),
         probe_command(known, look=partial(_look, settings, secrets, clock)),
         rebirth_command(own.gateway, resend=dependencies.resend, clock=clock),
         config_command(dependencies.site, digest),

@@ -31,7 +31,7 @@ from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import delays
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.signalling import read_gateway
-from gateway.mqtt.topics import CENTRE_INBOX, ParsedTopic, parse
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, parse
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
@@ -78,7 +78,7 @@ class Console:
         self._client = MqttClient(
             settings.broker,
             client_id=settings.client_id,
-            subscriptions=CENTRE_INBOX,
+            subscriptions=CENTRE_SUBSCRIPTIONS,
             deliver=self.deliver,
             greet=self._greet,
             clock=clock,
@@ -159,7 +159,7 @@ class Console:
             self._client.run,
             name="broker",
             clock=self._clock,
-            witness=self,
+            observer=self,
             delays=lambda: delays(0.5, RETRY_CEILING_S),
         )
 

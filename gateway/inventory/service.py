@@ -85,11 +85,11 @@ class InventoryService:
         self._bus = bus
         self._events = events
         self._clock = clock
-        kept = store.load()
-        self._kept: Editions = kept
-        self._steady = Debouncer(_observed(kept), steady_s=steady_s)
+        stored = store.load()
+        self._stored: Editions = stored
+        self._steady = Debouncer(_observed(stored), steady_s=steady_s)
         self._basis = sources(self._steady.accepted)
-        self._taken = _take(self._basis, contacts(), kept)
+        self._taken = _take(self._basis, contacts(), stored)
         self._greeted = False
 
     def digests(self) -> dict[str, str]:
@@ -148,9 +148,9 @@ class InventoryService:
             for name in SECTIONS:
                 if before[name].sha != taken.editions[name].sha:
                     self._bus.post(self._section(name))
-        if taken.editions != self._kept:
+        if taken.editions != self._stored:
             await asyncio.to_thread(self._store.save, taken.editions)
-            self._kept = taken.editions
+            self._stored = taken.editions
 
     def _section(self, name: str) -> OutboundMessage:
         sealed = inventory_payload.section(self._epochs.stamp(), self._taken.editions[name])
@@ -195,12 +195,12 @@ def _take(sources: Sources, contacts: Contacts | None, before: Editions) -> _Tak
     return _Taken(editions, tuple(found), graph_of(stock))
 
 
-def _observed(kept: Editions) -> Observations:
+def _observed(stored: Editions) -> Observations:
     """Return what the process before this one had observed."""
-    if "cams" not in kept:
+    if "cams" not in stored:
         return {}
     try:
-        return inventory_payload.observed(kept["cams"].tree)
+        return inventory_payload.observed(stored["cams"].tree)
     except MessageRejected:
         return {}
 

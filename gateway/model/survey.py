@@ -212,11 +212,11 @@ def mistakes_in(survey: Survey, cameras: frozenset[str]) -> Iterator[InitErrorDe
                 message = f"{name} already names {taken[name]}"
                 yield mistake("duplicate", message, (field, index, "id"), name)
             taken.setdefault(name, f"{field}/{index}")
-    yield from _strange_cameras(survey, cameras)
+    yield from _unknown_cameras(survey, cameras)
     yield from _loose_links(survey, taken.keys())
 
 
-def _strange_cameras(survey: Survey, cameras: frozenset[str]) -> Iterator[InitErrorDetails]:
+def _unknown_cameras(survey: Survey, cameras: frozenset[str]) -> Iterator[InitErrorDetails]:
     recorders = {each.id for each in survey.recorders}
     for index, camera in enumerate(survey.cameras):
         if camera.id not in cameras:

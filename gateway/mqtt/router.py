@@ -16,7 +16,7 @@ from gateway.mqtt.topics import ParsedTopic, Topics, parse
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 
-STRANGE_EVERY_S = 60.0
+MISROUTED_EVERY_S = 60.0
 """A flood of messages for somebody else is told this often, with how many there were."""
 
 
@@ -27,7 +27,7 @@ def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
     def tell(topic: str) -> None:
         nonlocal told_s, untold
         untold += 1
-        if clock.now() - told_s >= STRANGE_EVERY_S:
+        if clock.now() - told_s >= MISROUTED_EVERY_S:
             facts = {"topic": topic[:200], "count": untold}
             events.record(Event("letter.strange", facts, "audit"))
             told_s, untold = clock.now(), 0
@@ -55,15 +55,15 @@ class MessageRouter:
         own: Topics,
         receivers: Mapping[TopicSpec, Receiver],
         *,
-        strange: Callable[[str], None] = lambda _: None,
+        on_misrouted: Callable[[str], None] = lambda _: None,
         acknowledge: Callable[[InboundMessage], None] = lambda _: None,
         clock: Clock,
     ) -> None:
         self._own = own
         self._receivers = receivers
-        self._strange = strange
+        self._strange = on_misrouted
         self._acknowledge = acknowledge
-        self._unknown = RateLimitedLog("inbox", "messages for nobody", clock=clock)
+        self._unknown = RateLimitedLog("message_router", "messages for nobody", clock=clock)
 
     def deliver(self, message: InboundMessage) -> None:
         """Take a message from the link; returns at once."""

@@ -102,7 +102,7 @@ class Topics:
     gateway: str
 
     @property
-    def inbox(self) -> tuple[str, ...]:
+    def subscriptions(self) -> tuple[str, ...]:
         """The filters the gateway subscribes to."""
         return (
             self._full("dn/#"),
@@ -186,18 +186,18 @@ class Topics:
         return f"{ROOT}/{self.province}/{self.gateway}/{rest}"
 
 
-CENTRE_INBOX = (f"{ROOT}/+/+/up/#",)
+CENTRE_SUBSCRIPTIONS = (f"{ROOT}/+/+/up/#",)
 """The filters the centre's console subscribes to."""
 
 
 def publication(
-    channel: TopicSpec, topic: str, sealed: tuple[str, bytes], *, expiry_s: int | None = None
+    channel: TopicSpec, topic: str, encoded: tuple[str, bytes], *, expiry_s: int | None = None
 ) -> OutboundMessage:
     """Return *sealed* (content type and payload) as *channel* is published on *topic*.
 
     *expiry_s* replaces the channel's own, for messages that know better.
     """
-    content_type, payload = sealed
+    content_type, payload = encoded
     return OutboundMessage(
         topic=topic,
         payload=payload,

@@ -7,14 +7,14 @@ import math
 import time
 
 SHARED_S = 0.25
-"""Whoever sleeps for long wakes on one of these strokes of the clock, with all the others: each
+"""Whoever sleeps for long wakes on one of these ticks of the clock, with all the others: each
 wake-up of its own costs the caches of everything that the fast path has in them meanwhile."""
 
 LONG_S = 2 * SHARED_S
 """From here on a sleep may be that much longer than asked for."""
 
 EARLY_S = 0.025
-"""Or this much shorter, so that who sleeps after each stroke's work does not miss the next."""
+"""Or this much shorter, so that who sleeps after each tick's work does not miss the next."""
 
 
 class SystemClock:

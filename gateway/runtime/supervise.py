@@ -52,7 +52,7 @@ async def supervise(
     *,
     name: str,
     clock: Clock,
-    witness: SupervisorObserver | None = None,
+    observer: SupervisorObserver | None = None,
     delays: Callable[[], Iterator[float]] = backoff,
 ) -> NoReturn:
     """Await *run* again and again, pausing between failures.
@@ -78,8 +78,8 @@ async def supervise(
         if clock.now() - started_s >= STEADY_S:
             schedule, tell = delays(), log.warning
         again_in_s = min(max(next(schedule), error.pause_s), error.longest_s)
-        if witness is not None:
-            witness.failed(error, again_in_s)
+        if observer is not None:
+            observer.failed(error, again_in_s)
         tell(
             "broken",
             name=name,

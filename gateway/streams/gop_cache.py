@@ -13,8 +13,8 @@ class GopCache:
     who join then wait for the next keyframe, and the stream's health says why.
 
     Args:
-        limit_bytes: Most payload bytes kept.
-        limit_s: Longest stretch of video kept, in seconds.
+        limit_bytes: Most payload bytes retained.
+        limit_s: Longest stretch of video retained, in seconds.
     """
 
     def __init__(self, *, limit_bytes: int, limit_s: float) -> None:
@@ -30,7 +30,7 @@ class GopCache:
 
     @property
     def units(self) -> tuple[AccessUnit, ...]:
-        """What is kept, keyframe first; empty if a newcomer has to wait."""
+        """What is retained, keyframe first; empty if a newcomer has to wait."""
         units: list[AccessUnit] = []
         for each in self._entries:
             units += _units(each)
@@ -50,7 +50,7 @@ class GopCache:
 
     @property
     def size_bytes(self) -> int:
-        """Payload bytes kept."""
+        """Payload bytes retained."""
         return self._size_bytes
 
     @property

@@ -1,6 +1,6 @@
 """When which report goes to the centre: presence, birth, health once a minute, changes at once.
 
-What a report says stands in health/ and mqtt/wire_*; this room knows only the occasions.
+What a report says is in health/ and mqtt/payloads; this module knows the occasions.
 """
 
 from __future__ import annotations
@@ -173,10 +173,10 @@ class Reporter:
 
     def _is_still(self) -> bool:
         """Whether a change key shows that there is nothing to look at more closely."""
-        glanced, now_s, (before, until_s) = self._change_key(), self._clock.now(), self._still
-        if glanced == before and not self._unsettled and now_s < until_s:
+        key, now_s, (before, until_s) = self._change_key(), self._clock.now(), self._still
+        if key == before and not self._unsettled and now_s < until_s:
             return True
-        self._still = (glanced, now_s + CLOSELY_S)
+        self._still = (key, now_s + CLOSELY_S)
         return False
 
     def _is_settled(self, camera: CameraHealth, now_s: float) -> bool:
@@ -231,11 +231,11 @@ class Reporter:
     def _state(self, camera: CameraHealth) -> OutboundMessage:
         self._told[camera.id] = camera
         self._unsettled.pop(camera.id, None)
-        sealed = health_payload.camera_state(self._epochs.stamp(), camera)
-        return publication(topic_tree.CAMERA_STATE, self._topics.camera_state(camera.id), sealed)
+        encoded = health_payload.camera_state(self._epochs.stamp(), camera)
+        return publication(topic_tree.CAMERA_STATE, self._topics.camera_state(camera.id), encoded)
 
     def _birth(self) -> OutboundMessage:
-        sealed = presence_payload.birth(
+        encoded = presence_payload.birth(
             self._epochs.stamp(),
             self._machine,
             site=self._site(),
@@ -243,11 +243,11 @@ class Reporter:
             abilities=self._abilities,
             standing=self._standing(),
         )
-        return publication(topic_tree.BIRTH, self._topics.birth, sealed)
+        return publication(topic_tree.BIRTH, self._topics.birth, encoded)
 
-    def _presence(self, sealed: presence_payload.Sealed) -> OutboundMessage:
+    def _presence(self, encoded: presence_payload.EncodedPayload) -> OutboundMessage:
         channel: TopicSpec = topic_tree.PRESENCE
-        return publication(channel, self._topics.presence, sealed)
+        return publication(channel, self._topics.presence, encoded)
 
 
 def _list_of(cameras: tuple[CameraSnapshot, ...]) -> dict[str, tuple[object, ...]]:

@@ -1,6 +1,6 @@
 """The session manager where viewers' offers are admitted, answered and remembered.
 
-One viewer's visit: an offer from its arrival on, and how it is told.
+One viewer's pending: an offer from its arrival on, and how it is told.
 
 Candidates that come before their session.
 """
@@ -127,7 +127,7 @@ class SessionManager:
     def sample(self) -> RelaySample:
         """Return what the viewers take; the rate is that since the last sample."""
         now_s = time.monotonic()
-        sessions = [visit.session for visit in self._visits.values() if visit.session]
+        sessions = [pending.session for pending in self._visits.values() if pending.session]
         sent_bytes = self._gone_bytes + sum(session.sent_bytes for session in sessions)
         before_bytes, before_s = self._sampled
         self._sampled = (sent_bytes, now_s)
@@ -139,20 +139,20 @@ class SessionManager:
 
     def viewers(self, camera: str) -> int:
         """How many of them watch *camera*."""
-        return sum(visit.offer.camera == camera for visit in self._visits.values())
+        return sum(pending.offer.camera == camera for pending in self._visits.values())
 
     async def run(self) -> None:
         """Serve the admitted sessions. All of them have ended when this returns."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._ticker.run(), name="beat")
+                group.create_task(self._ticker.run(), name="ticker")
                 while True:
-                    visit = await self._opened.get()
-                    group.create_task(self._serve(visit), name=f"session:{visit.offer.key}")
+                    pending = await self._opened.get()
+                    group.create_task(self._serve(pending), name=f"session:{pending.offer.key}")
         finally:
-            for visit in self._visits.values():  # answered, but not served yet
-                if visit.session is not None:
-                    await visit.session.close()
+            for pending in self._visits.values():  # answered, but not served yet
+                if pending.session is not None:
+                    await pending.session.close()
             self._visits.clear()
 
     async def answer(self, offer: Offer) -> Answer:
@@ -163,33 +163,33 @@ class SessionManager:
                 camera, 410 the session has ended, 480 the camera does not work, 486 or 503 a
                 limit is reached, 488 the viewer cannot decode what the camera sends.
         """
-        visit = self._visits.get(offer.key)
-        if visit is not None:
-            return await self._again(visit, offer)
+        pending = self._visits.get(offer.key)
+        if pending is not None:
+            return await self._again(pending, offer)
         if offer.key in self._gone:
             raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
         self._admit(offer)
-        visit = self._visits[offer.key] = PendingSession(offer)
+        pending = self._visits[offer.key] = PendingSession(offer)
         try:
-            visit.session = await self._session(offer)
-            sdp = await visit.session.open()
-            if visit.left:
+            pending.session = await self._session(offer)
+            sdp = await pending.session.open()
+            if pending.left:
                 raise ViewerRejected(410, Reason.VIEWER_GONE, "the viewer has left")
         except BaseException as error:
             self._visits.pop(offer.key, None)
-            visit.answered.cancel()
-            if visit.session is not None:
-                await visit.session.close()
+            pending.answered.cancel()
+            if pending.session is not None:
+                await pending.session.close()
             if isinstance(error, ViewerRejected):
                 log.info("offer refused", session=str(offer.key), error=str(error))
                 self._tell(offer, "refused", "info", code=error.code, why=str(error.reason))
             raise
         if offer.lasts_s is not None:
-            visit.session.last(offer.lasts_s)
+            pending.session.last(offer.lasts_s)
         early = self._early.take(offer.key)
-        await visit.session.add_candidates(usable_candidates(early, forbidden=self._forbidden))
-        visit.answered.set_result(sdp)
-        self._opened.put_nowait(visit)
+        await pending.session.add_candidates(usable_candidates(early, forbidden=self._forbidden))
+        pending.answered.set_result(sdp)
+        self._opened.put_nowait(pending)
         return Answer(offer.key, sdp)
 
     async def add_candidates(self, batch: Candidates) -> None:
@@ -197,36 +197,36 @@ class SessionManager:
 
         They may come before our answer is made, or even before the offer; they are kept then.
         """
-        visit = self._visits.get(batch.key)
+        pending = self._visits.get(batch.key)
         lines = [c.candidate for c in batch.candidates if c.candidate]
-        if visit is None or visit.session is None:
+        if pending is None or pending.session is None:
             self._early.keep(batch.key, lines)
             return
-        visit.candidates += len(lines)
-        if visit.candidates <= CANDIDATES:
+        pending.candidates += len(lines)
+        if pending.candidates <= CANDIDATES:
             usable = usable_candidates(lines, forbidden=self._forbidden)
-            await visit.session.add_candidates(usable)
+            await pending.session.add_candidates(usable)
 
     def extend(self, said: Extend) -> None:
         """Let a session last longer; unknown ones are ignored."""
-        visit = self._visits.get(said.key)
-        if visit is not None and visit.session is not None:
-            visit.session.last(said.lasts_s)
+        pending = self._visits.get(said.key)
+        if pending is not None and pending.session is not None:
+            pending.session.last(said.lasts_s)
 
     def leave(self, bye: Bye) -> None:
         """End a session because its viewer says so; unknown ones are ignored."""
-        visit = self._visits.get(bye.key)
-        if visit is not None:
-            visit.left = True
-            if visit.session is not None:
-                visit.session.leave("viewer")
+        pending = self._visits.get(bye.key)
+        if pending is not None:
+            pending.left = True
+            if pending.session is not None:
+                pending.session.leave("viewer")
 
     def dismiss(self, camera: str, why: str) -> int:
         """End every session of *camera*, its viewers told *why*; return how many there were."""
         visits = [each for each in self._visits.values() if each.offer.camera == camera]
-        for visit in visits:
-            if visit.session is not None:
-                visit.session.leave(why)
+        for pending in visits:
+            if pending.session is not None:
+                pending.session.leave(why)
         return len(visits)
 
     def _admit(self, offer: Offer) -> None:
@@ -241,19 +241,19 @@ class SessionManager:
                 Reason.OVERLOADED,
                 f"{limits.viewers_per_camera} viewers are the limit of one camera",
             )
-        pending = sum(not visit.answered.done() for visit in self._visits.values())
+        pending = sum(not pending.answered.done() for pending in self._visits.values())
         if pending >= PENDING:
             raise ViewerRejected(503, Reason.OVERLOADED, f"{pending} offers are being answered")
 
-    async def _again(self, visit: PendingSession, offer: Offer) -> Answer:
-        if visit.offer.sdp != offer.sdp:
+    async def _again(self, pending: PendingSession, offer: Offer) -> Answer:
+        if pending.offer.sdp != offer.sdp:
             raise ViewerRejected(
                 400, Reason.OFFER_INVALID, "another offer in a session that has one already"
             )
         try:
-            return Answer(offer.key, await asyncio.shield(visit.answered))
+            return Answer(offer.key, await asyncio.shield(pending.answered))
         except asyncio.CancelledError:
-            if visit.answered.cancelled():
+            if pending.answered.cancelled():
                 raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended") from None
             raise
 
@@ -271,24 +271,24 @@ class SessionManager:
             offer.key, stream, agreed, servers=servers, relay_only=relay_only, ticker=self._ticker
         )
 
-    async def _serve(self, visit: PendingSession) -> None:
-        key = visit.offer.key
-        assert visit.session is not None
+    async def _serve(self, pending: PendingSession) -> None:
+        key = pending.offer.key
+        assert pending.session is not None
         why = "stopping"
-        log.info("session", session=str(key), camera=visit.offer.camera)
-        self._tell(visit.offer, "begin", "audit")
+        log.info("session", session=str(key), camera=pending.offer.camera)
+        self._tell(pending.offer, "begin", "audit")
         began_s = time.monotonic()
         try:
-            why = await visit.session.run()
+            why = await pending.session.run()
         finally:
             self._visits.pop(key, None)
-            self._gone_bytes += visit.session.sent_bytes
+            self._gone_bytes += pending.session.sent_bytes
             self._gone[key] = None
             while len(self._gone) > REMEMBERED:
                 self._gone.popitem(last=False)
-            log.info("session over", session=str(key), camera=visit.offer.camera, why=why)
+            log.info("session over", session=str(key), camera=pending.offer.camera, why=why)
             lasted_s = round(time.monotonic() - began_s, 1)
-            self._tell(visit.offer, "end", "audit", why=why, lasted_s=lasted_s)
+            self._tell(pending.offer, "end", "audit", why=why, lasted_s=lasted_s)
             if why != "viewer":
                 self._ended(Bye(key, why))
 

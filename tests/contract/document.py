@@ -1,4 +1,4 @@
-"""docs/mqtt.md: the prose of mqtt.md beside this room, with what the code knows put in."""
+"""docs/mqtt.md: the prose of mqtt.md beside this module, with what the code knows put in."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ VALUES: Mapping[str, object] = {
     "kept_free": inflight_window.KEPT_FREE,
     "echo_every": echo.EVERY_S,
     "echo_within": echo.WITHIN_S,
-    "ways_tries": failover.TRIES,
-    "ways_back": failover.BACK_S,
+    "failover_tries": failover.TRIES,
+    "failover_back": failover.BACK_S,
     "cert_look": certificates.LOOK_S,
     "outbox.count": backlog.RECORDS,
     "outbox.mib": backlog.RECORDS_BYTES // 2**20,

@@ -45,7 +45,7 @@ from gateway.mqtt.payloads.config import (
     encode_reported,
     reported_faults,
 )
-from gateway.mqtt.payloads.presence import Sealed
+from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.mqtt.payloads.signalling import from_gateway, from_viewer
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
@@ -83,15 +83,17 @@ RAISED = {
 }
 
 
-def _event(kind: str, facts: Mapping[str, Any], mark: event_payload.EventStamp = MARK) -> Sealed:
+def _event(
+    kind: str, facts: Mapping[str, Any], mark: event_payload.EventStamp = MARK
+) -> EncodedPayload:
     return event_payload.send(event_payload.write(Event(kind, facts), mark), late=False, shift_ms=0)
 
 
-def _command(**more: Any) -> Sealed:
+def _command(**more: Any) -> EncodedPayload:
     return encode({"id": ULID, "actor": "op-17", "ttl_s": 30, **more})
 
 
-def _contacts() -> Sealed:
+def _contacts() -> EncodedPayload:
     person = ContactConfig(name="Nguyễn Văn A", phone="0222 000 0001", role="technical")
     held = inventory_payload.contacts_tree(Contacts(contacts=(person,)))
     return inventory_payload.section(
@@ -99,7 +101,7 @@ def _contacts() -> Sealed:
     )
 
 
-def _section(name: str) -> Sealed:
+def _section(name: str) -> EncodedPayload:
     held = inventory_payload.trees(build_inventory(sources(), STAMP.time_ms))[name]
     return inventory_payload.section(
         STAMP, inventory_payload.SectionRevision(9, stock_digest(held), held)
@@ -121,7 +123,7 @@ DESIRED = {
     "sig": {"alg": "Ed25519", "kid": "cfg-2026a", "v": "A" * 86},
 }
 
-EXAMPLES: Mapping[str, tuple[str, Sealed]] = {
+EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
     "online": ("presence/1", presence_payload.online(STAMP, MACHINE)),
     "will": ("presence/1", presence_payload.lost(STAMP.epoch)),
     "offline": ("presence/1", presence_payload.offline(STAMP, "stopping")),

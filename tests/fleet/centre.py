@@ -27,7 +27,7 @@ from gateway.mqtt.payloads.codec import Stamp, encode, read
 from gateway.mqtt.payloads.config import Confirm, encode_confirm
 from gateway.mqtt.payloads.signalling import from_viewer
 from gateway.mqtt.topic_tree import PLAIN
-from gateway.mqtt.topics import CENTRE_INBOX, Topics, parse, publication
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, parse, publication
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervise import supervise
@@ -258,7 +258,7 @@ async def centre(
     fake.link = MqttClient(
         address,
         client_id="fleet-centre",
-        subscriptions=CENTRE_INBOX,
+        subscriptions=CENTRE_SUBSCRIPTIONS,
         deliver=fake.deliver,
         will=fake.will,
         greet=fake.greeting,

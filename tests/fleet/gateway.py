@@ -105,7 +105,7 @@ class SimulatedGateway:
         self.client = MqttClient(
             address,
             client_id=topics.gateway,
-            subscriptions=topics.inbox,
+            subscriptions=topics.subscriptions,
             deliver=lambda message: self._router.deliver(message),
             will=lambda: self._reporter.will(),
             greet=self._greeting,

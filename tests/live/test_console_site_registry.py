@@ -6,7 +6,7 @@ import pytest
 
 from gateway.mqtt.payloads.presence import lost
 from gateway.mqtt.topic_tree import PRESENCE
-from gateway.mqtt.topics import CENTRE_INBOX, Topics, publication
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, publication
 from gateway.ports import InboundMessage
 from tests.fixtures.broker import Brokers, observing
 
@@ -34,7 +34,7 @@ async def test_nothing_kept_is_lost_on_the_way(brokers: Brokers) -> None:
         heard.add(message.topic)
         return len(heard) == SITES
 
-    async with observing(broker.address, *CENTRE_INBOX) as centre:
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         await centre.until(complete)
 
     assert heard == set(topics)

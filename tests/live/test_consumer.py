@@ -45,16 +45,16 @@ HEARD = [
 
 async def test_the_program_shown_to_others_works(tmp_path: Path) -> None:
     """As an operator of province 79: all that happens there, each event once, no contacts."""
-    house = SecuredBroker(tmp_path / "etc")
-    house.start()
-    ticket = house.staff.issue("op79")
-    papers = map(str, (ticket.ca_file, ticket.cert_file, ticket.key_file))
-    where = ("localhost", str(house.ports[8883]), "79")
+    secured = SecuredBroker(tmp_path / "etc")
+    secured.start()
+    ticket = secured.staff.issue("op79")
+    certificate_files = map(str, (ticket.ca_file, ticket.cert_file, ticket.key_file))
+    where = ("localhost", str(secured.ports[8883]), "79")
     program = await create_subprocess_exec(
-        sys.executable, str(HERE / "consumer.py"), *where, *papers, stdout=PIPE
+        sys.executable, str(HERE / "consumer.py"), *where, *certificate_files, stdout=PIPE
     )
-    gateway = await to_thread(house.gateway, "79/hcm-q1-01")
-    far = await to_thread(house.gateway, "24/bacninh-01")
+    gateway = await to_thread(secured.gateway, "79/hcm-q1-01")
+    far = await to_thread(secured.gateway, "24/bacninh-01")
     assert program.stdout is not None
     try:
         async with timeout(HANG_S):
@@ -73,7 +73,7 @@ async def test_the_program_shown_to_others_works(tmp_path: Path) -> None:
         await program.wait()
         for person in (gateway, far):
             person.leave()
-        house.stop()
+        secured.stop()
 
     news = [line for line in told if not line.endswith("presence online\n")]
     assert len(told) > len(news)

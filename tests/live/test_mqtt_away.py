@@ -23,7 +23,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.dialer import AGAIN_S
 from gateway.mqtt.client.failover import delays
-from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Broker, Brokers, Observer, cable, observing
@@ -67,7 +67,7 @@ async def held(
     """Have *made* come back as the gateway does."""
     failures = Failures()
     task = asyncio.create_task(
-        supervise(made.link.run, name="broker", clock=clock, witness=failures, delays=pauses)
+        supervise(made.link.run, name="broker", clock=clock, observer=failures, delays=pauses)
     )
     try:
         yield failures
@@ -131,7 +131,7 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
     broker = await brokers("allow_anonymous true", "max_inflight_messages 3")
     topic = TOPICS.gateway_says(KEY)
     made = Site(broker.address)
-    async with observing(broker.address, *CENTRE_INBOX) as centre, living(made):
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(made):
         for number in range(200):
             made.link.post(OutboundMessage(topic, b"%d" % number))
         got = [

@@ -22,7 +22,7 @@ from tests.fixtures.presence import TOPICS, Site, Told, living
 pytestmark = pytest.mark.live
 
 ALLOWED = "topic readwrite #\n"
-DEAF = "topic readwrite cgw/v1/79/hcm-q1-01/up/presence\ntopic write #\n"
+DENIED = "topic readwrite cgw/v1/79/hcm-q1-01/up/presence\ntopic write #\n"
 
 
 def site(broker: Broker, told: Told, within_s: float = HANG_S) -> Site:
@@ -64,7 +64,7 @@ async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
     made = site(broker, told, within_s=3.0)
     async with living(made) as running:
         await until(lambda: made.link.sample.rtt_ms is not None)
-        acl.write_text(DEAF)
+        acl.write_text(DENIED)
         broker.send(signal.SIGHUP)
         async with asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:

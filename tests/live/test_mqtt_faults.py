@@ -23,7 +23,7 @@ from gateway.mqtt.outbox.outbox import Outbox
 from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads.event import EventRecord, read_event
-from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.clock import SystemClock
 from tests.fixtures.access import revoke
@@ -156,7 +156,7 @@ async def test_what_happens_while_the_broker_is_away_is_told_when_it_is_back(
         before_ms = time.time() * 1000
         site.up.clear()
         await broker.start()
-        async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
+        async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(site):
             heard = await until_seq(centre, 20)
 
     assert [each.facts["seq"] for each in heard] == list(range(1, 21))
@@ -177,7 +177,7 @@ async def test_an_access_list_that_forbids_events_does_not_hold_up_the_rest(
             await asyncio.sleep(0.02)  # a broker's refusal has no event to wait for
         acl.write_text("topic readwrite #\n")
         broker.send(signal.SIGHUP)
-        async with observing(broker.address, *CENTRE_INBOX) as centre:
+        async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
             site.tell(4)
             heard = await until_seq(centre, 4)
 
@@ -191,7 +191,7 @@ async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_p
         site.tell(*range(1000))
         await site.outbox.stored()
         order: list[str] = []
-        async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
+        async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(site):
             site.link.post(OutboundMessage(TOPICS.birth, b"now"))
 
             def seen(message: InboundMessage) -> bool:
@@ -206,7 +206,7 @@ async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_p
 async def test_a_half_open_line_is_found_out_at_both_ends(broker: Broker) -> None:
     """By its silence; the hub hears of it from the broker, and by our times within 30 s."""
     async with (
-        observing(broker.address, *CENTRE_INBOX) as centre,
+        observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre,
         cable(broker) as line,
         living(Site(line.address, keepalive_s=2.0, will_delay_s=1)) as running,
     ):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.mqtt.topics import CENTRE_INBOX, is_journalled
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, is_journalled
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.clock import HANG_S
@@ -89,7 +89,7 @@ async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
     """The centre finds its question by it."""
     topic = TOPICS.replies + "centre/1"
     site = Site(broker.address)
-    async with observing(broker.address, *CENTRE_INBOX) as centre, living(site):
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(site):
         site.link.post(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
         message = await centre.until(lambda message: message.topic == topic)
 

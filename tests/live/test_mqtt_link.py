@@ -13,7 +13,7 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.client.client import FAREWELL_S
 from gateway.mqtt.client.connection import MqttConnection
 from gateway.mqtt.client.failover import delays
-from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS
 from gateway.ports import OutboundMessage
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervise import supervise
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.live
 
 async def test_presence_is_online_then_offline_on_a_clean_exit(broker: Broker) -> None:
     """Birth on connecting; the last word before a clean disconnect says that we are stopping."""
-    async with observing(broker.address, *CENTRE_INBOX) as centre:
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         async with living(Site(broker.address)):
             online = presence(await centre.until(says("online")))
         offline = presence(await centre.until(says("offline")))
@@ -48,7 +48,9 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
     await broker.start()
     async with asyncio.timeout(HANG_S):
         await site.up.wait()
-    async with observing(broker.address, *CENTRE_INBOX, "cgw/v1/79/hcm-q1-01/dn/#") as centre:
+    async with observing(
+        broker.address, *CENTRE_SUBSCRIPTIONS, "cgw/v1/79/hcm-q1-01/dn/#"
+    ) as centre:
         await centre.until(says("online"))
         centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"{}"))
         async with asyncio.timeout(HANG_S):
@@ -62,7 +64,7 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
 async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -> None:
     """A gateway whose line is cut is offline with the epoch of its connection."""
     async with (
-        observing(broker.address, *CENTRE_INBOX) as centre,
+        observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre,
         cable(broker) as line,
         living(Site(line.address, will_delay_s=0)) as running,
     ):
@@ -78,7 +80,7 @@ async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -
 
 async def test_each_connection_has_a_higher_epoch(broker: Broker) -> None:
     """So that a late will of the earlier connection is known for what it is."""
-    async with observing(broker.address, *CENTRE_INBOX) as centre:
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = Site(broker.address)
         async with living(site):
             first = presence(await centre.until(says("online")))
@@ -152,7 +154,7 @@ async def test_nobody_there_is_refused(brokers: Brokers) -> None:
 async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker) -> None:
     """A payload above 64 KiB is counted; the next publication arrives all the same."""
     topic = TOPICS.gateway_says(KEY)
-    async with observing(broker.address, *CENTRE_INBOX) as centre:
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = Site(broker.address)
         async with living(site):
             site.link.post(OutboundMessage(topic, b"x" * 65_537))
@@ -167,7 +169,7 @@ async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
     """A packet above the broker's maximum would end the session; it is never handed over."""
     broker = await brokers("allow_anonymous true", "max_packet_size 2000")
     topic = TOPICS.gateway_says(KEY)
-    async with observing(broker.address, *CENTRE_INBOX) as centre:
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = Site(broker.address)
         async with living(site):
             for size in range(1700, 2001, 10):
@@ -182,7 +184,7 @@ async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
 async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None:
     """Nothing is lost and the order is kept, though only ten are unacknowledged at once."""
     topic = TOPICS.gateway_says(KEY)
-    async with observing(broker.address, *CENTRE_INBOX) as centre:
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = Site(broker.address)
         async with living(site):
             arrived: list[int] = []

@@ -15,7 +15,7 @@ from gateway.demo.config_files import free_port
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress, Tls
-from gateway.mqtt.topics import CENTRE_INBOX, Topics
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics
 from gateway.ports import OutboundMessage
 from tests.fixtures.broker import Authority, Broker, Brokers, observing, tls_lines
 from tests.fixtures.clock import HANG_S
@@ -48,7 +48,7 @@ async def test_the_right_certificate_is_accepted(brokers: Brokers, authority: Au
     """TLS with a trusted broker, by name and by address, large payloads included."""
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS)))
     tls = Tls(ca_file=authority.ca_file)
-    async with observing(secure(broker, tls, "127.0.0.1"), *CENTRE_INBOX) as centre:
+    async with observing(secure(broker, tls, "127.0.0.1"), *CENTRE_SUBSCRIPTIONS) as centre:
         site = Site(secure(broker, tls))
         async with living(site):
             await centre.until(says("online"))
@@ -115,7 +115,7 @@ async def test_we_show_our_certificate_and_may_write_our_topics_only(
         )
     )
     console = secure(broker, authority.issue("console"))
-    async with observing(console, *CENTRE_INBOX, client_id="console") as centre:
+    async with observing(console, *CENTRE_SUBSCRIPTIONS, client_id="console") as centre:
         site = Site(secure(broker, authority.issue("79/hcm-q1-01")))
         async with living(site):
             await centre.until(says("online"))
@@ -197,7 +197,7 @@ async def test_websockets_carry_it_too(brokers: Brokers, authority: Authority) -
         tls=Tls(ca_file=authority.ca_file),
         transport="websockets",
     )
-    async with observing(address, *CENTRE_INBOX) as centre:
+    async with observing(address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = Site(address)
         async with living(site):
             await centre.until(says("online"))

@@ -140,7 +140,7 @@ class CertificateInfo:
 def certificate_info(der: bytes) -> CertificateInfo | None:
     """Return what matters of a certificate in DER; None if it is none."""
     try:
-        return _paper(x509.load_der_x509_certificate(der))
+        return _certificate_info(x509.load_der_x509_certificate(der))
     except ValueError:
         return None
 
@@ -150,7 +150,7 @@ def own_certificate_info(tls: Tls | None) -> CertificateInfo | None:
     if tls is None or tls.cert_file is None:
         return None
     try:
-        return _paper(x509.load_pem_x509_certificate(tls.cert_file.read_bytes()))
+        return _certificate_info(x509.load_pem_x509_certificate(tls.cert_file.read_bytes()))
     except (OSError, ValueError):
         return None
 
@@ -176,7 +176,7 @@ def certificate_fault(reason: Reason, detail: str) -> BrokerUnavailable:
     return BrokerUnavailable(reason, detail, pause_s=pause_s, longest_s=longest_s)
 
 
-def _paper(certificate: x509.Certificate) -> CertificateInfo:
+def _certificate_info(certificate: x509.Certificate) -> CertificateInfo:
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return CertificateInfo(f"{certificate.serial_number:x}", _ms(begins), _ms(ends))
 

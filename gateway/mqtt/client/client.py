@@ -68,7 +68,7 @@ class MqttClient:
 
     def __init__(
         self,
-        ways: BrokerAddress | BrokerFailover,
+        failover: BrokerAddress | BrokerFailover,
         *,
         client_id: str,
         subscriptions: Iterable[str],
@@ -85,7 +85,11 @@ class MqttClient:
         echo: Callable[[], OutboundMessage] | None = None,
         echo_s: tuple[float, float] = (EVERY_S, WITHIN_S),
     ) -> None:
-        self._ways = ways if isinstance(ways, BrokerFailover) else BrokerFailover(ways, clock=clock)
+        self._ways = (
+            failover
+            if isinstance(failover, BrokerFailover)
+            else BrokerFailover(failover, clock=clock)
+        )
         self._client_id = client_id
         self._subscriptions = tuple(subscriptions)
         self._deliver = deliver
@@ -100,7 +104,9 @@ class MqttClient:
         self._remembered = False
         self._suspicion = DuplicateIdDetector()
         self._trail = ConnectionStats(events, clock)
-        self._echo = EchoMonitor(echo, clock=clock, deaf=self._trail.deaf, paces_s=echo_s)
+        self._echo = EchoMonitor(
+            echo, clock=clock, on_echo_missing=self._trail.echo_missing, paces_s=echo_s
+        )
         self._traffic = Publisher(outbox, self._trail, taken=self._echo.acknowledged)
 
     @property

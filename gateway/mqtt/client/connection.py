@@ -136,10 +136,10 @@ class MqttConnection:
         """
         if farewell is not None:
             while self._unsettled >= self.receive_maximum:
-                await self._stirred()
+                await self._on_wakeup()
             number = self.publish(farewell)
             while all(number != settled for settled, _ in self.settled):
-                await self._stirred()
+                await self._on_wakeup()
         self._client.disconnect()
         while self.broken is None:
             await self.stirred.wait()
@@ -149,7 +149,7 @@ class MqttConnection:
         """Let go of the socket, whatever state it is in."""
         self._driver.close()
 
-    async def _stirred(self) -> None:
+    async def _on_wakeup(self) -> None:
         """Wait for whatever comes next while leaving. Raises BrokerUnavailable."""
         self.check()
         await self.stirred.wait()

@@ -29,7 +29,7 @@ class EchoMonitor:
     Args:
         make: Makes what is said; no two are alike. None: nothing is said.
         clock: Monotonic.
-        deaf: Called once if nothing is heard and the connection is left alone.
+        on_echo_missing: Called once if nothing is heard and the connection is left alone.
         paces_s: `EVERY_S` and `WITHIN_S`; shorter in tests.
 
     Attributes:
@@ -41,12 +41,12 @@ class EchoMonitor:
         make: Callable[[], OutboundMessage] | None,
         *,
         clock: Clock,
-        deaf: Callable[[], None],
+        on_echo_missing: Callable[[], None],
         paces_s: tuple[float, float] = (EVERY_S, WITHIN_S),
     ) -> None:
         self._make = make
         self._clock = clock
-        self._deaf = deaf
+        self._deaf = on_echo_missing
         self._every_s, self._within_s = paces_s
         self._said: OutboundMessage | None = None
         self._topic = ""

@@ -19,20 +19,20 @@ class Publisher:
 
     Args:
         outbox: Gives what outlives a connection; None: there is nothing.
-        trail: Is told what was dropped or refused.
+        stats: Is told what was dropped or refused.
         taken: Told of each publication that the broker has acknowledged.
     """
 
     def __init__(
         self,
         outbox: OutboxSource | None,
-        trail: ConnectionStats,
+        stats: ConnectionStats,
         *,
         taken: Callable[[OutboundMessage], None],
     ) -> None:
         self._outbox = outbox
         self._window = InflightWindow(outbox)
-        self._trail = trail
+        self._trail = stats
         self._taken = taken
         self.session: MqttConnection | None = None
 

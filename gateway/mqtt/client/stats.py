@@ -97,7 +97,7 @@ class ConnectionStats:
         """So many messages came while there was no room."""
         self._overflowed.add("", count)
 
-    def deaf(self) -> None:
+    def echo_missing(self) -> None:
         """The broker has never let us hear ourselves."""
         log.warning("echo not heard", hint="does the broker let us read our own up/echo?")
         self._tell(Event("link", {"st": "deaf"}))

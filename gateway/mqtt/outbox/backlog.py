@@ -79,7 +79,7 @@ class Backlog:
         self._rows[row.number] = row
         if row.gap is None:
             self._classes[row.stored.weight][row.number] = row
-            self._bytes += len(row.stored.kept)
+            self._bytes += len(row.stored.payload)
         else:
             self._gaps[row.gap.weight, row.gap.why] = row
 
@@ -89,7 +89,7 @@ class Backlog:
         if row is None:
             return None
         if self._classes[row.stored.weight].pop(number, None) is not None:
-            self._bytes -= len(row.stored.kept)
+            self._bytes -= len(row.stored.payload)
         elif row.gap is not None and self._gaps.get((row.gap.weight, row.gap.why)) is row:
             del self._gaps[row.gap.weight, row.gap.why]
         return row

@@ -150,7 +150,7 @@ class Outbox:
         if stored.boot == self._boot:
             shift_ms = self._wall_ms() - self._age_ms(stored) - stored.time_ms
         sealed = event_payload.send(
-            stored.kept,
+            stored.payload,
             late=row.connection != self._connections,
             shift_ms=shift_ms if abs(shift_ms) > CLOCK_SET_MS else 0,
         )
@@ -183,7 +183,7 @@ class Outbox:
         self._lost = found.lost
         for stored in found.records:
             try:
-                gap = event_payload.read_gap(stored.kept)
+                gap = event_payload.read_gap(stored.payload)
             except MessageRejected:
                 self._writer.forget(stored.number)
             else:
@@ -204,9 +204,9 @@ class Outbox:
         return EventStamp(str(ULID()), self._number, self._epochs.epoch, self._wall_ms(), now_s)
 
     def _take(
-        self, mark: EventStamp, kind: str, weight: Weight, kept: bytes, gap: Gap | None = None
+        self, mark: EventStamp, kind: str, weight: Weight, payload: bytes, gap: Gap | None = None
     ) -> None:
-        stored = Stored(mark.number, weight, kind, self._boot, mark.mono_s, mark.time_ms, kept)
+        stored = Stored(mark.number, weight, kind, self._boot, mark.mono_s, mark.time_ms, payload)
         row = Row(stored, self._connections if self._connected else None, gap)
         self._backlog.add(row)
         self._writer.put(row)
@@ -234,10 +234,10 @@ class Outbox:
         if row is None or row.gap is None:
             mark = self._mark()
             gap = Gap(weight, why, number, number, 1, mark)
-            self._take(mark, event_payload.GAP, "audit", gap.kept, gap)
+            self._take(mark, event_payload.GAP, "audit", gap.payload, gap)
             return
         row.gap.add(number)
-        row.stored = replace(row.stored, kept=row.gap.kept)
+        row.stored = replace(row.stored, payload=row.gap.payload)
         self._writer.put(row)
 
     def _age_ms(self, stored: Stored) -> int:

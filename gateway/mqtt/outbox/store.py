@@ -50,7 +50,7 @@ class Stored:
         boot: Of the machine, when it happened.
         mono_s: Monotonic clock of that boot.
         time_ms: What the wall clock said then.
-        kept: The event, as `wire_event.write` has made it.
+        payload: The event, as `payloads.event.write` has made it.
     """
 
     number: int
@@ -59,7 +59,7 @@ class Stored:
     boot: str
     mono_s: float
     time_ms: int
-    kept: bytes
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ class OutboxWriter:
 
     def bury(self, row: Row, why: str) -> None:
         """Keep *row* apart, which the broker will never take."""
-        self._dead = [*self._dead, (row.number, why, row.stored.kept)][-DEAD_LETTERS:]
+        self._dead = [*self._dead, (row.number, why, row.stored.payload)][-DEAD_LETTERS:]
         self.forget(row.number)
 
     def lost(self, count: int) -> None:

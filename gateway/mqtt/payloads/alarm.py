@@ -14,7 +14,7 @@ from ulid import ULID
 from gateway.model.alarm import Alarm, Argument, Severity
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.codec import Stamp, WireDocument, decode, encode_document
-from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.mqtt.topic_tree import DAY_S
 
 CLEARED_S = 7 * DAY_S
@@ -54,7 +54,7 @@ class AlarmMessage(WireDocument):
     parent: Key | None = None
 
 
-def alarm(stamp: Stamp, said: Alarm) -> Sealed:
+def alarm(stamp: Stamp, said: Alarm) -> EncodedPayload:
     """Write *said*."""
     return encode_document(
         AlarmMessage(

@@ -23,7 +23,7 @@ from gateway.mqtt.payloads.codec import (
     faults_of,
     read,
 )
-from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.mqtt.topic_tree import LEVELS
 from gateway.runtime.strict_json import dumps
 
@@ -188,7 +188,7 @@ def id_of(tree: Mapping[str, object]) -> str | None:
         return None
 
 
-def reply(stamp: Stamp, said: Reply) -> Sealed:
+def reply(stamp: Stamp, said: Reply) -> EncodedPayload:
     """Write *said*."""
     update = {"time_ms": stamp.time_ms, "epoch": stamp.epoch, "number": stamp.number}
     return encode_document(said.model_copy(update=update))
@@ -199,7 +199,7 @@ def reply_bytes(said: Reply) -> bytes:
     return said.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-def log_lines(stamp: Stamp, lines: tuple[str, ...], lost: int) -> Sealed:
+def log_lines(stamp: Stamp, lines: tuple[str, ...], lost: int) -> EncodedPayload:
     """Write some lines of a log."""
     head = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
     return encode({**head, "lines": lines, **({"lost": lost} if lost else {})})

@@ -20,7 +20,7 @@ from gateway.mqtt.payloads.codec import (
     faults_of,
     read,
 )
-from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.runtime.strict_json import dumps
 
 Version = Annotated[int, Field(ge=1, lt=2**53)]
@@ -167,12 +167,12 @@ def read_confirm(payload: bytes, content_type: str) -> Confirm:
         raise MessageRejected(faults_of(error)) from None
 
 
-def encode_confirm(confirm: Confirm) -> Sealed:
+def encode_confirm(confirm: Confirm) -> EncodedPayload:
     """Return content type and payload of *confirm*."""
     return encode_document(confirm)
 
 
-def encode_reported(stamp: Stamp, said: Reported) -> Sealed:
+def encode_reported(stamp: Stamp, said: Reported) -> EncodedPayload:
     """Return content type and payload of *said*."""
     stamped = {"time_ms": stamp.time_ms, "epoch": stamp.epoch, "number": stamp.number}
     return encode_document(said.model_copy(update=stamped))

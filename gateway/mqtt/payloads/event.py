@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field
 from gateway.model.errors import refuse
 from gateway.model.event import Event, Weight
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, WireDocument, decode, encode, packed, read
-from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.mqtt.topic_tree import EVENT, INVENTORY_LOG, PLAIN, TopicSpec
 
 GAP = "outbox.gap"
@@ -95,8 +95,8 @@ class Gap:
         self.count += 1
 
     @property
-    def kept(self) -> bytes:
-        """As it is kept."""
+    def payload(self) -> bytes:
+        """As it is stored."""
         facts = {
             "from_n": self.first,
             "to_n": self.last,
@@ -113,7 +113,7 @@ def channel_of(kind: str) -> TopicSpec:
 
 
 def write(event: Event, mark: EventStamp) -> bytes:
-    """Return *event* as it is kept.
+    """Return *event* as it is stored.
 
     Raises:
         MessageRejected: The facts are not JSON, nest too deep, or are too large.
@@ -130,22 +130,22 @@ def write(event: Event, mark: EventStamp) -> bytes:
         tree[f"{name}_" if name in _OURS else name] = fact
     if channel_of(event.kind) is INVENTORY_LOG:
         tree["t"] = tree.pop("t_", mark.time_ms)  # of the change, not of its telling
-    kept = packed(tree)
-    if len(kept) > PAYLOAD_BYTES:
-        refuse("size", f"{len(kept)} bytes; at most {PAYLOAD_BYTES}")
-    read(kept, PLAIN)
-    return kept
+    stored = packed(tree)
+    if len(stored) > PAYLOAD_BYTES:
+        refuse("size", f"{len(stored)} bytes; at most {PAYLOAD_BYTES}")
+    read(stored, PLAIN)
+    return stored
 
 
-def send(kept: bytes, *, late: bool, shift_ms: int) -> Sealed:
-    """Return what was kept as it is sent now.
+def send(stored: bytes, *, late: bool, shift_ms: int) -> EncodedPayload:
+    """Return what was stored as it is sent now.
 
     Args:
-        kept: By `write`.
+        stored: By `write`.
         late: See `Happened`.
         shift_ms: By how much the wall clock was wrong at the time.
     """
-    tree = read(kept, PLAIN)
+    tree = read(stored, PLAIN)
     then_ms = tree.get("t")
     if shift_ms and isinstance(then_ms, int):
         tree["t0"], tree["t"] = then_ms, max(0, then_ms + shift_ms)
@@ -159,12 +159,12 @@ def read_event(payload: bytes, content_type: str) -> EventRecord:
     return decode(EventRecord, payload, content_type)
 
 
-def read_gap(kept: bytes) -> Gap | None:
-    """Return the gap that *kept* tells, or None: it is another event. Raises MessageRejected."""
-    told = read_event(kept, PLAIN)
+def read_gap(stored: bytes) -> Gap | None:
+    """Return the gap that *stored* tells, or None: it is another event. Raises MessageRejected."""
+    told = read_event(stored, PLAIN)
     if told.kind != GAP:
         return None
-    facts = decode(_GapFacts, kept, PLAIN)
+    facts = decode(_GapFacts, stored, PLAIN)
     mark = EventStamp(told.id, told.number, told.epoch, told.time_ms, told.mono_s)
     return Gap(facts.weight, facts.why, facts.first, facts.last, facts.count, mark)
 

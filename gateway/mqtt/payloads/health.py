@@ -17,7 +17,7 @@ from gateway.model.health import (
     SiteHealth,
 )
 from gateway.mqtt.payloads.codec import Stamp, encode, faults_of, read
-from gateway.mqtt.payloads.presence import Sealed
+from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 
 SITE = {
@@ -93,7 +93,7 @@ _STAMP_READER = TypeAdapter(Stamp)
 T = TypeVar("T")
 
 
-def site_health(stamp: Stamp, site: SiteHealth) -> Sealed:
+def site_health(stamp: Stamp, site: SiteHealth) -> EncodedPayload:
     """Write the health of the site; what is unknown is left out."""
     tree: dict[str, Any] = _stamp(stamp)
     for part, spellings in SITE.items():
@@ -106,13 +106,13 @@ def site_health(stamp: Stamp, site: SiteHealth) -> Sealed:
     return encode(tree)
 
 
-def cameras_health(stamp: Stamp, cameras: Iterable[CameraHealth]) -> Sealed:
+def cameras_health(stamp: Stamp, cameras: Iterable[CameraHealth]) -> EncodedPayload:
     """Write the health of all cameras, one row each."""
     rows = [[_rounded(getattr(camera, name)) for name in CAMERA.values()] for camera in cameras]
     return encode({**_stamp(stamp), "cols": list(CAMERA), "rows": rows})
 
 
-def camera_state(stamp: Stamp, camera: CameraHealth) -> Sealed:
+def camera_state(stamp: Stamp, camera: CameraHealth) -> EncodedPayload:
     """Write the state of one camera."""
     named = {key: _rounded(getattr(camera, name)) for key, name in CAMERA.items()}
     return encode({**_stamp(stamp), **{k: v for k, v in named.items() if v is not None}})

@@ -47,7 +47,7 @@ from gateway.mqtt.payloads.inventory_items import (
     WireStream,
     WireSystem,
 )
-from gateway.mqtt.payloads.presence import Count, Sealed, Word
+from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.runtime.strict_json import dumps
 
 T = TypeVar("T")
@@ -162,7 +162,7 @@ def contacts_tree(contacts: Contacts) -> dict[str, object]:
     return _tree(InventoryContacts, contacts)
 
 
-def section(stamp: Stamp, edition: SectionRevision) -> Sealed:
+def section(stamp: Stamp, edition: SectionRevision) -> EncodedPayload:
     """Write one section.
 
     What 512 cameras with everything known need fits: 50 kB. Should texts be so long that it does
@@ -171,16 +171,16 @@ def section(stamp: Stamp, edition: SectionRevision) -> Sealed:
     head: dict[str, object] = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
     head |= {"rev": edition.rev, "sha": edition.sha}
     tree = dict(edition.tree)
-    sealed = encode({**head, **tree})
-    if _fits(sealed, tree):
-        return sealed
+    encoded = encode({**head, **tree})
+    if _fits(encoded, tree):
+        return encoded
     tree, cut = _timeless(tree), 0
-    while not _fits(sealed := encode({**head, "cut": cut, **tree}), tree):
+    while not _fits(encoded := encode({**head, "cut": cut, **tree}), tree):
         longest = max(tree, key=lambda key: len(tree[key]) if isinstance(tree[key], list) else 0)
         left = tree[longest][: len(tree[longest]) * 3 // 4]
         cut += len(tree[longest]) - len(left)
         tree[longest] = left
-    return sealed
+    return encoded
 
 
 def read_section(name: Section, payload: bytes, content_type: str) -> InventorySection:
@@ -219,8 +219,8 @@ def _tree(kind: type[InventorySection], part: object) -> dict[str, object]:
     return {key: value for key, value in pruned.items() if key not in _HEAD}
 
 
-def _fits(sealed: Sealed, tree: Mapping[str, object]) -> bool:
-    return len(sealed[1]) <= PAYLOAD_BYTES and len(dumps(tree).encode()) < UNPACKED_BYTES
+def _fits(encoded: EncodedPayload, tree: Mapping[str, object]) -> bool:
+    return len(encoded[1]) <= PAYLOAD_BYTES and len(dumps(tree).encode()) < UNPACKED_BYTES
 
 
 def _timeless(node: Any) -> Any:

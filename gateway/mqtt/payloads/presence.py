@@ -131,11 +131,11 @@ class Birth(WireDocument):
     certificate: Annotated[BirthCertificate | None, Field(alias="cert")] = None
 
 
-Sealed = tuple[str, bytes]
+EncodedPayload = tuple[str, bytes]
 """Content type and payload."""
 
 
-def online(stamp: Stamp, machine: Machine) -> Sealed:
+def online(stamp: Stamp, machine: Machine) -> EncodedPayload:
     """The gateway has connected."""
     return encode_document(
         Presence(
@@ -150,12 +150,12 @@ def online(stamp: Stamp, machine: Machine) -> Sealed:
     )
 
 
-def lost(epoch: int) -> Sealed:
+def lost(epoch: int) -> EncodedPayload:
     """The will: the connection *epoch* has broken."""
     return encode_document(Presence(state="offline", epoch=epoch, why="lost"))
 
 
-def offline(stamp: Stamp, why: str) -> Sealed:
+def offline(stamp: Stamp, why: str) -> EncodedPayload:
     """The last word before a clean disconnect."""
     return encode_document(
         Presence(state="offline", epoch=stamp.epoch, time_ms=stamp.time_ms, why=why)
@@ -170,7 +170,7 @@ def birth(
     cameras: Iterable[CameraSnapshot],
     abilities: Capabilities,
     standing: BirthStatus | None = None,
-) -> Sealed:
+) -> EncodedPayload:
     """What the gateway is and has; *site* is its name for people."""
     now = standing or BirthStatus()
     return encode_document(
@@ -200,7 +200,7 @@ class Echo(WireDocument):
     number: Annotated[Count, Field(alias="n")]
 
 
-def echo(stamp: Stamp) -> Sealed:
+def echo(stamp: Stamp) -> EncodedPayload:
     """Something to hear again: no two are alike."""
     return encode_document(Echo(time_ms=stamp.time_ms, epoch=stamp.epoch, number=stamp.number))
 

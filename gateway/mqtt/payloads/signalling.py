@@ -27,7 +27,7 @@ from gateway.model.signalling import (
     SessionStats,
 )
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp, WireDocument, encode, faults_of, read
-from gateway.mqtt.payloads.presence import Sealed
+from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 
 FromViewer = Offer | Candidates | Extend | Bye
@@ -150,33 +150,33 @@ def read_gateway(key: SessionKey, payload: bytes, content_type: str) -> FromGate
     return _read(GATEWAY_READER, payload, content_type).value(key)
 
 
-def from_viewer(stamp: Stamp, said: FromViewer) -> Sealed:
+def from_viewer(stamp: Stamp, said: FromViewer) -> EncodedPayload:
     """Write what a viewer says; TURN credentials go with it, to this gateway only."""
     match said:
         case Offer():
-            return _sealed(stamp, "offer", _offer(said))
+            return _encoded(stamp, "offer", _offer(said))
         case Candidates():
-            return _sealed(stamp, "cand", _candidates(said))
+            return _encoded(stamp, "cand", _candidates(said))
         case Extend():
-            return _sealed(stamp, "extend", {"exp_s": said.lasts_s})
+            return _encoded(stamp, "extend", {"exp_s": said.lasts_s})
         case Bye():
-            return _sealed(stamp, "bye", {"why": said.why[:64]})
+            return _encoded(stamp, "bye", {"why": said.why[:64]})
 
 
-def from_gateway(stamp: Stamp, said: FromGateway) -> Sealed:
+def from_gateway(stamp: Stamp, said: FromGateway) -> EncodedPayload:
     """Write what a gateway says."""
     match said:
         case Answer():
-            return _sealed(stamp, "answer", {"sdp": said.sdp})
+            return _encoded(stamp, "answer", {"sdp": said.sdp})
         case Candidates():
-            return _sealed(stamp, "cand", _candidates(said))
+            return _encoded(stamp, "cand", _candidates(said))
         case Bye():
-            return _sealed(stamp, "bye", {"why": said.why[:64]})
+            return _encoded(stamp, "bye", {"why": said.why[:64]})
         case Refusal():
             body = {"code": said.code, "why": said.reason.value, "detail": said.detail[:1000]}
-            return _sealed(stamp, "error", body)
+            return _encoded(stamp, "error", body)
         case SessionStats():
-            return _sealed(stamp, "stats", _stats(said))
+            return _encoded(stamp, "stats", _stats(said))
 
 
 def _read(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
@@ -189,7 +189,7 @@ def _read(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
         raise MessageRejected(tuple(faults)) from None
 
 
-def _sealed(stamp: Stamp, kind: str, body: Mapping[str, object]) -> Sealed:
+def _encoded(stamp: Stamp, kind: str, body: Mapping[str, object]) -> EncodedPayload:
     head = {"k": kind, "s": stamp.number, "t": stamp.time_ms, "ep": stamp.epoch}
     return encode({**head, **{key: value for key, value in body.items() if value is not None}})
 

@@ -12,7 +12,7 @@ from gateway.model.alarm import Finding
 from gateway.model.health import CameraHealth, State
 from gateway.model.reasons import Reason
 
-WAYS = {
+PATHS = {
     "c1": ("nvr1", "sw1"),
     "c2": ("nvr1", "sw1"),
     "c3": ("nvr2", "sw1"),
@@ -21,8 +21,8 @@ WAYS = {
     "c6": ("poe",),
     "c7": (),
 }
-LAYOUT = SiteTopology(lambda camera: WAYS.get(camera, ()), lambda: ("nvr1", "nvr2"))
-WELL = frozenset(WAYS)
+LAYOUT = SiteTopology(lambda camera: PATHS.get(camera, ()), lambda: ("nvr1", "nvr2"))
+WELL = frozenset(PATHS)
 
 
 def camera(name: str, state: State = "on", reason: Reason = Reason.OK) -> CameraHealth:
@@ -34,15 +34,17 @@ def found(
     *,
     connected: bool = True,
     layout: SiteTopology = LAYOUT,
-    doubts: Mapping[str, frozenset[Reason]] | None = None,
+    suspected_faults: Mapping[str, frozenset[Reason]] | None = None,
 ) -> dict[str, Finding]:
-    listed = camera_findings(cameras, layout, connected=connected, doubts=doubts or {})
+    listed = camera_findings(
+        cameras, layout, connected=connected, suspected_faults=suspected_faults or {}
+    )
     return {each.key: each for each in listed}
 
 
 def site(*off: str, reason: Reason = Reason.TIMEOUT) -> list[CameraHealth]:
     """The seven cameras, those named *off*."""
-    return [camera(each, "off", reason) if each in off else camera(each) for each in WAYS]
+    return [camera(each, "off", reason) if each in off else camera(each) for each in PATHS]
 
 
 def bad(findings: Mapping[str, Finding]) -> set[str]:
@@ -131,7 +133,7 @@ def test_a_line_that_is_down_does_not_explain_cameras_that_play() -> None:
 
 def test_a_gateway_that_reaches_nothing_has_one_trouble() -> None:
     """Neither centre nor any camera: it is cut off, and that explains all."""
-    findings = found(site(*WAYS), connected=False)
+    findings = found(site(*PATHS), connected=False)
 
     assert all(
         UPLINK in each.parents
@@ -151,9 +153,9 @@ def test_cameras_beyond_the_line_are_explained_by_it() -> None:
 
 def test_a_doubtful_picture_is_a_warning_with_all_its_doubts() -> None:
     """Only while there is a picture; it is explained by a camera that is down."""
-    doubts = {"c1": frozenset({Reason.STALLED, Reason.CORRUPT})}
-    seen = found(site(), doubts=doubts)["cam.c1.picture"]
-    off = found(site("c1"), doubts=doubts)["cam.c1.picture"]
+    suspected_faults = {"c1": frozenset({Reason.STALLED, Reason.CORRUPT})}
+    seen = found(site(), suspected_faults=suspected_faults)["cam.c1.picture"]
+    off = found(site("c1"), suspected_faults=suspected_faults)["cam.c1.picture"]
 
     assert (seen.bad, seen.severity, seen.cause) == (True, "warning", Reason.STALLED)
     assert seen.arguments == {"cam": "c1", "also": "CORRUPT"}
@@ -178,9 +180,9 @@ def test_no_node_is_blamed_while_something_behind_it_works(
     states: list[State], reason: Reason, connected: bool
 ) -> None:
     """Whatever is off: each key once, and no explanation that a working camera refutes."""
-    cameras = [camera(name, state, reason) for name, state in zip(WAYS, states, strict=True)]
-    listed = list(camera_findings(cameras, LAYOUT, connected=connected, doubts={}))
-    works = {node for each in cameras if each.state in ("on", "deg") for node in WAYS[each.id]}
+    cameras = [camera(name, state, reason) for name, state in zip(PATHS, states, strict=True)]
+    listed = list(camera_findings(cameras, LAYOUT, connected=connected, suspected_faults={}))
+    works = {node for each in cameras if each.state in ("on", "deg") for node in PATHS[each.id]}
 
     assert len({each.key for each in listed}) == len(listed)
     assert not {f"nvr.{node}.down" for node in works} & bad({each.key: each for each in listed})

@@ -182,7 +182,7 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
 
 
 def test_a_round_asks_everybody() -> None:
-    """Cameras, machine, certificate, pictures, and whatever other rooms have found."""
+    """Cameras, machine, certificate, pictures, and whatever others have found."""
     checks = AlarmEvaluation(
         snapshots=lambda: (CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0),),
         layout=SiteTopology(lambda _: (), tuple),
@@ -191,7 +191,7 @@ def test_a_round_asks_everybody() -> None:
         certificate_ends_ms=lambda: 0,
         bus=Ear(),
         clock=FakeClock(),
-        doubts=lambda: {"c01": frozenset({Reason.STALLED})},
+        suspected_faults=lambda: {"c01": frozenset({Reason.STALLED})},
         more=lambda: [Finding("config.applied", True, Reason.ROLLED_BACK, "major")],
     )
 

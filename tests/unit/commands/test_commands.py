@@ -51,7 +51,7 @@ def command_context(told: list[Facts] | None = None) -> CommandContext:
 SILENCE = b"(nothing)"
 
 
-class Shelf:
+class FakeHttpsServer:
     """An HTTPS server that says *answer* to everything, and what it was sent."""
 
     def __init__(self, answer: bytes) -> None:
@@ -73,13 +73,13 @@ class Shelf:
 
 
 @asynccontextmanager
-async def shelf(folder: Path, answer: bytes) -> AsyncIterator[tuple[Shelf, int, Path]]:
+async def shelf(folder: Path, answer: bytes) -> AsyncIterator[tuple[FakeHttpsServer, int, Path]]:
     authority = Authority.made(folder / "ca")
     server_tls = authority.issue("shelf", hosts=("localhost", "127.0.0.1"))
     assert server_tls.cert_file is not None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(server_tls.cert_file, server_tls.key_file)
-    made = Shelf(answer)
+    made = FakeHttpsServer(answer)
     server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=context)
     async with server:
         yield made, server.sockets[0].getsockname()[1], authority.ca_file
@@ -181,12 +181,12 @@ def test_an_address_elsewhere_is_refused(url: str, code: str) -> None:
 async def pictured(largest: Mapping[int, int], width: int = 640) -> Outcome:
     """Return the outcome of a snapshot where a picture so wide has so many bytes."""
 
-    async def photograph(_: str, width: int) -> bytes:
+    async def take_snapshot(_: str, width: int) -> bytes:
         return random.Random(width).randbytes(largest[width])
 
     command = snapshot_command(
         lambda camera: CAMERA if camera == "c07" else None,
-        photograph=photograph,
+        take_snapshot=take_snapshot,
         upload=HttpsPut((), None),
     )
     return await command.run(SnapshotArgs(camera="c07", width=width), command_context())
@@ -223,10 +223,12 @@ async def test_a_picture_that_never_fits_is_told_so() -> None:
 async def test_no_picture_is_a_failure_with_its_reason() -> None:
     """The dispatcher turns it into the reason's code."""
 
-    async def photograph(_: str, __: int) -> bytes:
+    async def take_snapshot(_: str, __: int) -> bytes:
         raise NoPicture(Reason.STALLED, "no keyframe")
 
-    command = snapshot_command(lambda _: CAMERA, photograph=photograph, upload=HttpsPut((), None))
+    command = snapshot_command(
+        lambda _: CAMERA, take_snapshot=take_snapshot, upload=HttpsPut((), None)
+    )
     with pytest.raises(NoPicture):
         await command.run(SnapshotArgs(camera="c07"), command_context())
 

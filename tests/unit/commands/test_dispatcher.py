@@ -287,7 +287,7 @@ async def test_a_command_on_another_gateways_topic_is_left_alone_and_told() -> N
     inbox = MessageRouter(
         OWN,
         {COMMAND: lambda _, each: received.append(each)},
-        strange=audit_misrouted(told, clock),
+        on_misrouted=audit_misrouted(told, clock),
         clock=clock,
     )
 

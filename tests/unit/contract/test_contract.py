@@ -230,7 +230,7 @@ def test_the_gateway_listens_where_the_document_says() -> None:
     heads = {each.name.split("/")[0] for each in received}
 
     assert heads == {"dn", "ctl"}
-    assert any(each.endswith("/dn/#") for each in own.inbox)
+    assert any(each.endswith("/dn/#") for each in own.subscriptions)
     assert DOCUMENT["operations"]["dnCmdName"]["reply"]["address"]["location"].endswith(
         "responseTopic"
     )

@@ -23,7 +23,7 @@ class SessionManager:
         self.inbox = MessageRouter(
             OWN,
             {COMMAND: self._take, CENTRE_STATE: self._take},
-            strange=self.strange.append,
+            on_misrouted=self.strange.append,
             acknowledge=self.forgotten.append,
             clock=FakeClock(),
         )

@@ -107,7 +107,7 @@ class Camera:
         account = Account("dev", login, LoginLimiter(CLOCK))
         return RtspClient(self.target, account=account, clock=CLOCK, tls=tls, answer_s=answer_s)
 
-    def talker(self, script: Script) -> Raw:
+    def talk(self, script: Script) -> Raw:
         """Return what answers by *script* until it hangs up."""
         number = self.connections
 
@@ -144,7 +144,7 @@ async def camera(
         made.connections += 1
         made.writers.append(writer)
         try:
-            await (raw or made.talker(script))(reader, writer)
+            await (raw or made.talk(script))(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             return
         finally:

@@ -24,7 +24,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.mark.parametrize("delay_s", [0.5, 1.0, 5.0, 60.0, 86_400.0])
-async def test_long_sleeps_end_on_common_strokes(
+async def test_long_sleeps_end_on_common_ticks(
     slept: list[float], delay_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not noticeably sooner than asked for, and a quarter of a second later at most."""
@@ -36,8 +36,8 @@ async def test_long_sleeps_end_on_common_strokes(
     (asked_s,) = slept
 
     assert delay_s - EARLY_S <= asked_s <= delay_s + SHARED_S
-    strokes = (before_s + asked_s) / SHARED_S
-    assert strokes == pytest.approx(round(strokes), abs=0.1)
+    ticks = (before_s + asked_s) / SHARED_S
+    assert ticks == pytest.approx(round(ticks), abs=0.1)
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.002, 0.2, LONG_S - 0.01])
@@ -48,7 +48,7 @@ async def test_short_sleeps_are_as_long_as_they_are(slept: list[float], delay_s:
     assert slept == [delay_s]
 
 
-async def test_who_works_a_little_after_each_stroke_keeps_its_period(
+async def test_who_works_a_little_after_each_tick_keeps_its_period(
     slept: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A look every half second is not one every three quarters."""

@@ -98,7 +98,7 @@ async def test_the_witness_hears_of_every_failure() -> None:
     clock = FakeClock()
     heard: list[tuple[Reason, float]] = []
 
-    class Witness:
+    class RecordingObserver:
         def failed(self, error: TransientError, again_in_s: float) -> None:
             heard.append((error.reason, again_in_s))
 
@@ -107,7 +107,7 @@ async def test_the_witness_hears_of_every_failure() -> None:
             Runs(clock, 0.0, 0.0),
             name="cam",
             clock=clock,
-            witness=Witness(),
+            observer=RecordingObserver(),
             delays=one_two_four,
         )
 

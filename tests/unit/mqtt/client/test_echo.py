@@ -16,7 +16,7 @@ class Harness:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.deaf = self.number = 0
-        self.echo = EchoMonitor(self._make, clock=self.clock, deaf=self._deaf)
+        self.echo = EchoMonitor(self._make, clock=self.clock, on_echo_missing=self._echo_missing)
         self.echo.began()
 
     def say(self) -> OutboundMessage:
@@ -31,7 +31,7 @@ class Harness:
         self.number += 1
         return OutboundMessage("e", b"%d" % self.number)
 
-    def _deaf(self) -> None:
+    def _echo_missing(self) -> None:
         self.deaf += 1
 
 

@@ -37,7 +37,7 @@ from tests.fixtures.stock import NOW_MS, sources
 STOCK = build_inventory(sources(), NOW_MS)
 
 
-def sealed(name: str, stock: Inventory) -> tuple[str, bytes]:
+def encoded(name: str, stock: Inventory) -> tuple[str, bytes]:
     tree = inventory_payload.trees(stock)[name]
     return inventory_payload.section(STAMP, SectionRevision(9, digest(tree), tree))
 
@@ -76,7 +76,7 @@ def large(number: int, text: str) -> CameraRecord:
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_section_comes_across(name: Section) -> None:
     """Everything that was written is read, with its source."""
-    kind, payload = sealed(name, STOCK)
+    kind, payload = encoded(name, STOCK)
 
     back = inventory_payload.read_section(name, payload, kind)
 
@@ -88,7 +88,7 @@ def test_a_section_comes_across(name: Section) -> None:
 
 def test_the_centre_is_read_as_declared() -> None:
     """By its attributes, as a reader sees it."""
-    kind, payload = sealed("site", STOCK)
+    kind, payload = encoded("site", STOCK)
 
     back = inventory_payload.read_section("site", payload, kind)
 
@@ -117,7 +117,7 @@ def test_every_section_has_a_reader() -> None:
 
 def test_512_cameras_with_everything_known_fit() -> None:
     """Into one message, nothing left out."""
-    kind, payload = sealed(
+    kind, payload = encoded(
         "cams", Inventory(cameras=tuple(large(number, "") for number in range(512)))
     )
 
@@ -142,7 +142,7 @@ def test_what_cannot_fit_says_what_is_left_out(name: Section) -> None:
         cameras=tuple(large(number, noise(150)) for number in range(512)),
         ioc=tuple(SystemRecord(noise(200), "survey", 1, noise(2000)) for _ in range(64)),
     )
-    kind, payload = sealed(name, stock)
+    kind, payload = encoded(name, stock)
 
     back = inventory_payload.read_section(name, payload, kind)
     items = back.cameras if isinstance(back, inventory_payload.InventoryCameras) else None
@@ -199,7 +199,7 @@ def test_what_is_not_in_the_contract_is_refused(tree: dict[str, object]) -> None
 
 def test_an_older_reader_ignores_what_is_new() -> None:
     """Discovery will add to it."""
-    kind, payload = sealed("site", replace(STOCK, site=SiteRecord()))
+    kind, payload = encoded("site", replace(STOCK, site=SiteRecord()))
     tree = {**read(payload, kind), "weather": {"v": "rain", "src": "observed"}}
 
     inventory_payload.read_section("site", json.dumps(tree).encode(), PLAIN)

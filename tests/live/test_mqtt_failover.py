@@ -14,7 +14,7 @@ from gateway.mqtt.client.broker import BrokerAddress, Tls, own_certificate_info
 from gateway.mqtt.client.certificates import CertificateWatcher
 from gateway.mqtt.client.failover import TRIES, BrokerFailover
 from gateway.mqtt.client.preflight import preflight_connect
-from gateway.mqtt.topics import CENTRE_INBOX
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Authority, Brokers, cable, observing, tls_lines
@@ -89,7 +89,7 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
     console = BrokerAddress(host="localhost", port=broker.port, tls=authority.issue("console"))
     async with (
         asyncio.timeout(HANG_S),
-        observing(console, *CENTRE_INBOX) as centre,
+        observing(console, *CENTRE_SUBSCRIPTIONS) as centre,
         asyncio.TaskGroup() as group,
     ):
         tasks = [
