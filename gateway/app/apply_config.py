@@ -50,7 +50,7 @@ class ConfigApplier:
         broker = broker_address(self.settings, self.secrets, wanted.broker)
         ended = self.camera_parts.manager.apply(wanted.site)
         for camera in ended:
-            self.camera_parts.session_manager.dismiss(camera, "config")
+            self.camera_parts.session_manager.end_sessions(camera, "config")
         for config in wanted.site.cameras:
             if config.id in ended:
                 self.camera_parts.sources.forgive(config)

@@ -64,16 +64,16 @@ def camera_components(
         ConfigRejected: The password of a TURN server cannot be read.
     """
     session_manager = SessionManager(
-        find=lambda camera: manager.find(camera),
+        find_camera=lambda camera: manager.find(camera),
         limits=lambda: manager.site.limits,
-        servers=tuple(ice_servers(settings, secrets)),
+        ice_servers=tuple(ice_servers(settings, secrets)),
         relay_only=settings.webrtc.relay_only,
-        forbidden=settings.cameras.networks,
-        ended=ended,
+        forbidden_networks=settings.cameras.networks,
+        on_ended=ended,
         events=events,
     )
     sources = CameraSources(settings, secrets, clock)
-    manager = CameraManager(site, source=sources, viewers=session_manager.viewers, clock=clock)
+    manager = CameraManager(site, source=sources, viewers=session_manager.viewer_count, clock=clock)
     decoder = Decoder(clock=clock)
     picture_monitor = PictureMonitor(
         settings.picture_checks,

@@ -82,7 +82,7 @@ def command_components(
 
     dependencies = CommandDependencies(
         site=lambda: camera_parts.manager.site,
-        viewers=camera_parts.session_manager.viewers,
+        viewers=camera_parts.session_manager.viewer_count,
         restart=camera_parts.manager.restart,
         resend=resend,
         take_snapshot=camera_parts.picture_monitor.snapshot,

@@ -86,7 +86,7 @@ async def run(
         settings,
         secrets,
         standing.running.site,
-        ended=lambda bye: signalling.ended(bye),
+        ended=lambda bye: signalling.publish_bye(bye),
         events=outbox,
         clock=clock,
     )
@@ -142,7 +142,7 @@ async def run(
     inbox = MessageRouter(
         topics,
         {
-            VIEWER_SAYS: lambda _, message: signalling.deliver(message),
+            VIEWER_SAYS: lambda _, message: signalling.enqueue(message),
             CONFIG_DESIRED: lambda _, message: configuration.on_desired(message),
             CONFIG_CONFIRM: lambda _, message: configuration.on_confirm(message),
             **receivers_of(commands),

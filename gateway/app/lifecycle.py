@@ -59,10 +59,10 @@ async def _linked(link: MqttClient, failover: BrokerFailover, clock: Clock) -> N
             holding.cancel()
 
 
-LONGEST_STOP_S = 4.5
+STOP_TIMEOUT_S = 4.5
 """Half a second less than the five that a stop may take."""
 
-OVERDUE = 1
+EXIT_OVERDUE = 1
 """Exit code of a gateway that had to be left behind."""
 
 log = structlog.get_logger(__name__)
@@ -75,12 +75,12 @@ def run_until_signal(main: Coroutine[None, None, None]) -> None:
         Exception: What *main* raises, also out of the groups of its task groups if it is alone.
     """
     try:
-        asyncio.run(_until_told(main))
+        asyncio.run(_run_main(main))
     except BaseExceptionGroup as group:
         raise unwrap_single(group) from group
 
 
-async def _until_told(main: Coroutine[None, None, None]) -> None:
+async def _run_main(main: Coroutine[None, None, None]) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ async def _until_told(main: Coroutine[None, None, None]) -> None:
         if not told:
             told.append(number)
             log.info("stopping", signal=number.name)
-            loop.call_later(LONGEST_STOP_S, _leave_behind)
+            loop.call_later(STOP_TIMEOUT_S, _leave_behind)
             task.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -105,8 +105,8 @@ async def _until_told(main: Coroutine[None, None, None]) -> None:
 
 def _leave_behind() -> None:
     tasks = sorted(task.get_name() for task in asyncio.all_tasks())
-    log.critical("stop_overdue", after_s=LONGEST_STOP_S, tasks=tasks)
-    os._exit(OVERDUE)
+    log.critical("stop_overdue", after_s=STOP_TIMEOUT_S, tasks=tasks)
+    os._exit(EXIT_OVERDUE)
 
 
 def unwrap_single(error: BaseException) -> BaseException:

@@ -1,4 +1,4 @@
-"""Offers in, answers out: what viewers say on the bus, brought to the session manager and back."""
+"""Signalling over MQTT: decodes what viewers send, calls the session manager, publishes answers."""
 
 from __future__ import annotations
 
@@ -10,25 +10,31 @@ from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, Candidates, Extend, Offer, Refusal, SessionKey
 from gateway.mqtt import topics
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.signalling import FromGateway, FromViewer, from_gateway, read_viewer
+from gateway.mqtt.payloads.signalling import (
+    GatewayMessage,
+    ViewerMessage,
+    decode_viewer_message,
+    encode_gateway_message,
+)
 from gateway.mqtt.topic_tree import GATEWAY_SAYS, VIEWER_SAYS
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.webrtc.session_manager import SessionManager
 
-WAITING = 256
+QUEUED = 256
 """Messages that may wait; one more is dropped and counted, and its sender tries again."""
 
 
 class Signalling:
-    """The viewers' counter of one gateway.
+    """Routes viewers' messages to the session manager, in the order in which they come.
 
     Args:
         own: The gateway's topics.
         bus: Where answers go.
-        session manager: Who decides.
+        session_manager: Answers offers and keeps sessions.
         stamp: Makes the stamp of the next message.
+        clock: For the log's pace.
     """
 
     def __init__(
@@ -44,61 +50,61 @@ class Signalling:
         self._bus = bus
         self._session_manager = session_manager
         self._stamp = stamp
-        self._messages: asyncio.Queue[InboundMessage] = asyncio.Queue(maxsize=WAITING)
-        self._dropped = RateLimitedLog("signalling", "messages dropped", clock=clock)
-        self._malformed = RateLimitedLog("signalling", "malformed messages", clock=clock)
+        self._messages: asyncio.Queue[InboundMessage] = asyncio.Queue(maxsize=QUEUED)
+        self._dropped = RateLimitedLog("signalling", "messages_dropped", clock=clock)
+        self._malformed = RateLimitedLog("signalling", "messages_malformed", clock=clock)
 
-    def deliver(self, message: InboundMessage) -> None:
-        """Take a message from the link; returns at once."""
+    def enqueue(self, message: InboundMessage) -> None:
+        """Queue a message of a viewer; returns at once."""
         try:
             self._messages.put_nowait(message)
         except asyncio.QueueFull:
-            self._dropped.add(message.topic)
+            self._dropped.count(message.topic)
 
     async def run(self) -> None:
-        """Answer messages until cancelled."""
+        """Handle messages until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                message = await self._messages.get()
-                key, said = self._read(message)
-                if key is not None and said is not None:
-                    await self._act(key, said, group)
+                received = self._decode(await self._messages.get())
+                if received is not None:
+                    await self._route(received, group)
 
-    def ended(self, bye: Bye) -> None:
-        """Tell a viewer that its session is over."""
-        self._say(bye.key, bye)
+    def publish_bye(self, bye: Bye) -> None:
+        """Tell a viewer that its session has ended."""
+        self._publish(bye.key, bye)
 
-    def _read(self, message: InboundMessage) -> tuple[SessionKey | None, FromViewer | None]:
-        place = topics.parse(message.topic)
-        if message.retain or place is None or place.channel is not VIEWER_SAYS or place.key is None:
-            # Nothing for a viewer is ever retained: whatever this is, it is old or not for us.
-            self._malformed.add(message.topic)
-            return None, None
+    def _decode(self, message: InboundMessage) -> ViewerMessage | None:
+        """Return what a viewer has sent. A malformed message is refused, and None returned."""
+        topic = topics.parse(message.topic)
+        if message.retain or topic is None or topic.channel is not VIEWER_SAYS or topic.key is None:
+            # Nothing for a viewer is ever retained: such a message is old, or not for us.
+            self._malformed.count(message.topic)
+            return None
         try:
-            return place.key, read_viewer(place.key, message.payload, message.content_type)
+            return decode_viewer_message(topic.key, message.payload, message.content_type)
         except MessageRejected as error:
-            self._malformed.add(f"{message.topic}: {error.detail}")
-            self._say(place.key, Refusal(place.key, 400, error.reason, error.detail))
-            return place.key, None
+            self._malformed.count(f"{message.topic}: {error.detail}")
+            self._publish(topic.key, Refusal(topic.key, 400, error.reason, error.detail))
+            return None
 
-    async def _act(self, key: SessionKey, said: FromViewer, group: asyncio.TaskGroup) -> None:
-        match said:
+    async def _route(self, received: ViewerMessage, group: asyncio.TaskGroup) -> None:
+        match received:
             case Offer():
-                group.create_task(self._answer(said), name=f"offer:{key}")
+                group.create_task(self._answer(received), name=f"offer:{received.key}")
             case Candidates():
-                await self._session_manager.add_candidates(said)
+                await self._session_manager.handle_candidates(received)
             case Extend():
-                self._session_manager.extend(said)
+                self._session_manager.handle_extend(received)
             case Bye():
-                self._session_manager.leave(said)
+                self._session_manager.handle_bye(received)
 
     async def _answer(self, offer: Offer) -> None:
         try:
-            self._say(offer.key, await self._session_manager.answer(offer))
-        except ViewerRejected as refusal:
-            why = Refusal(offer.key, refusal.code, Reason(refusal.reason), refusal.detail)
-            self._say(offer.key, why)
+            self._publish(offer.key, await self._session_manager.handle_offer(offer))
+        except ViewerRejected as error:
+            refusal = Refusal(offer.key, error.code, Reason(error.reason), error.detail)
+            self._publish(offer.key, refusal)
 
-    def _say(self, key: SessionKey, said: FromGateway) -> None:
-        topic = self._own.gateway_says(key)
-        self._bus.post(topics.publication(GATEWAY_SAYS, topic, from_gateway(self._stamp(), said)))
+    def _publish(self, key: SessionKey, message: GatewayMessage) -> None:
+        payload = encode_gateway_message(self._stamp(), message)
+        self._bus.post(topics.publication(GATEWAY_SAYS, self._own.gateway_says(key), payload))

@@ -32,20 +32,20 @@ class SystemdNotifier:
 
     async def run(self) -> None:
         """Say that we are ready, feed the watchdog until cancelled, then say that we stop."""
-        self.tell("READY=1")
+        self.notify("READY=1")
         try:
             while True:
                 await self._clock.sleep((self.watchdog_s or 60.0) / 2)
                 if self.watchdog_s:
-                    self.tell("WATCHDOG=1")
+                    self.notify("WATCHDOG=1")
         finally:
-            self.tell("STOPPING=1")
+            self.notify("STOPPING=1")
 
     def status(self, text: str) -> None:
         """Set the line that ``systemctl status`` shows."""
-        self.tell("STATUS=" + text.replace("\n", " "))
+        self.notify("STATUS=" + text.replace("\n", " "))
 
-    def tell(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Send *message*; a manager that does not listen is none of our trouble."""
         if not self._address.startswith(("/", "@")):
             return

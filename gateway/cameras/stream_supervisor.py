@@ -98,7 +98,7 @@ class StreamSupervisor:
             self._update_state()
         return self._reason, self._since_s
 
-    def failed(self, error: TransientError, again_in_s: float) -> None:
+    def on_failure(self, error: TransientError, again_in_s: float) -> None:
         """Note a failed attempt (`gateway.runtime.supervise.SupervisorObserver`)."""
         self._update_state()
         self._set_state(error.reason, error.detail)
@@ -133,7 +133,7 @@ class StreamSupervisor:
                     await self.stream.check()
                 except TransientError as error:
                     again_in_s = max(next(delays), error.pause_s)
-                    self.failed(error, again_in_s)
+                    self.on_failure(error, again_in_s)
                     await self._pause(again_in_s, until_wanted=True)
                     continue
             delays = backoff()

@@ -61,7 +61,7 @@ class BroadcastListener:
         try:
             self._messages.put_nowait((place, message))
         except asyncio.QueueFull:
-            self._ignored.add(message.topic)
+            self._ignored.count(message.topic)
 
     async def run(self) -> None:
         """Do as the centre says until cancelled."""
@@ -74,13 +74,13 @@ class BroadcastListener:
                     else:
                         self._note(message)
                 except MessageRejected as error:
-                    self._ignored.add(f"{message.topic}: {error.detail}")
+                    self._ignored.count(f"{message.topic}: {error.detail}")
 
     def _hear(self, message: InboundMessage, group: asyncio.TaskGroup) -> None:
         said = read_small(Broadcast, message.payload, message.content_type)
         if message.retain or said.id in self._known or self._pending >= PENDING:
             # One that the broker has kept would have us tell everything on each connection.
-            self._ignored.add(f"{message.topic}: {said.id}")
+            self._ignored.count(f"{message.topic}: {said.id}")
             return
         self._known[said.id] = None
         if len(self._known) > KNOWN:

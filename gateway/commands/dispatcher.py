@@ -86,7 +86,7 @@ class CommandDispatcher:
         try:
             self._messages.put_nowait((self._clock.now(), place.levels["name"], message))
         except asyncio.QueueFull:
-            self._dropped.add(message.topic)
+            self._dropped.count(message.topic)
             self._bus.acknowledge(message)
 
     def greeting(self) -> Iterator[OutboundMessage]:
@@ -158,7 +158,7 @@ class CommandDispatcher:
             if self._repeats.take():
                 self._answers.say(address, before)
             else:
-                self._unsaid.add(admitted.command.name)
+                self._unsaid.count(admitted.command.name)
             return None
         who = f"{admitted.key_id}/{asked.actor}"  # one key signs for all of a centre's people
         if not self._limits.admits(who):
@@ -206,7 +206,7 @@ class CommandDispatcher:
     def _refuse(self, name: str, address: ReplyAddress | None, refused: Refused) -> None:
         """Answer where we may, and tell who has asked for what we do not do."""
         if not self._refusals.take():
-            self._unsaid.add(name)
+            self._unsaid.count(name)
             return
         if address is not None:
             reply = self._answers.rejected(refused.command_id, refused.code, refused.faults)

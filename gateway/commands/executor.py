@@ -159,7 +159,7 @@ class CommandExecutor:
         try:
             self._journal.finish(entry.id, kept)
         except TransientError as error:  # after a crash it will be told as interrupted
-            self._unkept.add(error.detail)
+            self._unkept.count(error.detail)
 
     def _tell_end(self, entry: JournalEntry, address: ReplyAddress, reply: Reply) -> None:
         self._answers.say(address, reply)

@@ -30,7 +30,7 @@ from gateway.model.signalling import SessionKey
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import delays
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.signalling import read_gateway
+from gateway.mqtt.payloads.signalling import decode_gateway_message
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, parse
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
@@ -119,10 +119,10 @@ class Console:
                 if change is not None:
                     self._publish_change(change)
         except MessageRejected as error:
-            self._rejected.add(f"{message.topic}: {error.detail}")
+            self._rejected.count(f"{message.topic}: {error.detail}")
 
-    def failed(self, error: TransientError, again_in_s: float) -> None:
-        """The link has broken (as a `Witness`)."""
+    def on_failure(self, error: TransientError, again_in_s: float) -> None:
+        """The link has broken (as a `SupervisorObserver`)."""
         del again_in_s
         log.info("broker_lost", reason=error.reason)
         self._set_broker(up=False)
@@ -143,7 +143,7 @@ class Console:
     ) -> None:
         browser = self._browsers.get(key.viewer)
         if browser is not None:
-            received = read_gateway(key, message.payload, message.content_type)
+            received = decode_gateway_message(key, message.payload, message.content_type)
             browser.signalling.handle_gateway_message(topic.gateway, received)
 
     def _publish_change(self, change: Change) -> None:

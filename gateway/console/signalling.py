@@ -33,7 +33,7 @@ from gateway.model.signalling import (
     SessionStats,
 )
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.signalling import FromGateway, FromViewer, from_viewer
+from gateway.mqtt.payloads.signalling import GatewayMessage, ViewerMessage, encode_viewer_message
 from gateway.mqtt.topic_tree import VIEWER_SAYS
 from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus
@@ -109,7 +109,7 @@ class BrowserSignalling:
             case ByeMessage():
                 self._end(message.sid, message.why)
 
-    def handle_gateway_message(self, gateway: str, message: FromGateway) -> None:
+    def handle_gateway_message(self, gateway: str, message: GatewayMessage) -> None:
         """Handle a signalling message of *gateway* for this viewer."""
         session = self._sessions.get(message.key.session)
         if session is None or session.topics.gateway != gateway:
@@ -190,8 +190,8 @@ class BrowserSignalling:
             session.answered.set()
             self._post(session.topics, Bye(self._key(sid), why))
 
-    def _post(self, topics: Topics, message: FromViewer) -> None:
-        encoded = from_viewer(self._stamp(), message)
+    def _post(self, topics: Topics, message: ViewerMessage) -> None:
+        encoded = encode_viewer_message(self._stamp(), message)
         self._bus.post(publication(VIEWER_SAYS, topics.viewer_says(message.key), encoded))
 
     def _key(self, sid: str) -> SessionKey:

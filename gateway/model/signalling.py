@@ -57,9 +57,9 @@ class Offer:
     camera: str
     sdp: str
     profile: str | None = None
-    ice: tuple[IceServer, ...] = ()
+    ice_servers: tuple[IceServer, ...] = ()
     relay_only: bool = False
-    lasts_s: float | None = None
+    lifetime_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Extend:
     """The viewer still watches: the session lasts *lasts_s* seconds from now."""
 
     key: SessionKey
-    lasts_s: float
+    lifetime_s: float
 
 
 @dataclass(frozen=True, slots=True)

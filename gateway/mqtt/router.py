@@ -70,7 +70,7 @@ class MessageRouter:
         place = parse(message.topic)
         receiver = None if place is None else self._receivers.get(place.channel)
         if place is None or receiver is None or not self._is_ours(place):
-            self._unknown.add(message.topic)
+            self._unknown.count(message.topic)
             self._strange(message.topic)
             self._acknowledge(message)
         else:

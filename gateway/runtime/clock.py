@@ -6,11 +6,11 @@ import asyncio
 import math
 import time
 
-SHARED_S = 0.25
+TICK_S = 0.25
 """Whoever sleeps for long wakes on one of these ticks of the clock, with all the others: each
 wake-up of its own costs the caches of everything that the fast path has in them meanwhile."""
 
-LONG_S = 2 * SHARED_S
+LONG_S = 2 * TICK_S
 """From here on a sleep may be that much longer than asked for."""
 
 EARLY_S = 0.025
@@ -26,5 +26,5 @@ class SystemClock:
     async def sleep(self, delay_s: float) -> None:
         if delay_s >= LONG_S:
             now_s = time.monotonic()
-            delay_s = math.ceil((now_s + delay_s - EARLY_S) / SHARED_S) * SHARED_S - now_s
+            delay_s = math.ceil((now_s + delay_s - EARLY_S) / TICK_S) * TICK_S - now_s
         await asyncio.sleep(delay_s)

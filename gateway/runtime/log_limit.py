@@ -27,15 +27,15 @@ class RateLimitedLog:
         self._event = event
         self._clock = clock
         self._every_s = every_s
-        self._said_s = float("-inf")
-        self._unsaid = 0
+        self._logged_s = float("-inf")
+        self._unlogged = 0
         self.total = 0
 
-    def add(self, example: str, count: int = 1) -> None:
+    def count(self, example: str, count: int = 1) -> None:
         """Count *count* more; *example* describes the last of them."""
         self.total += count
-        self._unsaid += count
+        self._unlogged += count
         now_s = self._clock.now()
-        if now_s - self._said_s >= self._every_s:
-            log.info(self._event, name=self._name, count=self._unsaid, last=example)
-            self._said_s, self._unsaid = now_s, 0
+        if now_s - self._logged_s >= self._every_s:
+            log.info(self._event, name=self._name, count=self._unlogged, last=example)
+            self._logged_s, self._unlogged = now_s, 0

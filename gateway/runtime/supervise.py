@@ -25,13 +25,13 @@ log = structlog.get_logger(__name__)
 class SupervisorObserver(Protocol):
     """Who wants to know how a supervised thing fares (health does)."""
 
-    def failed(self, error: TransientError, again_in_s: float) -> None:
+    def on_failure(self, error: TransientError, again_in_s: float) -> None:
         """A run has ended with *error*; the next begins in *again_in_s* seconds."""
         ...
 
 
 def backoff(
-    first: float = 2.0, factor: float = 2.0, held: float = 6.0, ceiling: float = 60.0
+    first: float = 2.0, factor: float = 2.0, early_ceiling: float = 6.0, ceiling: float = 60.0
 ) -> Iterator[float]:
     """Yield delays in seconds: growing by *factor* to *ceiling*, each ±20 % at random.
 
@@ -40,7 +40,7 @@ def backoff(
     """
     delay, spent = first, 0.0
     while True:
-        limit = held if spent < STEADY_S else ceiling
+        limit = early_ceiling if spent < STEADY_S else ceiling
         delay = min(delay, limit)
         spent += delay
         yield delay * random.uniform(0.8, 1.2)
@@ -79,9 +79,9 @@ async def supervise(
             schedule, tell = delays(), log.warning
         again_in_s = min(max(next(schedule), error.pause_s), error.longest_s)
         if observer is not None:
-            observer.failed(error, again_in_s)
+            observer.on_failure(error, again_in_s)
         tell(
-            "broken",
+            "component_failed",
             name=name,
             reason=error.reason,
             detail=error.detail,

@@ -1,22 +1,20 @@
-"""What a viewer's offer and a camera come to: which stream, and how it is sent."""
+"""Which of a camera's streams a viewer gets, and as which payload type (JSEP, RFC 8829)."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from aiortc import RTCIceCandidate
 
 from gateway.model.errors import ViewerRejected
-from gateway.model.media import VideoFormat
+from gateway.model.media import Codec, VideoFormat
 from gateway.model.reasons import Reason
-from gateway.model.signalling import Offer
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
-from gateway.webrtc.ice_candidates import Network, usable_candidates
-from gateway.webrtc.sdp_answer import choose, pick_codec
-from gateway.webrtc.sdp_offer import OfferedCodec, ViewerOffer, parse_offer
+from gateway.webrtc.sdp_offer import OfferedCodec, ViewerOffer
 
 OPENING_S = 8.0
 """How long an offer waits for a camera whose codec is not yet known."""
@@ -24,13 +22,13 @@ OPENING_S = 8.0
 
 @dataclass(frozen=True, slots=True)
 class NegotiatedMedia:
-    """What offer and camera came to.
+    """How a stream is sent to one viewer.
 
     Attributes:
         offer: The viewer's.
         codec: The payload type chosen.
-        candidates: The viewer's addresses that we may check.
-        pace_bps: The most we put on the line to this viewer.
+        candidates: The viewer's addresses that may be checked.
+        pace_bps: The most to be put on the line to this viewer, in bits per second.
     """
 
     offer: ViewerOffer
@@ -40,44 +38,84 @@ class NegotiatedMedia:
 
 
 async def negotiate(
-    offer: Offer, watchable: CameraStreams, *, forbidden: tuple[Network, ...], pace_bps: float
+    offer: ViewerOffer,
+    camera: CameraStreams,
+    *,
+    profile: str | None,
+    candidates: tuple[RTCIceCandidate, ...],
+    pace_bps: float,
 ) -> tuple[Stream, NegotiatedMedia]:
-    """Return the stream that *offer* gets and how, opening the camera if that must be learnt.
+    """Return the stream that *offer* gets, and how it is sent.
+
+    Opens the camera if it is not known yet what it sends; that takes `OPENING_S` at most.
+
+    Args:
+        offer: The viewer's.
+        camera: What there is to watch.
+        profile: The only one the viewer wants; None: the best that it can decode.
+        candidates: The viewer's addresses that may be checked.
+        pace_bps: The most to be put on the line to this viewer, in bits per second.
 
     Raises:
-        ViewerRejected: 400 the offer is not valid, 404 no such profile, 480 the camera does not
-            work, 488 the viewer cannot decode what the camera sends.
+        ViewerRejected: 404 no such profile, 480 the camera does not work, 488 the viewer cannot
+            decode what the camera sends.
     """
-    said = parse_offer(offer.sdp)
-    streams = [
-        (profile, stream)
-        for profile, stream in watchable.streams
-        if offer.profile in (None, profile)
-    ]
+    streams = {name: stream for name, stream in camera.streams if profile in (None, name)}
     if not streams:
         raise ViewerRejected(404, Reason.NOT_FOUND, "the camera has no such profile")
     formats: list[tuple[str, VideoFormat]] = []
-    for profile, stream in streams:
-        video = stream.video or await _opened_video(stream, watchable)
-        formats.append((profile, video))
-        if pick_codec(said, video.codec) is not None:
+    for name, stream in streams.items():
+        video = stream.video or await _learn_format(stream, camera)
+        formats.append((name, video))
+        if pick_codec(offer, video.codec) is not None:
             break
-    profile, codec = choose(said, formats)
-    candidates = usable_candidates(said.candidates, forbidden=forbidden)
-    return dict(streams)[profile], NegotiatedMedia(said, codec, candidates, pace_bps)
+    chosen, codec = choose_profile(offer, formats)
+    return streams[chosen], NegotiatedMedia(offer, codec, candidates, pace_bps)
 
 
-async def _opened_video(stream: Stream, watchable: CameraStreams) -> VideoFormat:
-    """Open *stream* to learn what it sends."""
+def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:
+    """Return the payload type of *offer* that carries *codec*; None if the viewer has none.
+
+    For H.264 only packetization-mode 1 will do, since cameras send FU-A (RFC 6184 §6.3); among
+    those constrained baseline comes first.
+    """
+    fitting = [c for c in offer.codecs if c.name == codec]
+    if codec == "h264":
+        fitting = [c for c in fitting if c.parameters.get("packetization-mode") == "1"]
+        fitting.sort(key=lambda c: not c.parameters.get("profile-level-id", "").startswith("42e0"))
+    return fitting[0] if fitting else None
+
+
+def choose_profile(
+    offer: ViewerOffer, formats: Iterable[tuple[str, VideoFormat]]
+) -> tuple[str, OfferedCodec]:
+    """Return the first profile of *formats* that the viewer can decode, and the payload type.
+
+    Raises:
+        ViewerRejected: 488, naming what the camera sends and what the viewer lacks.
+    """
+    seen = []
+    for profile, video in formats:
+        codec = pick_codec(offer, video.codec)
+        if codec is not None:
+            return profile, codec
+        seen.append(f"{profile}: {video.codec}")
+    raise ViewerRejected(
+        488, Reason.UNSUPPORTED_CODEC, f"the viewer takes none of {', '.join(seen)}"
+    )
+
+
+async def _learn_format(stream: Stream, camera: CameraStreams) -> VideoFormat:
+    """Open *stream* to learn what it sends. Raises ViewerRejected (480) if it does not say so."""
     waiting = Reader(lambda _unit: True)
-    trouble = watchable.trouble() if watchable.refused else None
+    trouble = camera.trouble() if camera.refused else None
     if trouble is None:
         stream.attach(waiting)
         try:
             async with asyncio.timeout(OPENING_S):
                 await stream.until_opened()
         except TimeoutError:
-            trouble = watchable.trouble() or (
+            trouble = camera.trouble() or (
                 Reason.TIMEOUT,
                 f"the camera has not answered within {OPENING_S:g} s",
             )

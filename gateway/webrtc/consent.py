@@ -1,7 +1,7 @@
 """Consent, once the connection stands: the viewer's to be sent to, and ours when it asks.
 
 aioice would do both, with a task, a timer and a transaction for each question, and count one as
-unanswered after half a second. Here questions are asked in the manager's tick, an answer counts
+unanswered after half a second. Here questions are a part of the desk's beat, an answer counts
 whenever it comes, and the viewer's own checks of the pair in use, which change nothing any more,
 are answered without looking further. All else stays with aioice.
 
@@ -25,13 +25,13 @@ from gateway.webrtc.udp_path import UdpPath
 
 EXPIRY_S = 30.0
 
-BETWEEN_BEATS = (4, 5, 6)
+REQUEST_TICKS = (4, 5, 6)
 """Beats (seconds) from one question to the next, one of these: who came together shall part."""
 
-WAITING = 6
+OPEN_REQUESTS = 6
 """Questions whose answers still count; older ones have been asked more than 24 s ago."""
 
-_KNOWN = frozenset({stun.USERNAME, stun.PRIORITY, stun.USE_CANDIDATE})
+_CHECK_ATTRIBUTES = frozenset({stun.USERNAME, stun.PRIORITY, stun.USE_CANDIDATE})
 """All that a check needs; one with other attributes that must be understood is aioice's."""
 
 
@@ -40,27 +40,30 @@ class Consent:
 
     def __init__(self, ice: RTCIceTransport) -> None:
         self._ice = ice
-        (ufrag, pwd), (far_ufrag, far_pwd) = aiortc_compat.credentials(ice)
-        self._ours, self._theirs = stun.Key(pwd.encode()), stun.Key(far_pwd.encode())
+        (ufrag, pwd), (far_ufrag, far_pwd) = aiortc_compat.ice_credentials(ice)
+        self._local_key, self._remote_key = (
+            stun.IntegrityKey(pwd.encode()),
+            stun.IntegrityKey(far_pwd.encode()),
+        )
         self._username = f"{ufrag}:{far_ufrag}".encode()
         self._controlling = aiortc_compat.is_controlling(ice)
         self._attributes = aiortc_compat.check_attributes(ice)
-        self._given_s = time.monotonic()
-        self._beats = random.choice(BETWEEN_BEATS)
-        self._asked: deque[bytes] = deque(maxlen=WAITING)
+        self._confirmed_s = time.monotonic()
+        self._ticks = random.choice(REQUEST_TICKS)
+        self._requests: deque[bytes] = deque(maxlen=OPEN_REQUESTS)
 
-    def lasts(self, path: UdpPath) -> bool:
+    def tick(self, path: UdpPath) -> bool:
         """Return whether we may go on sending; asks over *path* when it is time.
 
-        To be called at each ticker.
+        To be called at each beat.
         """
-        self._beats -= 1
-        if self._beats <= 0:
-            self._beats = random.choice(BETWEEN_BEATS)
-            self._ask(path)
-        return time.monotonic() - self._given_s < EXPIRY_S
+        self._ticks -= 1
+        if self._ticks <= 0:
+            self._ticks = random.choice(REQUEST_TICKS)
+            self._send_request(path)
+        return time.monotonic() - self._confirmed_s < EXPIRY_S
 
-    def took(self, message: bytes, address: Address, transport: Any) -> bool:
+    def handle_stun(self, message: bytes, address: Address, transport: Any) -> bool:
         """Take an answer to us, or a check that only wants to be answered.
 
         Args:
@@ -73,37 +76,42 @@ class Consent:
         """
         kind, transaction = int.from_bytes(message[:2], "big"), message[8:20]
         if kind == stun.SUCCESS:
-            return self._was_given(message, transaction)
-        if kind != stun.REQUEST or aiortc_compat.nominated(self._ice) != (transport, address):
+            return self._handle_response(message, transaction)
+        if kind != stun.REQUEST or aiortc_compat.nominated_pair(self._ice) != (transport, address):
             return False
-        if not self._is_ordinary(stun.verified(message, self._ours)):
+        if not self._is_plain_check(stun.parse_verified(message, self._local_key)):
             return False
-        attribute = stun.mapped(address, transaction)
-        transport.sendto(stun.signed(stun.SUCCESS, transaction, attribute, self._ours), address)
+        attribute = stun.xor_mapped_address(address, transaction)
+        transport.sendto(
+            stun.build_signed(stun.SUCCESS, transaction, attribute, self._local_key), address
+        )
         return True
 
-    def _ask(self, path: UdpPath) -> None:
+    def _send_request(self, path: UdpPath) -> None:
         if self._controlling != aiortc_compat.is_controlling(
             self._ice
         ):  # a conflict was settled late
             self._controlling = not self._controlling
             self._attributes = aiortc_compat.check_attributes(self._ice)
         transaction = os.urandom(12)
-        self._asked.append(transaction)
-        path.send(stun.signed(stun.REQUEST, transaction, self._attributes, self._theirs))
+        self._requests.append(transaction)
+        path.send(stun.build_signed(stun.REQUEST, transaction, self._attributes, self._remote_key))
 
-    def _was_given(self, message: bytes, transaction: bytes) -> bool:
-        if transaction not in self._asked or stun.verified(message, self._theirs) is None:
+    def _handle_response(self, message: bytes, transaction: bytes) -> bool:
+        if (
+            transaction not in self._requests
+            or stun.parse_verified(message, self._remote_key) is None
+        ):
             return False
-        self._asked.clear()
-        self._given_s = time.monotonic()
+        self._requests.clear()
+        self._confirmed_s = time.monotonic()
         return True
 
-    def _is_ordinary(self, said: dict[int, bytes] | None) -> bool:
+    def _is_plain_check(self, said: dict[int, bytes] | None) -> bool:
         """Whether a check that said this is signed, for us, and of the pair as it is."""
         if said is None or said.get(stun.USERNAME) != self._username:
             return False
         conflict = stun.CONTROLLING if aiortc_compat.is_controlling(self._ice) else stun.CONTROLLED
         return conflict not in said and all(
-            kind in _KNOWN or kind >= stun.OPTIONAL for kind in said
+            kind in _CHECK_ATTRIBUTES or kind >= stun.OPTIONAL for kind in said
         )

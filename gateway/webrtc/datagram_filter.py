@@ -16,10 +16,10 @@ from typing import Any
 from aiortc import RTCIceGatherer
 
 from gateway.webrtc import aiortc_compat
-from gateway.webrtc.aiortc_compat import Address, Datagram
+from gateway.webrtc.aiortc_compat import Address, DatagramHandler
 
 LARGEST_BYTES = 1_500
-DTLS_WAITING = 64
+DTLS_QUEUE = 64
 """Datagrams that may wait for DTLS; a handshake is about ten."""
 
 _STUN_COOKIE = b"\x21\x12\xa4\x42"
@@ -38,29 +38,31 @@ class DatagramFilter:
     def __init__(
         self,
         gatherer: RTCIceGatherer,
-        media: Callable[[bytes], None],
-        took: Callable[[bytes, Address, Any], bool],
+        on_srtcp: Callable[[bytes], None],
+        on_stun: Callable[[bytes, Address, Any], bool],
     ) -> None:
         self._gatherer = gatherer
-        self._media = media
-        self._took = took
-        self._known: Address | None = None
-        self.refused = 0
+        self._on_srtcp = on_srtcp
+        self._on_stun = on_stun
+        self._checked_address: Address | None = None
+        self.dropped = 0
         """Datagrams dropped."""
-        self.heard_s = time.monotonic()
+        self.last_received_s = time.monotonic()
         """When something came from a checked address."""
         for protocol in aiortc_compat.stun_protocols(gatherer):
             aiortc_compat.wrap_datagrams(protocol, partial(self._wrap, protocol.transport))
 
-    def _wrap(self, transport: Any, deliver: Datagram) -> Datagram:
+    def _wrap(self, transport: Any, deliver: DatagramHandler) -> DatagramHandler:
         def received(datagram: bytes, address: Address) -> None:
             source = address[0], address[1]
-            if not self._passed(datagram, source, transport, deliver):
-                self.refused += 1
+            if not self._forward(datagram, source, transport, deliver):
+                self.dropped += 1
 
         return received
 
-    def _passed(self, datagram: bytes, address: Address, transport: Any, deliver: Datagram) -> bool:
+    def _forward(
+        self, datagram: bytes, address: Address, transport: Any, deliver: DatagramHandler
+    ) -> bool:
         if not 0 < len(datagram) <= LARGEST_BYTES:
             return False
         kind = datagram[0]
@@ -68,23 +70,23 @@ class DatagramFilter:
         if kind < 4:
             if len(datagram) < 20 or datagram[4:8] != _STUN_COOKIE:
                 return False
-            if not self._took(datagram, address, transport):
+            if not self._on_stun(datagram, address, transport):
                 deliver(datagram, address)
             return True
         if not checked:
             return False
         if 128 <= kind < 192:
-            self._media(datagram)
+            self._on_srtcp(datagram)
             return True
-        if 20 <= kind < 64 and aiortc_compat.waiting_datagrams(self._gatherer) < DTLS_WAITING:
+        if 20 <= kind < 64 and aiortc_compat.queued_datagrams(self._gatherer) < DTLS_QUEUE:
             deliver(datagram, address)
             return True
         return False
 
     def _is_checked(self, address: Address) -> bool:
-        if address != self._known:
+        if address != self._checked_address:
             if not aiortc_compat.is_checked(self._gatherer, address):
                 return False
-            self._known = address
-        self.heard_s = time.monotonic()
+            self._checked_address = address
+        self.last_received_s = time.monotonic()
         return True

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from aiortc import RTCIceCandidate, RTCIceServer
 
 from gateway.model.signalling import IceServer
-from gateway.webrtc.sdp_offer import rejected
+from gateway.webrtc.sdp_offer import invalid_offer
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -23,11 +23,11 @@ _CANDIDATE = re.compile(
     r" typ (?:host|srflx|relay))(?: .{0,200})?"
 )
 _SERVER = re.compile(r"(?:stun|turn|turns):[A-Za-z0-9.\-\[\]:]{1,253}(?:\?transport=(?:udp|tcp))?")
-SERVERS = 4
+ICE_SERVERS = 4
 
 
 def usable_candidates(
-    lines: Iterable[str], *, forbidden: tuple[Network, ...]
+    lines: Iterable[str], *, forbidden_networks: tuple[Network, ...]
 ) -> tuple[RTCIceCandidate, ...]:
     """Return those of *lines* (``candidate:...``) that we are willing to send checks to.
 
@@ -36,7 +36,9 @@ def usable_candidates(
     where it is.
     """
     return tuple(
-        candidate for line in lines if (candidate := _candidate(line, forbidden)) is not None
+        candidate
+        for line in lines
+        if (candidate := _candidate(line, forbidden_networks)) is not None
     )
 
 
@@ -80,7 +82,7 @@ def candidate_line(candidate: RTCIceCandidate) -> str:
     return f"{line} raddr {candidate.relatedAddress} rport {candidate.relatedPort}"
 
 
-def ice_servers(servers: Iterable[IceServer]) -> list[RTCIceServer]:
+def to_rtc_ice_servers(servers: Iterable[IceServer]) -> list[RTCIceServer]:
     """Return *servers* as aiortc wants them; always explicit, since its default is a public one.
 
     Raises:
@@ -89,11 +91,11 @@ def ice_servers(servers: Iterable[IceServer]) -> list[RTCIceServer]:
     listed = []
     for server in servers:
         if not server.urls or not all(_SERVER.fullmatch(url) for url in server.urls):
-            raise rejected("an ICE server's URL is not stun:, turn: or turns:")
+            raise invalid_offer("an ICE server's URL is not stun:, turn: or turns:")
         secret = None if server.credential is None else server.credential.get_secret_value()
         listed.append(
             RTCIceServer(urls=list(server.urls), username=server.username, credential=secret)
         )
-    if len(listed) > SERVERS:
-        raise rejected(f"{len(listed)} ICE servers; at most {SERVERS}")
+    if len(listed) > ICE_SERVERS:
+        raise invalid_offer(f"{len(listed)} ICE servers; at most {ICE_SERVERS}")
     return listed

@@ -45,14 +45,14 @@ class PacketBatch:
         most_bytes: The most that is written for one send.
     """
 
-    def __init__(self, srtp: InPlaceSrtp, numbers: RtpParameters, *, most_bytes: int) -> None:
+    def __init__(self, srtp: InPlaceSrtp, parameters: RtpParameters, *, max_bytes: int) -> None:
         self._srtp = srtp
-        self._numbers = numbers
-        self._most_bytes = most_bytes
+        self._parameters = parameters
+        self._max_bytes = max_bytes
         self.view = memoryview(srtp.buffer)
         """What was written; valid until the next write."""
 
-    def fill(
+    def write(
         self, payloads: tuple[bytes, ...], at: int, seq: int, rtp_time: int
     ) -> tuple[int, int, int]:
         """Write packets from *at* on: of equal size, the last one perhaps shorter.
@@ -62,7 +62,7 @@ class PacketBatch:
         Returns:
             The index behind the last written, the bytes written, and the size of a segment.
         """
-        srtp, numbers = self._srtp, self._numbers
+        srtp, numbers = self._srtp, self._parameters
         buffer, base, length = srtp.buffer, srtp.base, srtp.length
         handle, protect = srtp.handle, srtp.protect
         payload_type, ssrc = numbers.payload_type, numbers.ssrc
@@ -70,7 +70,7 @@ class PacketBatch:
         size = first_size = len(payloads[at])
         segment = end = 0
         stop = min(count, at + SEGMENTS)
-        full = self._most_bytes - first_size - HEADER_BYTES - TAG_BYTES
+        full = self._max_bytes - first_size - HEADER_BYTES - TAG_BYTES
         while True:
             payload = payloads[at]
             at += 1
@@ -91,7 +91,7 @@ class PacketBatch:
                 break
         return at, end, segment
 
-    def single(self, kind: int, seq: int, rtp_time: int, ssrc: int, payload: bytes) -> int:
+    def write_single(self, kind: int, seq: int, rtp_time: int, ssrc: int, payload: bytes) -> int:
         """Write one packet of any stream; *kind* is marker and payload type.
 
         Returns:

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from gateway.fastpath import FrameRun
 from gateway.model.media import AccessUnit
 
-HISTORY_S = 2.0
+RETRANSMIT_WINDOW_S = 2.0
 """A viewer asks within a few round trips; 2 s is no longer than a usual GOP, which is kept
 anyway: what is older costs memory for each stream."""
 
-REPEAT_S = 0.02
+HOLDOFF_S = 0.02
 """A packet asked for again sooner than this is still on its way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentUnit:
     """One access unit as it was sent.
 
     Attributes:
@@ -40,7 +40,7 @@ class Sent:
         """How many there are."""
         return len(self.unit.payloads)
 
-    def locate(self, index: int) -> tuple[Sent, int]:
+    def locate(self, index: int) -> tuple[SentUnit, int]:
         """Return this unit and *index*."""
         return self, index
 
@@ -69,33 +69,33 @@ class SentRun:
         """When the last one was sent."""
         return self.run.newest_s
 
-    def locate(self, index: int) -> tuple[Sent, int]:
+    def locate(self, index: int) -> tuple[SentUnit, int]:
         """Return the unit with packet *index*, and which of its packets that is."""
         fields, before = self.run.locate(index)
         unit = AccessUnit(*fields)
         rtp_time = (unit.time_90k + self.offset_90k) & 0xFFFF_FFFF
-        return Sent(self.first_seq + before, rtp_time, unit, unit.arrived_s), index - before
+        return SentUnit(self.first_seq + before, rtp_time, unit, unit.arrived_s), index - before
 
 
 class RetransmitBuffer:
     """Finds a sent packet by its 16-bit sequence number."""
 
     def __init__(self) -> None:
-        self._sent: deque[Sent | SentRun] = deque()
-        self._repeated_s: dict[int, float] = {}
+        self._sent: deque[SentUnit | SentRun] = deque()
+        self._retransmitted_s: dict[int, float] = {}
 
-    def add(self, sent: Sent | SentRun) -> None:
+    def record(self, sent: SentUnit | SentRun) -> None:
         """Note one more unit, or run of them, and forget what is too old."""
         self._sent.append(sent)
-        oldest_s = sent.sent_s - HISTORY_S
+        oldest_s = sent.sent_s - RETRANSMIT_WINDOW_S
         while self._sent[0].sent_s < oldest_s:
             self._sent.popleft()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget all units."""
         self._sent.clear()
 
-    def find(self, seq: int, now_s: float) -> tuple[Sent, int] | None:
+    def find(self, seq: int, now_s: float) -> tuple[SentUnit, int] | None:
         """Return the unit and index of the packet with 16-bit *seq*, if it may be sent again.
 
         None if it is not known (any more), or was sent again a moment ago.
@@ -105,19 +105,21 @@ class RetransmitBuffer:
         newest = self._sent[-1]
         end = newest.first_seq + newest.packets
         extended = end - 1 - ((end - 1 - seq) & 0xFFFF)
-        if now_s - self._repeated_s.get(extended, float("-inf")) < REPEAT_S:
+        if now_s - self._retransmitted_s.get(extended, float("-inf")) < HOLDOFF_S:
             return None
         for sent in reversed(self._sent):
             index = extended - sent.first_seq
             if index >= sent.packets:
                 return None
             if index >= 0:
-                self._note_repeated(extended, now_s)
+                self._record_retransmission(extended, now_s)
                 return sent.locate(index)
         return None
 
-    def _note_repeated(self, extended: int, now_s: float) -> None:
-        if len(self._repeated_s) >= 1024:
-            fresh_s = now_s - REPEAT_S
-            self._repeated_s = {k: at for k, at in self._repeated_s.items() if at > fresh_s}
-        self._repeated_s[extended] = now_s
+    def _record_retransmission(self, extended: int, now_s: float) -> None:
+        if len(self._retransmitted_s) >= 1024:
+            fresh_s = now_s - HOLDOFF_S
+            self._retransmitted_s = {
+                k: at for k, at in self._retransmitted_s.items() if at > fresh_s
+            }
+        self._retransmitted_s[extended] = now_s

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from gateway.rtp.rtcp import Fir, Nack, Pli, ReceiverReport, parse_compound
 from gateway.webrtc.rtp_sender import RtpSender
 
-KEYFRAME_EVERY_S = 1.0
+KEYFRAME_INTERVAL_S = 1.0
 """A viewer gets the cached keyframe for the asking, at most once in this time."""
 
 _NTP_EPOCH_S = 2_208_988_800
@@ -28,36 +28,36 @@ class RtcpFeedback:
         keyframes: Keyframes asked for.
     """
 
-    def __init__(self, sender: RtpSender, keyframe: Callable[[], None]) -> None:
+    def __init__(self, sender: RtpSender, replay_gop: Callable[[], None]) -> None:
         self._sender = sender
-        self._keyframe = keyframe
-        self._keyframe_s = time.monotonic()  # the first picture has just been sent
-        self.heard_s = time.monotonic()
+        self._replay_gop = replay_gop
+        self._replayed_s = time.monotonic()  # the first picture has just been sent
+        self.last_received_s = time.monotonic()
         self.lost_share = 0.0
         self.round_trip_s: float | None = None
-        self.keyframes = 0
+        self.keyframe_requests = 0
 
-    def received(self, datagram: bytes) -> None:
+    def on_rtcp(self, datagram: bytes) -> None:
         """Act on one decrypted RTCP datagram."""
-        self.heard_s = time.monotonic()
+        self.last_received_s = time.monotonic()
         for said in parse_compound(datagram):
             match said:
                 case Nack():
                     self._sender.retransmit(said.lost)
                 case Pli() | Fir():
-                    self._wants_keyframe()
+                    self._on_keyframe_request()
                 case ReceiverReport():
-                    self._reported(said)
+                    self._on_receiver_report(said)
                 case _:
                     pass
 
-    def _wants_keyframe(self) -> None:
-        self.keyframes += 1
-        if self.heard_s - self._keyframe_s >= KEYFRAME_EVERY_S:
-            self._keyframe_s = self.heard_s
-            self._keyframe()
+    def _on_keyframe_request(self) -> None:
+        self.keyframe_requests += 1
+        if self.last_received_s - self._replayed_s >= KEYFRAME_INTERVAL_S:
+            self._replayed_s = self.last_received_s
+            self._replay_gop()
 
-    def _reported(self, report: ReceiverReport) -> None:
+    def _on_receiver_report(self, report: ReceiverReport) -> None:
         self.lost_share = report.fraction_lost / 256
         if report.lsr:
             # RFC 3550 §6.4.1: middle 32 bits of NTP time, in 1/65536 s.

@@ -17,7 +17,7 @@ from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import PacketBatch, RtpParameters
-from gateway.webrtc.retransmit_buffer import RetransmitBuffer, Sent, SentRun
+from gateway.webrtc.retransmit_buffer import RetransmitBuffer, SentRun, SentUnit
 from gateway.webrtc.udp_path import BATCH_BYTES, UdpPath
 
 PACE_S = 0.005
@@ -26,7 +26,7 @@ PACE_S = 0.005
 RETRY_S = 0.002
 """Pause after the kernel had no room."""
 
-REPEAT_SHARE = 0.25
+RETRANSMIT_SHARE = 0.25
 """Retransmissions may take this share of the pace; the rest of a NACK storm is not answered."""
 
 _NTP_EPOCH_S = 2_208_988_800
@@ -49,28 +49,28 @@ class RtpSender:
 
     def __init__(
         self,
-        numbers: RtpParameters,
+        parameters: RtpParameters,
         *,
         srtp: InPlaceSrtp,
         path: UdpPath,
         pace_bps: float,
-        ready: Callable[[], None],
+        on_ready: Callable[[], None],
         sync: Callable[[], None] = lambda: None,
     ) -> None:
-        self._numbers = numbers
+        self._parameters = parameters
         step_bytes = int(min(max(pace_bps / 8 * PACE_S, 4_096), BATCH_BYTES))
-        self._batch = PacketBatch(srtp, numbers, most_bytes=step_bytes)
-        self._ready = ready
+        self._batch = PacketBatch(srtp, parameters, max_bytes=step_bytes)
+        self._on_ready = on_ready
         self._sync = sync
         self._s_per_byte = 8 / pace_bps
         self._free_s = 0.0
-        self._repeat_free_s = 0.0
+        self._retransmit_free_s = 0.0
         self._rtx_seq = random.randrange(1 << 15)
         protect, session = srtp.addresses
         # Numbers on where the fast path or we have stopped.
         self._destination = RtpDestination(
-            payload_type=numbers.payload_type,
-            ssrc=numbers.ssrc,
+            payload_type=parameters.payload_type,
+            ssrc=parameters.ssrc,
             offset_90k=random.randrange(1 << 32),
             seq=random.randrange(1 << 15),
             burst_bytes=int(pace_bps / 8 * PACE_S),
@@ -81,10 +81,10 @@ class RtpSender:
         self._offset_90k = self._destination.offset_90k
         self._path = path
         self._set_address()
-        self._rest: tuple[AccessUnit, int, int] | None = None
+        self._remainder: tuple[AccessUnit, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._history = RetransmitBuffer()
-        self._noted_seq = self._destination.seq  # of the first packet not in the history yet
+        self._retransmit_buffer = RetransmitBuffer()
+        self._recorded_seq = self._destination.seq  # of the first packet not in the history yet
         self.retransmitted = 0
 
     @property
@@ -112,7 +112,7 @@ class RtpSender:
         self._path = path
         self._set_address()
 
-    def take(self, unit: AccessUnit) -> bool:
+    def send_unit(self, unit: AccessUnit) -> bool:
         """Send *unit*, or as much of it as the pace allows, the rest following by itself.
 
         Returns:
@@ -123,16 +123,16 @@ class RtpSender:
             return False
         now_s = time.monotonic()
         if self._free_s > now_s + PACE_S:
-            self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
+            self._timer = asyncio.get_running_loop().call_at(self._free_s, self._resume)
             return False
         destination = self._destination
         time_90k = max(unit.time_90k, destination.last_90k + 1)
         destination.last_90k, destination.last_s = time_90k, now_s
         rtp_time = (time_90k + self._offset_90k) & 0xFFFF_FFFF
-        self._history.add(Sent(destination.seq, rtp_time, unit, now_s))
+        self._retransmit_buffer.record(SentUnit(destination.seq, rtp_time, unit, now_s))
         destination.packets += len(unit.payloads)
         destination.octets += unit.size_bytes
-        self._send(unit, 0, rtp_time, now_s)
+        self._send_from(unit, 0, rtp_time, now_s)
         return True
 
     def destination(self) -> RtpDestination | None:
@@ -150,24 +150,24 @@ class RtpSender:
 
     def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
         """Note *runs*, the newest that the fast path has sent, behind packets not buffered."""
-        self._noted_seq += evicted_packets
+        self._recorded_seq += evicted_packets
         for run in runs:
-            self._history.add(SentRun(self._noted_seq, self._offset_90k, run))
-            self._noted_seq += run.packets
+            self._retransmit_buffer.record(SentRun(self._recorded_seq, self._offset_90k, run))
+            self._recorded_seq += run.packets
 
     def on_superseded(self) -> None:
         """Forget what has been sent: the fast path has all that may be asked for again."""
-        self._history.forget()
+        self._retransmit_buffer.clear()
 
     def retransmit(self, seqs: Iterable[int]) -> None:
         """Send packets again that the viewer misses (RFC 4588), within the pace."""
         self._sync()
-        numbers = self._numbers
+        numbers = self._parameters
         now_s = time.monotonic()
         for seq in seqs:
-            if self._repeat_free_s > now_s + PACE_S:
+            if self._retransmit_free_s > now_s + PACE_S:
                 return
-            found = self._history.find(seq, now_s)
+            found = self._retransmit_buffer.find(seq, now_s)
             if found is None:
                 continue
             sent, index = found
@@ -181,13 +181,13 @@ class RtpSender:
                 self._rtx_seq += 1
                 payload = seq.to_bytes(2, "big") + payload
             with self._destination:
-                end = self._batch.single(kind, number, sent.rtp_time, ssrc, payload)
+                end = self._batch.write_single(kind, number, sent.rtp_time, ssrc, payload)
             self._path.send(self._batch.view[:end])
             self.retransmitted += 1
-            cost_s = end * self._s_per_byte / REPEAT_SHARE
-            self._repeat_free_s = max(self._repeat_free_s, now_s) + cost_s
+            cost_s = end * self._s_per_byte / RETRANSMIT_SHARE
+            self._retransmit_free_s = max(self._retransmit_free_s, now_s) + cost_s
 
-    def report(self, now_s: float, wall_s: float) -> tuple[int, int, int, int] | None:
+    def sender_info(self, now_s: float, wall_s: float) -> tuple[int, int, int, int] | None:
         """Return NTP time, RTP time, packets and octets for a sender report.
 
         None until something was sent. *now_s* is monotonic, *wall_s* seconds since 1970.
@@ -208,7 +208,7 @@ class RtpSender:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._rest = None
+        self._remainder = None
         self._destination.clear_address()
         self._batch.close()
 
@@ -219,29 +219,29 @@ class RtpSender:
         if self._path.descriptor >= 0:
             self._destination.set_address(self._path.descriptor, *self._path.address[:2])
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         """Send the rest of a unit, then take what waits."""
         self._timer = None
-        if self._rest is not None:
-            unit, at, rtp_time = self._rest
-            self._rest = None
-            self._send(unit, at, rtp_time, time.monotonic())
+        if self._remainder is not None:
+            unit, at, rtp_time = self._remainder
+            self._remainder = None
+            self._send_from(unit, at, rtp_time, time.monotonic())
         if self._timer is None:
-            self._ready()
+            self._on_ready()
 
-    def _send(self, unit: AccessUnit, at: int, rtp_time: int, now_s: float) -> None:
+    def _send_from(self, unit: AccessUnit, at: int, rtp_time: int, now_s: float) -> None:
         """Send *unit* from packet *at* on; stop where the pace says so, and go on later."""
         count = len(unit.payloads)
         self._free_s = max(self._free_s, now_s)
         while at < count:
             if self._free_s > now_s + PACE_S:
-                self._rest = (unit, at, rtp_time)
-                self._timer = asyncio.get_running_loop().call_at(self._free_s, self._go_on)
+                self._remainder = (unit, at, rtp_time)
+                self._timer = asyncio.get_running_loop().call_at(self._free_s, self._resume)
                 return
             first = at
             seq = self._destination.seq
-            at, size_bytes, segment_bytes = self._batch.fill(unit.payloads, at, seq, rtp_time)
-            self._noted_seq = self._destination.seq = seq + at - first
+            at, size_bytes, segment_bytes = self._batch.write(unit.payloads, at, seq, rtp_time)
+            self._recorded_seq = self._destination.seq = seq + at - first
             self._free_s += size_bytes * self._s_per_byte
             if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
                 # What this batch has cost, the viewer asks for again (NACK).

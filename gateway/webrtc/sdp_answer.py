@@ -1,4 +1,4 @@
-"""Which of a camera's streams an offer can take, and the answer that says so.
+"""The SDP answer: one video section that only sends, everything else refused (RFC 8829 §5.3).
 
 Whatever H.264 the camera sends is answered as the offered constrained baseline (42e01f), as
 other relays do: a decoder goes by the SPS.
@@ -6,12 +6,8 @@ other relays do: a decoder goes by the SPS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.model.errors import ViewerRejected
-from gateway.model.media import Codec, VideoFormat
-from gateway.model.reasons import Reason
 from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.sdp_offer import OfferedCodec, ViewerOffer
 
@@ -19,8 +15,8 @@ _FEEDBACK = ("nack", "nack pli", "ccm fir")
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """Our side of ICE and DTLS.
+class LocalTransport:
+    """Our side of ICE and DTLS, as it stands in the answer.
 
     Attributes:
         ufrag: ICE user name fragment.
@@ -35,40 +31,8 @@ class Local:
     candidates: tuple[str, ...]
 
 
-def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:
-    """Return the payload type of *offer* that carries *codec*; None if the viewer has none.
-
-    For H.264 only packetization-mode 1 will do, since cameras send FU-A (RFC 6184 §6.3); among
-    those constrained baseline comes first.
-    """
-    fitting = [c for c in offer.codecs if c.name == codec]
-    if codec == "h264":
-        fitting = [c for c in fitting if c.parameters.get("packetization-mode") == "1"]
-        fitting.sort(key=lambda c: not c.parameters.get("profile-level-id", "").startswith("42e0"))
-    return fitting[0] if fitting else None
-
-
-def choose(
-    offer: ViewerOffer, formats: Iterable[tuple[str, VideoFormat]]
-) -> tuple[str, OfferedCodec]:
-    """Return the first profile of *formats* that the viewer can take, and how.
-
-    Raises:
-        ViewerRejected: 488, naming what the camera sends and what the viewer lacks.
-    """
-    seen = []
-    for profile, video in formats:
-        codec = pick_codec(offer, video.codec)
-        if codec is not None:
-            return profile, codec
-        seen.append(f"{profile}: {video.codec}")
-    raise ViewerRejected(
-        488, Reason.UNSUPPORTED_CODEC, f"the viewer takes none of {', '.join(seen)}"
-    )
-
-
 def answer_sdp(
-    offer: ViewerOffer, codec: OfferedCodec, numbers: RtpParameters, local: Local
+    offer: ViewerOffer, codec: OfferedCodec, parameters: RtpParameters, local: LocalTransport
 ) -> str:
     """Return the answer: the video of *codec*, sent only; everything else refused."""
     lines = [
@@ -81,7 +45,7 @@ def answer_sdp(
     ]
     for mid, kind in offer.mids:
         if mid == offer.video_mid:
-            lines += _video_section(offer.video_mid, codec, numbers, local)
+            lines += _video_section(offer.video_mid, codec, parameters, local)
         else:
             lines += [
                 f"m={kind} 0 UDP/TLS/RTP/SAVPF 0",
@@ -93,10 +57,10 @@ def answer_sdp(
 
 
 def _video_section(
-    mid: str, codec: OfferedCodec, numbers: RtpParameters, local: Local
+    mid: str, codec: OfferedCodec, parameters: RtpParameters, local: LocalTransport
 ) -> list[str]:
-    number, repeats = codec.payload_type, numbers.rtx_payload_type
-    types = f"{number}" if repeats is None else f"{number} {repeats}"
+    number, rtx = codec.payload_type, parameters.rtx_payload_type
+    types = f"{number}" if rtx is None else f"{number} {rtx}"
     lines = [
         f"m=video 9 UDP/TLS/RTP/SAVPF {types}",
         "c=IN IP4 0.0.0.0",
@@ -114,16 +78,16 @@ def _video_section(
         *_fmtp(codec),
         f"a=msid:camera {mid}",
     ]
-    if repeats is not None:
+    if rtx is not None:
         lines += [
-            f"a=rtpmap:{repeats} rtx/90000",
-            f"a=fmtp:{repeats} apt={number}",
-            f"a=ssrc-group:FID {numbers.ssrc} {numbers.rtx_ssrc}",
+            f"a=rtpmap:{rtx} rtx/90000",
+            f"a=fmtp:{rtx} apt={number}",
+            f"a=ssrc-group:FID {parameters.ssrc} {parameters.rtx_ssrc}",
         ]
     # Chromium takes the first SSRC for the media, whatever the group says.
-    lines.append(f"a=ssrc:{numbers.ssrc} cname:camera")
-    if repeats is not None:
-        lines.append(f"a=ssrc:{numbers.rtx_ssrc} cname:camera")
+    lines.append(f"a=ssrc:{parameters.ssrc} cname:camera")
+    if rtx is not None:
+        lines.append(f"a=ssrc:{parameters.rtx_ssrc} cname:camera")
     lines += [f"a=candidate:{candidate}" for candidate in local.candidates]
     return [*lines, "a=end-of-candidates"]
 

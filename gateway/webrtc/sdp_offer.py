@@ -84,7 +84,7 @@ class _Section:
         return f"a={flag}" in self.lines
 
 
-def rejected(detail: str) -> ViewerRejected:
+def invalid_offer(detail: str) -> ViewerRejected:
     """Return the refusal of an offer that is not valid."""
     return ViewerRejected(400, Reason.OFFER_INVALID, detail)
 
@@ -98,23 +98,23 @@ def parse_offer(sdp: str) -> ViewerOffer:
     session, sections = _sections(sdp)
     video = next((section for section in sections if section.kind == "video"), None)
     if video is None:
-        raise rejected("no video section")
+        raise invalid_offer("no video section")
     if not video.has("rtcp-mux"):
-        raise rejected("the video section lacks a=rtcp-mux")
+        raise invalid_offer("the video section lacks a=rtcp-mux")
     if video.has("sendonly") or video.has("inactive"):
-        raise rejected("the viewer does not want to receive (sendonly or inactive)")
-    mids = tuple((_one(section, session, "mid", _TOKEN), section.kind) for section in sections)
+        raise invalid_offer("the viewer does not want to receive (sendonly or inactive)")
+    mids = tuple((_required(section, session, "mid", _TOKEN), section.kind) for section in sections)
     candidates = tuple(video.values("candidate"))
     if len(candidates) > CANDIDATES:
-        raise rejected(f"{len(candidates)} candidates; at most {CANDIDATES}")
+        raise invalid_offer(f"{len(candidates)} candidates; at most {CANDIDATES}")
     setup = next(iter((*video.values("setup"), *session.values("setup"))), "")
     if setup not in ("actpass", "active"):
-        raise rejected(f"a=setup must be actpass or active, not {setup[:16]!r}")
+        raise invalid_offer(f"a=setup must be actpass or active, not {setup[:16]!r}")
     return ViewerOffer(
         mids=mids,
         video_mid=mids[sections.index(video)][0],
-        ufrag=_one(video, session, "ice-ufrag", _UFRAG),
-        pwd=_one(video, session, "ice-pwd", _PWD),
+        ufrag=_required(video, session, "ice-ufrag", _UFRAG),
+        pwd=_required(video, session, "ice-pwd", _PWD),
         sha_256=_fingerprint(video, session),
         candidates=candidates,
         codecs=_codecs(video),
@@ -123,15 +123,15 @@ def parse_offer(sdp: str) -> ViewerOffer:
 
 def _sections(sdp: str) -> tuple[_Section, list[_Section]]:
     if len(sdp.encode("utf-8", "replace")) > LARGEST_BYTES:
-        raise rejected(f"the offer is longer than {LARGEST_BYTES} bytes")
+        raise invalid_offer(f"the offer is longer than {LARGEST_BYTES} bytes")
     lines = sdp.replace("\r\n", "\n").split("\n")
     if any(_CONTROL.search(line) for line in lines):
-        raise rejected("the offer holds control characters")
+        raise invalid_offer("the offer holds control characters")
     if lines[0] != "v=0":
-        raise rejected("the offer does not begin with v=0")
+        raise invalid_offer("the offer does not begin with v=0")
     starts = [n for n, line in enumerate(lines) if line.startswith("m=")]
     if not 1 <= len(starts) <= M_SECTIONS:
-        raise rejected(f"{len(starts)} m-sections; 1 to {M_SECTIONS} are allowed")
+        raise invalid_offer(f"{len(starts)} m-sections; 1 to {M_SECTIONS} are allowed")
     ends = [*starts[1:], len(lines)]
     sections = [_section(lines[a:b]) for a, b in zip(starts, ends, strict=True)]
     return _Section("session", (), tuple(lines[: starts[0]])), sections
@@ -144,20 +144,20 @@ def _section(lines: list[str]) -> _Section:
         or words[0] not in ("audio", "video")
         or words[2] not in ("UDP/TLS/RTP/SAVPF", "RTP/SAVPF")
     ):
-        raise rejected("an m-section is not audio or video over UDP/TLS/RTP/SAVPF")
+        raise invalid_offer("an m-section is not audio or video over UDP/TLS/RTP/SAVPF")
     numbers = words[3:]
     if len(numbers) > PAYLOAD_TYPES or not all(n.isascii() and n.isdigit() for n in numbers):
-        raise rejected("an m-section's payload types are not numbers, or too many")
+        raise invalid_offer("an m-section's payload types are not numbers, or too many")
     payload_types = tuple(int(n) for n in numbers if len(n) <= 3)
     return _Section(words[0], payload_types, tuple(lines[1:]))
 
 
-def _one(section: _Section, session: _Section, name: str, form: re.Pattern[str]) -> str:
+def _required(section: _Section, session: _Section, name: str, form: re.Pattern[str]) -> str:
     value = next(iter((*section.values(name), *session.values(name))), None)
     if value is None:
-        raise rejected(f"a={name} is missing")
+        raise invalid_offer(f"a={name} is missing")
     if not form.fullmatch(value):
-        raise rejected(f"a={name} is malformed")
+        raise invalid_offer(f"a={name} is malformed")
     return value
 
 
@@ -166,7 +166,7 @@ def _fingerprint(section: _Section, session: _Section) -> str:
         algorithm, _, digest = value.partition(" ")
         if algorithm.lower() == "sha-256" and _SHA_256.fullmatch(digest):
             return digest.upper()
-    raise rejected("no sha-256 fingerprint")
+    raise invalid_offer("no sha-256 fingerprint")
 
 
 def _codecs(video: _Section) -> tuple[OfferedCodec, ...]:

@@ -10,7 +10,7 @@ import structlog
 from aiortc import RTCIceCandidate, RTCIceServer
 
 from gateway.model.errors import ViewerRejected
-from gateway.model.signalling import SessionKey
+from gateway.model.signalling import Answer, Offer, SessionKey
 from gateway.rtp.rtcp import sender_report
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
@@ -19,7 +19,7 @@ from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.rtcp_feedback import RtcpFeedback
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.sdp_answer import answer_sdp
-from gateway.webrtc.sdp_offer import ViewerOffer
+from gateway.webrtc.sdp_offer import CANDIDATES
 from gateway.webrtc.ticker import Ticker
 from gateway.webrtc.transport import PeerTransport
 
@@ -27,67 +27,80 @@ SETUP_S = 15.0
 """From the answer to the first packet; a viewer who takes longer is let go."""
 
 SILENCE_S = 10.0
-"""A viewer reports about once a second; after this long without a word it is gone."""
+"""A viewer sends RTCP about once a second; after this long without a datagram it is gone."""
 
-RENEWED_WINDOW, REPEATED_WINDOW = 64, 1024
-"""How far back packets may be protected again: not at all where retransmissions have numbers of
-their own (RTX), and as far as `gateway.webrtc.retransmit_buffer` goes where they have not."""
+TRICKLED = 2 * CANDIDATES
+"""Candidates that a viewer may trickle in one session; the rest is ignored."""
 
-REPORT_BEATS = 5
-"""Beats (seconds) between two sender reports, the first at once (RFC 3550 §6.2: 5 s); they tie RTP
-time to wall time, and the two drift by less than a millisecond meanwhile."""
+SRTP_WINDOW_RTX, SRTP_WINDOW_PLAIN = 64, 1024
+"""How many packets back one may be encrypted again under its number. With RTX (RFC 4588) never:
+a retransmission has a number of its own, and libsrtp's least is 64. Without it as far back as
+`gateway.webrtc.retransmit_buffer` may reach."""
 
+REPORT_TICKS = 5
+"""Ticks (seconds) between two sender reports, the first at once (RFC 3550 §6.2: 5 s). They tie RTP
+time to wall time; the two drift by less than a millisecond in between."""
 
 log = structlog.get_logger(__name__)
 
 
 class Session:
-    """Carries one stream to one viewer.
+    """Carries one stream to one viewer: opened, answered, run, and closed at the end of `run`.
 
     Args:
-        key: Whose session.
+        offer: What it answers.
         stream: What is watched.
-        agreed: How.
-        servers: STUN and TURN servers for this session.
+        media: How it is sent.
+        ice_servers: STUN and TURN servers for this session.
         relay_only: Whether only TURN candidates may be used.
-        ticker: Says when to look at the viewer and to report to it.
+        ticker: Calls once a second while the viewer is connected.
+
+    Attributes:
+        answer: Set by `open`.
     """
 
     def __init__(
         self,
-        key: SessionKey,
+        offer: Offer,
         stream: Stream,
-        agreed: NegotiatedMedia,
+        media: NegotiatedMedia,
         *,
-        servers: list[RTCIceServer],
+        ice_servers: list[RTCIceServer],
         relay_only: bool,
         ticker: Ticker,
     ) -> None:
-        self.key = key
-        self.stream = stream
-        self._agreed = agreed
+        self.offer = offer
+        self.answer = Answer(offer.key, "")
+        self._stream = stream
+        self._media = media
         self._ticker = ticker
-        self._association = PeerTransport(
-            servers,
+        self._transport = PeerTransport(
+            ice_servers,
             relay_only=relay_only,
-            window=RENEWED_WINDOW if agreed.codec.rtx_payload_type else REPEATED_WINDOW,
-            rtcp=self._received,
-            over=lambda: self.leave("closed"),
+            srtp_window=SRTP_WINDOW_RTX if media.codec.rtx_payload_type else SRTP_WINDOW_PLAIN,
+            on_rtcp=self._on_rtcp,
+            on_closed=lambda: self.end("closed"),
         )
-        self._numbers = RtpParameters(
-            payload_type=agreed.codec.payload_type,
+        self._rtp_parameters = RtpParameters(
+            payload_type=media.codec.payload_type,
             ssrc=secrets.randbits(31),
-            rtx_payload_type=agreed.codec.rtx_payload_type,
+            rtx_payload_type=media.codec.rtx_payload_type,
             rtx_ssrc=secrets.randbits(31) | 1 << 31,
         )
         self._feedback: RtcpFeedback | None = None
         self._sender: RtpSender | None = None
-        # Keeps the camera open, or opens it, while ICE and DTLS are still at it.
-        self._interest = Reader(lambda _unit: True)
-        self._why = ""
-        self._until_s = float("inf")
-        self._leaving = asyncio.Event()
-        self._report_in = 0
+        # Opens the camera, and keeps it open, while ICE and DTLS connect.
+        self._placeholder = Reader(lambda _unit: True)
+        self._end_reason = ""
+        self._expires_s = float("inf")
+        self._ending = asyncio.Event()
+        self._ticks_to_report = 0
+        self._trickled = 0
+
+    @property
+    def key(self) -> SessionKey:
+        """Whose session."""
+        return self.offer.key
 
     @property
     def serving(self) -> bool:
@@ -100,146 +113,151 @@ class Session:
         return 0 if self._sender is None else self._sender.octets
 
     @property
-    def relayed(self) -> bool:
+    def over_turn(self) -> bool:
         """Whether the packets go through a TURN server."""
-        return self._sender is not None and self._sender.path.relayed
+        return self._sender is not None and self._sender.path.over_turn
 
-    async def open(self) -> str:
-        """Open our side and return the answer.
+    async def open(self) -> Answer:
+        """Gather our candidates and return the answer.
 
         Raises:
             ViewerRejected: 503, when no candidate could be had.
         """
-        self.stream.attach(self._interest)
-        local = await self._association.gather()
-        return answer_sdp(self._agreed.offer, self._agreed.codec, self._numbers, local)
+        self._stream.attach(self._placeholder)
+        local = await self._transport.gather()
+        sdp = answer_sdp(self._media.offer, self._media.codec, self._rtp_parameters, local)
+        self.answer = Answer(self.key, sdp)
+        return self.answer
 
     async def run(self) -> str:
         """Connect and serve the viewer to the end. Everything is let go when this returns.
 
         Returns:
-            Why it ended: ``setup`` (never came up), ``silence``, ``closed`` (by the viewer or by
-            ICE), or what `leave` was given.
+            Why it ended: ``setup`` (never connected), ``silence``, ``expired``, ``closed`` (by the
+            viewer or by ICE), or what `end` was given.
         """
         try:
-            if await self._connected():
+            if await self._wait_connected():
                 await self._serve()
-            return self._why
+            return self._end_reason
         finally:
             await self.close()
 
     async def close(self) -> None:
         """Let go of everything; for a session that has been opened and will not run."""
-        self.stream.detach(self._interest)
-        await self._association.close()
+        self._stream.detach(self._placeholder)
+        await self._transport.close()
 
-    def leave(self, why: str) -> None:
+    def end(self, why: str) -> None:
         """End the session; *why* is what `run` returns. The first call counts."""
-        self._why = self._why or why
-        self._leaving.set()
+        self._end_reason = self._end_reason or why
+        self._ending.set()
 
-    def last(self, seconds: float) -> None:
-        """End the session by itself *seconds* from now, in place of what was said before."""
-        self._until_s = time.monotonic() + seconds
+    def expire_in(self, seconds: float) -> None:
+        """End the session *seconds* from now; replaces what was set before."""
+        self._expires_s = time.monotonic() + seconds
 
     async def add_candidates(self, candidates: tuple[RTCIceCandidate, ...]) -> None:
-        """Check more addresses of the viewer."""
-        for candidate in candidates:
-            await self._association.add_candidate(candidate)
+        """Check more addresses of the viewer, `TRICKLED` in all."""
+        allowed = candidates[: TRICKLED - self._trickled]
+        self._trickled += len(allowed)
+        for candidate in allowed:
+            await self._transport.add_candidate(candidate)
 
-    async def _connected(self) -> bool:
-        offer = self._agreed.offer
+    async def _wait_connected(self) -> bool:
+        """Return whether the viewer is connected; False if the session has been ended first."""
         async with asyncio.TaskGroup() as group:
-            connecting = group.create_task(self._connect(offer), name=f"connect:{self.key}")
-            leaving = group.create_task(self._leaving.wait(), name=f"leaving:{self.key}")
-            await asyncio.wait((connecting, leaving), return_when=asyncio.FIRST_COMPLETED)
+            connecting = group.create_task(self._connect(), name=f"connect:{self.key}")
+            ending = group.create_task(self._ending.wait(), name=f"ending:{self.key}")
+            await asyncio.wait((connecting, ending), return_when=asyncio.FIRST_COMPLETED)
             connecting.cancel()
-            leaving.cancel()
-        return not self._leaving.is_set()
+            ending.cancel()
+        return not self._ending.is_set()
 
-    async def _connect(self, offer: ViewerOffer) -> None:
+    async def _connect(self) -> None:
+        offer = self._media.offer
         try:
             async with asyncio.timeout(SETUP_S):
-                await self._association.connect(
+                await self._transport.connect(
                     ufrag=offer.ufrag,
                     pwd=offer.pwd,
                     sha_256=offer.sha_256,
-                    candidates=self._agreed.candidates,
+                    candidates=self._media.candidates,
                 )
         except (TimeoutError, ViewerRejected) as error:
-            log.info("set-up failed", session=str(self.key), error=str(error) or "timeout")
-            self.leave("setup")
+            log.info("session_setup_failed", session=str(self.key), error=str(error) or "timeout")
+            self.end("setup")
 
     async def _serve(self) -> None:
-        path = self._association.path()
+        path = self._transport.nominated_path()
         if path is None:
-            self.leave("closed")
+            self.end("closed")
             return
         sender = RtpSender(
-            self._numbers,
-            srtp=self._association.srtp(),
+            self._rtp_parameters,
+            srtp=self._transport.outbound_srtp(),
             path=path,
-            pace_bps=self._agreed.pace_bps,
-            ready=lambda: reader.resume(),
-            sync=self.stream.sync,
+            pace_bps=self._media.pace_bps,
+            on_ready=lambda: reader.resume(),
+            sync=self._stream.sync,
         )
         self._sender = sender
-        reader = Reader(sender.take, sender)
+        reader = Reader(sender.send_unit, sender)
         self._feedback = RtcpFeedback(
-            sender, keyframe=lambda: self.stream.replay(reader, sender.last_90k)
+            sender, replay_gop=lambda: self._stream.replay(reader, sender.last_90k)
         )
-        self.stream.attach(reader)
-        self.stream.detach(self._interest)
+        self._stream.attach(reader)
+        self._stream.detach(self._placeholder)
         try:
-            with self._ticker.calling(self._look):
-                await self._leaving.wait()
+            with self._ticker.subscribe(self._on_tick):
+                await self._ending.wait()
         finally:
-            self.stream.detach(reader)
+            self._stream.detach(reader)
             sender.close()
             sender.path.close()
 
-    def _look(self) -> None:
-        """What there is to do every second."""
+    def _on_tick(self) -> None:
+        """What is due every second."""
         assert self._sender is not None
         try:
-            self._follow(self._sender)
-            self._report(self._sender)
-        except OSError as error:  # no descriptor left for a new path: others go on over theirs
-            log.warning("session broken", session=str(self.key), error=str(error))
-            self.leave("closed")
-        self._listen()
+            self._update_path(self._sender)
+            self._send_report(self._sender)
+        except OSError as error:  # no descriptor is left for a new path; other sessions keep theirs
+            log.warning("session_path_failed", session=str(self.key), error=str(error))
+            self.end("closed")
+        self._check_timeouts()
 
-    def _follow(self, sender: RtpSender) -> None:
-        """Go on over the pair that ICE has nominated last."""
-        path = self._association.path(sender.path)
-        if path is None or not self._association.consented(sender.path):
-            self.leave("closed")
+    def _update_path(self, sender: RtpSender) -> None:
+        """Use the pair that ICE has nominated last, while the viewer consents."""
+        path = self._transport.nominated_path(sender.path)
+        if path is None or not self._transport.tick_consent(sender.path):
+            self.end("closed")
         elif path is not sender.path:
-            left = sender.path
-            sender.path = path  # the fast path may be sending: not through a closed one
-            left.close()
+            old = sender.path
+            sender.path = path  # before the old one is closed: the fast path may be sending
+            old.close()
 
-    def _report(self, sender: RtpSender) -> None:
-        self._report_in -= 1
-        if self._report_in > 0:
+    def _send_report(self, sender: RtpSender) -> None:
+        self._ticks_to_report -= 1
+        if self._ticks_to_report > 0:
             return
-        report = sender.report(time.monotonic(), time.time())
-        if report is not None:
-            self._report_in = REPORT_BEATS
-            datagram = sender_report(self._numbers.ssrc, *report, cname="camera")
+        info = sender.sender_info(time.monotonic(), time.time())
+        if info is not None:
+            self._ticks_to_report = REPORT_TICKS
+            datagram = sender_report(self._rtp_parameters.ssrc, *info, cname="camera")
             with sender.srtp_lock:
-                protected = self._association.srtp().protect_rtcp(datagram)
+                protected = self._transport.outbound_srtp().protect_rtcp(datagram)
             sender.path.send(protected)
 
-    def _listen(self) -> None:
+    def _check_timeouts(self) -> None:
         assert self._feedback is not None
         now_s = time.monotonic()
-        heard_s = max(self._feedback.heard_s, self._association.heard_s)
-        if now_s - heard_s > SILENCE_S:
-            self.leave("silence")
-        elif now_s > self._until_s:
-            self.leave("expired")
+        received_s = max(self._feedback.last_received_s, self._transport.last_received_s)
+        if now_s - received_s > SILENCE_S:
+            self.end("silence")
+        elif now_s > self._expires_s:
+            self.end("expired")
 
-    def _received(self, datagram: bytes) -> None:
+    def _on_rtcp(self, datagram: bytes) -> None:
         if self._feedback is not None:
-            self._feedback.received(datagram)
+            self._feedback.on_rtcp(datagram)

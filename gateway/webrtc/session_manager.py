@@ -1,8 +1,7 @@
-"""The session manager where viewers' offers are admitted, answered and remembered.
+"""All viewers of this gateway: admits offers, answers them, and runs the sessions.
 
-One viewer's pending: an offer from its arrival on, and how it is told.
-
-Candidates that come before their session.
+An offer passes `SessionManager.handle_offer` once, from top to bottom: admit, parse, negotiate,
+open, answer.
 """
 
 from __future__ import annotations
@@ -10,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import structlog
+from aiortc import RTCIceCandidate
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.event import Event, Weight
@@ -23,275 +24,316 @@ from gateway.model.site_document import Limits
 from gateway.ports import Events
 from gateway.streams.camera_streams import CameraStreams
 from gateway.webrtc.codec_selection import negotiate
-from gateway.webrtc.ice_candidates import Network, ice_servers, usable_candidates
-from gateway.webrtc.sdp_offer import CANDIDATES
+from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers, usable_candidates
+from gateway.webrtc.sdp_offer import CANDIDATES, parse_offer
 from gateway.webrtc.session import Session
 from gateway.webrtc.ticker import Ticker
 
-
-class PendingSession:
-    """One offer from its arrival on."""
-
-    def __init__(self, offer: Offer) -> None:
-        self.offer = offer
-        self.session: Session | None = None
-        self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.candidates = 0
-        self.left = False
-
-
-def told(offer: Offer, act: str, weight: Weight, **more: object) -> Event:
-    """Return what has become of *offer*, for those who ask later who has watched what."""
-    who = {"viewer": offer.key.viewer, "sid": offer.key.session, "cam": offer.camera}
-    return Event("session", {"act": act, **who, **more}, weight)
-
-
 EARLY_S = 10.0
-"""How long candidates wait for the offer, or for the camera to open."""
+"""How long candidates wait for their offer."""
 
-SESSIONS = 32
-
-
-class EarlyCandidates:
-    """Keeps them for a few seconds and a few sessions."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[SessionKey, tuple[float, list[str]]] = OrderedDict()
-
-    def keep(self, key: SessionKey, lines: list[str]) -> None:
-        """Add *lines* to what is kept for *key*."""
-        since_s, kept = self._kept.pop(key, (time.monotonic(), []))
-        self._kept[key] = since_s, [*kept, *lines][:CANDIDATES]
-        while len(self._kept) > SESSIONS:
-            self._kept.popitem(last=False)
-
-    def take(self, key: SessionKey) -> list[str]:
-        """Return what is kept for *key*, unless it is too old, and forget it."""
-        since_s, lines = self._kept.pop(key, (0.0, []))
-        return lines if time.monotonic() - since_s <= EARLY_S else []
-
+EARLY_SESSIONS = 32
+"""How many sessions may have candidates waiting; beyond that the newest are dropped."""
 
 PENDING = 8
-"""Offers that may be in work at once; more are refused, existing viewers are not to suffer."""
+"""Offers that may be in work at once; more are refused, so that running sessions do not suffer."""
 
-REMEMBERED = 256
+ENDED_SESSIONS = 256
 """Ended sessions whose offers are recognised when they come late."""
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, eq=False)
+class PendingSession:
+    """An offer that is being answered.
+
+    Attributes:
+        offer: As it came.
+        candidates: What the viewer has trickled so far; at most `CANDIDATES`.
+        answer: For the same offer sent again; cancelled if there will be none.
+        session: Once it is being opened.
+        left: Whether the viewer has said goodbye meanwhile.
+    """
+
+    offer: Offer
+    candidates: list[str]
+    answer: asyncio.Future[Answer] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    session: Session | None = None
+    left: bool = False
+
+
+class EarlyCandidates:
+    """Candidates that came before their offer (RFC 8838 §4.3), for `EARLY_S` seconds."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[SessionKey, tuple[float, list[str]]] = OrderedDict()
+
+    def store(self, key: SessionKey, lines: list[str]) -> None:
+        """Add *lines* to those of *key*."""
+        since_s, stored = self._waiting.pop(key, (time.monotonic(), []))
+        self._waiting[key] = since_s, [*stored, *lines][:CANDIDATES]
+        while len(self._waiting) > EARLY_SESSIONS:
+            self._waiting.popitem(last=False)
+
+    def pop(self, key: SessionKey) -> list[str]:
+        """Return and forget the lines of *key*; none if the first came too long ago."""
+        since_s, lines = self._waiting.pop(key, (0.0, []))
+        return lines if time.monotonic() - since_s <= EARLY_S else []
+
+
 class SessionManager:
-    """Admits viewers within the limits and keeps their sessions.
+    """Admits viewers within the limits and runs their sessions.
 
     Args:
-        find: Returns the camera of that id; None if there is none.
+        find_camera: Returns the camera of that id; None if there is none.
         limits: Returns the limits in force.
-        servers: ICE servers for offers that bring none.
+        ice_servers: For offers that bring none.
         relay_only: Whether only TURN may be used, for every session.
-        forbidden: Networks a viewer's candidate may not lie in (the camera networks).
-        ended: Told of every session's end that the viewer did not ask for.
-        events: Takes who watched what, from when to when; None: it is only logged.
+        forbidden_networks: Where no candidate of a viewer may lie (the camera networks).
+        on_ended: Called with the end of each session that the viewer did not ask for.
+        events: Records who watched what, from when to when; None: it is only logged.
     """
 
     def __init__(
         self,
         *,
-        find: Callable[[str], CameraStreams | None],
+        find_camera: Callable[[str], CameraStreams | None],
         limits: Callable[[], Limits],
-        servers: tuple[IceServer, ...] = (),
+        ice_servers: tuple[IceServer, ...] = (),
         relay_only: bool = False,
-        forbidden: tuple[Network, ...] = (),
-        ended: Callable[[Bye], None],
+        forbidden_networks: tuple[Network, ...] = (),
+        on_ended: Callable[[Bye], None],
         events: Events | None = None,
     ) -> None:
-        self._find = find
+        self._find_camera = find_camera
         self._limits = limits
-        self._servers = servers
+        self._ice_servers = ice_servers
         self._relay_only = relay_only
-        self._forbidden = forbidden
-        self._ended = ended
+        self._forbidden_networks = forbidden_networks
+        self._on_ended = on_ended
         self._events = events
-        self._visits: dict[SessionKey, PendingSession] = {}
-        self._gone: OrderedDict[SessionKey, None] = OrderedDict()
         self._early = EarlyCandidates()
+        self._pending: dict[SessionKey, PendingSession] = {}
+        self._sessions: dict[SessionKey, Session] = {}
+        self._ended: OrderedDict[SessionKey, None] = OrderedDict()
+        self._ended_bytes = 0
+        self._last_sample = (0, time.monotonic())
         self._ticker = Ticker()
-        self._gone_bytes = 0
-        self._sampled = (0, time.monotonic())
-        self._opened: asyncio.Queue[PendingSession] = asyncio.Queue(maxsize=1024)
+        self._answered: asyncio.Queue[Session] = asyncio.Queue(maxsize=1024)
 
     @property
-    def sessions(self) -> int:
-        """How many viewers are served or being set up."""
-        return len(self._visits)
+    def session_count(self) -> int:
+        """How many viewers are served or being answered."""
+        return len(self._pending) + len(self._sessions)
+
+    def viewer_count(self, camera: str) -> int:
+        """How many of them watch *camera*."""
+        return len(self._keys_of(camera))
 
     def sample(self) -> RelaySample:
-        """Return what the viewers take; the rate is that since the last sample."""
+        """Return what the viewers are sent; the rate is that since the last sample."""
         now_s = time.monotonic()
-        sessions = [pending.session for pending in self._visits.values() if pending.session]
-        sent_bytes = self._gone_bytes + sum(session.sent_bytes for session in sessions)
-        before_bytes, before_s = self._sampled
-        self._sampled = (sent_bytes, now_s)
+        sessions = self._sessions.values()
+        sent_bytes = self._ended_bytes + sum(session.sent_bytes for session in sessions)
+        before_bytes, before_s = self._last_sample
+        self._last_sample = (sent_bytes, now_s)
         return RelaySample(
             sessions=sum(session.serving for session in sessions),
-            relayed=sum(session.relayed for session in sessions),
+            relayed=sum(session.over_turn for session in sessions),
             kbps=(sent_bytes - before_bytes) * 8 / 1000 / max(now_s - before_s, 1e-3),
         )
 
-    def viewers(self, camera: str) -> int:
-        """How many of them watch *camera*."""
-        return sum(pending.offer.camera == camera for pending in self._visits.values())
-
     async def run(self) -> None:
-        """Serve the admitted sessions. All of them have ended when this returns."""
+        """Run the answered sessions. All of them have ended when this returns."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._ticker.run(), name="ticker")
                 while True:
-                    pending = await self._opened.get()
-                    group.create_task(self._serve(pending), name=f"session:{pending.offer.key}")
+                    session = await self._answered.get()
+                    group.create_task(self._run_session(session), name=f"session:{session.key}")
         finally:
-            for pending in self._visits.values():  # answered, but not served yet
-                if pending.session is not None:
-                    await pending.session.close()
-            self._visits.clear()
+            for session in self._sessions.values():  # answered, but not running yet
+                await session.close()
+            self._sessions.clear()
 
-    async def answer(self, offer: Offer) -> Answer:
+    async def handle_offer(self, offer: Offer) -> Answer:
         """Admit *offer* and return the answer; the same offer again gets the same answer.
 
         Raises:
             ViewerRejected: With the contract's code: 400 the offer is not valid, 404 no such
-                camera, 410 the session has ended, 480 the camera does not work, 486 or 503 a
-                limit is reached, 488 the viewer cannot decode what the camera sends.
+                camera or profile, 410 the session has ended, 480 the camera does not work, 486 or
+                503 a limit is reached, 488 the viewer cannot decode what the camera sends.
         """
-        pending = self._visits.get(offer.key)
-        if pending is not None:
-            return await self._again(pending, offer)
-        if offer.key in self._gone:
-            raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
+        known = self._pending.get(offer.key) or self._sessions.get(offer.key)
+        if known is not None:
+            return await self._answer_again(offer, known)
         self._admit(offer)
-        pending = self._visits[offer.key] = PendingSession(offer)
+        pending = PendingSession(offer, self._early.pop(offer.key))
+        self._pending[offer.key] = pending
         try:
-            pending.session = await self._session(offer)
-            sdp = await pending.session.open()
+            camera = self._camera_of(offer)
+            viewer_offer = parse_offer(offer.sdp)
+            ice_servers = to_rtc_ice_servers(offer.ice_servers or self._ice_servers)
+            stream, media = await negotiate(
+                viewer_offer,
+                camera,
+                profile=offer.profile,
+                candidates=self._usable(viewer_offer.candidates),
+                pace_bps=self._limits().burst_mbps * 1e6,
+            )
+            pending.session = session = Session(
+                offer,
+                stream,
+                media,
+                ice_servers=ice_servers,
+                relay_only=offer.relay_only or self._relay_only,
+                ticker=self._ticker,
+            )
+            answer = await session.open()
+            await session.add_candidates(self._usable(pending.candidates))
             if pending.left:
                 raise ViewerRejected(410, Reason.VIEWER_GONE, "the viewer has left")
         except BaseException as error:
-            self._visits.pop(offer.key, None)
-            pending.answered.cancel()
-            if pending.session is not None:
-                await pending.session.close()
-            if isinstance(error, ViewerRejected):
-                log.info("offer refused", session=str(offer.key), error=str(error))
-                self._tell(offer, "refused", "info", code=error.code, why=str(error.reason))
+            await self._drop(pending, error)
             raise
-        if offer.lasts_s is not None:
-            pending.session.last(offer.lasts_s)
-        early = self._early.take(offer.key)
-        await pending.session.add_candidates(usable_candidates(early, forbidden=self._forbidden))
-        pending.answered.set_result(sdp)
-        self._opened.put_nowait(pending)
-        return Answer(offer.key, sdp)
+        self._start(pending, session, answer)
+        return answer
 
-    async def add_candidates(self, batch: Candidates) -> None:
-        """Take more addresses of a viewer.
+    async def handle_candidates(self, batch: Candidates) -> None:
+        """Check more addresses of a viewer.
 
-        They may come before our answer is made, or even before the offer; they are kept then.
+        They may come before our answer, or even before the offer; they wait for it then.
         """
-        pending = self._visits.get(batch.key)
-        lines = [c.candidate for c in batch.candidates if c.candidate]
-        if pending is None or pending.session is None:
-            self._early.keep(batch.key, lines)
-            return
-        pending.candidates += len(lines)
-        if pending.candidates <= CANDIDATES:
-            usable = usable_candidates(lines, forbidden=self._forbidden)
-            await pending.session.add_candidates(usable)
+        lines = [each.candidate for each in batch.candidates if each.candidate]
+        pending, session = self._pending.get(batch.key), self._sessions.get(batch.key)
+        if session is not None:
+            await session.add_candidates(self._usable(lines))
+        elif pending is not None:
+            pending.candidates = [*pending.candidates, *lines][:CANDIDATES]
+        else:
+            self._early.store(batch.key, lines)
 
-    def extend(self, said: Extend) -> None:
+    def handle_extend(self, extend: Extend) -> None:
         """Let a session last longer; unknown ones are ignored."""
-        pending = self._visits.get(said.key)
-        if pending is not None and pending.session is not None:
-            pending.session.last(said.lasts_s)
+        session = self._opened(extend.key)
+        if session is not None:
+            session.expire_in(extend.lifetime_s)
 
-    def leave(self, bye: Bye) -> None:
+    def handle_bye(self, bye: Bye) -> None:
         """End a session because its viewer says so; unknown ones are ignored."""
-        pending = self._visits.get(bye.key)
-        if pending is not None:
-            pending.left = True
-            if pending.session is not None:
-                pending.session.leave("viewer")
+        if bye.key in self._pending:
+            self._pending[bye.key].left = True
+        session = self._opened(bye.key)
+        if session is not None:
+            session.end("viewer")
 
-    def dismiss(self, camera: str, why: str) -> int:
-        """End every session of *camera*, its viewers told *why*; return how many there were."""
-        visits = [each for each in self._visits.values() if each.offer.camera == camera]
-        for pending in visits:
-            if pending.session is not None:
-                pending.session.leave(why)
-        return len(visits)
+    def end_sessions(self, camera: str, why: str) -> int:
+        """End every session of *camera*, with *why* for the viewers; return how many there were."""
+        keys = self._keys_of(camera)
+        for session in map(self._opened, keys):
+            if session is not None:
+                session.end(why)
+        return len(keys)
+
+    def _keys_of(self, camera: str) -> list[SessionKey]:
+        """The sessions of *camera*, served or being answered."""
+        offers = [pending.offer for pending in self._pending.values()]
+        offers += [session.offer for session in self._sessions.values()]
+        return [offer.key for offer in offers if offer.camera == camera]
+
+    def _opened(self, key: SessionKey) -> Session | None:
+        """Return the session of *key* as soon as it is being opened; None before, or if unknown."""
+        pending = self._pending.get(key)
+        return self._sessions.get(key) if pending is None else pending.session
+
+    async def _answer_again(self, offer: Offer, known: PendingSession | Session) -> Answer:
+        if known.offer.sdp != offer.sdp:
+            raise ViewerRejected(
+                400, Reason.OFFER_INVALID, "another offer in a session that has one already"
+            )
+        if isinstance(known, Session):
+            return known.answer
+        try:
+            return await asyncio.shield(known.answer)
+        except asyncio.CancelledError:
+            if known.answer.cancelled():
+                raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended") from None
+            raise
 
     def _admit(self, offer: Offer) -> None:
+        """Refuse what has ended, and what is more than the limits allow."""
+        if offer.key in self._ended:
+            raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
         limits = self._limits()
-        if self.sessions >= limits.viewers:
+        if self.session_count >= limits.viewers:
             raise ViewerRejected(
                 486, Reason.OVERLOADED, f"{limits.viewers} viewers are the limit of this site"
             )
-        if self.viewers(offer.camera) >= limits.viewers_per_camera:
+        if self.viewer_count(offer.camera) >= limits.viewers_per_camera:
             raise ViewerRejected(
                 486,
                 Reason.OVERLOADED,
                 f"{limits.viewers_per_camera} viewers are the limit of one camera",
             )
-        pending = sum(not pending.answered.done() for pending in self._visits.values())
+        pending = len(self._pending)
         if pending >= PENDING:
             raise ViewerRejected(503, Reason.OVERLOADED, f"{pending} offers are being answered")
 
-    async def _again(self, pending: PendingSession, offer: Offer) -> Answer:
-        if pending.offer.sdp != offer.sdp:
-            raise ViewerRejected(
-                400, Reason.OFFER_INVALID, "another offer in a session that has one already"
-            )
-        try:
-            return Answer(offer.key, await asyncio.shield(pending.answered))
-        except asyncio.CancelledError:
-            if pending.answered.cancelled():
-                raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended") from None
-            raise
-
-    async def _session(self, offer: Offer) -> Session:
-        watchable = self._find(offer.camera)
-        if watchable is None:
+    def _camera_of(self, offer: Offer) -> CameraStreams:
+        camera = self._find_camera(offer.camera)
+        if camera is None:
             raise ViewerRejected(404, Reason.NOT_FOUND, "no such camera here")
-        servers = ice_servers(offer.ice or self._servers)
-        pace_bps = self._limits().burst_mbps * 1e6
-        stream, agreed = await negotiate(
-            offer, watchable, forbidden=self._forbidden, pace_bps=pace_bps
-        )
-        relay_only = offer.relay_only or self._relay_only
-        return Session(
-            offer.key, stream, agreed, servers=servers, relay_only=relay_only, ticker=self._ticker
-        )
+        return camera
 
-    async def _serve(self, pending: PendingSession) -> None:
-        key = pending.offer.key
-        assert pending.session is not None
+    def _usable(self, lines: Iterable[str]) -> tuple[RTCIceCandidate, ...]:
+        return usable_candidates(lines, forbidden_networks=self._forbidden_networks)
+
+    async def _drop(self, pending: PendingSession, error: BaseException) -> None:
+        """Let go of an offer that is not answered, because of *error*."""
+        offer = pending.offer
+        del self._pending[offer.key]
+        pending.answer.cancel()
+        if pending.session is not None:
+            await pending.session.close()
+        if isinstance(error, ViewerRejected):
+            log.info("offer_rejected", session=str(offer.key), error=str(error))
+            self._record(offer, "refused", "info", code=error.code, why=str(error.reason))
+
+    def _start(self, pending: PendingSession, session: Session, answer: Answer) -> None:
+        """Make a running session of *pending*, from now on within its lifetime."""
+        offer = pending.offer
+        del self._pending[offer.key]
+        self._sessions[offer.key] = session
+        if offer.lifetime_s is not None:
+            session.expire_in(offer.lifetime_s)
+        pending.answer.set_result(answer)
+        self._answered.put_nowait(session)
+
+    async def _run_session(self, session: Session) -> None:
+        key, offer = session.key, session.offer
         why = "stopping"
-        log.info("session", session=str(key), camera=pending.offer.camera)
-        self._tell(pending.offer, "begin", "audit")
+        log.info("session_started", session=str(key), camera=offer.camera)
+        self._record(offer, "begin", "audit")
         began_s = time.monotonic()
         try:
-            why = await pending.session.run()
+            why = await session.run()
         finally:
-            self._visits.pop(key, None)
-            self._gone_bytes += pending.session.sent_bytes
-            self._gone[key] = None
-            while len(self._gone) > REMEMBERED:
-                self._gone.popitem(last=False)
-            log.info("session over", session=str(key), camera=pending.offer.camera, why=why)
+            self._sessions.pop(key, None)
+            self._ended_bytes += session.sent_bytes
+            self._ended[key] = None
+            while len(self._ended) > ENDED_SESSIONS:
+                self._ended.popitem(last=False)
+            log.info("session_ended", session=str(key), camera=offer.camera, why=why)
             lasted_s = round(time.monotonic() - began_s, 1)
-            self._tell(pending.offer, "end", "audit", why=why, lasted_s=lasted_s)
+            self._record(offer, "end", "audit", why=why, lasted_s=lasted_s)
             if why != "viewer":
-                self._ended(Bye(key, why))
+                self._on_ended(Bye(key, why))
 
-    def _tell(self, offer: Offer, act: str, weight: Weight, **more: object) -> None:
+    def _record(self, offer: Offer, act: str, weight: Weight, **details: object) -> None:
+        """Record what has become of *offer*, for those who ask later who has watched what."""
         if self._events is not None:
-            self._events.record(told(offer, act, weight, **more))
+            who = {"viewer": offer.key.viewer, "sid": offer.key.session, "cam": offer.camera}
+            self._events.record(Event("session", {"act": act, **who, **details}, weight))

@@ -38,7 +38,7 @@ _fingerprint = struct.Struct("!HHI").pack
 _mapped = struct.Struct("!HHxBH").pack
 
 
-class Key:
+class IntegrityKey:
     """A password that signs (RFC 2104 with SHA-1), its part of the reckoning done once."""
 
     def __init__(self, password: bytes) -> None:
@@ -51,7 +51,7 @@ class Key:
         return signature.digest()
 
 
-def signed(kind: int, transaction: bytes, attributes: bytes, key: Key) -> bytes:
+def build_signed(kind: int, transaction: bytes, attributes: bytes, key: IntegrityKey) -> bytes:
     """Return a message of *attributes*, as they are on the wire, with signature and fingerprint.
 
     Args:
@@ -70,7 +70,7 @@ def signed(kind: int, transaction: bytes, attributes: bytes, key: Key) -> bytes:
     return message + _fingerprint(_FINGERPRINT, 4, crc32(message) ^ _FINGERPRINT_XOR)
 
 
-def verified(message: bytes, key: Key) -> dict[int, bytes] | None:
+def parse_verified(message: bytes, key: IntegrityKey) -> dict[int, bytes] | None:
     """Return the attributes of *message* that *key* has signed; None if it has signed nothing.
 
     Never raises, whatever *message* is. What stands behind the signature is not looked at, the
@@ -93,7 +93,7 @@ def verified(message: bytes, key: Key) -> dict[int, bytes] | None:
     return None
 
 
-def mapped(address: tuple[str, int], transaction: bytes) -> bytes:
+def xor_mapped_address(address: tuple[str, int], transaction: bytes) -> bytes:
     """Return the attribute that tells the sender of a request its *address* as we see it."""
     kind, number, size = _numbered(address[0])
     mask = int.from_bytes((_COOKIE + transaction)[:size], "big")

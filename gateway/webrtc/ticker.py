@@ -1,4 +1,4 @@
-"""The one ticker of all sessions: what each must do every second is done for all, back to back.
+"""The one beat of all sessions: what each must do every second is done for all, back to back.
 
 A timer for each session is a cold wake-up for each, at twelve moments of a second with twelve
 viewers; the second session of a round finds the code and the tables of the first in the caches.
@@ -26,35 +26,35 @@ class Ticker:
     """
 
     def __init__(self) -> None:
-        self._members: dict[Callable[[], None], None] = {}
-        self._wanted = asyncio.Event()
+        self._subscribers: dict[Callable[[], None], None] = {}
+        self._subscribed = asyncio.Event()
         self._clock = SystemClock()
 
     @contextmanager
-    def calling(self, member: Callable[[], None]) -> Iterator[None]:
+    def subscribe(self, callback: Callable[[], None]) -> Iterator[None]:
         """Within this context *member* is called, first within little more than a second.
 
         It must be quick, and may leave or let others leave.
         """
-        self._members[member] = None
-        self._wanted.set()
+        self._subscribers[callback] = None
+        self._subscribed.set()
         try:
             yield
         finally:
-            del self._members[member]
+            del self._subscribers[callback]
 
     async def run(self) -> None:
         """Call the members until cancelled. While there is none nothing is woken."""
         while True:
-            if not self._members:
-                self._wanted.clear()
-                await self._wanted.wait()
+            if not self._subscribers:
+                self._subscribed.clear()
+                await self._subscribed.wait()
             await self._clock.sleep(TICK_S)
-            await self._round()
+            await self._tick()
 
-    async def _round(self) -> None:
-        for number, member in enumerate(tuple(self._members), 1):
-            if member in self._members:  # it may have left since the round began
+    async def _tick(self) -> None:
+        for number, member in enumerate(tuple(self._subscribers), 1):
+            if member in self._subscribers:  # it may have left since the round began
                 member()
             if number % SLICE == 0:
                 await asyncio.sleep(0)

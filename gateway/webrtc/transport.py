@@ -30,7 +30,7 @@ from gateway.webrtc.aiortc_compat import Address
 from gateway.webrtc.consent import Consent
 from gateway.webrtc.datagram_filter import DatagramFilter
 from gateway.webrtc.ice_candidates import candidate_line
-from gateway.webrtc.sdp_answer import Local
+from gateway.webrtc.sdp_answer import LocalTransport
 from gateway.webrtc.udp_path import UdpPath
 
 GATHER_S = 6.0
@@ -50,40 +50,40 @@ class PeerTransport:
 
     def __init__(
         self,
-        servers: list[RTCIceServer],
+        ice_servers: list[RTCIceServer],
         *,
         relay_only: bool,
-        window: int,
-        rtcp: Callable[[bytes], None],
-        over: Callable[[], None],
+        srtp_window: int,
+        on_rtcp: Callable[[bytes], None],
+        on_closed: Callable[[], None],
     ) -> None:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
-        self._relayed, self._window = relay_only, window
-        self._gatherer = RTCIceGatherer(iceServers=servers, iceTransportPolicy=policy)
+        self._relay_only, self._window = relay_only, srtp_window
+        self._gatherer = RTCIceGatherer(iceServers=ice_servers, iceTransportPolicy=policy)
         self._ice = RTCIceTransport(self._gatherer)
         self._dtls = RTCDtlsTransport(self._ice, [aiortc_compat.Certificate.generateCertificate()])
-        aiortc_compat.serve_dtls(self._dtls)
-        aiortc_compat.keep_from_asking(self._ice)
+        aiortc_compat.act_as_dtls_server(self._dtls)
+        aiortc_compat.disable_consent_checks(self._ice)
         self._consent: Consent | None = None
-        self._rtcp = rtcp
-        self._guard: DatagramFilter | None = None
+        self._on_rtcp = on_rtcp
+        self._filter: DatagramFilter | None = None
         self._inbound: pylibsrtp.Session | None = None
         self._outbound: aiortc_compat.InPlaceSrtp | None = None
-        self._over = over
-        self._ice.on("statechange", self._changed)
-        self._dtls.on("statechange", self._changed)
+        self._on_closed = on_closed
+        self._ice.on("statechange", self._on_state_change)
+        self._dtls.on("statechange", self._on_state_change)
 
     @property
-    def heard_s(self) -> float:
+    def last_received_s(self) -> float:
         """When anything came from the viewer's address, on the monotonic clock."""
-        return 0.0 if self._guard is None else self._guard.heard_s
+        return 0.0 if self._filter is None else self._filter.last_received_s
 
     @property
-    def refused(self) -> int:
+    def dropped_datagrams(self) -> int:
         """Datagrams of strangers, and malformed ones, that were dropped."""
-        return 0 if self._guard is None else self._guard.refused
+        return 0 if self._filter is None else self._filter.dropped
 
-    async def gather(self) -> Local:
+    async def gather(self) -> LocalTransport:
         """Open our candidates and return our side of the answer.
 
         Raises:
@@ -96,14 +96,14 @@ class PeerTransport:
             raise ViewerRejected(503, Reason.TURN_DOWN, f"gathering failed: {error}") from error
         candidates = self._gatherer.getLocalCandidates()
         if not candidates:
-            reason = Reason.TURN_DOWN if self._relayed else Reason.UPLINK_DOWN
+            reason = Reason.TURN_DOWN if self._relay_only else Reason.UPLINK_DOWN
             raise ViewerRejected(503, reason, "this gateway has no address to be reached at")
-        self._guard = DatagramFilter(self._gatherer, self._media, self._checked)
+        self._filter = DatagramFilter(self._gatherer, self._on_srtcp, self._on_stun)
         ours = self._gatherer.getLocalParameters()
         fingerprint = next(
             f for f in self._dtls.getLocalParameters().fingerprints if f.algorithm == "sha-256"
         )
-        return Local(
+        return LocalTransport(
             ufrag=str(ours.usernameFragment),
             pwd=str(ours.password),
             sha_256=fingerprint.value,
@@ -130,10 +130,10 @@ class PeerTransport:
         await self._dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         if self._dtls.state != "connected":
             raise ViewerRejected(408, Reason.OFFER_INVALID, "the viewer's DTLS handshake failed")
-        outbound = aiortc_compat.outbound(self._dtls, window=self._window)
+        outbound = aiortc_compat.outbound_srtp(self._dtls, window=self._window)
         self._outbound, self._inbound = (
             aiortc_compat.InPlaceSrtp(outbound),
-            aiortc_compat.inbound(self._dtls),
+            aiortc_compat.inbound_srtp(self._dtls),
         )
 
     async def add_candidate(self, candidate: RTCIceCandidate) -> None:
@@ -141,16 +141,16 @@ class PeerTransport:
         candidate.sdpMid = "0"
         await self._ice.addRemoteCandidate(candidate)
 
-    def consented(self, path: UdpPath) -> bool:
-        """Return whether the viewer still wants to be sent to over *path*; for each ticker."""
-        return self._consent is not None and self._consent.lasts(path)
+    def tick_consent(self, path: UdpPath) -> bool:
+        """Return whether the viewer still wants to be sent to over *path*; for each beat."""
+        return self._consent is not None and self._consent.tick(path)
 
-    def path(self, current: UdpPath | None = None) -> UdpPath | None:
+    def nominated_path(self, current: UdpPath | None = None) -> UdpPath | None:
         """Return the nominated way out; *current* itself if it still is the one.
 
         None once the connection is over. Whoever gets a new one closes the old.
         """
-        nominated = aiortc_compat.nominated(self._ice)
+        nominated = aiortc_compat.nominated_pair(self._ice)
         if nominated is None:
             return None
         transport, address = nominated
@@ -158,7 +158,7 @@ class PeerTransport:
             return current
         return UdpPath(transport, address)
 
-    def srtp(self) -> aiortc_compat.InPlaceSrtp:
+    def outbound_srtp(self) -> aiortc_compat.InPlaceSrtp:
         """Return the outbound SRTP session; there is one."""
         assert self._outbound is not None
         return self._outbound
@@ -170,14 +170,14 @@ class PeerTransport:
         # aiortc cancels its reading task without waiting for it.
         await asyncio.sleep(0)
 
-    def _changed(self) -> None:
+    def _on_state_change(self) -> None:
         if self._ice.state in ("failed", "closed") or self._dtls.state in ("failed", "closed"):
-            self._over()
+            self._on_closed()
 
-    def _checked(self, message: bytes, address: Address, transport: Any) -> bool:
-        return self._consent is not None and self._consent.took(message, address, transport)
+    def _on_stun(self, message: bytes, address: Address, transport: Any) -> bool:
+        return self._consent is not None and self._consent.handle_stun(message, address, transport)
 
-    def _media(self, datagram: bytes) -> None:
+    def _on_srtcp(self, datagram: bytes) -> None:
         # RFC 5761: RTCP packet types 192 to 223 in the second byte. A viewer sends no media.
         if self._inbound is None or len(datagram) < 8 or not 192 <= datagram[1] <= 223:
             return
@@ -185,4 +185,4 @@ class PeerTransport:
             plain = self._inbound.unprotect_rtcp(datagram)
         except (pylibsrtp.Error, ValueError):
             return
-        self._rtcp(plain)
+        self._on_rtcp(plain)

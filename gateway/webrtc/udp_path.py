@@ -50,7 +50,7 @@ class UdpPath:
             self._socket.setblocking(False)
 
     @property
-    def relayed(self) -> bool:
+    def over_turn(self) -> bool:
         """Whether there is no socket of our own: packets go through TURN."""
         return self._socket is None
 

@@ -20,7 +20,7 @@ from gateway.mqtt import topics
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.signalling import from_viewer, read_gateway
+from gateway.mqtt.payloads.signalling import decode_gateway_message, encode_viewer_message
 from gateway.mqtt.topic_tree import VIEWER_SAYS
 from gateway.mqtt.topics import Topics, publication
 from gateway.ports import InboundMessage
@@ -80,7 +80,7 @@ class Mqtt:
         if topic is None or topic.key not in self._answers:
             return
         waiting = self._answers[topic.key]
-        match read_gateway(topic.key, message.payload, message.content_type):
+        match decode_gateway_message(topic.key, message.payload, message.content_type):
             case Answer(sdp=sdp) if not waiting.done():
                 waiting.set_result(sdp)
             case Refusal() as refusal if not waiting.done():
@@ -101,7 +101,7 @@ class Mqtt:
 
     def _say(self, key: SessionKey, message: Offer | Bye) -> None:
         stamp = Stamp(time.time_ns() // 1_000_000, 1, time.monotonic_ns() // 1000)
-        sealed = from_viewer(stamp, message)
+        sealed = encode_viewer_message(stamp, message)
         self._link.post(publication(VIEWER_SAYS, self._own.viewer_says(key), sealed))
 
     async def close(self) -> None:

@@ -46,7 +46,7 @@ from gateway.mqtt.payloads.config import (
     reported_faults,
 )
 from gateway.mqtt.payloads.presence import EncodedPayload
-from gateway.mqtt.payloads.signalling import from_gateway, from_viewer
+from gateway.mqtt.payloads.signalling import encode_gateway_message, encode_viewer_message
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
 from tests.fixtures.stock import sources
@@ -238,23 +238,26 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
     "centre": ("centre/1", encode({"online": True, "ep": 88, "t": STAMP.time_ms})),
     "offer": (
         "rtc.viewer/1",
-        from_viewer(STAMP, Offer(KEY, "c07", "v=0...", "sub", (TURN,), lasts_s=600.0)),
+        encode_viewer_message(STAMP, Offer(KEY, "c07", "v=0...", "sub", (TURN,), lifetime_s=600.0)),
     ),
     "viewer's candidates": (
         "rtc.viewer/1",
-        from_viewer(
+        encode_viewer_message(
             STAMP, Candidates(KEY, (RemoteCandidate("candidate:...", "0"), RemoteCandidate(None)))
         ),
     ),
-    "extend": ("rtc.viewer/1", from_viewer(STAMP, Extend(KEY, 600.0))),
-    "viewer's bye": ("rtc.viewer/1", from_viewer(STAMP, Bye(KEY, "viewer"))),
-    "answer": ("rtc.gateway/1", from_gateway(STAMP, Answer(KEY, "v=0..."))),
+    "extend": ("rtc.viewer/1", encode_viewer_message(STAMP, Extend(KEY, 600.0))),
+    "viewer's bye": ("rtc.viewer/1", encode_viewer_message(STAMP, Bye(KEY, "viewer"))),
+    "answer": ("rtc.gateway/1", encode_gateway_message(STAMP, Answer(KEY, "v=0..."))),
     "error": (
         "rtc.gateway/1",
-        from_gateway(STAMP, Refusal(KEY, 486, Reason.OVERLOADED, "16 watch already")),
+        encode_gateway_message(STAMP, Refusal(KEY, 486, Reason.OVERLOADED, "16 watch already")),
     ),
-    "bye": ("rtc.gateway/1", from_gateway(STAMP, Bye(KEY, "stopping"))),
-    "stats": ("rtc.gateway/1", from_gateway(STAMP, SessionStats(KEY, 2048.5, 0.5, 38.0, 3))),
+    "bye": ("rtc.gateway/1", encode_gateway_message(STAMP, Bye(KEY, "stopping"))),
+    "stats": (
+        "rtc.gateway/1",
+        encode_gateway_message(STAMP, SessionStats(KEY, 2048.5, 0.5, 38.0, 3)),
+    ),
 }
 """Name -> schema, and content type with payload."""
 

@@ -19,7 +19,7 @@ from gateway.mqtt.payloads.config import Confirm, Desired, Reported
 from gateway.mqtt.payloads.event import EventRecord
 from gateway.mqtt.payloads.inventory import SECTIONS, InventoryChange
 from gateway.mqtt.payloads.presence import Birth, Echo, Presence
-from gateway.mqtt.payloads.signalling import GATEWAY_READER, VIEWER_READER
+from gateway.mqtt.payloads.signalling import GATEWAY_MESSAGES, VIEWER_MESSAGES
 from gateway.mqtt.topic_tree import CHANNELS, TopicSpec
 from gateway.remote_config.document import DesiredConfig
 from tests.contract.health import HEALTH
@@ -41,8 +41,8 @@ MODELS: Mapping[TopicSpec, Any] = {
         if name in topic_tree.INVENTORY
     },
     topic_tree.CONFIG_REPORTED: Reported,
-    topic_tree.GATEWAY_SAYS: GATEWAY_READER,
-    topic_tree.VIEWER_SAYS: VIEWER_READER,
+    topic_tree.GATEWAY_SAYS: GATEWAY_MESSAGES,
+    topic_tree.VIEWER_SAYS: VIEWER_MESSAGES,
     topic_tree.REPLY: Reply,
     topic_tree.LOG: LogLines,
     topic_tree.ECHO: Echo,

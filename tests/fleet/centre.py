@@ -25,7 +25,7 @@ from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.payloads.codec import Stamp, encode, read
 from gateway.mqtt.payloads.config import Confirm, encode_confirm
-from gateway.mqtt.payloads.signalling import from_viewer
+from gateway.mqtt.payloads.signalling import encode_viewer_message
 from gateway.mqtt.topic_tree import PLAIN
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, parse, publication
 from gateway.ports import InboundMessage, OutboundMessage
@@ -147,7 +147,7 @@ class FakeCentre:
         key = SessionKey("v-fleet", f"session-{number:06d}")
         words: tuple[Offer | Bye, ...] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
         for at, said in enumerate(words):
-            encoded = from_viewer(Stamp(0, 1, at), said)
+            encoded = encode_viewer_message(Stamp(0, 1, at), said)
             self._post(publication(topic_tree.VIEWER_SAYS, own.viewer_says(key), encoded))
 
     def rebirth(self, spread_s: float) -> None:

@@ -37,7 +37,7 @@ from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads import alarm as alarm_payload
 from gateway.mqtt.payloads.command import Reply, asked, read_tree, reply
 from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities, echo
-from gateway.mqtt.payloads.signalling import from_gateway, read_viewer
+from gateway.mqtt.payloads.signalling import decode_viewer_message, encode_gateway_message
 from gateway.mqtt.router import MessageRouter
 from gateway.mqtt.topics import ParsedTopic, Topics, is_journalled, publication
 from gateway.ports import Clock, InboundMessage, OutboundMessage
@@ -270,9 +270,9 @@ class SimulatedGateway:
 
     def _answer_viewer(self, topic: ParsedTopic, message: InboundMessage) -> None:
         assert topic.key is not None
-        said = read_viewer(topic.key, message.payload, message.content_type)
+        said = decode_viewer_message(topic.key, message.payload, message.content_type)
         if isinstance(said, Offer):
-            encoded = from_gateway(self._epochs.stamp(), Answer(topic.key, SDP))
+            encoded = encode_gateway_message(self._epochs.stamp(), Answer(topic.key, SDP))
             answer_topic = self._topics.gateway_says(topic.key)
             self.client.post(publication(topic_tree.GATEWAY_SAYS, answer_topic, encoded))
 

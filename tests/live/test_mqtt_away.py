@@ -44,7 +44,7 @@ class Failures:
         self.seen: list[tuple[Reason, float]] = []
         self._stirred = asyncio.Event()
 
-    def failed(self, error: TransientError, again_in_s: float) -> None:
+    def on_failure(self, error: TransientError, again_in_s: float) -> None:
         self.seen.append((error.reason, again_in_s))
         self._stirred.set()
 

@@ -81,11 +81,11 @@ class ConnectionStats:
 
     def drop(self, topic: str, count: int = 1) -> None:
         """So many publications are dropped; the next birth makes them anew."""
-        self._dropped.add(topic, count)
+        self._dropped.count(topic, count)
 
     def refuse(self, topic: str, why: str) -> None:
         """A publication is refused for good."""
-        self._refused.add(f"{topic}: {why}")
+        self._refused.count(f"{topic}: {why}")
         now_s = self._clock.now()
         if now_s - self._told.get(topic, float("-inf")) < AGAIN_S:
             return
@@ -95,7 +95,7 @@ class ConnectionStats:
 
     def overflow(self, count: int) -> None:
         """So many messages came while there was no room."""
-        self._overflowed.add("", count)
+        self._overflowed.count("", count)
 
     def echo_missing(self) -> None:
         """The broker has never let us hear ourselves."""

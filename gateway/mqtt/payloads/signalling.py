@@ -30,8 +30,8 @@ from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp, WireDocument, enco
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 
-FromViewer = Offer | Candidates | Extend | Bye
-FromGateway = Answer | Candidates | Bye | Refusal | SessionStats
+ViewerMessage = Offer | Candidates | Extend | Bye
+GatewayMessage = Answer | Candidates | Bye | Refusal | SessionStats
 
 T = TypeVar("T")
 
@@ -53,29 +53,35 @@ class _Candidate(WireDocument):
     mid: Annotated[str | None, Field(alias="sdpMid", max_length=64)] = None
 
 
-class _Said(WireDocument):
+class _Message(WireDocument):
     number: Annotated[_Number, Field(alias="s")] = 0
     time_ms: Annotated[_Number | None, Field(alias="t")] = None
     epoch: Annotated[_Number | None, Field(alias="ep")] = None
 
 
-class _Offer(_Said):
+class _Offer(_Message):
     k: Literal["offer"] = "offer"
     sdp: _Sdp
     camera: Annotated[str, Field(alias="cam", max_length=64)]
     profile: Literal["main", "sub"] | None = None
     ice: Annotated[tuple[_Ice, ...], Field(max_length=8)] = ()
     relay_only: bool = False
-    lasts_s: Annotated[_Seconds | None, Field(alias="exp_s")] = None
+    lifetime_s: Annotated[_Seconds | None, Field(alias="exp_s")] = None
 
     def value(self, key: SessionKey) -> Offer:
         ice = tuple(IceServer(each.urls, each.username, each.credential) for each in self.ice)
         return Offer(
-            key, self.camera, self.sdp, self.profile, ice, self.relay_only, lasts_s=self.lasts_s
+            key,
+            self.camera,
+            self.sdp,
+            self.profile,
+            ice,
+            self.relay_only,
+            self.lifetime_s,
         )
 
 
-class _Candidates(_Said):
+class _Candidates(_Message):
     k: Literal["cand"] = "cand"
     candidates: Annotated[tuple[_Candidate, ...], Field(alias="c", max_length=32)] = ()
     end: bool = False
@@ -85,15 +91,15 @@ class _Candidates(_Said):
         return Candidates(key, (*listed, RemoteCandidate(None)) if self.end else tuple(listed))
 
 
-class _Extend(_Said):
+class _Extend(_Message):
     k: Literal["extend"] = "extend"
-    lasts_s: Annotated[_Seconds, Field(alias="exp_s")]
+    lifetime_s: Annotated[_Seconds, Field(alias="exp_s")]
 
     def value(self, key: SessionKey) -> Extend:
-        return Extend(key, self.lasts_s)
+        return Extend(key, self.lifetime_s)
 
 
-class _Bye(_Said):
+class _Bye(_Message):
     k: Literal["bye"] = "bye"
     why: Annotated[str, Field(max_length=64)] = ""
 
@@ -101,7 +107,7 @@ class _Bye(_Said):
         return Bye(key, self.why)
 
 
-class _Answer(_Said):
+class _Answer(_Message):
     k: Literal["answer"] = "answer"
     sdp: _Sdp
 
@@ -109,7 +115,7 @@ class _Answer(_Said):
         return Answer(key, self.sdp)
 
 
-class _Error(_Said):
+class _Error(_Message):
     k: Literal["error"] = "error"
     code: Annotated[int, Field(ge=400, le=599)]
     why: Reason
@@ -119,7 +125,7 @@ class _Error(_Said):
         return Refusal(key, self.code, self.why, self.detail)
 
 
-class _Stats(_Said):
+class _Stats(_Message):
     k: Literal["stats"] = "stats"
     kbps: _Amount
     loss_percent: Annotated[_Amount, Field(alias="loss_p")] = 0.0
@@ -132,25 +138,25 @@ class _Stats(_Said):
         )
 
 
-VIEWER_READER: TypeAdapter[_Offer | _Candidates | _Extend | _Bye] = TypeAdapter(
+VIEWER_MESSAGES: TypeAdapter[_Offer | _Candidates | _Extend | _Bye] = TypeAdapter(
     Annotated[_Offer | _Candidates | _Extend | _Bye, Field(discriminator="k")]
 )
-GATEWAY_READER: TypeAdapter[_Answer | _Candidates | _Bye | _Error | _Stats] = TypeAdapter(
+GATEWAY_MESSAGES: TypeAdapter[_Answer | _Candidates | _Bye | _Error | _Stats] = TypeAdapter(
     Annotated[_Answer | _Candidates | _Bye | _Error | _Stats, Field(discriminator="k")]
 )
 
 
-def read_viewer(key: SessionKey, payload: bytes, content_type: str) -> FromViewer:
+def decode_viewer_message(key: SessionKey, payload: bytes, content_type: str) -> ViewerMessage:
     """Read what a viewer says in session *key*. Raises MessageRejected."""
-    return _read(VIEWER_READER, payload, content_type).value(key)
+    return _decode(VIEWER_MESSAGES, payload, content_type).value(key)
 
 
-def read_gateway(key: SessionKey, payload: bytes, content_type: str) -> FromGateway:
+def decode_gateway_message(key: SessionKey, payload: bytes, content_type: str) -> GatewayMessage:
     """Read what a gateway says in session *key*. Raises MessageRejected."""
-    return _read(GATEWAY_READER, payload, content_type).value(key)
+    return _decode(GATEWAY_MESSAGES, payload, content_type).value(key)
 
 
-def from_viewer(stamp: Stamp, said: FromViewer) -> EncodedPayload:
+def encode_viewer_message(stamp: Stamp, said: ViewerMessage) -> EncodedPayload:
     """Write what a viewer says; TURN credentials go with it, to this gateway only."""
     match said:
         case Offer():
@@ -158,12 +164,12 @@ def from_viewer(stamp: Stamp, said: FromViewer) -> EncodedPayload:
         case Candidates():
             return _encoded(stamp, "cand", _candidates(said))
         case Extend():
-            return _encoded(stamp, "extend", {"exp_s": said.lasts_s})
+            return _encoded(stamp, "extend", {"exp_s": said.lifetime_s})
         case Bye():
             return _encoded(stamp, "bye", {"why": said.why[:64]})
 
 
-def from_gateway(stamp: Stamp, said: FromGateway) -> EncodedPayload:
+def encode_gateway_message(stamp: Stamp, said: GatewayMessage) -> EncodedPayload:
     """Write what a gateway says."""
     match said:
         case Answer():
@@ -179,7 +185,7 @@ def from_gateway(stamp: Stamp, said: FromGateway) -> EncodedPayload:
             return _encoded(stamp, "stats", _stats(said))
 
 
-def _read(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
+def _decode(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
     try:
         tree = read(payload, content_type, unpacked_bytes=PAYLOAD_BYTES)  # no more than in plain
         return reader.validate_json(dumps(tree), strict=True)
@@ -199,9 +205,9 @@ def _offer(offer: Offer) -> dict[str, object]:
         "sdp": offer.sdp,
         "cam": offer.camera,
         "profile": offer.profile,
-        "ice": [_server(each) for each in offer.ice] or None,
+        "ice": [_server(each) for each in offer.ice_servers] or None,
         "relay_only": offer.relay_only or None,
-        "exp_s": offer.lasts_s,
+        "exp_s": offer.lifetime_s,
     }
 
 

@@ -1,4 +1,4 @@
-"""What viewers say on the bus, answered by a real session manager that has no camera."""
+"""Viewers' messages, answered by a real session manager that has no camera."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.app.signalling import WAITING, Signalling
+from gateway.app.signalling import QUEUED, Signalling
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, Offer, Refusal, SessionKey
 from gateway.model.site_document import Limits
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.signalling import FromViewer, from_viewer, read_gateway
+from gateway.mqtt.payloads.signalling import (
+    ViewerMessage,
+    decode_gateway_message,
+    encode_viewer_message,
+)
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.webrtc.session_manager import SessionManager
@@ -45,7 +49,7 @@ class Bus:
             publication = await self.posted.get()
         assert publication.topic == OWN.gateway_says(KEY)
         assert not publication.retain
-        return read_gateway(KEY, publication.payload, publication.content_type)
+        return decode_gateway_message(KEY, publication.payload, publication.content_type)
 
 
 @asynccontextmanager
@@ -53,7 +57,9 @@ async def answering() -> AsyncIterator[tuple[Signalling, Bus]]:
     """Signalling at work, over a session manager that knows no camera."""
     bus = Bus()
     session_manager = SessionManager(
-        find=lambda _camera: None, limits=Limits, ended=lambda bye: made.ended(bye)
+        find_camera=lambda _camera: None,
+        limits=Limits,
+        on_ended=lambda bye: made.publish_bye(bye),
     )
     made = Signalling(OWN, bus, session_manager, stamp=lambda: STAMP, clock=FakeClock())
     async with asyncio.TaskGroup() as group:
@@ -63,18 +69,20 @@ async def answering() -> AsyncIterator[tuple[Signalling, Bus]]:
             task.cancel()
 
 
-def message(said: FromViewer | bytes, *, topic: str = "", retain: bool = False) -> InboundMessage:
-    if isinstance(said, bytes):
-        return InboundMessage(topic or OWN.viewer_says(KEY), said, retain=retain)
-    content_type, payload = from_viewer(STAMP, said)
-    topic = topic or OWN.viewer_says(said.key)
+def message(
+    body: ViewerMessage | bytes, *, topic: str = "", retain: bool = False
+) -> InboundMessage:
+    if isinstance(body, bytes):
+        return InboundMessage(topic or OWN.viewer_says(KEY), body, retain=retain)
+    content_type, payload = encode_viewer_message(STAMP, body)
+    topic = topic or OWN.viewer_says(body.key)
     return InboundMessage(topic, payload, retain=retain, content_type=content_type)
 
 
 async def test_an_offer_for_an_unknown_camera_is_refused() -> None:
     """404 with the reason and the detail, on the session's own topic."""
     async with answering() as (signalling, bus):
-        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
+        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
 
         said = await bus.said()
 
@@ -98,8 +106,8 @@ async def test_an_offer_for_an_unknown_camera_is_refused() -> None:
 async def test_a_malformed_message_is_answered_with_what_is_wrong(payload: bytes) -> None:
     """400, and the next message is read as if nothing had been."""
     async with answering() as (signalling, bus):
-        signalling.deliver(message(payload))
-        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
+        signalling.enqueue(message(payload))
+        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
 
         first, second = await bus.said(), await bus.said()
 
@@ -115,8 +123,8 @@ def test_no_payload_ends_it(payload: bytes) -> None:
 
     async def check() -> None:
         async with answering() as (signalling, bus):
-            signalling.deliver(message(payload))
-            signalling.deliver(message(Offer(KEY, "c99", "v=0")))
+            signalling.enqueue(message(payload))
+            signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
             while True:
                 said = await bus.said()
                 if isinstance(said, Refusal) and said.code == 404:
@@ -125,11 +133,11 @@ def test_no_payload_ends_it(payload: bytes) -> None:
     asyncio.run(check())
 
 
-async def test_a_retained_message_is_nobodys_wish() -> None:
+async def test_a_retained_message_is_ignored() -> None:
     """A retained offer would open a session at every reconnect."""
     async with answering() as (signalling, bus):
-        signalling.deliver(message(Offer(KEY, "c01", "v=0"), retain=True))
-        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
+        signalling.enqueue(message(Offer(KEY, "c01", "v=0"), retain=True))
+        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
 
         said = await bus.said()
 
@@ -140,8 +148,8 @@ async def test_a_retained_message_is_nobodys_wish() -> None:
 async def test_a_message_on_a_foreign_topic_is_not_answered() -> None:
     """Only what is ours is ours."""
     async with answering() as (signalling, bus):
-        signalling.deliver(message(b"{}", topic="cgw/v1/79/hcm-q1-01/up/presence"))
-        signalling.deliver(message(Offer(KEY, "c99", "v=0")))
+        signalling.enqueue(message(b"{}", topic="cgw/v1/79/hcm-q1-01/up/presence"))
+        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
 
         await bus.said()
 
@@ -151,7 +159,7 @@ async def test_a_message_on_a_foreign_topic_is_not_answered() -> None:
 async def test_the_end_of_a_session_is_told_to_its_viewer() -> None:
     """With why."""
     async with answering() as (signalling, bus):
-        signalling.ended(Bye(KEY, "silence"))
+        signalling.publish_bye(Bye(KEY, "silence"))
 
         assert await bus.said() == Bye(KEY, "silence")
 
@@ -161,12 +169,12 @@ async def test_more_messages_than_can_wait_are_dropped() -> None:
     signalling = Signalling(
         OWN,
         Bus(),
-        SessionManager(find=lambda _camera: None, limits=Limits, ended=lambda _bye: None),
+        SessionManager(find_camera=lambda _camera: None, limits=Limits, on_ended=lambda _bye: None),
         stamp=lambda: STAMP,
         clock=FakeClock(),
     )
 
-    for _ in range(WAITING + 10):
-        signalling.deliver(message(b"{}"))
+    for _ in range(QUEUED + 10):
+        signalling.enqueue(message(b"{}"))
 
     assert signalling._dropped.total == 10

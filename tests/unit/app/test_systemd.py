@@ -63,7 +63,7 @@ async def test_an_abstract_address_is_reached() -> None:
         listening.bind(f"\0{name}")
         listening.setblocking(False)
 
-        SystemdNotifier({"NOTIFY_SOCKET": f"@{name}"}, clock=SystemClock()).tell("READY=1")
+        SystemdNotifier({"NOTIFY_SOCKET": f"@{name}"}, clock=SystemClock()).notify("READY=1")
 
         assert await heard(listening) == "READY=1"
 
@@ -71,7 +71,7 @@ async def test_an_abstract_address_is_reached() -> None:
 @pytest.mark.parametrize("address", ["", "/nowhere/at/all", "vsock:1:2"])
 def test_without_a_listener_nothing_happens(address: str) -> None:
     """The gateway runs in a terminal as well."""
-    SystemdNotifier({"NOTIFY_SOCKET": address}, clock=SystemClock()).tell("READY=1")
+    SystemdNotifier({"NOTIFY_SOCKET": address}, clock=SystemClock()).notify("READY=1")
 
 
 def test_the_watchdog_of_another_process_is_not_ours() -> None:

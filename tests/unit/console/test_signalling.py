@@ -23,7 +23,7 @@ from gateway.model.signalling import (
     SessionStats,
 )
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.signalling import FromViewer, read_viewer
+from gateway.mqtt.payloads.signalling import ViewerMessage, decode_viewer_message
 from gateway.mqtt.topic_tree import VIEWER_SAYS
 from gateway.mqtt.topics import parse
 from gateway.ports import OutboundMessage
@@ -52,15 +52,15 @@ class Harness:
             answer_timeout_s=patience_s,
         )
 
-    def sent(self) -> list[FromViewer]:
+    def sent(self) -> list[ViewerMessage]:
         return [said_of(each) for each in self.bus.posted]
 
 
-def said_of(publication: OutboundMessage) -> FromViewer:
+def said_of(publication: OutboundMessage) -> ViewerMessage:
     place = parse(publication.topic)
     assert place is not None
     assert place.key is not None
-    return read_viewer(place.key, publication.payload, publication.content_type)
+    return decode_viewer_message(place.key, publication.payload, publication.content_type)
 
 
 def said(**fields: object) -> BrowserMessage:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.sources.fastpath_handover import RETAIN_S
-from gateway.webrtc.retransmit_buffer import HISTORY_S
+from gateway.webrtc.retransmit_buffer import RETRANSMIT_WINDOW_S
 from tests.fixtures.camera_stream import FakeCameraStream
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.fastpath_scenarios import Pipeline, Scene, stamps
@@ -114,7 +114,7 @@ async def test_once_the_fast_path_has_a_gop_the_older_one_is_let_go(brief: Scene
     brief.pictures(1)
 
     assert brief.pipeline.stream._gop.size_bytes == 0
-    assert not brief.viewer.sender._history._sent
+    assert not brief.viewer.sender._retransmit_buffer._sent
 
 
 async def test_a_gop_that_may_still_be_asked_for_is_not_let_go(scene: Scene) -> None:
@@ -124,7 +124,7 @@ async def test_a_gop_that_may_still_be_asked_for_is_not_let_go(scene: Scene) -> 
     scene.pictures(1)
 
     assert scene.pipeline.stream._gop.size_bytes > 0
-    assert scene.viewer.sender._history._sent
+    assert scene.viewer.sender._retransmit_buffer._sent
 
 
 async def test_a_gop_as_short_as_what_is_buffered_supersedes_the_older_one() -> None:
@@ -135,7 +135,7 @@ async def test_a_gop_as_short_as_what_is_buffered_supersedes_the_older_one() -> 
             keyframe(scene)
             await asyncio.sleep(0.001)
 
-    assert not scene.viewer.sender._history._sent
+    assert not scene.viewer.sender._retransmit_buffer._sent
     scene.pipeline.close()
 
 
@@ -229,7 +229,7 @@ async def test_a_keyframe_that_went_the_ordinary_way_is_the_last_one(brief: Scen
 
 def test_the_fast_path_buffers_what_a_history_would() -> None:
     """No viewer asks in vain because its packet was the fast path's."""
-    assert RETAIN_S >= HISTORY_S
+    assert RETAIN_S >= RETRANSMIT_WINDOW_S
 
 
 async def test_reports_of_the_camera_do_not_stop_the_fast_path(scene: Scene) -> None:

@@ -183,7 +183,7 @@ async def test_a_report_counts_what_the_fast_path_has_sent(scene: Scene) -> None
     """Packets and octets (RFC 3550 §6.4.1)."""
     scene.pictures(3)
 
-    report = scene.viewer.sender.report(0.0, 0.0)
+    report = scene.viewer.sender.sender_info(0.0, 0.0)
 
     media = scene.viewer.media
     assert report is not None

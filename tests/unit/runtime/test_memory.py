@@ -7,18 +7,18 @@ import subprocess
 import sys
 import weakref
 
-from gateway.runtime.memory import EVERY_S, MemoryTrimmer, trim_of
+from gateway.runtime.memory import TRIM_INTERVAL_S, MemoryTrimmer, find_trim
 from tests.fixtures.clock import HANG_S, FakeClock
 
 BURST = """
 import ctypes
 import psutil
-from gateway.runtime.memory import trim_of
+from gateway.runtime.memory import find_trim
 
 def rss_bytes():
     return psutil.Process().memory_info().rss
 
-trim = trim_of(ctypes.CDLL(None))
+trim = find_trim(ctypes.CDLL(None))
 payloads = [bytes(1_400) for _ in range(20_000)]
 full_bytes = rss_bytes()
 kept = payloads[::1_000]  # the holes are not at the end of the heap
@@ -65,7 +65,7 @@ async def test_it_is_given_back_again_and_again() -> None:
         running.cancel()
 
     assert libc.given[:3] == [0, 0, 0]
-    assert clock.slept[:3] == [EVERY_S] * 3
+    assert clock.slept[:3] == [TRIM_INTERVAL_S] * 3
 
 
 class Ring:
@@ -89,4 +89,4 @@ async def test_rings_that_nobody_holds_are_given_back() -> None:
 
 def test_a_library_that_gives_nothing_back_is_left_alone() -> None:
     """As musl."""
-    assert trim_of(object()) is None
+    assert find_trim(object()) is None

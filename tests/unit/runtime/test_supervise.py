@@ -93,13 +93,13 @@ async def test_a_bug_is_not_retried() -> None:
     assert clock.slept == []
 
 
-async def test_the_witness_hears_of_every_failure() -> None:
+async def test_the_observer_hears_of_every_failure() -> None:
     """With the error and the time to the next attempt."""
     clock = FakeClock()
     heard: list[tuple[Reason, float]] = []
 
-    class RecordingObserver:
-        def failed(self, error: TransientError, again_in_s: float) -> None:
+    class Observer:
+        def on_failure(self, error: TransientError, again_in_s: float) -> None:
             heard.append((error.reason, again_in_s))
 
     with pytest.raises(SourceRefused):
@@ -107,7 +107,7 @@ async def test_the_witness_hears_of_every_failure() -> None:
             Runs(clock, 0.0, 0.0),
             name="cam",
             clock=clock,
-            observer=RecordingObserver(),
+            observer=Observer(),
             delays=one_two_four,
         )
 

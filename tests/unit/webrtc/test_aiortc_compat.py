@@ -33,7 +33,7 @@ def test_gcm_is_preferred_and_all_profiles_stay() -> None:
     gatherer = RTCIceGatherer(iceServers=[])
     dtls = RTCDtlsTransport(RTCIceTransport(gatherer), [RTCCertificate.generateCertificate()])
 
-    aiortc_compat.serve_dtls(dtls)
+    aiortc_compat.act_as_dtls_server(dtls)
 
     assert [profile.openssl_profile for profile in dtls._srtp_profiles] == [
         b"SRTP_AEAD_AES_128_GCM",
@@ -84,9 +84,9 @@ async def test_before_the_connection_nothing_is_nominated_checked_or_waiting() -
     gatherer = RTCIceGatherer(iceServers=[])
     ice = RTCIceTransport(gatherer)
 
-    assert aiortc_compat.nominated(ice) is None
+    assert aiortc_compat.nominated_pair(ice) is None
     assert not aiortc_compat.is_checked(gatherer, ("192.0.2.1", 5000))
-    assert aiortc_compat.waiting_datagrams(gatherer) == 0
+    assert aiortc_compat.queued_datagrams(gatherer) == 0
 
 
 async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
@@ -99,7 +99,7 @@ async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
         dtls = RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()])
         ends.append((gatherer, ice, dtls))
     (gatherer, ice, dtls), (far_gatherer, far_ice, far_dtls) = ends
-    aiortc_compat.serve_dtls(dtls)
+    aiortc_compat.act_as_dtls_server(dtls)
     ice._connection.ice_controlling = True
     far_dtls._set_role("client")
     for this, other in ((ice, far_gatherer), (far_ice, gatherer)):
@@ -118,14 +118,14 @@ async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
         fingerprints: RTCDtlsParameters = far_dtls.getLocalParameters()
         await asyncio.gather(dtls.start(fingerprints), far_dtls.start(dtls.getLocalParameters()))
 
-    nominated = aiortc_compat.nominated(ice)
+    nominated = aiortc_compat.nominated_pair(ice)
     assert nominated is not None
     transport, address = nominated
     assert transport.get_extra_info("socket") is not None
     assert aiortc_compat.is_checked(gatherer, address)
     packet = bytes([0x80, 96, 0, 1]) + bytes(8) + b"payload"
-    protected = aiortc_compat.outbound(dtls, window=64).protect(packet)
-    assert aiortc_compat.inbound(far_dtls).unprotect(protected) == packet
+    protected = aiortc_compat.outbound_srtp(dtls, window=64).protect(packet)
+    assert aiortc_compat.inbound_srtp(far_dtls).unprotect(protected) == packet
     assert [repeatable(dtls, window) for window in (64, 1024)] == [64, 1024]
     for _, each_ice, each_dtls in ends:
         await each_dtls.stop()
@@ -137,7 +137,7 @@ async def test_aioice_can_be_kept_from_asking_for_consent() -> None:
     gatherers = RTCIceGatherer(iceServers=[]), RTCIceGatherer(iceServers=[])
     near, far = map(RTCIceTransport, gatherers)
     near._connection.ice_controlling = True
-    aiortc_compat.keep_from_asking(near)
+    aiortc_compat.disable_consent_checks(near)
     for this, other in ((near, gatherers[1]), (far, gatherers[0])):
         await other.gather()
         for candidate in other.getLocalCandidates():
@@ -153,8 +153,8 @@ async def test_aioice_can_be_kept_from_asking_for_consent() -> None:
         assert asking is not None
         await asking
 
-    ours, theirs = aiortc_compat.credentials(near)
-    assert aiortc_compat.credentials(far) == (theirs, ours)
+    ours, theirs = aiortc_compat.ice_credentials(near)
+    assert aiortc_compat.ice_credentials(far) == (theirs, ours)
     assert aiortc_compat.is_controlling(near)
     for end in (near, far):
         await end.stop()
@@ -162,7 +162,7 @@ async def test_aioice_can_be_kept_from_asking_for_consent() -> None:
 
 def repeatable(dtls: RTCDtlsTransport, window: int) -> int:
     """Return how far back packets can be sent again under their number."""
-    outbound = aiortc_compat.outbound(dtls, window=window)
+    outbound = aiortc_compat.outbound_srtp(dtls, window=window)
 
     def send(seq: int) -> bool:
         try:

@@ -11,7 +11,7 @@ import pytest
 from aiortc import RTCIceGatherer, RTCIceTransport
 
 from gateway.webrtc import aiortc_compat, stun
-from gateway.webrtc.consent import BETWEEN_BEATS, WAITING, Consent
+from gateway.webrtc.consent import OPEN_REQUESTS, REQUEST_TICKS, Consent
 from gateway.webrtc.datagram_filter import DatagramFilter
 from gateway.webrtc.udp_path import UdpPath
 from tests.fixtures.clock import HANG_S
@@ -34,7 +34,7 @@ class Pair:
     def __init__(self) -> None:
         self.gatherers = RTCIceGatherer(iceServers=[]), RTCIceGatherer(iceServers=[])
         self.near, self.far = map(RTCIceTransport, self.gatherers)
-        aiortc_compat.keep_from_asking(self.near)
+        aiortc_compat.disable_consent_checks(self.near)
         self.taken: asyncio.Queue[bool] = asyncio.Queue(maxsize=100)
         self._consent: Consent | None = None
 
@@ -53,7 +53,7 @@ class Pair:
         await asyncio.gather(
             self.near.start(far.getLocalParameters()), self.far.start(near.getLocalParameters())
         )
-        transport, address = aiortc_compat.nominated(self.near) or (None, ("", 0))
+        transport, address = aiortc_compat.nominated_pair(self.near) or (None, ("", 0))
         self.transport, self.address = transport, address
         self.path = UdpPath(transport, address)
         self._consent = self.consent()
@@ -64,7 +64,7 @@ class Pair:
     def _took(self, message: bytes, address: tuple[str, int], transport: Any) -> bool:
         if self._consent is None:
             return False
-        taken = self._consent.took(message, address, transport)
+        taken = self._consent.handle_stun(message, address, transport)
         self.taken.put_nowait(taken)
         return taken
 
@@ -97,9 +97,9 @@ async def pair() -> AsyncIterator[Pair]:
 
 
 def asked(consent: Consent, path: Any) -> None:
-    """Let beats go by until a question is due."""
-    for _ in range(max(BETWEEN_BEATS)):
-        consent.lasts(path)
+    """Let ticks go by until a question is due."""
+    for _ in range(max(REQUEST_TICKS)):
+        consent.tick(path)
 
 
 def question(recorded: Recorded) -> bytes:
@@ -107,18 +107,18 @@ def question(recorded: Recorded) -> bytes:
     return recorded.sent[-1][8:20]
 
 
-async def test_a_question_is_asked_every_four_to_six_beats(pair: Pair) -> None:
+async def test_a_question_is_asked_every_four_to_six_ticks(pair: Pair) -> None:
     """And not always after as many (RFC 7675 §5.1)."""
     consent, path = pair.consent(), Recorded()
-    beats: list[int] = []
+    ticks: list[int] = []
 
-    for ticker in range(500):
+    for tick in range(500):
         before = len(path.sent)
-        consent.lasts(path)  # type: ignore[arg-type]
+        consent.tick(path)  # type: ignore[arg-type]
         if len(path.sent) > before:
-            beats.append(ticker)
+            ticks.append(tick)
 
-    between = {after - before for before, after in pairwise(beats)}
+    between = {after - before for before, after in pairwise(ticks)}
     assert between == {4, 5, 6}
 
 
@@ -131,9 +131,9 @@ async def test_the_far_end_gives_its_consent(pair: Pair, monkeypatch: pytest.Mon
     async with asyncio.timeout(HANG_S):
         assert await pair.taken.get()
 
-    given_s = consent._given_s
+    given_s = consent._confirmed_s
     monkeypatch.setattr("gateway.webrtc.consent.time.monotonic", lambda: given_s + 29)
-    assert consent.lasts(pair.path)
+    assert consent.tick(pair.path)
 
 
 async def test_without_an_answer_it_ends_after_thirty_seconds(
@@ -142,11 +142,11 @@ async def test_without_an_answer_it_ends_after_thirty_seconds(
     """However often was asked."""
     consent, path = pair.consent(), Recorded()
     asked(consent, path)
-    consent._given_s = 1000.0  # the sum below is exact, which it is not for every uptime
+    consent._confirmed_s = 1000.0  # the sum below is exact, which it is not for every uptime
 
     monkeypatch.setattr("gateway.webrtc.consent.time.monotonic", lambda: 1030.0)
 
-    assert not consent.lasts(path)  # type: ignore[arg-type]
+    assert not consent.tick(path)  # type: ignore[arg-type]
 
 
 async def test_a_late_answer_counts(pair: Pair) -> None:
@@ -156,9 +156,9 @@ async def test_a_late_answer_counts(pair: Pair) -> None:
     first = question(path)
     asked(consent, path)
 
-    answer = stun.signed(stun.SUCCESS, first, b"", consent._theirs)
+    answer = stun.build_signed(stun.SUCCESS, first, b"", consent._remote_key)
 
-    assert consent.took(answer, pair.address, pair.transport)
+    assert consent.handle_stun(answer, pair.address, pair.transport)
 
 
 async def test_too_late_an_answer_does_not(pair: Pair) -> None:
@@ -166,23 +166,23 @@ async def test_too_late_an_answer_does_not(pair: Pair) -> None:
     consent, path = pair.consent(), Recorded()
     asked(consent, path)
     first = question(path)
-    for _ in range(WAITING):
+    for _ in range(OPEN_REQUESTS):
         asked(consent, path)
 
-    answer = stun.signed(stun.SUCCESS, first, b"", consent._theirs)
+    answer = stun.build_signed(stun.SUCCESS, first, b"", consent._remote_key)
 
-    assert not consent.took(answer, pair.address, pair.transport)
+    assert not consent.handle_stun(answer, pair.address, pair.transport)
 
 
 async def test_a_strangers_answer_is_none(pair: Pair) -> None:
     """The transaction may have been overheard; the password was not."""
     consent, path = pair.consent(), Recorded()
     asked(consent, path)
-    forged = stun.signed(stun.SUCCESS, question(path), b"", stun.Key(b"guessed"))
-    before_s = consent._given_s
+    forged = stun.build_signed(stun.SUCCESS, question(path), b"", stun.IntegrityKey(b"guessed"))
+    before_s = consent._confirmed_s
 
-    assert not consent.took(forged, pair.address, pair.transport)
-    assert consent._given_s == before_s
+    assert not consent.handle_stun(forged, pair.address, pair.transport)
+    assert consent._confirmed_s == before_s
 
 
 async def test_the_far_ends_check_is_answered(pair: Pair) -> None:
@@ -205,7 +205,7 @@ async def test_the_far_ends_check_is_answered(pair: Pair) -> None:
 
 async def test_a_nominating_check_of_the_pair_in_use_is_answered(pair: Pair) -> None:
     """Chromium nominates in each of its checks; this pair has been."""
-    assert pair.consent().took(pair.check(), pair.address, pair.transport)
+    assert pair.consent().handle_stun(pair.check(), pair.address, pair.transport)
 
 
 async def test_what_may_change_something_is_left_to_aioice(pair: Pair) -> None:
@@ -213,11 +213,11 @@ async def test_what_may_change_something_is_left_to_aioice(pair: Pair) -> None:
     consent = pair.consent()
     host, port = pair.address
 
-    assert not consent.took(pair.check(), (host, port + 1), pair.transport)
-    assert not consent.took(pair.check(), pair.address, object())
-    assert not consent.took(pair.check(ICE_CONTROLLED=1), pair.address, pair.transport)
-    assert not consent.took(pair.check(REALM="r"), pair.address, pair.transport)
-    assert not consent.took(pair.check(USERNAME="a:b"), pair.address, pair.transport)
+    assert not consent.handle_stun(pair.check(), (host, port + 1), pair.transport)
+    assert not consent.handle_stun(pair.check(), pair.address, object())
+    assert not consent.handle_stun(pair.check(ICE_CONTROLLED=1), pair.address, pair.transport)
+    assert not consent.handle_stun(pair.check(REALM="r"), pair.address, pair.transport)
+    assert not consent.handle_stun(pair.check(USERNAME="a:b"), pair.address, pair.transport)
 
 
 async def test_what_is_not_signed_is_left_to_aioice(pair: Pair) -> None:
@@ -227,7 +227,7 @@ async def test_what_is_not_signed_is_left_to_aioice(pair: Pair) -> None:
     changed = check[:-9] + bytes([check[-9] ^ 1]) + check[-8:]
 
     for message in (check[:20], changed, b"\1\1" + check[2:], b"\1\x11" + check[2:]):
-        assert not consent.took(message, pair.address, pair.transport)
+        assert not consent.handle_stun(message, pair.address, pair.transport)
 
 
 async def test_a_changed_role_is_in_the_next_question(pair: Pair) -> None:
@@ -237,6 +237,6 @@ async def test_a_changed_role_is_in_the_next_question(pair: Pair) -> None:
 
     asked(consent, path)
 
-    said = stun.verified(path.sent[-1], consent._theirs)
+    said = stun.parse_verified(path.sent[-1], consent._remote_key)
     assert said is not None
     assert stun.CONTROLLING in said

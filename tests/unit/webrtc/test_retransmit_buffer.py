@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.webrtc.retransmit_buffer import HISTORY_S, RetransmitBuffer, Sent
+from gateway.webrtc.retransmit_buffer import RETRANSMIT_WINDOW_S, RetransmitBuffer, SentUnit
 from tests.fixtures.access_units import access_unit
 
 
-def sent(first_seq: int, packets: int, sent_s: float = 0.0) -> Sent:
-    return Sent(first_seq, 0, access_unit(0, sizes=(50,) * packets), sent_s)
+def sent(first_seq: int, packets: int, sent_s: float = 0.0) -> SentUnit:
+    return SentUnit(first_seq, 0, access_unit(0, sizes=(50,) * packets), sent_s)
 
 
 @given(
@@ -25,7 +25,7 @@ def test_every_packet_is_found_by_its_16_bits(
     history = RetransmitBuffer()
     first = start
     for size in sizes:
-        history.add(sent(first, size))
+        history.record(sent(first, size))
         first += size
     wanted = data.draw(st.integers(start, first - 1))
 
@@ -38,7 +38,7 @@ def test_every_packet_is_found_by_its_16_bits(
 def test_what_was_never_sent_is_not_found() -> None:
     """Neither the packet before the first nor the one after the last."""
     history = RetransmitBuffer()
-    history.add(sent(100, 5))
+    history.record(sent(100, 5))
 
     assert history.find(99, 1.0) is None
     assert history.find(105, 1.0) is None
@@ -47,17 +47,17 @@ def test_what_was_never_sent_is_not_found() -> None:
 def test_what_is_too_old_is_forgotten() -> None:
     """The memory is bounded by time."""
     history = RetransmitBuffer()
-    history.add(sent(0, 1, sent_s=0.0))
-    history.add(sent(1, 1, sent_s=HISTORY_S + 0.1))
+    history.record(sent(0, 1, sent_s=0.0))
+    history.record(sent(1, 1, sent_s=RETRANSMIT_WINDOW_S + 0.1))
 
-    assert history.find(0, HISTORY_S + 0.1) is None
-    assert history.find(1, HISTORY_S + 0.1) is not None
+    assert history.find(0, RETRANSMIT_WINDOW_S + 0.1) is None
+    assert history.find(1, RETRANSMIT_WINDOW_S + 0.1) is not None
 
 
 def test_a_packet_asked_for_twice_at_once_is_sent_once() -> None:
     """The second NACK crosses the first repetition on the way."""
     history = RetransmitBuffer()
-    history.add(sent(0, 1))
+    history.record(sent(0, 1))
 
     assert history.find(0, 1.0) is not None
     assert history.find(0, 1.01) is None

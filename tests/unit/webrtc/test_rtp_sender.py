@@ -107,7 +107,7 @@ def outbound() -> InPlaceSrtp:
 
 
 def make(path: UdpPath, pace_bps: float = 1e9) -> RtpSender:
-    return RtpSender(NUMBERS, srtp=outbound(), path=path, pace_bps=pace_bps, ready=lambda: None)
+    return RtpSender(NUMBERS, srtp=outbound(), path=path, pace_bps=pace_bps, on_ready=lambda: None)
 
 
 @settings(max_examples=30)
@@ -119,7 +119,7 @@ def test_any_sizes_arrive_whole_and_in_order(sizes: list[int]) -> None:
         sender = make(path)
         unit = access_unit(1, sizes=tuple(sizes))
 
-        assert sender.take(unit)
+        assert sender.send_unit(unit)
         packets = list(ends.packets())
 
         assert [payload for *_, payload in packets] == list(unit.payloads)
@@ -132,7 +132,7 @@ async def test_only_the_last_packet_of_a_picture_has_the_marker(line: Line) -> N
     """RFC 6184 §5.1."""
     sender = make(line.path())
 
-    sender.take(access_unit(1, sizes=(1180,) * 5 + (20,)))
+    sender.send_unit(access_unit(1, sizes=(1180,) * 5 + (20,)))
 
     assert [second for second, *_ in line.packets()] == [96] * 5 + [96 | 0x80]
     sender.close()
@@ -144,7 +144,7 @@ async def test_numbers_go_on_across_the_wrap(line: Line) -> None:
     sender = make(line.path())
     sender._destination.seq = 0xFFFE
 
-    sender.take(access_unit(1, sizes=(100,) * 4))
+    sender.send_unit(access_unit(1, sizes=(100,) * 4))
 
     assert [seq for _, seq, *_ in line.packets()] == [0xFFFE, 0xFFFF, 0, 1]
     sender.close()
@@ -156,8 +156,8 @@ async def test_stamps_wrap_at_32_bits(line: Line) -> None:
     sender = make(line.path())
     sender._offset_90k = 0xFFFF_FFFF - 3600
 
-    sender.take(access_unit(1))
-    sender.take(access_unit(2))
+    sender.send_unit(access_unit(1))
+    sender.send_unit(access_unit(2))
 
     assert [time for _, _, time, *_ in line.packets()] == [0xFFFF_FFFF, 3599]
     sender.close()
@@ -168,8 +168,8 @@ async def test_a_stamp_never_goes_back(line: Line) -> None:
     """A unit stamped like its predecessor is moved by one tick."""
     sender = make(line.path())
 
-    sender.take(access_unit(2))
-    sender.take(access_unit(2))
+    sender.send_unit(access_unit(2))
+    sender.send_unit(access_unit(2))
 
     times = [time for _, _, time, *_ in line.packets()]
     assert (times[1] - times[0]) & 0xFFFF_FFFF == 1
@@ -201,7 +201,7 @@ async def test_without_segmentation_offload_packets_go_one_by_one(
     sender = make(path)
 
     for number in (1, 2):
-        sender.take(access_unit(number, sizes=(500,) * 3))
+        sender.send_unit(access_unit(number, sizes=(500,) * 3))
 
     assert len(list(line.packets())) == 6
     assert len(attempts) == 1
@@ -215,7 +215,7 @@ async def test_over_turn_every_packet_goes_through_the_relay(line: Line) -> None
     path = line.path(relayed=True)
     sender = make(path)
 
-    sender.take(access_unit(1, sizes=(500,) * 3))
+    sender.send_unit(access_unit(1, sizes=(500,) * 3))
 
     assert len(list(line.packets())) == 3
     assert not path.offload
@@ -227,14 +227,14 @@ async def test_a_large_picture_is_spread_over_the_line(line: Line) -> None:
     """At 8 Mb/s a burst is what the line carries in a few milliseconds, not the whole picture."""
     ready = asyncio.Event()
     path = line.path()
-    sender = RtpSender(NUMBERS, srtp=outbound(), path=path, pace_bps=8e6, ready=ready.set)
+    sender = RtpSender(NUMBERS, srtp=outbound(), path=path, pace_bps=8e6, on_ready=ready.set)
     unit = access_unit(1, sizes=(1000,) * 40)
 
-    assert sender.take(unit)
+    assert sender.send_unit(unit)
     at_once = len(list(line.packets()))
-    assert not sender.take(access_unit(2))
+    assert not sender.send_unit(access_unit(2))
     async with asyncio.timeout(HANG_S):
-        while not sender.take(access_unit(2)):
+        while not sender.send_unit(access_unit(2)):
             ready.clear()
             await ready.wait()
     afterwards = len(list(line.packets()))
@@ -250,7 +250,7 @@ async def test_a_live_picture_does_not_wait_for_the_pace(line: Line) -> None:
     sender = make(line.path(), pace_bps=100e6)
 
     for number in range(3):
-        assert sender.take(access_unit(number + 1, sizes=(1000,) * 10))
+        assert sender.send_unit(access_unit(number + 1, sizes=(1000,) * 10))
 
     assert len(list(line.packets())) == 30
     sender.close()
@@ -261,9 +261,9 @@ async def test_without_rtx_a_packet_is_sent_again_as_it_was(line: Line) -> None:
     """Same number, same stream, for viewers who did not offer RFC 4588."""
     numbers = RtpParameters(payload_type=96, ssrc=1, rtx_payload_type=None, rtx_ssrc=2)
     path = line.path()
-    sender = RtpSender(numbers, srtp=outbound(), path=path, pace_bps=1e9, ready=lambda: None)
+    sender = RtpSender(numbers, srtp=outbound(), path=path, pace_bps=1e9, on_ready=lambda: None)
     sender._destination.seq = 7
-    sender.take(access_unit(1, sizes=(50, 60)))
+    sender.send_unit(access_unit(1, sizes=(50, 60)))
     first = list(line.packets())
 
     sender.retransmit([7])
@@ -278,7 +278,7 @@ async def test_a_storm_of_nacks_is_answered_within_bounds(line: Line) -> None:
     """Retransmissions may take a quarter of the pace, not the line."""
     sender = make(line.path(), pace_bps=8e6)
     sender._destination.seq = 0
-    sender.take(access_unit(1, sizes=(1000,) * 4))
+    sender.send_unit(access_unit(1, sizes=(1000,) * 4))
     list(line.packets())
 
     sender.retransmit(list(range(4)) * 100)
@@ -291,10 +291,10 @@ async def test_a_storm_of_nacks_is_answered_within_bounds(line: Line) -> None:
 async def test_a_report_tells_the_time_of_now(line: Line) -> None:
     """The RTP time goes on from the last picture with the clock (RFC 3550 §6.4.1)."""
     sender = make(line.path())
-    sender.take(access_unit(1, sizes=(100, 100)))
+    sender.send_unit(access_unit(1, sizes=(100, 100)))
     (_, _, first, *_), _ = line.packets()
 
-    report = sender.report(sender._destination.last_s + 1.0, 0.0)
+    report = sender.sender_info(sender._destination.last_s + 1.0, 0.0)
 
     assert report == (2_208_988_800 << 32, (first + 90_000) & 0xFFFF_FFFF, 2, 200)
     sender.close()
@@ -312,7 +312,7 @@ async def test_an_unreachable_viewer_is_counted_not_raised(line: Line) -> None:
     sender = make(path)
 
     for number in range(1, 4):
-        sender.take(access_unit(number))
+        sender.send_unit(access_unit(number))
 
     assert path.failed >= 1
     sender.close()

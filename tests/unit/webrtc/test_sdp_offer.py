@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import VideoFormat
 from gateway.model.signalling import IceServer
-from gateway.webrtc.ice_candidates import candidate_line, ice_servers, usable_candidates
+from gateway.webrtc.codec_selection import choose_profile, pick_codec
+from gateway.webrtc.ice_candidates import candidate_line, to_rtc_ice_servers, usable_candidates
 from gateway.webrtc.packet_batch import RtpParameters
-from gateway.webrtc.sdp_answer import Local, answer_sdp, choose, pick_codec
+from gateway.webrtc.sdp_answer import LocalTransport, answer_sdp
 from gateway.webrtc.sdp_offer import parse_offer
 
 CHROMIUM = (Path(__file__).parents[2] / "data/sdp/chromium.sdp").read_bytes().decode()
-LOCAL = Local("ufrg", "p" * 22, ":".join(["AB"] * 32), ("1 1 udp 1 10.0.0.1 9000 typ host",))
+LOCAL = LocalTransport(
+    "ufrg", "p" * 22, ":".join(["AB"] * 32), ("1 1 udp 1 10.0.0.1 9000 typ host",)
+)
 
 
 def test_chromiums_offer_is_read() -> None:
@@ -89,7 +92,9 @@ def test_a_sub_stream_is_taken_when_the_main_one_cannot_be() -> None:
     """H.265 main, H.264 sub, and a viewer without H.265."""
     offer = parse_offer(CHROMIUM)
 
-    profile, codec = choose(offer, [("main", VideoFormat("h265")), ("sub", VideoFormat("h264"))])
+    profile, codec = choose_profile(
+        offer, [("main", VideoFormat("h265")), ("sub", VideoFormat("h264"))]
+    )
 
     assert profile == "sub"
     assert codec.name == "h264"
@@ -98,7 +103,7 @@ def test_a_sub_stream_is_taken_when_the_main_one_cannot_be() -> None:
 def test_a_viewer_who_can_take_nothing_is_told_what_there_is() -> None:
     """488 with the profiles and their codecs."""
     with pytest.raises(ViewerRejected, match="main: h265") as refusal:
-        choose(parse_offer(CHROMIUM), [("main", VideoFormat("h265"))])
+        choose_profile(parse_offer(CHROMIUM), [("main", VideoFormat("h265"))])
 
     assert refusal.value.code == 488
 
@@ -154,7 +159,7 @@ def test_the_medias_ssrc_comes_before_that_of_its_retransmissions() -> None:
 )
 def test_an_address_that_is_none_of_the_viewers_business_is_dropped(line: str) -> None:
     """Names, TCP, this machine, the link, the camera networks, nonsense."""
-    assert usable_candidates([line], forbidden=(ip_network("192.168.1.0/24"),)) == ()
+    assert usable_candidates([line], forbidden_networks=(ip_network("192.168.1.0/24"),)) == ()
 
 
 def test_an_honest_address_is_kept() -> None:
@@ -164,7 +169,7 @@ def test_an_honest_address_is_kept() -> None:
         "2 1 UDP 1 2001:db8::7 5001 typ srflx raddr 10.0.0.1 rport 9",
     ]
 
-    kept = usable_candidates(lines, forbidden=())
+    kept = usable_candidates(lines, forbidden_networks=())
 
     assert [(c.ip, c.port) for c in kept] == [("203.0.113.7", 5000), ("2001:db8::7", 5001)]
 
@@ -172,7 +177,7 @@ def test_an_honest_address_is_kept() -> None:
 @given(st.text())
 def test_no_candidate_line_does_more_than_be_dropped(line: str) -> None:
     """Whatever a viewer writes."""
-    assert len(usable_candidates([line], forbidden=())) <= 1
+    assert len(usable_candidates([line], forbidden_networks=())) <= 1
 
 
 @pytest.mark.parametrize(
@@ -181,12 +186,12 @@ def test_no_candidate_line_does_more_than_be_dropped(line: str) -> None:
 def test_an_ice_server_must_be_stun_or_turn(url: str) -> None:
     """400; no other URL is ever opened for a viewer."""
     with pytest.raises(ViewerRejected):
-        ice_servers([IceServer((url,))])
+        to_rtc_ice_servers([IceServer((url,))])
 
 
 def test_the_ice_servers_are_explicit_even_when_there_are_none() -> None:
     """Aiortc's default is a public server."""
-    assert ice_servers([]) == []
+    assert to_rtc_ice_servers([]) == []
 
 
 @pytest.mark.parametrize(
@@ -203,4 +208,4 @@ def test_candidates_are_written_as_aiortc_reads_them(line: str) -> None:
     plain = candidate_from_sdp(line.split(" raddr")[0])
 
     assert candidate_line(candidate) == line
-    assert usable_candidates([f"candidate:{line}"], forbidden=()) == (plain,)
+    assert usable_candidates([f"candidate:{line}"], forbidden_networks=()) == (plain,)

@@ -10,7 +10,7 @@ import pytest
 from aioice.stun import Class, Message, Method, parse_message
 
 from gateway.webrtc import stun
-from gateway.webrtc.stun import Key
+from gateway.webrtc.stun import IntegrityKey
 
 PASSWORD = b"t4kWnbpDpxuIIhQGTR5WMo"
 TRANSACTION = bytes(range(12))
@@ -34,7 +34,7 @@ def test_a_request_is_byte_by_byte_what_aioice_sends() -> None:
     """Header, attributes, signature and fingerprint."""
     attributes = bytes(theirs())[stun.HEADER_BYTES :]
 
-    ours = stun.signed(stun.REQUEST, TRANSACTION, attributes, Key(PASSWORD))
+    ours = stun.build_signed(stun.REQUEST, TRANSACTION, attributes, IntegrityKey(PASSWORD))
 
     assert ours == signed_theirs()
 
@@ -42,9 +42,11 @@ def test_a_request_is_byte_by_byte_what_aioice_sends() -> None:
 @pytest.mark.parametrize("address", [("192.0.2.17", 50_001), ("2001:db8::17", 65_535)])
 def test_an_answer_is_read_by_aioice(address: tuple[str, int]) -> None:
     """It finds its transaction, its address and our signature."""
-    mapped = stun.mapped(address, TRANSACTION)
+    mapped = stun.xor_mapped_address(address, TRANSACTION)
 
-    read = parse_message(stun.signed(stun.SUCCESS, TRANSACTION, mapped, Key(PASSWORD)))
+    read = parse_message(
+        stun.build_signed(stun.SUCCESS, TRANSACTION, mapped, IntegrityKey(PASSWORD))
+    )
 
     assert (read.message_class, read.transaction_id) == (Class.RESPONSE, TRANSACTION)
     assert read.attributes["XOR-MAPPED-ADDRESS"] == address
@@ -53,12 +55,14 @@ def test_an_answer_is_read_by_aioice(address: tuple[str, int]) -> None:
 
 def test_a_zone_is_not_part_of_an_address() -> None:
     """It means something on one machine only (RFC 4007)."""
-    assert stun.mapped(("fe80::1%eth0", 1), TRANSACTION) == stun.mapped(("fe80::1", 1), TRANSACTION)
+    assert stun.xor_mapped_address(("fe80::1%eth0", 1), TRANSACTION) == stun.xor_mapped_address(
+        ("fe80::1", 1), TRANSACTION
+    )
 
 
 def test_what_is_signed_is_found() -> None:
     """By number, without padding."""
-    found = stun.verified(signed_theirs(), Key(PASSWORD))
+    found = stun.parse_verified(signed_theirs(), IntegrityKey(PASSWORD))
 
     assert found == {
         stun.USERNAME: b"near:fa",
@@ -69,8 +73,8 @@ def test_what_is_signed_is_found() -> None:
 
 def test_what_is_not_signed_is_nothing() -> None:
     """No signature, or another's."""
-    assert stun.verified(bytes(theirs()), Key(PASSWORD)) is None
-    assert stun.verified(signed_theirs(), Key(b"another password")) is None
+    assert stun.parse_verified(bytes(theirs()), IntegrityKey(PASSWORD)) is None
+    assert stun.parse_verified(signed_theirs(), IntegrityKey(b"another password")) is None
 
 
 def test_what_stands_behind_the_signature_is_not_found() -> None:
@@ -78,7 +82,7 @@ def test_what_stands_behind_the_signature_is_not_found() -> None:
     message = signed_theirs()
     message = message[:2] + (len(message) - 20 + 4).to_bytes(2, "big") + message[4:]
 
-    found = stun.verified(message + b"\0\x25\0\0", Key(PASSWORD))
+    found = stun.parse_verified(message + b"\0\x25\0\0", IntegrityKey(PASSWORD))
 
     assert found is not None
     assert stun.USE_CANDIDATE not in found
@@ -91,7 +95,7 @@ def test_one_changed_byte_is_noticed() -> None:
     for at in range(len(message) - 8):
         changed = bytearray(message)
         changed[at] ^= 1
-        assert stun.verified(bytes(changed), Key(PASSWORD)) is None
+        assert stun.parse_verified(bytes(changed), IntegrityKey(PASSWORD)) is None
 
 
 def test_nonsense_is_nothing() -> None:
@@ -108,7 +112,7 @@ def test_nonsense_is_nothing() -> None:
 
     without_fingerprint = len(message) - 8
     for each in [*cut, *shortened[:without_fingerprint], *made]:
-        assert stun.verified(each, Key(PASSWORD)) is None
+        assert stun.parse_verified(each, IntegrityKey(PASSWORD)) is None
 
 
 @pytest.mark.parametrize("size", [1, 22, 64, 65, 256])
@@ -116,5 +120,5 @@ def test_a_key_signs_as_hmac_does(size: int) -> None:
     """Up to the longest password of ICE (RFC 8839 §5.4), which is more than a block."""
     password, message = os.urandom(size), os.urandom(100)
 
-    assert Key(password).sign(message) == hmac.digest(password, message, "sha1")
-    assert Key(password).sign(message) == Key(password).sign(message)
+    assert IntegrityKey(password).sign(message) == hmac.digest(password, message, "sha1")
+    assert IntegrityKey(password).sign(message) == IntegrityKey(password).sign(message)

@@ -18,7 +18,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def beating(ticker: Ticker) -> AsyncIterator[None]:
+async def running(ticker: Ticker) -> AsyncIterator[None]:
     """The ticker at work."""
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         task = group.create_task(ticker.run())
@@ -26,7 +26,7 @@ async def beating(ticker: Ticker) -> AsyncIterator[None]:
         task.cancel()
 
 
-class Member:
+class Subscriber:
     """Counts its calls, and says when there have been *enough*."""
 
     def __init__(self, enough: int = 1, then: Callable[[], object] = lambda: None) -> None:
@@ -35,19 +35,19 @@ class Member:
         self._enough = enough
         self._then = then
 
-    def look(self) -> None:
+    def on_tick(self) -> None:
         self.calls += 1
         self._then()
         if self.calls >= self._enough:
             self.called.set()
 
 
-async def test_every_member_is_called_again_and_again() -> None:
+async def test_every_subscriber_is_called_again_and_again() -> None:
     """In the order in which they came, each as often as the others."""
-    ticker, first, second = Ticker(), Member(), Member(enough=3)
+    ticker, first, second = Ticker(), Subscriber(), Subscriber(enough=3)
 
-    async with beating(ticker):
-        with ticker.calling(first.look), ticker.calling(second.look):
+    async with running(ticker):
+        with ticker.subscribe(first.on_tick), ticker.subscribe(second.on_tick):
             await second.called.wait()
 
     assert first.calls == second.calls
@@ -55,11 +55,11 @@ async def test_every_member_is_called_again_and_again() -> None:
 
 async def test_who_has_left_is_not_called() -> None:
     """Leaving the context is all it takes."""
-    ticker, gone, here = Ticker(), Member(), Member(enough=3)
+    ticker, gone, here = Ticker(), Subscriber(), Subscriber(enough=3)
 
-    async with beating(ticker):
-        with ticker.calling(here.look):
-            with ticker.calling(gone.look):
+    async with running(ticker):
+        with ticker.subscribe(here.on_tick):
+            with ticker.subscribe(gone.on_tick):
                 pass
             await here.called.wait()
 
@@ -67,20 +67,20 @@ async def test_who_has_left_is_not_called() -> None:
 
 
 async def test_who_leaves_in_a_round_is_not_called_in_it() -> None:
-    """A session whose sockets are closed by another's look is left alone at once."""
+    """A session whose sockets are closed by another's tick is left alone at once."""
     ticker, stack = Ticker(), ExitStack()
-    gone = Member()
-    first = Member(then=stack.close)
+    gone = Subscriber()
+    first = Subscriber(then=stack.close)
 
-    async with beating(ticker):
-        with ticker.calling(first.look):
-            stack.enter_context(ticker.calling(gone.look))
+    async with running(ticker):
+        with ticker.subscribe(first.on_tick):
+            stack.enter_context(ticker.subscribe(gone.on_tick))
             await first.called.wait()
 
     assert gone.calls == 0
 
 
-async def test_without_members_nothing_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_subscribers_nothing_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the last has gone the ticker waits for the next to come."""
     pauses = 0
     sleep = asyncio.sleep
@@ -95,9 +95,9 @@ async def test_without_members_nothing_is_woken(monkeypatch: pytest.MonkeyPatch)
             await sleep(0)
 
     monkeypatch.setattr("gateway.webrtc.ticker.asyncio.sleep", counted)
-    ticker, first, second = Ticker(), Member(), Member()
-    async with beating(ticker):
-        with ticker.calling(first.look):
+    ticker, first, second = Ticker(), Subscriber(), Subscriber()
+    async with running(ticker):
+        with ticker.subscribe(first.on_tick):
             await first.called.wait()
         await turns(5)
         before = pauses
@@ -105,36 +105,36 @@ async def test_without_members_nothing_is_woken(monkeypatch: pytest.MonkeyPatch)
         await turns(20)
 
         assert pauses == before
-        with ticker.calling(second.look):
+        with ticker.subscribe(second.on_tick):
             await second.called.wait()
 
 
 async def test_a_long_round_lets_others_in() -> None:
     """After each slice whatever is ready in the loop comes first."""
     ticker, stack = Ticker(), ExitStack()
-    members = [Member() for _ in range(2 * SLICE)]
+    subscribers = [Subscriber() for _ in range(2 * SLICE)]
     seen: list[int] = []
 
     def in_between() -> None:
-        seen.append(sum(member.calls for member in members))
+        seen.append(sum(subscriber.calls for subscriber in subscribers))
 
-    first = Member(then=lambda: asyncio.get_running_loop().call_soon(in_between))
+    first = Subscriber(then=lambda: asyncio.get_running_loop().call_soon(in_between))
     with stack:
-        for member in (first, *members):
-            stack.enter_context(ticker.calling(member.look))
-        async with beating(ticker):
-            await members[-1].called.wait()
+        for subscriber in (first, *subscribers):
+            stack.enter_context(ticker.subscribe(subscriber.on_tick))
+        async with running(ticker):
+            await subscribers[-1].called.wait()
 
     assert seen[0] == SLICE - 1
 
 
-async def test_a_bug_in_a_member_ends_the_ticker() -> None:
+async def test_a_bug_in_a_subscriber_ends_the_ticker() -> None:
     """It is not hidden: the session manager ends with it, and so does the process."""
     ticker = Ticker()
 
     def broken() -> None:
         raise AssertionError("a bug")
 
-    with ticker.calling(broken), pytest.raises(AssertionError, match="a bug"):
+    with ticker.subscribe(broken), pytest.raises(AssertionError, match="a bug"):
         async with asyncio.timeout(HANG_S):
             await ticker.run()

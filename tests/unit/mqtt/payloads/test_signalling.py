@@ -26,12 +26,12 @@ from gateway.model.signalling import (
 )
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.signalling import (
-    FromGateway,
-    FromViewer,
-    from_gateway,
-    from_viewer,
-    read_gateway,
-    read_viewer,
+    GatewayMessage,
+    ViewerMessage,
+    decode_gateway_message,
+    decode_viewer_message,
+    encode_gateway_message,
+    encode_viewer_message,
 )
 from gateway.mqtt.topic_tree import PLAIN
 
@@ -39,7 +39,7 @@ KEY = SessionKey("v-op17", "0123456789")
 STAMP = Stamp(1_764_000_000_123, 1042, 7)
 SDP = "v=0\r\n" + "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n" * 40
 
-VIEWER: list[FromViewer] = [
+VIEWER: list[ViewerMessage] = [
     Offer(KEY, "c07", SDP),
     Offer(
         KEY,
@@ -51,14 +51,14 @@ VIEWER: list[FromViewer] = [
             IceServer(("stun:192.0.2.1",)),
         ),
         relay_only=True,
-        lasts_s=600.0,
+        lifetime_s=600.0,
     ),
     Candidates(KEY, (RemoteCandidate("candidate:1", "0"), RemoteCandidate("candidate:2"))),
     Candidates(KEY, (RemoteCandidate(None),)),
     Extend(KEY, 600.0),
     Bye(KEY, "viewer"),
 ]
-GATEWAY: list[FromGateway] = [
+GATEWAY: list[GatewayMessage] = [
     Answer(KEY, SDP),
     Candidates(KEY, (RemoteCandidate("candidate:1", "0"), RemoteCandidate(None))),
     Bye(KEY, "camera"),
@@ -68,19 +68,19 @@ GATEWAY: list[FromGateway] = [
 
 
 @pytest.mark.parametrize("said", VIEWER, ids=lambda said: type(said).__name__)
-def test_what_a_viewer_says_comes_across(said: FromViewer) -> None:
+def test_what_a_viewer_says_comes_across(said: ViewerMessage) -> None:
     """Written by the console, read by the gateway."""
-    content_type, payload = from_viewer(STAMP, said)
+    content_type, payload = encode_viewer_message(STAMP, said)
 
-    assert read_viewer(KEY, payload, content_type) == said
+    assert decode_viewer_message(KEY, payload, content_type) == said
 
 
 @pytest.mark.parametrize("said", GATEWAY, ids=lambda said: type(said).__name__)
-def test_what_a_gateway_says_comes_across(said: FromGateway) -> None:
+def test_what_a_gateway_says_comes_across(said: GatewayMessage) -> None:
     """Written by the gateway, read by the console."""
-    content_type, payload = from_gateway(STAMP, said)
+    content_type, payload = encode_gateway_message(STAMP, said)
 
-    assert read_gateway(KEY, payload, content_type) == said
+    assert decode_gateway_message(KEY, payload, content_type) == said
 
 
 REFUSED = {
@@ -117,7 +117,7 @@ def test_what_is_not_in_the_contract_is_refused_with_its_place(
 ) -> None:
     """Kind and JSON pointer say what to mend."""
     with pytest.raises(MessageRejected) as caught:
-        read_viewer(KEY, json.dumps(tree).encode(), PLAIN)
+        decode_viewer_message(KEY, json.dumps(tree).encode(), PLAIN)
 
     assert caught.value.faults[0].at == at
 
@@ -128,7 +128,7 @@ def test_a_credential_is_in_no_refusal() -> None:
     tree = {"k": "offer", "sdp": SDP, "cam": "c07", "ice": ice}
 
     with pytest.raises(MessageRejected) as caught:
-        read_viewer(KEY, json.dumps(tree).encode(), PLAIN)
+        decode_viewer_message(KEY, json.dumps(tree).encode(), PLAIN)
 
     assert "canary" not in str(caught.value)
 
@@ -137,7 +137,7 @@ def test_unknown_keys_are_ignored() -> None:
     """A newer console may say more than we know."""
     tree = {"k": "bye", "s": 1, "why": "viewer", "mood": "good"}
 
-    assert read_viewer(KEY, json.dumps(tree).encode(), PLAIN) == Bye(KEY, "viewer")
+    assert decode_viewer_message(KEY, json.dumps(tree).encode(), PLAIN) == Bye(KEY, "viewer")
 
 
 _JSON = st.recursive(
@@ -158,7 +158,7 @@ def test_any_object_is_read_or_rejected(kind: str, tree: dict[str, object]) -> N
     """In both directions, whatever the values are."""
     payload = json.dumps({"k": kind, **tree}).encode()
 
-    for reader in (read_viewer, read_gateway):
+    for reader in (decode_viewer_message, decode_gateway_message):
         try:
             said = reader(KEY, payload, PLAIN)
         except MessageRejected:
@@ -170,6 +170,6 @@ def test_what_is_packed_holds_no_more_than_what_is_not() -> None:
     """Half a kilobyte that would be a quarter of a million values to read is left packed."""
     packed = zlib.compress(b'{"k":"offer","x":[%b0]}' % (b"0," * 250_000), 9)
     with pytest.raises(MessageRejected) as caught:
-        read_viewer(KEY, packed, "application/json+zlib")
+        decode_viewer_message(KEY, packed, "application/json+zlib")
 
     assert [fault.code for fault in caught.value.faults] == ["zlib.size"]

@@ -13,7 +13,7 @@ from gateway.model.errors import ViewerRejected
 from gateway.model.signalling import Bye, SessionKey
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.viewer import Viewer
-from tests.live.test_relay_viewer import Bench, running
+from tests.live.test_webrtc_viewer import Bench, running
 
 pytestmark = pytest.mark.live
 
@@ -37,15 +37,15 @@ async def come_and_go(bench: Bench, number: int) -> None:
         case 1:  # watches, and says so when it leaves
             await viewer.accept(await bench.answer(offer, key))
             await viewer.until(1)
-            bench.session_manager.leave(Bye(key, "viewer"))
+            bench.sessions.handle_bye(Bye(key, "viewer"))
         case 2:  # never connects
             await bench.answer(offer, key)
-            bench.session_manager.leave(Bye(key, "viewer"))
+            bench.sessions.handle_bye(Bye(key, "viewer"))
         case _:  # wants what there is not
             with pytest.raises(ViewerRejected):
                 await bench.answer(offer, key, camera="c99")
     await viewer.peer.close()
-    await bench.until(lambda: bench.session_manager.sessions == 0)
+    await bench.until(lambda: bench.sessions.session_count == 0)
 
 
 async def test_200_visits_leave_no_task_socket_or_descriptor() -> None:

@@ -73,16 +73,16 @@ class Bench:
         )
         self.limits = Limits()
         self.byes: list[Bye] = []
-        self.session_manager = SessionManager(
-            find=lambda camera: (
+        self.sessions = SessionManager(
+            find_camera=lambda camera: (
                 CameraStreams((("main", self.stream),)) if camera == "c01" else None
             ),
             limits=lambda: self.limits,
-            ended=self.byes.append,
+            on_ended=self.byes.append,
         )
 
     async def answer(self, sdp: str, key: SessionKey = KEY, camera: str = "c01") -> str:
-        return (await self.session_manager.answer(Offer(key, camera, sdp))).sdp
+        return (await self.sessions.handle_offer(Offer(key, camera, sdp))).sdp
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(HANG_S):
@@ -95,10 +95,7 @@ async def running() -> AsyncIterator[Bench]:
     """The session manager at work."""
     bench = Bench()
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(bench.stream.pull()),
-            group.create_task(bench.session_manager.run()),
-        ]
+        tasks = [group.create_task(bench.stream.pull()), group.create_task(bench.sessions.run())]
         await bench.source.opened.wait()
         try:
             yield bench
@@ -110,7 +107,7 @@ async def running() -> AsyncIterator[Bench]:
 async def watch(bench: Bench, viewer: Viewer) -> None:
     """Connect *viewer* and return when it reads the stream."""
     await viewer.accept(await bench.answer(await viewer.offer()))
-    await bench.until(lambda: bench.session_manager.sample().sessions == 1)
+    await bench.until(lambda: bench.sessions.sample().sessions == 1)
 
 
 async def test_a_newcomer_gets_the_whole_gop_at_once(viewer: Viewer) -> None:
@@ -152,7 +149,7 @@ async def test_a_lost_picture_is_answered_from_the_cache(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A PLI brings the cached keyframe, stamped later than all before."""
-    monkeypatch.setattr("gateway.webrtc.rtcp_feedback.KEYFRAME_EVERY_S", 0.0)
+    monkeypatch.setattr("gateway.webrtc.rtcp_feedback.KEYFRAME_INTERVAL_S", 0.0)
     async with running() as bench:
         first = unit(0, keyframe=True)
         bench.stream.deliver(first)
@@ -167,7 +164,7 @@ async def test_a_lost_picture_is_answered_from_the_cache(
         assert packets[3].seq == (packets[2].seq + 1) & 0xFFFF
 
 
-async def test_a_viewer_is_reported_to_every_fifth_ticker(
+async def test_a_viewer_is_reported_to_every_fifth_tick(
     viewer: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of its stream, with what was sent so far, not oftener than RFC 3550 says."""
@@ -203,7 +200,7 @@ async def test_the_same_offer_again_gets_the_same_answer(viewer: Viewer) -> None
         first, second = await asyncio.gather(bench.answer(offer), bench.answer(offer))
 
         assert first == second
-        assert bench.session_manager.sessions == 1
+        assert bench.sessions.session_count == 1
 
 
 async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
@@ -214,7 +211,7 @@ async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:
         offer = viewer.peer.localDescription.sdp
 
         await viewer.peer.close()
-        await bench.until(lambda: bench.session_manager.sessions == 0)
+        await bench.until(lambda: bench.sessions.session_count == 0)
 
         assert bench.stream.readers == 0
         assert bench.byes == [Bye(KEY, "closed")]
@@ -230,7 +227,7 @@ async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.Mon
         await watch(bench, viewer)
 
         monkeypatch.setattr("gateway.webrtc.session.SILENCE_S", 0.2)
-        await bench.until(lambda: bench.session_manager.sessions == 0)
+        await bench.until(lambda: bench.sessions.session_count == 0)
 
         assert bench.byes == [Bye(KEY, "silence")]
 
@@ -246,7 +243,7 @@ async def test_a_viewer_who_takes_its_consent_back_is_let_go(
 
         monkeypatch.setattr(ice, "request_received", lambda *_: None)
         monkeypatch.setattr("gateway.webrtc.consent.EXPIRY_S", 0.3)
-        await bench.until(lambda: bench.session_manager.sessions == 0)
+        await bench.until(lambda: bench.sessions.session_count == 0)
 
         assert bench.byes == [Bye(KEY, "closed")]
 
@@ -256,8 +253,8 @@ async def test_a_bye_ends_the_session(viewer: Viewer) -> None:
     async with running() as bench:
         await watch(bench, viewer)
 
-        bench.session_manager.leave(Bye(KEY, "viewer"))
-        await bench.until(lambda: bench.session_manager.sessions == 0)
+        bench.sessions.handle_bye(Bye(KEY, "viewer"))
+        await bench.until(lambda: bench.sessions.session_count == 0)
 
         assert bench.byes == []
 
@@ -267,9 +264,9 @@ async def test_a_bye_during_set_up_ends_it(viewer: Viewer) -> None:
     async with running() as bench:
         await bench.answer(await viewer.offer())
 
-        bench.session_manager.leave(Bye(KEY, "viewer"))
+        bench.sessions.handle_bye(Bye(KEY, "viewer"))
 
-        await bench.until(lambda: bench.session_manager.sessions == 0)
+        await bench.until(lambda: bench.sessions.session_count == 0)
 
 
 async def test_the_limit_of_viewers_holds(viewer: Viewer) -> None:
@@ -283,7 +280,7 @@ async def test_the_limit_of_viewers_holds(viewer: Viewer) -> None:
             await bench.answer(offer, SessionKey("v-other", "session-2"))
 
         assert refusal.value.code == 486
-        assert bench.session_manager.sessions == 1
+        assert bench.sessions.session_count == 1
 
 
 async def test_an_unknown_camera_is_refused(viewer: Viewer) -> None:
@@ -295,7 +292,7 @@ async def test_an_unknown_camera_is_refused(viewer: Viewer) -> None:
             await bench.answer(offer, camera="c99")
 
         assert refusal.value.code == 404
-        assert bench.session_manager.sessions == 0
+        assert bench.sessions.session_count == 0
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from gateway.model.signalling import IceServer, Offer
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.turn import Turn, own_address
 from tests.fixtures.viewer import Viewer
-from tests.live.test_relay_viewer import KEY, running
+from tests.live.test_webrtc_viewer import KEY, running
 
 pytestmark = pytest.mark.live
 
@@ -23,11 +23,11 @@ async def test_media_flows_through_turn_alone(viewer: Viewer, turn: Turn, transp
         units = [access_unit(n, keyframe=n == 0, sizes=(1100,) * 5) for n in range(4)]
         bench.stream.deliver(units[0])
         server = turn.server(transport)
-        offer = Offer(KEY, "c01", await viewer.offer(), ice=(server,), relay_only=True)
+        offer = Offer(KEY, "c01", await viewer.offer(), ice_servers=(server,), relay_only=True)
 
-        answer = (await bench.session_manager.answer(offer)).sdp
+        answer = (await bench.sessions.handle_offer(offer)).sdp
         await viewer.accept(answer)
-        await bench.until(lambda: bench.session_manager.sample().sessions == 1)
+        await bench.until(lambda: bench.sessions.sample().sessions == 1)
         for unit in units[1:]:
             bench.stream.deliver(unit)
         packets = await viewer.until(20)
@@ -37,16 +37,16 @@ async def test_media_flows_through_turn_alone(viewer: Viewer, turn: Turn, transp
         }
         assert kinds == {"relay"}
         assert [p.payload for p in packets] == [q for unit in units for q in unit.payloads]
-        assert bench.session_manager.sample().relayed == 1
+        assert bench.sessions.sample().relayed == 1
 
 
 async def test_a_dead_turn_server_is_told_as_such(viewer: Viewer) -> None:
     """503 TURN_DOWN instead of a session that never comes up."""
     async with running() as bench:
         server = IceServer((f"turn:{own_address()}:{free_port()}?transport=tcp",), "u", None)
-        offer = Offer(KEY, "c01", await viewer.offer(), ice=(server,), relay_only=True)
+        offer = Offer(KEY, "c01", await viewer.offer(), ice_servers=(server,), relay_only=True)
 
         with pytest.raises(ViewerRejected) as refusal:
-            await bench.session_manager.answer(offer)
+            await bench.sessions.handle_offer(offer)
 
         assert (refusal.value.code, refusal.value.reason) == (503, Reason.TURN_DOWN)
