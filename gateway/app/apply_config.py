@@ -1,4 +1,4 @@
-"""Putting a configuration into effect: cameras, their viewers, and the link to the centre."""
+"""Puts a configuration into effect: cameras, their viewers, and the connection to the broker."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from gateway.remote_config.document import DesiredConfig
 from gateway.remote_config.health_gate import wait_until_healthy, working_cameras
 from gateway.remote_config.rollout import RolloutActions
 
-TRIAL_SUFFIX = "~t"
+PREFLIGHT_SUFFIX = "~t"
 """Behind the gateway's id, of the connection that tries a broker: no gateway may be called so."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigApplier:
-    """What a configuration is about."""
+    """Applies configurations to the parts that they are about."""
 
     settings: Settings
     secrets: Secrets
@@ -34,9 +34,9 @@ class ConfigApplier:
         """What `gateway.remote_config` does it with."""
         return RolloutActions(
             apply=self.apply,
-            preflight=self.reach,
+            preflight=self.preflight,
             working_cameras=lambda: working_cameras(self.camera_parts.manager.snapshots()),
-            wait_until_healthy=self.proven,
+            wait_until_healthy=self.wait_until_healthy,
             is_connected=self.connected,
             connect_s=self.settings.remote.connect_s,
         )
@@ -57,28 +57,28 @@ class ConfigApplier:
         self.broker_parts.failover.turn_to(*broker_addresses(broker, self.settings))
         return ended
 
-    async def reach(self, wanted: DesiredConfig) -> None:
+    async def preflight(self, wanted: DesiredConfig) -> None:
         """Try the broker of *wanted* beside the one in use.
 
         Raises:
             BrokerUnavailable: It has not accepted us.
             ConfigRejected: Its password is no longer there.
         """
-        await self._reach(broker_address(self.settings, self.secrets, wanted.broker))
+        await self._preflight(broker_address(self.settings, self.secrets, wanted.broker))
 
-    async def prove(self) -> None:
+    async def check_broker(self) -> None:
         """Try the broker in use once more beside the connection to it, if there is one.
 
         Raises:
             BrokerUnavailable: It would not accept us as we are now, with other files perhaps.
         """
         if self.broker_parts.link.connected:
-            await self._reach(self.broker_parts.failover.address)
+            await self._preflight(self.broker_parts.failover.address)
 
-    async def _reach(self, broker: BrokerAddress) -> None:
+    async def _preflight(self, broker: BrokerAddress) -> None:
         await preflight_connect(
             broker,
-            client_id=self.settings.gateway.id + TRIAL_SUFFIX,
+            client_id=self.settings.gateway.id + PREFLIGHT_SUFFIX,
             listen=self.broker_parts.topics.config_desired,
             clock=self.clock,
         )
@@ -87,7 +87,7 @@ class ConfigApplier:
         """Return whether the centre can be reached over the broker that is wanted."""
         return self.broker_parts.link.connected and not self.broker_parts.failover.turned.is_set()
 
-    async def proven(self, before: frozenset[str], percent: int) -> str:
+    async def wait_until_healthy(self, before: frozenset[str], percent: int) -> str:
         """Wait until the centre is reached and the cameras are back; return what is wrong."""
         remote = self.settings.remote
         return await wait_until_healthy(

@@ -6,13 +6,14 @@ From settings and documents to what components are built of: addresses, servers,
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
 
+from gateway.app.callbacks import Callbacks
 from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
@@ -33,7 +34,7 @@ from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads.presence import echo
 from gateway.mqtt.topic_tree import ECHO
 from gateway.mqtt.topics import Topics, is_journalled, publication
-from gateway.ports import Clock, InboundMessage, OutboundMessage, Source
+from gateway.ports import Clock, Source
 from gateway.remote_config.document import DesiredBroker
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime import atomic_file
@@ -167,25 +168,6 @@ class CameraSources:
 
 
 @dataclass(frozen=True, slots=True)
-class Receivers:
-    """What is said and heard on a connection; each is called only once one is tried.
-
-    Attributes:
-        deliver: Takes each message.
-        will: Made before each connection.
-        greet: Said on each.
-        farewell: Said before we leave.
-        prove: Tries new certificate files beside the connection in use.
-    """
-
-    deliver: Callable[[InboundMessage], None]
-    will: Callable[[], OutboundMessage]
-    greet: Callable[[], Iterable[OutboundMessage]]
-    farewell: Callable[[], OutboundMessage]
-    prove: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
 class BrokerComponents:
     """The parts.
 
@@ -194,8 +176,8 @@ class BrokerComponents:
         epochs: Number connections and messages.
         outbox: Keeps what must not be lost.
         certificates: Ours and the broker's.
-        ways: Where the broker is.
-        link: The connection.
+        failover: Which broker is used.
+        link: The MQTT client.
     """
 
     topics: Topics
@@ -215,7 +197,7 @@ def broker_components(
     settings: Settings,
     secrets: Secrets,
     wanted: DesiredBroker | None,
-    talk: Receivers,
+    callbacks: Callbacks,
     *,
     boot: str,
     clock: Clock,
@@ -226,7 +208,7 @@ def broker_components(
         settings: Who we are, where the broker is, where things are kept.
         secrets: Where its password is.
         wanted: The broker in place of the settings'.
-        talk: What is said and heard.
+        callbacks: What the MQTT client calls.
         boot: Id of the machine's boot.
         clock: Monotonic.
 
@@ -248,7 +230,7 @@ def broker_components(
         broker.tls,
         events=outbox,
         renew=lambda why: link.renew(why),
-        prove=talk.prove,
+        prove=lambda: callbacks.check_broker(),
         clock=clock,
     )
     ways = BrokerFailover(
@@ -261,10 +243,10 @@ def broker_components(
         ways,
         client_id=settings.gateway.id,
         subscriptions=topics.subscriptions,
-        deliver=talk.deliver,
-        will=talk.will,
-        greet=talk.greet,
-        farewell=talk.farewell,
+        deliver=lambda message: callbacks.on_message(message),
+        will=lambda: callbacks.will(),
+        greet=lambda: callbacks.greet(),
+        farewell=lambda: callbacks.farewell(),
         clock=clock,
         outbox=outbox,
         events=outbox,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from gateway.app.broker import CameraSources, ice_servers
+from gateway.app.callbacks import Callbacks
 from gateway.cameras.manager import CameraManager
 from gateway.cameras.picture_monitor import PictureMonitor
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
-from gateway.model.signalling import Bye
 from gateway.model.site_document import SiteConfig
 from gateway.ports import Clock, Events
 from gateway.vision.decoder import Decoder
@@ -45,8 +45,8 @@ def camera_components(
     settings: Settings,
     secrets: Secrets,
     site: SiteConfig,
+    callbacks: Callbacks,
     *,
-    ended: Callable[[Bye], None],
     events: Events,
     clock: Clock,
 ) -> CameraComponents:
@@ -56,7 +56,7 @@ def camera_components(
         settings: What may be opened, and how viewers are reached.
         secrets: Where passwords are.
         site: The cameras to begin with.
-        ended: Told of each session that has ended by itself.
+        callbacks: Called with the end of each session that has ended by itself.
         events: Is told who watched what.
         clock: Monotonic.
 
@@ -69,7 +69,7 @@ def camera_components(
         ice_servers=tuple(ice_servers(settings, secrets)),
         relay_only=settings.webrtc.relay_only,
         forbidden_networks=settings.cameras.networks,
-        on_ended=ended,
+        on_ended=lambda bye: callbacks.on_session_ended(bye),
         events=events,
     )
     sources = CameraSources(settings, secrets, clock)

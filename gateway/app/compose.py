@@ -1,8 +1,4 @@
-"""The composition root: builds the components, joins them, and runs them until told to stop.
-
-Leaving goes from the inside out: cameras and viewers first, so that every session is torn down
-and every viewer told, and the link to the centre last, so that it can say that we are offline.
-"""
+"""The composition root: builds all parts, connects them, and runs them until cancelled."""
 
 from __future__ import annotations
 
@@ -13,7 +9,8 @@ from itertools import chain
 import structlog
 
 from gateway.app.apply_config import ConfigApplier
-from gateway.app.broker import BrokerComponents, Receivers, broker_components, sources_known
+from gateway.app.broker import BrokerComponents, broker_components, sources_known
+from gateway.app.callbacks import Callbacks
 from gateway.app.cameras import CameraComponents, camera_components
 from gateway.app.commands import command_components, receivers_of
 from gateway.app.lifecycle import run_components
@@ -37,7 +34,7 @@ from gateway.ports import Clock
 from gateway.remote_config import statuses
 from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.service import RemoteConfig
-from gateway.remote_config.state import ConfigState as ConfigStanding
+from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import ConfigStore
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.clock import SystemClock
@@ -47,15 +44,13 @@ from gateway.telemetry.reporter import Reporter
 log = structlog.get_logger(__name__)
 
 
-async def run(
-    settings: Settings, standing: ConfigStanding, disk: ConfigStore, secrets: Secrets
-) -> None:
-    """Run the gateway until cancelled. Everything is let go when this returns.
+async def run(settings: Settings, state: ConfigState, store: ConfigStore, secrets: Secrets) -> None:
+    """Run the gateway until cancelled. All sockets, tasks and files are closed when this returns.
 
     Args:
         settings: Who and where it is.
-        standing: What it runs: its cameras, and its broker if that is not the settings'.
-        disk: Where the centre's configuration is kept.
+        state: What it runs: its cameras, and its broker if that is not the settings'.
+        store: Where the centre's configuration is kept.
         secrets: Where passwords are.
 
     Raises:
@@ -64,67 +59,52 @@ async def run(
     clock = SystemClock()
     box = machine(VERSION)
     log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
-    talk = Receivers(
-        deliver=lambda message: inbox.deliver(message),
-        will=lambda: reporter.will(),
-        greet=lambda: chain(
-            reporter.greeting(),
-            config_reporter.greeting(),
-            inventory_service.greeting(remembered=link.remembered),
-            watch.alarms.greeting(),
-            commands.dispatcher.greeting(),
-        ),
-        farewell=lambda: reporter.farewell(),
-        prove=lambda: putting.prove(),
-    )
+
+    # Build: each part is given what stands above it.
+    callbacks = Callbacks()
     broker_parts = broker_components(
-        settings, secrets, standing.running.broker, talk, boot=box.boot, clock=clock
+        settings, secrets, state.running.broker, callbacks, boot=box.boot, clock=clock
     )
     topics, stamp = broker_parts.topics, broker_parts.epochs.stamp
-    link, outbox = broker_parts.link, broker_parts.outbox
+    client, outbox = broker_parts.link, broker_parts.outbox
     camera_parts = camera_components(
-        settings,
-        secrets,
-        standing.running.site,
-        ended=lambda bye: signalling.publish_bye(bye),
-        events=outbox,
-        clock=clock,
+        settings, secrets, state.running.site, callbacks, events=outbox, clock=clock
     )
-    signalling = Signalling(topics, link, camera_parts.session_manager, stamp=stamp, clock=clock)
+    signalling = Signalling(topics, client, camera_parts.session_manager, stamp=stamp, clock=clock)
     keys = Keyring(settings.resolve_path(settings.remote.keys))
     config_reporter = ConfigReporter(
-        topics, statuses.current(standing), bus=link, events=outbox, stamp=stamp, clock=clock
+        topics, statuses.current(state), bus=client, events=outbox, stamp=stamp, clock=clock
     )
-    putting = ConfigApplier(settings, secrets, camera_parts, broker_parts, clock)
-    configuration = RemoteConfig(
-        standing,
+    config_applier = ConfigApplier(settings, secrets, camera_parts, broker_parts, clock)
+    remote_config = RemoteConfig(
+        state,
         validator=ConfigValidator(
             settings, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
         ),
-        store=disk,
-        actions=putting.rollout_actions,
+        store=store,
+        actions=config_applier.rollout_actions,
         reporter=config_reporter,
         events=outbox,
         clock=clock,
     )
     inventory_service = _inventory_service(settings, camera_parts, broker_parts, box, clock)
-    watch = monitoring_components(
+    monitoring = monitoring_components(
         settings,
         box,
         camera_parts,
         broker_parts,
         inventory_service,
-        configuration=lambda: statuses.current(standing),
+        configuration=lambda: statuses.current(state),
         clock=clock,
     )
     reporter = _reporter(
         settings,
         camera_parts,
         broker_parts,
-        watch,
+        monitoring,
         box=box,
-        digests=lambda: {"cfg": standing.digest, **inventory_service.digests()},
-        heard=lambda: commands.centre.online,
+        digests=lambda: {"cfg": state.digest, **inventory_service.digests()},
+        centre_online=lambda: callbacks.centre_online(),
         clock=clock,
     )
     commands = command_components(
@@ -135,25 +115,42 @@ async def run(
         broker_parts,
         reporter,
         inventory_service,
-        alarms=watch.alarms.greeting,
+        alarms=monitoring.alarms.greeting,
         boot=box.boot,
         clock=clock,
     )
-    inbox = MessageRouter(
+    router = MessageRouter(
         topics,
         {
             VIEWER_SAYS: lambda _, message: signalling.enqueue(message),
-            CONFIG_DESIRED: lambda _, message: configuration.on_desired(message),
-            CONFIG_CONFIRM: lambda _, message: configuration.on_confirm(message),
+            CONFIG_DESIRED: lambda _, message: remote_config.on_desired(message),
+            CONFIG_CONFIRM: lambda _, message: remote_config.on_confirm(message),
             **receivers_of(commands),
         },
         on_misrouted=audit_misrouted(outbox, clock),
-        acknowledge=link.acknowledge,
+        acknowledge=client.acknowledge,
         clock=clock,
     )
+
+    # Connect: what the parts above call in those below.
+    callbacks.on_message = router.deliver
+    callbacks.will = reporter.will
+    callbacks.greet = lambda: chain(
+        reporter.greeting(),
+        config_reporter.greeting(),
+        inventory_service.greeting(remembered=client.remembered),
+        monitoring.alarms.greeting(),
+        commands.dispatcher.greeting(),
+    )
+    callbacks.farewell = reporter.farewell
+    callbacks.check_broker = config_applier.check_broker
+    callbacks.on_session_ended = signalling.publish_bye
+    callbacks.centre_online = lambda: commands.centre.online
+
+    # Run: the outbox around the MQTT client, both around all else.
     await run_components(
         outbox,
-        link,
+        client,
         broker_parts.failover,
         clock,
         (
@@ -161,10 +158,10 @@ async def run(
             reporter.run,
             MemoryTrimmer(ctypes.CDLL(None), clock=clock).run,
             inventory_service.run,
-            configuration.run,
+            remote_config.run,
             *camera_parts.components,
             *broker_parts.components,
-            *watch.components,
+            *monitoring.components,
             *commands.components,
         ),
     )
@@ -198,45 +195,45 @@ def _reporter(
     settings: Settings,
     camera_parts: CameraComponents,
     broker_parts: BrokerComponents,
-    watch: MonitoringComponents,
+    monitoring: MonitoringComponents,
     *,
     box: Machine,
     digests: Callable[[], dict[str, str]],
-    heard: Callable[[], bool],
+    centre_online: Callable[[], bool],
     clock: Clock,
 ) -> Reporter:
-    """Return what tells presence, birth, health and states.
+    """Return what reports presence, birth, health and states.
 
     Args:
         settings: What commands are allowed.
         camera_parts: Cameras and viewers.
         broker_parts: The way to the centre.
-        watch: Looks at the machine.
+        monitoring: Measures the machine.
         box: What it is.
         digests: Of configuration and inventory, for the birth.
-        heard: Whether the centre is there.
+        centre_online: Whether the centre listens.
         clock: Monotonic.
     """
-    fleet, link = camera_parts.manager, broker_parts.link
-    most = fleet.site.limits.viewers
+    manager, client = camera_parts.manager, broker_parts.link
+    most = manager.site.limits.viewers
     return Reporter(
         broker_parts.topics,
         machine=box,
-        site=lambda: fleet.site.name,
+        site=lambda: manager.site.name,
         abilities=Capabilities(
             rtc=RtcCapabilities(codecs=("h264", "h265"), max_sessions=most),
             commands=enabled_commands(settings),
         ),
         epochs=broker_parts.epochs,
-        snapshots=fleet.snapshots,
+        snapshots=manager.snapshots,
         relay=camera_parts.session_manager.sample,
-        link=lambda: link.sample,
-        host=lambda: watch.host.sample,
-        bus=link,
+        link=lambda: client.sample,
+        host=lambda: monitoring.host.sample,
+        bus=client,
         clock=clock,
         standing=lambda: BirthStatus(
             digests(), broker_parts.outbox.standing(), broker_parts.certificates.own()
         ),
-        heard=heard,
-        change_key=lambda: (fleet.change_key(), digests()),
+        heard=centre_online,
+        change_key=lambda: (manager.change_key(), digests()),
     )

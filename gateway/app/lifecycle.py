@@ -1,13 +1,9 @@
-"""Running what the composition root has joined, and leaving it from the inside out.
+"""Runs what the composition root has built, until SIGTERM or SIGINT.
 
-Cameras and viewers end first, so that every session is torn down and every viewer told; then the
-link to the centre, so that it can say that we are offline; the outbox last.
-
-From the first breath to the last: runs the gateway until a signal says stop, within a deadline.
-
-SIGTERM and SIGINT cancel the one coroutine that everything hangs on; what it does then (leave the
-cameras in good order, say that we are offline) has `LONGEST_STOP_S`. Whoever hangs longer is a
-bug, and is left behind rather than waited for.
+The parts end from the inside out. Cameras and viewers end first: sessions are torn down, viewers
+get a bye. Then the MQTT client, so that it can publish ``offline``. The outbox ends last. All this
+has `STOP_TIMEOUT_S`; then the process exits with `EXIT_OVERDUE` and names in the log what still
+runs, which is a bug.
 """
 
 from __future__ import annotations
@@ -29,34 +25,34 @@ from gateway.runtime.supervise import supervise
 
 async def run_components(
     outbox: Outbox,
-    link: MqttClient,
+    client: MqttClient,
     failover: BrokerFailover,
     clock: Clock,
     components: Iterable[Callable[[], Coroutine[None, None, None]]],
 ) -> None:
-    """Run *components*, around them the link, around that the outbox: there before and after."""
+    """Run *components*; the MQTT client starts before and ends after them, the outbox around it."""
     async with asyncio.TaskGroup() as outside:
-        keeping = outside.create_task(outbox.run(), name="outbox")
-        linking = outside.create_task(_linked(link, failover, clock), name="link")
+        outbox_task = outside.create_task(outbox.run(), name="outbox")
+        client_task = outside.create_task(_run_client(client, failover, clock), name="mqtt")
         async with asyncio.TaskGroup() as inside:
             for run_component in (*components, SystemdNotifier(os.environ, clock=clock).run):
                 name = run_component.__qualname__.split(".")[0].lower()
                 inside.create_task(run_component(), name=name)
-        linking.cancel()
-        await asyncio.wait((linking,))
-        keeping.cancel()
+        client_task.cancel()
+        await asyncio.wait((client_task,))
+        outbox_task.cancel()
 
 
-async def _linked(link: MqttClient, failover: BrokerFailover, clock: Clock) -> None:
-    """Keep *link*; when it has to go to another broker, at once and not after a pause."""
+async def _run_client(client: MqttClient, failover: BrokerFailover, clock: Clock) -> None:
+    """Supervise *client*. When it has to use another broker it does so at once, without a pause."""
     while True:
         failover.turned.clear()
         async with asyncio.TaskGroup() as group:
-            holding = group.create_task(
-                supervise(link.run, name="broker", clock=clock, delays=delays), name="broker"
+            supervised = group.create_task(
+                supervise(client.run, name="broker", clock=clock, delays=delays), name="broker"
             )
             await failover.turned.wait()
-            holding.cancel()
+            supervised.cancel()
 
 
 STOP_TIMEOUT_S = 4.5
@@ -84,11 +80,11 @@ async def _run_main(main: Coroutine[None, None, None]) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
-    told: list[signal.Signals] = []
+    received: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
-        if not told:
-            told.append(number)
+        if not received:
+            received.append(number)
             log.info("stopping", signal=number.name)
             loop.call_later(STOP_TIMEOUT_S, _leave_behind)
             task.cancel()
@@ -98,7 +94,7 @@ async def _run_main(main: Coroutine[None, None, None]) -> None:
     try:
         await main
     except asyncio.CancelledError:
-        if not told:
+        if not received:
             raise
     log.info("stopped")
 

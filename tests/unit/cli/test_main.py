@@ -215,7 +215,7 @@ async def main():
         if sys.argv[1] == "hangs":
             await asyncio.sleep(60)
 
-lifecycle.LONGEST_STOP_S = 0.2 if sys.argv[1] == "hangs" else 60
+lifecycle.STOP_TIMEOUT_S = 0.2 if sys.argv[1] == "hangs" else 60
 configure_logging(Redactor())
 lifecycle.run_until_signal(main())
 """
