@@ -1,4 +1,4 @@
-"""The real clock."""
+"""The real clock, whose long sleeps end together."""
 
 from __future__ import annotations
 

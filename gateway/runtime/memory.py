@@ -1,12 +1,12 @@
-"""Giving memory back to the system that a burst has left unused.
+"""Returns unused memory to the system.
 
-A viewer who joins is sent the whole GOP at once and, for as long as it may ask for packets again,
-those payloads are kept beside the live ones. glibc gives back only what lies free at the end of its
-heap; the holes stay ours: with twelve viewers 7 MB, for ever.
+A viewer who joins is sent the whole GOP at once, and its payloads are held beside the live ones as
+long as they may be requested again. glibc returns only what is free at the end of its heap; the
+holes stay: 7 MB with twelve viewers.
 
-A viewer who has left is a ring of objects (ICE, DTLS, its certificate: 90 kB) that only a full
-collection finds, and Python makes one after some hundred of them. Here it is made as often as that;
-what was there from the start is left out of it, which makes it cheap.
+A viewer who has left is a reference cycle (ICE, DTLS, its certificate: 90 kB) that only a full
+collection finds, which Python runs after some hundred of them. Here it runs periodically. What was
+there from the start is excluded (`gc.freeze`), which makes it cheap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TRIM_INTERVAL_S = 5.0
 
 
 Trim = Callable[[int], int]
-"""malloc_trim(3): gives back what is unused but so many bytes at the end of the heap."""
+"""malloc_trim(3): returns unused memory, but for so many bytes at the end of the heap."""
 
 
 def find_trim(libc: object) -> Trim | None:
@@ -31,14 +31,14 @@ def find_trim(libc: object) -> Trim | None:
 
 
 class MemoryTrimmer:
-    """This process's memory, as the C library *libc* keeps it."""
+    """Collects garbage and trims the heap of *libc* every `TRIM_INTERVAL_S`."""
 
     def __init__(self, libc: object, *, clock: Clock) -> None:
         self._trim = find_trim(libc)
         self._clock = clock
 
     async def run(self) -> None:
-        """Give back what is unused, now and then, until cancelled."""
+        """Return unused memory periodically until cancelled."""
         gc.collect()
         gc.freeze()
         try:

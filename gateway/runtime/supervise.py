@@ -1,7 +1,7 @@
-"""The one loop that retries.
+"""The one retry loop.
 
-Whatever may fail and come back (a camera, the broker) is a coroutine that runs once and raises;
-this is what runs it again.
+What may fail and come back (a camera, the broker) is a coroutine that runs once and raises;
+`supervise` runs it again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from gateway.model.reasons import Reason
 from gateway.ports import Clock
 
 STEADY_S = 60.0
-"""A run that lasted this long was healthy: the pauses start over."""
+"""A run that lasted this long was healthy: the delays start over."""
 
 log = structlog.get_logger(__name__)
 
 
 class SupervisorObserver(Protocol):
-    """Who wants to know how a supervised thing fares (health does)."""
+    """Is told of each failed run."""
 
     def on_failure(self, error: TransientError, again_in_s: float) -> None:
         """A run has ended with *error*; the next begins in *again_in_s* seconds."""

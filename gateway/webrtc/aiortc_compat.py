@@ -1,4 +1,4 @@
-"""Everything we use that is private to aiortc, aioice and pylibsrtp, and nothing else.
+"""All that we use of the private parts of aiortc, aioice and pylibsrtp.
 
 Their versions are pinned exactly; `tests/unit/webrtc/test_aiortc_compat.py` holds one test per
 assumption, so that an upgrade that breaks one says which.
@@ -24,7 +24,7 @@ Address = tuple[str, int]
 DatagramHandler = Callable[[bytes, Address], None]
 
 BUFFER_BYTES = 65_536 + 2_048
-"""Room for the largest batch of UDP segmentation offload, and one packet that overflows it."""
+"""The largest batch of UDP segmentation offload, and one packet more."""
 
 _BUFFER = bytearray(BUFFER_BYTES)
 _BASE = ffi.from_buffer(_BUFFER)
@@ -37,9 +37,9 @@ _LIVE = (CandidatePair.State.IN_PROGRESS, CandidatePair.State.SUCCEEDED)
 
 
 class Certificate(RTCCertificate):
-    """Of one association, whose DTLS keeps no buffers between records.
+    """A certificate whose DTLS connection holds no buffers between records.
 
-    After the handshake there is one more record, the goodbye; the two buffers are 41 kB a viewer.
+    After the handshake comes one more record, close_notify. The two buffers are 41 kB a viewer.
     """
 
     def _create_ssl_context(self, srtp_profiles: list[Any]) -> Any:
@@ -49,10 +49,10 @@ class Certificate(RTCCertificate):
 
 
 def act_as_dtls_server(dtls: RTCDtlsTransport) -> None:
-    """Make us the DTLS server, so that we choose the cipher: AES-GCM before AES-CM.
+    """Make us the DTLS server, which chooses the SRTP profile: AES-GCM before AES-CM.
 
-    One pass with AES instructions instead of cipher and HMAC: 1.25 against 1.88 µs for a packet
-    of 1,200 bytes (x86-64).
+    GCM is one pass with AES instructions, CM is cipher and HMAC: 1.25 against 1.88 µs for a
+    packet of 1,200 bytes (x86-64).
     """
     dtls._set_role("server")
     dtls._srtp_profiles = sorted(
@@ -61,19 +61,19 @@ def act_as_dtls_server(dtls: RTCDtlsTransport) -> None:
 
 
 def stun_protocols(gatherer: RTCIceGatherer) -> list[StunProtocol]:
-    """Return the datagram protocols of the gathered candidates, relayed ones included."""
+    """Return the datagram protocols of the gathered candidates, those through TURN included."""
     return list(gatherer._connection._protocols)
 
 
 def wrap_datagrams(
     protocol: StunProtocol, wrap: Callable[[DatagramHandler], DatagramHandler]
 ) -> None:
-    """Let *wrap* stand between the socket of *protocol* and its own reading."""
+    """Replace the datagram handler of *protocol* by *wrap* of it."""
     protocol.datagram_received = wrap(protocol.datagram_received)  # type: ignore[method-assign, assignment]
 
 
 def is_checked(gatherer: RTCIceGatherer, address: Address) -> bool:
-    """Return whether *address* belongs to a pair that is being or has been checked."""
+    """Return whether a connectivity check to *address* is running or has succeeded."""
     return any(
         pair.state in _LIVE and pair.remote_addr == address
         for pair in gatherer._connection._check_list
@@ -81,12 +81,12 @@ def is_checked(gatherer: RTCIceGatherer, address: Address) -> bool:
 
 
 def queued_datagrams(gatherer: RTCIceGatherer) -> int:
-    """Return how many datagrams wait to be read by DTLS."""
+    """Return how many datagrams wait for DTLS."""
     return int(gatherer._connection._queue.qsize())
 
 
 def nominated_pair(ice: RTCIceTransport) -> tuple[Any, Address] | None:
-    """Return the transport and remote address in use, or None before and after the connection.
+    """Return transport and remote address of the nominated pair; None while there is none.
 
     The transport is asyncio's datagram transport, with a socket, or aioice's TURN transport,
     without.
@@ -96,25 +96,25 @@ def nominated_pair(ice: RTCIceTransport) -> tuple[Any, Address] | None:
 
 
 def ice_credentials(ice: RTCIceTransport) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return user name fragment and password, ours and the far end's; *ice* must have started."""
+    """Return ufrag and password, ours and the remote ones. *ice* must have started."""
     connection = ice._connection
     ours = connection.local_username, connection.local_password
     return ours, (str(connection.remote_username), str(connection.remote_password))
 
 
 def is_controlling(ice: RTCIceTransport) -> bool:
-    """Return our role: aioice settles conflicts, whenever they are found."""
+    """Return whether our role is controlling; it changes when aioice resolves a role conflict."""
     return ice._connection.ice_controlling
 
 
 def check_attributes(ice: RTCIceTransport) -> bytes:
-    """Return the attributes of a check of the pair in use, unsigned, as they are on the wire."""
+    """Return the attributes of a check of the nominated pair as bytes, without signature."""
     connection = ice._connection
     return bytes(connection.build_request(connection._nominated[1], nominate=False))[20:]
 
 
 def disable_consent_checks(ice: RTCIceTransport) -> None:
-    """Leave the asking for consent to us; to be called before *ice* starts."""
+    """Stop aioice from sending consent checks. To be called before *ice* starts."""
 
     async def nothing() -> None:
         pass
@@ -123,19 +123,19 @@ def disable_consent_checks(ice: RTCIceTransport) -> None:
 
 
 def inbound_srtp(dtls: RTCDtlsTransport) -> pylibsrtp.Session:
-    """Return the SRTP session of a connected *dtls* for what comes."""
+    """Return the inbound SRTP session of a connected *dtls*."""
     return dtls._rx_srtp
 
 
 def outbound_srtp(dtls: RTCDtlsTransport, *, window: int) -> pylibsrtp.Session:
-    """Return an SRTP session for what a connected *dtls*, a server, sends; one and no other.
+    """Return a new outbound SRTP session with the keys of a connected *dtls*, a server.
 
-    aiortc's own has a window of 1,024 packets, which libsrtp moves on bit by bit for each packet:
-    a thirtieth of what the fast path takes.
+    In place of aiortc's own, which must not be used beside it: that has a window of 1,024 packets,
+    which libsrtp moves bit by bit for each packet, a thirtieth of the fast path's time.
 
     Args:
-        dtls: Its keys.
-        window: So many packets back one may be sent again under its number; 64 at least.
+        dtls: Has negotiated the keys.
+        window: How many packets back one may be encrypted again under its number; at least 64.
     """
     connection = dtls._ssl
     assert connection is not None
@@ -154,19 +154,19 @@ def outbound_srtp(dtls: RTCDtlsTransport, *, window: int) -> pylibsrtp.Session:
 
 
 class InPlaceSrtp:
-    """SRTP protection of packets where they lie, in one buffer that all sessions share.
+    """Encrypts packets in place, in one buffer that all sessions share.
 
-    `pylibsrtp.Session.protect` copies each packet in and out and makes three objects on the way.
+    `pylibsrtp.Session.protect` copies each packet in and out and makes three objects for it.
 
     Attributes:
-        buffer: Where packets are written, one after the other, and sent from in the same call:
-            afterwards it is somebody else's.
+        buffer: Where packets are written, one behind the other. They must be sent in the same
+            call: the next session overwrites them.
         base: Address of the buffer's first byte; ``base + n`` points at packet bytes.
         length: ``int *`` in and out: the packet's length before and after.
         handle: libsrtp's session.
         protect: ``srtp_protect(handle, pointer, length)``; 0 is success.
-        addresses: Where `protect` and `handle` are in memory, for compiled callers; they are there
-            as long as this object is.
+        addresses: Of `protect` and `handle` in memory, for compiled callers; valid as long as
+            this object exists.
     """
 
     def __init__(self, session: pylibsrtp.Session) -> None:
@@ -179,7 +179,11 @@ class InPlaceSrtp:
         self.addresses = int(function), int(ffi.cast("uintptr_t", self.handle))
 
     def protect_rtcp(self, datagram: bytes) -> memoryview:
-        """Return *datagram* as SRTCP, where packets lie: to be sent before anything else is."""
+        """Return *datagram* as SRTCP, in the shared buffer; send it before the next write.
+
+        Raises:
+            pylibsrtp.Error: libsrtp has refused it.
+        """
         size = len(datagram)
         self.buffer[:size] = datagram
         self.length[0] = size

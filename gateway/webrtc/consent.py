@@ -1,12 +1,12 @@
-"""Consent, once the connection stands: the viewer's to be sent to, and ours when it asks.
+"""Consent to send (RFC 7675), once ICE is connected: we check the viewer's and give ours.
 
-aioice would do both, with a task, a timer and a transaction for each question, and count one as
-unanswered after half a second. Here questions are a part of the desk's beat, an answer counts
+aioice would do both, with a task, a timer and a transaction for each request, and count one as
+unanswered after half a second. Here requests are sent by the ticker, a response counts
 whenever it comes, and the viewer's own checks of the pair in use, which change nothing any more,
-are answered without looking further. All else stays with aioice.
+are answered at once. Everything else is left to aioice.
 
-References: RFC 7675 §5.1 (4 to 6 s between questions, drawn anew each time; 30 s without a
-signed answer end it), RFC 8445 §7.3 (what a check may change).
+References: RFC 7675 §5.1 (4 to 6 s between requests, drawn anew each time; consent ends after
+30 s without a signed response), RFC 8445 §7.3 (what a check may change).
 """
 
 from __future__ import annotations
@@ -24,19 +24,25 @@ from gateway.webrtc.aiortc_compat import Address
 from gateway.webrtc.udp_path import UdpPath
 
 EXPIRY_S = 30.0
+"""Consent ends this long after the last signed response (RFC 7675 §5.1)."""
+"""Consent ends this long after the last signed response (RFC 7675 §5.1)."""
 
 REQUEST_TICKS = (4, 5, 6)
-"""Beats (seconds) from one question to the next, one of these: who came together shall part."""
+"""Ticks (seconds) to the next request, one of these at random (RFC 7675 §5.1)."""
 
 OPEN_REQUESTS = 6
-"""Questions whose answers still count; older ones have been asked more than 24 s ago."""
+"""Requests whose responses still count; older ones were sent more than 24 s ago."""
 
 _CHECK_ATTRIBUTES = frozenset({stun.USERNAME, stun.PRIORITY, stun.USE_CANDIDATE})
-"""All that a check needs; one with other attributes that must be understood is aioice's."""
+"""All that a check needs. One with other comprehension-required attributes is left to aioice."""
 
 
 class Consent:
-    """Of one viewer and us, over *ice*, which is connected and has been kept from asking."""
+    """Consent of one viewer, and ours to it.
+
+    Args:
+        ice: Connected; `aiortc_compat.disable_consent_checks` was called before it started.
+    """
 
     def __init__(self, ice: RTCIceTransport) -> None:
         self._ice = ice
@@ -53,9 +59,9 @@ class Consent:
         self._requests: deque[bytes] = deque(maxlen=OPEN_REQUESTS)
 
     def tick(self, path: UdpPath) -> bool:
-        """Return whether we may go on sending; asks over *path* when it is time.
+        """Return whether the viewer still consents; send a request over *path* when one is due.
 
-        To be called at each beat.
+        To be called once a second.
         """
         self._ticks -= 1
         if self._ticks <= 0:
@@ -64,15 +70,15 @@ class Consent:
         return time.monotonic() - self._confirmed_s < EXPIRY_S
 
     def handle_stun(self, message: bytes, address: Address, transport: Any) -> bool:
-        """Take an answer to us, or a check that only wants to be answered.
+        """Handle a response to us, or answer a check of the pair in use.
 
         Args:
-            message: STUN, its header whole.
-            address: Whose.
+            message: STUN, with a complete header.
+            address: Its source.
             transport: aioice's, over which it came.
 
         Returns:
-            False if it is neither; nothing has been done then.
+            False if it is neither: aioice has to handle it then.
         """
         kind, transaction = int.from_bytes(message[:2], "big"), message[8:20]
         if kind == stun.SUCCESS:
@@ -88,9 +94,8 @@ class Consent:
         return True
 
     def _send_request(self, path: UdpPath) -> None:
-        if self._controlling != aiortc_compat.is_controlling(
-            self._ice
-        ):  # a conflict was settled late
+        if self._controlling != aiortc_compat.is_controlling(self._ice):
+            # aioice has resolved a role conflict meanwhile.
             self._controlling = not self._controlling
             self._attributes = aiortc_compat.check_attributes(self._ice)
         transaction = os.urandom(12)
@@ -107,11 +112,11 @@ class Consent:
         self._confirmed_s = time.monotonic()
         return True
 
-    def _is_plain_check(self, said: dict[int, bytes] | None) -> bool:
-        """Whether a check that said this is signed, for us, and of the pair as it is."""
-        if said is None or said.get(stun.USERNAME) != self._username:
+    def _is_plain_check(self, attributes: dict[int, bytes] | None) -> bool:
+        """Return whether a check with *attributes* is signed, for us, and changes nothing."""
+        if attributes is None or attributes.get(stun.USERNAME) != self._username:
             return False
         conflict = stun.CONTROLLING if aiortc_compat.is_controlling(self._ice) else stun.CONTROLLED
-        return conflict not in said and all(
-            kind in _CHECK_ATTRIBUTES or kind >= stun.OPTIONAL for kind in said
+        return conflict not in attributes and all(
+            kind in _CHECK_ATTRIBUTES or kind >= stun.OPTIONAL for kind in attributes
         )

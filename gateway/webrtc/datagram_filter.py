@@ -1,9 +1,9 @@
-"""The datagram guard: what may reach ICE, DTLS and us through an open UDP port.
+"""Which datagrams may reach ICE, DTLS and us through an open UDP port.
 
-aioice gives every datagram from any source to DTLS; a single empty one ends a live session, and
-its queue is unbounded. So each is looked at first (RFC 7983 tells them apart by the first byte):
-STUN goes to the upkeep of the connection or to aioice, which authenticate it; DTLS and SRTCP only
-from an address whose connectivity check is running or done; the rest is counted and dropped.
+aioice gives every datagram from any source to DTLS. A single empty one ends a live session, and
+its queue is unbounded. So each datagram is filtered by its first byte (RFC 7983 §7). STUN goes to
+`gateway.webrtc.consent` or to aioice, which verify its signature. DTLS and SRTCP pass only from an
+address whose connectivity check is running or has succeeded. The rest is counted and dropped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from gateway.webrtc import aiortc_compat
 from gateway.webrtc.aiortc_compat import Address, DatagramHandler
 
 LARGEST_BYTES = 1_500
+"""Larger datagrams are dropped: no viewer sends them."""
+
+"""Larger datagrams are dropped: no viewer sends them."""
+
 DTLS_QUEUE = 64
-"""Datagrams that may wait for DTLS; a handshake is about ten."""
+"""Datagrams that may wait for DTLS; a handshake takes about ten."""
 
 _STUN_COOKIE = b"\x21\x12\xa4\x42"
 
@@ -29,10 +33,10 @@ class DatagramFilter:
     """Stands in front of every candidate of one viewer.
 
     Args:
-        gatherer: Whose candidates; must have gathered.
-        media: Gets each SRTP or SRTCP datagram of the viewer, still protected.
-        took: Is given each STUN message with its source and the transport it came over; says
-            whether it has taken it.
+        gatherer: Has gathered the candidates.
+        on_srtcp: Called with each SRTP or SRTCP datagram of the viewer, still encrypted.
+        on_stun: Called with each STUN message, its source and aioice's transport; returns whether
+            it has handled it. If not, aioice gets it.
     """
 
     def __init__(
@@ -48,7 +52,7 @@ class DatagramFilter:
         self.dropped = 0
         """Datagrams dropped."""
         self.last_received_s = time.monotonic()
-        """When something came from a checked address."""
+        """When the last datagram came from a checked address, on the monotonic clock."""
         for protocol in aiortc_compat.stun_protocols(gatherer):
             aiortc_compat.wrap_datagrams(protocol, partial(self._wrap, protocol.transport))
 

@@ -1,8 +1,8 @@
 """Which ICE servers and candidates a session may use.
 
-A viewer names addresses that we shall send checks to, so they are input: only UDP, only literal
-addresses, none of this machine and none of the camera networks (a viewer could else make us
-knock at the centre's own devices).
+A viewer's candidates are addresses that we send checks to, so they are hostile input. Only UDP and
+literal addresses are used, none of this machine and none of the camera networks: a viewer could
+else make us send to the site's own devices.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ ICE_SERVERS = 4
 def usable_candidates(
     lines: Iterable[str], *, forbidden_networks: tuple[Network, ...]
 ) -> tuple[RTCIceCandidate, ...]:
-    """Return those of *lines* (``candidate:...``) that we are willing to send checks to.
+    """Return those of *lines* (``candidate:...``, RFC 8839 §5.1) that we send checks to.
 
-    Names (``….local``, which would cost a second each to resolve), TCP, and addresses of this
-    machine, of the link, or of *forbidden* networks are dropped: the viewer's own checks reveal
-    where it is.
+    Dropped are names (``….local`` takes a second to resolve), TCP, and loopback, link-local and
+    multicast addresses and those in *forbidden_networks*. The viewer can be reached all the same:
+    its own checks reveal its address.
     """
     return tuple(
         candidate
@@ -83,7 +83,7 @@ def candidate_line(candidate: RTCIceCandidate) -> str:
 
 
 def to_rtc_ice_servers(servers: Iterable[IceServer]) -> list[RTCIceServer]:
-    """Return *servers* as aiortc wants them; always explicit, since its default is a public one.
+    """Return *servers* for aiortc. Always explicit: its default is a public server.
 
     Raises:
         ViewerRejected: 400, when an URL is not one of a STUN or TURN server.

@@ -1,7 +1,7 @@
-"""RTP packets written next to each other, encrypted where they lie, ready for one system call.
+"""RTP packets written one behind the other and encrypted in place, for one system call.
 
-For each packet: a new 12-byte header, the camera's payload copied once, SRTP in place. Nothing
-is allocated per packet.
+Each packet is a new 12-byte header and the camera's payload, copied once. Nothing is allocated
+per packet.
 
 References: RFC 3550 §5.1 (header), RFC 4588 (RTX), RFC 3711 (SRTP).
 """
@@ -22,7 +22,7 @@ _write_header = struct.Struct("!BBHII").pack_into
 
 @dataclass(frozen=True, slots=True)
 class RtpParameters:
-    """How one viewer's packets are numbered.
+    """SSRCs and payload types of one viewer (W3C RTCRtpParameters).
 
     Attributes:
         payload_type: Of the media.
@@ -38,11 +38,12 @@ class RtpParameters:
 
 
 class PacketBatch:
-    """Writes packets of one viewer into one buffer.
+    """Writes the packets of one viewer into the shared buffer.
 
     Args:
         srtp: The outbound session; used by this batch alone.
-        most_bytes: The most that is written for one send.
+        parameters: SSRCs and payload types.
+        max_bytes: The most that is written for one send.
     """
 
     def __init__(self, srtp: InPlaceSrtp, parameters: RtpParameters, *, max_bytes: int) -> None:
@@ -50,17 +51,18 @@ class PacketBatch:
         self._parameters = parameters
         self._max_bytes = max_bytes
         self.view = memoryview(srtp.buffer)
-        """What was written; valid until the next write."""
+        """The buffer; what was written is valid until the next write."""
 
     def write(
         self, payloads: tuple[bytes, ...], at: int, seq: int, rtp_time: int
     ) -> tuple[int, int, int]:
-        """Write packets from *at* on: of equal size, the last one perhaps shorter.
+        """Write packets from index *at* on, as many as segmentation offload can send at once.
 
-        That is what segmentation offload takes. The marker goes on the last of *payloads*.
+        They have equal sizes, but the last may be shorter. The last of *payloads* gets the marker
+        bit (RFC 6184 §5.1).
 
         Returns:
-            The index behind the last written, the bytes written, and the size of a segment.
+            The index after the last one written, the bytes written, and the segment size.
         """
         srtp, numbers = self._srtp, self._parameters
         buffer, base, length = srtp.buffer, srtp.base, srtp.length
@@ -106,5 +108,5 @@ class PacketBatch:
         return int(srtp.length[0])
 
     def close(self) -> None:
-        """Let go of the buffer."""
+        """Release the buffer."""
         self.view.release()

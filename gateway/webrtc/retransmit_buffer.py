@@ -1,6 +1,6 @@
-"""What was sent to a viewer lately, for retransmission.
+"""What was sent to a viewer lately, for retransmission (RFC 4588).
 
-Only references: the payloads themselves are the stream's, kept once however many viewers.
+Holds references only: all viewers of a stream share its payloads.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from gateway.fastpath import FrameRun
 from gateway.model.media import AccessUnit
 
 RETRANSMIT_WINDOW_S = 2.0
-"""A viewer asks within a few round trips; 2 s is no longer than a usual GOP, which is kept
-anyway: what is older costs memory for each stream."""
+"""How long packets can be sent again. A viewer sends its NACK within a few round trips; 2 s is no
+longer than a usual GOP, which is held anyway."""
 
 HOLDOFF_S = 0.02
-"""A packet asked for again sooner than this is still on its way."""
+"""A packet is not sent again within this time: the last one is still on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class SentUnit:
 
     @property
     def packets(self) -> int:
-        """How many there are."""
+        """How many packets."""
         return len(self.unit.payloads)
 
     def locate(self, index: int) -> tuple[SentUnit, int]:
@@ -47,11 +47,11 @@ class SentUnit:
 
 @dataclass(frozen=True, slots=True)
 class SentRun:
-    """Access units as the fast path sent them, one behind the other.
+    """Consecutive access units, sent by the fast path.
 
     Attributes:
         first_seq: Extended sequence number of the first packet.
-        offset_90k: What was added to their stamps.
+        offset_90k: Added to their times to get RTP time.
         run: The units.
     """
 
@@ -61,7 +61,7 @@ class SentRun:
 
     @property
     def packets(self) -> int:
-        """How many there are."""
+        """How many packets."""
         return self.run.packets
 
     @property
@@ -85,20 +85,20 @@ class RetransmitBuffer:
         self._retransmitted_s: dict[int, float] = {}
 
     def record(self, sent: SentUnit | SentRun) -> None:
-        """Note one more unit, or run of them, and forget what is too old."""
+        """Add a unit, or a run of them; drop what is older than `RETRANSMIT_WINDOW_S`."""
         self._sent.append(sent)
         oldest_s = sent.sent_s - RETRANSMIT_WINDOW_S
         while self._sent[0].sent_s < oldest_s:
             self._sent.popleft()
 
     def clear(self) -> None:
-        """Forget all units."""
+        """Drop all units."""
         self._sent.clear()
 
     def find(self, seq: int, now_s: float) -> tuple[SentUnit, int] | None:
-        """Return the unit and index of the packet with 16-bit *seq*, if it may be sent again.
+        """Return the unit and index of the packet with 16-bit *seq*.
 
-        None if it is not known (any more), or was sent again a moment ago.
+        None if it is unknown, too old, or was sent again less than `HOLDOFF_S` ago.
         """
         if not self._sent:
             return None

@@ -1,4 +1,4 @@
-"""What a viewer reports back, and what we do about it."""
+"""Handles a viewer's RTCP: NACK, PLI, FIR and receiver reports (RFC 4585, RFC 5104)."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from gateway.rtp.rtcp import Fir, Nack, Pli, ReceiverReport, parse_compound
 from gateway.webrtc.rtp_sender import RtpSender
 
 KEYFRAME_INTERVAL_S = 1.0
-"""A viewer gets the cached keyframe for the asking, at most once in this time."""
+"""A viewer that requests keyframes gets the cached GOP at most once in this time."""
 
 _NTP_EPOCH_S = 2_208_988_800
 
 
 class RtcpFeedback:
-    """Answers one viewer's RTCP.
+    """Handles the RTCP of one viewer.
 
     Args:
-        sender: Sends again what is missing.
-        keyframe: Sends the cached GOP again.
+        sender: Sends packets again.
+        replay_gop: Sends the cached GOP again.
 
     Attributes:
-        heard_s: When the viewer was last heard, on the monotonic clock.
+        last_received_s: When the last RTCP came, on the monotonic clock.
         lost_share: Share of packets lost in the viewer's last report, 0 to 1.
-        round_trip_s: From the viewer's last report; None until one refers to ours.
-        keyframes: Keyframes asked for.
+        round_trip_s: From the viewer's last report; None until one refers to a report of ours.
+        keyframe_requests: PLI and FIR received.
     """
 
     def __init__(self, sender: RtpSender, replay_gop: Callable[[], None]) -> None:
         self._sender = sender
         self._replay_gop = replay_gop
-        self._replayed_s = time.monotonic()  # the first picture has just been sent
+        self._replayed_s = time.monotonic()  # the GOP has just been sent
         self.last_received_s = time.monotonic()
         self.lost_share = 0.0
         self.round_trip_s: float | None = None
         self.keyframe_requests = 0
 
     def on_rtcp(self, datagram: bytes) -> None:
-        """Act on one decrypted RTCP datagram."""
+        """Handle one decrypted RTCP datagram."""
         self.last_received_s = time.monotonic()
-        for said in parse_compound(datagram):
-            match said:
+        for packet in parse_compound(datagram):
+            match packet:
                 case Nack():
-                    self._sender.retransmit(said.lost)
+                    self._sender.retransmit(packet.lost)
                 case Pli() | Fir():
                     self._on_keyframe_request()
                 case ReceiverReport():
-                    self._on_receiver_report(said)
+                    self._on_receiver_report(packet)
                 case _:
                     pass
 

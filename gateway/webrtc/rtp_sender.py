@@ -1,7 +1,7 @@
-"""Access units to one viewer as SRTP, a batch per system call; most go by the fast path.
+"""Sends access units to one viewer as SRTP, in batches; the fast path sends most of them instead.
 
-A unit is sent in the call that delivers it: nothing is queued, no task is switched, unless the
-pace of the viewer's line is exceeded; then the rest follows by a timer.
+A unit is sent in the call that delivers it, without queue or task switch. Only what exceeds the
+pace of the viewer's line is sent later, by a timer.
 
 References: RFC 3550 §6.4.1 (sender reports), RFC 4588 (RTX).
 """
@@ -21,30 +21,30 @@ from gateway.webrtc.retransmit_buffer import RetransmitBuffer, SentRun, SentUnit
 from gateway.webrtc.udp_path import BATCH_BYTES, UdpPath
 
 PACE_S = 0.005
-"""How far the line may be filled ahead; asyncio's timers are good for about 1 ms."""
+"""How far ahead of the pace we may send; asyncio's timers are exact to about 1 ms."""
 
 RETRY_S = 0.002
-"""Pause after the kernel had no room."""
+"""Pause after the kernel's send buffer was full."""
 
 RETRANSMIT_SHARE = 0.25
-"""Retransmissions may take this share of the pace; the rest of a NACK storm is not answered."""
+"""The share of the pace that retransmissions may take; NACKs beyond it are not answered."""
 
 _NTP_EPOCH_S = 2_208_988_800
 
 
 class RtpSender:
-    """Sends one stream to one viewer.
+    """Sends one stream to one viewer (a `gateway.streams.reader.Reader` delivers it).
 
     Args:
-        numbers: SSRCs and payload types.
+        parameters: SSRCs and payload types.
         srtp: The outbound SRTP session; used by this sender alone.
-        path: Where to.
-        pace_bps: The most that is put on the line per second, in bits.
-        ready: Called when units can be taken again, after `take` has returned False.
-        sync: Makes the stream tell `on_relayed` what the fast path has sent.
+        path: Where packets are sent.
+        pace_bps: The most to be put on the line, in bits per second.
+        on_ready: Called when `send_unit`, having returned False, can send again.
+        sync: Makes the stream call `on_relayed` with what the fast path has sent.
 
     Attributes:
-        repeated: Packets sent again.
+        retransmitted: Packets sent again.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class RtpSender:
         self._remainder: tuple[AccessUnit, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._retransmit_buffer = RetransmitBuffer()
-        self._recorded_seq = self._destination.seq  # of the first packet not in the history yet
+        self._recorded_seq = self._destination.seq  # the first that is not in the buffer yet
         self.retransmitted = 0
 
     @property
@@ -94,12 +94,12 @@ class RtpSender:
 
     @property
     def octets(self) -> int:
-        """Their payload bytes."""
+        """Payload bytes of these packets."""
         return self._destination.octets
 
     @property
     def last_90k(self) -> int | None:
-        """Stamp of the newest unit taken, on the stream's timeline; None if none."""
+        """Time of the newest unit sent, on the stream's 90 kHz timeline; None before the first."""
         return self._destination.last_90k if self._destination.last_90k >= 0 else None
 
     @property
@@ -113,11 +113,10 @@ class RtpSender:
         self._set_address()
 
     def send_unit(self, unit: AccessUnit) -> bool:
-        """Send *unit*, or as much of it as the pace allows, the rest following by itself.
+        """Send *unit*; what exceeds the pace is sent later, by itself.
 
         Returns:
-            False if the line is taken; nothing of the unit is sent then, and `ready` is called
-            later.
+            False if the line is busy: nothing of the unit is sent, and `on_ready` is called later.
         """
         if self._timer is not None:
             return False
@@ -136,7 +135,7 @@ class RtpSender:
         return True
 
     def destination(self) -> RtpDestination | None:
-        """Return where the fast path can send in our place; None while it cannot."""
+        """Return the destination for the fast path; None while it cannot send in our place."""
         if self._destination.offload_refused:
             self._path.offload = False
         if self._timer is not None or not self._path.offload or not self._destination.sendable:
@@ -145,24 +144,24 @@ class RtpSender:
 
     @property
     def srtp_lock(self) -> RtpDestination:
-        """Within this context the fast path does not use the viewer's SRTP session."""
+        """A lock: within this context the fast path does not use the SRTP session."""
         return self._destination
 
     def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
-        """Note *runs*, the newest that the fast path has sent, behind packets not buffered."""
+        """Record *runs*, which the fast path has sent after *evicted_packets* it no longer has."""
         self._recorded_seq += evicted_packets
         for run in runs:
             self._retransmit_buffer.record(SentRun(self._recorded_seq, self._offset_90k, run))
             self._recorded_seq += run.packets
 
     def on_superseded(self) -> None:
-        """Forget what has been sent: the fast path has all that may be asked for again."""
+        """Clear the buffer: the fast path holds all that may be requested again."""
         self._retransmit_buffer.clear()
 
     def retransmit(self, seqs: Iterable[int]) -> None:
-        """Send packets again that the viewer misses (RFC 4588), within the pace."""
+        """Send the packets *seqs* again (RFC 4588), as far as the pace allows."""
         self._sync()
-        numbers = self._parameters
+        parameters = self._parameters
         now_s = time.monotonic()
         for seq in seqs:
             if self._retransmit_free_s > now_s + PACE_S:
@@ -173,10 +172,10 @@ class RtpSender:
             sent, index = found
             payload = sent.unit.payloads[index]
             marker = 0x80 if index == len(sent.unit.payloads) - 1 else 0
-            if numbers.rtx_payload_type is None:
-                kind, ssrc, number = marker | numbers.payload_type, numbers.ssrc, seq
+            if parameters.rtx_payload_type is None:
+                kind, ssrc, number = marker | parameters.payload_type, parameters.ssrc, seq
             else:
-                kind, ssrc = marker | numbers.rtx_payload_type, numbers.rtx_ssrc
+                kind, ssrc = marker | parameters.rtx_payload_type, parameters.rtx_ssrc
                 number = self._rtx_seq & 0xFFFF
                 self._rtx_seq += 1
                 payload = seq.to_bytes(2, "big") + payload
@@ -188,7 +187,7 @@ class RtpSender:
             self._retransmit_free_s = max(self._retransmit_free_s, now_s) + cost_s
 
     def sender_info(self, now_s: float, wall_s: float) -> tuple[int, int, int, int] | None:
-        """Return NTP time, RTP time, packets and octets for a sender report.
+        """Return NTP time, RTP time, packets and octets for a sender report (RFC 3550 §6.4.1).
 
         None until something was sent. *now_s* is monotonic, *wall_s* seconds since 1970.
         """
@@ -213,14 +212,14 @@ class RtpSender:
         self._batch.close()
 
     def _set_address(self) -> None:
-        """Tell the fast path where to."""
+        """Give the fast path socket and address of the path."""
         self._destination.clear_address()
         self._destination.offload_refused = False
         if self._path.descriptor >= 0:
             self._destination.set_address(self._path.descriptor, *self._path.address[:2])
 
     def _resume(self) -> None:
-        """Send the rest of a unit, then take what waits."""
+        """Send the rest of a unit, then let the reader go on."""
         self._timer = None
         if self._remainder is not None:
             unit, at, rtp_time = self._remainder
@@ -230,7 +229,7 @@ class RtpSender:
             self._on_ready()
 
     def _send_from(self, unit: AccessUnit, at: int, rtp_time: int, now_s: float) -> None:
-        """Send *unit* from packet *at* on; stop where the pace says so, and go on later."""
+        """Send *unit* from packet *at* on, as far as the pace allows; a timer sends the rest."""
         count = len(unit.payloads)
         self._free_s = max(self._free_s, now_s)
         while at < count:
@@ -244,5 +243,5 @@ class RtpSender:
             self._recorded_seq = self._destination.seq = seq + at - first
             self._free_s += size_bytes * self._s_per_byte
             if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
-                # What this batch has cost, the viewer asks for again (NACK).
+                # The viewer requests what this batch has lost (NACK).
                 self._free_s = max(self._free_s, now_s + RETRY_S) + PACE_S

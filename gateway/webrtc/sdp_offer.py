@@ -1,7 +1,7 @@
-"""What a viewer's SDP offer says, read strictly and bounded, before anything acts on it.
+"""Parses a viewer's SDP offer, strictly and within limits, before anything acts on it.
 
-aiortc accepts nearly any offer: empty, without fingerprint, with hundreds of m-lines. Nothing of
-it sees an offer that has not passed here.
+aiortc accepts nearly any offer: empty, without fingerprint, with hundreds of m-lines. It never
+sees an offer that was not parsed here.
 
 References: RFC 8866 (SDP), RFC 8829 (JSEP), RFC 8839 (ICE in SDP), RFC 8122 (fingerprints),
 RFC 5761 (rtcp-mux), RFC 4588 (rtx).
@@ -57,7 +57,7 @@ class ViewerOffer:
         ufrag: ICE user name fragment.
         pwd: ICE password.
         sha_256: The viewer's certificate fingerprint.
-        candidates: Without ``a=candidate:``; not yet judged.
+        candidates: Without ``a=candidate:``; not validated yet.
         codecs: In the viewer's order.
     """
 
@@ -85,12 +85,12 @@ class _Section:
 
 
 def invalid_offer(detail: str) -> ViewerRejected:
-    """Return the refusal of an offer that is not valid."""
+    """Return the error for an offer that is not valid."""
     return ViewerRejected(400, Reason.OFFER_INVALID, detail)
 
 
 def parse_offer(sdp: str) -> ViewerOffer:
-    """Return what *sdp* offers.
+    """Parse *sdp*.
 
     Raises:
         ViewerRejected: 400, with the first thing that is wrong.

@@ -1,7 +1,7 @@
-"""The one beat of all sessions: what each must do every second is done for all, back to back.
+"""One timer for all sessions.
 
-A timer for each session is a cold wake-up for each, at twelve moments of a second with twelve
-viewers; the second session of a round finds the code and the tables of the first in the caches.
+With a timer each, twelve viewers are twelve wake-ups a second with cold caches. Called one behind
+the other, the second session finds the code and tables of the first in the caches.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from gateway.runtime.clock import SystemClock
 TICK_S = 1.0
 
 SLICE = 32
-"""Calls in one go, about a millisecond; then whatever else the loop has to do comes first."""
+"""Calls without a pause, about a millisecond; then the event loop runs what else is ready."""
 
 
 class Ticker:
-    """Calls every member once a second.
+    """Calls every subscriber once a second.
 
-    What a member raises is a bug and ends `run`: whatever may go wrong with one session is that
-    session's to catch.
+    A subscriber must catch what may fail in its session: what it raises ends `run`.
     """
 
     def __init__(self) -> None:
@@ -32,9 +31,9 @@ class Ticker:
 
     @contextmanager
     def subscribe(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Within this context *member* is called, first within little more than a second.
+        """Call *callback* once a second within this context, the first time after a second or so.
 
-        It must be quick, and may leave or let others leave.
+        It must return quickly. It may end its own subscription, or another's.
         """
         self._subscribers[callback] = None
         self._subscribed.set()
@@ -44,7 +43,7 @@ class Ticker:
             del self._subscribers[callback]
 
     async def run(self) -> None:
-        """Call the members until cancelled. While there is none nothing is woken."""
+        """Call the subscribers until cancelled. While there is none, no timer runs."""
         while True:
             if not self._subscribers:
                 self._subscribed.clear()
@@ -53,8 +52,8 @@ class Ticker:
             await self._tick()
 
     async def _tick(self) -> None:
-        for number, member in enumerate(tuple(self._subscribers), 1):
-            if member in self._subscribers:  # it may have left since the round began
-                member()
+        for number, callback in enumerate(tuple(self._subscribers), 1):
+            if callback in self._subscribers:  # another may have ended it in this tick
+                callback()
             if number % SLICE == 0:
                 await asyncio.sleep(0)

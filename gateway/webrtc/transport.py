@@ -1,7 +1,7 @@
-"""ICE and DTLS with one viewer, by aiortc; the media that travels over it is ours.
+"""ICE and DTLS with one viewer, by aiortc; the media packets are ours.
 
-Opened in two steps, as offer and answer want it: `gather` gives what stands in the answer,
-`connect` ends when packets can be sent.
+Opened in two steps, as offer and answer need it: `gather` returns what stands in the answer,
+`connect` returns when packets can be sent.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ GATHER_S = 6.0
 
 
 class PeerTransport:
-    """One viewer's transport.
+    """The ICE and DTLS transport of one viewer.
 
     Args:
-        servers: For this session; empty for none.
+        ice_servers: For this session; empty for none.
         relay_only: Whether only TURN candidates may be used.
-        window: So many packets back one may be sent again under its number.
-        rtcp: Gets each decrypted RTCP datagram of the viewer.
-        over: Called when the viewer has closed, or ICE has lost it.
+        srtp_window: How many packets back one may be encrypted again under its number.
+        on_rtcp: Called with each decrypted RTCP datagram of the viewer.
+        on_closed: Called when the viewer has closed, or ICE has failed.
     """
 
     def __init__(
@@ -75,16 +75,16 @@ class PeerTransport:
 
     @property
     def last_received_s(self) -> float:
-        """When anything came from the viewer's address, on the monotonic clock."""
+        """When the last datagram came from the viewer's address, on the monotonic clock."""
         return 0.0 if self._filter is None else self._filter.last_received_s
 
     @property
     def dropped_datagrams(self) -> int:
-        """Datagrams of strangers, and malformed ones, that were dropped."""
+        """Datagrams dropped: malformed, or from an address that was not checked."""
         return 0 if self._filter is None else self._filter.dropped
 
     async def gather(self) -> LocalTransport:
-        """Open our candidates and return our side of the answer.
+        """Gather our candidates; return our side of the answer.
 
         Raises:
             ViewerRejected: 503, when no candidate could be had in time.
@@ -113,9 +113,9 @@ class PeerTransport:
     async def connect(
         self, *, ufrag: str, pwd: str, sha_256: str, candidates: tuple[RTCIceCandidate, ...]
     ) -> None:
-        """Return when the viewer's certificate is verified and media can flow.
+        """Return when the viewer's certificate is verified and media can be sent.
 
-        Never comes to an end by itself while the viewer is silent: bound it from outside.
+        Has no time limit of its own: the caller sets one.
 
         Raises:
             ViewerRejected: 408, when ICE or DTLS fails.
@@ -142,13 +142,13 @@ class PeerTransport:
         await self._ice.addRemoteCandidate(candidate)
 
     def tick_consent(self, path: UdpPath) -> bool:
-        """Return whether the viewer still wants to be sent to over *path*; for each beat."""
+        """Return whether the viewer still consents to be sent to over *path*; once a second."""
         return self._consent is not None and self._consent.tick(path)
 
     def nominated_path(self, current: UdpPath | None = None) -> UdpPath | None:
-        """Return the nominated way out; *current* itself if it still is the one.
+        """Return the path of the nominated pair: *current* itself while it is the one.
 
-        None once the connection is over. Whoever gets a new one closes the old.
+        None once ICE is closed. Who gets a new path closes the old one.
         """
         nominated = aiortc_compat.nominated_pair(self._ice)
         if nominated is None:
@@ -159,12 +159,12 @@ class PeerTransport:
         return UdpPath(transport, address)
 
     def outbound_srtp(self) -> aiortc_compat.InPlaceSrtp:
-        """Return the outbound SRTP session; there is one."""
+        """Return the outbound SRTP session; always the same."""
         assert self._outbound is not None
         return self._outbound
 
     async def close(self) -> None:
-        """Say goodbye (DTLS close_notify) and let go of every socket."""
+        """Send DTLS close_notify and close every socket."""
         await self._dtls.stop()
         await self._ice.stop()
         # aiortc cancels its reading task without waiting for it.

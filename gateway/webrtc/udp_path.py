@@ -1,4 +1,4 @@
-"""The way packets take to one viewer: many at once where the kernel can, one by one elsewhere."""
+"""Sends packets to one viewer: many per system call where the kernel can (UDP GSO), else singly."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gateway.webrtc.aiortc_compat import Address
 
 SOL_UDP = 17
 UDP_SEGMENT = 103
-"""``linux/udp.h``: the kernel cuts one buffer into datagrams of this size (since Linux 4.18)."""
+"""``linux/udp.h``: the kernel splits one buffer into datagrams of this size (since Linux 4.18)."""
 
 SEGMENTS = 64
 BATCH_BYTES = 65_000
-"""The kernel's bounds for one batch: 64 segments, and less than 64 KiB with headers."""
+"""The kernel's limits for one batch: 64 segments, and less than 64 KiB with headers."""
 
 _NO_OFFLOAD = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EPERM})
 
@@ -28,12 +28,12 @@ class UdpPath:
 
     Args:
         transport: aioice's datagram transport (with a socket of its own) or TURN transport.
-        address: Where to.
+        address: The viewer's.
 
     Attributes:
         offload: Whether batches are sent with segmentation offload. Falls to False for good
             when the kernel or the device refuses it.
-        blocked: Sends that the kernel had no room for.
+        blocked: Sends for which the kernel's buffer was full.
         failed: Sends that failed otherwise (no route, port unreachable).
     """
 
@@ -51,25 +51,25 @@ class UdpPath:
 
     @property
     def over_turn(self) -> bool:
-        """Whether there is no socket of our own: packets go through TURN."""
+        """Whether packets go through a TURN server, without a socket of our own."""
         return self._socket is None
 
     @property
     def descriptor(self) -> int:
-        """Of the socket; -1 if there is none of our own."""
+        """File descriptor of the socket; -1 without one."""
         return -1 if self._socket is None else self._socket.fileno()
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
             self.offload = False
 
     def send(self, packet: bytes | bytearray | memoryview) -> bool:
-        """Send one packet; False if the kernel has no room now. Other failures are counted."""
+        """Send one packet; False if the kernel's buffer is full. Other failures are counted."""
         if self._socket is None:
-            # A relayed candidate. Bytes, because it is sent later.
+            # TURN sends it later, so it needs bytes of its own.
             self.transport.sendto(bytes(packet), self.address)
             return True
         try:
@@ -85,7 +85,7 @@ class UdpPath:
         """Send *batch*, packets of *segment_bytes* each but the last, which may be shorter.
 
         Returns:
-            False if the kernel had no room for all of it now.
+            False if the kernel's buffer was too full for all of it.
         """
         if not self.offload or len(batch) <= segment_bytes:
             return self._send_singly(batch, segment_bytes)

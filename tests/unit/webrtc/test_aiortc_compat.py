@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import pylibsrtp
@@ -14,7 +16,6 @@ from aiortc import (
     RTCDtlsParameters,
     RTCDtlsTransport,
     RTCIceGatherer,
-    RTCIceParameters,
     RTCIceTransport,
 )
 from aiortc.rtcdtlstransport import SRTP_PROFILES
@@ -79,85 +80,134 @@ async def test_a_protocols_datagrams_can_be_wrapped() -> None:
     await RTCIceTransport(gatherer).stop()
 
 
-async def test_before_the_connection_nothing_is_nominated_checked_or_waiting() -> None:
-    """The three looks into aioice's connection."""
+@dataclass
+class End:
+    """One end of a connection."""
+
+    gatherer: RTCIceGatherer
+    ice: RTCIceTransport
+    dtls: RTCDtlsTransport
+
+
+def new_end() -> End:
     gatherer = RTCIceGatherer(iceServers=[])
     ice = RTCIceTransport(gatherer)
-
-    assert aiortc_compat.nominated_pair(ice) is None
-    assert not aiortc_compat.is_checked(gatherer, ("192.0.2.1", 5000))
-    assert aiortc_compat.queued_datagrams(gatherer) == 0
+    return End(gatherer, ice, RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()]))
 
 
-async def test_a_connected_pair_shows_its_path_and_its_keys() -> None:
-    """Nominated pair with a socket, checked address, SRTP sessions of both directions."""
-    ends = []
-    for _ in range(2):
-        gatherer = RTCIceGatherer(iceServers=[])
-        await gatherer.gather()
-        ice = RTCIceTransport(gatherer)
-        dtls = RTCDtlsTransport(ice, [RTCCertificate.generateCertificate()])
-        ends.append((gatherer, ice, dtls))
-    (gatherer, ice, dtls), (far_gatherer, far_ice, far_dtls) = ends
-    aiortc_compat.act_as_dtls_server(dtls)
-    ice._connection.ice_controlling = True
-    far_dtls._set_role("client")
-    for this, other in ((ice, far_gatherer), (far_ice, gatherer)):
-        for candidate in other.getLocalCandidates():
+async def connect_ice(near: End, far: End) -> None:
+    """Gather and connect; *near* is controlling."""
+    near.ice._connection.ice_controlling = True
+    for this, other in ((near, far), (far, near)):
+        await other.gatherer.gather()
+        for candidate in other.gatherer.getLocalCandidates():
             candidate.sdpMid = "0"
-            await this.addRemoteCandidate(candidate)
-        await this.addRemoteCandidate(None)
+            await this.ice.addRemoteCandidate(candidate)
+        await this.ice.addRemoteCandidate(None)
+    await asyncio.gather(
+        near.ice.start(far.gatherer.getLocalParameters()),
+        far.ice.start(near.gatherer.getLocalParameters()),
+    )
 
-    def parameters(of: RTCIceGatherer) -> RTCIceParameters:
-        return of.getLocalParameters()
 
+@pytest.fixture
+async def connected() -> AsyncIterator[tuple[End, End]]:
+    """Ours, a DTLS server that leaves consent to us, and aiortc's; connected."""
+    near, far = new_end(), new_end()
+    aiortc_compat.act_as_dtls_server(near.dtls)
+    aiortc_compat.disable_consent_checks(near.ice)
+    far.dtls._set_role("client")
     async with asyncio.timeout(HANG_S):
+        await connect_ice(near, far)
+        fingerprints: RTCDtlsParameters = far.dtls.getLocalParameters()
         await asyncio.gather(
-            ice.start(parameters(far_gatherer)), far_ice.start(parameters(gatherer))
+            near.dtls.start(fingerprints), far.dtls.start(near.dtls.getLocalParameters())
         )
-        fingerprints: RTCDtlsParameters = far_dtls.getLocalParameters()
-        await asyncio.gather(dtls.start(fingerprints), far_dtls.start(dtls.getLocalParameters()))
-
-    nominated = aiortc_compat.nominated_pair(ice)
-    assert nominated is not None
-    transport, address = nominated
-    assert transport.get_extra_info("socket") is not None
-    assert aiortc_compat.is_checked(gatherer, address)
-    packet = bytes([0x80, 96, 0, 1]) + bytes(8) + b"payload"
-    protected = aiortc_compat.outbound_srtp(dtls, window=64).protect(packet)
-    assert aiortc_compat.inbound_srtp(far_dtls).unprotect(protected) == packet
-    assert [repeatable(dtls, window) for window in (64, 1024)] == [64, 1024]
-    for _, each_ice, each_dtls in ends:
-        await each_dtls.stop()
-        await each_ice.stop()
-
-
-async def test_aioice_can_be_kept_from_asking_for_consent() -> None:
-    """What it would start is over as soon as it is started; closing does not mind."""
-    gatherers = RTCIceGatherer(iceServers=[]), RTCIceGatherer(iceServers=[])
-    near, far = map(RTCIceTransport, gatherers)
-    near._connection.ice_controlling = True
-    aiortc_compat.disable_consent_checks(near)
-    for this, other in ((near, gatherers[1]), (far, gatherers[0])):
-        await other.gather()
-        for candidate in other.getLocalCandidates():
-            candidate.sdpMid = "0"
-            await this.addRemoteCandidate(candidate)
-        await this.addRemoteCandidate(None)
-    async with asyncio.timeout(HANG_S):
-        await asyncio.gather(
-            near.start(gatherers[1].getLocalParameters()),
-            far.start(gatherers[0].getLocalParameters()),
-        )
-        asking = near._connection._query_consent_task
-        assert asking is not None
-        await asking
-
-    ours, theirs = aiortc_compat.ice_credentials(near)
-    assert aiortc_compat.ice_credentials(far) == (theirs, ours)
-    assert aiortc_compat.is_controlling(near)
+    yield near, far
     for end in (near, far):
-        await end.stop()
+        await end.dtls.stop()
+        await end.ice.stop()
+
+
+async def test_before_the_connection_no_pair_is_nominated() -> None:
+    """Aioice has no nominated pair of component 1."""
+    assert aiortc_compat.nominated_pair(new_end().ice) is None
+
+
+async def test_before_the_connection_no_address_is_checked() -> None:
+    """Aioice's check list is empty."""
+    assert not aiortc_compat.is_checked(new_end().gatherer, ("192.0.2.1", 5000))
+
+
+async def test_before_the_connection_no_datagram_is_queued() -> None:
+    """Aioice's queue for DTLS is there, and empty."""
+    assert aiortc_compat.queued_datagrams(new_end().gatherer) == 0
+
+
+async def test_the_nominated_pair_has_a_socket(connected: tuple[End, End]) -> None:
+    """Asyncio's transport gives it away."""
+    pair = aiortc_compat.nominated_pair(connected[0].ice)
+
+    assert pair is not None
+    assert pair[0].get_extra_info("socket") is not None
+
+
+async def test_the_address_of_the_nominated_pair_is_checked(connected: tuple[End, End]) -> None:
+    """Its pair stays in aioice's check list, as succeeded."""
+    pair = aiortc_compat.nominated_pair(connected[0].ice)
+
+    assert pair is not None
+    assert aiortc_compat.is_checked(connected[0].gatherer, pair[1])
+
+
+async def test_our_outbound_srtp_is_what_aiortc_decrypts(connected: tuple[End, End]) -> None:
+    """The keys exported by OpenSSL are those that aiortc has exported."""
+    near, far = connected
+    packet = bytes([0x80, 96, 0, 1]) + bytes(8) + b"payload"
+
+    protected = aiortc_compat.outbound_srtp(near.dtls, window=64).protect(packet)
+
+    assert aiortc_compat.inbound_srtp(far.dtls).unprotect(protected) == packet
+
+
+@pytest.mark.parametrize("window", [64, 1024])
+async def test_packets_can_be_encrypted_again_within_the_window(
+    connected: tuple[End, End], window: int
+) -> None:
+    """And not further back."""
+    assert repeatable(connected[0].dtls, window) == window
+
+
+async def test_aioices_consent_checks_can_be_disabled(connected: tuple[End, End]) -> None:
+    """The task that it starts ends at once."""
+    consent = connected[0].ice._connection._query_consent_task
+    assert consent is not None
+    async with asyncio.timeout(HANG_S):
+        await consent
+
+
+async def test_credentials_of_both_ends_are_known(connected: tuple[End, End]) -> None:
+    """Ours are the other end's remote ones."""
+    local, remote = aiortc_compat.ice_credentials(connected[0].ice)
+
+    assert aiortc_compat.ice_credentials(connected[1].ice) == (remote, local)
+
+
+async def test_the_role_is_known(connected: tuple[End, End]) -> None:
+    """One end is controlling, the other is not."""
+    assert aiortc_compat.is_controlling(connected[0].ice)
+    assert not aiortc_compat.is_controlling(connected[1].ice)
+
+
+async def test_the_attributes_of_a_check_are_those_on_the_wire(connected: tuple[End, End]) -> None:
+    """User name, priority and role; no signature."""
+    ice = connected[0].ice
+    (_, _), (remote_ufrag, _) = aiortc_compat.ice_credentials(ice)
+
+    attributes = aiortc_compat.check_attributes(ice)
+
+    assert attributes[:2] == b"\x00\x06"
+    assert remote_ufrag.encode() in attributes
 
 
 def repeatable(dtls: RTCDtlsTransport, window: int) -> int:
