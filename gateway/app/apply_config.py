@@ -53,7 +53,7 @@ class ConfigApplier:
             self.camera_parts.session_manager.end_sessions(camera, "config")
         for config in wanted.site.cameras:
             if config.id in ended:
-                self.camera_parts.sources.forgive(config)
+                self.camera_parts.sources.reset_logins(config)
         self.broker_parts.failover.turn_to(*broker_addresses(broker, self.settings))
         return ended
 

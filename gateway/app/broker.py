@@ -1,28 +1,18 @@
-"""Builds the way to the centre: the client, its brokers, our certificate, what waits on disk.
-
-From settings and documents to what components are built of: addresses, servers, sources.
-"""
+"""Builds the way to the centre: the client, its brokers, our certificate, what waits on disk."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
 
 from gateway.app.callbacks import Callbacks
-from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
-from gateway.inventory.sections import Sources
-from gateway.model.errors import ConfigRejected, TransientError
-from gateway.model.health import Machine
-from gateway.model.inventory import Observations
-from gateway.model.signalling import IceServer
-from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
+from gateway.model.errors import TransientError
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 from gateway.mqtt.client.certificates import CertificateWatcher
 from gateway.mqtt.client.client import MqttClient
@@ -34,12 +24,9 @@ from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads.presence import echo
 from gateway.mqtt.topic_tree import ECHO
 from gateway.mqtt.topics import Topics, is_journalled, publication
-from gateway.ports import Clock, Source
+from gateway.ports import Clock
 from gateway.remote_config.document import DesiredBroker
-from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime import atomic_file
-from gateway.sources.rtsp_source import RtspSource
-from gateway.sources.unavailable import RefusedSource
 
 log = structlog.get_logger(__name__)
 
@@ -106,65 +93,6 @@ def broker_addresses(broker: BrokerAddress, settings: Settings) -> tuple[BrokerA
         transport=second.transport or "websockets",
         path=second.path,
     )
-
-
-def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
-    """Yield the STUN and TURN servers of *settings*. Raises as `broker_of`."""
-    for index, server in enumerate(settings.webrtc.ice):
-        credential = None
-        if server.credential is not None:
-            at = f"/webrtc/ice/{index}/credential"
-            credential = secrets.load(server.credential, at=at, username=server.username)
-        yield IceServer(server.urls, server.username, credential)
-
-
-def sources_known(
-    settings: Settings, site: Callable[[], SiteConfig], box: Machine
-) -> Callable[[Observations], Sources]:
-    """Return what joins all who know something for the inventory to what has been observed."""
-    networks = tuple(str(each) for each in settings.cameras.networks)
-    return lambda seen: Sources(site(), networks, box, seen)
-
-
-class CameraSources:
-    """Makes the source of one stream of a site; a camera without its secret gets a refusal.
-
-    Args:
-        settings: What may be opened.
-        secrets: Where passwords are.
-        clock: Monotonic.
-    """
-
-    def __init__(self, settings: Settings, secrets: Secrets, clock: Clock) -> None:
-        self._policy = policy_of(settings)
-        self._secrets = secrets
-        self._ledger = LoginLimiter(clock)
-        self._clock = clock
-
-    def __call__(self, site: SiteConfig, camera: CameraConfig, stream: StreamConfig) -> Source:
-        """Return the source of *stream*, one of *camera*'s, one of *site*'s."""
-        password = None
-        if camera.password is not None:
-            at = f"/cameras/{site.cameras.index(camera)}/password"
-            try:
-                password = self._secrets.load(camera.password, at=at, username=camera.username)
-            except ConfigRejected as error:
-                log.error("camera without its secret", camera=camera.id, detail=error.detail)
-                return RefusedSource(error)
-        return RtspSource(
-            camera,
-            stream,
-            password=password,
-            policy=self._policy,
-            login_limiter=self._ledger,
-            payload_bytes=site.limits.payload_bytes,
-            clock=self._clock,
-        )
-
-    def forgive(self, camera: CameraConfig) -> None:
-        """Count failed logins at the device of *camera* anew: its configuration has changed."""
-        for stream in camera.streams:
-            self._ledger.reset(camera.device or urlsplit(stream.url).hostname or "")
 
 
 @dataclass(frozen=True, slots=True)

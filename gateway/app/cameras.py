@@ -1,32 +1,109 @@
-"""Builds what pulls the cameras, looks at their pictures, and shows them to viewers."""
+"""Builds what pulls the cameras, analyses their pictures, and shows them to viewers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from gateway.app.broker import CameraSources, ice_servers
+import structlog
+
 from gateway.app.callbacks import Callbacks
 from gateway.cameras.manager import CameraManager
 from gateway.cameras.picture_monitor import PictureMonitor
+from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
-from gateway.model.site_document import SiteConfig
-from gateway.ports import Clock, Events
+from gateway.inventory.sections import Sources
+from gateway.model.errors import ConfigRejected
+from gateway.model.health import Machine
+from gateway.model.inventory import Observations
+from gateway.model.signalling import IceServer
+from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
+from gateway.ports import Clock, Events, Source
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.sources.registry import source_type
+from gateway.sources.unavailable import RefusedSource
 from gateway.vision.decoder import Decoder
 from gateway.webrtc.session_manager import SessionManager
+
+log = structlog.get_logger(__name__)
+
+
+def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
+    """Yield the STUN and TURN servers of *settings*.
+
+    Raises:
+        ConfigRejected: The password of one cannot be read.
+    """
+    for index, server in enumerate(settings.webrtc.ice):
+        credential = None
+        if server.credential is not None:
+            at = f"/webrtc/ice/{index}/credential"
+            credential = secrets.load(server.credential, at=at, username=server.username)
+        yield IceServer(server.urls, server.username, credential)
+
+
+def inventory_sources(
+    settings: Settings, site: Callable[[], SiteConfig], machine: Machine
+) -> Callable[[Observations], Sources]:
+    """Return what joins all that is known for the inventory to what has been observed."""
+    networks = tuple(str(each) for each in settings.cameras.networks)
+    return lambda seen: Sources(site(), networks, machine, seen)
+
+
+class CameraSources:
+    """Makes the source of one stream of a site; a camera without its secret gets a refusal.
+
+    Args:
+        settings: What may be opened.
+        secrets: Where passwords are.
+        clock: Monotonic.
+    """
+
+    def __init__(self, settings: Settings, secrets: Secrets, clock: Clock) -> None:
+        self._policy = policy_of(settings)
+        self._secrets = secrets
+        self._login_limiter = LoginLimiter(clock)
+        self._clock = clock
+
+    def __call__(self, site: SiteConfig, camera: CameraConfig, stream: StreamConfig) -> Source:
+        """Return the source of *stream*, one of *camera*'s, one of *site*'s."""
+        password = None
+        try:
+            create = source_type(stream.url).create
+            if camera.password is not None:
+                at = f"/cameras/{site.cameras.index(camera)}/password"
+                password = self._secrets.load(camera.password, at=at, username=camera.username)
+        except ConfigRejected as error:
+            log.error("camera_refused", camera=camera.id, detail=error.detail)
+            return RefusedSource(error)
+        return create(
+            camera,
+            stream,
+            password=password,
+            policy=self._policy,
+            login_limiter=self._login_limiter,
+            payload_bytes=site.limits.payload_bytes,
+            clock=self._clock,
+        )
+
+    def reset_logins(self, camera: CameraConfig) -> None:
+        """Count failed logins at the device of *camera* anew: its configuration has changed."""
+        for stream in camera.streams:
+            self._login_limiter.reset(camera.device or urlsplit(stream.url).hostname or "")
 
 
 @dataclass(frozen=True, slots=True)
 class CameraComponents:
-    """The parts.
+    """What has been built.
 
     Attributes:
         sources: Makes the source of each stream.
-        manager: The cameras.
-        session_manager: Their viewers.
-        decoder: Opens single pictures, in a process of its own.
-        picture_monitor: Analyses their pictures.
+        manager: Runs the cameras.
+        session_manager: Runs their viewers' sessions.
+        decoder: Decodes single pictures, in a process of its own.
+        picture_monitor: Analyses them.
     """
 
     sources: CameraSources

@@ -9,9 +9,9 @@ from itertools import chain
 import structlog
 
 from gateway.app.apply_config import ConfigApplier
-from gateway.app.broker import BrokerComponents, broker_components, sources_known
+from gateway.app.broker import BrokerComponents, broker_components
 from gateway.app.callbacks import Callbacks
-from gateway.app.cameras import CameraComponents, camera_components
+from gateway.app.cameras import CameraComponents, camera_components, inventory_sources
 from gateway.app.commands import command_components, receivers_of
 from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
@@ -180,7 +180,7 @@ def _inventory_service(
     )
     return InventoryService(
         broker_parts.topics,
-        sources=sources_known(settings, lambda: camera_parts.manager.site, box),
+        sources=inventory_sources(settings, lambda: camera_parts.manager.site, box),
         streams=camera_parts.manager.streams,
         contacts=contacts.read,
         store=InventoryStore(settings.state.dir),

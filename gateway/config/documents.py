@@ -18,9 +18,10 @@ from pydantic_core import ErrorDetails
 from gateway.config.faults import fault_of, pointer
 from gateway.model.document import repeats
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.model.site_document import SiteConfig
+from gateway.model.site_document import URL_SCHEMES, SiteConfig
 from gateway.runtime import strict_json
 from gateway.runtime.strict_json import Flaw, ParsedJson, Problem, StrictJsonError
+from gateway.sources.registry import SCHEME_NAMES
 
 LARGEST_BYTES = 1_048_576
 """512 cameras with two streams each take about 300 kB."""
@@ -50,7 +51,7 @@ def parse_site(raw: bytes) -> SiteConfig:
     faults = {(fault.at, fault.code): fault for fault in map(_fault_of, parsed.flaws)}
     site: SiteConfig | None = None
     try:
-        site = SiteConfig.model_validate_json(raw, strict=True)
+        site = SiteConfig.model_validate_json(raw, strict=True, context={URL_SCHEMES: SCHEME_NAMES})
     except ValidationError as error:
         for fault in [*faults_of(error, SiteConfig), *_repeats(parsed.tree)]:
             faults.setdefault((fault.at, fault.code), fault)

@@ -65,7 +65,7 @@ VIETNAMESE = {
     "address": "Không phải địa chỉ IP.",
     "unknown_id": "Không có camera, đầu ghi hay thiết bị mạng nào mang mã này.",
     "link": "Một liên kết phải nối hai thiết bị khác nhau.",
-    "url.scheme": "Địa chỉ phải bắt đầu bằng rtsp:// hoặc rtsps://.",
+    "url.scheme": "Địa chỉ phải bắt đầu bằng giao thức được hỗ trợ, ví dụ rtsp://.",
     "url.userinfo": "Không ghi tên và mật khẩu trong địa chỉ.",
     "url.host": "Địa chỉ thiếu tên máy.",
     "url.port": "Cổng phải là số từ 1 đến 65535.",

@@ -16,7 +16,8 @@ from gateway.config.documents import faults_of, parse_toml
 from gateway.config.faults import unknown_key
 from gateway.config.settings import ENV_PREFIX, RENAMED_TABLES, Settings
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.rtsp.url_policy import DEFAULT_PORTS, UrlPolicy
+from gateway.runtime.url_policy import UrlPolicy
+from gateway.sources.registry import url_policy
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
 """Camera networks where none are given (RFC 1918, RFC 4193)."""
@@ -51,7 +52,7 @@ def load_settings(path: Path) -> Settings:
 
 def policy_of(settings: Settings) -> UrlPolicy:
     """Return which camera URLs may be opened under *settings*."""
-    return UrlPolicy(settings.cameras.networks, DEFAULT_PORTS | frozenset(settings.cameras.ports))
+    return url_policy(settings.cameras.networks, settings.cameras.ports)
 
 
 def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
@@ -66,8 +67,7 @@ def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
     """
     named = tuple(ipaddress.ip_network(each) for each in networks or PRIVATE)
     port = _PORT.search(url)
-    ports = DEFAULT_PORTS | ({int(port[1])} if port else set())
-    return UrlPolicy(named, frozenset(ports))
+    return url_policy(named, (int(port[1]),) if port else ())
 
 
 def _rename_tables(table: dict[str, object]) -> Iterator[Fault]:

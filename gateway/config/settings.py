@@ -345,7 +345,8 @@ class CameraAccess(Document):
 
     Attributes:
         networks: Where cameras and recorders live.
-        ports: Beside the usual 554, 8554, 10554 and 322.
+        ports: TCP ports of cameras beside those of each source type (`gateway.sources.registry`);
+            for RTSP these are 322, 554, 8554 and 10554.
     """
 
     networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=64)]

@@ -7,10 +7,11 @@ be logged and reported as they are; passwords are references to secrets kept on 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.model.document import Document as Document
@@ -20,6 +21,12 @@ from gateway.model.names import CameraId, DeviceId, Profile
 from gateway.model.survey import Survey, mistakes_in
 
 SECRET_PREFIX = "secret:"
+
+URL_SCHEMES = "url_schemes"
+"""Key of pydantic's validation context: names of the schemes that a camera's URL may have. Without
+it any scheme is valid."""
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 
 
 class SecretRef(Document):
@@ -42,12 +49,15 @@ class SecretRef(Document):
         return self.ref.removeprefix(SECRET_PREFIX)
 
 
-def _camera_url(url: str) -> str:
+def _camera_url(url: str, info: ValidationInfo) -> str:
     """Return *url* if it is written as a camera's address must be; where it leads is policy."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise PydanticCustomError("url.control", "it may hold printable ASCII only, no spaces")
-    if not url.startswith(("rtsp://", "rtsps://")):
-        raise PydanticCustomError("url.scheme", "it must begin with rtsp:// or rtsps://")
+    scheme = _SCHEME.match(url)
+    known: tuple[str, ...] = (info.context or {}).get(URL_SCHEMES, ())
+    if scheme is None or (known and scheme[1] not in known):
+        begins = " or ".join(f"{each}://" for each in known) or "a scheme, e.g. rtsp://"
+        raise PydanticCustomError("url.scheme", "it must begin with {allowed}", {"allowed": begins})
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -39,7 +39,7 @@ from gateway.rtsp.requests import Account, RtspRequests, ServerCapabilities
 from gateway.rtsp.sdp import Description, parse_description
 from gateway.rtsp.session_monitor import SessionMonitor
 from gateway.rtsp.udp import UdpPair, open_pair
-from gateway.rtsp.url_policy import Target
+from gateway.runtime.url_policy import Target
 
 LEAVE_S = 1.0
 

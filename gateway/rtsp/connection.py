@@ -17,7 +17,7 @@ from gateway.model.reasons import Reason
 from gateway.rtsp.errors import error_of_os, error_of_redirect
 from gateway.rtsp.messages import Message, Response, encode_response
 from gateway.rtsp.parser import RtspParser
-from gateway.rtsp.url_policy import Target
+from gateway.runtime.url_policy import Target
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from gateway.model.errors import CodecUnsupported, SourceUnavailable
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec, VideoFormat
 from gateway.model.reasons import Reason
-from gateway.rtsp.url_policy import Target
+from gateway.runtime.url_policy import Target
 
 MOST_LINES = 2_000
 MOST_LINE_CHARS = 8_192

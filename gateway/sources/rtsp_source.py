@@ -19,7 +19,7 @@ from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.rtsp.requests import Account
-from gateway.rtsp.url_policy import Target, UrlPolicy
+from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
 from gateway.sources.timeline import Timeline

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from gateway.app.broker import sources_known
+from gateway.app.cameras import inventory_sources
 from gateway.commands.broadcast import BroadcastListener
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
@@ -146,7 +146,7 @@ class SimulatedGateway:
         )
         self._inventory = InventoryService(
             topics,
-            sources=sources_known(settings, lambda: governed.running.site, MACHINE),
+            sources=inventory_sources(settings, lambda: governed.running.site, MACHINE),
             streams=tuple,
             contacts=lambda: None,
             store=InventoryStore(folder),

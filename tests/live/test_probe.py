@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from gateway.cameras.probe import Step, probe
 from gateway.model.reasons import Reason
-from gateway.rtsp.url_policy import UrlPolicy
+from gateway.sources.registry import url_policy
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.gst import PASSWORD, USER, GstServer
 
@@ -32,7 +32,7 @@ async def steps_of(
         username=USER if password else None,
         password=SecretStr(password) if password else None,
         allow_basic=False,
-        policy=UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({server.port})),
+        policy=url_policy((ip_network("127.0.0.0/8"),), (server.port,)),
         transport=transport,
         watch_s=HANG_S,
     )

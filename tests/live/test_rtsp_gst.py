@@ -17,8 +17,8 @@ from gateway.model.media import AccessUnit, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtsp.login_limiter import LoginLimiter
-from gateway.rtsp.url_policy import UrlPolicy
 from gateway.runtime.clock import SystemClock
+from gateway.sources.registry import url_policy
 from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.gst import PASSWORD, USER, GstServer, serving
@@ -58,7 +58,7 @@ def source(
         CameraConfig(id="c1", name="gst", username=username, streams=(stream,)),
         stream,
         password=SecretStr(password) if password is not None else None,
-        policy=UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({server.port})),
+        policy=url_policy((ip_network("127.0.0.0/8"),), (server.port,)),
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
@@ -185,7 +185,7 @@ async def test_a_giant_description_is_cut_off_without_growth() -> None:
         CameraConfig(id="c1", name="flood", streams=(stream,)),
         stream,
         password=None,
-        policy=UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({port})),
+        policy=url_policy((ip_network("127.0.0.0/8"),), (port,)),
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,

@@ -12,12 +12,13 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.cameras.probe import Step, probe
-from gateway.cameras.probe_stats import ProbeStats
 from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.rtsp.sdp import Description
-from gateway.rtsp.url_policy import UrlPolicy
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.url_policy import UrlPolicy
+from gateway.sources.probe_stats import ProbeStats
+from gateway.sources.registry import url_policy
 from tests.fixtures.captures import codec_of, packets_of, sets_of
 from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import Camera, Request, camera, willing
@@ -70,7 +71,7 @@ def watch_of(name: str) -> ProbeStats:
 
 async def test_a_url_outside_the_policy_is_the_first_step() -> None:
     """Nothing is connected to; the step says what to do in both languages."""
-    (step,) = await steps_of("rtsp://8.8.8.8/x", UrlPolicy((ip_network("10.0.0.0/8"),)))
+    (step,) = await steps_of("rtsp://8.8.8.8/x", url_policy((ip_network("10.0.0.0/8"),)))
 
     assert (step.name, step.reason, step.ok) == ("resolve", Reason.POLICY_DENIED, False)
     assert step.wording is not None
@@ -84,7 +85,7 @@ async def test_a_name_that_nobody_knows_fails_at_resolve() -> None:
     def unknown(host: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, f"{host} unknown")
 
-    policy = UrlPolicy((ip_network("10.0.0.0/8"),), resolver=unknown)
+    policy = url_policy((ip_network("10.0.0.0/8"),), resolver=unknown)
 
     (step,) = await steps_of("rtsp://nvr.test/x", policy)
 
@@ -96,7 +97,7 @@ async def test_a_closed_port_fails_at_connect() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        policy = UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({port}))
+        policy = url_policy((ip_network("127.0.0.0/8"),), (port,))
 
         steps = await steps_of(f"rtsp://127.0.0.1:{port}/x", policy)
 

@@ -201,7 +201,7 @@ def test_every_pattern_is_put_in_words() -> None:
 
 def test_every_code_in_the_source_has_a_vietnamese_sentence() -> None:
     """Codes of the camera policy come through as they are, so they count as well."""
-    source = Path("gateway/rtsp/url_policy.py").read_text(encoding="utf-8")
+    source = Path("gateway/runtime/url_policy.py").read_text(encoding="utf-8")
     codes = {word for word in source.replace('"', " ").split() if word.startswith("url.")}
 
     assert codes <= set(VIETNAMESE)

@@ -23,8 +23,9 @@ from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.rtsp.requests import Account
-from gateway.rtsp.url_policy import Target, UrlPolicy
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.url_policy import Target, UrlPolicy
+from gateway.sources.registry import url_policy
 from tests.fixtures.clock import HANG_S
 
 CLOCK = SystemClock()
@@ -92,11 +93,11 @@ class Camera:
 
     @property
     def target(self) -> Target:
-        return Target(self.scheme, "127.0.0.1", "127.0.0.1", self.port, "/live", self.url)
+        return Target(self.scheme, "127.0.0.1", "127.0.0.1", self.port, "/live", self.url, 554)
 
     @property
     def policy(self) -> UrlPolicy:
-        return UrlPolicy((ip_network("127.0.0.0/8"),), frozenset({self.port}))
+        return url_policy((ip_network("127.0.0.0/8"),), (self.port,))
 
     def client(
         self,

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from gateway.model.errors import CodecUnsupported, GatewayError, SourceUnavailable
 from gateway.rtsp.headers import parse_session, parse_transport
 from gateway.rtsp.sdp import Description, parse_description, resolve_control
-from gateway.rtsp.url_policy import Target
+from gateway.runtime.url_policy import Target
 
 URL = "rtsp://10.0.0.5/live?channel=1"
-TARGET = Target("rtsp", "10.0.0.5", "10.0.0.5", 554, "/live?channel=1", URL)
+TARGET = Target("rtsp", "10.0.0.5", "10.0.0.5", 554, "/live?channel=1", URL, 554)
 WORDS = ["v=0", "m=video", "a=rtpmap:96", "H264/90000", "RTP/AVP", *":;=,9", "\r\n"]
 H265_SETS = {"sprop-vps": b"\x40\x01v", "sprop-sps": b"\x42\x01s", "sprop-pps": b"\x44\x01p"}
 

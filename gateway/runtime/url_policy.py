@@ -1,11 +1,8 @@
-"""Which camera URLs may be opened at all, and at which address.
+"""Which camera URLs may be opened, and at which address: against server-side request forgery.
 
-The grammar is narrower than RFC 3986 on purpose: what is not plainly an RTSP URL of a camera is
-refused, so that no two parsers can read it differently. A name must resolve wholly inside the
+The grammar is narrower than RFC 3986 §3: a URL that two parsers could read differently is refused,
+and so are odd spellings of addresses. Against DNS rebinding, a name must resolve wholly inside the
 permitted networks; it is resolved once, and the address found is the one connected to.
-
-Sources: RFC 2326 §3.2, RFC 3986 §3. It is there against server-side request forgery, odd spellings
-of addresses, and DNS rebinding.
 """
 
 from __future__ import annotations
@@ -13,18 +10,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Literal
 
 from gateway.model.errors import Fault, SourceRefused
 from gateway.model.reasons import Reason
 from gateway.runtime.resolver import LOOKUP_S, Address, Resolver, addresses_of, system_resolver
 
-DEFAULT_PORTS = frozenset({554, 8554, 10554, 322})
-"""RTSP, its usual alternates, and RTSPS (RFC 7826 §4.2)."""
-
-STANDARD_PORT = {"rtsp": 554, "rtsps": 322}
-
-LONGEST_URL = 1024
+MAX_URL_CHARS = 1024
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -34,35 +25,52 @@ _NUMERIC = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 
 
 @dataclass(frozen=True, slots=True)
+class UrlScheme:
+    """A scheme that cameras may have.
+
+    Attributes:
+        name: In lower case, e.g. ``rtsp``.
+        default_port: TCP port where the URL names none.
+        ports: TCP ports that may be connected to.
+    """
+
+    name: str
+    default_port: int
+    ports: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A camera URL that has passed, and the address it stands for.
 
     Attributes:
-        scheme: ``rtsp`` or ``rtsps``.
+        scheme: In lower case.
         host: As written, in lower case; IPv6 without brackets.
         address: Where to connect; the name is not resolved again.
         port: TCP port.
         path: Path and query, beginning with ``/`` or empty.
         url: The whole, without credentials, as it stands in requests.
+        default_port: Of the scheme.
     """
 
-    scheme: Literal["rtsp", "rtsps"]
+    scheme: str
     host: str
     address: str
     port: int
     path: str
     url: str
+    default_port: int
 
     @property
     def authority(self) -> str:
-        """Host and, unless it is the scheme's own, port, as they stand in a URL."""
+        """Host and, unless it is the default, port, as they stand in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == STANDARD_PORT[self.scheme] else f"{host}:{self.port}"
+        return host if self.port == self.default_port else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    scheme: Literal["rtsp", "rtsps"]
+    scheme: UrlScheme
     host: str
     port: int
     path: str
@@ -75,14 +83,14 @@ class UrlPolicy:
 
     Attributes:
         networks: The camera networks of this site.
-        ports: TCP ports that may be connected to.
-        schemes: ``rtsp``, ``rtsps`` or both.
+        schemes: What a URL may begin with.
+        extra_ports: TCP ports that may be connected to, beside those of the scheme.
         resolver: How names become addresses; called on a thread of its own.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...]
-    ports: frozenset[int] = DEFAULT_PORTS
-    schemes: tuple[str, ...] = ("rtsp", "rtsps")
+    schemes: tuple[UrlScheme, ...]
+    extra_ports: frozenset[int] = frozenset()
     resolver: Resolver = system_resolver
 
     def check(self, url: str, *, at: str = "") -> Fault | None:
@@ -120,18 +128,27 @@ class UrlPolicy:
                         park_s=300.0,
                     )
         shown = url if parts.path else f"{url}/"
-        return Target(parts.scheme, parts.host, str(found[0]), parts.port, parts.path, shown)
+        return Target(
+            scheme=parts.scheme.name,
+            host=parts.host,
+            address=str(found[0]),
+            port=parts.port,
+            path=parts.path,
+            url=shown,
+            default_port=parts.scheme.default_port,
+        )
 
     def _parse(self, url: str) -> _Parts | tuple[str, str]:
         """Return the parts of *url*, or code and message of the fault. Never quotes userinfo."""
-        if len(url) > LONGEST_URL:
-            return "url.length", f"longer than {LONGEST_URL} characters"
+        if len(url) > MAX_URL_CHARS:
+            return "url.length", f"longer than {MAX_URL_CHARS} characters"
         if any(not "!" <= char <= "~" for char in url):
             return "url.control", "only printable ASCII is allowed; percent-encode the rest"
-        scheme = _SCHEME.match(url)
-        if scheme is None or scheme[1] not in self.schemes:
-            return "url.scheme", f"the scheme must be {' or '.join(self.schemes)}"
-        rest = url[scheme.end() :]
+        match = _SCHEME.match(url)
+        schemes = {each.name: each for each in self.schemes}
+        if match is None or match[1] not in schemes:
+            return "url.scheme", f"the scheme must be {' or '.join(schemes)}"
+        rest = url[match.end() :]
         cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
         authority, path = rest[:cut], rest[cut:]
         if "@" in authority:
@@ -140,18 +157,19 @@ class UrlPolicy:
             return "url.fragment", "a fragment (#) has no place here"
         if not _PATH.fullmatch(path):
             return "url.path", "the path holds a character that must be percent-encoded"
-        return self._place("rtsps" if scheme[1] == "rtsps" else "rtsp", authority, path)
+        return self._parse_authority(schemes[match[1]], authority, path)
 
-    def _place(
-        self, scheme: Literal["rtsp", "rtsps"], authority: str, path: str
+    def _parse_authority(
+        self, scheme: UrlScheme, authority: str, path: str
     ) -> _Parts | tuple[str, str]:
         match = _HOST_PORT.fullmatch(authority)
         if match is None:
             return "url.host", "the host must be a name or an IP address"
         host = match["host"].strip("[]").lower()
-        port = int(match["port"] or STANDARD_PORT[scheme])
-        if port not in self.ports:
-            return "url.port", f"port {port} is not among {sorted(self.ports)}"
+        port = int(match["port"] or scheme.default_port)
+        allowed = scheme.ports | self.extra_ports
+        if port not in allowed:
+            return "url.port", f"port {port} is not among {sorted(allowed)}"
         literal: Address | None = None
         if match["host"].startswith("[") or _NUMERIC.fullmatch(host.rpartition(".")[2]):
             literal = _literal(match["host"].lower())

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from gateway.model.errors import SourceRefused, SourceUnavailable
 from gateway.model.reasons import Reason
-from gateway.rtsp.url_policy import UrlPolicy
 from gateway.runtime.resolver import addresses_of
+from gateway.runtime.url_policy import UrlPolicy
+from gateway.sources.registry import url_policy
 
 NETWORKS = (ip_network("192.168.1.0/24"), ip_network("fd00:1::/64"))
-POLICY = UrlPolicy(NETWORKS)
+POLICY = url_policy(NETWORKS)
 
 
 def never(host: str) -> list[str]:
@@ -24,7 +25,7 @@ def never(host: str) -> list[str]:
 
 
 def resolving(*addresses: str) -> UrlPolicy:
-    return UrlPolicy(NETWORKS, resolver=lambda _: list(addresses))
+    return url_policy(NETWORKS, resolver=lambda _: list(addresses))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_a_fault_never_quotes_credentials() -> None:
 
 def test_any_and_multicast_addresses_are_refused_even_in_a_permitted_network() -> None:
     """0.0.0.0 means this machine, and a camera is never a group."""
-    everywhere = UrlPolicy((ip_network("0.0.0.0/0"),))
+    everywhere = url_policy((ip_network("0.0.0.0/0"),))
 
     assert everywhere.check("rtsp://0.0.0.0/") is not None
     assert everywhere.check("rtsp://239.1.1.1/") is not None
@@ -176,7 +177,7 @@ def must_be_plain(url: str) -> None:
 
 async def test_a_literal_is_pinned_as_it_is() -> None:
     """No look-up for an address; the defaults of the scheme are filled in."""
-    target = await UrlPolicy(NETWORKS, resolver=never).resolve("rtsp://192.168.1.10")
+    target = await url_policy(NETWORKS, resolver=never).resolve("rtsp://192.168.1.10")
 
     assert (target.address, target.port, target.url) == (
         "192.168.1.10",
@@ -205,7 +206,7 @@ async def test_a_name_must_resolve_wholly_inside(other: str) -> None:
 async def test_a_forbidden_url_is_refused_before_any_lookup() -> None:
     """Nothing leaves the machine for a URL that the grammar refuses."""
     with pytest.raises(SourceRefused) as caught:
-        await UrlPolicy(NETWORKS, resolver=never).resolve("rtsp://nvr.lan:25/")
+        await url_policy(NETWORKS, resolver=never).resolve("rtsp://nvr.lan:25/")
 
     assert caught.value.reason is Reason.POLICY_DENIED
 
@@ -217,7 +218,7 @@ async def test_an_unknown_name_says_so() -> None:
         raise OSError(-2, "Name or service not known")
 
     with pytest.raises(SourceUnavailable, match=r"nvr\.lan") as caught:
-        await UrlPolicy(NETWORKS, resolver=unknown).resolve("rtsp://nvr.lan/")
+        await url_policy(NETWORKS, resolver=unknown).resolve("rtsp://nvr.lan/")
 
     assert caught.value.reason is Reason.DNS_FAILED
 

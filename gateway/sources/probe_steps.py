@@ -1,0 +1,121 @@
+"""What a probe finds, step by step, whatever the type of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from pydantic import SecretStr
+
+from gateway.model.errors import GatewayError
+from gateway.model.reason_texts import WORDING
+from gateway.model.reasons import Reason, Wording
+from gateway.ports import Clock
+
+Transport = Literal["auto", "tcp", "udp"]
+StepName = Literal[
+    "resolve",
+    "connect",
+    "options",
+    "describe",
+    "authentication",
+    "setup",
+    "first_packet",
+    "first_keyframe",
+    "gop",
+    "codec",
+    "bitrate",
+    "b_frames",
+]
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """How a camera is probed.
+
+    Attributes:
+        username: None: no login is tried.
+        password: Belongs to *username*.
+        allow_basic: Whether the password may be sent in clear.
+        transport: How RTP is to travel, where the source type has a choice.
+        watch_s: How long to wait for a keyframe, and then to watch the pictures, at most.
+        clock: Monotonic.
+    """
+
+    username: str | None
+    password: SecretStr | None
+    allow_basic: bool
+    transport: Transport
+    watch_s: float
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer of a camera, checked.
+
+    Attributes:
+        name: Which.
+        reason: OK, or what is wrong.
+        took_ms: How long it took; 0.0 where something else was measured at the same time.
+        fact: What was found, in English and figures; holds no secret.
+    """
+
+    name: StepName
+    reason: Reason
+    took_ms: float
+    fact: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong here."""
+        return self.reason is Reason.OK
+
+    @property
+    def wording(self) -> Wording | None:
+        """What is wrong and what to do about it, in Vietnamese and English; None if `ok`."""
+        return None if self.ok else WORDING[self.reason]
+
+
+class StepFailed(Exception):
+    """A step that makes the next impossible.
+
+    Attributes:
+        name: Which step.
+        error: Why.
+    """
+
+    def __init__(self, name: StepName, error: GatewayError) -> None:
+        super().__init__(name)
+        self.name = name
+        self.error = error
+
+
+class StepTimer:
+    """Makes steps, each with the time since the one before."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since_s = clock.now()
+
+    def step(self, name: StepName, fact: str, reason: Reason = Reason.OK) -> Step:
+        """Return the step that has just ended."""
+        now_s = self._clock.now()
+        took_s, self._since_s = now_s - self._since_s, now_s
+        return Step(name, reason, round(took_s * 1000, 1), fact)
+
+
+async def run_step(name: StepName, action: Awaitable[ResultT]) -> ResultT:
+    """Return what *action* returns.
+
+    Raises:
+        StepFailed: It has raised an error of ours. A refused login fails ``authentication``,
+            wherever the camera has asked for it.
+    """
+    try:
+        return await action
+    except GatewayError as error:
+        refused = error.reason is Reason.AUTH_FAILED
+        raise StepFailed("authentication" if refused else name, error) from error

@@ -1,0 +1,125 @@
+"""The types of source that there are: one row each.
+
+A new type is a module beside this one and a row here. Validation of documents, the URL policy, the
+supervisor and the probe follow from the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.ports import Clock, Source
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.runtime.resolver import Resolver, system_resolver
+from gateway.runtime.url_policy import Target, UrlPolicy, UrlScheme
+from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer
+from gateway.sources.rtsp_probe import probe_rtsp
+from gateway.sources.rtsp_source import RtspSource
+
+
+class CreateSource(Protocol):
+    """Makes the source of one stream; connects to nothing."""
+
+    def __call__(
+        self,
+        camera: CameraConfig,
+        stream: StreamConfig,
+        *,
+        password: SecretStr | None,
+        policy: UrlPolicy,
+        login_limiter: LoginLimiter,
+        payload_bytes: int,
+        clock: Clock,
+    ) -> Source:
+        """Return the source of *stream*, one of *camera*'s.
+
+        Args:
+            camera: Its user, its device, and whether Basic is allowed.
+            stream: Its URL; the scheme is one of the type's.
+            password: The secret behind `camera.password`; None: it has none.
+            policy: Which addresses may be opened.
+            login_limiter: Counts failed logins; one for all sources.
+            payload_bytes: Largest RTP payload that the source delivers.
+            clock: Monotonic.
+        """
+        ...
+
+
+class ProbeSource(Protocol):
+    """Probes one camera, whose URL has been resolved."""
+
+    def __call__(
+        self, target: Target, options: ProbeOptions, timer: StepTimer
+    ) -> AsyncGenerator[Step, None]:
+        """Yield the steps behind ``resolve``; all is closed when it ends.
+
+        Raises:
+            StepFailed: A step that makes the next impossible.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceType:
+    """A way to get video from a camera.
+
+    Attributes:
+        schemes: What its URLs begin with.
+        create: Makes its sources.
+        probe: Probes a camera.
+    """
+
+    schemes: tuple[UrlScheme, ...]
+    create: CreateSource
+    probe: ProbeSource
+
+
+_RTSP_PORTS = frozenset({554, 8554, 10554, 322})  # RFC 7826 §4.2, and what recorders use as well
+
+SOURCE_TYPES = (
+    SourceType(
+        schemes=(UrlScheme("rtsp", 554, _RTSP_PORTS), UrlScheme("rtsps", 322, _RTSP_PORTS)),
+        create=RtspSource,
+        probe=probe_rtsp,
+    ),
+)
+
+SCHEMES = tuple(scheme for each in SOURCE_TYPES for scheme in each.schemes)
+SCHEME_NAMES = tuple(scheme.name for scheme in SCHEMES)
+
+
+def source_type(url: str) -> SourceType:
+    """Return the type of the source at *url*, by its scheme.
+
+    Raises:
+        ConfigRejected: No type has this scheme.
+    """
+    name = url.partition("://")[0]
+    for each in SOURCE_TYPES:
+        if any(scheme.name == name for scheme in each.schemes):
+            return each
+    message = f"the scheme must be {' or '.join(SCHEME_NAMES)}"
+    raise ConfigRejected((Fault("", "url.scheme", message),))
+
+
+def url_policy(
+    networks: Iterable[IPv4Network | IPv6Network],
+    extra_ports: Iterable[int] = (),
+    *,
+    resolver: Resolver = system_resolver,
+) -> UrlPolicy:
+    """Return which camera URLs may be opened: of all source types, within *networks*.
+
+    Args:
+        networks: Where cameras are.
+        extra_ports: TCP ports that are allowed beside those of the source types.
+        resolver: How names become addresses.
+    """
+    return UrlPolicy(tuple(networks), SCHEMES, frozenset(extra_ports), resolver)
