@@ -26,14 +26,14 @@ class Clock(Protocol):
 
 
 class Sink(Protocol):
-    """Where a source puts what it has read. Called on the loop, never blocks, never raises."""
+    """Where a source delivers. Called on the event loop; never blocks, never raises."""
 
     def on_opened(self, video: VideoFormat) -> None:
-        """The source is open and will send *video*. Called once per run, before any unit."""
+        """Note that the source is open and sends *video*. Called once per run, before any unit."""
         ...
 
     def deliver(self, unit: AccessUnit) -> None:
-        """Take one access unit."""
+        """Deliver one access unit."""
         ...
 
 
@@ -60,11 +60,11 @@ class FastPath(Protocol):
         ...
 
     def sync(self) -> None:
-        """Do so, and tell the sink what has been relayed since the last time."""
+        """Bring the counters up to date, and tell the sink what has been relayed meanwhile."""
         ...
 
     def reclaim(self) -> None:
-        """Sync and relay no more; the source goes on by itself."""
+        """Sync and relay no more; the source goes on without it."""
         ...
 
 
@@ -80,7 +80,7 @@ class Source(Protocol):
         ...
 
     async def run(self, sink: Sink) -> None:
-        """Pull the camera into *sink* until cancelled or broken; the camera is left in good order.
+        """Deliver into *sink* until cancelled or broken; either way the camera's session is ended.
 
         Raises:
             TransientError: The camera is unreachable, full, silent or has hung up.

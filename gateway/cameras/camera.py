@@ -1,7 +1,4 @@
-"""One camera as it is kept: its streams, and what is to be seen of it.
-
-How large a stream's pictures are, read from the parameter sets in front of its keyframe.
-"""
+"""One camera: its supervised streams, and snapshots of its state."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from gateway.streams.stream import MAX_PARAMETER_BYTES, Stream
 
 
 def video_info_of(stream: Stream) -> VideoInfo | None:
-    """Return what *stream* shows; None until it has said so."""
+    """Return size and profile of *stream* by its parameter sets; None until there are some."""
     video = stream.video
     if video is None:
         return None
@@ -48,7 +45,7 @@ class Camera:
     """A camera of the site.
 
     Attributes:
-        config: Of it.
+        config: As in the site document.
         supervisors: Of its streams, in the order of the configuration.
     """
 
@@ -57,14 +54,14 @@ class Camera:
 
     @property
     def primary_stream(self) -> StreamSupervisor:
-        """The stream that tells how the camera is: one that is open, or else the best."""
+        """The stream whose state is the camera's: the best open one, else the best."""
         return next(
             (supervisor for supervisor in self.supervisors if supervisor.pulling),
             self.supervisors[0],
         )
 
     def trouble(self) -> tuple[Reason, str] | None:
-        """Return why it cannot be watched now, and the detail; None if it can."""
+        """Return reason and detail of why it cannot be watched now; None if it can."""
         supervisor = self.primary_stream
         reason, _ = supervisor.state()
         if reason in (Reason.OK, Reason.IDLE, Reason.CONNECTING):
@@ -72,7 +69,7 @@ class Camera:
         return reason, supervisor.detail
 
     def snapshot(self, viewers: int) -> CameraSnapshot:
-        """Return it as it is now; so many *viewers* watch it."""
+        """Return its state now; *viewers*: how many sessions watch it."""
         config, supervisor = self.config, self.primary_stream
         reason, since_s = supervisor.state()
         stream = supervisor.stream
@@ -99,14 +96,14 @@ class Camera:
         )
 
     def change_key(self, viewers: int) -> tuple[object, ...]:
-        """Return what stays equal while `snapshot` shows nothing new but times and counters."""
+        """Return what changes when `snapshot` does, times and counters aside; it costs less."""
         supervisor = self.primary_stream
         stream, (reason, _) = supervisor.stream, supervisor.state()
         seen = (self.config, reason, supervisor.detail, supervisor.attempts)
         return (*seen, stream.video, stream.parameter_payloads, viewers)
 
     def streams(self) -> Iterator[StreamSnapshot]:
-        """Yield each of its streams as it is now."""
+        """Yield the state of each of its streams now."""
         for config, supervisor in zip(self.config.streams, self.supervisors, strict=True):
             stream, picture = supervisor.stream, video_info_of(supervisor.stream)
             yield StreamSnapshot(

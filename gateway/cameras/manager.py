@@ -1,4 +1,4 @@
-"""Exactly one supervised stream for each configured stream of each camera."""
+"""Supervises exactly one stream for each configured stream of each camera."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ tick of the clock (`gateway.runtime.clock`) for itself."""
 
 
 class CameraManager:
-    """Runs the cameras of a site, each alone in its trouble.
+    """Runs the cameras of a site; none is affected by the failure of another.
 
     Args:
         site: Which cameras.
@@ -49,11 +49,11 @@ class CameraManager:
 
     @property
     def site(self) -> SiteConfig:
-        """Which cameras are kept now."""
+        """The cameras in force, and their limits."""
         return self._site
 
     async def run(self) -> None:
-        """Keep every enabled camera until cancelled. All sessions are left when this returns."""
+        """Run every enabled camera until cancelled. All sessions have ended when this returns."""
         async with asyncio.TaskGroup() as group:
             while True:
                 self._changed.clear()
@@ -61,10 +61,10 @@ class CameraManager:
                 await self._changed.wait()
 
     def apply(self, site: SiteConfig) -> tuple[str, ...]:
-        """Keep the cameras of *site* from now on; return the ids of those it ended.
+        """Put *site* in force; return the ids of the cameras whose sessions end by that.
 
-        A camera that is pulled as before keeps its session, whatever it is called; one that has
-        gone, is paused or is pulled otherwise is torn down first and then begun anew.
+        A camera of which only name or location have changed keeps its session. One that is gone,
+        paused or otherwise changed ends its session first, and is then started again if enabled.
         """
         before = self._cameras
         reusable = before if _same_stream_limits(site.limits, self._site.limits) else {}
@@ -79,7 +79,7 @@ class CameraManager:
         )
 
     def restart(self, camera_id: str) -> bool:
-        """Leave a camera and begin it anew; False if there is none or it is paused."""
+        """End the session of a camera and start it again; False if it is unknown or paused."""
         camera = self._cameras.get(camera_id)
         if camera is None or not camera.config.enabled:
             return False
@@ -88,7 +88,7 @@ class CameraManager:
         return True
 
     def find(self, camera_id: str) -> CameraStreams | None:
-        """Return what may be watched of a camera; None if there is none or it is paused."""
+        """Return the streams of a camera; None if it is unknown or paused."""
         camera = self._cameras.get(camera_id)
         if camera is None or not camera.config.enabled:
             return None
@@ -100,22 +100,22 @@ class CameraManager:
         return CameraStreams(streams, camera.trouble, refused)
 
     def snapshots(self) -> tuple[CameraSnapshot, ...]:
-        """Return every camera as it is now, in the order of the configuration."""
+        """Return the state of every camera now, in the order of the configuration."""
         return tuple(camera.snapshot(self._viewers(name)) for name, camera in self._cameras.items())
 
     def change_key(self) -> tuple[object, ...]:
-        """Return what stays equal while `snapshots` show nothing new but times and counters."""
+        """Return what changes when `snapshots` do, times and counters aside; it costs less."""
         return tuple(
             camera.change_key(self._viewers(name)) for name, camera in self._cameras.items()
         )
 
     def streams(self) -> Iterator[StreamSnapshot]:
-        """Yield every stream of every camera as it is now."""
+        """Yield the state of every stream of every camera now."""
         for camera in self._cameras.values():
             yield from camera.streams()
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
-        """Begin what is wanted and not there; end what is there and not wanted."""
+        """Start the supervisors that are wanted and not running; cancel those not wanted."""
         wanted = {
             supervisor: name
             for name, camera in self._cameras.items()
@@ -180,7 +180,7 @@ async def _run_after(supervisor: StreamSupervisor, before: tuple[asyncio.Task[No
 
 
 def _same_source(one: CameraConfig, other: CameraConfig) -> bool:
-    """Return whether only what people call it differs, if anything."""
+    """Return whether at most name and location differ."""
     names = {"name": "", "location": ""}
     return one.model_copy(update=names) == other.model_copy(update=names)
 

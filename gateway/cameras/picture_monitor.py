@@ -1,7 +1,7 @@
-"""Looking at pictures: whether they show anything, and a still one for whoever may ask.
+"""Analyses the cameras' pictures, and makes still pictures on request.
 
-Decoding happens in the child of `gateway.vision`, one keyframe at a time. Pictures are kept in
-memory only, as a thumbnail per camera, and are never logged.
+Decoding happens in the worker process of `gateway.vision`, one keyframe at a time. Pictures are
+held in memory only, as a thumbnail per camera, and are never logged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPENING_S = 10.0
 """How long a camera may take to show a keyframe; an older one is not the present either."""
 
 MAX_SNAPSHOTS = 4
-"""Photographs in the making: each may open a camera."""
+"""Still pictures in the making at once: each may open a camera."""
 
 FORGET_AFTER_S = 900.0
 """A camera that has not been open for so long may have been mended meanwhile."""
@@ -39,19 +39,19 @@ SMALL_WIDTH, SMALL_BYTES, LARGE_BYTES = 1280, 49_152, 1_000_000
 """A picture up to this width fits into one message; a larger one is sent elsewhere."""
 
 MIN_PAUSE_S = 0.5
-"""Between two looks at least, however many cameras there are."""
+"""Between two analyses at least, however many cameras there are."""
 
 log = structlog.get_logger(__name__)
 
 
 class PictureMonitor:
-    """Looks at every open camera in turn, and takes photographs.
+    """Analyses a picture of every open camera in turn, and makes still pictures.
 
     Args:
         settings: Whether and how often.
         cameras: Returns the ids of all cameras.
-        find: Returns what may be watched of a camera.
-        decoder: Runs the child; `run` runs it.
+        find: Returns the streams of a camera; None: unknown or paused.
+        decoder: Decodes; `run` runs it.
         clock: Monotonic.
     """
 
@@ -74,19 +74,19 @@ class PictureMonitor:
         self._snapshots_running = 0
 
     async def run(self) -> None:
-        """Look until cancelled. The child is gone when this returns."""
+        """Analyse until cancelled. The worker process has ended when this returns."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._decoder.run(), name="decoder")
             if self._settings.enabled:
                 await self._analyze_in_turn()
 
     def suspected_faults(self) -> Mapping[str, frozenset[Reason]]:
-        """Return what is wrong with which camera's picture, as far as it has been looked at."""
+        """Return what seems wrong with the picture of which camera, by its last analysis."""
         since_s = self._clock.now() - max(FORGET_AFTER_S, 3 * self._settings.every_s)
         return {
-            camera: judge.suspected_faults
-            for camera, (_, judge) in self._qualities.items()
-            if judge.suspected_faults and self._analyzed[camera][1] >= since_s
+            camera: quality.suspected_faults
+            for camera, (_, quality) in self._qualities.items()
+            if quality.suspected_faults and self._analyzed[camera][1] >= since_s
         }
 
     async def snapshot(self, camera: str, width: int) -> bytes:
@@ -102,16 +102,16 @@ class PictureMonitor:
             raise NoPicture(
                 Reason.PAUSED_BY_CONFIG, "[picture_checks] snapshots is off on this machine"
             )
-        watchable = self._find(camera)
-        if watchable is None:
+        camera_streams = self._find(camera)
+        if camera_streams is None:
             raise NoPicture(Reason.NOT_FOUND, "no such camera here")
         if self._snapshots_running >= MAX_SNAPSHOTS:
             raise NoPicture(Reason.OVERLOADED, f"{MAX_SNAPSHOTS} pictures are being made already")
         self._snapshots_running += 1
         try:
-            streams = [stream for _, stream in watchable.streams]
+            streams = [stream for _, stream in camera_streams.streams]
             stream = next((each for each in streams if each.gop.keyframe), streams[0])
-            unit = await self._next_keyframe(stream, watchable)
+            unit = await self._next_keyframe(stream, camera_streams)
             assert stream.video is not None
             return await self._decoder.encode_jpeg(
                 camera,
@@ -123,25 +123,25 @@ class PictureMonitor:
         finally:
             self._snapshots_running -= 1
 
-    async def _next_keyframe(self, stream: Stream, watchable: CameraStreams) -> AccessUnit:
+    async def _next_keyframe(self, stream: Stream, camera_streams: CameraStreams) -> AccessUnit:
         """Return a keyframe of now, reading *stream* as a viewer does. Raises NoPicture."""
-        if watchable.refused:
-            raise NoPicture(*_reason_and_detail(watchable))
+        if camera_streams.refused:
+            raise NoPicture(*_reason_and_detail(camera_streams))
         newest: asyncio.Future[AccessUnit] = asyncio.get_running_loop().create_future()
 
-        def take(unit: AccessUnit) -> bool:
+        def accept(unit: AccessUnit) -> bool:
             young = self._clock.now() - unit.arrived_s <= OPENING_S
             if unit.keyframe and young and not newest.done():
                 newest.set_result(unit)
             return True
 
-        reader = Reader(take)
+        reader = Reader(accept)
         stream.attach(reader)
         try:
             async with asyncio.timeout(OPENING_S):
                 return await newest
         except TimeoutError:
-            raise NoPicture(*_reason_and_detail(watchable)) from None
+            raise NoPicture(*_reason_and_detail(camera_streams)) from None
         finally:
             stream.detach(reader)
 
@@ -157,43 +157,44 @@ class PictureMonitor:
                 await self._clock.sleep(self._settings.every_s)
 
     async def _analyze(self, camera: str) -> None:
-        """Look at *camera* if it is open and has shown something new since the last time."""
+        """Analyse the picture of *camera* if it is open and has a new keyframe."""
         stream = self._open_stream(camera)
         unit = None if stream is None else stream.gop.keyframe
         if stream is None or stream.video is None or unit is None:
             return
-        known, judge = self._qualities.get(camera, (None, PictureQuality()))
+        known, quality = self._qualities.get(camera, (None, PictureQuality()))
         if known is not stream:  # another profile, or the camera was configured anew
-            judge = PictureQuality()
+            quality = PictureQuality()
         elif self._analyzed[camera][0] == unit.time_90k:
             return
         self._analyzed[camera] = unit.time_90k, self._clock.now()
         try:
-            look: PictureAnalysis | None = await self._decoder.analyze(
-                camera, stream.video.codec, _coded(stream, unit), judge.reference
+            analysis: PictureAnalysis | None = await self._decoder.analyze(
+                camera, stream.video.codec, _coded(stream, unit), quality.reference
             )
         except NoPicture as error:
-            log.debug("not looked at", camera=camera, detail=str(error))
+            log.debug("picture_not_analyzed", camera=camera, detail=str(error))
             if error.reason is not Reason.CORRUPT:  # the machine's fault, not the picture's
                 return
-            look = None
-        before = judge.suspected_faults
-        self._qualities[camera] = stream, judge
-        if (judge.update_undecodable() if look is None else judge.update(look)) != before:
-            log.warning("picture", camera=camera, doubts=sorted(judge.suspected_faults))
+            analysis = None
+        before = quality.suspected_faults
+        self._qualities[camera] = stream, quality
+        faults = quality.update_undecodable() if analysis is None else quality.update(analysis)
+        if faults != before:
+            log.warning("picture_faults_changed", camera=camera, faults=sorted(faults))
 
     def _open_stream(self, camera: str) -> Stream | None:
         """Return the smallest stream of *camera* that is open and has a picture."""
-        watchable = self._find(camera)
-        if watchable is None:
+        camera_streams = self._find(camera)
+        if camera_streams is None:
             return None
-        found = [stream for _, stream in watchable.streams if stream.gop.keyframe]
+        found = [stream for _, stream in camera_streams.streams if stream.gop.keyframe]
         return found[-1] if found else None
 
 
-def _reason_and_detail(watchable: CameraStreams) -> tuple[Reason, str]:
-    """Return why *watchable* shows nothing."""
-    return watchable.trouble() or (Reason.TIMEOUT, f"no keyframe within {OPENING_S:g} s")
+def _reason_and_detail(camera_streams: CameraStreams) -> tuple[Reason, str]:
+    """Return why *camera_streams* shows nothing."""
+    return camera_streams.trouble() or (Reason.TIMEOUT, f"no keyframe within {OPENING_S:g} s")
 
 
 def _coded(stream: Stream, unit: AccessUnit) -> bytes:

@@ -1,7 +1,7 @@
-"""Keeps one stream: open while wanted, tried again when it breaks, left alone when refused.
+"""Supervises one stream: open while wanted, retried when it breaks, parked when refused.
 
-While nobody watches an on-demand camera it is asked now and then whether it would play, so that
-the centre knows before somebody needs the picture.
+An on-demand camera that nobody watches is checked now and then, so that the centre knows of a
+failure before somebody needs the picture.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.runtime.supervise import backoff, supervise
 from gateway.streams.stream import Stream
 
 IDLE_CHECK_S = 60.0
-"""How often an idle camera is asked; as often as health is reported."""
+"""Between two checks of an idle camera; as often as health is reported."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +30,9 @@ class StreamSupervisor:
     Args:
         name: For log lines, e.g. ``c01/main``.
         config: Of this stream.
-        stream: What is kept; nobody else runs it.
-        probe_when_idle: Whether it is asked now and then while idle.
-        delay_s: Pause before the first look, so that a recorder is not asked for all its
+        stream: Run by nobody else.
+        probe_when_idle: Whether the source is checked now and then while nobody watches.
+        delay_s: Pause before the first check, so that a recorder is not asked for all its
             channels in one moment.
     """
 
@@ -67,7 +67,7 @@ class StreamSupervisor:
         return self._pulling
 
     async def run(self) -> NoReturn:
-        """Keep the stream until cancelled; no camera trouble ever ends this."""
+        """Supervise the stream until cancelled; no failure of the camera ends this."""
         await self._pause(self._delay_s)
         while True:
             self._restart_requested.clear()
@@ -79,7 +79,7 @@ class StreamSupervisor:
             self.attempts, self.again_at_s = 0, None
 
     def restart(self) -> None:
-        """Leave the camera and come back; whoever watches goes on when it does."""
+        """End the session and start again; readers stay attached."""
         self._restart_requested.set()
 
     async def _run_stream(self) -> NoReturn:
@@ -93,7 +93,7 @@ class StreamSupervisor:
                 await self._park(_first(group))
 
     def state(self) -> tuple[Reason, float]:
-        """Return how the stream is now and since when (monotonic)."""
+        """Return the reason in force, and since when on the monotonic clock."""
         if self._pulling:
             self._update_state()
         return self._reason, self._since_s
@@ -125,7 +125,7 @@ class StreamSupervisor:
             self._set_state(Reason.IDLE)
 
     async def _check_while_idle(self) -> None:
-        """Look in now and then until somebody wants the stream."""
+        """Check the source now and then until somebody wants the stream."""
         delays = backoff()
         while not self.stream.wanted:
             if self._probe_when_idle:
@@ -147,7 +147,7 @@ class StreamSupervisor:
         self.again_at_s = None if error.park_s is None else self._clock.now() + error.park_s
         self.parked = True
         log.error(
-            "parked",
+            "stream_parked",
             name=self._name,
             reason=error.reason,
             detail=error.detail,
@@ -177,7 +177,7 @@ class StreamSupervisor:
         self.detail = detail
 
     def _update_state(self) -> None:
-        """Pictures that came after the trouble began are its end."""
+        """Set the state by the units that have come: OK, or starved of keyframes."""
         last_s, opened_s = self.stream.last_unit_s, self.stream.opened_s
         if last_s is None or opened_s is None or last_s < opened_s:
             return

@@ -1,8 +1,8 @@
 """The site document: which cameras there are and how far we may go for their viewers.
 
-Outside data is parsed here once, strictly; past this edge nobody sees a dict. Unknown keys are
-an error: a typo must not silently mean the default. URLs carry no credentials, so that they can
-be logged and reported as they are; passwords are references to secrets kept on the machine.
+Parsing is strict: an unknown key is an error, because a typo must not silently mean the default.
+URLs carry no credentials, so that they can be logged and reported as they are; passwords are
+references to secrets that the machine holds.
 """
 
 from __future__ import annotations

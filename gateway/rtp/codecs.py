@@ -1,4 +1,4 @@
-"""The codecs that are passed through, by the name that they have everywhere else."""
+"""The codecs that are passed through, by their names in `gateway.model.media.Codec`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class CodecSyntax:
     """What can be read of one codec without decoding.
 
     Attributes:
-        shape: Its payloads.
-        set_id: The id of a parameter set; raises `Malformed`.
-        picture: What an SPS says; raises `Malformed`.
-        sps: NAL unit type of the SPS.
+        payload_format: Of its RTP payloads.
+        parse_set_id: Returns the id of a parameter set; raises `Malformed`.
+        parse_sps: Returns what an SPS says; raises `Malformed`.
+        sps_type: NAL unit type of the SPS.
     """
 
     payload_format: payload.PayloadFormat

@@ -1,4 +1,4 @@
-"""H.264: the shape of its payloads, and its parameter sets read without decoding.
+"""H.264: its payload format, and its parameter sets read without decoding.
 
 References: ITU-T H.264 §7.3.2.1 (SPS), Table 7-1, annexes A.2 and E.1.1; RFC 6184.
 """

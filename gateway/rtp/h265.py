@@ -1,4 +1,4 @@
-"""H.265: the shape of its payloads, and its parameter sets read without decoding.
+"""H.265: its payload format, and its parameter sets read without decoding.
 
 References: ITU-T H.265 §7.3.2 (VPS, SPS, PPS), Table 7-1, annex A.3; RFC 7798.
 """

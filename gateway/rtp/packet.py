@@ -1,6 +1,6 @@
 """RTP headers and the arithmetic of numbers that wrap.
 
-Pure functions. Payloads are looked into elsewhere (`payload`, `h264`, `h265`).
+Pure functions. Payloads are parsed elsewhere (`payload`, `h264`, `h265`).
 
 Reference: RFC 3550 §5.1, §5.3.1, appendix A.
 """
@@ -41,7 +41,7 @@ class Packet:
 
 
 def parse_packet(packet: bytes) -> Packet:
-    """Take *packet* apart.
+    """Return the parts of *packet*.
 
     Raises:
         Malformed: Not RTP version 2, or shorter than its own header says.

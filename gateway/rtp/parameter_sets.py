@@ -15,10 +15,10 @@ MAX_SETS = 16
 
 
 class ParameterSets:
-    """Remembers what a camera has sent; no bytes make it raise.
+    """Holds the newest parameter set of each id. No bytes make it raise.
 
     Args:
-        grammar: Of the stream's codec.
+        syntax: Of the stream's codec.
         known: NAL units from the SDP.
         limit: Largest payload that `payloads` may return.
     """
@@ -48,7 +48,7 @@ class ParameterSets:
         return self.video_info is not None and self.video_info.interlaced
 
     def update(self, nal: bytes) -> None:
-        """Take *nal* if it is a parameter set; a damaged or superfluous one is ignored."""
+        """Store *nal* if it is a parameter set; a damaged or superfluous one is ignored."""
         payload_format = self._syntax.payload_format
         if (
             not payload_format.header_bytes < len(nal) <= MAX_SET_BYTES

@@ -1,16 +1,10 @@
-"""RTCP read: what viewers and cameras report.
+"""RTCP between bytes and values: what viewers and cameras report, and what we report to them.
 
-Pure functions from datagrams to frozen values. Decrypting (SRTCP) and timing are the
-caller's. Whatever a datagram holds, parsing is bounded and never raises.
+Pure functions; encryption (SRTCP) and timing are the caller's. Parsing is bounded and never raises,
+whatever a datagram holds.
 
 References: RFC 3550 §6 (SR, RR, SDES, BYE), RFC 4585 §6 (NACK, PLI), RFC 5104 §4.3.1 (FIR),
 RFC 5506 (reduced size: a compound may begin with anything).
-
-RTCP written: what we report to viewers and cameras.
-
-Pure functions from figures to datagrams; encrypting (SRTCP) and timing are the caller's.
-
-References: RFC 3550 §6 (SR, RR, SDES, BYE), RFC 4585 §6 (NACK, PLI).
 """
 
 from __future__ import annotations
@@ -104,7 +98,7 @@ class Fir:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """These sources are gone."""
+    """These sources have left (BYE)."""
 
     ssrcs: tuple[int, ...]
 
@@ -118,7 +112,7 @@ def parse_compound(datagram: bytes) -> tuple[Feedback, ...]:
     Packet types that we do not use are skipped; from the first malformed packet on, the rest of
     the datagram is ignored. Never raises.
     """
-    said: list[Feedback] = []
+    found: list[Feedback] = []
     at, left = 0, MAX_PACKETS
     while len(datagram) - at >= 4 and left:
         first, kind, words = struct.unpack_from("!BBH", datagram, at)
@@ -130,9 +124,9 @@ def parse_compound(datagram: bytes) -> tuple[Feedback, ...]:
             break
         parse = _PARSERS.get(kind)
         if parse is not None:
-            said.extend(parse(first & 0x1F, datagram[at + 4 : stop]))
+            found.extend(parse(first & 0x1F, datagram[at + 4 : stop]))
         at, left = end, left - 1
-    return tuple(said)
+    return tuple(found)
 
 
 def _parse_sr(count: int, body: bytes) -> Iterator[Feedback]:
@@ -190,9 +184,7 @@ def _parse_psfb(fmt: int, body: bytes) -> Iterator[Feedback]:
 _PARSERS = {SR: _parse_sr, RR: _parse_rr, BYE: _parse_bye, RTPFB: _parse_rtpfb, PSFB: _parse_psfb}
 
 
-_NACK, _PLI = 1, 1
 _CNAME = 1
-_BLOCK_write = struct.Struct("!IIIIII")
 _REPORT = struct.Struct("!BBHIQIII")
 
 
@@ -220,7 +212,7 @@ def receiver_report(ssrc: int, cname: str, report: ReceiverReport | None = None)
     """Return an RR of *ssrc* with *report* as its block, if any, and the SDES behind it."""
     if report is None:
         return struct.pack("!BBHI", 0x80, RR, 1, ssrc) + _sdes(ssrc, cname)
-    block = _BLOCK_write.pack(
+    block = _BLOCK.pack(
         report.source_ssrc,
         report.fraction_lost << 24 | _clamp24(report.cumulative_lost),
         report.highest_seq & 0xFFFF_FFFF,

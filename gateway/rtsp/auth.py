@@ -1,4 +1,4 @@
-"""Proving who we are to a camera: Digest in all its algorithms, Basic only where allowed.
+"""Authentication at a camera: Digest in all its algorithms, Basic only where allowed.
 
 No I/O. A password is revealed here and nowhere else, and leaves only as a digest, or in clear
 where the camera's configuration says so.
@@ -52,7 +52,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One way of proving oneself that the camera takes.
+    """One challenge of a 401 response.
 
     Attributes:
         scheme: ``digest`` or ``basic``.
@@ -144,7 +144,7 @@ def choose_challenge(challenges: tuple[Challenge, ...], *, allow_basic: bool) ->
 
 @dataclass(slots=True)
 class Credentials:
-    """The answer to one challenge, counting how often it was given."""
+    """Answers one challenge; counts the requests (the nonce count of RFC 7616 §3.4)."""
 
     login: Login
     challenge: Challenge

@@ -1,4 +1,4 @@
-"""An RTSP client in small steps: connect, OPTIONS, DESCRIBE, SETUP, PLAY, stay, TEARDOWN.
+"""An RTSP client in small steps: connect, OPTIONS, DESCRIBE, SETUP, PLAY, monitor, TEARDOWN.
 
     async with RtspClient(target, account=account, clock=clock) as client:
         await client.connect()
@@ -52,7 +52,7 @@ class RtspClient:
     Every step raises what `gateway.ports.Source.run` may raise, within *answer_s* per request.
 
     Attributes:
-        receiver_stats: What has been heard of the stream.
+        receiver_stats: Statistics of the stream, for receiver reports.
         connection: None until connected.
         udp: None unless the stream comes over UDP.
     """
@@ -101,7 +101,7 @@ class RtspClient:
         self._requests = RtspRequests(self.connection, self._account, self._answer_s)
 
     async def options(self) -> ServerCapabilities:
-        """Ask what the camera can do; one that does not know OPTIONS is not refused for it."""
+        """Return what the camera can do; one that does not know OPTIONS is not refused for it."""
         requests = self._require_requests()
         response = await requests.request("OPTIONS", self._target.url, {})
         if 300 <= response.status < 400 or response.status in (403, 453, 503):
@@ -113,7 +113,7 @@ class RtspClient:
         )
 
     async def describe(self) -> Description:
-        """Ask what the camera sends, and choose the video."""
+        """Return what the camera sends: the first video that we can pass."""
         response = await self._require_requests().request_ok(
             "DESCRIBE", self._target.url, {"Accept": "application/sdp"}
         )
@@ -124,7 +124,7 @@ class RtspClient:
     async def setup(
         self, description: Description, transport: Literal["auto", "tcp", "udp"] = "auto"
     ) -> Session:
-        """Open a session. ``auto`` is within the connection, or over UDP where that is refused."""
+        """Open a session. ``auto``: interleaved (RFC 2326 §10.12), or UDP where that is refused."""
         self._aggregate_url = description.aggregate_url
         if transport == "udp":
             return await self._setup_udp(description)
@@ -133,14 +133,14 @@ class RtspClient:
         except SourceRefused as error:
             if transport == "tcp" or error.reason is not Reason.UNSUPPORTED_TRANSPORT:
                 raise
-            log.info("interleaved refused, trying udp", host=self._target.host)
+            log.info("interleaved_refused", host=self._target.host)
             await self.teardown()
             return await self._setup_udp(description)
 
     async def play(self, on_rtp: PacketHandler) -> None:
         """Start the stream; *on_rtp* is called with each read's RTP packets from now on.
 
-        What *on_rtp* raises ends the connection and comes out of `stay` as it is.
+        What *on_rtp* raises ends the connection and is raised by `monitor`.
         """
         session = self._require_session()
         self._on_rtp = on_rtp
@@ -159,9 +159,12 @@ class RtspClient:
         last_unit_s: Callable[[], float] | None = None,
         sync: Callable[[], None] = lambda: None,
     ) -> NoReturn:
-        """Keep the session alive until it breaks; *last_unit_s* tells when the last picture came.
+        """Keep the session alive until it breaks.
 
-        *sync* is called before *last_unit_s* and `receiver_stats` are looked at.
+        Args:
+            stall_s: How long nothing may come.
+            last_unit_s: Returns when the last access unit came; None: only RTP is watched.
+            sync: Called before *last_unit_s* and `receiver_stats` are read.
 
         Raises:
             GatewayError: No RTP or no picture for *stall_s*, or the camera has ended the session.
@@ -182,7 +185,7 @@ class RtspClient:
         await session_monitor.run(stall_s)
 
     async def teardown(self) -> None:
-        """Leave the session, if there is one; whether the camera answers or not. Never raises."""
+        """End the session, if there is one, whether the camera answers or not. Never raises."""
         session, self._session = self._session, None
         if session is None or self.connection is None or not self.connection.usable:
             return
@@ -191,7 +194,7 @@ class RtspClient:
                 "TEARDOWN", self._aggregate_url, {"Session": session.id}, timeout_s=LEAVE_S
             )
         except GatewayError as error:
-            log.info("teardown unanswered", host=self._target.host, reason=error.reason)
+            log.info("teardown_unanswered", host=self._target.host, reason=error.reason)
 
     async def _setup_tcp(self, description: Description) -> Session:
         assert self.connection is not None
@@ -221,10 +224,10 @@ class RtspClient:
         return self._session
 
     def _parse_session(self, header: str, transport: str) -> Session:
-        said = parse_session(header)
-        if said is None:
+        parsed = parse_session(header)
+        if parsed is None:
             raise SourceUnavailable(Reason.CORRUPT, "SETUP answered without a session")
-        return Session(said[0], said[1], transport)
+        return Session(*parsed, transport)
 
     def _handle_rtp(self, packets: list[bytes]) -> None:
         self.receiver_stats.on_rtp(packets[-1], self._clock.now())

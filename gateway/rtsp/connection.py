@@ -1,8 +1,7 @@
 """The TCP connection to a camera: requests out, answers and interleaved RTP in.
 
-A thin skin over `parser`. The transport writes into the parser's one buffer; packets are handed on
-in the same call. What breaks the connection is kept as an error of our tree and raised to
-whoever waits next.
+The transport writes into the buffer of `RtspParser`; packets are handed on in the same call. The
+error that ends the connection is raised to whoever waits for a response or for the end.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class RtspConnection(asyncio.BufferedProtocol):
     """One TCP connection, from `connect` until `abort`.
 
     Attributes:
-        wire: What parses it.
+        parser: Parses what is received.
         on_rtp: Called with the video's RTP packets of each read.
         on_rtcp: Called with its RTCP packets.
         answered: Whether the peer has ever sent a response.
@@ -98,12 +97,12 @@ class RtspConnection(asyncio.BufferedProtocol):
         return -1 if held is None else int(held.fileno())
 
     def pause(self) -> None:
-        """Leave reading to somebody else, until `resume`."""
+        """Stop reading until `resume`; somebody else reads from `descriptor`."""
         assert self._transport is not None
         self._transport.pause_reading()
 
     def resume(self, read: bytes) -> None:
-        """Go on reading, behind *read*, which somebody else has read."""
+        """Go on reading; *read* has been read meanwhile and comes first."""
         if self._transport is not None:
             self._transport.resume_reading()
         if read and self._broken is None:
@@ -126,12 +125,12 @@ class RtspConnection(asyncio.BufferedProtocol):
         return self._broken is None and self._transport is not None
 
     def send(self, packet: bytes) -> None:
-        """Send bytes that nobody answers."""
+        """Send bytes that have no response."""
         if self._transport is not None and self._broken is None:
             self._transport.write(packet)
 
     async def request(self, request: bytes, cseq: int, *, timeout_s: float = ANSWER_S) -> Response:
-        """Send *request* and return its answer. One at a time.
+        """Send *request* and return its response. One at a time.
 
         Raises:
             SourceUnavailable: No answer in time (`TIMEOUT`), or what comes is not RTSP.
@@ -174,10 +173,7 @@ class RtspConnection(asyncio.BufferedProtocol):
             await self._closed.wait()
 
     def fail(self, error: BaseException) -> None:
-        """End the connection: nothing more will come, because of *error*.
-
-        It is raised to whoever waits; the first one counts.
-        """
+        """End the connection; the first *error* is raised to whoever waits."""
         if self._broken is None:
             self._broken = error
         if self._pending is not None and not self._pending[1].done():

@@ -1,4 +1,4 @@
-"""What a failure of the RTSP connection means to whoever waits for the picture.
+"""What a failure of the RTSP connection means for the stream.
 
 The one place where status codes, system errors and time-outs become errors of our tree.
 
@@ -22,10 +22,10 @@ from gateway.model.reasons import Reason
 from gateway.rtsp.messages import Response
 
 BUSY_PAUSE_S = 30.0
-"""A recorder without a free session is asked at most twice a minute (A3)."""
+"""A recorder without a free session is asked at most twice a minute."""
 
 ABSENT_PARK_S = 300.0
-"""A channel that is not there is looked for again after five minutes (A6)."""
+"""A channel that is not there is looked for again after five minutes."""
 
 _ABSENT = frozenset({400, 404, 410})
 _TRANSPORT = frozenset({451, 461})

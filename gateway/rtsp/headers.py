@@ -1,4 +1,4 @@
-"""How RTP is to travel: the `Transport` and `Session` headers, written and read. No I/O.
+"""The `Transport` and `Session` headers, formatted and parsed. No I/O.
 
 References: RFC 2326 §12.39 and §12.37.
 """

@@ -1,4 +1,4 @@
-"""How often each device has refused our login, so that it never locks us out.
+"""Limits login attempts per device, so that none locks us out.
 
 A recorder with sixteen channels and one wrong password sees at most three attempts in half an
 hour, not sixteen: its cameras share one count, and no more of them try at once than may fail.
@@ -36,7 +36,7 @@ class _Account:
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     def release(self) -> None:
-        """One attempt is over; whoever waits looks again."""
+        """One attempt is over: wake whoever waits for it."""
         self.trying -= 1
         self.left.set()
         self.left = asyncio.Event()
@@ -51,7 +51,9 @@ class LoginLimiter:
 
     @asynccontextmanager
     async def attempt(self, device: str, login: Login) -> AsyncIterator[None]:
-        """Hold the right to try *login* once; the outcome is told by `succeeded` or `refused`.
+        """Hold the right to try *login* once.
+
+        Its outcome is told by `record_success` or `record_failure`.
 
         Raises:
             SourceRefused: There have been too many failures; nothing must be sent now.
@@ -69,7 +71,7 @@ class LoginLimiter:
             account.release()
 
     def record_success(self, device: str, login: Login) -> None:
-        """The device has accepted *login*."""
+        """Count anew: *device* has accepted *login*."""
         self._account(device, login).failures = 0
 
     def record_failure(self, device: str, login: Login, detail: str) -> SourceRefused:
@@ -85,7 +87,7 @@ class LoginLimiter:
         )
 
     def reset(self, device: str) -> None:
-        """Begin counting *device* anew: somebody has changed its configuration."""
+        """Count *device* anew: its configuration has been changed."""
         for (name, _), account in self._accounts.items():
             if name == device:
                 account.failures = 0

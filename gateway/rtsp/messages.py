@@ -1,6 +1,6 @@
-"""RTSP requests and responses as values, written and read; no I/O.
+"""RTSP requests and responses, encoded and parsed. No I/O.
 
-Reading is bounded: what is larger than any camera has reason to send is `Malformed`, and the
+Parsing is bounded: what is larger than any camera has reason to send is `Malformed`, and the
 connection ends with it.
 
 References: RFC 2326 §4-§7; RFC 7826 for the server's own requests.
@@ -45,7 +45,7 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The server answers.
+    """A response of the server.
 
     Attributes:
         status: 100 to 999.
@@ -67,7 +67,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class ServerRequest:
-    """The server asks something of us."""
+    """A request of the server (RFC 7826 §7)."""
 
     method: str
     url: str

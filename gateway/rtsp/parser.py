@@ -1,4 +1,4 @@
-"""An RTSP connection's bytes taken apart: messages, and the RTP between them. No I/O.
+"""Parses the bytes of an RTSP connection: messages, and the RTP packets between them. No I/O.
 
 The transport writes into one buffer, which is read in place and which all connections share: only
 what a read has left incomplete is kept for each. Whole RTP packets of the video are copied out
@@ -59,9 +59,9 @@ class RtspParser:
 
     Attributes:
         resyncs: Times the framing was lost.
-        strangers: Frames of channels that were not set up, dropped.
-        rtp_channel: Of the video; negative before `expect`. So is `rtcp_channel`.
-        broken: Why nothing is taken any more: what came is not RTSP within our bounds.
+        unknown_frames: Frames of channels that were not set up, dropped.
+        rtp_channel: Of the video; negative before `set_channels`. So is `rtcp_channel`.
+        error: Why nothing is parsed any more: what came is not RTSP within our bounds; None: it is.
     """
 
     def __init__(self) -> None:
@@ -77,13 +77,13 @@ class RtspParser:
         self.error: Malformed | None = None
 
     def set_channels(self, rtp_channel: int, rtcp_channel: int, payload_type: int) -> None:
-        """Take the frames of these channels from now on."""
+        """Pass on the frames of these channels from now on."""
         self.rtp_channel, self.rtcp_channel = rtp_channel, rtcp_channel
         self._payload_type = payload_type
 
     @property
     def idle(self) -> bool:
-        """Whether the last read ended where a frame did, so that anybody can go on from here."""
+        """Whether the last read ended at the end of a frame, so that another parser can go on."""
         return not self._rest and not self._lost and self._head is None and self.error is None
 
     def get_buffer(self) -> memoryview:
@@ -93,9 +93,9 @@ class RtspParser:
         return self._view[end:]
 
     def feed(self, count: int) -> Batch:
-        """Return what is complete now that *count* bytes have been written to `space()`.
+        """Return what is complete now that *count* bytes have been written to `get_buffer()`.
 
-        Never raises; once `broken` is set, nothing more comes.
+        Never raises; once `error` is set, nothing more comes.
         """
         end = len(self._rest) + count
         batch = Batch()
@@ -108,7 +108,7 @@ class RtspParser:
         return batch
 
     def _parse(self, end: int, batch: Batch) -> int:
-        """Take all that is complete; return where the rest begins."""
+        """Parse all that is complete; return where the rest begins."""
         if self.error is not None:
             return end
         at = 0
@@ -121,7 +121,7 @@ class RtspParser:
                 return at
 
     def _parse_frames(self, at: int, end: int, batch: Batch) -> int:
-        """Take the frames that stand at *at* one behind the other. This is the hot loop."""
+        """Parse the frames that stand at *at* one behind the other. This is the hot loop."""
         if self._head is not None:
             return at
         buffer, view = self._buffer, self._view
@@ -145,9 +145,9 @@ class RtspParser:
         return at
 
     def _parse_other_frame(self, at: int, stop: int, end: int, batch: Batch) -> int:
-        """Take a frame that is not plainly the video's, if something sensible follows it.
+        """Parse a frame that is not clearly the video's, if a frame or a message follows it.
 
-        Else its length cannot be trusted: the framing is lost, and nothing behind it is.
+        Otherwise its length cannot be trusted, and the framing counts as lost.
         """
         known = self._buffer[at + 4] >> 6 == 2 and self._buffer[at + 1] < CHANNELS
         if known or stop - at < 4 + 8:
@@ -167,7 +167,7 @@ class RtspParser:
         return stop
 
     def _parse_message(self, at: int, end: int, batch: Batch) -> int:
-        """Take the message at *at* if it is complete; else say where to go on."""
+        """Parse the message at *at* if it is complete; return where to go on."""
         buffer = self._buffer
         if self._head is None:
             if buffer[at] == _DOLLAR:
@@ -205,7 +205,7 @@ class RtspParser:
         return False
 
     def _resync(self, at: int, end: int) -> int:
-        """Return where the framing may go on, having looked as far as the bytes allow."""
+        """Return where the framing may go on, as far as the bytes tell."""
         start = at
         while True:
             at = self._next_candidate(at, end)

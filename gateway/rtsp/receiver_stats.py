@@ -1,6 +1,6 @@
-"""What has been heard of a stream, and what we tell the camera about it in RTCP.
+"""Statistics of a received stream, and the receiver reports that tell the camera about it.
 
-Some cameras stop sending when they never hear a receiver report.
+Some cameras stop sending when they never get a receiver report.
 
 References: RFC 3550 §6.4.2 and §A.3.
 """
@@ -16,11 +16,11 @@ MOST_RTCP_BYTES = 1_500
 
 
 class ReceiverStats:
-    """What has been heard of one RTP stream, read from samples of it.
+    """Statistics of one RTP stream, from samples of its packets.
 
     Attributes:
-        heard_s: When the last RTP packet came, on the monotonic clock.
-        wall: The camera's last sender report: which of its RTP times is which wall time.
+        last_rtp_s: When the last RTP packet came, on the monotonic clock.
+        sender_report: The camera's last one; None: none yet.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class ReceiverStats:
         self.sender_report: SenderReport | None = None
 
     def on_rtp(self, packet: bytes, now_s: float) -> None:
-        """Take the newest RTP packet; often enough that less than 32,768 were in between."""
+        """Note the newest RTP packet; at least one of every 32,767 must be noted."""
         self.last_rtp_s = now_s
         if len(packet) < 12:
             return
@@ -46,15 +46,15 @@ class ReceiverStats:
             self._highest_seq += step if step < 0x8000 else 0
 
     def on_rtcp(self, packets: list[bytes], now_s: float) -> None:
-        """Take the camera's RTCP; its sender reports tie RTP time to wall time."""
+        """Note the sender reports in the camera's RTCP *packets*."""
         for packet in packets:
-            for said in parse_compound(packet[:MOST_RTCP_BYTES]):
-                if isinstance(said, SenderReport):
-                    self.sender_report, self._sr_s = said, now_s
-                    self._lsr = said.ntp_64 >> 16 & 0xFFFF_FFFF
+            for report in parse_compound(packet[:MOST_RTCP_BYTES]):
+                if isinstance(report, SenderReport):
+                    self.sender_report, self._sr_s = report, now_s
+                    self._lsr = report.ntp_64 >> 16 & 0xFFFF_FFFF
 
     def build_report(self, now_s: float) -> bytes:
-        """Return a receiver report of what has been heard so far."""
+        """Return a receiver report (RFC 3550 §6.4.2) of what has come so far."""
         if self._source is None:
             return receiver_report(self._ssrc, CNAME)
         delay = int((now_s - self._sr_s) * 65_536) & 0xFFFF_FFFF if self._lsr else 0

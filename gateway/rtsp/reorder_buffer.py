@@ -1,4 +1,4 @@
-"""UDP packets back into the order in which they were sent, within a bounded window. No I/O.
+"""Puts UDP packets back into the order in which they were sent, within a window. No I/O.
 
 A gap is waited for until `WINDOW` packets stand behind it or `HOLD_S` have passed, then given up;
 whoever reads the sequence numbers afterwards counts it as lost.
@@ -28,7 +28,7 @@ class ReorderBuffer:
         self.discarded = 0
 
     def push(self, packets: list[bytes], now_s: float) -> list[bytes]:
-        """Return what can be passed on, in order, now that *packets* have come."""
+        """Add *packets*; return those that can be passed on, in order."""
         ready: list[bytes] = []
         for packet in packets:
             if len(packet) < 12 or packet[0] >> 6 != 2:

@@ -24,7 +24,7 @@ class Account:
     Attributes:
         device: What locks callers out as one: a recorder, or a camera by itself.
         login: None: nobody; a camera that asks for one is refused.
-        limiter: Shared by everything that logs in anywhere.
+        limiter: Counts failed logins; one for the whole program.
     """
 
     device: str
@@ -47,7 +47,7 @@ class ServerCapabilities:
 
 
 class RtspRequests:
-    """The asking half of one RTSP connection.
+    """Sends requests on one RTSP connection, one at a time.
 
     Attributes:
         challenged: Whether the camera has asked for a login.
@@ -64,7 +64,7 @@ class RtspRequests:
     async def request(
         self, method: str, url: str, fields: dict[str, str], *, timeout_s: float | None = None
     ) -> Response:
-        """Return the answer to a request, whatever its status but 401.
+        """Send a request and return its response, whatever its status but 401.
 
         Raises:
             SourceRefused: The login is missing, refused or not to be tried (`AUTH_FAILED`).
@@ -101,10 +101,10 @@ class RtspRequests:
             )
 
     async def request_ok(self, method: str, url: str, fields: dict[str, str]) -> Response:
-        """Return the answer to a request that must succeed.
+        """Send a request that must succeed and return its response.
 
         Raises:
-            GatewayError: As `ask`, and whatever a status other than 2xx means.
+            GatewayError: As `request`, and whatever a status other than 2xx means.
         """
         response = await self.request(method, url, fields)
         if not 200 <= response.status < 300:

@@ -1,7 +1,7 @@
-"""The camera's session description: which video it offers, and where its controls are.
+"""Parses the camera's session description: which video it offers, and the URL to control it.
 
-Takes the first section of video that we can pass. Everything is bounded; sections that we cannot
-use are named, so that an operator sees the codec and not just a failure.
+The first video section that we can pass is chosen. Everything is bounded; sections that we cannot
+pass are named in the error, so that an operator sees the codec and not just a failure.
 
 References: RFC 8866 (SDP); RFC 2326 §C.1 (control); RFC 6184 §8.1, RFC 7798 §7.1 (fmtp).
 """

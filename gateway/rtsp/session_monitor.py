@@ -1,7 +1,7 @@
-"""Keeping a playing session alive, and noticing when it is not.
+"""Keeps a playing session alive and notices when it has stalled.
 
-Three things at once: the session's keep-alive, receiver reports, and the watch on the clock of
-the last packet, which also notices a half-open connection.
+Three things at once: the session's keep-alive, receiver reports, and the time since the last
+packet, which also shows a half-open connection.
 
 Reference: RFC 2326 §10.8 and §12.37.
 """
@@ -28,10 +28,10 @@ LONGEST_KEEP_ALIVE_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class SessionMonitor:
-    """What it takes to keep one session.
+    """Runs one session.
 
     Attributes:
-        last_unit_s: When the last whole picture came, by who assembles them; None: nobody does.
+        last_unit_s: Returns when the last access unit came; None: only RTP is watched.
         sync: Brings `receiver_stats` and *last_unit_s* up to date.
     """
 

@@ -30,7 +30,7 @@ class UdpPair:
     """Both ports, open. Made by `open_pair`.
 
     Attributes:
-        strangers: Datagrams from other addresses, dropped.
+        unknown_senders: Datagrams from other addresses, dropped.
         reorder: What puts the packets in order.
         on_rtp: Called with the RTP packets of each wake-up, in order.
         on_rtcp: Called with RTCP packets.

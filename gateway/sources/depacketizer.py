@@ -2,17 +2,14 @@
 
 An access unit ends at the marker, at a new timestamp, or where a new picture begins (some
 recorders never set the marker, others set it on the SPS or on every slice). What has no slice is
-kept for the picture that follows. Payloads above the limit are cut anew; parameter sets are put
-before a keyframe that lacks them.
+kept for the picture that follows. Payloads above the limit are fragmented again; parameter sets are
+put before a keyframe that lacks them.
 
 After a loss: a picture with a gap is dropped whole. Complete P pictures after it go on, because a
 smeared moving picture tells more than a frozen one; but once a keyframe was dropped, everything
 is, until the next. Packets are expected in order; UDP reordering is the transport's.
+
 References: RFC 6184, RFC 7798.
-
-An access unit in the making: what there is of it, and whether it is still worth anything.
-
-An depacketizer that others can stand in for, from the end of one picture to that of another.
 """
 
 from __future__ import annotations
@@ -31,16 +28,16 @@ MAX_UNIT_PACKETS = 20_000
 
 
 class AccessUnitBuilder:
-    """One access unit before it is whole.
+    """One access unit before it is complete.
 
     Attributes:
         payloads: Ready to be sent.
         packets: How many packets those were.
         size_bytes: Of those packets.
-        set_kinds: Types of the parameter sets among them.
-        pictured: Whether a slice has been seen.
-        entry: Whether a slice of a picture that a decoder can start at has been seen.
-        broken: Whether something is missing or too large; nothing is kept then.
+        set_types: Types of the parameter sets among them.
+        has_slice: Whether a slice has been seen.
+        has_irap: Whether a slice of a picture that a decoder can start at has been seen.
+        broken: Whether something is missing or too large; then it is discarded.
     """
 
     __slots__ = (
@@ -67,7 +64,7 @@ class AccessUnitBuilder:
         )
 
     def discard(self) -> int:
-        """Break it; return how many packets are dropped by that."""
+        """Mark it broken and drop its payloads; return how many packets those were."""
         dropped = self.packets
         self.payloads, self.packets, self.size_bytes = [], 0, 0
         self.broken = True
@@ -111,12 +108,12 @@ _NONE = -1
 
 
 class Depacketizer:
-    """Makes access units out of the packets of one RTSP session.
+    """Makes access units out of the RTP packets of one session.
 
     Args:
         video: What the stream is; its parameter sets serve until others come in band.
         payload_type: Of the video; packets with another are discarded.
-        timeline: Stamps the pictures; outlives the session.
+        timeline: Gives each picture its time; outlives the session.
         counters: Where losses and the rest are counted.
         payload_bytes: Largest payload to deliver.
     """
@@ -150,7 +147,12 @@ class Depacketizer:
         self._builder = AccessUnitBuilder()
 
     def push_packets(self, packets: list[bytes], now_s: float) -> list[AccessUnit]:
-        """Take *packets*, RTP headers included, in order; return the units they complete."""
+        """Return the access units that *packets* complete.
+
+        Args:
+            packets: RTP packets with their headers, in the order of their sequence numbers.
+            now_s: When they were read, on the monotonic clock.
+        """
         units: list[AccessUnit] = []
         self._now_s = now_s
         self._counters.packets += len(packets)
@@ -175,7 +177,7 @@ class Depacketizer:
         return units
 
     def _push_packet(self, packet: bytes, units: list[AccessUnit]) -> None:
-        """Take any packet but a middle fragment that was expected."""
+        """Push a packet that is not the expected middle fragment."""
         if len(packet) <= HEADER_BYTES or packet[0] != 0x80:
             packet = strip_extensions(packet)
         if not packet:
@@ -202,7 +204,7 @@ class Depacketizer:
         self._expected = self._high | (seq & 0xFFFF) << 32 | time & 0xFFFF_FFFF
 
     def _check_sequence(self, seq: int, wanted: int) -> bool:
-        """Count what is missing before *seq*; False if it is late and to be thrown away."""
+        """Count what is missing before *seq*; False if it is late and to be discarded."""
         if seq == wanted or self._expected == _NONE:
             return True
         gap = count_missing(seq, wanted)
@@ -246,7 +248,7 @@ class Depacketizer:
     def _append_nals(
         self, nals: list[bytes], payloads: list[bytes], units: list[AccessUnit]
     ) -> None:
-        """Add one packet's whole *nals*, to be sent as *payloads*."""
+        """Append the complete *nals* of one packet, to be sent as *payloads*."""
         payload_format = self._payload_format
         for nal in nals:
             kind = payload_format.nal_type(nal)
@@ -265,7 +267,7 @@ class Depacketizer:
             self._discard_unit()
 
     def _begin_nal(self, kind: int, first_slice: bool, units: list[AccessUnit]) -> None:
-        """Find out what a NAL unit that begins means for the access unit."""
+        """Note what a NAL unit that begins means for the access unit, which it may end."""
         payload_format = self._payload_format
         if (
             kind not in payload_format.slice_types
@@ -318,7 +320,7 @@ class Depacketizer:
             self._discard_unit()
 
     def _discard_unit(self, packets: int = 0) -> None:
-        """Drop what there is of this unit, *packets* more, and what will still come of it."""
+        """Discard this unit, what will still come of it, and *packets* more."""
         self._counters.discarded += self._builder.discard() + len(self._run) + packets
         self._run, self._word = [], _NONE
 
@@ -348,36 +350,37 @@ class Depacketizer:
 
     @property
     def payload_format(self) -> PayloadFormat:
-        """Of the codec's payloads."""
+        """Payload format of the codec."""
         return self._payload_format
 
     @property
     def payload_type(self) -> int:
-        """Of the video's packets."""
+        """RTP payload type of the video."""
         return self._payload_type
 
     @property
     def payload_bytes(self) -> int:
-        """Largest payload that comes out."""
+        """Largest payload that is delivered."""
         return self._payload_bytes
 
     @property
     def parameter_sets(self) -> tuple[bytes, ...]:
-        """Parameter sets that teach nothing new when they come again."""
+        """NAL units of the newest parameter sets."""
         return self._parameter_sets.newest
 
     def handover_seq(self) -> int | None:
-        """Return the 16-bit number of the next packet; None unless a whole picture came last.
+        """Return the next sequence number (16 bits), where the fast path can go on; else None.
 
-        Nor while pictures are dropped until the next keyframe, nor after markers that lied.
+        It cannot within a picture, while pictures are dropped until the next keyframe, and where
+        the marker bit does not end pictures.
         """
-        draft = self._builder
-        pending = draft.packets or draft.payloads or draft.has_slice or draft.broken or self._run
+        unit = self._builder
+        pending = unit.packets or unit.payloads or unit.has_slice or unit.broken or self._run
         if pending or self._waiting_for_keyframe or self._markers_unreliable or self._expected < 0:
             return None
         return self._expected >> 32 & 0xFFFF
 
     def continue_from(self, seq: int, rtp_time: int) -> None:
-        """Expect packet *seq* next, behind a whole picture of *rtp_time* that came elsewhere."""
+        """Expect packet *seq* next, behind the picture of *rtp_time*, which has been relayed."""
         self._expect(seq, rtp_time)
         self._marked_time = rtp_time

@@ -1,9 +1,7 @@
 """Hands a playing camera's connection over to the fast path, and takes it back.
 
-The fast path goes on where the depacketizer and the timeline stand after a whole picture, and they
-go on where it has stopped: between the two nothing is read twice and nothing is left out.
-
-Reference: `gateway.fastpath`.
+The fast path goes on behind the last picture of depacketizer and timeline, and they go on behind
+its last one: nothing is read twice and nothing is left out. See `gateway.fastpath`.
 """
 
 from __future__ import annotations
@@ -65,7 +63,7 @@ class FastPathHandover:
     Args:
         sink: Where the session's pictures go.
         connection: Where they come from; its `parser` knows the channels.
-        depacketizer: Who takes what the fast path does not.
+        depacketizer: Of the session; gets what the fast path does not relay.
         retain_s: How long the fast path buffers what lies before the GOP.
     """
 
@@ -106,7 +104,7 @@ class FastPathHandover:
         self._reclaiming = self._closed = False
 
     def start(self) -> None:
-        """Let the fast path relay from here on, if all is in order for it: after whole pictures."""
+        """Let the fast path relay from here on, if it can; called after a complete picture."""
         if self._closed or self._reclaiming or self._forwarder.running:
             return
         if self._fruitless_starts >= MAX_FRUITLESS_STARTS:
@@ -148,23 +146,23 @@ class FastPathHandover:
         return self._forwarder.gop_s
 
     def sync_counters(self) -> None:
-        """Tell counters and receiver_stats what has come since the last time."""
+        """Bring counters and receiver statistics up to date."""
         counts = self._forwarder.take_counts()
-        packets, size_bytes, units, keyframes, heard_s, newest_header, rtcp = counts
+        packets, size_bytes, units, keyframes, last_rtp_s, newest_header, rtcp = counts
         if units:
             self._relayed = True
             self._counters.packets += packets
             self._counters.received_bytes += size_bytes
             self._counters.units += units
             self._counters.keyframes += keyframes
-            self._receiver_stats.on_rtp(newest_header, heard_s)
-        elif heard_s > self._receiver_stats.last_rtp_s:  # of a picture that has no end
-            self._receiver_stats.last_rtp_s = heard_s
+            self._receiver_stats.on_rtp(newest_header, last_rtp_s)
+        elif last_rtp_s > self._receiver_stats.last_rtp_s:  # of a picture that has no end
+            self._receiver_stats.last_rtp_s = last_rtp_s
         if rtcp:
             self._connection.on_rtcp(rtcp)
 
     def sync(self) -> None:
-        """Tell the sink as well what has been relayed since the last time."""
+        """Bring the counters up to date, and tell the sink what has been relayed meanwhile."""
         self.sync_counters()
         if self._forwarder.buffered:
             self._sink.on_relayed(*self._forwarder.collect())
@@ -172,8 +170,7 @@ class FastPathHandover:
     def reclaim(self) -> None:
         """Sync, and give the connection back to the depacketizer with all that was not relayed.
 
-        The fast path does not start again behind that, as it may when it falls back by itself:
-        its destinations are about to change.
+        The fast path does not start again in this call: its destinations are about to change.
         """
         self._reclaiming = True
         try:
@@ -195,7 +192,7 @@ class FastPathHandover:
         self._connection.resume(read)
 
     def close(self) -> None:
-        """Reclaim, for good."""
+        """Reclaim, and never start again."""
         if self._closed:
             return
         self._closed = True
@@ -207,7 +204,7 @@ class FastPathHandover:
             os.close(self._fd)
 
     def _on_wakeup(self) -> None:
-        """Do what the polling thread wants Python to do."""
+        """Run the callbacks that the polling thread has asked for."""
         os.eventfd_read(self._wakeup_fd)
         try:
             self._forwarder.run_callbacks()

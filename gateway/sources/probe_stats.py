@@ -1,7 +1,4 @@
-"""What a probe sees of a camera's stream, and what it thinks of it.
-
-Collects while packets come; judging is pure. Nothing is decoded.
-"""
+"""Statistics of a probed RTP stream, and what is wrong by them. Nothing is decoded."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ _SHOWN = {"h264": "H.264", "h265": "H.265"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One judgement.
+    """One fact of a stream.
 
     Attributes:
         reason: OK, or what is wrong.
@@ -71,7 +68,7 @@ class ProbeStats:
         self.packet, self.keyframe, self.enough = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     def push_packets(self, packets: list[bytes]) -> None:
-        """Take RTP packets as they come."""
+        """Add the RTP *packets* of one read."""
         self._latest_s = self._clock.now()
         if not self.packet.is_set():
             self._began_s = self._latest_s
@@ -85,7 +82,7 @@ class ProbeStats:
         try:
             for nal in nal_units(self._syntax.payload_format, unit.payloads):
                 self._parameter_sets.update(nal)
-        except Malformed:  # the depacketizer lets pass only what it has understood
+        except Malformed:  # cannot be: the depacketizer has parsed them
             return
         self._keyframes.append((unit.time_90k, self._units))
         self.keyframe.set()
@@ -94,7 +91,7 @@ class ProbeStats:
 
     @property
     def first_keyframe(self) -> Finding:
-        """What came before a viewer could have begun."""
+        """How many pictures came before a viewer could have begun."""
         if not self._keyframes:
             return Finding(Reason.KEYFRAME_STARVED, f"{self._units} pictures, no keyframe")
         return Finding(Reason.OK, f"after {self._keyframes[0][1] - 1} other pictures")

@@ -1,7 +1,7 @@
-"""One profile of one camera, as a source of access units: policy, client, depacketizer, timeline.
+"""One profile of one camera over RTSP: URL policy, client, depacketizer, timeline.
 
-Runs once until it breaks; who runs it again is not its business. Its timeline and its counters
-live on from run to run.
+A run ends when the session breaks; the supervisor runs it again. Timeline and counters go on from
+run to run.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class RtspSource:
         camera: Whose stream; its user, device and whether Basic is allowed.
         stream: Which URL and transport.
         password: The secret behind `camera.password`.
-        policy: Where cameras may be.
+        policy: Which addresses may be opened.
         login_limiter: Counts failed logins; one for all sources.
-        payload_bytes: Largest RTP payload that comes out.
+        payload_bytes: Largest RTP payload that is delivered.
         tls: How to speak TLS; None: without verifying the camera's certificate.
     """
 
@@ -116,7 +116,7 @@ class RtspSource:
         return RtspClient(target, account=account, clock=self._clock, tls=self._tls)
 
     async def _resolve(self) -> Target:
-        """Return where the camera is; where it was, when nobody can say now."""
+        """Return where the camera is; where it was last, while its name cannot be resolved."""
         try:
             self._last_target = await self._policy.resolve(self._stream.url)
         except SourceUnavailable as error:
@@ -125,7 +125,7 @@ class RtspSource:
         return self._last_target
 
     def _count_transport(self, client: RtspClient) -> None:
-        """Add what the transports have counted in this run."""
+        """Add what connection and UDP ports have counted in this run."""
         if client.connection is not None:
             self._counters.resyncs += client.connection.parser.resyncs
             self._counters.discarded += client.connection.parser.unknown_frames
@@ -134,10 +134,10 @@ class RtspSource:
 
 
 class _SessionMedia:
-    """What the packets of one session become: by the depacketizer, or by the fast path.
+    """Delivers the access units of one session, by the depacketizer or by the fast path.
 
     Attributes:
-        last_unit_s: When the last whole picture came, as far as synced.
+        last_unit_s: When the last access unit came, on the monotonic clock; as far as synced.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class _SessionMedia:
         self.last_unit_s = clock.now()
 
     def push_packets(self, packets: list[bytes]) -> None:
-        """Take the video's packets; after whole pictures the fast path may go on."""
+        """Deliver the access units that *packets* complete; then the fast path may go on."""
         now_s = self._clock.now()
         units = self._depacketizer.push_packets(packets, now_s)
         for unit in units:
@@ -168,6 +168,6 @@ class _SessionMedia:
             self.last_unit_s = max(self.last_unit_s, self._handover.last_unit_s)
 
     def close(self) -> None:
-        """Nothing more comes by the fast path."""
+        """End the fast path."""
         if self._handover is not None:
             self._handover.close()

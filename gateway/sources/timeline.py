@@ -1,11 +1,11 @@
-"""One strictly growing 90 kHz timeline out of what a camera puts into its RTP timestamps.
+"""One strictly growing 90 kHz timeline out of a camera's RTP timestamps.
 
-Recorders send single pictures hours off, restart their time at reconnect and repeat stamps;
-viewers' browsers give up on less. Nothing here reads a clock: the caller says when now is.
+Recorders send single pictures hours off, restart their time at reconnect and repeat timestamps;
+browsers stop playing for less. Nothing here reads a clock: the caller says when now is.
 
-B-frames: pictures come in decoding order, so their stamps step back. WebRTC cannot show them;
-here they are stamped one tick after their predecessor and counted in `SourceCounters.backward`,
-so that a later stage can take the sub-stream or transcode. Reference pictures keep their time.
+B-frames: pictures come in decoding order, so their timestamps step back, which WebRTC cannot show.
+They get the time one tick after their predecessor and are counted in `SourceCounters.backward`.
+Reference pictures keep their time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _JUMP_90K = int(JUMP_S * VIDEO_CLOCK_HZ)
 
 
 class Timeline:
-    """Stamps the pictures of one stream, across jumps and sessions."""
+    """Gives the pictures of one stream their times, across jumps and sessions."""
 
     def __init__(self, counters: SourceCounters) -> None:
         self._counters = counters
@@ -48,13 +48,17 @@ class Timeline:
         self._unbased = True
 
     def begin_session(self) -> None:
-        """Forget the camera's time: the next picture comes as much later as time has passed."""
+        """Forget the camera's time: the next picture is as much later as time has passed."""
         self._unbased = True
 
     def to_time_90k(self, rtp_time: int, now_s: float) -> int:
-        """Return when the picture stamped *rtp_time* (modulo 2**32), here at *now_s*, is shown.
+        """Return when a picture is shown, in ticks of 90 kHz since the first picture.
 
-        Always more than what was returned before; 0 for the first picture.
+        Always more than what was returned before.
+
+        Args:
+            rtp_time: Its RTP timestamp, modulo 2**32.
+            now_s: When it came, on the monotonic clock.
         """
         if self._unbased:
             return self._rebase(rtp_time, now_s)
@@ -79,7 +83,10 @@ class Timeline:
         return self._advance_to(self._top_90k)
 
     def handover_point(self) -> tuple[int, int] | None:
-        """Return RTP time and stamp of the last picture; None unless it simply kept its time."""
+        """Return RTP timestamp and time of the last picture, from which the fast path can go on.
+
+        None if that picture has not kept its time: behind a jump or a B-frame.
+        """
         if (
             self._unbased
             or self._displaced
@@ -90,7 +97,7 @@ class Timeline:
         return (self._top_rtp, self._out_90k) if self._out_90k == self._top_90k else None
 
     def continue_from(self, rtp_time: int, time_90k: int, now_s: float) -> None:
-        """Note that pictures behind a steady one kept their time too, up to this one."""
+        """Go on behind the picture of *rtp_time*, up to which the fast path has relayed."""
         self._top_rtp = self._previous_rtp = rtp_time
         self._top_90k = self._out_90k = time_90k
         self._top_s = now_s
@@ -107,7 +114,7 @@ class Timeline:
         return self._advance_to(self._out_90k + 1)
 
     def _rebase(self, rtp_time: int, now_s: float) -> int:
-        """Tie the camera's time to ours here: as much later as time has passed."""
+        """Begin a new relation of RTP timestamps to times: as much later as time has passed."""
         if self._out_90k >= 0:
             passed = max(0, int((now_s - self._top_s) * VIDEO_CLOCK_HZ))
             self._top_90k = max(self._top_90k + passed, self._out_90k + 1)

@@ -1,4 +1,4 @@
-"""A source that cannot be opened as its configuration stands; it says so instead of a picture."""
+"""A source that cannot be made as configured: all that it does is raise why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.ports import Sink
 class RefusedSource:
     """`gateway.ports.Source` of a camera whose configuration lacks something, e.g. its secret.
 
-    That camera alone is parked; the others, which lack nothing, go on.
+    That camera alone is parked; the others go on.
 
     Args:
         error: What is wrong.

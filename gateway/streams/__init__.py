@@ -1,1 +1,1 @@
-"""One pull of a camera, read by many; the cached GOP."""
+"""A stream is one source that many viewers read, with the cached GOP for those who join."""

@@ -7,9 +7,9 @@ from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 
 
 class GopCache:
-    """Keeps one GOP, bounded in bytes and in time.
+    """Holds one GOP, bounded in bytes and in time.
 
-    A GOP that outgrows a bound is forgotten whole, since a part of it cannot be decoded; viewers
+    A GOP that outgrows a bound is dropped as a whole, since a part of it cannot be decoded; viewers
     who join then wait for the next keyframe, and the stream's health says why.
 
     Args:
@@ -38,7 +38,7 @@ class GopCache:
 
     @property
     def keyframe(self) -> AccessUnit | None:
-        """The first of `units`, without the trouble of the others; None if there is none."""
+        """The first of `units`, at less cost than all of them; None if there is none."""
         if not self._entries:
             return None
         if self._keyframe is None:
@@ -59,17 +59,17 @@ class GopCache:
         return self._keyframe_s
 
     def add(self, unit: AccessUnit) -> None:
-        """Take the stream's next access unit."""
+        """Add the stream's next access unit."""
         self._append(unit, unit.time_90k, unit.time_90k, unit.arrived_s)
 
     def add_run(self, run: FrameRun) -> None:
-        """Take the stream's next access units, relayed by the fast path."""
+        """Add the stream's next access units, relayed by the fast path."""
         self._append(run, run.oldest_90k, run.newest_90k, run.oldest_s)
 
     def _append(
         self, more: AccessUnit | FrameRun, oldest_90k: int, newest_90k: int, oldest_s: float
     ) -> None:
-        """Begin anew with a keyframe; keep all else within the bounds, behind one."""
+        """Start over at a keyframe; append what follows one, within the bounds."""
         if more.keyframe:
             self.clear()
             if self._keyframe_s is not None:
@@ -84,11 +84,11 @@ class GopCache:
             self.clear()
 
     def set_keyframe_times(self, keyframe_s: float, length_s: float) -> None:
-        """Note when the fast path met the last keyframe, and how long after the one before."""
+        """Set when the last keyframe came by the fast path, and how long after the one before."""
         self._keyframe_s, self.gop_s = keyframe_s, length_s
 
     def clear(self) -> None:
-        """Drop what is kept: the source is gone, and its next unit continues nothing here."""
+        """Drop all units: what the source sends next does not continue them."""
         self._entries, self._size_bytes, self._keyframe = [], 0, None
 
 

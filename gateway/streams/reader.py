@@ -1,8 +1,7 @@
 """One viewer's end of a stream: a bounded queue that drops to the next keyframe.
 
-The usual case has no queue at all: the stream offers a unit and the viewer takes it in the same
-call. Only a viewer who cannot take it now (its line is full, or the cached GOP is still on its
-way) makes units wait, and never more than the bounds allow.
+Usually the queue is empty: the stream offers a unit and it is sent in the same call. Units wait
+only while the viewer's line is full or the cached GOP is being sent, and only within the bounds.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ class FastPathSender(Protocol):
 
 
 class Reader:
-    """Hands the units of a stream to *take*, in order, starting at a keyframe.
+    """Hands the units of a stream to *send*, in order, starting at a keyframe.
 
     Args:
-        take: Takes one unit and returns True, or returns False if it cannot take one now; it
-            then calls `resume` when it can.
-        sender: In whose place the fast path may send what *take* would take; None: in nobody's.
+        send: Sends one unit and returns True; False if it cannot now, and then calls `resume` when
+            it can.
+        sender: In whose place the fast path may send; None: it may not.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Reader:
         return len(self._queue)
 
     def offer(self, unit: AccessUnit) -> None:
-        """Take the stream's next unit, keep it for later, or drop to the next keyframe."""
+        """Send the stream's next unit, queue it, or drop all up to the next keyframe."""
         if self._waiting_for_keyframe:
             if not unit.keyframe:
                 return
@@ -89,7 +88,7 @@ class Reader:
         self.resume()
 
     def resume(self) -> None:
-        """Hand over what waits until the viewer has had enough."""
+        """Send what is queued until the viewer can take no more."""
         queue = self._queue
         while queue:
             unit = queue[0]
@@ -117,7 +116,7 @@ class Reader:
         self._sender.on_relayed(runs, evicted_packets)
 
     def on_superseded(self) -> None:
-        """Forget what has been sent; the fast path has what is newer."""
+        """Forget what has been sent: the fast path has newer units."""
         assert self._sender is not None
         self._sender.on_superseded()
 
@@ -126,7 +125,7 @@ class Reader:
         self._waiting_for_keyframe = True
 
     def _drop_queue(self, newest: AccessUnit) -> None:
-        """Drop all that waits, except the newest if a decoder can start there."""
+        """Drop all that is queued, except the newest if a decoder can start there."""
         self.dropped += len(self._queue)
         self._queue.clear()
         self._queued_bytes = 0

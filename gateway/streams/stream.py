@@ -1,4 +1,4 @@
-"""One pull of a camera, given to as many readers as want it."""
+"""One source, read by as many viewers as want it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPLAY_STEP_90K = VIDEO_CLOCK_HZ // 1000
 
 
 MAX_PARAMETER_BYTES = 1024
-"""Parameter sets are no longer; what is, begins the picture itself."""
+"""A longer payload is no parameter set; it begins the picture itself."""
 
 
 class Stream:
@@ -47,7 +47,7 @@ class Stream:
         self.video: VideoFormat | None = None
         """What the source sends; what it sent last, while it is away; None if never known."""
         self.parameter_payloads: tuple[bytes, ...] = ()
-        """Short payloads in front of a keyframe: the parameter sets that all since have had."""
+        """Payloads at the beginning of the last keyframe that may be parameter sets."""
         self._last_unit_s: float | None = None
         self.fast_path: FastPath | None = None
         """The fast path while it relays this stream; set by the source."""
@@ -70,7 +70,7 @@ class Stream:
 
     @property
     def gop(self) -> GopCache:
-        """The cached GOP; to be read only. Whoever only wants its times finds them below."""
+        """The cached GOP; to be read only. `keyframe_s` and `gop_s` cost less."""
         self.sync()
         return self._gop
 
@@ -195,21 +195,21 @@ class Stream:
             self.fast_path.sync()
 
     def attach(self, reader: Reader) -> None:
-        """Begin to read; what the reader needs for its first picture is sent at once."""
+        """Add *reader*; the cached GOP is sent to it at once."""
         self._reclaim()
         self._readers += (reader,)
         self._readers_changed.set()
         self.replay(reader)
 
     def replay(self, reader: Reader, after_90k: int | None = None) -> None:
-        """Send *reader* the current GOP from its keyframe, squeezed to a moment.
+        """Send *reader* the cached GOP from its keyframe, a millisecond or less apart.
 
-        The stamps end where the live ones go on.
+        Its times end where the live ones go on.
 
         Args:
             reader: Who gets it.
-            after_90k: The last stamp the reader has been sent, if any: the replayed ones are all
-                later, as a player wants.
+            after_90k: The last time that the reader has been sent, if any; the replayed ones are
+                all later.
         """
         self._reclaim()
         units = self._gop.units
@@ -231,7 +231,7 @@ class Stream:
         )
 
     def detach(self, reader: Reader) -> None:
-        """Stop reading; nothing is handed to *reader* any more."""
+        """Remove *reader*; nothing is sent to it any more."""
         left = tuple(other for other in self._readers if other is not reader)
         if len(left) < len(self._readers):
             self._reclaim()
@@ -239,6 +239,6 @@ class Stream:
             self._readers_changed.set()
 
     def _reclaim(self) -> None:
-        """Take the stream back from the fast path: its readers are about to change."""
+        """Reclaim the stream from the fast path: its readers are about to change."""
         if self.fast_path is not None:
             self.fast_path.reclaim()

@@ -12,14 +12,10 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.cameras.probe import Step, probe
-from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
-from gateway.rtsp.sdp import Description
-from gateway.runtime.clock import SystemClock
 from gateway.runtime.url_policy import UrlPolicy
-from gateway.sources.probe_stats import ProbeStats
 from gateway.sources.registry import url_policy
-from tests.fixtures.captures import codec_of, packets_of, sets_of
+from tests.fixtures.captures import packets_of
 from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import Camera, Request, camera, willing
 
@@ -58,15 +54,6 @@ async def playing(name: str, *, hang_up: bool = False) -> AsyncIterator[Camera]:
             task = group.create_task(play(), name="play")
             yield made
             task.cancel()
-
-
-def watch_of(name: str) -> ProbeStats:
-    """Return a watch that has seen a capture in one go."""
-    codec = codec_of(name)
-    description = Description(VideoFormat(codec, sets_of(name)), 96, "", "", codec)
-    watch = ProbeStats(description, SystemClock())
-    watch.push_packets(packets_of(name))
-    return watch
 
 
 async def test_a_url_outside_the_policy_is_the_first_step() -> None:
@@ -169,43 +156,3 @@ async def test_a_camera_that_hangs_up_fails_where_it_does() -> None:
         steps = await steps_of(made.url, made.policy)
 
         assert (steps[-1].name, steps[-1].reason) == ("gop", Reason.STALLED)
-
-
-def test_the_gop_is_measured_in_time_and_pictures() -> None:
-    """Ten pictures at 25 a second."""
-    finding = watch_of("h264-plain").gop
-
-    assert (finding.reason, finding.fact) == (Reason.OK, "0.40 s, 10 pictures")
-
-
-def test_no_second_keyframe_is_starvation() -> None:
-    """An intra-refresh stream has one keyframe; the advice is to set an interval."""
-    watch = watch_of("h264-refresh")
-
-    assert watch.keyframe.is_set()
-    assert not watch.enough.is_set()
-    assert watch.gop.reason is Reason.KEYFRAME_STARVED
-
-
-@pytest.mark.parametrize(
-    ("name", "fact"),
-    [
-        ("h264-1080p", "H.264 High 4.0, 1920x1080"),
-        ("h264-interlaced", "H.264 High 2.1, 320x192, interlaced"),
-        ("h265-plain", "H.265 Main 2.0, 320x180"),
-    ],
-)
-def test_the_codec_is_told_with_profile_and_size(name: str, fact: str) -> None:
-    """By the SPS, cropping taken off."""
-    assert watch_of(name).codec.fact == fact
-
-
-@pytest.mark.parametrize("name", ["h264-bframes", "h265-bframes"])
-def test_b_frames_are_found_by_their_times(name: str) -> None:
-    """WebRTC cannot show them, so the step is not ok."""
-    assert watch_of(name).b_frames.reason is Reason.UNSUPPORTED_CODEC
-
-
-def test_a_stream_without_b_frames_is_fine() -> None:
-    """The SPS says so and no picture steps back."""
-    assert watch_of("h264-plain").b_frames.fact == "none"

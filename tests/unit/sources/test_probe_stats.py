@@ -1,0 +1,61 @@
+"""What the statistics of a probed stream say of captured streams."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.model.media import VideoFormat
+from gateway.model.reasons import Reason
+from gateway.rtsp.sdp import Description
+from gateway.runtime.clock import SystemClock
+from gateway.sources.probe_stats import ProbeStats
+from tests.fixtures.captures import codec_of, packets_of, sets_of
+
+
+def stats_of(name: str) -> ProbeStats:
+    """Return the statistics of a whole capture."""
+    codec = codec_of(name)
+    description = Description(VideoFormat(codec, sets_of(name)), 96, "", "", codec)
+    stats = ProbeStats(description, SystemClock())
+    stats.push_packets(packets_of(name))
+    return stats
+
+
+def test_the_gop_is_measured_in_time_and_pictures() -> None:
+    """Ten pictures at 25 a second."""
+    finding = stats_of("h264-plain").gop
+
+    assert (finding.reason, finding.fact) == (Reason.OK, "0.40 s, 10 pictures")
+
+
+def test_no_second_keyframe_is_starvation() -> None:
+    """An intra-refresh stream has one keyframe; the advice is to set an interval."""
+    stats = stats_of("h264-refresh")
+
+    assert stats.keyframe.is_set()
+    assert not stats.enough.is_set()
+    assert stats.gop.reason is Reason.KEYFRAME_STARVED
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("h264-1080p", "H.264 High 4.0, 1920x1080"),
+        ("h264-interlaced", "H.264 High 2.1, 320x192, interlaced"),
+        ("h265-plain", "H.265 Main 2.0, 320x180"),
+    ],
+)
+def test_the_codec_is_told_with_profile_and_size(name: str, fact: str) -> None:
+    """By the SPS, cropping taken off."""
+    assert stats_of(name).codec.fact == fact
+
+
+@pytest.mark.parametrize("name", ["h264-bframes", "h265-bframes"])
+def test_b_frames_are_found_by_their_times(name: str) -> None:
+    """WebRTC cannot show them, so the step is not ok."""
+    assert stats_of(name).b_frames.reason is Reason.UNSUPPORTED_CODEC
+
+
+def test_a_stream_without_b_frames_is_fine() -> None:
+    """The SPS says so and no picture steps back."""
+    assert stats_of("h264-plain").b_frames.fact == "none"
