@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from gateway.commands.site_commands import phase_s
 from gateway.model.errors import MessageRejected
 from gateway.mqtt.payloads.command import Broadcast, CentreState, read_small
 from gateway.mqtt.topic_tree import BROADCAST
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Clock, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.spread import phase_s
 
 WAITING = 16
 PENDING = 4

@@ -21,7 +21,7 @@ from gateway.mqtt.payloads.command import Reply
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Bus, Clock, Events, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
-from gateway.runtime.rate_limit import RateLimits, TokenBucket
+from gateway.runtime.rate_limit import RateLimiter, TokenBucket
 
 WAITING = 64
 """Messages that may wait to be looked at."""
@@ -54,7 +54,7 @@ class CommandDispatcher:
         *,
         gate: CommandAdmission,
         journal: CommandJournal,
-        limits: RateLimits,
+        limits: RateLimiter,
         answers: ReplySender,
         bus: Bus,
         events: Events,
@@ -64,7 +64,7 @@ class CommandDispatcher:
         self._own = own
         self._gate = gate
         self._journal = journal
-        self._limits = limits
+        self._limiter = limits
         self._answers = answers
         self._bus = bus
         self._events = events
@@ -155,13 +155,13 @@ class CommandDispatcher:
         asked = admitted.asked
         before = await self._before(admitted)
         if before is not None:
-            if self._repeats.take():
+            if self._repeats.try_acquire():
                 self._answers.say(address, before)
             else:
                 self._unsaid.count(admitted.command.name)
             return None
         who = f"{admitted.key_id}/{asked.actor}"  # one key signs for all of a centre's people
-        if not self._limits.admits(who):
+        if not self._limiter.try_acquire(who):
             raise Refused(asked.id, "rate_limited")
         if self._clock.now() >= admitted.until_s:
             raise Refused(asked.id, "expired")
@@ -205,7 +205,7 @@ class CommandDispatcher:
 
     def _refuse(self, name: str, address: ReplyAddress | None, refused: Refused) -> None:
         """Answer where we may, and tell who has asked for what we do not do."""
-        if not self._refusals.take():
+        if not self._refusals.try_acquire():
             self._unsaid.count(name)
             return
         if address is not None:

@@ -92,7 +92,7 @@ def tail_command(
             while (left_s := until_s - clock.now()) > 0:
                 await clock.sleep(min(BATCH_S, left_s))
                 lines, size_bytes = ring.batch()
-                if lines and not bucket.take(size_bytes):
+                if lines and not bucket.try_acquire(size_bytes):
                     lines, ring.lost = (), ring.lost + len(lines)
                 if lines:
                     gap, ring.lost = ring.lost, 0

@@ -26,7 +26,7 @@ from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock, Events
 from gateway.runtime.logging import LogLevel, follow_log
-from gateway.runtime.rate_limit import RateLimits
+from gateway.runtime.rate_limit import RateLimiter
 
 JOURNAL = "commands.db"
 """In the state folder."""
@@ -84,7 +84,7 @@ def command_dispatcher(
             own.gateway, catalogue, frozenset(enabled_commands(settings)), dependencies.verify
         ),
         journal=CommandJournal(settings.state.dir / JOURNAL),
-        limits=RateLimits(chosen.per_min, chosen.burst, clock=clock),
+        limits=RateLimiter(chosen.per_min, chosen.burst, clock=clock),
         answers=ReplySender(bus, stamp=stamp, redact=secrets.redactor.redact_text, clock=clock),
         bus=bus,
         events=events,

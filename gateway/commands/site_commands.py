@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from asyncio.subprocess import DEVNULL
 from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from gateway.commands.command import Command, CommandContext, Facts, Outcome, fa
 from gateway.model.site_document import SiteConfig
 from gateway.mqtt.payloads.command import Args, Sections
 from gateway.ports import Clock
+from gateway.runtime.spread import phase_s
 
 DOWN_S = 120.0
 """How long a machine may take to go down."""
@@ -43,11 +43,6 @@ class RebootArgs(Args):
     """
 
     delay_s: Annotated[float, Field(ge=0, le=3600)] = 5.0
-
-
-def phase_s(gateway: str, spread_s: float) -> float:
-    """Return when within *spread_s* this gateway speaks: not when all the others do."""
-    return zlib.crc32(gateway.encode()) / 2**32 * spread_s
 
 
 def rebirth_command(

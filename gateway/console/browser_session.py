@@ -65,7 +65,7 @@ class BrowserSession:
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
         async for received in self._socket:
-            if received.type is not WSMsgType.TEXT or not self._bucket.take():
+            if received.type is not WSMsgType.TEXT or not self._bucket.try_acquire():
                 await self._refuse("not text, or too much of it")
                 return
             message = parse_browser_message(received.data)

@@ -86,7 +86,7 @@ class ConfigReporter:
         """
         if outcome.state != "rejected":
             self._events.record(statuses.outcome_event(outcome))
-        elif self._quota.take():
+        elif self._quota.try_acquire():
             faults = [f"{each.at or '/'}: {each.message} [{each.code}]" for each in outcome.errors]
             log.error("config_rejected", faults=faults[:16])
             self._events.record(statuses.outcome_event(outcome, unrecorded=self._unrecorded))

@@ -86,7 +86,7 @@ class RemoteConfig:
 
     def on_desired(self, message: InboundMessage) -> None:
         """Put a document into the slot; what cannot be read or verified is answered at once."""
-        if not self._quota.take():
+        if not self._quota.try_acquire():
             self._reject(None, (Fault("", "rate_limited", "too many; send it again later"),))
             return
         try:

@@ -1,4 +1,8 @@
-"""How many commands may come: a bucket of tokens for each who asks, and one for all together."""
+"""Token buckets: one, and one for each requester.
+
+A token bucket lets a burst pass and bounds the mean rate (RFC 2697 section 1 has the same idea for
+packets).
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,21 @@ from collections import OrderedDict
 
 from gateway.ports import Clock
 
-ACTORS = 64
-"""Who asks says so himself: the table of buckets must not grow with what is said."""
+REQUESTERS = 64
+"""Buckets that are kept. Requesters name themselves: the table must not grow with what they say."""
 
-ALL = 4
-"""All together may ask as much as so many."""
+TOTAL_FACTOR = 4
+"""The bucket that all share is so many times as large as that of one requester."""
 
 
 class TokenBucket:
-    """Holds *burst* tokens and gets *per_min* more each minute."""
+    """Holds up to *burst* tokens and gains *per_min* a minute; it begins full.
+
+    Args:
+        per_min: Tokens gained a minute.
+        burst: Tokens it holds at most.
+        clock: Monotonic.
+    """
 
     def __init__(self, per_min: float, burst: float, *, clock: Clock) -> None:
         self._per_s = per_min / 60
@@ -23,33 +33,41 @@ class TokenBucket:
         self._tokens = burst
         self._filled_s = clock.now()
 
-    def take(self, count: float = 1.0) -> bool:
-        """Take *count* tokens; False, and nothing is taken, if there are fewer."""
+    def try_acquire(self, tokens: float = 1.0) -> bool:
+        """Remove *tokens* and return True; with fewer in the bucket remove none, return False."""
         now_s = self._clock.now()
         gained = (now_s - self._filled_s) * self._per_s
         self._tokens, self._filled_s = min(self._burst, self._tokens + gained), now_s
-        if self._tokens < count:
+        if self._tokens < tokens:
             return False
-        self._tokens -= count
+        self._tokens -= tokens
         return True
 
 
-class RateLimits:
-    """Buckets by name; the one that was not asked for longest is forgotten first."""
+class RateLimiter:
+    """A bucket for each requester and one that all share.
+
+    Of more than `REQUESTERS` the one that has been silent longest is forgotten.
+
+    Args:
+        per_min: Requests a minute of one requester.
+        burst: Requests of one requester at once.
+        clock: Monotonic.
+    """
 
     def __init__(self, per_min: float, burst: float, *, clock: Clock) -> None:
         self._per_min = per_min
         self._burst = burst
         self._clock = clock
-        self._all = TokenBucket(per_min * ALL, burst * ALL, clock=clock)
+        self._shared = TokenBucket(per_min * TOTAL_FACTOR, burst * TOTAL_FACTOR, clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
-    def admits(self, actor: str) -> bool:
-        """Whether *actor* may ask for one more thing now."""
-        bucket = self._buckets.pop(actor, None)
+    def try_acquire(self, requester: str) -> bool:
+        """Return whether *requester* may make one more request now, and count it."""
+        bucket = self._buckets.pop(requester, None)
         if bucket is None:
             bucket = TokenBucket(self._per_min, self._burst, clock=self._clock)
-        self._buckets[actor] = bucket
-        if len(self._buckets) > ACTORS:
+        self._buckets[requester] = bucket
+        if len(self._buckets) > REQUESTERS:
             self._buckets.popitem(last=False)
-        return bucket.take() and self._all.take()
+        return bucket.try_acquire() and self._shared.try_acquire()

@@ -5,7 +5,6 @@ What a report says is in health/ and mqtt/payloads; this module knows the occasi
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from gateway.health.camera_health import counts_of, health_of, visible_change
@@ -25,6 +24,7 @@ from gateway.mqtt.payloads import presence as presence_payload
 from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus, Clock, OutboundMessage
+from gateway.runtime.spread import phase_s
 
 EVERY_S = 60.0
 """Between two health reports."""
@@ -140,7 +140,7 @@ class Reporter:
 
     async def run(self) -> None:
         """Report until cancelled."""
-        due_s = self._clock.now() + self._phase_s()
+        due_s = self._clock.now() + phase_s(self._topics.gateway, self._every_s)
         while True:
             await self._clock.sleep(LOOK_S)
             self._look()
@@ -149,10 +149,6 @@ class Reporter:
                 for report in self._report():
                     self._bus.post(report)
                 self._before = (self._clock.now(), self._snapshots())
-
-    def _phase_s(self) -> float:
-        """Return when in the minute this gateway reports: not when all the others do."""
-        return zlib.crc32(self._topics.gateway.encode()) % 1000 / 1000 * self._every_s
 
     def _look(self) -> None:
         """Tell what has changed and calmed down; nothing while nobody hears it."""

@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "alarms": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "inventory": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
-    "telemetry": {"model", "ports", "mqtt", "mqtt/payloads", "health"},
+    "telemetry": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "remote_config": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "commands": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config", "cameras"},
     "app": {

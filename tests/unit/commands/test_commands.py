@@ -22,7 +22,7 @@ from gateway.commands.command import CommandContext, Facts, Outcome
 from gateway.commands.https_put import HttpsPut
 from gateway.commands.log_tail import TailArgs, tail_command
 from gateway.commands.replies import ReplySender
-from gateway.commands.site_commands import RebootArgs, phase_s, reboot_command
+from gateway.commands.site_commands import RebootArgs, reboot_command
 from gateway.model.errors import MessageRejected, NoPicture, TransientError
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
@@ -32,6 +32,7 @@ from gateway.mqtt.topics import parse
 from gateway.ports import InboundMessage
 from gateway.runtime.logging import LogLevel, configure_logging, follow_log
 from gateway.runtime.redact import Redactor
+from gateway.runtime.spread import phase_s
 from tests.fixtures.broker import Authority
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import OWN, Bus, envelope
@@ -354,14 +355,6 @@ async def test_a_broadcast_is_answered_at_our_own_moment_and_once() -> None:
         assert told == [("presence", "birth")]
         assert clock.slept == [phase_s(OWN.gateway, 300)]
         assert 0 <= clock.slept[0] < 300
-
-
-async def test_gateways_spread_over_the_whole_time() -> None:
-    """A thousand of them do not answer in step: no second has more than 12 of 1,000 in 300 s."""
-    seconds = [int(phase_s(f"site-{number:04}", 300)) for number in range(1000)]
-
-    assert max(seconds.count(second) for second in range(300)) <= 12
-    assert set(range(0, 300, 30)) <= {second // 30 * 30 for second in seconds}
 
 
 async def test_broadcasts_that_are_old_or_wrong_are_nothing() -> None:
