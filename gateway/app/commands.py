@@ -1,28 +1,46 @@
-"""What the centre may ask for, joined to the dependencies that can do it."""
+"""Remote commands and broadcasts of the centre, joined to the components that execute them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.app.broker import BrokerComponents
 from gateway.app.cameras import CameraComponents
+from gateway.cameras.probe import Step, probe
+from gateway.commands.admission import CommandAdmission
 from gateway.commands.broadcast import BroadcastListener
+from gateway.commands.command import CommandDependencies
 from gateway.commands.dispatcher import CommandDispatcher
-from gateway.commands.registry import CommandDependencies, command_dispatcher
+from gateway.commands.https_put import HttpsPut
+from gateway.commands.journal import CommandJournal
+from gateway.commands.registry import create_commands, enabled_commands
+from gateway.commands.replies import ReplySender
+from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
 from gateway.inventory.service import InventoryService
+from gateway.model.site_document import CameraConfig
 from gateway.mqtt.router import Receiver
 from gateway.mqtt.topic_tree import BROADCAST, CENTRE_STATE, COMMAND, TopicSpec
 from gateway.ports import Clock, OutboundMessage
+from gateway.runtime.logging import LogLevel, follow_log
+from gateway.runtime.rate_limit import RateLimiter
 from gateway.telemetry.reporter import Reporter
+
+JOURNAL = "commands.db"
+"""In the state folder."""
+
+WATCH_S = 5.0
+"""How long a remote probe watches the pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandComponents:
-    """The dispatcher for commands, and the ear for what is said to all."""
+    """What receives commands and broadcasts."""
 
     dispatcher: CommandDispatcher
     centre: BroadcastListener
@@ -33,12 +51,12 @@ class CommandComponents:
         return self.dispatcher.run, self.centre.run
 
 
-def receivers_of(commanding: CommandComponents) -> dict[TopicSpec, Receiver]:
-    """Return who takes the messages of *commanding*."""
+def receivers_of(command_parts: CommandComponents) -> dict[TopicSpec, Receiver]:
+    """Return the receiver of each topic that *command_parts* serve."""
     return {
-        COMMAND: commanding.dispatcher.deliver,
-        BROADCAST: commanding.centre.deliver,
-        CENTRE_STATE: commanding.centre.deliver,
+        COMMAND: command_parts.dispatcher.deliver,
+        BROADCAST: command_parts.centre.deliver,
+        CENTRE_STATE: command_parts.centre.deliver,
     }
 
 
@@ -55,21 +73,21 @@ def command_components(
     boot: str,
     clock: Clock,
 ) -> CommandComponents:
-    """Return what takes commands and broadcasts.
+    """Return what receives commands and broadcasts.
 
     Args:
-        settings: What may be asked for.
-        secrets: For probes; its redactor is in front of every answer.
-        keys: Whose signatures are good.
+        settings: Which commands are allowed, and their limits.
+        secrets: For probes; its redactor hides secrets in every reply.
+        keys: Trusted public keys.
         camera_parts: The cameras, their viewers and pictures.
-        broker_parts: The way to the centre.
-        reporter: Tells presence, birth, health and states again.
-        inventory_service: Tells the inventory again.
-        alarms: Tells the open alarms again.
+        broker_parts: The connection to the centre.
+        reporter: Publishes presence, birth, health and camera states again.
+        inventory_service: Publishes the inventory again.
+        alarms: Returns a message for each open alarm.
         boot: Id of the machine's boot.
         clock: Monotonic.
     """
-    bus = broker_parts.link
+    bus, own = broker_parts.link, broker_parts.topics
 
     def resend(sections: Iterable[str]) -> None:
         asked = tuple(sections)
@@ -80,25 +98,66 @@ def command_components(
             for again in alarms():
                 bus.post(again)
 
+    def follow(on_line: Callable[[str], None], level: LogLevel) -> AbstractContextManager[None]:
+        return follow_log(secrets.redactor, on_line, level)
+
+    chosen = settings.commands
+    ca_file = None if chosen.upload_ca is None else settings.resolve_path(chosen.upload_ca)
     dependencies = CommandDependencies(
+        topics=own,
         site=lambda: camera_parts.manager.site,
         viewers=camera_parts.session_manager.viewer_count,
         restart=camera_parts.manager.restart,
         resend=resend,
         take_snapshot=camera_parts.picture_monitor.snapshot,
+        probe=partial(_probe, settings, secrets, clock),
+        upload=HttpsPut(chosen.upload_hosts, ca_file),
+        follow_log=follow,
+        reboot=chosen.reboot,
+        bus=bus,
+        stamp=broker_parts.epochs.stamp,
+        clock=clock,
+    )
+    admission = CommandAdmission(
+        own.gateway,
+        create_commands(dependencies),
+        frozenset(enabled_commands(settings)),
         verify=lambda signed: keys.verify(signed, "cmd"),
     )
-    dispatcher = command_dispatcher(
-        settings,
-        secrets,
-        dependencies,
-        own=broker_parts.topics,
-        stamp=broker_parts.epochs.stamp,
+    redact = secrets.redactor.redact_text
+    dispatcher = CommandDispatcher(
+        own,
+        admission=admission,
+        journal=CommandJournal(settings.state.dir / JOURNAL),
+        limiter=RateLimiter(chosen.per_min, chosen.burst, clock=clock),
+        replies=ReplySender(bus, stamp=broker_parts.epochs.stamp, redact=redact, clock=clock),
         bus=bus,
         events=broker_parts.outbox,
         boot=boot,
         clock=clock,
     )
-    return CommandComponents(
-        dispatcher, BroadcastListener(broker_parts.topics, resend=resend, clock=clock)
+    return CommandComponents(dispatcher, BroadcastListener(own, resend=resend, clock=clock))
+
+
+def _probe(
+    settings: Settings, secrets: Secrets, clock: Clock, target: CameraConfig | str
+) -> AsyncGenerator[Step, None]:
+    """Probe a camera as it is configured, or a host without a login."""
+    if isinstance(target, str):
+        camera, url = None, f"rtsp://{target}/"
+    else:
+        camera, url = target, target.streams[0].url
+    password = None
+    if camera is not None and camera.password is not None:
+        at = f"/cameras/{camera.id}/password"
+        password = secrets.load(camera.password, at=at, username=camera.username)
+    return probe(
+        url,
+        username=None if camera is None else camera.username,
+        password=password,
+        allow_basic=camera is not None and camera.allow_basic,
+        policy=policy_of(settings),
+        transport="auto" if camera is None else camera.streams[0].transport,
+        watch_s=WATCH_S,
+        clock=clock,
     )

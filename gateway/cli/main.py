@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from gateway.app import compose
 from gateway.app.lifecycle import run_until_signal
 from gateway.cameras.probe import Step, Transport, probe
+from gateway.commands.registry import command_faults
 from gateway.config.check import CheckResult, check_files
 from gateway.config.faults import VIETNAMESE
 from gateway.config.load import load_settings, probe_policy
@@ -80,7 +81,8 @@ def check_command(config: tuple[Path, ...]) -> None:
     """
     redactor = Redactor()
     logging.configure_logging(redactor, level="warning", form="console")
-    checked = check_files(config or (DEFAULT_FILE,), redactor=redactor)
+    paths = config or (DEFAULT_FILE,)
+    checked = check_files(paths, redactor=redactor, settings_faults=command_faults)
     for path, fault in checked.faults:
         _print_fault(fault, str(path), redactor)
     if checked.faults:
@@ -105,6 +107,8 @@ def run_command(path: Path) -> None:
     where = path
     try:
         settings = load_settings(path)
+        if faults := command_faults(settings):
+            raise ConfigRejected(faults)
         logging.configure_logging(redactor, level=settings.log.level, form=settings.log.format)
         secrets = Secrets(settings.secrets_folder, redactor=redactor)
         where = settings.state.dir / "site.json"

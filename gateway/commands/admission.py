@@ -1,8 +1,9 @@
-"""Which commands are taken: everything that can be said of one before anything is done.
+"""Decides which commands are executed, by all that can be checked before anything is done.
 
-Nothing here asks what time it is. What was left of the message's expiry when it came says how old
-it is at most; a command that does not say how long it is good for could be of any age, and a
-reboot of last week must not happen now.
+No wall clock is used. The rest of the MQTT message expiry bounds a command's age. Without an expiry
+it could be of any age, and last week's reboot must not happen now.
+
+Source: MQTT 5 section 3.3.2.3.3 (message expiry interval).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.commands.command import Command, Facts
+from gateway.commands.command import Command, CommandSpec, Facts
 from gateway.config.signing import digest
 from gateway.model.errors import Fault, MessageRejected
 from gateway.mqtt.payloads.command import (
@@ -26,13 +27,13 @@ from gateway.mqtt.payloads.command import (
 from gateway.ports import InboundMessage
 
 Verify = Callable[[Mapping[str, object]], str]
-"""Returns the id of the key that has signed a tree; raises MessageRejected."""
+"""Returns the id of the key that signed a document. Raises MessageRejected."""
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
 
-class Refused(Exception):
-    """A command is not taken.
+class CommandRefused(Exception):
+    """A command is not executed.
 
     Attributes:
         command_id: Its id, where that could be read.
@@ -50,105 +51,130 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """A command that may be done.
+class AdmittedCommand:
+    """A command that may be executed.
 
     Attributes:
         command: Which.
-        asked: As it came.
-        args: Its args, read.
+        request: As it came.
+        args: Its arguments, parsed.
         plan: What it would do.
-        key_id: Of the key it is signed with; empty: it is not.
-        digest: Of what it says, to know it again.
-        until_s: When it has expired, on the monotonic clock.
+        key_id: Of the key that signed it; empty: it is not signed.
+        digest: Of name and arguments; the same id with another digest is another command.
+        expires_s: When it expires, on the monotonic clock.
     """
 
     command: Command
-    asked: CommandRequest
+    request: CommandRequest
     args: Args
     plan: Facts
     key_id: str
     digest: bytes
-    until_s: float
+    expires_s: float
+
+    @property
+    def spec(self) -> CommandSpec:
+        """Its row of the registry."""
+        return self.command.spec
 
 
 @dataclass(frozen=True, slots=True)
 class CommandAdmission:
-    """Looks commands over.
+    """Checks commands.
 
     Attributes:
         gateway: Our id.
-        catalogue: Every command there is.
-        allowed: Those that may be asked for here.
-        verify: Knows whose signature is good.
+        registry: Every command there is, by its name.
+        enabled: Names that may be asked for here.
+        verify: Checks signatures.
     """
 
     gateway: str
-    catalogue: Mapping[str, Command]
-    allowed: frozenset[str]
+    registry: Mapping[str, Command]
+    enabled: frozenset[str]
     verify: Verify
 
-    def admit(self, name: str, inbound: InboundMessage, arrived_s: float) -> Admitted:
-        """Return what *message* asks for, *name* in its topic. Raises Refused."""
+    def admit(self, name: str, message: InboundMessage, arrived_s: float) -> AdmittedCommand:
+        """Return the command in *message*.
+
+        Args:
+            name: The command, as the topic says.
+            message: As it came.
+            arrived_s: When it came, on the monotonic clock.
+
+        Raises:
+            CommandRefused: With the reason.
+        """
         command_id = None
         try:
-            tree = read_tree(inbound.payload, inbound.content_type)
+            tree = read_tree(message.payload, message.content_type)
             command_id = id_of(tree)
-            if inbound.retain:
-                raise _refused(command_id, "expired", "", "retained", "a command is never retained")
-            said = asked(tree)
-            command = self._command(name, said)
-            until_s = arrived_s + _left_s(command, said, inbound)
-            key_id = self._key(command, said, tree)
-            args = args_of(command.args, said)
-            plan = command.plan(args)
-            known_by = digest({"name": name, "args": said.args, "dry_run": said.dry_run})
+            if message.retain:
+                raise _refusal(command_id, "expired", "", "retained", "commands are never retained")
+            request = asked(tree)
+            command = self._find(name, request)
+            expires_s = arrived_s + _remaining_s(command.spec, request, message)
+            key_id = self._key_of(command.spec, request, tree)
+            args = args_of(command.spec.args, request)
+            plan = command.handler.plan(args)
+            known_by = digest({"name": name, "args": request.args, "dry_run": request.dry_run})
         except MessageRejected as error:
-            raise Refused(command_id, "bad_args", error.faults) from None
-        return Admitted(command, said, args, plan, key_id, bytes.fromhex(known_by), until_s)
+            raise CommandRefused(command_id, "bad_args", error.faults) from None
+        return AdmittedCommand(
+            command, request, args, plan, key_id, bytes.fromhex(known_by), expires_s
+        )
 
-    def _command(self, name: str, said: CommandRequest) -> Command:
-        command = self.catalogue.get(name)
+    def _find(self, name: str, request: CommandRequest) -> Command:
+        command = self.registry.get(name)
         if command is None:
-            raise _refused(said.id, "unknown", "/name", "unknown", "there is no such command")
-        if said.name not in (None, name):
-            raise _refused(said.id, "bad_args", "/name", "topic", f"the topic says {name}")
-        if said.gateway not in (None, self.gateway):
-            raise _refused(said.id, "forbidden", "/gw", "gateway", "it is for another gateway")
-        if name not in self.allowed:
-            message = "it is not among those that this machine allows"
-            raise _refused(said.id, "forbidden", "/name", "allowed", message)
+            raise _refusal(request.id, "unknown", "/name", "unknown", "there is no such command")
+        if request.name not in (None, name):
+            raise _refusal(request.id, "bad_args", "/name", "topic", f"the topic says {name}")
+        if request.gateway not in (None, self.gateway):
+            raise _refusal(request.id, "forbidden", "/gw", "gateway", "it is for another gateway")
+        if name not in self.enabled:
+            detail = "it is not among those that this machine allows"
+            raise _refusal(request.id, "forbidden", "/name", "allowed", detail)
         return command
 
-    def _key(self, command: Command, said: CommandRequest, tree: Mapping[str, object]) -> str:
-        """Return the key *said* is signed with; what is signed must say what it is and for whom."""
-        if not command.signed and said.signature is None:
+    def _key_of(
+        self, spec: CommandSpec, request: CommandRequest, tree: Mapping[str, object]
+    ) -> str:
+        """Return the id of the key that signed *request*; empty if it need not be signed.
+
+        What must be signed must also name the command and the gateway, and have a ULID as id.
+        """
+        if not spec.signed and request.signature is None:
             return ""
         try:
             key_id = self.verify(tree)
         except MessageRejected as error:
-            raise Refused(said.id, "bad_sig", error.faults) from None
-        if command.signed:
-            for at, value in (("/name", said.name), ("/gw", said.gateway)):
+            raise CommandRefused(request.id, "bad_sig", error.faults) from None
+        if spec.signed:
+            for at, value in (("/name", request.name), ("/gw", request.gateway)):
                 if value is None:
-                    raise _refused(said.id, "bad_sig", at, "sig.scope", "it must be signed as well")
-            if not _ULID.fullmatch(said.id):
-                raise _refused(said.id, "bad_args", "/id", "ulid", "a signed id must be a ULID")
+                    detail = "it must be signed as well"
+                    raise _refusal(request.id, "bad_sig", at, "sig.scope", detail)
+            if not _ULID.fullmatch(request.id):
+                raise _refusal(request.id, "bad_args", "/id", "ulid", "a signed id must be a ULID")
         return key_id
 
 
-def _left_s(command: Command, said: CommandRequest, inbound: InboundMessage) -> float:
-    if said.ttl_s > command.ttl_s:
-        message = f"{command.name} is good for {command.ttl_s:g} s at most"
-        raise _refused(said.id, "bad_args", "/ttl_s", "range", message)
-    if inbound.expiry_s is None:
-        message = "send it with a message expiry, or its age cannot be known"
-        raise _refused(said.id, "bad_args", "", "expiry.missing", message)
-    if inbound.expiry_s > said.ttl_s:
-        message = "the message expiry is longer than ttl_s"
-        raise _refused(said.id, "bad_args", "/ttl_s", "expiry.longer", message)
-    return inbound.expiry_s
+def _remaining_s(spec: CommandSpec, request: CommandRequest, message: InboundMessage) -> float:
+    """Return for how long *request* is still valid. Raises CommandRefused."""
+    if request.ttl_s > spec.ttl_s:
+        detail = f"{spec.name} is good for {spec.ttl_s:g} s at most"
+        raise _refusal(request.id, "bad_args", "/ttl_s", "range", detail)
+    if message.expiry_s is None:
+        detail = "send it with a message expiry, or its age cannot be known"
+        raise _refusal(request.id, "bad_args", "", "expiry.missing", detail)
+    if message.expiry_s > request.ttl_s:
+        detail = "the message expiry is longer than ttl_s"
+        raise _refusal(request.id, "bad_args", "/ttl_s", "expiry.longer", detail)
+    return message.expiry_s
 
 
-def _refused(command_id: str | None, code: Rejected, at: str, kind: str, message: str) -> Refused:
-    return Refused(command_id, code, (Fault(at, kind, message),))
+def _refusal(
+    command_id: str | None, code: Rejected, at: str, kind: str, detail: str
+) -> CommandRefused:
+    return CommandRefused(command_id, code, (Fault(at, kind, detail),))

@@ -1,8 +1,8 @@
-"""What the centre says to all gateways: whether it is there, and that we are to tell all again.
+"""Broadcasts of the centre to all gateways: whether it is online, and requests to publish again.
 
-Its absence is no reason to leave the broker: sessions go on, and what has happened is kept. Only
-the cameras' health, which nobody would read, is held back. A thousand gateways that are asked at
-once answer one after the other, each at its own moment within the time that the centre names.
+While the centre is offline, sessions go on and events are stored; only the cameras' health is held
+back, since nobody would read it. Gateways that receive the same request answer spread over the time
+that it names, each at its own moment.
 """
 
 from __future__ import annotations
@@ -21,23 +21,28 @@ from gateway.ports import Clock, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.spread import phase_s
 
-WAITING = 16
+QUEUED = 16
+"""Messages that may wait to be handled; more are dropped."""
+
 PENDING = 4
-"""Broadcasts that wait for their moment; one more is left alone."""
+"""Requests that wait for their moment; more are ignored."""
 
 KNOWN = 64
-"""Broadcasts that are recognised when they come again."""
+"""Ids of requests that are recognised when they come again."""
 
 log = structlog.get_logger(__name__)
 
 
 class BroadcastListener:
-    """The centre, as far as it speaks to all.
+    """Handles what the centre publishes to all.
 
     Args:
         own: Our topics.
-        resend: Tells those sections again.
+        resend: Publishes the named sections again.
         clock: Monotonic.
+
+    Attributes:
+        online: Whether the centre is; assumed until it publishes its state.
     """
 
     def __init__(
@@ -46,59 +51,58 @@ class BroadcastListener:
         self._own = own
         self._resend = resend
         self._clock = clock
-        self._messages: asyncio.Queue[tuple[ParsedTopic, InboundMessage]] = asyncio.Queue(
-            maxsize=WAITING
+        self._queue: asyncio.Queue[tuple[ParsedTopic, InboundMessage]] = asyncio.Queue(
+            maxsize=QUEUED
         )
         self._known: OrderedDict[str, None] = OrderedDict()
         self._pending = 0
         self._epoch = 0
         self._ignored = RateLimitedLog("centre", "messages ignored", clock=clock)
         self.online = True
-        """Whether it is there; taken for granted until it has said otherwise."""
 
     def deliver(self, place: ParsedTopic, message: InboundMessage) -> None:
-        """Take a message from the link; returns at once."""
+        """Queue a message of the MQTT client; returns at once. A full queue drops it."""
         try:
-            self._messages.put_nowait((place, message))
+            self._queue.put_nowait((place, message))
         except asyncio.QueueFull:
             self._ignored.count(message.topic)
 
     async def run(self) -> None:
-        """Do as the centre says until cancelled."""
+        """Handle messages until cancelled; one that is not valid is counted in the log."""
         async with asyncio.TaskGroup() as group:
             while True:
-                place, message = await self._messages.get()
+                place, message = await self._queue.get()
                 try:
                     if place.channel is BROADCAST:
-                        self._hear(message, group)
+                        self._on_broadcast(message, group)
                     else:
-                        self._note(message)
+                        self._on_centre_state(message)
                 except MessageRejected as error:
                     self._ignored.count(f"{message.topic}: {error.detail}")
 
-    def _hear(self, message: InboundMessage, group: asyncio.TaskGroup) -> None:
-        said = read_small(Broadcast, message.payload, message.content_type)
-        if message.retain or said.id in self._known or self._pending >= PENDING:
-            # One that the broker has kept would have us tell everything on each connection.
-            self._ignored.count(f"{message.topic}: {said.id}")
+    def _on_broadcast(self, message: InboundMessage, group: asyncio.TaskGroup) -> None:
+        broadcast = read_small(Broadcast, message.payload, message.content_type)
+        if message.retain or broadcast.id in self._known or self._pending >= PENDING:
+            # A retained one would make us publish everything on each connection.
+            self._ignored.count(f"{message.topic}: {broadcast.id}")
             return
-        self._known[said.id] = None
+        self._known[broadcast.id] = None
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         self._pending += 1
-        group.create_task(self._answer(said), name=f"broadcast:{said.id}")
+        group.create_task(self._rebirth(broadcast), name=f"broadcast:{broadcast.id}")
 
-    async def _answer(self, said: Broadcast) -> None:
-        await self._clock.sleep(phase_s(self._own.gateway, said.spread_s))
+    async def _rebirth(self, broadcast: Broadcast) -> None:
+        await self._clock.sleep(phase_s(self._own.gateway, broadcast.spread_s))
         self._pending -= 1
-        log.info("rebirth", id=said.id, sections=said.sections)
-        self._resend(said.sections)
+        log.info("rebirth_requested", id=broadcast.id, sections=broadcast.sections)
+        self._resend(broadcast.sections)
 
-    def _note(self, message: InboundMessage) -> None:
-        said = read_small(CentreState, message.payload, message.content_type)
-        if said.epoch < self._epoch:  # the late will of an earlier connection
+    def _on_centre_state(self, message: InboundMessage) -> None:
+        state = read_small(CentreState, message.payload, message.content_type)
+        if state.epoch < self._epoch:  # the late will of an earlier connection
             return
-        self._epoch = said.epoch
-        if said.online != self.online:
-            self.online = said.online
-            log.info("centre", online=said.online)
+        self._epoch = state.epoch
+        if state.online != self.online:
+            self.online = state.online
+            log.info("centre_state_changed", online=state.online)

@@ -1,15 +1,28 @@
-"""What a command is to the dispatcher: its limits, and the two things that can be done with it."""
+"""What a command is: its row in the registry, and the two things that can be done with it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gateway.cameras.probe import Step
+from gateway.commands.https_put import HttpsPut
+from gateway.config.settings import Settings
+from gateway.model.errors import refuse
+from gateway.model.site_document import CameraConfig, SiteConfig
+from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.command import Args, CommandRequest
+from gateway.mqtt.topics import Topics
+from gateway.ports import Bus, Clock
+from gateway.runtime.logging import LogLevel
 
 Facts = Mapping[str, Any]
-"""What JSON knows."""
+"""What JSON can express."""
+
+FollowLog = Callable[[Callable[[str], None], LogLevel], AbstractContextManager[None]]
+"""Calls the function with every redacted line of that level and above, from any thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +31,7 @@ class Outcome:
 
     Attributes:
         state: ``succeeded`` or ``failed``.
-        result: What has come of it.
+        result: For the requester.
         code: Why it failed.
     """
 
@@ -28,50 +41,135 @@ class Outcome:
 
 
 def failed(code: str, **result: object) -> Outcome:
-    """Return the outcome of what did not work."""
+    """Return the outcome of a failure."""
     return Outcome("failed", result, code)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """One command in work.
+    """One command that is being executed.
 
     Attributes:
-        asked: As it came.
-        tell: Says how far it is, in percent and with what is known so far; said to the asker at
-            most once a second.
+        request: As it came.
+        report_progress: Sends percent done (None: unknown) and what is known so far to the
+            requester, at most once a second; what comes sooner is dropped.
     """
 
-    asked: CommandRequest
-    tell: Callable[[int | None, Facts], None]
+    request: CommandRequest
+    report_progress: Callable[[int | None, Facts], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """One thing that can be asked for.
+class CommandDependencies:
+    """What the handlers work with.
 
     Attributes:
-        name: In the topic.
-        args: What it is told.
-        plan: Returns what would be done, at once and without doing it; raises MessageRejected if
-            *args* make no sense here, with every place below ``/args``.
-        run: Does it. Cancelled when it takes too long or when we leave. A GatewayError is its
-            failure, with the reason as code.
-        ttl_s: The longest time it may be good for.
-        limit_s: The longest it may take.
-        signed: Whether it must be signed.
-        disruptive: Whether somebody's picture suffers; there is one such at a time.
-        at_once: How many of this name may be in work.
-        outlives: Whether the end of this process is no failure of it.
+        topics: Of this gateway.
+        site: Returns the site document in force.
+        viewers: Returns how many watch a camera.
+        restart: Closes a camera's streams and opens them again; False if there is no such camera.
+        resend: Publishes the named sections again.
+        take_snapshot: Returns a JPEG of a camera, at most so many pixels wide. Raises NoPicture.
+        probe: Yields the steps of a probe of a camera, or of a host.
+        upload: Puts a file where the settings allow it.
+        follow_log: See `FollowLog`.
+        reboot: Command line that restarts the machine; empty: it cannot be restarted.
+        bus: Publishes log lines.
+        stamp: Returns the stamp of the next message.
+        clock: Monotonic.
+    """
+
+    topics: Topics
+    site: Callable[[], SiteConfig]
+    viewers: Callable[[str], int]
+    restart: Callable[[str], bool]
+    resend: Callable[[Iterable[str]], None]
+    take_snapshot: Callable[[str, int], Awaitable[bytes]]
+    probe: Callable[[CameraConfig | str], AsyncGenerator[Step, None]]
+    upload: HttpsPut
+    follow_log: FollowLog
+    reboot: tuple[str, ...]
+    bus: Bus
+    stamp: Callable[[], Stamp]
+    clock: Clock
+
+    def find_camera(self, camera_id: str) -> CameraConfig | None:
+        """Return a camera of the site; None if there is none."""
+        return next((each for each in self.site().cameras if each.id == camera_id), None)
+
+    def require_camera(self, camera_id: str) -> CameraConfig:
+        """Return a camera of the site. Raises MessageRejected if there is none."""
+        camera = self.find_camera(camera_id)
+        if camera is None:
+            refuse("not_found", "there is no such camera here", "/args/cam")
+        return camera
+
+    def require_enabled_camera(self, camera_id: str) -> CameraConfig:
+        """Return a camera that is in use. Raises MessageRejected if it is absent or paused."""
+        camera = self.require_camera(camera_id)
+        if not camera.enabled:
+            refuse("paused", "the camera is paused by configuration", "/args/cam")
+        return camera
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHandler:
+    """What can be done with a command.
+
+    Attributes:
+        plan: Returns what would be done, at once and without doing it. Raises MessageRejected if
+            the arguments make no sense here, with every place below ``/args``.
+        run: Does it. Cancelled when it takes too long or when the gateway stops. A GatewayError is
+            its failure, with the reason as code.
+    """
+
+    plan: Callable[[Any], Facts]
+    run: Callable[[Any, CommandContext], Awaitable[Outcome]]
+
+
+def _everywhere(_: Settings) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """One row of the registry.
+
+    Attributes:
+        name: As in the topic.
+        args: Model of its arguments, ``extra="forbid"``.
+        create: Returns its handler.
+        ttl_s: Longest lifetime that a request may give itself.
+        limit_s: Longest execution; then it is ``timed_out``.
+        signed: Whether a request must be signed.
+        default_allowed: Whether it is allowed where the settings do not say.
+        disruptive: Whether viewers lose their picture; of all those one runs at a time.
+        max_concurrent: How many of this name may run at once.
+        survives_restart: Whether the machine's restart is its success instead of its failure.
+        is_available: Whether a machine with those settings can do it at all.
     """
 
     name: str
     args: type[Args]
-    plan: Callable[[Any], Facts]
-    run: Callable[[Any, CommandContext], Awaitable[Outcome]]
+    create: Callable[[CommandDependencies], CommandHandler]
     ttl_s: float
     limit_s: float
     signed: bool = False
+    default_allowed: bool = True
     disruptive: bool = False
-    at_once: int = 2
+    max_concurrent: int = 2
     survives_restart: bool = False
+    is_available: Callable[[Settings], bool] = _everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that this machine has.
+
+    Attributes:
+        spec: Its row.
+        handler: Does it.
+    """
+
+    spec: CommandSpec
+    handler: CommandHandler

@@ -1,8 +1,8 @@
-"""The dispatcher where the centre's commands are taken, once each.
+"""Receives commands, has each checked, recorded and executed once.
 
-Taken means: looked over, noted on the disk, answered with ``accepted``, and only then acknowledged
-to the broker, so that a power cut at any moment neither loses a command that the broker thinks we
-have nor makes us do one twice. Nothing waits for its turn: what cannot be begun now is ``busy``.
+A command is checked, recorded on the disk, answered with ``accepted`` and only then acknowledged to
+the broker. So a power cut at any moment neither loses a command that the broker thinks we have nor
+makes us execute one twice. Commands are not queued: what cannot start now is ``busy``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from gateway.commands.admission import Admitted, CommandAdmission, Refused
+from gateway.commands.admission import AdmittedCommand, CommandAdmission, CommandRefused
 from gateway.commands.executor import CommandExecutor, RunningCommand
 from gateway.commands.journal import CommandJournal, JournalEntry
 from gateway.commands.replies import ReplyAddress, ReplySender
@@ -23,27 +23,27 @@ from gateway.ports import Bus, Clock, Events, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimiter, TokenBucket
 
-WAITING = 64
-"""Messages that may wait to be looked at."""
+QUEUED = 64
+"""Messages that may wait to be checked; more are dropped."""
 
 REFUSALS_PER_MIN, REFUSALS = 120, 60
-"""So many refusals are answered and told; of whoever goes on they are counted."""
+"""Refusals that are answered and audited, a minute and at once; more are counted in the log."""
 
 REPEATS_PER_MIN, REPEATS = 120, 60
-"""So many commands that were done before are answered again."""
+"""Repeated commands that are answered again, a minute and at once."""
 
 
 class CommandDispatcher:
-    """Does what the centre asks, once.
+    """Executes the centre's commands, each once.
 
     Args:
         own: Our topics.
-        gate: Says what is taken.
-        journal: Knows what was taken before.
-        limits: How much may be asked.
-        answers: Takes the answers.
-        bus: Is told when a command is safe with us.
-        events: Is told who asked for what, and what came of it.
+        admission: Checks commands.
+        journal: Knows the commands of the last days.
+        limiter: How many may be asked for.
+        replies: Sends replies.
+        bus: Acknowledges a command once it is on the disk.
+        events: Records the audit.
         boot: Id of the machine's boot.
         clock: Monotonic.
     """
@@ -52,179 +52,194 @@ class CommandDispatcher:
         self,
         own: Topics,
         *,
-        gate: CommandAdmission,
+        admission: CommandAdmission,
         journal: CommandJournal,
-        limits: RateLimiter,
-        answers: ReplySender,
+        limiter: RateLimiter,
+        replies: ReplySender,
         bus: Bus,
         events: Events,
         boot: str,
         clock: Clock,
     ) -> None:
         self._own = own
-        self._gate = gate
+        self._admission = admission
         self._journal = journal
-        self._limiter = limits
-        self._answers = answers
+        self._limiter = limiter
+        self._replies = replies
         self._bus = bus
         self._events = events
         self._boot = boot
         self._clock = clock
-        self._workshop = CommandExecutor(
-            journal, answers=answers, events=events, boot=boot, clock=clock
-        )
-        self._messages: asyncio.Queue[tuple[float, str, InboundMessage]] = asyncio.Queue(
-            maxsize=WAITING
+        self._executor = CommandExecutor(journal, replies=replies, events=events, clock=clock)
+        self._queue: asyncio.Queue[tuple[float, str, InboundMessage]] = asyncio.Queue(
+            maxsize=QUEUED
         )
         self._refusals = TokenBucket(REFUSALS_PER_MIN, REFUSALS, clock=clock)
         self._repeats = TokenBucket(REPEATS_PER_MIN, REPEATS, clock=clock)
         self._dropped = RateLimitedLog("commands", "messages dropped", clock=clock)
-        self._unsaid = RateLimitedLog("commands", "answers not told", clock=clock)
+        self._unanswered = RateLimitedLog("commands", "commands not answered", clock=clock)
 
     def deliver(self, place: ParsedTopic, message: InboundMessage) -> None:
-        """Take a message from the link; returns at once."""
+        """Queue a message of the MQTT client; returns at once. A full queue drops it."""
         try:
-            self._messages.put_nowait((self._clock.now(), place.levels["name"], message))
+            self._queue.put_nowait((self._clock.now(), place.levels["name"], message))
         except asyncio.QueueFull:
             self._dropped.count(message.topic)
             self._bus.acknowledge(message)
 
     def greeting(self) -> Iterator[OutboundMessage]:
-        """What is said on a connection: answers that nobody could hear."""
-        return self._answers.greeting()
+        """Yield what is published on a new connection: final replies that could not be sent."""
+        return self._replies.pop_unsent()
 
     async def run(self) -> None:
-        """Answer what was left unfinished, then take commands until cancelled."""
+        """Answer what was interrupted, then receive commands until cancelled."""
         try:
             await self._recover()
             async with asyncio.TaskGroup() as group:
                 while True:
-                    arrived_s, name, message = await self._messages.get()
-                    work = await self._take(arrived_s, name, message)
-                    if work is not None:
-                        group.create_task(self._workshop.do(work), name=f"command:{name}")
+                    arrived_s, name, message = await self._queue.get()
+                    running = await self._handle(arrived_s, name, message)
+                    if running is not None:
+                        group.create_task(self._executor.execute(running), name=f"command:{name}")
         finally:
             self._journal.close()
 
     async def _recover(self) -> None:
-        """Say what became of the commands that were in work when we last ended."""
+        """Send the final reply of each command that ran when the gateway last ended."""
         try:
             unfinished = await asyncio.to_thread(self._journal.unfinished)
         except TransientError as error:
             self._events.record(Event("command.journal", {"why": error.reason.value}))
             return
         for entry in unfinished:
-            command = self._gate.catalogue.get(entry.name)
-            if command is not None and command.survives_restart and entry.boot != self._boot:
-                reply = self._answers.reply(entry.id, "succeeded", result={"boot": self._boot})
+            command = self._admission.registry.get(entry.name)
+            survives = command is not None and command.spec.survives_restart
+            if survives and entry.boot != self._boot:
+                reply = self._replies.build(entry.id, "succeeded", result={"boot": self._boot})
             else:
-                reply = self._answers.reply(entry.id, "failed", code="interrupted")
-            address = ReplyAddress.of(self._own, entry.topic, entry.correlation)
-            if address is not None:  # else the gateway has been given another name
-                await self._workshop.conclude(entry, address, reply)
+                reply = self._replies.build(entry.id, "failed", code="interrupted")
+            address = ReplyAddress.parse(self._own, entry.topic, entry.correlation)
+            if address is not None:  # else the gateway has another id now
+                await self._executor.finish(entry, address, reply)
 
-    async def _take(
+    async def _handle(
         self, arrived_s: float, name: str, message: InboundMessage
     ) -> RunningCommand | None:
-        """Return what is to be done now, if anything."""
-        address = ReplyAddress.wanted(self._own, message)
-        work = None
+        """Check, record and acknowledge one message; return what is to be executed, if anything."""
+        address = ReplyAddress.parse(self._own, message.response_topic, message.correlation_data)
+        running = None
         try:
             if address is None:
                 fault = Fault("", "response_topic", "answers go below our own up/rsp only")
-                raise Refused(None, "forbidden", (fault,))
-            admitted = self._gate.admit(name, message, arrived_s)
-            work = await self._begin(admitted, address)
-        except Refused as refused:
+                raise CommandRefused(None, "forbidden", (fault,))
+            admitted = self._admission.admit(name, message, arrived_s)
+            running = await self._accept(admitted, address)
+        except CommandRefused as refused:
             self._refuse(name, address, refused)
         self._bus.acknowledge(message)
-        return work
+        return running
 
-    async def _begin(self, admitted: Admitted, address: ReplyAddress) -> RunningCommand | None:
-        """Begin *admitted*, unless the disk is in trouble. Raises Refused."""
+    async def _accept(
+        self, admitted: AdmittedCommand, address: ReplyAddress
+    ) -> RunningCommand | None:
+        """Accept *admitted*; a disk that fails is answered. Raises CommandRefused."""
         try:
-            return await self._note(admitted, address)
-        except TransientError as error:  # without a journal it could be done twice
+            return await self._accept_once(admitted, address)
+        except TransientError as error:  # without a journal it could be executed twice
             code = error.reason.value
-            failed = self._answers.reply(admitted.asked.id, "failed", code=code)
-            self._answers.say(address, failed)
+            failed = self._replies.build(admitted.request.id, "failed", code=code)
+            self._replies.send(address, failed)
             return None
 
-    async def _note(self, admitted: Admitted, address: ReplyAddress) -> RunningCommand | None:
-        """Note *admitted*; None if there is nothing to do. Raises Refused, TransientError."""
-        asked = admitted.asked
-        before = await self._before(admitted)
-        if before is not None:
+    async def _accept_once(
+        self, admitted: AdmittedCommand, address: ReplyAddress
+    ) -> RunningCommand | None:
+        """Record *admitted* and answer ``accepted``; return None if nothing is to be executed.
+
+        Raises:
+            CommandRefused: It may not start.
+            TransientError: The disk fails.
+        """
+        request = admitted.request
+        previous = await self._previous_reply(admitted)
+        if previous is not None:
             if self._repeats.try_acquire():
-                self._answers.say(address, before)
+                self._replies.send(address, previous)
             else:
-                self._unsaid.count(admitted.command.name)
+                self._unanswered.count(admitted.spec.name)
             return None
-        who = f"{admitted.key_id}/{asked.actor}"  # one key signs for all of a centre's people
-        if not self._limiter.try_acquire(who):
-            raise Refused(asked.id, "rate_limited")
-        if self._clock.now() >= admitted.until_s:
-            raise Refused(asked.id, "expired")
-        if asked.dry_run:
+        requester = f"{admitted.key_id}/{request.actor}"  # a centre's people share one key
+        if not self._limiter.try_acquire(requester):
+            raise CommandRefused(request.id, "rate_limited")
+        if self._clock.now() >= admitted.expires_s:
+            raise CommandRefused(request.id, "expired")
+        if request.dry_run:
             would = {"would": dict(admitted.plan)}
-            self._answers.say(address, self._answers.reply(asked.id, "succeeded", result=would))
+            self._replies.send(address, self._replies.build(request.id, "succeeded", result=would))
             return None
-        if not self._workshop.hands.are_free(admitted):
-            raise Refused(asked.id, "busy")
+        concurrency = self._executor.concurrency
+        if not concurrency.has_capacity(admitted):
+            raise CommandRefused(request.id, "busy")
         entry = self._entry(admitted, address)
-        self._workshop.hands.begin(admitted)
+        concurrency.acquire(admitted)
         try:
-            await asyncio.to_thread(self._journal.note, entry)
+            await asyncio.to_thread(self._journal.record, entry)
         except BaseException:
-            self._workshop.hands.end(admitted)
+            concurrency.release(admitted)
             raise
-        facts = {"plan": dict(admitted.plan), "why": asked.reason, "kid": admitted.key_id}
-        facts = self._answers.without_secrets(facts)
-        self._workshop.audit(entry, "accepted", requester=address.requester, **facts)
-        self._answers.say(address, self._answers.reply(asked.id, "accepted"))
+        facts = {"plan": dict(admitted.plan), "why": request.reason, "kid": admitted.key_id}
+        facts = self._replies.redact(facts)
+        self._executor.audit(entry, "accepted", requester=address.requester, **facts)
+        self._replies.send(address, self._replies.build(request.id, "accepted"))
         return RunningCommand(admitted, entry, address)
 
-    async def _before(self, admitted: Admitted) -> Reply | None:
-        """Return what was said to the same command before. Raises Refused, TransientError."""
-        asked = admitted.asked
-        entry = await asyncio.to_thread(self._journal.find, asked.id)
+    async def _previous_reply(self, admitted: AdmittedCommand) -> Reply | None:
+        """Return the reply to an earlier command with the same id; None if there was none.
+
+        Raises:
+            CommandRefused: The id was another command's, or is too old to be known.
+            TransientError: The disk fails.
+        """
+        request = admitted.request
+        entry = await asyncio.to_thread(self._journal.find, request.id)
         if entry is None:
-            if admitted.command.signed and await asyncio.to_thread(
-                self._journal.forgotten, asked.id
+            if admitted.spec.signed and await asyncio.to_thread(
+                self._journal.is_forgotten, request.id
             ):
-                raise Refused(asked.id, "expired", (Fault("/id", "old", "its id is too old"),))
+                fault = Fault("/id", "old", "its id is too old")
+                raise CommandRefused(request.id, "expired", (fault,))
             return None
         if entry.digest != admitted.digest:
             fault = Fault("/id", "used", "another command had this id")
-            raise Refused(asked.id, "bad_args", (fault,))
-        if entry.answer is None and asked.id in self._workshop.hands.ids:
-            return self._answers.reply(asked.id, "running")
-        if entry.answer is None:  # its end could not be kept, or not be told when we came back
-            return self._answers.reply(asked.id, "failed", code="interrupted")
+            raise CommandRefused(request.id, "bad_args", (fault,))
+        if entry.answer is None and request.id in self._executor.concurrency.ids:
+            return self._replies.build(request.id, "running")
+        if entry.answer is None:  # its end could not be stored
+            return self._replies.build(request.id, "failed", code="interrupted")
         return Reply.model_validate_json(entry.answer)
 
-    def _refuse(self, name: str, address: ReplyAddress | None, refused: Refused) -> None:
-        """Answer where we may, and tell who has asked for what we do not do."""
+    def _refuse(self, name: str, address: ReplyAddress | None, refused: CommandRefused) -> None:
+        """Answer where that is allowed, and audit who asked for what is not done."""
         if not self._refusals.try_acquire():
-            self._unsaid.count(name)
+            self._unanswered.count(name)
             return
         if address is not None:
-            reply = self._answers.rejected(refused.command_id, refused.code, refused.faults)
-            self._answers.say(address, reply)
+            reply = self._replies.build_rejection(refused.command_id, refused.code, refused.faults)
+            self._replies.send(address, reply)
         faults = [f"{fault.at} {fault.code}".strip() for fault in refused.faults]
         facts: dict[str, object] = {"name": name, "st": "rejected", "code": refused.code}
         facts |= {"cmd": refused.command_id, "errors": faults}
         facts |= {"requester": None if address is None else address.requester}
-        told = {key: value for key, value in facts.items() if value}
-        self._events.record(Event("command", told, "audit"))
+        present = {key: value for key, value in facts.items() if value}
+        self._events.record(Event("command", present, "audit"))
 
-    def _entry(self, admitted: Admitted, address: ReplyAddress) -> JournalEntry:
+    def _entry(self, admitted: AdmittedCommand, address: ReplyAddress) -> JournalEntry:
         return JournalEntry(
-            id=admitted.asked.id,
+            id=admitted.request.id,
             digest=admitted.digest,
-            name=admitted.command.name,
-            actor=admitted.asked.actor,
-            signed=admitted.command.signed,
+            name=admitted.spec.name,
+            actor=admitted.request.actor,
+            signed=admitted.spec.signed,
             topic=address.topic,
             correlation=address.correlation,
             boot=self._boot,

@@ -1,4 +1,4 @@
-"""A command that has been taken, until it has ended: done, answered, noted, told."""
+"""Executes an admitted command, sends its replies and records how it ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from gateway.commands.admission import Admitted
+from gateway.commands.admission import AdmittedCommand
 from gateway.commands.command import CommandContext, Facts
 from gateway.commands.journal import ANSWER_BYTES, CommandJournal, JournalEntry
 from gateway.commands.replies import ReplyAddress, ReplySender
@@ -19,148 +19,148 @@ from gateway.mqtt.payloads.command import Reply, reply_bytes
 from gateway.ports import Clock, Events
 from gateway.runtime.log_limit import RateLimitedLog
 
-AT_ONCE = 8
-"""Commands in work, all together."""
+MAX_CONCURRENT = 8
+"""Commands that run at once, of all names together."""
 
-TELL_EVERY_S = 1.0
-"""Between two words on how far a command is."""
+PROGRESS_EVERY_S = 1.0
+"""Least time between two reports of progress."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RunningCommand:
-    """One command in work."""
+    """One command that is executed."""
 
-    admitted: Admitted
+    admitted: AdmittedCommand
     entry: JournalEntry
     address: ReplyAddress
 
 
 @dataclass(slots=True)
 class ConcurrencyLimits:
-    """What is in work now."""
+    """Which commands run, and whether one more may.
+
+    Attributes:
+        ids: Of those that run.
+        names: How many run of each name.
+        disruptive: Whether a disruptive one runs.
+    """
 
     ids: set[str] = field(default_factory=set)
     names: Counter[str] = field(default_factory=Counter)
     disruptive: bool = False
 
-    def are_free(self, admitted: Admitted) -> bool:
-        """Whether *admitted* can be begun."""
-        command = admitted.command
-        if len(self.ids) >= AT_ONCE or self.names[command.name] >= command.at_once:
+    def has_capacity(self, admitted: AdmittedCommand) -> bool:
+        """Return whether *admitted* may start now."""
+        spec = admitted.spec
+        if len(self.ids) >= MAX_CONCURRENT or self.names[spec.name] >= spec.max_concurrent:
             return False
-        return not (command.disruptive and self.disruptive)
+        return not (spec.disruptive and self.disruptive)
 
-    def begin(self, admitted: Admitted) -> None:
-        self.ids.add(admitted.asked.id)
-        self.names[admitted.command.name] += 1
-        self.disruptive = self.disruptive or admitted.command.disruptive
+    def acquire(self, admitted: AdmittedCommand) -> None:
+        """Count *admitted* as running."""
+        self.ids.add(admitted.request.id)
+        self.names[admitted.spec.name] += 1
+        self.disruptive = self.disruptive or admitted.spec.disruptive
 
-    def end(self, admitted: Admitted) -> None:
-        self.ids.discard(admitted.asked.id)
-        self.names[admitted.command.name] -= 1
-        if admitted.command.disruptive:
+    def release(self, admitted: AdmittedCommand) -> None:
+        """Count *admitted* as ended."""
+        self.ids.discard(admitted.request.id)
+        self.names[admitted.spec.name] -= 1
+        if admitted.spec.disruptive:
             self.disruptive = False
 
 
 class CommandExecutor:
-    """Does commands and says what came of them.
+    """Executes commands.
 
     Args:
-        journal: Is told how they end.
-        answers: Takes the answers.
-        events: Is told who asked for what, and what came of it.
-        boot: Id of the machine's boot.
+        journal: Stores how they end.
+        replies: Sends replies.
+        events: Records the audit.
         clock: Monotonic.
     """
 
     def __init__(
-        self,
-        journal: CommandJournal,
-        *,
-        answers: ReplySender,
-        events: Events,
-        boot: str,
-        clock: Clock,
+        self, journal: CommandJournal, *, replies: ReplySender, events: Events, clock: Clock
     ) -> None:
-        self.hands = ConcurrencyLimits()
+        self.concurrency = ConcurrencyLimits()
         self._journal = journal
-        self._answers = answers
+        self._replies = replies
         self._events = events
-        self._boot = boot
         self._clock = clock
-        self._unkept = RateLimitedLog("commands", "answers not kept", clock=clock)
+        self._not_stored = RateLimitedLog("commands", "replies not stored", clock=clock)
 
-    async def do(self, work: RunningCommand) -> None:
-        """Do *work* to its end, whichever it is."""
-        entry = work.entry
+    async def execute(self, running: RunningCommand) -> None:
+        """Execute *running*; it ends with a final reply, also when it fails or is cancelled."""
+        entry = running.entry
         try:
             try:
-                reply = await self._outcome(work)
+                reply = await self._run_handler(running)
             except asyncio.CancelledError:
-                if not work.admitted.command.survives_restart:
-                    reply = self._answers.reply(entry.id, "cancelled", code="stopping")
-                    self._keep(entry, reply)
-                    self._tell_end(entry, work.address, reply)
+                if not running.admitted.spec.survives_restart:
+                    reply = self._replies.build(entry.id, "cancelled", code="stopping")
+                    self._store(entry, reply)
+                    self._send_final(entry, running.address, reply)
                 raise
-            await self.conclude(entry, work.address, reply)
+            await self.finish(entry, running.address, reply)
         finally:
-            self.hands.end(work.admitted)
+            self.concurrency.release(running.admitted)
 
-    async def conclude(self, entry: JournalEntry, address: ReplyAddress, reply: Reply) -> None:
-        """Keep *reply* as the end of *entry*, and say it."""
+    async def finish(self, entry: JournalEntry, address: ReplyAddress, reply: Reply) -> None:
+        """Store *reply* as the end of *entry*, then send it."""
         try:
-            await asyncio.to_thread(self._keep, entry, reply)
+            await asyncio.to_thread(self._store, entry, reply)
         finally:
-            self._tell_end(entry, address, reply)
+            self._send_final(entry, address, reply)
 
     def audit(self, entry: JournalEntry, state: str, **facts: object) -> None:
-        """Tell what became of *entry*."""
+        """Record in the audit that *entry* is now *state*; empty facts are left out."""
         known = {"cmd": entry.id, "name": entry.name, "actor": entry.actor, "st": state}
-        told = {key: value for key, value in facts.items() if value}
-        log.info("command", **known)
-        self._events.record(Event("command", known | told, "audit"))
+        log.info("command_updated", **known)
+        present = {key: value for key, value in facts.items() if value}
+        self._events.record(Event("command", known | present, "audit"))
 
-    async def _outcome(self, work: RunningCommand) -> Reply:
-        command, command_id = work.admitted.command, work.entry.id
-        context = CommandContext(work.admitted.asked, self._telling(work))
+    async def _run_handler(self, running: RunningCommand) -> Reply:
+        command, command_id = running.admitted.command, running.entry.id
+        context = CommandContext(running.admitted.request, self._progress_reporter(running))
         try:
-            async with asyncio.timeout(command.limit_s):
-                outcome = await command.run(work.admitted.args, context)
+            async with asyncio.timeout(command.spec.limit_s):
+                outcome = await command.handler.run(running.admitted.args, context)
         except TimeoutError:
-            return self._answers.reply(command_id, "timed_out")
+            return self._replies.build(command_id, "timed_out")
         except GatewayError as error:
             why = {"detail": error.detail}
-            return self._answers.reply(command_id, "failed", code=error.reason.value, result=why)
+            return self._replies.build(command_id, "failed", code=error.reason.value, result=why)
         result = dict(outcome.result)
-        return self._answers.reply(command_id, outcome.state, code=outcome.code, result=result)
+        return self._replies.build(command_id, outcome.state, code=outcome.code, result=result)
 
-    def _telling(self, work: RunningCommand) -> Callable[[int | None, Facts], None]:
-        told_s = float("-inf")
+    def _progress_reporter(self, running: RunningCommand) -> Callable[[int | None, Facts], None]:
+        sent_s = float("-inf")
 
-        def tell(percent: int | None, result: Facts) -> None:
-            nonlocal told_s
-            if self._clock.now() - told_s < TELL_EVERY_S:
+        def report_progress(percent: int | None, result: Facts) -> None:
+            nonlocal sent_s
+            if self._clock.now() - sent_s < PROGRESS_EVERY_S:
                 return
-            told_s = self._clock.now()
-            how = self._answers.reply(
-                work.entry.id, "running", percent=percent, result=dict(result)
+            sent_s = self._clock.now()
+            progress = self._replies.build(
+                running.entry.id, "running", percent=percent, result=dict(result)
             )
-            self._answers.say(work.address, how)
+            self._replies.send(running.address, progress)
 
-        return tell
+        return report_progress
 
-    def _keep(self, entry: JournalEntry, reply: Reply) -> None:
-        """Keep *reply*, without its result where that is large. Waits for the disk."""
-        kept = reply_bytes(reply)
-        if len(kept) > ANSWER_BYTES:
-            kept = reply_bytes(reply.model_copy(update={"result": {"kept": False}}))
+    def _store(self, entry: JournalEntry, reply: Reply) -> None:
+        """Store *reply*, without its result where that is large. Blocks on the disk."""
+        stored = reply_bytes(reply)
+        if len(stored) > ANSWER_BYTES:
+            stored = reply_bytes(reply.model_copy(update={"result": {"kept": False}}))
         try:
-            self._journal.finish(entry.id, kept)
-        except TransientError as error:  # after a crash it will be told as interrupted
-            self._unkept.count(error.detail)
+            self._journal.finish(entry.id, stored)
+        except TransientError as error:  # after a crash it will be reported as interrupted
+            self._not_stored.count(error.detail)
 
-    def _tell_end(self, entry: JournalEntry, address: ReplyAddress, reply: Reply) -> None:
-        self._answers.say(address, reply)
+    def _send_final(self, entry: JournalEntry, address: ReplyAddress, reply: Reply) -> None:
+        self._replies.send(address, reply)
         self.audit(entry, reply.state, code=reply.code)

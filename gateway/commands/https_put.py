@@ -1,9 +1,9 @@
-"""Putting something somewhere by HTTPS: to hosts that this machine's settings name, no others.
+"""Uploads by HTTPS PUT, only to hosts that this machine's settings name.
 
-One PUT on one connection; no redirect is followed, nothing of the answer is read but its status.
-The address may carry a signature of whoever lends us the place: it is never said or logged.
+One PUT on one connection. No redirect is followed; of the response only the status is read. The URL
+may hold a signature that grants the upload, so it is never sent on or logged.
 
-Sources: RFC 9110 sections 9.3.4 (PUT) and 15.2 (interim answers), RFC 9112 (HTTP/1.1).
+Sources: RFC 9110 sections 9.3.4 (PUT) and 15.2 (interim responses), RFC 9112 (HTTP/1.1).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"[!-~]{1,2048}")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to put something."""
+    """Where to upload to."""
 
     host: str
     port: int
@@ -41,19 +41,19 @@ class Target:
 
 
 class HttpsPut:
-    """Puts things where they may be put.
+    """Uploads to allowed hosts.
 
     Args:
         hosts: ``host``, or ``host:port`` where that is not 443.
-        ca_file: Of the authority of their certificates; None: the system's.
+        ca_file: Certificate authority of those hosts; None: the system's.
     """
 
     def __init__(self, hosts: tuple[str, ...], ca_file: Path | None) -> None:
         self._hosts = frozenset(each.lower() for each in hosts)
         self._ca_file = ca_file
 
-    def target(self, url: str) -> Target:
-        """Return what *url* means. Raises MessageRejected: we must not go there."""
+    def parse_url(self, url: str) -> Target:
+        """Return where *url* leads to. Raises MessageRejected if that is not allowed."""
         at = "/args/put_url"
         if not _ADDRESS.fullmatch(url) or "\\" in url:
             refuse("url.control", "it may hold printable ASCII only, no spaces", at)
@@ -73,13 +73,14 @@ class HttpsPut:
         return found
 
     async def put(self, url: str, content: bytes, content_type: str) -> int:
-        """PUT *content* and return the status of the answer.
+        """PUT *content* and return the HTTP status, 200 to 599.
 
         Raises:
-            MessageRejected: We must not go there.
-            TransientError: There is no such host, or it does not behave.
+            MessageRejected: Uploads to *url* are not allowed.
+            TransientError: The host is unreachable, cannot be verified, is too slow or does not
+                speak HTTP.
         """
-        target = self.target(url)
+        target = self.parse_url(url)
         try:
             async with asyncio.timeout(PUT_S):
                 return await self._put(target, content, content_type)
@@ -111,7 +112,7 @@ class HttpsPut:
             )
             writer.write(head.encode("ascii") + content)
             await writer.drain()
-            while (status := await _status(reader, target)) < 200:  # only announces the answer
+            while (status := await _status(reader, target)) < 200:  # an interim response
                 while await reader.readuntil(b"\r\n") != b"\r\n":
                     pass
             return status

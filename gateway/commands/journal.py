@@ -1,13 +1,14 @@
-"""Which commands have been taken and how they ended, on the disk: none is done twice.
+"""Stores accepted commands and how they ended, so that none is executed twice.
 
-A command is noted before it is done and before the broker is told that we have it. After a crash
-or a power cut, what was noted and never finished is known and answered. Ids are kept for 7 days
-and 20,000 commands; of signed ones that had to be forgotten the newest id remains, and no signed
-command with that id or an older one (they are ULIDs, which grow with their issuer's clock) is ever
-taken again. A file that turns out to be broken is set aside; all that was signed before that moment
-counts as forgotten. What came of all but the newest thousand is kept in a word: 27 MB at most.
+A command is recorded before it is executed and before it is acknowledged to the broker. After a
+crash or a power cut, those without an end are known and answered.
 
-Calls wait for the disk, and for each other; they are not for the loop.
+Entries are kept for 7 days and 20,000 commands. Of signed ones that were deleted the newest id is
+kept, and no signed command with that id or an older one is accepted: the ids are ULIDs, which grow
+with their issuer's clock. A corrupt file is set aside; then all commands signed before that moment
+count as deleted. Of all but the newest thousand only a short answer is kept: 27 MB at most.
+
+Calls block on the disk and on each other; call them from a thread.
 
 Sources: sqlite.org/wal.html; sqlite.org/pragma.html (synchronous).
 """
@@ -32,15 +33,15 @@ from gateway.mqtt.payloads.alarm import new_id
 KEPT_MS = 7 * 86_400_000
 KEPT = 20_000
 FORGET_EVERY = 64
-"""Commands, between two looks for what is too old."""
+"""Commands between two deletions of what is too old."""
 
 ANSWER_BYTES = 8192
-"""Longer answers (pictures) are not kept: a repeat is told that it was done."""
+"""Largest answer that is stored. A repeat of one with more gets its state without the result."""
 
-WHOLE_ANSWERS, SHORT_BYTES = 1000, 512
-"""Older answers above that size lose their result, as long ones do."""
+FULL_ANSWERS, SHORT_BYTES = 1000, 512
+"""How many answers are stored whole; older ones above that size lose their result."""
 
-_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 log = structlog.get_logger(__name__)
 
@@ -59,19 +60,19 @@ CREATE TABLE IF NOT EXISTS floor (one INTEGER PRIMARY KEY CHECK (one = 1), id TE
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One command that has been taken.
+    """One accepted command.
 
     Attributes:
-        id: As its asker chose.
-        digest: Of what it said: the same id with another one is another command.
+        id: As its requester chose.
+        digest: Of name and arguments; the same id with another digest is another command.
         name: Which.
         actor: For whom.
-        signed: Whether it was signed.
-        topic: Where its answer goes.
-        correlation: To be given back with it.
-        boot: Of the machine, when it was taken.
-        taken_ms: Wall clock, only to forget by.
-        answer: Its final reply as a JSON document; None while there is none.
+        signed: Whether it had to be signed.
+        topic: Response topic.
+        correlation: Correlation data of its replies.
+        boot: Id of the machine's boot when it was accepted.
+        taken_ms: Wall clock when it was accepted; only for deletion by age.
+        answer: Its final reply as a JSON document; None: it has not ended.
     """
 
     id: str
@@ -101,12 +102,16 @@ _SHORTEN = (
 
 
 class CommandJournal:
-    """The file *path*; made when it is first needed, and anew if it is broken."""
+    """The journal in one SQLite file, which is created when it is first needed.
+
+    Args:
+        path: The file; a corrupt one is renamed to ``*.broken``.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._noted = 0
+        self._recorded = 0
         self._lock = threading.Lock()
 
     def find(self, command_id: str) -> JournalEntry | None:
@@ -114,66 +119,66 @@ class CommandJournal:
         found = self._entries("WHERE id = ?", command_id)
         return found[0] if found else None
 
-    def forgotten(self, command_id: str) -> bool:
-        """Whether a signed command of that id may have been done so long ago that it is gone."""
-        row = self._done(lambda base: base.execute("SELECT id FROM floor").fetchone())
+    def is_forgotten(self, command_id: str) -> bool:
+        """Return whether a signed command of that id may be deleted. Raises TransientError."""
+        row = self._transact(lambda base: base.execute("SELECT id FROM floor").fetchone())
         return row is not None and command_id <= row[0]
 
-    def note(self, entry: JournalEntry) -> None:
-        """Keep *entry*; on return it survives a power cut. Raises TransientError."""
+    def record(self, entry: JournalEntry) -> None:
+        """Store *entry*; on return it survives a power cut. Raises TransientError."""
         values = tuple(getattr(entry, name) for name in _COLUMNS.split(", "))
 
         def insert(base: sqlite3.Connection) -> None:
             with base:
                 base.execute(f"INSERT INTO command ({_COLUMNS}) VALUES ({_MARKS})", values)
-                if self._noted % FORGET_EVERY == 0:
+                if self._recorded % FORGET_EVERY == 0:
                     _forget(base, entry.taken_ms)
 
-        self._done(insert)
-        self._noted += 1
+        self._transact(insert)
+        self._recorded += 1
 
     def finish(self, command_id: str, answer: bytes) -> None:
-        """Keep how a command has ended, as `note` does."""
+        """Store the final reply of a command, as `record` does. Raises TransientError."""
 
         def update(base: sqlite3.Connection) -> None:
             with base:
                 base.execute("UPDATE command SET answer = ? WHERE id = ?", (answer, command_id))
 
-        self._done(update)
+        self._transact(update)
 
     def unfinished(self) -> tuple[JournalEntry, ...]:
-        """Return the commands whose end nobody has noted, oldest first. Raises TransientError."""
+        """Return the commands that have not ended, oldest first. Raises TransientError."""
         return self._entries("WHERE answer IS NULL ORDER BY taken_ms, id")
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
-    def _done(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what *work* does with the file. Raises TransientError: the disk is in trouble."""
+    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what *work* returns; a corrupt file is replaced. Raises TransientError."""
         try:
             with self._lock:
                 try:
                     return work(self._base())
                 except sqlite3.DatabaseError as error:
-                    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BROKEN:
+                    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _CORRUPT:
                         raise
-                    log.error("command journal broken", path=str(self._path), detail=str(error))
-                    self._make_anew()
+                    log.error("command_journal_corrupt", path=str(self._path), detail=str(error))
+                    self._replace()
                     return work(self._base())
         except sqlite3.Error as error:
-            raise _trouble(self._path, error) from None
+            raise _disk_error(self._path, error) from None
 
     def _base(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = _opened(self._path)
+            self._connection = _open(self._path)
         return self._connection
 
-    def _make_anew(self) -> None:
-        """Set the file aside and begin another, that takes nothing signed before now."""
+    def _replace(self) -> None:
+        """Set the file aside and create one in which all that was signed until now is deleted."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -183,16 +188,16 @@ class CommandJournal:
                 self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
         except OSError as error:
             raise sqlite3.OperationalError(str(error.strerror)) from None
-        with closing(_opened(self._path)) as base, base:
+        with closing(_open(self._path)) as base, base:
             base.execute("INSERT INTO floor VALUES (1, ?)", (new_id(),))
 
     def _entries(self, which: str, *values: str) -> tuple[JournalEntry, ...]:
         asked = f"SELECT {_COLUMNS} FROM command {which}"
-        rows = self._done(lambda base: base.execute(asked, values).fetchall())
+        rows = self._transact(lambda base: base.execute(asked, values).fetchall())
         return tuple(JournalEntry(*row) for row in rows)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     try:  # SQLite gives its other files the same mode
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
@@ -211,7 +216,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _forget(base: sqlite3.Connection, now_ms: int) -> None:
-    """Drop what is too old or too much; unfinished ones only where there is too much."""
+    """Delete what is too old or too much; commands that have not ended only if too many."""
     bounds = (now_ms - KEPT_MS, KEPT)
     newest = f"SELECT max(id) FROM command WHERE signed AND id IN ({_GONE})"
     (floor,) = base.execute(newest, bounds).fetchone()
@@ -219,10 +224,10 @@ def _forget(base: sqlite3.Connection, now_ms: int) -> None:
         raised = "INSERT INTO floor VALUES (1, ?) ON CONFLICT DO UPDATE SET id = max(id, ?)"
         base.execute(raised, (floor, floor))
     base.execute(f"DELETE FROM command WHERE id IN ({_GONE})", bounds)
-    base.execute(_SHORTEN, (SHORT_BYTES, WHOLE_ANSWERS))
+    base.execute(_SHORTEN, (SHORT_BYTES, FULL_ANSWERS))
 
 
-def _trouble(path: Path, error: sqlite3.Error) -> TransientError:
+def _disk_error(path: Path, error: sqlite3.Error) -> TransientError:
     full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
     reason = Reason.DISK_FULL if full else Reason.DISK_READONLY
     return TransientError(reason, f"cannot write {path}: {error}")

@@ -1,7 +1,7 @@
-"""Where the answers to commands go, and what becomes of them while nobody hears.
+"""Where replies to commands are published, and what happens to them without a connection.
 
-The response topic is input, not instruction: only what lies below our own ``up/rsp/`` is used, or
-whoever may send commands could publish anywhere with our rights.
+The response topic (MQTT 5 section 3.3.2.3.5) is untrusted input. Only topics below our own
+``up/rsp/`` are used, or whoever may send commands could publish anywhere with our rights.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp
 from gateway.mqtt.payloads.command import FINAL, Rejected, Reply, State, reply_faults
 from gateway.mqtt.topic_tree import REPLY
 from gateway.mqtt.topics import Topics, parse, publication
-from gateway.ports import Bus, Clock, InboundMessage, OutboundMessage
+from gateway.ports import Bus, Clock, OutboundMessage
 
-KEPT = 64
-"""Final answers that wait for a connection; the oldest goes first."""
+UNSENT = 64
+"""Final replies that wait for a connection; the oldest is dropped first."""
+
+HEADROOM_BYTES = 256
+"""Of a message, for the stamp and the properties of a reply."""
 
 OPAQUE = "jpeg"
 """The one key whose value is no text that could hold a secret."""
@@ -28,12 +31,12 @@ OPAQUE = "jpeg"
 
 @dataclass(frozen=True, slots=True)
 class ReplyAddress:
-    """Where an answer goes.
+    """Where a reply goes.
 
     Attributes:
         topic: Below our own ``up/rsp/``.
-        requester: Who listens there.
-        correlation: Given back as it came.
+        requester: Who subscribes there.
+        correlation: Correlation data of the request, sent back unchanged.
     """
 
     topic: str
@@ -41,8 +44,10 @@ class ReplyAddress:
     correlation: bytes | None
 
     @classmethod
-    def of(cls, own: Topics, topic: str | None, correlation: bytes | None) -> ReplyAddress | None:
-        """Return the address that *topic* is; None if we must not publish there."""
+    def parse(
+        cls, own: Topics, topic: str | None, correlation: bytes | None
+    ) -> ReplyAddress | None:
+        """Return the address that response topic *topic* is; None if we must not publish there."""
         place = None if topic is None else parse(topic)
         if topic is None or place is None or place.channel is not REPLY:
             return None
@@ -50,19 +55,14 @@ class ReplyAddress:
             return None
         return cls(topic, place.levels["requester"], correlation)
 
-    @classmethod
-    def wanted(cls, own: Topics, message: InboundMessage) -> ReplyAddress | None:
-        """Return where *message* wants its answer; None if we must not publish there."""
-        return cls.of(own, message.response_topic, message.correlation_data)
-
 
 class ReplySender:
-    """Says what there is to say to askers.
+    """Builds replies and publishes them.
 
     Args:
-        bus: Takes it.
-        stamp: Makes the stamp of the next message.
-        redact: Takes secrets out of text; every text of a result passes it.
+        bus: Publishes.
+        stamp: Returns the stamp of the next message.
+        redact: Hides secrets in a text; every text of a result goes through it.
         clock: Monotonic.
     """
 
@@ -76,11 +76,11 @@ class ReplySender:
     ) -> None:
         self._bus = bus
         self._stamp = stamp
-        self._redact = redact
+        self._redact_text = redact
         self._clock = clock
-        self._untold: deque[tuple[float, ReplyAddress, Reply]] = deque(maxlen=KEPT)
+        self._unsent: deque[tuple[float, ReplyAddress, Reply]] = deque(maxlen=UNSENT)
 
-    def reply(
+    def build(
         self,
         command_id: str | None,
         state: State,
@@ -89,51 +89,55 @@ class ReplySender:
         result: object = None,
         code: str | None = None,
     ) -> Reply:
-        """Return a reply without secrets; a result that does not fit a message is left out."""
-        made = Reply.model_construct(
+        """Return a reply without secrets; a result too large for a message makes it ``failed``."""
+        reply = Reply.model_construct(
             id=command_id,
             state=state,
             percent=percent,
-            result=self.without_secrets(result) or None,
+            result=self.redact(result) or None,
             code=code,
         )
-        _, payload = command_payload.reply(Stamp(0, 0, 0), made)
-        if len(payload) <= PAYLOAD_BYTES - 256:
-            return made
+        _, payload = command_payload.reply(Stamp(0, 0, 0), reply)
+        if len(payload) <= PAYLOAD_BYTES - HEADROOM_BYTES:
+            return reply
         return Reply(id=command_id, state="failed", code="too_large")
 
-    def rejected(
+    def build_rejection(
         self, command_id: str | None, code: Rejected, faults: tuple[Fault, ...] = ()
     ) -> Reply:
-        """Return the reply to what is not done."""
+        """Return the reply to a command that is not executed."""
         errors = reply_faults(faults) or None
         return Reply(id=command_id, state="rejected", code=code, errors=errors)
 
-    def say(self, address: ReplyAddress, reply: Reply) -> None:
-        """Say *reply*; a final one waits for a connection if there is none."""
+    def send(self, address: ReplyAddress, reply: Reply) -> None:
+        """Publish *reply*. Without a connection a final one waits for it, others are dropped."""
         if self._bus.connected:
-            self._bus.post(self._publication(address, reply))
+            self._bus.post(self._message(address, reply))
         elif reply.state in FINAL:
-            self._untold.append((self._clock.now(), address, reply))
+            self._unsent.append((self._clock.now(), address, reply))
 
-    def greeting(self) -> Iterator[OutboundMessage]:
-        """What is said on a connection: the final answers that nobody could hear."""
-        while self._untold:
-            since_s, address, reply = self._untold.popleft()
+    def pop_unsent(self) -> Iterator[OutboundMessage]:
+        """Yield and forget the final replies that waited for a connection and are not expired."""
+        while self._unsent:
+            since_s, address, reply = self._unsent.popleft()
             if REPLY.expiry_s is None or self._clock.now() - since_s < REPLY.expiry_s:
-                yield self._publication(address, reply)
+                yield self._message(address, reply)
 
-    def _publication(self, address: ReplyAddress, reply: Reply) -> OutboundMessage:
-        sealed = command_payload.reply(self._stamp(), reply)
-        made = publication(REPLY, address.topic, sealed)
-        return replace(made, correlation_data=address.correlation)
+    def redact(self, value: Any, key: str = "") -> Any:
+        """Return *value*, which JSON can express, without secrets in its texts.
 
-    def without_secrets(self, value: Any, key: str = "") -> Any:
-        """Return *value*, of which JSON knows all, with no secret in any of its texts."""
+        Args:
+            value: Of a reply or of the audit.
+            key: Under which it stands; the text under `OPAQUE` stays as it is.
+        """
         if isinstance(value, str) and key != OPAQUE:
-            return self._redact(value)
+            return self._redact_text(value)
         if isinstance(value, dict):
-            return {name: self.without_secrets(each, name) for name, each in value.items()}
+            return {name: self.redact(each, name) for name, each in value.items()}
         if isinstance(value, list | tuple):
-            return [self.without_secrets(each) for each in value]
+            return [self.redact(each) for each in value]
         return value
+
+    def _message(self, address: ReplyAddress, reply: Reply) -> OutboundMessage:
+        message = publication(REPLY, address.topic, command_payload.reply(self._stamp(), reply))
+        return replace(message, correlation_data=address.correlation)

@@ -6,7 +6,7 @@ Nothing is contacted: no name is resolved and no camera connected. The probe doe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,19 @@ class CheckResult:
     faults: tuple[tuple[Path, Fault], ...]
 
 
-def check_files(paths: Iterable[Path], *, redactor: Redactor) -> CheckResult:
-    """Check *paths*, each alone and all together; ``.json`` is a site document, others settings."""
+def check_files(
+    paths: Iterable[Path],
+    *,
+    redactor: Redactor,
+    settings_faults: Callable[[Settings], Iterable[Fault]] = lambda _: (),
+) -> CheckResult:
+    """Check *paths*, each alone and all together; ``.json`` is a site document, others settings.
+
+    Args:
+        paths: The files.
+        redactor: Learns the secrets that are read.
+        settings_faults: What packages above this one have against the settings.
+    """
     faults: list[tuple[Path, Fault]] = []
     settings: tuple[Path, Settings] | None = None
     sites: list[tuple[Path, SiteConfig]] = []
@@ -55,6 +66,7 @@ def check_files(paths: Iterable[Path], *, redactor: Redactor) -> CheckResult:
         except ConfigRejected as error:
             faults += [(path, fault) for fault in error.faults]
     if settings is not None:
+        faults += [(settings[0], fault) for fault in settings_faults(settings[1])]
         faults += _cross_checks(settings[0], settings[1], sites, redactor)
     site = sites[-1][1] if sites else None
     return CheckResult(settings[1] if settings else None, site, tuple(faults))

@@ -33,6 +33,7 @@ from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
 from gateway.model.site_document import SecretRef
+from gateway.mqtt.payloads.command import LongName as CommandName
 from gateway.runtime.logging import LogFormat, LogLevel
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -181,9 +182,6 @@ class PictureChecks(Document):
     snapshots: bool = True
 
 
-Name = Literal[
-    "stream.restart", "snapshot", "probe", "rebirth", "config.get", "logs.tail", "reboot"
-]
 UploadHost = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
 
 
@@ -191,7 +189,8 @@ class Commands(Document):
     """``[commands]``: what the centre may ask this machine to do.
 
     Attributes:
-        allowed: Which commands.
+        allowed: Names of commands. None: those that are allowed by default
+            (`gateway.commands.registry`, which also says which names there are).
         per_min: How many a minute, for each who asks; all together four times as many.
         burst: How many at once.
         upload_hosts: Where pictures may be put by HTTPS, ``host`` or ``host:port``.
@@ -199,14 +198,7 @@ class Commands(Document):
         reboot: What starts this machine anew, e.g. ``["systemctl", "reboot"]``; empty: nothing.
     """
 
-    allowed: Annotated[tuple[Name, ...], Field(max_length=16)] = (
-        "stream.restart",
-        "snapshot",
-        "probe",
-        "rebirth",
-        "config.get",
-        "logs.tail",
-    )
+    allowed: Annotated[tuple[CommandName, ...], Field(max_length=16)] | None = None
     per_min: Annotated[int, Field(ge=1, le=600)] = 30
     burst: Annotated[int, Field(ge=1, le=100)] = 10
     upload_hosts: Annotated[tuple[UploadHost, ...], Field(max_length=16)] = ()

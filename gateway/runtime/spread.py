@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-_FRACTION_BYTES = 4
-
 
 def phase_s(gateway: str, period_s: float) -> float:
     """Return the moment of *gateway* within a period, in ``[0, period_s)``.
@@ -17,5 +15,5 @@ def phase_s(gateway: str, period_s: float) -> float:
         gateway: Its id.
         period_s: Over how long all gateways spread.
     """
-    digest = hashlib.sha256(gateway.encode()).digest()[:_FRACTION_BYTES]
-    return int.from_bytes(digest) / 256**_FRACTION_BYTES * period_s
+    digest = hashlib.sha256(gateway.encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32 * period_s

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.commands import journal
+from gateway.commands.registry import COMMANDS
 from gateway.model.alarm import Damping
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client import certificates, client, echo, failover, inflight_window, paho_client
@@ -17,11 +18,10 @@ from gateway.mqtt.topic_tree import CHANNELS, LEVELS
 from gateway.remote_config.service import CALM_S
 from tests.contract import kinds
 from tests.contract.examples import text_of
-from tests.contract.schemas import ARGS, file_of
+from tests.contract.schemas import args_schema, file_of
 
 HERE = Path(__file__).parent
 _PLACE = re.compile(r"\{\{([^}]+)\}\}")
-_SIGNED = ("stream.restart", "reboot")
 _DAMPING = Damping()
 
 VALUES: Mapping[str, object] = {
@@ -90,9 +90,10 @@ def _levels() -> str:
 
 def _commands() -> str:
     return "\n".join(
-        f"| `{name}` | [`cmd.{name}/1`](schemas/{file_of(f'cmd.{name}/1')}) "
-        f"| {'yes' if name in _SIGNED else 'no'} |"
-        for name in ARGS
+        f"| `{spec.name}` | [`{args_schema(spec)}`](schemas/{file_of(args_schema(spec))}) "
+        f"| {'yes' if spec.signed else 'no'} | {spec.ttl_s:g} s "
+        f"| {'yes' if spec.default_allowed else 'no'} |"
+        for spec in COMMANDS
     )
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from gateway.commands.camera_commands import ProbeArgs, RestartArgs, SnapshotArgs
-from gateway.commands.log_tail import TailArgs
-from gateway.commands.site_commands import NoArgs, RebirthArgs, RebootArgs
+from gateway.commands.command import CommandSpec
+from gateway.commands.registry import COMMANDS
 from gateway.config.signing import Signature
 from gateway.model.site_document import SiteConfig
 from gateway.mqtt import topic_tree
@@ -68,17 +67,6 @@ ALWAYS: Mapping[TopicSpec, tuple[str, ...]] = {
 """What stands in every message of a channel, though the reader, who must also understand what is
 older or kept on a disk, can do without. All others that gateways write: `STAMPED`."""
 
-ARGS: Mapping[str, type[BaseModel]] = {
-    "stream.restart": RestartArgs,
-    "snapshot": SnapshotArgs,
-    "probe": ProbeArgs,
-    "rebirth": RebirthArgs,
-    "config.get": NoArgs,
-    "logs.tail": TailArgs,
-    "reboot": RebootArgs,
-}
-"""``args`` of each command."""
-
 DOCS: Mapping[str, type[BaseModel]] = {"config/1": SiteConfig, "config/2": DesiredConfig}
 """``doc`` of each schema of a configuration."""
 
@@ -90,12 +78,17 @@ def schemas() -> dict[str, Schema]:
         if channel is topic_tree.SCHEMA:
             continue
         made.setdefault(channel.schema, _of(channel))
-    made |= {f"cmd.{name}/1": plain(TypeAdapter(model)) for name, model in ARGS.items()}
+    made |= {args_schema(spec): plain(TypeAdapter(spec.args)) for spec in COMMANDS}
     made |= {name: plain(TypeAdapter(model)) for name, model in DOCS.items()}
     return {
         name: {"$schema": DIALECT, "$id": f"urn:cgw:schema:{name.replace('/', ':')}", **schema}
         for name, schema in sorted(made.items())
     }
+
+
+def args_schema(spec: CommandSpec) -> str:
+    """Return the id of the schema of ``args`` of a command."""
+    return f"cmd.{spec.name}/1"
 
 
 def file_of(schema: str) -> str:

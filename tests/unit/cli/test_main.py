@@ -96,6 +96,19 @@ def test_secrets_and_policy_are_checked_with_the_settings(say: Say, folder: Path
     assert "/cameras/0/streams/0/url: 8.8.8.8 is outside the camera networks" in result.stderr
 
 
+@pytest.mark.parametrize("command", [("check",), ("run", "--settings")])
+def test_a_command_that_does_not_exist_cannot_be_allowed(
+    say: Say, folder: Path, command: tuple[str, ...]
+) -> None:
+    """A misspelt name is found before anything runs, with the names that there are."""
+    (folder / "gateway.toml").write_text(SETTINGS + '\n[commands]\nallowed = ["snapshto"]\n')
+
+    result = say(*command, folder / "gateway.toml")
+
+    assert result.exit_code == 2
+    assert "/commands/allowed/0: 'snapshto': it must be 'stream.restart', 'snap" in result.stderr
+
+
 def test_a_missing_file_is_a_fault(say: Say, tmp_path: Path) -> None:
     """And not a traceback."""
     result = say("check", tmp_path / "gateway.toml", tmp_path / "site.json")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.commands.dispatcher import REFUSALS, REPEATS, WAITING
-from gateway.commands.executor import AT_ONCE
+from gateway.commands.dispatcher import QUEUED, REFUSALS, REPEATS
+from gateway.commands.executor import MAX_CONCURRENT
 from gateway.commands.journal import CommandJournal
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
@@ -19,45 +19,54 @@ from gateway.mqtt.topic_tree import COMMAND
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.commands import ANSWERS, OWN, SECRET, Bus, Told, envelope, message, office
+from tests.fixtures.commands import (
+    ANSWERS,
+    OWN,
+    SECRET,
+    FakeBus,
+    RecordedEvents,
+    envelope,
+    message,
+    running_dispatcher,
+)
 
 ANSWERED_S = 0.05
 
 
 async def test_a_command_is_accepted_then_done_then_answered(tmp_path: Path) -> None:
     """accepted, running, succeeded, each with the id and the correlation; secrets are hidden."""
-    async with office(tmp_path) as at_work:
-        at_work.deliver(message("dig", {"depth": 3}))
-        said = [await at_work.reply() for _ in range(3)]
+    async with running_dispatcher(tmp_path) as harness:
+        harness.deliver(message("dig", {"depth": 3}))
+        said = [await harness.reply() for _ in range(3)]
 
         assert [each.state for each in said] == ["accepted", "running", "succeeded"]
         assert len({each.id for each in said}) == 1
         assert said[1].percent == 50
         assert said[2].result == {"found": ["water", "***"]}
-        assert at_work.fake_command.dug == [3]
+        assert harness.fake_command.depths == [3]
 
 
 async def test_a_message_is_acknowledged_only_once_it_is_in_the_journal(tmp_path: Path) -> None:
     """What the broker is told we have survives a power cut."""
     kept: list[bool] = []
 
-    class Watching(Bus):
+    class Watching(FakeBus):
         def acknowledge(self, message: InboundMessage) -> None:
             journal = b"".join(path.read_bytes() for path in tmp_path.glob("commands.db*"))
             kept.append(json.loads(message.payload)["id"].encode() in journal)
 
-    async with office(tmp_path, bus=Watching()) as at_work:
-        await at_work.ask()
+    async with running_dispatcher(tmp_path, bus=Watching()) as harness:
+        await harness.ask()
 
         assert kept == [True]
 
 
 async def test_the_audit_says_who_asked_why_and_what_came_of_it(tmp_path: Path) -> None:
     """Two records for each command, of the weight that is kept longest."""
-    async with office(tmp_path) as at_work:
-        await at_work.ask("dig", {"depth": 2})
+    async with running_dispatcher(tmp_path) as harness:
+        await harness.ask("dig", {"depth": 2})
 
-        first, last = at_work.told.events
+        first, last = harness.events.all
         assert (first.weight, last.weight) == ("audit", "audit")
         facts = first.facts
         assert (facts["actor"], facts["requester"], facts["st"]) == ("op-17", "op-17", "accepted")
@@ -68,41 +77,41 @@ async def test_the_audit_says_who_asked_why_and_what_came_of_it(tmp_path: Path) 
 async def test_a_repeated_id_is_answered_as_before_and_does_nothing(tmp_path: Path) -> None:
     """Also after the gateway has been started again."""
     tree = envelope("dig", {"depth": 2})
-    async with office(tmp_path) as at_work:
-        first = await at_work.ask(tree=tree)
-        again = await at_work.ask(tree=tree)
+    async with running_dispatcher(tmp_path) as harness:
+        first = await harness.ask(tree=tree)
+        again = await harness.ask(tree=tree)
 
         assert again == first
-        assert at_work.fake_command.dug == [2]
-    async with office(tmp_path) as at_work:
-        assert await at_work.ask(tree=tree) == first
-        assert at_work.fake_command.dug == []
+        assert harness.fake_command.depths == [2]
+    async with running_dispatcher(tmp_path) as harness:
+        assert await harness.ask(tree=tree) == first
+        assert harness.fake_command.depths == []
 
 
 async def test_an_id_of_another_command_is_refused(tmp_path: Path) -> None:
     """Nobody is told of a result that is not that of what was asked."""
-    async with office(tmp_path) as at_work:
+    async with running_dispatcher(tmp_path) as harness:
         tree = envelope("dig", {"depth": 2})
-        await at_work.ask(tree=tree)
-        said = await at_work.ask(tree=tree | {"args": {"depth": 3}})
+        await harness.ask(tree=tree)
+        said = await harness.ask(tree=tree | {"args": {"depth": 3}})
 
         assert (said.state, said.code) == ("rejected", "bad_args")
-        assert at_work.fake_command.dug == [2]
+        assert harness.fake_command.depths == [2]
 
 
 async def test_a_repeat_while_it_runs_is_told_so(tmp_path: Path) -> None:
     """And nothing is begun a second time."""
-    async with office(tmp_path) as at_work:
+    async with running_dispatcher(tmp_path) as harness:
         tree = envelope("dig", {"depth": 9})
-        at_work.deliver(message(tree=tree))
-        await at_work.fake_command.begun.wait()
-        at_work.deliver(message(tree=tree))
-        states = [(await at_work.reply()).state for _ in range(3)]
-        at_work.fake_command.go_on.set()
+        harness.deliver(message(tree=tree))
+        await harness.fake_command.started.wait()
+        harness.deliver(message(tree=tree))
+        states = [(await harness.reply()).state for _ in range(3)]
+        harness.fake_command.proceed.set()
 
         assert states == ["accepted", "running", "running"]
-        assert (await at_work.final()).state == "succeeded"
-        assert at_work.fake_command.dug == [9]
+        assert (await harness.final()).state == "succeeded"
+        assert harness.fake_command.depths == [9]
 
 
 async def test_a_repeat_whose_end_was_not_kept_is_told_so(
@@ -114,28 +123,28 @@ async def test_a_repeat_whose_end_was_not_kept_is_told_so(
         raise TransientError(Reason.DISK_FULL, "full")
 
     tree = envelope("dig", {"depth": 2})
-    async with office(tmp_path) as at_work:
+    async with running_dispatcher(tmp_path) as harness:
         monkeypatch.setattr(CommandJournal, "finish", fails)
-        first = await at_work.ask(tree=tree)
+        first = await harness.ask(tree=tree)
         monkeypatch.undo()
-        again = await at_work.ask(tree=tree)
+        again = await harness.ask(tree=tree)
 
         assert first.state == "succeeded"
         assert (again.state, again.code) == ("failed", "interrupted")
-        assert at_work.fake_command.dug == [2]
+        assert harness.fake_command.depths == [2]
 
 
 async def test_repeats_are_bounded_too(tmp_path: Path) -> None:
     """The same id a hundred times is not a hundred answers."""
     tree = envelope("dig", {"depth": 2})
-    async with office(tmp_path, clock=FakeClock()) as at_work:
-        await at_work.ask(tree=tree)
+    async with running_dispatcher(tmp_path, clock=FakeClock()) as harness:
+        await harness.ask(tree=tree)
         said = []
         for _ in range(2):
-            for _ in range(WAITING - 1):
-                at_work.deliver(message(tree=tree))
-            at_work.deliver(message(payload=b"{"))
-            while (state := (await at_work.final()).state) != "rejected":
+            for _ in range(QUEUED - 1):
+                harness.deliver(message(tree=tree))
+            harness.deliver(message(payload=b"{"))
+            while (state := (await harness.final()).state) != "rejected":
                 said.append(state)
 
         assert said.count("succeeded") == REPEATS
@@ -144,43 +153,43 @@ async def test_repeats_are_bounded_too(tmp_path: Path) -> None:
 async def test_who_signs_with_one_key_is_still_limited_by_name(tmp_path: Path) -> None:
     """A centre has one key: whoever has used up his share leaves the others theirs."""
     clock = FakeClock()
-    async with office(tmp_path, clock=clock, per_min=60, burst=2) as at_work:
+    async with running_dispatcher(tmp_path, clock=clock, per_min=60, burst=2) as harness:
         for _ in range(2):
-            await at_work.ask("dig.signed", sig="good")
-        tired = await at_work.ask("dig.signed", sig="good")
-        other = await at_work.ask("dig.signed", sig="good", actor="op-18")
+            await harness.ask("dig.signed", sig="good")
+        tired = await harness.ask("dig.signed", sig="good")
+        other = await harness.ask("dig.signed", sig="good", actor="op-18")
 
         assert (tired.code, other.state) == ("rate_limited", "succeeded")
 
 
 async def test_what_takes_too_long_is_timed_out(tmp_path: Path) -> None:
     """It is ended, and said to be."""
-    async with office(tmp_path) as at_work:
-        said = await at_work.ask("dig.fast", {"depth": 9})
+    async with running_dispatcher(tmp_path) as harness:
+        said = await harness.ask("dig.fast", {"depth": 9})
 
         assert said.state == "timed_out"
 
 
 async def test_leaving_cancels_what_is_in_work_and_says_so(tmp_path: Path) -> None:
     """An orderly stop is no crash: the asker knows at once."""
-    bus = Bus()
-    async with office(tmp_path, bus=bus) as at_work:
-        at_work.deliver(message("dig", {"depth": 9}))
-        await at_work.fake_command.begun.wait()
-    said = [await at_work.reply() for _ in range(3)]
+    bus = FakeBus()
+    async with running_dispatcher(tmp_path, bus=bus) as harness:
+        harness.deliver(message("dig", {"depth": 9}))
+        await harness.fake_command.started.wait()
+    said = [await harness.reply() for _ in range(3)]
 
     assert (said[2].state, said[2].code) == ("cancelled", "stopping")
 
 
 async def test_what_nobody_could_hear_is_said_on_the_next_connection(tmp_path: Path) -> None:
     """The final answer waits; what came before it does not."""
-    async with office(tmp_path) as at_work:
-        at_work.bus.connected = False
-        at_work.deliver(message("dig"))
-        await at_work.told.until("succeeded")
+    async with running_dispatcher(tmp_path) as harness:
+        harness.bus.connected = False
+        harness.deliver(message("dig"))
+        await harness.events.until("succeeded")
 
-        assert [each.topic for each in at_work.dispatcher.greeting()] == [ANSWERS]
-        assert list(at_work.dispatcher.greeting()) == []
+        assert [each.topic for each in harness.dispatcher.greeting()] == [ANSWERS]
+        assert list(harness.dispatcher.greeting()) == []
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
@@ -218,21 +227,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
 async def test_a_command_is_refused_when_it_is(case: str, tmp_path: Path) -> None:
     """With a code and the place; nothing is done, and the message does not come again."""
     more, code, at, kind = REFUSED[case]
-    async with office(tmp_path) as at_work:
-        said = await at_work.ask(**{"name": "dig", **more})
+    async with running_dispatcher(tmp_path) as harness:
+        said = await harness.ask(**{"name": "dig", **more})
 
         assert (said.state, said.code) == ("rejected", code)
         assert said.errors is not None
         assert [(each.at, each.code) for each in said.errors] == [(at, kind)]
-        assert at_work.fake_command.dug == []
-        assert len(at_work.bus.safe) == 1
-        assert [event.weight for event in at_work.told.events] == ["audit"]
+        assert harness.fake_command.depths == []
+        assert len(harness.bus.acknowledged) == 1
+        assert [event.weight for event in harness.events.all] == ["audit"]
 
 
 async def test_a_topic_says_which_command_it_is(tmp_path: Path) -> None:
     """A name in the payload that differs would have signed one thing and done another."""
-    async with office(tmp_path) as at_work:
-        said = await at_work.ask("dig", tree=envelope("dig.once"))
+    async with running_dispatcher(tmp_path) as harness:
+        said = await harness.ask("dig", tree=envelope("dig.once"))
 
         assert (said.code, said.errors and said.errors[0].at) == ("bad_args", "/name")
 
@@ -240,13 +249,13 @@ async def test_a_topic_says_which_command_it_is(tmp_path: Path) -> None:
 async def test_a_command_that_waited_too_long_here_has_expired(tmp_path: Path) -> None:
     """By the monotonic clock, whatever the wall clock says."""
     clock = FakeClock()
-    async with office(tmp_path, clock=clock) as at_work:
-        at_work.deliver(message("dig", expiry_s=20))
+    async with running_dispatcher(tmp_path, clock=clock) as harness:
+        harness.deliver(message("dig", expiry_s=20))
         clock.time_s += 20
-        said = await at_work.final()
+        said = await harness.final()
 
         assert (said.state, said.code) == ("rejected", "expired")
-        assert at_work.fake_command.dug == []
+        assert harness.fake_command.depths == []
 
 
 FOREIGN = (
@@ -270,19 +279,19 @@ async def test_a_response_topic_that_is_not_ours_is_not_used(
     topic: str | None, tmp_path: Path
 ) -> None:
     """Nor is the command done; the audit says that it came."""
-    async with office(tmp_path) as at_work:
-        at_work.deliver(message("dig", to=topic))
-        await at_work.ask("dig", {"depth": 2})
+    async with running_dispatcher(tmp_path) as harness:
+        harness.deliver(message("dig", to=topic))
+        await harness.ask("dig", {"depth": 2})
 
-        assert at_work.bus.posted.empty()
-        assert at_work.fake_command.dug == [2]
-        assert at_work.told.events[0].facts["errors"] == ["response_topic"]
-        assert len(at_work.bus.safe) == 2
+        assert harness.bus.posted.empty()
+        assert harness.fake_command.depths == [2]
+        assert harness.events.all[0].facts["errors"] == ["response_topic"]
+        assert len(harness.bus.acknowledged) == 2
 
 
 async def test_a_command_on_another_gateways_topic_is_left_alone_and_told() -> None:
     """The broker should have kept it away: it did not."""
-    told, clock = Told(), FakeClock()
+    told, clock = RecordedEvents(), FakeClock()
     received: list[InboundMessage] = []
     inbox = MessageRouter(
         OWN,
@@ -298,58 +307,58 @@ async def test_a_command_on_another_gateways_topic_is_left_alone_and_told() -> N
         clock.time_s += 61
 
     assert received == []
-    assert [each.facts["topic"] for each in told.events] == [
+    assert [each.facts["topic"] for each in told.all] == [
         "cgw/v1/79/hcm-q1-02/dn/cmd/dig",
         "cgw/v1/01/hcm-q1-01/dn/cmd/dig",
     ]
-    assert {each.weight for each in told.events} == {"audit"}
+    assert {each.weight for each in told.all} == {"audit"}
 
 
 async def test_a_dry_run_says_what_would_be_done(tmp_path: Path) -> None:
     """It does nothing, and its id may be used for the real one, which says something else."""
-    async with office(tmp_path) as at_work:
+    async with running_dispatcher(tmp_path) as harness:
         tree = envelope("dig", {"depth": 4})
-        said = await at_work.ask(tree=tree | {"dry_run": True})
-        done = await at_work.ask(tree=tree)
+        said = await harness.ask(tree=tree | {"dry_run": True})
+        done = await harness.ask(tree=tree)
 
         assert (said.state, said.result) == ("succeeded", {"would": {"depth": 4}})
         assert done.state == "succeeded"
-        assert at_work.fake_command.dug == [4]
+        assert harness.fake_command.depths == [4]
 
 
 async def test_one_disruptive_command_at_a_time(tmp_path: Path) -> None:
     """The second is told at once that we are busy, and is not done later."""
-    async with office(tmp_path) as at_work:
-        at_work.deliver(message("dig.signed", {"depth": 9}, sig="good"))
-        await at_work.fake_command.begun.wait()
-        said = await at_work.ask("dig.other")
-        at_work.fake_command.go_on.set()
+    async with running_dispatcher(tmp_path) as harness:
+        harness.deliver(message("dig.signed", {"depth": 9}, sig="good"))
+        await harness.fake_command.started.wait()
+        said = await harness.ask("dig.other")
+        harness.fake_command.proceed.set()
 
         assert (said.state, said.code) == ("rejected", "busy")
-        assert (await at_work.final()).state == "succeeded"
-        assert at_work.fake_command.dug == [9]
+        assert (await harness.final()).state == "succeeded"
+        assert harness.fake_command.depths == [9]
 
 
 async def test_only_so_many_commands_are_in_work(tmp_path: Path) -> None:
     """All together, and of one name."""
-    async with office(tmp_path) as at_work:
+    async with running_dispatcher(tmp_path) as harness:
         for name in ("dig", "dig", "dig.once", "dig.once"):
-            at_work.deliver(message(name, {"depth": 9}))
-        said = await at_work.final()
-        at_work.fake_command.go_on.set()
+            harness.deliver(message(name, {"depth": 9}))
+        said = await harness.final()
+        harness.fake_command.proceed.set()
 
         assert (said.state, said.code) == ("rejected", "busy")
-        assert len(at_work.fake_command.dug) == 3 < AT_ONCE
+        assert len(harness.fake_command.depths) == 3 < MAX_CONCURRENT
 
 
 async def test_who_asks_too_often_is_refused_and_others_are_not(tmp_path: Path) -> None:
     """Each who asks has a bucket of tokens, which fills again."""
     clock = FakeClock()
-    async with office(tmp_path, clock=clock, per_min=60, burst=3) as at_work:
-        said = [await at_work.ask("dig") for _ in range(5)]
-        other = await at_work.ask("dig", actor="op-18")
+    async with running_dispatcher(tmp_path, clock=clock, per_min=60, burst=3) as harness:
+        said = [await harness.ask("dig") for _ in range(5)]
+        other = await harness.ask("dig", actor="op-18")
         clock.time_s += 2.0
-        later = await at_work.ask("dig")
+        later = await harness.ask("dig")
 
         assert [each.code for each in said] == [None, None, None, "rate_limited", "rate_limited"]
         assert (other.state, later.state) == ("succeeded", "succeeded")
@@ -358,8 +367,8 @@ async def test_who_asks_too_often_is_refused_and_others_are_not(tmp_path: Path) 
 async def test_inventing_actors_does_not_help(tmp_path: Path) -> None:
     """All together have a bucket as well, and the table of buckets does not grow."""
     clock = FakeClock()
-    async with office(tmp_path, clock=clock, per_min=60, burst=2) as at_work:
-        said = [await at_work.ask("dig", actor=f"op-{number}") for number in range(20)]
+    async with running_dispatcher(tmp_path, clock=clock, per_min=60, burst=2) as harness:
+        said = [await harness.ask("dig", actor=f"op-{number}") for number in range(20)]
 
         assert sum(each.state == "succeeded" for each in said) == 8
 
@@ -367,17 +376,17 @@ async def test_inventing_actors_does_not_help(tmp_path: Path) -> None:
 async def test_refusals_are_bounded_too(tmp_path: Path) -> None:
     """A flood of nonsense is neither echoed nor does it fill the audit."""
     clock = FakeClock()
-    async with office(tmp_path, clock=clock) as at_work:
+    async with running_dispatcher(tmp_path, clock=clock) as harness:
         for _ in range(3):
-            for _ in range(WAITING - 1):
-                at_work.deliver(message(payload=b"{"))
-            at_work.deliver(message("dig"))
-            while (await at_work.final()).state != "succeeded":
+            for _ in range(QUEUED - 1):
+                harness.deliver(message(payload=b"{"))
+            harness.deliver(message("dig"))
+            while (await harness.final()).state != "succeeded":
                 pass
 
-        told = [each.facts["st"] for each in at_work.told.events]
+        told = [each.facts["st"] for each in harness.events.all]
         assert told.count("rejected") == REFUSALS
-        assert len(at_work.bus.safe) == 3 * WAITING
+        assert len(harness.bus.acknowledged) == 3 * QUEUED
 
 
 HOSTILE = {
@@ -402,21 +411,21 @@ HOSTILE = {
 async def test_hostile_payloads_are_answered(case: str, tmp_path: Path) -> None:
     """Each with a code; nothing is done."""
     packed = "application/json+zlib" if case == "a bomb" else "application/json"
-    async with office(tmp_path) as at_work:
+    async with running_dispatcher(tmp_path) as harness:
         hostile = message(payload=HOSTILE[case])
         object.__setattr__(hostile, "content_type", packed)
-        at_work.deliver(hostile)
-        said = await at_work.final()
+        harness.deliver(hostile)
+        said = await harness.final()
 
         assert (said.state, said.code) == ("rejected", "bad_args")
         assert said.errors
         assert all(each.code for each in said.errors)
-        assert at_work.fake_command.dug == []
+        assert harness.fake_command.depths == []
 
 
 async def test_no_secret_stands_in_the_audit(tmp_path: Path) -> None:
     """Whoever writes one into a reason has not written it into our records."""
-    async with office(tmp_path) as at_work:
-        await at_work.ask("dig", reason=f"the password is {SECRET}")
+    async with running_dispatcher(tmp_path) as harness:
+        await harness.ask("dig", reason=f"the password is {SECRET}")
 
-        assert SECRET not in str(at_work.told.events)
+        assert SECRET not in str(harness.events.all)

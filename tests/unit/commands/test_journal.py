@@ -17,7 +17,7 @@ from ulid import ULID
 
 from gateway.commands.journal import FORGET_EVERY, KEPT_MS, CommandJournal, JournalEntry
 from gateway.model.errors import TransientError
-from tests.fixtures.commands import ANSWERS, envelope, message, office
+from tests.fixtures.commands import ANSWERS, envelope, message, running_dispatcher
 
 NOW_MS = 1_764_000_000_000
 
@@ -41,7 +41,7 @@ journal = Journal(Path(sys.argv[1]))
 for number in range(20):
     entry = Entry(f"command-{number:04}", b"1", "dig", "op-17", False, sys.argv[2], b"\\x01\\x02",
                   "boot-1", 1764000000000 + number)
-    journal.note(entry)
+    journal.record(entry)
     if number < 19:
         journal.finish(entry.id, b'{"id":"%s","st":"succeeded"}' % entry.id.encode())
 os.kill(os.getpid(), signal.SIGKILL)
@@ -55,7 +55,7 @@ def journal(tmp_path: Path) -> CommandJournal:
 
 def test_what_is_noted_and_finished_is_found(journal: CommandJournal) -> None:
     """Whole, and by another reader of the file as well."""
-    journal.note(ENTRY)
+    journal.record(ENTRY)
     assert journal.unfinished() == (ENTRY,)
     journal.finish(ENTRY.id, b"{}")
     journal.close()
@@ -71,40 +71,40 @@ async def test_after_kill_9_what_was_accepted_is_answered_as_interrupted(tmp_pat
     crashing = await asyncio.create_subprocess_exec(sys.executable, "-c", CRASHING, path, ANSWERS)
     assert await crashing.wait() == -signal.SIGKILL
 
-    async with office(tmp_path) as at_work:
-        said = await at_work.final()
+    async with running_dispatcher(tmp_path) as harness:
+        said = await harness.final()
         assert (said.id, said.state, said.code) == ("command-0019", "failed", "interrupted")
-        assert at_work.bus.posted.empty()
-        assert at_work.fake_command.dug == []
-    async with office(tmp_path) as at_work:
-        await at_work.ask("dig")
-        assert at_work.bus.posted.empty()
+        assert harness.bus.posted.empty()
+        assert harness.fake_command.depths == []
+    async with running_dispatcher(tmp_path) as harness:
+        await harness.ask("dig")
+        assert harness.bus.posted.empty()
 
 
 async def test_a_reboot_is_answered_by_whoever_comes_up_after_it(tmp_path: Path) -> None:
     """Another boot: done. The same boot: only the program has ended, and nothing was done."""
-    tree = envelope("dig.outlives", {"depth": 9}, sig="good")
+    tree = envelope("dig.survives", {"depth": 9}, sig="good")
     for boot, state in (("boot-2", "succeeded"), ("boot-1", "failed")):
         folder = tmp_path / boot
         folder.mkdir()
-        async with office(folder) as at_work:
-            at_work.deliver(message("dig.outlives", tree=tree))
-            await at_work.fake_command.begun.wait()
-        async with office(folder, boot=boot) as at_work:
-            said = await at_work.final()
-            again = await at_work.ask("dig.outlives", tree=tree)
+        async with running_dispatcher(folder) as harness:
+            harness.deliver(message("dig.survives", tree=tree))
+            await harness.fake_command.started.wait()
+        async with running_dispatcher(folder, boot=boot) as harness:
+            said = await harness.final()
+            again = await harness.ask("dig.survives", tree=tree)
 
             assert (said.id, said.state) == (tree["id"], state)
             assert again == said
-            assert at_work.fake_command.dug == []
+            assert harness.fake_command.depths == []
 
 
 def test_ids_are_forgotten_after_seven_days(journal: CommandJournal) -> None:
     """Those that have ended; the file does not grow for ever."""
-    journal.note(replace(ENTRY, id="old", signed=False, answer=b"{}"))
+    journal.record(replace(ENTRY, id="old", signed=False, answer=b"{}"))
     for number in range(FORGET_EVERY):
         fresh = replace(ENTRY, id=f"fresh-{number}", taken_ms=NOW_MS + KEPT_MS + 1)
-        journal.note(fresh)
+        journal.record(fresh)
 
     assert journal.find("old") is None
     assert journal.find("fresh-0") is not None
@@ -114,31 +114,31 @@ def test_ids_are_forgotten_after_seven_days(journal: CommandJournal) -> None:
 def test_a_signed_command_that_was_forgotten_is_not_done_again(journal: CommandJournal) -> None:
     """Nor any that is older; newer ones are."""
     old, older, newer = (str(ULID.from_timestamp(NOW_MS / 1000 + days)) for days in (0, -9, 9))
-    journal.note(replace(ENTRY, id=old, answer=b"{}"))
-    assert not journal.forgotten(old)
+    journal.record(replace(ENTRY, id=old, answer=b"{}"))
+    assert not journal.is_forgotten(old)
     for number in range(FORGET_EVERY):
-        journal.note(replace(ENTRY, id=f"n{number}", taken_ms=NOW_MS + KEPT_MS + 1, signed=False))
+        journal.record(replace(ENTRY, id=f"n{number}", taken_ms=NOW_MS + KEPT_MS + 1, signed=False))
 
     assert journal.find(old) is None
-    assert [journal.forgotten(each) for each in (old, older, newer)] == [True, True, False]
+    assert [journal.is_forgotten(each) for each in (old, older, newer)] == [True, True, False]
     journal.close()
 
 
 async def test_a_signed_command_of_long_ago_is_refused(tmp_path: Path) -> None:
     """Somebody who kept it cannot have it done a second time."""
     journal = CommandJournal(tmp_path / "commands.db")
-    journal.note(replace(ENTRY, id=str(ULID()), answer=b"{}", taken_ms=1))
+    journal.record(replace(ENTRY, id=str(ULID()), answer=b"{}", taken_ms=1))
     journal.close()
     base = sqlite3.connect(tmp_path / "commands.db")
     base.execute("INSERT INTO floor SELECT 1, max(id) FROM command WHERE signed")
     base.commit()
     base.close()
-    async with office(tmp_path) as at_work:
+    async with running_dispatcher(tmp_path) as harness:
         old = str(ULID.from_timestamp(1_700_000_000))
-        said = await at_work.ask("dig.signed", id=old, sig="good")
+        said = await harness.ask("dig.signed", id=old, sig="good")
 
         assert (said.state, said.code) == ("rejected", "expired")
-        assert at_work.fake_command.dug == []
+        assert harness.fake_command.depths == []
 
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" * 64])
@@ -147,7 +147,7 @@ def test_a_broken_file_is_set_aside(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "commands.db"
     path.write_bytes(content)
     journal = CommandJournal(path)
-    journal.note(ENTRY)
+    journal.record(ENTRY)
 
     assert journal.find(ENTRY.id) == ENTRY
     assert (tmp_path / "commands.db.broken").read_bytes() == content
@@ -157,20 +157,20 @@ def test_a_broken_file_is_set_aside(content: bytes, tmp_path: Path) -> None:
 async def test_without_a_disk_nothing_is_done(tmp_path: Path) -> None:
     """A command that cannot be noted could be done twice: it is answered with the reason."""
     folder = tmp_path / "gone"
-    async with office(folder) as at_work:
-        said = await at_work.ask("dig")
+    async with running_dispatcher(folder) as harness:
+        said = await harness.ask("dig")
 
         assert (said.state, said.code) == ("failed", "DISK_READONLY")
-        assert at_work.fake_command.dug == []
+        assert harness.fake_command.depths == []
 
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     """By its own code, and what was kept stays readable."""
     journal = CommandJournal(tmp_path / "commands.db")
-    journal.note(ENTRY)
+    journal.record(ENTRY)
     journal._base().execute("PRAGMA max_page_count = 1")
     with pytest.raises(TransientError) as trouble:
-        journal.note(replace(ENTRY, id="fresh", topic="t" * 100_000))
+        journal.record(replace(ENTRY, id="fresh", topic="t" * 100_000))
 
     assert trouble.value.reason == "DISK_FULL"
     assert journal.find(ENTRY.id) == ENTRY
@@ -181,7 +181,7 @@ def test_others_cannot_read_the_file(tmp_path: Path, journal: CommandJournal) ->
     """It says who asked for what."""
     before = os.umask(0o022)
     try:
-        journal.note(ENTRY)
+        journal.record(ENTRY)
     finally:
         os.umask(before)
 
@@ -194,7 +194,7 @@ def test_a_file_that_breaks_in_use_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "commands.db"
     journal = CommandJournal(path)
     for number in range(200):
-        journal.note(replace(ENTRY, id=f"n{number:03}", topic="t" * 900))
+        journal.record(replace(ENTRY, id=f"n{number:03}", topic="t" * 900))
     journal.close()
     content = bytearray(path.read_bytes())
     content[8192:] = os.urandom(len(content) - 8192)
@@ -203,12 +203,12 @@ def test_a_file_that_breaks_in_use_is_set_aside(tmp_path: Path) -> None:
     before = str(ULID())
     for number in range(200):
         journal.find(f"n{number:03}")
-    journal.note(ENTRY)
+    journal.record(ENTRY)
 
     assert journal.find(ENTRY.id) == ENTRY
     assert path.with_name("commands.db.broken").exists()
-    assert journal.forgotten(before)
-    assert not journal.forgotten(str(ULID.from_timestamp(time.time() + 1)))
+    assert journal.is_forgotten(before)
+    assert not journal.is_forgotten(str(ULID.from_timestamp(time.time() + 1)))
     journal.close()
 
 
@@ -216,11 +216,11 @@ def test_what_came_of_old_commands_is_kept_in_a_word(
     journal: CommandJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands of long answers would fill a card."""
-    monkeypatch.setattr("gateway.commands.journal.WHOLE_ANSWERS", FORGET_EVERY - 1)
+    monkeypatch.setattr("gateway.commands.journal.FULL_ANSWERS", FORGET_EVERY - 1)
     answer = b'{"id":"x","st":"succeeded","res":{"steps":"%s"}}' % (b"a" * 4000)
     for number in range(FORGET_EVERY + 1):
         made = replace(ENTRY, id=f"n{number:03}", taken_ms=NOW_MS + number)
-        journal.note(made)
+        journal.record(made)
         journal.finish(made.id, answer)
 
     old, new = journal.find("n000"), journal.find(f"n{FORGET_EVERY:03}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from gateway.config.settings import Name
+from gateway.commands.command import CommandSpec
+from gateway.commands.registry import COMMANDS
 from gateway.mqtt import topic_tree
 from gateway.mqtt.payloads.event import GAP
 from gateway.mqtt.topic_tree import CHANNELS, LEVELS
@@ -22,7 +22,7 @@ from tests.contract.asyncapi import document as asyncapi
 from tests.contract.document import HERE
 from tests.contract.examples import EXAMPLES, text_of, tree_of
 from tests.contract.kinds import KINDS
-from tests.contract.schemas import ARGS, MODELS, schemas
+from tests.contract.schemas import MODELS, args_schema, schemas
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -218,9 +218,14 @@ def test_the_asyncapi_document_has_every_topic_once() -> None:
         assert place.channel is channel
 
 
-def test_every_command_of_the_gateway_has_its_args() -> None:
-    """What the settings may allow is what the contract lists."""
-    assert set(ARGS) == set(typing.get_args(Name))
+@pytest.mark.parametrize("spec", COMMANDS, ids=lambda each: str(each.name))
+def test_every_command_is_in_the_contract(spec: CommandSpec) -> None:
+    """Its arguments have a schema that lets nothing else pass, and docs/mqtt.md has its row."""
+    schema = SCHEMAS[args_schema(spec)]
+    row = rf"^\| `{re.escape(spec.name)}` \| .*\| {'yes' if spec.signed else 'no'} \|"
+
+    assert schema["additionalProperties"] is False
+    assert re.search(row, (DOCS / "mqtt.md").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_the_gateway_listens_where_the_document_says() -> None:

@@ -12,7 +12,7 @@ from gateway.mqtt.payloads.config import Reported, ReportedFault
 from gateway.mqtt.topics import Topics
 from gateway.remote_config.report import BURST, ConfigReporter
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.commands import Bus, Told
+from tests.fixtures.commands import FakeBus, RecordedEvents
 
 JUNK = Reported(
     state="rejected", errors=(ReportedFault(at="", code="json.type", message="it is no object"),)
@@ -25,7 +25,7 @@ class ReporterHarness:
     """A reporter, what it publishes and what it records."""
 
     def __init__(self) -> None:
-        self.bus, self.recorded, self.clock = Bus(), Told(), FakeClock()
+        self.bus, self.recorded, self.clock = FakeBus(), RecordedEvents(), FakeClock()
         self.reporter = ConfigReporter(
             Topics("79", "hcm-q1-01"),
             Reported(version=0, state="applied"),
@@ -81,7 +81,7 @@ def test_a_flood_of_rejections_is_recorded_in_part(harness: ReporterHarness) -> 
     harness.clock.time_s += 60
     harness.reporter.record(JUNK)
 
-    events = harness.recorded.events
+    events = harness.recorded.all
     assert len(events) == BURST + 2
     assert [events[-2].facts["act"], events[-1].facts["act"]] == ["superseded", "rejected"]
     assert events[-1].facts["untold"] == 50

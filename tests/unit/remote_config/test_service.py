@@ -26,7 +26,7 @@ from gateway.remote_config.store import ConfigStore, StoredConfig
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.commands import Bus, Told
+from tests.fixtures.commands import FakeBus, RecordedEvents
 from tests.fixtures.desired import SigningHarness, confirmation, site_tree
 from tests.fixtures.site import OWN, write_settings
 
@@ -49,7 +49,7 @@ class ServiceHarness:
     def __init__(self, folder: Path) -> None:
         settings = load_settings(write_settings(folder, 1883, ()))
         self.signing = SigningHarness.trusted_in(folder / "trusted")
-        self.bus, self.clock, recorded = Bus(), FakeClock(), Told()
+        self.bus, self.clock, recorded = FakeBus(), FakeClock(), RecordedEvents()
         self.confirmed, self.undone = self.document(5), self.document(6)
         self.state = ConfigState(DesiredConfig(site=SiteConfig()), self.stored(self.confirmed))
         self.state.last_rollback = rolled_back(self.stored(self.undone), "deadline", "", 5)

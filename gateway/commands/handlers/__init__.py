@@ -1,0 +1,1 @@
+"""One module for each command: its arguments, what it would do, and doing it."""
