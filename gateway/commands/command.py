@@ -19,7 +19,7 @@ from gateway.ports import Bus, Clock
 from gateway.runtime.logging import LogLevel
 
 Facts = Mapping[str, Any]
-"""What JSON can express."""
+"""A JSON object."""
 
 FollowLog = Callable[[Callable[[str], None], LogLevel], AbstractContextManager[None]]
 """Calls the function with every redacted line of that level and above, from any thread."""

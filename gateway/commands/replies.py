@@ -124,7 +124,7 @@ class ReplySender:
                 yield self._message(address, reply)
 
     def redact(self, value: Any, key: str = "") -> Any:
-        """Return *value*, which JSON can express, without secrets in its texts.
+        """Return *value*, a JSON value, without secrets in its texts.
 
         Args:
             value: Of a reply or of the audit.

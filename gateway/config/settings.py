@@ -33,7 +33,6 @@ from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
 from gateway.model.site_document import SecretRef
-from gateway.mqtt.payloads.command import LongName as CommandName
 from gateway.runtime.logging import LogFormat, LogLevel
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -182,6 +181,7 @@ class PictureChecks(Document):
     snapshots: bool = True
 
 
+CommandName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 UploadHost = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
 
 
