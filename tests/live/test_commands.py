@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
+from gateway.commands.registry import COMMANDS
 from gateway.config.signing import SigningKey, load_key, make_key, sign
 from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.command import FINAL, read_reply
@@ -120,14 +121,7 @@ async def test_what_the_birth_promises_is_answered(tmp_path: Path, broker: Broke
         nowhere = await ask(running, "snapshot", {"cam": "c77"})
         tried = await ask(running, "snapshot", {"cam": "c00"}, dry_run=True)
 
-        assert birth["caps"]["cmd"] == [
-            "stream.restart",
-            "snapshot",
-            "probe",
-            "rebirth",
-            "config.get",
-            "logs.tail",
-        ]
+        assert birth["caps"]["cmd"] == [spec.name for spec in COMMANDS if spec.default_allowed]
         camera = configured["res"]["doc"]["cameras"][0]
         assert camera["password"] == {"$ref": "secret:cameras"}
         assert "/cameras/0/streams/0/transport" in configured["res"]["default"]
