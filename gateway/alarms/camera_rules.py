@@ -11,11 +11,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.model.alarm import Argument, Finding, Severity
+from gateway.alarms.catalogue import (
+    CAMERA_DOWN,
+    CAMERA_PICTURE,
+    NODE_DOWN,
+    RECORDER_DOWN,
+    UPLINK_DOWN,
+)
+from gateway.model.alarm import Argument, Finding
 from gateway.model.health import CameraHealth
 from gateway.model.reasons import Reason
 
-UPLINK = "uplink.down"
+UPLINK = UPLINK_DOWN.key()
 """Key of the alarm about the line to the centre."""
 
 UNREACHED = frozenset(
@@ -34,7 +41,6 @@ _RECORDERS_OWN = (Reason.AUTH_FAILED, Reason.BUSY_SESSIONS)
 """What a recorder says for all its channels at once."""
 
 _SUFFERS = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP})
-_LESSER = frozenset({Reason.BUSY_SESSIONS, Reason.OVERLOADED})
 _FEWEST = 2
 """Cameras that must be off before what stands before them is suspected."""
 
@@ -83,7 +89,7 @@ def camera_findings(
     alone = not connected and len(seen) >= _FEWEST and all(map(_unreached, seen))
     nodes = _nodes(looked, layout)
     keys = {name: _key(node) for name, node in nodes.items()}
-    yield Finding(UPLINK, not connected, Reason.UPLINK_DOWN, "major")
+    yield UPLINK_DOWN.finding(not connected, Reason.UPLINK_DOWN)
 
     def parents(names: Iterable[str]) -> tuple[str, ...]:
         found = [UPLINK if each == layout.line else keys[each] for each in names]
@@ -143,28 +149,30 @@ def _unreached(camera: CameraHealth) -> bool:
 
 
 def _key(node: _Node) -> str:
-    return f"{'nvr' if node.recorder else 'net'}.{node.name}.down"
+    return RECORDER_DOWN.key(nvr=node.name) if node.recorder else NODE_DOWN.key(node=node.name)
 
 
 def _of_node(node: _Node, bad: bool, parents: tuple[str, ...]) -> Finding:
     counts = Counter(each.state for each in node.cameras)
     looked = counts.total() > counts["unk"]
-    cause = Reason.RECORDER_DOWN if node.recorder else Reason.PARENT_DOWN
-    return Finding(
-        _key(node),
-        bad if looked else None,
-        _said_by_recorder(node) or cause,
-        "critical",
-        {"nvr" if node.recorder else "node": node.name, "cams": len(node.cameras)},
-        parents,
+    bad_or_unknown = bad if looked else None
+    arguments: dict[str, Argument] = {"cams": len(node.cameras)}
+    if node.recorder:
+        cause = _said_by_recorder(node) or Reason.RECORDER_DOWN
+        arguments["nvr"] = node.name
+        return RECORDER_DOWN.finding(
+            bad_or_unknown, cause, arguments, parents=parents, nvr=node.name
+        )
+    arguments["node"] = node.name
+    return NODE_DOWN.finding(
+        bad_or_unknown, Reason.PARENT_DOWN, arguments, parents=parents, node=node.name
     )
 
 
 def _down(camera: CameraHealth, parents: tuple[str, ...]) -> Finding:
-    severity: Severity = "minor" if camera.reason in _LESSER else "major"
     bad = None if camera.state == "unk" else camera.state == "off"
     arguments: dict[str, Argument] = {"cam": camera.id, "tries": camera.attempts}
-    return Finding(_down_key(camera), bad, camera.reason, severity, arguments, parents)
+    return CAMERA_DOWN.finding(bad, camera.reason, arguments, parents=parents, cam=camera.id)
 
 
 def _picture(camera: CameraHealth, suspected_faults: frozenset[Reason]) -> Finding:
@@ -172,15 +180,10 @@ def _picture(camera: CameraHealth, suspected_faults: frozenset[Reason]) -> Findi
     wrong = [each for each in Reason if each in suspected_faults]
     if camera.reason in _SUFFERS:
         wrong.append(camera.reason)
-    return Finding(
-        f"cam.{camera.id}.picture",
+    return CAMERA_PICTURE.finding(
         None if camera.state in ("off", "unk") else bool(wrong),
         wrong[0] if wrong else Reason.OK,
-        "warning",
         {"cam": camera.id, "also": " ".join(wrong[1:])} if wrong[1:] else {"cam": camera.id},
-        (_down_key(camera),),
+        parents=(CAMERA_DOWN.key(cam=camera.id),),
+        cam=camera.id,
     )
-
-
-def _down_key(camera: CameraHealth) -> str:
-    return f"cam.{camera.id}.down"

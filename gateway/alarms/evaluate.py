@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from gateway.alarms.camera_rules import SiteTopology, camera_findings
-from gateway.alarms.host_rules import certificate_finding, host_findings
+from gateway.alarms.host_rules import certificate_finding, host_findings, rollback_finding
 from gateway.health.camera_health import health_of
 from gateway.model.alarm import Finding, HostLimits
 from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.epoch import now_ms
+from gateway.mqtt.payloads.config import Reported
 from gateway.ports import Bus, Clock
 
 SuspectedFaults = Callable[[], Mapping[str, frozenset[Reason]]]
@@ -29,7 +30,7 @@ class AlarmEvaluation:
         bus: Tells whether the centre hears us.
         clock: Monotonic.
         suspected_faults: What looks at the pictures says.
-        more: Findings of other modules, e.g. of a configuration that was rolled back.
+        configuration: Returns what is reported of the centre's configuration.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class AlarmEvaluation:
         host: Callable[[], HostSample],
         limits: HostLimits,
         certificate_ends_ms: Callable[[], int | None],
+        configuration: Callable[[], Reported],
         bus: Bus,
         clock: Clock,
         suspected_faults: SuspectedFaults = dict,
-        more: Callable[[], Iterable[Finding]] = tuple,
     ) -> None:
         self._snapshots = snapshots
         self._layout = layout
@@ -53,7 +54,7 @@ class AlarmEvaluation:
         self._bus = bus
         self._clock = clock
         self._doubts = suspected_faults
-        self._more = more
+        self._configuration = configuration
 
     def found(self, standing: Collection[str]) -> list[Finding]:
         """Return what is found; *standing* are the keys of alarms that stand."""
@@ -68,5 +69,5 @@ class AlarmEvaluation:
             ),
             *host_findings(self._host(), self._limits, standing),
             certificate_finding(self._certificate_ends_ms(), now_ms(), self._limits),
-            *self._more(),
+            rollback_finding(self._configuration()),
         ]

@@ -1,4 +1,4 @@
-"""What a round of checks finds about the machine itself and its certificate. Pure.
+"""What a round of checks finds about the machine, its certificate and its configuration. Pure.
 
 What nobody knows is not judged. A value that has raised an alarm must fall a little below its
 limit before it counts as well again.
@@ -9,10 +9,24 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from gateway.alarms.catalogue import (
+    CERTIFICATE_ENDS,
+    CONFIG_UNDONE,
+    HOST_CLOCK,
+    HOST_CPU,
+    HOST_DESCRIPTORS,
+    HOST_DISK,
+    HOST_MEMORY,
+    HOST_POWER,
+    HOST_TEMPERATURE,
+    HOST_THROTTLED,
+    AlarmType,
+)
 from gateway.health.raspberry_pi import CAPPED, SOFT_LIMIT, THROTTLED, UNDERVOLTAGE
-from gateway.model.alarm import Finding, HostLimits, Severity
+from gateway.model.alarm import Argument, Finding, HostLimits
 from gateway.model.health import HostSample
 from gateway.model.reasons import Reason
+from gateway.mqtt.payloads.config import Reported
 
 DAY_MS = 86_400_000
 SYNC_S = 300.0
@@ -27,28 +41,40 @@ def host_findings(
 ) -> Iterator[Finding]:
     """Yield what is found about *host*; *standing* are the keys of alarms that stand."""
     high = _High(limits.margin_percent, standing)
-    yield _temperature(host, limits, high)
-    yield _bits("host.power", host.throttled, UNDERVOLTAGE, Reason.UNDERVOLTAGE)
-    slow = _bits("host.throttled", host.throttled, _SLOW, Reason.THROTTLED)
-    yield replace(slow, parents=("host.power", "host.temp"))
-    yield high("host.cpu", host.cpu_percent, limits.cpu_percent, Reason.CPU_BUSY, "minor")
-    yield high("host.mem", host.memory_percent, limits.memory_percent, Reason.MEMORY_LOW, "major")
+    yield high(HOST_TEMPERATURE, host.temperature_c, limits.temperature_c, Reason.OVERHEATED)
+    yield _bits(HOST_POWER, host.throttled, UNDERVOLTAGE, Reason.UNDERVOLTAGE)
+    slow = _bits(HOST_THROTTLED, host.throttled, _SLOW, Reason.THROTTLED)
+    yield replace(slow, parents=(HOST_POWER.key(), HOST_TEMPERATURE.key()))
+    yield high(HOST_CPU, host.cpu_percent, limits.cpu_percent, Reason.CPU_BUSY)
+    yield high(HOST_MEMORY, host.memory_percent, limits.memory_percent, Reason.MEMORY_LOW)
     yield _disk(host, limits, high)
-    yield high("host.fds", _fds(host), limits.descriptors_percent, Reason.DESCRIPTORS_LOW, "major")
+    yield high(
+        HOST_DESCRIPTORS,
+        _descriptors_percent(host),
+        limits.descriptors_percent,
+        Reason.DESCRIPTORS_LOW,
+    )
     yield _clock(host, limits)
 
 
 def certificate_finding(ends_ms: int | None, now_ms: int, limits: HostLimits) -> Finding:
     """Return how long our certificate lasts; None: we have none, or it cannot be read."""
     if ends_ms is None:
-        return Finding("cert.ends", None, Reason.CERT_ENDS_SOON, "warning")
+        return CERTIFICATE_ENDS.finding(None, Reason.CERT_ENDS_SOON)
     days = (ends_ms - now_ms) / DAY_MS
-    severity: Severity = (
-        "critical" if days <= 1 else "major" if days <= 7 else "minor" if days <= 14 else "warning"
-    )
     cause = Reason.TLS_EXPIRED if days <= 0 else Reason.CERT_ENDS_SOON
     bad = days <= limits.certificate_days
-    return Finding("cert.ends", bad, cause, severity, {"days": int(days // 1)})
+    return CERTIFICATE_ENDS.finding(bad, cause, {"days": int(days // 1)}, days_left=days)
+
+
+def rollback_finding(reported: Reported) -> Finding:
+    """Return whether the centre's newest configuration was tried and did not work.
+
+    One that somebody cancelled was rolled back on purpose.
+    """
+    bad = reported.state == "rolled_back" and reported.why != "cancel"
+    arguments = {} if reported.version is None else {"ver": reported.version}
+    return CONFIG_UNDONE.finding(bad, Reason.ROLLED_BACK, arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +85,31 @@ class _High:
     standing: Collection[str]
 
     def __call__(
-        self, key: str, value: float | None, limit: float, cause: Reason, severity: Severity
+        self, alarm_type: AlarmType, value: float | None, limit: float, cause: Reason
     ) -> Finding:
         if value is None:
-            return Finding(key, None, cause, severity)
-        if key in self.standing:
+            return alarm_type.finding(None, cause)
+        if alarm_type.key() in self.standing:
             limit *= 1 - self.margin_percent / 100
-        return Finding(key, value >= limit, cause, severity, {"value": round(value, 1)})
+        return alarm_type.finding(value >= limit, cause, {"value": round(value, 1)})
 
 
-def _temperature(host: HostSample, limits: HostLimits, high: _High) -> Finding:
-    return high("host.temp", host.temperature_c, limits.temperature_c, Reason.OVERHEATED, "major")
-
-
-def _bits(key: str, bits: int | None, mask: int, cause: Reason) -> Finding:
-    bad = None if bits is None else bool(bits & mask)
-    return Finding(key, bad, cause, "major", {} if bits is None else {"bits": f"0x{bits:x}"})
+def _bits(alarm_type: AlarmType, bits: int | None, mask: int, cause: Reason) -> Finding:
+    if bits is None:
+        return alarm_type.finding(None, cause)
+    return alarm_type.finding(bool(bits & mask), cause, {"bits": f"0x{bits:x}"})
 
 
 def _disk(host: HostSample, limits: HostLimits, high: _High) -> Finding:
     if host.disk_read_only or (host.disk_error and host.disk_error not in _FULL):
-        arguments = {"error": host.disk_error or "EROFS"}
-        return Finding("host.disk", True, Reason.DISK_READONLY, "critical", arguments)
+        arguments: dict[str, Argument] = {"error": host.disk_error or "EROFS"}
+        return HOST_DISK.finding(True, Reason.DISK_READONLY, arguments)
     if host.disk_error:
-        return Finding("host.disk", True, Reason.DISK_FULL, "critical", {"error": host.disk_error})
-    return high(
-        "host.disk", host.disk_percent, limits.disk_percent, Reason.DISK_NEARLY_FULL, "minor"
-    )
+        return HOST_DISK.finding(True, Reason.DISK_FULL, {"error": host.disk_error})
+    return high(HOST_DISK, host.disk_percent, limits.disk_percent, Reason.DISK_NEARLY_FULL)
 
 
-def _fds(host: HostSample) -> float | None:
+def _descriptors_percent(host: HostSample) -> float | None:
     if host.descriptors is None or not host.descriptors_limit:
         return None
     return 100.0 * host.descriptors / host.descriptors_limit
@@ -97,10 +118,9 @@ def _fds(host: HostSample) -> float | None:
 def _clock(host: HostSample, limits: HostLimits) -> Finding:
     if host.clock_synced is False:
         young = host.uptime_s is not None and host.uptime_s < SYNC_S
-        return Finding("host.clock", None if young else True, Reason.CLOCK_UNSYNCED, "warning")
+        return HOST_CLOCK.finding(None if young else True, Reason.CLOCK_UNSYNCED)
     if host.clock_offset_ms is None:
         bad = None if host.clock_synced is None else False
-        return Finding("host.clock", bad, Reason.CLOCK_OFF, "major")
+        return HOST_CLOCK.finding(bad, Reason.CLOCK_OFF)
     off = abs(host.clock_offset_ms) >= limits.clock_offset_s * 1000
-    arguments = {"off_ms": round(host.clock_offset_ms)}
-    return Finding("host.clock", off, Reason.CLOCK_OFF, "major", arguments)
+    return HOST_CLOCK.finding(off, Reason.CLOCK_OFF, {"off_ms": round(host.clock_offset_ms)})

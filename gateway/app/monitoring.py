@@ -15,9 +15,7 @@ from gateway.config.settings import Settings
 from gateway.health.host import Host
 from gateway.health.host_sampler import HostSampler
 from gateway.inventory.service import InventoryService
-from gateway.model.alarm import Finding
 from gateway.model.health import Machine
-from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.config import Reported
 from gateway.ports import Clock
 from gateway.telemetry.metrics_server import MetricsServer
@@ -73,10 +71,10 @@ def monitoring_components(
         host=lambda: host.sample,
         limits=settings.alarms.limits,
         certificate_ends_ms=lambda: broker_parts.certificates.ends_ms,
+        configuration=configuration,
         bus=broker_parts.link,
         clock=clock,
         suspected_faults=camera_parts.picture_monitor.suspected_faults,
-        more=lambda: (undone(configuration()),),
     )
     alarms = AlarmService(
         broker_parts.topics,
@@ -116,13 +114,3 @@ def _page(
         decoder_deaths=lambda: camera_parts.decoder.deaths,
     )
     return MetricsCollector(sources, clock=clock).page
-
-
-def undone(said: Reported) -> Finding:
-    """Return whether the centre's newest configuration was tried and did not work.
-
-    One that somebody cancelled was undone on purpose.
-    """
-    bad = said.state == "rolled_back" and said.why != "cancel"
-    arguments = {} if said.version is None else {"ver": said.version}
-    return Finding("config.undone", bad, Reason.ROLLED_BACK, "major", arguments)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gateway.alarms.catalogue import CATALOGUE, AlarmType
 from gateway.commands import journal
 from gateway.commands.registry import COMMANDS
 from gateway.model.alarm import Damping
@@ -97,6 +98,22 @@ def _commands() -> str:
     )
 
 
+def _alarms() -> str:
+    """Return the rows of the table of alarms."""
+    return "\n".join(
+        f"| `{each.pattern}` | {_severity(each)} | {each.meaning} "
+        f"| {', '.join(f'`{cause}`' for cause in each.causes)} |"
+        for each in CATALOGUE
+    )
+
+
+def _severity(alarm_type: AlarmType) -> str:
+    """Return the usual severity of an alarm, and which others it may have."""
+    by_cause = [f"{severity} for `{cause}`" for cause, severity in alarm_type.by_cause.items()]
+    by_days = [f"{severity} from {days:g} d before" for days, severity in alarm_type.by_days_left]
+    return ", ".join([alarm_type.severity, *by_cause, *reversed(by_days)])
+
+
 def _site_keys() -> str:
     places = [place for part in health_payload.SITE.values() for place in part]
     return "`, `".join(places)
@@ -106,6 +123,7 @@ _PARTS: Mapping[str, Callable[[], str]] = {
     "topics": _topics,
     "levels": _levels,
     "commands": _commands,
+    "alarms": _alarms,
     "site_keys": _site_keys,
     "kinds": kinds.table,
     "consumer": lambda: (HERE / "consumer.py").read_text(encoding="utf-8").strip(),

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.alarms.host_rules import DAY_MS, SYNC_S, certificate_finding, host_findings
+from gateway.alarms.host_rules import (
+    DAY_MS,
+    SYNC_S,
+    certificate_finding,
+    host_findings,
+    rollback_finding,
+)
 from gateway.model.alarm import Finding, HostLimits, Severity
 from gateway.model.health import HostSample
 from gateway.model.reasons import Reason
+from gateway.mqtt.payloads.config import Reported
 
 LIMITS = HostLimits()
 
@@ -104,3 +111,19 @@ def test_a_clock_has_five_minutes_after_the_start() -> None:
 def test_no_certificate_is_no_finding() -> None:
     """A gateway without one, or whose file cannot be read."""
     assert certificate_finding(None, 0, LIMITS).bad is None
+
+
+@pytest.mark.parametrize(
+    ("reported", "bad"),
+    [
+        (Reported(version=4, state="rolled_back", why="deadline"), True),
+        (Reported(version=4, state="rolled_back", why="cancel"), False),
+        (Reported(version=4, state="applied"), False),
+    ],
+)
+def test_a_configuration_that_did_not_work_is_an_alarm(reported: Reported, bad: bool) -> None:
+    """Until another one is tried; what somebody cancelled was rolled back on purpose."""
+    finding = rollback_finding(reported)
+
+    assert (finding.bad, finding.cause) == (bad, Reason.ROLLED_BACK)
+    assert finding.arguments == {"ver": 4}

@@ -17,6 +17,7 @@ from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.payloads.alarm import CLEARED_S, read_alarm
+from gateway.mqtt.payloads.config import Reported
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.clock import FakeClock
@@ -182,7 +183,7 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
 
 
 def test_a_round_asks_everybody() -> None:
-    """Cameras, machine, certificate, pictures, and whatever others have found."""
+    """Cameras, machine, certificate, pictures and configuration."""
     checks = AlarmEvaluation(
         snapshots=lambda: (CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0),),
         layout=SiteTopology(lambda _: (), tuple),
@@ -192,7 +193,7 @@ def test_a_round_asks_everybody() -> None:
         bus=Ear(),
         clock=FakeClock(),
         suspected_faults=lambda: {"c01": frozenset({Reason.STALLED})},
-        more=lambda: [Finding("config.applied", True, Reason.ROLLED_BACK, "major")],
+        configuration=lambda: Reported(version=4, state="rolled_back", why="deadline"),
     )
 
     found = checks.found(())
@@ -201,5 +202,5 @@ def test_a_round_asks_everybody() -> None:
         "cam.c01.picture",
         "host.temp",
         "cert.ends",
-        "config.applied",
+        "config.undone",
     }
