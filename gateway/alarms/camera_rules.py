@@ -37,11 +37,11 @@ UNREACHED = frozenset(
 )
 """What a camera behind a dead node looks like."""
 
-_RECORDERS_OWN = (Reason.AUTH_FAILED, Reason.BUSY_SESSIONS)
+_RECORDER_REASONS = (Reason.AUTH_FAILED, Reason.BUSY_SESSIONS)
 """What a recorder says for all its channels at once."""
 
-_SUFFERS = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP})
-_FEWEST = 2
+_DEGRADED = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP})
+_MIN_CAMERAS = 2
 """Cameras that must be off before what stands before them is suspected."""
 
 
@@ -57,7 +57,7 @@ class SiteTopology:
 
     upstream: Callable[[str], Sequence[str]]
     recorders: Callable[[], Iterable[str]]
-    line: str = "wan"
+    wan: str = "wan"
 
 
 @dataclass(slots=True)
@@ -66,12 +66,12 @@ class _Node:
     recorder: bool
     distance: int
     cameras: list[CameraHealth] = field(default_factory=list)
-    beyond: tuple[str, ...] = ()
+    upstream: tuple[str, ...] = ()
 
 
 def camera_findings(
     cameras: Sequence[CameraHealth],
-    layout: SiteTopology,
+    topology: SiteTopology,
     *,
     connected: bool,
     suspected_faults: Mapping[str, frozenset[Reason]],
@@ -80,40 +80,40 @@ def camera_findings(
 
     Args:
         cameras: As they are now. A camera that is paused is not looked at and has no alarms.
-        layout: How they hang together.
+        topology: What stands before which camera.
         connected: Whether the centre hears us.
         suspected_faults: Camera -> what is wrong with its picture.
     """
     looked = [each for each in cameras if each.reason is not Reason.PAUSED_BY_CONFIG]
     seen = [each for each in looked if each.state != "unk"]
-    alone = not connected and len(seen) >= _FEWEST and all(map(_unreached, seen))
-    nodes = _nodes(looked, layout)
+    alone = not connected and len(seen) >= _MIN_CAMERAS and all(map(_unreached, seen))
+    nodes = _nodes(looked, topology)
     keys = {name: _key(node) for name, node in nodes.items()}
     yield UPLINK_DOWN.finding(not connected, Reason.UPLINK_DOWN)
 
     def parents(names: Iterable[str]) -> tuple[str, ...]:
-        found = [UPLINK if each == layout.line else keys[each] for each in names]
+        found = [UPLINK if each == topology.wan else keys[each] for each in names]
         return tuple(dict.fromkeys([*found, UPLINK] if alone else found))
 
     failing = _failing(nodes)
     for node in nodes.values():
-        if node.name != layout.line:
-            yield _of_node(node, node.name in failing, parents(node.beyond))
+        if node.name != topology.wan:
+            yield _node_finding(node, node.name in failing, parents(node.upstream))
     for camera in looked:
-        way = tuple(each for each in layout.upstream(camera.id) if each in nodes)
-        yield _down(camera, parents(way))
-        yield _picture(camera, suspected_faults.get(camera.id, frozenset()))
+        way = tuple(each for each in topology.upstream(camera.id) if each in nodes)
+        yield _down_finding(camera, parents(way))
+        yield _picture_finding(camera, suspected_faults.get(camera.id, frozenset()))
 
 
-def _nodes(cameras: Sequence[CameraHealth], layout: SiteTopology) -> dict[str, _Node]:
+def _nodes(cameras: Sequence[CameraHealth], topology: SiteTopology) -> dict[str, _Node]:
     """Return what stands before *cameras*, with those behind each."""
     nodes: dict[str, _Node] = {}
-    recorders, ids = set(layout.recorders()), {each.id for each in cameras}
+    recorders, ids = set(topology.recorders()), {each.id for each in cameras}
     for camera in cameras:
-        way = [each for each in layout.upstream(camera.id) if each not in ids]
+        way = [each for each in topology.upstream(camera.id) if each not in ids]
         for distance, name in enumerate(way):
             beyond = tuple(way[distance + 1 :])
-            node = nodes.setdefault(name, _Node(name, name in recorders, distance, beyond=beyond))
+            node = nodes.setdefault(name, _Node(name, name in recorders, distance, upstream=beyond))
             node.cameras.append(camera)
     return nodes
 
@@ -132,16 +132,16 @@ def _failing(nodes: Mapping[str, _Node]) -> set[str]:
 
 def _explains(node: _Node) -> bool:
     seen = [each for each in node.cameras if each.state != "unk"]
-    if len(seen) < _FEWEST or any(each.state != "off" for each in seen):
+    if len(seen) < _MIN_CAMERAS or any(each.state != "off" for each in seen):
         return False
-    return sum(map(_unreached, seen)) >= _FEWEST or _said_by_recorder(node) is not None
+    return sum(map(_unreached, seen)) >= _MIN_CAMERAS or _recorder_reason(node) is not None
 
 
-def _said_by_recorder(node: _Node) -> Reason | None:
+def _recorder_reason(node: _Node) -> Reason | None:
     """Return what a recorder says for all its channels, if that is it."""
     reasons = {each.reason for each in node.cameras if each.state == "off"}
     only = reasons.pop() if len(reasons) == 1 else None
-    return only if node.recorder and only in _RECORDERS_OWN else None
+    return only if node.recorder and only in _RECORDER_REASONS else None
 
 
 def _unreached(camera: CameraHealth) -> bool:
@@ -152,13 +152,13 @@ def _key(node: _Node) -> str:
     return RECORDER_DOWN.key(nvr=node.name) if node.recorder else NODE_DOWN.key(node=node.name)
 
 
-def _of_node(node: _Node, bad: bool, parents: tuple[str, ...]) -> Finding:
+def _node_finding(node: _Node, bad: bool, parents: tuple[str, ...]) -> Finding:
     counts = Counter(each.state for each in node.cameras)
     looked = counts.total() > counts["unk"]
     bad_or_unknown = bad if looked else None
     arguments: dict[str, Argument] = {"cams": len(node.cameras)}
     if node.recorder:
-        cause = _said_by_recorder(node) or Reason.RECORDER_DOWN
+        cause = _recorder_reason(node) or Reason.RECORDER_DOWN
         arguments["nvr"] = node.name
         return RECORDER_DOWN.finding(
             bad_or_unknown, cause, arguments, parents=parents, nvr=node.name
@@ -169,16 +169,16 @@ def _of_node(node: _Node, bad: bool, parents: tuple[str, ...]) -> Finding:
     )
 
 
-def _down(camera: CameraHealth, parents: tuple[str, ...]) -> Finding:
+def _down_finding(camera: CameraHealth, parents: tuple[str, ...]) -> Finding:
     bad = None if camera.state == "unk" else camera.state == "off"
     arguments: dict[str, Argument] = {"cam": camera.id, "tries": camera.attempts}
     return CAMERA_DOWN.finding(bad, camera.reason, arguments, parents=parents, cam=camera.id)
 
 
-def _picture(camera: CameraHealth, suspected_faults: frozenset[Reason]) -> Finding:
+def _picture_finding(camera: CameraHealth, suspected_faults: frozenset[Reason]) -> Finding:
     """A picture that comes and is not as it should be: a warning, never more."""
     wrong = [each for each in Reason if each in suspected_faults]
-    if camera.reason in _SUFFERS:
+    if camera.reason in _DEGRADED:
         wrong.append(camera.reason)
     return CAMERA_PICTURE.finding(
         None if camera.state in ("off", "unk") else bool(wrong),

@@ -38,21 +38,21 @@ class AlarmDamping:
         self.raised = raised
         self.flapping = False
         self.changes = 0
-        self._mark: object = None
-        self._marks = 0
+        self._last_details: object = None
+        self._confirmations = 0
 
     @property
     def calm(self) -> bool:
         """Whether nothing is wrong nor has been for as long as is remembered."""
         return not self.raised and not any(self._history)
 
-    def settled(self, mark: object) -> bool:
+    def confirms(self, details: object) -> bool:
         """Whether *mark*, e.g. the cause, was the same at as many failed checks as raise."""
-        self._marks = self._marks + 1 if mark == self._mark else 1
-        self._mark = mark
-        return self._marks >= self._damping.raise_checks
+        self._confirmations = self._confirmations + 1 if details == self._last_details else 1
+        self._last_details = details
+        return self._confirmations >= self._damping.raise_checks
 
-    def note(self, now_s: float, *, bad: bool, inhibited: bool = False) -> None:
+    def record_check(self, now_s: float, *, bad: bool, inhibited: bool = False) -> None:
         """Take one check. While *inhibited*, something else explains it and nothing is raised."""
         changed = bad != self._history[-1]
         self._history.append(bad)
@@ -68,10 +68,10 @@ class AlarmDamping:
         if inhibited and not self.raised:
             self._bad_checks, self.bad_since_s = 0, None  # what explains it may end before it
             return
-        self._judge_flapping(changed=changed)
-        self._judge(now_s)
+        self._update_flapping(changed=changed)
+        self._update_raised(now_s)
 
-    def _judge(self, now_s: float) -> None:
+    def _update_raised(self, now_s: float) -> None:
         damping = self._damping
         if self.flapping:
             self.raised = True
@@ -81,7 +81,7 @@ class AlarmDamping:
         elif self.raised and self._good_since_s is not None:
             self.raised = now_s - self._good_since_s < damping.clear_s
 
-    def _judge_flapping(self, *, changed: bool) -> None:
+    def _update_flapping(self, *, changed: bool) -> None:
         percent = change_percent(tuple(self._history))
         if not self.flapping:
             self.flapping = percent > self._damping.flap_enter_percent

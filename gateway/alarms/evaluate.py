@@ -23,7 +23,7 @@ class AlarmEvaluation:
 
     Args:
         snapshots: Returns the cameras as they are now.
-        layout: How the site hangs together.
+        topology: What stands before which camera.
         host: Returns the newest look at the machine.
         limits: From where on it is in trouble.
         certificate_ends_ms: Returns when our certificate ends, wall clock; None: not known.
@@ -37,7 +37,7 @@ class AlarmEvaluation:
         self,
         *,
         snapshots: Callable[[], tuple[CameraSnapshot, ...]],
-        layout: SiteTopology,
+        topology: SiteTopology,
         host: Callable[[], HostSample],
         limits: HostLimits,
         certificate_ends_ms: Callable[[], int | None],
@@ -47,25 +47,25 @@ class AlarmEvaluation:
         suspected_faults: SuspectedFaults = dict,
     ) -> None:
         self._snapshots = snapshots
-        self._layout = layout
+        self._topology = topology
         self._host = host
         self._limits = limits
         self._certificate_ends_ms = certificate_ends_ms
         self._bus = bus
         self._clock = clock
-        self._doubts = suspected_faults
+        self._suspected_faults = suspected_faults
         self._configuration = configuration
 
-    def found(self, standing: Collection[str]) -> list[Finding]:
+    def evaluate(self, standing: Collection[str]) -> list[Finding]:
         """Return what is found; *standing* are the keys of alarms that stand."""
         now_s = self._clock.now()
         cameras = [health_of(each, now_s, None, now_s) for each in self._snapshots()]
         return [
             *camera_findings(
                 cameras,
-                self._layout,
+                self._topology,
                 connected=self._bus.connected,
-                suspected_faults=self._doubts(),
+                suspected_faults=self._suspected_faults(),
             ),
             *host_findings(self._host(), self._limits, standing),
             certificate_finding(self._certificate_ends_ms(), now_ms(), self._limits),

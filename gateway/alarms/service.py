@@ -23,7 +23,7 @@ from gateway.mqtt.payloads import alarm as alarm_payload
 from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 
-MOST_CLEARED = 64
+MAX_CLEARED = 64
 """Cleared alarms that are kept until a connection has begun with them."""
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ class AlarmService:
         self,
         topics: Topics,
         *,
-        look: Callable[[Collection[str]], Iterable[Finding]],
+        evaluate: Callable[[Collection[str]], Iterable[Finding]],
         damping: Damping,
         store: AlarmStore,
         epochs: Epochs,
@@ -57,11 +57,11 @@ class AlarmService:
         check_s: float,
         events: Events | None = None,
     ) -> None:
-        kept = store.load()
+        stored = store.load()
         self._topics = topics
-        self._look = look
-        self._book = AlarmState(damping, name=alarm_payload.new_id, standing=kept.standing)
-        self._cleared = {each.key: each for each in kept.cleared}
+        self._evaluate = evaluate
+        self._state = AlarmState(damping, new_id=alarm_payload.new_id, standing=stored.standing)
+        self._cleared = {each.key: each for each in stored.cleared}
         self._store = store
         self._epochs = epochs
         self._bus = bus
@@ -72,40 +72,42 @@ class AlarmService:
     @property
     def standing(self) -> tuple[Alarm, ...]:
         """The alarms that stand now."""
-        return tuple(self._book.standing.values())
+        return tuple(self._state.standing.values())
 
     def greeting(self) -> Iterator[OutboundMessage]:
         """What is said on each connection: what stands, and what was cleared since the last."""
         cleared, self._cleared = self._cleared, {}
-        yield from map(self._told, chain(cleared.values(), self.standing))
+        yield from map(self._message, chain(cleared.values(), self.standing))
 
     async def run(self) -> NoReturn:
         """Check until cancelled."""
         while True:
             await self._clock.sleep(self._check_s)
-            found = self._look(self._book.standing.keys())
-            turns = self._book.check(found, self._clock.now(), now_ms())
-            for turn in turns:
-                self._take(turn)
-            if turns:
-                kept = StoredAlarms(self.standing, tuple(self._cleared.values()))
-                await asyncio.to_thread(self._store.save, kept)
+            findings = self._evaluate(self._state.standing.keys())
+            transitions = self._state.check(findings, self._clock.now(), now_ms())
+            for transition in transitions:
+                self._publish(transition)
+            if transitions:
+                stored = StoredAlarms(self.standing, tuple(self._cleared.values()))
+                await asyncio.to_thread(self._store.save, stored)
 
-    def _take(self, turn: AlarmTransition) -> None:
-        alarm = turn.alarm
-        self._bus.post(self._told(alarm))
+    def _publish(self, transition: AlarmTransition) -> None:
+        alarm = transition.alarm
+        self._bus.post(self._message(alarm))
         self._cleared.pop(alarm.key, None)
-        if turn.act == "clear":
+        if transition.act == "clear":
             self._cleared[alarm.key] = alarm
-            if len(self._cleared) > MOST_CLEARED:
+            if len(self._cleared) > MAX_CLEARED:
                 self._cleared.pop(next(iter(self._cleared)))
-        if turn.act == "change":
+        if transition.act == "change":
             return
-        log.warning("alarm", key=alarm.key, act=turn.act, cause=alarm.cause, sev=alarm.severity)
+        log.warning(
+            "alarm", key=alarm.key, act=transition.act, cause=alarm.cause, sev=alarm.severity
+        )
         if self._events is not None:
             facts = {
                 "key": alarm.key,
-                "act": turn.act,
+                "act": transition.act,
                 "alarm": alarm.id,
                 "cause": alarm.cause.value,
                 "sev": alarm.severity,
@@ -114,9 +116,9 @@ class AlarmService:
             }
             self._events.record(Event("alarm", facts))
 
-    def _told(self, alarm: Alarm) -> OutboundMessage:
-        sealed = alarm_payload.alarm(self._epochs.stamp(), alarm)
+    def _message(self, alarm: Alarm) -> OutboundMessage:
+        payload = alarm_payload.alarm(self._epochs.stamp(), alarm)
         expiry_s = None if alarm.raised else alarm_payload.CLEARED_S
         return publication(
-            topic_tree.ALARM, self._topics.alarm(alarm.key), sealed, expiry_s=expiry_s
+            topic_tree.ALARM, self._topics.alarm(alarm.key), payload, expiry_s=expiry_s
         )

@@ -12,7 +12,7 @@ from dataclasses import replace
 from gateway.alarms.damping import AlarmDamping
 from gateway.model.alarm import Alarm, AlarmTransition, Damping, Finding
 
-MOST = 1024
+MAX_ALARMS = 1024
 """Alarms in the book: two for each of 512 cameras. What comes on top is left out."""
 
 
@@ -26,12 +26,12 @@ class AlarmState:
     """
 
     def __init__(
-        self, damping: Damping, *, name: Callable[[], str], standing: Iterable[Alarm] = ()
+        self, damping: Damping, *, new_id: Callable[[], str], standing: Iterable[Alarm] = ()
     ) -> None:
         self._damping = damping
-        self._name = name
+        self._new_id = new_id
         self._open: dict[str, Alarm] = {each.key: each for each in standing}
-        self._tracks = {key: AlarmDamping(damping, raised=True) for key in self._open}
+        self._dampings = {key: AlarmDamping(damping, raised=True) for key in self._open}
 
     @property
     def standing(self) -> Mapping[str, Alarm]:
@@ -39,9 +39,9 @@ class AlarmState:
         return self._open
 
     @property
-    def remembered(self) -> int:
+    def tracked(self) -> int:
         """How many keys are kept in mind: those that stand and those not calm yet."""
-        return len(self._tracks)
+        return len(self._dampings)
 
     def check(
         self, findings: Iterable[Finding], now_s: float, now_ms: int
@@ -54,75 +54,77 @@ class AlarmState:
             now_ms: Wall clock, for people.
         """
         found = {each.key: each for each in findings}
-        turns = [self._cleared(key) for key in self._gone(found)]
+        transitions = [self._clear(key) for key in self._removed(found)]
         failing = {each.key for each in found.values() if self._fails(each)}
         for finding in sorted(found.values(), key=lambda each: len(each.parents)):  # causes first
-            turns += self._noted(finding, failing, now_s, now_ms)
-        return tuple(turns)
+            transitions += self._apply(finding, failing, now_s, now_ms)
+        return tuple(transitions)
 
     def _fails(self, finding: Finding) -> bool:
         """Whether *finding* can explain others: it is bad now, or has not been good for long."""
         return bool(finding.bad) or (finding.bad is None and finding.key in self._open)
 
-    def _gone(self, found: Mapping[str, Finding]) -> list[str]:
-        for key in self._tracks.keys() - found.keys():
-            del self._tracks[key]
+    def _removed(self, found: Mapping[str, Finding]) -> list[str]:
+        for key in self._dampings.keys() - found.keys():
+            del self._dampings[key]
         return [key for key in self._open if key not in found]
 
-    def _noted(
+    def _apply(
         self, finding: Finding, failing: Set[str], now_s: float, now_ms: int
     ) -> Iterator[AlarmTransition]:
-        track = self._track(finding)
-        if track is None or finding.bad is None:
+        damping = self._damping_of(finding)
+        if damping is None or finding.bad is None:
             return
-        track.note(now_s, bad=finding.bad, inhibited=not failing.isdisjoint(finding.parents))
+        damping.record_check(
+            now_s, bad=finding.bad, inhibited=not failing.isdisjoint(finding.parents)
+        )
         held = self._open.get(finding.key)
-        if held is None and track.raised:
-            yield self._raised(finding, track, now_s, now_ms)
-        elif held is not None and not track.raised:
-            yield self._cleared(finding.key)
+        if held is None and damping.raised:
+            yield self._raise(finding, damping, now_s, now_ms)
+        elif held is not None and not damping.raised:
+            yield self._clear(finding.key)
         elif held is not None:
-            after = self._open[finding.key] = self._after(held, finding, track)
+            after = self._open[finding.key] = self._updated(held, finding, damping)
             if _differs(after, held):
                 yield AlarmTransition("change", after)
-        if track.calm:
-            del self._tracks[finding.key]
+        if damping.calm:
+            del self._dampings[finding.key]
 
-    def _track(self, finding: Finding) -> AlarmDamping | None:
+    def _damping_of(self, finding: Finding) -> AlarmDamping | None:
         """Return what the checks of *finding*'s key have been; None: always well, or no room."""
-        if finding.bad and finding.key not in self._tracks and len(self._tracks) < MOST:
-            self._tracks[finding.key] = AlarmDamping(self._damping)
-        return self._tracks.get(finding.key)
+        if finding.bad and finding.key not in self._dampings and len(self._dampings) < MAX_ALARMS:
+            self._dampings[finding.key] = AlarmDamping(self._damping)
+        return self._dampings.get(finding.key)
 
-    def _raised(
-        self, finding: Finding, track: AlarmDamping, now_s: float, now_ms: int
+    def _raise(
+        self, finding: Finding, damping: AlarmDamping, now_s: float, now_ms: int
     ) -> AlarmTransition:
-        began_s = now_s if track.bad_since_s is None else track.bad_since_s
+        began_s = now_s if damping.bad_since_s is None else damping.bad_since_s
         alarm = self._open[finding.key] = Alarm(
             key=finding.key,
-            id=self._name(),
+            id=self._new_id(),
             raised=True,
             severity=finding.severity,
             since_ms=now_ms - round((now_s - began_s) * 1000),
             cause=finding.cause,
             arguments=finding.arguments,
-            flapping=track.flapping,
-            changes=track.changes,
+            flapping=damping.flapping,
+            changes=damping.changes,
         )
         return AlarmTransition("raise", alarm)
 
-    def _after(self, held: Alarm, finding: Finding, track: AlarmDamping) -> Alarm:
+    def _updated(self, held: Alarm, finding: Finding, damping: AlarmDamping) -> Alarm:
         """Return *held* as it is after *finding*."""
         parent = next((key for key in finding.parents if key in self._open), None)
-        after = replace(held, flapping=track.flapping, changes=track.changes, parent=parent)
-        said = (finding.cause, finding.severity)
-        if not finding.bad or not track.settled(said):
+        after = replace(held, flapping=damping.flapping, changes=damping.changes, parent=parent)
+        details = (finding.cause, finding.severity)
+        if not finding.bad or not damping.confirms(details):
             return after  # what is wrong is said by failed checks that agree
         return replace(
             after, cause=finding.cause, severity=finding.severity, arguments=finding.arguments
         )
 
-    def _cleared(self, key: str) -> AlarmTransition:
+    def _clear(self, key: str) -> AlarmTransition:
         return AlarmTransition("clear", replace(self._open.pop(key), raised=False))
 
 

@@ -18,7 +18,7 @@ from gateway.runtime import atomic_file
 
 log = structlog.get_logger(__name__)
 
-LARGEST_BYTES = 1_048_576
+MAX_BYTES = 1_048_576
 """A thousand alarms have a third of it."""
 
 
@@ -51,7 +51,7 @@ class AlarmStore:
     def load(self) -> StoredAlarms:
         """Return the alarms as they were; none if nobody knows."""
         try:
-            if self._path.stat().st_size > LARGEST_BYTES:
+            if self._path.stat().st_size > MAX_BYTES:
                 return StoredAlarms()
             return _READER.validate_json(self._path.read_bytes(), strict=True)
         except FileNotFoundError:

@@ -91,7 +91,7 @@ def command_components(
 
     def resend(sections: Iterable[str]) -> None:
         asked = tuple(sections)
-        for again in reporter.again(asked):
+        for again in reporter.messages_of(asked):
             bus.post(again)
         inventory_service.resend(asked)
         if "alarms" in asked:

@@ -182,7 +182,7 @@ def _inventory_service(
         broker_parts.topics,
         sources=inventory_sources(settings, lambda: camera_parts.manager.site, box),
         streams=camera_parts.manager.streams,
-        contacts=contacts.read,
+        contacts=contacts.load,
         store=InventoryStore(settings.state.dir),
         epochs=broker_parts.epochs,
         bus=broker_parts.link,
@@ -220,7 +220,7 @@ def _reporter(
         broker_parts.topics,
         machine=box,
         site=lambda: manager.site.name,
-        abilities=Capabilities(
+        capabilities=Capabilities(
             rtc=RtcCapabilities(codecs=("h264", "h265"), max_sessions=most),
             commands=enabled_commands(settings),
         ),
@@ -231,9 +231,9 @@ def _reporter(
         host=lambda: monitoring.host.sample,
         bus=client,
         clock=clock,
-        standing=lambda: BirthStatus(
+        status=lambda: BirthStatus(
             digests(), broker_parts.outbox.standing(), broker_parts.certificates.own()
         ),
-        heard=centre_online,
+        centre_online=centre_online,
         change_key=lambda: (manager.change_key(), digests()),
     )

@@ -12,8 +12,7 @@ from gateway.alarms.store import AlarmStore
 from gateway.app.broker import BrokerComponents
 from gateway.app.cameras import CameraComponents
 from gateway.config.settings import Settings
-from gateway.health.host import Host
-from gateway.health.host_sampler import HostSampler
+from gateway.health.host import Host, HostSampler
 from gateway.inventory.service import InventoryService
 from gateway.model.health import Machine
 from gateway.mqtt.payloads.config import Reported
@@ -67,7 +66,7 @@ def monitoring_components(
     )
     checks = AlarmEvaluation(
         snapshots=camera_parts.manager.snapshots,
-        layout=SiteTopology(inventory_service.upstream, inventory_service.recorders),
+        topology=SiteTopology(inventory_service.upstream, inventory_service.recorders),
         host=lambda: host.sample,
         limits=settings.alarms.limits,
         certificate_ends_ms=lambda: broker_parts.certificates.ends_ms,
@@ -78,7 +77,7 @@ def monitoring_components(
     )
     alarms = AlarmService(
         broker_parts.topics,
-        look=checks.found,
+        evaluate=checks.evaluate,
         damping=settings.alarms.damping,
         store=AlarmStore(settings.state.dir),
         epochs=broker_parts.epochs,

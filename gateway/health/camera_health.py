@@ -17,8 +17,8 @@ LOSS_PERCENT = 2.0
 """From here on a viewer sees it."""
 
 _WELL = {Reason.OK, Reason.IDLE}
-_NOT_LOOKED = {Reason.CONNECTING, Reason.PAUSED_BY_CONFIG}
-_SUFFERS = {Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP, Reason.OVERLOADED}
+_UNTESTED = {Reason.CONNECTING, Reason.PAUSED_BY_CONFIG}
+_DEGRADED = {Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP, Reason.OVERLOADED}
 
 
 def health_of(
@@ -93,11 +93,11 @@ def _visible(camera: CameraHealth) -> tuple[object, ...]:
 def _state(camera: CameraSnapshot, lost: int, received: int) -> State:
     if not camera.enabled:
         return "unk"
-    if camera.reason in _NOT_LOOKED:
+    if camera.reason in _UNTESTED:
         return "off" if camera.attempts else "unk"  # tried again after failures: still off
-    if camera.reason in _SUFFERS:
+    if camera.reason in _DEGRADED:
         return "deg"
     if camera.reason not in _WELL:
         return "off"
-    suffers = lost * 100 > LOSS_PERCENT * (received + lost)
-    return "deg" if suffers else "on"
+    degraded = lost * 100 > LOSS_PERCENT * (received + lost)
+    return "deg" if degraded else "on"

@@ -47,10 +47,10 @@ def kernel_clock() -> KernelClock:
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
     if state < 0:
         raise OSError(ctypes.get_errno(), "adjtimex")
-    return understood(state, timex)
+    return parse_timex(state, timex)
 
 
-def understood(state: int, timex: Timex) -> KernelClock:
+def parse_timex(state: int, timex: Timex) -> KernelClock:
     """Return what *state* and *timex* of adjtimex(2) mean."""
     error_ms = int(timex.esterror / 1000)
     if state == _TIME_ERROR or timex.status & _STA_UNSYNC:

@@ -25,7 +25,7 @@ class TrialWrite:
         self._next_s: float | None = None
         self._error: str | None = None
 
-    def error(self, now_s: float, *, suspected: bool = False) -> str | None:
+    def check(self, now_s: float, *, suspected: bool = False) -> str | None:
         """Return how the last trial failed, e.g. ``ENOSPC``; empty: well; None: no such folder.
 
         A failure is looked at again each time, so that a full disk that was tidied is well at
@@ -34,10 +34,10 @@ class TrialWrite:
         """
         if self._next_s is None or self._error or suspected or now_s >= self._next_s:
             self._next_s = now_s + EVERY_S
-            self._error = self._tried()
+            self._error = self._try_write()
         return self._error
 
-    def _tried(self) -> str | None:
+    def _try_write(self) -> str | None:
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:

@@ -17,7 +17,7 @@ import psutil
 
 from gateway.health.clock_status import KernelClock, kernel_clock
 from gateway.health.disk import TrialWrite
-from gateway.health.raspberry_pi import throttling
+from gateway.health.raspberry_pi import read_throttled_bits
 from gateway.model.health import HostSample, Machine
 
 MIB = 2**20
@@ -52,23 +52,23 @@ class Host:
         not for the loop.
         """
         interface, sent_kbps, received_kbps = self._network(now_s)
-        clock = _known(kernel_clock) or KernelClock()
-        disk_percent = _known(lambda: psutil.disk_usage(str(self._folder)).percent)
+        clock = _or_none(kernel_clock) or KernelClock()
+        disk_percent = _or_none(lambda: psutil.disk_usage(str(self._folder)).percent)
         suspected = disk_percent is not None and disk_percent >= SUSPECT_PERCENT
         return HostSample(
-            uptime_s=_known(self._uptime_s),
-            cpu_percent=_known(lambda: psutil.cpu_percent(None)),
-            load=_known(os.getloadavg),
-            temperature_c=_known(_temperature_c),
-            throttled=_known(lambda: throttling(self._root)),
-            memory_percent=_known(lambda: psutil.virtual_memory().percent),
-            rss_mib=_known(lambda: self._process.memory_info().rss / MIB),
+            uptime_s=_or_none(self._uptime_s),
+            cpu_percent=_or_none(lambda: psutil.cpu_percent(None)),
+            load=_or_none(os.getloadavg),
+            temperature_c=_or_none(_temperature_c),
+            throttled=_or_none(lambda: read_throttled_bits(self._root)),
+            memory_percent=_or_none(lambda: psutil.virtual_memory().percent),
+            rss_mib=_or_none(lambda: self._process.memory_info().rss / MIB),
             disk_percent=disk_percent,
-            disk_read_only=_known(lambda: bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)),
-            disk_error=self._trial.error(now_s, suspected=suspected),
-            written_mib=_known(lambda: self._process.io_counters().write_bytes / MIB),
-            descriptors=_known(self._process.num_fds),
-            descriptors_limit=_known(lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+            disk_read_only=_or_none(lambda: bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)),
+            disk_error=self._trial.check(now_s, suspected=suspected),
+            written_mib=_or_none(lambda: self._process.io_counters().write_bytes / MIB),
+            descriptors=_or_none(self._process.num_fds),
+            descriptors_limit=_or_none(lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
             clock_source=clock.source,
             clock_offset_ms=clock.offset_ms,
             clock_synced=clock.synced,
@@ -82,8 +82,8 @@ class Host:
         return float((self._root / "proc/uptime").read_text().split()[0])
 
     def _network(self, now_s: float) -> tuple[str | None, float | None, float | None]:
-        interface = _known(self._default_interface)
-        counters = _known(lambda: psutil.net_io_counters(pernic=True))
+        interface = _or_none(self._default_interface)
+        counters = _or_none(lambda: psutil.net_io_counters(pernic=True))
         if interface is None or counters is None or interface not in counters:
             self._traffic = None
             return interface, None, None
@@ -108,9 +108,9 @@ def machine(version: str, root: Path = Path("/")) -> Machine:
     """Return what does not change while we run; *version* is the program's."""
 
     def text(path: str) -> str:
-        return _known(lambda: (root / path).read_text().strip("\0\n ")) or ""
+        return _or_none(lambda: (root / path).read_text().strip("\0\n ")) or ""
 
-    release = _known(platform.freedesktop_os_release) or {}
+    release = _or_none(platform.freedesktop_os_release) or {}
     serial = text("proc/device-tree/serial-number") or text("etc/machine-id")
     return Machine(
         version=version,
@@ -122,10 +122,10 @@ def machine(version: str, root: Path = Path("/")) -> Machine:
     )
 
 
-def _known(look: Callable[[], T | None]) -> T | None:
+def _or_none(measure: Callable[[], T | None]) -> T | None:
     """Return what *look* finds; None if this machine does not tell."""
     try:
-        return look()
+        return measure()
     except (OSError, ValueError, LookupError, AttributeError, psutil.Error):
         return None
 

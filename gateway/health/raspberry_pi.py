@@ -19,11 +19,11 @@ _FILES = (
     "sys/devices/platform/soc*/soc*:firmware/get_throttled",
     "sys/devices/platform/*firmware*/get_throttled",
 )
-_ASKED_S = 2.0
+_FIRMWARE_S = 2.0
 """How long the firmware may take to answer."""
 
 
-def throttling(root: Path = Path("/")) -> int | None:
+def read_throttled_bits(root: Path = Path("/")) -> int | None:
     """Return the bits, None on a machine that has none.
 
     May start a program and wait for it. Raises OSError or ValueError: what it found is garbage.
@@ -31,12 +31,12 @@ def throttling(root: Path = Path("/")) -> int | None:
     for pattern in _FILES:
         for path in sorted(root.glob(pattern)):
             return int(path.read_text(), 16)
-    if (alarm := _voltage_alarm(root)) is not None:
+    if (alarm := _read_voltage_alarm(root)) is not None:
         return UNDERVOLTAGE if alarm else 0
-    return _asked(root)
+    return _ask_firmware(root)
 
 
-def _voltage_alarm(root: Path) -> bool | None:
+def _read_voltage_alarm(root: Path) -> bool | None:
     """What the kernel's own driver says, which knows under-voltage and no more."""
     for name in sorted(root.glob("sys/class/hwmon/*/name")):
         if name.read_text().strip() == "rpi_volt":
@@ -44,14 +44,14 @@ def _voltage_alarm(root: Path) -> bool | None:
     return None
 
 
-def _asked(root: Path) -> int | None:
+def _ask_firmware(root: Path) -> int | None:
     """What the firmware says to ``vcgencmd``, e.g. ``throttled=0x50005``."""
     program = shutil.which("vcgencmd", path=f"{root / 'usr/bin'}:{root / 'opt/vc/bin'}")
     if program is None:
         return None
     try:
         answer = subprocess.run(
-            [program, "get_throttled"], capture_output=True, timeout=_ASKED_S, check=False
+            [program, "get_throttled"], capture_output=True, timeout=_FIRMWARE_S, check=False
         )
     except subprocess.TimeoutExpired:
         return None

@@ -18,7 +18,7 @@ from gateway.model.errors import ConfigRejected, Fault
 log = structlog.get_logger(__name__)
 
 
-def read_contacts(path: Path) -> Contacts | None:
+def load_contacts(path: Path) -> Contacts | None:
     """Return the contacts in the file *path*; None if there is no such file.
 
     Raises:
@@ -39,7 +39,7 @@ def read_contacts(path: Path) -> Contacts | None:
         return Contacts.model_validate_json(raw, strict=True)
     except ValidationError as error:
         faults = faults_of(error, Contacts)
-        raise ConfigRejected(tuple(_discreet(fault) for fault in faults)) from None
+        raise ConfigRejected(tuple(_without_values(fault) for fault in faults)) from None
 
 
 class ContactsFile:
@@ -53,24 +53,24 @@ class ContactsFile:
     def __init__(self, path: Path, *, allowed: bool) -> None:
         self._path = path
         self._allowed = allowed
-        self._complained = False
+        self._is_reported = False
 
-    def read(self) -> Contacts | None:
+    def load(self) -> Contacts | None:
         """Return the contacts; None: not allowed, not there, or broken, which is said once."""
         if not self._allowed:
             return None
         try:
-            contacts = read_contacts(self._path)
+            contacts = load_contacts(self._path)
         except ConfigRejected as error:
-            if not self._complained:
+            if not self._is_reported:
                 told = [f"{fault.at or '/'} {fault.code}" for fault in error.faults]
                 log.error("contacts not read", path=str(self._path), faults=told)
-            self._complained = True
+            self._is_reported = True
             return None
-        self._complained = False
+        self._is_reported = False
         return contacts
 
 
-def _discreet(fault: Fault) -> Fault:
+def _without_values(fault: Fault) -> Fault:
     """Return *fault* without what was given: it is about a person."""
     return Fault(fault.at, fault.code, "this is not as it must be")

@@ -16,7 +16,7 @@ from gateway.model.provenance import Sourced
 
 STEADY_S = 600.0
 
-FPS_CLEARLY, KBPS_CLEARLY = 0.1, 0.25
+FPS_CHANGE, KBPS_CHANGE = 0.1, 0.25
 """By which part a mean must differ from the one before to be another."""
 
 _MINUTE_MS = 60_000
@@ -33,7 +33,7 @@ class _Mean:
 
 
 @dataclass(slots=True)
-class _Watched:
+class _Measured:
     """One stream: how it was last, and what it has counted since its last mean."""
 
     last: StreamSnapshot
@@ -53,26 +53,26 @@ class Debouncer:
         self._steady_s = steady_s
         self._accepted = dict(known)
         self._candidates: dict[_Field, tuple[str, float]] = {}
-        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._measured: dict[tuple[str, str], _Measured] = {}
 
     @property
     def accepted(self) -> Observations:
         """What counts; a copy."""
         return dict(self._accepted)
 
-    def look(self, streams: Iterable[StreamSnapshot], now_s: float, now_ms: int) -> bool:
+    def observe(self, streams: Iterable[StreamSnapshot], now_s: float, now_ms: int) -> bool:
         """Take how *streams* are now; return whether something else counts than before."""
         before = dict(self._accepted)
         stamp_ms = now_ms // _MINUTE_MS * _MINUTE_MS
         present: set[tuple[str, str]] = set()
         for stream in streams:
             present.add((stream.camera, stream.profile))
-            self._settle(stream, now_s, stamp_ms)
-            self._count(stream, now_s, stamp_ms)
+            self._accept_settled(stream, now_s, stamp_ms)
+            self._measure_rates(stream, now_s, stamp_ms)
         self._forget(present)
         return self._accepted != before
 
-    def _settle(self, stream: StreamSnapshot, now_s: float, stamp_ms: int) -> None:
+    def _accept_settled(self, stream: StreamSnapshot, now_s: float, stamp_ms: int) -> None:
         size = None
         if stream.width is not None and stream.height is not None:
             size = f"{stream.width}x{stream.height}"
@@ -104,10 +104,10 @@ class Debouncer:
         self._candidates[key] = (candidate, since_s)
         return now_s - since_s >= self._steady_s
 
-    def _count(self, stream: StreamSnapshot, now_s: float, stamp_ms: int) -> None:
-        watched = self._watched.get((stream.camera, stream.profile))
+    def _measure_rates(self, stream: StreamSnapshot, now_s: float, stamp_ms: int) -> None:
+        watched = self._measured.get((stream.camera, stream.profile))
         if watched is None or stream.units < watched.last.units:  # made anew
-            self._watched[stream.camera, stream.profile] = _Watched(stream, now_s)
+            self._measured[stream.camera, stream.profile] = _Measured(stream, now_s)
             return
         if stream.codec != watched.last.codec:
             watched.mean = _Mean()
@@ -118,15 +118,15 @@ class Debouncer:
         watched.last, watched.last_s = stream, now_s
         if watched.mean.over_s >= self._steady_s:
             mean, watched.mean = watched.mean, _Mean()
-            self._conclude(stream, mean, stamp_ms)
+            self._accept_rates(stream, mean, stamp_ms)
 
-    def _conclude(self, stream: StreamSnapshot, mean: _Mean, stamp_ms: int) -> None:
+    def _accept_rates(self, stream: StreamSnapshot, mean: _Mean, stamp_ms: int) -> None:
         known = self._known(stream)
         fps = round(mean.units / mean.over_s * 2) / 2
         kbps = _two_digits(mean.received_bytes * 8 / 1000 / mean.over_s)
-        if fps and _is_another(fps, known.fps, FPS_CLEARLY):
+        if fps and _differs(fps, known.fps, FPS_CHANGE):
             known = replace(known, fps=Sourced(fps, "observed", stamp_ms))
-        if kbps and _is_another(kbps, known.kbps, KBPS_CLEARLY):
+        if kbps and _differs(kbps, known.kbps, KBPS_CHANGE):
             known = replace(known, kbps=Sourced(kbps, "observed", stamp_ms))
         self._accept(stream, known)
 
@@ -140,8 +140,8 @@ class Debouncer:
 
     def _forget(self, present: set[tuple[str, str]]) -> None:
         """Let go of streams that are no longer configured."""
-        for key in self._watched.keys() - present:
-            del self._watched[key]
+        for key in self._measured.keys() - present:
+            del self._measured[key]
         for key in self._accepted.keys() - present:
             del self._accepted[key]
         self._candidates = {
@@ -149,7 +149,7 @@ class Debouncer:
         }
 
 
-def _is_another(value: float, known: Sourced[float] | Sourced[int] | None, part: float) -> bool:
+def _differs(value: float, known: Sourced[float] | Sourced[int] | None, part: float) -> bool:
     return known is None or abs(value - known.value) > part * known.value
 
 

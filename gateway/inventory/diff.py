@@ -21,7 +21,7 @@ from gateway.model.provenance import Origin
 Tree = Mapping[str, object]
 
 DIGEST_DIGITS = 10
-MOST_CHANGES = 64
+MAX_CHANGES = 64
 """Of one section at once; more are told as one: a whole new site is read from the section."""
 
 _NAMES = ("id", "profile", "ends", "name")
@@ -49,8 +49,8 @@ def carry_timestamps(new: object, old: object) -> object:
 
 def changes(section: str, rev: int, old: Tree, new: Tree, time_ms: int) -> tuple[Change, ...]:
     """Return what is different in *new*, revision *rev* of *section*, noticed at *time_ms*."""
-    found = list(islice(_differences("", old, new), MOST_CHANGES + 1))
-    if len(found) > MOST_CHANGES:
+    found = list(islice(_differences("", old, new), MAX_CHANGES + 1))
+    if len(found) > MAX_CHANGES:
         count = sum(1 for _ in _differences("", old, new))
         return (Change(section, rev, "", digest(old), digest(new), None, time_ms, count),)
     return tuple(

@@ -17,7 +17,7 @@ from gateway.inventory.debounce import STEADY_S, Debouncer
 from gateway.inventory.diff import carry_timestamps, changes, digest
 from gateway.inventory.sections import Sources, build_inventory
 from gateway.inventory.store import InventoryStore
-from gateway.inventory.topology import NetworkTopology, graph_of
+from gateway.inventory.topology import NetworkTopology, topology_of
 from gateway.model.contacts import Contacts
 from gateway.model.errors import MessageRejected
 from gateway.model.event import Event
@@ -29,21 +29,21 @@ from gateway.mqtt.payloads.inventory import SectionRevision
 from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 
-LOOK_S = 10.0
+CHECK_S = 10.0
 """Between two looks at the streams and at the site document."""
 
-Editions = Mapping[str, SectionRevision]
+Revisions = Mapping[str, SectionRevision]
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _Update:
     """One inventory service: the sections, what is other than before, and the graph."""
 
-    editions: Editions = field(default_factory=dict)
+    revisions: Revisions = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
-    graph: NetworkTopology = field(default_factory=lambda: NetworkTopology((), {}))
+    topology: NetworkTopology = field(default_factory=lambda: NetworkTopology((), {}))
 
 
 class InventoryService:
@@ -86,23 +86,23 @@ class InventoryService:
         self._events = events
         self._clock = clock
         stored = store.load()
-        self._stored: Editions = stored
-        self._steady = Debouncer(_observed(stored), steady_s=steady_s)
-        self._basis = sources(self._steady.accepted)
-        self._taken = _take(self._basis, contacts(), stored)
-        self._greeted = False
+        self._stored: Revisions = stored
+        self._debouncer = Debouncer(_observed(stored), steady_s=steady_s)
+        self._known = sources(self._debouncer.accepted)
+        self._current = _compare(self._known, contacts(), stored)
+        self._announced = False
 
     def digests(self) -> dict[str, str]:
         """Return by what each section is known, for the birth."""
-        return {name: each.sha for name, each in self._taken.editions.items()}
+        return {name: each.sha for name, each in self._current.revisions.items()}
 
     def upstream(self, camera: str) -> tuple[str, ...]:
         """Return what explains that *camera* is gone: see `gateway.inventory.topology`."""
-        return self._taken.graph.upstream(camera)
+        return self._current.topology.upstream(camera)
 
     def recorders(self) -> frozenset[str]:
         """Return the names of the recorders that cameras are pulled from."""
-        return self._taken.graph.recorders
+        return self._current.topology.recorders
 
     def greeting(self, *, remembered: bool = True) -> Iterator[OutboundMessage]:
         """What is said on a connection: everything on the first, then only what is asked for.
@@ -110,92 +110,92 @@ class InventoryService:
         A broker that has not *remembered* us has lost what it kept of us, or is another one: it
         is told everything.
         """
-        if not self._greeted or not remembered:
-            self._greeted = True
-            yield from map(self._section, SECTIONS)
+        if not self._announced or not remembered:
+            self._announced = True
+            yield from map(self._section_message, SECTIONS)
 
     def resend(self, sections: Iterable[str]) -> None:
         """Tell *sections* again, contacts where they may be told; other names mean nothing."""
         for name in dict.fromkeys(sections):
             if name in SECTIONS:
-                self._bus.post(self._section(name))
+                self._bus.post(self._section_message(name))
             elif name == CONTACTS:
-                self._tell_contacts()
+                self._publish_contacts()
 
     async def run(self) -> None:
         """Take stock until cancelled."""
-        await self._conclude(self._taken)
+        await self._apply(self._current)
         while True:
-            await self._clock.sleep(LOOK_S)
-            self._steady.look(self._streams(), self._clock.now(), now_ms())
-            basis, contacts = self._sources(self._steady.accepted), self._contacts()
-            before = self._taken.editions
-            if basis == self._basis and _sha_of(contacts) == _sha(before.get(CONTACTS)):
+            await self._clock.sleep(CHECK_S)
+            self._debouncer.observe(self._streams(), self._clock.now(), now_ms())
+            known, contacts = self._sources(self._debouncer.accepted), self._contacts()
+            before = self._current.revisions
+            if known == self._known and _sha_of(contacts) == _sha(before.get(CONTACTS)):
                 continue
-            self._basis = basis
+            self._known = known
             # Half a second of a small machine for 512 cameras: not on the loop.
-            await self._conclude(await asyncio.to_thread(_take, basis, contacts, before))
+            await self._apply(await asyncio.to_thread(_compare, known, contacts, before))
 
-    async def _conclude(self, taken: _Taken) -> None:
+    async def _apply(self, update: _Update) -> None:
         """Put *taken* in force: tell what has changed, and keep it."""
-        before, self._taken = self._taken.editions, taken
-        for change in taken.changes:
+        before, self._current = self._current.revisions, update
+        for change in update.changes:
             facts = inventory_payload.change(change)
             log.info("inventory", sec=change.section, at=change.at, src=change.origin)
             if self._events is not None:
                 self._events.record(Event("inventory", facts))
-        if self._greeted:
+        if self._announced:
             for name in SECTIONS:
-                if before[name].sha != taken.editions[name].sha:
-                    self._bus.post(self._section(name))
-        if taken.editions != self._stored:
-            await asyncio.to_thread(self._store.save, taken.editions)
-            self._stored = taken.editions
+                if before[name].sha != update.revisions[name].sha:
+                    self._bus.post(self._section_message(name))
+        if update.revisions != self._stored:
+            await asyncio.to_thread(self._store.save, update.revisions)
+            self._stored = update.revisions
 
-    def _section(self, name: str) -> OutboundMessage:
-        sealed = inventory_payload.section(self._epochs.stamp(), self._taken.editions[name])
-        return publication(topic_tree.INVENTORY[name], self._topics.inventory(name), sealed)
+    def _section_message(self, name: str) -> OutboundMessage:
+        payload = inventory_payload.section(self._epochs.stamp(), self._current.revisions[name])
+        return publication(topic_tree.INVENTORY[name], self._topics.inventory(name), payload)
 
-    def _tell_contacts(self) -> None:
+    def _publish_contacts(self) -> None:
         """Post the contacts, read this moment; they are not in what we remember."""
         contacts = self._contacts()
-        edition = self._taken.editions.get(CONTACTS)
-        if contacts is not None and edition is not None:
-            told = inventory_payload.contacts_tree(contacts)
-            whole = SectionRevision(edition.rev, digest(told), told)
-            sealed = inventory_payload.section(self._epochs.stamp(), whole)
-            self._bus.post(publication(topic_tree.CONTACTS, self._topics.contacts, sealed))
+        revision = self._current.revisions.get(CONTACTS)
+        if contacts is not None and revision is not None:
+            tree = inventory_payload.contacts_tree(contacts)
+            with_contacts = SectionRevision(revision.rev, digest(tree), tree)
+            payload = inventory_payload.section(self._epochs.stamp(), with_contacts)
+            self._bus.post(publication(topic_tree.CONTACTS, self._topics.contacts, payload))
 
 
-def _take(sources: Sources, contacts: Contacts | None, before: Editions) -> _Taken:
+def _compare(sources: Sources, contacts: Contacts | None, before: Revisions) -> _Update:
     """Return the inventory of *sources*, compared with the one *before*. Pure."""
     time_ms = now_ms()
-    stock = build_inventory(sources, time_ms)
-    editions: dict[str, SectionRevision] = {}
+    inventory = build_inventory(sources, time_ms)
+    revisions: dict[str, SectionRevision] = {}
     found: list[Change] = []
-    for name, fresh in inventory_payload.trees(stock).items():
+    for name, fresh in inventory_payload.trees(inventory).items():
         old = before.get(name)
         now = carry_timestamps(fresh, {} if old is None else old.tree)
         assert isinstance(now, dict)
         sha = digest(now)
         if old is not None and old.sha == sha:
-            editions[name] = old
+            revisions[name] = old
             continue
-        editions[name] = SectionRevision(1 if old is None else old.rev + 1, sha, now)
+        revisions[name] = SectionRevision(1 if old is None else old.rev + 1, sha, now)
         if old is not None:
-            found += changes(name, editions[name].rev, old.tree, now, time_ms)
+            found += changes(name, revisions[name].rev, old.tree, now, time_ms)
     if contacts is not None:
         old, sha = before.get(CONTACTS), _sha_of(contacts)
-        editions[CONTACTS] = SectionRevision(
+        revisions[CONTACTS] = SectionRevision(
             1 if old is None else old.rev + (old.sha != sha), sha, {}
         )
         if old is not None and old.sha != sha:  # that they have changed, not how
-            rev = editions[CONTACTS].rev
+            rev = revisions[CONTACTS].rev
             found.append(Change(CONTACTS, rev, "", origin="survey", time_ms=time_ms))
-    return _Taken(editions, tuple(found), graph_of(stock))
+    return _Update(revisions, tuple(found), topology_of(inventory))
 
 
-def _observed(stored: Editions) -> Observations:
+def _observed(stored: Revisions) -> Observations:
     """Return what the process before this one had observed."""
     if "cams" not in stored:
         return {}
@@ -209,5 +209,5 @@ def _sha_of(contacts: Contacts | None) -> str:
     return "" if contacts is None else digest(inventory_payload.contacts_tree(contacts))
 
 
-def _sha(edition: SectionRevision | None) -> str:
-    return "" if edition is None else edition.sha
+def _sha(revision: SectionRevision | None) -> str:
+    return "" if revision is None else revision.sha

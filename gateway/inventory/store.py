@@ -19,17 +19,17 @@ from gateway.runtime import atomic_file
 
 log = structlog.get_logger(__name__)
 
-LARGEST_BYTES = 8_388_608
+MAX_BYTES = 8_388_608
 
 
-class _Kept(Document):
+class _StoredSection(Document):
     rev: int
     sha: str
     tree: dict[str, JsonValue]
 
 
-class _File(Document):
-    sections: dict[str, _Kept] = Field(default_factory=dict)
+class _StoredInventory(Document):
+    sections: dict[str, _StoredSection] = Field(default_factory=dict)
 
 
 class InventoryStore:
@@ -45,29 +45,29 @@ class InventoryStore:
     def load(self) -> dict[str, SectionRevision]:
         """Return the sections as they were last told; empty if nobody knows."""
         try:
-            if self._path.stat().st_size > LARGEST_BYTES:
+            if self._path.stat().st_size > MAX_BYTES:
                 return {}
-            file = _File.model_validate_json(self._path.read_bytes(), strict=True)
+            file = _StoredInventory.model_validate_json(self._path.read_bytes(), strict=True)
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
             log.warning("inventory not read", path=str(self._path), detail=type(error).__name__)
             return {}
         return {
-            name: SectionRevision(kept.rev, kept.sha, kept.tree)
-            for name, kept in file.sections.items()
+            name: SectionRevision(section.rev, section.sha, section.tree)
+            for name, section in file.sections.items()
         }
 
-    def save(self, editions: Mapping[str, SectionRevision]) -> None:
+    def save(self, revisions: Mapping[str, SectionRevision]) -> None:
         """Keep *editions*; on return they survive a power cut. Waits for the disk.
 
         A disk that is full or read-only is said; what was there is untouched.
         """
-        file = _File.model_validate(
+        file = _StoredInventory.model_validate(
             {
                 "sections": {
                     name: {"rev": each.rev, "sha": each.sha, "tree": dict(each.tree)}
-                    for name, each in editions.items()
+                    for name, each in revisions.items()
                 }
             }
         )

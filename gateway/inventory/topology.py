@@ -64,11 +64,11 @@ class NetworkTopology:
         return tuple(found)
 
 
-def graph_of(stock: Inventory) -> NetworkTopology:
+def topology_of(inventory: Inventory) -> NetworkTopology:
     """Return the graph of *stock*."""
     return NetworkTopology(
-        [each.ends for each in stock.net.links],
-        {each.id: each.nvr.value for each in stock.cameras if each.nvr is not None},
+        [each.ends for each in inventory.net.links],
+        {each.id: each.nvr.value for each in inventory.cameras if each.nvr is not None},
     )
 
 

@@ -22,7 +22,7 @@ from gateway.model.health import CameraHealth, CameraSnapshot, HostSample, LinkS
 from gateway.mqtt.payloads.presence import BirthOutbox
 from gateway.ports import Bus, Clock
 
-_OURS = "camera_gateway_"
+_PREFIX = "camera_gateway_"
 _UP = {"on": 1.0, "deg": 1.0, "off": 0.0}
 
 
@@ -77,7 +77,7 @@ class MetricsCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield all figures (as prometheus_client wants it)."""
         sources = self._sources
-        build = GaugeMetricFamily(_OURS + "build", "Which program this is.", labels=["version"])
+        build = GaugeMetricFamily(_PREFIX + "build", "Which program this is.", labels=["version"])
         build.add_metric([sources.version], 1.0)
         yield build
         yield from self._cameras()
@@ -85,7 +85,7 @@ class MetricsCollector(Collector):
         yield from _link(sources.link(), connected=sources.bus.connected)
         yield from _outbox(sources.outbox())
         deaths = sources.decoder_deaths()
-        yield CounterMetricFamily(_OURS + "decoder_deaths", "Decoders that died.", value=deaths)
+        yield CounterMetricFamily(_PREFIX + "decoder_deaths", "Decoders that died.", value=deaths)
         yield _alarms(sources.alarms())
 
     def _cameras(self) -> Iterator[Metric]:
@@ -103,7 +103,7 @@ class MetricsCollector(Collector):
             ("lost_packets", "RTP packets missing.", "lost"),
             ("sessions", "RTSP sessions opened.", "sessions"),
         ):
-            family = CounterMetricFamily(f"{_OURS}camera_{name}", text, labels=["camera"])
+            family = CounterMetricFamily(f"{_PREFIX}camera_{name}", text, labels=["camera"])
             for each in now:
                 family.add_metric([each.id], getattr(each.counters, field))
             yield family
@@ -115,7 +115,7 @@ def _by_camera(
     cameras: Iterable[CameraHealth],
     value: Callable[[CameraHealth], float | None],
 ) -> Metric:
-    family = GaugeMetricFamily(f"{_OURS}camera_{name}", text, labels=["camera"])
+    family = GaugeMetricFamily(f"{_PREFIX}camera_{name}", text, labels=["camera"])
     for each in cameras:
         if (figure := value(each)) is not None:
             family.add_metric([each.id], figure)
@@ -152,31 +152,35 @@ def _host(host: HostSample) -> Iterator[Metric]:
         ("process_descriptors", "Open files and sockets.", host.descriptors, 1),
     ):
         if value is not None:
-            yield GaugeMetricFamily(_OURS + name, text, value=value * unit)
+            yield GaugeMetricFamily(_PREFIX + name, text, value=value * unit)
 
 
 def _link(link: LinkSample, *, connected: bool) -> Iterator[Metric]:
-    yield GaugeMetricFamily(_OURS + "link_up", "Whether the centre hears us.", value=connected)
-    yield GaugeMetricFamily(_OURS + "link_waiting", "Publications under way.", value=link.waiting)
-    yield CounterMetricFamily(_OURS + "link_connects", "Connections accepted.", value=link.connects)
-    yield CounterMetricFamily(_OURS + "link_dropped", "Publications dropped.", value=link.dropped)
-    yield CounterMetricFamily(_OURS + "link_refused", "Publications refused.", value=link.refused)
+    yield GaugeMetricFamily(_PREFIX + "link_up", "Whether the centre hears us.", value=connected)
+    yield GaugeMetricFamily(_PREFIX + "link_waiting", "Publications under way.", value=link.waiting)
+    yield CounterMetricFamily(
+        _PREFIX + "link_connects", "Connections accepted.", value=link.connects
+    )
+    yield CounterMetricFamily(_PREFIX + "link_dropped", "Publications dropped.", value=link.dropped)
+    yield CounterMetricFamily(_PREFIX + "link_refused", "Publications refused.", value=link.refused)
     if link.rtt_ms is not None:
         yield GaugeMetricFamily(
-            _OURS + "link_rtt_seconds", "The newest round trip.", value=link.rtt_ms / 1000
+            _PREFIX + "link_rtt_seconds", "The newest round trip.", value=link.rtt_ms / 1000
         )
 
 
 def _outbox(outbox: BirthOutbox | None) -> Iterator[Metric]:
     if outbox is not None:
-        yield GaugeMetricFamily(_OURS + "outbox_pending", "Records waiting.", value=outbox.pending)
-        yield GaugeMetricFamily(_OURS + "outbox_oldest_seconds", "Oldest.", value=outbox.oldest_s)
-        yield CounterMetricFamily(_OURS + "outbox_lost", "Records given up.", value=outbox.lost)
+        yield GaugeMetricFamily(
+            _PREFIX + "outbox_pending", "Records waiting.", value=outbox.pending
+        )
+        yield GaugeMetricFamily(_PREFIX + "outbox_oldest_seconds", "Oldest.", value=outbox.oldest_s)
+        yield CounterMetricFamily(_PREFIX + "outbox_lost", "Records given up.", value=outbox.lost)
 
 
 def _alarms(alarms: Iterable[Alarm]) -> Metric:
     family = GaugeMetricFamily(
-        _OURS + "alarms", "Alarms that stand.", labels=["severity", "cause", "explained"]
+        _PREFIX + "alarms", "Alarms that stand.", labels=["severity", "cause", "explained"]
     )
     counts = Counter((each.severity, each.cause, each.parent is not None) for each in alarms)
     for (severity, cause, explained), number in sorted(counts.items()):

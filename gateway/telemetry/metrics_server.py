@@ -21,10 +21,10 @@ from gateway.model.names import is_loopback
 REQUEST_BYTES = 4096
 """Largest request; Prometheus sends some 300 bytes."""
 
-TURN_S = 5.0
+CONNECTION_S = 5.0
 """How long a connection may last."""
 
-MOST = 8
+MAX_CONNECTIONS = 8
 """Connections at once."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -67,42 +67,42 @@ class MetricsServer:
                 writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= MOST:
+        if len(self._open) >= MAX_CONNECTIONS:
             writer.close()
             return
         self._open.add(writer)
         try:
             with suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(TURN_S):
-                    writer.write(await self._answered(reader))
+                async with asyncio.timeout(CONNECTION_S):
+                    writer.write(await self._read_and_handle(reader))
                     await writer.drain()
         finally:
             self._open.discard(writer)
             writer.close()
 
-    async def _answered(self, reader: asyncio.StreamReader) -> bytes:
+    async def _read_and_handle(self, reader: asyncio.StreamReader) -> bytes:
         try:
             request = await reader.readuntil(_END)
         except asyncio.LimitOverrunError:
-            return _spoken("431 Request Header Fields Too Large")
-        return answer(request, self._page)
+            return _response("431 Request Header Fields Too Large")
+        return handle_request(request, self._page)
 
 
-def answer(request: bytes, page: Callable[[], bytes]) -> bytes:
+def handle_request(request: bytes, page: Callable[[], bytes]) -> bytes:
     """Return what is answered to *request*, which ends with an empty line."""
     head, *fields = request.removesuffix(_END).decode("latin-1").split("\r\n")
     method, _, rest = head.partition(" ")
     target, _, version = rest.partition(" ")
     if not version.startswith("HTTP/1."):
-        return _spoken("400 Bad Request")
+        return _response("400 Bad Request")
     hosts = [value.strip() for name, _, value in map(_split, fields) if name.lower() == "host"]
     if len(hosts) != 1 or not _is_this_machine(hosts[0]):
-        return _spoken("421 Misdirected Request")
+        return _response("421 Misdirected Request")
     if target.partition("?")[0] != "/metrics":
-        return _spoken("404 Not Found")
+        return _response("404 Not Found")
     if method != "GET":
-        return _spoken("405 Method Not Allowed", "Allow: GET\r\n")
-    return _spoken("200 OK", body=page())
+        return _response("405 Method Not Allowed", "Allow: GET\r\n")
+    return _response("200 OK", body=page())
 
 
 def _split(field: str) -> tuple[str, str, str]:
@@ -119,7 +119,7 @@ def _is_this_machine(authority: str) -> bool:
     return bare and is_loopback(parts.hostname or "")
 
 
-def _spoken(status: str, more: str = "", body: bytes = b"") -> bytes:
+def _response(status: str, more: str = "", body: bytes = b"") -> bytes:
     head = (
         f"HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
         f"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n{more}"

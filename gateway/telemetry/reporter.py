@@ -33,16 +33,16 @@ CALM_S = 1.0
 """How long a camera must stay as it is before the change is told; a stream that starts passes
 through several states within a second."""
 
-LOOK_S = 0.5
+CHECK_S = 0.5
 """Between two change keys at the cameras."""
 
-CLOSELY_S = 5.0
+LOSSES_S = 5.0
 """Between two looks that find losses, which no change key shows; health counts them per minute."""
 
 SETTLE_S = 10.0
 """A camera that never stays calm is told about this often all the same."""
 
-_Beginning = tuple[float, tuple[CameraSnapshot, ...]]
+_IntervalStart = tuple[float, tuple[CameraSnapshot, ...]]
 
 
 class Reporter:
@@ -72,7 +72,7 @@ class Reporter:
         *,
         machine: Machine,
         site: Callable[[], str],
-        abilities: presence_payload.Capabilities,
+        capabilities: presence_payload.Capabilities,
         epochs: Epochs,
         snapshots: Callable[[], tuple[CameraSnapshot, ...]],
         relay: Callable[[], RelaySample],
@@ -80,15 +80,15 @@ class Reporter:
         host: Callable[[], HostSample],
         bus: Bus,
         clock: Clock,
-        standing: Callable[[], presence_payload.BirthStatus] = presence_payload.BirthStatus,
-        heard: Callable[[], bool] = lambda: True,
+        status: Callable[[], presence_payload.BirthStatus] = presence_payload.BirthStatus,
+        centre_online: Callable[[], bool] = lambda: True,
         change_key: Callable[[], object] = object,
         every_s: float = EVERY_S,
     ) -> None:
         self._topics = topics
         self._machine = machine
         self._site = site
-        self._abilities = abilities
+        self._capabilities = capabilities
         self._epochs = epochs
         self._snapshots = snapshots
         self._relay = relay
@@ -96,88 +96,90 @@ class Reporter:
         self._host = host
         self._bus = bus
         self._clock = clock
-        self._standing = standing
-        self._heard = heard
+        self._status = status
+        self._centre_online = centre_online
         self._change_key = change_key
-        self._still: tuple[object, float] = (
+        self._last_change: tuple[object, float] = (
             None,
             0.0,
         )  # the last change key, and how long it holds
         self._every_s = every_s
-        self._before: _Beginning = (clock.now(), snapshots())
-        self._told: dict[str, CameraHealth] = {}
+        self._before: _IntervalStart = (clock.now(), snapshots())
+        self._published: dict[str, CameraHealth] = {}
         self._unsettled: dict[str, tuple[CameraHealth, float, float]] = {}
         self._listed = _list_of(self._before[1])
-        self._digests = standing().digests
+        self._digests = status().digests
 
     def will(self) -> OutboundMessage:
         """What the broker says when we vanish. Begins an epoch; writes to the disk."""
-        return self._presence(presence_payload.lost(self._epochs.renew()))
+        return self._presence_message(presence_payload.lost(self._epochs.renew()))
 
     def greeting(self) -> Iterator[OutboundMessage]:
         """What is said first on every connection: all that is retained, in this epoch."""
-        yield self._presence(presence_payload.online(self._epochs.stamp(), self._machine))
-        yield self._birth()
-        yield from self._report()
+        yield self._presence_message(presence_payload.online(self._epochs.stamp(), self._machine))
+        yield self._birth_message()
+        yield from self._health_messages()
         for camera in self._health(self._snapshots()):
-            yield self._state(camera)
+            yield self._state_message(camera)
 
-    def again(self, sections: Iterable[str]) -> Iterator[OutboundMessage]:
+    def messages_of(self, sections: Iterable[str]) -> Iterator[OutboundMessage]:
         """Say *sections* of the greeting again: presence, birth, health, state."""
         asked = frozenset(sections)
         if "presence" in asked:
-            yield self._presence(presence_payload.online(self._epochs.stamp(), self._machine))
+            yield self._presence_message(
+                presence_payload.online(self._epochs.stamp(), self._machine)
+            )
         if "birth" in asked:
-            yield self._birth()
+            yield self._birth_message()
         if "health" in asked:
-            yield from self._report()
+            yield from self._health_messages()
         if "state" in asked:
-            yield from map(self._state, self._health(self._snapshots()))
+            yield from map(self._state_message, self._health(self._snapshots()))
 
     def farewell(self) -> OutboundMessage:
         """The last word before we leave."""
-        return self._presence(presence_payload.offline(self._epochs.stamp(), "stopping"))
+        return self._presence_message(presence_payload.offline(self._epochs.stamp(), "stopping"))
 
     async def run(self) -> None:
         """Report until cancelled."""
         due_s = self._clock.now() + phase_s(self._topics.gateway, self._every_s)
         while True:
-            await self._clock.sleep(LOOK_S)
-            self._look()
+            await self._clock.sleep(CHECK_S)
+            self._publish_changes()
             if self._clock.now() >= due_s:
                 due_s += self._every_s
-                for report in self._report():
+                for report in self._health_messages():
                     self._bus.post(report)
                 self._before = (self._clock.now(), self._snapshots())
 
-    def _look(self) -> None:
+    def _publish_changes(self) -> None:
         """Tell what has changed and calmed down; nothing while nobody hears it."""
-        if not self._bus.connected or self._is_still():
+        if not self._bus.connected or self._is_unchanged():
             return
         cameras = self._snapshots()
         listed = _list_of(cameras)
-        digests = self._standing().digests
+        digests = self._status().digests
         if listed != self._listed or digests != self._digests:
             self._digests = digests
-            self._bus.post(self._birth())
+            self._bus.post(self._birth_message())
             self._forget(self._listed.keys() - listed.keys())
             self._listed = listed
         now_s = self._clock.now()
         for camera in self._health(cameras):
             if self._is_settled(camera, now_s):
-                self._bus.post(self._state(camera))
+                self._bus.post(self._state_message(camera))
 
-    def _is_still(self) -> bool:
+    def _is_unchanged(self) -> bool:
         """Whether a change key shows that there is nothing to look at more closely."""
-        key, now_s, (before, until_s) = self._change_key(), self._clock.now(), self._still
+        key, now_s, (before, until_s) = self._change_key(), self._clock.now(), self._last_change
         if key == before and not self._unsettled and now_s < until_s:
             return True
-        self._still = (key, now_s + CLOSELY_S)
+        self._last_change = (key, now_s + LOSSES_S)
         return False
 
     def _is_settled(self, camera: CameraHealth, now_s: float) -> bool:
         """Whether *camera* differs from what was told, and has been so for `CALM_S`."""
-        told = self._told.get(camera.id)
+        told = self._published.get(camera.id)
         if told is not None and not visible_change(camera, told):
             self._unsettled.pop(camera.id, None)
             return False
@@ -190,7 +192,7 @@ class Reporter:
     def _forget(self, cameras: set[str]) -> None:
         """Take what the broker keeps of *cameras* that are no longer there."""
         for camera in cameras:
-            self._told.pop(camera, None)
+            self._published.pop(camera, None)
             self._unsettled.pop(camera, None)
             topic = self._topics.camera_state(camera)
             self._bus.post(OutboundMessage(topic, b"", retain=True, path="conflated"))
@@ -203,7 +205,7 @@ class Reporter:
             health_of(camera, now_s, earlier.get(camera.id), before_s) for camera in cameras
         )
 
-    def _report(self) -> Iterator[OutboundMessage]:
+    def _health_messages(self) -> Iterator[OutboundMessage]:
         cameras = self._health(self._snapshots())
         site = SiteHealth(
             host=self._host(),
@@ -216,7 +218,7 @@ class Reporter:
             self._topics.site_health,
             health_payload.site_health(self._epochs.stamp(), site),
         )
-        if not self._heard():
+        if not self._centre_online():
             return
         yield publication(
             topic_tree.CAMERAS_HEALTH,
@@ -224,24 +226,24 @@ class Reporter:
             health_payload.cameras_health(self._epochs.stamp(), cameras),
         )
 
-    def _state(self, camera: CameraHealth) -> OutboundMessage:
-        self._told[camera.id] = camera
+    def _state_message(self, camera: CameraHealth) -> OutboundMessage:
+        self._published[camera.id] = camera
         self._unsettled.pop(camera.id, None)
         encoded = health_payload.camera_state(self._epochs.stamp(), camera)
         return publication(topic_tree.CAMERA_STATE, self._topics.camera_state(camera.id), encoded)
 
-    def _birth(self) -> OutboundMessage:
+    def _birth_message(self) -> OutboundMessage:
         encoded = presence_payload.birth(
             self._epochs.stamp(),
             self._machine,
             site=self._site(),
             cameras=self._snapshots(),
-            abilities=self._abilities,
-            standing=self._standing(),
+            abilities=self._capabilities,
+            standing=self._status(),
         )
         return publication(topic_tree.BIRTH, self._topics.birth, encoded)
 
-    def _presence(self, encoded: presence_payload.EncodedPayload) -> OutboundMessage:
+    def _presence_message(self, encoded: presence_payload.EncodedPayload) -> OutboundMessage:
         channel: TopicSpec = topic_tree.PRESENCE
         return publication(channel, self._topics.presence, encoded)
 

@@ -176,7 +176,7 @@ class SimulatedGateway:
             topics,
             machine=MACHINE,
             site=lambda: governed.running.site.name,
-            abilities=_ABILITIES,
+            capabilities=_ABILITIES,
             epochs=epochs,
             snapshots=lambda: self._scene.snapshots(clock.now()),
             relay=lambda: _RELAY,
@@ -184,10 +184,10 @@ class SimulatedGateway:
             host=lambda: SITE.host,
             bus=self.client,
             clock=clock,
-            standing=lambda: BirthStatus(
+            status=lambda: BirthStatus(
                 {**self._inventory.digests(), "cfg": governed.digest}, self.outbox.standing()
             ),
-            heard=lambda: self._centre.online,
+            centre_online=lambda: self._centre.online,
             every_s=pace.health_s,
         )
 
@@ -228,7 +228,7 @@ class SimulatedGateway:
         )
 
     def _resend(self, sections: Iterable[str]) -> None:
-        for again in self._reporter.again(sections):
+        for again in self._reporter.messages_of(sections):
             self.client.post(again)
         self._inventory.resend(each for each in sections if each in SECTIONS)
 

@@ -60,7 +60,7 @@ def evaluate(
             CameraSnapshot(name, name, True, (reasons or {}).get(name, Reason.OK), 0.0, attempts=3)
             for name in UPSTREAM
         ),
-        layout=SiteTopology(lambda camera: UPSTREAM[camera], lambda: ("nvr1",)),
+        topology=SiteTopology(lambda camera: UPSTREAM[camera], lambda: ("nvr1",)),
         host=lambda: host or HostSample(),
         limits=HostLimits(),
         certificate_ends_ms=lambda: (
@@ -75,7 +75,7 @@ def evaluate(
         clock=FakeClock(),
         suspected_faults=lambda: {"c1": frozenset({suspected})} if suspected else {},
     )
-    return evaluation.found(())
+    return evaluation.evaluate(())
 
 
 def everything() -> Iterator[Finding]:

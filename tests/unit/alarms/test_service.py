@@ -60,7 +60,7 @@ class Harness:
         self.store = AlarmStore(folder)
         self.alarms = AlarmService(
             TOPICS,
-            look=self._look,
+            evaluate=self._look,
             damping=Damping(raise_checks=2, raise_s=0.0, clear_s=0.0),
             store=self.store,
             epochs=Epochs(None),
@@ -186,7 +186,7 @@ def test_a_round_asks_everybody() -> None:
     """Cameras, machine, certificate, pictures and configuration."""
     checks = AlarmEvaluation(
         snapshots=lambda: (CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0),),
-        layout=SiteTopology(lambda _: (), tuple),
+        topology=SiteTopology(lambda _: (), tuple),
         host=lambda: HostSample(temperature_c=90.0),
         limits=HostLimits(),
         certificate_ends_ms=lambda: 0,
@@ -196,7 +196,7 @@ def test_a_round_asks_everybody() -> None:
         configuration=lambda: Reported(version=4, state="rolled_back", why="deadline"),
     )
 
-    found = checks.found(())
+    found = checks.evaluate(())
 
     assert {each.key for each in found if each.bad} == {
         "cam.c01.picture",

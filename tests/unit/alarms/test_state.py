@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.alarms.damping import change_percent
-from gateway.alarms.state import MOST, AlarmState
+from gateway.alarms.state import MAX_ALARMS, AlarmState
 from gateway.model.alarm import Alarm, AlarmTransition, Damping, Finding
 from gateway.model.reasons import Reason
 
@@ -24,7 +24,7 @@ class Rounds:
 
     def __init__(self, standing: Iterable[Alarm] = ()) -> None:
         numbers = count(1)
-        self.book = AlarmState(DAMPING, name=lambda: f"id-{next(numbers)}", standing=standing)
+        self.book = AlarmState(DAMPING, new_id=lambda: f"id-{next(numbers)}", standing=standing)
         self.now_s = 1000.0
         self.turns: list[tuple[float, AlarmTransition]] = []
 
@@ -208,9 +208,9 @@ def test_the_book_has_an_end() -> None:
     """However much goes wrong, what is remembered is bounded."""
     rounds = Rounds()
     for _ in range(5):
-        rounds.check(*(found("b", f"cam.c{number}.down") for number in range(2 * MOST)))
+        rounds.check(*(found("b", f"cam.c{number}.down") for number in range(2 * MAX_ALARMS)))
 
-    assert len(rounds.book.standing) == MOST
+    assert len(rounds.book.standing) == MAX_ALARMS
 
 
 @given(st.text("bg?", max_size=120))
@@ -237,4 +237,4 @@ def test_enough_good_checks_end_everything(pattern: str) -> None:
     rounds.checks(pattern + "g" * 40)
 
     assert rounds.book.standing == {}
-    assert rounds.book.remembered == 0
+    assert rounds.book.tracked == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.health.clock_status import KernelClock, Timex, understood
+from gateway.health.clock_status import KernelClock, Timex, parse_timex
 from gateway.health.disk import EVERY_S, TrialWrite
 from gateway.health.host import Host, machine
 from gateway.health.raspberry_pi import UNDERVOLTAGE
@@ -81,7 +81,7 @@ def test_what_this_process_holds_is_counted(tmp_path: Path) -> None:
 
 def test_a_trial_write_leaves_nothing_behind(tmp_path: Path) -> None:
     """It succeeds, and the folder is as it was."""
-    assert TrialWrite(tmp_path).error(0.0) == ""
+    assert TrialWrite(tmp_path).check(0.0) == ""
     assert list(tmp_path.iterdir()) == []
 
 
@@ -91,9 +91,9 @@ def test_a_card_that_takes_nothing_is_named_and_tried_again_at_once(tmp_path: Pa
     obstacle.mkdir()
     trial = TrialWrite(tmp_path)
 
-    broken = trial.error(0.0)
+    broken = trial.check(0.0)
     obstacle.rmdir()
-    mended = trial.error(1.0)
+    mended = trial.check(1.0)
 
     assert (broken, mended) == ("EISDIR", "")
 
@@ -103,25 +103,25 @@ def test_a_full_card_is_named(tmp_path: Path) -> None:
     (tmp_path / ".trial").symlink_to("/dev/full")
     trial = TrialWrite(tmp_path)
 
-    assert [trial.error(0.0), trial.error(1.0)] == ["ENOSPC", ""]
+    assert [trial.check(0.0), trial.check(1.0)] == ["ENOSPC", ""]
 
 
 def test_a_well_card_is_tried_every_ten_minutes_only(tmp_path: Path) -> None:
     """Looking after the card must not wear it."""
     trial = TrialWrite(tmp_path)
-    trial.error(0.0)
+    trial.check(0.0)
     (tmp_path / ".trial").mkdir()
 
-    assert [trial.error(EVERY_S - 1), trial.error(EVERY_S)] == ["", "EISDIR"]
+    assert [trial.check(EVERY_S - 1), trial.check(EVERY_S)] == ["", "EISDIR"]
 
 
 def test_a_card_that_is_suspected_is_tried_at_once(tmp_path: Path) -> None:
     """Hardly any room is left: whether it is full is not found out ten minutes later."""
     trial = TrialWrite(tmp_path)
-    trial.error(0.0)
+    trial.check(0.0)
     (tmp_path / ".trial").symlink_to("/dev/full")
 
-    assert trial.error(1.0, suspected=True) == "ENOSPC"
+    assert trial.check(1.0, suspected=True) == "ENOSPC"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_kernels_words_about_the_clock(state: int, status: int, clock: Kerne
     """Micro- or nanoseconds by its status; nobody's clock has no offset."""
     timex = Timex(offset=12_000, esterror=3_500, status=status)
 
-    assert understood(state, timex) == clock
+    assert parse_timex(state, timex) == clock
 
 
 def test_rates_need_two_looks(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Watch:
                 self.stream.units + round(read * fps),
                 self.stream.received_bytes + round(read * kbps * 125),
             )
-            self.told += self.steady.look([self.stream], self.now_s, int(self.now_s * 1000))
+            self.told += self.steady.observe([self.stream], self.now_s, int(self.now_s * 1000))
         return self.steady.accepted.get(KEY, StreamRecord("main"))
 
 
@@ -134,5 +134,5 @@ def test_what_is_no_longer_configured_is_forgotten() -> None:
     watch = Watch()
     watch.live(700)
 
-    assert watch.steady.look([], watch.now_s, 0)
+    assert watch.steady.observe([], watch.now_s, 0)
     assert watch.steady.accepted == {}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.inventory.diff import MOST_CHANGES, carry_timestamps, changes, digest
+from gateway.inventory.diff import MAX_CHANGES, carry_timestamps, changes, digest
 from gateway.model.inventory import Change
 
 
@@ -77,7 +77,7 @@ def test_a_flood_is_one_record() -> None:
     old, new = ({"cams": [{"id": f"c{n}", "fw": value(mark)} for n in range(65)]} for mark in "ab")
 
     assert changes("cams", 2, old, new, 7) == (
-        Change("cams", 2, "", digest(old), digest(new), None, 7, MOST_CHANGES + 1),
+        Change("cams", 2, "", digest(old), digest(new), None, 7, MAX_CHANGES + 1),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.config.documents import parse_site
 from gateway.inventory.contacts import ContactsFile
 from gateway.inventory.sections import Sources
-from gateway.inventory.service import LOOK_S, InventoryService
+from gateway.inventory.service import CHECK_S, InventoryService
 from gateway.inventory.store import InventoryStore
 from gateway.model.event import Event
 from gateway.model.inventory import Observations, StreamSnapshot
@@ -64,7 +64,7 @@ class Harness:
             TOPICS,
             sources=known,
             streams=lambda: self.streams,
-            contacts=file.read,
+            contacts=file.load,
             store=InventoryStore(self.folder),
             epochs=Epochs(None),
             bus=self,
@@ -90,7 +90,7 @@ class Harness:
     def greet(self) -> list[OutboundMessage]:
         return list(self.inventory_service.greeting())
 
-    async def live(self, seconds: float = 3 * LOOK_S) -> None:
+    async def live(self, seconds: float = 3 * CHECK_S) -> None:
         """Let so much time pass."""
         end_s = self.clock.time_s + seconds
         sleep = FakeClock.sleep

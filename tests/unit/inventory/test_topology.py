@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.inventory.sections import build_inventory
-from gateway.inventory.topology import NetworkTopology, graph_of
+from gateway.inventory.topology import NetworkTopology, topology_of
 from tests.fixtures.stock import NOW_MS, sources
 
 OFFICE = [
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_explained_by_nothing(camera: str) -> None:
 
 def test_the_example_explains_its_cameras() -> None:
     """An analog camera hangs on the recorder, the recorder on the switch."""
-    graph = graph_of(build_inventory(sources(), NOW_MS))
+    graph = topology_of(build_inventory(sources(), NOW_MS))
 
     assert graph.upstream("quay1") == ("dvr-1", "sw-1")
     assert graph.upstream("hoitruong") == ("sw-1",)

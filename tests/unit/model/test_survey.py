@@ -10,7 +10,7 @@ import pytest
 
 from gateway.config.documents import parse_site
 from gateway.config.faults import PATTERNS, VIETNAMESE
-from gateway.inventory.contacts import read_contacts
+from gateway.inventory.contacts import load_contacts
 from gateway.model.contacts import Contacts
 from gateway.model.errors import ConfigRejected
 
@@ -88,7 +88,7 @@ def test_the_contacts_example_is_right(tmp_path: Path) -> None:
     path.touch(0o600)
     path.write_bytes((CONFIG / "contacts.example.json").read_bytes())
 
-    contacts = read_contacts(path)
+    contacts = load_contacts(path)
 
     assert contacts is not None
     assert contacts.contacts[0].position == "Chuyên viên"
@@ -101,7 +101,7 @@ def test_a_wrong_contact_is_not_repeated(tmp_path: Path) -> None:
     path.write_text('{"contacts": [{"name": "Nguyễn Văn A", "phone": "canary-0222"}]}')
 
     with pytest.raises(ConfigRejected) as caught:
-        read_contacts(path)
+        load_contacts(path)
 
     assert [fault.at for fault in caught.value.faults] == ["/contacts/0/phone"]
     assert "canary" not in repr(caught.value.faults)

@@ -20,7 +20,12 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.presence import BirthOutbox
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.telemetry.metrics import MetricsCollector, MetricsSources
-from gateway.telemetry.metrics_server import MOST, REQUEST_BYTES, MetricsServer, answer
+from gateway.telemetry.metrics_server import (
+    MAX_CONNECTIONS,
+    REQUEST_BYTES,
+    MetricsServer,
+    handle_request,
+)
 from tests.fixtures.clock import HANG_S, FakeClock
 
 GOOD = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9464\r\n\r\n"
@@ -139,7 +144,7 @@ def test_rates_are_since_the_last_look_and_counters_for_ever() -> None:
 )
 def test_one_page_for_this_machine(request_: bytes, status: bytes) -> None:
     """One path, one method, and only by a name of this machine."""
-    said = answer(request_, lambda: b"page")
+    said = handle_request(request_, lambda: b"page")
 
     assert said.split(b" ")[1] == status
     assert said.endswith(b"page") == (status == b"200")
@@ -148,7 +153,7 @@ def test_one_page_for_this_machine(request_: bytes, status: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_garbage_gets_an_answer_and_no_page(request_: bytes) -> None:
     """Whatever comes; nothing of it is repeated."""
-    said = answer(request_ + b"\r\n\r\n", lambda: b"page")
+    said = handle_request(request_ + b"\r\n\r\n", lambda: b"page")
 
     assert said.startswith(b"HTTP/1.1 4")
 
@@ -202,7 +207,7 @@ async def test_a_request_has_a_size() -> None:
 async def test_silent_connections_are_few() -> None:
     """Who asks nothing takes one of a few places; the rest are hung up on at once."""
     async with serving() as port:
-        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MOST)]
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS)]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
         assert await reader.read() == b""

@@ -17,7 +17,7 @@ from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import presence as presence_payload
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
-from gateway.telemetry.reporter import CALM_S, CLOSELY_S, LOOK_S, SETTLE_S, Reporter
+from gateway.telemetry.reporter import CALM_S, CHECK_S, LOSSES_S, SETTLE_S, Reporter
 from tests.fixtures.reports import MACHINE
 
 TOPICS = Topics("79", "hcm-q1-01")
@@ -80,7 +80,7 @@ class Harness:
             TOPICS,
             machine=MACHINE,
             site=lambda: "Quận 1",
-            abilities=presence_payload.Capabilities(),
+            capabilities=presence_payload.Capabilities(),
             epochs=Epochs(None),
             snapshots=self._look,
             relay=RelaySample,
@@ -88,7 +88,7 @@ class Harness:
             host=HostSample,
             bus=self.bus,
             clock=self.clock,
-            standing=lambda: presence_payload.BirthStatus(digests=self.digests),
+            status=lambda: presence_payload.BirthStatus(digests=self.digests),
             change_key=change_key,
         )
         self.greeted = list(self.reporter.greeting())
@@ -182,7 +182,7 @@ async def test_a_camera_that_never_calms_down_is_told_all_the_same(harness: Harn
     """At most every ten seconds."""
     for number in range(120):
         flapping = replace(SESSION_MANAGER, reason=Reason.TIMEOUT, attempts=number)
-        harness.clock.events[1001.0 + number * LOOK_S] = (LOBBY, flapping)
+        harness.clock.events[1001.0 + number * CHECK_S] = (LOBBY, flapping)
 
     await harness.live(60)
     told = harness.bus.on(TOPICS.camera_state("c07"))
@@ -237,7 +237,7 @@ async def test_while_a_change_key_shows_nothing_new_cameras_are_looked_at_rarely
 
     await harness.live(20)
 
-    assert harness.looks - before == 20 / CLOSELY_S
+    assert harness.looks - before == 20 / LOSSES_S
 
 
 async def test_losses_that_no_change_key_shows_are_told() -> None:
@@ -251,7 +251,7 @@ async def test_losses_that_no_change_key_shows_are_told() -> None:
 
     health = health_payload.read_camera_state(told.payload, told.content_type)[1]
     assert health.state == "deg"
-    assert at_s <= 1010 + CLOSELY_S + CALM_S
+    assert at_s <= 1010 + LOSSES_S + CALM_S
 
 
 async def test_what_a_change_key_shows_is_told_as_soon_as_it_has_calmed_down() -> None:
