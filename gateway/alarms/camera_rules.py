@@ -1,8 +1,8 @@
-"""What a round of checks finds about the cameras, and about what stands before them. Pure.
+"""Rules about cameras, recorders, switches and the line to the centre. Pure.
 
-Recorders and switches are not asked themselves: a node is down if at least two cameras stand
-behind it, all that were looked at are off, and they are off in a way that a dead node explains.
-Of several nodes that would explain the same cameras the recorder is named, else the nearest.
+Recorders and switches are not probed themselves. One is down if at least two cameras are behind it,
+all of them whose state is known are off, and their reasons are those of a dead node. If several
+nodes explain the same cameras, the recorder is named, else the nearest node.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.model.health import CameraHealth
 from gateway.model.reasons import Reason
 
 UPLINK = UPLINK_DOWN.key()
-"""Key of the alarm about the line to the centre."""
+"""Key of the alarm about the line to the centre, the parent of much."""
 
 UNREACHED = frozenset(
     {
@@ -35,24 +35,24 @@ UNREACHED = frozenset(
         Reason.CONNECTING,
     }
 )
-"""What a camera behind a dead node looks like."""
+"""Reasons of a camera that a dead node explains."""
 
 _RECORDER_REASONS = (Reason.AUTH_FAILED, Reason.BUSY_SESSIONS)
-"""What a recorder says for all its channels at once."""
+"""Reasons that a living recorder gives for all its channels at once."""
 
 _DEGRADED = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP})
 _MIN_CAMERAS = 2
-"""Cameras that must be off before what stands before them is suspected."""
+"""Cameras that must be off before the node before them is suspected."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteTopology:
-    """How the site hangs together.
+    """What stands between the cameras and the gateway.
 
     Attributes:
-        upstream: Camera -> what explains that it is gone, the nearest first.
-        recorders: Which of those names are recorders.
-        line: Which of those names is the line to the outside.
+        upstream: Camera -> the nodes whose failure takes it away, the nearest first.
+        recorders: The nodes that are recorders.
+        wan: The node that is the line to the outside.
     """
 
     upstream: Callable[[str], Sequence[str]]
@@ -76,18 +76,18 @@ def camera_findings(
     connected: bool,
     suspected_faults: Mapping[str, frozenset[Reason]],
 ) -> Iterator[Finding]:
-    """Yield what is found.
+    """Yield one finding for each alarm about cameras, nodes and the line.
 
     Args:
-        cameras: As they are now. A camera that is paused is not looked at and has no alarms.
+        cameras: As they are now. A camera that is paused has no findings.
         topology: What stands before which camera.
-        connected: Whether the centre hears us.
-        suspected_faults: Camera -> what is wrong with its picture.
+        connected: Whether the gateway is connected to the centre.
+        suspected_faults: Camera -> what the picture checks suspect.
     """
-    looked = [each for each in cameras if each.reason is not Reason.PAUSED_BY_CONFIG]
-    seen = [each for each in looked if each.state != "unk"]
+    watched = [each for each in cameras if each.reason is not Reason.PAUSED_BY_CONFIG]
+    seen = [each for each in watched if each.state != "unk"]
     alone = not connected and len(seen) >= _MIN_CAMERAS and all(map(_unreached, seen))
-    nodes = _nodes(looked, topology)
+    nodes = _nodes(watched, topology)
     keys = {name: _key(node) for name, node in nodes.items()}
     yield UPLINK_DOWN.finding(not connected, Reason.UPLINK_DOWN)
 
@@ -99,14 +99,14 @@ def camera_findings(
     for node in nodes.values():
         if node.name != topology.wan:
             yield _node_finding(node, node.name in failing, parents(node.upstream))
-    for camera in looked:
+    for camera in watched:
         way = tuple(each for each in topology.upstream(camera.id) if each in nodes)
         yield _down_finding(camera, parents(way))
         yield _picture_finding(camera, suspected_faults.get(camera.id, frozenset()))
 
 
 def _nodes(cameras: Sequence[CameraHealth], topology: SiteTopology) -> dict[str, _Node]:
-    """Return what stands before *cameras*, with those behind each."""
+    """Return the nodes before *cameras*, each with the cameras behind it."""
     nodes: dict[str, _Node] = {}
     recorders, ids = set(topology.recorders()), {each.id for each in cameras}
     for camera in cameras:
@@ -119,7 +119,7 @@ def _nodes(cameras: Sequence[CameraHealth], topology: SiteTopology) -> dict[str,
 
 
 def _failing(nodes: Mapping[str, _Node]) -> set[str]:
-    """Return the nodes that are down, of those that explain the same cameras one."""
+    """Return the names of the nodes that are down; of those that explain the same cameras, one."""
     named: dict[frozenset[str], _Node] = {}
     for node in nodes.values():
         if _explains(node):
@@ -138,7 +138,7 @@ def _explains(node: _Node) -> bool:
 
 
 def _recorder_reason(node: _Node) -> Reason | None:
-    """Return what a recorder says for all its channels, if that is it."""
+    """Return the reason that a recorder gives for all its channels; None: there is none."""
     reasons = {each.reason for each in node.cameras if each.state == "off"}
     only = reasons.pop() if len(reasons) == 1 else None
     return only if node.recorder and only in _RECORDER_REASONS else None
@@ -154,8 +154,7 @@ def _key(node: _Node) -> str:
 
 def _node_finding(node: _Node, bad: bool, parents: tuple[str, ...]) -> Finding:
     counts = Counter(each.state for each in node.cameras)
-    looked = counts.total() > counts["unk"]
-    bad_or_unknown = bad if looked else None
+    bad_or_unknown = bad if counts.total() > counts["unk"] else None
     arguments: dict[str, Argument] = {"cams": len(node.cameras)}
     if node.recorder:
         cause = _recorder_reason(node) or Reason.RECORDER_DOWN
@@ -176,7 +175,7 @@ def _down_finding(camera: CameraHealth, parents: tuple[str, ...]) -> Finding:
 
 
 def _picture_finding(camera: CameraHealth, suspected_faults: frozenset[Reason]) -> Finding:
-    """A picture that comes and is not as it should be: a warning, never more."""
+    """Return what is wrong with a picture that comes; nothing is known of one that does not."""
     wrong = [each for each in Reason if each in suspected_faults]
     if camera.reason in _DEGRADED:
         wrong.append(camera.reason)

@@ -1,4 +1,4 @@
-"""The damping of one alarm: from single checks to what is worth saying. Pure.
+"""The damping of one alarm: from single checks to raised, cleared and flapping. Pure.
 
 Source of the flapping rule: Naemon and Nagios Core, "Detection and Handling of State Flapping":
 state changes among the last 21 checks, the newest weighing 1.2, the oldest 0.8. Thresholds and
@@ -16,17 +16,17 @@ OLDEST_WEIGHT, NEWEST_WEIGHT = 0.8, 1.2
 
 
 class AlarmDamping:
-    """What the checks of one key have been.
+    """The checks of one key so far.
 
     Attributes:
-        raised: Whether the alarm stands.
+        raised: Whether the alarm is raised.
         flapping: Whether it comes and goes.
-        changes: Between good and bad since it has been flapping.
-        bad_since_s: When the checks that fail now began to; None: the last was good.
+        changes: How often checks went from good to bad or back since flapping began.
+        bad_since_s: When the first of the failed checks in a row was; None: the last was good.
 
     Args:
-        damping: How long something must be so.
-        raised: Whether the alarm stands already, from before a restart.
+        damping: Its thresholds and durations.
+        raised: Whether the alarm is raised already, from before a restart.
     """
 
     def __init__(self, damping: Damping, *, raised: bool = False) -> None:
@@ -43,17 +43,27 @@ class AlarmDamping:
 
     @property
     def calm(self) -> bool:
-        """Whether nothing is wrong nor has been for as long as is remembered."""
+        """Whether it is not raised and no remembered check failed."""
         return not self.raised and not any(self._history)
 
     def confirms(self, details: object) -> bool:
-        """Whether *mark*, e.g. the cause, was the same at as many failed checks as raise."""
+        """Count one failed check with *details*; return whether as many as raise an alarm agree.
+
+        Args:
+            details: E.g. cause and severity; other ones begin the count anew.
+        """
         self._confirmations = self._confirmations + 1 if details == self._last_details else 1
         self._last_details = details
         return self._confirmations >= self._damping.raise_checks
 
     def record_check(self, now_s: float, *, bad: bool, inhibited: bool = False) -> None:
-        """Take one check. While *inhibited*, something else explains it and nothing is raised."""
+        """Record one check.
+
+        Args:
+            now_s: Monotonic.
+            bad: Whether it failed.
+            inhibited: Whether another alarm explains it: nothing is raised then.
+        """
         changed = bad != self._history[-1]
         self._history.append(bad)
         if bad:
@@ -92,7 +102,7 @@ class AlarmDamping:
 
 
 def change_percent(history: tuple[bool, ...]) -> float:
-    """Return how much of *history*, oldest first, was change; the newest changes weigh more."""
+    """Return the weighted share of changes in *history*, oldest first, in percent."""
     pairs = list(pairwise(history))
     if not pairs:
         return 0.0

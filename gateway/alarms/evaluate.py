@@ -1,4 +1,4 @@
-"""One round of checks: everybody who knows something is asked, and what is found is named."""
+"""One round of checks: measures everything once and applies all rules."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from gateway.mqtt.payloads.config import Reported
 from gateway.ports import Bus, Clock
 
 SuspectedFaults = Callable[[], Mapping[str, frozenset[Reason]]]
-"""Returns what is wrong with the pictures: camera -> reasons."""
+"""Returns what the picture checks suspect: camera -> reasons."""
 
 
 class AlarmEvaluation:
-    """Asks everybody.
+    """Applies the rules to what is known now.
 
     Args:
         snapshots: Returns the cameras as they are now.
         topology: What stands before which camera.
-        host: Returns the newest look at the machine.
-        limits: From where on it is in trouble.
-        certificate_ends_ms: Returns when our certificate ends, wall clock; None: not known.
-        bus: Tells whether the centre hears us.
+        host: Returns the newest sample of the machine.
+        limits: From which values on the machine is in trouble.
+        certificate_ends_ms: Returns when the gateway's certificate ends, wall clock; None: unknown.
+        bus: Tells whether the gateway is connected.
         clock: Monotonic.
-        suspected_faults: What looks at the pictures says.
+        suspected_faults: What the picture checks suspect.
         configuration: Returns what is reported of the centre's configuration.
     """
 
@@ -57,7 +57,7 @@ class AlarmEvaluation:
         self._configuration = configuration
 
     def evaluate(self, standing: Collection[str]) -> list[Finding]:
-        """Return what is found; *standing* are the keys of alarms that stand."""
+        """Return one finding for each alarm; *standing* are the keys of those raised now."""
         now_s = self._clock.now()
         cameras = [health_of(each, now_s, None, now_s) for each in self._snapshots()]
         return [

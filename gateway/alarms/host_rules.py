@@ -1,7 +1,7 @@
-"""What a round of checks finds about the machine, its certificate and its configuration. Pure.
+"""Rules about the machine, its certificate and its configuration. Pure.
 
-What nobody knows is not judged. A value that has raised an alarm must fall a little below its
-limit before it counts as well again.
+A value that could not be measured gives a finding that says nothing. A value that has raised an
+alarm must fall a margin below its limit before it counts as good again (hysteresis).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FULL = ("ENOSPC", "EDQUOT")
 def host_findings(
     host: HostSample, limits: HostLimits, standing: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield what is found about *host*; *standing* are the keys of alarms that stand."""
+    """Yield one finding for each alarm about *host*; *standing*: keys of those raised now."""
     high = _High(limits.margin_percent, standing)
     yield high(HOST_TEMPERATURE, host.temperature_c, limits.temperature_c, Reason.OVERHEATED)
     yield _bits(HOST_POWER, host.throttled, UNDERVOLTAGE, Reason.UNDERVOLTAGE)
@@ -58,7 +58,13 @@ def host_findings(
 
 
 def certificate_finding(ends_ms: int | None, now_ms: int, limits: HostLimits) -> Finding:
-    """Return how long our certificate lasts; None: we have none, or it cannot be read."""
+    """Return whether the gateway's certificate ends soon.
+
+    Args:
+        ends_ms: When it ends, wall clock; None: there is none, or it cannot be read.
+        now_ms: Wall clock.
+        limits: How early its end is announced.
+    """
     if ends_ms is None:
         return CERTIFICATE_ENDS.finding(None, Reason.CERT_ENDS_SOON)
     days = (ends_ms - now_ms) / DAY_MS
@@ -68,7 +74,7 @@ def certificate_finding(ends_ms: int | None, now_ms: int, limits: HostLimits) ->
 
 
 def rollback_finding(reported: Reported) -> Finding:
-    """Return whether the centre's newest configuration was tried and did not work.
+    """Return whether the newest configuration was rolled back because it did not work.
 
     One that somebody cancelled was rolled back on purpose.
     """
@@ -79,7 +85,7 @@ def rollback_finding(reported: Reported) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class _High:
-    """Judges a value by its limit."""
+    """Compares a value with its upper limit."""
 
     margin_percent: float
     standing: Collection[str]

@@ -1,7 +1,8 @@
-"""When alarms are judged and told: every round of checks, and all that stand on each connection.
+"""Runs the checks, stores alarms and publishes them.
 
-What an alarm is is in `state` and `damping`; this module knows when. Each is a retained message
-under its key, and raising and clearing are events beside that.
+What is raised and cleared is decided in `state` and `damping`. Each alarm is a retained message
+under its key; all that are raised are sent again on each connection. Raising and clearing are
+events besides.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 
 MAX_CLEARED = 64
-"""Cleared alarms that are kept until a connection has begun with them."""
+"""Cleared alarms that are remembered until a connection has begun with them."""
 
 log = structlog.get_logger(__name__)
 
 
 class AlarmService:
-    """Raises, clears and tells.
+    """Evaluates every *check_s* seconds, and publishes what has changed.
 
     Args:
         topics: Of this gateway.
-        look: Makes one round of checks, given the keys of the alarms that stand.
-        damping: How long something must be so before it is said.
-        store: Keeps the alarms over a restart.
+        evaluate: Makes one round of checks, given the keys of the alarms that are raised.
+        damping: How long something must last to be raised or cleared.
+        store: Holds the alarms over a restart.
         epochs: Numbers messages.
-        bus: Takes the alarms.
-        events: Takes what has been raised and cleared; None: it is logged only.
+        bus: Publishes the alarms.
+        events: Records what has been raised and cleared; None: it is logged only.
         clock: Monotonic.
         check_s: Between two rounds.
     """
@@ -71,11 +72,11 @@ class AlarmService:
 
     @property
     def standing(self) -> tuple[Alarm, ...]:
-        """The alarms that stand now."""
+        """The alarms that are raised now."""
         return tuple(self._state.standing.values())
 
     def greeting(self) -> Iterator[OutboundMessage]:
-        """What is said on each connection: what stands, and what was cleared since the last."""
+        """Yield what a connection begins with: raised alarms, and those cleared since the last."""
         cleared, self._cleared = self._cleared, {}
         yield from map(self._message, chain(cleared.values(), self.standing))
 
@@ -101,9 +102,8 @@ class AlarmService:
                 self._cleared.pop(next(iter(self._cleared)))
         if transition.act == "change":
             return
-        log.warning(
-            "alarm", key=alarm.key, act=transition.act, cause=alarm.cause, sev=alarm.severity
-        )
+        event = "alarm_raised" if transition.act == "raise" else "alarm_cleared"
+        log.warning(event, key=alarm.key, cause=alarm.cause, sev=alarm.severity)
         if self._events is not None:
             facts = {
                 "key": alarm.key,

@@ -1,7 +1,8 @@
-"""The book of alarms: which stand, which have just been raised, changed or cleared. Pure.
+"""The state of all alarms: which are raised, and what each round of checks changes. Pure.
 
-What explains an alarm inhibits it: while a recorder is down, or may be about to be found down,
-its cameras raise nothing of their own; those that were quicker name it as their parent.
+An alarm is suppressed by what explains it (ISA-18.2 "suppressed by design"): while a recorder's
+checks fail, its cameras raise nothing of their own. A camera that was raised before its recorder
+names it as its parent.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from gateway.alarms.damping import AlarmDamping
 from gateway.model.alarm import Alarm, AlarmTransition, Damping, Finding
 
 MAX_ALARMS = 1024
-"""Alarms in the book: two for each of 512 cameras. What comes on top is left out."""
+"""Alarms that are tracked: two for each of 512 cameras. More than these are left out."""
 
 
 class AlarmState:
-    """Judges findings and remembers alarms.
+    """Turns findings into transitions of alarms.
 
     Args:
-        damping: How long something must be so before it is said.
-        name: Makes the id of a new alarm.
-        standing: Alarms from before a restart; they stand until a check says otherwise.
+        damping: How long something must last to be raised or cleared.
+        new_id: Returns the id of a new alarm.
+        standing: Alarms raised before a restart; they stay raised until checks clear them.
     """
 
     def __init__(
@@ -35,21 +36,21 @@ class AlarmState:
 
     @property
     def standing(self) -> Mapping[str, Alarm]:
-        """Alarms that stand, by key."""
+        """Alarms that are raised, by key."""
         return self._open
 
     @property
     def tracked(self) -> int:
-        """How many keys are kept in mind: those that stand and those not calm yet."""
+        """How many keys have a history: raised ones, and those with a failed check remembered."""
         return len(self._dampings)
 
     def check(
         self, findings: Iterable[Finding], now_s: float, now_ms: int
     ) -> tuple[AlarmTransition, ...]:
-        """Take one round of checks and return what is to be told of it.
+        """Apply one round of checks; return the transitions in the order they are to be sent.
 
         Args:
-            findings: Of everything that is watched. What is not in it any more is cleared.
+            findings: Of everything that is watched. An alarm that is in none of them is cleared.
             now_s: Monotonic.
             now_ms: Wall clock, for people.
         """
@@ -91,7 +92,7 @@ class AlarmState:
             del self._dampings[finding.key]
 
     def _damping_of(self, finding: Finding) -> AlarmDamping | None:
-        """Return what the checks of *finding*'s key have been; None: always well, or no room."""
+        """Return the damping of *finding*'s key; None: no check failed so far, or all are taken."""
         if finding.bad and finding.key not in self._dampings and len(self._dampings) < MAX_ALARMS:
             self._dampings[finding.key] = AlarmDamping(self._damping)
         return self._dampings.get(finding.key)
@@ -114,12 +115,12 @@ class AlarmState:
         return AlarmTransition("raise", alarm)
 
     def _updated(self, held: Alarm, finding: Finding, damping: AlarmDamping) -> Alarm:
-        """Return *held* as it is after *finding*."""
+        """Return *held* after *finding*."""
         parent = next((key for key in finding.parents if key in self._open), None)
         after = replace(held, flapping=damping.flapping, changes=damping.changes, parent=parent)
         details = (finding.cause, finding.severity)
         if not finding.bad or not damping.confirms(details):
-            return after  # what is wrong is said by failed checks that agree
+            return after  # cause and severity change only when failed checks agree
         return replace(
             after, cause=finding.cause, severity=finding.severity, arguments=finding.arguments
         )
@@ -129,7 +130,7 @@ class AlarmState:
 
 
 def _differs(one: Alarm, other: Alarm) -> bool:
-    """Whether the centre would want to know: a measured value that moves is no news."""
+    """Whether the centre is told: not if only a measured value among the arguments has moved."""
     return (one.severity, one.cause, one.flapping, one.parent) != (
         other.severity,
         other.cause,

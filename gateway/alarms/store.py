@@ -1,7 +1,7 @@
-"""The alarms on this machine's disk, so that a restart neither forgets nor repeats them.
+"""The alarms on the disk, so that a restart neither forgets nor repeats them.
 
-The broker keeps every alarm until somebody clears it, and whoever raised it may have been switched
-off in between. A file that cannot be read is as good as none: what still fails is raised anew.
+The broker retains an alarm until it is cleared, also while the gateway is off. A file that cannot
+be read counts as empty: what still fails is raised anew.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from gateway.runtime import atomic_file
 log = structlog.get_logger(__name__)
 
 MAX_BYTES = 1_048_576
-"""A thousand alarms have a third of it."""
+"""Largest file that is read; a thousand alarms have a third of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAlarms:
-    """What is kept.
+    """The content of the file.
 
     Attributes:
-        standing: Alarms that stand.
-        cleared: Those cleared lately, which the broker may not have heard.
+        standing: Alarms that are raised.
+        cleared: Alarms cleared lately, of which the broker may not know.
     """
 
     standing: tuple[Alarm, ...] = ()
@@ -49,7 +49,7 @@ class AlarmStore:
         self._path = folder / "alarms.json"
 
     def load(self) -> StoredAlarms:
-        """Return the alarms as they were; none if nobody knows."""
+        """Return the stored alarms; empty if there is no file or it cannot be read."""
         try:
             if self._path.stat().st_size > MAX_BYTES:
                 return StoredAlarms()
@@ -57,15 +57,15 @@ class AlarmStore:
         except FileNotFoundError:
             return StoredAlarms()
         except (OSError, ValidationError) as error:
-            log.warning("alarms not read", path=str(self._path), detail=type(error).__name__)
+            log.warning("alarms_load_failed", path=str(self._path), detail=type(error).__name__)
             return StoredAlarms()
 
     def save(self, stored: StoredAlarms) -> None:
-        """Keep *kept*; on return it survives a power cut. Waits for the disk.
+        """Replace the file by *stored*; on return it survives a power cut. Blocks on the disk.
 
-        A disk that is full or read-only is said; what was there is untouched.
+        A disk that is full or read-only is logged, and the old file stays.
         """
         try:
             atomic_file.replace(self._path, _READER.dump_json(stored))
         except TransientError as error:
-            log.warning("alarms not stored", path=str(self._path), detail=error.detail)
+            log.warning("alarms_store_failed", path=str(self._path), detail=error.detail)

@@ -1,7 +1,7 @@
-"""From two snapshots of a camera to its health: rates, ages, and the state. Pure functions.
+"""From two snapshots of a camera to its health: rates, ages and state. Pure functions.
 
-The state says whether the camera can be watched. ``unk`` is for what we have not looked at;
-``deg`` for a picture that comes but suffers.
+The state says whether the camera can be watched: ``on``; ``deg``: with losses or gaps; ``off``;
+``unk``: it was not tried.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 
 LOSS_PERCENT = 2.0
-"""From here on a viewer sees it."""
+"""Share of lost RTP packets from which on a camera is degraded: viewers see it."""
 
 _WELL = {Reason.OK, Reason.IDLE}
 _UNTESTED = {Reason.CONNECTING, Reason.PAUSED_BY_CONFIG}
@@ -29,8 +29,8 @@ def health_of(
     Args:
         camera: As it is now.
         now_s: Monotonic.
-        before: The same camera earlier, for the rates; None: there are none yet.
-        before_s: When that was.
+        before: The same camera earlier, for the rates; None: rates are 0.
+        before_s: When that was; monotonic.
     """
     counters = camera.counters
     earlier = counters if before is None else before.counters
@@ -73,7 +73,7 @@ def counts_of(cameras: Iterable[CameraHealth]) -> CameraCounts:
 
 
 def visible_change(now: CameraHealth, before: CameraHealth) -> bool:
-    """Whether a person who watches the list would want to see *now* instead of *before*."""
+    """Whether *now* differs from *before* in more than rates and ages."""
     return _visible(now) != _visible(before)
 
 

@@ -1,4 +1,4 @@
-"""What the kernel says of the wall clock; whoever sets the clock tells it (adjtimex(2))."""
+"""Whether the wall clock is synchronised, as the kernel knows it (adjtimex(2))."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STA_PPSTIME, _STA_UNSYNC, _STA_NANO = 0x0004, 0x0040, 0x2000
 
 
 class Timex(ctypes.Structure):
-    """struct timex of adjtimex(2), as far as we read it."""
+    """``struct timex`` of adjtimex(2); fields that are not used are `rest`."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -26,13 +26,13 @@ class Timex(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class KernelClock:
-    """How the wall clock fares.
+    """State of the wall clock. None: the kernel does not say.
 
     Attributes:
-        source: ``free``: nobody disciplines it. The kernel tells NTP from PPS and no more.
+        source: What disciplines it; ``free``: nothing. The kernel knows no more than NTP and PPS.
         synced: Whether the kernel holds it to be synchronised.
-        offset_ms: What the kernel still has to correct; None while nobody disciplines it.
-        error_ms: The estimate of how wrong it may be.
+        offset_ms: What the kernel still has to correct; None while nothing disciplines it.
+        error_ms: Estimated error.
     """
 
     source: Literal["ntp", "pps", "free"] | None = None
@@ -42,7 +42,11 @@ class KernelClock:
 
 
 def kernel_clock() -> KernelClock:
-    """Ask the kernel, reading only. Raises OSError: it does not tell."""
+    """Return the state of the wall clock; changes nothing.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
     timex = Timex()
     state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
     if state < 0:

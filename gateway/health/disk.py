@@ -1,4 +1,4 @@
-"""Whether the card still takes what is written: a dying one stays mounted and fails each write."""
+"""Whether the disk still accepts writes: a dying memory card stays mounted and fails each write."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 
 EVERY_S = 600.0
-"""Between two trial writes; one block each, so that looking after the card does not wear it."""
+"""Between two trial writes; one block each, so that they do not wear the card."""
 
 _NAME = ".trial"
 
 
 class TrialWrite:
-    """Writes one byte now and then.
+    """Writes one byte every ten minutes.
 
     Args:
-        folder: On the file system that is tried.
+        folder: Where; on the file system that is checked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,11 +26,14 @@ class TrialWrite:
         self._error: str | None = None
 
     def check(self, now_s: float, *, suspected: bool = False) -> str | None:
-        """Return how the last trial failed, e.g. ``ENOSPC``; empty: well; None: no such folder.
+        """Return the errno name of the last trial write; empty: it succeeded; None: no such folder.
 
-        A failure is looked at again each time, so that a full disk that was tidied is well at
-        once; and so is what is *suspected*, e.g. because hardly any room is left. Waits for the
-        disk.
+        Tries again if ten minutes have passed, if the last trial failed, or if *suspected*. Blocks
+        on the disk.
+
+        Args:
+            now_s: Monotonic.
+            suspected: Whether a failure is likely, e.g. because hardly any space is left.
         """
         if self._next_s is None or self._error or suspected or now_s >= self._next_s:
             self._next_s = now_s + EVERY_S

@@ -1,17 +1,18 @@
-"""One look at the machine we run on; the only home of psutil.
+"""Measurements of the machine we run on, and who takes them now and then. Only here is psutil used.
 
-Nothing here raises: what cannot be learnt is None. Rates are since the last look.
+Nothing here raises: what cannot be measured is None. Rates are since the previous sample.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import resource
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import psutil
 
@@ -19,10 +20,14 @@ from gateway.health.clock_status import KernelClock, kernel_clock
 from gateway.health.disk import TrialWrite
 from gateway.health.raspberry_pi import read_throttled_bits
 from gateway.model.health import HostSample, Machine
+from gateway.ports import Clock
 
 MIB = 2**20
+SAMPLE_S = 15.0
+"""Between two samples, and so the interval of their rates."""
+
 SUSPECT_PERCENT = 99.0
-"""Of the state folder's file system: whether anything still fits is tried at each look."""
+"""Used, of the state folder's file system: from here on a write is tried at each sample."""
 
 _SENSORS = ("cpu_thermal", "coretemp", "k10temp", "soc_thermal", "acpitz")
 
@@ -30,10 +35,10 @@ T = TypeVar("T")
 
 
 class Host:
-    """The machine.
+    """Measures the machine.
 
     Args:
-        folder: On the file system whose room matters: the state folder.
+        folder: The state folder; its file system is the one that is measured.
         root: Where ``/proc`` and ``/sys`` are; another place in tests.
     """
 
@@ -46,10 +51,10 @@ class Host:
         psutil.cpu_percent(None)  # the first answer of psutil means nothing
 
     def sample(self, now_s: float) -> HostSample:
-        """Look; *now_s* is monotonic.
+        """Return one sample; *now_s* is monotonic.
 
-        Takes about a millisecond, and up to some seconds when the card or the firmware hangs:
-        not for the loop.
+        Blocks for about a millisecond, and for some seconds when the card or the firmware hangs:
+        to be called on a thread.
         """
         interface, sent_kbps, received_kbps = self._network(now_s)
         clock = _or_none(kernel_clock) or KernelClock()
@@ -104,6 +109,34 @@ class Host:
         return None
 
 
+class HostSampler:
+    """Takes a sample now and then, on a thread; everybody else reads the newest one.
+
+    Attributes:
+        sample: The newest.
+
+    Args:
+        take_sample: Measures at a monotonic second; may block. Called on a thread, but for the
+            first time.
+        clock: Monotonic.
+        every_s: Between two samples.
+    """
+
+    def __init__(
+        self, take_sample: Callable[[float], HostSample], *, clock: Clock, every_s: float = SAMPLE_S
+    ) -> None:
+        self._take_sample = take_sample
+        self._clock = clock
+        self._every_s = every_s
+        self.sample = take_sample(clock.now())
+
+    async def run(self) -> NoReturn:
+        """Take samples until cancelled."""
+        while True:
+            await self._clock.sleep(self._every_s)
+            self.sample = await asyncio.to_thread(self._take_sample, self._clock.now())
+
+
 def machine(version: str, root: Path = Path("/")) -> Machine:
     """Return what does not change while we run; *version* is the program's."""
 
@@ -123,7 +156,7 @@ def machine(version: str, root: Path = Path("/")) -> Machine:
 
 
 def _or_none(measure: Callable[[], T | None]) -> T | None:
-    """Return what *look* finds; None if this machine does not tell."""
+    """Return what *measure* returns; None if this machine does not offer it."""
     try:
         return measure()
     except (OSError, ValueError, LookupError, AttributeError, psutil.Error):

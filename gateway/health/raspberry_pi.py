@@ -1,4 +1,4 @@
-"""Throttling and under-voltage of a Raspberry Pi, by whatever way its kernel and firmware offer.
+"""Throttling and under-voltage of a Raspberry Pi, from its kernel or its firmware.
 
 Bits: 0 under-voltage, 1 frequency capped, 2 throttled, 3 soft temperature limit; 16 to 19 that the
 same has happened since the machine started.
@@ -20,13 +20,15 @@ _FILES = (
     "sys/devices/platform/*firmware*/get_throttled",
 )
 _FIRMWARE_S = 2.0
-"""How long the firmware may take to answer."""
+"""Within which the firmware must answer."""
 
 
 def read_throttled_bits(root: Path = Path("/")) -> int | None:
-    """Return the bits, None on a machine that has none.
+    """Return the bits; None on a machine that has none. May start a program and wait for it.
 
-    May start a program and wait for it. Raises OSError or ValueError: what it found is garbage.
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: What was read is no number.
     """
     for pattern in _FILES:
         for path in sorted(root.glob(pattern)):
@@ -37,7 +39,7 @@ def read_throttled_bits(root: Path = Path("/")) -> int | None:
 
 
 def _read_voltage_alarm(root: Path) -> bool | None:
-    """What the kernel's own driver says, which knows under-voltage and no more."""
+    """Return what the kernel's driver knows, which is under-voltage only; None: no such driver."""
     for name in sorted(root.glob("sys/class/hwmon/*/name")):
         if name.read_text().strip() == "rpi_volt":
             return name.with_name("in0_lcrit_alarm").read_text().strip() == "1"
@@ -45,7 +47,7 @@ def _read_voltage_alarm(root: Path) -> bool | None:
 
 
 def _ask_firmware(root: Path) -> int | None:
-    """What the firmware says to ``vcgencmd``, e.g. ``throttled=0x50005``."""
+    """Return what ``vcgencmd`` prints, e.g. ``throttled=0x50005``; None: no answer."""
     program = shutil.which("vcgencmd", path=f"{root / 'usr/bin'}:{root / 'opt/vc/bin'}")
     if program is None:
         return None

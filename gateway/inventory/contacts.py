@@ -1,6 +1,6 @@
-"""Whom to call: read from a private file when asked for, and only where the settings allow it.
+"""The site's contact persons, from a private file, where the settings allow it.
 
-Nothing of it is kept in memory, logged, or said in an error.
+They are read at each use, and never kept in memory, logged or put into an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def load_contacts(path: Path) -> Contacts | None:
     """Return the contacts in the file *path*; None if there is no such file.
 
     Raises:
-        ConfigRejected: With every fault, by its place; what was given is not said.
+        ConfigRejected: With every fault and its place, without the values.
     """
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
@@ -34,7 +34,7 @@ def load_contacts(path: Path) -> Contacts | None:
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise ConfigRejected((Fault("", "file", message),)) from None
-    parse_json(raw)  # says size, encoding and syntax better
+    parse_json(raw)  # its faults about size, encoding and syntax are the better ones
     try:
         return Contacts.model_validate_json(raw, strict=True)
     except ValidationError as error:
@@ -43,11 +43,11 @@ def load_contacts(path: Path) -> Contacts | None:
 
 
 class ContactsFile:
-    """``contacts.json`` in the state folder, where the settings let it be told.
+    """``contacts.json`` in the state folder.
 
     Args:
         path: Where it is.
-        allowed: Whether anybody may hear of it.
+        allowed: Whether the settings allow to send it.
     """
 
     def __init__(self, path: Path, *, allowed: bool) -> None:
@@ -56,15 +56,15 @@ class ContactsFile:
         self._is_reported = False
 
     def load(self) -> Contacts | None:
-        """Return the contacts; None: not allowed, not there, or broken, which is said once."""
+        """Return the contacts; None: not allowed, not there, or broken, which is logged once."""
         if not self._allowed:
             return None
         try:
             contacts = load_contacts(self._path)
         except ConfigRejected as error:
             if not self._is_reported:
-                told = [f"{fault.at or '/'} {fault.code}" for fault in error.faults]
-                log.error("contacts not read", path=str(self._path), faults=told)
+                faults = [f"{fault.at or '/'} {fault.code}" for fault in error.faults]
+                log.error("contacts_load_failed", path=str(self._path), faults=faults)
             self._is_reported = True
             return None
         self._is_reported = False
@@ -72,5 +72,5 @@ class ContactsFile:
 
 
 def _without_values(fault: Fault) -> Fault:
-    """Return *fault* without what was given: it is about a person."""
+    """Return *fault* without the given value, which is about a person."""
     return Fault(fault.at, fault.code, "this is not as it must be")

@@ -1,8 +1,8 @@
-"""What has been seen for long enough to count: nothing that flickers gets into the inventory.
+"""Debounces what is observed of streams: nothing that flickers gets into the inventory.
 
-A codec or a picture size counts once it has been seen without another for ten minutes. A rate is
-the mean over ten minutes in which the stream was read, rounded; another one counts only when it
-is clearly another. Pure but for what it remembers; time is handed in.
+A codec or picture size is accepted once it has been observed without another for ten minutes. A
+rate is the rounded mean over ten minutes in which the stream was read; another mean is accepted
+only if it differs by more than a threshold. Time is passed in.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from gateway.model.inventory import Observations, StreamRecord, StreamSnapshot
 from gateway.model.provenance import Sourced
 
 STEADY_S = 600.0
+"""How long a value must stay, and over how long a mean is taken."""
 
 FPS_CHANGE, KBPS_CHANGE = 0.1, 0.25
-"""By which part a mean must differ from the one before to be another."""
+"""By which share a mean must differ from the accepted one to replace it."""
 
 _MINUTE_MS = 60_000
 _Field = tuple[str, str, str]
@@ -25,7 +26,7 @@ _Field = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Mean:
-    """What has been counted while a stream was read."""
+    """Counters of the time in which a stream was read."""
 
     over_s: float = 0.0
     units: int = 0
@@ -34,7 +35,7 @@ class _Mean:
 
 @dataclass(slots=True)
 class _Measured:
-    """One stream: how it was last, and what it has counted since its last mean."""
+    """One stream: its last snapshot, and the counters since its last mean."""
 
     last: StreamSnapshot
     last_s: float
@@ -42,11 +43,11 @@ class _Measured:
 
 
 class Debouncer:
-    """Remembers what has been seen, and lets through what stays.
+    """Accepts observations that stay.
 
     Args:
-        known: What was let through before, e.g. by the process before this one.
-        steady_s: How long is long enough.
+        known: What was accepted before, e.g. before a restart.
+        steady_s: How long a value must stay.
     """
 
     def __init__(self, known: Observations, *, steady_s: float = STEADY_S) -> None:
@@ -57,11 +58,17 @@ class Debouncer:
 
     @property
     def accepted(self) -> Observations:
-        """What counts; a copy."""
+        """What is accepted; a copy."""
         return dict(self._accepted)
 
     def observe(self, streams: Iterable[StreamSnapshot], now_s: float, now_ms: int) -> bool:
-        """Take how *streams* are now; return whether something else counts than before."""
+        """Observe *streams*; return whether what is accepted has changed.
+
+        Args:
+            streams: All that are configured. What is no longer among them is forgotten.
+            now_s: Monotonic.
+            now_ms: Wall clock, for the time of values.
+        """
         before = dict(self._accepted)
         stamp_ms = now_ms // _MINUTE_MS * _MINUTE_MS
         present: set[tuple[str, str]] = set()
@@ -91,9 +98,9 @@ class Debouncer:
         known: Sourced[str] | None,
         now_s: float,
     ) -> bool:
-        """Return whether *value* is another than *known* and has been for long enough."""
+        """Return whether *value* differs from *known* and has stayed for long enough."""
         key = (stream.camera, stream.profile, name)
-        if value is None:  # not looked at: says nothing either way
+        if value is None:  # the stream is not read
             return False
         if known is not None and known.value == value:
             self._candidates.pop(key, None)
@@ -106,7 +113,7 @@ class Debouncer:
 
     def _measure_rates(self, stream: StreamSnapshot, now_s: float, stamp_ms: int) -> None:
         watched = self._measured.get((stream.camera, stream.profile))
-        if watched is None or stream.units < watched.last.units:  # made anew
+        if watched is None or stream.units < watched.last.units:  # its counters began anew
             self._measured[stream.camera, stream.profile] = _Measured(stream, now_s)
             return
         if stream.codec != watched.last.codec:
@@ -139,7 +146,7 @@ class Debouncer:
             self._accepted[stream.camera, stream.profile] = known
 
     def _forget(self, present: set[tuple[str, str]]) -> None:
-        """Let go of streams that are no longer configured."""
+        """Forget streams that are no longer configured."""
         for key in self._measured.keys() - present:
             del self._measured[key]
         for key in self._accepted.keys() - present:

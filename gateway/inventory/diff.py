@@ -1,8 +1,8 @@
-"""Sections of the inventory as trees: which one it is, and what has changed. Pure functions.
+"""Digests and differences of the inventory's sections. Pure functions.
 
-A tree is what stands on the wire: objects, lists and values. An object with ``src`` says where
-what it holds came from, and with ``t`` since when; the time counts neither for the digest nor as
-a change, or else nothing would ever be the same again.
+A tree is a section as it is sent: objects, lists and values. An object with ``src`` says where its
+value came from, and with ``t`` since when. The time counts neither for the digest nor as a change:
+a value that is only confirmed is the same.
 
 References: RFC 8785 (canonical JSON), RFC 6901 (pointers).
 """
@@ -22,20 +22,20 @@ Tree = Mapping[str, object]
 
 DIGEST_DIGITS = 10
 MAX_CHANGES = 64
-"""Of one section at once; more are told as one: a whole new site is read from the section."""
+"""Changes of one section at once; more are reported as a single one without values."""
 
 _NAMES = ("id", "profile", "ends", "name")
-"""By what an item of a list is known, the first that it has."""
+"""Keys that identify an item of a list; the first that it has counts."""
 
 
 def digest(tree: Tree) -> str:
-    """Return by what *tree* is known: the same values from the same sources give the same."""
+    """Return the digest of *tree*: equal for the same values from the same sources."""
     canonical = rfc8785.dumps(_timeless(tree))  # type: ignore[arg-type]  # of JSON's types
     return hashlib.sha256(canonical).hexdigest()[:DIGEST_DIGITS]
 
 
 def carry_timestamps(new: object, old: object) -> object:
-    """Return *new* with the time of *old* on everything that has stayed as it was."""
+    """Return *new* with the times of *old* on everything that is unchanged."""
     if isinstance(new, Mapping):
         before = old if isinstance(old, Mapping) else {}
         if "src" in new and "t" in before and _timeless(new) == _timeless(before):
@@ -48,7 +48,15 @@ def carry_timestamps(new: object, old: object) -> object:
 
 
 def changes(section: str, rev: int, old: Tree, new: Tree, time_ms: int) -> tuple[Change, ...]:
-    """Return what is different in *new*, revision *rev* of *section*, noticed at *time_ms*."""
+    """Return what *new*, revision *rev* of *section*, has other than *old*.
+
+    Args:
+        section: Its name.
+        rev: Of *new*.
+        old: The tree before.
+        new: The tree now.
+        time_ms: Wall clock of the comparison.
+    """
     found = list(islice(_differences("", old, new), MAX_CHANGES + 1))
     if len(found) > MAX_CHANGES:
         count = sum(1 for _ in _differences("", old, new))
@@ -72,14 +80,14 @@ def _differences(at: str, old: object, new: object) -> Iterator[tuple[str, objec
 
 
 def _is_deep(node: object) -> bool:
-    """Return whether *node* is looked into: what has one source is one value."""
+    """Whether *node* is compared part by part; what has one source is one value."""
     if isinstance(node, Mapping):
         return "src" not in node
     return isinstance(node, list) and all(isinstance(each, Mapping) for each in node)
 
 
 def _named(node: object) -> dict[str, object]:
-    """Return what is in *node* by name; items of a list are named by what they are."""
+    """Return the members of *node* by name; items of a list by what identifies them."""
     if isinstance(node, Mapping):
         return dict(node)
     named: dict[str, object] = {}
@@ -110,7 +118,7 @@ def _timeless(node: object) -> object:
 
 
 def _plain(node: object) -> object:
-    """Return what *node* holds, without where it came from."""
+    """Return the values in *node* without sources and times."""
     if isinstance(node, Mapping):
         if "v" in node and "src" in node:
             return node["v"]
@@ -121,7 +129,7 @@ def _plain(node: object) -> object:
 
 
 def _origin(old: object, new: object) -> Origin | None:
-    """Return who says *new*, or who said *old* if nobody says it any more."""
+    """Return the source of *new*, or of *old* if there is nothing new."""
     for node in (new, old):
         found = next(_origins(node), None)
         if found is not None:

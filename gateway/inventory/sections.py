@@ -1,7 +1,7 @@
-"""From the site document, the settings and what has been seen to the sections of the inventory.
+"""Builds the inventory from the site document, the settings and observations. Pure functions.
 
-Pure functions. Every value says who knows it. What people have declared goes before what follows
-from the configuration; what has been observed stands where nobody can declare it.
+Every value names its source. What people have declared goes before what follows from the
+configuration; observations are used for what nobody can declare.
 """
 
 from __future__ import annotations
@@ -45,23 +45,23 @@ Part = TypeVar("Part", Centre, Reach, Exposure, Line, CameraCount, Box)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Somebody who knows values."""
+    """A source of values, as of one time."""
 
     origin: Origin
     time_ms: int
 
     def __call__(self, value: T | None) -> Sourced[T] | None:
-        """Return *value* as known by them; None, and what is empty, is not known."""
+        """Return *value* with this source; None if it is None or empty: it is not known."""
         return None if value in (None, "", ()) else Sourced(value, self.origin, self.time_ms)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Everybody who says something about this site.
+    """Everything that the inventory is built from.
 
     Attributes:
         site: The site document.
-        networks: Where the settings let cameras be.
+        networks: In which the settings allow cameras.
         machine: What the gateway runs on.
         seen: What has been observed of the streams.
     """
@@ -73,7 +73,7 @@ class Sources:
 
 
 def build_inventory(sources: Sources, now_ms: int) -> Inventory:
-    """Return what *sources* know together; what has no date of its own is of *now_ms*."""
+    """Return the inventory of *sources*; what has no date of its own is of *now_ms*, wall clock."""
     survey = sources.site.inventory or Survey()
     declared = Source("survey", _date_ms(survey.surveyed) or now_ms)
     configured = Source("config", now_ms)
@@ -190,7 +190,7 @@ def _recorders(
 
 
 def _hosts(site: SiteConfig, cameras: Sequence[CameraRecord]) -> Mapping[str, str | None]:
-    """Return for each recorder that a camera hangs on its address, if all of them agree on it."""
+    """Return recorder -> address, None where the URLs of its cameras name several."""
     found: dict[str, set[str | None]] = {}
     for config, camera in zip(site.cameras, cameras, strict=True):
         if camera.nvr is not None:
@@ -201,9 +201,9 @@ def _hosts(site: SiteConfig, cameras: Sequence[CameraRecord]) -> Mapping[str, st
 def _links(
     survey: Survey, cameras: Sequence[CameraRecord], declared: Source
 ) -> Iterator[LinkRecord]:
-    """Yield what is declared, and for cameras that nobody has drawn what follows from `nvr`.
+    """Yield the declared links, and camera to recorder for cameras in none of them.
 
-    Who says the one says the other.
+    Such a link has the source of the camera's ``nvr``.
     """
     drawn = {end for link in survey.links for end in link}
     for link in survey.links:
@@ -215,13 +215,13 @@ def _links(
 
 
 def _part(kind: type[Part], given: Document | Machine, says: Source) -> Part:
-    """Return *kind* with every field of it that *given* has too, as *says* knows it."""
+    """Return *kind* with the fields that *given* has too, each with the source *says*."""
     names = (each.name for each in dataclasses.fields(kind))
     return kind(**{name: says(getattr(given, name, None)) for name in names})
 
 
 def _host(config: CameraConfig) -> str | None:
-    """Return the address in the camera's URL, if it is one and no name."""
+    """Return the IP address in the camera's URL; None if it has a name there."""
     host = urlsplit(config.streams[0].url).hostname or ""
     try:
         return str(ipaddress.ip_address(host))

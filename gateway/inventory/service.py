@@ -1,8 +1,8 @@
-"""When the inventory is taken and told: once per start, when something changes, when asked.
+"""Builds the inventory when its sources change, stores it and publishes what is new.
 
-What a section holds is in `sections` and `mqtt.payloads.inventory`; this module knows occasions.
-A section that stays as it was is not told again; the birth says by which digest each is known, and
-a centre that holds another one asks. Every change of a value is an event.
+What a section holds is in `sections` and `mqtt.payloads.inventory`. All sections are sent on the
+first connection after a start, then only those that have changed. The birth has their digests; a
+centre that holds another one asks for the section. Every change of a value is an event.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gateway.mqtt.topics import Topics, publication
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 
 CHECK_S = 10.0
-"""Between two looks at the streams and at the site document."""
+"""Between two checks of the streams and the site document."""
 
 Revisions = Mapping[str, SectionRevision]
 
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """One inventory service: the sections, what is other than before, and the graph."""
+    """The inventory as it is now: its sections, what has changed, and the network."""
 
     revisions: Revisions = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
@@ -47,19 +47,19 @@ class _Update:
 
 
 class InventoryService:
-    """Knows what the site has, and tells it.
+    """Keeps the inventory up to date and publishes it.
 
     Args:
         topics: Of this gateway.
-        sources: Returns everybody who knows something, given what has been observed.
+        sources: Returns what the inventory is built from, given the accepted observations.
         streams: Returns the streams as they are now.
-        contacts: Returns whom to call, or None: nobody may know, or nobody has said.
-        store: Keeps what was told last.
+        contacts: Returns the contacts; None: there are none, or they may not be sent.
+        store: Holds the sections over a restart.
         epochs: Numbers messages.
-        bus: Takes the sections.
-        events: Takes the changes; None: they are logged only.
+        bus: Publishes the sections.
+        events: Records the changes; None: they are logged only.
         clock: Monotonic.
-        steady_s: How long something must have been so to count.
+        steady_s: How long an observation must stay to be accepted.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class InventoryService:
         self._announced = False
 
     def digests(self) -> dict[str, str]:
-        """Return by what each section is known, for the birth."""
+        """Return section -> digest, for the birth."""
         return {name: each.sha for name, each in self._current.revisions.items()}
 
     def upstream(self, camera: str) -> tuple[str, ...]:
-        """Return what explains that *camera* is gone: see `gateway.inventory.topology`."""
+        """Return the nodes whose failure takes *camera* away: see `gateway.inventory.topology`."""
         return self._current.topology.upstream(camera)
 
     def recorders(self) -> frozenset[str]:
@@ -105,17 +105,18 @@ class InventoryService:
         return self._current.topology.recorders
 
     def greeting(self, *, remembered: bool = True) -> Iterator[OutboundMessage]:
-        """What is said on a connection: everything on the first, then only what is asked for.
+        """Yield all sections on the first connection, then none.
 
-        A broker that has not *remembered* us has lost what it kept of us, or is another one: it
-        is told everything.
+        Args:
+            remembered: Whether the broker still had our session. If not, it may have lost what
+                it retained, or be another broker: all sections are sent again.
         """
         if not self._announced or not remembered:
             self._announced = True
             yield from map(self._section_message, SECTIONS)
 
     def resend(self, sections: Iterable[str]) -> None:
-        """Tell *sections* again, contacts where they may be told; other names mean nothing."""
+        """Publish *sections* again, contacts only where allowed; unknown names are ignored."""
         for name in dict.fromkeys(sections):
             if name in SECTIONS:
                 self._bus.post(self._section_message(name))
@@ -123,7 +124,7 @@ class InventoryService:
                 self._publish_contacts()
 
     async def run(self) -> None:
-        """Take stock until cancelled."""
+        """Keep the inventory up to date until cancelled."""
         await self._apply(self._current)
         while True:
             await self._clock.sleep(CHECK_S)
@@ -133,15 +134,15 @@ class InventoryService:
             if known == self._known and _sha_of(contacts) == _sha(before.get(CONTACTS)):
                 continue
             self._known = known
-            # Half a second of a small machine for 512 cameras: not on the loop.
+            # 512 cameras take half a second on a small machine: on a thread.
             await self._apply(await asyncio.to_thread(_compare, known, contacts, before))
 
     async def _apply(self, update: _Update) -> None:
-        """Put *taken* in force: tell what has changed, and keep it."""
+        """Make *update* the current inventory: record its changes, publish and store it."""
         before, self._current = self._current.revisions, update
         for change in update.changes:
             facts = inventory_payload.change(change)
-            log.info("inventory", sec=change.section, at=change.at, src=change.origin)
+            log.info("inventory_changed", sec=change.section, at=change.at, src=change.origin)
             if self._events is not None:
                 self._events.record(Event("inventory", facts))
         if self._announced:
@@ -157,7 +158,7 @@ class InventoryService:
         return publication(topic_tree.INVENTORY[name], self._topics.inventory(name), payload)
 
     def _publish_contacts(self) -> None:
-        """Post the contacts, read this moment; they are not in what we remember."""
+        """Publish the contacts as they are in the file now; they are kept nowhere else."""
         contacts = self._contacts()
         revision = self._current.revisions.get(CONTACTS)
         if contacts is not None and revision is not None:
@@ -168,7 +169,7 @@ class InventoryService:
 
 
 def _compare(sources: Sources, contacts: Contacts | None, before: Revisions) -> _Update:
-    """Return the inventory of *sources*, compared with the one *before*. Pure."""
+    """Build the inventory of *sources* and compare it with *before*. May run on a thread."""
     time_ms = now_ms()
     inventory = build_inventory(sources, time_ms)
     revisions: dict[str, SectionRevision] = {}
@@ -189,14 +190,14 @@ def _compare(sources: Sources, contacts: Contacts | None, before: Revisions) -> 
         revisions[CONTACTS] = SectionRevision(
             1 if old is None else old.rev + (old.sha != sha), sha, {}
         )
-        if old is not None and old.sha != sha:  # that they have changed, not how
+        if old is not None and old.sha != sha:  # says that they have changed, not how
             rev = revisions[CONTACTS].rev
             found.append(Change(CONTACTS, rev, "", origin="survey", time_ms=time_ms))
     return _Update(revisions, tuple(found), topology_of(inventory))
 
 
 def _observed(stored: Revisions) -> Observations:
-    """Return what the process before this one had observed."""
+    """Return the observations in *stored*; empty if they cannot be read."""
     if "cams" not in stored:
         return {}
     try:

@@ -1,7 +1,7 @@
-"""The inventory on this machine's disk: as it was last told, so that a change is known as one.
+"""The inventory on the disk, as it was last published, so that changes are found after a restart.
 
-Contacts are not in it; of them only by which digest they are known. A file that cannot be read is
-as good as none: the inventory is then told anew.
+Of the contacts only the digest is in it. A file that cannot be read counts as empty: all sections
+are then new.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gateway.runtime import atomic_file
 log = structlog.get_logger(__name__)
 
 MAX_BYTES = 8_388_608
+"""Largest file that is read."""
 
 
 class _StoredSection(Document):
@@ -43,7 +44,7 @@ class InventoryStore:
         self._path = folder / "inventory.json"
 
     def load(self) -> dict[str, SectionRevision]:
-        """Return the sections as they were last told; empty if nobody knows."""
+        """Return the stored sections; empty if there is no file or it cannot be read."""
         try:
             if self._path.stat().st_size > MAX_BYTES:
                 return {}
@@ -51,7 +52,7 @@ class InventoryStore:
         except FileNotFoundError:
             return {}
         except (OSError, ValidationError) as error:
-            log.warning("inventory not read", path=str(self._path), detail=type(error).__name__)
+            log.warning("inventory_load_failed", path=str(self._path), detail=type(error).__name__)
             return {}
         return {
             name: SectionRevision(section.rev, section.sha, section.tree)
@@ -59,9 +60,9 @@ class InventoryStore:
         }
 
     def save(self, revisions: Mapping[str, SectionRevision]) -> None:
-        """Keep *editions*; on return they survive a power cut. Waits for the disk.
+        """Replace the file by *revisions*; on return they survive a power cut. Blocks on the disk.
 
-        A disk that is full or read-only is said; what was there is untouched.
+        A disk that is full or read-only is logged, and the old file stays.
         """
         file = _StoredInventory.model_validate(
             {
@@ -74,4 +75,4 @@ class InventoryStore:
         try:
             atomic_file.replace(self._path, file.model_dump_json().encode())
         except TransientError as error:
-            log.warning("inventory not stored", path=str(self._path), detail=error.detail)
+            log.warning("inventory_store_failed", path=str(self._path), detail=error.detail)

@@ -1,9 +1,8 @@
-"""The network's graph: what stands between a camera and this gateway.
+"""The network as a graph: which nodes stand between a camera and the gateway.
 
-A node explains a camera if every way from the camera's pictures to the gateway leads through it:
-its failure alone would take the camera away. In graph terms it dominates the camera, seen from
-the gateway. A camera on a recorder is pulled from there: first its way to the recorder counts,
-then the recorder, then the recorder's way to the gateway.
+A node takes a camera away if every path from the camera to the gateway leads through it: it
+dominates the camera, seen from the gateway. A camera on a recorder is pulled from there: the path
+is from the camera to the recorder, and from the recorder to the gateway.
 
 Source: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm" (2001).
 """
@@ -22,7 +21,7 @@ class NetworkTopology:
     """The graph of one site.
 
     Args:
-        links: Pairs of names that are joined.
+        links: Pairs of names that are connected.
         recorders: Camera -> the recorder it is pulled from.
     """
 
@@ -37,11 +36,11 @@ class NetworkTopology:
 
     @property
     def recorders(self) -> frozenset[str]:
-        """The names of those that cameras are pulled from."""
+        """The recorders that cameras are pulled from."""
         return frozenset(self._recorders.values())
 
     def upstream(self, camera: str) -> tuple[str, ...]:
-        """Return what explains that *camera* is gone, the nearest first; empty: nothing known."""
+        """Return the nodes whose failure takes *camera* away, the nearest first; empty: unknown."""
         recorder = self._recorders.get(camera)
         if recorder is None:
             return self._between(camera, GATEWAY)
@@ -49,7 +48,7 @@ class NetworkTopology:
         return tuple(dict.fromkeys(way))  # both legs may pass one switch
 
     def _between(self, name: str, goal: str) -> tuple[str, ...]:
-        """Return what every way from *name* to *goal* leads through."""
+        """Return the nodes on every path from *name* to *goal*, the nearest to *name* first."""
         if goal not in self._neighbours:  # nobody has drawn it: certain is the only way out
             ends = self._neighbours.get(name, ())
             return ends if len(ends) == 1 and goal == GATEWAY else ()
@@ -65,7 +64,7 @@ class NetworkTopology:
 
 
 def topology_of(inventory: Inventory) -> NetworkTopology:
-    """Return the graph of *stock*."""
+    """Return the network of *inventory*."""
     return NetworkTopology(
         [each.ends for each in inventory.net.links],
         {each.id: each.nvr.value for each in inventory.cameras if each.nvr is not None},
@@ -73,7 +72,7 @@ def topology_of(inventory: Inventory) -> NetworkTopology:
 
 
 def _dominators(neighbours: Neighbours, root: str) -> Mapping[str, str]:
-    """Return for each name that *root* reaches the nearest one that all its ways lead through."""
+    """Return node -> its immediate dominator, for each node that *root* reaches."""
     order = tuple(_postorder(neighbours, root))
     rank = {name: number for number, name in enumerate(order)}
     nearer = {root: root}
@@ -101,7 +100,7 @@ def _common(one: str, other: str, nearer: Mapping[str, str], rank: Mapping[str, 
 
 
 def _postorder(neighbours: Neighbours, root: str) -> Iterator[str]:
-    """Yield what *root* reaches, each name after those found behind it."""
+    """Yield the nodes that *root* reaches, in postorder of a depth-first search."""
     seen = {root}
     path = [(root, iter(neighbours[root]))]
     while path:

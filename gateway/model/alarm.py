@@ -1,4 +1,4 @@
-"""Alarms: what is wrong here and now, each under a key that stays the same while it lasts."""
+"""Alarms, the findings they are raised from, and the thresholds of both."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Literal
 from gateway.model.reasons import Reason
 
 Severity = Literal["warning", "minor", "major", "critical"]
-"""From what is good to know to what stops the site."""
+"""Least first. What each means is in `gateway.alarms.catalogue` (ITU-T X.733)."""
 
 Act = Literal["raise", "change", "clear"]
 
 Argument = str | int | float
-"""What a sentence needs beside the code: a camera's id, a measured value."""
+"""A value that the sentence about the alarm shows: a camera's id, a measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check has found under one key.
+    """The result of one check of one alarm.
 
     Attributes:
-        key: E.g. ``cam.c07.down``; fit for a topic.
-        bad: None: nobody could look, which says nothing.
-        cause: Why, if it is bad.
-        severity: How bad.
-        arguments: What the sentence needs.
-        parents: Keys of what would explain it, the nearest first.
+        key: Of the alarm, e.g. ``cam.c07.down``; fit for a topic level.
+        bad: Whether the check failed; None: it could not be made.
+        cause: Why it failed; without meaning if it did not.
+        severity: Likewise.
+        arguments: For the sentence.
+        parents: Keys of the alarms that would explain it, the nearest first.
     """
 
     key: str
@@ -40,19 +40,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that is wrong, or was until now.
+    """One occurrence of an alarm: raised, or just cleared.
 
     Attributes:
         key: See `Finding`.
-        id: Of this occurrence, unique in the country.
-        raised: Whether it is still wrong.
-        severity: How bad.
-        since_ms: Wall clock of when it began.
+        id: Of this occurrence; unique among all gateways.
+        raised: False: cleared.
+        severity: See `Severity`.
+        since_ms: Wall clock of the first failed check.
         cause: Why.
-        arguments: What the sentence needs.
-        flapping: Whether it comes and goes; its comings and goings are then counted, not told.
-        changes: How many were counted since the flapping began.
-        parent: Key of the alarm that explains this one; None: nothing does.
+        arguments: For the sentence.
+        flapping: Whether it comes and goes: that is counted then, and not sent.
+        changes: How often it has changed since flapping began.
+        parent: Key of the raised alarm that explains this one; None: there is none.
     """
 
     key: str
@@ -69,7 +69,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class AlarmTransition:
-    """What has become of an alarm: it is to be told."""
+    """An alarm was raised, changed or cleared, and is to be sent."""
 
     act: Act
     alarm: Alarm
@@ -77,15 +77,15 @@ class AlarmTransition:
 
 @dataclass(frozen=True, slots=True)
 class Damping:
-    """How long something must be so before it is said. Durations on the monotonic clock.
+    """When an alarm is raised and cleared, and when it flaps. Durations on the monotonic clock.
 
     Attributes:
-        raise_checks: Failed checks in a row.
-        raise_s: And for how long they must have failed.
-        clear_s: How long all checks must have been good.
-        flap_checks: How many checks are remembered to see flapping.
-        flap_enter_percent: More changes than this among them are flapping.
-        flap_leave_percent: Fewer than this are no longer.
+        raise_checks: Failed checks in a row that raise it,
+        raise_s: if the first of them was at least so long ago.
+        clear_s: How long all checks must have been good to clear it.
+        flap_checks: How many checks are remembered.
+        flap_enter_percent: With a larger share of changes among them it begins to flap.
+        flap_leave_percent: With a smaller share it ends to flap.
     """
 
     raise_checks: int = 3
@@ -98,17 +98,17 @@ class Damping:
 
 @dataclass(frozen=True, slots=True)
 class HostLimits:
-    """From where on the machine is in trouble; what ends it lies a little below.
+    """The values from which on alarms about the machine are raised.
 
     Attributes:
         temperature_c: Of the processor; a Raspberry Pi slows down from 80, harder from 85.
         cpu_percent: Of all cores.
         memory_percent: Of all memory.
         disk_percent: Of the state folder's file system.
-        descriptors_percent: Of the open files and sockets we may have.
-        clock_offset_s: By how much the wall clock may be wrong.
-        certificate_days: How early the end of our certificate is announced.
-        margin_percent: How much lower a value must be to count as well again.
+        descriptors_percent: Of the files and sockets that the process may open.
+        clock_offset_s: Of the wall clock.
+        certificate_days: Left until the gateway's certificate ends.
+        margin_percent: How much lower than its limit a value must be to count as good again.
     """
 
     temperature_c: float = 80.0

@@ -1,7 +1,7 @@
-"""Whom to call about a site: personal, therefore in a file of its own that only its owner reads.
+"""The contact persons of a site. Personal data: in a file of its own that only its owner may read.
 
-Never part of the site document, never retained by the broker, never in a log; sent only where the
-machine's own settings allow it, and only when asked for.
+Never part of the site document, never retained by the broker, never logged; sent on request only,
+and only where the settings of the machine allow it.
 
 Source: Appendix of dispatch 10362/VPCP-KSTT, part I.
 """
@@ -20,7 +20,7 @@ class ContactConfig(Document):
     """One person of the form's first table.
 
     Attributes:
-        role: For people who look for somebody in a hurry.
+        role: For what to call them.
     """
 
     name: Word

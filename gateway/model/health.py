@@ -1,7 +1,7 @@
-"""What we say about the health of a site: snapshots taken, samples measured, conclusions drawn.
+"""Values about the health of a site.
 
-A snapshot is what the fleet knows of a camera now; a sample is one measurement of the machine;
-a health is what we conclude and report. Times are monotonic seconds unless the name says else.
+A snapshot is everything about one camera at one moment, a sample one measurement, a health what is
+concluded from them and reported. Times are monotonic seconds unless the name says else.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from gateway.model.media import Codec, SourceCounters
 from gateway.model.reasons import Reason
 
 State = Literal["on", "deg", "off", "unk"]
-"""``unk`` means that we did not manage to look, or do not look; it is not ``off``."""
+"""Can be watched; with losses or gaps; cannot be watched; not tried, which is not ``off``."""
 
 
 @dataclass(frozen=True, slots=True)
 class CameraSnapshot:
-    """One camera as the fleet sees it at one moment.
+    """One camera at one moment.
 
     Attributes:
         id: Camera id.
         name: What people call it.
-        location: Where it hangs, for people.
+        location: Where it is mounted, for people.
         profiles: Its streams' profiles, best first.
         enabled: Whether the configuration wants it at all.
-        reason: ``OK`` while units flow; ``IDLE`` when nobody watches and the last look was fine;
-            ``CONNECTING`` until the first look has ended; else why it does not work.
+        reason: ``OK`` while access units come; ``IDLE`` if nobody watches and the last probe was
+            good; ``CONNECTING`` until the first probe has ended; else why it does not work.
         detail: The reason's particulars for people; never a secret.
         since_s: Since when `reason` has been so.
-        attempts: Looks that have failed since it last worked.
+        attempts: Failed since it last worked.
         again_at_s: When it is tried next; None: not planned (running, idle or parked).
         counters: A copy, so that the difference of two snapshots is an interval.
         viewers: Sessions watching it now.
@@ -64,7 +64,7 @@ class CameraSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class CameraHealth:
-    """What we conclude about a camera.
+    """The health of one camera.
 
     Attributes:
         id: Camera id.
@@ -72,7 +72,7 @@ class CameraHealth:
         reason: Why it is so.
         detail: The reason's particulars for people; never a secret.
         since_s: For how many seconds `reason` has been so.
-        attempts: Looks that have failed since it last worked.
+        attempts: Failed since it last worked.
         again_in_s: Seconds until it is tried again; None: not planned.
         fps: Access units per second over the last interval.
         kbps: Received over the last interval.
@@ -107,7 +107,7 @@ class CameraHealth:
 
 @dataclass(frozen=True, slots=True)
 class HostSample:
-    """One look at the machine. What could not be learnt is None.
+    """One measurement of the machine. What could not be measured is None.
 
     Attributes:
         uptime_s: Of the machine.
@@ -156,13 +156,13 @@ class HostSample:
 
 @dataclass(frozen=True, slots=True)
 class LinkSample:
-    """How the way to the centre fares.
+    """Counters of the connection to the centre.
 
     Attributes:
         connects: Connections accepted since the process started.
         waiting: Publications not yet acknowledged or not yet sent.
-        dropped: Publications dropped because we were offline or the window was full.
-        refused: Publications the broker or our own size limit refused.
+        dropped: Publications dropped because it was down or the in-flight window was full.
+        refused: Publications that the broker or the size limit refused.
         oldest_s: Age of the oldest event that the broker does not have; None: it has them all.
         rtt_ms: The newest round trip to the broker; None: not known.
     """
@@ -177,7 +177,7 @@ class LinkSample:
 
 @dataclass(frozen=True, slots=True)
 class RelaySample:
-    """What the viewers take.
+    """What is sent to viewers.
 
     Attributes:
         sessions: Viewers served now.
@@ -192,7 +192,7 @@ class RelaySample:
 
 @dataclass(frozen=True, slots=True)
 class CameraCounts:
-    """How many cameras are in which state."""
+    """How many cameras are in each state."""
 
     total: int = 0
     on: int = 0
@@ -203,7 +203,7 @@ class CameraCounts:
 
 @dataclass(frozen=True, slots=True)
 class SiteHealth:
-    """What we conclude about the site as a whole."""
+    """The health of the whole site."""
 
     host: HostSample = HostSample()
     link: LinkSample = LinkSample()

@@ -1,11 +1,7 @@
-"""What is known about a site, each value with where it came from: the inventory service's result.
+"""The inventory of a site: every value with its source.
 
-What people have declared stands in `gateway.model.survey`; here it stands beside what the
-configuration says and what the gateway has seen itself. Times are wall clock, for people.
-
-What is known about a site as a whole: the answers to the form, each with its source.
-
-What the gateway sees of its streams while it does its work: the free part of the inventory.
+What people have declared comes from `gateway.model.survey`; beside it are values of the
+configuration and what the gateway has observed of its streams. Times are wall clock.
 """
 
 from __future__ import annotations
@@ -86,7 +82,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
-    """Section ``site``: the form's questions about the whole."""
+    """Section ``site``: the survey form's questions about the site as a whole."""
 
     centre: Centre = Centre()
     vms_kind: Sourced[str] | None = None
@@ -101,7 +97,7 @@ class SiteRecord:
 
 
 SECTIONS = ("site", "nvr", "cams", "net", "ioc")
-"""Those that the broker keeps. Contacts are apart."""
+"""Those that the broker retains. Contacts are sent on request only, and not retained."""
 
 CONTACTS = "contacts"
 
@@ -122,7 +118,7 @@ class RecorderRecord:
 
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
-    """One profile of a camera, as it has been for long enough to count.
+    """One profile of a camera, as observed for long enough to be accepted.
 
     Attributes:
         resolution: ``1920x1080``.
@@ -139,7 +135,7 @@ class StreamRecord:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a camera hangs."""
+    """Where a camera is mounted."""
 
     text: Sourced[str] | None = None
     lat: Sourced[float] | None = None
@@ -167,7 +163,7 @@ class CameraRecord:
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
-    """A device of the network; all of it is known from one place."""
+    """A device of the network; all its values have one source."""
 
     id: str
     kind: str
@@ -180,7 +176,7 @@ class NodeRecord:
 
 @dataclass(frozen=True, slots=True)
 class LinkRecord:
-    """Two things that are joined: cameras, recorders, nodes, ``gateway``, ``wan``."""
+    """A connection between two of: cameras, recorders, nodes, ``gateway``, ``wan``."""
 
     ends: tuple[str, str]
     origin: Origin
@@ -219,17 +215,17 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One value that is no longer what it was.
+    """One value of the inventory that has changed.
 
     Attributes:
-        section: Where.
-        rev: Of the section that has it.
-        at: Place within, as JSON pointer; items are named by their id, not by their number.
+        section: In which.
+        rev: The section's revision that has the new value.
+        at: Place within, as JSON pointer (RFC 6901) with ids in place of indexes.
         old: None: it was not there.
         new: None: it is no longer there.
-        origin: Where the new value came from.
-        time_ms: When it was noticed.
-        more: For a change that is too large to be told one by one: how many values it is.
+        origin: Of the new value.
+        time_ms: When it was found.
+        more: How many values have changed, if they are too many to be listed one by one.
     """
 
     section: str
@@ -244,7 +240,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StreamSnapshot:
-    """One stream as the fleet sees it at one moment.
+    """One stream at one moment.
 
     Attributes:
         camera: Camera id.
@@ -253,7 +249,7 @@ class StreamSnapshot:
         codec: None until known.
         width: In pixels; None until known.
         height: In pixels; None until known.
-        units: Access units read since the stream was made.
+        units: Access units read since its source was started.
         received_bytes: Likewise.
     """
 
@@ -268,4 +264,4 @@ class StreamSnapshot:
 
 
 Observations = Mapping[tuple[str, str], StreamRecord]
-"""By camera and profile: what has been so for long enough to count."""
+"""(Camera, profile) -> what has been observed for long enough to be accepted."""

@@ -1,4 +1,4 @@
-"""A value and where it came from."""
+"""A value and its source (W3C PROV: provenance)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Generic, Literal, TypeVar
 T = TypeVar("T")
 
 Origin = Literal["survey", "config", "observed", "onvif", "scan"]
-"""Declared by people; said by a configuration; seen by the gateway itself; asked from a device;
-found by looking for devices."""
+"""Declared by people; set in the configuration; observed by the gateway; asked of the device by
+ONVIF; found by a network scan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sourced(Generic[T]):
-    """A value and where it came from.
+    """A value and its source.
 
     Attributes:
-        value: What it is.
-        origin: Who says so.
-        time_ms: Since when it has been known so; None: nobody knows.
+        value: The value.
+        origin: Its source.
+        time_ms: Since when it has been so, wall clock; None: unknown.
     """
 
     value: T

@@ -1,9 +1,6 @@
-"""What a person reads about each reason, and what to do about it: Vietnamese and English.
+"""The sentences for each reason: what it is and what to do about it, in Vietnamese and English.
 
-Sentences are chosen where they are shown. Vietnamese is NFC. Those about the gateway's own machine
-stand in `gateway.model.reason_texts`.
-
-What a person reads about the gateway's own machine and about alarms as such.
+The language is chosen where they are shown. Vietnamese is in Unicode NFC.
 """
 
 from __future__ import annotations
@@ -96,7 +93,7 @@ MACHINE: dict[Reason, Wording] = {
         "See what failed, correct it and send the configuration again.",
     ),
 }
-"""Joined with all the others in `gateway.model.reason_texts`."""
+"""Sentences about the gateway's own machine and about alarms as such; part of `WORDING`."""
 
 
 WORDING: dict[Reason, Wording] = {

@@ -1,6 +1,6 @@
 """The closed list of reasons an operator may see.
 
-Codes travel; the sentences, Vietnamese and English, stand in `gateway.model.reason_texts`.
+The codes are sent; the sentences, Vietnamese and English, are in `gateway.model.reason_texts`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why something is as it is. The value is what stands on the wire."""
+    """Why something is as it is. The value is what is sent."""
 
     OK = "OK"
     IDLE = "IDLE"

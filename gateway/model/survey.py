@@ -2,7 +2,7 @@
 
 It is the ``inventory`` part of the site document. Everything in it is optional: what is not known
 is left out, and that is not the same as "no". Contacts are not in it: they are personal, and the
-site document lies on the broker while it is on its way.
+broker holds the site document while it is on its way.
 
 Source: Appendix of dispatch 10362/VPCP-KSTT (10 December 2020), parts II and III.
 """
@@ -36,7 +36,7 @@ Protocol = Literal["RTSP", "RTMP", "HTTP", "HTTPS", "ONVIF", "P2P", "other"]
 NodeKind = Literal["switch", "firewall", "router", "modem", "encoder", "server", "other"]
 
 GATEWAY, WAN = "gateway", "wan"
-"""Ends of links that are there on every site: this gateway, and the line out of the house."""
+"""Ends of links that every site has: this gateway, and the line to the outside."""
 
 
 def _address(given: str) -> str:
@@ -72,7 +72,7 @@ class ReachSurvey(Document):
     """Whether recorder or VMS can be reached from the network of the People's Committee's office.
 
     Attributes:
-        ok: The answer.
+        ok: Whether it can.
         net: That network, e.g. ``CPNet``.
     """
 
@@ -128,7 +128,7 @@ class CameraSurvey(Document):
 
     Attributes:
         id: Of a camera in ``cameras``.
-        nvr: The recorder it hangs on; left out: its ``device``.
+        nvr: The recorder it is connected to; left out: its ``device``.
         channel: Its number there.
         mac: Lower case, with colons.
     """
@@ -147,7 +147,7 @@ class CameraSurvey(Document):
 
 
 class NodeSurvey(Document):
-    """A device of the network between the cameras and the line out of the house."""
+    """A device of the network between the cameras and the line to the outside."""
 
     id: DeviceId
     kind: NodeKind
@@ -177,7 +177,7 @@ class Survey(Document):
         central_managed: Whether recorder or VMS are managed from one place.
         line: From the cameras to recorder or VMS.
         uplink: From the site to the outside.
-        camera_ip_range: Where cameras live.
+        camera_ip_range: Networks of the cameras.
         links: The network as a graph.
     """
 
@@ -199,7 +199,12 @@ class Survey(Document):
 
 
 def mistakes_in(survey: Survey, cameras: frozenset[str]) -> Iterator[InitErrorDetails]:
-    """Yield what does not fit together in *survey* of a site with *cameras*, by its place there."""
+    """Yield the contradictions in *survey*, each with its place.
+
+    Args:
+        survey: What was declared.
+        cameras: Ids of the cameras of the site document.
+    """
     yield from repeated("cameras", "id", [each.id for each in survey.cameras])
     taken = {GATEWAY: "this gateway", WAN: "the line out", **dict.fromkeys(cameras, "a camera")}
     named = {

@@ -1,7 +1,7 @@
-"""Figures of the gateway in Prometheus' text format; the only home of its library.
+"""Metrics in Prometheus' text format. Only here is its library used.
 
-Everything is read at the moment of asking from what others hold; nothing is counted twice and
-nothing is kept, but the cameras of the last time, from which the rates are.
+Everything is read at the moment of the scrape; nothing is kept but the cameras of the previous
+scrape, from which rates are computed.
 
 Source: Prometheus, "Metric and label naming": base units, counters end in ``_total``.
 """
@@ -28,16 +28,16 @@ _UP = {"on": 1.0, "deg": 1.0, "off": 0.0}
 
 @dataclass(frozen=True, slots=True)
 class MetricsSources:
-    """Who is asked.
+    """Where the values come from.
 
     Attributes:
         version: Of this program.
         snapshots: Returns the cameras as they are now.
-        host: Returns the newest look at the machine.
-        link: Returns how the link fares.
-        bus: Tells whether the centre hears us.
-        alarms: Returns the alarms that stand.
-        outbox: Returns what waits to be told; None: nothing is known of it.
+        host: Returns the newest sample of the machine.
+        link: Returns the counters of the connection.
+        bus: Tells whether the gateway is connected.
+        alarms: Returns the alarms that are raised.
+        outbox: Returns how many events wait to be sent; None: it is not known.
         decoder_deaths: Returns how often a picture has ended the decoder.
     """
 
@@ -52,10 +52,10 @@ class MetricsSources:
 
 
 class MetricsCollector(Collector):
-    """Makes the page that Prometheus reads.
+    """Writes the page that Prometheus scrapes.
 
     Args:
-        sources: Who is asked.
+        sources: Where the values come from.
         clock: Monotonic.
     """
 
@@ -67,15 +67,15 @@ class MetricsCollector(Collector):
         self._registry.register(self)
 
     def page(self) -> bytes:
-        """Return all figures as they are now."""
+        """Return the page with the values of now."""
         return generate_latest(self._registry)
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: asking takes a look, and rates begin with the first real one."""
+        """Return nothing, or else prometheus_client would collect: rates begin with a scrape."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all figures (as prometheus_client wants it)."""
+        """Yield all metrics (the interface of prometheus_client)."""
         sources = self._sources
         build = GaugeMetricFamily(_PREFIX + "build", "Which program this is.", labels=["version"])
         build.add_metric([sources.version], 1.0)

@@ -1,8 +1,8 @@
-"""The page of figures over HTTP on 127.0.0.1: one page, one method, for whoever is on this machine.
+"""HTTP server of the metrics page: ``GET /metrics`` on 127.0.0.1.
 
-So small that it needs no framework: a request is at most 4 kB and 5 s, the connection ends with
-the answer. A Host that is not this machine's is refused, or any web page could read the figures
-through the browser of somebody logged in here (DNS rebinding).
+A request has at most 4 kB and 5 s, and the connection ends with the response. A Host that is not
+this machine's is refused: any web page could read the metrics through the browser of somebody
+logged in here (DNS rebinding).
 
 Source: RFC 9110, RFC 9112.
 """
@@ -38,7 +38,7 @@ class MetricsServer:
     """Serves the page.
 
     Args:
-        page: Makes it.
+        page: Returns it.
         port: On 127.0.0.1; None: nothing is served.
     """
 
@@ -48,7 +48,7 @@ class MetricsServer:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def run(self) -> None:
-        """Serve until cancelled; a port that is taken is said, and there is no page then."""
+        """Serve until cancelled; without a port, or with one that is taken, return (and log it)."""
         if self._port is None:
             return
         try:
@@ -56,9 +56,9 @@ class MetricsServer:
                 self._serve, "127.0.0.1", self._port, limit=REQUEST_BYTES
             )
         except OSError as error:
-            log.error("no metrics", port=self._port, detail=error.strerror)
+            log.error("metrics_server_failed", port=self._port, detail=error.strerror)
             return
-        log.info("metrics", url=f"http://127.0.0.1:{self._port}/metrics")
+        log.info("metrics_served", url=f"http://127.0.0.1:{self._port}/metrics")
         try:
             async with server:
                 await server.serve_forever()
@@ -89,7 +89,7 @@ class MetricsServer:
 
 
 def handle_request(request: bytes, page: Callable[[], bytes]) -> bytes:
-    """Return what is answered to *request*, which ends with an empty line."""
+    """Return the response to *request*, which ends with an empty line."""
     head, *fields = request.removesuffix(_END).decode("latin-1").split("\r\n")
     method, _, rest = head.partition(" ")
     target, _, version = rest.partition(" ")

@@ -1,6 +1,6 @@
-"""When which report goes to the centre: presence, birth, health once a minute, changes at once.
+"""Sends presence, birth, health once a minute, and changes of cameras as soon as they have settled.
 
-What a report says is in health/ and mqtt/payloads; this module knows the occasions.
+What is measured is in `health`, how it is encoded in `mqtt.payloads`; this module decides when.
 """
 
 from __future__ import annotations
@@ -30,39 +30,40 @@ EVERY_S = 60.0
 """Between two health reports."""
 
 CALM_S = 1.0
-"""How long a camera must stay as it is before the change is told; a stream that starts passes
-through several states within a second."""
+"""How long a change must last before it is sent; a stream that starts passes through several states
+within a second."""
 
 CHECK_S = 0.5
-"""Between two change keys at the cameras."""
+"""Between two reads of the change key."""
 
 LOSSES_S = 5.0
-"""Between two looks that find losses, which no change key shows; health counts them per minute."""
+"""Between two evaluations that find losses, which the change key does not show."""
 
 SETTLE_S = 10.0
-"""A camera that never stays calm is told about this often all the same."""
+"""A camera that never settles is sent this often all the same."""
 
 _IntervalStart = tuple[float, tuple[CameraSnapshot, ...]]
 
 
 class Reporter:
-    """Says how the site fares.
+    """Reports the state of the gateway and its cameras to the centre.
 
     Args:
         topics: Of this gateway.
         machine: What it runs on.
         site: Returns its name for people.
-        abilities: What viewers can be offered.
+        capabilities: What viewers can be offered.
         epochs: Numbers connections and messages.
         snapshots: Returns the cameras as they are now.
-        relay: Returns what the viewers take now.
-        link: Returns how the link fares.
-        host: Returns the newest look at the machine.
-        bus: Takes the reports.
+        relay: Returns what is sent to viewers now.
+        link: Returns the counters of the connection.
+        host: Returns the newest sample of the machine.
+        bus: Publishes the reports.
         clock: Monotonic.
-        standing: Returns what a birth says beside that, e.g. the inventory's digests.
-        heard: Whether the centre is there; if not, the cameras' health is held back.
-        change_key: Returns what stays equal while only losses are new; `object` never does.
+        status: Returns what else the birth says, e.g. the inventory's digests.
+        centre_online: Whether the centre is there; if not, the cameras' health is not sent.
+        change_key: Returns a value that is equal to the last one while nothing but losses is new;
+            the default, `object`, is never equal.
         every_s: Between two health reports.
     """
 
@@ -99,10 +100,8 @@ class Reporter:
         self._status = status
         self._centre_online = centre_online
         self._change_key = change_key
-        self._last_change: tuple[object, float] = (
-            None,
-            0.0,
-        )  # the last change key, and how long it holds
+        # The last change key, and until when it need not be checked for losses.
+        self._last_change: tuple[object, float] = (None, 0.0)
         self._every_s = every_s
         self._before: _IntervalStart = (clock.now(), snapshots())
         self._published: dict[str, CameraHealth] = {}
@@ -111,11 +110,11 @@ class Reporter:
         self._digests = status().digests
 
     def will(self) -> OutboundMessage:
-        """What the broker says when we vanish. Begins an epoch; writes to the disk."""
+        """Return the will of the next connection. Begins an epoch; writes to the disk."""
         return self._presence_message(presence_payload.lost(self._epochs.renew()))
 
     def greeting(self) -> Iterator[OutboundMessage]:
-        """What is said first on every connection: all that is retained, in this epoch."""
+        """Yield what a connection begins with: all that is retained, in this epoch."""
         yield self._presence_message(presence_payload.online(self._epochs.stamp(), self._machine))
         yield self._birth_message()
         yield from self._health_messages()
@@ -123,7 +122,7 @@ class Reporter:
             yield self._state_message(camera)
 
     def messages_of(self, sections: Iterable[str]) -> Iterator[OutboundMessage]:
-        """Say *sections* of the greeting again: presence, birth, health, state."""
+        """Yield the messages of *sections*: presence, birth, health, state; others are ignored."""
         asked = frozenset(sections)
         if "presence" in asked:
             yield self._presence_message(
@@ -137,7 +136,7 @@ class Reporter:
             yield from map(self._state_message, self._health(self._snapshots()))
 
     def farewell(self) -> OutboundMessage:
-        """The last word before we leave."""
+        """Return the message that is sent before an orderly disconnect."""
         return self._presence_message(presence_payload.offline(self._epochs.stamp(), "stopping"))
 
     async def run(self) -> None:
@@ -153,7 +152,7 @@ class Reporter:
                 self._before = (self._clock.now(), self._snapshots())
 
     def _publish_changes(self) -> None:
-        """Tell what has changed and calmed down; nothing while nobody hears it."""
+        """Publish changes that have settled; nothing while disconnected."""
         if not self._bus.connected or self._is_unchanged():
             return
         cameras = self._snapshots()
@@ -170,7 +169,7 @@ class Reporter:
                 self._bus.post(self._state_message(camera))
 
     def _is_unchanged(self) -> bool:
-        """Whether a change key shows that there is nothing to look at more closely."""
+        """Whether nothing can have changed, as the change key shows."""
         key, now_s, (before, until_s) = self._change_key(), self._clock.now(), self._last_change
         if key == before and not self._unsettled and now_s < until_s:
             return True
@@ -178,9 +177,9 @@ class Reporter:
         return False
 
     def _is_settled(self, camera: CameraHealth, now_s: float) -> bool:
-        """Whether *camera* differs from what was told, and has been so for `CALM_S`."""
-        told = self._published.get(camera.id)
-        if told is not None and not visible_change(camera, told):
+        """Whether *camera* differs from what was published, and has been so for `CALM_S`."""
+        published = self._published.get(camera.id)
+        if published is not None and not visible_change(camera, published):
             self._unsettled.pop(camera.id, None)
             return False
         last, calm_since_s, since_s = self._unsettled.get(camera.id, (camera, now_s, now_s))
@@ -190,7 +189,7 @@ class Reporter:
         return now_s - calm_since_s >= CALM_S or now_s - since_s >= SETTLE_S
 
     def _forget(self, cameras: set[str]) -> None:
-        """Take what the broker keeps of *cameras* that are no longer there."""
+        """Delete what the broker retains of *cameras* that are no longer configured."""
         for camera in cameras:
             self._published.pop(camera, None)
             self._unsettled.pop(camera, None)

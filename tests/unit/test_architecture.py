@@ -176,7 +176,7 @@ PACED = (
     "console/server.py",
     "rtsp/session_monitor.py",
     "alarms/service.py",
-    "health/host_sampler.py",
+    "health/host.py",
     "telemetry/reporter.py",
     "inventory/service.py",
     "app/systemd.py",
