@@ -48,8 +48,8 @@ from gateway.mqtt.payloads.config import (
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.mqtt.payloads.signalling import encode_gateway_message, encode_viewer_message
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
+from tests.fixtures.inventory import sources
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
-from tests.fixtures.stock import sources
 
 TURN = IceServer(("turn:203.0.113.7:3478",), "1764000600:v-op17", SecretStr("..."))
 COUNTER = CameraSnapshot("c07", "Quầy 7", True, Reason.OK, 0.0, "Tầng 1", ("main", "sub"))

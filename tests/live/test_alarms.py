@@ -41,7 +41,7 @@ def alarm_in(message: InboundMessage) -> Alarm | None:
     return read_alarm(message.payload, message.content_type)[1]
 
 
-def happened(message: InboundMessage) -> tuple[object, object]:
+def event_about(message: InboundMessage) -> tuple[object, object]:
     """What an event says of an alarm: what has become of it, and its id."""
     if message.topic != OWN.event:
         return None, None
@@ -72,7 +72,7 @@ async def test_a_dead_camera_is_an_alarm_until_it_is_back(tmp_path: Path, broker
         raised = await until_alarm(running, "cam.c00.down", raised=True)
         async with observing(broker.address, OWN.alarm("#"), client_id="late") as late:
             kept = await late.until(lambda each: each.topic == OWN.alarm("cam.c00.down"))
-        await running.until(lambda each: happened(each) == ("raise", raised.id))
+        await running.until(lambda each: event_about(each) == ("raise", raised.id))
         await running.recorders[0].open_port()
         cleared = await until_alarm(running, "cam.c00.down", raised=False)
 
@@ -116,7 +116,7 @@ async def test_an_alarm_of_before_is_cleared_after_a_restart(
         await running.until_state(0, "OK")
         running.recorders[0].kill()
         raised = await until_alarm(running, "cam.c00.down", raised=True)
-        await until_kept(before / "alarms.json", raised.id)
+        await until_stored(before / "alarms.json", raised.id)
         running.process.kill()
         await running.process.wait()
     (after / "alarms.json").write_bytes((before / "alarms.json").read_bytes())
@@ -127,7 +127,7 @@ async def test_an_alarm_of_before_is_cleared_after_a_restart(
     assert cleared.id == raised.id
 
 
-async def until_kept(path: Path, wanted: str) -> None:
+async def until_stored(path: Path, wanted: str) -> None:
     """Return once the file names the alarm; it is written right after it is told."""
     async with asyncio.timeout(HANG_S):
         while not names(path, wanted):  # noqa: ASYNC110 (another process writes it)
@@ -138,7 +138,7 @@ def names(path: Path, wanted: str) -> bool:
     return path.exists() and wanted in path.read_text()
 
 
-async def test_figures_are_served_on_this_machine(
+async def test_metrics_are_served_on_this_machine(
     tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real gateway tells its cameras and its machine, and refuses another site's name."""
@@ -146,8 +146,8 @@ async def test_figures_are_served_on_this_machine(
     monkeypatch.setenv("CAMERA_GATEWAY__METRICS__PORT", str(port))
     async with site(tmp_path, broker, cameras(1)) as running:
         await running.until_state(0, "IDLE")
-        page = await asked(port, "127.0.0.1")
-        refused = await asked(port, "rebound.example")
+        page = await fetch_metrics(port, "127.0.0.1")
+        refused = await fetch_metrics(port, "rebound.example")
 
     assert page.startswith("HTTP/1.1 200 ")
     assert 'camera_gateway_camera_up{camera="c00"} 1.0' in page
@@ -157,7 +157,7 @@ async def test_figures_are_served_on_this_machine(
     assert "camera_gateway" not in refused
 
 
-async def asked(port: int, host: str) -> str:
+async def fetch_metrics(port: int, host: str) -> str:
     """What the gateway answers to somebody who calls it *host*."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())

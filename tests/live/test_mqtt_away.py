@@ -28,7 +28,7 @@ from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Broker, Brokers, Observer, cable, observing
 from tests.fixtures.clock import HANG_S, FastClock
-from tests.fixtures.presence import KEY, TOPICS, Site, living
+from tests.fixtures.presence import KEY, TOPICS, PresenceGateway, connected
 from tests.fixtures.site import OWN, cameras, site
 
 pytestmark = pytest.mark.live
@@ -62,7 +62,7 @@ class Failures:
 
 @asynccontextmanager
 async def held(
-    made: Site, clock: FastClock, pauses: Callable[[], Iterator[float]] = delays
+    made: PresenceGateway, clock: FastClock, pauses: Callable[[], Iterator[float]] = delays
 ) -> AsyncIterator[Failures]:
     """Have *made* come back as the gateway does."""
     failures = Failures()
@@ -79,7 +79,7 @@ async def held(
 async def test_a_line_that_was_away_for_hours_is_taken_up_soon(broker: Broker) -> None:
     """B4: the pauses have long been as long as they get, and still are 20 s at most."""
     clock, port = FastClock(20), free_port()
-    made = Site(BrokerAddress(host="127.0.0.1", port=port), clock=clock)
+    made = PresenceGateway(BrokerAddress(host="127.0.0.1", port=port), clock=clock)
     async with asyncio.timeout(HANG_S), held(made, clock, lambda: repeat(180.0)) as failures:
         await failures.until(3, Reason.REFUSED)
         async with cable(broker, port=port):
@@ -93,7 +93,7 @@ async def test_two_machines_with_one_identity_both_say_so_and_take_their_time(
 ) -> None:
     """B8: each comes back after 15 s at the soonest; it was after one."""
     clock = FastClock(20)
-    ours, theirs = (Site(broker.address, clock=clock) for _ in range(2))
+    ours, theirs = (PresenceGateway(broker.address, clock=clock) for _ in range(2))
     async with held(ours, clock) as one, held(theirs, clock) as other:
         for each in (one, other):
             await each.until(2, Reason.DUPLICATE_IDENTITY)
@@ -114,7 +114,7 @@ async def test_an_account_that_is_taken_away_is_not_hammered(
     address = BrokerAddress(
         host="127.0.0.1", port=broker.port, username="gw", password=SecretStr("right")
     )
-    made = Site(address, clock=clock)
+    made = PresenceGateway(address, clock=clock)
     async with asyncio.timeout(HANG_S), held(made, clock) as failures:
         await made.up.wait()
         passwords.write_text("")
@@ -130,8 +130,8 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
     """It says so when it accepts us (receive maximum); nothing is lost and the order is kept."""
     broker = await brokers("allow_anonymous true", "max_inflight_messages 3")
     topic = TOPICS.gateway_says(KEY)
-    made = Site(broker.address)
-    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(made):
+    made = PresenceGateway(broker.address)
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(made):
         for number in range(200):
             made.link.post(OutboundMessage(topic, b"%d" % number))
         got = [

@@ -17,7 +17,7 @@ from gateway.mqtt.topics import publication
 from gateway.ports import OutboundMessage
 from tests.fixtures.broker import Broker, Brokers
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.presence import TOPICS, Site, Told, living
+from tests.fixtures.presence import TOPICS, EventLog, PresenceGateway, connected
 
 pytestmark = pytest.mark.live
 
@@ -25,11 +25,11 @@ ALLOWED = "topic readwrite #\n"
 DENIED = "topic readwrite cgw/v1/79/hcm-q1-01/up/presence\ntopic write #\n"
 
 
-def site(broker: Broker, told: Told, within_s: float = HANG_S) -> Site:
+def site(broker: Broker, told: EventLog, within_s: float = HANG_S) -> PresenceGateway:
     def say() -> OutboundMessage:
         return publication(ECHO, TOPICS.echo, echo(made.epochs.stamp()))
 
-    made = Site(broker.address, events=told, echo=say, echo_s=(0.1, within_s))
+    made = PresenceGateway(broker.address, events=told, echo=say, echo_s=(0.1, within_s))
     return made
 
 
@@ -42,9 +42,9 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def test_an_echo_is_our_own_business(broker: Broker) -> None:
     """It is heard, again and again, and nobody else sees it."""
-    told = Told()
+    told = EventLog()
     made = site(broker, told)
-    async with living(made) as running:
+    async with connected(made) as running:
         await until(lambda: broker.log.count("up/echo'") >= 6)
         assert not running.done()
 
@@ -60,9 +60,9 @@ async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
     acl.write_text(ALLOWED)
     acl.chmod(0o644)
     broker = await brokers("allow_anonymous true", f"acl_file {acl}")
-    told = Told()
+    told = EventLog()
     made = site(broker, told, within_s=3.0)
-    async with living(made) as running:
+    async with connected(made) as running:
         await until(lambda: made.link.sample.rtt_ms is not None)
         acl.write_text(DENIED)
         broker.send(signal.SIGHUP)
@@ -70,7 +70,7 @@ async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
             with pytest.raises(BrokerUnavailable) as caught:
                 await running
     made.up.clear()
-    async with living(made) as running:
+    async with connected(made) as running:
         await told.until("link", st="deaf")
         assert not running.done()
 

@@ -19,7 +19,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Authority, Brokers, cable, observing, tls_lines
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.presence import Site, Told, living, presence, says
+from tests.fixtures.presence import EventLog, PresenceGateway, connected, is_presence, read_presence
 
 pytestmark = pytest.mark.live
 
@@ -34,12 +34,12 @@ async def test_when_the_first_way_is_closed_the_second_is_taken_and_left_again(
     broker = await brokers(
         "allow_anonymous true", f"listener {port} 127.0.0.1", "protocol websockets"
     )
-    first, told = BrokerAddress(host="127.0.0.1", port=free_port()), Told()
+    first, told = BrokerAddress(host="127.0.0.1", port=free_port()), EventLog()
     second = BrokerAddress(host="127.0.0.1", port=port, transport="websockets")
     ways = BrokerFailover(
         first, second, clock=SystemClock(), back_s=0.2, renew=lambda why: renew(why)
     )
-    site = Site(ways, events=told)
+    site = PresenceGateway(ways, events=told)
     renew = site.link.renew
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         linking = group.create_task(
@@ -79,10 +79,10 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
             "use_identity_as_username true",
         )
     )
-    tls, told = authority.issue("79/hcm-q1-01"), Told()
+    tls, told = authority.issue("79/hcm-q1-01"), EventLog()
     before = own_certificate_info(tls)
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
-    site = Site(address, events=told)
+    site = PresenceGateway(address, events=told)
     certificates = CertificateWatcher(
         tls, events=told, renew=site.link.renew, clock=SystemClock(), look_s=0.1
     )
@@ -100,16 +100,16 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
             ),
             group.create_task(certificates.run()),
         ]
-        first = presence(await centre.until(says("online")))
+        first = read_presence(await centre.until(is_presence("online")))
         replace_files(tls, authority.issue("79/renewed"))
         message = await centre.until(
-            lambda message: says("online")(message) or says("offline")(message)
+            lambda message: is_presence("online")(message) or is_presence("offline")(message)
         )
         for task in tasks:
             task.cancel()
     after = certificates.own()
 
-    assert presence(message).epoch > first.epoch
+    assert read_presence(message).epoch > first.epoch
     assert before is not None
     assert after is not None
     assert after.serial != before.serial
@@ -121,16 +121,16 @@ async def test_a_certificate_without_its_key_is_not_taken(brokers: Brokers, tmp_
     """Somebody is still copying: the connection stays as it is."""
     authority = Authority.made(tmp_path / "ca")
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS)))
-    tls, other, told = authority.issue("79/hcm-q1-01"), authority.issue("79/other"), Told()
+    tls, other, told = authority.issue("79/hcm-q1-01"), authority.issue("79/other"), EventLog()
     assert tls.cert_file is not None
     assert other.cert_file is not None
     clock = SystemClock()
-    site = Site(BrokerAddress(host="localhost", port=broker.port, tls=tls))
+    site = PresenceGateway(BrokerAddress(host="localhost", port=broker.port, tls=tls))
     renewed: list[str] = []
     certificates = CertificateWatcher(
         tls, events=told, renew=renewed.append, clock=clock, look_s=0.01
     )
-    async with living(site) as running, asyncio.TaskGroup() as group:
+    async with connected(site) as running, asyncio.TaskGroup() as group:
         watching = group.create_task(certificates.run())
         os.replace(other.cert_file, tls.cert_file)
         async with asyncio.timeout(HANG_S):
@@ -147,13 +147,13 @@ async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_conne
     brokers: Brokers, tmp_path: Path
 ) -> None:
     """It is tried beside it first, and told; one that the broker takes is used then."""
-    authority, told = Authority.made(tmp_path / "ca"), Told()
+    authority, told = Authority.made(tmp_path / "ca"), EventLog()
     server = authority.issue("broker", hosts=HOSTS)
     ours = ("require_certificate true", "use_identity_as_username true")
     broker = await brokers(*tls_lines(server, *ours))
     tls = authority.issue("79/hcm-q1-01")
     address, clock = BrokerAddress(host="localhost", port=broker.port, tls=tls), SystemClock()
-    site = Site(address)
+    site = PresenceGateway(address)
     certificates = CertificateWatcher(
         tls,
         events=told,
@@ -162,7 +162,7 @@ async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_conne
         clock=clock,
         look_s=0.05,
     )
-    async with living(site) as running, asyncio.TaskGroup() as group:
+    async with connected(site) as running, asyncio.TaskGroup() as group:
         watching = group.create_task(certificates.run())
         replace_files(tls, Authority.made(tmp_path / "stranger").issue("79/hcm-q1-01"))
         refused = await told.until("cert.refused")
@@ -178,16 +178,18 @@ async def test_the_brokers_certificate_is_looked_at_on_each_connection(
     brokers: Brokers, tmp_path: Path
 ) -> None:
     """One that ends within a day is told, with its date and whose it is."""
-    authority, told = Authority.made(tmp_path / "ca"), Told()
+    authority, told = Authority.made(tmp_path / "ca"), EventLog()
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS, days=(-5, 1))))
     tls = Tls(ca_file=authority.ca_file)
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
     clock = SystemClock()
     certificates = CertificateWatcher(tls, events=told, renew=lambda _: None, clock=clock)
-    site = Site(BrokerFailover(address, met=certificates.on_peer_certificate, clock=clock))
+    site = PresenceGateway(
+        BrokerFailover(address, met=certificates.on_peer_certificate, clock=clock)
+    )
     for _ in range(2):
         site.up.clear()
-        async with living(site):
+        async with connected(site):
             pass
 
     (event,) = told.events

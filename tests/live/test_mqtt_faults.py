@@ -29,7 +29,7 @@ from gateway.runtime.clock import SystemClock
 from tests.fixtures.access import revoke
 from tests.fixtures.broker import Authority, Broker, Brokers, Observer, cable, observing, tls_lines
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.presence import TOPICS, Site, living, presence, says
+from tests.fixtures.presence import TOPICS, PresenceGateway, connected, is_presence, read_presence
 
 pytestmark = pytest.mark.live
 
@@ -111,7 +111,7 @@ async def test_six_cuts_and_two_kills_lose_nothing_of_a_thousand_events(
     assert all(each.number == each.facts["seq"] for each in heard)
 
 
-class Keeping(Site):
+class Keeping(PresenceGateway):
     """A gateway reduced to its presence and its outbox."""
 
     def __init__(self, address: BrokerAddress, folder: Path) -> None:
@@ -147,7 +147,7 @@ async def test_what_happens_while_the_broker_is_away_is_told_when_it_is_back(
 ) -> None:
     """In order, once, with the times of then, and marked as late."""
     async with keeping(broker.address, tmp_path) as site:
-        async with living(site) as running:
+        async with connected(site) as running:
             broker.stop(number)
             with suppress(BrokerUnavailable):
                 await running
@@ -156,7 +156,7 @@ async def test_what_happens_while_the_broker_is_away_is_told_when_it_is_back(
         before_ms = time.time() * 1000
         site.up.clear()
         await broker.start()
-        async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(site):
+        async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(site):
             heard = await until_seq(centre, 20)
 
     assert [each.facts["seq"] for each in heard] == list(range(1, 21))
@@ -171,7 +171,7 @@ async def test_an_access_list_that_forbids_events_does_not_hold_up_the_rest(
     acl.write_text("topic readwrite cgw/v1/79/hcm-q1-01/up/presence\n")
     acl.chmod(0o644)
     broker = await brokers("allow_anonymous true", f"acl_file {acl}")
-    async with keeping(broker.address, tmp_path) as site, living(site):
+    async with keeping(broker.address, tmp_path) as site, connected(site):
         site.tell(1, 2, 3)
         while site.outbox.standing().lost < 3 or site.outbox.pending:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # a broker's refusal has no event to wait for
@@ -191,7 +191,7 @@ async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_p
         site.tell(*range(1000))
         await site.outbox.stored()
         order: list[str] = []
-        async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(site):
+        async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(site):
             site.link.post(OutboundMessage(TOPICS.birth, b"now"))
 
             def seen(message: InboundMessage) -> bool:
@@ -208,13 +208,13 @@ async def test_a_half_open_line_is_found_out_at_both_ends(broker: Broker) -> Non
     async with (
         observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre,
         cable(broker) as line,
-        living(Site(line.address, keepalive_s=2.0, will_delay_s=1)) as running,
+        connected(PresenceGateway(line.address, keepalive_s=2.0, will_delay_s=1)) as running,
     ):
-        online = presence(await centre.until(says("online")))
+        online = read_presence(await centre.until(is_presence("online")))
         line.freeze()
         with pytest.raises(BrokerUnavailable) as caught:
             await running
-        offline = presence(await centre.until(says("offline")))
+        offline = read_presence(await centre.until(is_presence("offline")))
 
     assert caught.value.reason is Reason.STALLED
     assert (offline.epoch, offline.why) == (online.epoch, "lost")
@@ -237,7 +237,7 @@ async def test_a_revoked_certificate_is_refused_and_never_goes_round_tls(
     )
     address = BrokerAddress(host="localhost", port=broker.port, tls=ours)
     with pytest.raises(BrokerUnavailable) as caught:
-        await Site(address).link.run()
+        await PresenceGateway(address).link.run()
 
     assert caught.value.reason is Reason.TLS_FAILED
     assert "revoked" in caught.value.detail

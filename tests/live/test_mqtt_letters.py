@@ -10,7 +10,7 @@ from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, is_journalled
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.presence import KEY, TOPICS, Site, Told, living
+from tests.fixtures.presence import KEY, TOPICS, EventLog, PresenceGateway, connected
 
 pytestmark = pytest.mark.live
 
@@ -19,12 +19,12 @@ COMMAND = TOPICS.command("probe")
 
 async def test_a_command_comes_again_until_it_is_acknowledged(broker: Broker) -> None:
     """A gateway that dies before it has noted a command gets it once more, and then not again."""
-    site = Site(broker.address, journalled=is_journalled)
+    site = PresenceGateway(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre:
         got: list[InboundMessage] = []
         for _ in range(3):
             site.up.clear()
-            async with living(site):
+            async with connected(site):
                 if not got:
                     centre.link.post(OutboundMessage(COMMAND, b"once"))
                 centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"last"))
@@ -40,12 +40,12 @@ async def test_a_command_comes_again_until_it_is_acknowledged(broker: Broker) ->
 
 async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: Broker) -> None:
     """Packet numbers are used again: another message must not be taken for this one."""
-    site = Site(broker.address, journalled=is_journalled)
+    site = PresenceGateway(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre:
         got: list[InboundMessage] = []
         for turn in range(3):
             site.up.clear()
-            async with living(site):
+            async with connected(site):
                 if turn == 0:
                     centre.link.post(OutboundMessage(COMMAND, b"once"))
                 async with asyncio.timeout(HANG_S):
@@ -57,8 +57,8 @@ async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: B
 
 async def test_other_messages_do_not_wait_for_anybody(broker: Broker) -> None:
     """Twenty unacknowledged ones would stop the line."""
-    site = Site(broker.address, journalled=is_journalled)
-    async with observing(broker.address) as centre, living(site):
+    site = PresenceGateway(broker.address, journalled=is_journalled)
+    async with observing(broker.address) as centre, connected(site):
         for number in range(100):
             centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"%d" % number))
         async with asyncio.timeout(HANG_S):
@@ -74,8 +74,8 @@ async def test_a_message_says_how_it_is_to_be_answered_and_how_long_it_counts(
     asked = OutboundMessage(
         COMMAND, b"?", expiry_s=300, correlation_data=b"\x00\xff", response_topic="cgw/v1/x"
     )
-    site = Site(broker.address)
-    async with observing(broker.address) as centre, living(site):
+    site = PresenceGateway(broker.address)
+    async with observing(broker.address) as centre, connected(site):
         centre.link.post(asked)
         async with asyncio.timeout(HANG_S):
             message = await site.messages.get()
@@ -88,8 +88,8 @@ async def test_a_message_says_how_it_is_to_be_answered_and_how_long_it_counts(
 async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
     """The centre finds its question by it."""
     topic = TOPICS.replies + "centre/1"
-    site = Site(broker.address)
-    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, living(site):
+    site = PresenceGateway(broker.address)
+    async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(site):
         site.link.post(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
         message = await centre.until(lambda message: message.topic == topic)
 
@@ -98,9 +98,9 @@ async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
 
 async def test_what_is_too_large_to_send_is_told_once(broker: Broker) -> None:
     """As an event with its topic: it is not dropped in silence, nor told for each."""
-    told = Told()
-    site = Site(broker.address, events=told)
-    async with living(site):
+    told = EventLog()
+    site = PresenceGateway(broker.address, events=told)
+    async with connected(site):
         for _ in range(3):
             site.link.post(OutboundMessage(TOPICS.birth, b"x" * 65_537))
 
@@ -111,8 +111,8 @@ async def test_what_is_too_large_to_send_is_told_once(broker: Broker) -> None:
 
 async def test_what_belongs_into_the_outbox_is_not_sent_past_it(broker: Broker) -> None:
     """An event that nobody has kept is none."""
-    site = Site(broker.address)
-    async with living(site):
+    site = PresenceGateway(broker.address)
+    async with connected(site):
         site.link.post(OutboundMessage(TOPICS.event, b"{}", path="outbox"))
 
     assert site.link.sample.refused == 1

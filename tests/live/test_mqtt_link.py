@@ -19,7 +19,14 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervise import supervise
 from tests.fixtures.broker import Broker, Brokers, cable, observing
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.presence import KEY, TOPICS, Site, living, presence, says
+from tests.fixtures.presence import (
+    KEY,
+    TOPICS,
+    PresenceGateway,
+    connected,
+    is_presence,
+    read_presence,
+)
 
 pytestmark = pytest.mark.live
 
@@ -27,16 +34,16 @@ pytestmark = pytest.mark.live
 async def test_presence_is_online_then_offline_on_a_clean_exit(broker: Broker) -> None:
     """Birth on connecting; the last word before a clean disconnect says that we are stopping."""
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
-        async with living(Site(broker.address)):
-            online = presence(await centre.until(says("online")))
-        offline = presence(await centre.until(says("offline")))
+        async with connected(PresenceGateway(broker.address)):
+            online = read_presence(await centre.until(is_presence("online")))
+        offline = read_presence(await centre.until(is_presence("offline")))
 
     assert (offline.epoch, offline.why) == (online.epoch, "stopping")
 
 
 async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None:
     """After kill -9 without persistence: subscribed and present again."""
-    site = Site(broker.address)
+    site = PresenceGateway(broker.address)
     supervised = asyncio.create_task(
         supervise(site.link.run, name="broker", clock=SystemClock(), delays=delays), name="site"
     )
@@ -51,7 +58,7 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
     async with observing(
         broker.address, *CENTRE_SUBSCRIPTIONS, "cgw/v1/79/hcm-q1-01/dn/#"
     ) as centre:
-        await centre.until(says("online"))
+        await centre.until(is_presence("online"))
         centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"{}"))
         async with asyncio.timeout(HANG_S):
             message = await site.messages.get()
@@ -66,11 +73,11 @@ async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -
     async with (
         observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre,
         cable(broker) as line,
-        living(Site(line.address, will_delay_s=0)) as running,
+        connected(PresenceGateway(line.address, will_delay_s=0)) as running,
     ):
-        online = presence(await centre.until(says("online")))
+        online = read_presence(await centre.until(is_presence("online")))
         line.cut()
-        offline = presence(await centre.until(says("offline")))
+        offline = read_presence(await centre.until(is_presence("offline")))
         with pytest.raises(BrokerUnavailable) as caught:
             await running
 
@@ -81,24 +88,24 @@ async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -
 async def test_each_connection_has_a_higher_epoch(broker: Broker) -> None:
     """So that a late will of the earlier connection is known for what it is."""
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
-        site = Site(broker.address)
-        async with living(site):
-            first = presence(await centre.until(says("online")))
+        site = PresenceGateway(broker.address)
+        async with connected(site):
+            first = read_presence(await centre.until(is_presence("online")))
         site.up.clear()
-        async with living(site):
-            second = presence(await centre.until(says("online")))
+        async with connected(site):
+            second = read_presence(await centre.until(is_presence("online")))
 
     assert second.epoch > first.epoch
 
 
 async def test_a_second_machine_with_our_identity_is_named(broker: Broker) -> None:
     """Who is thrown out again and again names the reason, and then takes its time."""
-    ours, theirs = Site(broker.address), Site(broker.address)
+    ours, theirs = PresenceGateway(broker.address), PresenceGateway(broker.address)
     errors = []
     for _ in range(3):
         ours.up.clear()
         theirs.up.clear()
-        async with living(ours) as running, living(theirs), asyncio.timeout(HANG_S):
+        async with connected(ours) as running, connected(theirs), asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:
                 await running
         errors.append(caught.value)
@@ -109,7 +116,7 @@ async def test_a_second_machine_with_our_identity_is_named(broker: Broker) -> No
 
 async def test_a_silent_broker_is_noticed(broker: Broker) -> None:
     """A half-open line counts as broken after one and a half keepalives."""
-    async with living(Site(broker.address, keepalive_s=2.0)) as running:
+    async with connected(PresenceGateway(broker.address, keepalive_s=2.0)) as running:
         broker.send(signal.SIGSTOP)
         async with asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:
@@ -120,7 +127,7 @@ async def test_a_silent_broker_is_noticed(broker: Broker) -> None:
 
 async def test_a_silent_broker_cannot_keep_us_from_leaving(broker: Broker) -> None:
     """The farewell, which nobody takes, is given up."""
-    async with living(Site(broker.address)) as running:
+    async with connected(PresenceGateway(broker.address)) as running:
         broker.send(signal.SIGSTOP)
         running.cancel()
         await asyncio.wait([running], timeout=HANG_S)
@@ -131,7 +138,7 @@ async def test_a_silent_broker_cannot_keep_us_from_leaving(broker: Broker) -> No
 
 async def test_a_broker_that_shuts_down_is_said_so(broker: Broker) -> None:
     """An orderly restart of the broker is told from a cut line, or is at least a lost uplink."""
-    async with living(Site(broker.address)) as running:
+    async with connected(PresenceGateway(broker.address)) as running:
         broker.stop()
         async with asyncio.timeout(HANG_S):
             with pytest.raises(BrokerUnavailable) as caught:
@@ -146,7 +153,7 @@ async def test_nobody_there_is_refused(brokers: Brokers) -> None:
     broker.stop()
 
     with pytest.raises(BrokerUnavailable) as caught:
-        await Site(broker.address).link.run()
+        await PresenceGateway(broker.address).link.run()
 
     assert caught.value.reason is Reason.REFUSED
 
@@ -155,8 +162,8 @@ async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker)
     """A payload above 64 KiB is counted; the next publication arrives all the same."""
     topic = TOPICS.gateway_says(KEY)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
-        site = Site(broker.address)
-        async with living(site):
+        site = PresenceGateway(broker.address)
+        async with connected(site):
             site.link.post(OutboundMessage(topic, b"x" * 65_537))
             site.link.post(OutboundMessage(topic, b"y" * 65_536))
             arrived = await centre.until(lambda message: message.topic == topic)
@@ -170,8 +177,8 @@ async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
     broker = await brokers("allow_anonymous true", "max_packet_size 2000")
     topic = TOPICS.gateway_says(KEY)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
-        site = Site(broker.address)
-        async with living(site):
+        site = PresenceGateway(broker.address)
+        async with connected(site):
             for size in range(1700, 2001, 10):
                 site.link.post(OutboundMessage(topic, b"x" * size))
             site.link.post(OutboundMessage(topic, b"end"))
@@ -185,8 +192,8 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
     """Nothing is lost and the order is kept, though only ten are unacknowledged at once."""
     topic = TOPICS.gateway_says(KEY)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
-        site = Site(broker.address)
-        async with living(site):
+        site = PresenceGateway(broker.address)
+        async with connected(site):
             arrived: list[int] = []
             for batch in range(20):
                 for number in range(100):
@@ -201,14 +208,14 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
 
 async def test_nothing_is_left_open(broker: Broker) -> None:
     """Twenty connections leave no descriptor behind."""
-    site = Site(broker.address)
-    async with living(site):
+    site = PresenceGateway(broker.address)
+    async with connected(site):
         pass
     before = len(os.listdir("/proc/self/fd"))
 
     for _ in range(20):
         site.up.clear()
-        async with living(site):
+        async with connected(site):
             pass
 
     assert len(os.listdir("/proc/self/fd")) == before
@@ -236,7 +243,7 @@ async def test_an_idle_line_wakes_nobody_but_for_its_look(
         if looks > 3:
             enough.set()
 
-    async with living(Site(broker.address)):
+    async with connected(PresenceGateway(broker.address)):
         monkeypatch.setattr(MqttConnection, "check", looked)
         monkeypatch.setattr(selector, "select", turned)
         async with asyncio.timeout(HANG_S):

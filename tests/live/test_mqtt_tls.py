@@ -19,7 +19,7 @@ from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics
 from gateway.ports import OutboundMessage
 from tests.fixtures.broker import Authority, Broker, Brokers, observing, tls_lines
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.presence import TOPICS, Site, living, says
+from tests.fixtures.presence import TOPICS, PresenceGateway, connected, is_presence
 
 pytestmark = pytest.mark.live
 
@@ -40,7 +40,7 @@ async def refusal(address: BrokerAddress) -> BrokerUnavailable:
     """Return how the link is refused."""
     async with asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable) as caught:
-            await Site(address).link.run()
+            await PresenceGateway(address).link.run()
     return caught.value
 
 
@@ -49,9 +49,9 @@ async def test_the_right_certificate_is_accepted(brokers: Brokers, authority: Au
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS)))
     tls = Tls(ca_file=authority.ca_file)
     async with observing(secure(broker, tls, "127.0.0.1"), *CENTRE_SUBSCRIPTIONS) as centre:
-        site = Site(secure(broker, tls))
-        async with living(site):
-            await centre.until(says("online"))
+        site = PresenceGateway(secure(broker, tls))
+        async with connected(site):
+            await centre.until(is_presence("online"))
             for number in range(20):
                 payload = bytes([number]) * 60_000
                 site.link.post(OutboundMessage(TOPICS.birth, payload))
@@ -116,9 +116,9 @@ async def test_we_show_our_certificate_and_may_write_our_topics_only(
     )
     console = secure(broker, authority.issue("console"))
     async with observing(console, *CENTRE_SUBSCRIPTIONS, client_id="console") as centre:
-        site = Site(secure(broker, authority.issue("79/hcm-q1-01")))
-        async with living(site):
-            await centre.until(says("online"))
+        site = PresenceGateway(secure(broker, authority.issue("79/hcm-q1-01")))
+        async with connected(site):
+            await centre.until(is_presence("online"))
             site.link.post(OutboundMessage(Topics("79", "hcm-q1-02").presence, b"forged"))
             site.link.post(OutboundMessage(TOPICS.birth, b"ours"))
             got = await centre.until(lambda message: message.payload in (b"ours", b"forged"))
@@ -173,7 +173,7 @@ async def test_a_wrong_password_is_not_hammered(brokers: Brokers, tmp_path: Path
         )
 
     error = await refusal(account("wrong"))
-    async with living(Site(account("right"))):
+    async with connected(PresenceGateway(account("right"))):
         pass
 
     assert error.reason is Reason.NOT_AUTHORISED
@@ -198,12 +198,12 @@ async def test_websockets_carry_it_too(brokers: Brokers, authority: Authority) -
         transport="websockets",
     )
     async with observing(address, *CENTRE_SUBSCRIPTIONS) as centre:
-        site = Site(address)
-        async with living(site):
-            await centre.until(says("online"))
+        site = PresenceGateway(address)
+        async with connected(site):
+            await centre.until(is_presence("online"))
             for number in range(3):  # 2.0.11 takes 0.1 s for each 4 KB
                 payload = bytes([number]) * 10_000
                 site.link.post(OutboundMessage(TOPICS.birth, payload))
                 got = await centre.until(lambda message: message.topic == TOPICS.birth)
                 assert got.payload == payload
-        await centre.until(says("offline"))
+        await centre.until(is_presence("offline"))

@@ -125,7 +125,7 @@ class SectionRevision:
     Attributes:
         rev: Of it.
         sha: By which it is known.
-        tree: What stands in it, by the wire's keys.
+        tree: What stands in it, by the keys that are sent.
     """
 
     rev: int
@@ -146,14 +146,14 @@ SECTIONS: Mapping[Section, type[InventorySection]] = {
 _HEAD = frozenset(("t", "ep", "n", "rev", "sha", "cut"))
 
 
-def trees(stock: Inventory) -> dict[str, dict[str, object]]:
-    """Return what stands in each section of *stock*, by the wire's keys."""
+def trees(inventory: Inventory) -> dict[str, dict[str, object]]:
+    """Return the content of each section of *inventory*, by the keys that are sent."""
     return {
-        "site": _tree(InventorySite, stock.site),
-        "nvr": _tree(InventoryRecorders, stock),
-        "cams": _tree(InventoryCameras, stock),
-        "net": _tree(InventoryNet, stock.net),
-        "ioc": _tree(InventoryIoc, stock),
+        "site": _tree(InventorySite, inventory.site),
+        "nvr": _tree(InventoryRecorders, inventory),
+        "cams": _tree(InventoryCameras, inventory),
+        "net": _tree(InventoryNet, inventory.net),
+        "ioc": _tree(InventoryIoc, inventory),
     }
 
 
@@ -272,7 +272,7 @@ class InventoryChange(WireDocument):
 
 
 def change(record: Change) -> dict[str, object]:
-    """Return *record* by the wire's keys, as an event's facts."""
+    """Return *record* by the keys that are sent, as an event's facts."""
     said = InventoryChange.model_validate(record, from_attributes=True)
     return said.model_dump(mode="json", by_alias=True, exclude_none=True)
 

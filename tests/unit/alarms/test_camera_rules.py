@@ -21,7 +21,7 @@ PATHS = {
     "c6": ("poe",),
     "c7": (),
 }
-LAYOUT = SiteTopology(lambda camera: PATHS.get(camera, ()), lambda: ("nvr1", "nvr2"))
+TOPOLOGY = SiteTopology(lambda camera: PATHS.get(camera, ()), lambda: ("nvr1", "nvr2"))
 WELL = frozenset(PATHS)
 
 
@@ -33,11 +33,11 @@ def found(
     cameras: Sequence[CameraHealth],
     *,
     connected: bool = True,
-    layout: SiteTopology = LAYOUT,
+    topology: SiteTopology = TOPOLOGY,
     suspected_faults: Mapping[str, frozenset[Reason]] | None = None,
 ) -> dict[str, Finding]:
     listed = camera_findings(
-        cameras, layout, connected=connected, suspected_faults=suspected_faults or {}
+        cameras, topology, connected=connected, suspected_faults=suspected_faults or {}
     )
     return {each.key: each for each in listed}
 
@@ -104,16 +104,16 @@ def test_a_password_that_one_recorder_refuses_is_one_trouble() -> None:
     assert bad(network) == {"cam.c5.down", "cam.c6.down"}
 
 
-def test_cameras_nobody_could_look_at_neither_accuse_nor_acquit() -> None:
+def test_cameras_of_unknown_state_neither_accuse_nor_acquit() -> None:
     """Of three one is unknown, two are off: the node is suspected; all unknown: no finding."""
     ways = dict.fromkeys(("c1", "c2", "c3"), ("poe",))
-    layout = SiteTopology(lambda name: ways[name], tuple)
+    topology = SiteTopology(lambda name: ways[name], tuple)
     off = camera("c1", "off", Reason.TIMEOUT), camera("c2", "off", Reason.TIMEOUT)
     unknown = [camera(each, "unk", Reason.CONNECTING) for each in ways]
 
-    assert found([*off, unknown[2]], layout=layout)["net.poe.down"].bad
-    assert found(unknown, layout=layout)["net.poe.down"].bad is None
-    assert found(unknown, layout=layout)["cam.c1.down"].bad is None
+    assert found([*off, unknown[2]], topology=topology)["net.poe.down"].bad
+    assert found(unknown, topology=topology)["net.poe.down"].bad is None
+    assert found(unknown, topology=topology)["cam.c1.down"].bad is None
 
 
 def test_a_paused_camera_is_not_watched() -> None:
@@ -144,8 +144,8 @@ def test_a_gateway_that_reaches_nothing_has_one_trouble() -> None:
 
 def test_cameras_beyond_the_line_are_explained_by_it() -> None:
     """A camera at another place is pulled over the same line as the centre."""
-    layout = SiteTopology(lambda _: ("wan",), tuple)
-    findings = found([camera("c1", "off", Reason.TIMEOUT)], connected=False, layout=layout)
+    topology = SiteTopology(lambda _: ("wan",), tuple)
+    findings = found([camera("c1", "off", Reason.TIMEOUT)], connected=False, topology=topology)
 
     assert findings["cam.c1.down"].parents == (UPLINK,)
     assert not [key for key in findings if "wan" in key]
@@ -181,7 +181,7 @@ def test_no_node_is_blamed_while_something_behind_it_works(
 ) -> None:
     """Whatever is off: each key once, and no explanation that a working camera refutes."""
     cameras = [camera(name, state, reason) for name, state in zip(PATHS, states, strict=True)]
-    listed = list(camera_findings(cameras, LAYOUT, connected=connected, suspected_faults={}))
+    listed = list(camera_findings(cameras, TOPOLOGY, connected=connected, suspected_faults={}))
     works = {node for each in cameras if each.state in ("on", "deg") for node in PATHS[each.id]}
 
     assert len({each.key for each in listed}) == len(listed)

@@ -32,16 +32,16 @@ class Ended(Exception):
     """No more rounds."""
 
 
-class Ear:
+class RecordingBus:
     """A bus and an event log that remember."""
 
     def __init__(self) -> None:
         self.connected = True
-        self.said: list[OutboundMessage] = []
+        self.posted: list[OutboundMessage] = []
         self.events: list[Event] = []
 
     def post(self, publication: OutboundMessage) -> None:
-        self.said.append(publication)
+        self.posted.append(publication)
 
     def acknowledge(self, message: InboundMessage) -> None:
         """Nothing comes in here."""
@@ -54,23 +54,23 @@ class Harness:
     """Alarms that are raised by the second failed check and cleared by the first good one."""
 
     def __init__(self, folder: Path) -> None:
-        self.ear = Ear()
+        self.bus = RecordingBus()
         self.rounds: list[Finding] = []
         self.clock = FakeClock()
         self.store = AlarmStore(folder)
         self.alarms = AlarmService(
             TOPICS,
-            evaluate=self._look,
+            evaluate=self._evaluate,
             damping=Damping(raise_checks=2, raise_s=0.0, clear_s=0.0),
             store=self.store,
             epochs=Epochs(None),
-            bus=self.ear,
-            events=self.ear,
+            bus=self.bus,
+            events=self.bus,
             clock=self.clock,
             check_s=15.0,
         )
 
-    def _look(self, standing: Collection[str]) -> Iterable[Finding]:
+    def _evaluate(self, standing: Collection[str]) -> Iterable[Finding]:
         del standing
         if not self.rounds:
             raise Ended
@@ -93,14 +93,14 @@ async def test_raising_is_a_retained_message_and_an_event(tmp_path: Path) -> Non
 
     await harness.check(BAD, BAD)
 
-    (said,) = harness.ear.said
+    (said,) = harness.bus.posted
     assert (said.topic, said.retain, said.path, said.expiry_s) == (
         TOPICS.alarm(KEY),
         True,
         "conflated",
         None,
     )
-    (event,) = harness.ear.events
+    (event,) = harness.bus.events
     assert event.kind == "alarm"
     assert event.facts["act"] == "raise"
     assert event.facts["alarm"] == harness.alarms.standing[0].id
@@ -112,9 +112,9 @@ async def test_what_is_cleared_leaves_the_broker_after_a_week(tmp_path: Path) ->
 
     await harness.check(BAD, BAD, GOOD)
 
-    assert alarms_in(harness.ear.said) == [(KEY, True), (KEY, False)]
-    assert harness.ear.said[-1].expiry_s == CLEARED_S == 604_800
-    assert [each.facts["act"] for each in harness.ear.events] == ["raise", "clear"]
+    assert alarms_in(harness.bus.posted) == [(KEY, True), (KEY, False)]
+    assert harness.bus.posted[-1].expiry_s == CLEARED_S == 604_800
+    assert [each.facts["act"] for each in harness.bus.events] == ["raise", "clear"]
 
 
 async def test_a_connection_begins_with_what_stands(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ async def test_an_alarm_is_the_same_after_a_restart(tmp_path: Path) -> None:
     again = Harness(tmp_path)
     await again.check(BAD, BAD, GOOD)
 
-    assert [each.facts["alarm"] for each in again.ear.events] == [before.id]
-    assert alarms_in(again.ear.said) == [(KEY, False)]
+    assert [each.facts["alarm"] for each in again.bus.events] == [before.id]
+    assert alarms_in(again.bus.posted) == [(KEY, False)]
 
 
 async def test_a_disk_that_takes_nothing_stops_no_alarm(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ async def test_a_disk_that_takes_nothing_stops_no_alarm(tmp_path: Path) -> None:
 
     await harness.check(BAD, BAD)
 
-    assert alarms_in(harness.ear.said) == [(KEY, True)]
+    assert alarms_in(harness.bus.posted) == [(KEY, True)]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"standing":[{"key":1}]}', "x" * 2_000_000])
@@ -169,7 +169,7 @@ def test_a_broken_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     assert AlarmStore(tmp_path).load() == StoredAlarms()
 
 
-def test_what_is_kept_is_found(tmp_path: Path) -> None:
+def test_what_is_stored_is_loaded(tmp_path: Path) -> None:
     """All of an alarm, and only its owner may read it."""
     kept = StoredAlarms(
         (Alarm("a", "1", True, "minor", 5, Reason.TIMEOUT, {"n": 1, "s": "x"}, True, 7, "b"),),
@@ -182,7 +182,7 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
     assert (tmp_path / "alarms.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_round_asks_everybody() -> None:
+def test_a_round_applies_all_rules() -> None:
     """Cameras, machine, certificate, pictures and configuration."""
     checks = AlarmEvaluation(
         snapshots=lambda: (CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0),),
@@ -190,7 +190,7 @@ def test_a_round_asks_everybody() -> None:
         host=lambda: HostSample(temperature_c=90.0),
         limits=HostLimits(),
         certificate_ends_ms=lambda: 0,
-        bus=Ear(),
+        bus=RecordingBus(),
         clock=FakeClock(),
         suspected_faults=lambda: {"c01": frozenset({Reason.STALLED})},
         configuration=lambda: Reported(version=4, state="rolled_back", why="deadline"),

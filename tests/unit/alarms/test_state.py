@@ -20,32 +20,32 @@ KEY = "cam.c07.down"
 
 
 class Rounds:
-    """A book that is checked every 15 s, from second 1000 on."""
+    """An `AlarmState` that is checked every 15 s, from second 1000 on."""
 
     def __init__(self, standing: Iterable[Alarm] = ()) -> None:
         numbers = count(1)
-        self.book = AlarmState(DAMPING, new_id=lambda: f"id-{next(numbers)}", standing=standing)
+        self.state = AlarmState(DAMPING, new_id=lambda: f"id-{next(numbers)}", standing=standing)
         self.now_s = 1000.0
-        self.turns: list[tuple[float, AlarmTransition]] = []
+        self.transitions: list[tuple[float, AlarmTransition]] = []
 
     def check(self, *findings: Finding) -> list[str]:
         """One round; what it says, as ``act key``."""
-        turns = self.book.check(findings, self.now_s, round(self.now_s * 1000))
-        self.turns += [(self.now_s - 1000, turn) for turn in turns]
+        transitions = self.state.check(findings, self.now_s, round(self.now_s * 1000))
+        self.transitions += [(self.now_s - 1000, turn) for turn in transitions]
         self.now_s += CHECK_S
-        return [f"{turn.act} {turn.alarm.key}" for turn in turns]
+        return [f"{turn.act} {turn.alarm.key}" for turn in transitions]
 
     def checks(self, pattern: str, key: str = KEY) -> list[tuple[float, str]]:
         """Rounds, one a character: ``b`` bad, ``g`` good, ``?`` unknown; what was said when."""
         said = []
         for message in pattern:
             at_s = self.now_s - 1000
-            said += [(at_s, each.split()[0]) for each in self.check(found(message, key))]
+            said += [(at_s, each.split()[0]) for each in self.check(finding(message, key))]
         return said
 
 
-def found(message: str, key: str = KEY, *parents: str) -> Finding:
-    bad = {"b": True, "g": False, "?": None}[message]
+def finding(check: str, key: str = KEY, *parents: str) -> Finding:
+    bad = {"b": True, "g": False, "?": None}[check]
     return Finding(key, bad, Reason.TIMEOUT, "major", {"cam": "c07"}, parents)
 
 
@@ -54,7 +54,7 @@ def test_three_failures_are_not_enough_before_45_seconds() -> None:
     rounds = Rounds()
 
     assert rounds.checks("bbbbb") == [(45.0, "raise")]
-    assert rounds.turns[0][1].alarm == Alarm(
+    assert rounds.transitions[0][1].alarm == Alarm(
         KEY, "id-1", True, "major", 1_000_000, Reason.TIMEOUT, {"cam": "c07"}
     )
 
@@ -62,11 +62,11 @@ def test_three_failures_are_not_enough_before_45_seconds() -> None:
 def test_45_seconds_are_not_enough_before_three_failures() -> None:
     """Checks that come late do not count double."""
     rounds = Rounds()
-    rounds.check(found("b"))
+    rounds.check(finding("b"))
     rounds.now_s += 60
 
-    assert rounds.check(found("b")) == []
-    assert rounds.check(found("b")) == ["raise cam.c07.down"]
+    assert rounds.check(finding("b")) == []
+    assert rounds.check(finding("b")) == ["raise cam.c07.down"]
 
 
 def test_one_good_check_begins_the_count_anew() -> None:
@@ -80,17 +80,17 @@ def test_it_is_cleared_after_two_good_minutes() -> None:
     rounds.checks("bbbb")
 
     assert rounds.checks("ggggggggbgggggggggg") == [(60.0 + 9 * 15 + 120, "clear")]
-    assert not rounds.turns[-1][1].alarm.raised
-    assert rounds.turns[-1][1].alarm.id == "id-1"
+    assert not rounds.transitions[-1][1].alarm.raised
+    assert rounds.transitions[-1][1].alarm.id == "id-1"
 
 
-def test_a_look_that_did_not_happen_says_nothing() -> None:
+def test_a_check_that_could_not_be_made_says_nothing() -> None:
     """Neither towards raising nor towards clearing."""
     rounds = Rounds()
 
     assert rounds.checks("bb??????bb") == [(120.0, "raise")]
     assert rounds.checks("????????????????") == []
-    assert KEY in rounds.book.standing
+    assert KEY in rounds.state.standing
 
 
 def test_what_is_watched_no_longer_is_cleared_at_once() -> None:
@@ -99,14 +99,14 @@ def test_what_is_watched_no_longer_is_cleared_at_once() -> None:
     rounds.checks("bbbb")
 
     assert rounds.check() == ["clear cam.c07.down"]
-    assert rounds.book.standing == {}
+    assert rounds.state.standing == {}
 
 
 def test_what_comes_and_goes_is_one_alarm_that_says_so() -> None:
     """Twenty minutes of 30 s down and 30 s up: one raise, and one clear when it is calm."""
     rounds = Rounds()
     said = rounds.checks("bbgg" * 20)
-    alarm = rounds.book.standing[KEY]
+    alarm = rounds.state.standing[KEY]
 
     assert [act for _, act in said] == ["raise"]
     assert alarm.flapping
@@ -123,8 +123,8 @@ def test_a_standing_alarm_begins_to_flap() -> None:
     said = rounds.checks("gb" * 20)
 
     assert [act for _, act in said] == ["change"]
-    assert rounds.turns[-1][1].alarm.flapping
-    assert rounds.turns[-1][1].alarm.id == "id-1"
+    assert rounds.transitions[-1][1].alarm.flapping
+    assert rounds.transitions[-1][1].alarm.id == "id-1"
 
 
 @pytest.mark.parametrize(
@@ -147,9 +147,9 @@ def test_what_is_explained_is_not_raised() -> None:
     said = []
     for _ in range(20):
         said += rounds.check(
-            found("b", "cam.c01.down", "nvr.nvr1.down"),
-            found("b", "cam.c02.down", "nvr.nvr1.down"),
-            found("b", "nvr.nvr1.down"),
+            finding("b", "cam.c01.down", "nvr.nvr1.down"),
+            finding("b", "cam.c02.down", "nvr.nvr1.down"),
+            finding("b", "nvr.nvr1.down"),
         )
 
     assert said == ["raise nvr.nvr1.down"]
@@ -158,13 +158,13 @@ def test_what_is_explained_is_not_raised() -> None:
 def test_what_was_quicker_names_its_parent_and_not_before_that_stands() -> None:
     """A camera raised before its recorder is told again, once, with the explanation."""
     rounds = Rounds()
-    camera = found("b", "cam.c01.down", "nvr.nvr1.down")
+    camera = finding("b", "cam.c01.down", "nvr.nvr1.down")
     for _ in range(4):
-        rounds.check(camera, found("g", "nvr.nvr1.down"))
-    said = [rounds.check(camera, found("b", "nvr.nvr1.down")) for _ in range(5)]
+        rounds.check(camera, finding("g", "nvr.nvr1.down"))
+    said = [rounds.check(camera, finding("b", "nvr.nvr1.down")) for _ in range(5)]
 
     assert said == [[], [], [], ["raise nvr.nvr1.down", "change cam.c01.down"], []]
-    assert rounds.turns[-1][1].alarm.parent == "nvr.nvr1.down"
+    assert rounds.transitions[-1][1].alarm.parent == "nvr.nvr1.down"
 
 
 def test_what_is_left_when_the_parent_is_well_is_raised_by_its_own_time() -> None:
@@ -172,9 +172,9 @@ def test_what_is_left_when_the_parent_is_well_is_raised_by_its_own_time() -> Non
     rounds = Rounds()
     camera = "cam.c01.down"
     for _ in range(6):
-        rounds.check(found("b", camera, "nvr.nvr1.down"), found("b", "nvr.nvr1.down"))
+        rounds.check(finding("b", camera, "nvr.nvr1.down"), finding("b", "nvr.nvr1.down"))
     said = [
-        rounds.check(found("b", camera, "nvr.nvr1.down"), found("g", "nvr.nvr1.down"))
+        rounds.check(finding("b", camera, "nvr.nvr1.down"), finding("g", "nvr.nvr1.down"))
         for _ in range(4)
     ]
 
@@ -188,7 +188,7 @@ def test_alarms_outlive_a_restart() -> None:
 
     assert rounds.checks("??gggggggg") == []
     assert rounds.checks("g") == [(150.0, "clear")]
-    assert rounds.turns[0][1].alarm.id == "before"
+    assert rounds.transitions[0][1].alarm.id == "before"
 
 
 def test_another_cause_is_told_when_it_stays() -> None:
@@ -197,20 +197,20 @@ def test_another_cause_is_told_when_it_stays() -> None:
     rounds.checks("bbbb")
     other = Finding(KEY, True, Reason.UNREACHABLE, "major")
 
-    first = [rounds.check(other), rounds.check(found("b")), rounds.check(other)]
+    first = [rounds.check(other), rounds.check(finding("b")), rounds.check(other)]
     then = [rounds.check(other), rounds.check(other)]
 
     assert first == [[], [], []]
     assert then == [[], ["change cam.c07.down"]]
 
 
-def test_the_book_has_an_end() -> None:
+def test_tracked_alarms_are_bounded() -> None:
     """However much goes wrong, what is remembered is bounded."""
     rounds = Rounds()
     for _ in range(5):
-        rounds.check(*(found("b", f"cam.c{number}.down") for number in range(2 * MAX_ALARMS)))
+        rounds.check(*(finding("b", f"cam.c{number}.down") for number in range(2 * MAX_ALARMS)))
 
-    assert len(rounds.book.standing) == MAX_ALARMS
+    assert len(rounds.state.standing) == MAX_ALARMS
 
 
 @given(st.text("bg?", max_size=120))
@@ -218,10 +218,10 @@ def test_raise_and_clear_take_turns_and_have_their_reasons(pattern: str) -> None
     """Whatever the checks say: turns alternate, and each is preceded by what it needs."""
     rounds = Rounds()
     rounds.checks(pattern)
-    acts = [turn.act for _, turn in rounds.turns if turn.act != "change"]
+    acts = [turn.act for _, turn in rounds.transitions if turn.act != "change"]
 
     assert acts == [("raise", "clear")[number % 2] for number in range(len(acts))]
-    for at_s, turn in rounds.turns:
+    for at_s, turn in rounds.transitions:
         before = pattern[: round(at_s / CHECK_S) + 1].replace("?", "")
         if turn.act == "raise" and not turn.alarm.flapping:
             assert before.endswith("bbb")
@@ -236,5 +236,5 @@ def test_enough_good_checks_end_everything(pattern: str) -> None:
     rounds = Rounds()
     rounds.checks(pattern + "g" * 40)
 
-    assert rounds.book.standing == {}
-    assert rounds.book.tracked == 0
+    assert rounds.state.standing == {}
+    assert rounds.state.tracked == 0

@@ -1,4 +1,4 @@
-"""What a look at the machine finds, and that it finds nothing where there is nothing."""
+"""What is measured of the machine, and that what cannot be measured is None."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.health.raspberry_pi import UNDERVOLTAGE
 from gateway.model.health import Machine
 
 
-def test_this_machine_can_be_looked_at(tmp_path: Path) -> None:
+def test_this_machine_is_measured(tmp_path: Path) -> None:
     """The values that every Linux machine has are there and plausible."""
     sample = Host(tmp_path).sample(10.0)
 
@@ -57,7 +57,7 @@ def test_the_kernels_own_driver_tells_of_too_little_voltage(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("answer", "bits"), [("throttled=0x50005", 0x50005), ("error=1", None), ("throttled=?", None)]
 )
-def test_the_firmware_is_asked_where_no_file_tells(
+def test_the_firmware_is_asked_where_there_is_no_file(
     tmp_path: Path, answer: str, bits: int | None
 ) -> None:
     """By its own program; an answer that is none is unknown."""
@@ -134,14 +134,14 @@ def test_a_card_that_is_suspected_is_tried_at_once(tmp_path: Path) -> None:
         (0, 0x0040, KernelClock("free", synced=False, error_ms=3)),
     ],
 )
-def test_the_kernels_words_about_the_clock(state: int, status: int, clock: KernelClock) -> None:
+def test_adjtimex_is_parsed(state: int, status: int, clock: KernelClock) -> None:
     """Micro- or nanoseconds by its status; nobody's clock has no offset."""
     timex = Timex(offset=12_000, esterror=3_500, status=status)
 
     assert parse_timex(state, timex) == clock
 
 
-def test_rates_need_two_looks(tmp_path: Path) -> None:
+def test_rates_need_two_samples(tmp_path: Path) -> None:
     """The first has nothing to compare with."""
     routes = tmp_path / "proc/net/route"
     routes.parent.mkdir(parents=True)

@@ -15,9 +15,9 @@ from gateway.model.health import Machine
 from gateway.model.provenance import Sourced
 from gateway.model.survey import Survey
 from gateway.mqtt.payloads.inventory import trees
-from tests.fixtures.stock import NOW_MS, SEEN, SURVEYED_MS, sources
+from tests.fixtures.inventory import NOW_MS, SEEN, SURVEYED_MS, sources
 
-STOCK = build_inventory(sources(), NOW_MS)
+INVENTORY = build_inventory(sources(), NOW_MS)
 
 
 def by_id(items: Any) -> dict[str, Any]:
@@ -47,28 +47,28 @@ def leaves(node: object, at: str = "") -> Iterator[tuple[str, object]]:
 
 def test_what_is_declared_is_of_the_survey_and_its_day() -> None:
     """A value that a person has written down says when it was true."""
-    assert STOCK.site.central_managed == Sourced(False, "survey", SURVEYED_MS)
-    assert STOCK.site.reach_from_office.net == Sourced("CPNet", "survey", SURVEYED_MS)
-    assert by_id(STOCK.cameras)["quay1"].type == Sourced("HD-TVI", "survey", SURVEYED_MS)
+    assert INVENTORY.site.central_managed == Sourced(False, "survey", SURVEYED_MS)
+    assert INVENTORY.site.reach_from_office.net == Sourced("CPNet", "survey", SURVEYED_MS)
+    assert by_id(INVENTORY.cameras)["quay1"].type == Sourced("HD-TVI", "survey", SURVEYED_MS)
 
 
 def test_what_is_configured_is_of_the_configuration() -> None:
     """Names and places are what the site document's cameras say."""
-    assert by_id(STOCK.cameras)["quay1"].name == Sourced(
+    assert by_id(INVENTORY.cameras)["quay1"].name == Sourced(
         "Quầy 1 – Tiếp nhận hồ sơ", "config", NOW_MS
     )
 
 
 def test_what_is_seen_is_observed() -> None:
     """The streams, and the machine that the gateway runs on."""
-    assert by_id(STOCK.cameras)["hoitruong"].streams[0] == SEEN
-    assert STOCK.site.camera_count.observed == Sourced(1, "observed", NOW_MS)
-    assert STOCK.site.gateway.model == Sourced("Raspberry Pi 5 Model B", "observed", NOW_MS)
+    assert by_id(INVENTORY.cameras)["hoitruong"].streams[0] == SEEN
+    assert INVENTORY.site.camera_count.observed == Sourced(1, "observed", NOW_MS)
+    assert INVENTORY.site.gateway.model == Sourced("Raspberry Pi 5 Model B", "observed", NOW_MS)
 
 
 def test_no_is_an_answer_and_silence_is_none() -> None:
     """``false`` is told; what nobody has said is left out."""
-    assert STOCK.site.exposed.declared == Sourced(False, "survey", SURVEYED_MS)
+    assert INVENTORY.site.exposed.declared == Sourced(False, "survey", SURVEYED_MS)
     assert build_inventory(site([]), NOW_MS).site.exposed.declared is None
 
 
@@ -132,7 +132,7 @@ def test_the_settings_networks_stand_in_for_the_range() -> None:
 
 def test_every_field_of_the_form_gets_into_a_section() -> None:
     """What the example declares is found again, by its own name or the wire's."""
-    told = json.dumps(trees(STOCK), ensure_ascii=False)
+    told = json.dumps(trees(INVENTORY), ensure_ascii=False)
     declared = Survey.model_dump(sources().site.inventory or Survey(), mode="json")
     declared.pop("surveyed")
 
@@ -144,7 +144,7 @@ def test_every_field_of_the_form_gets_into_a_section() -> None:
 
 def test_every_value_says_where_it_came_from() -> None:
     """In every section, but for what a thing is known by."""
-    for name, tree in trees(STOCK).items():
+    for name, tree in trees(INVENTORY).items():
         for place, leaf in leaves(tree, name):
             assert isinstance(leaf, dict) or place.rsplit("/")[-1] in ("id", "profile"), place
 

@@ -51,11 +51,11 @@ class Harness:
         self.site = site("c1", "c2")
         self.streams: tuple[StreamSnapshot, ...] = ()
         self.clock = FakeClock()
-        self.said: list[OutboundMessage] = []
+        self.posted: list[OutboundMessage] = []
         self.events: list[Event] = []
-        self.inventory_service = self._made()
+        self.inventory_service = self._new_service()
 
-    def _made(self) -> InventoryService:
+    def _new_service(self) -> InventoryService:
         def known(seen: Observations) -> Sources:
             return Sources(self.site, (), MACHINE, seen)
 
@@ -73,7 +73,7 @@ class Harness:
         )
 
     def post(self, publication: OutboundMessage) -> None:
-        self.said.append(publication)
+        self.posted.append(publication)
 
     def acknowledge(self, message: InboundMessage) -> None:
         raise AssertionError(message)
@@ -83,14 +83,14 @@ class Harness:
 
     def restart(self) -> None:
         """The process ends and another one begins."""
-        self.said.clear()
+        self.posted.clear()
         self.events.clear()
-        self.inventory_service = self._made()
+        self.inventory_service = self._new_service()
 
     def greet(self) -> list[OutboundMessage]:
         return list(self.inventory_service.greeting())
 
-    async def live(self, seconds: float = 3 * CHECK_S) -> None:
+    async def run_for(self, seconds: float = 3 * CHECK_S) -> None:
         """Let so much time pass."""
         end_s = self.clock.time_s + seconds
         sleep = FakeClock.sleep
@@ -104,7 +104,7 @@ class Harness:
         with pytest.raises(Ended):
             await self.inventory_service.run()
 
-    def introduce(self, phone: str = PHONE, mode: int = 0o600) -> None:
+    def write_contacts(self, phone: str = PHONE, mode: int = 0o600) -> None:
         """Write the contacts file."""
         path = self.folder / "contacts.json"
         path.touch()
@@ -127,7 +127,7 @@ def test_the_first_connection_hears_everything(harness: Harness) -> None:
     assert second == []
 
 
-def test_a_section_says_by_what_it_is_known(harness: Harness) -> None:
+def test_a_section_has_its_digest(harness: Harness) -> None:
     """The same as the birth says."""
     digests = harness.inventory_service.digests()
     told = {
@@ -143,9 +143,9 @@ async def test_a_quiet_site_is_silent(harness: Harness) -> None:
     """Nothing changed means nothing said, nothing logged."""
     harness.greet()
 
-    await harness.live(3600)
+    await harness.run_for(3600)
 
-    assert (harness.said, harness.events) == ([], [])
+    assert (harness.posted, harness.events) == ([], [])
 
 
 async def test_a_change_is_told_and_logged(harness: Harness) -> None:
@@ -155,8 +155,8 @@ async def test_a_change_is_told_and_logged(harness: Harness) -> None:
         "c1", "c2", cameras=[{"id": "c1", "firmware": "V5.7.3"}], surveyed="2026-03-02"
     )
 
-    await harness.live()
-    (told,) = harness.said
+    await harness.run_for()
+    (told,) = harness.posted
     tree = read(told.payload, told.content_type)
 
     assert told.topic == TOPICS.inventory("cams")
@@ -170,10 +170,10 @@ async def test_a_change_is_told_and_logged(harness: Harness) -> None:
 async def test_a_restart_is_no_change(harness: Harness) -> None:
     """Revisions and times go on; the broker is told anew, the log is not."""
     before = {each.topic: read(each.payload, each.content_type) for each in harness.greet()}
-    await harness.live()
+    await harness.run_for()
 
     harness.restart()
-    await harness.live()
+    await harness.run_for()
     after = {each.topic: read(each.payload, each.content_type) for each in harness.greet()}
 
     assert harness.events == []
@@ -183,11 +183,11 @@ async def test_a_restart_is_no_change(harness: Harness) -> None:
 
 async def test_a_change_while_we_were_away_is_logged(harness: Harness) -> None:
     """A site document that was replaced between two processes is compared with the kept one."""
-    await harness.live()
+    await harness.run_for()
     harness.site = site("c1")
 
     harness.restart()
-    await harness.live()
+    await harness.run_for()
 
     assert [(each.facts["sec"], each.facts["at"]) for each in harness.events] == [
         ("site", "/camera_count/configured"),
@@ -200,12 +200,12 @@ async def test_what_is_seen_is_told_when_it_has_been_so_for_ten_minutes(harness:
     harness.greet()
     harness.streams = (StreamSnapshot("c1", "main", True, "h264", 1280, 720),)
 
-    await harness.live(590)
-    assert harness.said == []
-    await harness.live(60)
+    await harness.run_for(590)
+    assert harness.posted == []
+    await harness.run_for(60)
     places = {each.facts["at"] for each in harness.events}
     harness.restart()
-    await harness.live()
+    await harness.run_for()
 
     assert places == {
         "/camera_count/observed",
@@ -223,9 +223,9 @@ async def test_a_flickering_stream_is_not_told(harness: Harness) -> None:
         harness.streams = (
             replace(still, codec="h265" if number % 2 else "h264", width=1280 + number),
         )
-        await harness.live(30)
+        await harness.run_for(30)
 
-    assert (harness.said, harness.events) == ([], [])
+    assert (harness.posted, harness.events) == ([], [])
 
 
 async def test_sections_are_told_again_when_asked(harness: Harness) -> None:
@@ -234,20 +234,20 @@ async def test_sections_are_told_again_when_asked(harness: Harness) -> None:
 
     harness.inventory_service.resend(["cams", "net", "cams", "weather", "presence"])
 
-    assert [each.topic for each in harness.said] == [
+    assert [each.topic for each in harness.posted] == [
         TOPICS.inventory("cams"),
         TOPICS.inventory("net"),
     ]
 
 
-async def test_contacts_are_nobodys_business(harness: Harness) -> None:
+async def test_contacts_are_not_sent_without_the_setting(harness: Harness) -> None:
     """Without the setting: not when asked, not in birth, kept file or log."""
-    harness.introduce()
+    harness.write_contacts()
     harness.greet()
     harness.inventory_service.resend(["contacts"])
-    await harness.live()
+    await harness.run_for()
 
-    assert harness.said == []
+    assert harness.posted == []
     assert "contacts" not in harness.inventory_service.digests()
     assert PHONE not in (harness.folder / "inventory.json").read_text()
 
@@ -255,16 +255,16 @@ async def test_contacts_are_nobodys_business(harness: Harness) -> None:
 async def test_contacts_are_told_when_asked_and_not_kept(tmp_path: Path) -> None:
     """With the setting: one message that is not retained; a change says that, not how."""
     harness = Harness(tmp_path, contacts=True)
-    harness.introduce("0333")
-    await harness.live()
+    harness.write_contacts("0333")
+    await harness.run_for()
     greeted = harness.greet()
-    harness.introduce(PHONE)
-    await harness.live()
+    harness.write_contacts(PHONE)
+    await harness.run_for()
     changed = [dict(each.facts) for each in harness.events]
-    harness.said.clear()
+    harness.posted.clear()
 
     harness.inventory_service.resend(["contacts"])
-    (told,) = harness.said
+    (told,) = harness.posted
     tree = read(told.payload, told.content_type)
 
     assert TOPICS.contacts not in {each.topic for each in greeted}
@@ -290,14 +290,14 @@ async def test_a_bad_contacts_file_is_as_good_as_none(
 ) -> None:
     """Nothing crashes and nothing is told."""
     harness = Harness(tmp_path, contacts=True)
-    harness.introduce()
+    harness.write_contacts()
     (tmp_path / "contacts.json").write_text(content)
     (tmp_path / "contacts.json").chmod(mode)
 
     harness.inventory_service.resend(["contacts"])
-    await harness.live()
+    await harness.run_for()
 
-    assert harness.said == []
+    assert harness.posted == []
 
 
 @pytest.mark.parametrize(
@@ -310,12 +310,12 @@ async def test_a_bad_contacts_file_is_as_good_as_none(
         "\x00",
     ],
 )
-async def test_a_broken_kept_inventory_is_as_good_as_none(harness: Harness, content: str) -> None:
+async def test_a_broken_stored_inventory_is_as_good_as_none(harness: Harness, content: str) -> None:
     """The inventory is told anew; a power cut or a worn card costs the history only."""
     (harness.folder / "inventory.json").write_text(content)
 
     harness.restart()
-    await harness.live()
+    await harness.run_for()
 
     assert {each.topic for each in harness.greet()} == RETAINED
     assert InventoryStore(harness.folder).load().keys() == {"site", "nvr", "cams", "net", "ioc"}
@@ -330,7 +330,7 @@ def test_the_graph_explains_a_camera(harness: Harness) -> None:
     assert harness.inventory_service.upstream("c1") == ("sw1",)
 
 
-def test_the_kept_file_is_private(harness: Harness) -> None:
+def test_the_stored_file_is_private(harness: Harness) -> None:
     """Addresses of cameras are nobody's business."""
     InventoryStore(harness.folder).save({})
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.inventory.sections import build_inventory
 from gateway.inventory.topology import NetworkTopology, topology_of
-from tests.fixtures.stock import NOW_MS, sources
+from tests.fixtures.inventory import NOW_MS, sources
 
 OFFICE = [
     ("c07", "sw1"),
@@ -66,10 +66,10 @@ def test_what_is_not_there_is_explained_by_nothing(camera: str) -> None:
 
 def test_the_example_explains_its_cameras() -> None:
     """An analog camera hangs on the recorder, the recorder on the switch."""
-    graph = topology_of(build_inventory(sources(), NOW_MS))
+    topology = topology_of(build_inventory(sources(), NOW_MS))
 
-    assert graph.upstream("quay1") == ("dvr-1", "sw-1")
-    assert graph.upstream("hoitruong") == ("sw-1",)
+    assert topology.upstream("quay1") == ("dvr-1", "sw-1")
+    assert topology.upstream("hoitruong") == ("sw-1",)
 
 
 def _reaches(links: list[tuple[str, str]], start: str, goal: str, without: str) -> bool:

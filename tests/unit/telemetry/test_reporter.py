@@ -1,4 +1,4 @@
-"""When the reporter says what; time is moved by hand."""
+"""What the reporter sends when; time is moved by hand."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from tests.fixtures.reports import MACHINE
 
 TOPICS = Topics("79", "hcm-q1-01")
 LOBBY = CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0)
-SESSION_MANAGER = CameraSnapshot("c07", "Quầy 7", True, Reason.IDLE, 0.0)
+COUNTER = CameraSnapshot("c07", "Quầy 7", True, Reason.IDLE, 0.0)
 
 
 class Ended(Exception):
     """The time of the test is over."""
 
 
-class Days:
-    """A clock that moves when slept on, and lets things happen at their time."""
+class ScriptedClock:
+    """A clock that moves when slept on; cameras change at the times in `events`."""
 
     def __init__(self) -> None:
         self.time_s = 1000.0
         self.end_s = 1000.0
         self.events: dict[float, tuple[CameraSnapshot, ...]] = {}
-        self.cameras: tuple[CameraSnapshot, ...] = (LOBBY, SESSION_MANAGER)
+        self.cameras: tuple[CameraSnapshot, ...] = (LOBBY, COUNTER)
 
     def now(self) -> float:
         return self.time_s
@@ -50,31 +50,31 @@ class Days:
         await asyncio.sleep(0)
 
 
-class Ear:
-    """A bus that remembers when it was told what."""
+class RecordingBus:
+    """A bus that remembers what was posted when."""
 
-    def __init__(self, clock: Days) -> None:
+    def __init__(self, clock: ScriptedClock) -> None:
         self.connected = True
-        self.said: list[tuple[float, OutboundMessage]] = []
+        self.posted: list[tuple[float, OutboundMessage]] = []
         self._clock = clock
 
     def post(self, publication: OutboundMessage) -> None:
-        self.said.append((self._clock.time_s, publication))
+        self.posted.append((self._clock.time_s, publication))
 
     def acknowledge(self, message: InboundMessage) -> None:
         """Nothing here is journalled."""
 
     def on(self, topic: str) -> list[tuple[float, OutboundMessage]]:
-        return [each for each in self.said if each[1].topic == topic]
+        return [each for each in self.posted if each[1].topic == topic]
 
 
 class Harness:
     """A reporter with everything it needs."""
 
     def __init__(self, change_key: Callable[[], object] = object) -> None:
-        self.clock = Days()
-        self.looks = 0
-        self.bus = Ear(self.clock)
+        self.clock = ScriptedClock()
+        self.evaluations = 0
+        self.bus = RecordingBus(self.clock)
         self.digests: dict[str, str] = {}
         self.reporter = Reporter(
             TOPICS,
@@ -82,7 +82,7 @@ class Harness:
             site=lambda: "Quận 1",
             capabilities=presence_payload.Capabilities(),
             epochs=Epochs(None),
-            snapshots=self._look,
+            snapshots=self._snapshots,
             relay=RelaySample,
             link=LinkSample,
             host=HostSample,
@@ -93,11 +93,11 @@ class Harness:
         )
         self.greeted = list(self.reporter.greeting())
 
-    def _look(self) -> tuple[CameraSnapshot, ...]:
-        self.looks += 1
+    def _snapshots(self) -> tuple[CameraSnapshot, ...]:
+        self.evaluations += 1
         return self.clock.cameras
 
-    async def live(self, seconds_s: float) -> None:
+    async def run_for(self, seconds_s: float) -> None:
         """Let so much time pass."""
         self.clock.end_s = self.clock.time_s + seconds_s
         with pytest.raises(Ended):
@@ -138,7 +138,7 @@ def test_will_birth_and_farewell_share_the_epoch(harness: Harness) -> None:
 
 async def test_health_comes_once_a_minute(harness: Harness) -> None:
     """At the same second of each minute."""
-    await harness.live(300)
+    await harness.run_for(300)
     times_s = [at_s for at_s, _ in harness.bus.on(TOPICS.cameras_health)]
 
     assert len(times_s) == 5
@@ -147,9 +147,9 @@ async def test_health_comes_once_a_minute(harness: Harness) -> None:
 
 async def test_nothing_changed_means_nothing_said(harness: Harness) -> None:
     """Between two reports a quiet site is silent."""
-    await harness.live(300)
+    await harness.run_for(300)
 
-    assert {each.topic for _, each in harness.bus.said} == {
+    assert {each.topic for _, each in harness.bus.posted} == {
         TOPICS.site_health,
         TOPICS.cameras_health,
     }
@@ -157,10 +157,10 @@ async def test_nothing_changed_means_nothing_said(harness: Harness) -> None:
 
 async def test_a_change_is_told_when_it_has_calmed_down(harness: Harness) -> None:
     """After a second, once."""
-    broken = replace(SESSION_MANAGER, reason=Reason.TIMEOUT, since_s=1010.0, attempts=1)
+    broken = replace(COUNTER, reason=Reason.TIMEOUT, since_s=1010.0, attempts=1)
     harness.clock.events[1010.0] = (LOBBY, broken)
 
-    await harness.live(40)
+    await harness.run_for(40)
     told = harness.bus.on(TOPICS.camera_state("c07"))
 
     assert [at_s for at_s, _ in told] == [1010 + CALM_S]
@@ -170,10 +170,10 @@ async def test_a_change_is_told_when_it_has_calmed_down(harness: Harness) -> Non
 
 async def test_a_change_that_is_undone_is_not_told(harness: Harness) -> None:
     """A stream that starts passes through states that nobody needs to see."""
-    harness.clock.events[1010.0] = (LOBBY, replace(SESSION_MANAGER, reason=Reason.CONNECTING))
-    harness.clock.events[1011.0] = (LOBBY, SESSION_MANAGER)
+    harness.clock.events[1010.0] = (LOBBY, replace(COUNTER, reason=Reason.CONNECTING))
+    harness.clock.events[1011.0] = (LOBBY, COUNTER)
 
-    await harness.live(40)
+    await harness.run_for(40)
 
     assert harness.bus.on(TOPICS.camera_state("c07")) == []
 
@@ -181,10 +181,10 @@ async def test_a_change_that_is_undone_is_not_told(harness: Harness) -> None:
 async def test_a_camera_that_never_calms_down_is_told_all_the_same(harness: Harness) -> None:
     """At most every ten seconds."""
     for number in range(120):
-        flapping = replace(SESSION_MANAGER, reason=Reason.TIMEOUT, attempts=number)
+        flapping = replace(COUNTER, reason=Reason.TIMEOUT, attempts=number)
         harness.clock.events[1001.0 + number * CHECK_S] = (LOBBY, flapping)
 
-    await harness.live(60)
+    await harness.run_for(60)
     told = harness.bus.on(TOPICS.camera_state("c07"))
 
     assert 60 / SETTLE_S - 2 <= len(told) <= 60 / SETTLE_S
@@ -193,9 +193,9 @@ async def test_a_camera_that_never_calms_down_is_told_all_the_same(harness: Harn
 async def test_a_new_camera_is_born_again(harness: Harness) -> None:
     """The list in the birth changes; the camera's state follows."""
     fresh = CameraSnapshot("c09", "Kho", True, Reason.IDLE, 1010.0)
-    harness.clock.events[1010.0] = (LOBBY, SESSION_MANAGER, fresh)
+    harness.clock.events[1010.0] = (LOBBY, COUNTER, fresh)
 
-    await harness.live(20)
+    await harness.run_for(20)
     ((_, birth),) = harness.bus.on(TOPICS.birth)
 
     listed = presence_payload.read_birth(birth.payload, birth.content_type).cameras
@@ -207,7 +207,7 @@ async def test_a_camera_that_is_gone_is_removed_from_the_broker(harness: Harness
     """An empty retained payload; nobody sees its ghost."""
     harness.clock.events[1010.0] = (LOBBY,)
 
-    await harness.live(20)
+    await harness.run_for(20)
     ((_, removal),) = harness.bus.on(TOPICS.camera_state("c07"))
 
     assert (removal.payload, removal.retain) == (b"", True)
@@ -216,37 +216,37 @@ async def test_a_camera_that_is_gone_is_removed_from_the_broker(harness: Harness
 async def test_changes_wait_for_the_connection(harness: Harness) -> None:
     """The greeting tells them; they are not told twice."""
     harness.bus.connected = False
-    harness.clock.events[1010.0] = (LOBBY, replace(SESSION_MANAGER, reason=Reason.TIMEOUT))
-    await harness.live(20)
+    harness.clock.events[1010.0] = (LOBBY, replace(COUNTER, reason=Reason.TIMEOUT))
+    await harness.run_for(20)
     assert harness.bus.on(TOPICS.camera_state("c07")) == []
 
     greeted = list(harness.reporter.greeting())
     harness.bus.connected = True
-    await harness.live(20)
+    await harness.run_for(20)
 
     _, health = health_payload.read_camera_state(greeted[-1].payload, greeted[-1].content_type)
     assert health.reason is Reason.TIMEOUT
     assert harness.bus.on(TOPICS.camera_state("c07")) == []
 
 
-async def test_while_a_change_key_shows_nothing_new_cameras_are_looked_at_rarely() -> None:
-    """Looks are what a gateway costs whose cameras nobody watches."""
+async def test_while_the_change_key_is_equal_cameras_are_evaluated_rarely() -> None:
+    """Evaluations are what a gateway costs whose cameras nobody watches."""
     harness = Harness(change_key=lambda: 1)
-    await harness.live(1)
-    before = harness.looks
+    await harness.run_for(1)
+    before = harness.evaluations
 
-    await harness.live(20)
+    await harness.run_for(20)
 
-    assert harness.looks - before == 20 / LOSSES_S
+    assert harness.evaluations - before == 20 / LOSSES_S
 
 
 async def test_losses_that_no_change_key_shows_are_told() -> None:
     """A picture that suffers is degraded within a few seconds."""
     harness = Harness(change_key=lambda: 1)
     lossy = replace(LOBBY, counters=SourceCounters(packets=90, lost=10))
-    harness.clock.events[1010.0] = (lossy, SESSION_MANAGER)
+    harness.clock.events[1010.0] = (lossy, COUNTER)
 
-    await harness.live(20)
+    await harness.run_for(20)
     ((at_s, told),) = harness.bus.on(TOPICS.camera_state("c01"))
 
     health = health_payload.read_camera_state(told.payload, told.content_type)[1]
@@ -255,20 +255,20 @@ async def test_losses_that_no_change_key_shows_are_told() -> None:
 
 
 async def test_what_a_change_key_shows_is_told_as_soon_as_it_has_calmed_down() -> None:
-    """As if one had looked closely all the time."""
-    glancing: Harness = Harness(change_key=lambda: glancing.clock.cameras)
-    glancing.clock.events[1010.0] = (LOBBY, replace(SESSION_MANAGER, reason=Reason.TIMEOUT))
+    """As if cameras had been evaluated all the time."""
+    reporting: Harness = Harness(change_key=lambda: reporting.clock.cameras)
+    reporting.clock.events[1010.0] = (LOBBY, replace(COUNTER, reason=Reason.TIMEOUT))
 
-    await glancing.live(20)
+    await reporting.run_for(20)
 
-    assert [at_s for at_s, _ in glancing.bus.on(TOPICS.camera_state("c07"))] == [1010 + CALM_S]
+    assert [at_s for at_s, _ in reporting.bus.on(TOPICS.camera_state("c07"))] == [1010 + CALM_S]
 
 
 async def test_a_new_inventory_is_born_again(harness: Harness) -> None:
     """The birth that the broker keeps names the sections as they are."""
     harness.digests = {"cams": "77aa31c0be"}
 
-    await harness.live(20)
+    await harness.run_for(20)
     ((_, birth),) = harness.bus.on(TOPICS.birth)
 
     assert presence_payload.read_birth(birth.payload, birth.content_type).digests == harness.digests

@@ -13,7 +13,7 @@ from gateway.mqtt.client.broker import certificate_info, own_certificate_fault, 
 from gateway.mqtt.client.certificates import CertificateWatcher
 from tests.fixtures.broker import Authority
 from tests.fixtures.clock import HANG_S, FakeClock
-from tests.fixtures.presence import Told
+from tests.fixtures.presence import EventLog
 
 DAY_MS = 86_400_000
 
@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 async def warned(folder: Path, *days: float) -> list[Event]:
     """Return what is told when our certificate, of 100 days, is looked at with *days* left."""
     tls = Authority.made(folder).issue("79/x", days=(-1, 100))
-    paper, told = own_certificate_info(tls), Told()
+    paper, told = own_certificate_info(tls), EventLog()
     assert paper is not None
     left = iter(days)
     clock = FakeClock()
@@ -65,7 +65,7 @@ async def test_each_warning_comes_once(tmp_path: Path) -> None:
 async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
     """By serial and last moment, in UTC."""
     tls = Authority.made(tmp_path).issue("79/x", days=(-1, 100))
-    watch = CertificateWatcher(tls, events=Told(), renew=lambda _: None, clock=FakeClock())
+    watch = CertificateWatcher(tls, events=EventLog(), renew=lambda _: None, clock=FakeClock())
     own, paper = watch.own(), own_certificate_info(tls)
 
     assert own is not None
@@ -76,7 +76,7 @@ async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
 
 async def test_without_tls_there_is_nothing_to_watch() -> None:
     """The component is done at once."""
-    watch = CertificateWatcher(None, events=Told(), renew=lambda _: None, clock=FakeClock())
+    watch = CertificateWatcher(None, events=EventLog(), renew=lambda _: None, clock=FakeClock())
     async with asyncio.timeout(HANG_S):
         await watch.run()
 

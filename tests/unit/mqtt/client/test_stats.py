@@ -6,14 +6,14 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.stats import AGAIN_S, TOPICS, ConnectionStats
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.presence import Told
+from tests.fixtures.presence import EventLog
 
 LOST = BrokerUnavailable(Reason.STALLED, "nothing heard")
 
 
 def test_an_outage_is_one_loss_and_one_return() -> None:
     """However often it was tried in between; with how long it was, and why."""
-    clock, told = FakeClock(), Told()
+    clock, told = FakeClock(), EventLog()
     trail = ConnectionStats(told, clock)
     trail.up("b:1")
     clock.time_s += 100
@@ -39,7 +39,7 @@ def test_an_outage_is_one_loss_and_one_return() -> None:
 
 def test_a_refused_topic_is_told_once_an_hour() -> None:
     """Every refusal is counted all the same."""
-    clock, told = FakeClock(), Told()
+    clock, told = FakeClock(), EventLog()
     trail = ConnectionStats(told, clock)
     for _ in range(10):
         trail.refuse("a", "Not authorized")
@@ -52,7 +52,7 @@ def test_a_refused_topic_is_told_once_an_hour() -> None:
 
 def test_what_is_remembered_of_topics_is_bounded() -> None:
     """Answers have topics without number."""
-    told = Told()
+    told = EventLog()
     trail = ConnectionStats(told, FakeClock())
     for number in range(TOPICS * 2):
         trail.refuse(str(number), "Not authorized")

@@ -31,8 +31,8 @@ from gateway.mqtt.payloads import inventory as inventory_payload
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, read
 from gateway.mqtt.payloads.inventory import Section, SectionRevision
 from gateway.mqtt.topic_tree import PLAIN
+from tests.fixtures.inventory import NOW_MS, sources
 from tests.fixtures.reports import STAMP
-from tests.fixtures.stock import NOW_MS, sources
 
 STOCK = build_inventory(sources(), NOW_MS)
 
