@@ -66,7 +66,6 @@ ALLOWED = (
     Allowed("room", ".*", "bytes that still fit", r"tests/bench/floor\.|gateway/rtp/payload"),
     Allowed("room", ".*", "the hall in the picture", r"tests/fixtures/hall\.py"),
     Allowed("room", r"\ba dim room", "where a screen hangs", "gateway/console/static/"),
-    Allowed("house", r"\bout of the house", "the building", "gateway/model/"),
     Allowed("floor", ".*", "the least that the work costs", r"docs/performance|.*bench"),
     Allowed("floor", r"math\.floor", "the function", "gateway/"),
     Allowed("floor", ".*", "of the hall in the picture", "gateway/demo/"),
