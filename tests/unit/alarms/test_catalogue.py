@@ -104,18 +104,18 @@ def everything() -> Iterator[Finding]:
     yield from evaluate(rolled_back=True)
 
 
-def reasons_named_in(*packages: str) -> set[Reason]:
-    """The reasons that the code of *packages* names."""
+def reasons_named_in(*places: str) -> set[Reason]:
+    """The reasons that the code of *places*, packages or modules, names."""
     found = set()
-    for package in packages:
-        for path in (PACKAGE / package).rglob("*.py"):
+    for place in (PACKAGE / each for each in places):
+        for path in place.rglob("*.py") if place.is_dir() else [place]:
             found |= set(re.findall(r"\bReason\.([A-Z_]+)", path.read_text(encoding="utf-8")))
     return {Reason[name] for name in found}
 
 
 def camera_reasons() -> set[Reason]:
     """Every reason that a camera may show."""
-    return reasons_named_in("rtsp", "sources", "cameras")
+    return reasons_named_in("rtsp", "sources", "cameras", "runtime/url_policy.py")
 
 
 def picture_reasons() -> set[Reason]:

@@ -25,7 +25,7 @@ def found(sample: HostSample, *standing: str) -> dict[str, Finding]:
 
 def test_what_nobody_knows_is_not_judged() -> None:
     """A machine that tells nothing has no alarms."""
-    assert [each.bad for each in found(HostSample()).values()] == [None] * 8
+    assert {each.bad for each in found(HostSample()).values()} == {None}
 
 
 @pytest.mark.parametrize(
