@@ -1,4 +1,4 @@
-"""Builds what looks after the gateway itself: the machine, the alarms, Prometheus' figures."""
+"""Builds the monitoring of the gateway: host samples, alarms and the metrics page."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from gateway.telemetry.metrics_server import MetricsServer
 
 @dataclass(frozen=True, slots=True)
 class MonitoringComponents:
-    """The parts.
+    """The parts of the monitoring.
 
     Attributes:
-        host: The newest look at the machine.
-        alarms: What is wrong.
-        metrics: Serves the figures, if it is asked to.
+        host: Holds the newest sample of the machine.
+        alarms: Evaluates and publishes the alarms.
+        metrics: Serves the metrics page, if a port is set.
     """
 
     host: HostSampler
@@ -36,80 +36,80 @@ class MonitoringComponents:
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
-        """What is to be run."""
+        """The coroutine functions to be run."""
         return self.host.run, self.alarms.run, self.metrics.run
 
 
 def monitoring_components(
     settings: Settings,
-    box: Machine,
-    camera_parts: CameraComponents,
-    broker_parts: BrokerComponents,
+    machine: Machine,
+    cameras: CameraComponents,
+    broker: BrokerComponents,
     inventory_service: InventoryService,
     *,
     configuration: Callable[[], Reported],
     clock: Clock,
 ) -> MonitoringComponents:
-    """Return what looks after the gateway.
+    """Return the monitoring.
 
     Args:
-        settings: How patient alarms are, and where figures are served.
-        box: What the machine is.
-        camera_parts: The cameras, and what looks at their pictures.
-        broker_parts: The way to the centre; is told what has been raised and cleared.
-        inventory_service: How the cameras hang together.
-        configuration: Returns what there is to say of the centre's configuration.
+        settings: Of alarms and metrics.
+        machine: What the gateway runs on.
+        cameras: The cameras and their picture checks.
+        broker: The connection to the centre, and the outbox for events.
+        inventory_service: What stands between the cameras and the gateway.
+        configuration: Returns what is reported of the centre's configuration.
         clock: Monotonic.
     """
     host = HostSampler(
         Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s
     )
-    checks = AlarmEvaluation(
-        snapshots=camera_parts.manager.snapshots,
+    evaluation = AlarmEvaluation(
+        snapshots=cameras.manager.snapshots,
         topology=SiteTopology(inventory_service.upstream, inventory_service.recorders),
         host=lambda: host.sample,
         limits=settings.alarms.limits,
-        certificate_ends_ms=lambda: broker_parts.certificates.ends_ms,
+        certificate_ends_ms=lambda: broker.certificates.ends_ms,
         configuration=configuration,
-        bus=broker_parts.link,
+        bus=broker.link,
         clock=clock,
-        suspected_faults=camera_parts.picture_monitor.suspected_faults,
+        suspected_faults=cameras.picture_monitor.suspected_faults,
     )
     alarms = AlarmService(
-        broker_parts.topics,
-        evaluate=checks.evaluate,
+        broker.topics,
+        evaluate=evaluation.evaluate,
         damping=settings.alarms.damping,
         store=AlarmStore(settings.state.dir),
-        epochs=broker_parts.epochs,
-        bus=broker_parts.link,
-        events=broker_parts.outbox,
+        epochs=broker.epochs,
+        bus=broker.link,
+        events=broker.outbox,
         clock=clock,
         check_s=settings.alarms.check_s,
     )
     port = settings.metrics.port
-    page = bytes if port is None else _page(box, camera_parts, broker_parts, host, alarms, clock)
+    page = bytes if port is None else _metrics_page(machine, cameras, broker, host, alarms, clock)
     return MonitoringComponents(host, alarms, MetricsServer(page, port=port))
 
 
-def _page(
-    box: Machine,
-    camera_parts: CameraComponents,
-    broker_parts: BrokerComponents,
+def _metrics_page(
+    machine: Machine,
+    cameras: CameraComponents,
+    broker: BrokerComponents,
     host: HostSampler,
     alarms: AlarmService,
     clock: Clock,
 ) -> Callable[[], bytes]:
-    """Return what writes the figures. Imported when it is wanted: the library takes 1.5 MB."""
+    """Return what writes the metrics page. Its library (1.5 MB) is imported only then."""
     from gateway.telemetry.metrics import MetricsCollector, MetricsSources
 
     sources = MetricsSources(
-        version=box.version,
-        snapshots=camera_parts.manager.snapshots,
+        version=machine.version,
+        snapshots=cameras.manager.snapshots,
         host=lambda: host.sample,
-        link=lambda: broker_parts.link.sample,
-        bus=broker_parts.link,
+        link=lambda: broker.link.sample,
+        bus=broker.link,
         alarms=lambda: alarms.standing,
-        outbox=broker_parts.outbox.standing,
-        decoder_deaths=lambda: camera_parts.decoder.deaths,
+        outbox=broker.outbox.standing,
+        decoder_deaths=lambda: cameras.decoder.deaths,
     )
     return MetricsCollector(sources, clock=clock).page

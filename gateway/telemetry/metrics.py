@@ -38,7 +38,7 @@ class MetricsSources:
         bus: Tells whether the gateway is connected.
         alarms: Returns the alarms that are raised.
         outbox: Returns how many events wait to be sent; None: it is not known.
-        decoder_deaths: Returns how often a picture has ended the decoder.
+        decoder_deaths: Returns how often the decoder process has died.
     """
 
     version: str
