@@ -64,7 +64,7 @@ class AlarmType:
         """Return what one check has found: see `Finding`.
 
         Args:
-            bad: None: nobody could look.
+            bad: Whether the check failed; None: it could not be made.
             cause: Why; one of `causes` if it is bad.
             arguments: What the sentence needs.
             parents: Keys of what would explain it, the nearest first.

@@ -1,6 +1,6 @@
 """Rules about the machine, its certificate and its configuration. Pure.
 
-A value that could not be measured gives a finding that says nothing. A value that has raised an
+A value that could not be measured gives a finding with `bad` None. A value that has raised an
 alarm must fall a margin below its limit before it counts as good again (hysteresis).
 """
 

@@ -130,7 +130,7 @@ class AlarmState:
 
 
 def _differs(one: Alarm, other: Alarm) -> bool:
-    """Whether the centre is told: not if only a measured value among the arguments has moved."""
+    """Whether the change is sent: not if only a measured value among the arguments has moved."""
     return (one.severity, one.cause, one.flapping, one.parent) != (
         other.severity,
         other.cause,

@@ -63,13 +63,13 @@ class Sources:
         site: The site document.
         networks: In which the settings allow cameras.
         machine: What the gateway runs on.
-        seen: What has been observed of the streams.
+        observations: What has been observed of the streams.
     """
 
     site: SiteConfig
     networks: tuple[str, ...] = ()
     machine: Machine = dataclasses.field(default_factory=Machine)
-    seen: Observations = dataclasses.field(default_factory=dict)
+    observations: Observations = dataclasses.field(default_factory=dict)
 
 
 def build_inventory(sources: Sources, now_ms: int) -> Inventory:
@@ -79,7 +79,7 @@ def build_inventory(sources: Sources, now_ms: int) -> Inventory:
     configured = Source("config", now_ms)
     surveys = {each.id: each for each in survey.cameras}
     cameras = tuple(
-        _camera(each, surveys.get(each.id), sources.seen, declared, configured)
+        _camera(each, surveys.get(each.id), sources.observations, declared, configured)
         for each in sources.site.cameras
     )
     return Inventory(
@@ -109,12 +109,14 @@ def build_inventory(sources: Sources, now_ms: int) -> Inventory:
 
 
 def _site(
-    sources: Sources, survey: Survey, declared: Source, configured: Source, seen: Source
+    sources: Sources, survey: Survey, declared: Source, configured: Source, observed: Source
 ) -> SiteRecord:
     centre = _part(Centre, survey.centre, declared)
     if centre.name is None:
         centre = dataclasses.replace(centre, name=configured(sources.site.name))
-    shown = {camera for (camera, _), stream in sources.seen.items() if stream.codec is not None}
+    shown = {
+        camera for (camera, _), stream in sources.observations.items() if stream.codec is not None
+    }
     listed = {each.id for each in sources.site.cameras}
     return SiteRecord(
         centre=centre,
@@ -128,39 +130,41 @@ def _site(
         camera_count=dataclasses.replace(
             _part(CameraCount, survey.camera_count, declared),
             configured=configured(len(listed)),
-            observed=seen(len(shown & listed)),
+            observed=observed(len(shown & listed)),
         ),
-        gateway=_part(Box, sources.machine, seen),
+        gateway=_part(Box, sources.machine, observed),
     )
 
 
 def _camera(
     config: CameraConfig,
     survey: CameraSurvey | None,
-    seen: Observations,
+    observations: Observations,
     declared: Source,
     configured: Source,
 ) -> CameraRecord:
-    said = survey or CameraSurvey(id=config.id)
-    nvr = declared(said.nvr) or configured(config.device)
+    declaration = survey or CameraSurvey(id=config.id)
+    nvr = declared(declaration.nvr) or configured(config.device)
     host = _host(config) if nvr is None else None  # of a recorder's channel it is the recorder's
     return CameraRecord(
         id=config.id,
         name=configured(config.name),
-        type=declared(said.type),
-        manufacturer=declared(said.manufacturer),
-        model=declared(said.model),
-        firmware=declared(said.firmware),
+        type=declared(declaration.type),
+        manufacturer=declared(declaration.manufacturer),
+        model=declared(declaration.model),
+        firmware=declared(declaration.firmware),
         location=Location(
-            text=configured(config.location), lat=declared(said.lat), lon=declared(said.lon)
+            text=configured(config.location),
+            lat=declared(declaration.lat),
+            lon=declared(declaration.lon),
         ),
         nvr=nvr,
-        channel=declared(said.channel),
-        ip=declared(said.ip) or configured(host),
-        mac=declared(said.mac),
+        channel=declared(declaration.channel),
+        ip=declared(declaration.ip) or configured(host),
+        mac=declared(declaration.mac),
         enabled=configured(config.enabled),
         streams=tuple(
-            seen.get((config.id, each.profile), StreamRecord(each.profile))
+            observations.get((config.id, each.profile), StreamRecord(each.profile))
             for each in config.streams
         ),
     )
@@ -214,10 +218,10 @@ def _links(
             yield LinkRecord((camera.id, nvr.value), nvr.origin, nvr.time_ms)
 
 
-def _part(kind: type[Part], given: Document | Machine, says: Source) -> Part:
-    """Return *kind* with the fields that *given* has too, each with the source *says*."""
+def _part(kind: type[Part], given: Document | Machine, source: Source) -> Part:
+    """Return *kind* with the fields that *given* has too, each with the source *source*."""
     names = (each.name for each in dataclasses.fields(kind))
-    return kind(**{name: says(getattr(given, name, None)) for name in names})
+    return kind(**{name: source(getattr(given, name, None)) for name in names})
 
 
 def _host(config: CameraConfig) -> str | None:

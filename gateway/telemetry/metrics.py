@@ -93,9 +93,9 @@ class MetricsCollector(Collector):
         before_s, before = self._before
         self._before = (now_s, {each.id: each for each in now})
         health = [health_of(each, now_s, before.get(each.id), before_s) for each in now]
-        yield _by_camera("up", "1: can be watched, 0: not; absent: not looked at.", health, _up)
-        yield _by_camera("fps", "Access units per second since the last look.", health, _fps)
-        yield _by_camera("kbps", "Received since the last look.", health, _kbps)
+        yield _by_camera("up", "1: can be watched, 0: not; absent: unknown.", health, _up)
+        yield _by_camera("fps", "Access units per second since the last scrape.", health, _fps)
+        yield _by_camera("kbps", "Received since the last scrape.", health, _kbps)
         yield _by_camera("viewers", "Sessions that watch it.", health, lambda each: each.viewers)
         for name, text, field in (
             ("access_units", "Access units read.", "units"),
@@ -141,7 +141,7 @@ def _host(host: HostSample) -> Iterator[Metric]:
         ("host_disk_used_ratio", "Used, of the state folder's disk.", host.disk_percent, 0.01),
         ("host_disk_read_only", "Whether that disk refuses writes.", host.disk_read_only, 1),
         ("host_temperature_celsius", "Of the processor.", host.temperature_c, 1),
-        ("host_throttled_bits", "As vcgencmd get_throttled says them.", host.throttled, 1),
+        ("host_throttled_bits", "Bits of vcgencmd get_throttled.", host.throttled, 1),
         ("host_uptime_seconds", "Of the machine.", host.uptime_s, 1),
         ("host_clock_synced", "Whether the clock is synchronised.", host.clock_synced, 1),
         ("host_clock_offset_seconds", "What is left to correct.", host.clock_offset_ms, 0.001),
@@ -156,7 +156,9 @@ def _host(host: HostSample) -> Iterator[Metric]:
 
 
 def _link(link: LinkSample, *, connected: bool) -> Iterator[Metric]:
-    yield GaugeMetricFamily(_PREFIX + "link_up", "Whether the centre hears us.", value=connected)
+    yield GaugeMetricFamily(
+        _PREFIX + "link_up", "Whether the gateway is connected.", value=connected
+    )
     yield GaugeMetricFamily(_PREFIX + "link_waiting", "Publications under way.", value=link.waiting)
     yield CounterMetricFamily(
         _PREFIX + "link_connects", "Connections accepted.", value=link.connects
@@ -180,7 +182,7 @@ def _outbox(outbox: BirthOutbox | None) -> Iterator[Metric]:
 
 def _alarms(alarms: Iterable[Alarm]) -> Metric:
     family = GaugeMetricFamily(
-        _PREFIX + "alarms", "Alarms that stand.", labels=["severity", "cause", "explained"]
+        _PREFIX + "alarms", "Alarms that are raised.", labels=["severity", "cause", "explained"]
     )
     counts = Counter((each.severity, each.cause, each.parent is not None) for each in alarms)
     for (severity, cause, explained), number in sorted(counts.items()):

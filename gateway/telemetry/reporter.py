@@ -248,5 +248,5 @@ class Reporter:
 
 
 def _list_of(cameras: tuple[CameraSnapshot, ...]) -> dict[str, tuple[object, ...]]:
-    """Return what a birth says of *cameras*."""
+    """Return what the birth lists of *cameras*: a change of it is a new birth."""
     return {each.id: (each.name, each.location, each.profiles) for each in cameras}

@@ -157,7 +157,7 @@ def test_what_was_observed_is_found_again() -> None:
     """The process after this one goes on from there."""
     tree = inventory_payload.trees(STOCK)["cams"]
 
-    assert inventory_payload.observed(tree) == sources().seen
+    assert inventory_payload.observed(tree) == sources().observations
 
 
 def test_a_change_comes_across() -> None:
