@@ -175,23 +175,41 @@ async def test_a_restart_must_be_signed_and_says_how_many_watched(
         assert viewer.peer.connectionState == "connected"
 
 
-async def test_a_log_is_followed_for_a_while(tmp_path: Path, broker: Broker) -> None:
-    """Lines come while things happen, without secrets; then it ends by itself."""
+def is_log(message: InboundMessage) -> bool:
+    """Return whether *message* is a part of a followed log."""
+    place = parse(message.topic)
+    return place is not None and place.channel is LOG
+
+
+async def test_a_followed_log_says_what_happens(tmp_path: Path, broker: Broker) -> None:
+    """Lines come while something happens, and only those that were asked for."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        args = {"level": "debug", "max_s": 10.0, "filter": "SESSION"}
+        args = {"level": "debug", "max_s": 600.0, "filter": "SESSION"}
         command_id, message = command("logs.tail", args)
         running.centre.link.post(message)
+        await running.until(
+            lambda each: "/up/rsp/" in each.topic and tree(each)["id"] == command_id
+        )
         await running.watch(0)
+        sent = next(filter(is_log, running.heard), None) or await running.until(is_log)
+
+    lines = tree(sent)["lines"]
+    assert lines
+    assert all("session" in line.casefold() for line in lines)
+
+
+async def test_a_followed_log_ends_by_itself(tmp_path: Path, broker: Broker) -> None:
+    """The answer says on which topic it was, and how many lines there were."""
+    async with site(tmp_path, broker, cameras(1)) as running:
+        command_id, message = command("logs.tail", {"level": "debug", "max_s": 1.0})
+        running.centre.link.post(message)
         said = await answers(running, command_id)
 
-        stream = OWN.log(said[-1]["res"]["stream"])
-        told = [tree(each) for each in running.heard if each.topic == stream]
-        lines = [line for each in told for line in each["lines"]]
-        assert said[-1]["st"] == "succeeded"
-        assert len(lines) == said[-1]["res"]["lines"] > 0
-        assert all("session" in line.casefold() for line in lines)
-        assert parse(stream) is not None
-        assert parse(stream).channel is LOG  # type: ignore[union-attr]  # said just above
+    stream = OWN.log(said[-1]["res"]["stream"])
+    lines = [line for each in running.heard if each.topic == stream for line in tree(each)["lines"]]
+    assert said[-1]["st"] == "succeeded"
+    assert len(lines) == said[-1]["res"]["lines"]
+    assert {each.topic for each in running.heard if is_log(each)} <= {stream}
 
 
 async def test_kill_9_between_accepted_and_done(tmp_path: Path, broker: Broker) -> None:
