@@ -160,7 +160,7 @@ class Bus(Protocol):
         """Whether a broker has accepted us and not left since."""
         ...
 
-    def post(self, publication: OutboundMessage) -> None:
+    def publish(self, message: OutboundMessage) -> None:
         """Hand over *publication*; returns at once, keeps the order per topic, never raises."""
         ...
 

@@ -21,7 +21,7 @@ from gateway.model.event import Event
 from gateway.mqtt import topic_tree
 from gateway.mqtt.epoch import Epochs, now_ms
 from gateway.mqtt.payloads import alarm as alarm_payload
-from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 
 MAX_CLEARED = 64
@@ -94,7 +94,7 @@ class AlarmService:
 
     def _publish(self, transition: AlarmTransition) -> None:
         alarm = transition.alarm
-        self._bus.post(self._message(alarm))
+        self._bus.publish(self._message(alarm))
         self._cleared.pop(alarm.key, None)
         if transition.act == "clear":
             self._cleared[alarm.key] = alarm
@@ -117,8 +117,8 @@ class AlarmService:
             self._events.record(Event("alarm", facts))
 
     def _message(self, alarm: Alarm) -> OutboundMessage:
-        payload = alarm_payload.alarm(self._epochs.stamp(), alarm)
+        payload = alarm_payload.encode_alarm(self._epochs.stamp(), alarm)
         expiry_s = None if alarm.raised else alarm_payload.CLEARED_S
-        return publication(
+        return build_message(
             topic_tree.ALARM, self._topics.alarm(alarm.key), payload, expiry_s=expiry_s
         )

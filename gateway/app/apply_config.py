@@ -54,7 +54,7 @@ class ConfigApplier:
         for config in wanted.site.cameras:
             if config.id in ended:
                 self.camera_parts.sources.reset_logins(config)
-        self.broker_parts.failover.turn_to(*broker_addresses(broker, self.settings))
+        self.broker_parts.failover.switch_to(*broker_addresses(broker, self.settings))
         return ended
 
     async def preflight(self, wanted: DesiredConfig) -> None:
@@ -72,20 +72,22 @@ class ConfigApplier:
         Raises:
             BrokerUnavailable: It would not accept us as we are now, with other files perhaps.
         """
-        if self.broker_parts.link.connected:
+        if self.broker_parts.client.connected:
             await self._preflight(self.broker_parts.failover.address)
 
     async def _preflight(self, broker: BrokerAddress) -> None:
         await preflight_connect(
             broker,
             client_id=self.settings.gateway.id + PREFLIGHT_SUFFIX,
-            listen=self.broker_parts.topics.config_desired,
+            subscription=self.broker_parts.topics.config_desired,
             clock=self.clock,
         )
 
     def connected(self) -> bool:
         """Return whether the centre can be reached over the broker that is wanted."""
-        return self.broker_parts.link.connected and not self.broker_parts.failover.turned.is_set()
+        return (
+            self.broker_parts.client.connected and not self.broker_parts.failover.switched.is_set()
+        )
 
     async def wait_until_healthy(self, before: frozenset[str], percent: int) -> str:
         """Wait until the centre is reached and the cameras are back; return what is wrong."""

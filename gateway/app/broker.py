@@ -21,9 +21,9 @@ from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.outbox.outbox import Outbox
 from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
-from gateway.mqtt.payloads.presence import echo
+from gateway.mqtt.payloads.presence import encode_echo
 from gateway.mqtt.topic_tree import ECHO
-from gateway.mqtt.topics import Topics, is_journalled, publication
+from gateway.mqtt.topics import Topics, build_message, is_journalled
 from gateway.ports import Clock
 from gateway.remote_config.document import DesiredBroker
 from gateway.runtime import atomic_file
@@ -32,23 +32,23 @@ log = structlog.get_logger(__name__)
 
 
 def broker_address(
-    settings: Settings, secrets: Secrets, wanted: DesiredBroker | None = None
+    settings: Settings, secrets: Secrets, desired: DesiredBroker | None = None
 ) -> BrokerAddress:
-    """Return the broker of *settings*, or the one that is *wanted* in its place.
+    """Return the broker of *settings*, or *desired* in its place.
 
     Raises:
         ConfigRejected: Its password cannot be read.
     """
-    broker = settings.broker if wanted is None else wanted
-    at = "/broker/password" if wanted is None else "/doc/broker/password"
+    broker = settings.broker if desired is None else desired
+    at = "/broker/password" if desired is None else "/doc/broker/password"
     tls = None
     if settings.broker.tls is not None:
         ca, cert, key = (
             None if path is None else settings.resolve_path(path)
             for path in (settings.broker.tls.ca, settings.broker.tls.cert, settings.broker.tls.key)
         )
-        if wanted is not None and wanted.ca is not None:
-            ca = _written(settings.state.dir, wanted.ca)
+        if desired is not None and desired.ca is not None:
+            ca = _write_ca_file(settings.state.dir, desired.ca)
         tls = Tls(ca_file=ca, cert_file=cert, key_file=key)
     password = None
     if broker.password is not None:
@@ -67,7 +67,7 @@ def broker_address(
     )
 
 
-def _written(folder: Path, authorities: str) -> Path:
+def _write_ca_file(folder: Path, authorities: str) -> Path:
     """Return a file that holds *authorities*; its name says which they are."""
     content = authorities.encode()
     path = folder / f"broker-ca-{zlib.crc32(content):08x}.pem"
@@ -113,10 +113,10 @@ class BrokerComponents:
     outbox: Outbox
     certificates: CertificateWatcher
     failover: BrokerFailover
-    link: MqttClient
+    client: MqttClient
 
     @property
-    def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+    def runners(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run; outbox and link begin before and end after all others."""
         return self.certificates.run, self.failover.run
 
@@ -124,7 +124,7 @@ class BrokerComponents:
 def broker_components(
     settings: Settings,
     secrets: Secrets,
-    wanted: DesiredBroker | None,
+    desired: DesiredBroker | None,
     callbacks: Callbacks,
     *,
     boot: str,
@@ -135,7 +135,7 @@ def broker_components(
     Args:
         settings: Who we are, where the broker is, where things are kept.
         secrets: Where its password is.
-        wanted: The broker in place of the settings'.
+        desired: The broker in place of the settings'.
         callbacks: What the MQTT client calls.
         boot: Id of the machine's boot.
         clock: Monotonic.
@@ -143,7 +143,7 @@ def broker_components(
     Raises:
         ConfigRejected: The broker's password cannot be read.
     """
-    broker = broker_address(settings, secrets, wanted)
+    broker = broker_address(settings, secrets, desired)
     topics = Topics(settings.gateway.province, settings.gateway.id)
     epochs = Epochs(settings.state.dir / "epoch")
     outbox = Outbox(
@@ -151,27 +151,27 @@ def broker_components(
         topics=topics,
         epochs=epochs,
         boot=boot,
-        ready=lambda: link.pump(),
+        on_ready=lambda: client.send_pending(),
         clock=clock,
     )
     certificates = CertificateWatcher(
         broker.tls,
         events=outbox,
-        renew=lambda why: link.renew(why),
-        prove=lambda: callbacks.check_broker(),
+        reconnect=lambda why: client.reconnect(why),
+        preflight=lambda: callbacks.check_broker(),
         clock=clock,
     )
-    ways = BrokerFailover(
+    failover = BrokerFailover(
         *broker_addresses(broker, settings),
-        met=certificates.on_peer_certificate,
-        renew=lambda why: link.renew(why),
+        on_peer_certificate=certificates.on_peer_certificate,
+        reconnect=lambda why: client.reconnect(why),
         clock=clock,
     )
-    link = MqttClient(
-        ways,
+    client = MqttClient(
+        failover,
         client_id=settings.gateway.id,
         subscriptions=topics.subscriptions,
-        deliver=lambda message: callbacks.on_message(message),
+        on_message=lambda message: callbacks.on_message(message),
         will=lambda: callbacks.will(),
         greet=lambda: callbacks.greet(),
         farewell=lambda: callbacks.farewell(),
@@ -179,6 +179,6 @@ def broker_components(
         outbox=outbox,
         events=outbox,
         journalled=is_journalled,
-        echo=lambda: publication(ECHO, topics.echo, echo(epochs.stamp())),
+        echo=lambda: build_message(ECHO, topics.echo, encode_echo(epochs.stamp())),
     )
-    return BrokerComponents(topics, epochs, outbox, certificates, ways, link)
+    return BrokerComponents(topics, epochs, outbox, certificates, failover, client)

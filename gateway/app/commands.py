@@ -24,7 +24,7 @@ from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
 from gateway.inventory.service import InventoryService
 from gateway.model.site_document import CameraConfig
-from gateway.mqtt.router import Receiver
+from gateway.mqtt.router import MessageHandler
 from gateway.mqtt.topic_tree import BROADCAST, CENTRE_STATE, COMMAND, TopicSpec
 from gateway.ports import Clock, OutboundMessage
 from gateway.runtime.logging import LogLevel, follow_log
@@ -51,7 +51,7 @@ class CommandComponents:
         return self.dispatcher.run, self.centre.run
 
 
-def receivers_of(command_parts: CommandComponents) -> dict[TopicSpec, Receiver]:
+def receivers_of(command_parts: CommandComponents) -> dict[TopicSpec, MessageHandler]:
     """Return the receiver of each topic that *command_parts* serve."""
     return {
         COMMAND: command_parts.dispatcher.deliver,
@@ -87,16 +87,16 @@ def command_components(
         boot: Id of the machine's boot.
         clock: Monotonic.
     """
-    bus, own = broker_parts.link, broker_parts.topics
+    bus, own = broker_parts.client, broker_parts.topics
 
     def resend(sections: Iterable[str]) -> None:
         asked = tuple(sections)
         for again in reporter.messages_of(asked):
-            bus.post(again)
+            bus.publish(again)
         inventory_service.resend(asked)
         if "alarms" in asked:
             for again in alarms():
-                bus.post(again)
+                bus.publish(again)
 
     def follow(on_line: Callable[[str], None], level: LogLevel) -> AbstractContextManager[None]:
         return follow_log(secrets.redactor, on_line, level)

@@ -29,7 +29,7 @@ from gateway.model.health import Machine
 from gateway.model.version import VERSION
 from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities
 from gateway.mqtt.router import MessageRouter, audit_misrouted
-from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SAYS
+from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SIGNALLING
 from gateway.ports import Clock
 from gateway.remote_config import statuses
 from gateway.remote_config.report import ConfigReporter
@@ -66,7 +66,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         settings, secrets, state.running.broker, callbacks, boot=box.boot, clock=clock
     )
     topics, stamp = broker_parts.topics, broker_parts.epochs.stamp
-    client, outbox = broker_parts.link, broker_parts.outbox
+    client, outbox = broker_parts.client, broker_parts.outbox
     camera_parts = camera_components(
         settings, secrets, state.running.site, callbacks, events=outbox, clock=clock
     )
@@ -122,7 +122,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     router = MessageRouter(
         topics,
         {
-            VIEWER_SAYS: lambda _, message: signalling.enqueue(message),
+            VIEWER_SIGNALLING: lambda _, message: signalling.enqueue(message),
             CONFIG_DESIRED: lambda _, message: remote_config.on_desired(message),
             CONFIG_CONFIRM: lambda _, message: remote_config.on_confirm(message),
             **receivers_of(commands),
@@ -133,12 +133,12 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     )
 
     # Connect: what the parts above call in those below.
-    callbacks.on_message = router.deliver
+    callbacks.on_message = router.route
     callbacks.will = reporter.will
     callbacks.greet = lambda: chain(
         reporter.greeting(),
         config_reporter.greeting(),
-        inventory_service.greeting(remembered=client.remembered),
+        inventory_service.greeting(remembered=client.session_present),
         monitoring.alarms.greeting(),
         commands.dispatcher.greeting(),
     )
@@ -160,7 +160,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             inventory_service.run,
             remote_config.run,
             *camera_parts.components,
-            *broker_parts.components,
+            *broker_parts.runners,
             *monitoring.components,
             *commands.components,
         ),
@@ -185,7 +185,7 @@ def _inventory_service(
         contacts=contacts.load,
         store=InventoryStore(settings.state.dir),
         epochs=broker_parts.epochs,
-        bus=broker_parts.link,
+        bus=broker_parts.client,
         clock=clock,
         events=broker_parts.outbox,
     )
@@ -214,7 +214,7 @@ def _reporter(
         centre_online: Whether the centre listens.
         clock: Monotonic.
     """
-    manager, client = camera_parts.manager, broker_parts.link
+    manager, client = camera_parts.manager, broker_parts.client
     most = manager.site.limits.viewers
     return Reporter(
         broker_parts.topics,
@@ -232,7 +232,9 @@ def _reporter(
         bus=client,
         clock=clock,
         status=lambda: BirthStatus(
-            digests(), broker_parts.outbox.standing(), broker_parts.certificates.own()
+            digests(),
+            broker_parts.outbox.birth_status(),
+            broker_parts.certificates.birth_certificate(),
         ),
         centre_online=centre_online,
         change_key=lambda: (manager.change_key(), digests()),

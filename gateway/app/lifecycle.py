@@ -17,7 +17,7 @@ import structlog
 
 from gateway.app.systemd import SystemdNotifier
 from gateway.mqtt.client.client import MqttClient
-from gateway.mqtt.client.failover import BrokerFailover, delays
+from gateway.mqtt.client.failover import BrokerFailover, reconnect_delays
 from gateway.mqtt.outbox.outbox import Outbox
 from gateway.ports import Clock
 from gateway.runtime.supervise import supervise
@@ -46,12 +46,13 @@ async def run_components(
 async def _run_client(client: MqttClient, failover: BrokerFailover, clock: Clock) -> None:
     """Supervise *client*. When it has to use another broker it does so at once, without a pause."""
     while True:
-        failover.turned.clear()
+        failover.switched.clear()
         async with asyncio.TaskGroup() as group:
             supervised = group.create_task(
-                supervise(client.run, name="broker", clock=clock, delays=delays), name="broker"
+                supervise(client.run, name="broker", clock=clock, delays=reconnect_delays),
+                name="broker",
             )
-            await failover.turned.wait()
+            await failover.switched.wait()
             supervised.cancel()
 
 

@@ -71,7 +71,7 @@ def monitoring_components(
         limits=settings.alarms.limits,
         certificate_ends_ms=lambda: broker.certificates.ends_ms,
         configuration=configuration,
-        bus=broker.link,
+        bus=broker.client,
         clock=clock,
         suspected_faults=cameras.picture_monitor.suspected_faults,
     )
@@ -81,7 +81,7 @@ def monitoring_components(
         damping=settings.alarms.damping,
         store=AlarmStore(settings.state.dir),
         epochs=broker.epochs,
-        bus=broker.link,
+        bus=broker.client,
         events=broker.outbox,
         clock=clock,
         check_s=settings.alarms.check_s,
@@ -106,10 +106,10 @@ def _metrics_page(
         version=machine.version,
         snapshots=cameras.manager.snapshots,
         host=lambda: host.sample,
-        link=lambda: broker.link.sample,
-        bus=broker.link,
+        link=lambda: broker.client.sample,
+        bus=broker.client,
         alarms=lambda: alarms.standing,
-        outbox=broker.outbox.standing,
+        outbox=broker.outbox.birth_status,
         decoder_deaths=lambda: cameras.decoder.deaths,
     )
     return MetricsCollector(sources, clock=clock).page

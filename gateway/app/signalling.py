@@ -16,7 +16,7 @@ from gateway.mqtt.payloads.signalling import (
     decode_viewer_message,
     encode_gateway_message,
 )
-from gateway.mqtt.topic_tree import GATEWAY_SAYS, VIEWER_SAYS
+from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING, VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
@@ -75,8 +75,13 @@ class Signalling:
 
     def _decode(self, message: InboundMessage) -> ViewerMessage | None:
         """Return what a viewer has sent. A malformed message is refused, and None returned."""
-        topic = topics.parse(message.topic)
-        if message.retain or topic is None or topic.channel is not VIEWER_SAYS or topic.key is None:
+        topic = topics.parse_topic(message.topic)
+        if (
+            message.retain
+            or topic is None
+            or topic.spec is not VIEWER_SIGNALLING
+            or topic.key is None
+        ):
             # Nothing for a viewer is ever retained: such a message is old, or not for us.
             self._malformed.count(message.topic)
             return None
@@ -107,4 +112,6 @@ class Signalling:
 
     def _publish(self, key: SessionKey, message: GatewayMessage) -> None:
         payload = encode_gateway_message(self._stamp(), message)
-        self._bus.post(topics.publication(GATEWAY_SAYS, self._own.gateway_says(key), payload))
+        self._bus.publish(
+            topics.build_message(GATEWAY_SIGNALLING, self._own.gateway_signalling(key), payload)
+        )

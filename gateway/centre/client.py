@@ -13,9 +13,9 @@ from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.codec import encode
-from gateway.mqtt.payloads.config import Confirm, Reported, encode_confirm, read_reported
+from gateway.mqtt.payloads.config import Confirm, Reported, decode_reported, encode_confirm
 from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED
-from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import InboundMessage
 from gateway.runtime.clock import SystemClock
 
@@ -64,8 +64,8 @@ class GatewayClient:
 
         A refusal by the broker ends the connection.
         """
-        self._client.post(
-            publication(CONFIG_DESIRED, self._topics.config_desired, encode(document))
+        self._client.publish(
+            build_message(CONFIG_DESIRED, self._topics.config_desired, encode(document))
         )
 
     def confirm(self, document: Mapping[str, object]) -> None:
@@ -74,7 +74,7 @@ class GatewayClient:
             {"ver": document["ver"], "sha256": document["sha256"], "act": "confirm"}
         )
         topic = self._topics.config_confirm
-        self._client.post(publication(CONFIG_CONFIRM, topic, encode_confirm(decision)))
+        self._client.publish(build_message(CONFIG_CONFIRM, topic, encode_confirm(decision)))
 
     async def follow(self, document: Mapping[str, object]) -> AsyncIterator[Reported]:
         """Yield the reports about *document* from now on, up to the final one."""
@@ -92,7 +92,7 @@ class GatewayClient:
         while True:
             message = await self._messages.get()
             try:
-                yield read_reported(message.payload, message.content_type)
+                yield decode_reported(message.payload, message.content_type)
             except MessageRejected:
                 continue
 
@@ -122,7 +122,7 @@ async def connect_gateway(
         address,
         client_id=f"config-{secrets.token_hex(4)}",
         subscriptions=(topics.config_reported,),
-        deliver=enqueue,
+        on_message=enqueue,
         greet=greet,
         events=refusals,
         clock=SystemClock(),

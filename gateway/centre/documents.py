@@ -10,7 +10,7 @@ from gateway.config.documents import parse_plain_json
 from gateway.config.signing import Keyring, SigningKey, digest, sign
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, encode
-from gateway.mqtt.payloads.config import Desired, desired_of
+from gateway.mqtt.payloads.config import Desired, parse_desired
 from gateway.remote_config.diff import changes
 from gateway.remote_config.document import DesiredConfig, parse_config
 
@@ -83,7 +83,7 @@ def sign_document(
         "doc": dict(doc),
     }
     tree = {name: value for name, value in tree.items() if value is not None}
-    desired_of(tree)
+    parse_desired(tree)
     document = sign(tree, key)
     _, payload = encode(document)
     if len(payload) > PAYLOAD_BYTES:
@@ -113,7 +113,7 @@ def parse_signed(tree: Mapping[str, object]) -> Desired:
     if "sig" not in tree:
         message = "sign it first: camera-gateway config sign"
         raise MessageRejected((Fault("/sig", "sig.missing", message),))
-    desired = desired_of(dict(tree))
+    desired = parse_desired(dict(tree))
     if desired.sha256 != digest(desired.doc):
         raise MessageRejected((Fault("/sha256", "sha256", "it is not that of doc"),))
     return desired

@@ -19,10 +19,10 @@ from gateway.mqtt.payloads.command import (
     Args,
     CommandRequest,
     Rejected,
-    args_of,
-    asked,
-    id_of,
-    read_tree,
+    decode_command_tree,
+    parse_args,
+    parse_request,
+    request_id,
 )
 from gateway.ports import InboundMessage
 
@@ -107,15 +107,15 @@ class CommandAdmission:
         """
         command_id = None
         try:
-            tree = read_tree(message.payload, message.content_type)
-            command_id = id_of(tree)
+            tree = decode_command_tree(message.payload, message.content_type)
+            command_id = request_id(tree)
             if message.retain:
                 raise _refusal(command_id, "expired", "", "retained", "commands are never retained")
-            request = asked(tree)
+            request = parse_request(tree)
             command = self._find(name, request)
             expires_s = arrived_s + _remaining_s(command.spec, request, message)
             key_id = self._key_of(command.spec, request, tree)
-            args = args_of(command.spec.args, request)
+            args = parse_args(command.spec.args, request)
             plan = command.handler.plan(args)
             known_by = digest({"name": name, "args": request.args, "dry_run": request.dry_run})
         except MessageRejected as error:

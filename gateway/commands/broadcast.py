@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from gateway.model.errors import MessageRejected
-from gateway.mqtt.payloads.command import Broadcast, CentreState, read_small
+from gateway.mqtt.payloads.command import Broadcast, CentreState, decode_small
 from gateway.mqtt.topic_tree import BROADCAST
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Clock, InboundMessage
@@ -73,7 +73,7 @@ class BroadcastListener:
             while True:
                 place, message = await self._queue.get()
                 try:
-                    if place.channel is BROADCAST:
+                    if place.spec is BROADCAST:
                         self._on_broadcast(message, group)
                     else:
                         self._on_centre_state(message)
@@ -81,7 +81,7 @@ class BroadcastListener:
                     self._ignored.count(f"{message.topic}: {error.detail}")
 
     def _on_broadcast(self, message: InboundMessage, group: asyncio.TaskGroup) -> None:
-        broadcast = read_small(Broadcast, message.payload, message.content_type)
+        broadcast = decode_small(Broadcast, message.payload, message.content_type)
         if message.retain or broadcast.id in self._known or self._pending >= PENDING:
             # A retained one would make us publish everything on each connection.
             self._ignored.count(f"{message.topic}: {broadcast.id}")
@@ -99,7 +99,7 @@ class BroadcastListener:
         self._resend(broadcast.sections)
 
     def _on_centre_state(self, message: InboundMessage) -> None:
-        state = read_small(CentreState, message.payload, message.content_type)
+        state = decode_small(CentreState, message.payload, message.content_type)
         if state.epoch < self._epoch:  # the late will of an earlier connection
             return
         self._epoch = state.epoch

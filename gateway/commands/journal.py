@@ -30,8 +30,8 @@ from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.alarm import new_id
 
-KEPT_MS = 7 * 86_400_000
-KEPT = 20_000
+RETENTION_MS = 7 * 86_400_000
+MAX_COMMANDS = 20_000
 FORGET_EVERY = 64
 """Commands between two deletions of what is too old."""
 
@@ -162,17 +162,17 @@ class CommandJournal:
         try:
             with self._lock:
                 try:
-                    return work(self._base())
+                    return work(self._open())
                 except sqlite3.DatabaseError as error:
                     if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _CORRUPT:
                         raise
                     log.error("command_journal_corrupt", path=str(self._path), detail=str(error))
                     self._replace()
-                    return work(self._base())
+                    return work(self._open())
         except sqlite3.Error as error:
             raise _disk_error(self._path, error) from None
 
-    def _base(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = _open(self._path)
         return self._connection
@@ -217,7 +217,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _forget(base: sqlite3.Connection, now_ms: int) -> None:
     """Delete what is too old or too much; commands that have not ended only if too many."""
-    bounds = (now_ms - KEPT_MS, KEPT)
+    bounds = (now_ms - RETENTION_MS, MAX_COMMANDS)
     newest = f"SELECT max(id) FROM command WHERE signed AND id IN ({_GONE})"
     (floor,) = base.execute(newest, bounds).fetchone()
     if floor is not None:

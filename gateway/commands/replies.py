@@ -16,7 +16,7 @@ from gateway.mqtt.payloads import command as command_payload
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp
 from gateway.mqtt.payloads.command import FINAL, Rejected, Reply, State, reply_faults
 from gateway.mqtt.topic_tree import REPLY
-from gateway.mqtt.topics import Topics, parse, publication
+from gateway.mqtt.topics import Topics, build_message, parse_topic
 from gateway.ports import Bus, Clock, OutboundMessage
 
 UNSENT = 64
@@ -48,8 +48,8 @@ class ReplyAddress:
         cls, own: Topics, topic: str | None, correlation: bytes | None
     ) -> ReplyAddress | None:
         """Return the address that response topic *topic* is; None if we must not publish there."""
-        place = None if topic is None else parse(topic)
-        if topic is None or place is None or place.channel is not REPLY:
+        place = None if topic is None else parse_topic(topic)
+        if topic is None or place is None or place.spec is not REPLY:
             return None
         if (place.province, place.gateway) != (own.province, own.gateway):
             return None
@@ -97,7 +97,7 @@ class ReplySender:
             result=self.redact(result) or None,
             code=code,
         )
-        _, payload = command_payload.reply(Stamp(0, 0, 0), reply)
+        _, payload = command_payload.encode_reply(Stamp(0, 0, 0), reply)
         if len(payload) <= PAYLOAD_BYTES - HEADROOM_BYTES:
             return reply
         return Reply(id=command_id, state="failed", code="too_large")
@@ -112,7 +112,7 @@ class ReplySender:
     def send(self, address: ReplyAddress, reply: Reply) -> None:
         """Publish *reply*. Without a connection a final one waits for it, others are dropped."""
         if self._bus.connected:
-            self._bus.post(self._message(address, reply))
+            self._bus.publish(self._message(address, reply))
         elif reply.state in FINAL:
             self._unsent.append((self._clock.now(), address, reply))
 
@@ -139,5 +139,7 @@ class ReplySender:
         return value
 
     def _message(self, address: ReplyAddress, reply: Reply) -> OutboundMessage:
-        message = publication(REPLY, address.topic, command_payload.reply(self._stamp(), reply))
+        message = build_message(
+            REPLY, address.topic, command_payload.encode_reply(self._stamp(), reply)
+        )
         return replace(message, correlation_data=address.correlation)

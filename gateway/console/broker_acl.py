@@ -17,11 +17,11 @@ from gateway.mqtt.topic_tree import (
     CONTACTS,
     CONTROL,
     ECHO,
-    GATEWAY_SAYS,
+    GATEWAY_SIGNALLING,
     LOG,
     REPLY,
     ROOT,
-    VIEWER_SAYS,
+    VIEWER_SIGNALLING,
     TopicSpec,
 )
 
@@ -30,7 +30,7 @@ OWN = f"{ROOT}/%u"
 
 NOT_FOR_PROVINCES: tuple[tuple[TopicSpec, str], ...] = (
     (CONTACTS, "personal data"),
-    (GATEWAY_SAYS, "answers to viewers: whoever has one can watch"),
+    (GATEWAY_SIGNALLING, "answers to viewers: whoever has one can watch"),
     (REPLY, "replies belong to whoever sent the command; snapshots are among them"),
     (LOG, "log lines of a gateway that an operator follows"),
 )
@@ -66,8 +66,8 @@ def viewers() -> Iterator[str]:
     yield "# Written by scripts/broker-acl. Người xem: chỉ phiên của chính mình."
     yield ""
     yield "# A viewer, whose name begins with v-: its own sessions and nothing else."
-    yield f"pattern write {ROOT}/+/+/{_sessions(VIEWER_SAYS)}"
-    yield f"pattern read {ROOT}/+/+/{_sessions(GATEWAY_SAYS)}"
+    yield f"pattern write {ROOT}/+/+/{_sessions(VIEWER_SIGNALLING)}"
+    yield f"pattern read {ROOT}/+/+/{_sessions(GATEWAY_SIGNALLING)}"
 
 
 def _filter(channel: TopicSpec) -> str:

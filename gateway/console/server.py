@@ -28,10 +28,10 @@ from gateway.console.views import BrokerView
 from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.signalling import SessionKey
 from gateway.mqtt.client.client import MqttClient
-from gateway.mqtt.client.failover import delays
+from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message
-from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, parse
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, parse_topic
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
@@ -79,7 +79,7 @@ class Console:
             settings.broker,
             client_id=settings.client_id,
             subscriptions=CENTRE_SUBSCRIPTIONS,
-            deliver=self.deliver,
+            on_message=self.deliver,
             greet=self._greet,
             clock=clock,
         )
@@ -108,7 +108,7 @@ class Console:
 
     def deliver(self, message: InboundMessage) -> None:
         """Handle a message from the broker."""
-        topic = parse(message.topic)
+        topic = parse_topic(message.topic)
         if topic is None:
             return
         try:
@@ -160,7 +160,7 @@ class Console:
             name="broker",
             clock=self._clock,
             observer=self,
-            delays=lambda: delays(0.5, RETRY_CEILING_S),
+            delays=lambda: reconnect_delays(0.5, RETRY_CEILING_S),
         )
 
     async def _sweep_stale(self) -> None:

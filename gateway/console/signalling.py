@@ -34,8 +34,8 @@ from gateway.model.signalling import (
 )
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.signalling import GatewayMessage, ViewerMessage, encode_viewer_message
-from gateway.mqtt.topic_tree import VIEWER_SAYS
-from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
+from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus
 
 ANSWER_TIMEOUT_S = 3.0
@@ -192,7 +192,9 @@ class BrowserSignalling:
 
     def _post(self, topics: Topics, message: ViewerMessage) -> None:
         encoded = encode_viewer_message(self._stamp(), message)
-        self._bus.post(publication(VIEWER_SAYS, topics.viewer_says(message.key), encoded))
+        self._bus.publish(
+            build_message(VIEWER_SIGNALLING, topics.viewer_signalling(message.key), encoded)
+        )
 
     def _key(self, sid: str) -> SessionKey:
         return SessionKey(self.viewer, sid)

@@ -12,10 +12,14 @@ from dataclasses import dataclass, replace
 from gateway.console.provinces import PROVINCES
 from gateway.console.site_state import STALE_S, Site
 from gateway.console.views import AlarmView, CameraView, SiteView
-from gateway.mqtt.payloads.alarm import read_alarm
+from gateway.mqtt.payloads.alarm import decode_alarm
 from gateway.mqtt.payloads.codec import Stamp
-from gateway.mqtt.payloads.health import read_camera_state, read_cameras_health, read_site_health
-from gateway.mqtt.payloads.presence import read_birth, read_presence
+from gateway.mqtt.payloads.health import (
+    decode_camera_state,
+    decode_cameras_health,
+    decode_site_health,
+)
+from gateway.mqtt.payloads.presence import decode_birth, decode_presence
 from gateway.mqtt.topic_tree import (
     ALARM,
     BIRTH,
@@ -92,7 +96,7 @@ class SiteRegistry:
         now_s = self._clock.now()
         self._sites[topic.gateway] = after
         self._derived[topic.gateway] = after.derived_states(now_s)
-        if topic.channel is ALARM:
+        if topic.spec is ALARM:
             return Change(topic.gateway, frozenset())
         state_changed = after.state(now_s) != site.state(now_s)
         sent = None if state_changed or topic.camera is None else frozenset({topic.camera})
@@ -185,25 +189,25 @@ class SiteRegistry:
     def _apply_payload(self, site: Site, topic: ParsedTopic, message: InboundMessage) -> Site:
         now_s, live = self._clock.now(), not message.retain
         payload, kind = message.payload, message.content_type
-        match topic.channel:
+        match topic.spec:
             case channel if channel is PRESENCE:
-                presence = read_presence(payload, kind)
+                presence = decode_presence(payload, kind)
                 sent_s = self._sent_s(presence.time_ms, live=live)
                 return site.with_presence(presence, sent_s, live=live)
             case channel if channel is BIRTH:
-                return site.with_birth(read_birth(payload, kind), now_s, live=live)
+                return site.with_birth(decode_birth(payload, kind), now_s, live=live)
             case channel if channel is SITE_HEALTH:
-                stamp, _ = read_site_health(payload, kind)
+                stamp, _ = decode_site_health(payload, kind)
                 return site.with_activity(self._health_s(stamp, live=live))
             case channel if channel is CAMERAS_HEALTH:
-                stamp, reports = read_cameras_health(payload, kind)
+                stamp, reports = decode_cameras_health(payload, kind)
                 return site.with_cameras(stamp, reports, self._health_s(stamp, live=live))
             case channel if channel is CAMERA_STATE:
-                stamp, one = read_camera_state(payload, kind)
+                stamp, one = decode_camera_state(payload, kind)
                 at_s = self._sent_s(stamp.time_ms, live=live)
                 return site if at_s is None else site.with_cameras(stamp, (one,), at_s)
             case channel if channel is ALARM:
-                stamp, alarm = read_alarm(payload, kind)
+                stamp, alarm = decode_alarm(payload, kind)
                 return site.with_alarm(
                     stamp, alarm, self._sent_s(stamp.time_ms, live=live) or now_s
                 )
@@ -223,7 +227,7 @@ class SiteRegistry:
 
     def _forget(self, topic: ParsedTopic) -> Change | None:
         """Remove the site if *topic* is its presence: an empty retained message deletes it."""
-        if topic.channel is not PRESENCE:
+        if topic.spec is not PRESENCE:
             return None
         self._sites.pop(topic.gateway, None)
         self._derived.pop(topic.gateway, None)

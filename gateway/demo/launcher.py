@@ -126,7 +126,7 @@ async def _online(broker_port: int) -> None:
         BrokerAddress(host="127.0.0.1", port=broker_port),
         client_id="demo-launcher",
         subscriptions=[Topics(PROVINCE, GATEWAY).presence],
-        deliver=lambda _: seen.set(),
+        on_message=lambda _: seen.set(),
         clock=SystemClock(),
     )
     async with asyncio.TaskGroup() as group:

@@ -26,7 +26,7 @@ from gateway.mqtt import topic_tree
 from gateway.mqtt.epoch import Epochs, now_ms
 from gateway.mqtt.payloads import inventory as inventory_payload
 from gateway.mqtt.payloads.inventory import SectionRevision
-from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 
 CHECK_S = 10.0
@@ -119,7 +119,7 @@ class InventoryService:
         """Publish *sections* again, contacts only where allowed; unknown names are ignored."""
         for name in dict.fromkeys(sections):
             if name in SECTIONS:
-                self._bus.post(self._section_message(name))
+                self._bus.publish(self._section_message(name))
             elif name == CONTACTS:
                 self._publish_contacts()
 
@@ -141,21 +141,23 @@ class InventoryService:
         """Make *update* the current inventory: record its changes, publish and store it."""
         before, self._current = self._current.revisions, update
         for change in update.changes:
-            facts = inventory_payload.change(change)
+            facts = inventory_payload.change_facts(change)
             log.info("inventory_changed", sec=change.section, at=change.at, src=change.origin)
             if self._events is not None:
                 self._events.record(Event("inventory", facts))
         if self._announced:
             for name in SECTIONS:
                 if before[name].sha != update.revisions[name].sha:
-                    self._bus.post(self._section_message(name))
+                    self._bus.publish(self._section_message(name))
         if update.revisions != self._stored:
             await asyncio.to_thread(self._store.save, update.revisions)
             self._stored = update.revisions
 
     def _section_message(self, name: str) -> OutboundMessage:
-        payload = inventory_payload.section(self._epochs.stamp(), self._current.revisions[name])
-        return publication(topic_tree.INVENTORY[name], self._topics.inventory(name), payload)
+        payload = inventory_payload.encode_section(
+            self._epochs.stamp(), self._current.revisions[name]
+        )
+        return build_message(topic_tree.INVENTORY[name], self._topics.inventory(name), payload)
 
     def _publish_contacts(self) -> None:
         """Publish the contacts as they are in the file now; they are kept nowhere else."""
@@ -164,8 +166,8 @@ class InventoryService:
         if contacts is not None and revision is not None:
             tree = inventory_payload.contacts_tree(contacts)
             with_contacts = SectionRevision(revision.rev, digest(tree), tree)
-            payload = inventory_payload.section(self._epochs.stamp(), with_contacts)
-            self._bus.post(publication(topic_tree.CONTACTS, self._topics.contacts, payload))
+            payload = inventory_payload.encode_section(self._epochs.stamp(), with_contacts)
+            self._bus.publish(build_message(topic_tree.CONTACTS, self._topics.contacts, payload))
 
 
 def _compare(sources: Sources, contacts: Contacts | None, before: Revisions) -> _Update:
@@ -174,7 +176,7 @@ def _compare(sources: Sources, contacts: Contacts | None, before: Revisions) -> 
     inventory = build_inventory(sources, time_ms)
     revisions: dict[str, SectionRevision] = {}
     found: list[Change] = []
-    for name, fresh in inventory_payload.trees(inventory).items():
+    for name, fresh in inventory_payload.section_trees(inventory).items():
         old = before.get(name)
         now = carry_timestamps(fresh, {} if old is None else old.tree)
         assert isinstance(now, dict)
@@ -201,7 +203,7 @@ def _observed(stored: Revisions) -> Observations:
     if "cams" not in stored:
         return {}
     try:
-        return inventory_payload.observed(stored["cams"].tree)
+        return inventory_payload.parse_observations(stored["cams"].tree)
     except MessageRejected:
         return {}
 

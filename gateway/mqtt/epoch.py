@@ -36,12 +36,12 @@ class Epochs:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._complained = False
+        self._warned = False
         self._number = 0
         self.epoch = self._stored()
         """Of the newest connection; before the first of this process, of the last one before."""
 
-    def renew(self) -> int:
+    def advance(self) -> int:
         """Begin a new epoch and return it. Writes and waits for the disk: not for the loop.
 
         A disk that is full or read-only is said once; the number then comes from the clock and
@@ -82,8 +82,8 @@ class Epochs:
             finally:
                 os.close(folder)
         except OSError as error:
-            if not self._complained:
+            if not self._warned:
                 log.warning("epoch not stored", path=str(path), detail=error.strerror)
-            self._complained = True
+            self._warned = True
         else:
-            self._complained = False
+            self._warned = False

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from gateway.model.event import Event
 from gateway.mqtt.topic_tree import TopicSpec
-from gateway.mqtt.topics import ParsedTopic, Topics, parse
+from gateway.mqtt.topics import ParsedTopic, Topics, parse_topic
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 
@@ -35,7 +35,7 @@ def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
     return tell
 
 
-Receiver = Callable[[ParsedTopic, InboundMessage], None]
+MessageHandler = Callable[[ParsedTopic, InboundMessage], None]
 """Takes a message and returns at once."""
 
 
@@ -52,31 +52,31 @@ class MessageRouter:
 
     def __init__(
         self,
-        own: Topics,
-        receivers: Mapping[TopicSpec, Receiver],
+        topics: Topics,
+        handlers: Mapping[TopicSpec, MessageHandler],
         *,
         on_misrouted: Callable[[str], None] = lambda _: None,
         acknowledge: Callable[[InboundMessage], None] = lambda _: None,
         clock: Clock,
     ) -> None:
-        self._own = own
-        self._receivers = receivers
-        self._strange = on_misrouted
+        self._topics = topics
+        self._handlers = handlers
+        self._on_misrouted = on_misrouted
         self._acknowledge = acknowledge
         self._unknown = RateLimitedLog("message_router", "messages for nobody", clock=clock)
 
-    def deliver(self, message: InboundMessage) -> None:
+    def route(self, message: InboundMessage) -> None:
         """Take a message from the link; returns at once."""
-        place = parse(message.topic)
-        receiver = None if place is None else self._receivers.get(place.channel)
-        if place is None or receiver is None or not self._is_ours(place):
+        parsed = parse_topic(message.topic)
+        handler = None if parsed is None else self._handlers.get(parsed.spec)
+        if parsed is None or handler is None or not self._is_ours(parsed):
             self._unknown.count(message.topic)
-            self._strange(message.topic)
+            self._on_misrouted(message.topic)
             self._acknowledge(message)
         else:
-            receiver(place, message)
+            handler(parsed, message)
 
-    def _is_ours(self, place: ParsedTopic) -> bool:
-        if not place.gateway:  # the centre speaks to all
+    def _is_ours(self, parsed: ParsedTopic) -> bool:
+        if not parsed.gateway:  # the centre speaks to all
             return True
-        return (place.province, place.gateway) == (self._own.province, self._own.gateway)
+        return (parsed.province, parsed.gateway) == (self._topics.province, self._topics.gateway)

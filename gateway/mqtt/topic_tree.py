@@ -98,7 +98,7 @@ CONFIG_REPORTED = TopicSpec(
 REPLY = TopicSpec("up/rsp/{requester}/{cid}", "rsp/1", "accepted, running, final", expiry_s=300)
 LOG = TopicSpec("up/log/{stream}", "log/1", "while a log is being followed", expiry_s=30, qos=0)
 ECHO = TopicSpec("up/echo", "echo/1", "every 90 s, to ourselves", expiry_s=30)
-GATEWAY_SAYS = TopicSpec(
+GATEWAY_SIGNALLING = TopicSpec(
     "up/rtc/{viewer}/{sid}", "rtc.gateway/1", "answer, cand, error, bye, stats", expiry_s=15
 )
 
@@ -107,7 +107,7 @@ CONFIG_DESIRED = TopicSpec(
 )
 CONFIG_CONFIRM = TopicSpec("dn/config/confirm", "config.confirm/1", "confirm, cancel or extend")
 COMMAND = TopicSpec("dn/cmd/{name}", "cmd/1", "a command; expires when it says", journalled=True)
-VIEWER_SAYS = TopicSpec(
+VIEWER_SIGNALLING = TopicSpec(
     "dn/rtc/{viewer}/{sid}", "rtc.viewer/1", "offer, cand, extend, bye", expiry_s=15
 )
 
@@ -119,7 +119,7 @@ SCHEMA = TopicSpec(
     "ctl/v1/schema/{name}/{ver}", "schema/1", "a JSON Schema, if the centre says it", retain=True
 )
 
-CHANNELS = (
+TOPIC_SPECS = (
     PRESENCE,
     BIRTH,
     SITE_HEALTH,
@@ -134,11 +134,11 @@ CHANNELS = (
     REPLY,
     LOG,
     ECHO,
-    GATEWAY_SAYS,
+    GATEWAY_SIGNALLING,
     CONFIG_DESIRED,
     CONFIG_CONFIRM,
     COMMAND,
-    VIEWER_SAYS,
+    VIEWER_SIGNALLING,
     CENTRE_STATE,
     BROADCAST,
     SCHEMA,

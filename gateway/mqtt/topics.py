@@ -15,7 +15,6 @@ from gateway.mqtt.topic_tree import (
     BIRTH,
     CAMERA_STATE,
     CAMERAS_HEALTH,
-    CHANNELS,
     CONFIG_CONFIRM,
     CONFIG_DESIRED,
     CONFIG_REPORTED,
@@ -23,7 +22,7 @@ from gateway.mqtt.topic_tree import (
     CONTROL,
     ECHO,
     EVENT,
-    GATEWAY_SAYS,
+    GATEWAY_SIGNALLING,
     INVENTORY,
     INVENTORY_LOG,
     LEVELS,
@@ -32,7 +31,8 @@ from gateway.mqtt.topic_tree import (
     REPLY,
     ROOT,
     SITE_HEALTH,
-    VIEWER_SAYS,
+    TOPIC_SPECS,
+    VIEWER_SIGNALLING,
     TopicSpec,
 )
 from gateway.ports import OutboundMessage
@@ -40,14 +40,14 @@ from gateway.ports import OutboundMessage
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-def _pattern(channel: TopicSpec) -> re.Pattern[str]:
-    whole = channel.name
-    if not whole.startswith(f"{CONTROL}/"):
-        whole = f"{ROOT}/{{prov}}/{{gw}}/{whole}"
-    return re.compile(_PLACEHOLDER.sub(lambda found: f"(?P<{found[1]}>{LEVELS[found[1]]})", whole))
+def _pattern(spec: TopicSpec) -> re.Pattern[str]:
+    full = spec.name
+    if not full.startswith(f"{CONTROL}/"):
+        full = f"{ROOT}/{{prov}}/{{gw}}/{full}"
+    return re.compile(_PLACEHOLDER.sub(lambda found: f"(?P<{found[1]}>{LEVELS[found[1]]})", full))
 
 
-_PATTERNS = tuple((channel, _pattern(channel)) for channel in CHANNELS)
+_PATTERNS = tuple((channel, _pattern(channel)) for channel in TOPIC_SPECS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ParsedTopic:
         levels: Every other name of the row, e.g. ``{"cam": "c07"}``.
     """
 
-    channel: TopicSpec
+    spec: TopicSpec
     province: str = ""
     gateway: str = ""
     levels: Mapping[str, str] = field(default_factory=dict)
@@ -79,19 +79,19 @@ class ParsedTopic:
         return SessionKey(self.levels["viewer"], self.levels["sid"])
 
 
-def parse(topic: str) -> ParsedTopic | None:
+def parse_topic(topic: str) -> ParsedTopic | None:
     """Return what *topic* says, or None if it is not in the tree."""
-    for channel, pattern in _PATTERNS:
+    for spec, pattern in _PATTERNS:
         if match := pattern.fullmatch(topic):
             levels = match.groupdict()
-            return ParsedTopic(channel, levels.pop("prov", ""), levels.pop("gw", ""), levels)
+            return ParsedTopic(spec, levels.pop("prov", ""), levels.pop("gw", ""), levels)
     return None
 
 
 def is_journalled(topic: str) -> bool:
     """Whether a message on *topic* is acknowledged only once it has been noted on the disk."""
-    place = parse(topic)
-    return place is not None and place.channel.journalled
+    parsed = parse_topic(topic)
+    return parsed is not None and parsed.spec.journalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +176,11 @@ class Topics:
     def command(self, name: str) -> str:
         return self._full(f"dn/cmd/{name}")
 
-    def viewer_says(self, key: SessionKey) -> str:
-        return self._full(VIEWER_SAYS.name.format(viewer=key.viewer, sid=key.session))
+    def viewer_signalling(self, key: SessionKey) -> str:
+        return self._full(VIEWER_SIGNALLING.name.format(viewer=key.viewer, sid=key.session))
 
-    def gateway_says(self, key: SessionKey) -> str:
-        return self._full(GATEWAY_SAYS.name.format(viewer=key.viewer, sid=key.session))
+    def gateway_signalling(self, key: SessionKey) -> str:
+        return self._full(GATEWAY_SIGNALLING.name.format(viewer=key.viewer, sid=key.session))
 
     def _full(self, rest: str) -> str:
         return f"{ROOT}/{self.province}/{self.gateway}/{rest}"
@@ -190,8 +190,8 @@ CENTRE_SUBSCRIPTIONS = (f"{ROOT}/+/+/up/#",)
 """The filters the centre's console subscribes to."""
 
 
-def publication(
-    channel: TopicSpec, topic: str, encoded: tuple[str, bytes], *, expiry_s: int | None = None
+def build_message(
+    spec: TopicSpec, topic: str, encoded: tuple[str, bytes], *, expiry_s: int | None = None
 ) -> OutboundMessage:
     """Return *sealed* (content type and payload) as *channel* is published on *topic*.
 
@@ -201,10 +201,10 @@ def publication(
     return OutboundMessage(
         topic=topic,
         payload=payload,
-        qos=channel.qos,
-        retain=channel.retain,
-        expiry_s=channel.expiry_s if expiry_s is None else expiry_s,
-        path=channel.path,
+        qos=spec.qos,
+        retain=spec.retain,
+        expiry_s=spec.expiry_s if expiry_s is None else expiry_s,
+        path=spec.path,
         content_type=content_type,
-        properties={"sv": channel.schema},
+        properties={"sv": spec.schema},
     )

@@ -9,7 +9,7 @@ import structlog
 from gateway.mqtt import topic_tree
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.config import Reported, encode_reported
-from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage
 from gateway.remote_config import statuses
 from gateway.runtime.rate_limit import TokenBucket
@@ -73,11 +73,11 @@ class ConfigReporter:
 
     def republish(self) -> None:
         """Publish the current report once more."""
-        self._bus.post(self._message(self._latest, self._deadline_s))
+        self._bus.publish(self._message(self._latest, self._deadline_s))
 
     def publish_aside(self, report: Reported) -> None:
         """Publish *report* of another document than the current report's, which stays current."""
-        self._bus.post(self._message(report, None))
+        self._bus.publish(self._message(report, None))
 
     def record(self, outcome: Reported) -> None:
         """Record *outcome* for the audit.
@@ -98,6 +98,6 @@ class ConfigReporter:
         if deadline_s is not None:
             left_s = max(0, round(deadline_s - self._clock.now()))
             report = report.model_copy(update={"until_s": left_s})
-        return publication(
+        return build_message(
             topic_tree.CONFIG_REPORTED, self._topic, encode_reported(self._stamp(), report)
         )

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
-from gateway.mqtt.payloads.config import Confirm, Desired, Reported, read_confirm
+from gateway.mqtt.payloads.config import Confirm, Desired, Reported, decode_confirm
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.remote_config import statuses
 from gateway.remote_config.report import ConfigReporter
@@ -116,7 +116,7 @@ class RemoteConfig:
     def on_confirm(self, message: InboundMessage) -> None:
         """Hand a decision to the rollout; one that nothing waits for is refused."""
         try:
-            decision = read_confirm(message.payload, message.content_type)
+            decision = decode_confirm(message.payload, message.content_type)
         except MessageRejected as error:
             self._refuse_decision(error.faults)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.model.errors import Fault
 from gateway.model.event import Event
 from gateway.mqtt.payloads.config import (
-    MOST_CHANGES,
+    MAX_CHANGES,
     Desired,
     Reported,
     State,
@@ -156,8 +156,8 @@ def _of(
         version=stored.version,
         sha256=stored.sha256,
         state=state,
-        applied=changed[:MOST_CHANGES],
-        more=len(changed) - MOST_CHANGES if len(changed) > MOST_CHANGES else None,
+        applied=changed[:MAX_CHANGES],
+        more=len(changed) - MAX_CHANGES if len(changed) > MAX_CHANGES else None,
         restart=restarted,
         running=running,
         last_known_good=last_known_good,

@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue, ValidationError
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.model.names import CameraId
 from gateway.model.site_document import Document
-from gateway.mqtt.payloads.config import Desired, Reported, desired_of
+from gateway.mqtt.payloads.config import Desired, Reported, parse_desired
 from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.runtime import atomic_file
 
@@ -143,7 +143,7 @@ def _load(path: Path) -> StoredConfig | None:
         if path.stat().st_size > LARGEST_BYTES:
             raise ValueError("too large")
         file = _File.model_validate_json(path.read_bytes(), strict=True)
-        document = desired_of(dict(file.document))
+        document = parse_desired(dict(file.document))
         config = parse_config(document.schema_id, document.doc)
     except FileNotFoundError:
         return None

@@ -14,8 +14,8 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import digest
 from gateway.model.errors import ConfigRejected, Fault, refuse
-from gateway.mqtt.payloads.codec import read
-from gateway.mqtt.payloads.config import MOST_VALUES, Desired, desired_of
+from gateway.mqtt.payloads.codec import decode_tree
+from gateway.mqtt.payloads.config import MAX_VALUES, Desired, parse_desired
 from gateway.remote_config.diff import changes, forbidden_faults
 from gateway.remote_config.document import DesiredConfig, broker_faults, parse_config
 from gateway.remote_config.state import ConfigState
@@ -56,9 +56,9 @@ class ConfigValidator:
             MessageRejected: It cannot be read, is not signed by a trusted key, or is for another
                 gateway.
         """
-        tree = read(payload, content_type, values=MOST_VALUES)
+        tree = decode_tree(payload, content_type, values=MAX_VALUES)
         key_id = self._verify_signature(tree)
-        document = desired_of(tree)
+        document = parse_desired(tree)
         if document.gateway != self._settings.gateway.id:
             message = f"it is for {document.gateway}, this is {self._settings.gateway.id}"
             refuse("gw.other", message, "/gw")

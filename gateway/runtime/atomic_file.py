@@ -35,17 +35,17 @@ def replace(path: Path, content: bytes, *, previous: Path | None = None) -> None
         try:
             _write_synced(new, content)
             if previous is not None:
-                keep(path, previous)
+                preserve(path, previous)
             new.replace(path)
         finally:
             with contextlib.suppress(OSError):
                 new.unlink(missing_ok=True)
         sync_folder(path.parent)
     except OSError as error:
-        raise fault_of(path, error) from None
+        raise disk_error(path, error) from None
 
 
-def keep(path: Path, previous: Path) -> None:
+def preserve(path: Path, previous: Path) -> None:
     """Let *previous* name what stands in *path*, if there is such a file. Raises OSError."""
     link = path.with_name(f".{path.name}.link")
     link.unlink(missing_ok=True)
@@ -62,11 +62,11 @@ def rename(old: Path, new: Path, *, previous: Path | None) -> None:
     """
     try:
         if previous is not None:
-            keep(new, previous)
+            preserve(new, previous)
         old.replace(new)
         sync_folder(new.parent)
     except OSError as error:
-        raise fault_of(new, error) from None
+        raise disk_error(new, error) from None
 
 
 def remove(path: Path) -> None:
@@ -75,7 +75,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
         sync_folder(path.parent)
     except OSError as error:
-        raise fault_of(path, error) from None
+        raise disk_error(path, error) from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -87,7 +87,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def fault_of(path: Path, error: OSError) -> TransientError:
+def disk_error(path: Path, error: OSError) -> TransientError:
     """Return our word for what the disk says."""
     reason = _REASONS.get(error.errno or 0, Reason.DISK_READONLY)
     return TransientError(reason, f"cannot write {path}: {error.strerror}")

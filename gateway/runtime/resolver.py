@@ -20,7 +20,7 @@ from gateway.model.errors import SourceUnavailable
 from gateway.model.reasons import Reason
 
 
-def plain(host: str) -> str | bytes:
+def encode_host(host: str) -> str | bytes:
     """Return *host* as it goes over the wire, where it is that already.
 
     From a string Python's `getaddrinfo` loads its tables of international names, whatever the name,
@@ -33,15 +33,15 @@ Address = IPv4Address | IPv6Address
 Resolver = Callable[[str], list[str]]
 
 LOOKUP_S = 5.0
-MOST_LOOKUPS = 16
+MAX_LOOKUPS = 16
 """Threads that may wait for the resolver at once."""
 
-_slots = threading.BoundedSemaphore(MOST_LOOKUPS)
+_slots = threading.BoundedSemaphore(MAX_LOOKUPS)
 
 
 def system_resolver(host: str) -> list[str]:
     """Return the addresses of *host* as the system knows them. Blocks. Raises OSError."""
-    found = socket.getaddrinfo(plain(host), None, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(encode_host(host), None, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 

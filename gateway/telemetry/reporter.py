@@ -22,7 +22,7 @@ from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import presence as presence_payload
 from gateway.mqtt.topic_tree import TopicSpec
-from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, OutboundMessage
 from gateway.runtime.spread import phase_s
 
@@ -111,11 +111,13 @@ class Reporter:
 
     def will(self) -> OutboundMessage:
         """Return the will of the next connection. Begins an epoch; writes to the disk."""
-        return self._presence_message(presence_payload.lost(self._epochs.renew()))
+        return self._presence_message(presence_payload.encode_will(self._epochs.advance()))
 
     def greeting(self) -> Iterator[OutboundMessage]:
         """Yield what a connection begins with: all that is retained, in this epoch."""
-        yield self._presence_message(presence_payload.online(self._epochs.stamp(), self._machine))
+        yield self._presence_message(
+            presence_payload.encode_online(self._epochs.stamp(), self._machine)
+        )
         yield self._birth_message()
         yield from self._health_messages()
         for camera in self._health(self._snapshots()):
@@ -126,7 +128,7 @@ class Reporter:
         asked = frozenset(sections)
         if "presence" in asked:
             yield self._presence_message(
-                presence_payload.online(self._epochs.stamp(), self._machine)
+                presence_payload.encode_online(self._epochs.stamp(), self._machine)
             )
         if "birth" in asked:
             yield self._birth_message()
@@ -137,7 +139,9 @@ class Reporter:
 
     def farewell(self) -> OutboundMessage:
         """Return the message that is sent before an orderly disconnect."""
-        return self._presence_message(presence_payload.offline(self._epochs.stamp(), "stopping"))
+        return self._presence_message(
+            presence_payload.encode_offline(self._epochs.stamp(), "stopping")
+        )
 
     async def run(self) -> None:
         """Report until cancelled."""
@@ -148,7 +152,7 @@ class Reporter:
             if self._clock.now() >= due_s:
                 due_s += self._every_s
                 for report in self._health_messages():
-                    self._bus.post(report)
+                    self._bus.publish(report)
                 self._before = (self._clock.now(), self._snapshots())
 
     def _publish_changes(self) -> None:
@@ -160,13 +164,13 @@ class Reporter:
         digests = self._status().digests
         if listed != self._listed or digests != self._digests:
             self._digests = digests
-            self._bus.post(self._birth_message())
+            self._bus.publish(self._birth_message())
             self._forget(self._listed.keys() - listed.keys())
             self._listed = listed
         now_s = self._clock.now()
         for camera in self._health(cameras):
             if self._is_settled(camera, now_s):
-                self._bus.post(self._state_message(camera))
+                self._bus.publish(self._state_message(camera))
 
     def _is_unchanged(self) -> bool:
         """Whether nothing can have changed, as the change key shows."""
@@ -194,7 +198,7 @@ class Reporter:
             self._published.pop(camera, None)
             self._unsettled.pop(camera, None)
             topic = self._topics.camera_state(camera)
-            self._bus.post(OutboundMessage(topic, b"", retain=True, path="conflated"))
+            self._bus.publish(OutboundMessage(topic, b"", retain=True, path="conflated"))
 
     def _health(self, cameras: Iterable[CameraSnapshot]) -> tuple[CameraHealth, ...]:
         now_s = self._clock.now()
@@ -212,39 +216,39 @@ class Reporter:
             relay=self._relay(),
             cameras=counts_of(cameras),
         )
-        yield publication(
+        yield build_message(
             topic_tree.SITE_HEALTH,
             self._topics.site_health,
-            health_payload.site_health(self._epochs.stamp(), site),
+            health_payload.encode_site_health(self._epochs.stamp(), site),
         )
         if not self._centre_online():
             return
-        yield publication(
+        yield build_message(
             topic_tree.CAMERAS_HEALTH,
             self._topics.cameras_health,
-            health_payload.cameras_health(self._epochs.stamp(), cameras),
+            health_payload.encode_cameras_health(self._epochs.stamp(), cameras),
         )
 
     def _state_message(self, camera: CameraHealth) -> OutboundMessage:
         self._published[camera.id] = camera
         self._unsettled.pop(camera.id, None)
-        encoded = health_payload.camera_state(self._epochs.stamp(), camera)
-        return publication(topic_tree.CAMERA_STATE, self._topics.camera_state(camera.id), encoded)
+        encoded = health_payload.encode_camera_state(self._epochs.stamp(), camera)
+        return build_message(topic_tree.CAMERA_STATE, self._topics.camera_state(camera.id), encoded)
 
     def _birth_message(self) -> OutboundMessage:
-        encoded = presence_payload.birth(
+        encoded = presence_payload.encode_birth(
             self._epochs.stamp(),
             self._machine,
             site=self._site(),
             cameras=self._snapshots(),
-            abilities=self._capabilities,
-            standing=self._status(),
+            capabilities=self._capabilities,
+            status=self._status(),
         )
-        return publication(topic_tree.BIRTH, self._topics.birth, encoded)
+        return build_message(topic_tree.BIRTH, self._topics.birth, encoded)
 
     def _presence_message(self, encoded: presence_payload.EncodedPayload) -> OutboundMessage:
         channel: TopicSpec = topic_tree.PRESENCE
-        return publication(channel, self._topics.presence, encoded)
+        return build_message(channel, self._topics.presence, encoded)
 
 
 def _list_of(cameras: tuple[CameraSnapshot, ...]) -> dict[str, tuple[object, ...]]:

@@ -21,8 +21,8 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message, encode_viewer_message
-from gateway.mqtt.topic_tree import VIEWER_SAYS
-from gateway.mqtt.topics import Topics, publication
+from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
+from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import InboundMessage
 from gateway.runtime.clock import SystemClock
 
@@ -67,8 +67,8 @@ class Mqtt:
         self._link = MqttClient(
             BrokerAddress(host="127.0.0.1", port=port),
             client_id=f"bench-{self._visit}",
-            subscriptions=(self._own.gateway_says(SessionKey("+", "+")), self._own.presence),
-            deliver=self._deliver,
+            subscriptions=(self._own.gateway_signalling(SessionKey("+", "+")), self._own.presence),
+            on_message=self._deliver,
             clock=SystemClock(),
         )
         self._linking = asyncio.create_task(self._link.run(), name="bench-link")
@@ -76,7 +76,7 @@ class Mqtt:
     def _deliver(self, message: InboundMessage) -> None:
         if message.topic == self._own.presence:
             self._online.set()
-        topic = topics.parse(message.topic)
+        topic = topics.parse_topic(message.topic)
         if topic is None or topic.key not in self._answers:
             return
         waiting = self._answers[topic.key]
@@ -102,7 +102,9 @@ class Mqtt:
     def _say(self, key: SessionKey, message: Offer | Bye) -> None:
         stamp = Stamp(time.time_ns() // 1_000_000, 1, time.monotonic_ns() // 1000)
         sealed = encode_viewer_message(stamp, message)
-        self._link.post(publication(VIEWER_SAYS, self._own.viewer_says(key), sealed))
+        self._link.publish(
+            build_message(VIEWER_SIGNALLING, self._own.viewer_signalling(key), sealed)
+        )
 
     async def close(self) -> None:
         """Leave the broker; the gateway notices that the viewers are gone."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client import client, paho_client
-from gateway.mqtt.topic_tree import CHANNELS, CONTROL, LEVELS, PLAIN, ROOT, TopicSpec
+from gateway.mqtt.topic_tree import CONTROL, LEVELS, PLAIN, ROOT, TOPIC_SPECS, TopicSpec
 from tests.contract.schemas import file_of
 
 SCHEMA_FORMAT = "application/schema+json;version=draft-2020-12"
@@ -55,11 +55,11 @@ def document() -> dict[str, Any]:
                 },
             }
         },
-        "channels": {_id(each): _channel(each) for each in CHANNELS},
-        "operations": {_id(each): _operation(each) for each in CHANNELS},
+        "channels": {_id(each): _channel(each) for each in TOPIC_SPECS},
+        "operations": {_id(each): _operation(each) for each in TOPIC_SPECS},
         "components": {
             "parameters": {name: _parameter(name) for name in LEVELS},
-            "messages": {_id(each): _message(each) for each in CHANNELS},
+            "messages": {_id(each): _message(each) for each in TOPIC_SPECS},
         },
     }
 

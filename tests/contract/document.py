@@ -15,7 +15,7 @@ from gateway.mqtt.client import certificates, client, echo, failover, inflight_w
 from gateway.mqtt.outbox import backlog
 from gateway.mqtt.payloads import config as config_payload
 from gateway.mqtt.payloads import health as health_payload
-from gateway.mqtt.topic_tree import CHANNELS, LEVELS
+from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS
 from gateway.remote_config.service import CALM_S
 from tests.contract import kinds
 from tests.contract.examples import text_of
@@ -31,15 +31,15 @@ VALUES: Mapping[str, object] = {
     "session_expiry": paho_client.SESSION_EXPIRY_S,
     "receive_maximum": paho_client.RECEIVE_MAXIMUM,
     "in_flight": inflight_window.IN_FLIGHT,
-    "kept_free": inflight_window.KEPT_FREE,
+    "kept_free": inflight_window.RESERVED,
     "echo_every": echo.EVERY_S,
     "echo_within": echo.WITHIN_S,
     "failover_tries": failover.TRIES,
     "failover_back": failover.BACK_S,
-    "cert_look": certificates.LOOK_S,
-    "outbox.count": backlog.RECORDS,
-    "outbox.mib": backlog.RECORDS_BYTES // 2**20,
-    "journal_days": journal.KEPT_MS // 86_400_000,
+    "cert_look": certificates.CHECK_S,
+    "outbox.count": backlog.MAX_RECORDS,
+    "outbox.mib": backlog.MAX_BYTES // 2**20,
+    "journal_days": journal.RETENTION_MS // 86_400_000,
     "calm": CALM_S,
     "rollback_min": config_payload.ROLLBACK_S[0],
     "rollback_max": config_payload.ROLLBACK_S[1],
@@ -73,7 +73,7 @@ def _topics() -> str:
         "| topic | schema (`sv`) | retain | expiry | path | when |",
         "|---|---|---|---|---|---|",
     ]
-    for channel in CHANNELS:
+    for channel in TOPIC_SPECS:
         expiry = "-" if channel.expiry_s is None else f"{channel.expiry_s} s"
         shown = f"`{channel.schema}`"
         if channel is not topic_tree.SCHEMA:

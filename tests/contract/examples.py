@@ -35,9 +35,9 @@ from gateway.mqtt.payloads import event as event_payload
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import inventory as inventory_payload
 from gateway.mqtt.payloads import presence as presence_payload
-from gateway.mqtt.payloads.alarm import alarm
+from gateway.mqtt.payloads.alarm import encode_alarm
 from gateway.mqtt.payloads.codec import encode
-from gateway.mqtt.payloads.command import Reply, log_lines, reply
+from gateway.mqtt.payloads.command import Reply, encode_log_lines, encode_reply
 from gateway.mqtt.payloads.config import (
     Confirm,
     Reported,
@@ -86,7 +86,9 @@ RAISED = {
 def _event(
     kind: str, facts: Mapping[str, Any], mark: event_payload.EventStamp = MARK
 ) -> EncodedPayload:
-    return event_payload.send(event_payload.write(Event(kind, facts), mark), late=False, shift_ms=0)
+    return event_payload.encode_for_sending(
+        event_payload.encode_record(Event(kind, facts), mark), late=False, shift_ms=0
+    )
 
 
 def _command(**more: Any) -> EncodedPayload:
@@ -96,14 +98,14 @@ def _command(**more: Any) -> EncodedPayload:
 def _contacts() -> EncodedPayload:
     person = ContactConfig(name="Nguyễn Văn A", phone="0222 000 0001", role="technical")
     held = inventory_payload.contacts_tree(Contacts(contacts=(person,)))
-    return inventory_payload.section(
+    return inventory_payload.encode_section(
         STAMP, inventory_payload.SectionRevision(1, stock_digest(held), held)
     )
 
 
 def _section(name: str) -> EncodedPayload:
-    held = inventory_payload.trees(build_inventory(sources(), STAMP.time_ms))[name]
-    return inventory_payload.section(
+    held = inventory_payload.section_trees(build_inventory(sources(), STAMP.time_ms))[name]
+    return inventory_payload.encode_section(
         STAMP, inventory_payload.SectionRevision(9, stock_digest(held), held)
     )
 
@@ -124,24 +126,24 @@ DESIRED = {
 }
 
 EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
-    "online": ("presence/1", presence_payload.online(STAMP, MACHINE)),
-    "will": ("presence/1", presence_payload.lost(STAMP.epoch)),
-    "offline": ("presence/1", presence_payload.offline(STAMP, "stopping")),
+    "online": ("presence/1", presence_payload.encode_online(STAMP, MACHINE)),
+    "will": ("presence/1", presence_payload.encode_will(STAMP.epoch)),
+    "offline": ("presence/1", presence_payload.encode_offline(STAMP, "stopping")),
     "birth": (
         "birth/1",
-        presence_payload.birth(
+        presence_payload.encode_birth(
             STAMP,
             MACHINE,
             site="TTHCC Quận 1",
             cameras=[COUNTER],
-            abilities=ABILITIES,
-            standing=STANDING,
+            capabilities=ABILITIES,
+            status=STANDING,
         ),
     ),
-    "site": ("health.site/1", health_payload.site_health(STAMP, SITE)),
-    "cameras": ("health.cams/1", health_payload.cameras_health(STAMP, (CAMERA, TROUBLED))),
-    "state": ("cam.state/1", health_payload.camera_state(STAMP, TROUBLED)),
-    "alarm": ("alarm/1", alarm(STAMP, ALARM)),
+    "site": ("health.site/1", health_payload.encode_site_health(STAMP, SITE)),
+    "cameras": ("health.cams/1", health_payload.encode_cameras_health(STAMP, (CAMERA, TROUBLED))),
+    "state": ("cam.state/1", health_payload.encode_camera_state(STAMP, TROUBLED)),
+    "alarm": ("alarm/1", encode_alarm(STAMP, ALARM)),
     "event": ("event/1", _event("alarm", RAISED)),
     "gap": (
         "event/1",
@@ -156,13 +158,13 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
         "inv.log/1",
         _event(
             "inventory",
-            inventory_payload.change(
+            inventory_payload.change_facts(
                 Change("cams", 9, "/cams/c07/fw", "V5.7.1", "V5.7.3", "observed", STAMP.time_ms)
             ),
             replace(MARK, id=f"{ULID[:-1]}S", number=MARK.number + 1),
         ),
     ),
-    "echo": ("echo/1", presence_payload.echo(STAMP)),
+    "echo": ("echo/1", presence_payload.encode_echo(STAMP)),
     "desired": ("config.desired/1", encode(DESIRED)),
     "confirm": ("config.confirm/1", encode_confirm(Confirm(version=18, sha256=SHA, act="confirm"))),
     "pending": (
@@ -230,10 +232,16 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
             sig={"alg": "Ed25519", "kid": "cmd-2026a", "v": "A" * 86},
         ),
     ),
-    "accepted": ("rsp/1", reply(STAMP, Reply(id=ULID, state="accepted"))),
-    "succeeded": ("rsp/1", reply(STAMP, Reply(id=ULID, state="succeeded", result={"viewers": 2}))),
-    "refused": ("rsp/1", reply(STAMP, Reply(id=ULID, state="rejected", code="rate_limited"))),
-    "log": ("log/1", log_lines(STAMP, ('{"event": "connected", "level": "info"}',), 0)),
+    "accepted": ("rsp/1", encode_reply(STAMP, Reply(id=ULID, state="accepted"))),
+    "succeeded": (
+        "rsp/1",
+        encode_reply(STAMP, Reply(id=ULID, state="succeeded", result={"viewers": 2})),
+    ),
+    "refused": (
+        "rsp/1",
+        encode_reply(STAMP, Reply(id=ULID, state="rejected", code="rate_limited")),
+    ),
+    "log": ("log/1", encode_log_lines(STAMP, ('{"event": "connected", "level": "info"}',), 0)),
     "rebirth": ("bcast/1", encode({"id": ULID, "op": "rebirth", "spread_s": 300})),
     "centre": ("centre/1", encode({"online": True, "ep": 88, "t": STAMP.time_ms})),
     "offer": (

@@ -19,7 +19,7 @@ from gateway.mqtt.payloads.event import EventRecord
 from gateway.mqtt.payloads.inventory import SECTIONS, InventoryChange
 from gateway.mqtt.payloads.presence import Birth, Echo, Presence
 from gateway.mqtt.payloads.signalling import GATEWAY_MESSAGES, VIEWER_MESSAGES
-from gateway.mqtt.topic_tree import CHANNELS, TopicSpec
+from gateway.mqtt.topic_tree import TOPIC_SPECS, TopicSpec
 from gateway.remote_config.document import DesiredConfig
 from tests.contract.health import HEALTH
 from tests.contract.kinds import by_kind
@@ -40,8 +40,8 @@ MODELS: Mapping[TopicSpec, Any] = {
         if name in topic_tree.INVENTORY
     },
     topic_tree.CONFIG_REPORTED: Reported,
-    topic_tree.GATEWAY_SAYS: GATEWAY_MESSAGES,
-    topic_tree.VIEWER_SAYS: VIEWER_MESSAGES,
+    topic_tree.GATEWAY_SIGNALLING: GATEWAY_MESSAGES,
+    topic_tree.VIEWER_SIGNALLING: VIEWER_MESSAGES,
     topic_tree.REPLY: Reply,
     topic_tree.LOG: LogLines,
     topic_tree.ECHO: Echo,
@@ -57,8 +57,8 @@ STAMPED = ("t", "ep", "n")
 ALWAYS: Mapping[TopicSpec, tuple[str, ...]] = {
     topic_tree.PRESENCE: (),
     topic_tree.INVENTORY_LOG: ("id", "type", *STAMPED),
-    topic_tree.GATEWAY_SAYS: ("k", "s", "t", "ep"),
-    topic_tree.VIEWER_SAYS: ("k",),
+    topic_tree.GATEWAY_SIGNALLING: ("k", "s", "t", "ep"),
+    topic_tree.VIEWER_SIGNALLING: ("k",),
     topic_tree.CONFIG_DESIRED: ("sig",),
     **dict.fromkeys(
         (*topic_tree.INVENTORY.values(), topic_tree.CONTACTS), ("rev", "sha", *STAMPED)
@@ -74,7 +74,7 @@ DOCS: Mapping[str, type[BaseModel]] = {"config/1": SiteConfig, "config/2": Desir
 def schemas() -> dict[str, Schema]:
     """Return every schema by its id, e.g. ``birth/1``; sorted."""
     made: dict[str, Schema] = {}
-    for channel in CHANNELS:
+    for channel in TOPIC_SPECS:
         if channel is topic_tree.SCHEMA:
             continue
         made.setdefault(channel.schema, _of(channel))

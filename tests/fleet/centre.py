@@ -23,11 +23,11 @@ from gateway.mqtt import topic_tree
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.epoch import now_ms
-from gateway.mqtt.payloads.codec import Stamp, encode, read
+from gateway.mqtt.payloads.codec import Stamp, decode_tree, encode
 from gateway.mqtt.payloads.config import Confirm, encode_confirm
 from gateway.mqtt.payloads.signalling import encode_viewer_message
 from gateway.mqtt.topic_tree import PLAIN
-from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, parse, publication
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, build_message, parse_topic
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.supervise import supervise
@@ -104,15 +104,15 @@ class FakeCentre:
 
     def deliver(self, message: InboundMessage) -> None:
         """Count and answer a message."""
-        topic = parse(message.topic)
+        topic = parse_topic(message.topic)
         if topic is None or f"{topic.province}/{topic.gateway}" not in self._register:
             self.strangers += 1
             return
-        channel, gateway = topic.channel, topic.gateway
+        channel, gateway = topic.spec, topic.gateway
         self.counts.messages[channel.name] += 1
         self.counts.payload_bytes[channel.name] += len(message.payload)
         self.counts.topic_bytes += len(message.topic)
-        said = read(message.payload, message.content_type or PLAIN)
+        said = decode_tree(message.payload, message.content_type or PLAIN)
         if self._seen[channel.name] % 100 == 0:
             self._validate(channel.schema, said)
         self._seen[channel.name] += 1
@@ -134,7 +134,7 @@ class FakeCentre:
             self._held.setdefault(gateway, {})[section] = said["sha"]
         elif channel is topic_tree.CONFIG_REPORTED:
             self._reported(gateway, said)
-        elif channel in (topic_tree.REPLY, topic_tree.GATEWAY_SAYS):
+        elif channel in (topic_tree.REPLY, topic_tree.GATEWAY_SIGNALLING):
             self.answered += said.get("st") in (None, "succeeded")
 
     def ask(self, gateways: list[str], number: int) -> None:
@@ -148,12 +148,14 @@ class FakeCentre:
         words: tuple[Offer | Bye, ...] = (Offer(key, "c01", SDP), Bye(key, "viewer"))
         for at, said in enumerate(words):
             encoded = encode_viewer_message(Stamp(0, 1, at), said)
-            self._post(publication(topic_tree.VIEWER_SAYS, own.viewer_says(key), encoded))
+            self._post(
+                build_message(topic_tree.VIEWER_SIGNALLING, own.viewer_signalling(key), encoded)
+            )
 
     def rebirth(self, spread_s: float) -> None:
         """Ask all for their births."""
         said = {"id": str(ULID()), "op": "rebirth", "spread_s": spread_s}
-        self._post(publication(topic_tree.BROADCAST, "ctl/v1/bcast/all", encode(said)))
+        self._post(build_message(topic_tree.BROADCAST, "ctl/v1/bcast/all", encode(said)))
 
     def configure(self, name: str, version: int, site: dict[str, object]) -> None:
         """Push *site* to the gateway *name*; it is confirmed once it waits for that."""
@@ -162,7 +164,7 @@ class FakeCentre:
         said |= {"issued": now_ms(), "issuer": "fleet", "reason": "fleet"}
         said |= {"sha256": digest(doc), "rollback_s": ROLLBACK_S, "doc": doc}
         encoded = encode(sign(said, self._key))
-        self._post(publication(topic_tree.CONFIG_DESIRED, own.config_desired, encoded))
+        self._post(build_message(topic_tree.CONFIG_DESIRED, own.config_desired, encoded))
 
     def forget(self, gateways: Iterable[str]) -> None:
         """Lose the inventory of *gateways*."""
@@ -199,18 +201,18 @@ class FakeCentre:
 
     def _state(self, *, online: bool) -> OutboundMessage:
         said = {"online": online, "ep": self._epoch, "t": now_ms()}
-        return publication(topic_tree.CENTRE_STATE, topic_tree.CENTRE_STATE.name, encode(said))
+        return build_message(topic_tree.CENTRE_STATE, topic_tree.CENTRE_STATE.name, encode(said))
 
     def _command(self, own: Topics, name: str, args: dict[str, object]) -> None:
         self.asked += 1
         ident = str(ULID())
         encoded = encode({"id": ident, "actor": "fleet", "ttl_s": EXPIRY_S, "args": args})
-        command = publication(topic_tree.COMMAND, own.command(name), encoded, expiry_s=EXPIRY_S)
+        command = build_message(topic_tree.COMMAND, own.command(name), encoded, expiry_s=EXPIRY_S)
         self._post(replace(command, response_topic=f"{own.replies}fleet/{ident}"))
 
     def _post(self, said: OutboundMessage) -> None:
         assert self.link is not None
-        self.link.post(said)
+        self.link.publish(said)
 
     def _present(self, gateway: str, said: dict[str, Any]) -> None:
         if said["st"] == "online":
@@ -225,7 +227,7 @@ class FakeCentre:
             own = Topics(self._provinces[gateway], gateway)
             word = Confirm(version=version, sha256=said["sha256"], act="confirm")
             self._post(
-                publication(topic_tree.CONFIG_CONFIRM, own.config_confirm, encode_confirm(word))
+                build_message(topic_tree.CONFIG_CONFIRM, own.config_confirm, encode_confirm(word))
             )
 
     def _order(self, topic: str, said: dict[str, Any]) -> None:
@@ -259,7 +261,7 @@ async def centre(
         address,
         client_id="fleet-centre",
         subscriptions=CENTRE_SUBSCRIPTIONS,
-        deliver=fake.deliver,
+        on_message=fake.deliver,
         will=fake.will,
         greet=fake.greeting,
         clock=SystemClock(),

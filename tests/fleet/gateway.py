@@ -29,17 +29,17 @@ from gateway.model.site_document import SiteConfig
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
-from gateway.mqtt.client.failover import delays
+from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.epoch import Epochs, now_ms
 from gateway.mqtt.outbox.outbox import Outbox
 from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads import alarm as alarm_payload
-from gateway.mqtt.payloads.command import Reply, asked, read_tree, reply
-from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities, echo
+from gateway.mqtt.payloads.command import Reply, decode_command_tree, encode_reply, parse_request
+from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities, encode_echo
 from gateway.mqtt.payloads.signalling import decode_viewer_message, encode_gateway_message
 from gateway.mqtt.router import MessageRouter
-from gateway.mqtt.topics import ParsedTopic, Topics, is_journalled, publication
+from gateway.mqtt.topics import ParsedTopic, Topics, build_message, is_journalled
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.remote_config import statuses
 from gateway.remote_config.document import DesiredConfig
@@ -99,14 +99,14 @@ class SimulatedGateway:
             topics=topics,
             epochs=epochs,
             boot=MACHINE.boot,
-            ready=lambda: self.client.pump(),
+            on_ready=lambda: self.client.send_pending(),
             clock=clock,
         )
         self.client = MqttClient(
             address,
             client_id=topics.gateway,
             subscriptions=topics.subscriptions,
-            deliver=lambda message: self._router.deliver(message),
+            on_message=lambda message: self._router.route(message),
             will=lambda: self._reporter.will(),
             greet=self._greeting,
             farewell=lambda: self._reporter.farewell(),
@@ -114,7 +114,7 @@ class SimulatedGateway:
             outbox=self.outbox,
             events=self.outbox,
             journalled=is_journalled,
-            echo=lambda: publication(topic_tree.ECHO, topics.echo, echo(epochs.stamp())),
+            echo=lambda: build_message(topic_tree.ECHO, topics.echo, encode_echo(epochs.stamp())),
         )
         self._config_reporter = ConfigReporter(
             topics,
@@ -159,7 +159,7 @@ class SimulatedGateway:
         self._router = MessageRouter(
             topics,
             {
-                topic_tree.VIEWER_SAYS: self._answer_viewer,
+                topic_tree.VIEWER_SIGNALLING: self._answer_viewer,
                 topic_tree.COMMAND: self._answer_command,
                 topic_tree.CONFIG_DESIRED: lambda _, message: self._remote_config.on_desired(
                     message
@@ -185,7 +185,7 @@ class SimulatedGateway:
             bus=self.client,
             clock=clock,
             status=lambda: BirthStatus(
-                {**self._inventory.digests(), "cfg": governed.digest}, self.outbox.standing()
+                {**self._inventory.digests(), "cfg": governed.digest}, self.outbox.birth_status()
             ),
             centre_online=lambda: self._centre.online,
             every_s=pace.health_s,
@@ -207,7 +207,7 @@ class SimulatedGateway:
                 group.create_task(work, name=f"{self._topics.gateway}:{name}")
 
     async def _run_client(self) -> None:
-        await supervise(self.client.run, name="broker", clock=self._clock, delays=delays)
+        await supervise(self.client.run, name="broker", clock=self._clock, delays=reconnect_delays)
 
     async def _later(self, begin: Callable[[], Coroutine[None, None, None]]) -> None:
         spread_s = self._pace.spread_s
@@ -229,7 +229,7 @@ class SimulatedGateway:
 
     def _resend(self, sections: Iterable[str]) -> None:
         for again in self._reporter.messages_of(sections):
-            self.client.post(again)
+            self.client.publish(again)
         self._inventory.resend(each for each in sections if each in SECTIONS)
 
     def _apply(self, wanted: DesiredConfig) -> tuple[str, ...]:
@@ -252,17 +252,17 @@ class SimulatedGateway:
         )
         if gone:
             self._alarms[key] = alarm
-        self.client.post(self._alarm(alarm))
+        self.client.publish(self._alarm(alarm))
         facts: dict[str, object] = {"key": key, "act": "raise" if gone else "clear"}
         facts["alarm"] = alarm.id
         facts |= {"cause": alarm.cause.value, "sev": alarm.severity, "since": alarm.since_ms}
         self.outbox.record(Event("alarm", facts))
 
     def _alarm(self, alarm: Alarm) -> OutboundMessage:
-        encoded = alarm_payload.alarm(self._epochs.stamp(), alarm)
+        encoded = alarm_payload.encode_alarm(self._epochs.stamp(), alarm)
         expiry_s = None if alarm.raised else alarm_payload.CLEARED_S
         topic = self._topics.alarm(alarm.key)
-        return publication(topic_tree.ALARM, topic, encoded, expiry_s=expiry_s)
+        return build_message(topic_tree.ALARM, topic, encoded, expiry_s=expiry_s)
 
     def _happen(self) -> None:
         who = {"viewer": "v-fleet", "sid": "session-000001", "cam": self._scene.random_camera()}
@@ -273,17 +273,17 @@ class SimulatedGateway:
         said = decode_viewer_message(topic.key, message.payload, message.content_type)
         if isinstance(said, Offer):
             encoded = encode_gateway_message(self._epochs.stamp(), Answer(topic.key, SDP))
-            answer_topic = self._topics.gateway_says(topic.key)
-            self.client.post(publication(topic_tree.GATEWAY_SAYS, answer_topic, encoded))
+            answer_topic = self._topics.gateway_signalling(topic.key)
+            self.client.publish(build_message(topic_tree.GATEWAY_SIGNALLING, answer_topic, encoded))
 
     def _answer_command(self, topic: ParsedTopic, message: InboundMessage) -> None:
-        command = asked(read_tree(message.payload, message.content_type))
+        command = parse_request(decode_command_tree(message.payload, message.content_type))
         self.client.acknowledge(message)
         assert message.response_topic is not None
         for state in ("accepted", "running", "succeeded"):
             said = Reply.model_validate({"id": command.id, "st": state})
-            encoded = reply(self._epochs.stamp(), said)
-            self.client.post(publication(topic_tree.REPLY, message.response_topic, encoded))
+            encoded = encode_reply(self._epochs.stamp(), said)
+            self.client.publish(build_message(topic_tree.REPLY, message.response_topic, encoded))
         if topic.levels["name"] == "rebirth":
             sections = command.args["sections"]
             assert isinstance(sections, list)

@@ -49,7 +49,7 @@ async def run(task: dict[str, Any]) -> None:
         json.dump(
             {
                 "events": {
-                    name: (each.outbox.last, each.outbox.pending)
+                    name: (each.outbox.last_number, each.outbox.pending)
                     for name, each in zip(task["gateways"], gateways, strict=True)
                 },
                 "connects": sorted(told),

@@ -10,10 +10,10 @@ import pytest
 from gateway.demo.config_files import free_port
 from gateway.model.alarm import Alarm
 from gateway.model.reasons import Reason
-from gateway.mqtt.payloads.alarm import read_alarm
-from gateway.mqtt.payloads.event import read_event
+from gateway.mqtt.payloads.alarm import decode_alarm
+from gateway.mqtt.payloads.event import decode_event
 from gateway.mqtt.topic_tree import ALARM
-from gateway.mqtt.topics import parse
+from gateway.mqtt.topics import parse_topic
 from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.clock import HANG_S
@@ -35,17 +35,17 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def alarm_in(message: InboundMessage) -> Alarm | None:
-    place = parse(message.topic)
-    if place is None or place.channel is not ALARM:
+    place = parse_topic(message.topic)
+    if place is None or place.spec is not ALARM:
         return None
-    return read_alarm(message.payload, message.content_type)[1]
+    return decode_alarm(message.payload, message.content_type)[1]
 
 
 def event_about(message: InboundMessage) -> tuple[object, object]:
     """What an event says of an alarm: what has become of it, and its id."""
     if message.topic != OWN.event:
         return None, None
-    facts = read_event(message.payload, message.content_type).facts
+    facts = decode_event(message.payload, message.content_type).facts
     return facts.get("act"), facts.get("alarm")
 
 

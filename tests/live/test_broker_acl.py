@@ -16,8 +16,8 @@ import pytest
 
 from gateway.console.provinces import PROVINCES
 from gateway.mqtt.client.broker import Tls
-from gateway.mqtt.topic_tree import CHANNELS, CONTROL, ECHO, VIEWER_SAYS, TopicSpec
-from gateway.mqtt.topics import parse
+from gateway.mqtt.topic_tree import CONTROL, ECHO, TOPIC_SPECS, VIEWER_SIGNALLING, TopicSpec
+from gateway.mqtt.topics import parse_topic
 from tests.fixtures.access import FILES, Person, SecuredBroker, revoke
 from tests.fixtures.broker import Authority
 
@@ -66,9 +66,9 @@ def topic_of(channel: TopicSpec, gateway: str = OWN) -> str:
     }  # fmt: skip
     name = channel.name.format(**examples)
     topic = name if name.startswith(CONTROL) else f"{gateway}/{name}"
-    place = parse(topic)
+    place = parse_topic(topic)
     assert place is not None
-    assert place.channel is channel
+    assert place.spec is channel
     return topic
 
 
@@ -187,7 +187,7 @@ def test_every_line_is_tried_both_ways() -> None:
     assert tried == {(rule, allowed) for rule in rules() for allowed in (True, False)}
 
 
-@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.name)
+@pytest.mark.parametrize("channel", TOPIC_SPECS, ids=lambda channel: channel.name)
 def test_every_channel_has_its_writer_and_its_reader(
     people: dict[str, Person], channel: TopicSpec
 ) -> None:
@@ -197,7 +197,7 @@ def test_every_channel_has_its_writer_and_its_reader(
         writers, readers = {"gateway"}, {"console"} | ({"gateway"} if channel is ECHO else set())
     else:
         writers, readers = {"console"}, {"gateway"}
-    if channel is VIEWER_SAYS:
+    if channel is VIEWER_SIGNALLING:
         writers.add("viewer")
 
     for writer in sorted(writers):

@@ -19,9 +19,9 @@ from ulid import ULID
 from gateway.commands.registry import COMMANDS
 from gateway.config.signing import SigningKey, load_key, make_key, sign
 from gateway.mqtt.payloads.codec import encode
-from gateway.mqtt.payloads.command import FINAL, read_reply
+from gateway.mqtt.payloads.command import FINAL, decode_reply
 from gateway.mqtt.topic_tree import BROADCAST, CENTRE_STATE, LOG, REPLY
-from gateway.mqtt.topics import parse, publication
+from gateway.mqtt.topics import build_message, parse_topic
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
@@ -60,11 +60,11 @@ async def answers(running: Site, command_id: str) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = []
 
     def noted(inbound: InboundMessage) -> bool:
-        place = parse(inbound.topic)
-        if place is None or place.channel is not REPLY or tree(inbound)["id"] != command_id:
+        place = parse_topic(inbound.topic)
+        if place is None or place.spec is not REPLY or tree(inbound)["id"] != command_id:
             return False
         assert inbound.correlation_data == b"\x00\xff"
-        assert read_reply(inbound.payload, inbound.content_type).state == tree(inbound)["st"]
+        assert decode_reply(inbound.payload, inbound.content_type).state == tree(inbound)["st"]
         said.append(tree(inbound))
         return tree(inbound)["st"] in FINAL
 
@@ -75,7 +75,7 @@ async def answers(running: Site, command_id: str) -> list[dict[str, Any]]:
 async def ask(running: Site, name: str, *args: Any, **more: Any) -> dict[str, Any]:
     """Send a command and return the final word on it."""
     command_id, message = command(name, *args, **more)
-    running.centre.link.post(message)
+    running.centre.link.publish(message)
     return (await answers(running, command_id))[-1]
 
 
@@ -160,7 +160,7 @@ async def test_a_restart_must_be_signed_and_says_how_many_watched(
         for_another = await ask(running, "stream.restart", {"cam": "c00"}, key=key, gw="site-2")
         before = counts.sessions_ever
         command_id, message = command("stream.restart", {"cam": "c00"}, key=key)
-        running.centre.link.post(message)
+        running.centre.link.publish(message)
         said = await answers(running, command_id)
         seen = len(viewer.packets)
         await viewer.until(seen + 20)
@@ -177,8 +177,8 @@ async def test_a_restart_must_be_signed_and_says_how_many_watched(
 
 def is_log(message: InboundMessage) -> bool:
     """Return whether *message* is a part of a followed log."""
-    place = parse(message.topic)
-    return place is not None and place.channel is LOG
+    place = parse_topic(message.topic)
+    return place is not None and place.spec is LOG
 
 
 async def test_a_followed_log_says_what_happens(tmp_path: Path, broker: Broker) -> None:
@@ -186,7 +186,7 @@ async def test_a_followed_log_says_what_happens(tmp_path: Path, broker: Broker) 
     async with site(tmp_path, broker, cameras(1)) as running:
         args = {"level": "debug", "max_s": 600.0, "filter": "SESSION"}
         command_id, message = command("logs.tail", args)
-        running.centre.link.post(message)
+        running.centre.link.publish(message)
         await running.until(
             lambda each: "/up/rsp/" in each.topic and tree(each)["id"] == command_id
         )
@@ -202,7 +202,7 @@ async def test_a_followed_log_ends_by_itself(tmp_path: Path, broker: Broker) -> 
     """The answer says on which topic it was, and how many lines there were."""
     async with site(tmp_path, broker, cameras(1)) as running:
         command_id, message = command("logs.tail", {"level": "debug", "max_s": 1.0})
-        running.centre.link.post(message)
+        running.centre.link.publish(message)
         said = await answers(running, command_id)
 
     stream = OWN.log(said[-1]["res"]["stream"])
@@ -216,19 +216,19 @@ async def test_kill_9_between_accepted_and_done(tmp_path: Path, broker: Broker) 
     """The asker is told by whoever comes after; the id is spent, and what came late has expired."""
     async with site(tmp_path, broker, cameras(1)) as running:
         spent, message = command("logs.tail", {"max_s": 300.0})
-        running.centre.link.post(message)
+        running.centre.link.publish(message)
         await running.until(lambda inbound: "/up/rsp/" in inbound.topic)
         await killed(running)
         late, too_late = command("rebirth", ttl_s=1, expiry_s=1)
         ageless, of_no_age = command("rebirth", expiry_s=None)
         for each in (too_late, of_no_age):
-            running.centre.link.post(each)
+            running.centre.link.publish(each)
         await asyncio.sleep(1.5)  # the message's own life
 
         async with started_again(running):
             interrupted = (await answers(running, spent))[-1]
             refused = (await answers(running, ageless))[-1]
-            running.centre.link.post(message)
+            running.centre.link.publish(message)
             again = await answers(running, spent)
 
         ids = [tree(each)["id"] for each in running.heard if "/up/rsp/" in each.topic]
@@ -242,7 +242,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
     """Retained commands, foreign response topics, 10 MB: and commands are answered after it."""
     async with site(tmp_path, broker, cameras(1)) as running:
         stolen, message = command("rebirth", to=OWN.config_desired)
-        running.centre.link.post(message)
+        running.centre.link.publish(message)
         told = await running.until(
             lambda inbound: inbound.topic == OWN.event and tree(inbound)["type"] == "command"
         )
@@ -254,7 +254,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
         )  # fmt: skip
         assert await sender.wait() == 0
         kept, retained = command("rebirth", retain=True, expiry_s=300)
-        running.centre.link.post(retained)
+        running.centre.link.publish(retained)
         await ask(running, "rebirth")
         await killed(running)
         async with started_again(running):
@@ -282,14 +282,14 @@ async def test_a_reboot_is_begun_once(
     async with site(tmp_path, broker, cameras(1)) as running:
         unsigned = await ask(running, "reboot", {"delay_s": 0})
         command_id, message = command("reboot", {"delay_s": 0.0}, key=key)
-        running.centre.link.post(message)
+        running.centre.link.publish(message)
         async with asyncio.timeout(HANG_S):
             while not done.exists():  # noqa: ASYNC110 (another process has no event for it)
                 await asyncio.sleep(0.02)
         await killed(running)
         async with started_again(running):
             first = (await answers(running, command_id))[-1]
-            running.centre.link.post(message)
+            running.centre.link.publish(message)
             again = (await answers(running, command_id))[-1]
 
         assert unsigned["code"] == "bad_sig"
@@ -301,13 +301,13 @@ async def test_a_reboot_is_begun_once(
 async def test_the_centre_speaks_to_all(tmp_path: Path, broker: Broker) -> None:
     """A broadcast is heard, a retained one is not; without a centre we stay, and say less."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        post = running.centre.link.post
+        post = running.centre.link.publish
 
         def broadcast(group: str, *sections: str, retain: bool = False) -> None:
             sealed = encode(
                 {"op": "rebirth", "id": str(ULID()), "sections": sections, "spread_s": 0}
             )
-            message = publication(BROADCAST, f"ctl/v1/bcast/{group}", sealed)
+            message = build_message(BROADCAST, f"ctl/v1/bcast/{group}", sealed)
             post(OutboundMessage(message.topic, message.payload, retain=retain))
 
         await running.until(lambda inbound: inbound.topic == OWN.inventory("ioc"))
@@ -315,12 +315,12 @@ async def test_the_centre_speaks_to_all(tmp_path: Path, broker: Broker) -> None:
         broadcast("prov-01", "site")
         broadcast("all", "net")
         await running.until(lambda inbound: inbound.topic == OWN.inventory("net"))
-        post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": False, "ep": 5})))
-        post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 4})))
+        post(build_message(CENTRE_STATE, "ctl/v1/state", encode({"online": False, "ep": 5})))
+        post(build_message(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 4})))
         broadcast("prov-79", "health", "nvr")
         await running.until(lambda inbound: inbound.topic == OWN.inventory("nvr"))
         without = [each.topic for each in running.heard[seen:]]
-        post(publication(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 5})))
+        post(build_message(CENTRE_STATE, "ctl/v1/state", encode({"online": True, "ep": 5})))
         broadcast("prov-79", "health")
         await running.until(lambda inbound: inbound.topic == OWN.cameras_health)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mqtt.payloads.presence import lost
+from gateway.mqtt.payloads.presence import encode_will
 from gateway.mqtt.topic_tree import PRESENCE
-from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, publication
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, build_message
 from gateway.ports import InboundMessage
 from tests.fixtures.broker import Brokers, observing
 
@@ -21,12 +21,12 @@ async def test_nothing_kept_is_lost_on_the_way(brokers: Brokers) -> None:
     topics = [Topics("24", f"site-{number}").presence for number in range(SITES)]
     async with observing(broker.address, "done", client_id="loader") as loader:
         for topic in topics:
-            kept = publication(PRESENCE, topic, lost(1))
+            kept = build_message(PRESENCE, topic, encode_will(1))
             while loader.link.sample.waiting > 200:
-                loader.link.post(publication(PRESENCE, "done", lost(1)))
+                loader.link.publish(build_message(PRESENCE, "done", encode_will(1)))
                 await loader.until(lambda message: message.topic == "done")
-            loader.link.post(kept)
-        loader.link.post(publication(PRESENCE, "done", lost(1)))
+            loader.link.publish(kept)
+        loader.link.publish(build_message(PRESENCE, "done", encode_will(1)))
         await loader.until(lambda message: message.topic == "done")
     heard: set[str] = set()
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mqtt.payloads.event import EventRecord, read_event
-from gateway.mqtt.payloads.presence import read_birth
+from gateway.mqtt.payloads.event import EventRecord, decode_event
+from gateway.mqtt.payloads.presence import decode_birth
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker
 from tests.fixtures.site import OWN, Site, bye, cameras, site, tree
@@ -25,7 +25,7 @@ async def until(running: Site, kind: str, **facts: object) -> EventRecord:
         return told["type"] == kind and facts.items() <= told.items()
 
     message = await running.until(wanted)
-    return read_event(message.payload, message.content_type)
+    return decode_event(message.payload, message.content_type)
 
 
 async def test_who_watched_what_and_who_wrote_to_whom_is_told(
@@ -38,16 +38,16 @@ async def test_who_watched_what_and_who_wrote_to_whom_is_told(
         await running.watch(0)
         running.say(bye(1))
         end = await until(running, "session", act="end", why="viewer")
-        running.centre.link.post(OutboundMessage(OWN.config_desired + "/strange", b"{}"))
+        running.centre.link.publish(OutboundMessage(OWN.config_desired + "/strange", b"{}"))
         strange = await until(running, "letter.strange")
         begin = [
-            read_event(each.payload, each.content_type)
+            decode_event(each.payload, each.content_type)
             for each in running.heard
             if each.topic == OWN.event and tree(each).get("act") == "begin"
         ]
         assert await running.terminate() == 0
 
-    outbox = read_birth(birth.payload, birth.content_type).outbox
+    outbox = decode_birth(birth.payload, birth.content_type).outbox
     assert outbox is not None
     assert outbox.lost == 0
     assert up.late is False

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gateway.mqtt.payloads.codec import encode
-from gateway.mqtt.payloads.inventory import InventoryCameras, read_section
-from gateway.mqtt.payloads.presence import read_birth
+from gateway.mqtt.payloads.inventory import InventoryCameras, decode_section
+from gateway.mqtt.payloads.presence import decode_birth
 from gateway.mqtt.topic_tree import BROADCAST
-from gateway.mqtt.topics import publication
+from gateway.mqtt.topics import build_message
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker, observing
 from tests.fixtures.site import OWN, cameras, site, tree
@@ -29,9 +29,9 @@ async def test_a_centre_that_comes_later_reads_the_inventory(
         async with observing(broker.address, "#", client_id="late") as late:
             await late.until(lambda each: bool(held.update({each.topic: each})) or len(held) == 10)
     birth = held[OWN.birth]
-    digests = read_birth(birth.payload, birth.content_type).digests
+    digests = decode_birth(birth.payload, birth.content_type).digests
     message = held[OWN.inventory("cams")]
-    section = read_section("cams", message.payload, message.content_type)
+    section = decode_section("cams", message.payload, message.content_type)
 
     assert isinstance(section, InventoryCameras)
     assert [each.id for each in section.cameras] == ["c00"]
@@ -57,7 +57,7 @@ async def test_contacts_are_told_when_asked_where_the_site_allows_it(
         said = {"id": "01KATBZ0B3", "op": "rebirth", "sections": sections, "spread_s": 0}
         await running.until(lambda message: message.topic == OWN.inventory("ioc"))
         before = len(running.heard)
-        running.centre.link.post(publication(BROADCAST, "ctl/v1/bcast/all", encode(said)))
+        running.centre.link.publish(build_message(BROADCAST, "ctl/v1/bcast/all", encode(said)))
         await running.until(lambda message: message.topic == OWN.inventory("ioc"))
         async with observing(broker.address, "#", client_id="late") as late:
             kept: list[str] = []
@@ -66,7 +66,7 @@ async def test_contacts_are_told_when_asked_where_the_site_allows_it(
                 kept.append(message.topic)
                 return message.topic[0] == "b"
 
-            late.link.post(OutboundMessage("behind all that is kept", b""))
+            late.link.publish(OutboundMessage("behind all that is kept", b""))
             await late.until(is_last)
         await running.terminate()
     told = [each for each in running.heard if each.topic == OWN.contacts]

@@ -22,7 +22,7 @@ from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.dialer import AGAIN_S
-from gateway.mqtt.client.failover import delays
+from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.supervise import supervise
@@ -62,7 +62,9 @@ class Failures:
 
 @asynccontextmanager
 async def held(
-    made: PresenceGateway, clock: FastClock, pauses: Callable[[], Iterator[float]] = delays
+    made: PresenceGateway,
+    clock: FastClock,
+    pauses: Callable[[], Iterator[float]] = reconnect_delays,
 ) -> AsyncIterator[Failures]:
     """Have *made* come back as the gateway does."""
     failures = Failures()
@@ -129,11 +131,11 @@ async def test_an_account_that_is_taken_away_is_not_hammered(
 async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Brokers) -> None:
     """It says so when it accepts us (receive maximum); nothing is lost and the order is kept."""
     broker = await brokers("allow_anonymous true", "max_inflight_messages 3")
-    topic = TOPICS.gateway_says(KEY)
+    topic = TOPICS.gateway_signalling(KEY)
     made = PresenceGateway(broker.address)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(made):
         for number in range(200):
-            made.link.post(OutboundMessage(topic, b"%d" % number))
+            made.link.publish(OutboundMessage(topic, b"%d" % number))
         got = [
             int((await centre.until(lambda inbound: inbound.topic == topic)).payload)
             for _ in range(200)
@@ -151,7 +153,7 @@ async def heard_by(centre: Observer) -> list[InboundMessage]:
         messages.append(message)
         return message.topic == BEHIND
 
-    centre.link.post(OutboundMessage(BEHIND, b""))
+    centre.link.publish(OutboundMessage(BEHIND, b""))
     await centre.until(is_last)
     return messages
 

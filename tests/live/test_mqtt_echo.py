@@ -11,9 +11,9 @@ import pytest
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.payloads.presence import echo
+from gateway.mqtt.payloads.presence import encode_echo
 from gateway.mqtt.topic_tree import ECHO
-from gateway.mqtt.topics import publication
+from gateway.mqtt.topics import build_message
 from gateway.ports import OutboundMessage
 from tests.fixtures.broker import Broker, Brokers
 from tests.fixtures.clock import HANG_S
@@ -27,7 +27,7 @@ DENIED = "topic readwrite cgw/v1/79/hcm-q1-01/up/presence\ntopic write #\n"
 
 def site(broker: Broker, told: EventLog, within_s: float = HANG_S) -> PresenceGateway:
     def say() -> OutboundMessage:
-        return publication(ECHO, TOPICS.echo, echo(made.epochs.stamp()))
+        return build_message(ECHO, TOPICS.echo, encode_echo(made.epochs.stamp()))
 
     made = PresenceGateway(broker.address, events=told, echo=say, echo_s=(0.1, within_s))
     return made

@@ -37,10 +37,10 @@ async def test_when_the_first_way_is_closed_the_second_is_taken_and_left_again(
     first, told = BrokerAddress(host="127.0.0.1", port=free_port()), EventLog()
     second = BrokerAddress(host="127.0.0.1", port=port, transport="websockets")
     ways = BrokerFailover(
-        first, second, clock=SystemClock(), back_s=0.2, renew=lambda why: renew(why)
+        first, second, clock=SystemClock(), back_s=0.2, reconnect=lambda why: renew(why)
     )
     site = PresenceGateway(ways, events=told)
-    renew = site.link.renew
+    renew = site.link.reconnect
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         linking = group.create_task(
             supervise(
@@ -84,7 +84,7 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
     site = PresenceGateway(address, events=told)
     certificates = CertificateWatcher(
-        tls, events=told, renew=site.link.renew, clock=SystemClock(), look_s=0.1
+        tls, events=told, reconnect=site.link.reconnect, clock=SystemClock(), check_s=0.1
     )
     console = BrokerAddress(host="localhost", port=broker.port, tls=authority.issue("console"))
     async with (
@@ -107,7 +107,7 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
         )
         for task in tasks:
             task.cancel()
-    after = certificates.own()
+    after = certificates.birth_certificate()
 
     assert read_presence(message).epoch > first.epoch
     assert before is not None
@@ -128,13 +128,13 @@ async def test_a_certificate_without_its_key_is_not_taken(brokers: Brokers, tmp_
     site = PresenceGateway(BrokerAddress(host="localhost", port=broker.port, tls=tls))
     renewed: list[str] = []
     certificates = CertificateWatcher(
-        tls, events=told, renew=renewed.append, clock=clock, look_s=0.01
+        tls, events=told, reconnect=renewed.append, clock=clock, check_s=0.01
     )
     async with connected(site) as running, asyncio.TaskGroup() as group:
         watching = group.create_task(certificates.run())
         os.replace(other.cert_file, tls.cert_file)
         async with asyncio.timeout(HANG_S):
-            while not certificates._corrupt:  # noqa: ASYNC110 (what it sees it only logs)
+            while not certificates._rejected_digest:  # noqa: ASYNC110 (what it sees it only logs)
                 await asyncio.sleep(0.01)
         watching.cancel()
         assert not running.done()
@@ -157,10 +157,12 @@ async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_conne
     certificates = CertificateWatcher(
         tls,
         events=told,
-        renew=site.link.renew,
-        prove=lambda: preflight_connect(address, client_id="hcm-q1-01~t", listen="x", clock=clock),
+        reconnect=site.link.reconnect,
+        preflight=lambda: preflight_connect(
+            address, client_id="hcm-q1-01~t", subscription="x", clock=clock
+        ),
         clock=clock,
-        look_s=0.05,
+        check_s=0.05,
     )
     async with connected(site) as running, asyncio.TaskGroup() as group:
         watching = group.create_task(certificates.run())
@@ -183,9 +185,9 @@ async def test_the_brokers_certificate_is_looked_at_on_each_connection(
     tls = Tls(ca_file=authority.ca_file)
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
     clock = SystemClock()
-    certificates = CertificateWatcher(tls, events=told, renew=lambda _: None, clock=clock)
+    certificates = CertificateWatcher(tls, events=told, reconnect=lambda _: None, clock=clock)
     site = PresenceGateway(
-        BrokerFailover(address, met=certificates.on_peer_certificate, clock=clock)
+        BrokerFailover(address, on_peer_certificate=certificates.on_peer_certificate, clock=clock)
     )
     for _ in range(2):
         site.up.clear()

@@ -22,7 +22,7 @@ from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.outbox.outbox import Outbox
 from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
-from gateway.mqtt.payloads.event import EventRecord, read_event
+from gateway.mqtt.payloads.event import EventRecord, decode_event
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.clock import SystemClock
@@ -71,7 +71,7 @@ async def until_seq(centre: Observer, number: int) -> list[EventRecord]:
     heard: list[EventRecord] = []
     while not heard or heard[-1].facts["seq"] != number:
         message = await centre.until(lambda message: message.topic == TOPICS.event)
-        heard.append(read_event(message.payload, message.content_type))
+        heard.append(decode_event(message.payload, message.content_type))
     return heard
 
 
@@ -121,7 +121,7 @@ class Keeping(PresenceGateway):
             topics=TOPICS,
             epochs=Epochs(None),
             boot="b",
-            ready=lambda: self.link.pump(),
+            on_ready=lambda: self.link.send_pending(),
             clock=clock,
         )
         super().__init__(address, outbox=self.outbox)
@@ -152,7 +152,7 @@ async def test_what_happens_while_the_broker_is_away_is_told_when_it_is_back(
             with suppress(BrokerUnavailable):
                 await running
         site.tell(*range(1, 21))
-        await site.outbox.stored()
+        await site.outbox.flush()
         before_ms = time.time() * 1000
         site.up.clear()
         await broker.start()
@@ -173,7 +173,7 @@ async def test_an_access_list_that_forbids_events_does_not_hold_up_the_rest(
     broker = await brokers("allow_anonymous true", f"acl_file {acl}")
     async with keeping(broker.address, tmp_path) as site, connected(site):
         site.tell(1, 2, 3)
-        while site.outbox.standing().lost < 3 or site.outbox.pending:  # noqa: ASYNC110
+        while site.outbox.birth_status().lost < 3 or site.outbox.pending:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # a broker's refusal has no event to wait for
         acl.write_text("topic readwrite #\n")
         broker.send(signal.SIGHUP)
@@ -182,17 +182,17 @@ async def test_an_access_list_that_forbids_events_does_not_hold_up_the_rest(
             heard = await until_seq(centre, 4)
 
     assert [each.facts["seq"] for each in heard] == [4]
-    assert site.outbox.standing().lost == 3
+    assert site.outbox.birth_status().lost == 3
 
 
 async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_path: Path) -> None:
     """A thousand old events wait behind the answer to a viewer."""
     async with keeping(broker.address, tmp_path) as site:
         site.tell(*range(1000))
-        await site.outbox.stored()
+        await site.outbox.flush()
         order: list[str] = []
         async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(site):
-            site.link.post(OutboundMessage(TOPICS.birth, b"now"))
+            site.link.publish(OutboundMessage(TOPICS.birth, b"now"))
 
             def seen(message: InboundMessage) -> bool:
                 order.append(message.topic)

@@ -26,8 +26,8 @@ async def test_a_command_comes_again_until_it_is_acknowledged(broker: Broker) ->
             site.up.clear()
             async with connected(site):
                 if not got:
-                    centre.link.post(OutboundMessage(COMMAND, b"once"))
-                centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"last"))
+                    centre.link.publish(OutboundMessage(COMMAND, b"once"))
+                centre.link.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"last"))
                 async with asyncio.timeout(HANG_S):
                     while (message := await site.messages.get()).topic == COMMAND:
                         got.append(message)
@@ -47,7 +47,7 @@ async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: B
             site.up.clear()
             async with connected(site):
                 if turn == 0:
-                    centre.link.post(OutboundMessage(COMMAND, b"once"))
+                    centre.link.publish(OutboundMessage(COMMAND, b"once"))
                 async with asyncio.timeout(HANG_S):
                     got.append(await site.messages.get())
                 site.link.acknowledge(got[0] if turn == 1 else InboundMessage(COMMAND, b""))
@@ -60,7 +60,7 @@ async def test_other_messages_do_not_wait_for_anybody(broker: Broker) -> None:
     site = PresenceGateway(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre, connected(site):
         for number in range(100):
-            centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"%d" % number))
+            centre.link.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"%d" % number))
         async with asyncio.timeout(HANG_S):
             got = [int((await site.messages.get()).payload) for _ in range(100)]
 
@@ -76,7 +76,7 @@ async def test_a_message_says_how_it_is_to_be_answered_and_how_long_it_counts(
     )
     site = PresenceGateway(broker.address)
     async with observing(broker.address) as centre, connected(site):
-        centre.link.post(asked)
+        centre.link.publish(asked)
         async with asyncio.timeout(HANG_S):
             message = await site.messages.get()
 
@@ -90,7 +90,7 @@ async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
     topic = TOPICS.replies + "centre/1"
     site = PresenceGateway(broker.address)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(site):
-        site.link.post(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
+        site.link.publish(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
         message = await centre.until(lambda message: message.topic == topic)
 
     assert message.correlation_data == b"\x01" * 40
@@ -102,7 +102,7 @@ async def test_what_is_too_large_to_send_is_told_once(broker: Broker) -> None:
     site = PresenceGateway(broker.address, events=told)
     async with connected(site):
         for _ in range(3):
-            site.link.post(OutboundMessage(TOPICS.birth, b"x" * 65_537))
+            site.link.publish(OutboundMessage(TOPICS.birth, b"x" * 65_537))
 
     (event,) = [each for each in told.events if each.kind == "publication.refused"]
     assert event.facts == {"topic": TOPICS.birth, "why": "65537 bytes"}
@@ -113,6 +113,6 @@ async def test_what_belongs_into_the_outbox_is_not_sent_past_it(broker: Broker) 
     """An event that nobody has kept is none."""
     site = PresenceGateway(broker.address)
     async with connected(site):
-        site.link.post(OutboundMessage(TOPICS.event, b"{}", path="outbox"))
+        site.link.publish(OutboundMessage(TOPICS.event, b"{}", path="outbox"))
 
     assert site.link.sample.refused == 1

@@ -12,7 +12,7 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.client import FAREWELL_S
 from gateway.mqtt.client.connection import MqttConnection
-from gateway.mqtt.client.failover import delays
+from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS
 from gateway.ports import OutboundMessage
 from gateway.runtime.clock import SystemClock
@@ -45,7 +45,8 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
     """After kill -9 without persistence: subscribed and present again."""
     site = PresenceGateway(broker.address)
     supervised = asyncio.create_task(
-        supervise(site.link.run, name="broker", clock=SystemClock(), delays=delays), name="site"
+        supervise(site.link.run, name="broker", clock=SystemClock(), delays=reconnect_delays),
+        name="site",
     )
     async with asyncio.timeout(HANG_S):
         await site.up.wait()
@@ -59,13 +60,13 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
         broker.address, *CENTRE_SUBSCRIPTIONS, "cgw/v1/79/hcm-q1-01/dn/#"
     ) as centre:
         await centre.until(is_presence("online"))
-        centre.link.post(OutboundMessage(TOPICS.viewer_says(KEY), b"{}"))
+        centre.link.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"{}"))
         async with asyncio.timeout(HANG_S):
             message = await site.messages.get()
     supervised.cancel()
     await asyncio.wait([supervised])
 
-    assert message.topic == TOPICS.viewer_says(KEY)
+    assert message.topic == TOPICS.viewer_signalling(KEY)
 
 
 async def test_a_vanished_gateway_is_reported_lost_by_the_will(broker: Broker) -> None:
@@ -160,12 +161,12 @@ async def test_nobody_there_is_refused(brokers: Brokers) -> None:
 
 async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker) -> None:
     """A payload above 64 KiB is counted; the next publication arrives all the same."""
-    topic = TOPICS.gateway_says(KEY)
+    topic = TOPICS.gateway_signalling(KEY)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = PresenceGateway(broker.address)
         async with connected(site):
-            site.link.post(OutboundMessage(topic, b"x" * 65_537))
-            site.link.post(OutboundMessage(topic, b"y" * 65_536))
+            site.link.publish(OutboundMessage(topic, b"x" * 65_537))
+            site.link.publish(OutboundMessage(topic, b"y" * 65_536))
             arrived = await centre.until(lambda message: message.topic == topic)
 
     assert arrived.payload == b"y" * 65_536
@@ -175,13 +176,13 @@ async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker)
 async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
     """A packet above the broker's maximum would end the session; it is never handed over."""
     broker = await brokers("allow_anonymous true", "max_packet_size 2000")
-    topic = TOPICS.gateway_says(KEY)
+    topic = TOPICS.gateway_signalling(KEY)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = PresenceGateway(broker.address)
         async with connected(site):
             for size in range(1700, 2001, 10):
-                site.link.post(OutboundMessage(topic, b"x" * size))
-            site.link.post(OutboundMessage(topic, b"end"))
+                site.link.publish(OutboundMessage(topic, b"x" * size))
+            site.link.publish(OutboundMessage(topic, b"end"))
             await centre.until(lambda message: message.payload == b"end")
 
     assert site.link.sample.connects == 1
@@ -190,14 +191,14 @@ async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
 
 async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None:
     """Nothing is lost and the order is kept, though only ten are unacknowledged at once."""
-    topic = TOPICS.gateway_says(KEY)
+    topic = TOPICS.gateway_signalling(KEY)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = PresenceGateway(broker.address)
         async with connected(site):
             arrived: list[int] = []
             for batch in range(20):
                 for number in range(100):
-                    site.link.post(OutboundMessage(topic, b"%d" % (batch * 100 + number)))
+                    site.link.publish(OutboundMessage(topic, b"%d" % (batch * 100 + number)))
                 while len(arrived) < (batch + 1) * 100:
                     message = await centre.until(lambda message: message.topic == topic)
                     arrived.append(int(message.payload))
@@ -227,7 +228,7 @@ async def test_an_idle_line_wakes_nobody_but_for_its_look(
     """The loop sleeps from one look to the next."""
     woken, looks, enough = 0, 0, asyncio.Event()
     selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    select, check = selector.select, MqttConnection.check
+    select, check = selector.select, MqttConnection.check_alive
 
     def turned(timeout_s: float | None = None) -> object:
         nonlocal woken
@@ -244,7 +245,7 @@ async def test_an_idle_line_wakes_nobody_but_for_its_look(
             enough.set()
 
     async with connected(PresenceGateway(broker.address)):
-        monkeypatch.setattr(MqttConnection, "check", looked)
+        monkeypatch.setattr(MqttConnection, "check_alive", looked)
         monkeypatch.setattr(selector, "select", turned)
         async with asyncio.timeout(HANG_S):
             await enough.wait()

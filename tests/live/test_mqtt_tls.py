@@ -54,7 +54,7 @@ async def test_the_right_certificate_is_accepted(brokers: Brokers, authority: Au
             await centre.until(is_presence("online"))
             for number in range(20):
                 payload = bytes([number]) * 60_000
-                site.link.post(OutboundMessage(TOPICS.birth, payload))
+                site.link.publish(OutboundMessage(TOPICS.birth, payload))
                 got = await centre.until(lambda message: message.topic == TOPICS.birth)
                 assert got.payload == payload
 
@@ -119,8 +119,8 @@ async def test_we_show_our_certificate_and_may_write_our_topics_only(
         site = PresenceGateway(secure(broker, authority.issue("79/hcm-q1-01")))
         async with connected(site):
             await centre.until(is_presence("online"))
-            site.link.post(OutboundMessage(Topics("79", "hcm-q1-02").presence, b"forged"))
-            site.link.post(OutboundMessage(TOPICS.birth, b"ours"))
+            site.link.publish(OutboundMessage(Topics("79", "hcm-q1-02").presence, b"forged"))
+            site.link.publish(OutboundMessage(TOPICS.birth, b"ours"))
             got = await centre.until(lambda message: message.payload in (b"ours", b"forged"))
 
     assert got.payload == b"ours"
@@ -203,7 +203,7 @@ async def test_websockets_carry_it_too(brokers: Brokers, authority: Authority) -
             await centre.until(is_presence("online"))
             for number in range(3):  # 2.0.11 takes 0.1 s for each 4 KB
                 payload = bytes([number]) * 10_000
-                site.link.post(OutboundMessage(TOPICS.birth, payload))
+                site.link.publish(OutboundMessage(TOPICS.birth, payload))
                 got = await centre.until(lambda message: message.topic == TOPICS.birth)
                 assert got.payload == payload
         await centre.until(is_presence("offline"))

@@ -76,7 +76,7 @@ ALLOWED = (
         "the old table is read for a version",
         "gateway/|tests/|config/",
     ),
-    Allowed("letter", r"\bdead letter", "Enterprise Integration Patterns"),
+    Allowed("letter", r"dead[_ ]letter", "Enterprise Integration Patterns"),
     Allowed("letters", r"\bdead[_ ]letters", "Enterprise Integration Patterns"),
     Allowed("letter", r"\bletter\.strange", BOTH),
     Allowed("strange", r"^value letter\.strange", BOTH),

@@ -20,7 +20,7 @@ from gateway.commands.command import (
 from gateway.mqtt.payloads import command as command_payload
 from gateway.mqtt.payloads.command import Args
 from gateway.mqtt.topic_tree import LOG
-from gateway.mqtt.topics import publication
+from gateway.mqtt.topics import build_message
 from gateway.runtime.logging import LogLevel
 from gateway.runtime.rate_limit import TokenBucket
 
@@ -100,8 +100,8 @@ def create(dependencies: CommandDependencies) -> CommandHandler:
                 if lines:
                     dropped, buffer.dropped = buffer.dropped, 0
                     sent, lost = sent + len(lines), lost + dropped
-                    payload = command_payload.log_lines(dependencies.stamp(), lines, dropped)
-                    dependencies.bus.post(publication(LOG, topic, payload))
+                    payload = command_payload.encode_log_lines(dependencies.stamp(), lines, dropped)
+                    dependencies.bus.publish(build_message(LOG, topic, payload))
         return Outcome(result={"stream": stream, "lines": sent, "lost": lost + buffer.dropped})
 
     return CommandHandler(plan, run)

@@ -91,7 +91,7 @@ class BrokerAddress(Document):
         return f"{self.host}:{self.port}"
 
 
-def context_of(tls: Tls) -> ssl.SSLContext:
+def ssl_context(tls: Tls) -> ssl.SSLContext:
     """Return the TLS settings of one connection. Reads files.
 
     Raises:
@@ -129,12 +129,12 @@ class CertificateInfo:
     @property
     def begins(self) -> str:
         """Its first moment, e.g. ``2026-05-01T00:00:00Z``."""
-        return _written(self.begins_ms)
+        return _iso(self.begins_ms)
 
     @property
     def ends(self) -> str:
         """Its last moment."""
-        return _written(self.ends_ms)
+        return _iso(self.ends_ms)
 
 
 def certificate_info(der: bytes) -> CertificateInfo | None:
@@ -160,12 +160,12 @@ def own_certificate_fault(tls: Tls | None, wall_ms: int) -> BrokerUnavailable | 
 
     A broker that refuses a certificate says little; this says which date it is about.
     """
-    paper = own_certificate_info(tls)
-    if paper is None or paper.begins_ms <= wall_ms <= paper.ends_ms:
+    info = own_certificate_info(tls)
+    if info is None or info.begins_ms <= wall_ms <= info.ends_ms:
         return None
-    if wall_ms > paper.ends_ms:
-        return certificate_fault(Reason.TLS_EXPIRED, f"our certificate ended {paper.ends}")
-    return certificate_fault(Reason.TLS_NOT_YET_VALID, f"our certificate begins {paper.begins}")
+    if wall_ms > info.ends_ms:
+        return certificate_fault(Reason.TLS_EXPIRED, f"our certificate ended {info.ends}")
+    return certificate_fault(Reason.TLS_NOT_YET_VALID, f"our certificate begins {info.begins}")
 
 
 def certificate_fault(reason: Reason, detail: str) -> BrokerUnavailable:
@@ -185,7 +185,7 @@ def _ms(moment: dt.datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _written(moment_ms: int) -> str:
+def _iso(moment_ms: int) -> str:
     return f"{dt.datetime.fromtimestamp(moment_ms / 1000, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

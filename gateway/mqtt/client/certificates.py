@@ -18,14 +18,14 @@ from gateway.mqtt.client.broker import (
     CertificateInfo,
     Tls,
     certificate_info,
-    context_of,
     own_certificate_info,
+    ssl_context,
 )
 from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.payloads.presence import BirthCertificate
 from gateway.ports import Clock, Events
 
-LOOK_S = 30.0
+CHECK_S = 30.0
 """How often the files are looked at."""
 
 WARN_DAYS = (1, 7, 14, 30)
@@ -35,7 +35,7 @@ _DAY_MS = 86_400_000
 log = structlog.get_logger(__name__)
 
 
-async def _taken_for_good() -> None:
+async def _no_preflight() -> None:
     """Try nothing."""
 
 
@@ -59,31 +59,31 @@ class CertificateWatcher:
         tls: Tls | None,
         *,
         events: Events,
-        renew: Callable[[str], None],
-        prove: Callable[[], Awaitable[None]] = _taken_for_good,
+        reconnect: Callable[[str], None],
+        preflight: Callable[[], Awaitable[None]] = _no_preflight,
         clock: Clock,
         wall_ms: Callable[[], int] = now_ms,
-        look_s: float = LOOK_S,
+        check_s: float = CHECK_S,
     ) -> None:
         self._tls = tls
         self._events = events
-        self._renew = renew
-        self._prove = prove
+        self._reconnect = reconnect
+        self._preflight = preflight
         self._clock = clock
         self._wall_ms = wall_ms
-        self._look_s = look_s
-        self._seen = _digest(tls)
-        self._corrupt = ""
+        self._check_s = check_s
+        self._digest_in_use = _digest(tls)
+        self._rejected_digest = ""
         self._own = own_certificate_info(tls)
-        self._brokers: CertificateInfo | None = None
-        self._told: dict[tuple[str, str], int] = {}
+        self._broker: CertificateInfo | None = None
+        self._warned_days: dict[tuple[str, str], int] = {}
 
     @property
     def ends_ms(self) -> int | None:
         """When ours ends, wall clock; None: we have none."""
         return None if self._own is None else self._own.ends_ms
 
-    def own(self) -> BirthCertificate | None:
+    def birth_certificate(self) -> BirthCertificate | None:
         """Return ours, for the birth; None: we have none."""
         if self._own is None:
             return None
@@ -91,7 +91,7 @@ class CertificateWatcher:
 
     def on_peer_certificate(self, der: bytes) -> None:
         """The broker has shown this certificate."""
-        self._brokers = certificate_info(der)
+        self._broker = certificate_info(der)
         self._warn()
 
     async def run(self) -> None:
@@ -100,51 +100,51 @@ class CertificateWatcher:
             return
         while True:
             self._warn()
-            await self._clock.sleep(self._look_s)
-            await self._look(self._tls)
+            await self._clock.sleep(self._check_s)
+            await self._check_files(self._tls)
 
-    async def _look(self, tls: Tls) -> None:
+    async def _check_files(self, tls: Tls) -> None:
         digest = await asyncio.to_thread(_digest, tls)
-        if digest == self._seen:
+        if digest == self._digest_in_use:
             return
         try:
-            await asyncio.to_thread(context_of, tls)
+            await asyncio.to_thread(ssl_context, tls)
         except BrokerUnavailable as error:  # half replaced, perhaps: we look again
-            self._note_corrupt(digest, error)
+            self._note_rejected(digest, error)
             return
         try:
-            await self._prove()
+            await self._preflight()
         except BrokerUnavailable as error:
-            if self._note_corrupt(digest, error):
+            if self._note_rejected(digest, error):
                 facts = {"why": str(error.reason), "detail": error.detail}
                 self._events.record(Event("cert.refused", facts, "audit"))
             return
-        self._seen = digest
+        self._digest_in_use = digest
         self._own = await asyncio.to_thread(own_certificate_info, tls)
         facts = {} if self._own is None else {"serial": self._own.serial, "ends": self._own.ends}
         self._events.record(Event("cert.renewed", facts, "audit"))
-        self._renew("certificate files have been replaced")
+        self._reconnect("certificate files have been replaced")
 
-    def _note_corrupt(self, digest: str, error: BrokerUnavailable) -> bool:
+    def _note_rejected(self, digest: str, error: BrokerUnavailable) -> bool:
         """Note that those files do not do; return whether that is new."""
-        new, self._corrupt = digest != self._corrupt, digest
+        new, self._rejected_digest = digest != self._rejected_digest, digest
         if new:
             log.warning("new certificate files cannot be used", detail=error.detail)
         return new
 
     def _warn(self) -> None:
-        for whose, paper in (("gateway", self._own), ("broker", self._brokers)):
-            if paper is None:
+        for owner, info in (("gateway", self._own), ("broker", self._broker)):
+            if info is None:
                 continue
-            left_ms = paper.ends_ms - self._wall_ms()
+            left_ms = info.ends_ms - self._wall_ms()
             near = [days for days in WARN_DAYS if left_ms <= days * _DAY_MS]
-            key = (whose, paper.serial)
-            if near and self._told.get(key) != near[0]:
-                self._told[key] = near[0]
+            key = (owner, info.serial)
+            if near and self._warned_days.get(key) != near[0]:
+                self._warned_days[key] = near[0]
                 facts = {
-                    "whose": whose,
-                    "serial": paper.serial,
-                    "ends": paper.ends,
+                    "whose": owner,
+                    "serial": info.serial,
+                    "ends": info.ends,
                     "days": max(0, left_ms // _DAY_MS),
                 }
                 log.warning("certificate ends", **facts)

@@ -23,9 +23,9 @@ from gateway.mqtt.client.connection import MqttConnection
 from gateway.mqtt.client.echo import EVERY_S, WITHIN_S, EchoMonitor
 from gateway.mqtt.client.failover import BrokerFailover
 from gateway.mqtt.client.inflight_window import OutboxSource
-from gateway.mqtt.client.paho_client import made
+from gateway.mqtt.client.paho_client import create_client
 from gateway.mqtt.client.publisher import Publisher
-from gateway.mqtt.client.reason_codes import DuplicateIdDetector, not_accepted
+from gateway.mqtt.client.reason_codes import DuplicateIdDetector, explain_by_certificate
 from gateway.mqtt.client.stats import ConnectionStats
 from gateway.ports import Clock, Events, InboundMessage, OutboundMessage
 
@@ -68,11 +68,11 @@ class MqttClient:
 
     def __init__(
         self,
-        failover: BrokerAddress | BrokerFailover,
+        broker: BrokerAddress | BrokerFailover,
         *,
         client_id: str,
         subscriptions: Iterable[str],
-        deliver: Callable[[InboundMessage], None],
+        on_message: Callable[[InboundMessage], None],
         clock: Clock,
         will: Callable[[], OutboundMessage] | None = None,
         greet: Callable[[], Iterable[OutboundMessage]] = tuple,
@@ -85,14 +85,12 @@ class MqttClient:
         echo: Callable[[], OutboundMessage] | None = None,
         echo_s: tuple[float, float] = (EVERY_S, WITHIN_S),
     ) -> None:
-        self._ways = (
-            failover
-            if isinstance(failover, BrokerFailover)
-            else BrokerFailover(failover, clock=clock)
+        self._failover = (
+            broker if isinstance(broker, BrokerFailover) else BrokerFailover(broker, clock=clock)
         )
         self._client_id = client_id
         self._subscriptions = tuple(subscriptions)
-        self._deliver = deliver
+        self._on_message = on_message
         self._will = will
         self._greet = greet
         self._farewell = farewell
@@ -100,49 +98,54 @@ class MqttClient:
         self._will_delay_s = will_delay_s
         self._journalled = journalled
         self._clock = clock
-        self._anew = ""
-        self._remembered = False
-        self._suspicion = DuplicateIdDetector()
-        self._trail = ConnectionStats(events, clock)
+        self._reconnect_reason = ""
+        self._session_present = False
+        self._duplicate_id = DuplicateIdDetector()
+        self._stats = ConnectionStats(events, clock)
         self._echo = EchoMonitor(
-            echo, clock=clock, on_echo_missing=self._trail.echo_missing, paces_s=echo_s
+            echo, clock=clock, on_missing=self._stats.on_echo_missing, timing_s=echo_s
         )
-        self._traffic = Publisher(outbox, self._trail, taken=self._echo.acknowledged)
+        self._publisher = Publisher(outbox, self._stats, on_acknowledged=self._echo.on_acknowledged)
 
     @property
     def connected(self) -> bool:
         """Whether the broker has accepted us and our subscriptions, and not left since."""
-        return self._traffic.session is not None
+        return self._publisher.connection is not None
 
     @property
-    def remembered(self) -> bool:
+    def session_present(self) -> bool:
         """Whether the broker knew us when the newest connection began; for those who greet it.
 
         It keeps our session for an hour. One that has lost it has lost what is retained, too.
         """
-        return self._remembered
+        return self._session_present
 
     @property
     def sample(self) -> LinkSample:
         """How the link fares."""
-        trail, traffic, rtt_ms = self._trail, self._traffic, self._echo.rtt_ms
+        stats, publisher, rtt_ms = self._stats, self._publisher, self._echo.rtt_ms
         return LinkSample(
-            trail.connects, traffic.waiting, trail.dropped, trail.refused, traffic.oldest_s, rtt_ms
+            stats.connects,
+            publisher.waiting,
+            stats.dropped,
+            stats.refused,
+            publisher.oldest_s,
+            rtt_ms,
         )
 
-    def post(self, publication: OutboundMessage) -> None:
+    def publish(self, message: OutboundMessage) -> None:
         """Hand over *publication*: see `gateway.ports.Bus`."""
-        self._traffic.post(publication)
+        self._publisher.publish(message)
 
     def acknowledge(self, message: InboundMessage) -> None:
         """Let the broker forget *message*: see `gateway.ports.Bus`."""
         connection, number = message.receipt or (0, 0)
-        if self._traffic.session is not None and connection == self._trail.connects:
-            self._traffic.session.acknowledge(number)
+        if self._publisher.connection is not None and connection == self._stats.connects:
+            self._publisher.connection.acknowledge(number)
 
-    def pump(self) -> None:
+    def send_pending(self) -> None:
         """Send what may be sent now: there is something new in the outbox."""
-        self._traffic.pump()
+        self._publisher.send_pending()
 
     async def run(self) -> None:
         """Hold one connection until it breaks. When cancelled, say farewell and disconnect.
@@ -151,105 +154,109 @@ class MqttClient:
             BrokerUnavailable: Always, unless cancelled.
         """
         try:
-            session = await self._accepted()
+            connection = await self._connect()
         except BrokerUnavailable as error:
-            self._trail.failed(error)
-            self._ways.failed()
+            self._stats.on_connect_failed(error)
+            self._failover.on_connect_failed()
             raise
         accepted_s = self._clock.now()
         try:
-            self._begin(session)
-            await self._serve(session)
+            self._start(connection)
+            await self._serve(connection)
         except BrokerUnavailable as error:
             lasted_s = self._clock.now() - accepted_s
-            known = self._suspicion.judge(error, hung_up=session.hung_up, lasted_s=lasted_s)
-            self._trail.down(known)
-            self._ways.ended(lasted_s)
-            raise known from None
+            explained = self._duplicate_id.explain(
+                error, closed_silently=connection.closed_silently, lasted_s=lasted_s
+            )
+            self._stats.on_connection_lost(explained)
+            self._failover.on_connection_lost(lasted_s)
+            raise explained from None
         except asyncio.CancelledError:
-            await self._leave(session, None if self._farewell is None else self._farewell())
+            await self._disconnect(connection, None if self._farewell is None else self._farewell())
             raise
         finally:
-            self._traffic.end(session)
-            session.close()
+            self._publisher.end(connection)
+            connection.close()
 
-    def renew(self, why: str) -> None:
+    def reconnect(self, reason: str) -> None:
         """Make the connection anew, soon; nobody is told that we were away."""
-        self._anew = why
-        if self._traffic.session is not None:
-            self._traffic.session.stirred.set()
+        self._reconnect_reason = reason
+        if self._publisher.connection is not None:
+            self._publisher.connection.wakeup.set()
 
-    async def _accepted(self) -> MqttConnection:
-        address = self._ways.address
-        self._anew = ""  # whatever was to be taken up is taken up now
+    async def _connect(self) -> MqttConnection:
+        address = self._failover.address
+        self._reconnect_reason = ""  # whatever was to be taken up is taken up now
         try:
             async with asyncio.timeout(CONNECT_S):
-                return await self._connected(address)
+                return await self._open_connection(address)
         except TimeoutError:
             detail = f"{address} took more than {CONNECT_S:.0f} s to accept us"
             raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
         except BrokerUnavailable as error:
-            raise not_accepted(error, address.tls) from None
+            raise explain_by_certificate(error, address.tls) from None
 
-    async def _connected(self, address: BrokerAddress) -> MqttConnection:
+    async def _open_connection(self, address: BrokerAddress) -> MqttConnection:
         will = None if self._will is None else await asyncio.to_thread(self._will)
-        client = made(
+        client = create_client(
             address,
             client_id=self._client_id,
             will=will,
             keepalive_s=self._keepalive_s,
             will_delay_s=self._will_delay_s,
         )
-        session = MqttConnection(address, client, keepalive_s=self._keepalive_s)
+        connection = MqttConnection(address, client, keepalive_s=self._keepalive_s)
         try:
-            line = await self._ways.dialler.dial(within_s=CONNECT_S)
-            await session.open(line, self._subscriptions)
+            line = await self._failover.dialer.dial(within_s=CONNECT_S)
+            await connection.open(line, self._subscriptions)
         except BaseException:
-            session.close()
+            connection.close()
             raise
-        return session
+        return connection
 
-    def _begin(self, session: MqttConnection) -> None:
-        self._remembered = session.remembered
-        for publication in self._greet():
-            self._traffic.offer(publication)
-        self._traffic.begin(session)
-        self._trail.up(str(self._ways.address))
-        self._echo.began()
-        self._say_to_ourselves()
-        self._traffic.pump()
+    def _start(self, connection: MqttConnection) -> None:
+        self._session_present = connection.session_present
+        for message in self._greet():
+            self._publisher.enqueue(message)
+        self._publisher.start(connection)
+        self._stats.on_connected(str(self._failover.address))
+        self._echo.start()
+        self._send_echo()
+        self._publisher.send_pending()
 
-    async def _serve(self, session: MqttConnection) -> None:
+    async def _serve(self, connection: MqttConnection) -> None:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
-                    await session.stirred.wait()
-            session.stirred.clear()
-            while session.messages:
-                self._hand_over(session, *session.messages.popleft())
-            self._traffic.settle(session)
-            session.check()
-            if self._anew:
-                await self._leave(session, None)
-                raise BrokerUnavailable(Reason.CONNECTING, self._anew)
-            self._say_to_ourselves()
-            self._traffic.pump()
+                    await connection.wakeup.wait()
+            connection.wakeup.clear()
+            while connection.messages:
+                self._dispatch(connection, *connection.messages.popleft())
+            self._publisher.process_acknowledgements(connection)
+            connection.check_alive()
+            if self._reconnect_reason:
+                await self._disconnect(connection, None)
+                raise BrokerUnavailable(Reason.CONNECTING, self._reconnect_reason)
+            self._send_echo()
+            self._publisher.send_pending()
 
-    def _say_to_ourselves(self) -> None:
-        if (said := self._echo.next()) is not None:
-            self._traffic.offer(said)
+    def _send_echo(self) -> None:
+        if (message := self._echo.next_echo()) is not None:
+            self._publisher.enqueue(message)
 
-    def _hand_over(self, session: MqttConnection, number: int, message: InboundMessage) -> None:
-        if self._echo.heard(message):
-            session.acknowledge(number)
+    def _dispatch(self, connection: MqttConnection, number: int, message: InboundMessage) -> None:
+        if self._echo.receive(message):
+            connection.acknowledge(number)
         elif number and self._journalled(message.topic):
-            self._deliver(replace(message, receipt=(self._trail.connects, number)))
+            self._on_message(replace(message, receipt=(self._stats.connects, number)))
         else:
-            self._deliver(message)
-            session.acknowledge(number)
+            self._on_message(message)
+            connection.acknowledge(number)
 
-    async def _leave(self, session: MqttConnection, farewell: OutboundMessage | None) -> None:
-        self._traffic.session = None  # nothing may follow the farewell
+    async def _disconnect(
+        self, connection: MqttConnection, farewell: OutboundMessage | None
+    ) -> None:
+        self._publisher.connection = None  # nothing may follow the farewell
         with suppress(TimeoutError, BrokerUnavailable):
             async with asyncio.timeout(FAREWELL_S):
-                await session.leave(farewell)
+                await connection.disconnect(farewell)

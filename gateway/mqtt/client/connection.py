@@ -21,19 +21,19 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.inflight_window import Refusal
-from gateway.mqtt.client.paho_client import Client, Driver, prepared
+from gateway.mqtt.client.paho_client import PahoClient, SocketDriver, prepare_socket
 from gateway.mqtt.client.reason_codes import (
-    ended,
-    lost,
-    message_of,
+    broker_disconnected,
+    connection_lost,
+    connection_refused,
+    inbound_message,
+    mqtt_properties,
     packet_bytes,
-    properties_of,
-    refused,
 )
 from gateway.mqtt.client.socket import BufferedSocket
 from gateway.ports import InboundMessage, OutboundMessage
 
-MESSAGES = 512
+MAX_MESSAGES = 512
 """Messages kept until they are delivered; more are dropped, and counted."""
 
 
@@ -51,7 +51,7 @@ class MqttConnection:
         hung_up: Whether the broker closed the connection without a word.
     """
 
-    def __init__(self, address: BrokerAddress, client: Client, *, keepalive_s: float) -> None:
+    def __init__(self, address: BrokerAddress, client: PahoClient, *, keepalive_s: float) -> None:
         self._address = address
         self._keepalive_s = keepalive_s
         self._silence_s = keepalive_s * 1.5
@@ -59,22 +59,24 @@ class MqttConnection:
         self._packet_bytes = 268_435_455
         self._filters: Sequence[str] = ()
         self._accepted = asyncio.Event()
-        self._unsettled = 0
-        self.stirred = asyncio.Event()
+        self._unacknowledged = 0
+        self.wakeup = asyncio.Event()
         self.messages: deque[tuple[int, InboundMessage]] = deque()
-        self.settled: deque[tuple[int, Refusal | None]] = deque()
-        self.broken: BrokerUnavailable | None = None
+        self.acknowledgements: deque[tuple[int, Refusal | None]] = deque()
+        self.failure: BrokerUnavailable | None = None
         self.receive_maximum = 65_535
-        self.remembered = False
+        self.session_present = False
         self.overflowed = 0
-        self.hung_up = False
+        self.closed_silently = False
         self._client = client
-        self._driver = Driver(client, self._loop, has_room=self._has_room, corrupt=self._break)
-        client.on_connect = self._connack
-        client.on_subscribe = self._suback
-        client.on_publish = self._puback
-        client.on_message = self._message
-        client.on_disconnect = self._disconnected
+        self._driver = SocketDriver(
+            client, self._loop, has_room=self._has_room, on_corrupt=self._fail
+        )
+        client.on_connect = self._on_connack
+        client.on_subscribe = self._on_suback
+        client.on_publish = self._on_puback
+        client.on_message = self._on_message
+        client.on_disconnect = self._on_disconnect
 
     async def open(self, connected: socket, filters: Sequence[str]) -> None:
         """Take over *connected*; return once the broker has accepted us and our *filters*.
@@ -82,95 +84,95 @@ class MqttConnection:
         Raises:
             BrokerUnavailable: It has not.
         """
-        line = self._driver.line = BufferedSocket(connected, self._loop.time)
+        sock = self._driver.socket = BufferedSocket(connected, self._loop.time)
         self._filters = filters
-        self._client.prepared = await prepared(line, self._address)
+        self._client.prepared_socket = await prepare_socket(sock, self._address)
         self._client.reconnect()
         while not self._accepted.is_set():
-            await self.stirred.wait()
-            self.stirred.clear()
-            if self.broken is not None:
-                raise self.broken
-        self.stirred.set()  # messages may have come along
+            await self.wakeup.wait()
+            self.wakeup.clear()
+            if self.failure is not None:
+                raise self.failure
+        self.wakeup.set()  # messages may have come along
 
-    def publish(self, publication: OutboundMessage) -> int:
+    def publish(self, message: OutboundMessage) -> int:
         """Send *publication*; return the packet number by which it will be settled."""
-        self._unsettled += 1
+        self._unacknowledged += 1
         return self._client.publish(
-            publication.topic,
-            publication.payload,
-            qos=publication.qos,
-            retain=publication.retain,
-            properties=properties_of(publication, PacketTypes.PUBLISH),
+            message.topic,
+            message.payload,
+            qos=message.qos,
+            retain=message.retain,
+            properties=mqtt_properties(message, PacketTypes.PUBLISH),
         ).mid
 
     def acknowledge(self, number: int) -> None:
         """Tell the broker that it may forget packet *number*."""
-        if number and self.broken is None:
+        if number and self.failure is None:
             self._client.ack(number, 1)
 
-    def fits(self, publication: OutboundMessage) -> bool:
+    def fits(self, message: OutboundMessage) -> bool:
         """Whether the broker takes a packet of this size; one too large would end the session."""
-        return packet_bytes(publication) <= self._packet_bytes
+        return packet_bytes(message) <= self._packet_bytes
 
-    def check(self) -> None:
+    def check_alive(self) -> None:
         """Look whether the connection still lives.
 
         Raises:
             BrokerUnavailable: It does not.
         """
-        line = self._driver.line
-        if self.broken is None and line is not None:
+        sock = self._driver.socket
+        if self.failure is None and sock is not None:
             self._client.loop_misc()
-            if self._loop.time() - line.heard_s > self._silence_s:
+            if self._loop.time() - sock.received_s > self._silence_s:
                 detail = f"nothing from {self._address} for {self._silence_s:.0f} s"
-                self.broken = BrokerUnavailable(Reason.STALLED, detail)
-        if self.broken is not None:
-            raise self.broken
+                self.failure = BrokerUnavailable(Reason.STALLED, detail)
+        if self.failure is not None:
+            raise self.failure
 
-    async def leave(self, farewell: OutboundMessage | None) -> None:
+    async def disconnect(self, farewell: OutboundMessage | None) -> None:
         """Publish *farewell*, wait for its acknowledgement, and disconnect.
 
         Raises:
             BrokerUnavailable: The connection broke before.
         """
         if farewell is not None:
-            while self._unsettled >= self.receive_maximum:
-                await self._on_wakeup()
+            while self._unacknowledged >= self.receive_maximum:
+                await self._wait_for_wakeup()
             number = self.publish(farewell)
-            while all(number != settled for settled, _ in self.settled):
-                await self._on_wakeup()
+            while all(number != acknowledged for acknowledged, _ in self.acknowledgements):
+                await self._wait_for_wakeup()
         self._client.disconnect()
-        while self.broken is None:
-            await self.stirred.wait()
-            self.stirred.clear()
+        while self.failure is None:
+            await self.wakeup.wait()
+            self.wakeup.clear()
 
     def close(self) -> None:
         """Let go of the socket, whatever state it is in."""
         self._driver.close()
 
-    async def _on_wakeup(self) -> None:
+    async def _wait_for_wakeup(self) -> None:
         """Wait for whatever comes next while leaving. Raises BrokerUnavailable."""
-        self.check()
-        await self.stirred.wait()
-        self.stirred.clear()
+        self.check_alive()
+        await self.wakeup.wait()
+        self.wakeup.clear()
         self.messages.clear()  # or acknowledgements are not read behind them
 
-    def _break(self, error: BrokerUnavailable) -> None:
+    def _fail(self, error: BrokerUnavailable) -> None:
         """Note why the connection is over; the first reason counts."""
-        if self.broken is None:
-            self.broken = error
+        if self.failure is None:
+            self.failure = error
         self._driver.stopped = True
-        self.stirred.set()
+        self.wakeup.set()
 
     def _has_room(self) -> bool:
         """Whether more may be read; else TCP holds the broker back until messages are delivered.
 
         Before we are accepted nobody delivers, and what we wait for may stand behind messages.
         """
-        return len(self.messages) < MESSAGES // 2 or not self._accepted.is_set()
+        return len(self.messages) < MAX_MESSAGES // 2 or not self._accepted.is_set()
 
-    def _connack(
+    def _on_connack(
         self,
         client: paho.Client,
         _: object,
@@ -179,44 +181,44 @@ class MqttConnection:
         properties: Properties | None,
     ) -> None:
         if code.is_failure:
-            self._break(refused(code))
+            self._fail(connection_refused(code))
             return
-        self.remembered = flags.session_present
+        self.session_present = flags.session_present
         self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
         self._packet_bytes = getattr(properties, "MaximumPacketSize", self._packet_bytes)
-        self._client.ping_every(self._keepalive_s)
+        self._client.limit_keepalive(self._keepalive_s)
         if self._filters:
             client.subscribe([(each, SubscribeOptions(qos=1)) for each in self._filters])
         else:
             self._accepted.set()
-            self.stirred.set()
+            self.wakeup.set()
 
-    def _suback(
+    def _on_suback(
         self, _client: paho.Client, _: object, _mid: int, codes: list[ReasonCode], *_rest: object
     ) -> None:
         for code in codes:
             if code.is_failure:
-                self._break(refused(code))
+                self._fail(connection_refused(code))
                 return
         self._accepted.set()
-        self.stirred.set()
+        self.wakeup.set()
 
-    def _puback(
+    def _on_puback(
         self, _client: paho.Client, _: object, mid: int, code: ReasonCode, *_rest: object
     ) -> None:
         refusal = Refusal(code.value, str(code)) if code.is_failure else None
-        self._unsettled -= 1
-        self.settled.append((mid, refusal))
-        self.stirred.set()
+        self._unacknowledged -= 1
+        self.acknowledgements.append((mid, refusal))
+        self.wakeup.set()
 
-    def _message(self, _client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
-        if len(self.messages) < MESSAGES:
-            self.messages.append((message.mid if message.qos == 1 else 0, message_of(message)))
+    def _on_message(self, _client: paho.Client, _: object, message: paho.MQTTMessage) -> None:
+        if len(self.messages) < MAX_MESSAGES:
+            self.messages.append((message.mid if message.qos == 1 else 0, inbound_message(message)))
         else:  # not acknowledged, so that it comes again on the next connection
             self.overflowed += 1
-        self.stirred.set()
+        self.wakeup.set()
 
-    def _disconnected(
+    def _on_disconnect(
         self,
         _client: paho.Client,
         _: object,
@@ -225,10 +227,10 @@ class MqttConnection:
         *_rest: object,
     ) -> None:
         if flags.is_disconnect_packet_from_server:
-            self._break(ended(code))
+            self._fail(broker_disconnected(code))
             return
-        line = self._driver.line
-        broken = None if line is None else line.error
-        error = lost(str(self._address), broken, code)
-        self.hung_up = broken is None and error.reason is Reason.UPLINK_DOWN
-        self._break(error)
+        sock = self._driver.socket
+        socket_error = None if sock is None else sock.error
+        error = connection_lost(str(self._address), socket_error, code)
+        self.closed_silently = socket_error is None and error.reason is Reason.UPLINK_DOWN
+        self._fail(error)

@@ -24,9 +24,9 @@ from gateway.mqtt.client.broker import (
     BrokerAddress,
     certificate_fault,
     certificate_info,
-    context_of,
+    ssl_context,
 )
-from gateway.runtime.resolver import plain
+from gateway.runtime.resolver import encode_host
 
 LOOKUP_S = 5.0
 """A resolver that takes longer is as good as dead."""
@@ -43,11 +43,11 @@ AGAIN_S = (10.0, 20.0)
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 
 Endpoint = tuple[socket.AddressFamily, tuple[str, int]]
-Look = Callable[[str, int], list[Endpoint]]
+Resolve = Callable[[str, int], list[Endpoint]]
 
 
 def _addresses(host: str, port: int) -> list[Endpoint]:
-    found = socket.getaddrinfo(plain(host), port, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(encode_host(host), port, type=socket.SOCK_STREAM)
     return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
 
 
@@ -65,19 +65,19 @@ class Dialer:
         self,
         address: BrokerAddress,
         *,
-        met: Callable[[bytes], None] = lambda _: None,
-        look: Look = _addresses,
+        on_peer_certificate: Callable[[bytes], None] = lambda _: None,
+        resolve: Resolve = _addresses,
         lookup_s: float = LOOKUP_S,
         address_s: float = ADDRESS_S,
     ) -> None:
         self._address = address
-        self._met = met
-        self._look = look
+        self._on_peer_certificate = on_peer_certificate
+        self._resolve = resolve
         self._lookup_s = lookup_s
         self._address_s = address_s
         self._lookups: list[asyncio.Future[list[Endpoint]]] = []
-        self._known: list[Endpoint] = []
-        self._silent: set[Endpoint] = set()
+        self._last_endpoints: list[Endpoint] = []
+        self._unresponsive: set[Endpoint] = set()
 
     async def dial(self, *, within_s: float) -> socket.socket:
         """Return a connected, non-blocking socket, the TLS handshake done. The caller closes it.
@@ -87,29 +87,29 @@ class Dialer:
         """
         try:
             async with asyncio.timeout(within_s):
-                return await self._dialled()
+                return await self._dial()
         except TimeoutError:
             detail = f"no way to {self._address} within {within_s:.0f} s"
             raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
 
-    async def _dialled(self) -> socket.socket:
+    async def _dial(self) -> socket.socket:
         context = None
         if self._address.tls is not None:
-            context = await asyncio.to_thread(context_of, self._address.tls)
-        plain = await self._connected()
+            context = await asyncio.to_thread(ssl_context, self._address.tls)
+        plain = await self._connect()
         if context is None:
             return plain
-        secure = await _secured(plain, context, self._address.host)
-        self._met(secure.getpeercert(binary_form=True) or b"")
+        secure = await _handshake(plain, context, self._address.host)
+        self._on_peer_certificate(secure.getpeercert(binary_form=True) or b"")
         return secure
 
-    async def _connected(self) -> socket.socket:
+    async def _connect(self) -> socket.socket:
         """Try each address; those that did not answer the last time come last."""
-        refused = _away(Reason.DNS_FAILED, f"{self._address.host} has no address")
-        for known in sorted(await self._endpoints(), key=self._silent.__contains__):
+        refused = _not_reachable(Reason.DNS_FAILED, f"{self._address.host} has no address")
+        for known in sorted(await self._endpoints(), key=self._unresponsive.__contains__):
             family, endpoint = known
             plain = socket.socket(family, socket.SOCK_STREAM)
-            self._silent.add(known)
+            self._unresponsive.add(known)
             try:
                 plain.setblocking(False)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -122,7 +122,7 @@ class Dialer:
                 plain.close()
                 raise
             else:
-                self._silent.discard(known)
+                self._unresponsive.discard(known)
                 return plain
         raise refused
 
@@ -130,19 +130,19 @@ class Dialer:
         self._lookups = [each for each in self._lookups if not each.done()]
         if len(self._lookups) < LOOKUPS:
             host, port = self._address.host, self._address.port
-            self._lookups.append(_looked_up(self._look, host, port))
+            self._lookups.append(_looked_up(self._resolve, host, port))
         try:
             async with asyncio.timeout(self._lookup_s):
-                self._known = await asyncio.shield(self._lookups[-1])
+                self._last_endpoints = await asyncio.shield(self._lookups[-1])
         except (OSError, UnicodeError) as error:
-            if not self._known:
+            if not self._last_endpoints:
                 said = str(error) or "no answer from the resolver"
-                raise _away(Reason.DNS_FAILED, f"{self._address.host}: {said}") from None
-        self._silent.intersection_update(self._known)
-        return self._known
+                raise _not_reachable(Reason.DNS_FAILED, f"{self._address.host}: {said}") from None
+        self._unresponsive.intersection_update(self._last_endpoints)
+        return self._last_endpoints
 
 
-def _looked_up(resolve: Look, host: str, port: int) -> asyncio.Future[list[Endpoint]]:
+def _looked_up(resolve: Resolve, host: str, port: int) -> asyncio.Future[list[Endpoint]]:
     """Look *host* up on a thread of its own, which is left to its fate if nobody waits any more.
 
     The loop's own executor would be waited for at exit, and a dead resolver takes a minute.
@@ -173,10 +173,10 @@ def _looked_up(resolve: Look, host: str, port: int) -> asyncio.Future[list[Endpo
     return found
 
 
-async def _secured(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+async def _handshake(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:
     try:
         secure = context.wrap_socket(
-            sock, server_hostname=plain(host), do_handshake_on_connect=False
+            sock, server_hostname=encode_host(host), do_handshake_on_connect=False
         )
     except OSError as error:
         sock.close()
@@ -186,13 +186,13 @@ async def _secured(sock: socket.socket, context: ssl.SSLContext, host: str) -> s
             try:
                 secure.do_handshake()
             except ssl.SSLWantReadError:
-                await _ready(secure, write=False)
+                await _wait_until_ready(secure, write=False)
             except ssl.SSLWantWriteError:
-                await _ready(secure, write=True)
+                await _wait_until_ready(secure, write=True)
             else:
                 return secure
     except OSError as error:
-        ends = _dates_of(secure) if isinstance(error, ssl.SSLCertVerificationError) else ""
+        ends = _validity(secure) if isinstance(error, ssl.SSLCertVerificationError) else ""
         secure.close()
         raise tls_fault(error, ends) from None
     except BaseException:
@@ -200,7 +200,7 @@ async def _secured(sock: socket.socket, context: ssl.SSLContext, host: str) -> s
         raise
 
 
-async def _ready(sock: socket.socket, *, write: bool) -> None:
+async def _wait_until_ready(sock: socket.socket, *, write: bool) -> None:
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     number = sock.fileno()
@@ -217,7 +217,7 @@ async def _ready(sock: socket.socket, *, write: bool) -> None:
             loop.remove_reader(number)
 
 
-def _dates_of(secure: ssl.SSLSocket) -> str:
+def _validity(secure: ssl.SSLSocket) -> str:
     """Return from when to when the certificate is valid that we have been shown and refuse.
 
     The documented way gives a certificate only once it has been accepted.
@@ -243,12 +243,12 @@ def tls_fault(error: OSError, dates: str = "") -> BrokerUnavailable:
 
 def _unreachable(address: BrokerAddress, error: OSError) -> BrokerUnavailable:
     if isinstance(error, ConnectionRefusedError):
-        return _away(Reason.REFUSED, f"{address} refuses connections")
+        return _not_reachable(Reason.REFUSED, f"{address} refuses connections")
     if isinstance(error, TimeoutError):
-        return _away(Reason.TIMEOUT, f"{address} does not answer")
-    return _away(Reason.UNREACHABLE, f"{address}: {error.strerror or error}")
+        return _not_reachable(Reason.TIMEOUT, f"{address} does not answer")
+    return _not_reachable(Reason.UNREACHABLE, f"{address}: {error.strerror or error}")
 
 
-def _away(reason: Reason, detail: str) -> BrokerUnavailable:
+def _not_reachable(reason: Reason, detail: str) -> BrokerUnavailable:
     """Return the error for a broker that is not there, or no way to it."""
     return BrokerUnavailable(reason, detail, longest_s=random.uniform(*AGAIN_S))

@@ -41,64 +41,64 @@ class EchoMonitor:
         make: Callable[[], OutboundMessage] | None,
         *,
         clock: Clock,
-        on_echo_missing: Callable[[], None],
-        paces_s: tuple[float, float] = (EVERY_S, WITHIN_S),
+        on_missing: Callable[[], None],
+        timing_s: tuple[float, float] = (EVERY_S, WITHIN_S),
     ) -> None:
         self._make = make
         self._clock = clock
-        self._deaf = on_echo_missing
-        self._every_s, self._within_s = paces_s
-        self._said: OutboundMessage | None = None
+        self._on_missing = on_missing
+        self._every_s, self._within_s = timing_s
+        self._sent: OutboundMessage | None = None
         self._topic = ""
-        self._said_s = 0.0
+        self._sent_s = 0.0
         self.rtt_ms: float | None = None
         self._due_s = self._late_s = 0.0
-        self._hears = self._told = False
+        self._proven = self._reported = False
 
-    def began(self) -> None:
+    def start(self) -> None:
         """A connection has been accepted: the first is due at once."""
-        self._said, self._due_s = None, self._clock.now()
+        self._sent, self._due_s = None, self._clock.now()
 
-    def next(self) -> OutboundMessage | None:
+    def next_echo(self) -> OutboundMessage | None:
         """Return what is to be said now, if anything.
 
         Raises:
             BrokerUnavailable: What was said before is not heard.
         """
         now_s = self._clock.now()
-        if self._said is not None and now_s > self._late_s:
-            self._missed()
-        if self._make is None or self._said is not None or now_s < self._due_s:
+        if self._sent is not None and now_s > self._late_s:
+            self._on_timeout()
+        if self._make is None or self._sent is not None or now_s < self._due_s:
             return None
-        self._said = self._make()
-        self._topic = self._said.topic
-        self._said_s = now_s
+        self._sent = self._make()
+        self._topic = self._sent.topic
+        self._sent_s = now_s
         self._due_s, self._late_s = now_s + self._every_s, now_s + UNACKNOWLEDGED_S
-        return self._said
+        return self._sent
 
-    def acknowledged(self, publication: OutboundMessage) -> None:
+    def on_acknowledged(self, message: OutboundMessage) -> None:
         """The broker has taken *publication*, whatever that is."""
-        if publication is self._said:
+        if message is self._sent:
             self._late_s = self._clock.now() + self._within_s
 
-    def heard(self, message: InboundMessage) -> bool:
+    def receive(self, message: InboundMessage) -> bool:
         """Whether *message* is one of ours, and nobody else's business.
 
         One that is late, or of the connection before, proves nothing of this one.
         """
         if message.topic != self._topic:
             return False
-        if self._said is not None and message.payload == self._said.payload:
-            self._said, self.rtt_ms = None, (self._clock.now() - self._said_s) * 1000
-            self._hears, self._told = True, False
+        if self._sent is not None and message.payload == self._sent.payload:
+            self._sent, self.rtt_ms = None, (self._clock.now() - self._sent_s) * 1000
+            self._proven, self._reported = True, False
         return True
 
-    def _missed(self) -> None:
-        self._said = None
-        if self._hears:
-            self._hears = False
+    def _on_timeout(self) -> None:
+        self._sent = None
+        if self._proven:
+            self._proven = False
             detail = f"what we say to ourselves is not heard for {self._within_s:.0f} s"
             raise BrokerUnavailable(Reason.STALLED, detail)
-        if not self._told:
-            self._told = True
-            self._deaf()
+        if not self._reported:
+            self._reported = True
+            self._on_missing()

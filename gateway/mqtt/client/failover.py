@@ -32,7 +32,7 @@ SOON_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-def delays(first: float = 1.0, ceiling: float = 120.0) -> Iterator[float]:
+def reconnect_delays(first: float = 1.0, ceiling: float = 120.0) -> Iterator[float]:
     """Yield pauses between connections: doubling to *ceiling*, each ±50 % at random.
 
     A thousand gateways that lose one broker must not come back in step.
@@ -61,70 +61,73 @@ class BrokerFailover:
         first: BrokerAddress,
         second: BrokerAddress | None = None,
         *,
-        met: Callable[[bytes], None] = lambda _: None,
-        renew: Callable[[str], None] = lambda _: None,
+        on_peer_certificate: Callable[[bytes], None] = lambda _: None,
+        reconnect: Callable[[str], None] = lambda _: None,
         clock: Clock,
         back_s: float = BACK_S,
     ) -> None:
-        self._met = met
-        self._at = 0
+        self._on_peer_certificate = on_peer_certificate
+        self._index = 0
         self._failures = 0
-        self._ways: tuple[tuple[BrokerAddress, Dialer], ...] = ()
-        self.turned = asyncio.Event()
+        self._brokers: tuple[tuple[BrokerAddress, Dialer], ...] = ()
+        self.switched = asyncio.Event()
         """Set when the connection in use leads to a broker that was turned away from."""
-        self.turn_to(first, second)
-        self.turned.clear()
-        self._renew = renew
+        self.switch_to(first, second)
+        self.switched.clear()
+        self._reconnect = reconnect
         self._clock = clock
         self._back_s = back_s
 
     @property
     def address(self) -> BrokerAddress:
         """Where the way leads that is to be taken."""
-        return self._ways[self._at][0]
+        return self._brokers[self._index][0]
 
     @property
-    def dialler(self) -> Dialer:
+    def dialer(self) -> Dialer:
         """Who opens it."""
-        return self._ways[self._at][1]
+        return self._brokers[self._index][1]
 
-    def turn_to(self, first: BrokerAddress, second: BrokerAddress | None = None) -> None:
+    def switch_to(self, first: BrokerAddress, second: BrokerAddress | None = None) -> None:
         """Lead to another broker from now on; nothing changes if it is the same."""
         addresses = (first,) if second is None else (first, second)
-        if addresses == tuple(address for address, _ in self._ways):
+        if addresses == tuple(address for address, _ in self._brokers):
             return
-        self._ways = tuple((each, Dialer(each, met=self._met)) for each in addresses)
-        self._at = self._failures = 0
-        self.turned.set()
+        self._brokers = tuple(
+            (each, Dialer(each, on_peer_certificate=self._on_peer_certificate))
+            for each in addresses
+        )
+        self._index = self._failures = 0
+        self.switched.set()
 
-    def failed(self) -> None:
+    def on_connect_failed(self) -> None:
         """The way has not led to a connection."""
         self._failures += 1
-        if self._failures >= TRIES and len(self._ways) > 1:
-            self._take(1 - self._at)
+        if self._failures >= TRIES and len(self._brokers) > 1:
+            self._select(1 - self._index)
 
-    def ended(self, lasted_s: float) -> None:
+    def on_connection_lost(self, lasted_s: float) -> None:
         """A connection is over that was accepted *lasted_s* ago."""
         if lasted_s < SOON_S:
-            self.failed()
+            self.on_connect_failed()
         else:
             self._failures = 0
 
     async def run(self) -> None:
         """While the second way is taken, look now and then whether the first is open again."""
-        while len(self._ways) > 1:
+        while len(self._brokers) > 1:
             await self._clock.sleep(self._back_s)
-            if self._at and await self._is_open(self._ways[0][1]):
-                self._take(0)
-                self._renew("the first way is open again")
+            if self._index and await self._is_open(self._brokers[0][1]):
+                self._select(0)
+                self._reconnect("the first way is open again")
 
-    async def _is_open(self, dialler: Dialer) -> bool:
+    async def _is_open(self, dialer: Dialer) -> bool:
         try:
-            (await dialler.dial(within_s=DIAL_S)).close()
+            (await dialer.dial(within_s=DIAL_S)).close()
         except BrokerUnavailable:
             return False
         return True
 
-    def _take(self, at: int) -> None:
-        self._at, self._failures = at, 0
+    def _select(self, at: int) -> None:
+        self._index, self._failures = at, 0
         log.warning("way changed", broker=str(self.address), transport=self.address.transport)

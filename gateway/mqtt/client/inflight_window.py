@@ -16,7 +16,7 @@ from gateway.ports import OutboundMessage
 IN_FLIGHT = 10
 """Publications on their way at once, whatever the broker allows."""
 
-KEPT_FREE = 2
+RESERVED = 2
 """Of these, not for the outbox."""
 
 DIRECT_WAITING = 256
@@ -38,15 +38,15 @@ class Refusal:
     """
 
     code: int
-    said: str
+    text: str
 
     @property
-    def lasting(self) -> bool:
+    def is_permanent(self) -> bool:
         """Whether the same publication will be refused again."""
         return self.code in (NOT_AUTHORISED, TOPIC_INVALID, TOO_LARGE, PAYLOAD_INVALID)
 
     def __str__(self) -> str:
-        return self.said
+        return self.text
 
 
 class OutboxSource(Protocol):
@@ -65,19 +65,19 @@ class OutboxSource(Protocol):
         """Age of the oldest of them; None: there is none."""
         ...
 
-    def began(self) -> None:
+    def on_connected(self) -> None:
         """A connection has been accepted."""
         ...
 
-    def next(self) -> OutboundMessage | None:
+    def next_message(self) -> OutboundMessage | None:
         """Return what to send now, or None."""
         ...
 
-    def settled(self, record: int, refusal: Refusal | None) -> None:
+    def on_settled(self, record: int, refusal: Refusal | None) -> None:
         """The broker has *record*, or refuses it."""
         ...
 
-    def broken(self) -> None:
+    def on_connection_lost(self) -> None:
         """The connection is gone; what was on its way is to be sent again."""
         ...
 
@@ -89,8 +89,8 @@ class InflightWindow:
         supply: The outbox; None: there is none.
     """
 
-    def __init__(self, supply: OutboxSource | None = None) -> None:
-        self._supply = supply
+    def __init__(self, outbox: OutboxSource | None = None) -> None:
+        self._outbox = outbox
         self._direct: deque[OutboundMessage] = deque()
         self._conflated: dict[str, OutboundMessage] = {}
         self._sent: dict[int, OutboundMessage] = {}
@@ -98,21 +98,21 @@ class InflightWindow:
     @property
     def waiting(self) -> int:
         """How many are not yet acknowledged or not yet sent, the outbox's aside."""
-        return len(self._direct) + len(self._conflated) + len(self._sent) - self._supplied()
+        return len(self._direct) + len(self._conflated) + len(self._sent) - self._outbox_in_flight()
 
-    def offer(self, publication: OutboundMessage) -> bool:
+    def enqueue(self, message: OutboundMessage) -> bool:
         """Take *publication*; False if there is no room and it is dropped."""
-        if publication.path == "direct":
+        if message.path == "direct":
             if len(self._direct) >= DIRECT_WAITING:
                 return False
-            self._direct.append(publication)
+            self._direct.append(message)
             return True
-        if publication.topic not in self._conflated and len(self._conflated) >= CONFLATED_WAITING:
+        if message.topic not in self._conflated and len(self._conflated) >= CONFLATED_WAITING:
             return False
-        self._conflated[publication.topic] = publication
+        self._conflated[message.topic] = message
         return True
 
-    def next(self, limit: int) -> OutboundMessage | None:
+    def next_message(self, limit: int) -> OutboundMessage | None:
         """Return what to send now, or None: nothing waits, or *limit* are on their way."""
         if len(self._sent) >= min(limit, IN_FLIGHT):
             return None
@@ -122,48 +122,48 @@ class InflightWindow:
         for topic in self._conflated:
             if topic not in busy:
                 return self._conflated.pop(topic)
-        if self._supply is not None and self._supplied() < max(
-            1, min(limit, IN_FLIGHT) - KEPT_FREE
+        if self._outbox is not None and self._outbox_in_flight() < max(
+            1, min(limit, IN_FLIGHT) - RESERVED
         ):
-            return self._supply.next()
+            return self._outbox.next_message()
         return None
 
-    def sent(self, number: int, publication: OutboundMessage) -> None:
+    def mark_sent(self, number: int, message: OutboundMessage) -> None:
         """Note that *publication* is on its way as packet *number*."""
-        self._sent[number] = publication
+        self._sent[number] = message
 
-    def settled(self, number: int, refusal: Refusal | None = None) -> OutboundMessage | None:
+    def settle(self, number: int, refusal: Refusal | None = None) -> OutboundMessage | None:
         """Forget packet *number*, acknowledged or refused; return what it was."""
-        publication = self._sent.pop(number, None)
-        if publication is not None:
-            self.tell(publication, refusal)
-        return publication
+        message = self._sent.pop(number, None)
+        if message is not None:
+            self.notify_outbox(message, refusal)
+        return message
 
-    def tell(self, publication: OutboundMessage, refusal: Refusal | None) -> None:
+    def notify_outbox(self, message: OutboundMessage, refusal: Refusal | None) -> None:
         """Tell the outbox, if *publication* is its own, what has become of it."""
-        if self._supply is not None and publication.record is not None:
-            self._supply.settled(publication.record, refusal)
+        if self._outbox is not None and message.record is not None:
+            self._outbox.on_settled(message.record, refusal)
 
-    def began(self) -> None:
+    def on_connected(self) -> None:
         """A connection has been accepted."""
-        if self._supply is not None:
-            self._supply.began()
+        if self._outbox is not None:
+            self._outbox.on_connected()
 
-    def broken(self) -> int:
+    def on_connection_lost(self) -> int:
         """The connection is gone; return how many direct publications went with it.
 
         What was conflated and not acknowledged waits again, unless a newer one does.
         """
-        for publication in self._sent.values():
-            if publication.path == "conflated":
-                self._conflated.setdefault(publication.topic, publication)
+        for message in self._sent.values():
+            if message.path == "conflated":
+                self._conflated.setdefault(message.topic, message)
         dropped = len(self._direct)
         dropped += sum(each.path == "direct" for each in self._sent.values())
         self._direct.clear()
         self._sent.clear()
-        if self._supply is not None:
-            self._supply.broken()
+        if self._outbox is not None:
+            self._outbox.on_connection_lost()
         return dropped
 
-    def _supplied(self) -> int:
+    def _outbox_in_flight(self) -> int:
         return sum(each.path == "outbox" for each in self._sent.values())

@@ -21,13 +21,13 @@ from paho.mqtt.properties import Properties
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
-from gateway.mqtt.client.reason_codes import properties_of
+from gateway.mqtt.client.reason_codes import mqtt_properties
 from gateway.mqtt.client.socket import BufferedSocket
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES
 from gateway.ports import OutboundMessage
 
 
-class Driver:
+class SocketDriver:
     """Drives one client on one line.
 
     Attributes:
@@ -43,18 +43,18 @@ class Driver:
 
     def __init__(
         self,
-        client: Client,
+        client: PahoClient,
         loop: asyncio.AbstractEventLoop,
         *,
         has_room: Callable[[], bool],
-        corrupt: Callable[[BrokerUnavailable], None],
+        on_corrupt: Callable[[BrokerUnavailable], None],
     ) -> None:
         self._client = client
         self._loop = loop
         self._has_room = has_room
-        self._corrupt = corrupt
+        self._on_corrupt = on_corrupt
         self._watched: int | None = None
-        self.line: BufferedSocket | None = None
+        self.socket: BufferedSocket | None = None
         self.stopped = False
         client.on_socket_open = self._opened
         client.on_socket_close = self._unwatch
@@ -64,24 +64,26 @@ class Driver:
     def close(self) -> None:
         """Let go of the socket, whatever state it is in."""
         self._unwatch()
-        line, self.line = self.line, None
-        if line is not None:
-            line.close()
+        sock, self.socket = self.socket, None
+        if sock is not None:
+            sock.close()
         client = self._client  # its destructor closes once more, and must not tell us
         client.on_socket_close = client.on_socket_unregister_write = client.on_disconnect = None
 
     def _readable(self) -> None:
-        line = self.line
-        if line is None or self.stopped:
+        sock = self.socket
+        if sock is None or self.stopped:
             return
-        line.turn()
+        sock.start_turn()
         try:
-            while not line.dry and self._client.socket() is not None and self._has_room():
+            while not sock.drained and self._client.socket() is not None and self._has_room():
                 self._client.loop_read()
         except GARBAGE as error:
-            self._corrupt(BrokerUnavailable(Reason.CORRUPT, f"not MQTT 5: {type(error).__name__}"))
+            self._on_corrupt(
+                BrokerUnavailable(Reason.CORRUPT, f"not MQTT 5: {type(error).__name__}")
+            )
             self._unwatch()
-        if line.pending():
+        if sock.pending():
             self._loop.call_soon(self._readable)
 
     def _unwatch(self, *_: object) -> None:
@@ -124,15 +126,15 @@ GARBAGE = (
 """What paho raises on packets that are not MQTT 5."""
 
 
-class Client(paho.Client):
+class PahoClient(paho.Client):
     """paho on a socket that is already there."""
 
-    prepared: BufferedSocket | paho._WebsocketWrapper
+    prepared_socket: BufferedSocket | paho._WebsocketWrapper
 
     def _create_socket(self) -> BufferedSocket | paho._WebsocketWrapper:
-        return self.prepared
+        return self.prepared_socket
 
-    def ping_every(self, keepalive_s: float) -> None:
+    def limit_keepalive(self, keepalive_s: float) -> None:
         """Ping after so much silence at the latest, even if the broker would wait for longer.
 
         It may ask for a longer keep alive than ours, or for none; a ping may be sent at any time
@@ -142,16 +144,16 @@ class Client(paho.Client):
         self._keepalive = min(self.keepalive or ours_s, ours_s)
 
 
-def made(
+def create_client(
     address: BrokerAddress,
     *,
     client_id: str,
     will: OutboundMessage | None,
     will_delay_s: int,
     keepalive_s: float,
-) -> Client:
+) -> PahoClient:
     """Return a client that has everything but its `prepared` socket."""
-    client = Client(
+    client = PahoClient(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
         protocol=paho.MQTTv5,
@@ -164,25 +166,25 @@ def made(
             address.username, None if password is None else password.get_secret_value()
         )
     if will is not None:
-        properties = properties_of(will, PacketTypes.WILLMESSAGE)
+        properties = mqtt_properties(will, PacketTypes.WILLMESSAGE)
         properties.WillDelayInterval = will_delay_s
         client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
-    asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    asked.SessionExpiryInterval = SESSION_EXPIRY_S
-    asked.ReceiveMaximum = RECEIVE_MAXIMUM
-    asked.MaximumPacketSize = PACKET_BYTES
+    connect = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    connect.SessionExpiryInterval = SESSION_EXPIRY_S
+    connect.ReceiveMaximum = RECEIVE_MAXIMUM
+    connect.MaximumPacketSize = PACKET_BYTES
     client.connect_async(
         address.host,
         address.port,
         keepalive=max(1, round(keepalive_s)),
         clean_start=False,
-        properties=asked,
+        properties=connect,
     )
     return client
 
 
-async def prepared(
-    line: BufferedSocket, address: BrokerAddress
+async def prepare_socket(
+    sock: BufferedSocket, address: BrokerAddress
 ) -> BufferedSocket | paho._WebsocketWrapper:
     """Return *line*, or websocket over it if *address* says so.
 
@@ -192,13 +194,13 @@ async def prepared(
         BrokerUnavailable: There is no websocket at the other end.
     """
     if address.transport == "tcp":
-        return line
-    line.setblocking(True)
-    line.settimeout(UPGRADE_S)
+        return sock
+    sock.setblocking(True)
+    sock.settimeout(UPGRADE_S)
     try:
         return await asyncio.to_thread(
             paho._WebsocketWrapper,
-            socket=line,  # type: ignore[arg-type]  # uses recv, send, fileno, close only
+            socket=sock,  # type: ignore[arg-type]  # uses recv, send, fileno, close only
             host=address.host,
             port=address.port,
             is_ssl=address.tls is not None,

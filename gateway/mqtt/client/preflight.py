@@ -10,18 +10,23 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.ports import Clock, InboundMessage
 
-TRIAL_S = 20.0
+PREFLIGHT_S = 20.0
 
 
 async def preflight_connect(
-    address: BrokerAddress, *, client_id: str, listen: str, clock: Clock, within_s: float = TRIAL_S
+    address: BrokerAddress,
+    *,
+    client_id: str,
+    subscription: str,
+    clock: Clock,
+    within_s: float = PREFLIGHT_S,
 ) -> None:
     """Return once the broker at *address* has accepted us and a subscription; then leave it.
 
     Args:
         address: The broker.
         client_id: Not that of the connection in use: it would be thrown out.
-        listen: A filter that we may subscribe to; what comes is not looked at.
+        subscription: A filter that we may subscribe to; what comes is dropped.
         clock: Monotonic.
         within_s: How long all of it may take.
 
@@ -34,26 +39,26 @@ async def preflight_connect(
         accepted.set()
         return ()
 
-    link = MqttClient(
+    client = MqttClient(
         address,
         client_id=client_id,
-        subscriptions=(listen,),
-        deliver=_unread,
+        subscriptions=(subscription,),
+        on_message=_unread,
         greet=greet,
         clock=clock,
     )
     try:
         async with asyncio.timeout(within_s):
-            await _accepted(link, accepted)
+            await _accepted(client, accepted)
     except TimeoutError:
         detail = f"{address} took more than {within_s:.0f} s to accept us"
         raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
 
 
-async def _accepted(link: MqttClient, accepted: asyncio.Event) -> None:
+async def _accepted(client: MqttClient, accepted: asyncio.Event) -> None:
     try:
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(link.run(), name="broker-trial")
+            running = group.create_task(client.run(), name="broker-trial")
             await accepted.wait()
             running.cancel()
     except BaseExceptionGroup as trouble:

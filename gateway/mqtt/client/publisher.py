@@ -28,13 +28,13 @@ class Publisher:
         outbox: OutboxSource | None,
         stats: ConnectionStats,
         *,
-        taken: Callable[[OutboundMessage], None],
+        on_acknowledged: Callable[[OutboundMessage], None],
     ) -> None:
         self._outbox = outbox
         self._window = InflightWindow(outbox)
-        self._trail = stats
-        self._taken = taken
-        self.session: MqttConnection | None = None
+        self._stats = stats
+        self._on_acknowledged = on_acknowledged
+        self.connection: MqttConnection | None = None
 
     @property
     def waiting(self) -> int:
@@ -46,56 +46,58 @@ class Publisher:
         """Age of the oldest event that the broker does not have; None: it has them all."""
         return None if self._outbox is None else self._outbox.oldest_s
 
-    def begin(self, session: MqttConnection) -> None:
+    def start(self, connection: MqttConnection) -> None:
         """From now on everything goes over *session*."""
-        self.session = session
-        self._window.began()
+        self.connection = connection
+        self._window.on_connected()
 
-    def offer(self, publication: OutboundMessage) -> None:
+    def enqueue(self, message: OutboundMessage) -> None:
         """Have *publication* sent when there is room; nothing of that happens yet."""
-        if not self._window.offer(publication):
-            self._trail.drop(publication.topic)
+        if not self._window.enqueue(message):
+            self._stats.count_dropped(message.topic)
 
-    def post(self, publication: OutboundMessage) -> None:
+    def publish(self, message: OutboundMessage) -> None:
         """Hand over *publication*: see `gateway.ports.Bus`."""
-        if publication.path == "direct" and self.session is None:
-            self._trail.drop(publication.topic)
-        elif publication.path == "outbox":
-            self._trail.refuse(publication.topic, "not from the outbox")
-        elif len(publication.payload) > PAYLOAD_BYTES:
-            self._trail.refuse(publication.topic, f"{len(publication.payload)} bytes")
+        if message.path == "direct" and self.connection is None:
+            self._stats.count_dropped(message.topic)
+        elif message.path == "outbox":
+            self._stats.count_refused(message.topic, "not from the outbox")
+        elif len(message.payload) > PAYLOAD_BYTES:
+            self._stats.count_refused(message.topic, f"{len(message.payload)} bytes")
         else:
-            self.offer(publication)
-            self.pump()
+            self.enqueue(message)
+            self.send_pending()
 
-    def pump(self) -> None:
+    def send_pending(self) -> None:
         """Send what may be sent now. Called whenever something was posted, stored or settled."""
-        session = self.session
-        if session is None:
+        connection = self.connection
+        if connection is None:
             return
-        while (publication := self._window.next(session.receive_maximum)) is not None:
-            if session.fits(publication):
-                self._window.sent(session.publish(publication), publication)
+        while (message := self._window.next_message(connection.receive_maximum)) is not None:
+            if connection.fits(message):
+                self._window.mark_sent(connection.publish(message), message)
             else:
-                self._window.tell(publication, Refusal(TOO_LARGE, "larger than the broker takes"))
-                self._trail.refuse(publication.topic, "larger than the broker takes")
+                self._window.notify_outbox(
+                    message, Refusal(TOO_LARGE, "larger than the broker takes")
+                )
+                self._stats.count_refused(message.topic, "larger than the broker takes")
 
-    def settle(self, session: MqttConnection) -> None:
+    def process_acknowledgements(self, connection: MqttConnection) -> None:
         """Take note of what *session* has been told."""
-        while session.settled:
-            number, refusal = session.settled.popleft()
-            publication = self._window.settled(number, refusal)
-            if publication is not None and refusal is not None:
-                self._trail.refuse(publication.topic, str(refusal))
-            elif publication is not None:
-                self._taken(publication)
-        if session.overflowed:
-            self._trail.overflow(session.overflowed)
-            session.overflowed = 0
+        while connection.acknowledgements:
+            number, refusal = connection.acknowledgements.popleft()
+            message = self._window.settle(number, refusal)
+            if message is not None and refusal is not None:
+                self._stats.count_refused(message.topic, str(refusal))
+            elif message is not None:
+                self._on_acknowledged(message)
+        if connection.overflowed:
+            self._stats.count_overflow(connection.overflowed)
+            connection.overflowed = 0
 
-    def end(self, session: MqttConnection) -> None:
+    def end(self, connection: MqttConnection) -> None:
         """*session* is over: what was on its way is lost, or waits for the next one."""
-        self.session = None
-        self.settle(session)
-        if lost := self._window.broken():
-            self._trail.drop("connection lost", lost)
+        self.connection = None
+        self.process_acknowledgements(connection)
+        if lost := self._window.on_connection_lost():
+            self._stats.count_dropped("connection lost", lost)

@@ -36,31 +36,31 @@ _RESTART_SPREAD_S = 5.0
 """Over so long the gateways of a broker that shuts down spread their return."""
 
 
-def properties_of(publication: OutboundMessage, packet_type: int) -> Properties:
+def mqtt_properties(message: OutboundMessage, packet_type: int) -> Properties:
     """Return the MQTT properties of *publication*."""
     properties = Properties(packet_type)  # type: ignore[no-untyped-call]
-    properties.ContentType = publication.content_type
-    if publication.expiry_s is not None:
-        properties.MessageExpiryInterval = publication.expiry_s
-    if publication.correlation_data is not None:
-        properties.CorrelationData = publication.correlation_data
-    if publication.response_topic is not None:
-        properties.ResponseTopic = publication.response_topic
-    if publication.properties:
-        properties.UserProperty = list(publication.properties.items())
+    properties.ContentType = message.content_type
+    if message.expiry_s is not None:
+        properties.MessageExpiryInterval = message.expiry_s
+    if message.correlation_data is not None:
+        properties.CorrelationData = message.correlation_data
+    if message.response_topic is not None:
+        properties.ResponseTopic = message.response_topic
+    if message.properties:
+        properties.UserProperty = list(message.properties.items())
     return properties
 
 
-def packet_bytes(publication: OutboundMessage) -> int:
+def packet_bytes(message: OutboundMessage) -> int:
     """Return how large the PUBLISH packet will be at most."""
-    texts = [publication.topic, publication.content_type, publication.response_topic or ""]
-    texts += [key + value for key, value in publication.properties.items()]
-    echoed = publication.correlation_data or b""
+    texts = [message.topic, message.content_type, message.response_topic or ""]
+    texts += [key + value for key, value in message.properties.items()]
+    echoed = message.correlation_data or b""
     words = sum(len(each.encode()) + 5 for each in texts)
-    return HEAD_BYTES + words + len(echoed) + len(publication.payload)
+    return HEAD_BYTES + words + len(echoed) + len(message.payload)
 
 
-def message_of(message: paho.MQTTMessage) -> InboundMessage:
+def inbound_message(message: paho.MQTTMessage) -> InboundMessage:
     """Return *message* as we pass it on."""
     properties = message.properties
     return InboundMessage(
@@ -74,7 +74,7 @@ def message_of(message: paho.MQTTMessage) -> InboundMessage:
     )
 
 
-def refused(code: ReasonCode) -> BrokerUnavailable:
+def connection_refused(code: ReasonCode) -> BrokerUnavailable:
     """Return our error for a CONNACK or SUBACK that says no."""
     if code.value in _NOT_AUTHORISED:
         return BrokerUnavailable(
@@ -84,7 +84,7 @@ def refused(code: ReasonCode) -> BrokerUnavailable:
     return BrokerUnavailable(Reason.REFUSED, f"the broker says: {code}", pause_s=pause_s)
 
 
-def taken_over(sign: str) -> BrokerUnavailable:
+def identity_taken_over(sign: str) -> BrokerUnavailable:
     """Return our error for another machine that has our identity; *sign* is how we know."""
     return BrokerUnavailable(
         Reason.DUPLICATE_IDENTITY,
@@ -93,7 +93,7 @@ def taken_over(sign: str) -> BrokerUnavailable:
     )
 
 
-def lost(broker: str, error: OSError | None, code: ReasonCode) -> BrokerUnavailable:
+def connection_lost(broker: str, error: OSError | None, code: ReasonCode) -> BrokerUnavailable:
     """Return our error for a connection that ended without DISCONNECT.
 
     Args:
@@ -108,26 +108,26 @@ def lost(broker: str, error: OSError | None, code: ReasonCode) -> BrokerUnavaila
     return BrokerUnavailable(reason, f"connection to {broker} lost: {error or code}")
 
 
-def ended(code: ReasonCode) -> BrokerUnavailable:
+def broker_disconnected(code: ReasonCode) -> BrokerUnavailable:
     """Return our error for a DISCONNECT from the broker."""
     if code.value == _TAKEN_OVER:
-        return taken_over("the broker says so")
+        return identity_taken_over("the broker says so")
     if code.value == _SHUTTING_DOWN:
         pause_s = random.uniform(0, _RESTART_SPREAD_S)
         return BrokerUnavailable(Reason.UPLINK_DOWN, "the broker shuts down", pause_s=pause_s)
     if code.value in _NOT_AUTHORISED or code.value in _BUSY:
-        return refused(code)
+        return connection_refused(code)
     return BrokerUnavailable(Reason.UPLINK_DOWN, f"the broker has hung up: {code}")
 
 
-SOON_S, SUSPICIOUS = 60.0, 3
+SOON_S, SUSPICIOUS_ENDS = 60.0, 3
 """So many connections in a row that ended by hanging up so soon are no accident."""
 
 _UNEXPLAINED = {Reason.TLS_FAILED, Reason.TLS_EXPIRED, Reason.UPLINK_DOWN}
 """What a broker that does not like our certificate may look like."""
 
 
-def not_accepted(error: BrokerUnavailable, tls: Tls | None) -> BrokerUnavailable:
+def explain_by_certificate(error: BrokerUnavailable, tls: Tls | None) -> BrokerUnavailable:
     """Return the better explanation, if the dates of our own certificate are one."""
     if error.reason not in _UNEXPLAINED:
         return error
@@ -143,17 +143,19 @@ class DuplicateIdDetector:
     def __init__(self) -> None:
         self._times = 0
 
-    def judge(
-        self, error: BrokerUnavailable, *, hung_up: bool, lasted_s: float
+    def explain(
+        self, error: BrokerUnavailable, *, closed_silently: bool, lasted_s: float
     ) -> BrokerUnavailable:
         """Return *error*, or the suspicion when it is due.
 
         Args:
             error: What ended an accepted connection.
-            hung_up: Whether the broker closed it without a word.
+            closed_silently: Whether the broker closed it without DISCONNECT.
             lasted_s: For how long it was accepted.
         """
-        self._times = self._times + 1 if hung_up and lasted_s < SOON_S else 0
-        if self._times < SUSPICIOUS:
+        self._times = self._times + 1 if closed_silently and lasted_s < SOON_S else 0
+        if self._times < SUSPICIOUS_ENDS:
             return error
-        return taken_over(f"accepted and hung up on {self._times} times within a minute each")
+        return identity_taken_over(
+            f"accepted and hung up on {self._times} times within a minute each"
+        )

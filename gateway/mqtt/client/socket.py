@@ -32,13 +32,13 @@ class BufferedSocket:
         self._buffer = b""
         self._at = 0
         self._chunks = 0
-        self.dry = False
+        self.drained = False
         self.error: OSError | None = None
-        self.heard_s = now()
+        self.received_s = now()
 
-    def turn(self) -> None:
+    def start_turn(self) -> None:
         """A new turn of the loop begins."""
-        self.dry = False
+        self.drained = False
         self._chunks = 0
 
     def recv(self, size: int) -> bytes:
@@ -49,10 +49,10 @@ class BufferedSocket:
         self._at += len(taken)
         return taken
 
-    def send(self, some: bytes | bytearray) -> int:
+    def send(self, data: bytes | bytearray) -> int:
         """Return how much of *some* was taken. Raises BlockingIOError when nothing was."""
         try:
-            return self._sock.send(some)
+            return self._sock.send(data)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise BlockingIOError from None
         except OSError as error:
@@ -82,18 +82,18 @@ class BufferedSocket:
     def _fill(self) -> None:
         self._chunks += 1
         if self._chunks > CHUNKS_PER_TURN:
-            self.dry = True
+            self.drained = True
             raise BlockingIOError
         try:
             self._buffer, self._at = self._sock.recv(CHUNK_BYTES), 0
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            self.dry = True
+            self.drained = True
             raise BlockingIOError from None
         except OSError as error:
             self.error = error
             raise
         if self._buffer:
-            self.heard_s = self._now()
+            self.received_s = self._now()
             self._acknowledge()
 
     def _acknowledge(self) -> None:

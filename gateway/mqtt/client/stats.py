@@ -13,10 +13,10 @@ from gateway.model.event import Event
 from gateway.ports import Clock, Events
 from gateway.runtime.log_limit import RateLimitedLog
 
-AGAIN_S = 3600.0
+REPEAT_S = 3600.0
 """Between two events about one topic."""
 
-TOPICS = 256
+MAX_TOPICS = 256
 """Refused topics that are remembered; beyond that they are only counted."""
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class ConnectionStats:
         self._since_s = clock.now()
         self._tries = 0
         self._why = ""
-        self._told: dict[str, float] = {}
+        self._recorded_s: dict[str, float] = {}
         self._dropped = RateLimitedLog("broker", "publication dropped", clock=clock)
         self._refused = RateLimitedLog("broker", "publication refused", clock=clock)
         self._overflowed = RateLimitedLog("broker", "message dropped", clock=clock)
@@ -55,7 +55,7 @@ class ConnectionStats:
         """Publications that the broker or our own limit refused."""
         return self._refused.total
 
-    def up(self, broker: str) -> None:
+    def on_connected(self, broker: str) -> None:
         """A connection has been accepted."""
         self.connects += 1
         now_s = self._clock.now()
@@ -64,44 +64,44 @@ class ConnectionStats:
         if self._why:
             facts |= {"off_s": round(now_s - self._since_s, 1), "why": self._why}
             facts |= {"tries": self._tries}
-        self._tell(Event("link", facts, "info"))
+        self._record(Event("link", facts, "info"))
         self._since_s, self._tries, self._why = now_s, 0, ""
 
-    def down(self, error: BrokerUnavailable) -> None:
+    def on_connection_lost(self, error: BrokerUnavailable) -> None:
         """The accepted connection is over."""
         now_s = self._clock.now()
         facts = {"st": "lost", "why": str(error.reason), "on_s": round(now_s - self._since_s, 1)}
-        self._tell(Event("link", facts, "info"))
+        self._record(Event("link", facts, "info"))
         self._since_s, self._why = now_s, str(error.reason)
 
-    def failed(self, error: BrokerUnavailable) -> None:
+    def on_connect_failed(self, error: BrokerUnavailable) -> None:
         """A connection was not accepted."""
         self._tries += 1
         self._why = str(error.reason)
 
-    def drop(self, topic: str, count: int = 1) -> None:
+    def count_dropped(self, topic: str, count: int = 1) -> None:
         """So many publications are dropped; the next birth makes them anew."""
         self._dropped.count(topic, count)
 
-    def refuse(self, topic: str, why: str) -> None:
+    def count_refused(self, topic: str, why: str) -> None:
         """A publication is refused for good."""
         self._refused.count(f"{topic}: {why}")
         now_s = self._clock.now()
-        if now_s - self._told.get(topic, float("-inf")) < AGAIN_S:
+        if now_s - self._recorded_s.get(topic, float("-inf")) < REPEAT_S:
             return
-        if topic in self._told or len(self._told) < TOPICS:
-            self._told[topic] = now_s
-            self._tell(Event("publication.refused", {"topic": topic, "why": why}))
+        if topic in self._recorded_s or len(self._recorded_s) < MAX_TOPICS:
+            self._recorded_s[topic] = now_s
+            self._record(Event("publication.refused", {"topic": topic, "why": why}))
 
-    def overflow(self, count: int) -> None:
+    def count_overflow(self, count: int) -> None:
         """So many messages came while there was no room."""
         self._overflowed.count("", count)
 
-    def echo_missing(self) -> None:
+    def on_echo_missing(self) -> None:
         """The broker has never let us hear ourselves."""
         log.warning("echo not heard", hint="does the broker let us read our own up/echo?")
-        self._tell(Event("link", {"st": "deaf"}))
+        self._record(Event("link", {"st": "deaf"}))
 
-    def _tell(self, event: Event) -> None:
+    def _record(self, event: Event) -> None:
         if self._events is not None:
             self._events.record(event)

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.model.event import Weight
-from gateway.mqtt.outbox.store import Stored
+from gateway.mqtt.outbox.store import StoredRecord
 from gateway.mqtt.payloads.event import Gap
 
-RECORDS, RECORDS_BYTES = 10_000, 8_388_608
+MAX_RECORDS, MAX_BYTES = 10_000, 8_388_608
 """The most that is held; two weeks of a site without a line fit in."""
 
-FIRST_TO_GO: tuple[Weight, ...] = ("info", "event", "audit")
+DROP_ORDER: tuple[Weight, ...] = ("info", "event", "audit")
 
 
 @dataclass(slots=True)
-class Row:
+class PendingRecord:
     """One record that waits.
 
     Attributes:
@@ -33,7 +33,7 @@ class Row:
         tries: How often the broker has refused it.
     """
 
-    stored: Stored
+    stored: StoredRecord
     connection: int | None = None
     gap: Gap | None = None
     saved: bool = False
@@ -54,27 +54,27 @@ class Backlog:
         records_bytes: How large together at most, gaps aside.
     """
 
-    def __init__(self, *, records: int = RECORDS, records_bytes: int = RECORDS_BYTES) -> None:
-        self._records = records
-        self._records_bytes = records_bytes
-        self._rows: OrderedDict[int, Row] = OrderedDict()
-        self._classes: dict[str, OrderedDict[int, Row]] = {
-            weight: OrderedDict() for weight in FIRST_TO_GO
+    def __init__(self, *, max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._rows: OrderedDict[int, PendingRecord] = OrderedDict()
+        self._classes: dict[str, OrderedDict[int, PendingRecord]] = {
+            weight: OrderedDict() for weight in DROP_ORDER
         }
-        self._gaps: dict[tuple[str, str], Row] = {}
+        self._gaps: dict[tuple[str, str], PendingRecord] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[PendingRecord]:
         return iter(self._rows.values())
 
-    def get(self, number: int) -> Row | None:
+    def get(self, number: int) -> PendingRecord | None:
         """Return that record."""
         return self._rows.get(number)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: PendingRecord) -> None:
         """Take *row*, whose number is the highest."""
         self._rows[row.number] = row
         if row.gap is None:
@@ -83,7 +83,7 @@ class Backlog:
         else:
             self._gaps[row.gap.weight, row.gap.why] = row
 
-    def remove(self, number: int) -> Row | None:
+    def remove(self, number: int) -> PendingRecord | None:
         """Forget that record and return it."""
         row = self._rows.pop(number, None)
         if row is None:
@@ -94,30 +94,30 @@ class Backlog:
             del self._gaps[row.gap.weight, row.gap.why]
         return row
 
-    def excess(self) -> Row | None:
+    def next_to_drop(self) -> PendingRecord | None:
         """Return what has to go now, or None: there is room."""
         held = sum(map(len, self._classes.values()))
-        if held <= self._records and self._bytes <= self._records_bytes:
+        if held <= self._max_records and self._bytes <= self._max_bytes:
             return None
-        for weight in FIRST_TO_GO:
+        for weight in DROP_ORDER:
             for row in self._classes[weight].values():
                 if not row.sent:
                     return row
         return None
 
-    def next(self, *, unsaved: bool) -> Row | None:
+    def next_unsent(self, *, include_unsaved: bool) -> PendingRecord | None:
         """Return the first that is not on its way; if it is not on the disk only with *unsaved*."""
         for row in self._rows.values():
             if not row.sent:
-                return row if row.saved or unsaved else None
+                return row if row.saved or include_unsaved else None
         return None
 
-    def gap(self, weight: str, why: str) -> Row | None:
+    def open_gap(self, weight: str, why: str) -> PendingRecord | None:
         """Return the gap for this that can still grow: it is not on its way."""
         row = self._gaps.get((weight, why))
         return None if row is None or row.sent else row
 
-    def back(self) -> None:
+    def mark_all_unsent(self) -> None:
         """Nothing is on its way any more."""
         for row in self._rows.values():
             row.sent = False

@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredRecord:
     """One record as it stands on the disk.
 
     Attributes:
@@ -73,14 +73,14 @@ class Batch:
         lost: How many have been lost in all; None: as many as before.
     """
 
-    upserts: tuple[Stored, ...] = ()
+    upserts: tuple[StoredRecord, ...] = ()
     deletes: tuple[int, ...] = ()
     dead: tuple[tuple[int, str, bytes], ...] = ()
     lost: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredOutbox:
     """What the process before this one has left.
 
     Attributes:
@@ -90,7 +90,7 @@ class Found:
         corrupt: Whether there was a file that could not be read; it was put aside.
     """
 
-    records: tuple[Stored, ...] = ()
+    records: tuple[StoredRecord, ...] = ()
     last: int | None = None
     lost: int = 0
     corrupt: bool = False
@@ -110,9 +110,9 @@ class OutboxStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self.begun_anew = False
+        self.recreated = False
 
-    def load(self) -> Found:
+    def load(self) -> StoredOutbox:
         """Return what is there. A corrupt file is put aside as ``outbox.db.bad``.
 
         So is one that a newer program has made otherwise.
@@ -122,17 +122,17 @@ class OutboxStore:
         except sqlite3.OperationalError as error:  # full, read-only, not there: it may come back
             log.warning("outbox not to be written", path=str(self._path), detail=str(error))
             self.close()
-            return self._only_read()
+            return self._load_read_only()
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
             log.error("outbox corrupt", path=str(self._path), detail=str(error))
             self.close()
-            self._put_aside()
+            self._quarantine()
         try:
             return self._loaded(corrupt=True)
         except sqlite3.Error as error:
             log.warning("outbox not made", path=str(self._path), detail=str(error))
             self.close()
-            return Found(corrupt=True)
+            return StoredOutbox(corrupt=True)
 
     def save(self, batch: Batch) -> str | None:
         """Commit *batch* and wait for the disk; return None, or why it could not be."""
@@ -143,8 +143,8 @@ class OutboxStore:
         except sqlite3.DatabaseError as error:
             self.close()  # opened anew next time: the file may be another by then
             if type(error) is sqlite3.DatabaseError:  # malformed, or no database at all
-                self._put_aside()
-                self.begun_anew = True
+                self._quarantine()
+                self.recreated = True
             return str(error)
         return None
 
@@ -171,10 +171,10 @@ class OutboxStore:
             connection.executescript(_SCHEMA)
         return self._connection
 
-    def _loaded(self, *, corrupt: bool) -> Found:
+    def _loaded(self, *, corrupt: bool) -> StoredOutbox:
         return _read(self._open(), corrupt=corrupt)
 
-    def _only_read(self) -> Found:
+    def _load_read_only(self) -> StoredOutbox:
         """Return what a disk holds that takes nothing any more: that is no reason to lose it."""
         wal = self._path.with_name(self._path.name + "-wal")
         try:
@@ -187,9 +187,9 @@ class OutboxStore:
                 return replace(_read(db, corrupt=False), last=None)
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             log.warning("outbox not read", path=str(self._path), detail=str(error))
-            return Found()
+            return StoredOutbox()
 
-    def _put_aside(self) -> None:
+    def _quarantine(self) -> None:
         for ending in ("", "-wal", "-shm"):
             file = self._path.with_name(self._path.name + ending)
             with suppress(OSError):
@@ -199,16 +199,16 @@ class OutboxStore:
                     file.replace(file.with_name(file.name + ".bad"))
 
 
-def _read(connection: sqlite3.Connection, *, corrupt: bool) -> Found:
+def _read(connection: sqlite3.Connection, *, corrupt: bool) -> StoredOutbox:
     with closing(connection.execute(f"select {_COLUMNS} from record order by n")) as rows:
         records = tuple(
-            Stored(int(n), weight, str(kind), str(boot), float(mono), int(time), bytes(kept))
+            StoredRecord(int(n), weight, str(kind), str(boot), float(mono), int(time), bytes(kept))
             for n, weight, kind, boot, mono, time, kept in rows
             if weight in get_args(Weight)
         )
     last = _number(connection, "select seq from sqlite_sequence where name = 'record'")
     lost = _number(connection, "select value from tally where name = 'lost'")
-    return Found(records, last, lost, corrupt)
+    return StoredOutbox(records, last, lost, corrupt)
 
 
 def _write(connection: sqlite3.Connection, batch: Batch) -> None:

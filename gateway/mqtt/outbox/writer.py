@@ -13,20 +13,20 @@ from contextlib import suppress
 
 import structlog
 
-from gateway.mqtt.outbox.backlog import Row
-from gateway.mqtt.outbox.store import DEAD_LETTERS, Batch, Found, OutboxStore
+from gateway.mqtt.outbox.backlog import PendingRecord
+from gateway.mqtt.outbox.store import DEAD_LETTERS, Batch, OutboxStore, StoredOutbox
 from gateway.ports import Clock
 
 GATHER_S = 0.05
 """So long a record waits for others that go to the disk with it."""
 
-FORGET_S = 1.0
+DELETE_WITHIN_S = 1.0
 """So long the disk may hold what the broker has already."""
 
-AGAIN_S = 5.0
+RETRY_S = 5.0
 """Between two tries when the disk refuses."""
 
-LAST_S = 1.0
+LAST_COMMIT_S = 1.0
 """How long the last commit may take when the gateway stops."""
 
 log = structlog.get_logger(__name__)
@@ -44,22 +44,22 @@ class OutboxWriter:
         again_s: Between two tries when the disk refuses; shorter in tests.
     """
 
-    def __init__(self, store: OutboxStore, *, clock: Clock, again_s: float = AGAIN_S) -> None:
+    def __init__(self, store: OutboxStore, *, clock: Clock, retry_s: float = RETRY_S) -> None:
         self._store = store
         self._clock = clock
-        self._again_s = again_s
+        self._retry_s = retry_s
         self._thread = ThreadPoolExecutor(1, "outbox")
-        self._unsaved: dict[int, Row | None] = {}
-        self._writing: dict[int, Row | None] = {}
+        self._unsaved: dict[int, PendingRecord | None] = {}
+        self._writing: dict[int, PendingRecord | None] = {}
         self._on_disk: set[int] = set()
         self._dead: list[tuple[int, str, bytes]] = []
         self._lost: int | None = None
-        self._stirred, self._urgent = asyncio.Event(), asyncio.Event()
+        self._wakeup, self._urgent = asyncio.Event(), asyncio.Event()
         self._turned = asyncio.Condition()
         self._saved = 0
         self.refusing = False
 
-    def load(self) -> Found:
+    def load(self) -> StoredOutbox:
         """Return what the process before this one has left. Waits for the disk."""
         found = self._store.load()
         self.refusing = found.last is None
@@ -71,58 +71,59 @@ class OutboxWriter:
         """How much is to be written or taken away."""
         return len(self._unsaved)
 
-    def put(self, row: Row) -> None:
+    def enqueue(self, row: PendingRecord) -> None:
         """Bring *row* to the disk, soon."""
         row.saved = False
         self._unsaved[row.number] = row
-        self._stirred.set()
+        self._wakeup.set()
         self._urgent.set()
 
-    def forget(self, number: int) -> None:
+    def delete(self, number: int) -> None:
         """Take that record from the disk, some time; one that never came there is just gone.
 
         A disk that refuses for months would else have us remember everything that happened.
         """
         if number in self._on_disk or number in self._writing:
             self._unsaved[number] = None
-            self._stirred.set()
+            self._wakeup.set()
         else:
             self._unsaved.pop(number, None)
 
-    def bury(self, row: Row, why: str) -> None:
+    def add_dead_letter(self, row: PendingRecord, why: str) -> None:
         """Keep *row* apart, which the broker will never take."""
         self._dead = [*self._dead, (row.number, why, row.stored.payload)][-DEAD_LETTERS:]
-        self.forget(row.number)
+        self.delete(row.number)
 
-    def lost(self, count: int) -> None:
+    def set_lost(self, count: int) -> None:
         """Keep how many have been lost in all; goes along with the next batch."""
         self._lost = count
 
-    async def stored(self, number: int) -> None:
+    async def flush(self, number: int) -> None:
         """Return once that record is on the disk, or the disk refuses."""
         async with self._turned:
             await self._turned.wait_for(lambda: self._saved >= number or self.refusing)
 
-    async def run(self, *, turned: Callable[[], None], anew: Callable[[], None]) -> None:
+    async def run(self, *, on_batch: Callable[[], None], on_recreated: Callable[[], None]) -> None:
         """Write until cancelled, and the last of it then.
 
         Args:
-            turned: Called after each batch.
-            anew: Called when the file was corrupt and another begun: everything is to be put again.
+            on_batch: Called after each batch, written or refused.
+            on_recreated: Called when the file was corrupt and was replaced by an empty one: the
+                owner enqueues again all that it holds.
         """
         try:
             while True:
-                await self._stirred.wait()
+                await self._wakeup.wait()
                 await self._gather()
                 await self._save()
-                if self._store.begun_anew:
-                    self._store.begun_anew = False
+                if self._store.recreated:
+                    self._store.recreated = False
                     self._on_disk.clear()
-                    anew()
-                turned()
+                    on_recreated()
+                on_batch()
         finally:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LAST_S):
+                async with asyncio.timeout(LAST_COMMIT_S):
                     await self._save()
             self._thread.submit(self._store.close)
             self._thread.shutdown(wait=False)
@@ -130,10 +131,10 @@ class OutboxWriter:
     async def _gather(self) -> None:
         """Let more come, for a moment if something is new, for longer if not."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(FORGET_S):
+            async with asyncio.timeout(DELETE_WITHIN_S):
                 await self._urgent.wait()
-        await self._clock.sleep(self._again_s if self.refusing else GATHER_S)
-        self._stirred.clear()
+        await self._clock.sleep(self._retry_s if self.refusing else GATHER_S)
+        self._wakeup.clear()
         self._urgent.clear()
 
     async def _save(self) -> None:
@@ -144,19 +145,19 @@ class OutboxWriter:
         self._writing = rows
         dead, self._dead = self._dead, []
         lost, self._lost = self._lost, None
-        kept = [row for row in rows.values() if row is not None]
+        saved = [row for row in rows.values() if row is not None]
         # A gap may grow while it is written: what is written is what it is now.
-        stored = tuple(row.stored for row in kept)
+        stored = tuple(row.stored for row in saved)
         deletes = tuple(number for number, row in rows.items() if row is None)
         batch = Batch(stored, deletes, tuple(dead), lost)
         loop = asyncio.get_running_loop()
         why = await loop.run_in_executor(self._thread, self._store.save, batch)
-        self._note(why)
+        self._log_change(why)
         self._writing = {}
         if why is None:
-            self._on_disk.update(row.number for row in kept)
+            self._on_disk.update(row.number for row in saved)
             self._on_disk.difference_update(deletes)
-            for row, was in zip(kept, stored, strict=True):
+            for row, was in zip(saved, stored, strict=True):
                 row.saved = row.stored is was
             self._saved = max([self._saved, *rows])
         else:
@@ -167,11 +168,11 @@ class OutboxWriter:
             }
             self._dead = [*dead, *self._dead][-DEAD_LETTERS:]
             self._lost = lost if self._lost is None else self._lost
-            self._stirred.set()
+            self._wakeup.set()
         async with self._turned:
             self._turned.notify_all()
 
-    def _note(self, why: str | None) -> None:
+    def _log_change(self, why: str | None) -> None:
         """Say once that the disk refuses, and once that it does so no more."""
         if why is not None and not self.refusing:
             log.warning("outbox not stored", detail=why)

@@ -54,28 +54,28 @@ class AlarmMessage(WireDocument):
     parent: Key | None = None
 
 
-def alarm(stamp: Stamp, said: Alarm) -> EncodedPayload:
+def encode_alarm(stamp: Stamp, record: Alarm) -> EncodedPayload:
     """Write *said*."""
     return encode_document(
         AlarmMessage(
-            id=said.id,
-            key=said.key,
-            state="raised" if said.raised else "cleared",
-            severity=said.severity,
-            since_ms=max(0, said.since_ms),
+            id=record.id,
+            key=record.key,
+            state="raised" if record.raised else "cleared",
+            severity=record.severity,
+            since_ms=max(0, record.since_ms),
             time_ms=stamp.time_ms,
             epoch=stamp.epoch,
             number=stamp.number,
-            cause=said.cause,
-            arguments=dict(said.arguments) or None,
-            flapping=said.flapping,
-            changes=said.changes,
-            parent=said.parent,
+            cause=record.cause,
+            arguments=dict(record.arguments) or None,
+            flapping=record.flapping,
+            changes=record.changes,
+            parent=record.parent,
         )
     )
 
 
-def read_alarm(payload: bytes, content_type: str) -> tuple[Stamp, Alarm]:
+def decode_alarm(payload: bytes, content_type: str) -> tuple[Stamp, Alarm]:
     """Read an alarm. Raises MessageRejected."""
     said = decode(AlarmMessage, payload, content_type)
     return Stamp(said.time_ms, said.epoch, said.number), Alarm(

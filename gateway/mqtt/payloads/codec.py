@@ -79,22 +79,22 @@ class Stamp:
     number: int
 
 
-def packed(tree: Mapping[str, object]) -> bytes:
+def encode_tree(tree: Mapping[str, object]) -> bytes:
     """Return *tree*, of which little is known, as JSON. Raises MessageRejected: it is none."""
     try:
-        return _written(tree)
+        return _dump(tree)
     except (TypeError, ValueError, RecursionError) as error:
         refuse("json.type", f"cannot be written as JSON: {type(error).__name__}")
 
 
-def _written(tree: Mapping[str, object]) -> bytes:
+def _dump(tree: Mapping[str, object]) -> bytes:
     text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode(errors="replace")
 
 
 def encode(tree: Mapping[str, object]) -> tuple[str, bytes]:
     """Return content type and payload of *tree*; compressed when that pays."""
-    payload = _written(tree)
+    payload = _dump(tree)
     if len(payload) <= COMPRESS_ABOVE_BYTES:
         return PLAIN, payload
     return COMPRESSED, zlib.compress(payload)
@@ -112,12 +112,12 @@ def decode(document: type[DocumentT], payload: bytes, content_type: str) -> Docu
         MessageRejected: It cannot be read; every fault has its place.
     """
     try:
-        return document.model_validate_json(dumps(read(payload, content_type)))
+        return document.model_validate_json(dumps(decode_tree(payload, content_type)))
     except ValidationError as error:
         raise MessageRejected(faults_of(error)) from None
 
 
-def read(
+def decode_tree(
     payload: bytes,
     content_type: str = PLAIN,
     *,
@@ -131,7 +131,7 @@ def read(
     """
     try:
         parsed = strict_json.parse(
-            _unpacked(payload, content_type, unpacked_bytes),
+            _decompress(payload, content_type, unpacked_bytes),
             max_bytes=unpacked_bytes,
             max_values=values,
             control_characters=True,
@@ -139,14 +139,14 @@ def read(
     except StrictJsonError as error:
         refuse(_CODES[error.flaw.problem], error.flaw.message)
     for flaw in parsed.flaws:
-        at = f"/{pointer(flaw.at[-1])}" if flaw.problem is Problem.DUPLICATE_KEY else ""
+        at = f"/{pointer_step(flaw.at[-1])}" if flaw.problem is Problem.DUPLICATE_KEY else ""
         refuse(_CODES[flaw.problem], flaw.message, at)
     if not isinstance(parsed.tree, dict):
         refuse("json.type", "the payload is not an object")
     return parsed.tree
 
 
-def _unpacked(payload: bytes, content_type: str, most_bytes: int) -> bytes:
+def _decompress(payload: bytes, content_type: str, most_bytes: int) -> bytes:
     if len(payload) > (most := min(PAYLOAD_BYTES, most_bytes)):
         refuse("size", f"{len(payload)} bytes; at most {most}")
     if content_type in ("", PLAIN):
@@ -163,7 +163,7 @@ def _unpacked(payload: bytes, content_type: str, most_bytes: int) -> bytes:
     return unpacked
 
 
-def pointer(name: object) -> str:
+def pointer_step(name: object) -> str:
     """Return *name* as one step of a JSON Pointer, shortened and printable."""
     step = str(name)[:64].replace("~", "~0").replace("/", "~1")
     return step.encode("ascii", "backslashreplace").decode()
@@ -173,7 +173,7 @@ def faults_of(error: ValidationError) -> tuple[Fault, ...]:
     """Return the first 16 faults of *error*, without the values given: they may be secrets."""
     return tuple(
         Fault(
-            "".join(f"/{pointer(step)}" for step in each["loc"]),
+            "".join(f"/{pointer_step(step)}" for step in each["loc"]),
             each["type"],
             each["msg"],
         )

@@ -18,10 +18,10 @@ from gateway.mqtt.payloads.codec import (
     Stamp,
     WireDocument,
     decode,
+    decode_tree,
     encode,
     encode_document,
     faults_of,
-    read,
 )
 from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.mqtt.topic_tree import LEVELS
@@ -163,24 +163,24 @@ class LogLines(WireDocument):
     lost: Count = 0
 
 
-def read_tree(payload: bytes, content_type: str) -> dict[str, object]:
+def decode_command_tree(payload: bytes, content_type: str) -> dict[str, object]:
     """Return a command as it came, for its signature. Raises MessageRejected."""
     if len(payload) > COMMAND_BYTES:
         refuse("size", f"{len(payload)} bytes; a command has at most {COMMAND_BYTES}")
-    return read(payload, content_type, unpacked_bytes=COMMAND_BYTES)
+    return decode_tree(payload, content_type, unpacked_bytes=COMMAND_BYTES)
 
 
-def asked(tree: Mapping[str, object]) -> CommandRequest:
+def parse_request(tree: Mapping[str, object]) -> CommandRequest:
     """Return the command in *tree*. Raises MessageRejected."""
     return _validated(CommandRequest, tree, "")
 
 
-def args_of(document: type[T], command: CommandRequest) -> T:
+def parse_args(document: type[T], command: CommandRequest) -> T:
     """Return the args of *command* as *document*. Raises MessageRejected, all below ``/args``."""
     return _validated(document, command.args, "/args")
 
 
-def id_of(tree: Mapping[str, object]) -> str | None:
+def request_id(tree: Mapping[str, object]) -> str | None:
     """Return the id in *tree* if it is one, however wrong the rest."""
     try:
         return _IdOnly.model_validate(tree).id
@@ -188,7 +188,7 @@ def id_of(tree: Mapping[str, object]) -> str | None:
         return None
 
 
-def reply(stamp: Stamp, said: Reply) -> EncodedPayload:
+def encode_reply(stamp: Stamp, said: Reply) -> EncodedPayload:
     """Write *said*."""
     update = {"time_ms": stamp.time_ms, "epoch": stamp.epoch, "number": stamp.number}
     return encode_document(said.model_copy(update=update))
@@ -199,20 +199,20 @@ def reply_bytes(said: Reply) -> bytes:
     return said.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-def log_lines(stamp: Stamp, lines: tuple[str, ...], lost: int) -> EncodedPayload:
+def encode_log_lines(stamp: Stamp, lines: tuple[str, ...], lost: int) -> EncodedPayload:
     """Write some lines of a log."""
     head = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
     return encode({**head, "lines": lines, **({"lost": lost} if lost else {})})
 
 
-def read_reply(payload: bytes, content_type: str) -> Reply:
+def decode_reply(payload: bytes, content_type: str) -> Reply:
     """Read a reply. Raises MessageRejected."""
     return decode(Reply, payload, content_type)
 
 
-def read_small(document: type[DocumentT], payload: bytes, content_type: str) -> DocumentT:
+def decode_small(document: type[DocumentT], payload: bytes, content_type: str) -> DocumentT:
     """Read what the centre says to all. Raises MessageRejected."""
-    return _validated(document, read_tree(payload, content_type), "")
+    return _validated(document, decode_command_tree(payload, content_type), "")
 
 
 def reply_faults(faults: tuple[Fault, ...]) -> tuple[ReplyFault, ...]:

@@ -16,9 +16,9 @@ from gateway.mqtt.payloads.codec import (
     Stamp,
     WireDocument,
     decode,
+    decode_tree,
     encode_document,
     faults_of,
-    read,
 )
 from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.runtime.strict_json import dumps
@@ -26,11 +26,11 @@ from gateway.runtime.strict_json import dumps
 Version = Annotated[int, Field(ge=1, lt=2**53)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-MOST_ERRORS = 64
-MOST_CHANGES = 200
+MAX_ERRORS = 64
+MAX_CHANGES = 200
 """So many are told one by one; a document of 512 wrong cameras would not fit otherwise."""
 
-MOST_VALUES = 32_768
+MAX_VALUES = 32_768
 """In a document; 512 cameras with two streams each have 13,000, with their inventory twice that."""
 
 CONFIRM_BYTES = 4096
@@ -133,10 +133,10 @@ class Reported(WireDocument):
     why: Why | None = None
     detail: Annotated[str, Field(max_length=400)] | None = None
     until_s: Annotated[int | None, Field(ge=0)] = None
-    applied: Annotated[tuple[str, ...], Field(max_length=MOST_CHANGES)] = ()
+    applied: Annotated[tuple[str, ...], Field(max_length=MAX_CHANGES)] = ()
     more: Count | None = None
     restart: Annotated[tuple[str, ...], Field(max_length=512)] = ()
-    errors: Annotated[tuple[ReportedFault, ...], Field(max_length=MOST_ERRORS)] = ()
+    errors: Annotated[tuple[ReportedFault, ...], Field(max_length=MAX_ERRORS)] = ()
     key_id: Annotated[Word | None, Field(alias="kid")] = None
     running: Count = 0
     last_known_good: Annotated[Count, Field(alias="lkg")] = 0
@@ -146,7 +146,7 @@ class Reported(WireDocument):
     number: Annotated[Count | None, Field(alias="n")] = None
 
 
-def desired_of(tree: dict[str, object]) -> Desired:
+def parse_desired(tree: dict[str, object]) -> Desired:
     """Return *tree*, read before, as a configuration. Raises MessageRejected."""
     try:
         desired = Desired.model_validate_json(dumps(tree))
@@ -158,9 +158,9 @@ def desired_of(tree: dict[str, object]) -> Desired:
     return desired
 
 
-def read_confirm(payload: bytes, content_type: str) -> Confirm:
+def decode_confirm(payload: bytes, content_type: str) -> Confirm:
     """Read a confirmation. Raises MessageRejected."""
-    tree = read(payload, content_type, unpacked_bytes=CONFIRM_BYTES)
+    tree = decode_tree(payload, content_type, unpacked_bytes=CONFIRM_BYTES)
     try:
         return Confirm.model_validate_json(dumps(tree))
     except ValidationError as error:
@@ -178,7 +178,7 @@ def encode_reported(stamp: Stamp, said: Reported) -> EncodedPayload:
     return encode_document(said.model_copy(update=stamped))
 
 
-def read_reported(payload: bytes, content_type: str) -> Reported:
+def decode_reported(payload: bytes, content_type: str) -> Reported:
     """Read what a gateway reports. Raises MessageRejected."""
     return decode(Reported, payload, content_type)
 
@@ -192,5 +192,5 @@ def reported_faults(faults: tuple[Fault, ...]) -> tuple[ReportedFault, ...]:
             message=fault.message[:400],
             args={key: value for key, value in fault.args.items() if value == value} or None,
         )
-        for fault in faults[:MOST_ERRORS]
+        for fault in faults[:MAX_ERRORS]
     )

@@ -14,7 +14,14 @@ from pydantic import ConfigDict, Field
 
 from gateway.model.errors import refuse
 from gateway.model.event import Event, Weight
-from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, WireDocument, decode, encode, packed, read
+from gateway.mqtt.payloads.codec import (
+    PAYLOAD_BYTES,
+    WireDocument,
+    decode,
+    decode_tree,
+    encode,
+    encode_tree,
+)
 from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.mqtt.topic_tree import EVENT, INVENTORY_LOG, PLAIN, TopicSpec
 
@@ -24,7 +31,7 @@ GAP = "outbox.gap"
 _INVENTORY = "inventory"
 """Kind of the records of the inventory's change log, which has a topic of its own."""
 
-_OURS = ("id", "n", "ep", "t", "t0", "type", "mono", "late")
+_HEAD = ("id", "n", "ep", "t", "t0", "type", "mono", "late")
 
 
 class EventRecord(WireDocument):
@@ -87,7 +94,7 @@ class Gap:
     first: int
     last: int
     count: int
-    mark: EventStamp
+    stamp: EventStamp
 
     def add(self, number: int) -> None:
         """One more is lost."""
@@ -104,48 +111,48 @@ class Gap:
             "class": self.weight,
             "why": self.why,
         }
-        return write(Event(GAP, facts, "audit"), self.mark)
+        return encode_record(Event(GAP, facts, "audit"), self.stamp)
 
 
-def channel_of(kind: str) -> TopicSpec:
+def topic_spec_of(kind: str) -> TopicSpec:
     """Return where events of *kind* are told."""
     return INVENTORY_LOG if kind == _INVENTORY else EVENT
 
 
-def write(event: Event, mark: EventStamp) -> bytes:
+def encode_record(event: Event, stamp: EventStamp) -> bytes:
     """Return *event* as it is stored.
 
     Raises:
         MessageRejected: The facts are not JSON, nest too deep, or are too large.
     """
     tree: dict[str, object] = {
-        "id": mark.id,
-        "n": mark.number,
-        "ep": mark.epoch,
-        "t": mark.time_ms,
+        "id": stamp.id,
+        "n": stamp.number,
+        "ep": stamp.epoch,
+        "t": stamp.time_ms,
         "type": event.kind,
-        "mono": round(mark.mono_s, 3),
+        "mono": round(stamp.mono_s, 3),
     }
     for name, fact in event.facts.items():
-        tree[f"{name}_" if name in _OURS else name] = fact
-    if channel_of(event.kind) is INVENTORY_LOG:
-        tree["t"] = tree.pop("t_", mark.time_ms)  # of the change, not of its telling
-    stored = packed(tree)
+        tree[f"{name}_" if name in _HEAD else name] = fact
+    if topic_spec_of(event.kind) is INVENTORY_LOG:
+        tree["t"] = tree.pop("t_", stamp.time_ms)  # of the change, not of its telling
+    stored = encode_tree(tree)
     if len(stored) > PAYLOAD_BYTES:
         refuse("size", f"{len(stored)} bytes; at most {PAYLOAD_BYTES}")
-    read(stored, PLAIN)
+    decode_tree(stored, PLAIN)
     return stored
 
 
-def send(stored: bytes, *, late: bool, shift_ms: int) -> EncodedPayload:
-    """Return what was stored as it is sent now.
+def encode_for_sending(record: bytes, *, late: bool, shift_ms: int) -> EncodedPayload:
+    """Return *record* as it is sent now.
 
     Args:
-        stored: By `write`.
-        late: See `Happened`.
+        record: As `encode_record` has made it.
+        late: See `EventRecord`.
         shift_ms: By how much the wall clock was wrong at the time.
     """
-    tree = read(stored, PLAIN)
+    tree = decode_tree(record, PLAIN)
     then_ms = tree.get("t")
     if shift_ms and isinstance(then_ms, int):
         tree["t0"], tree["t"] = then_ms, max(0, then_ms + shift_ms)
@@ -154,19 +161,19 @@ def send(stored: bytes, *, late: bool, shift_ms: int) -> EncodedPayload:
     return encode(tree)
 
 
-def read_event(payload: bytes, content_type: str) -> EventRecord:
+def decode_event(payload: bytes, content_type: str) -> EventRecord:
     """Read an event. Raises MessageRejected."""
     return decode(EventRecord, payload, content_type)
 
 
-def read_gap(stored: bytes) -> Gap | None:
+def decode_gap(record: bytes) -> Gap | None:
     """Return the gap that *stored* tells, or None: it is another event. Raises MessageRejected."""
-    told = read_event(stored, PLAIN)
-    if told.kind != GAP:
+    event = decode_event(record, PLAIN)
+    if event.kind != GAP:
         return None
-    facts = decode(_GapFacts, stored, PLAIN)
-    mark = EventStamp(told.id, told.number, told.epoch, told.time_ms, told.mono_s)
-    return Gap(facts.weight, facts.why, facts.first, facts.last, facts.count, mark)
+    facts = decode(_GapFacts, record, PLAIN)
+    stamp = EventStamp(event.id, event.number, event.epoch, event.time_ms, event.mono_s)
+    return Gap(facts.weight, facts.why, facts.first, facts.last, facts.count, stamp)
 
 
 class _GapFacts(WireDocument):

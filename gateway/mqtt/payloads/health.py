@@ -16,7 +16,7 @@ from gateway.model.health import (
     CameraHealth,
     SiteHealth,
 )
-from gateway.mqtt.payloads.codec import Stamp, encode, faults_of, read
+from gateway.mqtt.payloads.codec import Stamp, decode_tree, encode, faults_of
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 
@@ -93,7 +93,7 @@ _STAMP_READER = TypeAdapter(Stamp)
 T = TypeVar("T")
 
 
-def site_health(stamp: Stamp, site: SiteHealth) -> EncodedPayload:
+def encode_site_health(stamp: Stamp, site: SiteHealth) -> EncodedPayload:
     """Write the health of the site; what is unknown is left out."""
     tree: dict[str, Any] = _stamp(stamp)
     for part, spellings in SITE.items():
@@ -106,21 +106,21 @@ def site_health(stamp: Stamp, site: SiteHealth) -> EncodedPayload:
     return encode(tree)
 
 
-def cameras_health(stamp: Stamp, cameras: Iterable[CameraHealth]) -> EncodedPayload:
+def encode_cameras_health(stamp: Stamp, cameras: Iterable[CameraHealth]) -> EncodedPayload:
     """Write the health of all cameras, one row each."""
     rows = [[_rounded(getattr(camera, name)) for name in CAMERA.values()] for camera in cameras]
     return encode({**_stamp(stamp), "cols": list(CAMERA), "rows": rows})
 
 
-def camera_state(stamp: Stamp, camera: CameraHealth) -> EncodedPayload:
+def encode_camera_state(stamp: Stamp, camera: CameraHealth) -> EncodedPayload:
     """Write the state of one camera."""
     named = {key: _rounded(getattr(camera, name)) for key, name in CAMERA.items()}
     return encode({**_stamp(stamp), **{k: v for k, v in named.items() if v is not None}})
 
 
-def read_site_health(payload: bytes, content_type: str) -> tuple[Stamp, SiteHealth]:
+def decode_site_health(payload: bytes, content_type: str) -> tuple[Stamp, SiteHealth]:
     """Read the health of a site. Raises MessageRejected."""
-    tree = read(payload, content_type)
+    tree = decode_tree(payload, content_type)
     parts = {
         part: {
             name: value
@@ -132,11 +132,11 @@ def read_site_health(payload: bytes, content_type: str) -> tuple[Stamp, SiteHeal
     return _read_stamp(tree), _checked(_SITE_READER, parts, "")
 
 
-def read_cameras_health(
+def decode_cameras_health(
     payload: bytes, content_type: str
 ) -> tuple[Stamp, tuple[CameraHealth, ...]]:
     """Read the health of all cameras of a site. Raises MessageRejected."""
-    tree = read(payload, content_type)
+    tree = decode_tree(payload, content_type)
     columns, rows = tree.get("cols"), tree.get("rows")
     if not isinstance(columns, list) or not all(isinstance(each, str) for each in columns):
         refuse("type", "a list of column names", "/cols")
@@ -147,9 +147,9 @@ def read_cameras_health(
     )
 
 
-def read_camera_state(payload: bytes, content_type: str) -> tuple[Stamp, CameraHealth]:
+def decode_camera_state(payload: bytes, content_type: str) -> tuple[Stamp, CameraHealth]:
     """Read the state of one camera. Raises MessageRejected."""
-    tree = read(payload, content_type)
+    tree = decode_tree(payload, content_type)
     return _read_stamp(tree), _checked(_CAMERA_READER, _named(tree), "")
 
 

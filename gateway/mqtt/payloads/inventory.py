@@ -146,7 +146,7 @@ SECTIONS: Mapping[Section, type[InventorySection]] = {
 _HEAD = frozenset(("t", "ep", "n", "rev", "sha", "cut"))
 
 
-def trees(inventory: Inventory) -> dict[str, dict[str, object]]:
+def section_trees(inventory: Inventory) -> dict[str, dict[str, object]]:
     """Return the content of each section of *inventory*, by the keys that are sent."""
     return {
         "site": _tree(InventorySite, inventory.site),
@@ -162,15 +162,15 @@ def contacts_tree(contacts: Contacts) -> dict[str, object]:
     return _tree(InventoryContacts, contacts)
 
 
-def section(stamp: Stamp, edition: SectionRevision) -> EncodedPayload:
+def encode_section(stamp: Stamp, revision: SectionRevision) -> EncodedPayload:
     """Write one section.
 
     What 512 cameras with everything known need fits: 50 kB. Should texts be so long that it does
     not, the times are left out, and if need be items from the end; `cut` says how many.
     """
     head: dict[str, object] = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
-    head |= {"rev": edition.rev, "sha": edition.sha}
-    tree = dict(edition.tree)
+    head |= {"rev": revision.rev, "sha": revision.sha}
+    tree = dict(revision.tree)
     encoded = encode({**head, **tree})
     if _fits(encoded, tree):
         return encoded
@@ -183,12 +183,12 @@ def section(stamp: Stamp, edition: SectionRevision) -> EncodedPayload:
     return encoded
 
 
-def read_section(name: Section, payload: bytes, content_type: str) -> InventorySection:
+def decode_section(name: Section, payload: bytes, content_type: str) -> InventorySection:
     """Read section *name* as the class that `SECTIONS` names. Raises MessageRejected."""
     return decode(SECTIONS[name], payload, content_type)
 
 
-def observed(tree: Mapping[str, object]) -> Observations:
+def parse_observations(tree: Mapping[str, object]) -> Observations:
     """Return what the cameras' section *tree* says has been observed. Raises MessageRejected."""
     try:
         document = InventoryCameras.model_validate_json(dumps(tree))
@@ -271,12 +271,12 @@ class InventoryChange(WireDocument):
     number: Annotated[Count | None, Field(alias="n")] = None
 
 
-def change(record: Change) -> dict[str, object]:
+def change_facts(record: Change) -> dict[str, object]:
     """Return *record* by the keys that are sent, as an event's facts."""
     said = InventoryChange.model_validate(record, from_attributes=True)
     return said.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def read_change(payload: bytes, content_type: str) -> InventoryChange:
+def decode_change(payload: bytes, content_type: str) -> InventoryChange:
     """Read a record of the change log. Raises MessageRejected."""
     return decode(InventoryChange, payload, content_type)

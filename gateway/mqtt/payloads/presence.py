@@ -124,7 +124,7 @@ class Birth(WireDocument):
     arch: Word = ""
     model: Word = ""
     name: Word = ""
-    abilities: Annotated[Capabilities, Field(alias="caps")] = Capabilities()
+    capabilities: Annotated[Capabilities, Field(alias="caps")] = Capabilities()
     cameras: Annotated[tuple[BirthCamera, ...], Field(alias="cams", max_length=512)] = ()
     digests: Annotated[dict[Word, Word] | None, Field(alias="digest", max_length=64)] = None
     outbox: BirthOutbox | None = None
@@ -135,7 +135,7 @@ EncodedPayload = tuple[str, bytes]
 """Content type and payload."""
 
 
-def online(stamp: Stamp, machine: Machine) -> EncodedPayload:
+def encode_online(stamp: Stamp, machine: Machine) -> EncodedPayload:
     """The gateway has connected."""
     return encode_document(
         Presence(
@@ -150,29 +150,29 @@ def online(stamp: Stamp, machine: Machine) -> EncodedPayload:
     )
 
 
-def lost(epoch: int) -> EncodedPayload:
+def encode_will(epoch: int) -> EncodedPayload:
     """The will: the connection *epoch* has broken."""
     return encode_document(Presence(state="offline", epoch=epoch, why="lost"))
 
 
-def offline(stamp: Stamp, why: str) -> EncodedPayload:
+def encode_offline(stamp: Stamp, why: str) -> EncodedPayload:
     """The last word before a clean disconnect."""
     return encode_document(
         Presence(state="offline", epoch=stamp.epoch, time_ms=stamp.time_ms, why=why)
     )
 
 
-def birth(
+def encode_birth(
     stamp: Stamp,
     machine: Machine,
     *,
     site: str,
     cameras: Iterable[CameraSnapshot],
-    abilities: Capabilities,
-    standing: BirthStatus | None = None,
+    capabilities: Capabilities,
+    status: BirthStatus | None = None,
 ) -> EncodedPayload:
     """What the gateway is and has; *site* is its name for people."""
-    now = standing or BirthStatus()
+    now = status or BirthStatus()
     return encode_document(
         Birth(
             time_ms=stamp.time_ms,
@@ -183,8 +183,8 @@ def birth(
             arch=machine.arch,
             model=machine.model,
             name=site,
-            abilities=abilities,
-            cameras=tuple(_listed(camera) for camera in cameras),
+            capabilities=capabilities,
+            cameras=tuple(_birth_camera(camera) for camera in cameras),
             digests=dict(now.digests) or None,
             outbox=now.outbox,
             certificate=now.certificate,
@@ -200,22 +200,22 @@ class Echo(WireDocument):
     number: Annotated[Count, Field(alias="n")]
 
 
-def echo(stamp: Stamp) -> EncodedPayload:
+def encode_echo(stamp: Stamp) -> EncodedPayload:
     """Something to hear again: no two are alike."""
     return encode_document(Echo(time_ms=stamp.time_ms, epoch=stamp.epoch, number=stamp.number))
 
 
-def read_presence(payload: bytes, content_type: str) -> Presence:
+def decode_presence(payload: bytes, content_type: str) -> Presence:
     """Read a presence. Raises MessageRejected."""
     return decode(Presence, payload, content_type)
 
 
-def read_birth(payload: bytes, content_type: str) -> Birth:
+def decode_birth(payload: bytes, content_type: str) -> Birth:
     """Read a birth. Raises MessageRejected."""
     return decode(Birth, payload, content_type)
 
 
-def _listed(camera: CameraSnapshot) -> BirthCamera:
+def _birth_camera(camera: CameraSnapshot) -> BirthCamera:
     return BirthCamera.model_validate(
         {
             "id": camera.id,

@@ -26,7 +26,14 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp, WireDocument, encode, faults_of, read
+from gateway.mqtt.payloads.codec import (
+    PAYLOAD_BYTES,
+    Stamp,
+    WireDocument,
+    decode_tree,
+    encode,
+    faults_of,
+)
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 
@@ -187,7 +194,9 @@ def encode_gateway_message(stamp: Stamp, said: GatewayMessage) -> EncodedPayload
 
 def _decode(reader: TypeAdapter[T], payload: bytes, content_type: str) -> T:
     try:
-        tree = read(payload, content_type, unpacked_bytes=PAYLOAD_BYTES)  # no more than in plain
+        tree = decode_tree(
+            payload, content_type, unpacked_bytes=PAYLOAD_BYTES
+        )  # no more than in plain
         return reader.validate_json(dumps(tree), strict=True)
     except ValidationError as error:
         # pydantic puts the kind in front of the place, which is not in the payload

@@ -38,7 +38,7 @@ class Line:
     def __init__(self, *, connected: bool) -> None:
         self.connected = connected
 
-    def post(self, publication: OutboundMessage) -> None:
+    def publish(self, publication: OutboundMessage) -> None:
         """Rules send nothing."""
 
     def acknowledge(self, message: InboundMessage) -> None:

@@ -16,7 +16,7 @@ from gateway.model.event import Event
 from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.payloads.alarm import CLEARED_S, read_alarm
+from gateway.mqtt.payloads.alarm import CLEARED_S, decode_alarm
 from gateway.mqtt.payloads.config import Reported
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
@@ -40,7 +40,7 @@ class RecordingBus:
         self.posted: list[OutboundMessage] = []
         self.events: list[Event] = []
 
-    def post(self, publication: OutboundMessage) -> None:
+    def publish(self, publication: OutboundMessage) -> None:
         self.posted.append(publication)
 
     def acknowledge(self, message: InboundMessage) -> None:
@@ -83,7 +83,7 @@ class Harness:
 
 
 def alarms_in(said: Iterable[OutboundMessage]) -> list[tuple[str, bool]]:
-    read = [read_alarm(each.payload, each.content_type)[1] for each in said]
+    read = [decode_alarm(each.payload, each.content_type)[1] for each in said]
     return [(each.key, each.raised) for each in read]
 
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.app.broker import broker_address
 from gateway.config.load import load_settings
 from gateway.config.secrets import Secrets
-from gateway.mqtt.client.broker import context_of
+from gateway.mqtt.client.broker import ssl_context
 from gateway.runtime.redact import Redactor
 
 HEAD = """
@@ -57,7 +57,7 @@ def test_without_an_authority_the_machines_own_are_trusted(tmp_path: Path) -> No
     address = broker_address(load_settings(path), Secrets(tmp_path, redactor=Redactor()))
     assert address.tls is not None
 
-    context = context_of(address.tls)
+    context = ssl_context(address.tls)
 
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

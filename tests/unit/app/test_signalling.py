@@ -37,8 +37,8 @@ class Bus:
         self.connected = True
         self.posted: asyncio.Queue[OutboundMessage] = asyncio.Queue(maxsize=1000)
 
-    def post(self, publication: OutboundMessage) -> None:
-        self.posted.put_nowait(publication)
+    def publish(self, message: OutboundMessage) -> None:
+        self.posted.put_nowait(message)
 
     def acknowledge(self, message: InboundMessage) -> None:
         """Nothing here is journalled."""
@@ -47,7 +47,7 @@ class Bus:
         """Return the next thing said to the viewer, with its topic checked."""
         async with asyncio.timeout(HANG_S):
             publication = await self.posted.get()
-        assert publication.topic == OWN.gateway_says(KEY)
+        assert publication.topic == OWN.gateway_signalling(KEY)
         assert not publication.retain
         return decode_gateway_message(KEY, publication.payload, publication.content_type)
 
@@ -73,9 +73,9 @@ def message(
     body: ViewerMessage | bytes, *, topic: str = "", retain: bool = False
 ) -> InboundMessage:
     if isinstance(body, bytes):
-        return InboundMessage(topic or OWN.viewer_says(KEY), body, retain=retain)
+        return InboundMessage(topic or OWN.viewer_signalling(KEY), body, retain=retain)
     content_type, payload = encode_viewer_message(STAMP, body)
-    topic = topic or OWN.viewer_says(body.key)
+    topic = topic or OWN.viewer_signalling(body.key)
     return InboundMessage(topic, payload, retain=retain, content_type=content_type)
 
 

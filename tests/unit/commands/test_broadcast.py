@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.commands.broadcast import KNOWN, PENDING, BroadcastListener
-from gateway.mqtt.topics import parse
+from gateway.mqtt.topics import parse_topic
 from gateway.ports import InboundMessage
 from gateway.runtime.spread import phase_s
 from tests.fixtures.clock import FakeClock
@@ -32,7 +32,7 @@ async def listening() -> AsyncIterator[tuple[BroadcastListener, list[tuple[str, 
 async def deliver(
     centre: BroadcastListener, topic: str, payload: object, *, retain: bool = False
 ) -> None:
-    place = parse(topic)
+    place = parse_topic(topic)
     assert place is not None
     raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     centre.deliver(place, InboundMessage(topic, raw, retain=retain))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from ulid import ULID
 
-from gateway.commands.journal import FORGET_EVERY, KEPT_MS, CommandJournal, JournalEntry
+from gateway.commands.journal import FORGET_EVERY, RETENTION_MS, CommandJournal, JournalEntry
 from gateway.model.errors import TransientError
 from tests.fixtures.commands import ANSWERS, envelope, message, running_dispatcher
 
@@ -103,7 +103,7 @@ def test_ids_are_forgotten_after_seven_days(journal: CommandJournal) -> None:
     """Those that have ended; the file does not grow for ever."""
     journal.record(replace(ENTRY, id="old", signed=False, answer=b"{}"))
     for number in range(FORGET_EVERY):
-        fresh = replace(ENTRY, id=f"fresh-{number}", taken_ms=NOW_MS + KEPT_MS + 1)
+        fresh = replace(ENTRY, id=f"fresh-{number}", taken_ms=NOW_MS + RETENTION_MS + 1)
         journal.record(fresh)
 
     assert journal.find("old") is None
@@ -117,7 +117,9 @@ def test_a_signed_command_that_was_forgotten_is_not_done_again(journal: CommandJ
     journal.record(replace(ENTRY, id=old, answer=b"{}"))
     assert not journal.is_forgotten(old)
     for number in range(FORGET_EVERY):
-        journal.record(replace(ENTRY, id=f"n{number}", taken_ms=NOW_MS + KEPT_MS + 1, signed=False))
+        journal.record(
+            replace(ENTRY, id=f"n{number}", taken_ms=NOW_MS + RETENTION_MS + 1, signed=False)
+        )
 
     assert journal.find(old) is None
     assert [journal.is_forgotten(each) for each in (old, older, newer)] == [True, True, False]
@@ -168,7 +170,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     """By its own code, and what was kept stays readable."""
     journal = CommandJournal(tmp_path / "commands.db")
     journal.record(ENTRY)
-    journal._base().execute("PRAGMA max_page_count = 1")
+    journal._open().execute("PRAGMA max_page_count = 1")
     with pytest.raises(TransientError) as trouble:
         journal.record(replace(ENTRY, id="fresh", topic="t" * 100_000))
 

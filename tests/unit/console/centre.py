@@ -13,7 +13,7 @@ from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import presence as presence_payload
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.topic_tree import TopicSpec
-from gateway.mqtt.topics import Topics, parse
+from gateway.mqtt.topics import Topics, parse_topic
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.clock import FakeClock
 
@@ -42,7 +42,7 @@ class Site:
     def take(
         self, topic: str, encoded: tuple[str, bytes], *, retain: bool = False
     ) -> Change | None:
-        place = parse(topic)
+        place = parse_topic(topic)
         assert place is not None
         kind, payload = encoded
         return self.registry.apply_message(
@@ -50,36 +50,36 @@ class Site:
         )
 
     def online(self, *, retain: bool = False) -> Change | None:
-        encoded = presence_payload.online(self.stamp(), MACHINE)
+        encoded = presence_payload.encode_online(self.stamp(), MACHINE)
         return self.take(self.topics.presence, encoded, retain=retain)
 
     def lost(self, epoch: int) -> Change | None:
-        return self.take(self.topics.presence, presence_payload.lost(epoch))
+        return self.take(self.topics.presence, presence_payload.encode_will(epoch))
 
     def birth(self, *cameras: str) -> Change | None:
         listed = [CameraSnapshot(each, f"Quầy {each}", True, Reason.OK, 0.0) for each in cameras]
         abilities = presence_payload.Capabilities()
-        encoded = presence_payload.birth(
-            self.stamp(), MACHINE, site="Một cửa", cameras=listed, abilities=abilities
+        encoded = presence_payload.encode_birth(
+            self.stamp(), MACHINE, site="Một cửa", cameras=listed, capabilities=abilities
         )
         return self.take(self.topics.birth, encoded)
 
     def health(self, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
-        encoded = health_payload.site_health(self.stamp(time_ms), SiteHealth())
+        encoded = health_payload.encode_site_health(self.stamp(time_ms), SiteHealth())
         return self.take(self.topics.site_health, encoded, retain=retain)
 
     def cameras(
         self, *said: CameraHealth, retain: bool = False, time_ms: int = NOW_MS
     ) -> Change | None:
-        encoded = health_payload.cameras_health(self.stamp(time_ms), said)
+        encoded = health_payload.encode_cameras_health(self.stamp(time_ms), said)
         return self.take(self.topics.cameras_health, encoded, retain=retain)
 
     def camera(self, said: CameraHealth) -> Change | None:
-        encoded = health_payload.camera_state(self.stamp(), said)
+        encoded = health_payload.encode_camera_state(self.stamp(), said)
         return self.take(self.topics.camera_state(said.id), encoded)
 
     def alarm(self, said: Alarm, *, retain: bool = False, time_ms: int = NOW_MS) -> Change | None:
-        encoded = alarm_payload.alarm(self.stamp(time_ms), said)
+        encoded = alarm_payload.encode_alarm(self.stamp(time_ms), said)
         return self.take(self.topics.alarm(said.key), encoded, retain=retain)
 
     def alarms(self) -> tuple[AlarmView, ...]:
@@ -110,14 +110,14 @@ class MemoryBus:
         self.connected = True
         self.posted: list[OutboundMessage] = []
 
-    def post(self, publication: OutboundMessage) -> None:
-        self.posted.append(publication)
+    def publish(self, message: OutboundMessage) -> None:
+        self.posted.append(message)
 
     def acknowledge(self, message: InboundMessage) -> None:
         """Nothing here is journalled."""
 
 
 def channel_of(publication: OutboundMessage) -> TopicSpec:
-    place = topics.parse(publication.topic)
+    place = topics.parse_topic(publication.topic)
     assert place is not None
-    return place.channel
+    return place.spec

@@ -24,8 +24,8 @@ from gateway.model.signalling import (
 )
 from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.signalling import ViewerMessage, decode_viewer_message
-from gateway.mqtt.topic_tree import VIEWER_SAYS
-from gateway.mqtt.topics import parse
+from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
+from gateway.mqtt.topics import parse_topic
 from gateway.ports import OutboundMessage
 from tests.fixtures.clock import HANG_S
 from tests.unit.console.centre import MemoryBus, Site, channel_of
@@ -57,7 +57,7 @@ class Harness:
 
 
 def said_of(publication: OutboundMessage) -> ViewerMessage:
-    place = parse(publication.topic)
+    place = parse_topic(publication.topic)
     assert place is not None
     assert place.key is not None
     return decode_viewer_message(place.key, publication.payload, publication.content_type)
@@ -83,7 +83,7 @@ async def test_an_offer_goes_to_the_gateways_topic_with_the_centres_servers() ->
 
     posted = session.bus.posted[0]
     assert posted.topic == f"cgw/v1/24/bacninh-01/dn/rtc/{VIEWER}/session-1"
-    assert channel_of(posted) is VIEWER_SAYS
+    assert channel_of(posted) is VIEWER_SIGNALLING
     assert posted.expiry_s == 15
     assert session.sent() == [Offer(KEY, "c01", "v=0\r\n", None, (TURN,))]
 

@@ -10,7 +10,7 @@ from gateway.console.site_registry import Change
 from gateway.console.site_state import STALE_S
 from gateway.model.errors import MessageRejected
 from gateway.model.reasons import Reason
-from gateway.mqtt.topics import Topics, parse
+from gateway.mqtt.topics import Topics, parse_topic
 from gateway.ports import InboundMessage
 from tests.unit.console.centre import NOW_MS, TOPICS, Site, seen
 
@@ -207,7 +207,7 @@ def test_any_bytes_are_taken_or_rejected(payload: bytes) -> None:
     """Nothing that a gateway sends raises anything else."""
     site = Site()
     for topic in (TOPICS.presence, TOPICS.birth, TOPICS.cameras_health, TOPICS.camera_state("c1")):
-        place = parse(topic)
+        place = parse_topic(topic)
         assert place is not None
 
         try:

@@ -15,8 +15,8 @@ from gateway.commands.command import CommandSpec
 from gateway.commands.registry import COMMANDS
 from gateway.mqtt import topic_tree
 from gateway.mqtt.payloads.event import GAP
-from gateway.mqtt.topic_tree import CHANNELS, LEVELS
-from gateway.mqtt.topics import Topics, parse
+from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS
+from gateway.mqtt.topics import Topics, parse_topic
 from tests.contract.__main__ import stale
 from tests.contract.asyncapi import document as asyncapi
 from tests.contract.document import HERE
@@ -52,7 +52,7 @@ def test_an_example_is_valid_and_shown(example: str) -> None:
     assert text_of(example) in (DOCS / "mqtt.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("channel", CHANNELS, ids=lambda each: str(each.name))
+@pytest.mark.parametrize("channel", TOPIC_SPECS, ids=lambda each: str(each.name))
 def test_every_topic_has_a_schema_and_an_example(channel: topic_tree.TopicSpec) -> None:
     """But for the topic of the schemas themselves."""
     if channel is topic_tree.SCHEMA:
@@ -130,7 +130,7 @@ def test_a_payload_without_its_head_is_not_valid(example: str) -> None:
     """What a gateway says has its epoch and, but for presence, time and number."""
     schema, _ = EXAMPLES[example]
     whole = tree_of(example)
-    said_by_gateway = {each.schema for each in CHANNELS if each.name.startswith("up/")}
+    said_by_gateway = {each.schema for each in TOPIC_SPECS if each.name.startswith("up/")}
     head = {"ep"} if schema == "presence/1" else {"t", "ep", "s" if schema in RTC else "n"}
 
     for key in head if schema in said_by_gateway else ():
@@ -200,7 +200,7 @@ def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
                 node = node[step]
         else:
             assert json.loads((DOCS / ref).read_text(encoding="utf-8"))["$id"]
-    assert len(found) > 2 * len(CHANNELS)
+    assert len(found) > 2 * len(TOPIC_SPECS)
 
 
 def test_the_asyncapi_document_has_every_topic_once() -> None:
@@ -210,12 +210,12 @@ def test_the_asyncapi_document_has_every_topic_once() -> None:
     filled |= {"sid": "01JD7Q3T8M0V", "key": "cam.c07.down", "requester": "op17"}
     filled |= {"cid": "x1", "stream": "s1", "name": "snapshot", "ver": "1"}
 
-    assert len(set(addresses)) == len(CHANNELS)
+    assert len(set(addresses)) == len(TOPIC_SPECS)
     assert filled.keys() == LEVELS.keys()
-    for address, channel in zip(addresses, CHANNELS, strict=True):
-        place = parse(re.sub(r"\{(\w+)\}", lambda found: filled[found[1]], address))
+    for address, channel in zip(addresses, TOPIC_SPECS, strict=True):
+        place = parse_topic(re.sub(r"\{(\w+)\}", lambda found: filled[found[1]], address))
         assert place is not None
-        assert place.channel is channel
+        assert place.spec is channel
 
 
 @pytest.mark.parametrize("spec", COMMANDS, ids=lambda each: str(each.name))
@@ -231,7 +231,7 @@ def test_every_command_is_in_the_contract(spec: CommandSpec) -> None:
 def test_the_gateway_listens_where_the_document_says() -> None:
     """What is received by the gateway lies below its filters."""
     own = Topics("79", "hcm-q1-01")
-    received = [each for each in CHANNELS if not each.name.startswith("up/")]
+    received = [each for each in TOPIC_SPECS if not each.name.startswith("up/")]
     heads = {each.name.split("/")[0] for each in received}
 
     assert heads == {"dn", "ctl"}

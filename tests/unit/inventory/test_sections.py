@@ -14,7 +14,7 @@ from gateway.inventory.sections import Sources, build_inventory
 from gateway.model.health import Machine
 from gateway.model.provenance import Sourced
 from gateway.model.survey import Survey
-from gateway.mqtt.payloads.inventory import trees
+from gateway.mqtt.payloads.inventory import section_trees
 from tests.fixtures.inventory import NOW_MS, SEEN, SURVEYED_MS, sources
 
 INVENTORY = build_inventory(sources(), NOW_MS)
@@ -132,7 +132,7 @@ def test_the_settings_networks_stand_in_for_the_range() -> None:
 
 def test_every_field_of_the_form_gets_into_a_section() -> None:
     """What the example declares is found again, by its own name or the wire's."""
-    told = json.dumps(trees(INVENTORY), ensure_ascii=False)
+    told = json.dumps(section_trees(INVENTORY), ensure_ascii=False)
     declared = Survey.model_dump(sources().site.inventory or Survey(), mode="json")
     declared.pop("surveyed")
 
@@ -144,14 +144,14 @@ def test_every_field_of_the_form_gets_into_a_section() -> None:
 
 def test_every_value_says_where_it_came_from() -> None:
     """In every section, but for what a thing is known by."""
-    for name, tree in trees(INVENTORY).items():
+    for name, tree in section_trees(INVENTORY).items():
         for place, leaf in leaves(tree, name):
             assert isinstance(leaf, dict) or place.rsplit("/")[-1] in ("id", "profile"), place
 
 
 def test_nothing_known_is_nothing_told() -> None:
     """A site without survey and cameras has empty sections but for counts."""
-    told = trees(build_inventory(Sources(parse_site(b"{}"), machine=Machine()), NOW_MS))
+    told = section_trees(build_inventory(Sources(parse_site(b"{}"), machine=Machine()), NOW_MS))
 
     assert told == {
         "site": {

@@ -18,7 +18,7 @@ from gateway.model.event import Event
 from gateway.model.inventory import Observations, StreamSnapshot
 from gateway.model.site_document import SiteConfig
 from gateway.mqtt.epoch import Epochs
-from gateway.mqtt.payloads.codec import read
+from gateway.mqtt.payloads.codec import decode_tree
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.clock import FakeClock
@@ -72,8 +72,8 @@ class Harness:
             clock=self.clock,
         )
 
-    def post(self, publication: OutboundMessage) -> None:
-        self.posted.append(publication)
+    def publish(self, message: OutboundMessage) -> None:
+        self.posted.append(message)
 
     def acknowledge(self, message: InboundMessage) -> None:
         raise AssertionError(message)
@@ -131,7 +131,7 @@ def test_a_section_has_its_digest(harness: Harness) -> None:
     """The same as the birth says."""
     digests = harness.inventory_service.digests()
     told = {
-        each.topic.rpartition("/")[2]: read(each.payload, each.content_type)
+        each.topic.rpartition("/")[2]: decode_tree(each.payload, each.content_type)
         for each in harness.greet()
     }
 
@@ -157,7 +157,7 @@ async def test_a_change_is_told_and_logged(harness: Harness) -> None:
 
     await harness.run_for()
     (told,) = harness.posted
-    tree = read(told.payload, told.content_type)
+    tree = decode_tree(told.payload, told.content_type)
 
     assert told.topic == TOPICS.inventory("cams")
     assert (tree["rev"], tree["sha"]) == (2, harness.inventory_service.digests()["cams"])
@@ -169,12 +169,12 @@ async def test_a_change_is_told_and_logged(harness: Harness) -> None:
 
 async def test_a_restart_is_no_change(harness: Harness) -> None:
     """Revisions and times go on; the broker is told anew, the log is not."""
-    before = {each.topic: read(each.payload, each.content_type) for each in harness.greet()}
+    before = {each.topic: decode_tree(each.payload, each.content_type) for each in harness.greet()}
     await harness.run_for()
 
     harness.restart()
     await harness.run_for()
-    after = {each.topic: read(each.payload, each.content_type) for each in harness.greet()}
+    after = {each.topic: decode_tree(each.payload, each.content_type) for each in harness.greet()}
 
     assert harness.events == []
     for topic, tree in after.items():
@@ -265,7 +265,7 @@ async def test_contacts_are_told_when_asked_and_not_kept(tmp_path: Path) -> None
 
     harness.inventory_service.resend(["contacts"])
     (told,) = harness.posted
-    tree = read(told.payload, told.content_type)
+    tree = decode_tree(told.payload, told.content_type)
 
     assert TOPICS.contacts not in {each.topic for each in greeted}
     assert (told.topic, told.retain) == (TOPICS.contacts, False)

@@ -14,7 +14,7 @@ def test_an_epoch_is_the_wall_clock_when_nothing_is_stored(tmp_path: Path) -> No
     """So that a wiped card goes on above what it had."""
     before_ms = now_ms()
 
-    assert Epochs(tmp_path / "epoch").renew() >= before_ms
+    assert Epochs(tmp_path / "epoch").advance() >= before_ms
 
 
 def test_an_epoch_is_above_the_stored_one(tmp_path: Path) -> None:
@@ -23,8 +23,8 @@ def test_an_epoch_is_above_the_stored_one(tmp_path: Path) -> None:
     ahead = now_ms() + 10**9
     path.write_text(str(ahead))
 
-    assert Epochs(path).renew() == ahead + 1
-    assert Epochs(path).renew() == ahead + 2
+    assert Epochs(path).advance() == ahead + 1
+    assert Epochs(path).advance() == ahead + 2
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_garbage_in_the_file_is_nothing(tmp_path: Path, garbage: bytes) -> None:
     path.write_bytes(garbage)
     before_ms = now_ms()
 
-    epoch = Epochs(path).renew()
+    epoch = Epochs(path).advance()
 
     assert before_ms <= epoch <= now_ms()
     assert int(path.read_text()) == epoch
@@ -47,7 +47,7 @@ def test_a_disk_that_takes_nothing_is_said_once(tmp_path: Path) -> None:
     epochs = Epochs(tmp_path / "missing" / "epoch")
 
     with structlog.testing.capture_logs() as said:
-        numbers = [epochs.renew() for _ in range(3)]
+        numbers = [epochs.advance() for _ in range(3)]
 
     assert numbers == sorted(set(numbers))
     assert [line["event"] for line in said] == ["epoch not stored"]
@@ -60,18 +60,18 @@ def test_a_full_disk_is_survived(tmp_path: Path) -> None:
     (tmp_path / "epoch.new").symlink_to("/dev/full")
     epochs = Epochs(path)
 
-    first = epochs.renew()
+    first = epochs.advance()
 
-    assert epochs.renew() > first
+    assert epochs.advance() > first
     assert path.read_text() == "5"
 
 
 def test_messages_are_numbered_within_the_epoch(tmp_path: Path) -> None:
     """From one, anew for each connection."""
     epochs = Epochs(tmp_path / "epoch")
-    first = epochs.renew()
+    first = epochs.advance()
     stamps = [epochs.stamp(), epochs.stamp()]
-    second = epochs.renew()
+    second = epochs.advance()
 
     assert [(each.epoch, each.number) for each in stamps] == [(first, 1), (first, 2)]
     assert (epochs.stamp().epoch, epochs.stamp().number) == (second, 2)
@@ -80,6 +80,6 @@ def test_messages_are_numbered_within_the_epoch(tmp_path: Path) -> None:
 def test_before_the_first_connection_it_is_the_epoch_of_the_last_one(tmp_path: Path) -> None:
     """What happens between a start and a connection belongs to the one before."""
     path = tmp_path / "epoch"
-    before = Epochs(path).renew()
+    before = Epochs(path).advance()
 
     assert Epochs(path).stamp().epoch == before

@@ -37,7 +37,7 @@ def test_a_message_reaches_its_receiver_with_what_its_topic_says() -> None:
     session_manager = SessionManager()
     message = InboundMessage(OWN.command("rebirth"), b"{}")
 
-    session_manager.inbox.deliver(message)
+    session_manager.inbox.route(message)
 
     assert session_manager.taken == [
         (ParsedTopic(COMMAND, "79", "hcm-q1-01", {"name": "rebirth"}), message)
@@ -48,9 +48,9 @@ def test_what_the_centre_says_to_all_is_for_us() -> None:
     """The control topics name no gateway."""
     session_manager = SessionManager()
 
-    session_manager.inbox.deliver(InboundMessage("ctl/v1/state", b"{}"))
+    session_manager.inbox.route(InboundMessage("ctl/v1/state", b"{}"))
 
-    assert [place.channel for place, _ in session_manager.taken] == [CENTRE_STATE]
+    assert [place.spec for place, _ in session_manager.taken] == [CENTRE_STATE]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_message_for_somebody_else_is_told_and_left_alone(topic: str) -> None:
     """Another site's command is never carried out, whatever the broker let through."""
     session_manager = SessionManager()
 
-    session_manager.inbox.deliver(InboundMessage(topic, b"{}"))
+    session_manager.inbox.route(InboundMessage(topic, b"{}"))
 
     assert (session_manager.taken, session_manager.strange) == ([], [topic])
 
@@ -77,7 +77,7 @@ def test_a_message_for_nobody_does_not_hold_up_the_others() -> None:
     session_manager = SessionManager()
     message = InboundMessage("cgw/v1/79/other-01/dn/cmd/reboot", b"{}", receipt=(1, 7))
 
-    session_manager.inbox.deliver(message)
+    session_manager.inbox.route(message)
 
     assert session_manager.forgotten == [message]
     assert not session_manager.taken

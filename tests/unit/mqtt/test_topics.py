@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.signalling import SessionKey
 from gateway.mqtt import topic_tree
-from gateway.mqtt.topics import ParsedTopic, Topics, parse, publication
+from gateway.mqtt.topics import ParsedTopic, Topics, build_message, parse_topic
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "mqtt.md"
 TOPICS = Topics("79", "hcm-q1-01")
@@ -23,8 +23,12 @@ PLACES = {
     TOPICS.camera_state("c07"): ParsedTopic(
         topic_tree.CAMERA_STATE, "79", "hcm-q1-01", {"cam": "c07"}
     ),
-    TOPICS.viewer_says(KEY): ParsedTopic(topic_tree.VIEWER_SAYS, "79", "hcm-q1-01", NAMED),
-    TOPICS.gateway_says(KEY): ParsedTopic(topic_tree.GATEWAY_SAYS, "79", "hcm-q1-01", NAMED),
+    TOPICS.viewer_signalling(KEY): ParsedTopic(
+        topic_tree.VIEWER_SIGNALLING, "79", "hcm-q1-01", NAMED
+    ),
+    TOPICS.gateway_signalling(KEY): ParsedTopic(
+        topic_tree.GATEWAY_SIGNALLING, "79", "hcm-q1-01", NAMED
+    ),
     TOPICS.alarm("cam.c07.down"): ParsedTopic(
         topic_tree.ALARM, "79", "hcm-q1-01", {"key": "cam.c07.down"}
     ),
@@ -51,7 +55,7 @@ PLACES = {
 @pytest.mark.parametrize(("topic", "place"), PLACES.items(), ids=PLACES)
 def test_a_topic_is_read_as_it_was_written(topic: str, place: ParsedTopic) -> None:
     """Every row of the tree, both ways."""
-    assert parse(topic) == place
+    assert parse_topic(topic) == place
 
 
 @pytest.mark.parametrize(
@@ -74,12 +78,12 @@ def test_a_topic_is_read_as_it_was_written(topic: str, place: ParsedTopic) -> No
 )
 def test_what_is_not_in_the_tree_is_nothing(topic: str) -> None:
     """Names are checked too: a viewer cannot pass for a gateway."""
-    assert parse(topic) is None
+    assert parse_topic(topic) is None
 
 
 def test_a_publication_is_as_its_row_says() -> None:
     """Retain, expiry and path come from the table, nowhere else."""
-    sent = publication(topic_tree.SITE_HEALTH, TOPICS.site_health, ("application/json", b"{}"))
+    sent = build_message(topic_tree.SITE_HEALTH, TOPICS.site_health, ("application/json", b"{}"))
 
     assert (sent.qos, sent.retain, sent.expiry_s, sent.path) == (1, True, 180, "conflated")
     assert sent.properties == {"sv": "health.site/1"}

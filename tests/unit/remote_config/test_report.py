@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.mqtt.payloads.codec import Stamp, read
+from gateway.mqtt.payloads.codec import Stamp, decode_tree
 from gateway.mqtt.payloads.config import Reported, ReportedFault
 from gateway.mqtt.topics import Topics
 from gateway.remote_config.report import BURST, ConfigReporter
@@ -38,11 +38,11 @@ class ReporterHarness:
     def published(self) -> Iterator[dict[str, Any]]:
         while not self.bus.posted.empty():
             posted = self.bus.posted.get_nowait()
-            yield read(posted.payload, posted.content_type)
+            yield decode_tree(posted.payload, posted.content_type)
 
     def greeting(self) -> dict[str, Any]:
         (message,) = self.reporter.greeting()
-        return read(message.payload, message.content_type)
+        return decode_tree(message.payload, message.content_type)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.site_document import SiteConfig
-from gateway.mqtt.payloads.config import Confirm, desired_of
+from gateway.mqtt.payloads.config import Confirm, parse_desired
 from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.rollout import (
     Applied,
@@ -87,7 +87,7 @@ class RolloutHarness:
     def stored(self, version: int) -> StoredConfig:
         doc = {"site": site_tree("c01"), "broker": {"host": "127.0.0.1", "port": 1884}}
         harness = SigningHarness.trusted_in(self.folder / f"trusted{version}")
-        document = desired_of(harness.sign(version, doc, rollback_s=self.rollback_s))
+        document = parse_desired(harness.sign(version, doc, rollback_s=self.rollback_s))
         return StoredConfig.from_document(document, parse_config("config/2", doc))
 
     def decision(self, act: str, **fields: int) -> Confirm:

@@ -14,7 +14,7 @@ from gateway.config.secrets import Secrets
 from gateway.config.signing import Keyring
 from gateway.model.site_document import SiteConfig
 from gateway.mqtt.payloads.codec import Stamp, encode
-from gateway.mqtt.payloads.config import Reported, desired_of, read_reported
+from gateway.mqtt.payloads.config import Reported, decode_reported, parse_desired
 from gateway.ports import InboundMessage
 from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.report import ConfigReporter
@@ -83,7 +83,7 @@ class ServiceHarness:
 
     def stored(self, document: dict[str, Any]) -> StoredConfig:
         config = parse_config("config/2", document["doc"])
-        return StoredConfig.from_document(desired_of(document), config)
+        return StoredConfig.from_document(parse_desired(document), config)
 
     def desire(self, document: dict[str, Any]) -> None:
         content_type, payload = encode(document)
@@ -93,7 +93,7 @@ class ServiceHarness:
     def published(self) -> Iterator[Reported]:
         while not self.bus.posted.empty():
             posted = self.bus.posted.get_nowait()
-            yield read_reported(posted.payload, posted.content_type)
+            yield decode_reported(posted.payload, posted.content_type)
 
     def states(self) -> list[tuple[str, int | None]]:
         return [(each.state, each.version) for each in self.published()]

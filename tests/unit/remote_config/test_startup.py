@@ -8,7 +8,7 @@ import pytest
 
 from gateway.config.load import load_settings
 from gateway.model.errors import ConfigRejected
-from gateway.mqtt.payloads.config import desired_of
+from gateway.mqtt.payloads.config import parse_desired
 from gateway.remote_config.document import parse_config
 from gateway.remote_config.startup import load_state
 from gateway.remote_config.statuses import current
@@ -25,7 +25,7 @@ def signing(tmp_path: Path) -> SigningHarness:
 def confirm(store: ConfigStore, signing: SigningHarness, version: int) -> None:
     """Confirm a document of *version* on the disk."""
     doc = {"site": site_tree("c01")}
-    document = desired_of(signing.sign(version, doc))
+    document = parse_desired(signing.sign(version, doc))
     store.save_candidate(StoredConfig.from_document(document, parse_config("config/2", doc)))
     store.confirm_candidate()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mqtt.payloads.config import desired_of
+from gateway.mqtt.payloads.config import parse_desired
 from gateway.remote_config.document import parse_config
 from gateway.remote_config.startup import resume_candidate
 from gateway.remote_config.statuses import rolled_back
@@ -29,7 +29,7 @@ def signing(tmp_path: Path) -> SigningHarness:
 
 def stored(signing: SigningHarness, version: int, *cameras: str) -> StoredConfig:
     doc = {"site": site_tree(*cameras)}
-    desired = desired_of(signing.sign(version, doc))
+    desired = parse_desired(signing.sign(version, doc))
     return StoredConfig.from_document(desired, parse_config("config/2", doc))
 
 
@@ -182,7 +182,7 @@ def test_a_document_of_the_first_schema_runs_under_this_program(
 ) -> None:
     """E10: an upgrade needs no new document."""
     doc = site_tree("c01", "c02")
-    desired = desired_of(signing.sign(5, doc, schema="config/1"))
+    desired = parse_desired(signing.sign(5, doc, schema="config/1"))
     store = ConfigStore(tmp_path)
     store.save_candidate(StoredConfig.from_document(desired, parse_config("config/1", doc)))
     store.confirm_candidate()

@@ -17,7 +17,7 @@ from gateway.config.secrets import Secrets
 from gateway.config.signing import Keyring, sign
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.model.site_document import SiteConfig
-from gateway.mqtt.payloads.config import desired_of
+from gateway.mqtt.payloads.config import parse_desired
 from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import StoredConfig
@@ -48,7 +48,7 @@ class ValidatorHarness:
         """Verify and validate *doc* while version 4 runs."""
         message = self.signing.message(version, doc, **fields)
         verified = self.validator.verify(message.payload, message.content_type)
-        confirmed = StoredConfig(desired_of(self.signing.sign(4, OLD)), running)
+        confirmed = StoredConfig(parse_desired(self.signing.sign(4, OLD)), running)
         state = ConfigState(DesiredConfig(site=SiteConfig()), confirmed)
         return self.validator.validate(verified.document, state)
 

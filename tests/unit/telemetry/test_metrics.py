@@ -36,7 +36,7 @@ class Bus:
 
     connected = True
 
-    def post(self, publication: OutboundMessage) -> None:
+    def publish(self, message: OutboundMessage) -> None:
         """Nothing is posted here."""
 
     def acknowledge(self, message: InboundMessage) -> None:

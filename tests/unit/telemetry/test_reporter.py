@@ -58,7 +58,7 @@ class RecordingBus:
         self.posted: list[tuple[float, OutboundMessage]] = []
         self._clock = clock
 
-    def post(self, publication: OutboundMessage) -> None:
+    def publish(self, publication: OutboundMessage) -> None:
         self.posted.append((self._clock.time_s, publication))
 
     def acknowledge(self, message: InboundMessage) -> None:
@@ -129,7 +129,7 @@ def test_will_birth_and_farewell_share_the_epoch(harness: Harness) -> None:
     online = next(harness.reporter.greeting())
     farewell = harness.reporter.farewell()
     epochs = [
-        presence_payload.read_presence(each.payload, each.content_type).epoch
+        presence_payload.decode_presence(each.payload, each.content_type).epoch
         for each in (will, online, farewell, harness.reporter.will())
     ]
 
@@ -164,7 +164,7 @@ async def test_a_change_is_told_when_it_has_calmed_down(harness: Harness) -> Non
     told = harness.bus.on(TOPICS.camera_state("c07"))
 
     assert [at_s for at_s, _ in told] == [1010 + CALM_S]
-    _, health = health_payload.read_camera_state(told[0][1].payload, told[0][1].content_type)
+    _, health = health_payload.decode_camera_state(told[0][1].payload, told[0][1].content_type)
     assert (health.state, health.reason, health.since_s) == ("off", Reason.TIMEOUT, CALM_S)
 
 
@@ -198,7 +198,7 @@ async def test_a_new_camera_is_born_again(harness: Harness) -> None:
     await harness.run_for(20)
     ((_, birth),) = harness.bus.on(TOPICS.birth)
 
-    listed = presence_payload.read_birth(birth.payload, birth.content_type).cameras
+    listed = presence_payload.decode_birth(birth.payload, birth.content_type).cameras
     assert [each.id for each in listed] == ["c01", "c07", "c09"]
     assert len(harness.bus.on(TOPICS.camera_state("c09"))) == 1
 
@@ -224,7 +224,7 @@ async def test_changes_wait_for_the_connection(harness: Harness) -> None:
     harness.bus.connected = True
     await harness.run_for(20)
 
-    _, health = health_payload.read_camera_state(greeted[-1].payload, greeted[-1].content_type)
+    _, health = health_payload.decode_camera_state(greeted[-1].payload, greeted[-1].content_type)
     assert health.reason is Reason.TIMEOUT
     assert harness.bus.on(TOPICS.camera_state("c07")) == []
 
@@ -249,7 +249,7 @@ async def test_losses_that_no_change_key_shows_are_told() -> None:
     await harness.run_for(20)
     ((at_s, told),) = harness.bus.on(TOPICS.camera_state("c01"))
 
-    health = health_payload.read_camera_state(told.payload, told.content_type)[1]
+    health = health_payload.decode_camera_state(told.payload, told.content_type)[1]
     assert health.state == "deg"
     assert at_s <= 1010 + LOSSES_S + CALM_S
 
@@ -271,4 +271,6 @@ async def test_a_new_inventory_is_born_again(harness: Harness) -> None:
     await harness.run_for(20)
     ((_, birth),) = harness.bus.on(TOPICS.birth)
 
-    assert presence_payload.read_birth(birth.payload, birth.content_type).digests == harness.digests
+    assert (
+        presence_payload.decode_birth(birth.payload, birth.content_type).digests == harness.digests
+    )

@@ -14,7 +14,7 @@ from gateway.model.errors import MessageRejected, NoPicture
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp
-from gateway.mqtt.payloads.command import read_reply, reply
+from gateway.mqtt.payloads.command import decode_reply, encode_reply
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import FakeBus, command_context, fake_dependencies
 
@@ -36,11 +36,11 @@ async def test_a_picture_that_just_fits_fits_the_message() -> None:
     outcome = await take_picture({640: JPEG_BYTES})
     replies = ReplySender(FakeBus(), stamp=lambda: Stamp(0, 0, 0), redact=str, clock=FakeClock())
     built = replies.build("dig-0001", outcome.state, result=dict(outcome.result))
-    content_type, payload = reply(Stamp(2**42, 2**42, 2**40), built)
+    content_type, payload = encode_reply(Stamp(2**42, 2**42, 2**40), built)
 
     assert built.state == "succeeded"
     assert len(payload) < PAYLOAD_BYTES
-    assert read_reply(payload, content_type).result == outcome.result
+    assert decode_reply(payload, content_type).result == outcome.result
 
 
 async def test_a_larger_picture_is_made_smaller() -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from gateway.commands.command import Facts, Outcome
 from gateway.commands.handlers.tail_logs import TailArgs, create
-from gateway.mqtt.payloads.codec import read
+from gateway.mqtt.payloads.codec import decode_tree
 from gateway.runtime.logging import LogLevel, configure_logging, follow_log
 from gateway.runtime.redact import Redactor
 from tests.fixtures.clock import FakeClock
@@ -49,7 +49,7 @@ async def test_a_followed_log_is_redacted_filtered_and_bounded() -> None:
     outcome = tailing.result()
 
     sent = [bus.posted.get_nowait() for _ in range(bus.posted.qsize())]
-    trees: list[dict[str, Any]] = [read(each.payload, each.content_type) for each in sent]
+    trees: list[dict[str, Any]] = [decode_tree(each.payload, each.content_type) for each in sent]
     lines = [line for tree in trees for line in tree["lines"]]
     assert outcome.result["lines"] == len(lines) > 10
     assert outcome.result["lines"] + outcome.result["lost"] == 2000

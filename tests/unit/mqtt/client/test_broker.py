@@ -9,7 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.client.broker import BrokerAddress, Tls, context_of
+from gateway.mqtt.client.broker import BrokerAddress, Tls, ssl_context
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
@@ -51,7 +51,7 @@ def test_the_password_is_never_printed() -> None:
 def test_missing_certificate_files_are_waited_for(tmp_path: Path) -> None:
     """Somebody may be replacing them at this moment."""
     with pytest.raises(BrokerUnavailable) as caught:
-        context_of(Tls(ca_file=tmp_path / "ca.pem"))
+        ssl_context(Tls(ca_file=tmp_path / "ca.pem"))
 
     assert caught.value.reason is Reason.TLS_FAILED
     assert caught.value.pause_s > 0

@@ -34,7 +34,9 @@ async def warned(folder: Path, *days: float) -> list[Event]:
             done.set()
             return paper.ends_ms - 99 * DAY_MS
 
-    watch = CertificateWatcher(tls, events=told, renew=lambda _: None, clock=clock, wall_ms=wall_ms)
+    watch = CertificateWatcher(
+        tls, events=told, reconnect=lambda _: None, clock=clock, wall_ms=wall_ms
+    )
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         watching = group.create_task(watch.run(), name="certificates")
         await done.wait()
@@ -65,8 +67,8 @@ async def test_each_warning_comes_once(tmp_path: Path) -> None:
 async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
     """By serial and last moment, in UTC."""
     tls = Authority.made(tmp_path).issue("79/x", days=(-1, 100))
-    watch = CertificateWatcher(tls, events=EventLog(), renew=lambda _: None, clock=FakeClock())
-    own, paper = watch.own(), own_certificate_info(tls)
+    watch = CertificateWatcher(tls, events=EventLog(), reconnect=lambda _: None, clock=FakeClock())
+    own, paper = watch.birth_certificate(), own_certificate_info(tls)
 
     assert own is not None
     assert paper is not None
@@ -76,11 +78,11 @@ async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
 
 async def test_without_tls_there_is_nothing_to_watch() -> None:
     """The component is done at once."""
-    watch = CertificateWatcher(None, events=EventLog(), renew=lambda _: None, clock=FakeClock())
+    watch = CertificateWatcher(None, events=EventLog(), reconnect=lambda _: None, clock=FakeClock())
     async with asyncio.timeout(HANG_S):
         await watch.run()
 
-    assert watch.own() is None
+    assert watch.birth_certificate() is None
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])

@@ -16,8 +16,8 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
-from gateway.mqtt.client.failover import delays
-from gateway.mqtt.client.reason_codes import SUSPICIOUS, DuplicateIdDetector, lost
+from gateway.mqtt.client.failover import reconnect_delays
+from gateway.mqtt.client.reason_codes import SUSPICIOUS_ENDS, DuplicateIdDetector, connection_lost
 from gateway.ports import OutboundMessage
 from gateway.runtime.clock import SystemClock
 from tests.fixtures.clock import HANG_S
@@ -56,7 +56,7 @@ def link(
         address,
         client_id="hcm-q1-01",
         subscriptions=(),
-        deliver=lambda _: None,
+        on_message=lambda _: None,
         greet=greet,
         clock=SystemClock(),
         **more,
@@ -124,7 +124,7 @@ async def test_a_message_that_comes_with_the_acceptance_is_delivered_at_once(
         BrokerAddress(host="127.0.0.1", port=port),
         client_id="hcm-q1-01",
         subscriptions=("a",),
-        deliver=lambda _: delivered.set(),
+        on_message=lambda _: delivered.set(),
         clock=SystemClock(),
     )
     async with server:
@@ -152,8 +152,8 @@ def test_offline_direct_is_dropped_and_conflated_waits() -> None:
     """The next birth says the former anew."""
     offline = link(BrokerAddress(host="127.0.0.1", port=1))
 
-    offline.post(OutboundMessage("a", b""))
-    offline.post(OutboundMessage("b", b"", path="conflated"))
+    offline.publish(OutboundMessage("a", b""))
+    offline.publish(OutboundMessage("b", b"", path="conflated"))
 
     assert (offline.sample.dropped, offline.sample.waiting) == (1, 1)
 
@@ -161,7 +161,7 @@ def test_offline_direct_is_dropped_and_conflated_waits() -> None:
 def test_pauses_double_with_half_of_them_at_random() -> None:
     """1, 2, 4 ... 120 seconds, each from half to one and a half."""
     for pause_s, base_s in zip(
-        islice(delays(), 9), (1, 2, 4, 8, 16, 32, 64, 120, 120), strict=True
+        islice(reconnect_delays(), 9), (1, 2, 4, 8, 16, 32, 64, 120, 120), strict=True
     ):
         assert base_s * 0.5 <= pause_s <= base_s * 1.5
 
@@ -169,10 +169,12 @@ def test_pauses_double_with_half_of_them_at_random() -> None:
 def test_hanging_up_soon_and_again_is_suspicious() -> None:
     """The third time in a row is another machine with our identity."""
     suspicion = DuplicateIdDetector()
-    errors = [suspicion.judge(LOST, hung_up=True, lasted_s=1.0) for _ in range(SUSPICIOUS)]
+    errors = [
+        suspicion.explain(LOST, closed_silently=True, lasted_s=1.0) for _ in range(SUSPICIOUS_ENDS)
+    ]
 
     assert [each.reason for each in errors] == [
-        *[Reason.UPLINK_DOWN] * (SUSPICIOUS - 1),
+        *[Reason.UPLINK_DOWN] * (SUSPICIOUS_ENDS - 1),
         Reason.DUPLICATE_IDENTITY,
     ]
 
@@ -181,11 +183,11 @@ def test_hanging_up_soon_and_again_is_suspicious() -> None:
 def test_a_cut_line_and_a_long_life_are_not_suspicious(hung_up: bool, lasted_s: float) -> None:
     """They begin the count anew."""
     suspicion = DuplicateIdDetector()
-    for _ in range(SUSPICIOUS - 1):
-        suspicion.judge(LOST, hung_up=True, lasted_s=1.0)
+    for _ in range(SUSPICIOUS_ENDS - 1):
+        suspicion.explain(LOST, closed_silently=True, lasted_s=1.0)
 
-    assert suspicion.judge(LOST, hung_up=hung_up, lasted_s=lasted_s) is LOST
-    assert suspicion.judge(LOST, hung_up=True, lasted_s=1.0) is LOST
+    assert suspicion.explain(LOST, closed_silently=hung_up, lasted_s=lasted_s) is LOST
+    assert suspicion.explain(LOST, closed_silently=True, lasted_s=1.0) is LOST
 
 
 @asynccontextmanager
@@ -257,6 +259,8 @@ async def test_the_farewell_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_line_that_is_dead_is_not_another_machine() -> None:
     """That nobody answers our pings is no sign of a takeover."""
-    timeout = lost("broker", None, ReasonCode(PacketTypes.DISCONNECT, "Keep alive timeout"))
+    timeout = connection_lost(
+        "broker", None, ReasonCode(PacketTypes.DISCONNECT, "Keep alive timeout")
+    )
 
     assert timeout.reason is Reason.STALLED

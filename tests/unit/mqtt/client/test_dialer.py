@@ -48,7 +48,7 @@ async def test_the_last_address_serves_while_the_resolver_is_dead() -> None:
     resolver = Resolver()
     async with listening() as port:
         address = BrokerAddress(host="localhost", port=port)
-        dialler = Dialer(address, look=resolver, lookup_s=HANG_S)
+        dialler = Dialer(address, resolve=resolver, lookup_s=HANG_S)
         (await dialler.dial(within_s=HANG_S)).close()
 
         resolver.dead = True
@@ -62,7 +62,7 @@ async def test_a_dead_resolver_is_named_when_no_address_is_known() -> None:
     """With the host, so that people know which name it is about."""
     resolver = Resolver()
     resolver.dead = True
-    dialler = Dialer(BrokerAddress(host="localhost", port=1), look=resolver, lookup_s=0.1)
+    dialler = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=0.1)
     with pytest.raises(BrokerUnavailable) as caught:
         await dialler.dial(within_s=HANG_S)
     resolver.released.set()
@@ -76,7 +76,7 @@ async def test_a_stuck_lookup_keeps_nobody_from_leaving() -> None:
     """Its thread is left to its fate."""
     resolver = Resolver()
     resolver.dead = True
-    dialler = Dialer(BrokerAddress(host="localhost", port=1), look=resolver, lookup_s=60)
+    dialler = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=60)
     with pytest.raises(BrokerUnavailable) as caught:
         await dialler.dial(within_s=0.1)
     resolver.released.set()
@@ -90,7 +90,7 @@ async def test_lookups_that_nobody_answers_are_few() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     resolver = Resolver()
     resolver.dead = True
-    dialler = Dialer(BrokerAddress(host="localhost", port=1), look=resolver, lookup_s=0.01)
+    dialler = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=0.01)
     for _ in range(LOOKUPS * 3):
         with suppress(BrokerUnavailable):
             await dialler.dial(within_s=HANG_S)
@@ -135,7 +135,7 @@ async def test_an_address_that_is_silent_does_not_keep_the_next_from_being_tried
             (socket.AddressFamily.AF_INET, (host, port)) for host in ("127.0.0.2", "127.0.0.1")
         ]
         address = BrokerAddress(host="localhost", port=port)
-        dialler = Dialer(address, look=lambda _host, _port: both, address_s=1.0)
+        dialler = Dialer(address, resolve=lambda _host, _port: both, address_s=1.0)
         for _ in range(2):
             (await dialler.dial(within_s=HANG_S)).close()
 

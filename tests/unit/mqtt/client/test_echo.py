@@ -16,16 +16,16 @@ class Harness:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.deaf = self.number = 0
-        self.echo = EchoMonitor(self._make, clock=self.clock, on_echo_missing=self._echo_missing)
-        self.echo.began()
+        self.echo = EchoMonitor(self._make, clock=self.clock, on_missing=self._echo_missing)
+        self.echo.start()
 
     def say(self) -> OutboundMessage:
-        said = self.echo.next()
+        said = self.echo.next_echo()
         assert said is not None
         return said
 
     def hear(self, said: OutboundMessage) -> bool:
-        return self.echo.heard(InboundMessage("e", said.payload))
+        return self.echo.receive(InboundMessage("e", said.payload))
 
     def _make(self) -> OutboundMessage:
         self.number += 1
@@ -39,7 +39,7 @@ def test_the_first_is_said_at_once_and_then_every_90_s() -> None:
     """So that a connection that carries nothing is known for it soon."""
     harness = Harness()
     assert harness.hear(harness.say())
-    assert harness.echo.next() is None
+    assert harness.echo.next_echo() is None
     harness.clock.time_s += EVERY_S
 
     assert harness.hear(harness.say())
@@ -62,13 +62,13 @@ def test_what_is_acknowledged_and_not_heard_breaks_the_connection() -> None:
     harness = Harness()
     harness.hear(harness.say())
     harness.clock.time_s += EVERY_S
-    harness.echo.acknowledged(harness.say())
+    harness.echo.on_acknowledged(harness.say())
     harness.clock.time_s += WITHIN_S - 1
-    assert harness.echo.next() is None
+    assert harness.echo.next_echo() is None
     harness.clock.time_s += 2
 
     with pytest.raises(BrokerUnavailable):
-        harness.echo.next()
+        harness.echo.next_echo()
 
 
 def test_a_slow_line_has_its_time() -> None:
@@ -78,18 +78,18 @@ def test_a_slow_line_has_its_time() -> None:
     harness.clock.time_s += EVERY_S
     harness.say()
     harness.clock.time_s += UNACKNOWLEDGED_S - 1
-    assert harness.echo.next() is None
+    assert harness.echo.next_echo() is None
     harness.clock.time_s += 2
 
     with pytest.raises(BrokerUnavailable):
-        harness.echo.next()
+        harness.echo.next_echo()
 
 
 def test_a_broker_that_never_lets_us_hear_is_told_once_and_held() -> None:
     """Its access list does not let us; cutting would help nobody."""
     harness = Harness()
     for _ in range(5):
-        harness.echo.acknowledged(harness.say())
+        harness.echo.on_acknowledged(harness.say())
         harness.clock.time_s += EVERY_S
 
     assert harness.deaf == 1
@@ -99,7 +99,7 @@ def test_a_message_of_somebody_else_is_not_ours() -> None:
     """Only what comes on the topic that we speak on."""
     harness = Harness()
     said = harness.say()
-    assert not harness.echo.heard(InboundMessage("x", b"other"))
+    assert not harness.echo.receive(InboundMessage("x", b"other"))
     assert harness.hear(said)
 
 
@@ -107,7 +107,7 @@ def test_an_echo_that_is_late_is_nobodys_message() -> None:
     """The connection before has left it behind: it proves nothing, and is for no one else."""
     harness = Harness()
     before = harness.say()
-    harness.echo.began()
+    harness.echo.start()
     said = harness.say()
     harness.clock.time_s += 1
 

@@ -26,70 +26,70 @@ def test_ten_are_on_their_way_at_most() -> None:
     """Whatever the broker allows."""
     window = InflightWindow()
     for number in range(20):
-        window.offer(direct(number))
+        window.enqueue(direct(number))
 
     for number in range(IN_FLIGHT):
-        publication = window.next(65_535)
+        publication = window.next_message(65_535)
         assert publication == direct(number)
-        window.sent(number, publication)
+        window.mark_sent(number, publication)
 
-    assert window.next(65_535) is None
-    window.settled(0)
-    assert window.next(65_535) == direct(10)
+    assert window.next_message(65_535) is None
+    window.settle(0)
+    assert window.next_message(65_535) == direct(10)
 
 
 def test_the_broker_may_allow_less() -> None:
     """Its Receive Maximum counts when it is the smaller."""
     window = InflightWindow()
-    window.offer(direct(0))
-    window.offer(direct(1))
-    window.sent(1, direct(0))
+    window.enqueue(direct(0))
+    window.enqueue(direct(1))
+    window.mark_sent(1, direct(0))
 
-    assert window.next(1) is None
+    assert window.next_message(1) is None
 
 
 def test_of_a_state_only_the_newest_waits() -> None:
     """An old state is not worth sending."""
     window = InflightWindow()
     for number in range(5):
-        window.offer(state(number))
+        window.enqueue(state(number))
 
-    assert window.next(10) == state(4)
-    assert window.next(10) is None
+    assert window.next_message(10) == state(4)
+    assert window.next_message(10) is None
 
 
 def test_a_state_on_its_way_is_not_overtaken() -> None:
     """The next one of the same topic waits for the acknowledgement."""
     window = InflightWindow()
-    window.sent(1, state(0))
-    window.offer(state(1))
-    window.offer(state(0, "other"))
+    window.mark_sent(1, state(0))
+    window.enqueue(state(1))
+    window.enqueue(state(0, "other"))
 
-    assert window.next(10) == state(0, "other")
-    assert window.next(10) is None
-    window.settled(1)
-    assert window.next(10) == state(1)
+    assert window.next_message(10) == state(0, "other")
+    assert window.next_message(10) is None
+    window.settle(1)
+    assert window.next_message(10) == state(1)
 
 
 def test_a_broken_connection_gives_states_back_and_loses_the_rest() -> None:
     """Unacknowledged states wait again unless a newer one does; direct ones are counted."""
     window = InflightWindow()
-    window.sent(1, state(0, "a"))
-    window.sent(2, state(0, "b"))
-    window.sent(3, direct(0))
-    window.offer(state(1, "b"))
-    window.offer(direct(1))
+    window.mark_sent(1, state(0, "a"))
+    window.mark_sent(2, state(0, "b"))
+    window.mark_sent(3, direct(0))
+    window.enqueue(state(1, "b"))
+    window.enqueue(direct(1))
 
-    assert window.broken() == 2
-    assert [window.next(10), window.next(10)] == [state(1, "b"), state(0, "a")]
+    assert window.on_connection_lost() == 2
+    assert [window.next_message(10), window.next_message(10)] == [state(1, "b"), state(0, "a")]
 
 
 def test_waiting_is_bounded() -> None:
     """What does not fit is refused, so that it can be counted."""
     window = InflightWindow()
 
-    assert sum(window.offer(direct(number)) for number in range(1000)) == DIRECT_WAITING
-    taken = sum(window.offer(state(0, f"t{number}")) for number in range(5000))
+    assert sum(window.enqueue(direct(number)) for number in range(1000)) == DIRECT_WAITING
+    taken = sum(window.enqueue(state(0, f"t{number}")) for number in range(5000))
     assert taken == CONFLATED_WAITING
 
 
@@ -99,12 +99,12 @@ def test_the_order_of_a_topic_is_never_turned(steps: list[tuple[str, bool, bool]
     window, seen, packet = InflightWindow(), dict[str, int](), 0
     for number, (topic, conflated, settle) in enumerate(steps):
         make = state if conflated else direct
-        window.offer(make(number, topic + ("s" if conflated else "d")))
-        while (publication := window.next(3)) is not None:
+        window.enqueue(make(number, topic + ("s" if conflated else "d")))
+        while (publication := window.next_message(3)) is not None:
             packet += 1
-            window.sent(packet, publication)
+            window.mark_sent(packet, publication)
             value = int(publication.payload)
             assert seen.get(publication.topic, -1) < value
             seen[publication.topic] = value
         if settle:
-            window.settled(packet)
+            window.settle(packet)

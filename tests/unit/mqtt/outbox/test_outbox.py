@@ -23,8 +23,8 @@ from gateway.mqtt.outbox.backlog import Backlog
 from gateway.mqtt.outbox.outbox import REFUSED_PAUSE_S, TRIES, Outbox
 from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
-from gateway.mqtt.payloads.event import EventRecord, read_event
-from gateway.mqtt.payloads.inventory import read_change
+from gateway.mqtt.payloads.event import EventRecord, decode_event
+from gateway.mqtt.payloads.inventory import decode_change
 from gateway.mqtt.topics import Topics
 from gateway.ports import OutboundMessage
 from gateway.runtime.clock import SystemClock
@@ -57,12 +57,12 @@ def made(
     """An outbox on *folder*."""
     now = clock or FakeClock()
     return Outbox(
-        OutboxWriter(OutboxStore(folder / "outbox.db"), clock=SystemClock(), again_s=0.02),
+        OutboxWriter(OutboxStore(folder / "outbox.db"), clock=SystemClock(), retry_s=0.02),
         topics=TOPICS,
         epochs=Epochs(None),
         boot=boot,
         clock=now,
-        backlog=Backlog(records=records),
+        backlog=Backlog(max_records=records),
         wall_ms=wall or Wall(),
     )
 
@@ -78,16 +78,16 @@ async def running(outbox: Outbox) -> AsyncIterator[Outbox]:
 
 def told(publication: OutboundMessage | None) -> EventRecord:
     assert publication is not None
-    return read_event(publication.payload, publication.content_type)
+    return decode_event(publication.payload, publication.content_type)
 
 
 def drained(outbox: Outbox) -> list[EventRecord]:
     """Have the broker take everything."""
     found = []
-    while (publication := outbox.next()) is not None:
+    while (publication := outbox.next_message()) is not None:
         found.append(told(publication))
         assert publication.record is not None
-        outbox.settled(publication.record, None)
+        outbox.on_settled(publication.record, None)
     return found
 
 
@@ -103,11 +103,11 @@ async def test_nothing_is_sent_before_it_is_on_the_disk(tmp_path: Path) -> None:
     """Or a crash would give its number to something else."""
     outbox = made(tmp_path)
     outbox.record(event(1))
-    assert outbox.next() is None
+    assert outbox.next_message() is None
 
     async with running(outbox):
-        await outbox.stored()
-        sent = told(outbox.next())
+        await outbox.flush()
+        sent = told(outbox.next_message())
 
     assert (sent.number, sent.kind, sent.facts) == (1, "test", {"seq": 1})
 
@@ -118,16 +118,16 @@ async def test_what_is_not_acknowledged_is_there_after_a_restart(tmp_path: Path)
     async with running(first):
         for seq in range(5):
             first.record(event(seq))
-        await first.stored()
-        first.began()
+        await first.flush()
+        first.on_connected()
         ids = []
         for _ in range(3):
-            publication = first.next()
+            publication = first.next_message()
             ids.append(told(publication).id)
-        first.settled(1, None)
+        first.on_settled(1, None)
 
     second = made(tmp_path)
-    second.began()
+    second.on_connected()
     again = drained(second)
 
     assert seqs(again) == [1, 2, 3, 4]
@@ -141,13 +141,13 @@ async def test_numbers_grow_over_restarts_even_of_an_empty_outbox(tmp_path: Path
     async with running(first):
         first.record(event(1))
         first.record(event(2))
-        await first.stored()
+        await first.flush()
         drained(first)
 
     second = made(tmp_path)
     second.record(event(3))
 
-    assert second.last == 3
+    assert second.last_number == 3
 
 
 async def test_a_record_sent_on_its_own_connection_is_not_late(tmp_path: Path) -> None:
@@ -155,13 +155,13 @@ async def test_a_record_sent_on_its_own_connection_is_not_late(tmp_path: Path) -
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(event(0))
-        outbox.began()
+        outbox.on_connected()
         outbox.record(event(1))
-        await outbox.stored()
-        before = [told(outbox.next()).late, told(outbox.next()).late]
-        outbox.broken()
-        outbox.began()
-        after = [told(outbox.next()).late, told(outbox.next()).late]
+        await outbox.flush()
+        before = [told(outbox.next_message()).late, told(outbox.next_message()).late]
+        outbox.on_connection_lost()
+        outbox.on_connected()
+        after = [told(outbox.next_message()).late, told(outbox.next_message()).late]
 
     assert (before, after) == ([True, False], [True, True])
 
@@ -173,7 +173,7 @@ async def test_when_it_is_full_the_lightest_and_oldest_go_first(tmp_path: Path) 
         weights: tuple[Weight, ...] = ("audit", "info", "event", "info", "audit", "audit", "audit")
         for seq, weight in enumerate(weights):
             outbox.record(event(seq, weight))
-        await outbox.stored()
+        await outbox.flush()
         kept = [each.facts["seq"] for each in drained(outbox) if each.kind == "test"]
 
     assert kept == [0, 4, 5, 6]
@@ -185,19 +185,19 @@ async def test_a_gap_tells_what_was_dropped_as_one_range(tmp_path: Path) -> None
     async with running(outbox):
         for seq in range(50):
             outbox.record(event(seq))
-        await outbox.stored()
+        await outbox.flush()
     outbox = made(tmp_path, records=10)
     async with running(outbox):
         for seq in range(50, 100):
             outbox.record(event(seq))
-        await outbox.stored()
+        await outbox.flush()
         happened = drained(outbox)
 
     (gap,) = [each for each in happened if each.kind == "outbox.gap"]
     assert gap.facts["count"] == 90
     assert (gap.facts["class"], gap.facts["why"]) == ("event", "size_limit")
     assert [each.facts["seq"] for each in happened if each is not gap] == list(range(90, 100))
-    assert outbox.standing().lost == 90
+    assert outbox.birth_status().lost == 90
     numbers = [each.number for each in happened]
     assert numbers == sorted(numbers)
 
@@ -210,7 +210,7 @@ async def test_bytes_are_bounded_too(tmp_path: Path) -> None:
         epochs=Epochs(None),
         boot="b1",
         clock=FakeClock(),
-        backlog=Backlog(records_bytes=100_000),
+        backlog=Backlog(max_bytes=100_000),
     )
     for seq in range(20):
         outbox.record(Event("test", {"seq": seq, "text": "x" * 10_000}))
@@ -224,12 +224,12 @@ async def test_what_the_broker_never_takes_does_not_block_the_rest(tmp_path: Pat
     async with running(outbox):
         outbox.record(event(0))
         outbox.record(event(1))
-        await outbox.stored()
-        first = outbox.next()
+        await outbox.flush()
+        first = outbox.next_message()
         assert first is not None
         assert first.record is not None
-        outbox.settled(first.record, NO)
-        await outbox.stored()
+        outbox.on_settled(first.record, NO)
+        await outbox.flush()
         happened = drained(outbox)
 
     assert [each.kind for each in happened] == ["test", "outbox.gap"]
@@ -243,16 +243,16 @@ async def test_a_gap_that_is_refused_is_not_told_by_another(tmp_path: Path) -> N
     async with running(outbox):
         outbox.record(event(0))
         for _ in range(2):
-            await outbox.stored()
-            publication = outbox.next()
+            await outbox.flush()
+            publication = outbox.next_message()
             assert publication is not None
             assert publication.record is not None
-            outbox.settled(publication.record, NO)
-        await outbox.stored()
+            outbox.on_settled(publication.record, NO)
+        await outbox.flush()
 
-    assert outbox.next() is None
-    assert outbox.standing().pending == 0
-    assert outbox.standing().lost == 1
+    assert outbox.next_message() is None
+    assert outbox.birth_status().pending == 0
+    assert outbox.birth_status().lost == 1
 
 
 async def test_what_the_broker_refuses_for_now_is_tried_again(tmp_path: Path) -> None:
@@ -262,11 +262,11 @@ async def test_what_the_broker_refuses_for_now_is_tried_again(tmp_path: Path) ->
     async with running(outbox):
         outbox.record(event(0))
         outbox.record(event(1))
-        await outbox.stored()
+        await outbox.flush()
         for _ in range(TRIES + 2):
-            assert told(outbox.next()).facts["seq"] == 0
-            outbox.settled(1, LATER)
-            assert outbox.next() is None
+            assert told(outbox.next_message()).facts["seq"] == 0
+            outbox.on_settled(1, LATER)
+            assert outbox.next_message() is None
             clock.time_s += 61
 
         assert seqs(drained(outbox)) == [0, 1]
@@ -279,12 +279,12 @@ async def test_what_the_broker_refuses_without_end_is_given_up(tmp_path: Path) -
     async with running(outbox):
         outbox.record(event(0))
         outbox.record(event(1))
-        await outbox.stored()
+        await outbox.flush()
         for _ in range(TRIES):
-            assert told(outbox.next()).facts["seq"] == 0
-            outbox.settled(1, ODD)
+            assert told(outbox.next_message()).facts["seq"] == 0
+            outbox.on_settled(1, ODD)
             clock.time_s += 61
-        await outbox.stored()
+        await outbox.flush()
 
         assert [each.kind for each in drained(outbox)] == ["test", "outbox.gap"]
 
@@ -295,13 +295,13 @@ async def test_the_pause_after_a_refusal_is_kept(tmp_path: Path) -> None:
     outbox = made(tmp_path, clock=clock)
     async with running(outbox):
         outbox.record(event(0))
-        await outbox.stored()
-        outbox.next()
-        outbox.settled(1, LATER)
+        await outbox.flush()
+        outbox.next_message()
+        outbox.on_settled(1, LATER)
         clock.time_s += REFUSED_PAUSE_S - 0.1
-        assert outbox.next() is None
+        assert outbox.next_message() is None
         clock.time_s += 0.2
-        assert outbox.next() is not None
+        assert outbox.next_message() is not None
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ async def test_facts_that_cannot_be_told_are_a_gap(
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(Event("test", facts))
-        await outbox.stored()
+        await outbox.flush()
         (gap,) = drained(outbox)
 
     assert gap.facts["why"] == why
@@ -349,7 +349,7 @@ async def test_facts_cannot_take_the_place_of_what_every_record_carries(tmp_path
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(Event("test", {"id": "theirs", "n": 77}))
-        await outbox.stored()
+        await outbox.flush()
         (happened,) = drained(outbox)
 
     assert (happened.number, happened.facts) == (1, {"id_": "theirs", "n_": 77})
@@ -360,12 +360,12 @@ async def test_changes_of_the_inventory_go_to_its_log(tmp_path: Path) -> None:
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(Event("inventory", {"sec": "cams", "rev": 2, "at": "/x", "t": 5}))
-        await outbox.stored()
-        publication = outbox.next()
+        await outbox.flush()
+        publication = outbox.next_message()
 
     assert publication is not None
     assert publication.topic == TOPICS.inventory_log
-    change = read_change(publication.payload, publication.content_type)
+    change = decode_change(publication.payload, publication.content_type)
     assert (change.rev, change.time_ms, change.number) == (2, 5, 1)
 
 
@@ -375,7 +375,7 @@ async def test_times_are_put_right_once_the_clock_is_set(tmp_path: Path) -> None
     outbox = made(tmp_path, clock=clock, wall=wall)
     async with running(outbox):
         outbox.record(event(0))
-        await outbox.stored()
+        await outbox.flush()
         clock.time_s += 60
         wall.ms = 1_764_000_060_000
         (happened,) = drained(outbox)
@@ -389,7 +389,7 @@ async def test_times_of_another_boot_are_left_alone(tmp_path: Path) -> None:
     outbox = made(tmp_path, clock=clock, wall=wall)
     async with running(outbox):
         outbox.record(event(0))
-        await outbox.stored()
+        await outbox.flush()
 
     (happened,) = drained(made(tmp_path, boot="b2"))
 
@@ -402,7 +402,7 @@ async def test_a_corrupt_file_is_put_aside_and_told(tmp_path: Path) -> None:
 
     outbox = made(tmp_path)
     async with running(outbox):
-        await outbox.stored()
+        await outbox.flush()
         (happened,) = drained(outbox)
 
     assert happened.kind == "outbox.spoilt"
@@ -418,14 +418,14 @@ async def test_a_file_cut_short_never_keeps_the_gateway_from_starting(
     async with running(outbox):
         for seq in range(50):
             outbox.record(event(seq))
-        await outbox.stored()
+        await outbox.flush()
     path = tmp_path / "outbox.db"
     path.write_bytes(path.read_bytes()[:left])
 
     again = made(tmp_path)
     async with running(again):
         again.record(event(99))
-        await again.stored()
+        await again.flush()
 
         assert 99 in seqs(drained(again))
 
@@ -436,20 +436,20 @@ async def test_without_a_disk_everything_goes_on_from_memory(tmp_path: Path) -> 
     outbox = made(folder)
     async with running(outbox):
         outbox.record(event(0))
-        first = told(outbox.next())
+        first = told(outbox.next_message())
         outbox.record(event(1))
         folder.mkdir()
         while not (folder / "outbox.db").exists():  # noqa: ASYNC110
             await asyncio.sleep(0.01)  # a file has no event to wait for
         outbox.record(event(2))
-        await outbox.stored()
+        await outbox.flush()
 
     again = made(folder)
     again.record(event(3))
     assert first.facts["seq"] == 0
-    assert again.last > outbox.last
+    assert again.last_number > outbox.last_number
     async with running(again):
-        await again.stored()
+        await again.flush()
         assert seqs(drained(again)) == [0, 1, 2, 3]
 
 
@@ -469,14 +469,14 @@ async def test_a_full_disk_costs_no_event(tmp_path: Path) -> None:
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(event(0))
-        await outbox.stored()
+        await outbox.flush()
         with full_disk(tmp_path / "outbox.db-wal"):
             for seq in range(1, 20):
                 outbox.record(event(seq))
-            await outbox.stored()
-            sent = told(outbox.next())
+            await outbox.flush()
+            sent = told(outbox.next_message())
         outbox.record(event(20))
-        outbox.broken()
+        outbox.on_connection_lost()
         async with asyncio.timeout(HANG_S):
             while seqs(drained_copy := drained(made(tmp_path)))[-1:] != [20]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)  # the disk has no event to wait for
@@ -491,8 +491,8 @@ async def test_recording_takes_next_to_no_time(tmp_path: Path) -> None:
     async with running(outbox):
         for seq in range(1000):
             outbox.record(event(seq))
-        await outbox.stored()
-        standing = outbox.standing()
+        await outbox.flush()
+        standing = outbox.birth_status()
 
     assert (standing.pending, standing.lost) == (1000, 0)
 
@@ -516,18 +516,18 @@ async def test_a_file_that_is_corrupt_while_running_is_begun_anew(tmp_path: Path
     async with running(outbox):
         for seq in range(200):
             outbox.record(event(seq))
-        await outbox.stored()
+        await outbox.flush()
     store = OutboxStore(path)
-    writer = OutboxWriter(store, clock=SystemClock(), again_s=0.02)
+    writer = OutboxWriter(store, clock=SystemClock(), retry_s=0.02)
     outbox = Outbox(writer, topics=TOPICS, epochs=Epochs(None), boot="b1", clock=FakeClock())
     async with running(outbox):
         store.close()  # or what is corrupt is still in its cache
         path.write_bytes(path.read_bytes()[:4096].ljust(path.stat().st_size, b"\xa5"))
         outbox.record(event(200))
         async with asyncio.timeout(HANG_S):
-            while outbox.last < 202:  # noqa: ASYNC110 (a disk has no event to wait for)
+            while outbox.last_number < 202:  # noqa: ASYNC110 (a disk has no event to wait for)
                 await asyncio.sleep(0.01)
-        await outbox.stored()
+        await outbox.flush()
 
     happened = drained(made(tmp_path))
     assert [each.number for each in happened] == list(range(1, 203))
@@ -540,7 +540,7 @@ async def test_numbers_go_on_above_those_of_a_corrupt_file(tmp_path: Path) -> No
     (tmp_path / "outbox.db").write_bytes(b"garbage" * 1000)
     wall = Wall()
 
-    assert made(tmp_path, wall=wall).last > wall.ms
+    assert made(tmp_path, wall=wall).last_number > wall.ms
 
 
 async def test_a_file_of_a_newer_program_is_put_aside(tmp_path: Path) -> None:
@@ -550,7 +550,7 @@ async def test_a_file_of_a_newer_program_is_put_aside(tmp_path: Path) -> None:
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(event(1))
-        await outbox.stored()
+        await outbox.flush()
 
     assert (tmp_path / "outbox.db.bad").exists()
     assert [each.kind for each in drained(made(tmp_path))] == ["outbox.spoilt", "test"]
@@ -561,14 +561,14 @@ async def test_a_column_that_a_newer_program_has_added_is_no_harm(tmp_path: Path
     first = made(tmp_path)
     async with running(first):
         first.record(event(0))
-        await first.stored()
+        await first.flush()
     with closing(sqlite3.connect(tmp_path / "outbox.db")) as newer:
         newer.execute("alter table record add column more text default 'x'")
         newer.commit()
     second = made(tmp_path)
     async with running(second):
         second.record(event(1))
-        await second.stored()
+        await second.flush()
 
     assert seqs(drained(made(tmp_path))) == [0, 1]
 
@@ -582,7 +582,7 @@ async def test_what_a_disk_holds_that_takes_nothing_any_more_is_sent(tmp_path: P
     async with running(outbox):
         for seq in range(300):
             outbox.record(event(seq))
-        await outbox.stored()
+        await outbox.flush()
         names = ("outbox.db", "outbox.db-wal", "outbox.db-shm")
         card = tmp_path / "card"
         card.mkdir()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway.model.alarm import Alarm
 from gateway.model.errors import MessageRejected
 from gateway.model.reasons import Reason
-from gateway.mqtt.payloads.alarm import alarm, new_id, read_alarm
-from gateway.mqtt.topics import Topics, parse
+from gateway.mqtt.payloads.alarm import decode_alarm, encode_alarm, new_id
+from gateway.mqtt.topics import Topics, parse_topic
 from tests.fixtures.reports import STAMP
 
 DOWN = Alarm(
@@ -29,7 +29,7 @@ DOWN = Alarm(
 
 def test_the_wire_is_the_contracts() -> None:
     """Codes and values; keys as the contract spells them."""
-    content_type, payload = alarm(STAMP, DOWN)
+    content_type, payload = encode_alarm(STAMP, DOWN)
 
     assert content_type == "application/json"
     assert json.loads(payload) == {
@@ -69,16 +69,16 @@ alarms = st.builds(
 @given(alarms)
 def test_what_is_written_is_read(said: Alarm) -> None:
     """Every alarm there can be."""
-    content_type, payload = alarm(STAMP, said)
+    content_type, payload = encode_alarm(STAMP, said)
 
-    assert read_alarm(payload, content_type) == (STAMP, said)
+    assert decode_alarm(payload, content_type) == (STAMP, said)
 
 
 @given(st.binary(max_size=200))
 def test_anything_else_is_rejected(payload: bytes) -> None:
     """With faults, never with anything else."""
     with pytest.raises(MessageRejected):
-        read_alarm(payload, "application/json")
+        decode_alarm(payload, "application/json")
 
 
 @pytest.mark.parametrize(
@@ -87,18 +87,18 @@ def test_anything_else_is_rejected(payload: bytes) -> None:
 )
 def test_a_fault_has_its_place(field: str, value: object) -> None:
     """The reader says which field is wrong."""
-    content_type, payload = alarm(STAMP, DOWN)
+    content_type, payload = encode_alarm(STAMP, DOWN)
     tree = json.loads(payload) | {field: value}
 
     with pytest.raises(MessageRejected) as caught:
-        read_alarm(json.dumps(tree).encode(), content_type)
+        decode_alarm(json.dumps(tree).encode(), content_type)
 
     assert next(fault.at for fault in caught.value.faults).startswith(f"/{field}")
 
 
 def test_a_key_stands_in_the_topic() -> None:
     """Whatever key is written can be subscribed to."""
-    place = parse(Topics("79", "hcm-q1-01").alarm(DOWN.key))
+    place = parse_topic(Topics("79", "hcm-q1-01").alarm(DOWN.key))
 
     assert place is not None
     assert place.levels == {"key": DOWN.key}

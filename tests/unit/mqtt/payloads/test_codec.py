@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import MessageRejected
-from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, UNPACKED_BYTES, encode, read
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, UNPACKED_BYTES, decode_tree, encode
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from gateway.runtime.strict_json import MAX_DEPTH
 from tests.fixtures.clock import cpu_time_ratio
@@ -46,19 +46,19 @@ REFUSED = {
 def test_what_two_parsers_might_read_differently_is_refused(payload: bytes, code: str) -> None:
     """Each kind of broken payload has its code."""
     with pytest.raises(MessageRejected) as caught:
-        read(payload)
+        decode_tree(payload)
 
     assert caught.value.faults[0].code == code
 
 
 def test_a_whole_surrogate_pair_is_fine() -> None:
     """An escaped character beyond the basic plane is a character."""
-    assert read(b'{"a":"\\ud83d\\udcf7"}') == {"a": "\U0001f4f7"}
+    assert decode_tree(b'{"a":"\\ud83d\\udcf7"}') == {"a": "\U0001f4f7"}
 
 
 def test_brackets_in_strings_do_not_nest() -> None:
     """Depth counts structure only, escaped quotes included."""
-    assert read(json.dumps({"a": '"' + "[" * 100}).encode())
+    assert decode_tree(json.dumps({"a": '"' + "[" * 100}).encode())
 
 
 @pytest.mark.parametrize("unit", [b'\\"', b'"', b"[", b"\\", b'"a":', b"{"])
@@ -67,7 +67,7 @@ def test_hostile_repetition_is_read_in_linear_time(unit: bytes) -> None:
 
     def refused(size_bytes: int) -> None:
         with pytest.raises(MessageRejected):
-            read((b'{"a":"' + unit * size_bytes)[:size_bytes])
+            decode_tree((b'{"a":"' + unit * size_bytes)[:size_bytes])
 
     assert cpu_time_ratio(refused, PAYLOAD_BYTES // 32, PAYLOAD_BYTES) < 32 * 5  # by squares: 1024
 
@@ -86,7 +86,7 @@ def test_hostile_repetition_is_read_in_linear_time(unit: bytes) -> None:
 def test_what_cannot_be_unpacked_in_bounds_is_refused(payload: bytes) -> None:
     """A bomb is cut off at a megabyte."""
     with pytest.raises(MessageRejected) as caught:
-        read(payload, COMPRESSED)
+        decode_tree(payload, COMPRESSED)
 
     assert caught.value.faults[0].code.startswith(("zlib", "size"))
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_unpacked_in_bounds_is_refused(payload: bytes) -> None:
 def test_an_unknown_content_type_is_refused() -> None:
     """What we cannot name we do not guess."""
     with pytest.raises(MessageRejected) as caught:
-        read(b"{}", "application/cbor")
+        decode_tree(b"{}", "application/cbor")
 
     assert caught.value.faults[0].code == "content_type"
 
@@ -103,7 +103,7 @@ def test_an_unknown_content_type_is_refused() -> None:
 def test_any_bytes_are_read_or_rejected(payload: bytes, content_type: str) -> None:
     """Nothing else than an object or a rejection comes out."""
     try:
-        tree = read(payload, content_type)
+        tree = decode_tree(payload, content_type)
     except MessageRejected:
         return
     assert isinstance(tree, dict)
@@ -118,4 +118,4 @@ def test_what_is_sealed_can_be_read(tree: dict[str, object]) -> None:
     """Round trip, compressed or not."""
     content_type, payload = encode(tree)
 
-    assert read(payload, content_type) == tree
+    assert decode_tree(payload, content_type) == tree

@@ -18,14 +18,14 @@ from gateway.mqtt.payloads.command import (
     CentreState,
     CommandRequest,
     Reply,
-    asked,
-    id_of,
-    read_reply,
-    read_small,
-    read_tree,
-    reply,
+    decode_command_tree,
+    decode_reply,
+    decode_small,
+    encode_reply,
+    parse_request,
     reply_bytes,
     reply_faults,
+    request_id,
 )
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from tests.fixtures.commands import envelope
@@ -39,7 +39,7 @@ ANYTHING = st.recursive(
 
 def test_a_command_is_read_whole() -> None:
     """What it does not know is ignored; what it knows has exact types."""
-    said = asked(envelope("probe", {"cam": "c07"}, t=1, anything={"new": 1}))
+    said = parse_request(envelope("probe", {"cam": "c07"}, t=1, anything={"new": 1}))
 
     assert (said.name, said.args, said.actor, said.ttl_s) == ("probe", {"cam": "c07"}, "op-17", 30)
     assert (said.dry_run, said.gateway, said.signature) == (False, "hcm-q1-01", None)
@@ -52,7 +52,7 @@ def test_whatever_comes_is_read_or_refused_with_its_place(parts: dict[str, objec
     faults: tuple[Fault, ...] = ()
     with suppress(MessageRejected):
         try:
-            assert isinstance(asked(read_tree(payload, PLAIN)), CommandRequest)
+            assert isinstance(parse_request(decode_command_tree(payload, PLAIN)), CommandRequest)
         except MessageRejected as error:
             faults = error.faults
             raise
@@ -63,10 +63,10 @@ def test_whatever_comes_is_read_or_refused_with_its_place(parts: dict[str, objec
 def test_any_bytes_are_read_or_refused(payload: bytes, content_type: str) -> None:
     """A reader of the network never falls over."""
     for read in (
-        lambda: asked(read_tree(payload, content_type)),
-        lambda: read_small(Broadcast, payload, content_type),
-        lambda: read_small(CentreState, payload, content_type),
-        lambda: read_reply(payload, content_type),
+        lambda: parse_request(decode_command_tree(payload, content_type)),
+        lambda: decode_small(Broadcast, payload, content_type),
+        lambda: decode_small(CentreState, payload, content_type),
+        lambda: decode_reply(payload, content_type),
     ):
         with pytest.raises(MessageRejected):
             read()
@@ -75,7 +75,7 @@ def test_any_bytes_are_read_or_refused(payload: bytes, content_type: str) -> Non
 @given(ANYTHING)
 def test_an_id_is_found_or_not(value: object) -> None:
     """However wrong the rest."""
-    found = id_of({"id": value, "args": value})
+    found = request_id({"id": value, "args": value})
 
     assert found is None or found == value
 
@@ -87,14 +87,14 @@ def test_what_is_packed_is_no_larger_unpacked() -> None:
     assert content_type == COMPRESSED
     assert len(payload) < 100
     with pytest.raises(MessageRejected, match=r"zlib\.size"):
-        read_tree(payload, content_type)
+        decode_command_tree(payload, content_type)
 
 
 def test_a_reply_is_read_as_it_was_written() -> None:
     """With its stamp, and without what it has not got."""
     faults = reply_faults((Fault("/args/cam", "not_found", "there is no such camera here"),))
     said = Reply(id="dig-00001", state="rejected", code="bad_args", errors=faults)
-    content_type, payload = reply(Stamp(123, 1042, 8812), said)
+    content_type, payload = encode_reply(Stamp(123, 1042, 8812), said)
 
     assert json.loads(payload) == {
         "id": "dig-00001",
@@ -105,14 +105,15 @@ def test_a_reply_is_read_as_it_was_written() -> None:
         "ep": 1042,
         "n": 8812,
     }
-    assert read_reply(payload, content_type).errors == faults
+    assert decode_reply(payload, content_type).errors == faults
     assert Reply.model_validate_json(reply_bytes(said)) == said
 
 
 def test_log_lines_carry_what_was_lost() -> None:
     """And nothing about loss where there is none."""
     said = [
-        json.loads(command_payload.log_lines(Stamp(1, 2, 3), ("{}",), lost)[1]) for lost in (0, 4)
+        json.loads(command_payload.encode_log_lines(Stamp(1, 2, 3), ("{}",), lost)[1])
+        for lost in (0, 4)
     ]
 
     assert said[0] == {"t": 1, "ep": 2, "n": 3, "lines": ["{}"]}

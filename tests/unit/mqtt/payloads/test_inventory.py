@@ -28,7 +28,7 @@ from gateway.model.inventory import (
 )
 from gateway.model.provenance import Sourced
 from gateway.mqtt.payloads import inventory as inventory_payload
-from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, read
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, decode_tree
 from gateway.mqtt.payloads.inventory import Section, SectionRevision
 from gateway.mqtt.topic_tree import PLAIN
 from tests.fixtures.inventory import NOW_MS, sources
@@ -38,8 +38,8 @@ STOCK = build_inventory(sources(), NOW_MS)
 
 
 def encoded(name: str, stock: Inventory) -> tuple[str, bytes]:
-    tree = inventory_payload.trees(stock)[name]
-    return inventory_payload.section(STAMP, SectionRevision(9, digest(tree), tree))
+    tree = inventory_payload.section_trees(stock)[name]
+    return inventory_payload.encode_section(STAMP, SectionRevision(9, digest(tree), tree))
 
 
 def known(value: Any) -> Any:
@@ -78,9 +78,9 @@ def test_a_section_comes_across(name: Section) -> None:
     """Everything that was written is read, with its source."""
     kind, payload = encoded(name, STOCK)
 
-    back = inventory_payload.read_section(name, payload, kind)
+    back = inventory_payload.decode_section(name, payload, kind)
 
-    written = read(payload, kind)
+    written = decode_tree(payload, kind)
     again = back.model_dump(mode="json", by_alias=True, exclude_none=True)
     assert (back.time_ms, back.epoch, back.number) == (STAMP.time_ms, STAMP.epoch, STAMP.number)
     assert {key: value for key, value in again.items() if value and key in written} == written
@@ -90,7 +90,7 @@ def test_the_centre_is_read_as_declared() -> None:
     """By its attributes, as a reader sees it."""
     kind, payload = encoded("site", STOCK)
 
-    back = inventory_payload.read_section("site", payload, kind)
+    back = inventory_payload.decode_section("site", payload, kind)
 
     assert isinstance(back, inventory_payload.InventorySite)
     assert back.centre.code is not None
@@ -101,13 +101,13 @@ def test_contacts_come_across_apart() -> None:
     """In no section but their own."""
     person = ContactConfig(name="Nguyễn Văn A", phone="0222 000 0001", role="technical")
     tree = inventory_payload.contacts_tree(Contacts(contacts=(person,)))
-    kind, payload = inventory_payload.section(STAMP, SectionRevision(1, digest(tree), tree))
+    kind, payload = inventory_payload.encode_section(STAMP, SectionRevision(1, digest(tree), tree))
 
-    back = inventory_payload.read_section("contacts", payload, kind)
+    back = inventory_payload.decode_section("contacts", payload, kind)
 
     assert isinstance(back, inventory_payload.InventoryContacts)
     assert (back.contacts[0].name, back.contacts[0].phone) == (person.name, person.phone)
-    assert CONTACTS not in inventory_payload.trees(STOCK)
+    assert CONTACTS not in inventory_payload.section_trees(STOCK)
 
 
 def test_every_section_has_a_reader() -> None:
@@ -121,7 +121,7 @@ def test_512_cameras_with_everything_known_fit() -> None:
         "cams", Inventory(cameras=tuple(large(number, "") for number in range(512)))
     )
 
-    back = inventory_payload.read_section("cams", payload, kind)
+    back = inventory_payload.decode_section("cams", payload, kind)
 
     assert len(payload) < PAYLOAD_BYTES
     assert isinstance(back, inventory_payload.InventoryCameras)
@@ -144,7 +144,7 @@ def test_what_cannot_fit_says_what_is_left_out(name: Section) -> None:
     )
     kind, payload = encoded(name, stock)
 
-    back = inventory_payload.read_section(name, payload, kind)
+    back = inventory_payload.decode_section(name, payload, kind)
     items = back.cameras if isinstance(back, inventory_payload.InventoryCameras) else None
     if isinstance(back, inventory_payload.InventoryIoc):
         assert back.cut == 64 - len(back.ioc) > 0
@@ -155,17 +155,17 @@ def test_what_cannot_fit_says_what_is_left_out(name: Section) -> None:
 
 def test_what_was_observed_is_found_again() -> None:
     """The process after this one goes on from there."""
-    tree = inventory_payload.trees(STOCK)["cams"]
+    tree = inventory_payload.section_trees(STOCK)["cams"]
 
-    assert inventory_payload.observed(tree) == sources().observations
+    assert inventory_payload.parse_observations(tree) == sources().observations
 
 
 def test_a_change_comes_across() -> None:
     """As the contract shows it."""
     record = Change("cams", 9, "/cams/c07/fw", "V5.7.1", "V5.7.3", "onvif", 1764000000123)
-    facts = inventory_payload.change(record)
+    facts = inventory_payload.change_facts(record)
 
-    back = inventory_payload.read_change(json.dumps(facts).encode(), PLAIN)
+    back = inventory_payload.decode_change(json.dumps(facts).encode(), PLAIN)
 
     assert facts == {
         "sec": "cams",
@@ -192,7 +192,7 @@ WRONG = {
 def test_what_is_not_in_the_contract_is_refused(tree: dict[str, object]) -> None:
     """With its place."""
     with pytest.raises(MessageRejected) as caught:
-        inventory_payload.read_section("cams", json.dumps(tree).encode(), PLAIN)
+        inventory_payload.decode_section("cams", json.dumps(tree).encode(), PLAIN)
 
     assert caught.value.faults[0].at.startswith("/cams")
 
@@ -200,9 +200,9 @@ def test_what_is_not_in_the_contract_is_refused(tree: dict[str, object]) -> None
 def test_an_older_reader_ignores_what_is_new() -> None:
     """Discovery will add to it."""
     kind, payload = encoded("site", replace(STOCK, site=SiteRecord()))
-    tree = {**read(payload, kind), "weather": {"v": "rain", "src": "observed"}}
+    tree = {**decode_tree(payload, kind), "weather": {"v": "rain", "src": "observed"}}
 
-    inventory_payload.read_section("site", json.dumps(tree).encode(), PLAIN)
+    inventory_payload.decode_section("site", json.dumps(tree).encode(), PLAIN)
 
 
 _JSON = st.recursive(
@@ -219,6 +219,6 @@ def test_any_object_is_read_or_rejected(tree: dict[str, object]) -> None:
     payload = json.dumps(tree).encode()
     for name in inventory_payload.SECTIONS:
         with suppress(MessageRejected):
-            inventory_payload.read_section(name, payload, PLAIN)
+            inventory_payload.decode_section(name, payload, PLAIN)
     with suppress(MessageRejected):
-        inventory_payload.read_change(payload, PLAIN)
+        inventory_payload.decode_change(payload, PLAIN)

@@ -14,7 +14,7 @@ from gateway.model.health import CameraHealth, CameraSnapshot
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import presence as presence_payload
-from gateway.mqtt.payloads.codec import read
+from gateway.mqtt.payloads.codec import decode_tree
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from tests.fixtures.reports import CAMERA, MACHINE, SITE, STAMP, TROUBLED
 
@@ -22,11 +22,11 @@ from tests.fixtures.reports import CAMERA, MACHINE, SITE, STAMP, TROUBLED
 def test_presence_comes_across() -> None:
     """Birth, will and last word of one connection share its epoch."""
     sealed = (
-        presence_payload.online(STAMP, MACHINE),
-        presence_payload.lost(STAMP.epoch),
-        presence_payload.offline(STAMP, "stopping"),
+        presence_payload.encode_online(STAMP, MACHINE),
+        presence_payload.encode_will(STAMP.epoch),
+        presence_payload.encode_offline(STAMP, "stopping"),
     )
-    said = [presence_payload.read_presence(payload, kind) for kind, payload in sealed]
+    said = [presence_payload.decode_presence(payload, kind) for kind, payload in sealed]
 
     assert [(each.state, each.epoch, each.why) for each in said] == [
         ("online", 1042, "connect"),
@@ -38,11 +38,15 @@ def test_presence_comes_across() -> None:
 def test_birth_lists_the_cameras() -> None:
     """What the page needs before any health has come."""
     camera = CameraSnapshot("c07", "Quầy 7", True, Reason.OK, 0.0, "Tầng 1", ("main", "sub"))
-    kind, payload = presence_payload.birth(
-        STAMP, MACHINE, site="Quận 1", cameras=[camera], abilities=presence_payload.Capabilities()
+    kind, payload = presence_payload.encode_birth(
+        STAMP,
+        MACHINE,
+        site="Quận 1",
+        cameras=[camera],
+        capabilities=presence_payload.Capabilities(),
     )
 
-    birth = presence_payload.read_birth(payload, kind)
+    birth = presence_payload.decode_birth(payload, kind)
 
     assert birth.name == "Quận 1"
     assert birth.cameras == (
@@ -54,24 +58,24 @@ def test_birth_lists_the_cameras() -> None:
 
 def test_site_health_comes_across() -> None:
     """Every field has its place."""
-    kind, payload = health_payload.site_health(STAMP, SITE)
+    kind, payload = health_payload.encode_site_health(STAMP, SITE)
 
-    assert health_payload.read_site_health(payload, kind) == (STAMP, SITE)
+    assert health_payload.decode_site_health(payload, kind) == (STAMP, SITE)
 
 
 def test_cameras_health_comes_across() -> None:
     """One row each, what is unknown as null."""
     cameras = (CAMERA, TROUBLED)
-    kind, payload = health_payload.cameras_health(STAMP, cameras)
+    kind, payload = health_payload.encode_cameras_health(STAMP, cameras)
 
-    assert health_payload.read_cameras_health(payload, kind) == (STAMP, cameras)
+    assert health_payload.decode_cameras_health(payload, kind) == (STAMP, cameras)
 
 
 def test_camera_state_comes_across() -> None:
     """The same keys as the columns."""
-    kind, payload = health_payload.camera_state(STAMP, CAMERA)
+    kind, payload = health_payload.encode_camera_state(STAMP, CAMERA)
 
-    assert health_payload.read_camera_state(payload, kind) == (STAMP, CAMERA)
+    assert health_payload.decode_camera_state(payload, kind) == (STAMP, CAMERA)
 
 
 def test_health_of_32_cameras_is_small() -> None:
@@ -80,7 +84,7 @@ def test_health_of_32_cameras_is_small() -> None:
         CameraHealth(f"c{n:02}", "on", Reason.OK, 60.0 * n, fps=25.0 - n / 9, kbps=2000.0 + n * 7)
         for n in range(32)
     ]
-    kind, payload = health_payload.cameras_health(STAMP, cameras)
+    kind, payload = health_payload.encode_cameras_health(STAMP, cameras)
 
     assert kind == COMPRESSED
     assert len(payload) < 1000
@@ -91,7 +95,7 @@ def test_unknown_columns_are_ignored_and_missing_ones_have_defaults() -> None:
     tree = {"t": 1, "ep": 2, "n": 3, "cols": ["id", "st", "why", "since_s", "mood"]}
     payload = json.dumps({**tree, "rows": [["c1", "on", "OK", 1.0, "good"]]}).encode()
 
-    _, cameras = health_payload.read_cameras_health(payload, PLAIN)
+    _, cameras = health_payload.decode_cameras_health(payload, PLAIN)
 
     assert cameras == (CameraHealth("c1", "on", Reason.OK, 1.0),)
 
@@ -113,7 +117,7 @@ def test_rows_that_are_not_in_the_contract_are_refused(rows: object) -> None:
     tree = {"t": 1, "ep": 2, "n": 3, "cols": ["id", "st", "why", "since_s"], "rows": rows}
 
     with pytest.raises(MessageRejected) as caught:
-        health_payload.read_cameras_health(json.dumps(tree).encode(), PLAIN)
+        health_payload.decode_cameras_health(json.dumps(tree).encode(), PLAIN)
 
     assert caught.value.faults[0].at.startswith("/rows")
 
@@ -134,11 +138,11 @@ def test_any_object_is_read_or_rejected(tree: dict[str, object]) -> None:
     payload = json.dumps(tree).encode()
 
     for reader in (
-        presence_payload.read_presence,
-        presence_payload.read_birth,
-        health_payload.read_site_health,
-        health_payload.read_cameras_health,
-        health_payload.read_camera_state,
+        presence_payload.decode_presence,
+        presence_payload.decode_birth,
+        health_payload.decode_site_health,
+        health_payload.decode_cameras_health,
+        health_payload.decode_camera_state,
     ):
         with suppress(MessageRejected):
             reader(payload, PLAIN)
@@ -147,15 +151,15 @@ def test_any_object_is_read_or_rejected(tree: dict[str, object]) -> None:
 def test_every_up_payload_carries_its_stamp() -> None:
     """Wall clock, epoch and number: readers order and de-duplicate by them."""
     sealed = (
-        health_payload.site_health(STAMP, SITE),
-        health_payload.cameras_health(STAMP, (CAMERA,)),
-        health_payload.camera_state(STAMP, CAMERA),
-        presence_payload.birth(
-            STAMP, MACHINE, site="", cameras=(), abilities=presence_payload.Capabilities()
+        health_payload.encode_site_health(STAMP, SITE),
+        health_payload.encode_cameras_health(STAMP, (CAMERA,)),
+        health_payload.encode_camera_state(STAMP, CAMERA),
+        presence_payload.encode_birth(
+            STAMP, MACHINE, site="", cameras=(), capabilities=presence_payload.Capabilities()
         ),
     )
     for kind, payload in sealed:
-        tree = read(payload, kind)
+        tree = decode_tree(payload, kind)
         assert (tree["t"], tree["ep"], tree["n"]) == (STAMP.time_ms, STAMP.epoch, STAMP.number)
 
 
@@ -167,14 +171,14 @@ def test_birth_says_what_the_centre_may_compare() -> None:
         presence_payload.BirthCertificate(serial="4a11", not_after="2026-05-01T00:00:00Z"),
     )
     abilities = presence_payload.Capabilities(commands=("probe",), schemas={"config": (1, 2)})
-    kind, payload = presence_payload.birth(
-        STAMP, MACHINE, site="", cameras=(), abilities=abilities, standing=standing
+    kind, payload = presence_payload.encode_birth(
+        STAMP, MACHINE, site="", cameras=(), capabilities=abilities, status=standing
     )
 
-    tree, birth = read(payload, kind), presence_payload.read_birth(payload, kind)
+    tree, birth = decode_tree(payload, kind), presence_payload.decode_birth(payload, kind)
 
     assert tree["digest"] == {"cfg": "9f2b6c01d4", "cams": "77aa31c0be"}
     assert tree["outbox"] == {"pending": 3, "oldest_s": 12.5, "lost": 1}
     assert tree["cert"] == {"serial": "4a11", "not_after": "2026-05-01T00:00:00Z"}
-    assert (birth.abilities, birth.outbox) == (abilities, standing.outbox)
-    assert birth.abilities.schemas == {"config": (1, 2)}
+    assert (birth.capabilities, birth.outbox) == (abilities, standing.outbox)
+    assert birth.capabilities.schemas == {"config": (1, 2)}
