@@ -10,9 +10,9 @@ from gateway.health.camera_health import health_of
 from gateway.model.alarm import Finding, HostLimits
 from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
-from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.payloads.config import Reported
 from gateway.ports import Bus, Clock
+from gateway.runtime.clock import now_ms
 
 SuspectedFaults = Callable[[], Mapping[str, frozenset[Reason]]]
 """Returns what the picture checks suspect: camera -> reasons."""

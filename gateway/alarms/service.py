@@ -18,11 +18,13 @@ from gateway.alarms.state import AlarmState
 from gateway.alarms.store import AlarmStore, StoredAlarms
 from gateway.model.alarm import Alarm, AlarmTransition, Damping, Finding
 from gateway.model.event import Event
+from gateway.model.names import new_id
 from gateway.mqtt import topic_tree
-from gateway.mqtt.epoch import Epochs, now_ms
+from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.payloads import alarm as alarm_payload
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage
+from gateway.runtime.clock import now_ms
 
 MAX_CLEARED = 64
 """Cleared alarms that are remembered until a connection has begun with them."""
@@ -61,7 +63,7 @@ class AlarmService:
         stored = store.load()
         self._topics = topics
         self._evaluate = evaluate
-        self._state = AlarmState(damping, new_id=alarm_payload.new_id, standing=stored.standing)
+        self._state = AlarmState(damping, new_id=new_id, standing=stored.standing)
         self._cleared = {each.key: each for each in stored.cleared}
         self._store = store
         self._epochs = epochs

@@ -14,9 +14,9 @@ from gateway.commands.admission import CommandAdmission
 from gateway.commands.broadcast import BroadcastListener
 from gateway.commands.command import CommandDependencies
 from gateway.commands.dispatcher import CommandDispatcher
+from gateway.commands.handlers.registry import create_commands, enabled_commands
 from gateway.commands.https_put import HttpsPut
 from gateway.commands.journal import CommandJournal
-from gateway.commands.registry import create_commands, enabled_commands
 from gateway.commands.replies import ReplySender
 from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets

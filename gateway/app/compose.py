@@ -16,7 +16,7 @@ from gateway.app.commands import command_components, receivers_of
 from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
 from gateway.app.signalling import Signalling
-from gateway.commands.registry import enabled_commands
+from gateway.commands.handlers.registry import enabled_commands
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring

@@ -9,7 +9,7 @@ from gateway.model.errors import MessageRejected, ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, Candidates, Extend, Offer, Refusal, SessionKey
 from gateway.mqtt import topics
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import (
     GatewayMessage,
     ViewerMessage,

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from gateway.app import compose
 from gateway.app.lifecycle import run_until_signal
 from gateway.cameras.probe import Step, Transport, probe
-from gateway.commands.registry import command_faults
+from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import CheckResult, check_files
 from gateway.config.faults import VIETNAMESE
 from gateway.config.load import load_settings, probe_policy

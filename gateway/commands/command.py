@@ -12,7 +12,7 @@ from gateway.commands.https_put import HttpsPut
 from gateway.config.settings import Settings
 from gateway.model.errors import refuse
 from gateway.model.site_document import CameraConfig, SiteConfig
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.command import Args, CommandRequest
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock

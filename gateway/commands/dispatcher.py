@@ -16,10 +16,10 @@ from gateway.commands.journal import CommandJournal, JournalEntry
 from gateway.commands.replies import ReplyAddress, ReplySender
 from gateway.model.errors import Fault, TransientError
 from gateway.model.event import Event
-from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.payloads.command import Reply
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Bus, Clock, Events, InboundMessage, OutboundMessage
+from gateway.runtime.clock import now_ms
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimiter, TokenBucket
 

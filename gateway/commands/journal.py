@@ -9,13 +9,10 @@ with their issuer's clock. A corrupt file is set aside; then all commands signed
 count as deleted. Of all but the newest thousand only a short answer is kept: 27 MB at most.
 
 Calls block on the disk and on each other; call them from a thread.
-
-Sources: sqlite.org/wal.html; sqlite.org/pragma.html (synchronous).
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -27,8 +24,9 @@ from typing import TypeVar
 import structlog
 
 from gateway.model.errors import TransientError
+from gateway.model.names import new_id
 from gateway.model.reasons import Reason
-from gateway.mqtt.payloads.alarm import new_id
+from gateway.runtime.sqlite import is_corrupt, open_database, quarantine
 
 RETENTION_MS = 7 * 86_400_000
 MAX_COMMANDS = 20_000
@@ -40,8 +38,6 @@ ANSWER_BYTES = 8192
 
 FULL_ANSWERS, SHORT_BYTES = 1000, 512
 """How many answers are stored whole; older ones above that size lose their result."""
-
-_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +101,7 @@ class CommandJournal:
     """The journal in one SQLite file, which is created when it is first needed.
 
     Args:
-        path: The file; a corrupt one is renamed to ``*.broken``.
+        path: The file; a corrupt one is renamed to ``*.corrupt``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -164,7 +160,7 @@ class CommandJournal:
                 try:
                     return work(self._open())
                 except sqlite3.DatabaseError as error:
-                    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _CORRUPT:
+                    if not is_corrupt(error):
                         raise
                     log.error("command_journal_corrupt", path=str(self._path), detail=str(error))
                     self._replace()
@@ -183,9 +179,7 @@ class CommandJournal:
             self._connection.close()
             self._connection = None
         try:
-            self._path.replace(self._path.with_name(f"{self._path.name}.broken"))
-            for rest in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + rest).unlink(missing_ok=True)
+            quarantine(self._path)
         except OSError as error:
             raise sqlite3.OperationalError(str(error.strerror)) from None
         with closing(_open(self._path)) as base, base:
@@ -198,16 +192,8 @@ class CommandJournal:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    try:  # SQLite gives its other files the same mode
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise sqlite3.OperationalError(str(error.strerror)) from None
-    base = sqlite3.connect(path, check_same_thread=False, isolation_level="IMMEDIATE")
+    base = open_database(path, _TABLES, checkpoint_pages=200)
     try:
-        base.execute("PRAGMA journal_mode = WAL")
-        base.execute("PRAGMA synchronous = FULL")
-        base.execute("PRAGMA wal_autocheckpoint = 200")
-        base.executescript(_TABLES)
         base.execute(f"SELECT {_COLUMNS} FROM command LIMIT 1").fetchall()
     except sqlite3.Error:
         base.close()

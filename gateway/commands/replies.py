@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.model.errors import Fault
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads import command as command_payload
-from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES
 from gateway.mqtt.payloads.command import FINAL, Rejected, Reply, State, reply_faults
 from gateway.mqtt.topic_tree import REPLY
 from gateway.mqtt.topics import Topics, build_message, parse_topic

@@ -190,7 +190,7 @@ class Commands(Document):
 
     Attributes:
         allowed: Names of commands. None: those that are allowed by default
-            (`gateway.commands.registry`, which also says which names there are).
+            (`gateway.commands.handlers.registry`, which also says which names there are).
         per_min: How many a minute, for each who asks; all together four times as many.
         burst: How many at once.
         upload_hosts: Where pictures may be put by HTTPS, ``host`` or ``host:port``.

@@ -29,7 +29,7 @@ from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.signalling import SessionKey
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, parse_topic
 from gateway.ports import Clock, InboundMessage, OutboundMessage

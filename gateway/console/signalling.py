@@ -32,7 +32,7 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import GatewayMessage, ViewerMessage, encode_viewer_message
 from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics, build_message

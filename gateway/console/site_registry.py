@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from gateway.console.provinces import PROVINCES
 from gateway.console.site_state import STALE_S, Site
 from gateway.console.views import AlarmView, CameraView, SiteView
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.alarm import decode_alarm
-from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.payloads.health import (
     decode_camera_state,
     decode_cameras_health,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from gateway.console.views import SiteState
 from gateway.model.alarm import Alarm, Severity
 from gateway.model.health import CameraHealth, State
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.presence import Birth, BirthCamera, Presence
 
 STALE_S = 180.0

@@ -23,11 +23,12 @@ from gateway.model.errors import MessageRejected
 from gateway.model.event import Event
 from gateway.model.inventory import CONTACTS, SECTIONS, Change, Observations, StreamSnapshot
 from gateway.mqtt import topic_tree
-from gateway.mqtt.epoch import Epochs, now_ms
+from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.payloads import inventory as inventory_payload
 from gateway.mqtt.payloads.inventory import SectionRevision
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage
+from gateway.runtime.clock import now_ms
 
 CHECK_S = 10.0
 """Between two checks of the streams and the site document."""

@@ -9,6 +9,7 @@ import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints
+from ulid import ULID
 
 CameraId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}$")]
 """One camera of a site; the ``{cam}`` of the topic tree."""
@@ -38,3 +39,8 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def new_id() -> str:
+    """Return a new ULID: unique, and greater than those made in an earlier millisecond."""
+    return str(ULID())

@@ -1,37 +1,52 @@
-"""The number of each connection, growing for ever, even over a wiped card or a clock at 1970.
+"""Numbers the connections of a gateway and the messages within each.
 
-It is on the disk before the connection begins, so that no later connection can have a lower one;
-readers tell by it which of two presences is the newer. Also the one place that reads the wall
-clock.
+An epoch is the number of one connection. It only grows, also over a wiped disk or a clock at 1970:
+``max(stored + 1, wall clock in ms)``. It is stored before CONNECT, so that no later connection gets
+a lower one. Readers tell by it which of two presences is newer.
 """
 
 from __future__ import annotations
 
-import os
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.model.errors import TransientError
+from gateway.runtime import atomic_file
+from gateway.runtime.clock import now_ms
 
 log = structlog.get_logger(__name__)
 
 _HIGHEST = 2**53
-"""Above this JSON readers may round; a file that says more is garbage."""
+"""JSON readers may round above this; a file that says more is garbage."""
 
 
-def now_ms() -> int:
-    """Return the wall clock, UTC."""
-    return time.time_ns() // 1_000_000
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every payload of one sender carries.
+
+    Attributes:
+        time_ms: Wall clock, UTC; for people only, nothing is decided by it.
+        epoch: Number of the sender's connection; grows with each.
+        number: Counts the sender's messages within the epoch, from 1.
+    """
+
+    time_ms: int
+    epoch: int
+    number: int
 
 
 class Epochs:
     """Numbers the connections and the messages within each.
 
+    Attributes:
+        epoch: Of the newest connection; until the first of this process that of the last one
+            before, or 0.
+
     Args:
-        path: File that holds the last number; its folder exists. None: nothing is kept, and the
-            clock alone gives the number (a console, a test).
+        path: File that holds the last number. None: nothing is stored, and the clock alone gives
+            the number (a console, a test).
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -39,12 +54,11 @@ class Epochs:
         self._warned = False
         self._number = 0
         self.epoch = self._stored()
-        """Of the newest connection; before the first of this process, of the last one before."""
 
     def advance(self) -> int:
-        """Begin a new epoch and return it. Writes and waits for the disk: not for the loop.
+        """Begin a new epoch and return it. Writes and waits for the disk: call it on a thread.
 
-        A disk that is full or read-only is said once; the number then comes from the clock and
+        A disk that is full or read-only is logged once. The number then comes from the clock and
         from what this process has used.
         """
         self.epoch = max(self._stored() + 1, self.epoch + 1, min(now_ms(), _HIGHEST))
@@ -69,21 +83,11 @@ class Epochs:
         return epoch if 0 < epoch < _HIGHEST else 0
 
     def _store(self, path: Path) -> None:
-        fresh = path.with_name(path.name + ".new")
         try:
-            with fresh.open("wb") as file:
-                file.write(b"%d\n" % self.epoch)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
+            atomic_file.replace(path, b"%d\n" % self.epoch)
+        except TransientError as error:
             if not self._warned:
-                log.warning("epoch not stored", path=str(path), detail=error.strerror)
+                log.warning("epoch_not_stored", path=str(path), detail=error.detail)
             self._warned = True
         else:
             self._warned = False

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from gateway.mqtt import topic_tree
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.config import Reported, encode_reported
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage

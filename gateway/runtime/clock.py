@@ -17,6 +17,11 @@ EARLY_S = 0.025
 """Or this much shorter, so that who sleeps after each tick's work does not miss the next."""
 
 
+def now_ms() -> int:
+    """Return the wall clock in ms since 1970, UTC. It may jump: only for what people read."""
+    return time.time_ns() // 1_000_000
+
+
 class SystemClock:
     """`gateway.ports.Clock` by the machine's monotonic clock."""
 

@@ -19,7 +19,7 @@ from gateway.model.signalling import Answer, Bye, Offer, Refusal, SessionKey
 from gateway.mqtt import topics
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message, encode_viewer_message
 from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics, build_message

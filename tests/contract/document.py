@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gateway.alarms.catalogue import CATALOGUE, AlarmType
 from gateway.commands import journal
-from gateway.commands.registry import COMMANDS
+from gateway.commands.handlers.registry import COMMANDS
 from gateway.model.alarm import Damping
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client import certificates, client, echo, failover, inflight_window, paho_client

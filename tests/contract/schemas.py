@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from gateway.commands.command import CommandSpec
-from gateway.commands.registry import COMMANDS
+from gateway.commands.handlers.registry import COMMANDS
 from gateway.config.signing import Signature
 from gateway.model.site_document import SiteConfig
 from gateway.mqtt import topic_tree

@@ -22,14 +22,14 @@ from gateway.model.signalling import Bye, Offer, SessionKey
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
-from gateway.mqtt.epoch import now_ms
-from gateway.mqtt.payloads.codec import Stamp, decode_tree, encode
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import decode_tree, encode
 from gateway.mqtt.payloads.config import Confirm, encode_confirm
 from gateway.mqtt.payloads.signalling import encode_viewer_message
 from gateway.mqtt.topic_tree import PLAIN
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, build_message, parse_topic
 from gateway.ports import InboundMessage, OutboundMessage
-from gateway.runtime.clock import SystemClock
+from gateway.runtime.clock import SystemClock, now_ms
 from gateway.runtime.supervise import supervise
 from tests.contract.schemas import schemas
 from tests.fleet.ledger import Ledger

@@ -23,6 +23,7 @@ from gateway.model.alarm import Alarm
 from gateway.model.event import Event
 from gateway.model.health import RelaySample
 from gateway.model.inventory import SECTIONS
+from gateway.model.names import new_id
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Offer
 from gateway.model.site_document import SiteConfig
@@ -30,7 +31,7 @@ from gateway.mqtt import topic_tree
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
-from gateway.mqtt.epoch import Epochs, now_ms
+from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.outbox.outbox import Outbox
 from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
@@ -49,6 +50,7 @@ from gateway.remote_config.service import RemoteConfig
 from gateway.remote_config.state import ConfigState as Governed
 from gateway.remote_config.store import ConfigStore
 from gateway.remote_config.validate import ConfigValidator
+from gateway.runtime.clock import now_ms
 from gateway.runtime.redact import Redactor
 from gateway.runtime.strict_json import dumps
 from gateway.runtime.supervise import supervise
@@ -243,7 +245,7 @@ class SimulatedGateway:
         known = self._alarms.pop(key, None)
         alarm = Alarm(
             key=key,
-            id=alarm_payload.new_id() if known is None else known.id,
+            id=new_id() if known is None else known.id,
             raised=gone,
             severity="major",
             since_ms=now_ms() if known is None else known.since_ms,

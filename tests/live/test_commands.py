@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ulid import ULID
 
-from gateway.commands.registry import COMMANDS
+from gateway.commands.handlers.registry import COMMANDS
 from gateway.config.signing import SigningKey, load_key, make_key, sign
 from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.command import FINAL, decode_reply

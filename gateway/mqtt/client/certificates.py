@@ -21,9 +21,9 @@ from gateway.mqtt.client.broker import (
     own_certificate_info,
     ssl_context,
 )
-from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.payloads.presence import BirthCertificate
 from gateway.ports import Clock, Events
+from gateway.runtime.clock import now_ms
 
 CHECK_S = 30.0
 """How often the files are looked at."""

@@ -22,11 +22,11 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.connection import MqttConnection
 from gateway.mqtt.client.echo import EVERY_S, WITHIN_S, EchoMonitor
 from gateway.mqtt.client.failover import BrokerFailover
-from gateway.mqtt.client.inflight_window import OutboxSource
 from gateway.mqtt.client.paho_client import create_client
 from gateway.mqtt.client.publisher import Publisher
 from gateway.mqtt.client.reason_codes import DuplicateIdDetector, explain_by_certificate
 from gateway.mqtt.client.stats import ConnectionStats
+from gateway.mqtt.delivery import OutboxSource
 from gateway.ports import Clock, Events, InboundMessage, OutboundMessage
 
 KEEPALIVE_S = 10.0

@@ -20,7 +20,6 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
-from gateway.mqtt.client.inflight_window import Refusal
 from gateway.mqtt.client.paho_client import PahoClient, SocketDriver, prepare_socket
 from gateway.mqtt.client.reason_codes import (
     broker_disconnected,
@@ -31,6 +30,7 @@ from gateway.mqtt.client.reason_codes import (
     packet_bytes,
 )
 from gateway.mqtt.client.socket import BufferedSocket
+from gateway.mqtt.delivery import Refusal
 from gateway.ports import InboundMessage, OutboundMessage
 
 MAX_MESSAGES = 512

@@ -8,9 +8,8 @@ comes last and never takes the whole window: a backlog does not hold up a viewer
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
 
+from gateway.mqtt.delivery import OutboxSource, Refusal
 from gateway.ports import OutboundMessage
 
 IN_FLIGHT = 10
@@ -24,62 +23,6 @@ DIRECT_WAITING = 256
 
 CONFLATED_WAITING = 2048
 """Topics that wait for room; a site has 512 cameras at most."""
-
-NOT_AUTHORISED, TOPIC_INVALID, TOO_LARGE, QUOTA, PAYLOAD_INVALID = 0x87, 0x90, 0x95, 0x97, 0x99
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the broker, or our own limit, does not take a publication.
-
-    Attributes:
-        code: MQTT 5 reason code.
-        said: The same in words.
-    """
-
-    code: int
-    text: str
-
-    @property
-    def is_permanent(self) -> bool:
-        """Whether the same publication will be refused again."""
-        return self.code in (NOT_AUTHORISED, TOPIC_INVALID, TOO_LARGE, PAYLOAD_INVALID)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class OutboxSource(Protocol):
-    """Where publications come from that outlive a connection: the outbox.
-
-    The link says what has become of each by its `Publication.record`.
-    """
-
-    @property
-    def pending(self) -> int:
-        """How many have not been acknowledged."""
-        ...
-
-    @property
-    def oldest_s(self) -> float | None:
-        """Age of the oldest of them; None: there is none."""
-        ...
-
-    def on_connected(self) -> None:
-        """A connection has been accepted."""
-        ...
-
-    def next_message(self) -> OutboundMessage | None:
-        """Return what to send now, or None."""
-        ...
-
-    def on_settled(self, record: int, refusal: Refusal | None) -> None:
-        """The broker has *record*, or refuses it."""
-        ...
-
-    def on_connection_lost(self) -> None:
-        """The connection is gone; what was on its way is to be sent again."""
-        ...
 
 
 class InflightWindow:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.mqtt.client.connection import MqttConnection
-from gateway.mqtt.client.inflight_window import TOO_LARGE, InflightWindow, OutboxSource, Refusal
+from gateway.mqtt.client.inflight_window import InflightWindow
 from gateway.mqtt.client.stats import ConnectionStats
+from gateway.mqtt.delivery import TOO_LARGE, OutboxSource, Refusal
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES
 from gateway.ports import OutboundMessage
 

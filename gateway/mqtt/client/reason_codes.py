@@ -18,8 +18,8 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import Tls, own_certificate_fault
 from gateway.mqtt.client.dialer import tls_fault
-from gateway.mqtt.epoch import now_ms
 from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.clock import now_ms
 
 HEAD_BYTES = 64
 """At most, of a PUBLISH packet beside topic, properties' text and payload."""

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
-from ulid import ULID
 
 from gateway.model.errors import MessageRejected
 from gateway.model.event import Event, Weight
-from gateway.mqtt.client.inflight_window import QUOTA, TOO_LARGE, Refusal
-from gateway.mqtt.epoch import Epochs, now_ms
+from gateway.model.names import new_id
+from gateway.mqtt.delivery import QUOTA, TOO_LARGE, Refusal
+from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.outbox.backlog import Backlog, PendingRecord
 from gateway.mqtt.outbox.store import StoredRecord
 from gateway.mqtt.outbox.writer import OutboxWriter
@@ -29,6 +29,7 @@ from gateway.mqtt.payloads.presence import BirthOutbox
 from gateway.mqtt.topic_tree import INVENTORY_LOG
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Clock, OutboundMessage
+from gateway.runtime.clock import now_ms
 
 REFUSED_PAUSE_S, MAX_REFUSED_PAUSE_S = 5.0, 60.0
 """Between two tries when the broker refuses for now: doubling."""
@@ -127,18 +128,18 @@ class Outbox:
         await self._writer.run(on_batch=self._on_ready, on_recreated=self._rewrite)
 
     def on_connected(self) -> None:
-        """See `gateway.mqtt.client.inflight_window.OutboxSource`."""
+        """See `gateway.mqtt.delivery.OutboxSource`."""
         self._connections += 1
         self._connected = True
         self._quiet_until_s, self._pause_s = self._clock.now(), REFUSED_PAUSE_S
 
     def on_connection_lost(self) -> None:
-        """See `gateway.mqtt.client.inflight_window.OutboxSource`."""
+        """See `gateway.mqtt.delivery.OutboxSource`."""
         self._connected = False
         self._backlog.mark_all_unsent()
 
     def next_message(self) -> OutboundMessage | None:
-        """See `gateway.mqtt.client.inflight_window.OutboxSource`."""
+        """See `gateway.mqtt.delivery.OutboxSource`."""
         if self._clock.now() < self._quiet_until_s:
             return None
         row = self._backlog.next_unsent(include_unsaved=self._writer.refusing)
@@ -160,7 +161,7 @@ class Outbox:
         return replace(build_message(spec, topic, encoded), record=stored.number)
 
     def on_settled(self, record: int, refusal: Refusal | None) -> None:
-        """See `gateway.mqtt.client.inflight_window.OutboxSource`."""
+        """See `gateway.mqtt.delivery.OutboxSource`."""
         row = self._backlog.get(record)
         if row is None:
             return
@@ -201,7 +202,7 @@ class Outbox:
     def _next_stamp(self) -> EventStamp:
         self._number += 1
         now_s = self._clock.now()
-        return EventStamp(str(ULID()), self._number, self._epochs.epoch, self._wall_ms(), now_s)
+        return EventStamp(new_id(), self._number, self._epochs.epoch, self._wall_ms(), now_s)
 
     def _enqueue(
         self, stamp: EventStamp, kind: str, weight: Weight, payload: bytes, gap: Gap | None = None

@@ -7,7 +7,6 @@ is sent comes from memory, so that a disk that is full or read-only costs durabi
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -18,6 +17,7 @@ from typing import get_args
 import structlog
 
 from gateway.model.event import Weight
+from gateway.runtime.sqlite import is_corrupt, open_database, quarantine
 
 DEAD_LETTERS = 100
 """So many of those that the broker will never take are kept, for people to look at."""
@@ -25,8 +25,7 @@ DEAD_LETTERS = 100
 VERSION = 1
 """Of the tables (``user_version``). A program that only adds a column with a default keeps it."""
 
-_SCHEMA = f"""
-pragma user_version = {VERSION};
+_TABLES = """
 create table if not exists record (
     n integer primary key autoincrement, weight text not null, kind text not null,
     boot text not null, mono real not null, t integer not null, kept blob not null);
@@ -142,7 +141,7 @@ class OutboxStore:
                 _write(connection, batch)
         except sqlite3.DatabaseError as error:
             self.close()  # opened anew next time: the file may be another by then
-            if type(error) is sqlite3.DatabaseError:  # malformed, or no database at all
+            if is_corrupt(error):
                 self._quarantine()
                 self.recreated = True
             return str(error)
@@ -157,18 +156,7 @@ class OutboxStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            with suppress(OSError):  # which SQLite meets too, and says
-                os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            connection = sqlite3.connect(
-                self._path, timeout=1.0, check_same_thread=False, isolation_level="IMMEDIATE"
-            )
-            self._connection = connection
-            if (found := _number(connection, "pragma user_version")) > VERSION:
-                raise sqlite3.DatabaseError(f"tables of version {found}; {VERSION} is known here")
-            connection.execute("pragma journal_mode=wal")
-            connection.execute("pragma synchronous=full")
-            connection.execute("pragma journal_size_limit=1048576")
-            connection.executescript(_SCHEMA)
+            self._connection = open_database(self._path, _TABLES, version=VERSION, busy_s=1.0)
         return self._connection
 
     def _loaded(self, *, corrupt: bool) -> StoredOutbox:
@@ -190,13 +178,8 @@ class OutboxStore:
             return StoredOutbox()
 
     def _quarantine(self) -> None:
-        for ending in ("", "-wal", "-shm"):
-            file = self._path.with_name(self._path.name + ending)
-            with suppress(OSError):
-                if ending:
-                    file.unlink()
-                else:
-                    file.replace(file.with_name(file.name + ".bad"))
+        with suppress(OSError):  # then the next save fails, and says why
+            quarantine(self._path)
 
 
 def _read(connection: sqlite3.Connection, *, corrupt: bool) -> StoredOutbox:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field
-from ulid import ULID
 
 from gateway.model.alarm import Alarm, Argument, Severity
 from gateway.model.reasons import Reason
-from gateway.mqtt.payloads.codec import Stamp, WireDocument, decode, encode_document
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import WireDocument, decode, encode_document
 from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
 from gateway.mqtt.topic_tree import DAY_S
 
@@ -90,8 +90,3 @@ def decode_alarm(payload: bytes, content_type: str) -> tuple[Stamp, Alarm]:
         changes=said.changes,
         parent=said.parent,
     )
-
-
-def new_id() -> str:
-    """Return the id of a new alarm: unique in the country, and in the order of time."""
-    return str(ULID())

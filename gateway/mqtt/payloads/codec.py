@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -62,21 +61,6 @@ class WireDocument(BaseModel):
 
 
 DocumentT = TypeVar("DocumentT", bound=WireDocument)
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What every payload of one sender carries.
-
-    Attributes:
-        time_ms: Wall clock, UTC; for people only, nothing is decided by it.
-        epoch: Number of the sender's connection; grows with each.
-        number: Counts the sender's messages within the epoch.
-    """
-
-    time_ms: int
-    epoch: int
-    number: int
 
 
 def encode_tree(tree: Mapping[str, object]) -> bytes:

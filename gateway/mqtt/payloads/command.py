@@ -13,9 +13,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
 from gateway.model.errors import Fault, MessageRejected, refuse
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import (
     DocumentT,
-    Stamp,
     WireDocument,
     decode,
     decode_tree,

@@ -12,8 +12,8 @@ from pydantic import Field, JsonValue, ValidationError
 
 from gateway.model.errors import Fault, MessageRejected
 from gateway.model.names import GatewayId
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import (
-    Stamp,
     WireDocument,
     decode,
     decode_tree,

@@ -16,7 +16,8 @@ from gateway.model.health import (
     CameraHealth,
     SiteHealth,
 )
-from gateway.mqtt.payloads.codec import Stamp, decode_tree, encode, faults_of
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import decode_tree, encode, faults_of
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 

@@ -19,10 +19,10 @@ from gateway.model.contacts import Contacts
 from gateway.model.errors import MessageRejected
 from gateway.model.inventory import Change, Inventory, Observations, StreamRecord
 from gateway.model.provenance import Origin, Sourced
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import (
     PAYLOAD_BYTES,
     UNPACKED_BYTES,
-    Stamp,
     WireDocument,
     decode,
     encode,

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gateway.model.health import CameraSnapshot, Machine
-from gateway.mqtt.payloads.codec import Stamp, WireDocument, decode, encode_document
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import WireDocument, decode, encode_document
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Word = Annotated[str, Field(max_length=200)]

@@ -26,14 +26,8 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.payloads.codec import (
-    PAYLOAD_BYTES,
-    Stamp,
-    WireDocument,
-    decode_tree,
-    encode,
-    faults_of,
-)
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, WireDocument, decode_tree, encode, faults_of
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 

@@ -14,7 +14,7 @@ from gateway.app.signalling import QUEUED, Signalling
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, Offer, Refusal, SessionKey
 from gateway.model.site_document import Limits
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import (
     ViewerMessage,
     decode_gateway_message,

@@ -152,7 +152,7 @@ def test_a_broken_file_is_set_aside(content: bytes, tmp_path: Path) -> None:
     journal.record(ENTRY)
 
     assert journal.find(ENTRY.id) == ENTRY
-    assert (tmp_path / "commands.db.broken").read_bytes() == content
+    assert (tmp_path / "commands.db.corrupt").read_bytes() == content
     journal.close()
 
 
@@ -208,7 +208,7 @@ def test_a_file_that_breaks_in_use_is_set_aside(tmp_path: Path) -> None:
     journal.record(ENTRY)
 
     assert journal.find(ENTRY.id) == ENTRY
-    assert path.with_name("commands.db.broken").exists()
+    assert path.with_name("commands.db.corrupt").exists()
     assert journal.is_forgotten(before)
     assert not journal.is_forgotten(str(ULID.from_timestamp(time.time() + 1)))
     journal.close()

@@ -8,10 +8,10 @@ from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth, CameraSnapshot, Machine, SiteHealth, State
 from gateway.model.reasons import Reason
 from gateway.mqtt import topics
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads import alarm as alarm_payload
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import presence as presence_payload
-from gateway.mqtt.payloads.codec import Stamp
 from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import Topics, parse_topic
 from gateway.ports import InboundMessage, OutboundMessage

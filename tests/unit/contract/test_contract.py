@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from gateway.commands.command import CommandSpec
-from gateway.commands.registry import COMMANDS
+from gateway.commands.handlers.registry import COMMANDS
 from gateway.mqtt import topic_tree
 from gateway.mqtt.payloads.event import GAP
 from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import structlog.testing
 
-from gateway.mqtt.epoch import Epochs, now_ms
+from gateway.mqtt.epoch import Epochs
+from gateway.runtime.clock import now_ms
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can be written, not even a byte."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_an_epoch_is_the_wall_clock_when_nothing_is_stored(tmp_path: Path) -> None:
@@ -44,25 +59,27 @@ def test_garbage_in_the_file_is_nothing(tmp_path: Path, garbage: bytes) -> None:
 
 def test_a_disk_that_takes_nothing_is_said_once(tmp_path: Path) -> None:
     """The number goes on growing from what this process has used."""
-    epochs = Epochs(tmp_path / "missing" / "epoch")
+    (tmp_path / "file").touch()
+    epochs = Epochs(tmp_path / "file" / "epoch")
 
     with structlog.testing.capture_logs() as said:
         numbers = [epochs.advance() for _ in range(3)]
 
     assert numbers == sorted(set(numbers))
-    assert [line["event"] for line in said] == ["epoch not stored"]
+    assert [line["event"] for line in said] == ["epoch_not_stored"]
 
 
 def test_a_full_disk_is_survived(tmp_path: Path) -> None:
-    """Every write to the new file fails for want of harness; the old one stays as it was."""
+    """Every write to the new file fails for want of space; the old one stays as it was."""
     path = tmp_path / "epoch"
     path.write_text("5")
-    (tmp_path / "epoch.new").symlink_to("/dev/full")
     epochs = Epochs(path)
 
-    first = epochs.advance()
+    with structlog.testing.capture_logs(), full_disk():  # a log is a file, too
+        first = epochs.advance()
+        second = epochs.advance()
 
-    assert epochs.advance() > first
+    assert second > first
     assert path.read_text() == "5"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.mqtt.payloads.codec import Stamp, decode_tree
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import decode_tree
 from gateway.mqtt.payloads.config import Reported, ReportedFault
 from gateway.mqtt.topics import Topics
 from gateway.remote_config.report import BURST, ConfigReporter

@@ -13,7 +13,8 @@ from gateway.config.load import load_settings
 from gateway.config.secrets import Secrets
 from gateway.config.signing import Keyring
 from gateway.model.site_document import SiteConfig
-from gateway.mqtt.payloads.codec import Stamp, encode
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.config import Reported, decode_reported, parse_desired
 from gateway.ports import InboundMessage
 from gateway.remote_config.document import DesiredConfig, parse_config

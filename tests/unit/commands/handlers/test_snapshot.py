@@ -13,7 +13,8 @@ from gateway.commands.replies import ReplySender
 from gateway.model.errors import MessageRejected, NoPicture
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
-from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, Stamp
+from gateway.mqtt.epoch import Stamp
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES
 from gateway.mqtt.payloads.command import decode_reply, encode_reply
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import FakeBus, command_context, fake_dependencies

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.event import Event, Weight
-from gateway.mqtt.client.inflight_window import NOT_AUTHORISED, QUOTA, Refusal
+from gateway.mqtt.delivery import NOT_AUTHORISED, QUOTA, Refusal
 from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.outbox.backlog import Backlog
 from gateway.mqtt.outbox.outbox import REFUSED_PAUSE_S, TRIES, Outbox
@@ -406,7 +406,7 @@ async def test_a_corrupt_file_is_put_aside_and_told(tmp_path: Path) -> None:
         (happened,) = drained(outbox)
 
     assert happened.kind == "outbox.spoilt"
-    assert (tmp_path / "outbox.db.bad").read_bytes().startswith(b"garbage")
+    assert (tmp_path / "outbox.db.corrupt").read_bytes().startswith(b"garbage")
 
 
 @pytest.mark.parametrize("left", [0, 1, 100, 4096, 6000])
@@ -465,7 +465,7 @@ def full_disk(path: Path) -> Iterator[None]:
 
 
 async def test_a_full_disk_costs_no_event(tmp_path: Path) -> None:
-    """They are sent from memory meanwhile, and are on the disk once there is harness."""
+    """They are sent from memory meanwhile, and are on the disk once there is space."""
     outbox = made(tmp_path)
     async with running(outbox):
         outbox.record(event(0))
@@ -552,7 +552,7 @@ async def test_a_file_of_a_newer_program_is_put_aside(tmp_path: Path) -> None:
         outbox.record(event(1))
         await outbox.flush()
 
-    assert (tmp_path / "outbox.db.bad").exists()
+    assert (tmp_path / "outbox.db.corrupt").exists()
     assert [each.kind for each in drained(made(tmp_path))] == ["outbox.spoilt", "test"]
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from gateway.model.alarm import Alarm
 from gateway.model.errors import MessageRejected
+from gateway.model.names import new_id
 from gateway.model.reasons import Reason
-from gateway.mqtt.payloads.alarm import decode_alarm, encode_alarm, new_id
+from gateway.mqtt.payloads.alarm import decode_alarm, encode_alarm
 from gateway.mqtt.topics import Topics, parse_topic
 from tests.fixtures.reports import STAMP
 

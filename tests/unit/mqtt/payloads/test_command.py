@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import Fault, MessageRejected
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads import command as command_payload
-from gateway.mqtt.payloads.codec import Stamp, encode
+from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.command import (
     COMMAND_BYTES,
     Broadcast,

@@ -24,7 +24,7 @@ from gateway.model.signalling import (
     SessionKey,
     SessionStats,
 )
-from gateway.mqtt.payloads.codec import Stamp
+from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import (
     GatewayMessage,
     ViewerMessage,

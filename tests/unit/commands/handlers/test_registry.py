@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.commands.registry import COMMANDS, command_faults, create_commands, enabled_commands
+from gateway.commands.handlers.registry import (
+    COMMANDS,
+    command_faults,
+    create_commands,
+    enabled_commands,
+)
 from gateway.config.settings import Commands, Settings
 from tests.fixtures.commands import fake_dependencies
 
-EXAMPLE = Path(__file__).parents[3] / "config" / "gateway.example.toml"
+EXAMPLE = Path(__file__).parents[4] / "config" / "gateway.example.toml"
 DEFAULT = tuple(spec.name for spec in COMMANDS if spec.default_allowed)
 
 
