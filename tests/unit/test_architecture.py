@@ -146,7 +146,6 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "commands/journal.py",
         "runtime/logging.py",
         "runtime/resolver.py",
-        "mqtt/client/dialer.py",
     ),
     "ulid": ("model/names.py",),
 }

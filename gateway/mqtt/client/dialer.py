@@ -14,9 +14,7 @@ import asyncio
 import random
 import socket
 import ssl
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
@@ -26,7 +24,7 @@ from gateway.mqtt.client.broker import (
     certificate_info,
     ssl_context,
 )
-from gateway.runtime.resolver import encode_host
+from gateway.runtime.resolver import LookupThreads, encode_host
 
 LOOKUP_S = 5.0
 """A resolver that takes longer is as good as dead."""
@@ -75,7 +73,8 @@ class Dialer:
         self._resolve = resolve
         self._lookup_s = lookup_s
         self._address_s = address_s
-        self._lookups: list[asyncio.Future[list[Endpoint]]] = []
+        self._threads = LookupThreads(LOOKUPS, name="broker-lookup")
+        self._lookup: asyncio.Future[list[Endpoint]] | None = None
         self._last_endpoints: list[Endpoint] = []
         self._unresponsive: set[Endpoint] = set()
 
@@ -127,50 +126,19 @@ class Dialer:
         raise refused
 
     async def _endpoints(self) -> list[Endpoint]:
-        self._lookups = [each for each in self._lookups if not each.done()]
-        if len(self._lookups) < LOOKUPS:
-            host, port = self._address.host, self._address.port
-            self._lookups.append(_looked_up(self._resolve, host, port))
+        host, port = self._address.host, self._address.port
+        # With all threads waiting the newest look-up is waited for once more.
+        self._lookup = self._threads.start(lambda: self._resolve(host, port)) or self._lookup
         try:
             async with asyncio.timeout(self._lookup_s):
-                self._last_endpoints = await asyncio.shield(self._lookups[-1])
+                if self._lookup is not None:
+                    self._last_endpoints = await asyncio.shield(self._lookup)
         except (OSError, UnicodeError) as error:
             if not self._last_endpoints:
                 said = str(error) or "no answer from the resolver"
                 raise _not_reachable(Reason.DNS_FAILED, f"{self._address.host}: {said}") from None
         self._unresponsive.intersection_update(self._last_endpoints)
         return self._last_endpoints
-
-
-def _looked_up(resolve: Resolve, host: str, port: int) -> asyncio.Future[list[Endpoint]]:
-    """Look *host* up on a thread of its own, which is left to its fate if nobody waits any more.
-
-    The loop's own executor would be waited for at exit, and a dead resolver takes a minute.
-    """
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[Endpoint]] = loop.create_future()
-    found.add_done_callback(asyncio.Future.exception)  # it is nobody's loss if nobody has waited
-
-    def tell(endpoints: list[Endpoint], error: OSError | UnicodeError | None) -> None:
-        if found.done():
-            return
-        if error is None:
-            found.set_result(endpoints)
-        else:
-            found.set_exception(error)
-
-    def look() -> None:
-        endpoints: list[Endpoint] = []
-        failure: OSError | UnicodeError | None = None
-        try:
-            endpoints = resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            failure = error
-        with suppress(RuntimeError):  # the loop is gone, and nobody waits
-            loop.call_soon_threadsafe(tell, endpoints, failure)
-
-    threading.Thread(target=look, name="broker-lookup", daemon=True).start()
-    return found
 
 
 async def _handshake(sock: socket.socket, context: ssl.SSLContext, host: str) -> ssl.SSLSocket:

@@ -21,10 +21,10 @@ from gateway.health.raspberry_pi import THROTTLED, UNDERVOLTAGE
 from gateway.model.alarm import Finding, HostLimits, Severity
 from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
-from gateway.mqtt.epoch import now_ms
 from gateway.mqtt.payloads.alarm import Key
 from gateway.mqtt.payloads.config import Reported
 from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.clock import now_ms
 from tests.fixtures.clock import FakeClock
 
 PACKAGE = Path(catalogue.__file__).parents[1]
