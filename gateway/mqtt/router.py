@@ -29,7 +29,7 @@ def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
         untold += 1
         if clock.now() - told_s >= MISROUTED_EVERY_S:
             facts = {"topic": topic[:200], "count": untold}
-            events.record(Event("letter.strange", facts, "audit"))
+            events.record(Event("message.misrouted", facts, "audit"))
             told_s, untold = clock.now(), 0
 
     return tell

@@ -49,7 +49,7 @@ def on_message(client: mqtt.Client, userdata: object, message: mqtt.MQTTMessage)
                 one = dict(zip(said["cols"], row, strict=False))
                 tell(gateway, [one["id"]], f"{one['kbps']} kb/s, {one['viewers']} viewers")
         case ["event"] | ["inv", "log"]:
-            if said["id"] not in seen:
+            if said["id"] not in seen and "alias_of" not in said:
                 tell(gateway, what, json.dumps(said, ensure_ascii=False))
             seen.append(said["id"])
         case ["inv", section]:

@@ -6,14 +6,14 @@ A kind that is not here may come from a newer gateway; a reader keeps it and und
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from gateway.model.alarm import Severity
 from gateway.model.event import Weight
 from gateway.mqtt.payloads.command import State as CommandState
 from gateway.mqtt.payloads.config import State as ConfigState
-from gateway.mqtt.payloads.event import GAP
+from gateway.mqtt.payloads.event import FORMER_KINDS, FORMER_LINK_STATES, GAP
 from tests.contract.plain import Schema
 
 _TEXT: Schema = {"type": "string"}
@@ -100,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "link": Kind(
         "the connection with the broker",
-        {"st": _one_of("up", "lost", "deaf")},
+        {"st": _one_of("up", "lost", *FORMER_LINK_STATES, *FORMER_LINK_STATES.values())},
         {
             "broker": _TEXT,
             "connects": _COUNT,
@@ -124,7 +124,10 @@ KINDS: Mapping[str, Kind] = {
         "replaced files with which the broker does not let us in", {"why": _TEXT, "detail": _TEXT}
     ),
     "publication.refused": Kind("the broker does not take it", {"topic": _TEXT, "why": _TEXT}),
-    "letter.strange": Kind("somebody wrote to nobody here", {"topic": _TEXT, "count": _COUNT}),
+    "message.misrouted": Kind(
+        "a message for another gateway, or on a topic that there is not",
+        {"topic": _TEXT, "count": _COUNT},
+    ),
     GAP: Kind(
         "records that are lost, as a range",
         {
@@ -135,9 +138,23 @@ KINDS: Mapping[str, Kind] = {
             "why": _TEXT,
         },
     ),
-    "outbox.spoilt": Kind("the outbox could not be read and was begun anew"),
+    "outbox.corrupt": Kind("the outbox could not be read and was begun anew"),
 }
 """Kind -> what it says. Those of the inventory have a topic of their own."""
+
+
+ALL_KINDS: Mapping[str, Kind] = {
+    **KINDS,
+    **{
+        former: replace(
+            KINDS[kind],
+            when=f"`{kind}` by its name in contract 1.0, sent after it until 1.2",
+            always={**KINDS[kind].always, "alias_of": {"const": kind}},
+        )
+        for kind, former in FORMER_KINDS.items()
+    },
+}
+"""With those that have a former name."""
 
 
 def by_kind() -> list[Schema]:
@@ -150,14 +167,14 @@ def by_kind() -> list[Schema]:
                 **({"required": list(kind.always)} if kind.always else {}),
             },
         }
-        for name, kind in KINDS.items()
+        for name, kind in ALL_KINDS.items()
     ]
 
 
 def table() -> str:
     """Return the kinds as a table of docs/mqtt.md."""
     lines = ["| `type` | facts | when |", "|---|---|---|"]
-    for name, kind in KINDS.items():
+    for name, kind in ALL_KINDS.items():
         facts = [f"`{fact}`" for fact in kind.always] + [f"(`{fact}`)" for fact in kind.perhaps]
         lines.append(f"| `{name}` | {' '.join(facts) or '-'} | {kind.when} |")
     return "\n".join(lines)

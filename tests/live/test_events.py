@@ -38,8 +38,9 @@ async def test_who_watched_what_and_who_wrote_to_whom_is_told(
         await running.watch(0)
         running.say(bye(1))
         end = await until(running, "session", act="end", why="viewer")
-        running.centre.link.publish(OutboundMessage(OWN.config_desired + "/strange", b"{}"))
-        strange = await until(running, "letter.strange")
+        running.centre.link.publish(OutboundMessage(OWN.config_desired + "/misrouted", b"{}"))
+        misrouted = await until(running, "message.misrouted")
+        former = await until(running, "letter.strange")
         begin = [
             decode_event(each.payload, each.content_type)
             for each in running.heard
@@ -53,6 +54,7 @@ async def test_who_watched_what_and_who_wrote_to_whom_is_told(
     assert up.late is False
     assert [each.facts["cam"] for each in begin] == ["c00"]
     assert (end.facts["viewer"], end.facts["cam"]) == ("v-test", "c00")
-    assert strange.facts["count"] == 1
+    assert misrouted.facts["count"] == 1
+    assert (former.kind, former.alias_of) == ("message.misrouted", "message.misrouted")
     numbers = [tree(each)["n"] for each in running.heard if each.topic == OWN.event]
     assert numbers == sorted(numbers)

@@ -71,7 +71,7 @@ async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
                 await running
     made.up.clear()
     async with connected(made) as running:
-        await told.until("link", st="deaf")
+        await told.until("link", st="echo_missing")
         assert not running.done()
 
     assert caught.value.reason is Reason.STALLED

@@ -100,7 +100,7 @@ class ConnectionStats:
     def on_echo_missing(self) -> None:
         """The broker has never let us hear ourselves."""
         log.warning("echo not heard", hint="does the broker let us read our own up/echo?")
-        self._record(Event("link", {"st": "deaf"}))
+        self._record(Event("link", {"st": "echo_missing"}))
 
     def _record(self, event: Event) -> None:
         if self._events is not None:

@@ -104,13 +104,21 @@ class Outbox:
         return BirthOutbox(pending=self.pending, oldest_s=oldest_s, lost=self._lost)
 
     def record(self, event: Event) -> None:
-        """Take *event*: see `gateway.ports.Events`."""
+        """Store *event* and send it: see `gateway.ports.Events`.
+
+        One that contract 1.0 names otherwise is recorded once more, under that name.
+        """
+        self._record(event)
+        if (former := event_payload.former_event(event)) is not None:
+            self._record(former)
+
+    def _record(self, event: Event) -> None:
         stamp = self._next_stamp()
         try:
             payload = event_payload.encode_record(event, stamp)
         except MessageRejected as error:
             fault = error.faults[0]
-            log.error("event not recorded", kind=event.kind, fault=fault.code, at=fault.at)
+            log.error("event_not_recorded", kind=event.kind, fault=fault.code, at=fault.at)
             why = "too_large" if fault.code == "size" else "malformed"
             self._count_lost(stamp.number, event.weight, why)
             return
@@ -190,14 +198,14 @@ class Outbox:
             else:
                 self._backlog.add(PendingRecord(stored, gap=gap, saved=True))
         if found.corrupt:
-            self.record(Event("outbox.spoilt", {}, "audit"))
+            self.record(Event("outbox.corrupt", {}, "audit"))
 
     def _rewrite(self) -> None:
         """The file was corrupt, and another has been begun: what it held we hold as well."""
         for row in self._backlog:
             self._writer.enqueue(row)
         self._writer.set_lost(self._lost)
-        self.record(Event("outbox.spoilt", {}, "audit"))
+        self.record(Event("outbox.corrupt", {}, "audit"))
 
     def _next_stamp(self) -> EventStamp:
         self._number += 1
@@ -223,7 +231,7 @@ class Outbox:
     def _dead_letter(self, row: PendingRecord, refusal: Refusal) -> None:
         """The broker will never take *row*; of a gap that it refuses only the count is left."""
         why = "too_large" if refusal.code == TOO_LARGE else f"refused.{refusal.code}"
-        log.error("event refused", kind=row.stored.kind, n=row.number, why=str(refusal))
+        log.error("event_refused", kind=row.stored.kind, n=row.number, why=str(refusal))
         self._backlog.remove(row.number)
         self._writer.add_dead_letter(row, why)
         if row.gap is None:

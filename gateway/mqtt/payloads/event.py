@@ -7,7 +7,7 @@ a fact of the same name as one of these gets an underscore behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -28,8 +28,17 @@ from gateway.mqtt.topic_tree import EVENT, INVENTORY_LOG, PLAIN, TopicSpec
 GAP = "outbox.gap"
 """Kind of the record that stands for others which are lost."""
 
+FORMER_KINDS = {"message.misrouted": "letter.strange", "outbox.corrupt": "outbox.spoilt"}
+"""Kind -> what contract 1.0 calls it; both are sent until contract 1.2."""
+
+FORMER_LINK_STATES = {"echo_missing": "deaf"}
+"""Likewise for ``st`` of the kind ``link``."""
+
 _INVENTORY = "inventory"
 """Kind of the records of the inventory's change log, which has a topic of its own."""
+
+_PRESENT_KINDS = {former: kind for kind, former in FORMER_KINDS.items()}
+_PRESENT_LINK_STATES = {former: state for state, former in FORMER_LINK_STATES.items()}
 
 _HEAD = ("id", "n", "ep", "t", "t0", "type", "mono", "late")
 
@@ -46,6 +55,8 @@ class EventRecord(WireDocument):
         kind: What has happened; all other keys are its facts.
         mono_s: Seconds of the machine's monotonic clock; by it intervals are known.
         late: Whether it was not sent on the connection on which it happened.
+        alias_of: Set if this record repeats the one before it under the name of contract 1.0: its
+            present kind, or its present ``st``. Whoever knows that name skips this record.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -58,6 +69,7 @@ class EventRecord(WireDocument):
     kind: Annotated[Word, Field(alias="type")]
     mono_s: Annotated[float, Field(alias="mono", ge=0)] = 0.0
     late: bool = False
+    alias_of: Word | None = None
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -67,7 +79,7 @@ class EventRecord(WireDocument):
 
 @dataclass(frozen=True, slots=True)
 class EventStamp:
-    """What every record carries: see `Happened`."""
+    """What every record carries: see `EventRecord`."""
 
     id: str
     number: int
@@ -112,6 +124,18 @@ class Gap:
             "why": self.why,
         }
         return encode_record(Event(GAP, facts, "audit"), self.stamp)
+
+
+def former_event(event: Event) -> Event | None:
+    """Return *event* as contract 1.0 names it, with ``alias_of``; None: it has no other name."""
+    if event.kind in FORMER_KINDS:
+        facts = {**event.facts, "alias_of": event.kind}
+        return replace(event, kind=FORMER_KINDS[event.kind], facts=facts)
+    state = event.facts.get("st")
+    if event.kind == "link" and isinstance(state, str) and state in FORMER_LINK_STATES:
+        facts = {**event.facts, "st": FORMER_LINK_STATES[state], "alias_of": state}
+        return replace(event, facts=facts)
+    return None
 
 
 def topic_spec_of(kind: str) -> TopicSpec:
@@ -162,8 +186,18 @@ def encode_for_sending(record: bytes, *, late: bool, shift_ms: int) -> EncodedPa
 
 
 def decode_event(payload: bytes, content_type: str) -> EventRecord:
-    """Read an event. Raises MessageRejected."""
-    return decode(EventRecord, payload, content_type)
+    """Read an event; a name of contract 1.0 is replaced by the present one.
+
+    Raises:
+        MessageRejected: It cannot be read.
+    """
+    record = decode(EventRecord, payload, content_type)
+    if record.kind in _PRESENT_KINDS:
+        return record.model_copy(update={"kind": _PRESENT_KINDS[record.kind]})
+    state = record.facts.get("st")
+    if record.kind == "link" and isinstance(state, str) and state in _PRESENT_LINK_STATES:
+        return record.model_copy(update={"st": _PRESENT_LINK_STATES[state]})
+    return record
 
 
 def decode_gap(record: bytes) -> Gap | None:
