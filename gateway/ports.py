@@ -161,11 +161,14 @@ class Bus(Protocol):
         ...
 
     def publish(self, message: OutboundMessage) -> None:
-        """Hand over *publication*; returns at once, keeps the order per topic, never raises."""
+        """Publish *message* as soon as possible; returns at once, never raises.
+
+        The order per topic is kept; `OutboundMessage.path` says what happens without a connection.
+        """
         ...
 
     def acknowledge(self, message: InboundMessage) -> None:
-        """Tell the broker that *message* is safe with us; without it, it comes again.
+        """Acknowledge *message* to the broker, which otherwise sends it again.
 
         Only messages of journalled topics wait for this; for all others it does nothing. One whose
         connection has ended meanwhile comes again by itself.
@@ -174,8 +177,8 @@ class Bus(Protocol):
 
 
 class Events(Protocol):
-    """Where what has happened is told, once and in order, for the centre to know for ever."""
+    """Where events are recorded, to reach the centre in order and without loss."""
 
     def record(self, event: Event) -> None:
-        """Take *event*; returns at once, never raises. It is on the disk soon after."""
+        """Record *event*; returns at once, never raises. It is on the disk soon after."""
         ...

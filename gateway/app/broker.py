@@ -75,7 +75,7 @@ def _write_ca_file(folder: Path, authorities: str) -> Path:
         if not path.exists() or path.read_bytes() != content:
             atomic_file.replace(path, content)
     except (OSError, TransientError) as error:  # then the connection fails, and says why
-        log.error("authorities not written", path=str(path), detail=str(error))
+        log.error("authorities_not_written", path=str(path), detail=str(error))
     return path
 
 

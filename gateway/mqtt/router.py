@@ -1,9 +1,7 @@
-"""What comes in from the centre, to the component that it is for.
+"""Routes each message from the centre to its handler, by its topic.
 
-Nothing is read here but the topic. A message for another gateway, or on a topic that is not in the
-tree, cannot come past the broker's access list; if one does it is counted and left alone.
-
-What the gateway is answerable for, as events: messages for others, and how the link fares.
+The broker's access list lets no message through that is for another gateway or on a topic that is
+not in the tree. One that comes all the same is misrouted: it is acknowledged, counted and audited.
 """
 
 from __future__ import annotations
@@ -17,11 +15,11 @@ from gateway.ports import Clock, Events, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 
 MISROUTED_EVERY_S = 60.0
-"""A flood of messages for somebody else is told this often, with how many there were."""
+"""Misrouted messages are audited at most this often, with how many there were."""
 
 
 def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
-    """Return what tells *events* of a message for somebody else, given its topic."""
+    """Return a function that records a misrouted message, given its topic, in *events*."""
     told_s, untold = float("-inf"), 0
 
     def tell(topic: str) -> None:
@@ -36,17 +34,18 @@ def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
 
 
 MessageHandler = Callable[[ParsedTopic, InboundMessage], None]
-"""Takes a message and returns at once."""
+"""Handles a message; returns at once."""
 
 
 class MessageRouter:
-    """Hands each message to its receiver.
+    """Calls the handler of each message.
 
     Args:
-        own: The gateway's topics.
-        receivers: Who takes what.
-        strange: Told of each message for somebody else (for the audit).
-        acknowledge: Lets the broker forget such a message, which would else hold up others.
+        topics: Of this gateway.
+        handlers: By row of the topic tree.
+        on_misrouted: Called with the topic of each misrouted message.
+        acknowledge: Called with each misrouted message, which would otherwise fill the broker's
+            window.
         clock: Monotonic.
     """
 
@@ -63,10 +62,10 @@ class MessageRouter:
         self._handlers = handlers
         self._on_misrouted = on_misrouted
         self._acknowledge = acknowledge
-        self._unknown = RateLimitedLog("message_router", "messages for nobody", clock=clock)
+        self._unknown = RateLimitedLog("message_router", "message_misrouted", clock=clock)
 
     def route(self, message: InboundMessage) -> None:
-        """Take a message from the link; returns at once."""
+        """Route *message*; returns at once."""
         parsed = parse_topic(message.topic)
         handler = None if parsed is None else self._handlers.get(parsed.spec)
         if parsed is None or handler is None or not self._is_ours(parsed):

@@ -1,7 +1,6 @@
-"""The topic tree: one row for each topic there is, and how it is published.
+"""The topic tree: one row for each topic, and how it is published.
 
-The same table makes docs/mqtt.md, the AsyncAPI document and the broker's access list, and tests
-compare them. Nothing here looks into payloads.
+docs/mqtt.md, the AsyncAPI document and the broker's access lists are written from this table.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from typing import Literal
 from gateway.model.inventory import SECTIONS
 
 ROOT = "cgw/v1"
-"""Of what belongs to one gateway. A breaking change becomes ``cgw/v2`` beside it."""
+"""Of topics that belong to one gateway. A breaking change becomes ``cgw/v2`` beside it."""
 
 CONTROL = "ctl/v1"
-"""Of what the centre says to all gateways."""
+"""Of what the centre publishes to all gateways."""
 
 PLAIN, COMPRESSED = "application/json", "application/json+zlib"
 """The content types in use."""
@@ -31,13 +30,13 @@ class TopicSpec:
         name: Below ``cgw/v1/{prov}/{gw}/``, or from ``ctl/`` on a whole topic; each name in
             braces stands for one level.
         schema: User property ``sv`` of every message on it.
-        when: What makes a message, for people.
-        retain: Whether the broker keeps the newest.
+        when: When a message is published, for people.
+        retain: Whether the broker retains the newest.
         expiry_s: MQTT message expiry; None: never, or as the message itself says.
         path: ``direct`` and ``conflated`` as `gateway.ports.OutboundMessage.path`; ``outbox`` is
-            kept on the disk until the broker has it.
+            stored on the disk until the broker has acknowledged it.
         qos: 2 is used nowhere.
-        journalled: Whether a message is acknowledged only once it has been noted on the disk.
+        journalled: Whether a message is acknowledged only once it is stored on the disk.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""From a topic to what it means, and from what we have to say to its topic.
+"""Parses topics, and builds the topics and messages of one gateway.
 
-The tree itself stands in `gateway.mqtt.topic_tree`. Nothing here looks into payloads.
+The tree itself is in `gateway.mqtt.topic_tree`. No payload is read here.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ _PATTERNS = tuple((channel, _pattern(channel)) for channel in TOPIC_SPECS)
 
 @dataclass(frozen=True, slots=True)
 class ParsedTopic:
-    """What a topic says: whose it is and what it is about.
+    """A topic, taken apart.
 
     Attributes:
-        channel: The row of the tree.
-        province: Two digits; empty for what the centre says to all.
+        spec: The row of the tree.
+        province: Two digits; empty for what the centre publishes to all.
         gateway: Gateway id; likewise.
         levels: Every other name of the row, e.g. ``{"cam": "c07"}``.
     """
@@ -80,7 +80,7 @@ class ParsedTopic:
 
 
 def parse_topic(topic: str) -> ParsedTopic | None:
-    """Return what *topic* says, or None if it is not in the tree."""
+    """Return *topic* taken apart, or None if it is not in the tree."""
     for spec, pattern in _PATTERNS:
         if match := pattern.fullmatch(topic):
             levels = match.groupdict()
@@ -89,7 +89,7 @@ def parse_topic(topic: str) -> ParsedTopic | None:
 
 
 def is_journalled(topic: str) -> bool:
-    """Whether a message on *topic* is acknowledged only once it has been noted on the disk."""
+    """Return whether a message on *topic* is acknowledged only once it is stored on the disk."""
     parsed = parse_topic(topic)
     return parsed is not None and parsed.spec.journalled
 
@@ -158,7 +158,7 @@ class Topics:
 
     @property
     def replies(self) -> str:
-        """What every topic for answers begins with."""
+        """What every topic for replies begins with."""
         return self._full(REPLY.name.partition("{")[0])
 
     def camera_state(self, camera: str) -> str:
@@ -193,9 +193,9 @@ CENTRE_SUBSCRIPTIONS = (f"{ROOT}/+/+/up/#",)
 def build_message(
     spec: TopicSpec, topic: str, encoded: tuple[str, bytes], *, expiry_s: int | None = None
 ) -> OutboundMessage:
-    """Return *sealed* (content type and payload) as *channel* is published on *topic*.
+    """Return *encoded* (content type and payload) as it is published on *topic*, a topic of *spec*.
 
-    *expiry_s* replaces the channel's own, for messages that know better.
+    *expiry_s* replaces that of *spec*.
     """
     content_type, payload = encoded
     return OutboundMessage(

@@ -1,4 +1,4 @@
-"""Where the broker is and how we prove to each other who we are.
+"""The address of the broker, and the certificates by which each side is known.
 
 Plain text goes to this machine only. With TLS the broker's certificate is always checked, name
 included, against the given authority; there is no way to switch that off.
@@ -22,10 +22,10 @@ from gateway.model.reasons import Reason
 from gateway.model.site_document import Document
 
 RETRY_FILES_S, RETRY_FILES_MOST_S = 30.0, 45.0
-"""How soon changed certificate files are looked at again."""
+"""Pause after certificate files could not be used."""
 
 RETRY_CLOCK_S, RETRY_CLOCK_MOST_S = 8.0, 12.0
-"""How soon it is looked whether the clock has been set: ours or the broker's may be behind."""
+"""Pause after a certificate that is not valid yet: our clock or the broker's may be set soon."""
 
 
 class Tls(Document):

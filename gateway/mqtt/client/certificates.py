@@ -1,7 +1,7 @@
-"""Certificates in use: replaced files are taken up while running, and ends are told in advance.
+"""Watches certificates: replaced files are used without a restart, and ends are announced.
 
-Warnings are told 30, 14, 7 and 1 days before a certificate ends, ours and the broker's, once each
-for as long as the process runs.
+A warning is recorded 30, 14, 7 and 1 days before a certificate ends, ours or the broker's, once
+each in the life of the process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gateway.ports import Clock, Events
 from gateway.runtime.clock import now_ms
 
 CHECK_S = 30.0
-"""How often the files are looked at."""
+"""How often the files are checked for a change."""
 
 WARN_DAYS = (1, 7, 14, 30)
 
@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 async def _no_preflight() -> None:
-    """Try nothing."""
+    """Accept new files without a try."""
 
 
 class CertificateWatcher:
@@ -44,14 +44,13 @@ class CertificateWatcher:
 
     Args:
         tls: Our files; None: there are none, and nothing is watched.
-        events: Takes the warnings.
-        renew: Called, with the reason, when the files have been replaced and can be used: the
-            connection is to be made anew.
-        prove: Tries new files at the broker, beside the connection in use, which is held until
-            they are good; raises BrokerUnavailable.
+        events: Where the warnings are recorded.
+        reconnect: Called, with the reason, when the files have been replaced and can be used.
+        preflight: Tries new files on a second connection; raises BrokerUnavailable. The one in use
+            is held until they are accepted.
         clock: Monotonic.
         wall_ms: The wall clock.
-        look_s: Shorter in tests.
+        check_s: Shorter in tests.
     """
 
     def __init__(
@@ -90,7 +89,7 @@ class CertificateWatcher:
         return BirthCertificate(serial=self._own.serial, not_after=self._own.ends)
 
     def on_peer_certificate(self, der: bytes) -> None:
-        """The broker has shown this certificate."""
+        """The broker has presented this certificate, in DER."""
         self._broker = certificate_info(der)
         self._warn()
 
@@ -109,7 +108,7 @@ class CertificateWatcher:
             return
         try:
             await asyncio.to_thread(ssl_context, tls)
-        except BrokerUnavailable as error:  # half replaced, perhaps: we look again
+        except BrokerUnavailable as error:  # half replaced, perhaps: checked again
             self._note_rejected(digest, error)
             return
         try:
@@ -126,10 +125,10 @@ class CertificateWatcher:
         self._reconnect("certificate files have been replaced")
 
     def _note_rejected(self, digest: str, error: BrokerUnavailable) -> bool:
-        """Note that those files do not do; return whether that is new."""
+        """Log that the files cannot be used; return whether that is new."""
         new, self._rejected_digest = digest != self._rejected_digest, digest
         if new:
-            log.warning("new certificate files cannot be used", detail=error.detail)
+            log.warning("certificate_files_rejected", detail=error.detail)
         return new
 
     def _warn(self) -> None:
@@ -147,12 +146,12 @@ class CertificateWatcher:
                     "ends": info.ends,
                     "days": max(0, left_ms // _DAY_MS),
                 }
-                log.warning("certificate ends", **facts)
+                log.warning("certificate_ends", **facts)
                 self._events.record(Event("cert.ends", facts))
 
 
 def _digest(tls: Tls | None) -> str:
-    """Return by what the files are known; one that cannot be read is as good as none."""
+    """Return a digest of the files; one that cannot be read counts as empty."""
     known = hashlib.sha256()
     for path in () if tls is None else (tls.ca_file, tls.cert_file, tls.key_file):
         try:

@@ -1,9 +1,9 @@
-"""The connection to the broker; the only home of paho.
+"""The MQTT client: one connection after another to one broker.
 
-One `run` is one connection. paho is given a connected socket and driven by the event loop; each
-connection has a paho client of its own, so that nothing of an earlier one can be sent again.
-Everything that goes wrong is a `BrokerUnavailable`: a gateway never gives its centre up, and
-what waiting will not mend has a longer pause.
+One `MqttClient.run` is one connection; whoever supervises it calls it again. Each connection has a
+paho client of its own, so that nothing of an earlier one can be sent again. Every failure is a
+`BrokerUnavailable`, because a gateway never stops trying; what a short wait will not mend has a
+longer pause.
 
 Sources: MQTT 5.0 (OASIS); docs/mqtt.md.
 """
@@ -30,8 +30,8 @@ from gateway.mqtt.delivery import OutboxSource
 from gateway.ports import Clock, Events, InboundMessage, OutboundMessage
 
 KEEPALIVE_S = 10.0
-"""A ping after so much silence; its answer must come within half of it again, so that a dead
-line is noticed after 15 s. A Mosquitto looks every 6 s only, and needs 21."""
+"""A ping after so much silence. Its answer must come within half of it again, so that a dead
+connection is noticed after 15 s. Mosquitto checks every 6 s only, and needs 21 s."""
 
 CONNECT_S = 15.0
 """From the first lookup to the last SUBACK."""
@@ -40,30 +40,32 @@ FAREWELL_S = 1.0
 """How long leaving may take."""
 
 WILL_DELAY_S = 6
-"""The centre does not hear of a loss that is mended within this; of any other within 30 s."""
+"""The broker holds the will back for so long: the centre is not told of a shorter loss, and of any
+other within 30 s."""
 
 TICK_S = 1.0
-"""How often silence is looked at."""
+"""How often the connection is checked for silence."""
 
 
 class MqttClient:
-    """`gateway.ports.Bus` over one broker.
+    """Publishes and receives over one broker; implements `gateway.ports.Bus`.
 
     Args:
         ways: Where the broker is.
-        client_id: The gateway's id, for ever the same: the broker's session hangs on it.
+        client_id: The gateway's id. It never changes: the broker keeps the session under it.
         subscriptions: Filters, subscribed to with QoS 1 on each connection.
         deliver: Called with each message, in order, on the event loop.
-        will: Makes what the broker publishes when we vanish; called for each connection, on a
-            thread, before it begins (it may write to the disk).
-        greet: Makes what is published first on each connection; called on the event loop.
-        farewell: Makes the last word before we leave.
+        will: Returns what the broker publishes when we vanish; called before each connection, on a
+            thread (it may write to the disk).
+        greet: Returns what is published first on each connection; called on the event loop.
+        farewell: Returns the last message before we disconnect.
         clock: Monotonic.
         keepalive_s: Shorter in tests, as *will_delay_s*: how long the will is held back.
-        outbox: Gives what outlives a connection; None: there is nothing.
-        events: Is told how connections fare; None: it is only logged.
+        outbox: Where messages come from that outlive a connection; None: there are none.
+        events: Where connections and losses are recorded; None: they are only logged.
         journalled: Whether messages of a topic wait for `acknowledge`; no other does.
-        echo: Makes what we say to ourselves, at the pace *echo_s*; None: nothing.
+        echo: Returns an echo message, see `EchoMonitor`; *echo_s* is its timing. None: none is
+            sent.
     """
 
     def __init__(
@@ -114,15 +116,15 @@ class MqttClient:
 
     @property
     def session_present(self) -> bool:
-        """Whether the broker knew us when the newest connection began; for those who greet it.
+        """Whether the broker still had our session when the newest connection began.
 
-        It keeps our session for an hour. One that has lost it has lost what is retained, too.
+        It keeps it for an hour. One that has lost it has lost the retained messages, too.
         """
         return self._session_present
 
     @property
     def sample(self) -> LinkSample:
-        """How the link fares."""
+        """Counters of the connection, for the health report."""
         stats, publisher, rtt_ms = self._stats, self._publisher, self._echo.rtt_ms
         return LinkSample(
             stats.connects,
@@ -134,21 +136,21 @@ class MqttClient:
         )
 
     def publish(self, message: OutboundMessage) -> None:
-        """Hand over *publication*: see `gateway.ports.Bus`."""
+        """Publish *message*: see `gateway.ports.Bus`."""
         self._publisher.publish(message)
 
     def acknowledge(self, message: InboundMessage) -> None:
-        """Let the broker forget *message*: see `gateway.ports.Bus`."""
+        """Acknowledge *message* to the broker: see `gateway.ports.Bus`."""
         connection, number = message.receipt or (0, 0)
         if self._publisher.connection is not None and connection == self._stats.connects:
             self._publisher.connection.acknowledge(number)
 
     def send_pending(self) -> None:
-        """Send what may be sent now: there is something new in the outbox."""
+        """Send what may be sent now. The outbox calls it when it has something new."""
         self._publisher.send_pending()
 
     async def run(self) -> None:
-        """Hold one connection until it breaks. When cancelled, say farewell and disconnect.
+        """Hold one connection until it ends. When cancelled, publish the farewell and disconnect.
 
         Raises:
             BrokerUnavailable: Always, unless cancelled.
@@ -179,14 +181,14 @@ class MqttClient:
             connection.close()
 
     def reconnect(self, reason: str) -> None:
-        """Make the connection anew, soon; nobody is told that we were away."""
+        """Disconnect soon, so that the next `run` connects again; the will is not published."""
         self._reconnect_reason = reason
         if self._publisher.connection is not None:
             self._publisher.connection.wakeup.set()
 
     async def _connect(self) -> MqttConnection:
         address = self._failover.address
-        self._reconnect_reason = ""  # whatever was to be taken up is taken up now
+        self._reconnect_reason = ""  # this connection has what was to be changed
         try:
             async with asyncio.timeout(CONNECT_S):
                 return await self._open_connection(address)

@@ -1,7 +1,7 @@
 """One MQTT 5 connection: paho on a connected socket, driven by the event loop.
 
-paho's callbacks only put down what they were told; `Link` acts on it in its own time, so that a
-mistake in what it calls is not swallowed in here.
+paho's callbacks only store what they are given and set `MqttConnection.wakeup`. `MqttClient` acts
+on it outside of paho, which would swallow the exceptions of what it calls.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from gateway.mqtt.delivery import Refusal
 from gateway.ports import InboundMessage, OutboundMessage
 
 MAX_MESSAGES = 512
-"""Messages kept until they are delivered; more are dropped, and counted."""
+"""Received messages that may wait for delivery; more are dropped and counted."""
 
 
 class MqttConnection:
@@ -42,13 +42,13 @@ class MqttConnection:
 
     Attributes:
         stirred: Set whenever `messages`, `settled` or `broken` has changed.
-        messages: Come in and not yet delivered, each with its packet number; 0: it has none.
-        settled: Packet numbers acknowledged, with the reason if refused.
+        messages: Received and not yet delivered, each with its packet identifier; 0: it has none.
+        settled: Packet identifiers that the broker has acknowledged, with the reason if refused.
         broken: Why the connection is over.
-        receive_maximum: How many unacknowledged publications the broker takes.
-        remembered: Whether the broker has kept our session since the connection before.
+        receive_maximum: How many unacknowledged messages the broker accepts.
+        session_present: Whether the broker has kept our session since the connection before.
         overflowed: Messages dropped because `messages` was full.
-        hung_up: Whether the broker closed the connection without a word.
+        closed_silently: Whether the broker closed the connection without DISCONNECT.
     """
 
     def __init__(self, address: BrokerAddress, client: PahoClient, *, keepalive_s: float) -> None:
@@ -96,7 +96,7 @@ class MqttConnection:
         self.wakeup.set()  # messages may have come along
 
     def publish(self, message: OutboundMessage) -> int:
-        """Send *publication*; return the packet number by which it will be settled."""
+        """Send *message*; return the packet identifier by which it will be acknowledged."""
         self._unacknowledged += 1
         return self._client.publish(
             message.topic,
@@ -107,19 +107,19 @@ class MqttConnection:
         ).mid
 
     def acknowledge(self, number: int) -> None:
-        """Tell the broker that it may forget packet *number*."""
+        """Acknowledge packet *number* to the broker."""
         if number and self.failure is None:
             self._client.ack(number, 1)
 
     def fits(self, message: OutboundMessage) -> bool:
-        """Whether the broker takes a packet of this size; one too large would end the session."""
+        """Whether the broker accepts a packet of this size; it disconnects on a larger one."""
         return packet_bytes(message) <= self._packet_bytes
 
     def check_alive(self) -> None:
-        """Look whether the connection still lives.
+        """Send a ping if one is due, and check that something was received lately.
 
         Raises:
-            BrokerUnavailable: It does not.
+            BrokerUnavailable: The connection is over, or silent for too long.
         """
         sock = self._driver.socket
         if self.failure is None and sock is not None:
@@ -148,7 +148,7 @@ class MqttConnection:
             self.wakeup.clear()
 
     def close(self) -> None:
-        """Let go of the socket, whatever state it is in."""
+        """Close the socket, whatever state it is in."""
         self._driver.close()
 
     async def _wait_for_wakeup(self) -> None:
@@ -159,7 +159,7 @@ class MqttConnection:
         self.messages.clear()  # or acknowledgements are not read behind them
 
     def _fail(self, error: BrokerUnavailable) -> None:
-        """Note why the connection is over; the first reason counts."""
+        """Store why the connection is over; the first reason counts."""
         if self.failure is None:
             self.failure = error
         self._driver.stopped = True

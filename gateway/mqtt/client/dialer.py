@@ -1,11 +1,10 @@
 """From an address to a connected socket: name, TCP, TLS; cancellable at every step.
 
-What goes wrong becomes one of our reasons here. Nothing blocks the loop: names are looked up on
-a thread that can be left behind, and the TLS handshake waits for the socket as asyncio does.
+Every failure is a `BrokerUnavailable` with a reason. Nothing blocks the loop: names are looked up
+on a thread that can be left behind, and the TLS handshake waits for the socket as asyncio does.
 
-A line that is away is looked for every 20 s at least, however long it has been away: the site is
-back within 30 s. That costs a broker nothing, since nobody is there to be asked; one that is
-there and refuses is left alone for longer.
+A broker that cannot be reached is tried every 20 s at least, however long that lasts: the site is
+back within 30 s. One that can be reached and refuses is left alone for longer.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ from gateway.mqtt.client.broker import (
 from gateway.runtime.resolver import LookupThreads, encode_host
 
 LOOKUP_S = 5.0
-"""A resolver that takes longer is as good as dead."""
+"""A resolver that takes longer counts as dead."""
 
 LOOKUPS = 3
-"""Lookups that nobody has answered yet, at most: each holds a thread for as long as it takes."""
+"""Look-ups that may wait for the resolver at once; each holds a thread."""
 
 ADDRESS_S = 5.0
-"""So long one address may be silent before the next is tried; the third SYN is then on its way."""
+"""How long one address may be silent before the next is tried; the third SYN is then sent."""
 
 AGAIN_S = (10.0, 20.0)
-"""A line that is away is looked for again within this; spread, since many sites may share it."""
+"""Pause after a broker could not be reached; random, because many sites may share its line."""
 
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 
@@ -50,12 +49,12 @@ def _addresses(host: str, port: int) -> list[Endpoint]:
 
 
 class Dialer:
-    """Opens connections to one broker; remembers where it was when its name still resolved.
+    """Opens connections to one broker; uses its last addresses while its name does not resolve.
 
     Args:
         address: The broker.
-        met: Told of its certificate, in DER, after each TLS handshake.
-        look: Asks the resolver, on a thread of its own, for however long that takes.
+        on_peer_certificate: Called with its certificate, in DER, after each TLS handshake.
+        resolve: Asks the resolver; runs on a thread of its own.
         lookup_s: Shorter in tests, as *address_s*: how long one address may be silent.
     """
 
@@ -196,7 +195,7 @@ def _validity(secure: ssl.SSLSocket) -> str:
 
 
 def tls_fault(error: OSError, dates: str = "") -> BrokerUnavailable:
-    """Return our word for what broke a TLS connection; *dates* are those of the certificate."""
+    """Return the error for a TLS connection that failed; *dates* are those of the certificate."""
     if isinstance(error, ssl.SSLCertVerificationError):
         reasons = {_EXPIRED: Reason.TLS_EXPIRED, _NOT_YET_VALID: Reason.TLS_NOT_YET_VALID}
         reason = reasons.get(error.verify_code, Reason.TLS_FAILED)

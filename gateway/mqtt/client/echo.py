@@ -1,7 +1,7 @@
-"""Whether what we publish comes back to us: the whole way through the broker, both ways.
+"""Checks that the broker delivers: a message that we publish must come back to us.
 
-Pings only prove that somebody holds the other end of the line. A broker that answers them and
-has lost our subscriptions, or no longer passes messages on, is found out here.
+Pings only prove that somebody answers. A broker that answers them and has lost our subscriptions,
+or no longer passes messages on, is found by the echo.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from gateway.ports import Clock, InboundMessage, OutboundMessage
 
 EVERY_S = 90.0
 WITHIN_S = 20.0
-"""From the acknowledgement of what we have said until we hear it."""
+"""From the PUBACK of an echo until it must be received."""
 
 UNACKNOWLEDGED_S = 60.0
-"""From saying it to its acknowledgement; a slow line may have much to carry before."""
+"""From publishing an echo to its PUBACK; a slow line may have much to carry before."""
 
 
 class EchoMonitor:
-    """Says something to ourselves now and then, and waits for it.
+    """Publishes an echo now and then, and waits for it.
 
-    A broker that never lets us hear anything, or no longer does on the connection after, is left
-    alone: its access list does not let us, and cutting connections would help nobody.
+    An echo that is missing ends the connection, if one was received on it before. If none was, the
+    connection is held: the access list does not let us read it, and a new one would not help.
 
     Args:
-        make: Makes what is said; no two are alike. None: nothing is said.
+        make: Returns a new echo; no two are alike. None: no echo is published.
         clock: Monotonic.
         on_echo_missing: Called once if nothing is heard and the connection is left alone.
-        paces_s: `EVERY_S` and `WITHIN_S`; shorter in tests.
+        timing_s: `EVERY_S` and `WITHIN_S`; shorter in tests.
 
     Attributes:
-        rtt_ms: How long the newest echo took, through us and the broker; None: none was heard.
+        rtt_ms: Round trip of the newest echo in ms; None: none was received.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class EchoMonitor:
         self._proven = self._reported = False
 
     def start(self) -> None:
-        """A connection has been accepted: the first is due at once."""
+        """A connection has been accepted: the first echo is due at once."""
         self._sent, self._due_s = None, self._clock.now()
 
     def next_echo(self) -> OutboundMessage | None:
-        """Return what is to be said now, if anything.
+        """Return the echo that is to be published now, or None.
 
         Raises:
-            BrokerUnavailable: What was said before is not heard.
+            BrokerUnavailable: The one before is missing.
         """
         now_s = self._clock.now()
         if self._sent is not None and now_s > self._late_s:
@@ -77,12 +77,12 @@ class EchoMonitor:
         return self._sent
 
     def on_acknowledged(self, message: OutboundMessage) -> None:
-        """The broker has taken *publication*, whatever that is."""
+        """The broker has acknowledged *message*, which may be an echo."""
         if message is self._sent:
             self._late_s = self._clock.now() + self._within_s
 
     def receive(self, message: InboundMessage) -> bool:
-        """Whether *message* is one of ours, and nobody else's business.
+        """Return whether *message* is an echo, which is for nobody else.
 
         One that is late, or of the connection before, proves nothing of this one.
         """

@@ -1,8 +1,8 @@
-"""The ways to the broker, the usual one and one for when that is closed, and when one is tried.
+"""Fails over between a first and a second address of the broker.
 
-A firewall that lets nothing but HTTPS through is met with a websocket on port 443. Both lead to
-the same broker, or to two that know of each other; the client id is one, so that only one way is
-used at a time.
+The second is for a firewall that lets only HTTPS through: a websocket on port 443. Both lead to the
+same broker, or to two that share sessions. There is one client id, so that only one address is used
+at a time.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from gateway.mqtt.client.dialer import Dialer
 from gateway.ports import Clock
 
 TRIES = 3
-"""So often one way is tried in a row before the other is."""
+"""Failures in a row before the other address is tried."""
 
 BACK_S = 900.0
-"""How often it is looked whether the first way is open again."""
+"""How often the first address is tried while the second is in use."""
 
 DIAL_S = 15.0
 
 SOON_S = 10.0
-"""A connection that ends so soon after it was accepted counts as none."""
+"""A connection that ends so soon after it was accepted counts as failed."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,14 +44,13 @@ def reconnect_delays(first: float = 1.0, ceiling: float = 120.0) -> Iterator[flo
 
 
 class BrokerFailover:
-    """Decides which way is taken next.
+    """Decides which address is used next.
 
     Args:
-        first: The usual one.
+        first: The usual address.
         second: The other; None: there is none.
-        met: Told of the broker's certificate, in DER, on each connection by TLS.
-        renew: Called, with the reason, when the first way is open again: the connection is to be
-            made anew.
+        on_peer_certificate: Called with the broker's certificate, in DER, on each TLS connection.
+        reconnect: Called, with the reason, when the first address can be reached again.
         clock: Monotonic.
         back_s: Shorter in tests.
     """
@@ -71,7 +70,7 @@ class BrokerFailover:
         self._failures = 0
         self._brokers: tuple[tuple[BrokerAddress, Dialer], ...] = ()
         self.switched = asyncio.Event()
-        """Set when the connection in use leads to a broker that was turned away from."""
+        """Set when the connection in use is with a broker that is no longer wanted."""
         self.switch_to(first, second)
         self.switched.clear()
         self._reconnect = reconnect
@@ -80,16 +79,16 @@ class BrokerFailover:
 
     @property
     def address(self) -> BrokerAddress:
-        """Where the way leads that is to be taken."""
+        """The address to use next."""
         return self._brokers[self._index][0]
 
     @property
     def dialer(self) -> Dialer:
-        """Who opens it."""
+        """Opens connections to `address`."""
         return self._brokers[self._index][1]
 
     def switch_to(self, first: BrokerAddress, second: BrokerAddress | None = None) -> None:
-        """Lead to another broker from now on; nothing changes if it is the same."""
+        """Use another broker from now on; nothing changes if it is the same."""
         addresses = (first,) if second is None else (first, second)
         if addresses == tuple(address for address, _ in self._brokers):
             return
@@ -101,7 +100,7 @@ class BrokerFailover:
         self.switched.set()
 
     def on_connect_failed(self) -> None:
-        """The way has not led to a connection."""
+        """`address` has not accepted a connection."""
         self._failures += 1
         if self._failures >= TRIES and len(self._brokers) > 1:
             self._select(1 - self._index)
@@ -114,12 +113,12 @@ class BrokerFailover:
             self._failures = 0
 
     async def run(self) -> None:
-        """While the second way is taken, look now and then whether the first is open again."""
+        """While the second address is in use, try the first now and then."""
         while len(self._brokers) > 1:
             await self._clock.sleep(self._back_s)
             if self._index and await self._is_open(self._brokers[0][1]):
                 self._select(0)
-                self._reconnect("the first way is open again")
+                self._reconnect("the first address can be reached again")
 
     async def _is_open(self, dialer: Dialer) -> bool:
         try:
@@ -130,4 +129,4 @@ class BrokerFailover:
 
     def _select(self, at: int) -> None:
         self._index, self._failures = at, 0
-        log.warning("way changed", broker=str(self.address), transport=self.address.transport)
+        log.warning("broker_changed", broker=str(self.address), transport=self.address.transport)

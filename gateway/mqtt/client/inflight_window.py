@@ -1,8 +1,8 @@
-"""What waits to be sent, and what has been sent and not acknowledged. No I/O.
+"""The queue of messages to send, and the window of those in flight: sent, not acknowledged. No I/O.
 
-At most ten publications are on their way at once; paho would flood its whole backlog at a
-reconnect. A conflated topic has one on its way and one waiting at most, the newest. The outbox
-comes last and never takes the whole window: a backlog does not hold up a viewer.
+At most ten messages are in flight; paho would send its whole backlog at a reconnect. A conflated
+topic has at most one message in flight and one waiting, the newest. The outbox comes last and never
+fills the window: a backlog does not delay a viewer.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from gateway.mqtt.delivery import OutboxSource, Refusal
 from gateway.ports import OutboundMessage
 
 IN_FLIGHT = 10
-"""Publications on their way at once, whatever the broker allows."""
+"""Messages in flight at once, whatever the broker allows."""
 
 RESERVED = 2
-"""Of these, not for the outbox."""
+"""How many of these the outbox must leave free."""
 
 DIRECT_WAITING = 256
-"""Direct publications that wait for room; more of them are dropped."""
+"""Direct messages that may wait; more are dropped."""
 
 CONFLATED_WAITING = 2048
-"""Topics that wait for room; a site has 512 cameras at most."""
+"""Conflated topics that may wait; a site has 512 cameras at most."""
 
 
 class InflightWindow:
-    """Decides what goes next: direct, conflated, the outbox. The order within a topic is kept.
+    """Decides what is sent next: direct, conflated, outbox. The order within a topic stays.
 
     Args:
-        supply: The outbox; None: there is none.
+        outbox: The outbox; None: there is none.
     """
 
     def __init__(self, outbox: OutboxSource | None = None) -> None:
@@ -40,11 +40,11 @@ class InflightWindow:
 
     @property
     def waiting(self) -> int:
-        """How many are not yet acknowledged or not yet sent, the outbox's aside."""
+        """How many are not acknowledged or not sent, without those of the outbox."""
         return len(self._direct) + len(self._conflated) + len(self._sent) - self._outbox_in_flight()
 
     def enqueue(self, message: OutboundMessage) -> bool:
-        """Take *publication*; False if there is no room and it is dropped."""
+        """Put *message* in the queue; return False if it is full and the message is dropped."""
         if message.path == "direct":
             if len(self._direct) >= DIRECT_WAITING:
                 return False
@@ -56,7 +56,7 @@ class InflightWindow:
         return True
 
     def next_message(self, limit: int) -> OutboundMessage | None:
-        """Return what to send now, or None: nothing waits, or *limit* are on their way."""
+        """Return what to send now, or None: nothing waits, or *limit* are in flight."""
         if len(self._sent) >= min(limit, IN_FLIGHT):
             return None
         if self._direct:
@@ -72,18 +72,18 @@ class InflightWindow:
         return None
 
     def mark_sent(self, number: int, message: OutboundMessage) -> None:
-        """Note that *publication* is on its way as packet *number*."""
+        """Put *message* in flight as packet *number*."""
         self._sent[number] = message
 
     def settle(self, number: int, refusal: Refusal | None = None) -> OutboundMessage | None:
-        """Forget packet *number*, acknowledged or refused; return what it was."""
+        """Take packet *number*, acknowledged or refused, out of flight and return its message."""
         message = self._sent.pop(number, None)
         if message is not None:
             self.notify_outbox(message, refusal)
         return message
 
     def notify_outbox(self, message: OutboundMessage, refusal: Refusal | None) -> None:
-        """Tell the outbox, if *publication* is its own, what has become of it."""
+        """Report the outcome to the outbox, if *message* is one of its records."""
         if self._outbox is not None and message.record is not None:
             self._outbox.on_settled(message.record, refusal)
 
@@ -93,9 +93,9 @@ class InflightWindow:
             self._outbox.on_connected()
 
     def on_connection_lost(self) -> int:
-        """The connection is gone; return how many direct publications went with it.
+        """The connection is over; return how many direct messages are dropped with it.
 
-        What was conflated and not acknowledged waits again, unless a newer one does.
+        Conflated messages in flight wait again, unless a newer one of their topic does.
         """
         for message in self._sent.values():
             if message.path == "conflated":

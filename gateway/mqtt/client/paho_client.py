@@ -1,9 +1,8 @@
-"""paho's client as we want it: MQTT 5, our limits, on a socket that is already connected.
+"""paho's client with our limits: MQTT 5, on a connected socket, driven by the event loop.
 
-Of what is private to paho three things are used, all here: the method that makes a socket, the
-class that speaks websocket over one, and the keep alive that a broker has changed.
-
-Has the event loop read and write for paho: no thread, no polling.
+There is no thread and no polling. Of what is private to paho three things are used, all here: the
+method that creates a socket, the class that speaks websocket over one, and the keep alive that a
+broker has changed.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ from gateway.ports import OutboundMessage
 
 
 class SocketDriver:
-    """Drives one client on one line.
+    """Reads and writes for one paho client when its socket is ready.
 
     Attributes:
-        line: What paho takes for a socket; None: not yet, or no longer.
+        socket: The connected socket; None: not yet, or no longer.
         stopped: Set when nothing is to be read any more.
 
     Args:
         client: Whose socket callbacks are taken over.
         loop: Of this thread.
         has_room: Whether more may be read now; else TCP holds the broker back.
-        corrupt: Told when what comes in is not MQTT.
+        on_corrupt: Called when what is received is not MQTT 5.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class SocketDriver:
         client.on_socket_unregister_write = self._unregister_write
 
     def close(self) -> None:
-        """Let go of the socket, whatever state it is in."""
+        """Close the socket, whatever state it is in."""
         self._unwatch()
         sock, self.socket = self.socket, None
         if sock is not None:
@@ -106,7 +105,7 @@ class SocketDriver:
 
 
 SESSION_EXPIRY_S = 3600
-"""How long the broker keeps what is meant for us while we are away."""
+"""How long the broker keeps our session and its messages while we are not connected."""
 
 RECEIVE_MAXIMUM = 20
 PACKET_BYTES = PAYLOAD_BYTES + 2048
@@ -152,7 +151,7 @@ def create_client(
     will_delay_s: int,
     keepalive_s: float,
 ) -> PahoClient:
-    """Return a client that has everything but its `prepared` socket."""
+    """Return a client that needs only its `prepared_socket`."""
     client = PahoClient(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
@@ -186,7 +185,7 @@ def create_client(
 async def prepare_socket(
     sock: BufferedSocket, address: BrokerAddress
 ) -> BufferedSocket | paho._WebsocketWrapper:
-    """Return *line*, or websocket over it if *address* says so.
+    """Return *sock*, or a websocket over it if *address* says so.
 
     paho does the HTTP part blocking and byte by byte, so that runs on a thread.
 

@@ -1,4 +1,4 @@
-"""Trying a broker before it is relied upon: a connection of its own, beside the one that is."""
+"""Tries a broker on a second connection, beside the one in use, before it is switched to."""
 
 from __future__ import annotations
 
@@ -67,4 +67,4 @@ async def _accepted(client: MqttClient, accepted: asyncio.Event) -> None:
 
 
 def _unread(_: InboundMessage) -> None:
-    """Whatever comes is for the connection in use."""
+    """Drop it: the connection in use receives it, too."""

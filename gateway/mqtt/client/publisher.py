@@ -1,4 +1,4 @@
-"""What goes out: over the connection that there is, or not at all for the time being."""
+"""Publishes: what may be sent now goes over the connection, the rest waits or is dropped."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gateway.ports import OutboundMessage
 
 
 class Publisher:
-    """Sends what may be sent, and learns what has become of it.
+    """Sends messages, and follows each until the broker has acknowledged it.
 
     Attributes:
-        session: The connection; None: there is none, or nothing more may be sent over it.
+        connection: Where messages go; None: there is none, or nothing more may be sent over it.
 
     Args:
-        outbox: Gives what outlives a connection; None: there is nothing.
-        stats: Is told what was dropped or refused.
-        taken: Told of each publication that the broker has acknowledged.
+        outbox: Where messages come from that outlive a connection; None: there are none.
+        stats: Counts what is dropped or refused.
+        on_acknowledged: Called with each message that the broker has acknowledged.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Publisher:
 
     @property
     def waiting(self) -> int:
-        """Publications not yet acknowledged or not yet sent."""
+        """Messages not yet acknowledged or not yet sent."""
         return self._window.waiting + (0 if self._outbox is None else self._outbox.pending)
 
     @property
@@ -48,17 +48,17 @@ class Publisher:
         return None if self._outbox is None else self._outbox.oldest_s
 
     def start(self, connection: MqttConnection) -> None:
-        """From now on everything goes over *session*."""
+        """Publish over *connection* from now on."""
         self.connection = connection
         self._window.on_connected()
 
     def enqueue(self, message: OutboundMessage) -> None:
-        """Have *publication* sent when there is room; nothing of that happens yet."""
+        """Put *message* in the queue; nothing is sent yet."""
         if not self._window.enqueue(message):
             self._stats.count_dropped(message.topic)
 
     def publish(self, message: OutboundMessage) -> None:
-        """Hand over *publication*: see `gateway.ports.Bus`."""
+        """Publish *message*: see `gateway.ports.Bus`."""
         if message.path == "direct" and self.connection is None:
             self._stats.count_dropped(message.topic)
         elif message.path == "outbox":
@@ -70,7 +70,7 @@ class Publisher:
             self.send_pending()
 
     def send_pending(self) -> None:
-        """Send what may be sent now. Called whenever something was posted, stored or settled."""
+        """Send what may be sent now. Called after each change of queue, outbox or window."""
         connection = self.connection
         if connection is None:
             return
@@ -84,7 +84,7 @@ class Publisher:
                 self._stats.count_refused(message.topic, "larger than the broker takes")
 
     def process_acknowledgements(self, connection: MqttConnection) -> None:
-        """Take note of what *session* has been told."""
+        """Process the acknowledgements that *connection* has received."""
         while connection.acknowledgements:
             number, refusal = connection.acknowledgements.popleft()
             message = self._window.settle(number, refusal)
@@ -97,7 +97,7 @@ class Publisher:
             connection.overflowed = 0
 
     def end(self, connection: MqttConnection) -> None:
-        """*session* is over: what was on its way is lost, or waits for the next one."""
+        """*connection* is over: what was in flight is lost, or waits for the next one."""
         self.connection = None
         self.process_acknowledgements(connection)
         if lost := self._window.on_connection_lost():

@@ -1,8 +1,9 @@
-"""Between paho's words and ours: properties, reason codes, messages. No I/O.
+"""From paho's messages, properties and reason codes to ours and back.
+
+Also guesses why a broker has closed a connection where it gives no reason: a certificate out of its
+dates, or a second machine with our identity. No I/O, but that our own certificate is read.
 
 Source: MQTT 5.0, section 2.4 (reason codes).
-
-Why a broker has let us down, where it does not say so itself. No I/O but our own certificate.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.clock import now_ms
 
 HEAD_BYTES = 64
-"""At most, of a PUBLISH packet beside topic, properties' text and payload."""
+"""Of a PUBLISH packet at most, without topic, texts of properties and payload."""
 
 _NOT_AUTHORISED = {0x86, 0x87, 0x8A, 0x8C, 0x98}
 _BUSY = {0x88, 0x89, 0x97, 0x9F}
@@ -30,14 +31,14 @@ _TAKEN_OVER, _SHUTTING_DOWN = 0x8E, 0x8B
 
 _REFUSED_PAUSE_S, _BUSY_PAUSE_S = 60.0, 10.0
 _TAKEOVER_PAUSE_S = (15.0, 25.0)
-"""Two machines with one identity throw each other out; this often at most."""
+"""Two machines with one identity disconnect each other; at most this often."""
 
 _RESTART_SPREAD_S = 5.0
-"""Over so long the gateways of a broker that shuts down spread their return."""
+"""The gateways of a broker that shuts down return at a random time within this."""
 
 
 def mqtt_properties(message: OutboundMessage, packet_type: int) -> Properties:
-    """Return the MQTT properties of *publication*."""
+    """Return the MQTT properties of *message*."""
     properties = Properties(packet_type)  # type: ignore[no-untyped-call]
     properties.ContentType = message.content_type
     if message.expiry_s is not None:
@@ -61,7 +62,7 @@ def packet_bytes(message: OutboundMessage) -> int:
 
 
 def inbound_message(message: paho.MQTTMessage) -> InboundMessage:
-    """Return *message* as we pass it on."""
+    """Return *message* as a `gateway.ports.InboundMessage`."""
     properties = message.properties
     return InboundMessage(
         topic=message.topic,
@@ -75,7 +76,7 @@ def inbound_message(message: paho.MQTTMessage) -> InboundMessage:
 
 
 def connection_refused(code: ReasonCode) -> BrokerUnavailable:
-    """Return our error for a CONNACK or SUBACK that says no."""
+    """Return the error for a CONNACK or SUBACK with a failure code."""
     if code.value in _NOT_AUTHORISED:
         return BrokerUnavailable(
             Reason.NOT_AUTHORISED, f"the broker says: {code}", pause_s=_REFUSED_PAUSE_S
@@ -85,7 +86,7 @@ def connection_refused(code: ReasonCode) -> BrokerUnavailable:
 
 
 def identity_taken_over(sign: str) -> BrokerUnavailable:
-    """Return our error for another machine that has our identity; *sign* is how we know."""
+    """Return our error for another machine that has our identity; *sign* says how we know."""
     return BrokerUnavailable(
         Reason.DUPLICATE_IDENTITY,
         f"another machine uses our identity: {sign}",
@@ -98,8 +99,8 @@ def connection_lost(broker: str, error: OSError | None, code: ReasonCode) -> Bro
 
     Args:
         broker: Which.
-        error: What the socket said; None: it just ended.
-        code: What paho made of it.
+        error: Of the socket; None: it was closed without one.
+        code: What paho reports.
     """
     if isinstance(error, ssl.SSLError):
         return tls_fault(error)
@@ -121,10 +122,10 @@ def broker_disconnected(code: ReasonCode) -> BrokerUnavailable:
 
 
 SOON_S, SUSPICIOUS_ENDS = 60.0, 3
-"""So many connections in a row that ended by hanging up so soon are no accident."""
+"""So many connections in a row that are closed silently so soon are no accident."""
 
 _UNEXPLAINED = {Reason.TLS_FAILED, Reason.TLS_EXPIRED, Reason.UPLINK_DOWN}
-"""What a broker that does not like our certificate may look like."""
+"""The reasons that a broker which rejects our certificate may show."""
 
 
 def explain_by_certificate(error: BrokerUnavailable, tls: Tls | None) -> BrokerUnavailable:
@@ -135,9 +136,10 @@ def explain_by_certificate(error: BrokerUnavailable, tls: Tls | None) -> BrokerU
 
 
 class DuplicateIdDetector:
-    """Whether somebody else has our identity.
+    """Detects that another machine uses our client id.
 
-    Newer brokers say so; Mosquitto 2.0 hangs up without a word, soon and again and again.
+    Newer brokers say so in DISCONNECT; Mosquitto 2.0 closes the connection without it, again and
+    again.
     """
 
     def __init__(self) -> None:
@@ -146,7 +148,7 @@ class DuplicateIdDetector:
     def explain(
         self, error: BrokerUnavailable, *, closed_silently: bool, lasted_s: float
     ) -> BrokerUnavailable:
-        """Return *error*, or the suspicion when it is due.
+        """Return *error*, or `DUPLICATE_IDENTITY` once it is the likelier reason.
 
         Args:
             error: What ended an accepted connection.

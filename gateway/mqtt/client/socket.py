@@ -1,8 +1,8 @@
-"""A connected socket as paho may use it: buffered, never blocking for long, and it remembers.
+"""A connected socket for paho: buffered, and it stores the error that ended it.
 
-paho reads a packet's head byte by byte, does not see what TLS has already unpacked, and turns
-errors into a bare "connection lost". Here one system call fills a buffer, a turn ends after a
-megabyte, and the error that broke the line is kept.
+paho reads a packet's head byte by byte, does not see what TLS has already decrypted, and turns
+errors into a bare "connection lost". Here one system call fills a buffer, and a turn of the event
+loop ends after a megabyte.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from contextlib import suppress
 
 CHUNK_BYTES = 65_536
 CHUNKS_PER_TURN = 16
-"""So much is read before the loop gets its turn."""
+"""How many chunks are read before the event loop gets its turn."""
 
 
 class BufferedSocket:
     """What paho takes for a socket.
 
     Attributes:
-        dry: Whether the last read found nothing; then the turn is over.
-        error: What broke the line, if anything did.
-        heard_s: When something was last read.
+        drained: Whether the last read found nothing; then the turn is over.
+        error: What ended the connection, if anything did.
+        received_s: When something was last read, by *now*.
     """
 
     def __init__(self, sock: socket.socket, now: Callable[[], float]) -> None:
@@ -50,7 +50,7 @@ class BufferedSocket:
         return taken
 
     def send(self, data: bytes | bytearray) -> int:
-        """Return how much of *some* was taken. Raises BlockingIOError when nothing was."""
+        """Return how much of *data* was accepted. Raises BlockingIOError when nothing was."""
         try:
             return self._sock.send(data)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):

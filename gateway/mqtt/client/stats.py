@@ -1,7 +1,7 @@
-"""What becomes of connections and publications: counted, logged, and told as events.
+"""Counts, logs and records as events what becomes of connections and messages.
 
-A publication that is refused for good is told once an hour for each topic; a site without a line
-tells one loss and one return, however often it tried in between.
+A message that is refused for good is an event once an hour for each topic. A site without a line
+records one loss and one return, however often it has tried in between.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ log = structlog.get_logger(__name__)
 
 
 class ConnectionStats:
-    """Keeps count.
+    """Counts connections, and messages that were dropped or refused.
 
     Attributes:
         connects: Connections accepted since the process started.
 
     Args:
-        events: Takes what is told; None: it is only counted.
+        events: Where events are recorded; None: nowhere.
         clock: Monotonic.
     """
 
@@ -40,26 +40,26 @@ class ConnectionStats:
         self._tries = 0
         self._why = ""
         self._recorded_s: dict[str, float] = {}
-        self._dropped = RateLimitedLog("broker", "publication dropped", clock=clock)
-        self._refused = RateLimitedLog("broker", "publication refused", clock=clock)
-        self._overflowed = RateLimitedLog("broker", "message dropped", clock=clock)
+        self._dropped = RateLimitedLog("broker", "message_dropped", clock=clock)
+        self._refused = RateLimitedLog("broker", "message_refused", clock=clock)
+        self._overflowed = RateLimitedLog("broker", "message_overflowed", clock=clock)
         self.connects = 0
 
     @property
     def dropped(self) -> int:
-        """Publications dropped because we were offline or there was no room."""
+        """Messages dropped because there was no connection or no room."""
         return self._dropped.total
 
     @property
     def refused(self) -> int:
-        """Publications that the broker or our own limit refused."""
+        """Messages that the broker or our own size limit refused."""
         return self._refused.total
 
     def on_connected(self, broker: str) -> None:
         """A connection has been accepted."""
         self.connects += 1
         now_s = self._clock.now()
-        log.info("connected", broker=broker, connects=self.connects)
+        log.info("broker_connected", broker=broker, connects=self.connects)
         facts: dict[str, object] = {"st": "up", "broker": broker, "connects": self.connects}
         if self._why:
             facts |= {"off_s": round(now_s - self._since_s, 1), "why": self._why}
@@ -80,11 +80,11 @@ class ConnectionStats:
         self._why = str(error.reason)
 
     def count_dropped(self, topic: str, count: int = 1) -> None:
-        """So many publications are dropped; the next birth makes them anew."""
+        """*count* messages are dropped; the next birth replaces them."""
         self._dropped.count(topic, count)
 
     def count_refused(self, topic: str, why: str) -> None:
-        """A publication is refused for good."""
+        """A message is refused for good."""
         self._refused.count(f"{topic}: {why}")
         now_s = self._clock.now()
         if now_s - self._recorded_s.get(topic, float("-inf")) < REPEAT_S:
@@ -94,12 +94,12 @@ class ConnectionStats:
             self._record(Event("publication.refused", {"topic": topic, "why": why}))
 
     def count_overflow(self, count: int) -> None:
-        """So many messages came while there was no room."""
+        """*count* received messages are dropped because too many wait for delivery."""
         self._overflowed.count("", count)
 
     def on_echo_missing(self) -> None:
-        """The broker has never let us hear ourselves."""
-        log.warning("echo not heard", hint="does the broker let us read our own up/echo?")
+        """The broker has not delivered our echo, and the connection is held all the same."""
+        log.warning("echo_missing", hint="does the broker let us read our own up/echo?")
         self._record(Event("link", {"st": "echo_missing"}))
 
     def _record(self, event: Event) -> None:

@@ -1,7 +1,7 @@
-"""What the outbox holds, in memory: order, bounds, what goes first when there is no room. No I/O.
+"""The records of the outbox in memory: their order, bounds, and what is dropped first. No I/O.
 
-Of what is lost nothing is lost silently: a gap stands for it, one for each class and reason, and
-grows until it is sent. Gaps are few and are themselves never given up for want of room.
+Nothing is lost silently: a gap stands for what is lost, one for each class and reason, and grows
+until it is sent. Gaps are few, and are not dropped themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.mqtt.outbox.store import StoredRecord
 from gateway.mqtt.payloads.event import Gap
 
 MAX_RECORDS, MAX_BYTES = 10_000, 8_388_608
-"""The most that is held; two weeks of a site without a line fit in."""
+"""How much is held at most; two weeks of a site without a line fit in."""
 
 DROP_ORDER: tuple[Weight, ...] = ("info", "event", "audit")
 
@@ -25,11 +25,11 @@ class PendingRecord:
     """One record that waits.
 
     Attributes:
-        stored: As it stands, or will stand, on the disk.
+        stored: As it is, or will be, on the disk.
         connection: Number of the connection during which it happened; None: there was none.
-        gap: What it stands for, if it is a gap that may still grow.
+        gap: What it stands for, if it is a gap.
         saved: Whether it is on the disk.
-        sent: Whether it is on its way.
+        sent: Whether it is in flight.
         tries: How often the broker has refused it.
     """
 
@@ -50,8 +50,8 @@ class Backlog:
     """The records that wait, in order.
 
     Args:
-        records: How many at most, gaps aside.
-        records_bytes: How large together at most, gaps aside.
+        max_records: How many at most, without gaps.
+        max_bytes: How large together at most, without gaps.
     """
 
     def __init__(self, *, max_records: int = MAX_RECORDS, max_bytes: int = MAX_BYTES) -> None:
@@ -75,7 +75,7 @@ class Backlog:
         return self._rows.get(number)
 
     def add(self, row: PendingRecord) -> None:
-        """Take *row*, whose number is the highest."""
+        """Append *row*, whose number is the highest."""
         self._rows[row.number] = row
         if row.gap is None:
             self._classes[row.stored.weight][row.number] = row
@@ -84,7 +84,7 @@ class Backlog:
             self._gaps[row.gap.weight, row.gap.why] = row
 
     def remove(self, number: int) -> PendingRecord | None:
-        """Forget that record and return it."""
+        """Remove that record and return it."""
         row = self._rows.pop(number, None)
         if row is None:
             return None
@@ -95,7 +95,7 @@ class Backlog:
         return row
 
     def next_to_drop(self) -> PendingRecord | None:
-        """Return what has to go now, or None: there is room."""
+        """Return the record to drop now, or None: there is room."""
         held = sum(map(len, self._classes.values()))
         if held <= self._max_records and self._bytes <= self._max_bytes:
             return None
@@ -106,18 +106,18 @@ class Backlog:
         return None
 
     def next_unsent(self, *, include_unsaved: bool) -> PendingRecord | None:
-        """Return the first that is not on its way; if it is not on the disk only with *unsaved*."""
+        """Return the first that is not in flight; one not on the disk only if *include_unsaved*."""
         for row in self._rows.values():
             if not row.sent:
                 return row if row.saved or include_unsaved else None
         return None
 
     def open_gap(self, weight: str, why: str) -> PendingRecord | None:
-        """Return the gap for this that can still grow: it is not on its way."""
+        """Return the gap of this class and reason that can still grow: it is not in flight."""
         row = self._gaps.get((weight, why))
         return None if row is None or row.sent else row
 
     def mark_all_unsent(self) -> None:
-        """Nothing is on its way any more."""
+        """The connection is over: nothing is in flight any more."""
         for row in self._rows.values():
             row.sent = False

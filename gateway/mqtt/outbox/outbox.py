@@ -1,9 +1,9 @@
-"""The outbox: what has happened, on the disk until the broker has it, in order.
+"""The outbox: events in order, on the disk until the broker has acknowledged them.
 
-`gateway.ports.Events` for those who tell, `OutboxSource` for the client. A record is
-sent once it is on the disk, or once the disk has refused it; it is forgotten when the broker
-acknowledges it. After a crash some come again: by their id they are known. What the broker will
-never take, or what there is no room for, becomes part of a gap, which is told like any record.
+Implements `gateway.ports.Events` for those who record, and `OutboxSource` for the client. A record
+is sent once it is on the disk, or once the disk has refused it, and deleted when the broker
+acknowledges it. After a crash some are sent twice: readers know them by their id. What the broker
+refuses for good, or what there is no room for, becomes part of a gap, which is a record itself.
 
 All methods belong to the event loop, and none waits for the disk.
 """
@@ -35,23 +35,23 @@ REFUSED_PAUSE_S, MAX_REFUSED_PAUSE_S = 5.0, 60.0
 """Between two tries when the broker refuses for now: doubling."""
 
 TRIES = 5
-"""So often a record is tried that the broker refuses for no reason of the moment."""
+"""How often a record is sent that is refused by a code neither permanent nor for quota."""
 
 CLOCK_SET_MS = 2000
-"""A wall clock that is further off than this has been set; what drifts is left alone."""
+"""A wall clock that differs by more has been set, and records are corrected; less is drift."""
 
 log = structlog.get_logger(__name__)
 
 
 class Outbox:
-    """Keeps what has happened until the broker has it.
+    """Stores events until the broker has acknowledged them.
 
     Args:
-        writer: Brings it to the disk.
+        writer: Writes to the disk.
         topics: Of this gateway.
         epochs: Numbers the connections.
-        boot: Of the machine: monotonic times of another boot mean nothing.
-        ready: Called when there is something to send.
+        boot: Id of the machine's boot; monotonic times of another boot mean nothing.
+        on_ready: Called when there is something to send.
         clock: Monotonic.
         backlog: Smaller in tests.
         wall_ms: The wall clock.
@@ -84,7 +84,7 @@ class Outbox:
 
     @property
     def pending(self) -> int:
-        """How many the broker does not have."""
+        """How many records the broker has not acknowledged."""
         return len(self._backlog)
 
     @property
@@ -99,7 +99,7 @@ class Outbox:
         return None if oldest is None else max(0.0, self._age_ms(oldest.stored) / 1000)
 
     def birth_status(self) -> BirthOutbox:
-        """Return what waits, for the birth."""
+        """Return what waits, as the birth reports it."""
         oldest_s = round(self.oldest_s or 0.0, 1)
         return BirthOutbox(pending=self.pending, oldest_s=oldest_s, lost=self._lost)
 
@@ -132,7 +132,7 @@ class Outbox:
         await self._writer.flush(self._number)
 
     async def run(self) -> None:
-        """Bring to the disk what is recorded, until cancelled; the last of it before returning."""
+        """Write to the disk until cancelled, and the rest before returning."""
         await self._writer.run(on_batch=self._on_ready, on_recreated=self._rewrite)
 
     def on_connected(self) -> None:
@@ -186,7 +186,7 @@ class Outbox:
 
     def _load(self) -> None:
         found = self._writer.load()
-        # A disk that says nothing may hold any number; the time is above them all.
+        # A disk that cannot be read may hold any number; the time is above them all.
         unknown = found.last is None or found.corrupt
         self._number = self._wall_ms() if unknown else found.last or 0
         self._lost = found.lost
@@ -201,7 +201,7 @@ class Outbox:
             self.record(Event("outbox.corrupt", {}, "audit"))
 
     def _rewrite(self) -> None:
-        """The file was corrupt, and another has been begun: what it held we hold as well."""
+        """The file was corrupt and is replaced: write again all that is in memory."""
         for row in self._backlog:
             self._writer.enqueue(row)
         self._writer.set_lost(self._lost)
@@ -229,7 +229,7 @@ class Outbox:
         self._writer.delete(row.number)
 
     def _dead_letter(self, row: PendingRecord, refusal: Refusal) -> None:
-        """The broker will never take *row*; of a gap that it refuses only the count is left."""
+        """Set *row* aside: the broker refuses it for good. Of a gap only the count is left."""
         why = "too_large" if refusal.code == TOO_LARGE else f"refused.{refusal.code}"
         log.error("event_refused", kind=row.stored.kind, n=row.number, why=str(refusal))
         self._backlog.remove(row.number)
@@ -238,7 +238,7 @@ class Outbox:
             self._count_lost(row.number, row.stored.weight, why)
 
     def _count_lost(self, number: int, weight: Weight, why: str) -> None:
-        """Count the record *number*, and have a gap tell of it."""
+        """Count the record *number* as lost, in a gap."""
         self._lost += 1
         self._writer.set_lost(self._lost)
         row = self._backlog.open_gap(weight, why)

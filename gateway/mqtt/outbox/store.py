@@ -1,8 +1,7 @@
-"""The outbox on the disk: what is recorded and not yet with the broker. The home of SQLite.
+"""The outbox on the disk, in SQLite: records that the broker has not acknowledged.
 
-Write-ahead log, synchronous=FULL: a commit has survived kill -9 and a power cut when it returns.
-Commits come in batches, so that the card sees a few a second at most. The disk holds a copy; what
-is sent comes from memory, so that a disk that is full or read-only costs durability and no event.
+A commit has survived kill -9 and a power cut when it returns. The disk holds a copy; what is sent
+comes from memory, so that a disk that is full or read-only costs durability and no event.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from gateway.model.event import Weight
 from gateway.runtime.sqlite import is_corrupt, open_database, quarantine
 
 DEAD_LETTERS = 100
-"""So many of those that the broker will never take are kept, for people to look at."""
+"""How many records that the broker refused for good are stored, for people to read."""
 
 VERSION = 1
 """Of the tables (``user_version``). A program that only adds a column with a default keeps it."""
@@ -49,7 +48,7 @@ class StoredRecord:
         boot: Of the machine, when it happened.
         mono_s: Monotonic clock of that boot.
         time_ms: What the wall clock said then.
-        payload: The event, as `payloads.event.write` has made it.
+        payload: The event, as `payloads.event.encode_record` has made it.
     """
 
     number: int
@@ -86,7 +85,7 @@ class StoredOutbox:
         records: In order.
         last: The highest number ever given; None: nobody knows, because the disk takes nothing.
         lost: How many have been lost in all.
-        corrupt: Whether there was a file that could not be read; it was put aside.
+        corrupt: Whether there was a file that could not be read; it was set aside.
     """
 
     records: tuple[StoredRecord, ...] = ()
@@ -96,11 +95,11 @@ class StoredOutbox:
 
 
 class OutboxStore:
-    """``outbox.db`` in the state folder. Never raises for the disk's sake.
+    """``outbox.db`` in the state folder. Never raises because of the disk.
 
     Attributes:
-        begun_anew: Whether a commit has found the file corrupt, and has put it aside: all that was
-            in it is to be written again.
+        recreated: Whether a commit has found the file corrupt and set it aside: all that was in it
+            is to be written again.
 
     Args:
         path: The file; its folder need not be there yet.
@@ -112,24 +111,24 @@ class OutboxStore:
         self.recreated = False
 
     def load(self) -> StoredOutbox:
-        """Return what is there. A corrupt file is put aside as ``outbox.db.bad``.
+        """Return what is stored. A corrupt file is renamed to ``outbox.db.corrupt``.
 
-        So is one that a newer program has made otherwise.
+        So is one with the tables of a newer program.
         """
         try:
             return self._loaded(corrupt=False)
         except sqlite3.OperationalError as error:  # full, read-only, not there: it may come back
-            log.warning("outbox not to be written", path=str(self._path), detail=str(error))
+            log.warning("outbox_read_only", path=str(self._path), detail=str(error))
             self.close()
             return self._load_read_only()
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            log.error("outbox corrupt", path=str(self._path), detail=str(error))
+            log.error("outbox_corrupt", path=str(self._path), detail=str(error))
             self.close()
             self._quarantine()
         try:
             return self._loaded(corrupt=True)
         except sqlite3.Error as error:
-            log.warning("outbox not made", path=str(self._path), detail=str(error))
+            log.warning("outbox_not_created", path=str(self._path), detail=str(error))
             self.close()
             return StoredOutbox(corrupt=True)
 
@@ -148,7 +147,7 @@ class OutboxStore:
         return None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(sqlite3.Error):
@@ -163,7 +162,7 @@ class OutboxStore:
         return _read(self._open(), corrupt=corrupt)
 
     def _load_read_only(self) -> StoredOutbox:
-        """Return what a disk holds that takes nothing any more: that is no reason to lose it."""
+        """Return what a disk holds that cannot be written any more."""
         wal = self._path.with_name(self._path.name + "-wal")
         try:
             # Without a log all is in the file, and nothing has to be made beside it to read it.
@@ -174,7 +173,7 @@ class OutboxStore:
             ) as db:
                 return replace(_read(db, corrupt=False), last=None)
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
-            log.warning("outbox not read", path=str(self._path), detail=str(error))
+            log.warning("outbox_not_read", path=str(self._path), detail=str(error))
             return StoredOutbox()
 
     def _quarantine(self) -> None:

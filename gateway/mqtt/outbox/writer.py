@@ -1,7 +1,7 @@
-"""Brings to the disk what the outbox holds: in batches, on a thread of its own.
+"""Writes the outbox to the disk: in batches, on a thread of its own.
 
-All methods belong to the event loop. When the disk refuses, everything waits in memory and is
-tried again; the outbox goes on without.
+All methods belong to the event loop. While the disk refuses, changes wait in memory and are tried
+again; the outbox sends all the same.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from gateway.mqtt.outbox.store import DEAD_LETTERS, Batch, OutboxStore, StoredOu
 from gateway.ports import Clock
 
 GATHER_S = 0.05
-"""So long a record waits for others that go to the disk with it."""
+"""How long a record waits for others, to be written in one commit."""
 
 DELETE_WITHIN_S = 1.0
-"""So long the disk may hold what the broker has already."""
+"""How long the disk may hold what the broker has acknowledged."""
 
 RETRY_S = 5.0
 """Between two tries when the disk refuses."""
@@ -33,15 +33,15 @@ log = structlog.get_logger(__name__)
 
 
 class OutboxWriter:
-    """Writes rows, after a moment, together.
+    """Writes and deletes records in batches.
 
     Attributes:
-        refusing: Whether the disk takes nothing at present.
+        refusing: Whether the last commit has failed.
 
     Args:
         store: The file.
         clock: Monotonic.
-        again_s: Between two tries when the disk refuses; shorter in tests.
+        retry_s: Between two tries when the disk refuses; shorter in tests.
     """
 
     def __init__(self, store: OutboxStore, *, clock: Clock, retry_s: float = RETRY_S) -> None:
@@ -68,20 +68,20 @@ class OutboxWriter:
 
     @property
     def waiting(self) -> int:
-        """How much is to be written or taken away."""
+        """How many records are to be written or deleted."""
         return len(self._unsaved)
 
     def enqueue(self, row: PendingRecord) -> None:
-        """Bring *row* to the disk, soon."""
+        """Write *row* with the next batch."""
         row.saved = False
         self._unsaved[row.number] = row
         self._wakeup.set()
         self._urgent.set()
 
     def delete(self, number: int) -> None:
-        """Take that record from the disk, some time; one that never came there is just gone.
+        """Delete that record with a later batch; one that was never written needs no deletion.
 
-        A disk that refuses for months would else have us remember everything that happened.
+        Otherwise a disk that refuses for months would fill the memory with deletions.
         """
         if number in self._on_disk or number in self._writing:
             self._unsaved[number] = None
@@ -90,12 +90,12 @@ class OutboxWriter:
             self._unsaved.pop(number, None)
 
     def add_dead_letter(self, row: PendingRecord, why: str) -> None:
-        """Keep *row* apart, which the broker will never take."""
+        """Store *row* apart and delete it, because the broker refuses it for good."""
         self._dead = [*self._dead, (row.number, why, row.stored.payload)][-DEAD_LETTERS:]
         self.delete(row.number)
 
     def set_lost(self, count: int) -> None:
-        """Keep how many have been lost in all; goes along with the next batch."""
+        """Store how many records are lost in all, with the next batch."""
         self._lost = count
 
     async def flush(self, number: int) -> None:
@@ -129,7 +129,7 @@ class OutboxWriter:
             self._thread.shutdown(wait=False)
 
     async def _gather(self) -> None:
-        """Let more come, for a moment if something is new, for longer if not."""
+        """Wait for more changes: briefly if a record is new, longer if there are only deletions."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DELETE_WITHIN_S):
                 await self._urgent.wait()
@@ -138,7 +138,7 @@ class OutboxWriter:
         self._urgent.clear()
 
     async def _save(self) -> None:
-        """Commit what there is. What the disk refuses waits for the next time."""
+        """Commit the changes. What the disk refuses waits for the next batch."""
         if not self._unsaved:
             return
         rows, self._unsaved = self._unsaved, {}
@@ -173,9 +173,9 @@ class OutboxWriter:
             self._turned.notify_all()
 
     def _log_change(self, why: str | None) -> None:
-        """Say once that the disk refuses, and once that it does so no more."""
+        """Log once that the disk refuses, and once that it does so no more."""
         if why is not None and not self.refusing:
-            log.warning("outbox not stored", detail=why)
+            log.warning("outbox_not_stored", detail=why)
         elif why is None and self.refusing:
-            log.info("outbox stored again")
+            log.info("outbox_stored_again")
         self.refusing = why is not None

@@ -1,7 +1,7 @@
-"""What has happened, on the wire: events, and the gaps between them.
+"""The payload of events, and of the gaps between them.
 
-Written by the gateway's outbox, read by the centre. Facts stand beside what every record carries;
-a fact of the same name as one of these gets an underscore behind it.
+Written by the gateway's outbox, read by the centre. Facts are keys beside those that every record
+has; a fact of the same name as one of these gets an underscore behind it.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Gap:
         first: Lowest number lost.
         last: Highest number lost.
         count: How many.
-        mark: Of the record that tells it.
+        stamp: Of its record.
     """
 
     weight: Weight
@@ -109,13 +109,13 @@ class Gap:
     stamp: EventStamp
 
     def add(self, number: int) -> None:
-        """One more is lost."""
+        """Count one more lost record."""
         self.first, self.last = min(self.first, number), max(self.last, number)
         self.count += 1
 
     @property
     def payload(self) -> bytes:
-        """As it is stored."""
+        """The gap as it is stored."""
         facts = {
             "from_n": self.first,
             "to_n": self.last,
@@ -139,7 +139,7 @@ def former_event(event: Event) -> Event | None:
 
 
 def topic_spec_of(kind: str) -> TopicSpec:
-    """Return where events of *kind* are told."""
+    """Return the topic of events of *kind*."""
     return INVENTORY_LOG if kind == _INVENTORY else EVENT
 
 

@@ -1,4 +1,4 @@
-"""Presence and birth: that a gateway is there, what it is, and which cameras it has.
+"""Payloads of presence and birth: whether a gateway is connected, what it is, its cameras.
 
 Written by gateways, read by the centre. Presence is one retained message that birth and will
 share; a reader ignores an ``offline`` whose epoch is lower than the one it holds.
@@ -137,7 +137,7 @@ EncodedPayload = tuple[str, bytes]
 
 
 def encode_online(stamp: Stamp, machine: Machine) -> EncodedPayload:
-    """The gateway has connected."""
+    """Encode the presence of a gateway that has connected."""
     return encode_document(
         Presence(
             state="online",
@@ -152,12 +152,12 @@ def encode_online(stamp: Stamp, machine: Machine) -> EncodedPayload:
 
 
 def encode_will(epoch: int) -> EncodedPayload:
-    """The will: the connection *epoch* has broken."""
+    """Encode the will: the connection *epoch* is lost."""
     return encode_document(Presence(state="offline", epoch=epoch, why="lost"))
 
 
 def encode_offline(stamp: Stamp, why: str) -> EncodedPayload:
-    """The last word before a clean disconnect."""
+    """Encode the last presence before a clean disconnect."""
     return encode_document(
         Presence(state="offline", epoch=stamp.epoch, time_ms=stamp.time_ms, why=why)
     )
@@ -172,7 +172,7 @@ def encode_birth(
     capabilities: Capabilities,
     status: BirthStatus | None = None,
 ) -> EncodedPayload:
-    """What the gateway is and has; *site* is its name for people."""
+    """Encode the birth; *site* is the name for people."""
     now = status or BirthStatus()
     return encode_document(
         Birth(
@@ -194,7 +194,7 @@ def encode_birth(
 
 
 class Echo(WireDocument):
-    """What a gateway says to itself, to hear whether it comes back."""
+    """What a gateway publishes to itself, see `EchoMonitor`."""
 
     time_ms: Annotated[Count, Field(alias="t")]
     epoch: Annotated[Count, Field(alias="ep")]
@@ -202,7 +202,7 @@ class Echo(WireDocument):
 
 
 def encode_echo(stamp: Stamp) -> EncodedPayload:
-    """Something to hear again: no two are alike."""
+    """Encode an echo; no two are alike."""
     return encode_document(Echo(time_ms=stamp.time_ms, epoch=stamp.epoch, number=stamp.number))
 
 

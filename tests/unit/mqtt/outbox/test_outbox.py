@@ -602,6 +602,6 @@ async def test_what_a_disk_holds_that_takes_nothing_any_more_is_sent(tmp_path: P
         again.record(event(300))
         happened = drained(again)
 
-    assert [each["event"] for each in logs] == ["outbox not to be written"]
+    assert [each["event"] for each in logs] == ["outbox_read_only"]
     assert seqs(happened) == list(range(301))
     assert happened[-1].number > wall.ms
