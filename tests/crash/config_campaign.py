@@ -113,7 +113,7 @@ class Campaign:
         self.ended_s = None
         document = change.document(self.signing, self.sent, self.installed)
         topic = OWN.config_desired
-        self.site.centre.link.publish(build_message(CONFIG_DESIRED, topic, encode(document)))
+        self.site.centre.client.publish(build_message(CONFIG_DESIRED, topic, encode(document)))
         with suppress(TimeoutError):
             async with asyncio.timeout(3.5 if change.step else change.delay_s):
                 await self._accompany_change(change, document)
@@ -156,7 +156,7 @@ class Campaign:
                 act = "cancel" if change.kind == "cancel" else "confirm"
                 word = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
                 to = OWN.config_confirm
-                self.site.centre.link.publish(build_message(CONFIG_CONFIRM, to, encode(word)))
+                self.site.centre.client.publish(build_message(CONFIG_CONFIRM, to, encode(word)))
             return bool(change.step) and said["st"] == change.step
 
         await self.site.centre.until(come)

@@ -261,7 +261,7 @@ def test_without_a_certificate_nobody_comes_in(broker: SecuredBroker, listener: 
 
 def test_a_strangers_certificate_is_refused(broker: SecuredBroker, tmp_path: Path) -> None:
     """A name is worth what the authority behind it is."""
-    stranger = Authority.made(tmp_path / "stranger").issue("console")
+    stranger = Authority.create(tmp_path / "stranger").issue("console")
 
     assert refused(Person(broker, stranger, "console-2"))
     assert refused(Person(broker, stranger, "console-2", listener=443))

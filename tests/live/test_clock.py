@@ -40,7 +40,7 @@ class WallClock:
 
 async def test_a_clock_that_is_years_behind_at_boot(tmp_path: Path, brokers: Brokers) -> None:
     """B11: the cameras run, the reason is told; once the time has come MQTT is up."""
-    authority = Authority.made(tmp_path / "ca")
+    authority = Authority.create(tmp_path / "ca")
     ticket = authority.issue("broker", hosts=("localhost", "127.0.0.1"))
     broker = await brokers(*tls_lines(ticket))
     tls = Tls(ca_file=authority.ca_file)

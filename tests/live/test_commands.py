@@ -75,7 +75,7 @@ async def answers(running: Site, command_id: str) -> list[dict[str, Any]]:
 async def ask(running: Site, name: str, *args: Any, **more: Any) -> dict[str, Any]:
     """Send a command and return the final word on it."""
     command_id, message = command(name, *args, **more)
-    running.centre.link.publish(message)
+    running.centre.client.publish(message)
     return (await answers(running, command_id))[-1]
 
 
@@ -160,7 +160,7 @@ async def test_a_restart_must_be_signed_and_says_how_many_watched(
         for_another = await ask(running, "stream.restart", {"cam": "c00"}, key=key, gw="site-2")
         before = counts.sessions_ever
         command_id, message = command("stream.restart", {"cam": "c00"}, key=key)
-        running.centre.link.publish(message)
+        running.centre.client.publish(message)
         said = await answers(running, command_id)
         seen = len(viewer.packets)
         await viewer.until(seen + 20)
@@ -186,7 +186,7 @@ async def test_a_followed_log_says_what_happens(tmp_path: Path, broker: Broker) 
     async with site(tmp_path, broker, cameras(1)) as running:
         args = {"level": "debug", "max_s": 600.0, "filter": "SESSION"}
         command_id, message = command("logs.tail", args)
-        running.centre.link.publish(message)
+        running.centre.client.publish(message)
         await running.until(
             lambda each: "/up/rsp/" in each.topic and tree(each)["id"] == command_id
         )
@@ -202,7 +202,7 @@ async def test_a_followed_log_ends_by_itself(tmp_path: Path, broker: Broker) -> 
     """The answer says on which topic it was, and how many lines there were."""
     async with site(tmp_path, broker, cameras(1)) as running:
         command_id, message = command("logs.tail", {"level": "debug", "max_s": 1.0})
-        running.centre.link.publish(message)
+        running.centre.client.publish(message)
         said = await answers(running, command_id)
 
     stream = OWN.log(said[-1]["res"]["stream"])
@@ -216,19 +216,19 @@ async def test_kill_9_between_accepted_and_done(tmp_path: Path, broker: Broker) 
     """The asker is told by whoever comes after; the id is spent, and what came late has expired."""
     async with site(tmp_path, broker, cameras(1)) as running:
         spent, message = command("logs.tail", {"max_s": 300.0})
-        running.centre.link.publish(message)
+        running.centre.client.publish(message)
         await running.until(lambda inbound: "/up/rsp/" in inbound.topic)
         await killed(running)
         late, too_late = command("rebirth", ttl_s=1, expiry_s=1)
         ageless, of_no_age = command("rebirth", expiry_s=None)
         for each in (too_late, of_no_age):
-            running.centre.link.publish(each)
+            running.centre.client.publish(each)
         await asyncio.sleep(1.5)  # the message's own life
 
         async with started_again(running):
             interrupted = (await answers(running, spent))[-1]
             refused = (await answers(running, ageless))[-1]
-            running.centre.link.publish(message)
+            running.centre.client.publish(message)
             again = await answers(running, spent)
 
         ids = [tree(each)["id"] for each in running.heard if "/up/rsp/" in each.topic]
@@ -242,7 +242,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
     """Retained commands, foreign response topics, 10 MB: and commands are answered after it."""
     async with site(tmp_path, broker, cameras(1)) as running:
         stolen, message = command("rebirth", to=OWN.config_desired)
-        running.centre.link.publish(message)
+        running.centre.client.publish(message)
         told = await running.until(
             lambda inbound: inbound.topic == OWN.event and tree(inbound)["type"] == "command"
         )
@@ -254,7 +254,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
         )  # fmt: skip
         assert await sender.wait() == 0
         kept, retained = command("rebirth", retain=True, expiry_s=300)
-        running.centre.link.publish(retained)
+        running.centre.client.publish(retained)
         await ask(running, "rebirth")
         await killed(running)
         async with started_again(running):
@@ -282,14 +282,14 @@ async def test_a_reboot_is_begun_once(
     async with site(tmp_path, broker, cameras(1)) as running:
         unsigned = await ask(running, "reboot", {"delay_s": 0})
         command_id, message = command("reboot", {"delay_s": 0.0}, key=key)
-        running.centre.link.publish(message)
+        running.centre.client.publish(message)
         async with asyncio.timeout(HANG_S):
             while not done.exists():  # noqa: ASYNC110 (another process has no event for it)
                 await asyncio.sleep(0.02)
         await killed(running)
         async with started_again(running):
             first = (await answers(running, command_id))[-1]
-            running.centre.link.publish(message)
+            running.centre.client.publish(message)
             again = (await answers(running, command_id))[-1]
 
         assert unsigned["code"] == "bad_sig"
@@ -301,7 +301,7 @@ async def test_a_reboot_is_begun_once(
 async def test_the_centre_speaks_to_all(tmp_path: Path, broker: Broker) -> None:
     """A broadcast is heard, a retained one is not; without a centre we stay, and say less."""
     async with site(tmp_path, broker, cameras(1)) as running:
-        post = running.centre.link.publish
+        post = running.centre.client.publish
 
         def broadcast(group: str, *sections: str, retain: bool = False) -> None:
             sealed = encode(

@@ -46,16 +46,20 @@ class ConfiguredSite:
 
     def push(self, document: Mapping[str, Any]) -> None:
         topic = OWN.config_desired
-        self.site.centre.link.publish(build_message(CONFIG_DESIRED, topic, encode(dict(document))))
+        self.site.centre.client.publish(
+            build_message(CONFIG_DESIRED, topic, encode(dict(document)))
+        )
 
     def push_raw(self, payload: bytes, content_type: str = PLAIN) -> None:
         topic = OWN.config_desired
-        self.site.centre.link.publish(build_message(CONFIG_DESIRED, topic, (content_type, payload)))
+        self.site.centre.client.publish(
+            build_message(CONFIG_DESIRED, topic, (content_type, payload))
+        )
 
     def decide(self, document: Mapping[str, Any], act: str = "confirm") -> None:
         report = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
         topic = OWN.config_confirm
-        self.site.centre.link.publish(build_message(CONFIG_CONFIRM, topic, encode(report)))
+        self.site.centre.client.publish(build_message(CONFIG_CONFIRM, topic, encode(report)))
 
     async def until(self, state: str, version: int | None = None) -> Any:
         """Return the report that a document is in *state*."""
@@ -208,7 +212,7 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
             ),
         )
         report = {"ver": 1, "sha256": document["sha256"], "act": "confirm"}
-        there.link.publish(build_message(CONFIG_CONFIRM, OWN.config_confirm, encode(report)))
+        there.client.publish(build_message(CONFIG_CONFIRM, OWN.config_confirm, encode(report)))
         await there.until(
             lambda message: (
                 message.topic == OWN.config_reported and tree(message)["st"] == "applied"

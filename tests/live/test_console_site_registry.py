@@ -22,11 +22,11 @@ async def test_nothing_kept_is_lost_on_the_way(brokers: Brokers) -> None:
     async with observing(broker.address, "done", client_id="loader") as loader:
         for topic in topics:
             kept = build_message(PRESENCE, topic, encode_will(1))
-            while loader.link.sample.waiting > 200:
-                loader.link.publish(build_message(PRESENCE, "done", encode_will(1)))
+            while loader.client.sample.waiting > 200:
+                loader.client.publish(build_message(PRESENCE, "done", encode_will(1)))
                 await loader.until(lambda message: message.topic == "done")
-            loader.link.publish(kept)
-        loader.link.publish(build_message(PRESENCE, "done", encode_will(1)))
+            loader.client.publish(kept)
+        loader.client.publish(build_message(PRESENCE, "done", encode_will(1)))
         await loader.until(lambda message: message.topic == "done")
     heard: set[str] = set()
 

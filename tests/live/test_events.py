@@ -38,7 +38,7 @@ async def test_who_watched_what_and_who_wrote_to_whom_is_told(
         await running.watch(0)
         running.say(bye(1))
         end = await until(running, "session", act="end", why="viewer")
-        running.centre.link.publish(OutboundMessage(OWN.config_desired + "/misrouted", b"{}"))
+        running.centre.client.publish(OutboundMessage(OWN.config_desired + "/misrouted", b"{}"))
         misrouted = await until(running, "message.misrouted")
         former = await until(running, "letter.strange")
         begin = [

@@ -57,7 +57,7 @@ async def test_contacts_are_told_when_asked_where_the_site_allows_it(
         said = {"id": "01KATBZ0B3", "op": "rebirth", "sections": sections, "spread_s": 0}
         await running.until(lambda message: message.topic == OWN.inventory("ioc"))
         before = len(running.heard)
-        running.centre.link.publish(build_message(BROADCAST, "ctl/v1/bcast/all", encode(said)))
+        running.centre.client.publish(build_message(BROADCAST, "ctl/v1/bcast/all", encode(said)))
         await running.until(lambda message: message.topic == OWN.inventory("ioc"))
         async with observing(broker.address, "#", client_id="late") as late:
             kept: list[str] = []
@@ -66,7 +66,7 @@ async def test_contacts_are_told_when_asked_where_the_site_allows_it(
                 kept.append(message.topic)
                 return message.topic[0] == "b"
 
-            late.link.publish(OutboundMessage("behind all that is kept", b""))
+            late.client.publish(OutboundMessage("behind all that is kept", b""))
             await late.until(is_last)
         await running.terminate()
     told = [each for each in running.heard if each.topic == OWN.contacts]

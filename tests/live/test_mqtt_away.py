@@ -69,7 +69,7 @@ async def held(
     """Have *made* come back as the gateway does."""
     failures = Failures()
     task = asyncio.create_task(
-        supervise(made.link.run, name="broker", clock=clock, observer=failures, delays=pauses)
+        supervise(made.client.run, name="broker", clock=clock, observer=failures, delays=pauses)
     )
     try:
         yield failures
@@ -135,14 +135,14 @@ async def test_a_broker_that_takes_three_at_once_is_given_no_more(brokers: Broke
     made = PresenceGateway(broker.address)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(made):
         for number in range(200):
-            made.link.publish(OutboundMessage(topic, b"%d" % number))
+            made.client.publish(OutboundMessage(topic, b"%d" % number))
         got = [
             int((await centre.until(lambda inbound: inbound.topic == topic)).payload)
             for _ in range(200)
         ]
 
     assert got == list(range(200))
-    assert made.link.sample.connects == 1
+    assert made.client.sample.connects == 1
 
 
 async def heard_by(centre: Observer) -> list[InboundMessage]:
@@ -153,7 +153,7 @@ async def heard_by(centre: Observer) -> list[InboundMessage]:
         messages.append(message)
         return message.topic == BEHIND
 
-    centre.link.publish(OutboundMessage(BEHIND, b""))
+    centre.client.publish(OutboundMessage(BEHIND, b""))
     await centre.until(is_last)
     return messages
 

@@ -63,7 +63,7 @@ async def test_a_broker_that_no_longer_lets_us_hear_is_left_once(
     told = EventLog()
     made = site(broker, told, within_s=3.0)
     async with connected(made) as running:
-        await until(lambda: made.link.sample.rtt_ms is not None)
+        await until(lambda: made.client.sample.rtt_ms is not None)
         acl.write_text(DENIED)
         broker.send(signal.SIGHUP)
         async with asyncio.timeout(HANG_S):

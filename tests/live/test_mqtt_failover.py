@@ -40,11 +40,11 @@ async def test_when_the_first_way_is_closed_the_second_is_taken_and_left_again(
         first, second, clock=SystemClock(), back_s=0.2, reconnect=lambda why: renew(why)
     )
     site = PresenceGateway(ways, events=told)
-    renew = site.link.reconnect
+    renew = site.client.reconnect
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         linking = group.create_task(
             supervise(
-                site.link.run, name="broker", clock=SystemClock(), delays=lambda: repeat(0.02)
+                site.client.run, name="broker", clock=SystemClock(), delays=lambda: repeat(0.02)
             )
         )
         looking = group.create_task(ways.run())
@@ -71,7 +71,7 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
     brokers: Brokers, tmp_path: Path
 ) -> None:
     """The gateway comes back with the new one at once, and nobody hears that it was gone."""
-    authority = Authority.made(tmp_path / "ca")
+    authority = Authority.create(tmp_path / "ca")
     broker = await brokers(
         *tls_lines(
             authority.issue("broker", hosts=HOSTS),
@@ -84,7 +84,7 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)
     site = PresenceGateway(address, events=told)
     certificates = CertificateWatcher(
-        tls, events=told, reconnect=site.link.reconnect, clock=SystemClock(), check_s=0.1
+        tls, events=told, reconnect=site.client.reconnect, clock=SystemClock(), check_s=0.1
     )
     console = BrokerAddress(host="localhost", port=broker.port, tls=authority.issue("console"))
     async with (
@@ -95,7 +95,7 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
         tasks = [
             group.create_task(
                 supervise(
-                    site.link.run, name="broker", clock=SystemClock(), delays=lambda: repeat(0.02)
+                    site.client.run, name="broker", clock=SystemClock(), delays=lambda: repeat(0.02)
                 )
             ),
             group.create_task(certificates.run()),
@@ -119,7 +119,7 @@ async def test_a_replaced_certificate_is_used_without_a_restart(
 
 async def test_a_certificate_without_its_key_is_not_taken(brokers: Brokers, tmp_path: Path) -> None:
     """Somebody is still copying: the connection stays as it is."""
-    authority = Authority.made(tmp_path / "ca")
+    authority = Authority.create(tmp_path / "ca")
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS)))
     tls, other, told = authority.issue("79/hcm-q1-01"), authority.issue("79/other"), EventLog()
     assert tls.cert_file is not None
@@ -147,7 +147,7 @@ async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_conne
     brokers: Brokers, tmp_path: Path
 ) -> None:
     """It is tried beside it first, and told; one that the broker takes is used then."""
-    authority, told = Authority.made(tmp_path / "ca"), EventLog()
+    authority, told = Authority.create(tmp_path / "ca"), EventLog()
     server = authority.issue("broker", hosts=HOSTS)
     ours = ("require_certificate true", "use_identity_as_username true")
     broker = await brokers(*tls_lines(server, *ours))
@@ -157,7 +157,7 @@ async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_conne
     certificates = CertificateWatcher(
         tls,
         events=told,
-        reconnect=site.link.reconnect,
+        reconnect=site.client.reconnect,
         preflight=lambda: preflight_connect(
             address, client_id="hcm-q1-01~t", subscription="x", clock=clock
         ),
@@ -166,7 +166,7 @@ async def test_a_new_certificate_that_the_broker_refuses_does_not_cost_the_conne
     )
     async with connected(site) as running, asyncio.TaskGroup() as group:
         watching = group.create_task(certificates.run())
-        replace_files(tls, Authority.made(tmp_path / "stranger").issue("79/hcm-q1-01"))
+        replace_files(tls, Authority.create(tmp_path / "stranger").issue("79/hcm-q1-01"))
         refused = await told.until("cert.refused")
         assert not running.done()
         replace_files(tls, authority.issue("79/renewed"))
@@ -180,7 +180,7 @@ async def test_the_brokers_certificate_is_looked_at_on_each_connection(
     brokers: Brokers, tmp_path: Path
 ) -> None:
     """One that ends within a day is told, with its date and whose it is."""
-    authority, told = Authority.made(tmp_path / "ca"), EventLog()
+    authority, told = Authority.create(tmp_path / "ca"), EventLog()
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS, days=(-5, 1))))
     tls = Tls(ca_file=authority.ca_file)
     address = BrokerAddress(host="localhost", port=broker.port, tls=tls)

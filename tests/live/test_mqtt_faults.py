@@ -121,7 +121,7 @@ class Keeping(PresenceGateway):
             topics=TOPICS,
             epochs=Epochs(None),
             boot="b",
-            on_ready=lambda: self.link.send_pending(),
+            on_ready=lambda: self.client.send_pending(),
             clock=clock,
         )
         super().__init__(address, outbox=self.outbox)
@@ -192,7 +192,7 @@ async def test_a_backlog_does_not_hold_up_what_is_said_now(broker: Broker, tmp_p
         await site.outbox.flush()
         order: list[str] = []
         async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(site):
-            site.link.publish(OutboundMessage(TOPICS.birth, b"now"))
+            site.client.publish(OutboundMessage(TOPICS.birth, b"now"))
 
             def seen(message: InboundMessage) -> bool:
                 order.append(message.topic)
@@ -225,7 +225,7 @@ async def test_a_revoked_certificate_is_refused_and_never_goes_round_tls(
     brokers: Brokers, tmp_path: Path
 ) -> None:
     """The broker's list of revoked certificates ends the connection; we say that it is TLS."""
-    authority, list_file = Authority.made(tmp_path / "ca"), tmp_path / "revoked.pem"
+    authority, list_file = Authority.create(tmp_path / "ca"), tmp_path / "revoked.pem"
     ours = authority.issue("79/hcm-q1-01")
     revoke(authority, list_file, [ours])
     broker = await brokers(
@@ -237,7 +237,7 @@ async def test_a_revoked_certificate_is_refused_and_never_goes_round_tls(
     )
     address = BrokerAddress(host="localhost", port=broker.port, tls=ours)
     with pytest.raises(BrokerUnavailable) as caught:
-        await PresenceGateway(address).link.run()
+        await PresenceGateway(address).client.run()
 
     assert caught.value.reason is Reason.TLS_FAILED
     assert "revoked" in caught.value.detail

@@ -29,7 +29,7 @@ HOSTS = ("localhost", "127.0.0.1")
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     """The one that both ends trust."""
-    return Authority.made(tmp_path / "ca")
+    return Authority.create(tmp_path / "ca")
 
 
 def secure(broker: Broker, tls: Tls, host: str = "localhost") -> BrokerAddress:
@@ -40,7 +40,7 @@ async def refusal(address: BrokerAddress) -> BrokerUnavailable:
     """Return how the link is refused."""
     async with asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable) as caught:
-            await PresenceGateway(address).link.run()
+            await PresenceGateway(address).client.run()
     return caught.value
 
 
@@ -54,7 +54,7 @@ async def test_the_right_certificate_is_accepted(brokers: Brokers, authority: Au
             await centre.until(is_presence("online"))
             for number in range(20):
                 payload = bytes([number]) * 60_000
-                site.link.publish(OutboundMessage(TOPICS.birth, payload))
+                site.client.publish(OutboundMessage(TOPICS.birth, payload))
                 got = await centre.until(lambda message: message.topic == TOPICS.birth)
                 assert got.payload == payload
 
@@ -64,7 +64,7 @@ async def test_another_authority_is_refused(
 ) -> None:
     """A certificate that somebody else has signed is not the broker's."""
     broker = await brokers(*tls_lines(authority.issue("broker", hosts=HOSTS)))
-    stranger = Authority.made(tmp_path / "stranger")
+    stranger = Authority.create(tmp_path / "stranger")
 
     error = await refusal(secure(broker, Tls(ca_file=stranger.ca_file)))
 
@@ -119,12 +119,12 @@ async def test_we_show_our_certificate_and_may_write_our_topics_only(
         site = PresenceGateway(secure(broker, authority.issue("79/hcm-q1-01")))
         async with connected(site):
             await centre.until(is_presence("online"))
-            site.link.publish(OutboundMessage(Topics("79", "hcm-q1-02").presence, b"forged"))
-            site.link.publish(OutboundMessage(TOPICS.birth, b"ours"))
+            site.client.publish(OutboundMessage(Topics("79", "hcm-q1-02").presence, b"forged"))
+            site.client.publish(OutboundMessage(TOPICS.birth, b"ours"))
             got = await centre.until(lambda message: message.payload in (b"ours", b"forged"))
 
     assert got.payload == b"ours"
-    assert site.link.sample.refused == 1
+    assert site.client.sample.refused == 1
 
 
 async def test_without_a_certificate_the_broker_refuses_us(
@@ -203,7 +203,7 @@ async def test_websockets_carry_it_too(brokers: Brokers, authority: Authority) -
             await centre.until(is_presence("online"))
             for number in range(3):  # 2.0.11 takes 0.1 s for each 4 KB
                 payload = bytes([number]) * 10_000
-                site.link.publish(OutboundMessage(TOPICS.birth, payload))
+                site.client.publish(OutboundMessage(TOPICS.birth, payload))
                 got = await centre.until(lambda message: message.topic == TOPICS.birth)
                 assert got.payload == payload
         await centre.until(is_presence("offline"))

@@ -43,7 +43,7 @@ class FakeHttpsServer:
 async def https_server(
     folder: Path, answer: bytes
 ) -> AsyncIterator[tuple[FakeHttpsServer, int, Path]]:
-    authority = Authority.made(folder / "ca")
+    authority = Authority.create(folder / "ca")
     server_tls = authority.issue("uploads", hosts=("localhost", "127.0.0.1"))
     assert server_tls.cert_file is not None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -109,7 +109,7 @@ async def test_a_host_that_says_nothing_is_not_waited_for(
 async def test_a_host_that_cannot_be_verified_gets_nothing(tmp_path: Path) -> None:
     """There is no option to switch that off."""
     async with https_server(tmp_path, b"HTTP/1.1 200 OK\r\n\r\n") as (fake, port, _):
-        other = Authority.made(tmp_path / "other").ca_file
+        other = Authority.create(tmp_path / "other").ca_file
         with pytest.raises(TransientError) as trouble:
             await HttpsPut((f"localhost:{port}",), other).put(
                 f"https://localhost:{port}/", b"jpeg", "image/jpeg"

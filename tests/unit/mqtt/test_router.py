@@ -1,4 +1,4 @@
-"""Messages find their receiver by their topic, and by nothing else."""
+"""Messages find their handler by their topic, and by nothing else."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from tests.fixtures.clock import FakeClock
 OWN = Topics("79", "hcm-q1-01")
 
 
-class SessionManager:
-    """An inbox and what came out of it."""
+class RoutedMessages:
+    """A router, and what became of each message."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[ParsedTopic, InboundMessage]] = []
-        self.strange: list[str] = []
-        self.forgotten: list[InboundMessage] = []
-        self.inbox = MessageRouter(
+        self.handled: list[tuple[ParsedTopic, InboundMessage]] = []
+        self.misrouted: list[str] = []
+        self.acknowledged: list[InboundMessage] = []
+        self.router = MessageRouter(
             OWN,
-            {COMMAND: self._take, CENTRE_STATE: self._take},
-            on_misrouted=self.strange.append,
-            acknowledge=self.forgotten.append,
+            {COMMAND: self._handle, CENTRE_STATE: self._handle},
+            on_misrouted=self.misrouted.append,
+            acknowledge=self.acknowledged.append,
             clock=FakeClock(),
         )
 
-    def _take(self, place: ParsedTopic, message: InboundMessage) -> None:
-        self.taken.append((place, message))
+    def _handle(self, parsed: ParsedTopic, message: InboundMessage) -> None:
+        self.handled.append((parsed, message))
 
 
-def test_a_message_reaches_its_receiver_with_what_its_topic_says() -> None:
+def test_a_message_reaches_its_handler_with_what_its_topic_says() -> None:
     """The name of a command stands in the topic."""
-    session_manager = SessionManager()
+    routed = RoutedMessages()
     message = InboundMessage(OWN.command("rebirth"), b"{}")
 
-    session_manager.inbox.route(message)
+    routed.router.route(message)
 
-    assert session_manager.taken == [
+    assert routed.handled == [
         (ParsedTopic(COMMAND, "79", "hcm-q1-01", {"name": "rebirth"}), message)
     ]
 
 
 def test_what_the_centre_says_to_all_is_for_us() -> None:
     """The control topics name no gateway."""
-    session_manager = SessionManager()
+    routed = RoutedMessages()
 
-    session_manager.inbox.route(InboundMessage("ctl/v1/state", b"{}"))
+    routed.router.route(InboundMessage("ctl/v1/state", b"{}"))
 
-    assert [place.spec for place, _ in session_manager.taken] == [CENTRE_STATE]
+    assert [parsed.spec for parsed, _ in routed.handled] == [CENTRE_STATE]
 
 
 @pytest.mark.parametrize(
@@ -65,19 +65,19 @@ def test_what_the_centre_says_to_all_is_for_us() -> None:
 )
 def test_a_message_for_somebody_else_is_told_and_left_alone(topic: str) -> None:
     """Another site's command is never carried out, whatever the broker let through."""
-    session_manager = SessionManager()
+    routed = RoutedMessages()
 
-    session_manager.inbox.route(InboundMessage(topic, b"{}"))
+    routed.router.route(InboundMessage(topic, b"{}"))
 
-    assert (session_manager.taken, session_manager.strange) == ([], [topic])
+    assert (routed.handled, routed.misrouted) == ([], [topic])
 
 
 def test_a_message_for_nobody_does_not_hold_up_the_others() -> None:
     """The broker may forget it."""
-    session_manager = SessionManager()
+    routed = RoutedMessages()
     message = InboundMessage("cgw/v1/79/other-01/dn/cmd/reboot", b"{}", receipt=(1, 7))
 
-    session_manager.inbox.route(message)
+    routed.router.route(message)
 
-    assert session_manager.forgotten == [message]
-    assert not session_manager.taken
+    assert routed.acknowledged == [message]
+    assert not routed.handled

@@ -20,7 +20,7 @@ DAY_MS = 86_400_000
 
 async def warned(folder: Path, *days: float) -> list[Event]:
     """Return what is told when our certificate, of 100 days, is looked at with *days* left."""
-    tls = Authority.made(folder).issue("79/x", days=(-1, 100))
+    tls = Authority.create(folder).issue("79/x", days=(-1, 100))
     paper, told = own_certificate_info(tls), EventLog()
     assert paper is not None
     left = iter(days)
@@ -66,7 +66,7 @@ async def test_each_warning_comes_once(tmp_path: Path) -> None:
 
 async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
     """By serial and last moment, in UTC."""
-    tls = Authority.made(tmp_path).issue("79/x", days=(-1, 100))
+    tls = Authority.create(tmp_path).issue("79/x", days=(-1, 100))
     watch = CertificateWatcher(tls, events=EventLog(), reconnect=lambda _: None, clock=FakeClock())
     own, paper = watch.birth_certificate(), own_certificate_info(tls)
 
@@ -88,7 +88,7 @@ async def test_without_tls_there_is_nothing_to_watch() -> None:
 @pytest.mark.parametrize("content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n"])
 def test_a_certificate_that_is_none_has_no_dates(tmp_path: Path, content: bytes) -> None:
     """Neither ours in a file nor the broker's on the line."""
-    tls = Authority.made(tmp_path).issue("79/x")
+    tls = Authority.create(tmp_path).issue("79/x")
     assert tls.cert_file is not None
     tls.cert_file.write_bytes(content)
 
@@ -98,7 +98,7 @@ def test_a_certificate_that_is_none_has_no_dates(tmp_path: Path, content: bytes)
 
 def test_a_clock_that_is_behind_is_asked_again_soon(tmp_path: Path) -> None:
     """Within 15 s of being set the gateway is connected: the next try is 12 s away at most."""
-    tls = Authority.made(tmp_path).issue("79/x")
+    tls = Authority.create(tmp_path).issue("79/x")
     fault = own_certificate_fault(tls, 0)
 
     assert fault is not None

@@ -48,12 +48,12 @@ async def test_the_last_address_serves_while_the_resolver_is_dead() -> None:
     resolver = Resolver()
     async with listening() as port:
         address = BrokerAddress(host="localhost", port=port)
-        dialler = Dialer(address, resolve=resolver, lookup_s=HANG_S)
-        (await dialler.dial(within_s=HANG_S)).close()
+        dialer = Dialer(address, resolve=resolver, lookup_s=HANG_S)
+        (await dialer.dial(within_s=HANG_S)).close()
 
         resolver.dead = True
-        dialler._lookup_s = 0.1
-        (await dialler.dial(within_s=HANG_S)).close()
+        dialer._lookup_s = 0.1
+        (await dialer.dial(within_s=HANG_S)).close()
         assert not resolver.released.is_set()
     resolver.released.set()
 
@@ -62,9 +62,9 @@ async def test_a_dead_resolver_is_named_when_no_address_is_known() -> None:
     """With the host, so that people know which name it is about."""
     resolver = Resolver()
     resolver.dead = True
-    dialler = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=0.1)
+    dialer = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=0.1)
     with pytest.raises(BrokerUnavailable) as caught:
-        await dialler.dial(within_s=HANG_S)
+        await dialer.dial(within_s=HANG_S)
     resolver.released.set()
 
     assert caught.value.reason is Reason.DNS_FAILED
@@ -76,9 +76,9 @@ async def test_a_stuck_lookup_keeps_nobody_from_leaving() -> None:
     """Its thread is left to its fate."""
     resolver = Resolver()
     resolver.dead = True
-    dialler = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=60)
+    dialer = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=60)
     with pytest.raises(BrokerUnavailable) as caught:
-        await dialler.dial(within_s=0.1)
+        await dialer.dial(within_s=0.1)
     resolver.released.set()
 
     assert caught.value.reason is Reason.TIMEOUT
@@ -90,14 +90,14 @@ async def test_lookups_that_nobody_answers_are_few() -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
     resolver = Resolver()
     resolver.dead = True
-    dialler = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=0.01)
+    dialer = Dialer(BrokerAddress(host="localhost", port=1), resolve=resolver, lookup_s=0.01)
     for _ in range(LOOKUPS * 3):
         with suppress(BrokerUnavailable):
-            await dialler.dial(within_s=HANG_S)
+            await dialer.dial(within_s=HANG_S)
     resolver.released.set()
     while any(thread.name == "broker-lookup" for thread in threading.enumerate()):  # noqa: ASYNC110
         await asyncio.sleep(0.01)  # a thread has no event to wait for
-    del dialler
+    del dialer
     gc.collect()
 
     assert resolver.asked == LOOKUPS
@@ -135,9 +135,9 @@ async def test_an_address_that_is_silent_does_not_keep_the_next_from_being_tried
             (socket.AddressFamily.AF_INET, (host, port)) for host in ("127.0.0.2", "127.0.0.1")
         ]
         address = BrokerAddress(host="localhost", port=port)
-        dialler = Dialer(address, resolve=lambda _host, _port: both, address_s=1.0)
+        dialer = Dialer(address, resolve=lambda _host, _port: both, address_s=1.0)
         for _ in range(2):
-            (await dialler.dial(within_s=HANG_S)).close()
+            (await dialer.dial(within_s=HANG_S)).close()
 
     assert tried == ["127.0.0.2", "127.0.0.1", "127.0.0.1"]
 
@@ -145,11 +145,11 @@ async def test_an_address_that_is_silent_does_not_keep_the_next_from_being_tried
 async def test_a_line_that_is_away_is_looked_for_again_soon() -> None:
     """However long it has been away: within 20 s, and not all sites at once."""
     async with silent() as port:
-        dialler = Dialer(BrokerAddress(host="127.0.0.2", port=port), address_s=0.05)
+        dialer = Dialer(BrokerAddress(host="127.0.0.2", port=port), address_s=0.05)
         errors = []
         for _ in range(2):
             with pytest.raises(BrokerUnavailable) as caught:
-                await dialler.dial(within_s=HANG_S)
+                await dialer.dial(within_s=HANG_S)
             errors.append(caught.value)
 
     assert [each.reason for each in errors] == [Reason.TIMEOUT] * 2

@@ -26,13 +26,13 @@ async def test_a_command_comes_again_until_it_is_acknowledged(broker: Broker) ->
             site.up.clear()
             async with connected(site):
                 if not got:
-                    centre.link.publish(OutboundMessage(COMMAND, b"once"))
-                centre.link.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"last"))
+                    centre.client.publish(OutboundMessage(COMMAND, b"once"))
+                centre.client.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"last"))
                 async with asyncio.timeout(HANG_S):
                     while (message := await site.messages.get()).topic == COMMAND:
                         got.append(message)
                         if len(got) == 2:
-                            site.link.acknowledge(message)
+                            site.client.acknowledge(message)
 
     assert [each.payload for each in got] == [b"once", b"once"]
     assert got[0].receipt != got[1].receipt
@@ -47,10 +47,10 @@ async def test_a_receipt_of_an_earlier_connection_acknowledges_nothing(broker: B
             site.up.clear()
             async with connected(site):
                 if turn == 0:
-                    centre.link.publish(OutboundMessage(COMMAND, b"once"))
+                    centre.client.publish(OutboundMessage(COMMAND, b"once"))
                 async with asyncio.timeout(HANG_S):
                     got.append(await site.messages.get())
-                site.link.acknowledge(got[0] if turn == 1 else InboundMessage(COMMAND, b""))
+                site.client.acknowledge(got[0] if turn == 1 else InboundMessage(COMMAND, b""))
 
     assert [each.payload for each in got] == [b"once"] * 3
 
@@ -60,7 +60,7 @@ async def test_other_messages_do_not_wait_for_anybody(broker: Broker) -> None:
     site = PresenceGateway(broker.address, journalled=is_journalled)
     async with observing(broker.address) as centre, connected(site):
         for number in range(100):
-            centre.link.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"%d" % number))
+            centre.client.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"%d" % number))
         async with asyncio.timeout(HANG_S):
             got = [int((await site.messages.get()).payload) for _ in range(100)]
 
@@ -76,7 +76,7 @@ async def test_a_message_says_how_it_is_to_be_answered_and_how_long_it_counts(
     )
     site = PresenceGateway(broker.address)
     async with observing(broker.address) as centre, connected(site):
-        centre.link.publish(asked)
+        centre.client.publish(asked)
         async with asyncio.timeout(HANG_S):
             message = await site.messages.get()
 
@@ -90,7 +90,7 @@ async def test_an_answer_carries_the_correlation_data(broker: Broker) -> None:
     topic = TOPICS.replies + "centre/1"
     site = PresenceGateway(broker.address)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre, connected(site):
-        site.link.publish(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
+        site.client.publish(OutboundMessage(topic, b"!", correlation_data=b"\x01" * 40))
         message = await centre.until(lambda message: message.topic == topic)
 
     assert message.correlation_data == b"\x01" * 40
@@ -102,17 +102,17 @@ async def test_what_is_too_large_to_send_is_told_once(broker: Broker) -> None:
     site = PresenceGateway(broker.address, events=told)
     async with connected(site):
         for _ in range(3):
-            site.link.publish(OutboundMessage(TOPICS.birth, b"x" * 65_537))
+            site.client.publish(OutboundMessage(TOPICS.birth, b"x" * 65_537))
 
     (event,) = [each for each in told.events if each.kind == "publication.refused"]
     assert event.facts == {"topic": TOPICS.birth, "why": "65537 bytes"}
-    assert site.link.sample.refused == 3
+    assert site.client.sample.refused == 3
 
 
 async def test_what_belongs_into_the_outbox_is_not_sent_past_it(broker: Broker) -> None:
     """An event that nobody has kept is none."""
     site = PresenceGateway(broker.address)
     async with connected(site):
-        site.link.publish(OutboundMessage(TOPICS.event, b"{}", path="outbox"))
+        site.client.publish(OutboundMessage(TOPICS.event, b"{}", path="outbox"))
 
-    assert site.link.sample.refused == 1
+    assert site.client.sample.refused == 1

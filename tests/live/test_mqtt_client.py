@@ -1,4 +1,4 @@
-"""The link against a real Mosquitto: presence, restarts, takeover, silence, sizes."""
+"""The client against a real Mosquitto: presence, restarts, takeover, silence, sizes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
     """After kill -9 without persistence: subscribed and present again."""
     site = PresenceGateway(broker.address)
     supervised = asyncio.create_task(
-        supervise(site.link.run, name="broker", clock=SystemClock(), delays=reconnect_delays),
+        supervise(site.client.run, name="broker", clock=SystemClock(), delays=reconnect_delays),
         name="site",
     )
     async with asyncio.timeout(HANG_S):
@@ -60,7 +60,7 @@ async def test_a_restarted_broker_hears_everything_again(broker: Broker) -> None
         broker.address, *CENTRE_SUBSCRIPTIONS, "cgw/v1/79/hcm-q1-01/dn/#"
     ) as centre:
         await centre.until(is_presence("online"))
-        centre.link.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"{}"))
+        centre.client.publish(OutboundMessage(TOPICS.viewer_signalling(KEY), b"{}"))
         async with asyncio.timeout(HANG_S):
             message = await site.messages.get()
     supervised.cancel()
@@ -154,7 +154,7 @@ async def test_nobody_there_is_refused(brokers: Brokers) -> None:
     broker.stop()
 
     with pytest.raises(BrokerUnavailable) as caught:
-        await PresenceGateway(broker.address).link.run()
+        await PresenceGateway(broker.address).client.run()
 
     assert caught.value.reason is Reason.REFUSED
 
@@ -165,12 +165,12 @@ async def test_what_is_too_large_is_refused_and_the_rest_goes_on(broker: Broker)
     async with observing(broker.address, *CENTRE_SUBSCRIPTIONS) as centre:
         site = PresenceGateway(broker.address)
         async with connected(site):
-            site.link.publish(OutboundMessage(topic, b"x" * 65_537))
-            site.link.publish(OutboundMessage(topic, b"y" * 65_536))
+            site.client.publish(OutboundMessage(topic, b"x" * 65_537))
+            site.client.publish(OutboundMessage(topic, b"y" * 65_536))
             arrived = await centre.until(lambda message: message.topic == topic)
 
     assert arrived.payload == b"y" * 65_536
-    assert site.link.sample.refused == 1
+    assert site.client.sample.refused == 1
 
 
 async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
@@ -181,12 +181,12 @@ async def test_the_brokers_own_packet_limit_is_kept(brokers: Brokers) -> None:
         site = PresenceGateway(broker.address)
         async with connected(site):
             for size in range(1700, 2001, 10):
-                site.link.publish(OutboundMessage(topic, b"x" * size))
-            site.link.publish(OutboundMessage(topic, b"end"))
+                site.client.publish(OutboundMessage(topic, b"x" * size))
+            site.client.publish(OutboundMessage(topic, b"end"))
             await centre.until(lambda message: message.payload == b"end")
 
-    assert site.link.sample.connects == 1
-    assert site.link.sample.refused > 0
+    assert site.client.sample.connects == 1
+    assert site.client.sample.refused > 0
 
 
 async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None:
@@ -198,13 +198,13 @@ async def test_two_thousand_round_trips_at_ten_in_flight(broker: Broker) -> None
             arrived: list[int] = []
             for batch in range(20):
                 for number in range(100):
-                    site.link.publish(OutboundMessage(topic, b"%d" % (batch * 100 + number)))
+                    site.client.publish(OutboundMessage(topic, b"%d" % (batch * 100 + number)))
                 while len(arrived) < (batch + 1) * 100:
                     message = await centre.until(lambda message: message.topic == topic)
                     arrived.append(int(message.payload))
 
     assert arrived == list(range(2000))
-    assert site.link.sample.dropped == 0
+    assert site.client.sample.dropped == 0
 
 
 async def test_nothing_is_left_open(broker: Broker) -> None:
