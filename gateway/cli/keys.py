@@ -25,7 +25,7 @@ def keys_group() -> None:
 )
 @report_errors
 def make_command(key_id: str, folder: Path) -> None:
-    """Make a key pair KEY_ID: cfg-… signs configurations, cmd-… signs commands.
+    """Make a key pair KEY_ID: cfg-… signs configurations, cmd-… commands, view-… view tokens.
 
     The .key file stays at the centre; the .pem file goes to each gateway's trusted folder.
     """

@@ -1,9 +1,10 @@
 """Signatures of documents and commands of the centre: Ed25519 over canonical JSON.
 
-A key's id begins with what it may sign, ``cfg-`` configurations and ``cmd-`` commands, and is the
-name of its file: ``cfg-2026a.pem`` holds the public key, ``cfg-2026a.key`` the private one. The
-gateway trusts the public keys in one local folder, which is read for each signature, so that a
-key is added or withdrawn by putting a file there or taking it away.
+A key's id begins with what it may sign: ``cfg-`` configurations, ``cmd-`` commands, ``view-`` view
+tokens (`gateway.viewing.token`) and their revocation. It is the name of its file: ``cfg-2026a.pem``
+holds the public key, ``cfg-2026a.key`` the private one. The gateway trusts the public keys in one
+local folder, which is read for each signature, so that a key is added or withdrawn by putting a
+file there or taking it away.
 
 Sources: RFC 8032 (Ed25519), RFC 8785 (JSON canonicalization), RFC 7515 section 2 (base64url).
 """
@@ -30,10 +31,10 @@ from gateway.config.faults import pointer
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected, refuse
 from gateway.runtime.strict_json import dumps
 
-Purpose = Literal["cfg", "cmd"]
-"""What a key may sign: configurations, or commands."""
+Purpose = Literal["cfg", "cmd", "view"]
+"""What a key may sign: configurations, commands, or view tokens and their revocation."""
 
-KEY_ID = r"(?:cfg|cmd)-[a-z0-9]{1,32}"
+KEY_ID = r"(?:cfg|cmd|view)-[a-z0-9]{1,32}"
 LARGEST_BYTES = 4096
 """Of a key file; one holds 119 bytes."""
 
@@ -90,19 +91,28 @@ class Keyring:
                 trusted here) or ``sig.value`` (it does not fit what it is on).
         """
         signature = _signature_of(tree)
-        if not signature.key_id.startswith(f"{purpose}-"):
-            refuse("sig.purpose", f"{signature.key_id} may not sign this", "/sig/kid")
-        try:
-            key = _public(self._folder / f"{signature.key_id}.pem")
-        except OSError:
-            refuse("sig.key", f"{signature.key_id} is not trusted here", "/sig/kid")
-        except ValueError:
-            refuse("sig.key", f"the file of {signature.key_id} holds no Ed25519 key", "/sig/kid")
+        key = self.public_key(signature.key_id, purpose)
         try:
             key.verify(_decoded(signature.value), canonical_json(_unsigned(tree)))
         except InvalidSignature:
             refuse("sig.value", "the signature does not fit", "/sig/v")
         return signature.key_id
+
+    def public_key(self, key_id: str, purpose: Purpose) -> Ed25519PublicKey:
+        """Return the key *key_id*, which somebody has named, for *purpose*.
+
+        Raises:
+            MessageRejected: ``sig.purpose``: it is not for that; ``sig.key``: it is not trusted
+                here.
+        """
+        if not re.fullmatch(KEY_ID, key_id) or not key_id.startswith(f"{purpose}-"):
+            refuse("sig.purpose", f"{key_id[:40]!r} may not sign this", "/sig/kid")
+        try:
+            return _public(self._folder / f"{key_id}.pem")
+        except OSError:
+            refuse("sig.key", f"{key_id} is not trusted here", "/sig/kid")
+        except ValueError:
+            refuse("sig.key", f"the file of {key_id} holds no Ed25519 key", "/sig/kid")
 
 
 def sign(tree: Mapping[str, object], key: SigningKey) -> dict[str, object]:
@@ -138,7 +148,7 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
         ConfigRejected: The id is not valid, or its files exist: a key is never overwritten.
     """
     if not re.fullmatch(KEY_ID, key_id):
-        message = "a key id is cfg- or cmd- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
+        message = "a key id is cfg-, cmd- or view- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
         raise ConfigRejected((Fault("", "key.id", message),))
     private = Ed25519PrivateKey.generate()
     secret, public = folder / f"{key_id}.key", folder / f"{key_id}.pem"

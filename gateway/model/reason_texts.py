@@ -312,4 +312,22 @@ WORDING: dict[Reason, Wording] = {
         "Mở lại camera nếu muốn xem tiếp.",
         "Open the camera again to go on watching.",
     ),
+    Reason.VIEW_NOT_ALLOWED: Wording(
+        "Không có quyền xem camera này",
+        "There is no permission to view this camera",
+        "Tải lại trang; nếu vẫn bị từ chối, báo người quản trị kiểm tra khóa cấp quyền xem.",
+        "Reload the page; if it is refused again, ask the administrator to check the viewing keys.",
+    ),
+    Reason.VIEW_TOKEN_EXPIRED: Wording(
+        "Quyền xem đã hết hạn hoặc chưa có hiệu lực",
+        "The permission to view has expired or is not valid yet",
+        "Thử lại; nếu lặp lại, kiểm tra đồng hồ của trung tâm và của thiết bị.",
+        "Try again; if it happens again, check the clocks of the centre and of the gateway.",
+    ),
+    Reason.VIEW_REVOKED: Wording(
+        "Quyền xem của bạn đã bị thu hồi",
+        "Your permission to view has been revoked",
+        "Liên hệ người quản trị của trung tâm.",
+        "Contact the centre's administrator.",
+    ),
 } | MACHINE

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "health": {"model", "ports"},
     "sources": {"model", "ports", "runtime", "fastpath", "rtp", "rtsp"},
     "config": {"model", "runtime", "sources"},
+    "viewing": {"model", "ports", "runtime", "config"},
     "webrtc": {"model", "ports", "runtime", "fastpath", "rtp", "streams"},
     "cameras": {
         "model",
@@ -134,6 +135,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "demo/",
         "mqtt/payloads/codec.py",
     ),
+    "jwt": ("viewing/token.py",),
     "paho": ("mqtt/client/",),
     "playwright": ("demo/browser_check.py",),
     "prometheus_client": ("telemetry/metrics.py",),
@@ -141,7 +143,12 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "pydantic_settings": ("config/settings.py", "config/load.py", "console/settings.py"),
     "pylibsrtp": ("webrtc/",),
     "rfc8785": ("config/signing.py", "inventory/diff.py"),
-    "sqlite3": ("runtime/sqlite.py", "commands/journal.py", "mqtt/outbox/store.py"),
+    "sqlite3": (
+        "runtime/sqlite.py",
+        "commands/journal.py",
+        "mqtt/outbox/store.py",
+        "viewing/used_tokens.py",
+    ),
     "threading": (
         "commands/journal.py",
         "runtime/logging.py",
