@@ -42,6 +42,7 @@ export interface SiteView {
   since_ms: number | null;
   ep: number | null;
   version: string;
+  invalid: string;
   ids: string[];
   cams: CameraView[];
   alarms: AlarmView[];
@@ -138,6 +139,7 @@ export interface Wording {
 export interface OfferMessage {
   k: "offer";
   sid: string;
+  prov: string;
   gw: string;
   cam: string;
   profile?: string | null;

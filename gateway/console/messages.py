@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from gateway.console.views import BrokerView, SiteView
-from gateway.model.names import CameraId, GatewayId, Profile, SessionId
+from gateway.model.names import CameraId, GatewayId, Profile, ProvinceCode, SessionId
 from gateway.model.reason_texts import WORDING
 from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Refusal, RemoteCandidate
 from gateway.model.site_document import Document
@@ -30,10 +30,11 @@ class CandidateText(Document):
 
 
 class OfferMessage(Document):
-    """The operator opens camera *cam* of gateway *gw*."""
+    """The operator opens camera *cam* of gateway *gw* in province *prov*."""
 
     k: Literal["offer"]
     sid: SessionId
+    prov: ProvinceCode
     gw: GatewayId
     cam: CameraId
     profile: Profile | None = None
@@ -95,7 +96,7 @@ def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
 
 
 def sites_message(views: tuple[SiteView, ...], gone: tuple[str, ...], *, full: bool) -> str:
-    """Return a message with all sites (*full*) or the changed ones; *gone* have been removed."""
+    """Return a message with all sites (*full*) or the changed ones; *gone* are keys of removed."""
     return encode("sites", {"full": full, "sites": views, "gone": gone})
 
 

@@ -43,7 +43,7 @@ class SendQueue:
     def enqueue_snapshot(self) -> None:
         """Have all sites sent, replacing what the browser knows."""
         self._fresh = True
-        self._changed = {gateway: Change(gateway) for gateway in self._registry.gateways()}
+        self._changed = {key: Change(key) for key in self._registry.site_keys()}
         self._wake.set()
 
     def enqueue_signal(self, text: str) -> None:
@@ -56,8 +56,8 @@ class SendQueue:
 
     def enqueue_change(self, change: Change) -> None:
         """Have *change* sent, merged with an earlier one of the same site."""
-        held = self._changed.pop(change.gateway, None)
-        self._changed[change.gateway] = _merged(held, change)
+        held = self._changed.pop(change.site, None)
+        self._changed[change.site] = _merged(held, change)
         self._wake.set()
 
     def enqueue_broker(self, view: BrokerView) -> None:
@@ -81,11 +81,11 @@ class SendQueue:
     def _next_sites(self) -> str:
         full, self._fresh = self._fresh, False
         views, gone = [], []
-        for gateway in list(self._changed)[:MAX_SITES_IN_MESSAGE]:
-            change = self._changed.pop(gateway)
+        for key in list(self._changed)[:MAX_SITES_IN_MESSAGE]:
+            change = self._changed.pop(key)
             view = None if change.gone else self._registry.view(change)
             if view is None:
-                gone.append(gateway)
+                gone.append(key)
             else:
                 views.append(view)
         return sites_message(tuple(views), tuple(gone), full=full)
@@ -95,5 +95,5 @@ def _merged(held: Change | None, change: Change) -> Change:
     if held is None or change.gone or change.cameras is None:
         return change
     if held.gone or held.cameras is None:
-        return Change(change.gateway)
-    return Change(change.gateway, held.cameras | change.cameras)
+        return Change(change.site)
+    return Change(change.site, held.cameras | change.cameras)

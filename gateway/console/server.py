@@ -31,7 +31,7 @@ from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message
-from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, parse_topic
+from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, Topics, parse_topic
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
@@ -115,11 +115,10 @@ class Console:
             if topic.key is not None:
                 self._route_signalling(topic, topic.key, message)
             else:
-                change = self._registry.apply_message(topic, message)
-                if change is not None:
-                    self._publish_change(change)
+                self._publish_change(self._registry.apply_message(topic, message))
         except MessageRejected as error:
             self._rejected.count(f"{message.topic}: {error.detail}")
+            self._publish_change(self._registry.reject(topic, error.faults[0]))
 
     def on_failure(self, error: TransientError, again_in_s: float) -> None:
         """The link has broken (as a `SupervisorObserver`)."""
@@ -144,9 +143,12 @@ class Console:
         browser = self._browsers.get(key.viewer)
         if browser is not None:
             received = decode_gateway_message(key, message.payload, message.content_type)
-            browser.signalling.handle_gateway_message(topic.gateway, received)
+            topics = Topics(topic.province, topic.gateway)
+            browser.signalling.handle_gateway_message(topics, received)
 
-    def _publish_change(self, change: Change) -> None:
+    def _publish_change(self, change: Change | None) -> None:
+        if change is None:
+            return
         for browser in self._browsers.values():
             browser.queue.enqueue_change(change)
 

@@ -21,6 +21,7 @@ from gateway.console.messages import (
     signalling_message,
 )
 from gateway.console.site_registry import SiteRegistry
+from gateway.console.site_state import site_key
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -64,7 +65,7 @@ class BrowserSignalling:
     Args:
         viewer: Viewer id that the server has given it.
         bus: Publishes to the gateways.
-        registry: Knows the province of each gateway.
+        registry: Knows which sites are connected.
         stamp: Returns the stamp of the next message.
         ice: ICE servers that gateways use for this viewer.
         send: Sends an encoded message to the browser.
@@ -109,15 +110,15 @@ class BrowserSignalling:
             case ByeMessage():
                 self._end(message.sid, message.why)
 
-    def handle_gateway_message(self, gateway: str, message: GatewayMessage) -> None:
-        """Handle a signalling message of *gateway* for this viewer."""
+    def handle_gateway_message(self, topics: Topics, message: GatewayMessage) -> None:
+        """Handle a signalling message for this viewer from the gateway of *topics*."""
         session = self._sessions.get(message.key.session)
-        if session is None or session.topics.gateway != gateway:
+        if session is None or session.topics != topics:
             log.info(
                 "message_misrouted",
                 viewer=self.viewer,
                 session=message.key.session,
-                gateway=gateway,
+                site=site_key(topics.province, topics.gateway),
             )
             return
         session.answered.set()
@@ -141,13 +142,11 @@ class BrowserSignalling:
         if refusal is not None:
             self._send(signalling_message(refusal))
             return
-        province = self._registry.province_of(message.gw)
-        session = _Session(Topics(province or "", message.gw))
+        session = _Session(Topics(message.prov, message.gw))
         self._sessions[message.sid] = session
         offer = Offer(key, message.cam, message.sdp, message.profile, self._ice)
-        log.info(
-            "offer_sent", viewer=self.viewer, session=message.sid, gw=message.gw, cam=message.cam
-        )
+        site = site_key(message.prov, message.gw)
+        log.info("offer_sent", viewer=self.viewer, session=message.sid, site=site, cam=message.cam)
         self._post(session.topics, offer)
         group.create_task(self._await_answer(session, offer), name=f"offer:{message.sid}")
 
@@ -159,11 +158,12 @@ class BrowserSignalling:
             return Refusal(key, 486, Reason.OVERLOADED, f"{MAX_SESSIONS} sessions are open")
         if not self._bus.connected:
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the broker is away")
-        if self._registry.province_of(message.gw) is None:
+        state = self._registry.site_state(site_key(message.prov, message.gw))
+        if state is None:
             # A console that has just started does not know every gateway yet. Not 404, which is
             # final for the page; after 480 it tries again.
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the gateway has not been heard of")
-        if self._registry.is_offline(message.gw):
+        if state == "off":
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the gateway is offline")
         return None
 

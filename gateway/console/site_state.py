@@ -25,6 +25,15 @@ MAX_CAMERAS = 512
 """Most cameras of a gateway, as in its birth."""
 
 
+MAX_INVALID = 64
+"""Most topics of a gateway of which is held that their newest message was invalid."""
+
+
+def site_key(province: str, gateway: str) -> str:
+    """Return by what a site is known."""
+    return f"{province}/{gateway}"
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedHealth:
     """Health of one camera, the stamp of its message, and when it was sent (monotonic)."""
@@ -56,6 +65,8 @@ class Site:
         active_s: When the gateway last sent something about its present state.
         cameras: Health by camera id, the newest by stamp.
         alarms: By key, the newest by stamp; cleared ones too, so that a late raise is recognised.
+        invalid: Last level of a topic -> what is wrong with the newest message there; none: all
+            could be read.
     """
 
     province: str
@@ -66,6 +77,24 @@ class Site:
     active_s: float | None = None
     cameras: Mapping[str, ReceivedHealth] = field(default_factory=lambda: MappingProxyType({}))
     alarms: Mapping[str, ReceivedAlarm] = field(default_factory=lambda: MappingProxyType({}))
+    invalid: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def key(self) -> str:
+        """Province and gateway id, ``24/bacninh-01``: a gateway id alone is anybody's to say."""
+        return site_key(self.province, self.gateway)
+
+    def with_invalid(self, topic: str, why: str) -> Site:
+        """Return the site after a message on *topic* that could not be read; empty *why*: it could.
+
+        At most `MAX_INVALID` topics are remembered.
+        """
+        if self.invalid.get(topic, "") == why:
+            return self
+        others = {key: said for key, said in self.invalid.items() if key != topic}
+        if why and len(others) < MAX_INVALID:
+            others[topic] = why
+        return replace(self, invalid=MappingProxyType(others))
 
     def with_presence(self, presence: Presence, sent_s: float | None, *, live: bool) -> Site:
         """Return the site after *presence*, sent at *sent_s*, None if unknown.

@@ -92,6 +92,8 @@ class SiteView:
         since_ms: Since when it is so; None if nothing is known.
         ep: Epoch of its connection; a new one means that it has reconnected.
         version: Of the gateway's software.
+        invalid: What is wrong with its newest report, e.g. ``birth: /cams too_long``;
+            empty: nothing. The rest then shows what was known before.
         ids: Of all its cameras, in the order of the birth.
         cams: The cameras that this message is about.
         alarms: Raised alarms without a raised parent, the most severe first.
@@ -106,6 +108,7 @@ class SiteView:
     since_ms: int | None
     ep: int | None
     version: str
+    invalid: str
     ids: tuple[str, ...]
     cams: tuple[CameraView, ...]
     alarms: tuple[AlarmView, ...] = ()

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from gateway.model.health import CameraHealth, SiteHealth
 from gateway.mqtt import topic_tree
-from gateway.mqtt.payloads.health import CAMERA, SITE
+from gateway.mqtt.payloads.health import BOUNDS, CAMERA, SITE, TEXT_LENGTH
+from gateway.mqtt.payloads.numbers import COUNT, TIME_MS
 from gateway.mqtt.topic_tree import LEVELS, TopicSpec
 from tests.contract.plain import Schema, plain
 
@@ -72,8 +73,8 @@ HEALTH: Mapping[TopicSpec, Callable[[], Schema]] = {
 
 
 def _stamp() -> Schema:
-    whole = {"type": "integer", "minimum": 0}
-    return {"t": whole, "ep": whole, "n": whole}
+    time, count = ({"type": "integer", **_limits(each)} for each in (TIME_MS, COUNT))
+    return {"t": time, "ep": count, "n": count}
 
 
 def _camera() -> tuple[Schema, Schema]:
@@ -83,7 +84,26 @@ def _camera() -> tuple[Schema, Schema]:
 
 def _properties(model: type[Any]) -> tuple[Schema, Schema]:
     schema = plain(TypeAdapter(model))
-    return schema["properties"], schema.get("$defs", {})
+    known = {name: _within(each, name) for name, each in schema["properties"].items()}
+    return known, schema.get("$defs", {})
+
+
+def _within(schema: Schema, name: str) -> Schema:
+    """Return *schema* with the bounds of the field *name*, at every number and text in it."""
+    kind = schema.get("type")
+    if kind in ("integer", "number"):
+        return {**schema, **_limits(BOUNDS[name])}
+    if kind == "string" and "enum" not in schema:
+        return {**schema, "maxLength": TEXT_LENGTH}
+    deeper = ("anyOf", "prefixItems")
+    return {
+        key: [_within(each, name) for each in value] if key in deeper else value
+        for key, value in schema.items()
+    }
+
+
+def _limits(bounds: tuple[float, float]) -> Schema:
+    return dict(zip(("minimum", "maximum"), bounds, strict=True))
 
 
 def _object(properties: Schema, defs: Schema, *required: str) -> Schema:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { clock, last } from "./support/browser.js";
-import { GW, greet, openCentre } from "./support/centre.js";
+import { GW, PROV, greet, openCentre } from "./support/centre.js";
 import { FakePeerConnection } from "./support/peer.js";
 import { Session, warmUp } from "../../gateway/console/static/session.js";
 
@@ -19,7 +19,7 @@ async function opened() {
   /** @type {Ending[]} */
   const endings = [];
   const told = { steps, endings, connected: 0 };
-  const session = new Session(centre.connection, GW, "c01", {
+  const session = new Session(centre.connection, { prov: PROV, gw: GW }, "c01", {
     onStep: (step) => told.steps.push(step),
     onConnected: () => { told.connected += 1; },
     onEnded: (ending) => told.endings.push(ending),
@@ -35,7 +35,7 @@ async function opened() {
 test("opening sends the offer at once, without waiting for candidates", async () => {
   const { socket, sid } = await opened();
 
-  assert.deepEqual(socket.sent, [{ k: "offer", sid, gw: GW, cam: "c01", sdp: "v=0 offer" }]);
+  assert.deepEqual(socket.sent, [{ k: "offer", sid, prov: PROV, gw: GW, cam: "c01", sdp: "v=0 offer" }]);
 });
 
 test("each session has an id of its own", async () => {
@@ -95,7 +95,7 @@ test("an offer that cannot be sent ends the session", async () => {
   const { connection, socket } = openCentre();
   /** @type {Ending[]} */
   const endings = [];
-  const session = new Session(connection, GW, "c01", { onStep: () => {}, onConnected: () => {}, onEnded: (ending) => endings.push(ending) });
+  const session = new Session(connection, { prov: PROV, gw: GW }, "c01", { onStep: () => {}, onConnected: () => {}, onEnded: (ending) => endings.push(ending) });
   socket.drop();
 
   await session.open();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { clock, NOW_MS } from "./support/browser.js";
-import { alarm, camera, GW, openCentre, site } from "./support/centre.js";
+import { alarm, camera, GW, openCentre, PROV, SITE, site } from "./support/centre.js";
 import { setReasonTexts } from "../../gateway/console/static/i18n.js";
 import { SiteList } from "../../gateway/console/static/site-list.js";
 import { VideoWall } from "../../gateway/console/static/video-wall.js";
@@ -41,7 +41,7 @@ test("a row says which camera it is, and its state", () => {
   const { query } = createList();
   const row = query(".camera");
 
-  assert.deepEqual({ ...row?.dataset }, { gw: GW, cam: "c01", st: "on" });
+  assert.deepEqual({ ...row?.dataset }, { prov: PROV, gw: GW, cam: "c01", st: "on" });
 });
 
 test("news are shown within 200 ms, all at once", () => {
@@ -76,7 +76,7 @@ test("rows follow the order of the gateway", () => {
 test("a site that is gone is not listed any more", () => {
   const { store, siteList, query } = createList();
 
-  store.apply({ full: false, sites: [], gone: [GW] });
+  store.apply({ full: false, sites: [], gone: [SITE] });
   siteList.render();
 
   assert.equal(query(".site"), null);
@@ -247,4 +247,16 @@ test("a site out of contact has no alarms of now", () => {
 
 test("the summary counts", () => {
   assert.equal(createList().summary.textContent, "1 điểm · 2 camera: 2 trực tuyến");
+});
+
+test("a site with an invalid report says so, beside the others", () => {
+  const { store, siteList, query, texts } = createList();
+  const invalid = "cam/c01/state: /since_s less_than_equal";
+
+  store.apply({ full: true, sites: [site(), site({ prov: "79", name: "Điểm báo sai", invalid })] });
+  siteList.render();
+
+  assert.equal(texts(".site").length, 2);
+  assert.match(query("[data-invalid] .site-line")?.textContent ?? "", /^Báo cáo không hợp lệ/);
+  assert.match(query("[data-invalid] .site-trouble")?.textContent ?? "", /less_than_equal/);
 });

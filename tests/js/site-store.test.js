@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import "./support/browser.js";
-import { camera, GW, site } from "./support/centre.js";
+import { camera, GW, SITE, site } from "./support/centre.js";
 import { SiteStore } from "../../gateway/console/static/site-store.js";
 
 /** @param {ReturnType<typeof site>[]} sites */
@@ -33,14 +33,14 @@ test("a camera that has changed is replaced, the others stay", () => {
 
   store.apply({ full: false, sites: [site({ ids: ["c01", "c02"], cams: [camera({ id: "c02", st: "off" })] })], gone: [] });
 
-  assert.equal(store.camera(GW, "c01")?.st, "on");
-  assert.equal(store.camera(GW, "c02")?.st, "off");
+  assert.equal(store.camera(SITE, "c01")?.st, "on");
+  assert.equal(store.camera(SITE, "c02")?.st, "off");
 });
 
 test("cameras are in the gateway's order", () => {
   const store = storeOf(site({ ids: ["c02", "c01"] }));
 
-  assert.deepEqual([...(store.site(GW)?.cams.keys() ?? [])], ["c02", "c01"]);
+  assert.deepEqual([...(store.site(SITE)?.cams.keys() ?? [])], ["c02", "c01"]);
 });
 
 test("a camera that is no longer listed is forgotten", () => {
@@ -48,21 +48,21 @@ test("a camera that is no longer listed is forgotten", () => {
 
   store.apply({ full: false, sites: [site({ ids: ["c01"], cams: [] })], gone: [] });
 
-  assert.equal(store.camera(GW, "c02"), undefined);
+  assert.equal(store.camera(SITE, "c02"), undefined);
 });
 
 test("a camera that is listed and was never told is left out", () => {
   const store = storeOf(site({ ids: ["c01", "c02", "c09"] }));
 
-  assert.equal(store.site(GW)?.cams.size, 2);
+  assert.equal(store.site(SITE)?.cams.size, 2);
 });
 
 test("a site that is gone is forgotten", () => {
   const store = storeOf(site());
 
-  store.apply({ full: false, sites: [], gone: [GW] });
+  store.apply({ full: false, sites: [], gone: [SITE] });
 
-  assert.equal(store.site(GW), undefined);
+  assert.equal(store.site(SITE), undefined);
 });
 
 test("a camera of an unknown site is not there", () => {
@@ -86,4 +86,13 @@ test("a change is announced once for each message", () => {
   store.apply({ full: true, sites: [site(), site({ gw: "hn-01" })], gone: [] });
 
   assert.equal(changes, 1);
+});
+
+test("one gateway id in two provinces is two sites", () => {
+  const store = new SiteStore();
+
+  store.apply({ full: true, sites: [site(), site({ prov: "01", name: "Kẻ mạo danh" })], gone: [] });
+  store.apply({ full: false, sites: [], gone: [`01/${GW}`] });
+
+  assert.deepEqual(store.all().map(({ name }) => name), ["Trung tâm Từ Sơn"]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { clock, last, showFrame } from "./support/browser.js";
-import { camera, GW, greet, openCentre, site } from "./support/centre.js";
+import { camera, GW, greet, openCentre, SITE, site } from "./support/centre.js";
 import { FakePeerConnection } from "./support/peer.js";
 import { FakeWebSocket } from "./support/socket.js";
 import { Tile } from "../../gateway/console/static/tile.js";
@@ -14,7 +14,7 @@ async function createTile() {
   const centre = openCentre();
   /** @type {string[]} */
   const asked = [];
-  const tile = new Tile(centre.connection, centre.store, GW, "c01", performance.now(), {
+  const tile = new Tile(centre.connection, centre.store, SITE, "c01", performance.now(), {
     enlarge: () => asked.push("enlarge"),
     close: () => asked.push("close"),
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import "./support/browser.js";
-import { GW, openCentre } from "./support/centre.js";
+import { openCentre, SITE } from "./support/centre.js";
 import { VideoWall } from "../../gateway/console/static/video-wall.js";
 
 function createWall() {
@@ -16,7 +16,7 @@ function createWall() {
 /** @param {string[]} cams */
 function wallWith(...cams) {
   const made = createWall();
-  for (const cam of cams) made.wall.watch(GW, cam);
+  for (const cam of cams) made.wall.watch(SITE, cam);
   return made;
 }
 
@@ -38,14 +38,14 @@ test("a camera that is watched already is not opened again", () => {
   const { wall } = wallWith("c01");
   const [tile] = wall.tiles;
 
-  assert.equal(wall.watch(GW, "c01"), tile);
+  assert.equal(wall.watch(SITE, "c01"), tile);
   assert.equal(wall.tiles.length, 1);
 });
 
 test("a camera that is watched already is pointed out", () => {
   const { wall } = wallWith("c01");
 
-  const tile = wall.watch(GW, "c01");
+  const tile = wall.watch(SITE, "c01");
 
   assert.ok(tile.element.classList.contains("highlighted"));
 });
@@ -142,7 +142,7 @@ test("a tile that is closed twice is closed once", () => {
 
 test("an enlarged tile is the only one that can be reached", () => {
   const { wall } = wallWith("c01", "c02", "c03");
-  const tile = /** @type {any} */ (wall.find(GW, "c02"));
+  const tile = /** @type {any} */ (wall.find(SITE, "c02"));
 
   wall.enlarge(tile);
 
@@ -152,7 +152,7 @@ test("an enlarged tile is the only one that can be reached", () => {
 
 test("enlarging it again goes back to the grid", () => {
   const { wall } = wallWith("c01", "c02");
-  const tile = /** @type {any} */ (wall.find(GW, "c02"));
+  const tile = /** @type {any} */ (wall.find(SITE, "c02"));
   wall.enlarge(tile);
 
   wall.enlarge(tile);
@@ -163,7 +163,7 @@ test("enlarging it again goes back to the grid", () => {
 
 test("enlarging nothing goes back to the grid", () => {
   const { wall, element } = wallWith("c01", "c02");
-  wall.enlarge(/** @type {any} */ (wall.find(GW, "c02")));
+  wall.enlarge(/** @type {any} */ (wall.find(SITE, "c02")));
 
   wall.enlarge(null);
 
@@ -172,7 +172,7 @@ test("enlarging nothing goes back to the grid", () => {
 
 test("when the enlarged tile is closed the others can be reached", () => {
   const { wall } = wallWith("c01", "c02");
-  const tile = /** @type {any} */ (wall.find(GW, "c02"));
+  const tile = /** @type {any} */ (wall.find(SITE, "c02"));
   wall.enlarge(tile);
 
   wall.close(tile);
@@ -185,7 +185,7 @@ test("opening and closing are announced", () => {
   let changes = 0;
   wall.addEventListener("change", () => { changes += 1; });
 
-  const tile = wall.watch(GW, "c01");
+  const tile = wall.watch(SITE, "c01");
   wall.close(tile);
 
   assert.equal(changes, 2);

@@ -14,6 +14,8 @@ from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth
 from gateway.model.reason_texts import WORDING
 from gateway.model.reasons import Reason
+from gateway.mqtt import topic_tree
+from gateway.mqtt.topics import Topics
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
 from tests.fixtures.console import TOPICS, ScriptedGateway, open_page, run_console
@@ -111,6 +113,32 @@ async def test_open_alarms_say_what_and_what_to_do(
     gateway.publish_alarm(replace(hot, raised=False))
     await expect(window.page.locator(".alarm")).to_have_count(1)
     assert window.complaints == []
+
+
+async def test_a_hijacked_site_blinds_nobody(
+    window: Window, gateway: ScriptedGateway, page_url: str, chromium: Browser
+) -> None:
+    """Impossible numbers, and a namesake in another province: each site keeps its own row."""
+    page = window.page
+    gateway.publish_online()
+    await expect(page.locator(ROW)).to_have_attribute("data-st", "on")
+    namesake = Topics("01", TOPICS.gateway)
+    presence = b'{"st":"online","ep":5,"t":1764000000000}'
+    state = b'{"t":1,"ep":5,"n":2,"id":"c01","st":"off","why":"TIMEOUT","since_s":%s}'
+
+    gateway.publish_raw(topic_tree.PRESENCE, namesake.presence, presence)
+    for number in (b"1e308", b"1e20"):
+        gateway.publish_raw(topic_tree.CAMERA_STATE, namesake.camera_state("c01"), state % number)
+
+    again = await open_page(chromium, page_url)
+    for each in (page, again.page):
+        await expect(each.locator(".site")).to_have_count(2)
+        await expect(each.locator(".site[data-prov='01']")).to_contain_text("Báo cáo không hợp lệ")
+        await expect(each.locator(".site[data-prov='24']")).to_have_attribute("data-st", "on")
+        await expect(each.locator(ROW)).to_contain_text("Quầy Đăng ký đất đai")
+    gateway.publish_camera(CameraHealth("c01", "off", Reason.STALLED, 1.0))
+    await expect(page.locator(ROW)).to_have_attribute("data-st", "off")
+    assert window.complaints == again.complaints == []
 
 
 async def test_a_vanished_site_is_shown_and_a_late_will_is_not(

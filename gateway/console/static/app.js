@@ -73,17 +73,17 @@ function bannerText(time) {
 }
 
 // What was open in this tab opens again after a reload, as soon as its site is known.
-/** @type {[gw: string, cam: string][]} */
+/** @type {[site: string, cam: string][]} */
 let tilesToReopen = JSON.parse(sessionStorage.getItem(TILES_KEY) ?? "[]");
 
 function reopenTiles() {
-  const known = tilesToReopen.filter(([gw, cam]) => store.camera(gw, cam));
+  const known = tilesToReopen.filter(([site, cam]) => store.camera(site, cam));
   tilesToReopen = tilesToReopen.filter((tile) => !known.includes(tile));
-  for (const [gw, cam] of known) wall.watch(gw, cam);
+  for (const [site, cam] of known) wall.watch(site, cam);
 }
 
 wall.addEventListener("change", () => {
-  const open = wall.tiles.map((tile) => [tile.gw, tile.cam]);
+  const open = wall.tiles.map((tile) => [tile.site, tile.cam]);
   sessionStorage.setItem(TILES_KEY, JSON.stringify([...open, ...tilesToReopen]));
 });
 
@@ -164,13 +164,24 @@ function tick() {
 
 /** @param {string | {gw: string, cam: string}} tile */
 function findTile(tile) {
-  return typeof tile === "string" ? wall.tiles.find(({ id }) => id === tile) : wall.find(tile.gw, tile.cam);
+  return typeof tile === "string" ? wall.tiles.find(({ id }) => id === tile) : wall.find(keyOf(tile.gw), tile.cam);
+}
+
+/**
+ * Returns the key of a site. A gateway id alone will do where only one province has it.
+ * @param {string} gw `24/bacninh-01` or `bacninh-01`.
+ */
+function keyOf(gw) {
+  if (gw.includes("/")) return gw;
+  const [site, another] = store.all().filter((each) => each.gw === gw);
+  if (!site || another) throw new RangeError(`${gw}: ${site ? "in more than one province" : "no such gateway"}`);
+  return site.key;
 }
 
 const cameraGateway = Object.freeze({
   sites: () => store.all().map((site) => ({ ...site, cams: [...site.cams.values()] })),
   /** @type {(gw: string, cam: string) => Promise<object>} */
-  watch: (gw, cam) => wall.watch(gw, cam).firstFrame,
+  watch: (gw, cam) => wall.watch(keyOf(gw), cam).firstFrame,
   /** @type {(tile: string | {gw: string, cam: string}) => void} */
   close: (tile) => {
     const open = findTile(tile);

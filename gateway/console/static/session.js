@@ -67,14 +67,15 @@ export class Session {
 
   /**
    * @param {Connection} connection
-   * @param {string} gw
+   * @param {{prov: string, gw: string}} site
    * @param {string} cam
    * @param {SessionObserver} observer
    */
-  constructor(connection, gw, cam, observer) {
+  constructor(connection, site, cam, observer) {
     this.#connection = connection;
     this.#observer = observer;
-    this.gw = gw;
+    this.prov = site.prov;
+    this.gw = site.gw;
     this.cam = cam;
     this.viewer = connection.viewer;
     this.id = newSessionId();
@@ -109,7 +110,7 @@ export class Session {
     }
     if (this.#ended) return;
     const sdp = peer.localDescription?.sdp ?? "";
-    const sent = this.#connection.send({ k: "offer", sid: this.id, gw: this.gw, cam: this.cam, sdp });
+    const sent = this.#connection.send({ k: "offer", sid: this.id, prov: this.prov, gw: this.gw, cam: this.cam, sdp });
     if (sent) this.#observer.onStep("stepRequest");
     else this.#abort({ why: "server" });
   }

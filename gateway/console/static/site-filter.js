@@ -38,7 +38,7 @@ export function filterSites(sites, filter, query) {
     let cameras = [...site.cams.values()];
     if (!nameMatches) cameras = cameras.filter((camera) => foldText(`${camera.name} ${camera.location} ${camera.id}`).includes(wanted));
     if (filter === "trouble") cameras = cameras.filter(isInTrouble);
-    const siteCounts = nameMatches && (filter === "all" || site.st === "off" || site.alarms.length > 0);
+    const siteCounts = nameMatches && (filter === "all" || site.st === "off" || site.alarms.length > 0 || site.invalid !== "");
     if (siteCounts || cameras.length > 0) matches.push({ site, cameras });
   }
   return matches.sort((one, other) => collator.compare(one.site.name, other.site.name));

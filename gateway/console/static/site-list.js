@@ -3,7 +3,7 @@
 import { createElement, placeInOrder, setData, setTextOrHide } from "./dom.js";
 import { translate } from "./i18n.js";
 import { filterSites } from "./site-filter.js";
-import { cameraStateText, describeAlarm, explainCamera, siteStateText, summaryText } from "./site-text.js";
+import { cameraStateText, describeAlarm, explainCamera, siteStateText, siteTroubleText, summaryText } from "./site-text.js";
 
 /** @import { AlarmView, CameraView } from "../messages.d.ts" */
 /** @import { Filter } from "./site-filter.js" */
@@ -77,8 +77,8 @@ export class SiteList {
     /** @type {Map<string, SiteRow>} */
     const rows = new Map();
     for (const { site, cameras } of matches) {
-      const row = this.#rows.get(site.gw) ?? this.#addSiteRow(site.gw);
-      rows.set(site.gw, row);
+      const row = this.#rows.get(site.key) ?? this.#addSiteRow(site);
+      rows.set(site.key, row);
       this.#renderSite(row, site, cameras, matches.length);
     }
     replaceRows(this.element, this.#rows, rows);
@@ -88,15 +88,16 @@ export class SiteList {
     }
   }
 
-  /** @param {string} gw */
-  #addSiteRow(gw) {
-    const row = createSiteRow(gw);
+  /** @param {Site} site */
+  #addSiteRow(site) {
+    const { key } = site;
+    const row = createSiteRow(site);
     row.toggle.onclick = () => {
-      this.#expanded.set(gw, row.toggle.getAttribute("aria-expanded") !== "true");
+      this.#expanded.set(key, row.toggle.getAttribute("aria-expanded") !== "true");
       this.render();
     };
     row.watchAll.onclick = (event) => {
-      for (const cam of this.#store.site(gw)?.cams.keys() ?? []) this.#wall.watch(gw, cam, event.timeStamp);
+      for (const cam of this.#store.site(key)?.cams.keys() ?? []) this.#wall.watch(key, cam, event.timeStamp);
     };
     return row;
   }
@@ -109,14 +110,15 @@ export class SiteList {
    */
   #renderSite(row, site, cameras, siteCount) {
     setData(row.element, "st", site.st);
+    row.element.toggleAttribute("data-invalid", site.invalid !== "");
     setTextOrHide(row.name, site.name);
     setTextOrHide(row.state, siteStateText(site));
     setTextOrHide(row.watchAll, translate("watchAll"));
     row.watchAll.setAttribute("aria-label", translate("watchAllOf", { name: site.name }));
     row.watchAll.hidden = site.cams.size === 0;
-    setTextOrHide(row.trouble, site.st === "on" ? "" : translate("siteGone"));
+    setTextOrHide(row.trouble, siteTroubleText(site));
     renderAlarms(row, site);
-    const expanded = this.#expanded.get(site.gw) ?? (siteCount <= EXPANDED_UP_TO || this.#search.value.trim() !== "");
+    const expanded = this.#expanded.get(site.key) ?? (siteCount <= EXPANDED_UP_TO || this.#search.value.trim() !== "");
     row.toggle.setAttribute("aria-expanded", String(expanded));
     row.cameraList.hidden = !expanded;
     this.#renderCameras(row, site, expanded ? cameras : []);
@@ -131,7 +133,7 @@ export class SiteList {
     /** @type {Map<string, CameraRow>} */
     const rows = new Map();
     for (const camera of cameras) {
-      const cameraRow = row.cameras.get(camera.id) ?? this.#addCameraRow(site.gw, camera.id);
+      const cameraRow = row.cameras.get(camera.id) ?? this.#addCameraRow(site, camera.id);
       rows.set(camera.id, cameraRow);
       this.#renderCamera(cameraRow, site, camera);
     }
@@ -139,12 +141,12 @@ export class SiteList {
   }
 
   /**
-   * @param {string} gw
+   * @param {Site} site
    * @param {string} cam
    */
-  #addCameraRow(gw, cam) {
-    const row = createCameraRow(gw, cam);
-    row.button.onclick = (event) => this.#wall.watch(gw, cam, event.timeStamp);
+  #addCameraRow({ key, prov, gw }, cam) {
+    const row = createCameraRow(prov, gw, cam);
+    row.button.onclick = (event) => this.#wall.watch(key, cam, event.timeStamp);
     return row;
   }
 
@@ -155,7 +157,7 @@ export class SiteList {
    */
   #renderCamera(row, site, camera) {
     setData(row.button, "st", camera.st);
-    row.button.setAttribute("aria-pressed", String(this.#wall.find(site.gw, camera.id) !== undefined));
+    row.button.setAttribute("aria-pressed", String(this.#wall.find(site.key, camera.id) !== undefined));
     setTextOrHide(row.name, camera.name);
     setTextOrHide(row.place, camera.location);
     setTextOrHide(row.state, cameraStateText(camera));
@@ -209,9 +211,9 @@ function renderAlarm(row, alarm, site) {
   setTextOrHide(row.todo, todo);
 }
 
-/** @param {string} gw */
-function createSiteRow(gw) {
-  const element = createElement("section", "site", null, { "data-gw": gw });
+/** @param {Site} site */
+function createSiteRow({ prov, gw }) {
+  const element = createElement("section", "site", null, { "data-prov": prov, "data-gw": gw });
   const head = createElement("div", "site-head", element);
   const toggle = createElement("button", "site-toggle", head, { type: "button" });
   createElement("span", "dot", toggle, { "aria-hidden": "true" });
@@ -233,12 +235,13 @@ function createSiteRow(gw) {
 }
 
 /**
+ * @param {string} prov
  * @param {string} gw
  * @param {string} cam
  */
-function createCameraRow(gw, cam) {
+function createCameraRow(prov, gw, cam) {
   const element = createElement("li", "", null);
-  const button = createElement("button", "camera", element, { type: "button", "data-gw": gw, "data-cam": cam });
+  const button = createElement("button", "camera", element, { type: "button", "data-prov": prov, "data-gw": gw, "data-cam": cam });
   createElement("span", "dot", button, { "aria-hidden": "true" });
   const text = createElement("span", "camera-text", button);
   return {

@@ -1,8 +1,16 @@
 // What the server has told about sites and cameras.
 
 /** @import { CameraView, SitesMessage, SiteView } from "../messages.d.ts" */
-/** @typedef {Omit<SiteView, "ids" | "cams"> & {cams: Map<string, CameraView>}} Site All cameras by id, in the gateway's order. */
+/** @typedef {Omit<SiteView, "ids" | "cams"> & {key: string, cams: Map<string, CameraView>}} Site All cameras by id, in the gateway's order. */
 /** @typedef {{sites: number, cams: number, on: number, deg: number, off: number, unk: number}} Counts */
+
+/**
+ * Returns by what a site is known: a gateway id alone may stand in two provinces.
+ * @param {{prov: string, gw: string}} site
+ */
+export function siteKey({ prov, gw }) {
+  return `${prov}/${gw}`;
+}
 
 /** Sends `change` after each message. */
 export class SiteStore extends EventTarget {
@@ -16,14 +24,15 @@ export class SiteStore extends EventTarget {
    */
   apply({ full, sites, gone }) {
     if (full) this.#sites.clear();
-    for (const gw of gone ?? []) this.#sites.delete(gw);
+    for (const key of gone ?? []) this.#sites.delete(key);
     for (const site of sites) this.#merge(site);
     this.dispatchEvent(new Event("change"));
   }
 
   /** @param {SiteView} view */
   #merge({ cams, ids, ...site }) {
-    const known = this.#sites.get(site.gw)?.cams;
+    const key = siteKey(site);
+    const known = this.#sites.get(key)?.cams;
     const updated = new Map(cams.map((camera) => [camera.id, camera]));
     /** @type {Map<string, CameraView>} */
     const inOrder = new Map();
@@ -31,20 +40,20 @@ export class SiteStore extends EventTarget {
       const camera = updated.get(id) ?? known?.get(id);
       if (camera) inOrder.set(id, camera);
     }
-    this.#sites.set(site.gw, { ...site, cams: inOrder });
+    this.#sites.set(key, { ...site, key, cams: inOrder });
   }
 
-  /** @param {string} gw */
-  site(gw) {
-    return this.#sites.get(gw);
+  /** @param {string} key Of the site. */
+  site(key) {
+    return this.#sites.get(key);
   }
 
   /**
-   * @param {string} gw
+   * @param {string} key Of the site.
    * @param {string} cam
    */
-  camera(gw, cam) {
-    return this.#sites.get(gw)?.cams.get(cam);
+  camera(key, cam) {
+    return this.#sites.get(key)?.cams.get(cam);
   }
 
   all() {

@@ -28,7 +28,17 @@ export function siteStateText(site) {
   const state = translate(SITE_STATE[site.st]);
   const since = site.st === "on" ? "" : sinceText(site.since_ms);
   const cameras = translate("cameras", { n: site.cams.size });
-  return joinPresent(" · ", [site.province, joinPresent(" ", [state, since]), cameras]);
+  const invalid = site.invalid ? translate("invalidReport") : "";
+  return joinPresent(" · ", [invalid, site.province, joinPresent(" ", [state, since]), cameras]);
+}
+
+/**
+ * Returns what an operator has to know of the site before its cameras; empty if nothing.
+ * @param {Site} site
+ */
+export function siteTroubleText(site) {
+  const invalid = site.invalid ? translate("invalidTodo", { why: site.invalid }) : "";
+  return joinPresent(" ", [invalid, site.st === "on" ? "" : translate("siteGone")]);
 }
 
 /** @param {CameraView} camera */

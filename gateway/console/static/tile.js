@@ -86,16 +86,19 @@ export class Tile {
   /**
    * @param {Connection} connection
    * @param {SiteStore} store
-   * @param {string} gw
+   * @param {string} site Its key, `24/bacninh-01`.
    * @param {string} cam
    * @param {number} clickedMs Page time of the click.
    * @param {TileOwner} owner
    */
-  constructor(connection, store, gw, cam, clickedMs, owner) {
+  constructor(connection, store, site, cam, clickedMs, owner) {
     this.#connection = connection;
     this.#store = store;
     this.#owner = owner;
     this.id = `tile-${(opened += 1)}`;
+    this.site = site;
+    const [prov = "", gw = ""] = site.split("/");
+    this.prov = prov;
     this.gw = gw;
     this.cam = cam;
     this.#measured = {
@@ -108,7 +111,7 @@ export class Tile {
       back_at_ms: /** @type {number | null} */ (null),
     };
 
-    this.element = createElement("article", "tile", null, { id: this.id, "data-gw": gw, "data-cam": cam, "data-state": "connecting" });
+    this.element = createElement("article", "tile", null, { id: this.id, "data-prov": prov, "data-gw": gw, "data-cam": cam, "data-state": "connecting" });
     this.face = createElement("button", "face", this.element, { type: "button" });
     this.face.onclick = () => this.#owner.enlarge(this);
     const screen = createElement("span", "screen", this.face);
@@ -149,11 +152,11 @@ export class Tile {
   }
 
   get #site() {
-    return this.#store.site(this.gw);
+    return this.#store.site(this.site);
   }
 
   get #camera() {
-    return this.#store.camera(this.gw, this.cam);
+    return this.#store.camera(this.site, this.cam);
   }
 
   // --- sessions -------------------------------------------------------------------------
@@ -166,7 +169,7 @@ export class Tile {
     this.#epoch = this.#site?.ep ?? null;
     this.#viewer = this.#connection.viewer;
     this.#step = this.#connection.up ? "stepRequest" : "stepBroker";
-    const session = new Session(this.#connection, this.gw, this.cam, {
+    const session = new Session(this.#connection, this, this.cam, {
       onStep: (step) => {
         this.#step = step;
         this.render();
@@ -378,6 +381,7 @@ export class Tile {
     if (this.#session) await this.#readStats(this.#session);
     return {
       tile: this.id,
+      prov: this.prov,
       gw: this.gw,
       cam: this.cam,
       state: this.state,

@@ -69,26 +69,26 @@ export class VideoWall extends EventTarget {
   }
 
   /**
-   * @param {string} gw
+   * @param {string} site Its key.
    * @param {string} cam
    */
-  find(gw, cam) {
-    return this.#tiles.find((tile) => tile.gw === gw && tile.cam === cam);
+  find(site, cam) {
+    return this.#tiles.find((tile) => tile.site === site && tile.cam === cam);
   }
 
   /**
    * Opens a tile, or shows where it already is. A full wall gives up its oldest.
-   * @param {string} gw
+   * @param {string} site Its key.
    * @param {string} cam
    * @param {number} [clickedMs] Page time of the click.
    */
-  watch(gw, cam, clickedMs = performance.now()) {
-    const open = this.find(gw, cam);
+  watch(site, cam, clickedMs = performance.now()) {
+    const open = this.find(site, cam);
     if (open) {
       this.#highlight(open);
       return open;
     }
-    const tile = new Tile(this.#connection, this.#store, gw, cam, clickedMs, this);
+    const tile = new Tile(this.#connection, this.#store, site, cam, clickedMs, this);
     this.#tiles.push(tile);
     this.element.append(tile.element);
     this.#closeSurplus();

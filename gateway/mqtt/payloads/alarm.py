@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.model.alarm import Alarm, Argument, Severity
+from gateway.model.alarm import Alarm, Severity
 from gateway.model.reasons import Reason
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import WireDocument, decode, encode_document
-from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
+from gateway.mqtt.payloads.numbers import Count, Signed, TimeMs
+from gateway.mqtt.payloads.presence import EncodedPayload, Word
 from gateway.mqtt.topic_tree import DAY_S
 
 CLEARED_S = 7 * DAY_S
@@ -43,12 +44,14 @@ class AlarmMessage(WireDocument):
     key: Key
     state: Annotated[Literal["raised", "cleared"], Field(alias="st")]
     severity: Annotated[Severity, Field(alias="sev")]
-    since_ms: Annotated[Count, Field(alias="since")]
-    time_ms: Annotated[Count, Field(alias="t")]
+    since_ms: Annotated[TimeMs, Field(alias="since")]
+    time_ms: Annotated[TimeMs, Field(alias="t")]
     epoch: Annotated[Count, Field(alias="ep")]
     number: Annotated[Count, Field(alias="n")]
     cause: Reason
-    arguments: Annotated[dict[Word, Argument] | None, Field(alias="args", max_length=16)] = None
+    arguments: Annotated[dict[Word, Word | Signed] | None, Field(alias="args", max_length=16)] = (
+        None
+    )
     flapping: Annotated[bool, Field(alias="flap")] = False
     changes: Count = 0
     parent: Key | None = None

@@ -23,7 +23,8 @@ from gateway.mqtt.payloads.codec import (
     encode_document,
     faults_of,
 )
-from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
+from gateway.mqtt.payloads.numbers import Count, TimeMs
+from gateway.mqtt.payloads.presence import EncodedPayload, Word
 from gateway.mqtt.topic_tree import LEVELS
 from gateway.runtime.strict_json import dumps
 
@@ -119,7 +120,7 @@ class Reply(WireDocument):
     result: Annotated[dict[str, JsonValue] | None, Field(alias="res")] = None
     code: Code | None = None
     errors: Annotated[tuple[ReplyFault, ...] | None, Field(max_length=16)] = None
-    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
     epoch: Annotated[Count | None, Field(alias="ep")] = None
     number: Annotated[Count | None, Field(alias="n")] = None
 
@@ -145,7 +146,7 @@ class CentreState(WireDocument):
 
     online: bool
     epoch: Annotated[Count, Field(alias="ep")]
-    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
 
 
 class LogLines(WireDocument):
@@ -156,7 +157,7 @@ class LogLines(WireDocument):
         lost: How many did not fit, since the last message.
     """
 
-    time_ms: Annotated[Count, Field(alias="t")]
+    time_ms: Annotated[TimeMs, Field(alias="t")]
     epoch: Annotated[Count, Field(alias="ep")]
     number: Annotated[Count, Field(alias="n")]
     lines: tuple[str, ...] = ()

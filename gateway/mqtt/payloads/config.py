@@ -20,7 +20,8 @@ from gateway.mqtt.payloads.codec import (
     encode_document,
     faults_of,
 )
-from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
+from gateway.mqtt.payloads.numbers import COUNT, DURATION_S, Count, Signed, TimeMs
+from gateway.mqtt.payloads.presence import EncodedPayload, Word
 from gateway.runtime.strict_json import dumps
 
 Version = Annotated[int, Field(ge=1, lt=2**53)]
@@ -75,7 +76,7 @@ class Desired(WireDocument):
     base: Annotated[int | None, Field(ge=0, lt=2**53)] = None
     gateway: Annotated[GatewayId, Field(alias="gw")]
     schema_id: Annotated[str, Field(alias="schema", max_length=32)]
-    issued_ms: Annotated[Count | None, Field(alias="issued")] = None
+    issued_ms: Annotated[TimeMs | None, Field(alias="issued")] = None
     issuer: Word = ""
     reason: Word = ""
     sha256: Digest
@@ -104,7 +105,7 @@ class ReportedFault(WireDocument):
     at: Annotated[str, Field(max_length=400)]
     code: Word
     message: Annotated[str, Field(alias="msg", max_length=400)] = ""
-    args: dict[str, str | int | float] | None = None
+    args: dict[str, str | Signed] | None = None
 
 
 class Reported(WireDocument):
@@ -127,12 +128,12 @@ class Reported(WireDocument):
         attempt: 1, and one more for each start of the program while it was unconfirmed.
     """
 
-    version: Annotated[int | None, Field(alias="ver", ge=0)] = None
+    version: Annotated[Count | None, Field(alias="ver")] = None
     sha256: Word | None = None
     state: Annotated[State, Field(alias="st")]
     why: Why | None = None
     detail: Annotated[str, Field(max_length=400)] | None = None
-    until_s: Annotated[int | None, Field(ge=0)] = None
+    until_s: Annotated[int | None, Field(ge=0, le=DURATION_S[1])] = None
     applied: Annotated[tuple[str, ...], Field(max_length=MAX_CHANGES)] = ()
     more: Count | None = None
     restart: Annotated[tuple[str, ...], Field(max_length=512)] = ()
@@ -141,7 +142,7 @@ class Reported(WireDocument):
     running: Count = 0
     last_known_good: Annotated[Count, Field(alias="lkg")] = 0
     attempt: Count | None = None
-    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
     epoch: Annotated[Count | None, Field(alias="ep")] = None
     number: Annotated[Count | None, Field(alias="n")] = None
 
@@ -190,7 +191,11 @@ def reported_faults(faults: tuple[Fault, ...]) -> tuple[ReportedFault, ...]:
             at=fault.at[:400],
             code=fault.code,
             message=fault.message[:400],
-            args={key: value for key, value in fault.args.items() if value == value} or None,
+            args={key: value for key, value in fault.args.items() if _is_bounded(value)} or None,
         )
         for fault in faults[:MAX_ERRORS]
     )
+
+
+def _is_bounded(value: str | int | float) -> bool:
+    return isinstance(value, str) or abs(value) <= COUNT[1]

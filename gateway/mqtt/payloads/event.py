@@ -22,7 +22,8 @@ from gateway.mqtt.payloads.codec import (
     encode,
     encode_tree,
 )
-from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
+from gateway.mqtt.payloads.numbers import Count, DurationS, TimeMs
+from gateway.mqtt.payloads.presence import EncodedPayload, Word
 from gateway.mqtt.topic_tree import EVENT, INVENTORY_LOG, PLAIN, TopicSpec
 
 GAP = "outbox.gap"
@@ -64,10 +65,10 @@ class EventRecord(WireDocument):
     id: Word
     number: Annotated[Count, Field(alias="n")]
     epoch: Annotated[Count, Field(alias="ep")]
-    time_ms: Annotated[Count, Field(alias="t")]
-    first_time_ms: Annotated[Count | None, Field(alias="t0")] = None
+    time_ms: Annotated[TimeMs, Field(alias="t")]
+    first_time_ms: Annotated[TimeMs | None, Field(alias="t0")] = None
     kind: Annotated[Word, Field(alias="type")]
-    mono_s: Annotated[float, Field(alias="mono", ge=0)] = 0.0
+    mono_s: Annotated[DurationS, Field(alias="mono")] = 0.0
     late: bool = False
     alias_of: Word | None = None
 

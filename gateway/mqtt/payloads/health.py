@@ -6,6 +6,7 @@ minute per gateway instead of one per camera.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -18,7 +19,19 @@ from gateway.model.health import (
 )
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import decode_tree, encode, faults_of
+from gateway.mqtt.payloads.numbers import (
+    AMOUNT,
+    COUNT,
+    DURATION_MS,
+    DURATION_S,
+    OFFSET_MS,
+    PERCENT,
+    PIXELS,
+    TEMPERATURE_C,
+    TIME_MS,
+)
 from gateway.mqtt.payloads.presence import EncodedPayload
+from gateway.mqtt.topic_tree import LEVELS
 from gateway.runtime.strict_json import dumps
 
 SITE = {
@@ -84,10 +97,31 @@ CAMERA = {
 }
 """Column or key -> field of `CameraHealth`."""
 
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("since_s", "again_in_s", "gop_s", "uptime_s", "oldest_s"), DURATION_S),
+    **dict.fromkeys(("age_ms", "rtt_ms", "clock_error_ms"), DURATION_MS),
+    **dict.fromkeys(("fps", "kbps", "sent_kbps", "received_kbps"), AMOUNT),
+    **dict.fromkeys(("load", "rss_mib", "written_mib"), AMOUNT),
+    **dict.fromkeys(("attempts", "lost", "reconnects", "viewers", "throttled"), COUNT),
+    **dict.fromkeys(("descriptors", "descriptors_limit"), COUNT),
+    **dict.fromkeys(("connects", "waiting", "dropped", "refused"), COUNT),
+    **dict.fromkeys(("sessions", "relayed"), COUNT),
+    **dict.fromkeys(("total", "on", "degraded", "off", "unknown"), COUNT),
+    **dict.fromkeys(("cpu_percent", "memory_percent", "disk_percent"), PERCENT),
+    **dict.fromkeys(("width", "height"), PIXELS),
+    "clock_offset_ms": OFFSET_MS,
+    "temperature_c": TEMPERATURE_C,
+}
+"""Field of `CameraHealth` or of a part of `SiteHealth` -> its least and greatest value. Every
+number has its row; a writer says the nearest one within, a reader refuses the payload."""
+
+TEXT_LENGTH = 1000
+"""Most characters of a text. A writer cuts it, a reader refuses the payload."""
+
 _SITE_READER = TypeAdapter(SiteHealth)
 _CAMERA_READER = TypeAdapter(CameraHealth)
+_CAMERA_ID = re.compile(LEVELS["cam"])
 _ROWS = 512
-
 
 _STAMP_READER = TypeAdapter(Stamp)
 
@@ -99,7 +133,7 @@ def encode_site_health(stamp: Stamp, site: SiteHealth) -> EncodedPayload:
     tree: dict[str, Any] = _stamp(stamp)
     for part, spellings in SITE.items():
         for place, name in spellings.items():
-            value = _rounded(getattr(getattr(site, part), name))
+            value = _bounded(name, getattr(getattr(site, part), name))
             if value is not None:
                 *above, key = place.split(".")
                 branch = tree.setdefault(above[0], {}) if above else tree
@@ -109,13 +143,13 @@ def encode_site_health(stamp: Stamp, site: SiteHealth) -> EncodedPayload:
 
 def encode_cameras_health(stamp: Stamp, cameras: Iterable[CameraHealth]) -> EncodedPayload:
     """Write the health of all cameras, one row each."""
-    rows = [[_rounded(getattr(camera, name)) for name in CAMERA.values()] for camera in cameras]
+    rows = [[_bounded(name, getattr(each, name)) for name in CAMERA.values()] for each in cameras]
     return encode({**_stamp(stamp), "cols": list(CAMERA), "rows": rows})
 
 
 def encode_camera_state(stamp: Stamp, camera: CameraHealth) -> EncodedPayload:
     """Write the state of one camera."""
-    named = {key: _rounded(getattr(camera, name)) for key, name in CAMERA.items()}
+    named = {key: _bounded(name, getattr(camera, name)) for key, name in CAMERA.items()}
     return encode({**_stamp(stamp), **{k: v for k, v in named.items() if v is not None}})
 
 
@@ -130,6 +164,11 @@ def decode_site_health(payload: bytes, content_type: str) -> tuple[Stamp, SiteHe
         }
         for part, spellings in SITE.items()
     }
+    _check_bounds(
+        (place, name, parts[part].get(name))
+        for part, spellings in SITE.items()
+        for place, name in spellings.items()
+    )
     return _read_stamp(tree), _checked(_SITE_READER, parts, "")
 
 
@@ -151,7 +190,7 @@ def decode_cameras_health(
 def decode_camera_state(payload: bytes, content_type: str) -> tuple[Stamp, CameraHealth]:
     """Read the state of one camera. Raises MessageRejected."""
     tree = decode_tree(payload, content_type)
-    return _read_stamp(tree), _checked(_CAMERA_READER, _named(tree), "")
+    return _read_stamp(tree), _read_camera(tree, "")
 
 
 def _stamp(stamp: Stamp) -> dict[str, Any]:
@@ -160,18 +199,51 @@ def _stamp(stamp: Stamp) -> dict[str, Any]:
 
 def _read_stamp(tree: Mapping[str, object]) -> Stamp:
     fields = {"time_ms": tree.get("t"), "epoch": tree.get("ep"), "number": tree.get("n")}
-    return _checked(_STAMP_READER, fields, "")
+    stamp = _checked(_STAMP_READER, fields, "")
+    _check_range("/t", stamp.time_ms, TIME_MS)
+    _check_range("/ep", stamp.epoch, COUNT)
+    _check_range("/n", stamp.number, COUNT)
+    return stamp
 
 
 def _read_row(columns: list[str], row: object, at: str) -> CameraHealth:
     if not isinstance(row, list) or len(row) != len(columns):
         refuse("type", f"a list of {len(columns)} values", at)
-    return _checked(_CAMERA_READER, _named(dict(zip(columns, row, strict=True))), at)
+    return _read_camera(dict(zip(columns, row, strict=True)), at)
+
+
+def _read_camera(tree: Mapping[str, object], at: str) -> CameraHealth:
+    """Return the camera in *tree*, whose place in the payload is *at*."""
+    named = _named(tree)
+    camera = _checked(_CAMERA_READER, named, at)
+    if not _CAMERA_ID.fullmatch(camera.id):
+        refuse("pattern", f"a camera's id has the form {_CAMERA_ID.pattern}", f"{at}/id")
+    _check_bounds(((key, name, named.get(name)) for key, name in CAMERA.items()), at)
+    return camera
 
 
 def _named(tree: Mapping[str, object]) -> dict[str, object]:
     """Return the fields of a camera; None is as good as absent."""
     return {name: value for key, name in CAMERA.items() if (value := tree.get(key)) is not None}
+
+
+def _check_bounds(values: Iterable[tuple[str, str, object]], at: str = "") -> None:
+    """Refuse the first of *values* (place, field, value) that is not within its bounds."""
+    for place, name, value in values:
+        where = f"{at}/{place.replace('.', '/')}"
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, str) and len(each) > TEXT_LENGTH:
+                refuse("string_too_long", f"at most {TEXT_LENGTH} characters", where)
+            if isinstance(each, (int, float)) and name in BOUNDS:
+                _check_range(where, each, BOUNDS[name])
+
+
+def _check_range(at: str, value: float, bounds: tuple[float, float]) -> None:
+    least, greatest = bounds
+    if value < least:
+        refuse("greater_than_equal", f"at least {least}", at)
+    if value > greatest:
+        refuse("less_than_equal", f"at most {greatest}", at)
 
 
 def _at(tree: object, place: str) -> object:
@@ -182,12 +254,16 @@ def _at(tree: object, place: str) -> object:
     return tree
 
 
-def _rounded(value: object) -> object:
-    if isinstance(value, float):
-        return round(value, 1)
+def _bounded(name: str, value: object) -> object:
+    """Return *value* of the field *name* as it is written: rounded, and within its bounds."""
+    if isinstance(value, str):
+        return value[:TEXT_LENGTH]
     if isinstance(value, tuple):
-        return [_rounded(each) for each in value]
-    return value
+        return [_bounded(name, each) for each in value]
+    if isinstance(value, (int, float)) and name in BOUNDS:
+        least, greatest = BOUNDS[name]
+        value = min(max(value, least), greatest)
+    return round(value, 1) if isinstance(value, float) else value
 
 
 def _checked(reader: TypeAdapter[T], fields: object, at: str) -> T:

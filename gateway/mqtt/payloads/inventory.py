@@ -47,7 +47,8 @@ from gateway.mqtt.payloads.inventory_items import (
     WireStream,
     WireSystem,
 )
-from gateway.mqtt.payloads.presence import Count, EncodedPayload, Word
+from gateway.mqtt.payloads.numbers import Count, DurationS, TimeMs
+from gateway.mqtt.payloads.presence import EncodedPayload, Word
 from gateway.runtime.strict_json import dumps
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class InventorySection(WireDocument):
         cut: How many items are left out, because the message would be too large; None: none.
     """
 
-    time_ms: Annotated[Count, Field(alias="t")] = 0
+    time_ms: Annotated[TimeMs, Field(alias="t")] = 0
     epoch: Annotated[Count, Field(alias="ep")] = 0
     number: Annotated[Count, Field(alias="n")] = 0
     rev: Count = 0
@@ -260,13 +261,13 @@ class InventoryChange(WireDocument):
     old: JsonValue = None
     new: JsonValue = None
     origin: Annotated[Origin | None, Field(alias="src")] = None
-    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
     more: Count | None = None
     id: Word | None = None
     kind: Annotated[Literal["inventory"] | None, Field(alias="type")] = None
-    mono_s: Annotated[float | None, Field(alias="mono", ge=0)] = None
+    mono_s: Annotated[DurationS | None, Field(alias="mono")] = None
     late: bool | None = None
-    first_time_ms: Annotated[Count | None, Field(alias="t0")] = None
+    first_time_ms: Annotated[TimeMs | None, Field(alias="t0")] = None
     epoch: Annotated[Count | None, Field(alias="ep")] = None
     number: Annotated[Count | None, Field(alias="n")] = None
 

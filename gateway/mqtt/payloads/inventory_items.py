@@ -11,7 +11,8 @@ from pydantic import Field
 
 from gateway.model.provenance import Origin
 from gateway.mqtt.payloads.codec import WireDocument
-from gateway.mqtt.payloads.presence import Count, Word
+from gateway.mqtt.payloads.numbers import Amount, Count, TimeMs
+from gateway.mqtt.payloads.presence import Word
 
 T = TypeVar("T")
 
@@ -19,7 +20,6 @@ Name = Annotated[str, Field(min_length=1, max_length=40)]
 Text = Annotated[str, Field(max_length=2000)]
 Texts = Annotated[tuple[Annotated[str, Field(max_length=64)], ...], Field(max_length=64)]
 Degrees = Annotated[float, Field(ge=-180, le=180)]
-Rate = Annotated[float, Field(ge=0)]
 
 
 class KnownValue(WireDocument, Generic[T]):
@@ -27,13 +27,13 @@ class KnownValue(WireDocument, Generic[T]):
 
     value: Annotated[T, Field(alias="v")]
     origin: Annotated[Origin, Field(alias="src")]
-    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
 
 
 KnownWord = KnownValue[Annotated[str, Field(max_length=300)]] | None
 KnownCount = KnownValue[Count] | None
 KnownFlag = KnownValue[bool] | None
-KnownRate = KnownValue[Rate] | None
+KnownRate = KnownValue[Amount] | None
 KnownDegrees = KnownValue[Degrees] | None
 KnownTexts = KnownValue[Texts] | None
 
@@ -42,7 +42,7 @@ class _Row(WireDocument):
     """Something of which all is known from one place."""
 
     origin: Annotated[Origin, Field(alias="src")]
-    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
 
 
 class WireCentre(WireDocument):

@@ -15,8 +15,8 @@ from pydantic import Field
 from gateway.model.health import CameraSnapshot, Machine
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import WireDocument, decode, encode_document
+from gateway.mqtt.payloads.numbers import Count, DurationS, TimeMs
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
 Word = Annotated[str, Field(max_length=200)]
 Words = Annotated[tuple[Word, ...], Field(max_length=64)]
 
@@ -36,7 +36,7 @@ class Presence(WireDocument):
 
     state: Annotated[Literal["online", "offline"], Field(alias="st")]
     epoch: Annotated[Count, Field(alias="ep")]
-    time_ms: Annotated[Count | None, Field(alias="t")] = None
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
     version: Annotated[Word | None, Field(alias="v")] = None
     boot: Word | None = None
     hardware: Annotated[Word | None, Field(alias="hw")] = None
@@ -55,7 +55,7 @@ class BirthCamera(WireDocument):
 class RtcCapabilities(WireDocument):
     """What viewers can be offered."""
 
-    codecs: tuple[Word, ...] = ()
+    codecs: Words = ()
     max_sessions: Count = 0
     trickle: bool = True
 
@@ -70,7 +70,9 @@ class Capabilities(WireDocument):
 
     rtc: RtcCapabilities = RtcCapabilities()
     commands: Annotated[Words | None, Field(alias="cmd")] = None
-    schemas: Annotated[dict[Word, tuple[Count, ...]] | None, Field(max_length=64)] = None
+    schemas: Annotated[
+        dict[Word, Annotated[tuple[Count, ...], Field(max_length=64)]] | None, Field(max_length=64)
+    ] = None
 
 
 class BirthOutbox(WireDocument):
@@ -83,7 +85,7 @@ class BirthOutbox(WireDocument):
     """
 
     pending: Count = 0
-    oldest_s: Annotated[float, Field(ge=0)] = 0.0
+    oldest_s: DurationS = 0.0
     lost: Count = 0
 
 
@@ -117,7 +119,7 @@ class BirthStatus:
 class Birth(WireDocument):
     """What a gateway is and has, once per connection and when its cameras change."""
 
-    time_ms: Annotated[Count, Field(alias="t")]
+    time_ms: Annotated[TimeMs, Field(alias="t")]
     epoch: Annotated[Count, Field(alias="ep")]
     number: Annotated[Count, Field(alias="n")]
     version: Annotated[Word, Field(alias="v")] = ""
@@ -196,7 +198,7 @@ def encode_birth(
 class Echo(WireDocument):
     """What a gateway publishes to itself, see `EchoMonitor`."""
 
-    time_ms: Annotated[Count, Field(alias="t")]
+    time_ms: Annotated[TimeMs, Field(alias="t")]
     epoch: Annotated[Count, Field(alias="ep")]
     number: Annotated[Count, Field(alias="n")]
 

@@ -28,6 +28,7 @@ from gateway.model.signalling import (
 )
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, WireDocument, decode_tree, encode, faults_of
+from gateway.mqtt.payloads.numbers import Amount, Count, TimeMs
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 
@@ -37,9 +38,7 @@ GatewayMessage = Answer | Candidates | Bye | Refusal | SessionStats
 T = TypeVar("T")
 
 _Sdp = Annotated[str, Field(min_length=1, max_length=32_768)]
-_Number = Annotated[int, Field(ge=0, lt=2**63)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
-_Amount = Annotated[float, Field(ge=0, le=1e12)]
 _Text = Annotated[str, Field(max_length=1000)]
 
 
@@ -55,9 +54,9 @@ class _Candidate(WireDocument):
 
 
 class _Message(WireDocument):
-    number: Annotated[_Number, Field(alias="s")] = 0
-    time_ms: Annotated[_Number | None, Field(alias="t")] = None
-    epoch: Annotated[_Number | None, Field(alias="ep")] = None
+    number: Annotated[Count, Field(alias="s")] = 0
+    time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
+    epoch: Annotated[Count | None, Field(alias="ep")] = None
 
 
 class _Offer(_Message):
@@ -128,10 +127,10 @@ class _Error(_Message):
 
 class _Stats(_Message):
     k: Literal["stats"] = "stats"
-    kbps: _Amount
-    loss_percent: Annotated[_Amount, Field(alias="loss_p")] = 0.0
-    round_trip_ms: Annotated[_Amount | None, Field(alias="rtt_ms")] = None
-    dropped_units: Annotated[_Number, Field(alias="drop")] = 0
+    kbps: Amount
+    loss_percent: Annotated[Amount, Field(alias="loss_p")] = 0.0
+    round_trip_ms: Annotated[Amount | None, Field(alias="rtt_ms")] = None
+    dropped_units: Annotated[Count, Field(alias="drop")] = 0
 
     def value(self, key: SessionKey) -> SessionStats:
         return SessionStats(

@@ -4,11 +4,13 @@
 
 import { Connection } from "../../../gateway/console/static/connection.js";
 import { routeSignalling } from "../../../gateway/console/static/session.js";
-import { SiteStore } from "../../../gateway/console/static/site-store.js";
+import { siteKey, SiteStore } from "../../../gateway/console/static/site-store.js";
 import { last, NOW_MS } from "./browser.js";
 import { FakeWebSocket } from "./socket.js";
 
+export const PROV = "24";
 export const GW = "bn-01";
+export const SITE = "24/bn-01";
 
 /**
  * @param {Partial<CameraView>} [fields]
@@ -40,8 +42,8 @@ export function alarm(fields) {
 export function site(fields) {
   const cams = fields?.cams ?? [camera(), camera({ id: "c02", name: "Cửa ra vào", location: "Sảnh" })];
   return {
-    gw: GW, prov: "24", province: "Bắc Ninh", name: "Trung tâm Từ Sơn", st: "on", why: "connect", since_ms: NOW_MS - 60_000,
-    ep: 1, version: "0.1.0", ids: cams.map(({ id }) => id), alarms: [],
+    gw: GW, prov: PROV, province: "Bắc Ninh", name: "Trung tâm Từ Sơn", st: "on", why: "connect", since_ms: NOW_MS - 60_000,
+    ep: 1, version: "0.1.0", invalid: "", ids: cams.map(({ id }) => id), alarms: [],
     ...fields,
     cams,
   };
@@ -55,7 +57,7 @@ export function storedSite(fields) {
   const store = new SiteStore();
   const view = site(fields);
   store.apply({ full: true, sites: [view] });
-  const stored = store.site(view.gw);
+  const stored = store.site(siteKey(view));
   if (!stored) throw new Error("not stored");
   return stored;
 }

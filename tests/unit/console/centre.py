@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.console.site_registry import Change, SiteRegistry
+from gateway.console.site_state import site_key
 from gateway.console.views import AlarmView
 from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth, CameraSnapshot, Machine, SiteHealth, State
@@ -34,6 +35,10 @@ class Site:
         self.topics = where
         self.epoch = 5
         self.number = 0
+
+    @property
+    def key(self) -> str:
+        return site_key(self.topics.province, self.topics.gateway)
 
     def stamp(self, time_ms: int = NOW_MS) -> Stamp:
         self.number += 1
@@ -83,17 +88,17 @@ class Site:
         return self.take(self.topics.alarm(said.key), encoded, retain=retain)
 
     def alarms(self) -> tuple[AlarmView, ...]:
-        view = self.registry.view(Change(self.topics.gateway))
+        view = self.registry.view(Change(self.key))
         assert view is not None
         return view.alarms
 
     def state(self) -> str:
-        view = self.registry.view(Change(self.topics.gateway))
+        view = self.registry.view(Change(self.key))
         assert view is not None
         return view.st
 
     def camera_state(self, camera: str) -> str:
-        view = self.registry.view(Change(self.topics.gateway))
+        view = self.registry.view(Change(self.key))
         assert view is not None
         return next(each.st for each in view.cams if each.id == camera)
 

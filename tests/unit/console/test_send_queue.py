@@ -91,6 +91,6 @@ async def test_a_site_that_is_gone_is_told_so() -> None:
     outbox.enqueue_snapshot()
     await outbox.next_message()
 
-    outbox.enqueue_change(Change("bacninh-01", gone=True))
+    outbox.enqueue_change(Change("24/bacninh-01", gone=True))
 
-    assert json.loads(await outbox.next_message())["gone"] == ["bacninh-01"]
+    assert json.loads(await outbox.next_message())["gone"] == ["24/bacninh-01"]

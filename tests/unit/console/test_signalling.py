@@ -25,10 +25,10 @@ from gateway.model.signalling import (
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import ViewerMessage, decode_viewer_message
 from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
-from gateway.mqtt.topics import parse_topic
+from gateway.mqtt.topics import Topics, parse_topic
 from gateway.ports import OutboundMessage
 from tests.fixtures.clock import HANG_S
-from tests.unit.console.centre import MemoryBus, Site, channel_of
+from tests.unit.console.centre import TOPICS, MemoryBus, Site, channel_of
 
 VIEWER = "v-0123456789abcdef"
 TURN = IceServer(("turn:turn.example",), "u", SecretStr("one-time"))
@@ -69,7 +69,7 @@ def said(**fields: object) -> BrowserMessage:
     return message
 
 
-OFFER = said(k="offer", gw="bacninh-01", cam="c01", sdp="v=0\r\n")
+OFFER = said(k="offer", prov="24", gw="bacninh-01", cam="c01", sdp="v=0\r\n")
 KEY = SessionKey(VIEWER, "session-1")
 
 
@@ -79,7 +79,7 @@ async def test_an_offer_goes_to_the_gateways_topic_with_the_centres_servers() ->
 
     async with asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(OFFER, group)
-        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.signalling.handle_gateway_message(TOPICS, Answer(KEY, "v=0\r\n"))
 
     posted = session.bus.posted[0]
     assert posted.topic == f"cgw/v1/24/bacninh-01/dn/rtc/{VIEWER}/session-1"
@@ -94,18 +94,19 @@ async def test_an_answer_reaches_the_browser() -> None:
 
     async with asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(OFFER, group)
-        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\nanswer"))
+        session.signalling.handle_gateway_message(TOPICS, Answer(KEY, "v=0\r\nanswer"))
 
     assert session.received == [{"k": "answer", "sid": "session-1", "sdp": "v=0\r\nanswer"}]
 
 
-async def test_another_gateway_cannot_answer() -> None:
+@pytest.mark.parametrize("site", [Topics("46", "hue-ttpvhcc"), Topics("01", "bacninh-01")])
+async def test_another_gateway_cannot_answer(site: Topics) -> None:
     """A session belongs to the gateway it was begun with."""
     session = Harness()
 
     async with asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(OFFER, group)
-        session.signalling.handle_gateway_message("hue-ttpvhcc", Answer(KEY, "v=0\r\nfalse"))
+        session.signalling.handle_gateway_message(site, Answer(KEY, "v=0\r\nfalse"))
         session.signalling.close()
 
     assert session.received == []
@@ -131,7 +132,7 @@ async def test_an_answered_offer_is_not_sent_again() -> None:
 
     async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(OFFER, group)
-        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.signalling.handle_gateway_message(TOPICS, Answer(KEY, "v=0\r\n"))
 
     assert len(session.bus.posted) == 1
 
@@ -143,7 +144,7 @@ async def test_a_refusal_ends_the_session() -> None:
     async with asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(OFFER, group)
         session.signalling.handle_gateway_message(
-            "bacninh-01", Refusal(KEY, 486, Reason.OVERLOADED, "8 of 8")
+            TOPICS, Refusal(KEY, 486, Reason.OVERLOADED, "8 of 8")
         )
         session.signalling.handle_browser_message(said(k="bye"), group)
 
@@ -161,7 +162,7 @@ async def test_candidates_go_only_into_sessions_of_ones_own() -> None:
         session.signalling.handle_browser_message(said(**{**batch, "sid": "somebody-elses"}), group)
         session.signalling.handle_browser_message(OFFER, group)
         session.signalling.handle_browser_message(said(**batch), group)
-        session.signalling.handle_gateway_message("bacninh-01", Answer(KEY, "v=0\r\n"))
+        session.signalling.handle_gateway_message(TOPICS, Answer(KEY, "v=0\r\n"))
 
     _, candidates = session.sent()
     assert isinstance(candidates, Candidates)
@@ -174,7 +175,7 @@ async def test_leaving_says_bye_for_every_session() -> None:
 
     async with asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(OFFER, group)
-        second = {"k": "offer", "gw": "bacninh-01", "cam": "c02", "sdp": "v=0\r\n"}
+        second = {"k": "offer", "prov": "24", "gw": "bacninh-01", "cam": "c02", "sdp": "v=0\r\n"}
         session.signalling.handle_browser_message(said(**second, sid="session-2"), group)
         session.signalling.close()
 
@@ -200,7 +201,7 @@ async def test_a_hopeless_offer_is_refused_at_once(
     session.bus.connected = connected
     if offline:
         session.site.lost(epoch=5)
-    message = said(k="offer", gw=gateway, cam="c01", sdp="v=0\r\n")
+    message = said(k="offer", prov="24", gw=gateway, cam="c01", sdp="v=0\r\n")
 
     async with asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(message, group)
@@ -215,7 +216,7 @@ async def test_sessions_of_one_browser_are_bounded() -> None:
 
     async with asyncio.TaskGroup() as group:
         for number in range(MAX_SESSIONS + 1):
-            offer = {"k": "offer", "gw": "bacninh-01", "cam": "c01", "sdp": "v=0\r\n"}
+            offer = {"k": "offer", "prov": "24", "gw": "bacninh-01", "cam": "c01", "sdp": "v=0\r\n"}
             session.signalling.handle_browser_message(said(**offer, sid=f"session-{number}"), group)
         open_now = len(session.signalling.sessions)
         session.signalling.close()
@@ -230,6 +231,6 @@ async def test_a_gateways_figures_are_not_passed_on() -> None:
 
     async with asyncio.TaskGroup() as group:
         session.signalling.handle_browser_message(OFFER, group)
-        session.signalling.handle_gateway_message("bacninh-01", SessionStats(KEY, 100.0))
+        session.signalling.handle_gateway_message(TOPICS, SessionStats(KEY, 100.0))
 
     assert session.received == []

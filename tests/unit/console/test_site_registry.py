@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.console.messages import sites_message
 from gateway.console.site_registry import Change
 from gateway.console.site_state import STALE_S
 from gateway.model.errors import MessageRejected
@@ -21,7 +25,7 @@ def test_a_site_that_connects_is_on() -> None:
 
     change = site.online()
 
-    assert change == Change("bacninh-01")
+    assert change == Change("24/bacninh-01")
     assert site.state() == "on"
 
 
@@ -81,7 +85,7 @@ def test_health_that_is_too_old_is_unknown_not_off() -> None:
 
     aged = site.registry.sweep_stale()
 
-    assert aged == (Change("bacninh-01"),)
+    assert aged == (Change("24/bacninh-01"),)
     assert (site.state(), site.camera_state("c01")) == ("unk", "unk")
     assert site.registry.sweep_stale() == ()
 
@@ -94,7 +98,7 @@ def test_what_is_too_old_takes_its_reason_along() -> None:
     site.cameras(seen("c01"))
     site.clock.time_s += STALE_S + 1
 
-    view = site.registry.view(Change("bacninh-01"))
+    view = site.registry.view(Change("24/bacninh-01"))
 
     assert view is not None
     assert view.cams[0].reason is None
@@ -121,7 +125,7 @@ def test_a_state_message_tells_its_camera_only() -> None:
 
     change = site.camera(seen("c02", "off", Reason.UNREACHABLE))
 
-    assert change == Change("bacninh-01", frozenset({"c02"}))
+    assert change == Change("24/bacninh-01", frozenset({"c02"}))
     assert site.camera_state("c02") == "off"
 
 
@@ -146,7 +150,7 @@ def test_times_are_told_by_the_servers_clock() -> None:
     site.birth("c01")
     site.camera(seen("c01", "off", Reason.REFUSED))
 
-    view = site.registry.view(Change("bacninh-01"))
+    view = site.registry.view(Change("24/bacninh-01"))
 
     assert view is not None
     assert view.cams[0].since_ms == NOW_MS - 30_000
@@ -161,34 +165,39 @@ def test_a_camera_that_is_listed_no_more_is_gone() -> None:
 
     site.birth("c02")
 
-    view = site.registry.view(Change("bacninh-01"))
+    view = site.registry.view(Change("24/bacninh-01"))
     assert view is not None
     assert view.ids == ("c02",)
 
 
-def test_one_name_in_two_provinces_is_the_one_we_hear() -> None:
-    """A gateway of another province cannot take a living one's place on the page."""
+def test_one_name_in_two_provinces_is_two_sites() -> None:
+    """A gateway of another province takes nobody's place, whether the other is on or off."""
+    site = Site()
+    site.online()
+    site.birth("c01")
+    other = Site(Topics("79", "bacninh-01"), site.registry)
+
+    for lost in (False, True):
+        if lost:
+            site.lost(epoch=5)
+        before = site.registry.view(Change(site.key))
+        change = other.online()
+
+        assert change == Change("79/bacninh-01")
+        assert site.registry.view(Change(site.key)) == before
+    assert set(site.registry.site_keys()) == {"24/bacninh-01", "79/bacninh-01"}
+
+
+def test_a_site_that_is_removed_takes_no_namesake_along() -> None:
+    """The empty presence of one province deletes that province's site."""
     site = Site()
     site.online()
     other = Site(Topics("79", "bacninh-01"), site.registry)
-
-    change = other.online()
-
-    assert change is None
-    assert site.registry.province_of("bacninh-01") == "24"
-
-
-def test_a_gateway_may_move_while_it_is_off() -> None:
-    """Re-homing: the old place has said offline, the new one comes."""
-    site = Site()
-    site.online()
-    site.lost(epoch=5)
-    other = Site(Topics("79", "bacninh-01"), site.registry)
-    other.epoch = 6
-
     other.online()
 
-    assert site.registry.province_of("bacninh-01") == "79"
+    other.take(other.topics.presence, ("", b""))
+
+    assert site.registry.site_keys() == ("24/bacninh-01",)
 
 
 def test_an_empty_presence_takes_the_site_away() -> None:
@@ -198,7 +207,7 @@ def test_an_empty_presence_takes_the_site_away() -> None:
 
     change = site.take(TOPICS.presence, ("", b""))
 
-    assert change == Change("bacninh-01", gone=True)
+    assert change == Change("24/bacninh-01", gone=True)
     assert site.registry.view(change) is None
 
 
@@ -223,4 +232,173 @@ def test_an_unreadable_message_changes_nothing() -> None:
     with pytest.raises(MessageRejected):
         site.take(TOPICS.presence, ("", b"{"))
 
-    assert tuple(site.registry.gateways()) == ()
+    assert site.registry.site_keys() == ()
+
+
+def refused(site: Site, topic: str, payload: bytes) -> Change | None:
+    """Have *payload* rejected, as the server does."""
+    place = parse_topic(topic)
+    assert place is not None
+    with pytest.raises(MessageRejected) as caught:
+        site.registry.apply_message(place, InboundMessage(topic, payload))
+    return site.registry.reject(place, caught.value.faults[0])
+
+
+def test_a_report_that_cannot_be_read_is_said_at_its_site() -> None:
+    """With the place and the code; what was known before stays; a good report ends it."""
+    site = Site()
+    site.online()
+    site.birth("c01")
+    site.cameras(seen("c01"))
+    payload = b'{"t":1,"ep":5,"n":9,"id":"c01","st":"off","why":"TIMEOUT","since_s":1e308}'
+
+    change = refused(site, TOPICS.camera_state("c01"), payload)
+
+    assert change == Change(site.key, frozenset())
+    view = site.registry.view(change)
+    assert view is not None
+    assert view.invalid == "cam/c01/state: /since_s less_than_equal"
+    assert site.camera_state("c01") == "on"
+    site.camera(seen("c01"))
+    view = site.registry.view(Change(site.key))
+    assert view is not None
+    assert view.invalid == ""
+
+
+def test_a_site_whose_first_report_is_invalid_is_shown() -> None:
+    """An operator sees that there is somebody who says nonsense."""
+    site = Site()
+
+    change = refused(site, TOPICS.presence, b"{")
+
+    assert change is not None
+    view = site.registry.view(change)
+    assert view is not None
+    assert view.name == "bacninh-01"
+    assert view.invalid.startswith("presence: ")
+
+
+def test_the_same_invalid_report_again_changes_nothing() -> None:
+    """A gateway that says nonsense for ever does not keep all browsers busy."""
+    site = Site()
+    refused(site, TOPICS.presence, b"{")
+
+    assert refused(site, TOPICS.presence, b"{") is None
+
+
+def test_a_camera_speaks_under_its_own_topic_only() -> None:
+    """So does an alarm: whoever reads the topic and whoever reads the payload see one thing."""
+    site = Site()
+    site.online()
+    payload = b'{"t":1,"ep":5,"n":9,"id":"c02","st":"off","why":"TIMEOUT","since_s":1}'
+
+    change = refused(site, TOPICS.camera_state("c01"), payload)
+
+    assert change == Change(site.key, frozenset())
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text(max_size=8)
+    | st.sampled_from([1e308, -1e308, 1e20, 1e15, -1, 0, 2**53, 2**63 - 1, 5e-324, 2**40])
+    | st.integers(-(2**62), 2**62)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+VALID: dict[str, dict[str, object]] = {
+    TOPICS.presence: {"st": "online", "ep": 5, "t": NOW_MS},
+    TOPICS.birth: {"t": NOW_MS, "ep": 5, "n": 1, "name": "x", "cams": [{"id": "c01", "name": "a"}]},
+    TOPICS.site_health: {"t": NOW_MS, "ep": 5, "n": 2, "host": {"up": 5.0, "cpu": {"p": 1.0}}},
+    TOPICS.camera_state("c01"): {
+        "t": NOW_MS,
+        "ep": 5,
+        "n": 3,
+        "id": "c01",
+        "st": "off",
+        "why": "TIMEOUT",
+        "since_s": 1.0,
+        "tries": 2,
+        "again_s": 3.0,
+        "w": 640,
+        "h": 360,
+        "fps": 25.0,
+    },
+    TOPICS.cameras_health: {
+        "t": NOW_MS,
+        "ep": 5,
+        "n": 3,
+        "cols": ["id", "st", "why", "since_s", "again_s"],
+        "rows": [["c01", "off", "TIMEOUT", 1.0, 2.0]],
+    },
+    TOPICS.alarm("cam.c01.down"): {
+        "t": NOW_MS,
+        "ep": 5,
+        "n": 4,
+        "id": "1",
+        "key": "cam.c01.down",
+        "st": "raised",
+        "sev": "major",
+        "since": NOW_MS,
+        "cause": "TIMEOUT",
+        "args": {"cam": "c01"},
+    },
+}
+
+
+def numbers(tree: object) -> Iterator[float]:
+    """Yield every number in *tree*."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for each in tree:
+            yield from numbers(each)
+    elif isinstance(tree, (int, float)):
+        yield tree
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(VALID)), st.integers(0, 12), JSON, st.booleans(), st.booleans()
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_no_json_of_one_site_touches_the_row_of_another(
+    messages: list[tuple[str, int, object, bool, bool]],
+) -> None:
+    """Whatever one gateway says, each site's row is written, with times that a page can show."""
+    site = Site()
+    honest = Site(Topics("79", "hcm-0001"), site.registry)
+    honest.online()
+    honest.birth("c01")
+    honest.cameras(seen("c01"))
+    before = honest.registry.view(Change(honest.key))
+    for topic, position, value, whole, retain in messages:
+        tree: object = dict(VALID[topic])
+        if whole:
+            tree = value
+        elif isinstance(tree, dict):
+            tree[sorted(tree)[position % len(tree)]] = value
+        place = parse_topic(topic)
+        assert place is not None
+        payload = json.dumps(tree).encode()
+        try:
+            site.registry.apply_message(place, InboundMessage(topic, payload, retain))
+        except MessageRejected as error:
+            site.registry.reject(place, error.faults[0])
+        site.registry.sweep_stale()
+
+    views = [site.registry.view(Change(key)) for key in site.registry.site_keys()]
+    told = json.loads(sites_message(tuple(filter(None, views)), (), full=True))
+
+    assert len(told["sites"]) == len(views)
+    assert honest.registry.view(Change(honest.key)) == before
+    for number in numbers(told["sites"]):
+        assert abs(number) <= 8.64e15

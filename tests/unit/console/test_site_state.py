@@ -37,7 +37,7 @@ def test_an_alarm_changes_the_sites_head_and_no_camera() -> None:
     """Only its head is told anew; since when is shown by our clock, not by the gateway's."""
     site = online()
 
-    assert site.alarm(CAMERA) == Change("bacninh-01", frozenset())
+    assert site.alarm(CAMERA) == Change("24/bacninh-01", frozenset())
     (shown,) = site.alarms()
     assert (shown.reason, shown.sev, shown.args) == (Reason.TIMEOUT, "major", {"cam": "c01"})
     assert shown.since_ms == NOW_MS - 90_000
