@@ -91,6 +91,7 @@ CAMERA_DOWN = AlarmType(
         Reason.TIMEOUT,
         Reason.STALLED,
         Reason.CORRUPT,
+        Reason.ABUSIVE,
         Reason.UNSUPPORTED_CODEC,
         Reason.UNSUPPORTED_TRANSPORT,
         Reason.REDIRECT_REFUSED,

@@ -161,6 +161,12 @@ WORDING: dict[Reason, Wording] = {
         "Kiểm tra cáp và phiên bản phần mềm của camera.",
         "Check the cable and the camera's firmware.",
     ),
+    Reason.ABUSIVE: Wording(
+        "Camera gửi quá nhiều dữ liệu bất thường, đã ngắt kết nối",
+        "The camera sends far more than a camera should; it was cut off",
+        "Kiểm tra camera có bị can thiệp hoặc hỏng không; cập nhật phần mềm của camera.",
+        "Check whether the camera was tampered with or is broken; update its firmware.",
+    ),
     Reason.UNSUPPORTED_CODEC: Wording(
         "Không hỗ trợ chuẩn nén này",
         "This codec is not supported here",

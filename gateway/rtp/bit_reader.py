@@ -14,20 +14,24 @@ MAX_SET_BYTES = 4_096
 class BitReader:
     """Reads the payload of a NAL unit from the most significant bit on.
 
-    Every method raises `Malformed` when the bits end.
+    Each call costs the same, wherever it reads and however long the unit is. Every method raises
+    `Malformed` when the bits end.
     """
 
     def __init__(self, rbsp: bytes) -> None:
-        body = rbsp[:MAX_SET_BYTES].replace(b"\x00\x00\x03", b"\x00\x00")
-        self._left = 8 * len(body)
-        self._bits = int.from_bytes(body)
+        self._body = rbsp[:MAX_SET_BYTES].replace(b"\x00\x00\x03", b"\x00\x00")
+        self._at = 0
+        self._end = 8 * len(self._body)
 
     def u(self, count: int) -> int:
         """Return *count* bits as an unsigned number."""
-        self._left -= count
-        if self._left < 0:
+        at = self._at
+        self._at = stop = at + count
+        if stop > self._end:
             raise Malformed("parameter set ends early")
-        return self._bits >> self._left & (1 << count) - 1
+        last = stop + 7 >> 3
+        bits = int.from_bytes(self._body[at >> 3 : last])
+        return bits >> 8 * last - stop & (1 << count) - 1
 
     def flag(self) -> bool:
         """Return one bit."""
@@ -35,12 +39,13 @@ class BitReader:
 
     def ue(self) -> int:
         """Return an unsigned Exp-Golomb code of at most 32 bits."""
-        zeros = 0
-        while self.u(1) == 0:
-            zeros += 1
-            if zeros > 32:
-                raise Malformed("Exp-Golomb code too long")
-        return (1 << zeros) - 1 + self.u(zeros)
+        first, skip = self._at >> 3, self._at & 7
+        five = int.from_bytes(self._body[first : first + 5].ljust(5, b"\0"))
+        ahead = (five & (1 << 40 - skip) - 1) >> 7 - skip  # the next 33 bits
+        zeros = 33 - ahead.bit_length()
+        if zeros > 32:
+            raise Malformed("Exp-Golomb code too long, or cut off")
+        return self.u(2 * zeros + 1) - 1
 
     def se(self) -> int:
         """Return a signed Exp-Golomb code."""

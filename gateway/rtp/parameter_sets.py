@@ -47,31 +47,36 @@ class ParameterSets:
         """Whether two pictures of one time may be the fields of one frame."""
         return self.video_info is not None and self.video_info.interlaced
 
-    def update(self, nal: bytes) -> None:
-        """Store *nal* if it is a parameter set; a damaged or superfluous one is ignored."""
+    def update(self, nal: bytes) -> bool:
+        """Store *nal* if it is a parameter set; a damaged or superfluous one is ignored.
+
+        Returns:
+            Whether it had to be read: false for one that is stored already, which costs nothing.
+        """
         payload_format = self._syntax.payload_format
+        if nal in self._newest.values():
+            return False
         if (
             not payload_format.header_bytes < len(nal) <= MAX_SET_BYTES
             or payload_format.nal_type(nal) not in payload_format.parameter_set_types
         ):
-            return
+            return False
         try:
             key = (
                 payload_format.parameter_set_types.index(payload_format.nal_type(nal)),
                 self._syntax.parse_set_id(nal),
             )
         except Malformed:
-            return
-        if self._newest.get(key) == nal or (
-            key not in self._newest and len(self._newest) >= MAX_SETS
-        ):
-            return
+            return True
+        if key not in self._newest and len(self._newest) >= MAX_SETS:
+            return True
         self._newest[key] = nal
         if payload_format.nal_type(nal) == self._syntax.sps_type:
             self._parse_sps(nal)
         ordered = [self._newest[known] for known in sorted(self._newest)]
         if len({kind for kind, _ in self._newest}) == len(payload_format.parameter_set_types):
             self._payloads = tuple(aggregate_if_fits(payload_format, ordered, self._limit))
+        return True
 
     def _parse_sps(self, sps: bytes) -> None:
         try:

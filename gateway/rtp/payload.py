@@ -17,6 +17,9 @@ from gateway.rtp.packet import Malformed
 START, END = 0x80, 0x40
 """Bits of the FU header: first and last fragment of a NAL unit."""
 
+MAX_AGGREGATED = 128
+"""NAL units of one aggregate; a picture cut into a slice for each row of macroblocks has 68."""
+
 
 @dataclass(frozen=True, slots=True)
 class PayloadFormat:
@@ -128,7 +131,8 @@ def split_aggregate(payload_format: PayloadFormat, payload: bytes) -> list[bytes
     """Return the NAL units of a STAP-A / AP.
 
     Raises:
-        Malformed: A length leaves the payload, or a unit has no header.
+        Malformed: A length leaves the payload, a unit has no header, or there are more than
+            `MAX_AGGREGATED`.
     """
     nals: list[bytes] = []
     at = payload_format.header_bytes
@@ -136,6 +140,8 @@ def split_aggregate(payload_format: PayloadFormat, payload: bytes) -> list[bytes
         end = at + 2 + int.from_bytes(payload[at : at + 2])
         if end > len(payload) or end - at - 2 < payload_format.header_bytes:
             raise Malformed("aggregated unit cut off")
+        if len(nals) == MAX_AGGREGATED:
+            raise Malformed(f"more than {MAX_AGGREGATED} aggregated units")
         nals.append(payload[at + 2 : end])
         at = end
     if not nals:

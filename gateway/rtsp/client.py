@@ -25,6 +25,7 @@ import structlog
 from gateway.model.errors import GatewayError, SourceRefused, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
+from gateway.rtsp.budget import RTCP_PACKETS, CameraBudget
 from gateway.rtsp.connection import ANSWER_S, PacketHandler, RtspConnection, connect, ignore
 from gateway.rtsp.errors import error_of_status
 from gateway.rtsp.headers import (
@@ -52,6 +53,7 @@ class RtspClient:
     Every step raises what `gateway.ports.Source.run` may raise, within *answer_s* per request.
 
     Attributes:
+        budget: What the camera may cost until this client is closed.
         receiver_stats: Statistics of the stream, for receiver reports.
         connection: None until connected.
         udp: None unless the stream comes over UDP.
@@ -75,6 +77,7 @@ class RtspClient:
         self._methods: frozenset[str] = frozenset()
         self._rtcp_channel = 1
         self._on_rtp: PacketHandler = ignore
+        self.budget = CameraBudget(clock)
         self.receiver_stats = ReceiverStats()
         self.connection: RtspConnection | None = None
         self.udp: UdpPair | None = None
@@ -97,7 +100,7 @@ class RtspClient:
         return self._requests is not None and self._requests.challenged
 
     async def connect(self) -> None:
-        self.connection = await connect(self._target, self._tls)
+        self.connection = await connect(self._target, self._tls, self.budget)
         self._requests = RtspRequests(self.connection, self._account, self._answer_s)
 
     async def options(self) -> ServerCapabilities:
@@ -214,7 +217,10 @@ class RtspClient:
     async def _setup_udp(self, description: Description) -> Session:
         assert self.connection is not None
         local = self.connection.local_address
-        pair = self._resources.enter_context(open_pair(local, self._target.address, self._clock))
+        pair = self._resources.enter_context(
+            open_pair(local, self._target.address, self._clock, self.budget)
+        )
+        pair.on_failure = self.connection.fail
         response = await self._require_requests().request_ok(
             "SETUP", description.control_url, {"Transport": udp_transport(pair.port)}
         )
@@ -234,6 +240,7 @@ class RtspClient:
         self._on_rtp(packets)
 
     def _handle_rtcp(self, packets: list[bytes]) -> None:
+        self.budget.charge(RTCP_PACKETS, len(packets))
         self.receiver_stats.on_rtcp(packets, self._clock.now())
 
     def _send_rtcp(self, report: bytes) -> None:

@@ -1,6 +1,7 @@
 """The TCP connection to a camera: requests out, answers and interleaved RTP in.
 
-The transport writes into the buffer of `RtspParser`; packets are handed on in the same call. The
+The transport writes into the buffer of `RtspParser`; packets are handed on in the same call. A
+read is short, so that other cameras have their turn, and is charged to the camera's budget. The
 error that ends the connection is raised to whoever waits for a response or for the end.
 """
 
@@ -11,11 +12,20 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from gateway.model.errors import SourceStalled, SourceUnavailable
+from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
+from gateway.rtsp.budget import (
+    BYTES,
+    MAX_UNSENT_BYTES,
+    PACKETS,
+    READ_BYTES,
+    CameraBudget,
+    abusive,
+)
 from gateway.rtsp.errors import error_of_os, error_of_redirect
-from gateway.rtsp.messages import Message, Response, encode_response
+from gateway.rtsp.messages import Malformed, Message, Response, encode_response
 from gateway.rtsp.parser import RtspParser
+from gateway.runtime.clock import SystemClock
 from gateway.runtime.url_policy import Target
 
 CONNECT_S = 5.0
@@ -35,6 +45,10 @@ def ignore(packets: list[bytes]) -> None:
 class RtspConnection(asyncio.BufferedProtocol):
     """One TCP connection, from `connect` until `abort`.
 
+    Args:
+        place: Host and port, for errors.
+        budget: What the camera may cost; None: one of its own.
+
     Attributes:
         parser: Parses what is received.
         on_rtp: Called with the video's RTP packets of each read.
@@ -42,13 +56,14 @@ class RtspConnection(asyncio.BufferedProtocol):
         answered: Whether the peer has ever sent a response.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, budget: CameraBudget | None = None) -> None:
         self._place = place
+        self._budget = budget or CameraBudget(SystemClock())
         self._transport: asyncio.Transport | None = None
         self._pending: tuple[int, asyncio.Future[Response]] | None = None
         self._broken: BaseException | None = None
         self._closed = asyncio.Event()
-        self.parser = RtspParser()
+        self.parser = RtspParser(self._budget)
         self.on_rtp: PacketHandler = ignore
         self.on_rtcp: PacketHandler = ignore
         self.answered = False
@@ -61,18 +76,30 @@ class RtspConnection(asyncio.BufferedProtocol):
             held.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        return self.parser.get_buffer()
+        return self.parser.get_buffer()[:READ_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
+        unknown_frames = self.parser.unknown_frames
         batch = self.parser.feed(nbytes)
-        if batch.rtp:
-            self.on_rtp(batch.rtp)
-        if batch.rtcp:
-            self.on_rtcp(batch.rtcp)
-        for message in batch.messages:
-            self._handle_message(message)
+        unknown_frames = self.parser.unknown_frames - unknown_frames
+        try:
+            self._budget.charge(BYTES, nbytes)
+            self._budget.charge(PACKETS, max(1, len(batch.rtp) + unknown_frames))
+            if batch.rtp:
+                self.on_rtp(batch.rtp)
+            if batch.rtcp:
+                self.on_rtcp(batch.rtcp)
+            for message in batch.messages:
+                self._handle_message(message)
+        except GatewayError as error:
+            self.fail(error)
         if self.parser.error is not None:
-            self.fail(SourceUnavailable(Reason.CORRUPT, f"{self._place}: {self.parser.error}"))
+            self.fail(self._error_of_parser(self.parser.error))
+
+    def _error_of_parser(self, error: Malformed | GatewayError) -> GatewayError:
+        if isinstance(error, GatewayError):
+            return error
+        return SourceUnavailable(Reason.CORRUPT, f"{self._place}: {error}")
 
     def eof_received(self) -> None:
         self.fail(SourceStalled(Reason.STALLED, f"{self._place} has closed the connection"))
@@ -125,9 +152,12 @@ class RtspConnection(asyncio.BufferedProtocol):
         return self._broken is None and self._transport is not None
 
     def send(self, packet: bytes) -> None:
-        """Send bytes that have no response."""
-        if self._transport is not None and self._broken is None:
-            self._transport.write(packet)
+        """Send bytes that have no response; one that reads nothing of ours is cut off."""
+        if self._transport is None or self._broken is not None:
+            return
+        self._transport.write(packet)
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            self.fail(abusive(f"{self._place} does not read what it is sent"))
 
     async def request(self, request: bytes, cseq: int, *, timeout_s: float = ANSWER_S) -> Response:
         """Send *request* and return its response. One at a time.
@@ -198,8 +228,15 @@ class RtspConnection(asyncio.BufferedProtocol):
             answer.set_result(message)
 
 
-async def connect(target: Target, tls: ssl.SSLContext | None) -> RtspConnection:
+async def connect(
+    target: Target, tls: ssl.SSLContext | None, budget: CameraBudget | None = None
+) -> RtspConnection:
     """Return a connection to *target*, over TLS if its scheme says so.
+
+    Args:
+        target: Where.
+        tls: How to speak TLS; None: without verifying the certificate.
+        budget: What the camera may cost; None: one of its own.
 
     Raises:
         SourceUnavailable: Refused, unreachable, timed out, or TLS failed.
@@ -210,7 +247,7 @@ async def connect(target: Target, tls: ssl.SSLContext | None) -> RtspConnection:
     try:
         async with asyncio.timeout(CONNECT_S):
             _, connection = await loop.create_connection(
-                lambda: RtspConnection(place),
+                lambda: RtspConnection(place, budget),
                 target.address,
                 target.port,
                 ssl=(tls or tls_context()) if secured else None,

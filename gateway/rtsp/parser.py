@@ -2,24 +2,29 @@
 
 The transport writes into one buffer, which is read in place and which all connections share: only
 what a read has left incomplete is kept for each. Whole RTP packets of the video are copied out
-once, in a tight loop; everything else is rare. After garbage the framing is found again by looking
-for a frame that can only be ours. What comes out does not depend on how the bytes were cut.
+once, in a tight loop; everything else is rare, is charged to the camera's budget, and ends the
+connection when it is not rare. After garbage the framing is found again by looking for a frame that
+can only be ours, in one pass of a regular expression. What comes out does not depend on how the
+bytes were cut.
 
 References: RFC 2326 §10.12 (interleaved binary data); RFC 3550 §5.1 and §6.4 (first bytes).
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
+from gateway.model.errors import GatewayError
+from gateway.rtsp.budget import MESSAGES, RESYNCS, Allowance, CameraBudget
 from gateway.rtsp.messages import MOST_HEAD_BYTES, Malformed, Message, parse_head
 
 BUFFER_BYTES = 262_144
 """Holds the largest frame (64 KiB) and the largest message (80 KiB) several times over."""
 
-MOST_GARBAGE_BYTES = 1_048_576
-"""Skipped without finding the framing again before the connection is given up."""
+MOST_GARBAGE_BYTES = 524_288
+"""Skipped without finding the framing again before the connection is given up: several pictures."""
 
 CHANNELS = 32
 """Cameras number theirs from 0; a higher one is garbage that happens to begin with ``$``."""
@@ -42,6 +47,12 @@ _LONGEST_START = max(map(len, _STARTS))
 _FOLLOWS = bytes({_DOLLAR, *b"\r\n", *(start[0] for start in _STARTS)})
 """First bytes of whatever may stand behind a frame."""
 
+_MOST_BLANK_BYTES = 64
+"""A longer run of line ends counts as a message."""
+
+LONGEST_CANDIDATE = len(b"RTSP/1.0 ")
+"""As many bytes tell whether the framing goes on somewhere."""
+
 
 @dataclass(slots=True)
 class Batch:
@@ -61,25 +72,32 @@ class RtspParser:
         resyncs: Times the framing was lost.
         unknown_frames: Frames of channels that were not set up, dropped.
         rtp_channel: Of the video; negative before `set_channels`. So is `rtcp_channel`.
-        error: Why nothing is parsed any more: what came is not RTSP within our bounds; None: it is.
+        error: Why nothing is parsed any more: what came is not RTSP within our bounds, or is more
+            than the budget has; None: all is well.
+
+    Args:
+        budget: Of the camera; None: whatever it sends is parsed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: CameraBudget | None = None) -> None:
+        self._budget = budget
         self._buffer, self._view = _BUFFER, _VIEW
         self._rest = b""
         self.rtp_channel = self.rtcp_channel = -1
         self._payload_type = -1
+        self._candidate = _candidate_pattern(-1, -1, -1)
         self._lost = False
         self._garbage_bytes = 0
         self._head: tuple[Message, int] | None = None
         self.resyncs = 0
         self.unknown_frames = 0
-        self.error: Malformed | None = None
+        self.error: Malformed | GatewayError | None = None
 
     def set_channels(self, rtp_channel: int, rtcp_channel: int, payload_type: int) -> None:
         """Pass on the frames of these channels from now on."""
         self.rtp_channel, self.rtcp_channel = rtp_channel, rtcp_channel
         self._payload_type = payload_type
+        self._candidate = _candidate_pattern(rtp_channel, rtcp_channel, payload_type)
 
     @property
     def idle(self) -> bool:
@@ -101,7 +119,7 @@ class RtspParser:
         batch = Batch()
         try:
             at = self._parse(end, batch)
-        except Malformed as error:
+        except (Malformed, GatewayError) as error:
             self.error = error
             at = end
         self._rest = bytes(self._view[at:end])
@@ -155,8 +173,7 @@ class RtspParser:
                 return at
             known = self._buffer[stop] in _FOLLOWS
         if not known:
-            self._lost = True
-            self.resyncs += 1
+            self._lose_framing()
             return at + 1
         if self._buffer[at + 1] == self.rtcp_channel:
             batch.rtcp.append(bytes(self._view[at + 4 : stop]))
@@ -172,9 +189,8 @@ class RtspParser:
         if self._head is None:
             if buffer[at] == _DOLLAR:
                 return at
-            if buffer[at] in b"\r\n":  # some servers end bodies with an empty line too many
-                some = bytes(self._view[at : min(end, at + 64)])
-                return at + len(some) - len(some.lstrip(b"\r\n"))
+            if buffer[at] in b"\r\n":
+                return self._skip_blank_lines(at, end)
             if not self._starts_message(at, end):
                 return at
             stop = buffer.find(b"\r\n\r\n", at, min(end, at + MOST_HEAD_BYTES))
@@ -182,6 +198,7 @@ class RtspParser:
                 if end - at >= MOST_HEAD_BYTES:
                     raise Malformed(f"a header of more than {MOST_HEAD_BYTES} bytes")
                 return at
+            self._charge(MESSAGES)
             self._head = parse_head(bytes(self._view[at:stop]))
             at = stop + 4
         message, length = self._head
@@ -192,6 +209,14 @@ class RtspParser:
         batch.messages.append(replace(message, body=body) if length else message)
         return at + length
 
+    def _skip_blank_lines(self, at: int, end: int) -> int:
+        """Return where the line ends at *at* stop; some servers end bodies with one too many."""
+        some = bytes(self._view[at : min(end, at + _MOST_BLANK_BYTES)])
+        blank_bytes = len(some) - len(some.lstrip(b"\r\n"))
+        if blank_bytes == _MOST_BLANK_BYTES:
+            self._charge(MESSAGES)
+        return at + blank_bytes
+
     def _starts_message(self, at: int, end: int) -> bool:
         """Return whether a message stands at *at*; if it cannot be one, the framing is lost."""
         seen = bytes(self._view[at : min(end, at + _LONGEST_START)])
@@ -200,46 +225,51 @@ class RtspParser:
         if not any(start.startswith(seen) for start in _STARTS):
             if self.rtp_channel < 0:
                 raise Malformed(f"not RTSP: {seen!r}")
-            self._lost = True
-            self.resyncs += 1
+            self._lose_framing()
         return False
+
+    def _lose_framing(self) -> None:
+        self._lost = True
+        self.resyncs += 1
+        self._charge(RESYNCS)
+
+    def _charge(self, allowance: Allowance) -> None:
+        if self._budget is not None:
+            self._budget.charge(allowance)
 
     def _resync(self, at: int, end: int) -> int:
         """Return where the framing may go on, as far as the bytes tell."""
         start = at
-        while True:
-            at = self._next_candidate(at, end)
-            known = None if at >= end else self._plausible(at, end)
-            if known is not False:
-                break
-            at += 1
-        if known:
+        found = self._candidate.search(self._buffer, at, end)
+        if found is not None:
             self._lost = False
             self._garbage_bytes = 0
-        else:
-            self._garbage_bytes += at - start
-            if self._garbage_bytes > MOST_GARBAGE_BYTES:
-                raise Malformed("no RTP framing to be found any more")
+            return found.start()
+        at = max(at, end - LONGEST_CANDIDATE + 1)
+        while at < end and not self._may_begin(at, end):
+            at += 1
+        self._garbage_bytes += at - start
+        if self._garbage_bytes > MOST_GARBAGE_BYTES:
+            raise Malformed("no RTP framing to be found any more")
         return at
 
-    def _next_candidate(self, at: int, end: int) -> int:
-        """Return where the next frame or response might start; *end* if nowhere."""
-        dollar = self._buffer.find(b"$", at, end)
-        word = self._buffer.find(b"R", at, end)
-        return min((found for found in (dollar, word) if found >= 0), default=end)
+    def _may_begin(self, at: int, end: int) -> bool:
+        """Return whether the few bytes from *at* on may grow to a frame of ours or a response."""
+        seen = bytes(self._view[at:end])
+        return (seen[0] == _DOLLAR and len(seen) < 6) or b"RTSP/1.0 ".startswith(seen)
 
-    def _plausible(self, at: int, end: int) -> bool | None:
-        """Return whether a frame of ours or a response stands at *at*; None: not enough bytes."""
-        seen = bytes(self._view[at : min(end, at + 9)])
-        if seen[0] != _DOLLAR:
-            if b"RTSP/1.0 ".startswith(seen):
-                return True if len(seen) == 9 else None
-            return False
-        if len(seen) < 6:
-            return None
-        length = seen[2] << 8 | seen[3]
-        if seen[4] >> 6 != 2:
-            return False
-        if seen[1] == self.rtp_channel:
-            return length >= 12 and seen[5] & 0x7F == self._payload_type
-        return seen[1] == self.rtcp_channel and length >= 8 and 200 <= seen[5] <= 204
+
+def _candidate_pattern(rtp_channel: int, rtcp_channel: int, payload_type: int) -> re.Pattern[bytes]:
+    """Return what finds a frame of these channels, long enough for its kind, or a response."""
+    parts = [rb"RTSP/1\.0 "]
+    if rtp_channel >= 0:
+        kinds = re.escape(bytes((payload_type,))) + b"|" + re.escape(bytes((payload_type | 0x80,)))
+        parts.append(_frame_pattern(rtp_channel, 12, kinds))
+        parts.append(_frame_pattern(rtcp_channel, 8, b"[\xc8-\xcc]"))
+    return re.compile(b"|".join(parts), re.DOTALL)
+
+
+def _frame_pattern(channel: int, shortest: int, kinds: bytes) -> bytes:
+    """RFC 2326 §10.12, then RTP's version 2 and a second byte of *kinds* (RFC 3550 §5.1, §6.4)."""
+    length = rb"(?:\x00[\x%02x-\xff]|[\x01-\xff].)" % shortest
+    return rb"\$" + re.escape(bytes((channel,))) + length + b"[\x80-\xbf](?:" + kinds + b")"

@@ -1,6 +1,8 @@
 """RTP and RTCP over a pair of UDP ports, from one camera's address only.
 
 Each wake-up reads all that waits, up to a bound, so that a burst costs one call into the stream.
+What is read is charged to the camera's budget, also what strangers send to its ports: who floods
+them ends the session, and the next one has other ports.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gateway.model.errors import SourceUnavailable
+from gateway.model.errors import GatewayError, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
+from gateway.rtsp.budget import BYTES, PACKETS, STRANGERS, CameraBudget
 from gateway.rtsp.connection import PacketHandler, ignore
 from gateway.rtsp.reorder_buffer import ReorderBuffer
 
@@ -34,11 +37,20 @@ class UdpPair:
         reorder: What puts the packets in order.
         on_rtp: Called with the RTP packets of each wake-up, in order.
         on_rtcp: Called with RTCP packets.
+        on_failure: Called when more has come than the budget has, or with what the two raise.
     """
 
-    def __init__(self, rtp: socket.socket, rtcp: socket.socket, address: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        rtp: socket.socket,
+        rtcp: socket.socket,
+        address: str,
+        clock: Clock,
+        budget: CameraBudget,
+    ) -> None:
         self._rtp, self._rtcp = rtp, rtcp
         self._address = address
+        self._budget = budget
         self._clock = clock
         self._buffer = bytearray(65_536)
         self._view = memoryview(self._buffer)
@@ -47,6 +59,7 @@ class UdpPair:
         self.unknown_senders = 0
         self.on_rtp: PacketHandler = ignore
         self.on_rtcp: PacketHandler = ignore
+        self.on_failure: Callable[[GatewayError], None] = _ignore_failure
 
     @property
     def port(self) -> int:
@@ -71,17 +84,24 @@ class UdpPair:
             return  # as good as lost on the way; RTCP bears that
 
     def on_rtp_readable(self) -> None:
-        packets = self.reorder.push(self._receive(self._rtp), self._clock.now())
-        if packets:
-            self.on_rtp(packets)
+        try:
+            packets = self.reorder.push(self._receive(self._rtp), self._clock.now())
+            if packets:
+                self.on_rtp(packets)
+        except GatewayError as error:
+            self.on_failure(error)
 
     def on_rtcp_readable(self) -> None:
-        packets = self._receive(self._rtcp)
-        if packets:
-            self.on_rtcp(packets)
+        try:
+            packets = self._receive(self._rtcp)
+            if packets:
+                self.on_rtcp(packets)
+        except GatewayError as error:
+            self.on_failure(error)
 
     def _receive(self, receiver: socket.socket) -> list[bytes]:
         packets: list[bytes] = []
+        strangers = self.unknown_senders
         for _ in range(MOST_PER_WAKE):
             try:
                 count, sender = receiver.recvfrom_into(self._buffer)
@@ -93,12 +113,27 @@ class UdpPair:
                 packets.append(bytes(self._view[:count]))
             else:
                 self.unknown_senders += 1
+        self._budget.charge(STRANGERS, self.unknown_senders - strangers)
+        self._budget.charge(PACKETS, len(packets))
+        self._budget.charge(BYTES, sum(map(len, packets)))
         return packets
 
 
+def _ignore_failure(error: GatewayError) -> None:
+    """Take *error* and do nothing: nobody has begun to use the ports."""
+
+
 @contextmanager
-def open_pair(local: str, camera: str, clock: Clock) -> Iterator[UdpPair]:
+def open_pair(
+    local: str, camera: str, clock: Clock, budget: CameraBudget | None = None
+) -> Iterator[UdpPair]:
     """Hold an even port for RTP and the next for RTCP on the address *local*.
+
+    Args:
+        local: Our IP address.
+        camera: The camera's.
+        clock: Monotonic.
+        budget: What the camera may cost; None: one of its own.
 
     Raises:
         SourceUnavailable: No pair of ports is free.
@@ -106,7 +141,7 @@ def open_pair(local: str, camera: str, clock: Clock) -> Iterator[UdpPair]:
     loop = asyncio.get_running_loop()
     rtp, rtcp = _bound_pair(local)
     with rtp, rtcp:
-        pair = UdpPair(rtp, rtcp, camera, clock)
+        pair = UdpPair(rtp, rtcp, camera, clock, budget or CameraBudget(clock))
         readers: tuple[tuple[socket.socket, Callable[[], None]], ...] = (
             (rtp, pair.on_rtp_readable),
             (rtcp, pair.on_rtcp_readable),

@@ -21,6 +21,7 @@ from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import HEADER_BYTES, Malformed, count_missing, strip_extensions
 from gateway.rtp.parameter_sets import ParameterSets
 from gateway.rtp.payload import END, START, PayloadFormat, fragment, refragment, split_aggregate
+from gateway.rtsp.budget import PACKETS, PARAMETER_SETS, PICTURES, Allowance, CameraBudget
 from gateway.sources.timeline import Timeline
 
 MAX_UNIT_BYTES = 8 << 20
@@ -116,6 +117,7 @@ class Depacketizer:
         timeline: Gives each picture its time; outlives the session.
         counters: Where losses and the rest are counted.
         payload_bytes: Largest payload to deliver.
+        budget: What the camera may cost; None: as much as it sends.
     """
 
     def __init__(
@@ -126,7 +128,9 @@ class Depacketizer:
         timeline: Timeline,
         counters: SourceCounters,
         payload_bytes: int,
+        budget: CameraBudget | None = None,
     ) -> None:
+        self._budget = budget
         syntax = CODEC_SYNTAX[video.codec]
         self._payload_format = syntax.payload_format
         self._parameter_sets = ParameterSets(syntax, video.parameter_sets, limit=payload_bytes)
@@ -140,6 +144,7 @@ class Depacketizer:
         self._expected = _NONE  # first eight bytes of the packet that should come next
         self._word = _NONE  # payload and FU header of a middle fragment of the open run
         self._run: list[bytes] = []  # packets with the fragments of one NAL unit
+        self._weighed = self._run_bytes = 0  # how many of those were summed up, and their bytes
         self._now_s = 0.0
         self._marked_time = _NONE
         self._markers_unreliable = False
@@ -152,6 +157,9 @@ class Depacketizer:
         Args:
             packets: RTP packets with their headers, in the order of their sequence numbers.
             now_s: When they were read, on the monotonic clock.
+
+        Raises:
+            SourceUnavailable: They are more than the budget has (`ABUSIVE`).
         """
         units: list[AccessUnit] = []
         self._now_s = now_s
@@ -172,9 +180,17 @@ class Depacketizer:
             self._push_packet(packet, units)
             expected, word, run = self._expected, self._word, self._run
         self._expected = expected
-        if len(run) > _FEW and self._builder.exceeds(len(run), sum(map(len, run))):
-            self._discard_unit()
+        if len(run) - self._weighed >= _FEW:
+            self._weigh_run()
         return units
+
+    def _weigh_run(self) -> None:
+        """Discard the open run if it is too large; each packet of it is weighed once."""
+        run = self._run
+        self._run_bytes += sum(map(len, run[self._weighed :]))
+        self._weighed = len(run)
+        if self._builder.exceeds(self._weighed, self._run_bytes):
+            self._discard_unit()
 
     def _push_packet(self, packet: bytes, units: list[AccessUnit]) -> None:
         """Push a packet that is not the expected middle fragment."""
@@ -239,6 +255,7 @@ class Depacketizer:
             except Malformed:
                 self._discard_unit(1)
                 return
+            self._charge(PACKETS, len(nals))
             self._append_nals(
                 nals, nals if len(payload) > self._payload_bytes else [payload], units
             )
@@ -254,7 +271,8 @@ class Depacketizer:
             kind = payload_format.nal_type(nal)
             self._begin_nal(kind, payload_format.is_first_slice(nal), units)
             if kind in payload_format.parameter_set_types:
-                self._parameter_sets.update(nal)
+                if self._parameter_sets.update(nal):
+                    self._charge(PARAMETER_SETS)
                 self._builder.set_types.add(kind)
         if self._builder.broken:
             self._counters.discarded += 1
@@ -310,7 +328,7 @@ class Depacketizer:
     def _end_fragments(self) -> None:
         """Turn the open run into payloads; none of its fragments is missing."""
         run = self._run
-        self._run, self._word = [], _NONE
+        self._begin_run()
         self._builder.packets += len(run)
         self._builder.size_bytes += sum(map(len, run))
         self._builder.payloads += payloads_from_fragments(
@@ -322,7 +340,11 @@ class Depacketizer:
     def _discard_unit(self, packets: int = 0) -> None:
         """Discard this unit, what will still come of it, and *packets* more."""
         self._counters.discarded += self._builder.discard() + len(self._run) + packets
+        self._begin_run()
+
+    def _begin_run(self) -> None:
         self._run, self._word = [], _NONE
+        self._weighed = self._run_bytes = 0
 
     def _end_unit(self, units: list[AccessUnit]) -> None:
         """End the access unit: deliver it, drop it, or keep it if it holds no picture yet."""
@@ -340,11 +362,16 @@ class Depacketizer:
             self._counters.discarded += self._builder.packets
         else:
             time_90k = self._timeline.to_time_90k(self._expected & 0xFFFF_FFFF, self._now_s)
+            self._charge(PICTURES)
             kinds = len(self._payload_format.parameter_set_types)
             units.append(self._builder.build(self._parameter_sets, kinds, time_90k, self._now_s))
             self._counters.units += 1
             self._counters.keyframes += units[-1].keyframe
         self._builder = AccessUnitBuilder()
+
+    def _charge(self, allowance: Allowance, count: int = 1) -> None:
+        if self._budget is not None:
+            self._budget.charge(allowance, count)
 
     # For the fast path, which may relay between two pictures.
 

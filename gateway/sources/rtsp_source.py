@@ -86,6 +86,7 @@ class RtspSource:
                 timeline=self._timeline,
                 counters=counters,
                 payload_bytes=self._payload_bytes,
+                budget=client.budget,
             )
             sink.on_opened(description.video)
             handover = create_handover(

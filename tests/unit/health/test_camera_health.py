@@ -28,6 +28,7 @@ STATES = {
     Reason.AUTH_FAILED: "off",
     Reason.STALLED: "off",
     Reason.CORRUPT: "off",
+    Reason.ABUSIVE: "off",
 }
 
 

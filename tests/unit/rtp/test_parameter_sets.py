@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.media import Codec
+from gateway.rtp.bit_reader import BitReader
 from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import Malformed
 from gateway.rtp.parameter_sets import MAX_SETS, ParameterSets
 from gateway.rtp.payload import split_aggregate
 from gateway.rtp.video_info import VideoInfo
+from tests.fixtures.calls import calls_of
 
 CODECS: tuple[Codec, ...] = ("h264", "h265")
 SPS, PPS = (
@@ -141,6 +143,46 @@ def test_until_all_kinds_are_known_there_is_nothing_to_send() -> None:
 def test_sets_too_large_together_go_one_by_one() -> None:
     """No aggregate above the payload limit."""
     assert ParameterSets(CODEC_SYNTAX["h264"], (SPS, PPS), limit=26).payloads == (SPS, PPS)
+
+
+def test_a_set_that_is_known_is_not_read_again() -> None:
+    """By its bytes: a camera that repeats its sets with every picture costs nothing."""
+    sets = ParameterSets(CODEC_SYNTAX["h264"], (SPS, PPS), limit=1_180)
+
+    assert not sets.update(SPS)
+    assert sets.update(sps_of(20, 15))
+    assert not sets.update(sps_of(20, 15))
+    assert sets.update(SPS)
+
+
+@given(st.binary(max_size=12), st.lists(st.sampled_from([1, 3, 8, 32, "ue"]), max_size=12))
+def test_bits_are_read_as_one_by_one(body: bytes, asked: list[int | str]) -> None:
+    """Fields and Exp-Golomb codes, from any bit on, up to the last."""
+    digits = "".join(f"{byte:08b}" for byte in body.replace(b"\0\0\3", b"\0\0"))
+    bits = BitReader(body)
+    with contextlib.suppress(Malformed):
+        for each in asked:
+            if each == "ue":
+                value = bits.ue()
+                zeros = len(digits) - len(digits.lstrip("0"))
+                width = 2 * zeros + 1
+                assert value == int(digits[:width], 2) - 1
+            else:
+                assert isinstance(each, int)
+                width = each
+                value = bits.u(width)
+                assert value == int(digits[:width], 2)
+            assert len(digits) >= width
+            digits = digits[width:]
+        return
+    assert len(digits) < 66
+
+
+def test_the_slowest_sps_is_read_in_few_calls() -> None:
+    """All lists and offsets that the syntax allows, and then it is at its end."""
+    slow = b"\x67\x64\x00\x1f\x88\x80" + b"\xff" * 4_000
+
+    assert calls_of(lambda: ParameterSets(CODEC_SYNTAX["h264"], (slow,), limit=1_180)) < 6_000
 
 
 @given(st.lists(st.binary(max_size=40)), st.sampled_from(CODECS))

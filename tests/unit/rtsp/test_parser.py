@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gateway.model.errors import SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.rtsp.budget import RESYNCS, CameraBudget
 from gateway.rtsp.connection import tls_context
 from gateway.rtsp.messages import (
     MOST_BODY_BYTES,
@@ -21,7 +25,8 @@ from gateway.rtsp.messages import (
     parse_head,
 )
 from gateway.rtsp.parser import MOST_GARBAGE_BYTES, Batch, RtspParser
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.calls import calls_of
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.unit.rtsp.scripted import self_signed
 
 CAPTURES = Path(__file__).parents[2] / "data" / "rtsp"
@@ -140,6 +145,31 @@ def test_endless_garbage_ends_the_connection() -> None:
     feed(wire, b"\x01" * (MOST_GARBAGE_BYTES + 1000))
 
     assert wire.error is not None
+
+
+@pytest.mark.parametrize("piece", [b"$", b"R", b"$\0", b"RTSP/1.0", b"$\x01\x00\x04\x80\xc8"])
+def test_lost_framing_is_searched_in_one_pass(piece: bytes) -> None:
+    """The calls that a read costs do not grow with its length."""
+    counts = []
+    for size in (1_000, 30_000):
+        wire = playing()
+        feed(wire, b"\x07")
+        counts.append(calls_of(partial(feed, wire, piece * (size // len(piece)))))
+
+    assert counts[1] <= counts[0]
+
+
+def test_losing_the_framing_again_and_again_is_abuse() -> None:
+    """A camera that can be parsed only by searching costs too much."""
+    wire = RtspParser(CameraBudget(FakeClock()))
+    wire.set_channels(0, 1, 96)
+
+    batch = feed(wire, (b"$\x01\x00\x08\x80\xc8" + bytes(8)) * 1_000)
+
+    assert isinstance(wire.error, SourceUnavailable)
+    assert wire.error.reason is Reason.ABUSIVE
+    assert not batch.rtcp
+    assert wire.resyncs == RESYNCS.burst + 1
 
 
 _pieces = st.lists(

@@ -1,0 +1,1 @@
+"""Hostile peers over real sockets on loopback: for tests, and for the bench `attack`."""
