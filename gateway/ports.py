@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 
 from gateway.model.event import Event
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.model.signalling import Extend, Offer
+from gateway.model.viewing import ViewingPermit
 
 
 class Clock(Protocol):
@@ -181,4 +183,24 @@ class Events(Protocol):
 
     def record(self, event: Event) -> None:
         """Record *event*; returns at once, never raises. It is on the disk soon after."""
+        ...
+
+
+class ViewingAuthority(Protocol):
+    """Decides who may watch which camera, and for how long."""
+
+    async def admit(self, offer: Offer) -> ViewingPermit:
+        """Return what the sender of *offer* may do; a token that it brings is used up.
+
+        Raises:
+            ViewerRejected: 403: they may not watch.
+        """
+        ...
+
+    async def renew(self, extend: Extend, camera: str, permit: ViewingPermit) -> ViewingPermit:
+        """Return what the viewer of *camera*, who holds *permit*, may do from now on.
+
+        Raises:
+            ViewerRejected: 403: they may go on no longer.
+        """
         ...

@@ -20,7 +20,7 @@ from gateway.model.health import Machine
 from gateway.model.inventory import Observations
 from gateway.model.signalling import IceServer
 from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
-from gateway.ports import Clock, Events, Source
+from gateway.ports import Clock, Events, Source, ViewingAuthority
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
@@ -124,6 +124,7 @@ def camera_components(
     site: SiteConfig,
     callbacks: Callbacks,
     *,
+    authority: ViewingAuthority,
     events: Events,
     clock: Clock,
 ) -> CameraComponents:
@@ -134,6 +135,7 @@ def camera_components(
         secrets: Where passwords are.
         site: The cameras to begin with.
         callbacks: Called with the end of each session that has ended by itself.
+        authority: Decides who may watch.
         events: Is told who watched what.
         clock: Monotonic.
 
@@ -147,6 +149,7 @@ def camera_components(
         relay_only=settings.webrtc.relay_only,
         forbidden_networks=settings.cameras.networks,
         on_ended=lambda bye: callbacks.on_session_ended(bye),
+        authority=authority,
         events=events,
     )
     sources = CameraSources(settings, secrets, clock)

@@ -16,6 +16,7 @@ from gateway.app.commands import command_components, receivers_of
 from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
 from gateway.app.signalling import Signalling
+from gateway.app.viewing import viewing_components
 from gateway.commands.handlers.registry import enabled_commands
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
@@ -29,7 +30,12 @@ from gateway.model.health import Machine
 from gateway.model.version import VERSION
 from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities
 from gateway.mqtt.router import MessageRouter, audit_misrouted
-from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, VIEWER_SIGNALLING
+from gateway.mqtt.topic_tree import (
+    CONFIG_CONFIRM,
+    CONFIG_DESIRED,
+    REVOCATION,
+    VIEWER_SIGNALLING,
+)
 from gateway.ports import Clock
 from gateway.remote_config import statuses
 from gateway.remote_config.report import ConfigReporter
@@ -67,11 +73,24 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     )
     topics, stamp = broker_parts.topics, broker_parts.epochs.stamp
     client, outbox = broker_parts.client, broker_parts.outbox
+    keys = Keyring(settings.resolve_path(settings.remote.keys))
+    viewing = viewing_components(
+        settings,
+        keys,
+        end_viewings=lambda is_over, why: camera_parts.session_manager.end_viewings(is_over, why),
+        events=outbox,
+        clock=clock,
+    )
     camera_parts = camera_components(
-        settings, secrets, state.running.site, callbacks, events=outbox, clock=clock
+        settings,
+        secrets,
+        state.running.site,
+        callbacks,
+        authority=viewing.admission,
+        events=outbox,
+        clock=clock,
     )
     signalling = Signalling(topics, client, camera_parts.session_manager, stamp=stamp, clock=clock)
-    keys = Keyring(settings.resolve_path(settings.remote.keys))
     config_reporter = ConfigReporter(
         topics, statuses.current(state), bus=client, events=outbox, stamp=stamp, clock=clock
     )
@@ -125,6 +144,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             VIEWER_SIGNALLING: lambda _, message: signalling.enqueue(message),
             CONFIG_DESIRED: lambda _, message: remote_config.on_desired(message),
             CONFIG_CONFIRM: lambda _, message: remote_config.on_confirm(message),
+            REVOCATION: lambda _, message: viewing.revocation.deliver(message),
             **receivers_of(commands),
         },
         on_misrouted=audit_misrouted(outbox, clock),
@@ -159,6 +179,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             MemoryTrimmer(ctypes.CDLL(None), clock=clock).run,
             inventory_service.run,
             remote_config.run,
+            *viewing.components,
             *camera_parts.components,
             *broker_parts.runners,
             *monitoring.components,

@@ -99,7 +99,7 @@ class Signalling:
             case Candidates():
                 await self._session_manager.handle_candidates(received)
             case Extend():
-                self._session_manager.handle_extend(received)
+                group.create_task(self._extend(received), name=f"extend:{received.key}")
             case Bye():
                 self._session_manager.handle_bye(received)
 
@@ -109,6 +109,13 @@ class Signalling:
         except ViewerRejected as error:
             refusal = Refusal(offer.key, error.code, Reason(error.reason), error.detail)
             self._publish(offer.key, refusal)
+
+    async def _extend(self, extend: Extend) -> None:
+        try:
+            await self._session_manager.handle_extend(extend)
+        except ViewerRejected as error:
+            refusal = Refusal(extend.key, error.code, Reason(error.reason), error.detail)
+            self._publish(extend.key, refusal)
 
     def _publish(self, key: SessionKey, message: GatewayMessage) -> None:
         payload = encode_gateway_message(self._stamp(), message)

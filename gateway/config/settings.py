@@ -150,10 +150,14 @@ class WebRtc(Document):
     Attributes:
         ice: STUN and TURN servers; none by default, never a public one.
         relay_only: Whether only relayed candidates may be used.
+        require_token: Whether a viewer needs a view token of the centre (`gateway.viewing.token`).
+        token_skew_s: By how much the centre's clock may differ from ours, in seconds.
     """
 
     ice: Annotated[tuple[IceServerSettings, ...], Field(max_length=8)] = ()
     relay_only: bool = False
+    require_token: bool = False
+    token_skew_s: Annotated[float, Field(ge=0, le=300)] = 30.0
 
 
 class Inventory(Document):

@@ -51,6 +51,7 @@ class Offer:
         relay_only: Whether only relayed candidates may be used.
         lasts_s: The session ends by itself after so many seconds without `Extend`; None: it
             does not.
+        token: View token (`gateway.viewing.token`), not yet verified; never logged.
     """
 
     key: SessionKey
@@ -60,6 +61,7 @@ class Offer:
     ice_servers: tuple[IceServer, ...] = ()
     relay_only: bool = False
     lifetime_s: float | None = None
+    token: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,14 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """The viewer still watches: the session lasts *lasts_s* seconds from now."""
+    """The viewer still watches: the session lasts *lifetime_s* seconds from now.
+
+    With a fresh view token, *token*, the viewing may last as long as that allows.
+    """
 
     key: SessionKey
     lifetime_s: float
+    token: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)

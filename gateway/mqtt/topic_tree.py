@@ -114,6 +114,12 @@ CENTRE_STATE = TopicSpec("ctl/v1/state", "centre/1", "birth and will of the cent
 BROADCAST = TopicSpec(
     "ctl/v1/bcast/{group}", "bcast/1", "to all, or to prov-NN: rebirth", expiry_s=300
 )
+REVOCATION = TopicSpec(
+    "ctl/v1/viewing/revoked",
+    "viewing.revoked/1",
+    "who may no longer watch: the whole list, signed",
+    retain=True,
+)
 SCHEMA = TopicSpec(
     "ctl/v1/schema/{name}/{ver}", "schema/1", "a JSON Schema, if the centre says it", retain=True
 )
@@ -140,6 +146,7 @@ TOPIC_SPECS = (
     VIEWER_SIGNALLING,
     CENTRE_STATE,
     BROADCAST,
+    REVOCATION,
     SCHEMA,
 )
 """The whole tree, in the order in which a topic is looked for."""

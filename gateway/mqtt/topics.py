@@ -29,6 +29,7 @@ from gateway.mqtt.topic_tree import (
     LOG,
     PRESENCE,
     REPLY,
+    REVOCATION,
     ROOT,
     SITE_HEALTH,
     TOPIC_SPECS,
@@ -110,6 +111,7 @@ class Topics:
             f"{CONTROL}/state",
             f"{CONTROL}/bcast/all",
             f"{CONTROL}/bcast/prov-{self.province}",
+            REVOCATION.name,
         )
 
     @property

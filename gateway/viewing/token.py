@@ -13,24 +13,17 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Literal, NoReturn
 
 from jwt import InvalidTokenError, PyJWS
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config.signing import Keyring, SigningKey
 from gateway.model.errors import MessageRejected, ViewerRejected
 from gateway.model.names import CameraId
 from gateway.model.reasons import Reason
+from gateway.model.viewing import Actor, Purpose
 from gateway.runtime import strict_json
 from gateway.runtime.strict_json import StrictJsonError
 
@@ -56,26 +49,6 @@ _ALGORITHM = "EdDSA"
 _SHAPE = re.compile(r"([A-Za-z0-9_-]{2,512})\.[A-Za-z0-9_-]{2,2700}\.[A-Za-z0-9_-]{86}")
 _JWS = PyJWS(algorithms=[_ALGORITHM])
 
-
-def printable(text: str) -> str:
-    """Return *text* if it is one line that can be shown as it is, in NFC.
-
-    Raises:
-        ValueError: It holds control or bidirectional characters, begins or ends with a space, or
-            is not in NFC: then two texts could look the same and be different.
-    """
-    if not text.isprintable() or text != text.strip():
-        raise ValueError("one line of printable characters, without spaces around it")
-    if not unicodedata.is_normalized("NFC", text):
-        raise ValueError("not in the normal form NFC")
-    return text
-
-
-Actor = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(printable)]
-"""A person as the centre knows them: an account, or a name."""
-
-Purpose = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(printable)]
-"""What somebody watches for."""
 
 _Second = Annotated[int, Field(ge=0, lt=2**40)]
 

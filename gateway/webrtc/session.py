@@ -11,6 +11,7 @@ from aiortc import RTCIceCandidate, RTCIceServer
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.signalling import Answer, Offer, SessionKey
+from gateway.model.viewing import ViewingPermit
 from gateway.rtp.rtcp import sender_report
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
@@ -57,6 +58,7 @@ class Session:
 
     Attributes:
         answer: Set by `open`.
+        permit: Who watches, what for, and for how long at most; set by `grant`.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Session:
     ) -> None:
         self.offer = offer
         self.answer = Answer(offer.key, "")
+        self.permit = ViewingPermit()
         self._stream = stream
         self._media = media
         self._ticker = ticker
@@ -92,7 +95,7 @@ class Session:
         # Opens the camera, and keeps it open, while ICE and DTLS connect.
         self._placeholder = Reader(lambda _unit: True)
         self._end_reason = ""
-        self._expires_s = float("inf")
+        self._expires_s = self._viewing_ends_s = float("inf")
         self._ending = asyncio.Event()
         self._ticks_to_report = 0
         self._trickled = 0
@@ -133,8 +136,9 @@ class Session:
         """Connect and serve the viewer to the end. Everything is let go when this returns.
 
         Returns:
-            Why it ended: ``setup`` (never connected), ``silence``, ``expired``, ``closed`` (by the
-            viewer or by ICE), or what `end` was given.
+            Why it ended: ``setup`` (never connected), ``silence``, ``expired``, ``viewing_time``
+            (all that the permit allows), ``closed`` (by the viewer or by ICE), or what `end` was
+            given.
         """
         try:
             if await self._wait_connected():
@@ -156,6 +160,12 @@ class Session:
     def expire_in(self, seconds: float) -> None:
         """End the session *seconds* from now; replaces what was set before."""
         self._expires_s = time.monotonic() + seconds
+
+    def grant(self, permit: ViewingPermit) -> None:
+        """Let the viewing last as long as *permit* allows from now; replaces the one before."""
+        self.permit = permit
+        seconds = float("inf") if permit.max_s is None else permit.max_s
+        self._viewing_ends_s = time.monotonic() + seconds
 
     async def add_candidates(self, candidates: tuple[RTCIceCandidate, ...]) -> None:
         """Check more addresses of the viewer, `TRICKLED` in all."""
@@ -257,6 +267,8 @@ class Session:
             self.end("silence")
         elif now_s > self._expires_s:
             self.end("expired")
+        elif now_s > self._viewing_ends_s:
+            self.end("viewing_time")
 
     def _on_rtcp(self, datagram: bytes) -> None:
         if self._feedback is not None:

@@ -21,7 +21,8 @@ from gateway.model.health import RelaySample
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
-from gateway.ports import Events
+from gateway.model.viewing import ViewingPermit
+from gateway.ports import Events, ViewingAuthority
 from gateway.streams.camera_streams import CameraStreams
 from gateway.webrtc.codec_selection import negotiate
 from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers, usable_candidates
@@ -53,6 +54,7 @@ class PendingSession:
         candidates: What the viewer has trickled so far; at most `CANDIDATES`.
         answer: For the same offer sent again; cancelled if there will be none.
         session: Once it is being opened.
+        permit: Who watches, and what for; nobody, until that is decided.
         left: Whether the viewer has said goodbye meanwhile.
     """
 
@@ -62,6 +64,7 @@ class PendingSession:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     session: Session | None = None
+    permit: ViewingPermit = field(default_factory=ViewingPermit)
     left: bool = False
 
 
@@ -94,6 +97,7 @@ class SessionManager:
         relay_only: Whether only TURN may be used, for every session.
         forbidden_networks: Where no candidate of a viewer may lie (the camera networks).
         on_ended: Called with the end of each session that the viewer did not ask for.
+        authority: Decides who may watch; None: everybody.
         events: Records who watched what, from when to when; None: it is only logged.
     """
 
@@ -106,6 +110,7 @@ class SessionManager:
         relay_only: bool = False,
         forbidden_networks: tuple[Network, ...] = (),
         on_ended: Callable[[Bye], None],
+        authority: ViewingAuthority | None = None,
         events: Events | None = None,
     ) -> None:
         self._find_camera = find_camera
@@ -114,6 +119,7 @@ class SessionManager:
         self._relay_only = relay_only
         self._forbidden_networks = forbidden_networks
         self._on_ended = on_ended
+        self._authority = authority
         self._events = events
         self._early = EarlyCandidates()
         self._pending: dict[SessionKey, PendingSession] = {}
@@ -163,9 +169,10 @@ class SessionManager:
         """Admit *offer* and return the answer; the same offer again gets the same answer.
 
         Raises:
-            ViewerRejected: With the contract's code: 400 the offer is not valid, 404 no such
-                camera or profile, 410 the session has ended, 480 the camera does not work, 486 or
-                503 a limit is reached, 488 the viewer cannot decode what the camera sends.
+            ViewerRejected: With the contract's code: 400 the offer is not valid, 403 this
+                viewer may not watch, 404 no such camera or profile, 410 the session has ended, 480
+                the camera does not work, 486 or 503 a limit is reached, 488 the viewer cannot
+                decode what the camera sends.
         """
         known = self._pending.get(offer.key) or self._sessions.get(offer.key)
         if known is not None:
@@ -174,6 +181,8 @@ class SessionManager:
         pending = PendingSession(offer, self._early.pop(offer.key))
         self._pending[offer.key] = pending
         try:
+            if self._authority is not None:
+                pending.permit = await self._authority.admit(offer)
             camera = self._camera_of(offer)
             viewer_offer = parse_offer(offer.sdp)
             ice_servers = to_rtc_ice_servers(offer.ice_servers or self._ice_servers)
@@ -192,6 +201,7 @@ class SessionManager:
                 relay_only=offer.relay_only or self._relay_only,
                 ticker=self._ticker,
             )
+            session.grant(pending.permit)
             answer = await session.open()
             await session.add_candidates(self._usable(pending.candidates))
             if pending.left:
@@ -216,11 +226,25 @@ class SessionManager:
         else:
             self._early.store(batch.key, lines)
 
-    def handle_extend(self, extend: Extend) -> None:
-        """Let a session last longer; unknown ones are ignored."""
+    async def handle_extend(self, extend: Extend) -> None:
+        """Let a session last longer; unknown ones are ignored.
+
+        Raises:
+            ViewerRejected: 403: the viewer may go on no longer. The session is ended.
+        """
         session = self._opened(extend.key)
-        if session is not None:
-            session.expire_in(extend.lifetime_s)
+        if session is None:
+            return
+        if self._authority is not None:
+            try:
+                permit = await self._authority.renew(extend, session.offer.camera, session.permit)
+            except ViewerRejected:
+                session.end("refused")
+                raise
+            if permit is not session.permit and self._opened(extend.key) is session:
+                session.grant(permit)
+                self._record(session.offer, permit, "renew", "audit")
+        session.expire_in(extend.lifetime_s)
 
     def handle_bye(self, bye: Bye) -> None:
         """End a session because its viewer says so; unknown ones are ignored."""
@@ -237,6 +261,16 @@ class SessionManager:
             if session is not None:
                 session.end(why)
         return len(keys)
+
+    def end_viewings(self, is_over: Callable[[ViewingPermit], bool], why: str) -> int:
+        """End every session whose permit *is_over*, with *why*; return how many there were."""
+        waiting = [each for each in self._pending.values() if is_over(each.permit)]
+        running = [each for each in self._sessions.values() if is_over(each.permit)]
+        for pending in waiting:
+            pending.left = True
+        for session in running:
+            session.end(why)
+        return len(waiting) + len(running)
 
     def _keys_of(self, camera: str) -> list[SessionKey]:
         """The sessions of *camera*, served or being answered."""
@@ -300,7 +334,8 @@ class SessionManager:
             await pending.session.close()
         if isinstance(error, ViewerRejected):
             log.info("offer_rejected", session=str(offer.key), error=str(error))
-            self._record(offer, "refused", "info", code=error.code, why=str(error.reason))
+            details = {"code": error.code, "why": str(error.reason)}
+            self._record(offer, pending.permit, "refused", "info", **details)
 
     def _start(self, pending: PendingSession, session: Session, answer: Answer) -> None:
         """Make a running session of *pending*, from now on within its lifetime."""
@@ -316,7 +351,7 @@ class SessionManager:
         key, offer = session.key, session.offer
         why = "stopping"
         log.info("session_started", session=str(key), camera=offer.camera)
-        self._record(offer, "begin", "audit")
+        self._record(offer, session.permit, "begin", "audit")
         began_s = time.monotonic()
         try:
             why = await session.run()
@@ -328,12 +363,22 @@ class SessionManager:
                 self._ended.popitem(last=False)
             log.info("session_ended", session=str(key), camera=offer.camera, why=why)
             lasted_s = round(time.monotonic() - began_s, 1)
-            self._record(offer, "end", "audit", why=why, lasted_s=lasted_s)
+            self._record(offer, session.permit, "end", "audit", why=why, lasted_s=lasted_s)
             if why != "viewer":
                 self._on_ended(Bye(key, why))
 
-    def _record(self, offer: Offer, act: str, weight: Weight, **details: object) -> None:
+    def _record(
+        self, offer: Offer, permit: ViewingPermit, act: str, weight: Weight, **details: object
+    ) -> None:
         """Record what has become of *offer*, for those who ask later who has watched what."""
         if self._events is not None:
-            who = {"viewer": offer.key.viewer, "sid": offer.key.session, "cam": offer.camera}
-            self._events.record(Event("session", {"act": act, **who, **details}, weight))
+            facts: dict[str, object] = {
+                "act": act,
+                "viewer": offer.key.viewer,
+                "sid": offer.key.session,
+                "cam": offer.camera,
+            }
+            if permit.token_id:
+                facts["actor"], facts["actor_src"] = permit.actor, permit.actor_source
+                facts["purpose"], facts["jti"] = permit.purpose, permit.token_id
+            self._events.record(Event("session", {**facts, **details}, weight))

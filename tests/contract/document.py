@@ -10,6 +10,7 @@ from gateway.alarms.catalogue import CATALOGUE, AlarmType
 from gateway.commands import journal
 from gateway.commands.handlers.registry import COMMANDS
 from gateway.model.alarm import Damping
+from gateway.model.viewing import MOST_REVOKED
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client import certificates, client, echo, failover, inflight_window, paho_client
 from gateway.mqtt.outbox import backlog
@@ -17,6 +18,7 @@ from gateway.mqtt.payloads import config as config_payload
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS
 from gateway.remote_config.service import CALM_S
+from gateway.viewing import token
 from tests.contract import kinds
 from tests.contract.examples import text_of
 from tests.contract.schemas import args_schema, file_of
@@ -41,6 +43,10 @@ VALUES: Mapping[str, object] = {
     "outbox.mib": backlog.MAX_BYTES // 2**20,
     "journal_days": journal.RETENTION_MS // 86_400_000,
     "calm": CALM_S,
+    "token.bytes": token.TOKEN_BYTES,
+    "token.start_s": token.START_S,
+    "token.max_s": token.MAX_VIEWING_S,
+    "revoked.most": MOST_REVOKED,
     "rollback_min": config_payload.ROLLBACK_S[0],
     "rollback_max": config_payload.ROLLBACK_S[1],
     "raise_checks": _DAMPING.raise_checks,
@@ -126,6 +132,7 @@ _PARTS: Mapping[str, Callable[[], str]] = {
     "alarms": _alarms,
     "site_keys": _site_keys,
     "kinds": kinds.table,
+    "token.type": lambda: token.TYPE,
     "consumer": lambda: (HERE / "consumer.py").read_text(encoding="utf-8").strip(),
     "sizing": lambda: (HERE / "sizing.md").read_text(encoding="utf-8").strip(),
 }

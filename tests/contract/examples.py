@@ -243,10 +243,25 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
     ),
     "log": ("log/1", encode_log_lines(STAMP, ('{"event": "connected", "level": "info"}',), 0)),
     "rebirth": ("bcast/1", encode({"id": ULID, "op": "rebirth", "spread_s": 300})),
+    "revoked": (
+        "viewing.revoked/1",
+        encode(
+            {
+                "issued": STAMP.time_ms,
+                "actors": ["an.nguyen", "Trần Văn Bình"],
+                "sig": {"alg": "Ed25519", "kid": "view-2026a", "v": "A" * 86},
+            }
+        ),
+    ),
     "centre": ("centre/1", encode({"online": True, "ep": 88, "t": STAMP.time_ms})),
     "offer": (
         "rtc.viewer/1",
-        encode_viewer_message(STAMP, Offer(KEY, "c07", "v=0...", "sub", (TURN,), lifetime_s=600.0)),
+        encode_viewer_message(
+            STAMP,
+            Offer(
+                KEY, "c07", "v=0...", "sub", (TURN,), lifetime_s=600.0, token=SecretStr("eyJ...")
+            ),
+        ),
     ),
     "viewer's candidates": (
         "rtc.viewer/1",
@@ -254,7 +269,10 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
             STAMP, Candidates(KEY, (RemoteCandidate("candidate:...", "0"), RemoteCandidate(None)))
         ),
     ),
-    "extend": ("rtc.viewer/1", encode_viewer_message(STAMP, Extend(KEY, 600.0))),
+    "extend": (
+        "rtc.viewer/1",
+        encode_viewer_message(STAMP, Extend(KEY, 600.0, SecretStr("eyJ..."))),
+    ),
     "viewer's bye": ("rtc.viewer/1", encode_viewer_message(STAMP, Bye(KEY, "viewer"))),
     "answer": ("rtc.gateway/1", encode_gateway_message(STAMP, Answer(KEY, "v=0..."))),
     "error": (

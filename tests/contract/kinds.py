@@ -91,12 +91,24 @@ KINDS: Mapping[str, Kind] = {
     "session": Kind(
         "who watches which camera, from begin to end",
         {
-            "act": _one_of("begin", "end", "refused"),
+            "act": _one_of("begin", "renew", "end", "refused"),
             "viewer": _TEXT,
             "sid": _TEXT,
             "cam": _TEXT,
         },
-        {"why": _TEXT, "code": _COUNT, "lasted_s": _SECONDS},
+        {
+            "actor": _TEXT,
+            "actor_src": _one_of("proxy", "settings"),
+            "purpose": _TEXT,
+            "jti": _TEXT,
+            "why": _TEXT,
+            "code": _COUNT,
+            "lasted_s": _SECONDS,
+        },
+    ),
+    "viewing.revoked": Kind(
+        "a new list of people who may no longer watch is in force; `ended` viewings are over",
+        {"issued": _COUNT, "kid": _TEXT, "actors": _COUNT, "ended": _COUNT},
     ),
     "link": Kind(
         "the connection with the broker",

@@ -19,6 +19,7 @@ from gateway.mqtt.payloads.event import EventRecord
 from gateway.mqtt.payloads.inventory import SECTIONS, InventoryChange
 from gateway.mqtt.payloads.presence import Birth, Echo, Presence
 from gateway.mqtt.payloads.signalling import GATEWAY_MESSAGES, VIEWER_MESSAGES
+from gateway.mqtt.payloads.viewing import Revoked
 from gateway.mqtt.topic_tree import TOPIC_SPECS, TopicSpec
 from gateway.remote_config.document import DesiredConfig
 from tests.contract.health import HEALTH
@@ -50,6 +51,7 @@ MODELS: Mapping[TopicSpec, Any] = {
     topic_tree.COMMAND: CommandRequest,
     topic_tree.CENTRE_STATE: CentreState,
     topic_tree.BROADCAST: Broadcast,
+    topic_tree.REVOCATION: Revoked,
 }
 """What reads or writes each channel; health is made in `tests.contract.health`."""
 

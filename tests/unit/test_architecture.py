@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "health": {"model", "ports"},
     "sources": {"model", "ports", "runtime", "fastpath", "rtp", "rtsp"},
     "config": {"model", "runtime", "sources"},
-    "viewing": {"model", "ports", "runtime", "config"},
+    "viewing": {"model", "ports", "runtime", "mqtt/payloads", "config"},
     "webrtc": {"model", "ports", "runtime", "fastpath", "rtp", "streams"},
     "cameras": {
         "model",
@@ -81,6 +81,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "health",
         "config",
         "sources",
+        "viewing",
         "webrtc",
         "cameras",
         "alarms",
@@ -98,6 +99,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mqtt/payloads",
         "mqtt/client",
         "config",
+        "viewing",
         "remote_config",
     },
     "cli": {

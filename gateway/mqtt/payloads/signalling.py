@@ -40,6 +40,7 @@ T = TypeVar("T")
 _Sdp = Annotated[str, Field(min_length=1, max_length=32_768)]
 _Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _Text = Annotated[str, Field(max_length=1000)]
+_Token = Annotated[SecretStr, Field(max_length=3072)]
 
 
 class _Ice(WireDocument):
@@ -67,6 +68,7 @@ class _Offer(_Message):
     ice: Annotated[tuple[_Ice, ...], Field(max_length=8)] = ()
     relay_only: bool = False
     lifetime_s: Annotated[_Seconds | None, Field(alias="exp_s")] = None
+    token: _Token | None = None
 
     def value(self, key: SessionKey) -> Offer:
         ice = tuple(IceServer(each.urls, each.username, each.credential) for each in self.ice)
@@ -78,6 +80,7 @@ class _Offer(_Message):
             ice,
             self.relay_only,
             self.lifetime_s,
+            self.token,
         )
 
 
@@ -94,9 +97,10 @@ class _Candidates(_Message):
 class _Extend(_Message):
     k: Literal["extend"] = "extend"
     lifetime_s: Annotated[_Seconds, Field(alias="exp_s")]
+    token: _Token | None = None
 
     def value(self, key: SessionKey) -> Extend:
-        return Extend(key, self.lifetime_s)
+        return Extend(key, self.lifetime_s, self.token)
 
 
 class _Bye(_Message):
@@ -164,7 +168,8 @@ def encode_viewer_message(stamp: Stamp, said: ViewerMessage) -> EncodedPayload:
         case Candidates():
             return _encoded(stamp, "cand", _candidates(said))
         case Extend():
-            return _encoded(stamp, "extend", {"exp_s": said.lifetime_s})
+            body = {"exp_s": said.lifetime_s, "token": _plain(said.token)}
+            return _encoded(stamp, "extend", body)
         case Bye():
             return _encoded(stamp, "bye", {"why": said.why[:64]})
 
@@ -210,7 +215,12 @@ def _offer(offer: Offer) -> dict[str, object]:
         "ice": [_server(each) for each in offer.ice_servers] or None,
         "relay_only": offer.relay_only or None,
         "exp_s": offer.lifetime_s,
+        "token": _plain(offer.token),
     }
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _server(server: IceServer) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,19 +24,25 @@ class Box:
         self.path = folder / "viewing.db"
         self.clock = FakeClock()
         self.wall_s = float(NOW_S)
+        self.started: list[UsedTokens] = []
 
     def start(self) -> UsedTokens:
-        return UsedTokens(self.path, clock=self.clock, wall_s=lambda: self.wall_s)
+        made = UsedTokens(self.path, clock=self.clock, wall_s=lambda: self.wall_s)
+        self.started.append(made)
+        return made
 
     def rows(self) -> int:
-        with sqlite3.connect(self.path) as base:
+        with closing(sqlite3.connect(self.path)) as base:
             (count,) = base.execute("SELECT count(*) FROM used").fetchone()
         return int(count)
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Box:
-    return Box(tmp_path)
+def box(tmp_path: Path) -> Iterator[Box]:
+    made = Box(tmp_path)
+    yield made
+    for used in made.started:
+        used.close()
 
 
 async def is_refused(used: UsedTokens, **changed: object) -> bool:
@@ -166,6 +174,7 @@ async def test_closing_waits_for_what_is_in_work(box: Box) -> None:
     viewer = asyncio.ensure_future(used.use(view_claims()))
     await asyncio.sleep(0)
     viewer.cancel()
+    box.started.remove(used)
     used.close()
 
     assert await is_refused(box.start())

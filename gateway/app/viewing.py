@@ -1,0 +1,79 @@
+"""Builds what decides who may watch: keys, used tokens, revoked people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from gateway.config.settings import Settings
+from gateway.config.signing import Keyring
+from gateway.model.viewing import ViewingPermit
+from gateway.ports import Clock, Events
+from gateway.runtime.clock import now_ms
+from gateway.viewing.admission import TokenAdmission
+from gateway.viewing.revocation import RevocationListener, Revocations
+from gateway.viewing.used_tokens import UsedTokens
+
+USED_TOKENS, REVOKED = "viewing.db", "revoked.json"
+"""In the state folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewingComponents:
+    """What has been built.
+
+    Attributes:
+        admission: Decides about each viewer.
+        revocation: Takes the centre's lists of revoked people.
+    """
+
+    admission: TokenAdmission
+    revocation: RevocationListener
+
+    @property
+    def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
+        """What has to run."""
+        return (self.revocation.run,)
+
+
+def viewing_components(
+    settings: Settings,
+    keys: Keyring,
+    *,
+    end_viewings: Callable[[Callable[[ViewingPermit], bool], str], int],
+    events: Events,
+    clock: Clock,
+) -> ViewingComponents:
+    """Return what decides who may watch.
+
+    Args:
+        settings: Who we are, and whether tokens are required.
+        keys: Trusted public keys.
+        end_viewings: Ends the sessions whose permit is over.
+        events: Is told what has been revoked.
+        clock: Monotonic.
+    """
+    folder, chosen = settings.state.dir, settings.webrtc
+    revocations = Revocations(folder / REVOKED, wall_ms=now_ms)
+    admission = TokenAdmission(
+        audience=f"{settings.gateway.province}/{settings.gateway.id}",
+        keys=keys,
+        used=UsedTokens(folder / USED_TOKENS, clock=clock, wall_s=_now_s),
+        is_revoked=revocations.is_revoked,
+        required=chosen.require_token,
+        skew_s=chosen.token_skew_s,
+        wall_s=_now_s,
+    )
+    admission.warn_if_nobody_may_watch()
+    listener = RevocationListener(
+        revocations,
+        verify=lambda tree: keys.verify(tree, "view"),
+        end_viewings=end_viewings,
+        events=events,
+        clock=clock,
+    )
+    return ViewingComponents(admission, listener)
+
+
+def _now_s() -> float:
+    return now_ms() / 1000
