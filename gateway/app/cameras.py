@@ -25,6 +25,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
 from gateway.vision.decoder import Decoder
+from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.session_manager import SessionManager
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,7 @@ class CameraComponents:
         session_manager: Runs their viewers' sessions.
         decoder: Decodes single pictures, in a process of its own.
         picture_monitor: Analyses them.
+        inbound_drops: Counts what the sessions' ports refuse.
     """
 
     sources: CameraSources
@@ -111,6 +113,7 @@ class CameraComponents:
     session_manager: SessionManager
     decoder: Decoder
     picture_monitor: PictureMonitor
+    inbound_drops: InboundDrops
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
@@ -142,6 +145,7 @@ def camera_components(
     Raises:
         ConfigRejected: The password of a TURN server cannot be read.
     """
+    inbound_drops = InboundDrops(clock=clock)
     session_manager = SessionManager(
         find_camera=lambda camera: manager.find(camera),
         limits=lambda: manager.site.limits,
@@ -151,6 +155,7 @@ def camera_components(
         on_ended=lambda bye: callbacks.on_session_ended(bye),
         authority=authority,
         events=events,
+        drops=inbound_drops,
     )
     sources = CameraSources(settings, secrets, clock)
     manager = CameraManager(site, source=sources, viewers=session_manager.viewer_count, clock=clock)
@@ -162,4 +167,6 @@ def camera_components(
         decoder=decoder,
         clock=clock,
     )
-    return CameraComponents(sources, manager, session_manager, decoder, picture_monitor)
+    return CameraComponents(
+        sources, manager, session_manager, decoder, picture_monitor, inbound_drops
+    )

@@ -111,5 +111,6 @@ def _metrics_page(
         alarms=lambda: alarms.standing,
         outbox=broker.outbox.birth_status,
         decoder_deaths=lambda: cameras.decoder.deaths,
+        inbound_drops=lambda: cameras.inbound_drops.counts,
     )
     return MetricsCollector(sources, clock=clock).page

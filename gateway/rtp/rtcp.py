@@ -19,11 +19,9 @@ SR, RR, SDES, BYE, RTPFB, PSFB = 200, 201, 202, 203, 205, 206
 MAX_PACKETS = 32
 """RTCP packets looked at in one datagram."""
 
-MAX_LOST = 2_048
-"""Sequence numbers taken from one NACK."""
-
 _NACK, _PLI, _FIR = 1, 1, 4
 _BLOCK = struct.Struct("!IIIIII")
+_PAIR = struct.Struct("!HH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +70,30 @@ class ReceiverReport:
 
 @dataclass(frozen=True, slots=True)
 class Nack:
-    """A receiver misses packets; *lost* are 16-bit sequence numbers in the order asked."""
+    """A receiver misses packets.
+
+    Attributes:
+        sender_ssrc: The receiver.
+        media_ssrc: The stream.
+        pairs: The FCI as it came: PID and BLP, 4 bytes each (RFC 4585 §6.2.1).
+    """
 
     sender_ssrc: int
     media_ssrc: int
-    lost: tuple[int, ...]
+    pairs: bytes
+
+    @property
+    def lost(self) -> Iterator[int]:
+        """Yield the 16-bit sequence numbers in the order asked, up to 17 for each pair.
+
+        Decoded one by one: who takes only some of them pays for those only.
+        """
+        for first, mask in _PAIR.iter_unpack(self.pairs):
+            yield first
+            while mask:
+                lowest = mask & -mask
+                yield (first + lowest.bit_length()) & 0xFFFF
+                mask ^= lowest
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +124,16 @@ Feedback = SenderReport | ReceiverReport | Nack | Pli | Fir | Goodbye
 
 
 def parse_compound(datagram: bytes) -> tuple[Feedback, ...]:
-    """Return what *datagram* says, in order.
+    """Return what *datagram* says, in order: all that `iter_compound` yields."""
+    return tuple(iter_compound(datagram))
 
-    Packet types that we do not use are skipped; from the first malformed packet on, the rest of
-    the datagram is ignored. Never raises.
+
+def iter_compound(datagram: bytes) -> Iterator[Feedback]:
+    """Yield what *datagram* says, in order, each parsed when it is asked for.
+
+    Packet types that we do not use are skipped; from the first malformed packet on, or after
+    `MAX_PACKETS`, the rest of the datagram is ignored. Never raises.
     """
-    found: list[Feedback] = []
     at, left = 0, MAX_PACKETS
     while len(datagram) - at >= 4 and left:
         first, kind, words = struct.unpack_from("!BBH", datagram, at)
@@ -124,9 +145,8 @@ def parse_compound(datagram: bytes) -> tuple[Feedback, ...]:
             break
         parse = _PARSERS.get(kind)
         if parse is not None:
-            found.extend(parse(first & 0x1F, datagram[at + 4 : stop]))
+            yield from parse(first & 0x1F, datagram[at + 4 : stop])
         at, left = end, left - 1
-    return tuple(found)
 
 
 def _parse_sr(count: int, body: bytes) -> Iterator[Feedback]:
@@ -159,14 +179,7 @@ def _parse_rtpfb(fmt: int, body: bytes) -> Iterator[Feedback]:
     if fmt != _NACK or len(body) < 12:
         return
     sender, media = struct.unpack_from("!II", body)
-    lost: list[int] = []
-    for at in range(8, len(body) - 3, 4):
-        first, mask = struct.unpack_from("!HH", body, at)
-        lost.append(first)
-        lost.extend((first + 1 + bit) & 0xFFFF for bit in range(16) if mask >> bit & 1)
-        if len(lost) >= MAX_LOST:
-            break
-    yield Nack(sender, media, tuple(lost[:MAX_LOST]))
+    yield Nack(sender, media, body[8 : len(body) & ~3])
 
 
 def _parse_psfb(fmt: int, body: bytes) -> Iterator[Feedback]:

@@ -9,7 +9,7 @@ Source: Prometheus, "Metric and label naming": base units, counters end in ``_to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -39,6 +39,7 @@ class MetricsSources:
         alarms: Returns the alarms that are raised.
         outbox: Returns how many events wait to be sent; None: it is not known.
         decoder_deaths: Returns how often the decoder process has died.
+        inbound_drops: Returns how many datagrams of viewers and strangers were dropped, by cause.
     """
 
     version: str
@@ -49,6 +50,7 @@ class MetricsSources:
     alarms: Callable[[], Iterable[Alarm]]
     outbox: Callable[[], BirthOutbox | None] = lambda: None
     decoder_deaths: Callable[[], int] = lambda: 0
+    inbound_drops: Callable[[], Mapping[str, int]] = dict
 
 
 class MetricsCollector(Collector):
@@ -86,6 +88,7 @@ class MetricsCollector(Collector):
         yield from _outbox(sources.outbox())
         deaths = sources.decoder_deaths()
         yield CounterMetricFamily(_PREFIX + "decoder_deaths", "Decoders that died.", value=deaths)
+        yield _inbound_drops(sources.inbound_drops())
         yield _alarms(sources.alarms())
 
     def _cameras(self) -> Iterator[Metric]:
@@ -178,6 +181,15 @@ def _outbox(outbox: BirthOutbox | None) -> Iterator[Metric]:
         )
         yield GaugeMetricFamily(_PREFIX + "outbox_oldest_seconds", "Oldest.", value=outbox.oldest_s)
         yield CounterMetricFamily(_PREFIX + "outbox_lost", "Records given up.", value=outbox.lost)
+
+
+def _inbound_drops(counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        _PREFIX + "inbound_drops", "Dropped at the viewers' ports.", labels=["cause"]
+    )
+    for cause, number in counts.items():
+        family.add_metric([cause], number)
+    return family
 
 
 def _alarms(alarms: Iterable[Alarm]) -> Metric:

@@ -80,11 +80,6 @@ def is_checked(gatherer: RTCIceGatherer, address: Address) -> bool:
     )
 
 
-def queued_datagrams(gatherer: RTCIceGatherer) -> int:
-    """Return how many datagrams wait for DTLS."""
-    return int(gatherer._connection._queue.qsize())
-
-
 def nominated_pair(ice: RTCIceTransport) -> tuple[Any, Address] | None:
     """Return transport and remote address of the nominated pair; None while there is none.
 

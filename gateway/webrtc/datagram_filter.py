@@ -15,16 +15,24 @@ from typing import Any
 
 from aiortc import RTCIceGatherer
 
+from gateway.ports import Clock
+from gateway.runtime.rate_limit import TokenBucket
 from gateway.webrtc import aiortc_compat
 from gateway.webrtc.aiortc_compat import Address, DatagramHandler
+from gateway.webrtc.inbound_drops import DropCause, InboundDrops
 
 LARGEST_BYTES = 1_500
 """Larger datagrams are dropped: no viewer sends them."""
 
 """Larger datagrams are dropped: no viewer sends them."""
 
-DTLS_QUEUE = 64
-"""Datagrams that may wait for DTLS; a handshake takes about ten."""
+DTLS_BURST, DTLS_PER_S = 64, 4
+"""DTLS datagrams of one viewer: a handshake takes about ten, each sent again a few times; after it
+comes one alert."""
+
+SRTCP_BURST, SRTCP_PER_S = 500, 500
+"""SRTCP datagrams of one viewer. Browsers send one for each gap that they see, and a report a
+second; 1,000 packets a second with every second one lost are 500."""
 
 _STUN_COOKIE = b"\x21\x12\xa4\x42"
 
@@ -34,23 +42,30 @@ class DatagramFilter:
 
     Args:
         gatherer: Has gathered the candidates.
-        on_srtcp: Called with each SRTP or SRTCP datagram of the viewer, still encrypted.
+        on_srtcp: Called with each SRTP or SRTCP datagram of the viewer, still encrypted; returns
+            why it has dropped it.
         on_stun: Called with each STUN message, its source and aioice's transport; returns whether
             it has handled it. If not, aioice gets it.
+        drops: Counts what is dropped.
+        clock: Monotonic, for the budgets.
     """
 
     def __init__(
         self,
         gatherer: RTCIceGatherer,
-        on_srtcp: Callable[[bytes], None],
+        on_srtcp: Callable[[bytes], DropCause | None],
         on_stun: Callable[[bytes, Address, Any], bool],
+        *,
+        drops: InboundDrops,
+        clock: Clock,
     ) -> None:
         self._gatherer = gatherer
         self._on_srtcp = on_srtcp
         self._on_stun = on_stun
         self._checked_address: Address | None = None
-        self.dropped = 0
-        """Datagrams dropped."""
+        self._drops = drops
+        self._srtcp_budget = TokenBucket(SRTCP_PER_S * 60, SRTCP_BURST, clock=clock)
+        self._dtls_budget = TokenBucket(DTLS_PER_S * 60, DTLS_BURST, clock=clock)
         self.last_received_s = time.monotonic()
         """When the last datagram came from a checked address, on the monotonic clock."""
         for protocol in aiortc_compat.stun_protocols(gatherer):
@@ -59,33 +74,46 @@ class DatagramFilter:
     def _wrap(self, transport: Any, deliver: DatagramHandler) -> DatagramHandler:
         def received(datagram: bytes, address: Address) -> None:
             source = address[0], address[1]
-            if not self._forward(datagram, source, transport, deliver):
-                self.dropped += 1
+            cause = self._forward(datagram, source, transport, deliver)
+            if cause is not None:
+                self._drops.count(cause, source[0])
 
         return received
 
     def _forward(
         self, datagram: bytes, address: Address, transport: Any, deliver: DatagramHandler
-    ) -> bool:
+    ) -> DropCause | None:
+        """Hand *datagram* to who it is for; else return why not."""
         if not 0 < len(datagram) <= LARGEST_BYTES:
-            return False
-        kind = datagram[0]
+            return DropCause.SHAPE
         checked = self._is_checked(address)
+        kind = datagram[0]
         if kind < 4:
-            if len(datagram) < 20 or datagram[4:8] != _STUN_COOKIE:
-                return False
-            if not self._on_stun(datagram, address, transport):
-                deliver(datagram, address)
-            return True
+            return self._forward_stun(datagram, address, transport, deliver)
         if not checked:
-            return False
+            return DropCause.UNCHECKED
         if 128 <= kind < 192:
-            self._on_srtcp(datagram)
-            return True
-        if 20 <= kind < 64 and aiortc_compat.queued_datagrams(self._gatherer) < DTLS_QUEUE:
+            return self._forward_srtcp(datagram)
+        if not 20 <= kind < 64:
+            return DropCause.SHAPE
+        if not self._dtls_budget.try_acquire():
+            return DropCause.DTLS_BUDGET
+        deliver(datagram, address)
+        return None
+
+    def _forward_stun(
+        self, datagram: bytes, address: Address, transport: Any, deliver: DatagramHandler
+    ) -> DropCause | None:
+        if len(datagram) < 20 or datagram[4:8] != _STUN_COOKIE:
+            return DropCause.STUN_SHAPE
+        if not self._on_stun(datagram, address, transport):
             deliver(datagram, address)
-            return True
-        return False
+        return None
+
+    def _forward_srtcp(self, datagram: bytes) -> DropCause | None:
+        if not self._srtcp_budget.try_acquire():
+            return DropCause.SRTCP_BUDGET
+        return self._on_srtcp(datagram)
 
     def _is_checked(self, address: Address) -> bool:
         if address != self._checked_address:

@@ -5,7 +5,8 @@ Holds references only: all viewers of a stream share its payloads.
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from gateway.fastpath import FrameRun
@@ -17,6 +18,9 @@ longer than a usual GOP, which is held anyway."""
 
 HOLDOFF_S = 0.02
 """A packet is not sent again within this time: the last one is still on its way."""
+
+RETRANSMITTED = 1_024
+"""Packets whose last retransmission is remembered; of more the oldest is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class RetransmitBuffer:
 
     def __init__(self) -> None:
         self._sent: deque[SentUnit | SentRun] = deque()
-        self._retransmitted_s: dict[int, float] = {}
+        self._retransmitted_s: OrderedDict[int, float] = OrderedDict()
 
     def record(self, sent: SentUnit | SentRun) -> None:
         """Add a unit, or a run of them; drop what is older than `RETRANSMIT_WINDOW_S`."""
@@ -98,28 +102,31 @@ class RetransmitBuffer:
     def find(self, seq: int, now_s: float) -> tuple[SentUnit, int] | None:
         """Return the unit and index of the packet with 16-bit *seq*.
 
-        None if it is unknown, too old, or was sent again less than `HOLDOFF_S` ago.
+        None if it is unknown, too old, or was sent again less than `HOLDOFF_S` ago. What lies
+        outside of the numbers held costs a comparison, the rest a bisection.
         """
         if not self._sent:
             return None
         newest = self._sent[-1]
-        end = newest.first_seq + newest.packets
-        extended = end - 1 - ((end - 1 - seq) & 0xFFFF)
+        last = newest.first_seq + newest.packets - 1
+        extended = last - ((last - seq) & 0xFFFF)
+        if extended < self._sent[0].first_seq:
+            return None
         if now_s - self._retransmitted_s.get(extended, float("-inf")) < HOLDOFF_S:
             return None
-        for sent in reversed(self._sent):
-            index = extended - sent.first_seq
-            if index >= sent.packets:
-                return None
-            if index >= 0:
-                self._record_retransmission(extended, now_s)
-                return sent.locate(index)
-        return None
+        sent = self._sent[bisect_right(self._sent, extended, key=_first_seq) - 1]
+        index = extended - sent.first_seq
+        if index >= sent.packets:
+            return None
+        self._record_retransmission(extended, now_s)
+        return sent.locate(index)
 
     def _record_retransmission(self, extended: int, now_s: float) -> None:
-        if len(self._retransmitted_s) >= 1024:
-            fresh_s = now_s - HOLDOFF_S
-            self._retransmitted_s = {
-                k: at for k, at in self._retransmitted_s.items() if at > fresh_s
-            }
         self._retransmitted_s[extended] = now_s
+        self._retransmitted_s.move_to_end(extended)
+        if len(self._retransmitted_s) > RETRANSMITTED:
+            self._retransmitted_s.popitem(last=False)
+
+
+def _first_seq(sent: SentUnit | SentRun) -> int:
+    return sent.first_seq

@@ -159,13 +159,16 @@ class RtpSender:
         self._retransmit_buffer.clear()
 
     def retransmit(self, seqs: Iterable[int]) -> None:
-        """Send the packets *seqs* again (RFC 4588), as far as the pace allows."""
-        self._sync()
+        """Send the packets *seqs* again (RFC 4588), as far as the pace allows.
+
+        No more of *seqs* are read than the pace allows.
+        """
         parameters = self._parameters
         now_s = time.monotonic()
+        if self._retransmit_free_s > now_s + PACE_S:
+            return
+        self._sync()
         for seq in seqs:
-            if self._retransmit_free_s > now_s + PACE_S:
-                return
             found = self._retransmit_buffer.find(seq, now_s)
             if found is None:
                 continue
@@ -185,6 +188,8 @@ class RtpSender:
             self.retransmitted += 1
             cost_s = end * self._s_per_byte / RETRANSMIT_SHARE
             self._retransmit_free_s = max(self._retransmit_free_s, now_s) + cost_s
+            if self._retransmit_free_s > now_s + PACE_S:
+                return
 
     def sender_info(self, now_s: float, wall_s: float) -> tuple[int, int, int, int] | None:
         """Return NTP time, RTP time, packets and octets for a sender report (RFC 3550 §6.4.1).

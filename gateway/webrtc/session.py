@@ -13,9 +13,11 @@ from gateway.model.errors import ViewerRejected
 from gateway.model.signalling import Answer, Offer, SessionKey
 from gateway.model.viewing import ViewingPermit
 from gateway.rtp.rtcp import sender_report
+from gateway.runtime.clock import SystemClock
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
 from gateway.webrtc.codec_selection import NegotiatedMedia
+from gateway.webrtc.inbound_drops import DropCause, InboundDrops
 from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.rtcp_feedback import RtcpFeedback
 from gateway.webrtc.rtp_sender import RtpSender
@@ -55,6 +57,7 @@ class Session:
         ice_servers: STUN and TURN servers for this session.
         relay_only: Whether only TURN candidates may be used.
         ticker: Calls once a second while the viewer is connected.
+        drops: Counts what is dropped of what comes from the viewer, or to its port.
 
     Attributes:
         answer: Set by `open`.
@@ -70,6 +73,7 @@ class Session:
         ice_servers: list[RTCIceServer],
         relay_only: bool,
         ticker: Ticker,
+        drops: InboundDrops,
     ) -> None:
         self.offer = offer
         self.answer = Answer(offer.key, "")
@@ -77,12 +81,14 @@ class Session:
         self._stream = stream
         self._media = media
         self._ticker = ticker
+        self._drops = drops
         self._transport = PeerTransport(
             ice_servers,
             relay_only=relay_only,
             srtp_window=SRTP_WINDOW_RTX if media.codec.rtx_payload_type else SRTP_WINDOW_PLAIN,
             on_rtcp=self._on_rtcp,
             on_closed=lambda: self.end("closed"),
+            drops=drops,
         )
         self._rtp_parameters = RtpParameters(
             payload_type=media.codec.payload_type,
@@ -214,7 +220,10 @@ class Session:
         self._sender = sender
         reader = Reader(sender.send_unit, sender)
         self._feedback = RtcpFeedback(
-            sender, replay_gop=lambda: self._stream.replay(reader, sender.last_90k)
+            sender,
+            replay_gop=lambda: self._stream.replay(reader, sender.last_90k),
+            on_refused=lambda: self._drops.count(DropCause.FEEDBACK_BUDGET, str(self.key)),
+            clock=SystemClock(),
         )
         self._stream.attach(reader)
         self._stream.detach(self._placeholder)

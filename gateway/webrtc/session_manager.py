@@ -23,9 +23,11 @@ from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer,
 from gateway.model.site_document import Limits
 from gateway.model.viewing import ViewingPermit
 from gateway.ports import Events, ViewingAuthority
+from gateway.runtime.clock import SystemClock
 from gateway.streams.camera_streams import CameraStreams
 from gateway.webrtc.codec_selection import negotiate
 from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers, usable_candidates
+from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.sdp_offer import CANDIDATES, parse_offer
 from gateway.webrtc.session import Session
 from gateway.webrtc.ticker import Ticker
@@ -99,6 +101,7 @@ class SessionManager:
         on_ended: Called with the end of each session that the viewer did not ask for.
         authority: Decides who may watch; None: everybody.
         events: Records who watched what, from when to when; None: it is only logged.
+        drops: Counts what viewers and strangers are refused at the sessions' ports.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class SessionManager:
         on_ended: Callable[[Bye], None],
         authority: ViewingAuthority | None = None,
         events: Events | None = None,
+        drops: InboundDrops | None = None,
     ) -> None:
         self._find_camera = find_camera
         self._limits = limits
@@ -121,6 +125,7 @@ class SessionManager:
         self._on_ended = on_ended
         self._authority = authority
         self._events = events
+        self._drops = drops or InboundDrops(clock=SystemClock())
         self._early = EarlyCandidates()
         self._pending: dict[SessionKey, PendingSession] = {}
         self._sessions: dict[SessionKey, Session] = {}
@@ -200,6 +205,7 @@ class SessionManager:
                 ice_servers=ice_servers,
                 relay_only=offer.relay_only or self._relay_only,
                 ticker=self._ticker,
+                drops=self._drops,
             )
             session.grant(pending.permit)
             answer = await session.open()

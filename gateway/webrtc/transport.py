@@ -25,11 +25,13 @@ from aiortc import (
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
+from gateway.runtime.clock import SystemClock
 from gateway.webrtc import aiortc_compat
 from gateway.webrtc.aiortc_compat import Address
 from gateway.webrtc.consent import Consent
 from gateway.webrtc.datagram_filter import DatagramFilter
 from gateway.webrtc.ice_candidates import candidate_line
+from gateway.webrtc.inbound_drops import DropCause, InboundDrops
 from gateway.webrtc.sdp_answer import LocalTransport
 from gateway.webrtc.udp_path import UdpPath
 
@@ -46,6 +48,7 @@ class PeerTransport:
         srtp_window: How many packets back one may be encrypted again under its number.
         on_rtcp: Called with each decrypted RTCP datagram of the viewer.
         on_closed: Called when the viewer has closed, or ICE has failed.
+        drops: Counts the datagrams that are dropped.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class PeerTransport:
         srtp_window: int,
         on_rtcp: Callable[[bytes], None],
         on_closed: Callable[[], None],
+        drops: InboundDrops,
     ) -> None:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
         self._relay_only, self._window = relay_only, srtp_window
@@ -70,6 +74,7 @@ class PeerTransport:
         self._inbound: pylibsrtp.Session | None = None
         self._outbound: aiortc_compat.InPlaceSrtp | None = None
         self._on_closed = on_closed
+        self._drops = drops
         self._ice.on("statechange", self._on_state_change)
         self._dtls.on("statechange", self._on_state_change)
 
@@ -77,11 +82,6 @@ class PeerTransport:
     def last_received_s(self) -> float:
         """When the last datagram came from the viewer's address, on the monotonic clock."""
         return 0.0 if self._filter is None else self._filter.last_received_s
-
-    @property
-    def dropped_datagrams(self) -> int:
-        """Datagrams dropped: malformed, or from an address that was not checked."""
-        return 0 if self._filter is None else self._filter.dropped
 
     async def gather(self) -> LocalTransport:
         """Gather our candidates; return our side of the answer.
@@ -98,7 +98,13 @@ class PeerTransport:
         if not candidates:
             reason = Reason.TURN_DOWN if self._relay_only else Reason.UPLINK_DOWN
             raise ViewerRejected(503, reason, "this gateway has no address to be reached at")
-        self._filter = DatagramFilter(self._gatherer, self._on_srtcp, self._on_stun)
+        self._filter = DatagramFilter(
+            self._gatherer,
+            self._on_srtcp,
+            self._on_stun,
+            drops=self._drops,
+            clock=SystemClock(),
+        )
         ours = self._gatherer.getLocalParameters()
         fingerprint = next(
             f for f in self._dtls.getLocalParameters().fingerprints if f.algorithm == "sha-256"
@@ -177,12 +183,13 @@ class PeerTransport:
     def _on_stun(self, message: bytes, address: Address, transport: Any) -> bool:
         return self._consent is not None and self._consent.handle_stun(message, address, transport)
 
-    def _on_srtcp(self, datagram: bytes) -> None:
+    def _on_srtcp(self, datagram: bytes) -> DropCause | None:
         # RFC 5761: RTCP packet types 192 to 223 in the second byte. A viewer sends no media.
         if self._inbound is None or len(datagram) < 8 or not 192 <= datagram[1] <= 223:
-            return
+            return DropCause.SHAPE
         try:
             plain = self._inbound.unprotect_rtcp(datagram)
         except (pylibsrtp.Error, ValueError):
-            return
+            return DropCause.SRTCP_AUTHENTICATION
         self._on_rtcp(plain)
+        return None

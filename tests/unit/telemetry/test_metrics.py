@@ -66,6 +66,7 @@ class Box:
                 ),
                 outbox=lambda: BirthOutbox(pending=7),
                 decoder_deaths=lambda: 2,
+                inbound_drops=lambda: {"stun_shape": 40, "unchecked": 0},
             ),
             clock=self.clock,
         )
@@ -93,6 +94,8 @@ def test_prometheus_can_read_the_page() -> None:
     assert read["link_connects_total"] == 3
     assert read["outbox_pending"] == 7
     assert read["decoder_deaths_total"] == 2
+    assert read["inbound_drops_total,stun_shape"] == 40
+    assert read["inbound_drops_total,unchecked"] == 0
     assert read["alarms,TIMEOUT,false,major"] == 1
     assert read["alarms,TIMEOUT,true,major"] == 1
 

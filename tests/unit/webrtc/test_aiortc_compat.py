@@ -139,11 +139,6 @@ async def test_before_the_connection_no_address_is_checked() -> None:
     assert not aiortc_compat.is_checked(new_end().gatherer, ("192.0.2.1", 5000))
 
 
-async def test_before_the_connection_no_datagram_is_queued() -> None:
-    """Aioice's queue for DTLS is there, and empty."""
-    assert aiortc_compat.queued_datagrams(new_end().gatherer) == 0
-
-
 async def test_the_nominated_pair_has_a_socket(connected: tuple[End, End]) -> None:
     """Asyncio's transport gives it away."""
     pair = aiortc_compat.nominated_pair(connected[0].ice)

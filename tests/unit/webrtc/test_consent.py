@@ -13,8 +13,9 @@ from aiortc import RTCIceGatherer, RTCIceTransport
 from gateway.webrtc import aiortc_compat, stun
 from gateway.webrtc.consent import OPEN_REQUESTS, REQUEST_TICKS, Consent
 from gateway.webrtc.datagram_filter import DatagramFilter
+from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.udp_path import UdpPath
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.clock import HANG_S, FakeClock
 
 
 class Recorded:
@@ -41,7 +42,13 @@ class Pair:
     async def connect(self) -> None:
         for gatherer in self.gatherers:
             await gatherer.gather()
-        self.guard = DatagramFilter(self.gatherers[0], lambda _datagram: None, self._took)
+        self.guard = DatagramFilter(
+            self.gatherers[0],
+            lambda _datagram: None,
+            self._took,
+            drops=InboundDrops(clock=FakeClock()),
+            clock=FakeClock(),
+        )
         self.near._connection.ice_controlling = False
         self.far._connection.ice_controlling = True
         near, far = self.gatherers
