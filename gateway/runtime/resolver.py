@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str], list[str]]
+Endpoint = tuple[socket.AddressFamily, tuple[str, int]]
+"""An address with its port, as `socket.connect` takes it."""
 
 LOOKUP_S = 5.0
 MAX_LOOKUPS = 16
@@ -44,8 +46,18 @@ def system_resolver(host: str) -> list[str]:
         OSError: The name is unknown, or nobody answers.
         UnicodeError: It is no host name.
     """
-    found = socket.getaddrinfo(encode_host(host), None, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+    return [address for _, (address, _) in resolve_endpoints(host, 0)]
+
+
+def resolve_endpoints(host: str, port: int) -> list[Endpoint]:
+    """Return where *host* listens, in the system's order of preference. Blocks.
+
+    Raises:
+        OSError: The name is unknown, or nobody answers.
+        UnicodeError: It is no host name.
+    """
+    found = socket.getaddrinfo(encode_host(host), port, type=socket.SOCK_STREAM)
+    return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
 
 
 class LookupThreads:

@@ -67,6 +67,19 @@ def open_database(
     return connection
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open *path* on a disk that takes no writes; its write-ahead log is read if it has one.
+
+    Raises:
+        sqlite3.Error: There is no such file, or it cannot be read.
+        OSError: Its folder cannot be read.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    # Without a log all is in the file, and nothing has to be made beside it to read it.
+    how = "mode=ro" if log.exists() and log.stat().st_size > 0 else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+
+
 def is_corrupt(error: sqlite3.Error) -> bool:
     """Return whether *error* says that the file cannot be used, now or later."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part

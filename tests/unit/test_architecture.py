@@ -163,6 +163,16 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
 WALL_CLOCK = ("cli/config.py", "runtime/clock.py", "webrtc/rtcp_feedback.py", "webrtc/session.py")
 """Who may ask what time it is: message stamps, certificates, and RTCP's NTP times."""
 
+ONE_PLACE = {
+    "json.load": "runtime/strict_json.py",
+    "json.loads": "runtime/strict_json.py",
+    "os.rename": "runtime/atomic_file.py",
+    "os.replace": "runtime/atomic_file.py",
+    "socket.getaddrinfo": "runtime/resolver.py",
+    "sqlite3.connect": "runtime/sqlite.py",
+}
+"""What is done in one place, so that it is done right everywhere. `demo` may do as it likes."""
+
 IMPORT_MACHINERY = (
     "sys.modules",
     "sys.meta_path",
@@ -390,6 +400,15 @@ def test_the_wall_clock_is_asked_in_few_modules(path: Path) -> None:
         assert name not in ("time.time", "time.time_ns", "datetime.now", "dt.datetime.now"), (
             f"{module_of(path)}:{line}: use the Clock; wall time is stamped in {WALL_CLOCK}"
         )
+
+
+@by_module
+def test_what_has_one_place_is_done_there(path: Path) -> None:
+    """A second JSON reader or resolver has other limits than the first, and nobody sees it."""
+    if module_of(path).startswith("demo/"):
+        return
+    for name in set(named(tree_of(path))) & ONE_PLACE.keys():
+        assert module_of(path) == ONE_PLACE[name], f"{module_of(path)}: use {ONE_PLACE[name]}"
 
 
 @by_module

@@ -23,7 +23,7 @@ from gateway.mqtt.client.broker import (
     certificate_info,
     ssl_context,
 )
-from gateway.runtime.resolver import LookupThreads, encode_host
+from gateway.runtime.resolver import Endpoint, LookupThreads, encode_host, resolve_endpoints
 
 LOOKUP_S = 5.0
 """A resolver that takes longer counts as dead."""
@@ -39,13 +39,7 @@ AGAIN_S = (10.0, 20.0)
 
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 
-Endpoint = tuple[socket.AddressFamily, tuple[str, int]]
 Resolve = Callable[[str, int], list[Endpoint]]
-
-
-def _addresses(host: str, port: int) -> list[Endpoint]:
-    found = socket.getaddrinfo(encode_host(host), port, type=socket.SOCK_STREAM)
-    return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
 
 
 class Dialer:
@@ -63,7 +57,7 @@ class Dialer:
         address: BrokerAddress,
         *,
         on_peer_certificate: Callable[[bytes], None] = lambda _: None,
-        resolve: Resolve = _addresses,
+        resolve: Resolve = resolve_endpoints,
         lookup_s: float = LOOKUP_S,
         address_s: float = ADDRESS_S,
     ) -> None:

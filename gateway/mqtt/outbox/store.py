@@ -16,7 +16,7 @@ from typing import get_args
 import structlog
 
 from gateway.model.event import Weight
-from gateway.runtime.sqlite import is_corrupt, open_database, quarantine
+from gateway.runtime.sqlite import is_corrupt, open_database, open_read_only, quarantine
 
 DEAD_LETTERS = 100
 """How many records that the broker refused for good are stored, for people to read."""
@@ -163,14 +163,8 @@ class OutboxStore:
 
     def _load_read_only(self) -> StoredOutbox:
         """Return what a disk holds that cannot be written any more."""
-        wal = self._path.with_name(self._path.name + "-wal")
         try:
-            # Without a log all is in the file, and nothing has to be made beside it to read it.
-            logged = wal.exists() and wal.stat().st_size > 0
-            how = "mode=ro" if logged else "mode=ro&immutable=1"
-            with closing(
-                sqlite3.connect(f"{self._path.absolute().as_uri()}?{how}", uri=True)
-            ) as db:
+            with closing(open_read_only(self._path)) as db:
                 return replace(_read(db, corrupt=False), last=None)
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             log.warning("outbox_not_read", path=str(self._path), detail=str(error))

@@ -14,7 +14,8 @@ import pytest
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
-from gateway.mqtt.client.dialer import AGAIN_S, LOOKUPS, Dialer, Endpoint
+from gateway.mqtt.client.dialer import AGAIN_S, LOOKUPS, Dialer
+from gateway.runtime.resolver import Endpoint
 from tests.fixtures.clock import HANG_S
 
 
