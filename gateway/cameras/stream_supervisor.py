@@ -84,13 +84,18 @@ class StreamSupervisor:
 
     async def _run_stream(self) -> NoReturn:
         while True:
+            refusal: PermanentError | None = None
             try:
                 if self.stream.wanted:
                     await self._pull_while_wanted()
                 else:
                     await self._check_while_idle()
             except* PermanentError as group:
-                await self._park(_first(group))
+                # Nothing is awaited in here: except* wraps a cancellation into a group, and the
+                # task group around us would take that for a bug.
+                refusal = _first(group)
+            if refusal is not None:
+                await self._park(refusal)
 
     def state(self) -> tuple[Reason, float]:
         """Return the reason in force, and since when on the monotonic clock."""

@@ -165,6 +165,26 @@ async def test_a_refusal_parks_it() -> None:
         await supervised.until(lambda: supervised.source.runs == 2)
 
 
+async def test_a_parked_stream_ends_when_it_is_cancelled() -> None:
+    """A configuration that removes a parked camera must not end the program."""
+    supervised = SupervisedStream(warm=True)
+    supervised.source.fails = [SourceRefused(Reason.POLICY_DENIED, "not here")]
+    async with running(supervised):  # whose end asserts a plain CancelledError
+        await supervised.until(lambda: supervised.supervisor.parked)
+
+
+async def test_a_parked_stream_can_be_restarted() -> None:
+    """The command of the centre, after somebody has mended the camera."""
+    supervised = SupervisedStream(warm=True)
+    supervised.source.fails = [SourceRefused(Reason.POLICY_DENIED, "not here")]
+    async with running(supervised):
+        await supervised.until(lambda: supervised.supervisor.parked)
+
+        supervised.supervisor.restart()
+
+        await supervised.until(lambda: supervised.source.sink is not None)
+
+
 async def test_an_unreachable_idle_camera_is_known_as_such() -> None:
     """The centre learns it before anybody needs the picture."""
     supervised = SupervisedStream()
