@@ -40,7 +40,6 @@ def broker_address(
         ConfigRejected: Its password cannot be read.
     """
     broker = settings.broker if desired is None else desired
-    at = "/broker/password" if desired is None else "/doc/broker/password"
     tls = None
     if settings.broker.tls is not None:
         ca, cert, key = (
@@ -51,8 +50,13 @@ def broker_address(
             ca = _write_ca_file(settings.state.dir, desired.ca)
         tls = Tls(ca_file=ca, cert_file=cert, key_file=key)
     password = None
-    if broker.password is not None:
-        password = secrets.load(broker.password, at=at, username=broker.username)
+    if settings.broker.password is not None and desired is None:
+        given = settings.broker
+        password = secrets.load(given.password, at="/broker/password", username=given.username)
+    elif broker.password is not None:
+        password = secrets.load_for_broker(
+            broker.password, broker.host, at="/doc/broker/password", username=broker.username
+        )
     port = settings.broker.model_copy(
         update={"port": broker.port, "transport": broker.transport}
     ).effective_port

@@ -74,8 +74,8 @@ class CameraSources:
         try:
             create = source_type(stream.url).create
             if camera.password is not None:
-                at = f"/cameras/{site.cameras.index(camera)}/password"
-                password = self._secrets.load(camera.password, at=at, username=camera.username)
+                at = f"/cameras/{site.cameras.index(camera)}"
+                password = self._secrets.load_for_camera(camera, stream.url, at=at)
         except ConfigRejected as error:
             log.error("camera_refused", camera=camera.id, detail=error.detail)
             return RefusedSource(error)

@@ -148,9 +148,8 @@ def _probe(
     else:
         camera, url = target, target.streams[0].url
     password = None
-    if camera is not None and camera.password is not None:
-        at = f"/cameras/{camera.id}/password"
-        password = secrets.load(camera.password, at=at, username=camera.username)
+    if camera is not None:
+        password = secrets.load_for_camera(camera, url, at=f"/cameras/{camera.id}")
     return probe(
         url,
         username=None if camera is None else camera.username,

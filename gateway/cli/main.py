@@ -29,7 +29,7 @@ from gateway.config.settings import DEFAULT_FILE
 from gateway.fastpath import COMPILED
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.version import VERSION
-from gateway.remote_config.startup import load_state
+from gateway.remote_config.startup import load_state, secret_bindings
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime import logging
 from gateway.runtime.redact import Redactor
@@ -110,10 +110,13 @@ def run_command(path: Path) -> None:
         if faults := command_faults(settings):
             raise ConfigRejected(faults)
         logging.configure_logging(redactor, level=settings.log.level, form=settings.log.format)
-        secrets = Secrets(settings.secrets_folder, redactor=redactor)
         where = settings.state.dir / "site.json"
         disk = ConfigStore(settings.state.dir)
-        run_until_signal(compose.run(settings, load_state(settings, disk), disk, secrets))
+        state = load_state(settings, disk)
+        secrets = Secrets(
+            settings.secrets_folder, redactor=redactor, bindings=secret_bindings(settings, state)
+        )
+        run_until_signal(compose.run(settings, state, disk, secrets))
     except ConfigRejected as error:
         for fault in error.faults:
             _print_fault(fault, str(where), redactor)

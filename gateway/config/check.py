@@ -8,14 +8,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gateway.config.load import load_settings, policy_of
+from gateway.config.secret_bindings import (
+    EnteredHosts,
+    bindings_of,
+    remembered_hosts,
+    settings_secrets,
+)
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.site_store import load_site
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.model.site_document import SecretRef, SiteConfig
+from gateway.model.site_document import SiteConfig
 from gateway.runtime.redact import Redactor
 
 
@@ -83,40 +90,38 @@ def _cross_checks(
     path: Path, settings: Settings, sites: list[tuple[Path, SiteConfig]], redactor: Redactor
 ) -> Iterator[tuple[Path, Fault]]:
     """Yield the faults that show only with the settings: files, secrets, camera networks."""
-    secrets = Secrets(settings.secrets_folder, redactor=redactor)
+    entered = [EnteredHosts.of(site) for _, site in sites]
+    bindings = bindings_of(settings, remembered_hosts(settings.state.dir, None), *entered)
+    secrets = Secrets(settings.secrets_folder, redactor=redactor, bindings=bindings)
     for fault in _files(settings):
         yield path, fault
-    for at, ref in _references(settings):
-        yield from ((path, fault) for fault in secret_faults(secrets, ref, at))
+    for at, ref in settings_secrets(settings):
+        yield from ((path, fault) for fault in refusals(partial(secrets.load, ref, at=at)))
     for document, site in sites:
         yield from ((document, fault) for fault in site_faults(settings, site, secrets))
 
 
 def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Iterator[Fault]:
-    """Yield the faults of *site* on this machine: missing secrets, cameras outside the networks."""
+    """Yield the faults of *site* on this machine: its secrets, cameras outside the networks."""
     policy = policy_of(settings)
     for number, camera in enumerate(site.cameras):
         at = f"/cameras/{number}"
-        if camera.password is not None:
-            yield from secret_faults(secrets, camera.password, f"{at}/password")
+        found = (
+            fault
+            for stream in camera.streams
+            for fault in refusals(partial(secrets.load_for_camera, camera, stream.url, at=at))
+        )
+        yield from {(fault.at, fault.code): fault for fault in found}.values()
         for index, stream in enumerate(camera.streams):
             wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
             if wrong is not None:
                 yield wrong
 
 
-def _references(settings: Settings) -> Iterator[tuple[str, SecretRef]]:
-    if settings.broker.password is not None:
-        yield "/broker/password", settings.broker.password
-    for index, server in enumerate(settings.webrtc.ice):
-        if server.credential is not None:
-            yield f"/webrtc/ice/{index}/credential", server.credential
-
-
-def secret_faults(secrets: Secrets, ref: SecretRef, at: str) -> tuple[Fault, ...]:
-    """Return why the secret that *ref* names cannot be used; empty: it can. *at*: its pointer."""
+def refusals(load: Callable[[], object]) -> tuple[Fault, ...]:
+    """Return why the secret that *load* reads cannot be used; empty: it can."""
     try:
-        secrets.load(ref, at=at)
+        load()
     except ConfigRejected as error:
         return error.faults
     return ()

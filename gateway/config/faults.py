@@ -92,6 +92,9 @@ VIETNAMESE = {
     "confirm.stale": "Không có cấu hình như vậy đang chờ xác nhận.",
     "rate_limited": "Gửi quá nhiều, hãy gửi lại sau.",
     "secret.missing": "Không tìm thấy mật khẩu trong thư mục bí mật.",
+    "secret.use": "Mật khẩu này dành cho việc khác, camera không được dùng.",
+    "secret.host": "Mật khẩu này không được nhập cho địa chỉ đó; hãy nhập tại máy của điểm.",
+    "secret.basic": "Gửi mật khẩu không mã hóa (Basic) phải được cho phép tại máy của điểm.",
     "secret.permissions": "Tệp mật khẩu phải chỉ chủ sở hữu đọc được (chmod 600).",
     "secret.content": "Tệp mật khẩu trống hoặc không đọc được.",
 }

@@ -1,7 +1,18 @@
-"""Secrets by name: one file each, which only its owner may read.
+"""Secrets by name: one file each, which only its owner may read, each for one use.
 
-The folder is systemd's credentials folder, or one beside the settings. A value is a `SecretStr`
-and known to the redactor from the moment it is read.
+The folder is systemd's credentials folder, or one beside the settings. What the settings name lies
+in the folder itself; what a document may name lies in a folder below it, so that no document can
+name the former:
+
+=====================  ===============================================================
+``NAME``               for the settings: broker, TURN
+``camera/NAME@HOST``   a camera's password, for the device at HOST and no other
+``camera/NAME``        likewise, for the hosts of `gateway.config.secret_bindings`
+``broker/NAME@HOST``   for another broker that a document names
+=====================  ===============================================================
+
+Until the next version cameras' passwords are also looked for in the folder itself. A value is a
+`SecretStr` and known to the redactor from the moment it is read.
 """
 
 from __future__ import annotations
@@ -9,14 +20,24 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
+import structlog
 from pydantic import SecretStr
 
+from gateway.config.secret_bindings import SecretBindings, host_of
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.model.site_document import SecretRef
+from gateway.model.site_document import CameraConfig, SecretRef
 from gateway.runtime.redact import Redactor
 
 LARGEST_BYTES = 4096
+
+Use = Literal["camera", "broker"]
+"""What a document may name a secret for; also the name of the folder."""
+
+_USES = ("camera", "broker")
+
+log = structlog.get_logger(__name__)
 
 
 class Secrets:
@@ -25,16 +46,19 @@ class Secrets:
     Args:
         folder: Where the files are; it need not exist while no secret is loaded.
         redactor: Learns every value that is read.
+        bindings: Where those that documents name may go.
     """
 
-    def __init__(self, folder: Path, *, redactor: Redactor) -> None:
+    def __init__(
+        self, folder: Path, *, redactor: Redactor, bindings: SecretBindings | None = None
+    ) -> None:
         self._folder = folder
         self._redactor = redactor
-        self._prefix, self._forbidden_bits = "", 0o077
-        if str(folder) == os.environ.get("CREDENTIALS_DIRECTORY"):
-            # LoadCredential=secrets:/folder calls each file secrets_NAME; systemd lets our user
-            # in by an ACL, whose mask shows as the group's read bit
-            self._prefix, self._forbidden_bits = "secrets_", 0o037
+        self._bindings = bindings or SecretBindings()
+        self._deprecated: set[str] = set()
+        self._from_systemd = str(folder) == os.environ.get("CREDENTIALS_DIRECTORY")
+        # systemd lets our user in by an ACL, whose mask shows as the group's read bit
+        self._forbidden_bits = 0o037 if self._from_systemd else 0o077
 
     @property
     def redactor(self) -> Redactor:
@@ -42,7 +66,7 @@ class Secrets:
         return self._redactor
 
     def load(self, ref: SecretRef, *, at: str = "", username: str | None = None) -> SecretStr:
-        """Read the secret that *ref* names.
+        """Read the secret that *ref*, in the settings, names.
 
         Args:
             ref: Which.
@@ -52,11 +76,112 @@ class Secrets:
         Raises:
             ConfigRejected: It is missing, empty, or others than the owner can read it.
         """
-        path = self._folder / (self._prefix + ref.name)
+        path = self._path(ref.name)
+        value = self._load(path, at, username)
+        if value is None:
+            raise _fault(at, "missing", f"no secret {ref.name}; put it into {path}")
+        return value
+
+    def load_for_camera(self, camera: CameraConfig, url: str, *, at: str = "") -> SecretStr | None:
+        """Read the password of *camera* for its stream at *url*; None: it has none.
+
+        Args:
+            camera: Whose.
+            url: Says to which host it would be sent.
+            at: Pointer to the camera, for the fault.
+
+        Raises:
+            ConfigRejected: As `load`, or it is for another use (``secret.use``), was not entered
+                for that host (``secret.host``), or may not go there in clear (``secret.basic``).
+        """
+        if camera.password is None:
+            return None
+        name, host = camera.password.name, host_of(url)
+        value = self._load_bound(
+            "camera",
+            name,
+            host,
+            is_bound=self._bindings.allows_camera(name, host),
+            at=f"{at}/password",
+            username=camera.username,
+        )
+        if camera.allow_basic and not self._bindings.allows_basic(name, host):
+            message = (
+                f"only the settings of this machine allow Basic at {host}: [cameras] basic_hosts"
+            )
+            raise _fault(f"{at}/allow_basic", "basic", message)
+        return value
+
+    def load_for_broker(
+        self, ref: SecretRef, host: str, *, at: str = "", username: str | None = None
+    ) -> SecretStr:
+        """Read the password that a document names for the broker at *host*.
+
+        Raises:
+            ConfigRejected: As `load`, or it was not entered for that broker.
+        """
+        bound = self._bindings.allows_broker(ref.name, host.lower())
+        return self._load_bound(
+            "broker", ref.name, host.lower(), is_bound=bound, at=at, username=username
+        )
+
+    def _load_bound(
+        self, use: Use, name: str, host: str, *, is_bound: bool, at: str, username: str | None
+    ) -> SecretStr:
+        """Read the secret *name* for *use* at *host*; a file of that host's name binds itself."""
+        named = self._path(use, f"{name}@{host}")
+        value = self._load(named, at, username)
+        if value is not None:
+            return value
+        own, flat = self._path(use, name), self._path(name)
+        shared = self._bindings.reserved if use == "camera" else frozenset()
+        is_flat = name not in shared and not self._is_of_a_use(name) and _exists(flat)
+        if not is_bound:
+            if _exists(own) or is_flat or self._is_entered_elsewhere(use, name):
+                message = f"{name} was not entered for {host}; on the machine, put it into {named}"
+                raise _fault(at, "host", message)
+        else:
+            value = self._load(own, at, username)
+            if value is None and is_flat:
+                value = self._load(flat, at, username)
+                self._warn_of_flat(flat, own, name)
+        if value is not None:
+            return value
+        if name in shared:
+            raise _fault(at, "use", f"{name} is a secret of the settings, and no {use}'s")
+        raise _fault(at, "missing", f"no secret {name}; put it into {named}")
+
+    def _is_entered_elsewhere(self, use: Use, name: str) -> bool:
+        """Return whether there is a file of *name* for another host."""
+        example = self._path(use, f"{name}@")
+        try:
+            return any(each.startswith(example.name) for each in os.listdir(example.parent))
+        except OSError:
+            return False
+
+    def _warn_of_flat(self, flat: Path, own: Path, name: str) -> None:
+        if name not in self._deprecated and flat != own:
+            self._deprecated.add(name)
+            log.warning("secret_deprecated", old=str(flat), new=str(own))
+
+    def _is_of_a_use(self, name: str) -> bool:
+        """Return whether systemd gives a file of a use the name that *name* would have."""
+        return self._from_systemd and name.startswith(tuple(f"{use}_" for use in _USES))
+
+    def _path(self, *steps: str) -> Path:
+        # LoadCredential=secrets:/folder calls each file secrets_NAME, or secrets_FOLDER_NAME
+        return (
+            self._folder.joinpath(*steps)
+            if not self._from_systemd
+            else (self._folder / "_".join(("secrets", *steps)))
+        )
+
+    def _load(self, path: Path, at: str, username: str | None) -> SecretStr | None:
+        """Return what *path* holds; None: there is no such file. Raises ConfigRejected."""
         try:
             value = self._read(path, at).removesuffix(b"\n").removesuffix(b"\r").decode()
-        except FileNotFoundError:
-            raise _fault(at, "missing", f"no secret {ref.name}; put it into {path}") from None
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "not UTF-8"
             raise _fault(at, "content", f"cannot read {path}: {why}") from None
@@ -75,6 +200,10 @@ class Secrets:
                 advice = f"{path} has mode {mode:o}; make it owner-only: chmod 600 {path}"
                 raise _fault(at, "permissions", advice)
             return file.read(LARGEST_BYTES)
+
+
+def _exists(path: Path) -> bool:
+    return os.path.isfile(path)
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -336,6 +336,11 @@ class StateFolders(Document):
     secrets: Path | None = None
 
 
+SecretName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+CameraHost = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:/-]{1,253}$")]
+CameraHosts = Annotated[tuple[CameraHost, ...], Field(max_length=512)]
+
+
 class CameraAccess(Document):
     """``[cameras]``: which cameras may be opened.
 
@@ -343,10 +348,18 @@ class CameraAccess(Document):
         networks: Where cameras and recorders live.
         ports: TCP ports of cameras beside those of each source type (`gateway.sources.registry`);
             for RTSP these are 322, 554, 8554 and 10554.
+        secrets: For each camera password where it may be sent, beside the hosts of the installer's
+            site document: names, addresses and networks.
+        basic_hosts: Where a password may be sent in clear if a document of the centre allows it:
+            names, addresses and networks.
     """
 
     networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=64)]
     ports: Annotated[tuple[Port, ...], Field(max_length=64)] = ()
+    basic_hosts: CameraHosts = ()
+    secrets: Annotated[dict[SecretName, CameraHosts], Field(max_length=512)] = Field(
+        default_factory=dict
+    )
 
 
 class Log(Document):

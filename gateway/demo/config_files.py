@@ -38,8 +38,8 @@ class ConfigFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.broker_port = free_port()
-        self.password_file = folder / "secrets" / "camera"
-        for name in ("secrets", "state"):
+        self.password_file = folder / "secrets" / "camera" / "all"
+        for name in ("secrets", "secrets/camera", "state"):
             (folder / name).mkdir(mode=0o700)
         self._write(self.password_file, secrets.token_urlsafe(18))
 
@@ -122,7 +122,7 @@ def _site(cameras: Sequence[CameraFiles]) -> dict[str, object]:
                 "name": camera.name,
                 "location": "Tầng 1",
                 "username": USERNAME,
-                "password": {"$ref": "secret:camera"},
+                "password": {"$ref": "secret:all"},
                 "streams": [{"profile": "main", "url": camera.url, "keep": "warm"}],
             }
             for camera in cameras

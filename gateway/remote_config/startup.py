@@ -6,6 +6,12 @@ from dataclasses import replace
 
 import structlog
 
+from gateway.config.secret_bindings import (
+    EnteredHosts,
+    SecretBindings,
+    bindings_of,
+    remembered_hosts,
+)
 from gateway.config.settings import Settings
 from gateway.config.site_store import SiteStore
 from gateway.model.errors import ConfigRejected, TransientError
@@ -43,6 +49,23 @@ def load_state(settings: Settings, store: ConfigStore) -> ConfigState:
         cameras=len(state.running.site.cameras),
     )
     return state
+
+
+def secret_bindings(settings: Settings, state: ConfigState) -> SecretBindings:
+    """Return which secrets may go where: by the settings, the installer's document, and memory.
+
+    What the centre has had confirmed is trusted once, when this machine has no memory yet: its
+    passwords have been sent there already.
+    """
+    entered = [EnteredHosts.of(state.installed.site)]
+    confirmed = None if state.confirmed is None else state.confirmed.config
+    if confirmed is not None:
+        broker = confirmed.broker
+        pair = None
+        if broker is not None and broker.password is not None:
+            pair = broker.password, broker.host
+        entered.append(EnteredHosts.of(confirmed.site, broker=pair))
+    return bindings_of(settings, remembered_hosts(settings.state.dir, entered), entered[0])
 
 
 def resume_candidate(

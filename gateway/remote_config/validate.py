@@ -8,8 +8,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from gateway.config.check import secret_faults, site_faults
+from gateway.config.check import refusals, site_faults
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import digest
@@ -99,7 +100,10 @@ class ConfigValidator:
             yield Fault(inside + fault.at, fault.code, fault.message, fault.args)
         yield from broker_faults(config, self._settings)
         if config.broker is not None and config.broker.password is not None:
-            yield from secret_faults(self._secrets, config.broker.password, "/doc/broker/password")
+            load, broker = self._secrets.load_for_broker, config.broker
+            yield from refusals(
+                partial(load, broker.password, broker.host, at="/doc/broker/password")
+            )
 
 
 def version_fault(version: int, newest: int) -> Fault:

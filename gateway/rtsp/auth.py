@@ -138,7 +138,7 @@ def choose_challenge(challenges: tuple[Challenge, ...], *, allow_basic: bool) ->
         offered = ", ".join(challenge.algorithm[:20] for challenge in challenges)
         detail = f"algorithm not supported: Digest {offered}; set RTSP Digest to SHA-256 or MD5"
     else:
-        detail = "algorithm not supported: only Basic is offered, and allow_basic is off"
+        detail = "algorithm not supported: only Basic is offered, where it is not allowed"
     raise SourceRefused(Reason.AUTH_FAILED, detail, park_s=LOCKED_S)
 
 

@@ -31,6 +31,7 @@ class _Account:
     """One login at one device."""
 
     failures: int = 0
+    digest: bool = False
     failed_s: float = float("-inf")
     trying: int = 0
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,9 +71,18 @@ class LoginLimiter:
         finally:
             account.release()
 
-    def record_success(self, device: str, login: Login) -> None:
-        """Count anew: *device* has accepted *login*."""
-        self._account(device, login).failures = 0
+    def record_success(self, device: str, login: Login, *, digest: bool = False) -> None:
+        """Count anew: *device* has accepted *login*, by Digest or not."""
+        account = self._account(device, login)
+        account.failures = 0
+        account.digest = account.digest or digest
+
+    def has_used_digest(self, device: str, login: Login) -> bool:
+        """Return whether *device* has accepted *login* by Digest.
+
+        It can do it, so a later answer that offers Basic alone is somebody else's.
+        """
+        return self._account(device, login).digest
 
     def record_failure(self, device: str, login: Login, detail: str) -> SourceRefused:
         """Count that *device* has refused *login*; return the error to be raised."""

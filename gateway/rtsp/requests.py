@@ -84,14 +84,14 @@ class RtspRequests:
                 park_s=LOCKED_S,
             )
         async with limiter.attempt(device, login):
+            basic = login.allow_basic and not limiter.has_used_digest(device, login)
             for _ in range(2):
-                challenge = choose_challenge(
-                    parse_challenges(response), allow_basic=login.allow_basic
-                )
+                challenge = choose_challenge(parse_challenges(response), allow_basic=basic)
+                basic = basic and challenge.scheme == "basic"  # Digest is not followed by it
                 self._credentials = Credentials(login, challenge)
                 response = await self._request_once(method, url, fields, timeout_s)
                 if response.status not in (401, 403):
-                    limiter.record_success(device, login)
+                    limiter.record_success(device, login, digest=challenge.scheme == "digest")
                     return response
                 if not any(again.stale for again in parse_challenges(response)):
                     break

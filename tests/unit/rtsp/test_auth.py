@@ -137,7 +137,7 @@ def test_basic_only_where_it_is_allowed() -> None:
     allowed = Login("u", SecretStr("p"), allow_basic=True)
 
     assert answer('Basic realm="r"', allowed) == "Basic dTpw"
-    with pytest.raises(SourceRefused, match="allow_basic"):
+    with pytest.raises(SourceRefused, match="only Basic is offered"):
         answer('Basic realm="r"')
 
 

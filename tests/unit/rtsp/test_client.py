@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,10 @@ from gateway.model.errors import (
     TransientError,
 )
 from gateway.model.reasons import Reason
-from gateway.rtsp.client import LEAVE_S
+from gateway.rtsp.client import LEAVE_S, RtspClient
 from gateway.rtsp.connection import ignore, tls_context
-from gateway.rtsp.login_limiter import RETRY_S
+from gateway.rtsp.login_limiter import RETRY_S, LoginLimiter
+from gateway.rtsp.requests import Account
 from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import (
     CLOCK,
@@ -222,6 +224,54 @@ async def test_a_stale_nonce_is_answered_once_more() -> None:
 
         assert tries == 3
         assert "Authorization" in made.requests[-1].headers
+
+
+async def failing(client: RtspClient) -> None:
+    with pytest.raises(SourceRefused, match="only Basic is offered"):
+        await opened(client)
+
+
+async def test_a_camera_that_knows_digest_is_never_given_the_password_in_clear() -> None:
+    """Basic is allowed, but this camera has taken Digest; who offers Basic alone is another."""
+    limiter = LoginLimiter(CLOCK)
+    honest = True
+
+    def ask(request: Request) -> bytes:
+        if honest and "Authorization" not in request.headers:
+            return digest(request)
+        if not honest:
+            return request.answer(401, WWW_Authenticate='Basic realm="r", stale=true')
+        return willing(request)
+
+    async with asyncio.timeout(HANG_S), camera(answering("DESCRIBE", ask)) as made:
+        account = Account("dev", replace(LOGIN, allow_basic=True), limiter)
+        async with RtspClient(made.target, account=account, clock=CLOCK) as client:
+            await opened(client)
+        honest = False
+        async with RtspClient(made.target, account=account, clock=CLOCK) as client:
+            await failing(client)
+
+    sent = [request.headers.get("Authorization", "") for request in made.requests]
+    assert [value for value in sent if value.startswith("Basic")] == []
+
+
+async def test_basic_does_not_follow_a_digest_that_was_called_stale() -> None:
+    """Within one exchange: first Digest, then "stale" with Basic alone."""
+
+    def ask(request: Request) -> bytes:
+        if "Authorization" not in request.headers:
+            return digest(request)
+        return request.answer(401, WWW_Authenticate='Basic realm="r", stale=true')
+
+    async with (
+        asyncio.timeout(HANG_S),
+        camera(answering("DESCRIBE", ask)) as made,
+        made.client(replace(LOGIN, allow_basic=True)) as client,
+    ):
+        await failing(client)
+
+    sent = [request.headers.get("Authorization", "") for request in made.requests]
+    assert [value for value in sent if value.startswith("Basic")] == []
 
 
 async def test_an_unsupported_digest_is_told_apart_from_a_wrong_password() -> None:
