@@ -50,12 +50,13 @@ def broker_address(
             ca = _write_ca_file(settings.state.dir, desired.ca)
         tls = Tls(ca_file=ca, cert_file=cert, key_file=key)
     password = None
-    if settings.broker.password is not None and desired is None:
-        given = settings.broker
-        password = secrets.load(given.password, at="/broker/password", username=given.username)
+    if broker.password is not None and desired is None:
+        at = "/broker/password"
+        password = secrets.load(broker.password, at=at, username=broker.username)
     elif broker.password is not None:
+        at = "/doc/broker/password"
         password = secrets.load_for_broker(
-            broker.password, broker.host, at="/doc/broker/password", username=broker.username
+            broker.password, broker.host, at=at, username=broker.username
         )
     port = settings.broker.model_copy(
         update={"port": broker.port, "transport": broker.transport}

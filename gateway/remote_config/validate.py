@@ -99,11 +99,11 @@ class ConfigValidator:
         for fault in site_faults(self._settings, config.site, self._secrets):
             yield Fault(inside + fault.at, fault.code, fault.message, fault.args)
         yield from broker_faults(config, self._settings)
-        if config.broker is not None and config.broker.password is not None:
-            load, broker = self._secrets.load_for_broker, config.broker
-            yield from refusals(
-                partial(load, broker.password, broker.host, at="/doc/broker/password")
-            )
+        broker = config.broker
+        if broker is not None and (password := broker.password) is not None:
+            load = self._secrets.load_for_broker
+            at = "/doc/broker/password"
+            yield from refusals(partial(load, password, broker.host, at=at))
 
 
 def version_fault(version: int, newest: int) -> Fault:
