@@ -1,8 +1,8 @@
-"""Telling systemd that we are ready, alive and leaving.
+"""Tells systemd that the gateway is ready, alive, and stopping.
 
-The watchdog is fed from the event loop: a loop that hangs is a gateway that hangs, and systemd
-starts it again. The protocol is one datagram per message, spoken here in a few lines: of the
-libraries for it, `sdnotify` (2017) has no wheel, `cysystemd` compiles against libsystemd.
+The watchdog is fed from the event loop: if the loop hangs, systemd starts the gateway again. The
+protocol is one datagram per message and takes a few lines. Of the libraries for it, `sdnotify`
+(2017) has no wheel and `cysystemd` compiles against libsystemd.
 
 References: sd_notify(3), sd_watchdog_enabled(3).
 """
@@ -18,10 +18,10 @@ from gateway.ports import Clock
 
 
 class SystemdNotifier:
-    """The service manager that started us; without one, everything here does nothing.
+    """Sends notifications to the service manager; without one it does nothing.
 
     Args:
-        environment: Where systemd says what it wants (``NOTIFY_SOCKET``, ``WATCHDOG_USEC``).
+        environment: Has ``NOTIFY_SOCKET`` and ``WATCHDOG_USEC`` under systemd.
         clock: For the watchdog's pace.
     """
 
@@ -31,7 +31,7 @@ class SystemdNotifier:
         self.watchdog_s = _watchdog_s(environment)
 
     async def run(self) -> None:
-        """Say that we are ready, feed the watchdog until cancelled, then say that we stop."""
+        """Send READY=1, feed the watchdog until cancelled, then send STOPPING=1."""
         self.notify("READY=1")
         try:
             while True:
@@ -46,7 +46,7 @@ class SystemdNotifier:
         self.notify("STATUS=" + text.replace("\n", " "))
 
     def notify(self, message: str) -> None:
-        """Send *message*; a manager that does not listen is none of our trouble."""
+        """Send *message*. An error is ignored: the gateway works without systemd."""
         if not self._address.startswith(("/", "@")):
             return
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address

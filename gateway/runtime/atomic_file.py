@@ -1,8 +1,8 @@
-"""Files that are there after any power cut, old or new, never neither.
+"""Replaces files atomically: after a power cut there is the old content or the new, whole.
 
-Writing is: a new file, synced; the one in force becomes its predecessor, if that is kept; the new
-one takes its name; the folder is synced. Each step is atomic, so that reading finds a whole file
-after a cut at any of them.
+The steps: write a new file and sync it; rename the current file to its predecessor, if one is
+wanted; rename the new file to the current one; sync the folder. Each step is atomic, so that a
+reader finds a whole file after a cut at any of them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _REASONS = {errno.ENOSPC: Reason.DISK_FULL, errno.EDQUOT: Reason.DISK_FULL}
 
 
 def replace(path: Path, content: bytes, *, previous: Path | None = None) -> None:
-    """Make *content* what stands in *path*; on return it survives a power cut. Waits for the disk.
+    """Replace what *path* holds by *content*, which survives a power cut on return. Blocks.
 
     Args:
-        path: Its folder is made if need be. Only its owner can read it.
-        content: Everything.
-        previous: What stood there before is kept under this name, if given.
+        path: Its folder is created if need be. Only its owner can read the file.
+        content: The whole content.
+        previous: The former content is saved under this name, if given.
 
     Raises:
         TransientError: The disk is full or read-only; what was there is untouched.
@@ -70,7 +70,7 @@ def rename(old: Path, new: Path, *, previous: Path | None) -> None:
 
 
 def remove(path: Path) -> None:
-    """Let *path* be no more, if it is there. Raises TransientError: the disk is read-only."""
+    """Delete *path* if it exists. Raises TransientError: the disk is read-only."""
     try:
         path.unlink(missing_ok=True)
         sync_folder(path.parent)
@@ -88,7 +88,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> TransientError:
-    """Return our word for what the disk says."""
+    """Return *error* of writing *path* as a transient error with its reason."""
     reason = _REASONS.get(error.errno or 0, Reason.DISK_READONLY)
     return TransientError(reason, f"cannot write {path}: {error.strerror}")
 

@@ -1,7 +1,7 @@
-"""Counting what happens too often to be logged.
+"""Counts events that are too frequent to be logged one by one.
 
-Per-packet trouble is counted and said once in a while with its last example, so that a broken
-camera cannot fill the card with log lines.
+Faults that may come with each packet are counted. A line is logged once in a while, with the count
+and the last example, so that a broken camera cannot fill the card with log lines.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class RateLimitedLog:
     """Counts events of one kind and logs at most one line per *every_s* seconds.
 
     Args:
-        name: Whose trouble it is, first in the line (a camera id).
-        event: What is counted, as the log's event.
+        name: What the events are about, e.g. a camera id.
+        event: The log event.
         every_s: The shortest time between two lines.
     """
 

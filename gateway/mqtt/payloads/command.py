@@ -1,7 +1,7 @@
-"""Commands on the wire: what the centre asks of one gateway, or of all, and what is answered.
+"""Commands on the wire: the centre's requests to one gateway or to all, and their replies.
 
-A command is one message on ``dn/cmd/{name}``; its answers go to the response topic it names, which
-must lie below our own ``up/rsp/``: accepted, running, and one that is final. ``ttl_s`` and the MQTT
+A command is one message on ``dn/cmd/{name}``. Its replies go to the response topic that it names,
+which must lie below our own ``up/rsp/``: accepted, running, and a final one. ``ttl_s`` and the MQTT
 message expiry together tell how old a command is, without anybody's wall clock.
 """
 
@@ -34,10 +34,10 @@ COMMAND_BYTES = 16_384
 State = Literal["accepted", "running", "succeeded", "failed", "rejected", "timed_out", "cancelled"]
 
 FINAL: frozenset[State] = frozenset({"succeeded", "failed", "rejected", "timed_out", "cancelled"})
-"""Behind these nothing more is said."""
+"""A reply with one of these states is the last one."""
 
 Rejected = Literal["rate_limited", "expired", "bad_sig", "unknown", "busy", "forbidden", "bad_args"]
-"""Why nothing was done."""
+"""Why a command was not carried out."""
 
 Code = Annotated[str, Field(pattern=r"^[A-Za-z_.]{1,40}$")]
 LongName = Annotated[str, Field(pattern=rf"^{LEVELS['name']}$")]
@@ -66,14 +66,14 @@ class CommandRequest(WireDocument):
     """One command.
 
     Attributes:
-        id: Chosen by the asker, never used twice; a ULID where the command is signed.
-        name: As in the topic; must stand here where the command is signed.
-        args: What the command itself says.
-        actor: Who is answerable, e.g. ``op-17``.
+        id: Chosen by the sender, never used twice; a ULID if the command is signed.
+        name: As in the topic; required if the command is signed.
+        args: The arguments of this command.
+        actor: Who is responsible, e.g. ``op-17``.
         reason: Why, for the audit.
-        ttl_s: How long it is good for; at least the MQTT message expiry it is sent with.
-        dry_run: Whether only to answer what would be done.
-        gateway: Whom it is for; must stand here where the command is signed.
+        ttl_s: Lifetime in seconds, over 0, at most a day; at least the MQTT message expiry.
+        dry_run: If true nothing is done; the reply says what would be.
+        gateway: Id of the gateway it is for; required if the command is signed.
         signature: See `gateway.config.signing`.
     """
 
@@ -89,7 +89,7 @@ class CommandRequest(WireDocument):
 
 
 class Args(WireDocument):
-    """Base of what single commands say; what is not known here might be what matters there."""
+    """Base of the arguments of a command. An unknown key is an error: it may change the meaning."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -103,15 +103,15 @@ class ReplyFault(WireDocument):
 
 
 class Reply(WireDocument):
-    """What is said to a command.
+    """A reply to a command.
 
     Attributes:
-        id: Of the command; None where that could not be read.
-        state: How far it is.
-        percent: How much of it is done.
-        result: What has come of it, or so far.
-        code: Why it was rejected (`Rejected`), or failed.
-        errors: What is wrong with it, and where.
+        id: Of the command; None if that could not be parsed.
+        state: Where the command is in its life.
+        percent: How much is done, 0 to 100.
+        result: The result, or the part that is there so far.
+        code: Why it was rejected (`Rejected`), or why it failed.
+        errors: What is wrong with the command, and where.
     """
 
     id: CommandId | None = None
@@ -126,13 +126,13 @@ class Reply(WireDocument):
 
 
 class Broadcast(WireDocument):
-    """What the centre says to all gateways at once.
+    """A request of the centre to all gateways at once.
 
     Attributes:
-        id: The same again is the same.
-        op: There is one: tell again what is retained.
-        sections: What to tell again.
-        spread_s: Over how long the gateways spread their answers.
+        id: A repeated id is the same request, and is carried out once.
+        op: Only ``rebirth``: publish retained messages again.
+        sections: Which messages.
+        spread_s: The gateways spread their messages over this many seconds, 0 to 3600.
     """
 
     id: CommandId
@@ -165,7 +165,7 @@ class LogLines(WireDocument):
 
 
 def decode_command_tree(payload: bytes, content_type: str) -> dict[str, object]:
-    """Return a command as it came, for its signature. Raises MessageRejected."""
+    """Return the JSON tree of a command, as its signature covers it. Raises MessageRejected."""
     if len(payload) > COMMAND_BYTES:
         refuse("size", f"{len(payload)} bytes; a command has at most {COMMAND_BYTES}")
     return decode_tree(payload, content_type, unpacked_bytes=COMMAND_BYTES)
@@ -182,42 +182,42 @@ def parse_args(document: type[T], command: CommandRequest) -> T:
 
 
 def request_id(tree: Mapping[str, object]) -> str | None:
-    """Return the id in *tree* if it is one, however wrong the rest."""
+    """Return the id in *tree* if it is valid, even if the rest is not."""
     try:
         return _IdOnly.model_validate(tree).id
     except ValidationError:
         return None
 
 
-def encode_reply(stamp: Stamp, said: Reply) -> EncodedPayload:
-    """Write *said*."""
+def encode_reply(stamp: Stamp, reply: Reply) -> EncodedPayload:
+    """Return content type and payload of *reply*."""
     update = {"time_ms": stamp.time_ms, "epoch": stamp.epoch, "number": stamp.number}
-    return encode_document(said.model_copy(update=update))
+    return encode_document(reply.model_copy(update=update))
 
 
-def reply_bytes(said: Reply) -> bytes:
-    """Return *said* as it is kept, to be said again."""
-    return said.model_dump_json(by_alias=True, exclude_none=True).encode()
+def reply_bytes(reply: Reply) -> bytes:
+    """Return *reply* as the journal stores it, to be sent again."""
+    return reply.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 def encode_log_lines(stamp: Stamp, lines: tuple[str, ...], lost: int) -> EncodedPayload:
-    """Write some lines of a log."""
+    """Return content type and payload of *lines*."""
     head = {"t": stamp.time_ms, "ep": stamp.epoch, "n": stamp.number}
     return encode({**head, "lines": lines, **({"lost": lost} if lost else {})})
 
 
 def decode_reply(payload: bytes, content_type: str) -> Reply:
-    """Read a reply. Raises MessageRejected."""
+    """Return the reply in *payload*. Raises MessageRejected."""
     return decode(Reply, payload, content_type)
 
 
 def decode_small(document: type[DocumentT], payload: bytes, content_type: str) -> DocumentT:
-    """Read what the centre says to all. Raises MessageRejected."""
+    """Return *payload*, a small message of the centre, as *document*. Raises MessageRejected."""
     return _validated(document, decode_command_tree(payload, content_type), "")
 
 
 def reply_faults(faults: tuple[Fault, ...]) -> tuple[ReplyFault, ...]:
-    """Return *faults* as a reply tells them."""
+    """Return *faults* in the form of a reply, 16 at most."""
     return tuple(
         ReplyFault(at=each.at[:400], code=each.code[:64], message=each.message[:400])
         for each in faults[:16]

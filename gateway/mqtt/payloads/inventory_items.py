@@ -1,6 +1,6 @@
 """The pieces of the inventory on the wire: centre, recorder, camera, node, each value by its key.
 
-The sections that are made of them stand in wire_inventory.
+`gateway.mqtt.payloads.inventory` makes the sections of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Degrees = Annotated[float, Field(ge=-180, le=180)]
 
 
 class KnownValue(WireDocument, Generic[T]):
-    """A value, who says it, and since when."""
+    """A value, its source, and when it was observed."""
 
     value: Annotated[T, Field(alias="v")]
     origin: Annotated[Origin, Field(alias="src")]
@@ -39,7 +39,7 @@ KnownTexts = KnownValue[Texts] | None
 
 
 class _Row(WireDocument):
-    """Something of which all is known from one place."""
+    """An item whose values all have one source."""
 
     origin: Annotated[Origin, Field(alias="src")]
     time_ms: Annotated[TimeMs | None, Field(alias="t")] = None
@@ -63,14 +63,14 @@ class WireReach(WireDocument):
 
 
 class WireExposure(WireDocument):
-    """Whether a camera stream leads out into the Internet."""
+    """Whether a camera stream can be reached from the Internet."""
 
     declared: KnownFlag = None
     protocols: KnownTexts = None
 
 
 class WireLine(WireDocument):
-    """A line: its kind, who runs it, how fast it is."""
+    """An access line: its kind, its provider, its speed."""
 
     type: KnownWord = None
     isp: KnownWord = None
@@ -79,7 +79,7 @@ class WireLine(WireDocument):
 
 
 class WireCameraCount(WireDocument):
-    """How many cameras there are."""
+    """How many cameras there are, by source of the count."""
 
     declared: KnownCount = None
     analog: KnownCount = None
@@ -121,7 +121,7 @@ class WireStream(WireDocument):
 
 
 class WireLocation(WireDocument):
-    """Where a camera hangs."""
+    """Where a camera is mounted."""
 
     text: KnownWord = None
     lat: KnownDegrees = None
@@ -157,7 +157,7 @@ class WireNode(_Row):
 
 
 class WireLink(_Row):
-    """Two things that are joined: cameras, recorders, nodes, ``gateway``, ``wan``."""
+    """Two things that are connected: cameras, recorders, nodes, ``gateway``, ``wan``."""
 
     ends: tuple[Name, Name]
 
@@ -171,7 +171,7 @@ class WireSystem(_Row):
 
 
 class WireContact(WireDocument):
-    """Whom to call; only people know that."""
+    """A person to call. Comes from the survey only."""
 
     origin: Annotated[Literal["survey"], Field(alias="src")] = "survey"
     name: Word
