@@ -7,6 +7,7 @@ viewing sessions end with it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -19,6 +20,10 @@ from gateway.runtime.rate_limit import TokenBucket
 
 SEND_S = 10.0
 """A browser that does not accept a message within this time is disconnected."""
+
+TICK_S = 5.0
+"""After this time without anything else to say the browser is told the time, so that it can tell a
+server that has nothing to say from one that hangs."""
 
 MESSAGES_PER_MIN = 3_000.0
 BURST = 400.0
@@ -35,6 +40,8 @@ class BrowserSession:
         signalling: Of this browser.
         queue: Messages for this browser.
         clock: Monotonic, for the rate limit.
+        tick: Returns the message that is sent every *tick_s* without another.
+        tick_s: See `TICK_S`.
     """
 
     def __init__(
@@ -44,10 +51,14 @@ class BrowserSession:
         queue: SendQueue,
         *,
         clock: Clock,
+        tick: Callable[[], str],
+        tick_s: float = TICK_S,
     ) -> None:
         self._socket = socket
         self._signalling = signalling
         self._queue = queue
+        self._tick = tick
+        self._tick_s = tick_s
         self._bucket = TokenBucket(MESSAGES_PER_MIN, BURST, clock=clock)
 
     async def run(self) -> None:
@@ -77,12 +88,19 @@ class BrowserSession:
     async def _write(self) -> None:
         try:
             while not self._queue.overflowed:
-                text = await self._queue.next_message()
+                text = await self._next_message()
                 async with asyncio.timeout(SEND_S):
                     await self._socket.send_str(text)
         except (TimeoutError, ConnectionError):
             log.info("browser_stuck", viewer=self._signalling.viewer)
         await self._socket.close(code=WSCloseCode.TRY_AGAIN_LATER, drain=False)
+
+    async def _next_message(self) -> str:
+        try:
+            async with asyncio.timeout(self._tick_s):
+                return await self._queue.next_message()
+        except TimeoutError:
+            return self._tick()
 
     async def _refuse(self, why: str) -> None:
         log.warning("browser_refused", viewer=self._signalling.viewer, why=why)

@@ -75,6 +75,12 @@ export interface HelloMessage {
   now_ms: number;
 }
 
+/** After 5 s without another message. */
+export interface TickMessage {
+  k: "tick";
+  now_ms: number;
+}
+
 export interface SitesMessage {
   k: "sites";
   full: boolean;
@@ -114,6 +120,7 @@ export interface ErrorMessage {
 
 export interface ServerMessages {
   hello: HelloMessage;
+  tick: TickMessage;
   sites: SitesMessage;
   broker: BrokerMessage;
   answer: AnswerMessage;

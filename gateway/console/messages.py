@@ -95,6 +95,11 @@ def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
     )
 
 
+def tick_message(now_ms: int) -> str:
+    """Return a message that says nothing but that the server is alive, and its time."""
+    return encode("tick", {"now_ms": now_ms})
+
+
 def sites_message(views: tuple[SiteView, ...], gone: tuple[str, ...], *, full: bool) -> str:
     """Return a message with all sites (*full*) or the changed ones; *gone* are keys of removed."""
     return encode("sites", {"full": full, "sites": views, "gone": gone})

@@ -7,20 +7,28 @@ changes go to every browser's queue.
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from aiohttp import WSCloseCode, web
 from aiohttp.typedefs import Handler
 
 from gateway.console import messages
-from gateway.console.browser_session import BrowserSession
+from gateway.console.browser_session import TICK_S, BrowserSession
+from gateway.console.client_address import Seats, client_of
+from gateway.console.connection_limit import (
+    REQUEST_S,
+    ConnectionLimit,
+    affordable_connections,
+)
 from gateway.console.http_security import add_headers, allow_hosts, is_same_origin
 from gateway.console.send_queue import SendQueue
-from gateway.console.settings import Settings
+from gateway.console.settings import MAX_BROWSERS, Settings
 from gateway.console.signalling import BrowserSignalling
 from gateway.console.site_registry import Change, SiteRegistry
 from gateway.console.static_files import StaticFile, page_files
@@ -35,9 +43,6 @@ from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, Topics, parse
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
-
-MAX_BROWSERS = 64
-"""Most browsers at once; a command centre has a few dozen operators."""
 
 SWEEP_S = 5.0
 """Interval of the check for health reports that have become too old."""
@@ -63,16 +68,32 @@ class Console:
     Args:
         settings: Of the console.
         clock: Monotonic.
+        request_s: See `REQUEST_S`.
+        tick_s: See `TICK_S`.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock,
+        request_s: float = REQUEST_S,
+        tick_s: float = TICK_S,
+    ) -> None:
+        self._request_s = request_s
+        self._tick_s = tick_s
         self._settings = settings
         self._clock = clock
         self._registry = SiteRegistry(clock=clock, wall_ms=wall_ms)
         self._browsers: dict[str, _Browser] = {}
+        self._seats = Seats(MAX_BROWSERS, settings.listen.browsers_per_client)
+        self._proxies = frozenset(settings.listen.trusted_proxies)
+        self._connections = ConnectionLimit(affordable_connections(), clock=clock)
         self._files = page_files()
         self._ice = tuple(each.ice_server for each in settings.ice)
         self._broker = BrokerView(up=False, since_ms=wall_ms())
+        self._refused = RateLimitedLog("console", "browser_refused", clock=clock)
+        self._exhausted = RateLimitedLog("console", "descriptors_exhausted", clock=clock)
         self._rejected = RateLimitedLog("console", "message_rejected", clock=clock)
         self._epoch, self._number = wall_ms(), 0
         self._client = MqttClient(
@@ -89,7 +110,14 @@ class Console:
 
         Browsers are disconnected first, so that the byes of their sessions reach the gateways.
         """
-        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=2.0)
+        runner = web.AppRunner(
+            self._app(),
+            access_log=None,
+            shutdown_timeout=2.0,
+            keepalive_timeout=self._request_s,
+            lingering_time=2.0,
+        )
+        asyncio.get_running_loop().set_exception_handler(self._on_loop_error)
         async with asyncio.TaskGroup() as group:
             children = [
                 group.create_task(self._run_client(), name="mqtt"),
@@ -97,14 +125,29 @@ class Console:
             ]
             try:
                 await runner.setup()
-                listen = self._settings.listen
-                await web.TCPSite(runner, listen.address, listen.port).start()
-                ready(_address(runner))
-                await asyncio.Event().wait()
+                async with await self._listen(runner) as listener:
+                    ready(_url(listener))
+                    await asyncio.Event().wait()
             finally:
                 await runner.cleanup()
                 for child in children:
                     child.cancel()
+
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        server = runner.server
+        assert server is not None
+        listen = self._settings.listen
+        return await asyncio.get_running_loop().create_server(
+            lambda: self._connections.accept(server), listen.address, listen.port
+        )
+
+    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what the event loop reports; it says each second that no descriptor is free."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            self._exhausted.count("no connection can be accepted")
+        else:
+            loop.default_exception_handler(context)
 
     def deliver(self, message: InboundMessage) -> None:
         """Handle a message from the broker."""
@@ -172,7 +215,12 @@ class Console:
                 self._publish_change(change)
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[allow_hosts(self._settings.listen.allowed_hosts)])
+        app = web.Application(
+            middlewares=[
+                self._connections.mark_busy,
+                allow_hosts(self._settings.listen.allowed_hosts),
+            ]
+        )
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._close_browsers)
         app.router.add_get("/ws", self._handle_websocket)
@@ -183,8 +231,15 @@ class Console:
     async def _handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         if not is_same_origin(request):
             raise web.HTTPForbidden(text="Only this server's own page may connect.\n")
-        if len(self._browsers) >= MAX_BROWSERS:
-            raise web.HTTPServiceUnavailable(text="Too many browsers are connected.\n")
+        client = client_of(request.remote or "", request.headers, self._proxies)
+        refusal = self._seats.refusal(client)
+        if refusal:
+            self._refused.count(f"{client}: {refusal}")
+            raise web.HTTPServiceUnavailable(text=f"{refusal}\n")
+        with self._seats.take(client):
+            return await self._serve_browser(request, client)
+
+    async def _serve_browser(self, request: web.Request, client: str) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(heartbeat=15.0, max_msg_size=messages.TEXT_BYTES)
         await socket.prepare(request)
         viewer = f"v-{secrets.token_hex(8)}"
@@ -201,9 +256,16 @@ class Console:
         queue.enqueue_broker(self._broker)
         queue.enqueue_snapshot()
         self._browsers[viewer] = _Browser(socket, signalling, queue)
-        log.info("browser_joined", viewer=viewer, browsers=len(self._browsers))
+        log.info("browser_joined", viewer=viewer, client=client, browsers=len(self._browsers))
         try:
-            await BrowserSession(socket, signalling, queue, clock=self._clock).run()
+            await BrowserSession(
+                socket,
+                signalling,
+                queue,
+                clock=self._clock,
+                tick=lambda: messages.tick_message(wall_ms()),
+                tick_s=self._tick_s,
+            ).run()
         finally:
             del self._browsers[viewer]
         return socket
@@ -218,8 +280,8 @@ def wall_ms() -> int:
     return round(datetime.now(UTC).timestamp() * 1000)
 
 
-def _address(runner: web.AppRunner) -> str:
-    host, port = runner.addresses[0][:2]
+def _url(listener: asyncio.Server) -> str:
+    host, port = listener.sockets[0].getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 

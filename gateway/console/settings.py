@@ -10,7 +10,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -24,6 +31,19 @@ from gateway.mqtt.payloads.codec import faults_of
 Url = Annotated[str, StringConstraints(pattern=r"^(stun|turn|turns):[^\s]+$", max_length=256)]
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]
 
+MAX_BROWSERS = 64
+"""Most browsers at once; a command centre has a few dozen operators."""
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise PydanticCustomError("address", "must be an IP address") from None
+
+
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
+
 
 class Listen(Document):
     """``[listen]``: where the page is served.
@@ -32,6 +52,8 @@ class Listen(Document):
         address: IP address to bind to. Any but loopback needs `open_to_network`.
         port: 0 takes a free one, which is printed when the server is ready.
         names: Host names that browsers may use, besides the address.
+        trusted_proxies: Addresses of proxies whose ``X-Forwarded-For`` says who the client is.
+        browsers_per_client: Most browsers that are served at once from one address.
         open_to_network: The page has no login of its own. Set it only behind a proxy that has
             one, or on a network where everybody may watch.
     """
@@ -39,6 +61,8 @@ class Listen(Document):
     address: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8090
     names: tuple[HostName, ...] = ()
+    trusted_proxies: tuple[IpAddress, ...] = ("127.0.0.1", "::1")
+    browsers_per_client: Annotated[int, Field(ge=1, le=MAX_BROWSERS)] = 16
     open_to_network: bool = False
 
     @model_validator(mode="after")

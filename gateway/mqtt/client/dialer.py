@@ -100,8 +100,12 @@ class Dialer:
         refused = _not_reachable(Reason.DNS_FAILED, f"{self._address.host} has no address")
         for known in sorted(await self._endpoints(), key=self._unresponsive.__contains__):
             family, endpoint = known
-            plain = socket.socket(family, socket.SOCK_STREAM)
             self._unresponsive.add(known)
+            try:
+                plain = socket.socket(family, socket.SOCK_STREAM)
+            except OSError as error:  # no descriptor is free
+                refused = _unreachable(self._address, error)
+                continue
             try:
                 plain.setblocking(False)
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
