@@ -156,7 +156,7 @@ class WebRtc(Document):
 
     ice: Annotated[tuple[IceServerSettings, ...], Field(max_length=8)] = ()
     relay_only: bool = False
-    require_token: bool = False
+    require_token: bool = True
     token_skew_s: Annotated[float, Field(ge=0, le=300)] = 30.0
 
 

@@ -34,11 +34,11 @@ def main() -> int:
     )
     try:
         settings = load(chosen.settings)
+        with suppress(asyncio.CancelledError):
+            asyncio.run(_serve(settings))
     except ConfigRejected as error:
         sys.stderr.writelines(f"{fault}\n" for fault in error.faults)
         return 2
-    with suppress(asyncio.CancelledError):
-        asyncio.run(_serve(settings))
     return 0
 
 

@@ -28,12 +28,12 @@ def client_of(peer: str, headers: Mapping[str, str], proxies: frozenset[str]) ->
         headers: Of the request; ``X-Forwarded-For`` is read only if *peer* is one of *proxies*.
         proxies: Addresses of trusted proxies.
     """
-    address = _address(peer)
+    address = address_of(peer)
     if address is None or str(address) not in proxies:
         return _name(address, peer)
     hops = headers.get("X-Forwarded-For", "").split(",")[-MAX_HOPS:]
     for hop in reversed(hops):
-        behind = _address(hop.strip())
+        behind = address_of(hop.strip())
         if behind is None:
             break
         address = behind
@@ -75,7 +75,8 @@ class Seats:
                 del self._taken[client]
 
 
-def _address(text: str) -> Address | None:
+def address_of(text: str) -> Address | None:
+    """Return the IP address in *text*, a mapped IPv4 one as such; None: there is none."""
     try:
         address = ipaddress.ip_address(text.split("%")[0])
     except ValueError:

@@ -32,6 +32,7 @@ from gateway.console.settings import MAX_BROWSERS, Settings
 from gateway.console.signalling import BrowserSignalling
 from gateway.console.site_registry import Change, SiteRegistry
 from gateway.console.static_files import StaticFile, page_files
+from gateway.console.view_tokens import ViewTokens
 from gateway.console.views import BrokerView
 from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.signalling import SessionKey
@@ -70,6 +71,9 @@ class Console:
         clock: Monotonic.
         request_s: See `REQUEST_S`.
         tick_s: See `TICK_S`.
+
+    Raises:
+        ConfigRejected: The key for view tokens cannot be used.
     """
 
     def __init__(
@@ -91,6 +95,9 @@ class Console:
         self._connections = ConnectionLimit(affordable_connections(), clock=clock)
         self._files = page_files()
         self._ice = tuple(each.ice_server for each in settings.ice)
+        self._tokens = ViewTokens(
+            settings.viewing, issuer=settings.client_id, proxies=self._proxies
+        )
         self._broker = BrokerView(up=False, since_ms=wall_ms())
         self._refused = RateLimitedLog("console", "browser_refused", clock=clock)
         self._exhausted = RateLimitedLog("console", "descriptors_exhausted", clock=clock)
@@ -250,6 +257,7 @@ class Console:
             registry=self._registry,
             stamp=self._stamp,
             ice=self._ice,
+            tokens=self._tokens.of(request, viewer),
             send=queue.enqueue_signal,
         )
         queue.enqueue_signal(messages.hello_message(viewer, self._ice, wall_ms()))

@@ -25,6 +25,7 @@ from gateway.console.http_security import LOOPBACK
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceServer
 from gateway.model.site_document import Document
+from gateway.model.viewing import Actor, Purpose
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.codec import faults_of
 
@@ -98,6 +99,31 @@ class Ice(Document):
         return IceServer(self.urls, self.username, self.credential)
 
 
+class Viewing(Document):
+    """``[viewing]``: who watches, and the view tokens with which gateways admit them.
+
+    Attributes:
+        key: File of the private key, ``view-….key``. None: offers go without a token.
+        actor: The person, or the group, before every browser. None: the proxy says who it is.
+        header: Name of the header with which one of `Listen.trusted_proxies` names the person; it
+            must replace it in what browsers send. From any other address it is ignored.
+        purpose: What is watched for.
+        max_s: How long a viewing may last until the person's right is looked at again.
+    """
+
+    key: Path | None = None
+    actor: Actor | None = None
+    header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")] | None = None
+    purpose: Purpose = "giám sát"
+    max_s: Annotated[int, Field(ge=120, le=86_400)] = 28_800
+
+    @model_validator(mode="after")
+    def _says_who_watches(self) -> Self:
+        if self.key is not None and (self.actor is None) == (self.header is None):
+            raise PydanticCustomError("viewing.person", "say who watches: either actor, or header")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings.
 
@@ -117,6 +143,7 @@ class Settings(BaseSettings):
     broker: BrokerAddress
     client_id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{4,40}$")] = "console"
     ice: Annotated[tuple[Ice, ...], Field(max_length=8)] = ()
+    viewing: Viewing = Viewing()
 
     @classmethod
     def settings_customise_sources(

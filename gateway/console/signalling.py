@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
+from pydantic import SecretStr
 
 from gateway.console.messages import (
     BrowserMessage,
@@ -22,11 +23,13 @@ from gateway.console.messages import (
 )
 from gateway.console.site_registry import SiteRegistry
 from gateway.console.site_state import site_key
+from gateway.console.view_tokens import PersonTokens
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
     Bye,
     Candidates,
+    Extend,
     IceServer,
     Offer,
     Refusal,
@@ -48,15 +51,19 @@ MAX_SENDINGS = 3
 MAX_SESSIONS = 32
 """Most sessions of one browser; its wall has 16 pictures."""
 
+RENEW_BEFORE_S = 60
+"""So long before its end a viewing is extended."""
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Session:
-    """One session: the topics of its gateway, and whether that has answered yet."""
+    """One session: the topics of its gateway, whether that has answered yet, and its end."""
 
     topics: Topics
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class BrowserSignalling:
@@ -68,6 +75,7 @@ class BrowserSignalling:
         registry: Knows which sites are connected.
         stamp: Returns the stamp of the next message.
         ice: ICE servers that gateways use for this viewer.
+        tokens: Issues view tokens for the person before this browser.
         send: Sends an encoded message to the browser.
         answer_timeout_s: See `ANSWER_TIMEOUT_S`.
     """
@@ -80,6 +88,7 @@ class BrowserSignalling:
         registry: SiteRegistry,
         stamp: Callable[[], Stamp],
         ice: tuple[IceServer, ...],
+        tokens: PersonTokens,
         send: Callable[[str], None],
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
@@ -88,6 +97,7 @@ class BrowserSignalling:
         self._registry = registry
         self._stamp = stamp
         self._ice = ice
+        self._tokens = tokens
         self._send = send
         self._answer_timeout_s = answer_timeout_s
         self._sessions: dict[str, _Session] = {}
@@ -125,6 +135,7 @@ class BrowserSignalling:
         match message:
             case Bye() | Refusal():
                 del self._sessions[message.key.session]
+                session.ended.set()
                 self._send(signalling_message(message))
             case Answer() | Candidates():
                 self._send(signalling_message(message))
@@ -147,8 +158,8 @@ class BrowserSignalling:
         offer = Offer(key, message.cam, message.sdp, message.profile, self._ice)
         site = site_key(message.prov, message.gw)
         log.info("offer_sent", viewer=self.viewer, session=message.sid, site=site, cam=message.cam)
-        self._post(session.topics, offer)
-        group.create_task(self._await_answer(session, offer), name=f"offer:{message.sid}")
+        self._post_offer(session.topics, offer)
+        group.create_task(self._follow(session, offer), name=f"offer:{message.sid}")
 
     def _refusal(self, message: OfferMessage, key: SessionKey) -> Refusal | None:
         """Return the refusal of an offer that is not worth sending, else None."""
@@ -156,6 +167,8 @@ class BrowserSignalling:
             return Refusal(key, 400, Reason.OFFER_INVALID, "this session is open already")
         if len(self._sessions) >= MAX_SESSIONS:
             return Refusal(key, 486, Reason.OVERLOADED, f"{MAX_SESSIONS} sessions are open")
+        if not self._tokens.may_watch:
+            return Refusal(key, 403, Reason.VIEW_NOT_ALLOWED, "nobody says who you are")
         if not self._bus.connected:
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the broker is away")
         state = self._registry.site_state(site_key(message.prov, message.gw))
@@ -166,6 +179,26 @@ class BrowserSignalling:
         if state == "off":
             return Refusal(key, 480, Reason.UPLINK_DOWN, "the gateway is offline")
         return None
+
+    async def _follow(self, session: _Session, offer: Offer) -> None:
+        """Wait for the answer, then let the viewing last until somebody ends it."""
+        await self._await_answer(session, offer)
+        max_s = self._tokens.max_s
+        if max_s is not None:
+            await self._renew(session, offer, max_s)
+
+    async def _renew(self, session: _Session, offer: Offer, max_s: int) -> None:
+        """Extend the viewing with a fresh token, a minute before its time is over."""
+        while not session.ended.is_set():
+            try:
+                async with asyncio.timeout(max_s - RENEW_BEFORE_S):
+                    await session.ended.wait()
+            except TimeoutError:
+                if session.ended.is_set():  # at that very moment
+                    return
+                lifetime_s = float(max_s + RENEW_BEFORE_S)
+                token = self._token(session.topics, offer.camera)
+                self._post(session.topics, Extend(offer.key, lifetime_s, token))
 
     async def _await_answer(self, session: _Session, offer: Offer) -> None:
         """Wait for the first message of the gateway; repeat the offer; give up with 408."""
@@ -179,7 +212,7 @@ class BrowserSignalling:
                 if self._sessions.get(sid) is not session:
                     return
             if sending < MAX_SENDINGS:
-                self._post(session.topics, offer)
+                self._post_offer(session.topics, offer)
         self._end(sid, "silence")
         refusal = Refusal(offer.key, 408, Reason.TIMEOUT, "the gateway does not answer")
         self._send(signalling_message(refusal))
@@ -188,7 +221,15 @@ class BrowserSignalling:
         session = self._sessions.pop(sid, None)
         if session is not None:
             session.answered.set()
+            session.ended.set()
             self._post(session.topics, Bye(self._key(sid), why))
+
+    def _post_offer(self, topics: Topics, offer: Offer) -> None:
+        """Send *offer* with a fresh token: each is used once, though its answer may be lost."""
+        self._post(topics, replace(offer, token=self._token(topics, offer.camera)))
+
+    def _token(self, topics: Topics, camera: str) -> SecretStr | None:
+        return self._tokens.issue(province=topics.province, gateway=topics.gateway, camera=camera)
 
     def _post(self, topics: Topics, message: ViewerMessage) -> None:
         encoded = encode_viewer_message(self._stamp(), message)

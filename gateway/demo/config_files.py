@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from gateway.config.signing import make_key
 
 GATEWAY = "demo-ttpvhcc-01"
 PROVINCE = "24"
@@ -16,6 +19,8 @@ SITE = "Trung tâm Phục vụ hành chính công (trình diễn)"
 CAMERAS_HOST = "127.20.0.1"
 """Address of the cameras, other than the gateway's as on a real site; 127/8 is all loopback."""
 USERNAME = "gateway"
+OPERATOR = "người trực (trình diễn)"
+"""Who watches, as the console's tokens say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,9 @@ class ConfigFiles:
         self.password_file = folder / "secrets" / "camera" / "all"
         for name in ("secrets", "secrets/camera", "state"):
             (folder / name).mkdir(mode=0o700)
+        self.viewing_key, public = make_key(folder / "centre", "view-demo")
+        (folder / "trusted").mkdir()
+        shutil.copy(public, folder / "trusted")
         self._write(self.password_file, secrets.token_urlsafe(18))
 
     def write_broker(self) -> Path:
@@ -81,6 +89,10 @@ class ConfigFiles:
             f'address = "{address}"',
             f"port = {port}",
             f"open_to_network = {'false' if address == '127.0.0.1' else 'true'}",
+            "[viewing]",
+            f"key = {json.dumps(str(self.viewing_key))}",
+            f'actor = "{OPERATOR}"',
+            'purpose = "trình diễn"',
             "[broker]",
             'host = "127.0.0.1"',
             f"port = {self.broker_port}",

@@ -11,8 +11,8 @@ from playwright.async_api import Browser, expect
 
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
-from tests.fixtures.console import open_page, run_console
-from tests.fixtures.site import Site, cameras, site
+from tests.fixtures.console import issuing, open_page, run_console
+from tests.fixtures.site import OWN, Site, cameras, site, tree
 
 pytestmark = pytest.mark.live
 
@@ -30,7 +30,7 @@ async def watched(tmp_path: Path, broker: Broker, chromium: Browser) -> AsyncIte
     """A site of two cameras that are kept warm, both on the wall and live."""
     async with (
         site(tmp_path, broker, cameras(2), keep="warm") as running,
-        run_console(broker) as url,
+        run_console(broker, viewing=issuing(tmp_path)) as url,
     ):
         window = await open_page(chromium, url)
         for camera in ("c00", "c01"):
@@ -93,7 +93,10 @@ async def test_the_first_frame_proves_the_connection(
     tmp_path: Path, broker: Broker, chromium: Browser
 ) -> None:
     """A busy browser shows a picture before it says that it is connected."""
-    async with site(tmp_path, broker, cameras(1), keep="warm"), run_console(broker) as url:
+    async with (
+        site(tmp_path, broker, cameras(1), keep="warm"),
+        run_console(broker, viewing=issuing(tmp_path)) as url,
+    ):
         window = await open_page(chromium, url)
         await window.page.evaluate(_LATE_TO_TELL)
         row = window.page.locator("button.camera[data-cam=c00]")
@@ -111,7 +114,8 @@ async def test_a_viewing_goes_on_after_the_console_was_away(
 ) -> None:
     """The server says bye for its browsers; back again, the tile asks anew without a click."""
     async with site(tmp_path, broker, cameras(1), keep="warm"):
-        async with run_console(broker) as url:
+        viewing = issuing(tmp_path)
+        async with run_console(broker, viewing=viewing) as url:
             window = await open_page(chromium, url)
             row = window.page.locator("button.camera[data-cam=c00]")
             await expect(row).to_have_attribute("data-st", "on")
@@ -120,9 +124,42 @@ async def test_a_viewing_goes_on_after_the_console_was_away(
         tile = window.page.locator(".tile[data-cam=c00]")
         await expect(tile).to_have_attribute("data-state", "lost")
 
-        async with run_console(broker, port=int(url.rstrip("/").rpartition(":")[2])):
+        port = int(url.rstrip("/").rpartition(":")[2])
+        async with run_console(broker, port=port, viewing=viewing):
             await live(window, "c00")
             counted = await stats(window)
             await window.page.context.close()
 
     assert counted["c00"]["reconnects"] >= 1
+
+
+async def test_the_picture_comes_with_a_token_of_the_person(
+    tmp_path: Path, broker: Broker, chromium: Browser
+) -> None:
+    """The gateway requires one, and its events name whoever the console's settings name."""
+    async with (
+        site(tmp_path, broker, cameras(1), keep="warm") as running,
+        run_console(broker, viewing=issuing(tmp_path)) as url,
+    ):
+        window = await open_page(chromium, url)
+        await window.page.locator("button.camera[data-cam=c00]").click()
+        await live(window, "c00")
+        event = await running.until(
+            lambda message: message.topic == OWN.event and tree(message)["type"] == "session"
+        )
+        await window.page.context.close()
+
+    assert (tree(event)["actor"], tree(event)["actor_src"]) == ("người trực", "settings")
+
+
+async def test_without_a_token_the_page_says_why(
+    tmp_path: Path, broker: Broker, chromium: Browser
+) -> None:
+    """A console without a key sends none; the gateway refuses, and the tile does not try on."""
+    async with site(tmp_path, broker, cameras(1), keep="warm"), run_console(broker) as url:
+        window = await open_page(chromium, url)
+        await window.page.locator("button.camera[data-cam=c00]").click()
+        tile = window.page.locator(".tile[data-cam=c00]")
+        await expect(tile).to_have_attribute("data-state", "refused")
+        await expect(tile).to_contain_text("Không có quyền xem camera này")
+        await window.page.context.close()

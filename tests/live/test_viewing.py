@@ -18,13 +18,11 @@ from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 
-REQUIRED = "[webrtc]\nrequire_token = true\n"
-
 
 @pytest.fixture
 async def running(tmp_path: Path, broker: Broker) -> AsyncIterator[Site]:
-    """A gateway that requires tokens, with one camera."""
-    async with site(tmp_path, broker, cameras(1), more=REQUIRED) as made:
+    """A gateway as it is by default, with one camera."""
+    async with site(tmp_path, broker, cameras(1)) as made:
         yield made
 
 

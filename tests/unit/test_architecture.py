@@ -115,8 +115,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         "app",
         "centre",
     },
-    "console": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "mqtt/client"},
-    "demo": {"model", "runtime", "rtp", "mqtt", "mqtt/client"},
+    "console": {
+        "model",
+        "ports",
+        "runtime",
+        "mqtt",
+        "mqtt/payloads",
+        "mqtt/client",
+        "centre",
+    },
+    "demo": {"model", "runtime", "rtp", "mqtt", "mqtt/client", "config"},
     "__main__": {"cli"},
 }
 """What each package may import: packages below it. A sub-package is a package of its own."""

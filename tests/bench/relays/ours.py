@@ -60,6 +60,7 @@ class CameraGateway:
             f'[broker]\nhost = "127.0.0.1"\nport = {broker}\n'
             f'[state]\ndir = "{testbed.folder}"\n'
             f'[cameras]\nnetworks = ["127.0.0.0/8"]\nports = {ports}\n'
+            "[webrtc]\nrequire_token = false\n"
             '[picture_checks]\nenabled = false\n[log]\nlevel = "warning"\nformat = "console"\n'
         )
         command = python("gateway", "run", "--settings", settings)

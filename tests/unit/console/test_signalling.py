@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from gateway.console.messages import BrowserMessage, parse_browser_message
 from gateway.console.signalling import MAX_SENDINGS, MAX_SESSIONS, BrowserSignalling
+from gateway.console.view_tokens import PersonTokens
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -37,7 +38,7 @@ TURN = IceServer(("turn:turn.example",), "u", SecretStr("one-time"))
 class Harness:
     """One browser's calls, with everything it is told and everything that goes out."""
 
-    def __init__(self, patience_s: float = 3.0) -> None:
+    def __init__(self, patience_s: float = 3.0, tokens: PersonTokens | None = None) -> None:
         self.site = Site()
         self.site.online()
         self.bus = MemoryBus()
@@ -48,6 +49,7 @@ class Harness:
             registry=self.site.registry,
             stamp=lambda: Stamp(1, 2, 3),
             ice=(TURN,),
+            tokens=tokens or PersonTokens(None, None, purpose="", viewer=VIEWER),
             send=lambda text: self.received.append(json.loads(text)),
             answer_timeout_s=patience_s,
         )
