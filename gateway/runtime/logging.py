@@ -17,6 +17,9 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.rate_limit import RateLimiter
 from gateway.runtime.redact import Redactor
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -24,6 +27,28 @@ LogFormat = Literal["json", "console"]
 
 _QUIET = ("aioice", "aiortc", "aiohttp.access", "asyncio", "paho")
 """Libraries of which only warnings are logged."""
+
+
+LIBRARY_LINES_PER_MIN = 20
+"""Of one logger that is not ours; all together four times as many. A library logs what a stranger
+makes it log."""
+
+
+class _LibraryLimit(logging.Filter):
+    """Lets pass what is ours, and so many lines a minute of each library; counts the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        clock = SystemClock()
+        self._limiter = RateLimiter(LIBRARY_LINES_PER_MIN, LIBRARY_LINES_PER_MIN, clock=clock)
+        self._suppressed = RateLimitedLog("logging", "library_lines_suppressed", clock=clock)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether *record* is written."""
+        if record.name.partition(".")[0] == "gateway" or self._limiter.try_acquire(record.name):
+            return True
+        self._suppressed.count(record.name)
+        return False
 
 
 class _LineWriter:
@@ -50,6 +75,7 @@ def configure_logging(
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_formatter(first, redactor, form))
     handler.setLevel(level.upper())
+    handler.addFilter(_LibraryLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -66,6 +92,7 @@ def follow_log(redactor: Redactor, emit: Callable[[str], None], level: LogLevel)
     tap = _Tap(emit, _level_without_taps(root))
     tap.setFormatter(_formatter(_shared_processors(), redactor, "json"))
     tap.setLevel(level.upper())
+    tap.addFilter(_LibraryLimit())
     root.addHandler(tap)
     root.setLevel(min(root.level, tap.level))
     try:

@@ -6,11 +6,16 @@ assumption, so that an upgrade that breaks one says which.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
 
+import aioice.ice
 import pylibsrtp
-from aioice.ice import CandidatePair, StunProtocol
+from aioice import turn
+from aioice.ice import CandidatePair
+from aioice.ice import StunProtocol as StunProtocol
 from aiortc import (
     RTCCertificate,
     RTCDtlsTransport,
@@ -22,6 +27,10 @@ from pylibsrtp._binding import ffi, lib
 
 Address = tuple[str, int]
 DatagramHandler = Callable[[bytes, Address], None]
+TurnProtocol = turn.TurnClientProtocol
+
+TURN_FRAME_BYTES = 2_048
+"""The largest message of a TURN server over TCP; media in it are at most 1,500 bytes."""
 
 BUFFER_BYTES = 65_536 + 2_048
 """The largest batch of UDP segmentation offload, and one packet more."""
@@ -60,22 +69,136 @@ def act_as_dtls_server(dtls: RTCDtlsTransport) -> None:
     )
 
 
-def stun_protocols(gatherer: RTCIceGatherer) -> list[StunProtocol]:
-    """Return the datagram protocols of the gathered candidates, those through TURN included."""
-    return list(gatherer._connection._protocols)
+class InboundFilter(Protocol):
+    """Decides what aioice gets of what comes in."""
+
+    def on_datagram(
+        self,
+        protocol: StunProtocol,
+        datagram: bytes,
+        address: Address,
+        deliver: DatagramHandler,
+    ) -> None:
+        """Call *deliver* if aioice may have *datagram*, which came to a candidate."""
+        ...
+
+    def on_turn_message(
+        self, protocol: TurnProtocol, message: bytes, deliver: Callable[[bytes], None]
+    ) -> None:
+        """Call *deliver* if aioice may have *message* of a TURN server."""
+        ...
+
+    def on_turn_framing_lost(self, protocol: TurnProtocol) -> None:
+        """Note that the stream of a TURN server cannot be read on; it is being closed."""
+        ...
 
 
-def wrap_datagrams(
-    protocol: StunProtocol, wrap: Callable[[DatagramHandler], DatagramHandler]
-) -> None:
-    """Replace the datagram handler of *protocol* by *wrap* of it."""
-    protocol.datagram_received = wrap(protocol.datagram_received)  # type: ignore[method-assign, assignment]
+_inbound_filter: ContextVar[InboundFilter | None] = ContextVar("inbound_filter", default=None)
+
+
+@contextmanager
+def filtered_by(inbound_filter: InboundFilter) -> Iterator[None]:
+    """Whatever aioice opens within this context has *inbound_filter* before it, from the start."""
+    token = _inbound_filter.set(inbound_filter)
+    try:
+        yield
+    finally:
+        _inbound_filter.reset(token)
+
+
+class _FilteredStunProtocol(StunProtocol):
+    """Of one candidate."""
+
+    def __init__(self, receiver: Any) -> None:
+        super().__init__(receiver)
+        self._filter = _inbound_filter.get()
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        deliver = super().datagram_received
+        if self._filter is None:
+            deliver(data, addr)
+        else:
+            self._filter.on_datagram(self, bytes(data), (addr[0], addr[1]), deliver)  # type: ignore[arg-type]
+
+
+class _FilteredTurnUdpProtocol(turn.TurnClientUdpProtocol):
+    """Of one allocation over UDP."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._filter = _inbound_filter.get()
+
+    def datagram_received(self, data: bytes | str, addr: tuple[str, int]) -> None:
+        deliver = super().datagram_received
+        if self._filter is None:
+            deliver(data, addr)
+        else:
+            self._filter.on_turn_message(self, bytes(data), lambda message: deliver(message, addr))  # type: ignore[arg-type]
+
+
+class _FilteredTurnTcpProtocol(turn.TurnClientTcpProtocol):
+    """Of one allocation over TCP or TLS; reads the stream in linear time and bounded memory."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._filter = _inbound_filter.get()
+        self._unread = bytearray()
+
+    def data_received(self, data: bytes) -> None:
+        if self._filter is None:
+            super().data_received(data)
+            return
+        self._unread += data
+        at = 0
+        while (size := _turn_frame_bytes(self._unread, at)) is not None:
+            if size > TURN_FRAME_BYTES:
+                self._unread.clear()
+                self._filter.on_turn_framing_lost(self)
+                self.transport.abort()
+                return
+            if len(self._unread) < at + size:
+                break
+            message = bytes(self._unread[at : at + size])
+            self._filter.on_turn_message(self, message, self._deliver)
+            at += size
+        del self._unread[:at]
+
+    def _deliver(self, message: bytes) -> None:
+        self.datagram_received(message, self.server)
+
+
+def _turn_frame_bytes(stream: bytearray, at: int) -> int | None:
+    """Return the size of the TURN frame at *at* (RFC 8656 §12.5), padding included.
+
+    None while its header is incomplete; more than `TURN_FRAME_BYTES` if there is no frame.
+    """
+    if len(stream) < at + 4:
+        return None
+    if stream[at] >= 0x80:
+        return TURN_FRAME_BYTES + 1
+    size = int.from_bytes(stream[at + 2 : at + 4], "big")
+    return (4 if stream[at] & 0xC0 else 20) + size + (-size & 3)
+
+
+# aioice looks these names up when it opens a socket.
+aioice.ice.StunProtocol = _FilteredStunProtocol  # type: ignore[misc]
+turn.TurnClientUdpProtocol = _FilteredTurnUdpProtocol  # type: ignore[misc]
+turn.TurnClientTcpProtocol = _FilteredTurnTcpProtocol  # type: ignore[misc]
+
+
+def local_credentials(gatherer: RTCIceGatherer) -> tuple[str, str]:
+    """Return our ufrag and password."""
+    ours = gatherer.getLocalParameters()
+    return str(ours.usernameFragment), str(ours.password)
 
 
 def is_checked(gatherer: RTCIceGatherer, address: Address) -> bool:
     """Return whether a connectivity check to *address* is running or has succeeded."""
+    host, port = address
     return any(
-        pair.state in _LIVE and pair.remote_addr == address
+        pair.remote_candidate.port == port
+        and pair.remote_candidate._network_host == host
+        and pair.state in _LIVE
         for pair in gatherer._connection._check_list
     )
 

@@ -70,18 +70,19 @@ class PeerTransport:
         aiortc_compat.disable_consent_checks(self._ice)
         self._consent: Consent | None = None
         self._on_rtcp = on_rtcp
-        self._filter: DatagramFilter | None = None
         self._inbound: pylibsrtp.Session | None = None
         self._outbound: aiortc_compat.InPlaceSrtp | None = None
         self._on_closed = on_closed
-        self._drops = drops
+        self._filter = DatagramFilter(
+            self._gatherer, self._on_srtcp, self._on_stun, drops=drops, clock=SystemClock()
+        )
         self._ice.on("statechange", self._on_state_change)
         self._dtls.on("statechange", self._on_state_change)
 
     @property
     def last_received_s(self) -> float:
         """When the last datagram came from the viewer's address, on the monotonic clock."""
-        return 0.0 if self._filter is None else self._filter.last_received_s
+        return self._filter.last_received_s
 
     async def gather(self) -> LocalTransport:
         """Gather our candidates; return our side of the answer.
@@ -91,27 +92,21 @@ class PeerTransport:
         """
         try:
             async with asyncio.timeout(GATHER_S):
-                await self._gatherer.gather()
+                with aiortc_compat.filtered_by(self._filter):
+                    await self._gatherer.gather()
         except (TimeoutError, OSError) as error:
             raise ViewerRejected(503, Reason.TURN_DOWN, f"gathering failed: {error}") from error
         candidates = self._gatherer.getLocalCandidates()
         if not candidates:
             reason = Reason.TURN_DOWN if self._relay_only else Reason.UPLINK_DOWN
             raise ViewerRejected(503, reason, "this gateway has no address to be reached at")
-        self._filter = DatagramFilter(
-            self._gatherer,
-            self._on_srtcp,
-            self._on_stun,
-            drops=self._drops,
-            clock=SystemClock(),
-        )
-        ours = self._gatherer.getLocalParameters()
+        ufrag, pwd = aiortc_compat.local_credentials(self._gatherer)
         fingerprint = next(
             f for f in self._dtls.getLocalParameters().fingerprints if f.algorithm == "sha-256"
         )
         return LocalTransport(
-            ufrag=str(ours.usernameFragment),
-            pwd=str(ours.password),
+            ufrag=ufrag,
+            pwd=pwd,
             sha_256=fingerprint.value,
             candidates=tuple(map(candidate_line, candidates)),
         )

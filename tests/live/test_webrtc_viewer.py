@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
@@ -20,6 +22,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
+from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.viewer import Viewer
@@ -73,12 +76,14 @@ class Bench:
         )
         self.limits = Limits()
         self.byes: list[Bye] = []
+        self.drops = InboundDrops(clock=SystemClock())
         self.sessions = SessionManager(
             find_camera=lambda camera: (
                 CameraStreams((("main", self.stream),)) if camera == "c01" else None
             ),
             limits=lambda: self.limits,
             on_ended=self.byes.append,
+            drops=self.drops,
         )
 
     async def answer(self, sdp: str, key: SessionKey = KEY, camera: str = "c01") -> str:
@@ -328,3 +333,51 @@ async def test_a_strangers_datagram_changes_nothing(viewer: Viewer, datagram: by
         assert packets[5].payload[1] == 1
         assert viewer.peer.connectionState == "connected"
         stranger.close()
+
+
+async def test_a_strangers_malformed_stun_is_counted_and_logged_once(
+    viewer: Viewer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It raised in aioice: a traceback each, 630 kB of log a second; and DTLS got the rest."""
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        await watch(bench, viewer)
+        await viewer.until(3)
+        pair = viewer.transport.transport._connection._nominated[1]
+        loop = asyncio.get_running_loop()
+        stranger, _ = await loop.create_datagram_endpoint(
+            asyncio.DatagramProtocol, local_addr=(pair.local_addr[0], 0)
+        )
+        head = b"\x00\x01\x00\x04\x21\x12\xa4\x42" + bytes(12)
+
+        with capture_logs() as lines:
+            for _ in range(100):
+                stranger.sendto(head + b"\x00\x24\x00\x00", pair.remote_addr)
+            await bench.until(lambda: bench.drops.counts["stun_shape"] == 100)
+        bench.stream.deliver(unit(1))
+        packets = await viewer.until(6)
+
+        assert packets[5].payload[1] == 1
+        assert [line["event"] for line in lines] == ["inbound_dropped"]
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
+        stranger.close()
+
+
+async def test_a_viewers_flood_of_nacks_is_cut_off(viewer: Viewer) -> None:
+    """Beyond its budget nothing is examined, and the picture goes on."""
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        await watch(bench, viewer)
+        await viewer.until(3)
+        everything = struct.pack("!BBHII", 0x81, 205, 122, 1, 2) + b"\x00\x00\xff\xff" * 120
+
+        for _ in range(20):
+            await viewer.send_rtcp(everything)
+        await bench.until(lambda: bench.drops.counts["feedback_budget"] > 0)
+        bench.stream.deliver(unit(1))
+        await viewer.until(6)
+
+        (session,) = bench.sessions._sessions.values()
+        assert session._feedback is not None
+        assert session._feedback.items < 20 * 2_040
+        assert viewer.peer.connectionState == "connected"

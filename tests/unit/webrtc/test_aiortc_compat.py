@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import pylibsrtp
 import pytest
@@ -16,6 +17,7 @@ from aiortc import (
     RTCDtlsParameters,
     RTCDtlsTransport,
     RTCIceGatherer,
+    RTCIceServer,
     RTCIceTransport,
 )
 from aiortc.rtcdtlstransport import SRTP_PROFILES
@@ -56,28 +58,94 @@ def test_dtls_keeps_no_buffers_between_records() -> None:
     assert "local_certificate._create_ssl_context(" in inspect.getsource(RTCDtlsTransport.start)
 
 
-async def test_a_protocols_datagrams_can_be_wrapped() -> None:
-    """Asyncio looks `datagram_received` up on the instance for every datagram."""
-    gatherer = RTCIceGatherer(iceServers=[])
-    await gatherer.gather()
-    seen: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
-    protocols = aiortc_compat.stun_protocols(gatherer)
-    for protocol in protocols:
-        aiortc_compat.wrap_datagrams(
-            protocol, lambda _inner: lambda data, _address: seen.put_nowait(data)
-        )
+class Recorder:
+    """A filter that keeps everything for itself."""
 
+    def __init__(self) -> None:
+        self.seen: asyncio.Queue[bytes] = asyncio.Queue(maxsize=10)
+
+    def on_datagram(self, _protocol: object, datagram: bytes, *_: object) -> None:
+        self.seen.put_nowait(datagram)
+
+    def on_turn_message(self, _protocol: object, message: bytes, _deliver: object) -> None:
+        self.seen.put_nowait(message)
+
+    def on_turn_framing_lost(self, _protocol: object) -> None:
+        self.seen.put_nowait(b"lost")
+
+
+async def test_what_comes_to_a_candidate_comes_to_the_filter() -> None:
+    """Aioice makes its protocols by a name of its module, which we have replaced."""
+    gatherer = RTCIceGatherer(iceServers=[])
+    recorder = Recorder()
+    with aiortc_compat.filtered_by(recorder):
+        await gatherer.gather()
+    address = gatherer._connection._protocols[0].transport.get_extra_info("sockname")
     loop = asyncio.get_running_loop()
-    address = protocols[0].transport.get_extra_info("sockname")
     sender, _ = await loop.create_datagram_endpoint(
         asyncio.DatagramProtocol, local_addr=(address[0], 0)
     )
     sender.sendto(b"hello", address)
 
     async with asyncio.timeout(HANG_S):
-        assert await seen.get() == b"hello"
+        assert await recorder.seen.get() == b"hello"
     sender.close()
     await RTCIceTransport(gatherer).stop()
+
+
+async def answer_by(answer: bytes, *, tcp: bool) -> tuple[str, asyncio.AbstractServer | None, Any]:
+    """Run a TURN server that says *answer* to whatever comes; return its URL and what to close."""
+    loop = asyncio.get_running_loop()
+    if tcp:
+
+        async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(answer)
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        return f"turn:127.0.0.1:{server.sockets[0].getsockname()[1]}?transport=tcp", server, None
+
+    class Responder(asyncio.DatagramProtocol):
+        def datagram_received(self, _data: bytes, address: tuple[str, int]) -> None:
+            transport.sendto(answer, address)
+
+    transport, _ = await loop.create_datagram_endpoint(Responder, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    return f"turn:127.0.0.1:{port}?transport=udp", None, transport
+
+
+@pytest.mark.parametrize(
+    ("answer", "tcp", "seen"),
+    [
+        (b"hello", False, b"hello"),
+        (b"\x01\x13\x00\x04" + bytes(20), True, b"\x01\x13\x00\x04" + bytes(20)),
+        (b"\x40\x00\x00\x05hello\x00\x00\x00", True, b"\x40\x00\x00\x05hello\x00\x00\x00"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", True, b"lost"),
+        (b"\xff" * 100, True, b"lost"),
+    ],
+    ids=["udp", "stun", "channel data", "http", "noise"],
+)
+async def test_what_a_turn_server_sends_comes_to_the_filter(
+    answer: bytes, tcp: bool, seen: bytes
+) -> None:
+    """Over UDP as it comes, over TCP frame by frame, padding included (RFC 8656 §12.5)."""
+    recorder = Recorder()
+    url, server, transport = await answer_by(answer, tcp=tcp)
+    gatherer = RTCIceGatherer(iceServers=[RTCIceServer(urls=url, username="u", credential="c")])
+    with aiortc_compat.filtered_by(recorder):
+        gathering = asyncio.create_task(gatherer.gather())
+        async with asyncio.timeout(HANG_S):
+            assert await recorder.seen.get() == seen
+
+    gathering.cancel()
+    await asyncio.gather(gathering, return_exceptions=True)
+    await RTCIceTransport(gatherer).stop()
+    if server is not None:
+        server.close()
+        await server.wait_closed()
+    if transport is not None:
+        transport.close()
 
 
 @dataclass

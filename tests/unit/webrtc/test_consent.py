@@ -40,15 +40,16 @@ class Pair:
         self._consent: Consent | None = None
 
     async def connect(self) -> None:
-        for gatherer in self.gatherers:
-            await gatherer.gather()
-        self.guard = DatagramFilter(
+        near_filter = DatagramFilter(
             self.gatherers[0],
             lambda _datagram: None,
             self._took,
             drops=InboundDrops(clock=FakeClock()),
             clock=FakeClock(),
         )
+        with aiortc_compat.filtered_by(near_filter):
+            await self.gatherers[0].gather()
+        await self.gatherers[1].gather()
         self.near._connection.ice_controlling = False
         self.far._connection.ice_controlling = True
         near, far = self.gatherers
