@@ -7,6 +7,8 @@ failure before somebody needs the picture.
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Coroutine, Iterator
 from typing import NoReturn
 
 import structlog
@@ -20,6 +22,10 @@ from gateway.streams.stream import Stream
 
 IDLE_CHECK_S = 60.0
 """Between two checks of an idle camera; as often as health is reported."""
+
+WATCHED_RETRY_S = 6.0
+"""Longest pause between two attempts while somebody has the camera open, however long it has been
+away: with the time to connect and for a keyframe it is on the screen within 12 s of its return."""
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +124,14 @@ class StreamSupervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 pulling = group.create_task(
-                    supervise(self.stream.pull, name=self._name, clock=self._clock, observer=self),
+                    supervise(
+                        self.stream.pull,
+                        name=self._name,
+                        clock=self._clock,
+                        observer=self,
+                        delays=self._delays,
+                        wake=self._until_watched,
+                    ),
                     name=f"pull:{self._name}",
                 )
                 await self.stream.until_unwanted()
@@ -128,6 +141,16 @@ class StreamSupervisor:
             self._pulling = False
         if self._reason is Reason.OK:
             self._set_state(Reason.IDLE)
+
+    def _delays(self) -> Iterator[float]:
+        """Yield the pauses between attempts; short ones while somebody watches."""
+        for delay_s in backoff():
+            watched_s = WATCHED_RETRY_S * random.uniform(0.8, 1.0)
+            yield min(delay_s, watched_s) if self.stream.readers else delay_s
+
+    def _until_watched(self) -> Coroutine[None, None, None] | None:
+        """Return what ends when somebody begins to watch; None if somebody does already."""
+        return None if self.stream.readers else self.stream.until_read()
 
     async def _check_while_idle(self) -> None:
         """Check the source now and then until somebody wants the stream."""

@@ -6,8 +6,9 @@ What may fail and come back (a camera, the broker) is a coroutine that runs once
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import NoReturn, Protocol
 
 import structlog
@@ -15,6 +16,9 @@ import structlog
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
+
+LEAST_PAUSE_S = 1.0
+"""A pause that is cut short lasts at least so long."""
 
 STEADY_S = 60.0
 """A run that lasted this long was healthy: the delays start over."""
@@ -54,6 +58,7 @@ async def supervise(
     clock: Clock,
     observer: SupervisorObserver | None = None,
     delays: Callable[[], Iterator[float]] = backoff,
+    wake: Callable[[], Coroutine[None, None, None] | None] = lambda: None,
 ) -> NoReturn:
     """Await *run* again and again, pausing between failures.
 
@@ -61,6 +66,10 @@ async def supervise(
     that accepts and drops us must not be hammered. The first failure of an outage is logged as a
     warning, the rest as information. A run that returns has ended without a reason and is
     treated as a failure.
+
+    When what *wake* returns has ended, the pause ends early: somebody is waiting now. What the
+    error itself asks for (`TransientError.pause_s`) is waited in any case, and at least
+    `LEAST_PAUSE_S`.
 
     Raises:
         PermanentError: As raised by *run*; waiting would not help.
@@ -88,4 +97,28 @@ async def supervise(
             again_in_s=round(again_in_s, 1),
         )
         tell = log.info
-        await clock.sleep(again_in_s)
+        least_s = min(again_in_s, max(error.pause_s, LEAST_PAUSE_S))
+        waiter = wake() if again_in_s > least_s else None
+        if waiter is None:
+            await clock.sleep(again_in_s)
+        else:
+            await _sleep_unless(waiter, clock, again_in_s, least_s, name)
+
+
+async def _sleep_unless(
+    waiter: Coroutine[None, None, None], clock: Clock, delay_s: float, least_s: float, name: str
+) -> None:
+    """Sleep for *delay_s*, or until *waiter* has ended, but at least for *least_s*."""
+    began_s = clock.now()
+
+    async def sleep() -> None:
+        await clock.sleep(delay_s)
+
+    async with asyncio.TaskGroup() as group:
+        sleeping = group.create_task(sleep(), name=f"pause:{name}")
+        waking = group.create_task(waiter, name=f"wake:{name}")
+        await asyncio.wait({sleeping, waking}, return_when=asyncio.FIRST_COMPLETED)
+        if not sleeping.done() and (rest_s := least_s - (clock.now() - began_s)) > 0:
+            await clock.sleep(rest_s)
+        sleeping.cancel()
+        waking.cancel()

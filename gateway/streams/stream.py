@@ -116,6 +116,12 @@ class Stream:
             self._readers_changed.clear()
             await self._readers_changed.wait()
 
+    async def until_read(self) -> None:
+        """Return as soon as somebody reads."""
+        while not self._readers:
+            self._readers_changed.clear()
+            await self._readers_changed.wait()
+
     async def until_unwanted(self) -> None:
         """Return when nobody has wanted the source for the linger time."""
         while True:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.cameras.stream_supervisor import StreamSupervisor
+from gateway.cameras.stream_supervisor import WATCHED_RETRY_S, StreamSupervisor
 from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.media import SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
@@ -218,3 +218,56 @@ async def test_a_bug_in_a_source_ends_the_supervisor() -> None:
 
     with pytest.raises(ExceptionGroup):
         await supervised.supervisor.run()
+
+
+async def test_a_watched_camera_is_tried_every_few_seconds_however_long_it_is_away() -> None:
+    """So it is back on the screen within 12 s, while somebody is looking."""
+    supervised = SupervisedStream()
+    supervised.source.fails = [UNREACHABLE] * 40
+    supervised.stream.attach(supervised.reader)
+    async with running(supervised):
+        await supervised.until(lambda: supervised.source.runs > 40)
+
+    assert max(supervised.clock.slept) <= WATCHED_RETRY_S
+
+
+async def test_an_unwatched_camera_is_tried_more_and_more_rarely() -> None:
+    """A warm one that nobody looks at."""
+    supervised = SupervisedStream(warm=True)
+    supervised.source.fails = [UNREACHABLE] * 40
+    async with running(supervised):
+        await supervised.until(lambda: supervised.source.runs > 40)
+
+    assert max(supervised.clock.slept) > 40
+
+
+async def test_whoever_begins_to_watch_does_not_wait_for_the_rest_of_a_pause() -> None:
+    """The pause of a warm camera that has been away for long ends when a reader comes."""
+    supervised = SupervisedStream(warm=True)
+    supervised.source.fails = [UNREACHABLE] * 40
+    clock = supervised.clock
+    hold = asyncio.Event()
+
+    async def sleep(delay_s: float) -> None:
+        clock.slept.append(delay_s)
+        clock.time_s += delay_s
+        await (hold.wait() if delay_s > 30 else asyncio.sleep(0))
+
+    clock.sleep = sleep  # type: ignore[method-assign]
+    async with running(supervised):
+        await supervised.until(lambda: bool(clock.slept) and clock.slept[-1] > 30)
+        runs = supervised.source.runs
+        supervised.stream.attach(supervised.reader)
+
+        await supervised.until(lambda: supervised.source.runs > runs)
+
+
+async def test_what_a_recorder_asks_for_is_waited_also_while_somebody_watches() -> None:
+    """A recorder without a free session is left alone for as long as it takes."""
+    supervised = SupervisedStream()
+    supervised.source.fails = [SourceUnavailable(Reason.OVERLOADED, "453", pause_s=60.0)]
+    supervised.stream.attach(supervised.reader)
+    async with running(supervised):
+        await supervised.until(lambda: supervised.source.runs > 1)
+
+    assert max(supervised.clock.slept) == 60.0
