@@ -24,7 +24,7 @@ from gateway.centre.documents import (
     verify_document,
 )
 from gateway.cli.broker_options import address_of, broker_options, validated_as
-from gateway.cli.output import NOT_RUNNING, print_fault, report_errors
+from gateway.cli.output import NOT_RUNNING, echo, print_fault, report_errors
 from gateway.config.signing import Keyring, load_key
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.names import GatewayId
@@ -102,7 +102,7 @@ def sign_command(
         sign_document(load_tree(file), around, load_key(key)), ensure_ascii=False, indent=2
     )
     if output is None:
-        click.echo(text)
+        echo(*text.split("\n"))
         return
     try:
         output.write_text(text + "\n", encoding="utf-8")
@@ -118,7 +118,7 @@ def sign_command(
 def verify_command(file: Path, folder: Path) -> None:
     """Print who has signed FILE, or every reason why a gateway would refuse it."""
     desired, key_id = verify_document(load_tree(file), Keyring(folder))
-    click.echo(
+    echo(
         f"OK: {desired.gateway} version {desired.version}, {desired.schema_id}, signed by {key_id}"
     )
 
@@ -131,9 +131,9 @@ def diff_command(old: Path, new: Path) -> None:
     """Print where NEW differs from OLD, as pointers; each may be signed or not."""
     places = compare_documents(load_tree(old), load_tree(new))
     for place in places:
-        click.echo(place)
+        echo(place)
     if not places:
-        click.echo("không khác / no difference", err=True)
+        echo("không khác / no difference", err=True)
 
 
 @config_group.command("push")
@@ -182,7 +182,7 @@ def status_command(gateway: str, province: str, **broker: Any) -> None:
 
     report = asyncio.run(status())
     if report is None:
-        click.echo(f"{gateway}: chưa có báo cáo / nothing reported", err=True)
+        echo(f"{gateway}: chưa có báo cáo / nothing reported", err=True)
         raise SystemExit(NOT_RUNNING)
     _print(report)
 
@@ -210,7 +210,7 @@ async def _push(
                     if state == "pending_confirm":
                         client.confirm(document)
         except TimeoutError:
-            click.echo(f"{state} sau / after {wait_s:.0f} s", err=True)
+            echo(f"{state} sau / after {wait_s:.0f} s", err=True)
     return state
 
 
@@ -220,8 +220,8 @@ def _print(report: Reported) -> None:
         line += f" ({report.why}{': ' + report.detail if report.detail else ''})"
     if report.until_s is not None:
         line += f", {report.until_s} s left to confirm"
-    click.echo(f"{line}; runs {report.running}, goes back to {report.last_known_good}")
+    echo(f"{line}; runs {report.running}, goes back to {report.last_known_good}")
     for place in report.applied:
-        click.echo(f"    {place}")
+        echo(f"    {place}")
     for fault in report.errors:
         print_fault(fault.at, fault.message, fault.code)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.output import report_errors
+from gateway.cli.output import echo, report_errors
 from gateway.config.signing import Keyring, fingerprint, make_key
 from gateway.model.errors import ConfigRejected, Fault
 
@@ -30,7 +30,7 @@ def make_command(key_id: str, folder: Path) -> None:
     The .key file stays at the centre; the .pem file goes to each gateway's trusted folder.
     """
     secret, public = make_key(folder, key_id)
-    click.echo(f"{secret}  (giữ bí mật / keep secret)\n{public}  {fingerprint(public)}")
+    echo(f"{secret}  (giữ bí mật / keep secret)", f"{public}  {fingerprint(public)}")
 
 
 @keys_group.command("list")
@@ -42,9 +42,9 @@ def list_command(folder: Path) -> None:
         raise ConfigRejected((Fault("", "key.file", f"{folder} is no folder"),))
     ids = Keyring(folder).ids()
     if not ids:
-        click.echo(f"{folder}: không có khóa nào / no keys", err=True)
+        echo(f"{folder}: không có khóa nào / no keys", err=True)
     for key_id in ids:
         try:
-            click.echo(f"{key_id}  {fingerprint(folder / f'{key_id}.pem')}")
+            echo(f"{key_id}  {fingerprint(folder / f'{key_id}.pem')}")
         except (OSError, ValueError):
-            click.echo(f"{key_id}  không dùng được / cannot be used", err=True)
+            echo(f"{key_id}  không dùng được / cannot be used", err=True)

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from gateway.app import compose
 from gateway.app.lifecycle import run_until_signal
 from gateway.cameras.probe import Step, Transport, probe
+from gateway.cli.output import echo
 from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import CheckResult, check_files
 from gateway.config.faults import VIETNAMESE
@@ -86,9 +87,9 @@ def check_command(config: tuple[Path, ...]) -> None:
     for path, fault in checked.faults:
         _print_fault(fault, str(path), redactor)
     if checked.faults:
-        click.echo(f"{len(checked.faults)} faults / lỗi", err=True)
+        echo(f"{len(checked.faults)} faults / lỗi", err=True)
         raise SystemExit(CONFIG_WRONG)
-    click.echo(f"OK: {_summary(checked)}")
+    echo(f"OK: {_summary(checked)}")
 
 
 @main.command("run")
@@ -204,7 +205,7 @@ async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: boo
     all_ok = True
     async for step in steps:
         all_ok = all_ok and step.ok
-        click.echo(redactor.redact_text(_as_json(step) if as_json else _as_text(step)))
+        echo(*map(redactor.redact_text, [_as_json(step)] if as_json else _as_text(step)))
     return all_ok
 
 
@@ -213,13 +214,13 @@ def _as_json(step: Step) -> str:
     return json.dumps(line | {"fact": step.fact}, ensure_ascii=False)
 
 
-def _as_text(step: Step) -> str:
+def _as_text(step: Step) -> list[str]:
     line = f"{'ok ' if step.ok else 'NO '} {step.name:<15} {step.took_ms:8.1f} ms  {step.fact}"
     wording = step.wording
     if wording is None:
-        return line
+        return [line]
     advice = [wording.vi, wording.vi_todo, wording.en, wording.en_todo]
-    return "\n    ".join([line, *filter(None, advice)])
+    return [line, *(f"    {each}" for each in advice if each)]
 
 
 def _summary(checked: CheckResult) -> str:
@@ -235,6 +236,6 @@ def _summary(checked: CheckResult) -> str:
 
 
 def _print_fault(fault: Fault, where: str, redactor: Redactor) -> None:
-    click.echo(redactor.redact_text(f"{where}: {fault}"), err=True)
+    echo(redactor.redact_text(f"{where}: {fault}"), err=True)
     if vietnamese := VIETNAMESE.get(fault.code):
-        click.echo(f"    {vietnamese}", err=True)
+        echo(f"    {vietnamese}", err=True)

@@ -1,4 +1,4 @@
-"""Errors of the centre's commands as lines and exit codes."""
+"""What commands print, every line through `echo`, and the codes that errors end them with."""
 
 from __future__ import annotations
 
@@ -12,10 +12,22 @@ from gateway.config.faults import VIETNAMESE, code_of
 from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
 from gateway.model.reason_texts import WORDING
 from gateway.runtime import logging
+from gateway.runtime.plain_text import printable
 from gateway.runtime.redact import Redactor
 
 NOT_RUNNING, WRONG = 1, 2
 """Exit codes: the gateway or the broker did not do it; the arguments or files are wrong."""
+
+
+def echo(*lines: str, err: bool = False) -> None:
+    """Print *lines*; what in them would steer the terminal or break a line is printed as an escape.
+
+    Args:
+        lines: May quote cameras, gateways, documents and files.
+        err: Whether to print to standard error.
+    """
+    for line in lines:
+        click.echo(printable(line), err=err)
 
 
 def report_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -34,7 +46,7 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
             vi, en = WORDING[error.reason].vi, WORDING[error.reason].en
             if "camera" in en:  # the reasons are worded for cameras, but this is the broker
                 vi, en = "Không tới được máy chủ MQTT", "The MQTT broker cannot be reached"
-            click.echo(f"{error}\n    {vi}. {en}.", err=True)
+            echo(str(error), f"    {vi}. {en}.", err=True)
             raise SystemExit(NOT_RUNNING) from None
 
     return wrapped
@@ -42,7 +54,7 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 def print_fault(at: str, message: str, code: str) -> None:
     """Print one fault in English and Vietnamese."""
-    click.echo(f"{at or '/'}: {message} [{code}]", err=True)
+    echo(f"{at or '/'}: {message} [{code}]", err=True)
     known = code if code in VIETNAMESE or "." in code else code_of(code)
     if vietnamese := VIETNAMESE.get(known):
-        click.echo(f"    {vietnamese}", err=True)
+        echo(f"    {vietnamese}", err=True)

@@ -16,6 +16,9 @@ from gateway.console.server import Console
 from gateway.console.settings import Settings, load
 from gateway.model.errors import ConfigRejected
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.logging import plain_processor
+from gateway.runtime.plain_text import printable
+from gateway.runtime.redact import Redactor
 
 
 def main() -> int:
@@ -28,6 +31,7 @@ def main() -> int:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            plain_processor(Redactor()),
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
@@ -37,7 +41,7 @@ def main() -> int:
         with suppress(asyncio.CancelledError):
             asyncio.run(_serve(settings))
     except ConfigRejected as error:
-        sys.stderr.writelines(f"{fault}\n" for fault in error.faults)
+        sys.stderr.writelines(f"{printable(str(fault))}\n" for fault in error.faults)
         return 2
     return 0
 

@@ -20,7 +20,7 @@ Scheme = Literal["MD5", "SHA-256", "SHA-512-256", "Basic"]
 Verdict = Literal["ok", "none", "stale", "wrong"]
 
 _HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}
-_FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|([^,\s]*))')
+_FIELD = re.compile(r'\b(\w+)=(?:"([^"]*)"|([^,\s]*))')
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.topics import Topics
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.plain_text import printable
 
 MOSQUITTO = "/usr/sbin/mosquitto"
 
@@ -140,4 +141,4 @@ def _print_failures(failed: BaseExceptionGroup[ChildFailed]) -> None:
     errors = {each.child.name: each for each in failed.exceptions if isinstance(each, ChildFailed)}
     for error in errors.values():
         sys.stderr.write(f"\n{error}; its last lines:\n")
-        sys.stderr.writelines(f"    {line}\n" for line in list(error.child.lines)[-20:])
+        sys.stderr.writelines(f"    {printable(line)}\n" for line in list(error.child.lines)[-20:])

@@ -13,6 +13,10 @@ from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import ParsedTopic, Topics, parse_topic
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.plain_text import cut, printable
+
+MAX_TOPIC_CHARS = 200
+"""No topic of the tree is longer; of one that is, no more is looked at or shown."""
 
 MISROUTED_EVERY_S = 60.0
 """Misrouted messages are audited at most this often, with how many there were."""
@@ -26,7 +30,7 @@ def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
         nonlocal told_s, untold
         untold += 1
         if clock.now() - told_s >= MISROUTED_EVERY_S:
-            facts = {"topic": topic[:200], "count": untold}
+            facts = {"topic": printable(topic[:MAX_TOPIC_CHARS]), "count": untold}
             events.record(Event("message.misrouted", facts, "audit"))
             told_s, untold = clock.now(), 0
 
@@ -66,10 +70,10 @@ class MessageRouter:
 
     def route(self, message: InboundMessage) -> None:
         """Route *message*; returns at once."""
-        parsed = parse_topic(message.topic)
+        parsed = parse_topic(message.topic) if len(message.topic) <= MAX_TOPIC_CHARS else None
         handler = None if parsed is None else self._handlers.get(parsed.spec)
         if parsed is None or handler is None or not self._is_ours(parsed):
-            self._unknown.count(message.topic)
+            self._unknown.count(cut(message.topic, MAX_TOPIC_CHARS))
             self._on_misrouted(message.topic)
             self._acknowledge(message)
         else:

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from gateway.model.errors import SourceRefused
 from gateway.model.reasons import Reason
 from gateway.rtsp.messages import Response
+from gateway.runtime.plain_text import printable
 
 ALGORITHMS = {"SHA-512-256": "sha512_256", "SHA-256": "sha256", "MD5": "md5"}
 """Strongest first; each also as ``-sess``."""
@@ -32,7 +33,7 @@ MOST_CHALLENGES = 8
 _PARAMETER = re.compile(
     r'\s*([A-Za-z0-9-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)'
 )
-_SCHEME = re.compile(r"\s*,?\s*([A-Za-z]+)(?:\s+(?=[A-Za-z0-9-]+\s*=)|\s*(?=,|$))")
+_SCHEME = re.compile(r"\s*+(?:,\s*+)?([A-Za-z]++)(?:\s++(?=[A-Za-z0-9-]++\s*+=)|\s*+(?=,|$))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def choose_challenge(challenges: tuple[Challenge, ...], *, allow_basic: bool) ->
     if not challenges:
         detail = "401 without a challenge that can be read"
     elif any(challenge.scheme == "digest" for challenge in challenges):
-        offered = ", ".join(challenge.algorithm[:20] for challenge in challenges)
+        offered = ", ".join(printable(challenge.algorithm[:20]) for challenge in challenges)
         detail = f"algorithm not supported: Digest {offered}; set RTSP Digest to SHA-256 or MD5"
     else:
         detail = "algorithm not supported: only Basic is offered, where it is not allowed"

@@ -40,6 +40,7 @@ from gateway.rtsp.requests import Account, RtspRequests, ServerCapabilities
 from gateway.rtsp.sdp import Description, parse_description
 from gateway.rtsp.session_monitor import SessionMonitor
 from gateway.rtsp.udp import UdpPair, open_pair
+from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target
 
 LEAVE_S = 1.0
@@ -112,7 +113,7 @@ class RtspClient:
         words = response.headers.get("public").upper().split(",")
         self._methods = frozenset(word.strip() for word in words if word.strip())
         return ServerCapabilities(
-            self._methods, response.headers.get("server")[:100], requests.challenged
+            self._methods, printable(response.headers.get("server")[:100]), requests.challenged
         )
 
     async def describe(self) -> Description:

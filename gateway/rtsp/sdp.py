@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from gateway.model.errors import CodecUnsupported, SourceUnavailable
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec, VideoFormat
 from gateway.model.reasons import Reason
+from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target
 
 MOST_LINES = 2_000
@@ -111,12 +112,12 @@ def parse_description(text: bytes, *, base: str, target: Target) -> Description:
 def _obstacle(name: str, rate: str, parameters: dict[str, str], transport: str) -> str:
     """Return why a format cannot be passed, beginning with its name; empty if it can."""
     if name not in _CODECS:
-        return name[:40]
+        return printable(name[:40])
     if not transport.startswith("RTP/AVP"):
-        return f"{name} over {transport[:20]}"
+        return f"{name} over {printable(transport[:20])}"
     clock = rate.partition("/")[0]
     if clock != str(VIDEO_CLOCK_HZ):
-        return f"{name} with a clock of {clock[:10] or '?'} Hz"
+        return f"{name} with a clock of {printable(clock[:10]) or '?'} Hz"
     if parameters.get("packetization-mode") == "2":
         return f"{name} interleaved (packetization-mode 2)"
     if parameters.get("sprop-max-don-diff", "0") not in ("", "0"):

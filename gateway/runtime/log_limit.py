@@ -9,6 +9,7 @@ from __future__ import annotations
 import structlog
 
 from gateway.ports import Clock
+from gateway.runtime.plain_text import cut
 
 log = structlog.get_logger(__name__)
 
@@ -37,5 +38,5 @@ class RateLimitedLog:
         self._unlogged += count
         now_s = self._clock.now()
         if now_s - self._logged_s >= self._every_s:
-            log.info(self._event, name=self._name, count=self._unlogged, last=example)
+            log.info(self._event, name=self._name, count=self._unlogged, last=cut(example))
             self._logged_s, self._unlogged = now_s, 0

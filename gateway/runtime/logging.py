@@ -1,7 +1,8 @@
 """The log: one line per event on standard error, as JSON or for people.
 
 Everything goes through the one handler of the root logger, and there through the redactor: what
-our packages log with structlog, what libraries log with `logging`, warnings and tracebacks.
+our packages log with structlog, what libraries log with `logging`, warnings and tracebacks. There
+each text is also cut and freed of what steers a terminal, before anything else looks at it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.plain_text import cut, printable
 from gateway.runtime.rate_limit import RateLimiter
 from gateway.runtime.redact import Redactor
 
@@ -28,6 +30,12 @@ LogFormat = Literal["json", "console"]
 _QUIET = ("aioice", "aiortc", "aiohttp.access", "asyncio", "paho")
 """Libraries of which only warnings are logged."""
 
+
+_LINES = ("exception", "stack")
+"""Keys whose texts have several lines: tracebacks."""
+
+_MAX_LINES_CHARS = 16_000
+_MAX_LINE_CHARS = 500
 
 LIBRARY_LINES_PER_MIN = 20
 """Of one logger that is not ours; all together four times as many. A library logs what a stranger
@@ -130,10 +138,21 @@ def _shared_processors() -> list[Processor]:
     ]
 
 
-def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> logging.Formatter:
-    def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        return {key: redactor.redact_value(value, key) for key, value in event.items()}
+def plain_processor(redactor: Redactor) -> Processor:
+    """Return what frees an event of secrets, cuts it, and makes it fit to be printed."""
 
+    def plain(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        lines = {key: event.pop(key) for key in _LINES if isinstance(event.get(key), str)}
+        redacted = redactor.redact_value(event)
+        assert isinstance(redacted, dict)
+        for key, text in lines.items():
+            redacted[key] = _plain_lines(text, redactor)
+        return redacted
+
+    return plain
+
+
+def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> logging.Formatter:
     renderer: Processor
     if form == "json":
         renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -145,8 +164,22 @@ def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> l
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=first,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, render],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            plain_processor(redactor),
+            render,
+        ],
     )
+
+
+def _plain_lines(text: str, redactor: Redactor) -> str:
+    """Return a traceback without secrets, its lines cut, and without its middle if it is long."""
+    redacted = redactor.redact_cut(text, 4 * _MAX_LINES_CHARS)
+    lines = "\n".join(cut(line, _MAX_LINE_CHARS) for line in redacted.split("\n"))
+    if len(lines) > _MAX_LINES_CHARS:
+        half = _MAX_LINES_CHARS // 2
+        lines = f"{lines[:half]}\n…\n{lines[-half:]}"
+    return printable(lines, keep="\n")
 
 
 def _install_hooks() -> None:

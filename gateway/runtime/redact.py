@@ -11,17 +11,27 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from urllib.parse import quote, quote_plus
+
+from gateway.runtime.plain_text import MAX_CHARS, cut, printable
 
 HIDDEN = "***"
 SHORTEST_CHARS = 4
 """Shorter secrets are not replaced, since they occur in ordinary words."""
 
+MAX_ITEMS, MAX_DEPTH, MAX_KEY_CHARS = 64, 4, 100
+"""What is left of a mapping or list in a log line."""
+
 _KEYS = re.compile(r"password|passwd|secret|credential|authorization|token", re.IGNORECASE)
 _HIDE = rf"\g<1>{HIDDEN}"
+_SPARE_CHARS = 64
+"""Longer than the names and schemes that secrets stand behind."""
+
+_BREAK = re.compile(r"[\s\"'<>]")
+_TOKEN = re.compile(r"[^\s\"'<>]++")
+_SCHEME_END = re.compile(r"[A-Za-z0-9+.-]://")
 _PLACES = (
-    # rtsp://user:password@host; unencoded @ and / in passwords are common, so up to the last @
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@"), rf"\g<1>{HIDDEN}@"),
     (re.compile(r"(?i)\b((?:proxy-)?authorization\b[\"']?\s*[:=]\s*)[^\r\n]+"), _HIDE),
     (re.compile(r"\b(Digest\s+)\w+=[^\r\n]+"), _HIDE),
     (re.compile(r"\b((?:Basic|Bearer)\s+)[\w+/.=-]{8,}"), _HIDE),
@@ -30,10 +40,27 @@ _PLACES = (
 
 
 def redact_patterns(text: str) -> str:
-    """Return *text* with URLs, headers and parameters freed of secrets."""
+    """Return *text* with URLs, headers and parameters freed of secrets.
+
+    It takes a time in proportion to the length of *text*, whatever that is.
+    """
+    if "://" in text and "@" in text:
+        text = _TOKEN.sub(_hide_user, text)
     for place, instead in _PLACES:
         text = place.sub(instead, text)
     return text
+
+
+def _hide_user(token: re.Match[str]) -> str:
+    """Hide user and password in a URL: ``rtsp://user:password@host``.
+
+    Passwords with an @ or / that is not encoded are common, so it is all up to the last @.
+    """
+    text = token[0]
+    scheme, at = _SCHEME_END.search(text), text.rfind("@")
+    if scheme is None or at < scheme.end():
+        return text
+    return f"{text[: scheme.end()]}{HIDDEN}{text[at:]}"
 
 
 class Redactor:
@@ -42,6 +69,7 @@ class Redactor:
     def __init__(self) -> None:
         self._spellings: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._longest_chars = 0
 
     def add_secret(self, secret: str, *, username: str | None = None) -> None:
         """Hide *secret* from now on in every spelling; with *username* also in HTTP Basic form."""
@@ -51,7 +79,24 @@ class Redactor:
         if username is not None:
             self._spellings.add(base64.b64encode(f"{username}:{secret}".encode()).decode())
         longest_first = sorted(self._spellings, key=len, reverse=True)
+        self._longest_chars = len(longest_first[0])
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def redact_cut(self, text: str, most: int) -> str:
+        """Return `redact_text` of the first *most* characters of *text*; the rest costs nothing.
+
+        No part of a secret is left where it was cut: as much more as a secret is long is looked
+        at and then dropped, and a URL that was cut is hidden from its user on.
+        """
+        if len(text) <= most:
+            return self.redact_text(text)
+        spare = self._longest_chars + _SPARE_CHARS
+        seen = text[: most + spare]
+        user = seen.rfind("://") + len("://")
+        if user > len("://") and not _BREAK.search(seen, user):
+            seen = seen[:user] + HIDDEN
+        shown = self.redact_text(seen)
+        return f"{shown[: max(0, min(most, len(shown) - spare))]}… (+{len(text) - most})"
 
     def redact_known(self, text: str) -> str:
         """Return *text* without known secrets."""
@@ -61,23 +106,31 @@ class Redactor:
         """Return *text* without known secrets and without those found by their place."""
         return redact_patterns(self.redact_known(text))
 
-    def redact_value(self, value: object, key: str = "") -> object:
-        """Return *value* of a log line without secrets.
+    def redact_value(self, value: object, key: str = "", most: int = MAX_CHARS) -> object:
+        """Return *value* of a log line: without secrets, bounded, and fit to be printed.
 
         Numbers, booleans and None stay. Anything else is hidden whole if *key* names a secret.
+        Of a text *most* characters are left; of a mapping or list `MAX_ITEMS`, `MAX_DEPTH` deep.
         """
+        return self._value(value, key, most, MAX_DEPTH)
+
+    def _value(self, value: object, key: str, most: int, depth: int) -> object:
         if value is None or isinstance(value, bool | int | float):
             return value
-        if _KEYS.search(key):
+        if _KEYS.search(key[:MAX_KEY_CHARS]):
             return HIDDEN
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and depth:
             return {
-                self.redact_text(str(name)): self.redact_value(each, str(name))
-                for name, each in value.items()
+                self.plain(str(name), MAX_KEY_CHARS): self._value(each, str(name), most, depth - 1)
+                for name, each in islice(value.items(), MAX_ITEMS)
             }
-        if isinstance(value, list | tuple | set | frozenset):
-            return [self.redact_value(each) for each in value]
-        return self.redact_text(value if isinstance(value, str) else str(value))
+        if isinstance(value, list | tuple | set | frozenset) and depth:
+            return [self._value(each, "", most, depth - 1) for each in islice(value, MAX_ITEMS)]
+        return self.plain(value if isinstance(value, str) else str(value), most)
+
+    def plain(self, text: str, most: int) -> str:
+        """Return *text* without secrets, of at most about *most* characters, and `printable`."""
+        return cut(printable(self.redact_cut(text, most)), most)
 
 
 def _spellings(secret: str) -> tuple[str, ...]:

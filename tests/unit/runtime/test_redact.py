@@ -16,7 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.runtime import logging as log_setup
-from gateway.runtime.redact import SHORTEST_CHARS, Redactor, redact_patterns
+from gateway.runtime import redact
+from gateway.runtime.plain_text import MAX_CHARS
+from gateway.runtime.redact import MAX_ITEMS, SHORTEST_CHARS, Redactor, redact_patterns
 
 CANARY = 'can"ary\\Ω@1'
 
@@ -121,3 +123,86 @@ def test_the_routine_of_libraries_is_no_news(lines: io.StringIO) -> None:
     logging.getLogger("aioice.ice").warning("failed")
 
     assert [json.loads(line)["event"] for line in lines.getvalue().splitlines()] == ["failed"]
+
+
+HUGE = 65_536
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", "a://", "x@", "password=", "Basic ", "authorization ", "\x1b"]
+)
+def test_a_huge_text_is_cut_before_it_is_looked_at(
+    piece: str, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A topic of 64 kB held the gateway up for nine seconds."""
+    looked_at: list[int] = []
+    real = redact.redact_patterns
+
+    def counted(text: str) -> str:
+        looked_at.append(len(text))
+        return real(text)
+
+    monkeypatch.setattr(redact, "redact_patterns", counted)
+    foreign = (piece * HUGE)[:HUGE]
+
+    structlog.get_logger("gateway.x").info(
+        "message_misrouted", topic=foreign, more={foreign: [foreign]}
+    )
+    logging.getLogger("paho").warning("got %s", foreign)
+
+    assert max(looked_at) < 2 * MAX_CHARS
+    assert all(len(line) < 30_000 for line in lines.getvalue().splitlines())
+
+
+def test_a_flood_of_keys_is_cut(lines: io.StringIO) -> None:
+    """As many as a person reads."""
+    structlog.get_logger("gateway.x").info("seen", headers={f"k{n}": n for n in range(10_000)})
+
+    assert len(json.loads(lines.getvalue())["headers"]) == MAX_ITEMS
+
+
+@pytest.mark.parametrize("at", range(MAX_CHARS - 30, MAX_CHARS + 30, 7))
+@pytest.mark.parametrize("place", ["{}", "rtsp://u:{}@host/", "password={}"])
+def test_a_secret_at_the_cut_is_hidden_whole(at: int, place: str) -> None:
+    """No half of it is left."""
+    redactor = Redactor()
+    secret = "".join(chr(0x4E00 + n) for n in range(24))
+    redactor.add_secret(secret)
+
+    shown = redactor.plain("x" * (at - 1) + " " + place.format(secret) + "y" * 9_000, MAX_CHARS)
+
+    assert not set(secret) & set(shown)
+
+
+def test_what_steers_a_terminal_is_escaped_in_the_log(
+    lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As JSON and for people, in keys, values, exceptions and libraries' lines."""
+    steering = "\x1b[2J\x9b31m\u202egpj.exe\r\n"
+    for form in ("json", "console"):
+        monkeypatch.setattr(sys, "stderr", lines)
+        log_setup.configure_logging(Redactor(), form=form)
+        log = structlog.get_logger("gateway.x")
+        log.info(steering, server=steering, more={steering: [steering]})
+        logging.getLogger("aiohttp").warning("got %s", steering)
+        try:
+            raise ValueError(steering)
+        except ValueError:
+            log.exception("caught")
+
+    said = lines.getvalue()
+    assert not {"\x1b", "\x9b", "\u202e", "\r"} & set(said)
+    assert "u001b[2J" in said
+
+
+def test_a_traceback_keeps_its_lines_and_loses_its_bulk(lines: io.StringIO) -> None:
+    """The exception of a library may quote all that it was given."""
+    try:
+        raise ValueError("x" * 1_000_000 + "\n" * 100_000)
+    except ValueError:
+        structlog.get_logger("gateway.x").exception("caught")
+
+    text = json.loads(lines.getvalue())["exception"]
+    assert "Traceback" in text
+    assert "\n" in text
+    assert len(text) < 20_000
