@@ -17,6 +17,8 @@ from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
 from gateway.app.signalling import Signalling
 from gateway.app.viewing import viewing_components
+from gateway.audit.log import AuditLog
+from gateway.audit.store import AUDIT, AuditStore
 from gateway.commands.handlers.registry import enabled_commands
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
@@ -43,7 +45,7 @@ from gateway.remote_config.service import RemoteConfig
 from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import ConfigStore
 from gateway.remote_config.validate import ConfigValidator
-from gateway.runtime.clock import SystemClock
+from gateway.runtime.clock import SystemClock, now_ms
 from gateway.runtime.memory import MemoryTrimmer
 from gateway.telemetry.reporter import Reporter
 
@@ -74,11 +76,12 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     topics, stamp = broker_parts.topics, broker_parts.epochs.stamp
     client, outbox = broker_parts.client, broker_parts.outbox
     keys = Keyring(settings.resolve_path(settings.remote.keys))
+    audit = AuditLog(AuditStore(settings.state.dir / AUDIT), events=outbox, wall_ms=now_ms)
     viewing = viewing_components(
         settings,
         keys,
         end_viewings=lambda is_over, why: camera_parts.session_manager.end_viewings(is_over, why),
-        events=outbox,
+        events=audit,
         clock=clock,
     )
     camera_parts = camera_components(
@@ -87,7 +90,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         state.running.site,
         callbacks,
         authority=viewing.admission,
-        events=outbox,
+        events=audit,
         clock=clock,
     )
     signalling = Signalling(topics, client, camera_parts.session_manager, stamp=stamp, clock=clock)
@@ -185,6 +188,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             *monitoring.components,
             *commands.components,
         ),
+        audit=audit.run,
     )
 
 

@@ -39,8 +39,12 @@ PROBE_FAILED, CONFIG_WRONG = 1, 2
 
 FAST_PATH = "compiled" if COMPILED else "not compiled (fallback)"
 
-CENTRE = {"config": "gateway.cli.config", "keys": "gateway.cli.keys"}
-"""Groups of the centre's commands, and their modules."""
+CENTRE = {
+    "audit": "gateway.cli.audit",
+    "config": "gateway.cli.config",
+    "keys": "gateway.cli.keys",
+}
+"""Groups of commands of the centre and of auditors, and their modules."""
 
 
 class _Commands(click.Group):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.alarms.catalogue import CATALOGUE, AlarmType
+from gateway.audit.chain import TRANSPORT
 from gateway.commands import journal
 from gateway.commands.handlers.registry import COMMANDS
 from gateway.model.alarm import Damping
@@ -132,6 +133,7 @@ _PARTS: Mapping[str, Callable[[], str]] = {
     "alarms": _alarms,
     "site_keys": _site_keys,
     "kinds": kinds.table,
+    "chain.transport": lambda: ", ".join(f"`{name}`" for name in sorted(TRANSPORT)),
     "token.type": lambda: token.TYPE,
     "consumer": lambda: (HERE / "consumer.py").read_text(encoding="utf-8").strip(),
     "sizing": lambda: (HERE / "sizing.md").read_text(encoding="utf-8").strip(),

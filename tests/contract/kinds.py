@@ -19,6 +19,7 @@ from tests.contract.plain import Schema
 _TEXT: Schema = {"type": "string"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _SECONDS: Schema = {"type": "number", "minimum": 0}
+_CHAINED: Schema = {"seq": _COUNT, "prev": _TEXT, "at": _COUNT, "hash": _TEXT}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
 
 
@@ -101,6 +102,7 @@ KINDS: Mapping[str, Kind] = {
             "actor_src": _one_of("proxy", "settings"),
             "purpose": _TEXT,
             "jti": _TEXT,
+            **_CHAINED,
             "why": _TEXT,
             "code": _COUNT,
             "lasted_s": _SECONDS,
@@ -108,7 +110,10 @@ KINDS: Mapping[str, Kind] = {
     ),
     "viewing.revoked": Kind(
         "a new list of people who may no longer watch is in force; `ended` viewings are over",
-        {"issued": _COUNT, "kid": _TEXT, "actors": _COUNT, "ended": _COUNT},
+        {"issued": _COUNT, "kid": _TEXT, "actors": _COUNT, "ended": _COUNT, **_CHAINED},
+    ),
+    "audit.restarted": Kind(
+        "the audit could not be read; a new chain begins", {"why": _TEXT, **_CHAINED}
     ),
     "link": Kind(
         "the connection with the broker",

@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "health": {"model", "ports"},
     "sources": {"model", "ports", "runtime", "fastpath", "rtp", "rtsp"},
     "config": {"model", "runtime", "sources"},
+    "audit": {"model", "ports", "runtime", "config"},
     "viewing": {"model", "ports", "runtime", "mqtt/payloads", "config"},
     "webrtc": {"model", "ports", "runtime", "fastpath", "rtp", "streams"},
     "cameras": {
@@ -81,6 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "health",
         "config",
         "sources",
+        "audit",
         "viewing",
         "webrtc",
         "cameras",
@@ -109,6 +111,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mqtt/payloads",
         "mqtt/client",
         "config",
+        "audit",
         "cameras",
         "commands/handlers",
         "remote_config",
@@ -154,6 +157,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "pylibsrtp": ("webrtc/",),
     "rfc8785": ("config/signing.py", "inventory/diff.py"),
     "sqlite3": (
+        "audit/store.py",
         "runtime/sqlite.py",
         "commands/journal.py",
         "mqtt/outbox/store.py",

@@ -1,0 +1,1 @@
+"""The audit: who has watched what, as a chain of hashes that shows what was changed or removed."""
