@@ -149,3 +149,65 @@ test("a page that came by https has its socket by TLS", () => {
   Object.assign(globalThis, { location: plain });
   assert.equal(url, "wss://centre.invalid/ws");
 });
+
+/** As the page does: every second. @param {Connection} connection @param {number} ms */
+function pass(connection, ms) {
+  for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
+    clock.tick(1_000);
+    connection.check();
+  }
+}
+
+test("a server that hangs is silent after 15 s, since its last word", () => {
+  const { connection, socket } = opened();
+  greet(socket);
+  pass(connection, 14_000);
+  socket.deliver({ k: "tick", now_ms: NOW_MS });
+  const heardMs = Date.now();
+
+  pass(connection, 15_000);
+  assert.deepEqual([connection.silent, connection.up], [false, true]);
+  pass(connection, 1_000);
+
+  assert.deepEqual([connection.silent, connection.up, connection.sinceMs], [true, false, heardMs]);
+});
+
+test("a connection that nobody has closed is given up and made anew", () => {
+  const { connection, socket } = opened();
+  greet(socket);
+
+  pass(connection, 17_000);
+  socket.drop();
+  greet(last(FakeWebSocket.opened), "v-2");
+
+  assert.equal(socket.closed, 1);
+  assert.equal(FakeWebSocket.opened.length, 2);
+  assert.deepEqual([connection.up, connection.silent, connection.viewer], [true, false, "v-2"]);
+});
+
+test("a server that accepts and does not greet is tried again", () => {
+  const { connection } = opened();
+
+  pass(connection, 40_000);
+
+  assert.equal(FakeWebSocket.opened.length, 3);
+});
+
+test("a laptop that has slept knows it at once", () => {
+  const { connection, socket } = opened();
+  greet(socket);
+  clock.setSystemTime(NOW_MS + 3_600_000);
+
+  connection.check();
+
+  assert.deepEqual([connection.silent, connection.up], [true, false]);
+});
+
+test("a clock that is set back does not hide the silence", () => {
+  const { connection, socket } = opened();
+  greet(socket);
+  clock.setSystemTime(NOW_MS - 3_600_000);
+  pass(connection, 17_000);
+
+  assert.equal(connection.silent, true);
+});

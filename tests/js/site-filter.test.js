@@ -75,16 +75,8 @@ test("search and filter both have to be passed", () => {
   assert.deepEqual(listed([IN_TROUBLE()], "trouble", "c01"), []);
 });
 
-test("sites are in Vietnamese order", () => {
-  const sites = ["Đà Nẵng", "Em", "Ân Thi", "An Giang", "Dầu Tiếng"].map((name, at) => storedSite({ gw: `g${at}`, name }));
+test("the order of the sites is kept", () => {
+  const sites = ["Đà Nẵng", "An Giang"].map((name, at) => storedSite({ gw: `g${at}`, name }));
 
-  const names = filterSites(sites, "all", "").map(({ site }) => site.name);
-
-  assert.deepEqual(names, ["An Giang", "Ân Thi", "Dầu Tiếng", "Đà Nẵng", "Em"]);
-});
-
-test("numbers in names count as numbers", () => {
-  const sites = ["Phường 10", "Phường 9"].map((name, at) => storedSite({ gw: `g${at}`, name }));
-
-  assert.deepEqual(filterSites(sites, "all", "").map(({ site }) => site.name), ["Phường 9", "Phường 10"]);
+  assert.deepEqual(filterSites(sites, "all", "").map(({ site }) => site.name), ["Đà Nẵng", "An Giang"]);
 });

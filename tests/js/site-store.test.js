@@ -96,3 +96,55 @@ test("one gateway id in two provinces is two sites", () => {
 
   assert.deepEqual(store.all().map(({ name }) => name), ["Trung tâm Từ Sơn"]);
 });
+
+test("the worst come first, and those that stand alike by name", () => {
+  const store = new SiteStore();
+  const sites = [site({ gw: "a", name: "Ân Thi" }), site({ gw: "b", name: "An Giang" }), site({ gw: "c", name: "Yên Bái", st: "off" })];
+  sites.push(site({ gw: "d", name: "Hà Đông", cams: [camera({ st: "deg" })] }));
+
+  store.apply({ full: true, sites });
+
+  assert.deepEqual(store.byUrgency().map(({ name }) => name), ["Yên Bái", "Hà Đông", "An Giang", "Ân Thi"]);
+});
+
+test("news of a state do not have thousands of names sorted or folded again", () => {
+  const store = new SiteStore();
+  const sites = Array.from({ length: 300 }, (_, at) => site({ gw: `g${at}`, name: `Điểm ${at}` }));
+  store.apply({ full: true, sites });
+  store.byUrgency();
+  const before = store.site("24/g7");
+
+  for (let at = 0; at < 50; at += 1) {
+    store.apply({ full: false, sites: [site({ gw: "g7", name: "Điểm 7", cams: [camera({ st: "off" })], ids: ["c01", "c02"] })] });
+    assert.equal(store.byUrgency()[0]?.key, "24/g7");
+  }
+
+  assert.equal(store.sorted, 1);
+  assert.equal(store.site("24/g7")?.folded, before?.folded);
+  assert.equal(store.byUrgency().length, 300);
+});
+
+test("a site that cannot be read costs no other one", (context) => {
+  const told = context.mock.method(console, "error", () => {});
+  const store = new SiteStore();
+
+  store.apply({ full: true, sites: [/** @type {any} */ ({ prov: "01", gw: "x" }), site()] });
+
+  assert.deepEqual(store.all().map(({ gw }) => gw), [GW]);
+  assert.equal(told.mock.callCount(), 1);
+});
+
+/** @type {[what: string, names: string[], sorted: string[]][]} */
+const ORDERS = [
+  ["sites are in Vietnamese order", ["Đà Nẵng", "Em", "Ân Thi", "An Giang", "Dầu Tiếng"], ["An Giang", "Ân Thi", "Dầu Tiếng", "Đà Nẵng", "Em"]],
+  ["numbers in names count as numbers", ["Phường 10", "Phường 9"], ["Phường 9", "Phường 10"]],
+];
+for (const [what, names, sorted] of ORDERS) {
+  test(what, () => {
+    const store = new SiteStore();
+
+    store.apply({ full: true, sites: names.map((name, at) => site({ gw: `g${at}`, name })) });
+
+    assert.deepEqual(store.byUrgency().map(({ name }) => name), sorted);
+  });
+}

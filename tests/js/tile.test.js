@@ -474,3 +474,44 @@ test("a click on the cross asks for it to be closed", async () => {
 
   assert.deepEqual(asked, ["close"]);
 });
+
+test("the operator can ask again also while the picture is lost", async () => {
+  const { tile, socket } = await liveTile();
+  await clock.tickAsync(5_000);
+  assert.deepEqual([tile.state, tile.retryButton.hidden], ["lost", false]);
+
+  tile.retryButton.click();
+  await clock.tickAsync(0);
+
+  assert.equal(socket.sentOf("offer").length, 2);
+});
+
+test("a camera that is reported back is asked for again within two seconds", async () => {
+  const { socket, store } = await createTile();
+  store.apply({ full: true, sites: [site({ cams: [camera({ st: "off", reason: "UNREACHABLE" })] })] });
+  for (let at = 0; at < 6; at += 1) {
+    socket.deliver({ k: "error", sid: sid(socket), code: 503, reason: "OVERLOADED", detail: "" });
+    await clock.tickAsync(at < 5 ? LONGEST_FULL_PAUSE_MS : 2_000);
+  }
+  const asked = socket.sentOf("offer").length;
+
+  store.apply({ full: true, sites: [site({ cams: [camera({ st: "on" })] })] });
+  await clock.tickAsync(2_000);
+
+  assert.equal(socket.sentOf("offer").length, asked + 1);
+});
+
+test("a browser without WebRTC says so, and what to do", async (context) => {
+  context.mock.method(console, "error", () => {});
+  const supported = globalThis.RTCPeerConnection;
+  Object.assign(globalThis, { RTCPeerConnection: undefined });
+  try {
+    const { tile, text } = await createTile();
+
+    assert.equal(tile.state, "refused");
+    assert.match(text(".overlay-fact") ?? "", /không có WebRTC/);
+    assert.match(text(".overlay-todo") ?? "", /Chrome/);
+  } finally {
+    Object.assign(globalThis, { RTCPeerConnection: supported });
+  }
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import "./support/browser.js";
+import { clock } from "./support/browser.js";
 import { openCentre, SITE } from "./support/centre.js";
 import { VideoWall } from "../../gateway/console/static/video-wall.js";
 
@@ -84,12 +84,77 @@ test("a chosen layout has its places, filled or not", () => {
   assert.equal(element.dataset.rows, "3");
 });
 
-test("a smaller layout closes the oldest tiles", () => {
+test("what does not fit into a smaller layout is on the next page", () => {
   const { wall } = wallWith("c01", "c02", "c03", "c04", "c05");
 
   wall.setLayout("2");
+  const first = camsOf(wall);
+  wall.showPage(1);
 
-  assert.deepEqual(camsOf(wall), ["c02", "c03", "c04", "c05"]);
+  assert.deepEqual([first, camsOf(wall)], [["c01", "c02", "c03", "c04"], ["c05"]]);
+});
+
+const all = (/** @type {number} */ count) => numbered(count).map((cam) => ({ site: SITE, cam }));
+
+test("all of 32 cameras are two pages of 16, and no offer is thrown away", async () => {
+  const { wall, socket } = createWall();
+
+  wall.watchAll(all(32));
+  await clock.tickAsync(0);
+  const first = camsOf(wall);
+  assert.deepEqual(socket.sentOf("offer").map(({ cam }) => cam), numbered(16));
+  wall.showPage(1);
+
+  assert.deepEqual([wall.pages, first, camsOf(wall)], [2, numbered(32).slice(0, 16), numbered(32).slice(16)]);
+});
+
+test("pages are told and turned", () => {
+  const { wall } = createWall();
+  assert.equal(wall.pager.hidden, true);
+  wall.watchAll(all(32));
+
+  wall.nextButton.click();
+
+  assert.equal(wall.pager.hidden, false);
+  assert.equal(wall.pageText.textContent, "Trang 2/2");
+  assert.deepEqual([wall.previousButton.disabled, wall.nextButton.disabled], [false, true]);
+});
+
+test("what was open stays, behind what does not fit beside it", () => {
+  const { wall } = wallWith("x1");
+
+  wall.watchAll(all(16));
+
+  assert.deepEqual(wall.cameras.map(({ cam }) => cam), [...numbered(16), "x1"]);
+  assert.deepEqual(camsOf(wall), numbered(16));
+});
+
+test("what fits beside what is open is added", () => {
+  const { wall } = wallWith("x1");
+
+  wall.watchAll(all(3));
+
+  assert.deepEqual(camsOf(wall), ["x1", ...numbered(3)]);
+});
+
+test("a camera of another page is shown there", () => {
+  const { wall } = createWall();
+  wall.watchAll(all(32));
+
+  wall.watch(SITE, "c20");
+
+  assert.equal(wall.page, 1);
+  assert.equal(wall.cameras.length, 32);
+});
+
+test("the last camera of a page takes the page along", () => {
+  const { wall } = createWall();
+  wall.watchAll(all(17));
+  wall.showPage(1);
+
+  wall.close(/** @type {any} */ (wall.tiles[0]));
+
+  assert.deepEqual([wall.page, wall.pages, camsOf(wall)], [0, 1, numbered(16)]);
 });
 
 test("the chosen layout's button is pressed", () => {

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import resource
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,58 +15,9 @@ from aiohttp import WSServerHandshakeError
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.console import run_console
+from tests.fixtures.console_process import console_with
 
 pytestmark = pytest.mark.live
-
-
-@dataclass
-class Process:
-    """A console of its own, with few descriptors."""
-
-    process: asyncio.subprocess.Process
-    port: int
-    log: Path
-
-    def events(self, name: str) -> int:
-        """Return how often it has logged *name*."""
-        return self.log.read_text().count(f'"event": "{name}"')
-
-    async def until_logged(self, name: str, times: int) -> None:
-        """Wait until it has logged *name* so often; it must not end meanwhile."""
-        async with asyncio.timeout(3 * HANG_S):
-            while self.events(name) < times:
-                assert self.process.returncode is None, self.log.read_text()[-2000:]
-                await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def console_with(descriptors: int, broker: Broker, folder: Path) -> AsyncIterator[Process]:
-    """Run a console that may open so many descriptors."""
-    settings, log = folder / f"console-{descriptors}.toml", folder / f"console-{descriptors}.log"
-    settings.write_text(
-        f'client_id = "console-{descriptors}"\n[listen]\nport = 0\n'
-        f'[broker]\nhost = "{broker.address.host}"\nport = {broker.address.port}\n'
-    )
-    command = f'ulimit -n {descriptors}; exec "$0" -m gateway.console --settings "$1"'
-    with log.open("w") as errors:
-        process = await asyncio.create_subprocess_exec(
-            "bash",
-            "-c",
-            command,
-            sys.executable,
-            str(settings),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-        )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(HANG_S):
-            ready = json.loads(await process.stdout.readline())
-        yield Process(process, urlsplit(ready["url"]).port or 0, log)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 async def half_requests(stack: AsyncExitStack, port: int, count: int) -> None:

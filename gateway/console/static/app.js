@@ -1,13 +1,17 @@
 // The page: puts its parts together, keeps the header up to date, handles the keys, and offers
 // window.cameraGateway to automatic checks.
 
+import { Backoff } from "./backoff.js";
 import { Connection } from "./connection.js";
-import { elementById, setText } from "./dom.js";
+import { elementById, setData, setHidden, setText } from "./dom.js";
+import { attempt } from "./faults.js";
 import { currentLanguage, setLanguage, setReasonTexts, translate, translateDocument } from "./i18n.js";
+import { Notices } from "./notices.js";
 import { serverNowMs, setServerTime } from "./server-clock.js";
-import { routeSignalling, warmUp } from "./session.js";
+import { routeSignalling, warmUp, webrtcSupported } from "./session.js";
 import { SiteList } from "./site-list.js";
 import { SiteStore } from "./site-store.js";
+import { settings, tabMemory } from "./storage.js";
 import { dateTimeText, timeText } from "./time-text.js";
 import { VideoWall } from "./video-wall.js";
 
@@ -16,6 +20,11 @@ const WALL_MODE_KEY = "camera-gateway.wall-mode";
 const TILES_KEY = "camera-gateway.tiles";
 const BANNER_AFTER_MS = 1_500;
 const TICK_MS = 1_000;
+const WARM_UP_LIMIT_MS = 2_000;
+const WORDING_RETRY_MS = 1_000;
+const WORDING_CEILING_MS = 15_000;
+const WORDING_JITTER = 0.3;
+const WORDING_LIMIT_MS = 10_000;
 
 const root = document.documentElement;
 const brokerState = elementById("broker", HTMLElement);
@@ -26,6 +35,7 @@ const themeButton = elementById("theme", HTMLButtonElement);
 const languageButton = elementById("language", HTMLButtonElement);
 const wallModeButton = elementById("wall-mode", HTMLButtonElement);
 
+const notices = new Notices(elementById("notices", HTMLElement));
 const connection = new Connection();
 const store = new SiteStore();
 const wall = new VideoWall(connection, store, elementById("wall", HTMLElement), elementById("layouts", HTMLElement));
@@ -41,6 +51,7 @@ let broker = { up: null, since_ms: null };
 // --- server and broker ------------------------------------------------------------------
 
 connection.onMessage("hello", ({ now_ms }) => setServerTime(now_ms));
+connection.onMessage("tick", ({ now_ms }) => setServerTime(now_ms));
 connection.onMessage("sites", (message) => {
   store.apply(message);
   reopenTiles();
@@ -49,20 +60,26 @@ connection.onMessage("broker", ({ up, since_ms }) => {
   broker = { up, since_ms };
   renderHeader();
 });
-connection.addEventListener("statechange", () => renderHeader());
+connection.addEventListener("statechange", () => renderConnection());
 routeSignalling(connection);
+
+/** Grey, all that the server has told, when it has been silent for too long to be believed. */
+function renderConnection() {
+  if (root.hasAttribute("data-stale") !== connection.silent) root.toggleAttribute("data-stale");
+  renderHeader();
+}
 
 function renderHeader() {
   const time = timeText(connection.up ? broker.since_ms : connection.sinceMs);
   const state = !connection.up || broker.up === null ? "unk" : broker.up ? "on" : "off";
-  brokerState.dataset.state = state;
+  setData(brokerState, "state", state);
   setText(brokerState, {
     unk: translate("brokerUnknown"),
     on: translate("brokerUp"),
     off: translate("brokerDown", { time }),
   }[state]);
   const text = bannerText(time);
-  banner.hidden = text === "";
+  setHidden(banner, text === "");
   setText(banner, text);
 }
 
@@ -74,17 +91,33 @@ function bannerText(time) {
 
 // What was open in this tab opens again after a reload, as soon as its site is known.
 /** @type {[site: string, cam: string][]} */
-let tilesToReopen = JSON.parse(sessionStorage.getItem(TILES_KEY) ?? "[]");
+let tilesToReopen = rememberedTiles();
+
+/** @returns {[site: string, cam: string][]} */
+function rememberedTiles() {
+  const stored = tabMemory.get(TILES_KEY);
+  if (stored === null) return [];
+  try {
+    const tiles = JSON.parse(stored);
+    const sound = Array.isArray(tiles) && tiles.every((tile) => Array.isArray(tile) && tile.length === 2 && tile.every((part) => typeof part === "string"));
+    if (sound) return /** @type {[string, string][]} */ (tiles);
+  } catch {
+    // told below
+  }
+  tabMemory.set(TILES_KEY, "[]");
+  notices.show("noticeTiles");
+  return [];
+}
 
 function reopenTiles() {
   const known = tilesToReopen.filter(([site, cam]) => store.camera(site, cam));
   tilesToReopen = tilesToReopen.filter((tile) => !known.includes(tile));
-  for (const [site, cam] of known) wall.watch(site, cam);
+  if (known.length > 0) wall.watchAll([...wall.cameras, ...known.map(([site, cam]) => ({ site, cam }))]);
 }
 
 wall.addEventListener("change", () => {
-  const open = wall.tiles.map((tile) => [tile.site, tile.cam]);
-  sessionStorage.setItem(TILES_KEY, JSON.stringify([...open, ...tilesToReopen]));
+  const open = wall.cameras.map(({ site, cam }) => [site, cam]);
+  tabMemory.set(TILES_KEY, JSON.stringify([...open, ...tilesToReopen]));
 });
 
 // --- language, theme, wall mode ---------------------------------------------------------
@@ -111,12 +144,13 @@ function renderAll() {
   renderHeader();
   list.render();
   wall.render();
+  notices.render();
 }
 
 /** @param {string} theme */
 function setTheme(theme) {
   root.dataset.theme = theme;
-  localStorage.setItem(THEME_KEY, theme);
+  settings.set(THEME_KEY, theme);
   renderAll();
 }
 
@@ -124,16 +158,16 @@ function setTheme(theme) {
 function setWallMode(on) {
   root.toggleAttribute("data-wall", on);
   wallModeButton.setAttribute("aria-pressed", String(on));
-  localStorage.setItem(WALL_MODE_KEY, on ? "1" : "");
+  settings.set(WALL_MODE_KEY, on ? "1" : "");
 }
 
 function toggleWallMode() {
   setWallMode(!root.hasAttribute("data-wall"));
 }
 
-const rememberedTheme = localStorage.getItem(THEME_KEY);
+const rememberedTheme = settings.get(THEME_KEY);
 if (rememberedTheme === "dark" || rememberedTheme === "light") root.dataset.theme = rememberedTheme;
-setWallMode(localStorage.getItem(WALL_MODE_KEY) === "1");
+setWallMode(settings.get(WALL_MODE_KEY) === "1");
 themeButton.onclick = () => setTheme(otherTheme());
 wallModeButton.onclick = toggleWallMode;
 languageButton.onclick = () => {
@@ -150,15 +184,32 @@ document.addEventListener("keydown", (event) => {
     setWallMode(false);
     search.focus();
   } else if (event.key.toLowerCase() === "w") toggleWallMode();
+  else if (event.key === "]") wall.showPage(wall.page + 1);
+  else if (event.key === "[") wall.showPage(wall.page - 1);
 });
 
-function tick() {
+function renderClock() {
   const nowMs = serverNowMs();
-  clock.textContent = dateTimeText(nowMs);
+  setText(clock, dateTimeText(nowMs));
   clock.dateTime = new Date(nowMs).toISOString();
-  renderHeader();
-  list.render();
 }
+
+function tick() {
+  connection.check();
+  for (const part of [renderClock, renderConnection, () => list.render(), rememberOrSay]) attempt(part);
+}
+
+function rememberOrSay() {
+  if (settings.denied || tabMemory.denied) {
+    if (!storageNoticed) notices.show("noticeStorage");
+    storageNoticed = true;
+  }
+}
+
+let storageNoticed = false;
+// Timers of a hidden page are slow, and those of a sleeping machine stand still.
+for (const event of ["pageshow", "online", "focus"]) addEventListener(event, () => tick());
+document.addEventListener("visibilitychange", () => tick());
 
 // --- for automatic checks; docs/console.md says what they give --------------------------
 
@@ -192,9 +243,31 @@ const cameraGateway = Object.freeze({
 });
 Object.assign(window, { cameraGateway });
 
-setReasonTexts(await fetch("wording.json").then((answer) => answer.json()));
+/** Loads what the reason codes mean, until it has come; codes stand for themselves so long. */
+async function loadReasonTexts() {
+  const backoff = new Backoff(WORDING_RETRY_MS, WORDING_CEILING_MS, WORDING_JITTER);
+  for (;;) {
+    try {
+      const answer = await fetch("wording.json", { signal: AbortSignal.timeout(WORDING_LIMIT_MS) });
+      if (!answer.ok) throw new Error(`wording.json: ${answer.status}`);
+      setReasonTexts(await answer.json());
+      notices.hide("noticeWording");
+      renderAll();
+      return;
+    } catch (error) {
+      console.warn(error);
+      notices.show("noticeWording");
+    }
+    await new Promise((resolve) => setTimeout(resolve, backoff.nextMs()));
+  }
+}
+
 renderAll();
-await warmUp().catch(() => {});
+if (!webrtcSupported()) notices.show("noticeWebrtc");
+elementById("start", HTMLElement).hidden = true;
+root.toggleAttribute("data-ready", true);
+loadReasonTexts();
+await Promise.race([warmUp().catch(() => {}), new Promise((resolve) => setTimeout(resolve, WARM_UP_LIMIT_MS))]);
 connection.open();
 setInterval(tick, TICK_MS);
 tick();

@@ -45,7 +45,15 @@ export function setText(element, text) {
  */
 export function setTextOrHide(element, text) {
   setText(element, text);
-  element.hidden = text === "";
+  setHidden(element, text === "");
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {boolean} hidden
+ */
+export function setHidden(element, hidden) {
+  if (element.hidden !== hidden) element.hidden = hidden;
 }
 
 /**
@@ -55,6 +63,15 @@ export function setTextOrHide(element, text) {
  */
 export function setData(element, name, value) {
   if (element.dataset[name] !== value) element.dataset[name] = value;
+}
+
+/**
+ * @param {Element} element
+ * @param {string} name Of an attribute.
+ * @param {string} value
+ */
+export function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /**

@@ -1,5 +1,6 @@
 // The chosen language, and every text looked up in it: the page's own texts and the reasons' texts.
 
+import { settings } from "./storage.js";
 import { TRANSLATIONS } from "./translations.js";
 
 /** @import { ReasonTexts } from "../messages.d.ts" */
@@ -10,7 +11,7 @@ import { TRANSLATIONS } from "./translations.js";
 const LANGUAGE_KEY = "camera-gateway.language";
 
 /** @type {Language} */
-let language = localStorage.getItem(LANGUAGE_KEY) === "en" ? "en" : "vi";
+let language = settings.get(LANGUAGE_KEY) === "en" ? "en" : "vi";
 /** @type {ReasonTexts} */
 let reasonTexts = {};
 
@@ -22,7 +23,7 @@ export function currentLanguage() {
 /** @param {Language} chosen Remembered in this browser. */
 export function setLanguage(chosen) {
   language = chosen;
-  localStorage.setItem(LANGUAGE_KEY, language);
+  settings.set(LANGUAGE_KEY, language);
   document.documentElement.lang = language;
 }
 

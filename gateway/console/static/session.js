@@ -25,6 +25,10 @@ const sessions = new Map();
 /** @type {RTCCertificate | null} */
 let certificate = null;
 
+export function webrtcSupported() {
+  return typeof RTCPeerConnection === "function";
+}
+
 /** Makes the certificate and wakes the browser's WebRTC threads up, so that no click pays for it. */
 export async function warmUp() {
   certificate = await RTCPeerConnection.generateCertificate(

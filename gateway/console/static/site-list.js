@@ -1,12 +1,15 @@
-// The list of sites and cameras, with search and filter.
+// The list of sites and cameras, with search and filter. Of a whole country only those rows are
+// drawn that are seen, and the work of a second does not grow with the number of sites.
 
-import { createElement, placeInOrder, setData, setTextOrHide } from "./dom.js";
+import { createElement, placeInOrder, setAttribute, setData, setHidden, setTextOrHide } from "./dom.js";
+import { reportFault } from "./faults.js";
 import { translate } from "./i18n.js";
+import { windowOf } from "./row-window.js";
 import { filterSites } from "./site-filter.js";
 import { cameraStateText, describeAlarm, explainCamera, siteStateText, siteTroubleText, summaryText } from "./site-text.js";
 
 /** @import { AlarmView, CameraView } from "../messages.d.ts" */
-/** @import { Filter } from "./site-filter.js" */
+/** @import { Filter, Match } from "./site-filter.js" */
 /** @import { Site, SiteStore } from "./site-store.js" */
 /** @import { VideoWall } from "./video-wall.js" */
 
@@ -19,18 +22,31 @@ const RENDER_EVERY_MS = 200;
 const MOST_ALARMS = 5;
 const FILTERS = /** @type {const} */ (["all", "trouble"]);
 
+/** In pixels. Heights are guessed until a row has been drawn and measured. */
+const GUESSED_SITE = 60;
+const GUESSED_CAMERA = 68;
+const GUESSED_LIST = 700;
+const MARGIN = 400;
+
 export class SiteList {
   #store;
   #wall;
   #search;
-  /** @type {Map<string, SiteRow>} */
+  /** @type {Map<string, SiteRow>} Those that are drawn, by key. */
   #rows = new Map();
   /** @type {Map<string, boolean>} Sites that the operator has expanded or collapsed. */
   #expanded = new Map();
+  /** @type {Map<string, {shape: string, height: number}>} Measured heights of rows, and in which shape. */
+  #heights = new Map();
   /** @type {Filter} */
   #filter = "all";
+  /** @type {{of: string, matches: Match[]}} What is listed, and for which sites, search and filter. */
+  #listed = { of: "", matches: [] };
+  /** @type {Set<string>} Sites that could not be shown. */
+  #failed = new Set();
   /** @type {ReturnType<typeof setTimeout> | null} */
   #renderTimer = null;
+  #observer = typeof ResizeObserver === "function" ? new ResizeObserver((entries) => this.#measure(entries)) : null;
 
   /**
    * @param {SiteStore} store
@@ -44,8 +60,14 @@ export class SiteList {
     this.element = list;
     this.summary = summary;
     this.nothing = createElement("p", "nothing", list);
+    this.rowList = createElement("div", "rows", list, { role: "list" });
     this.filterButtons = FILTERS.map((filter) => this.#createFilterButton(filter, filters));
-    search.addEventListener("input", () => this.render());
+    search.addEventListener("input", () => {
+      this.element.scrollTop = 0;
+      this.render();
+    });
+    list.addEventListener("scroll", () => this.#renderRows(), { passive: true });
+    this.#observer?.observe(list);
     store.addEventListener("change", () => this.#renderSoon());
     wall.addEventListener("change", () => this.render());
   }
@@ -58,6 +80,7 @@ export class SiteList {
     const button = createElement("button", "", parent, { type: "button", "data-i18n": filter, "data-filter": filter });
     button.onclick = () => {
       this.#filter = filter;
+      this.element.scrollTop = 0;
       this.render();
     };
     return button;
@@ -73,19 +96,83 @@ export class SiteList {
     this.#renderTimer = null;
     const counts = this.#store.counts();
     setTextOrHide(this.summary, summaryText(counts));
-    const matches = filterSites(this.#store.all(), this.#filter, this.#search.value);
+    const query = this.#search.value;
+    const of = `${this.#store.version} ${this.#filter} ${query}`;
+    if (of !== this.#listed.of) this.#listed = { of, matches: filterSites(this.#store.byUrgency(), this.#filter, query) };
+    setTextOrHide(this.nothing, this.#listed.matches.length > 0 ? "" : translate(counts.sites > 0 ? "noMatch" : "nothing"));
+    for (const button of this.filterButtons) {
+      setAttribute(button, "aria-pressed", String(button.dataset.filter === this.#filter));
+    }
+    this.#renderRows();
+  }
+
+  /** Draws the rows that are seen, and the one that has the focus. */
+  #renderRows() {
+    const { matches } = this.#listed;
+    const { first, end, tops } = this.#window();
+    const focused = [...this.#rows].find(([, { element }]) => element.contains(document.activeElement))?.[0];
     /** @type {Map<string, SiteRow>} */
     const rows = new Map();
-    for (const { site, cameras } of matches) {
+    for (const [index, { site, cameras }] of matches.entries()) {
+      if ((index < first || index >= end) && site.key !== focused) continue;
       const row = this.#rows.get(site.key) ?? this.#addSiteRow(site);
       rows.set(site.key, row);
-      this.#renderSite(row, site, cameras, matches.length);
+      this.#renderSiteOrFault(row, site, cameras);
+      setAttribute(row.element, "aria-posinset", String(index + 1));
+      setAttribute(row.element, "aria-setsize", String(matches.length));
+      setPixels(row.element, "top", /** @type {number} */ (tops[index]));
     }
-    replaceRows(this.element, this.#rows, rows);
-    setTextOrHide(this.nothing, matches.length > 0 ? "" : translate(counts.sites > 0 ? "noMatch" : "nothing"));
-    for (const button of this.filterButtons) {
-      button.setAttribute("aria-pressed", String(button.dataset.filter === this.#filter));
+    for (const [key, { element }] of this.#rows) if (!rows.has(key)) this.#observer?.unobserve(element);
+    replaceRows(this.rowList, this.#rows, rows);
+    setPixels(this.rowList, "height", /** @type {number} */ (tops[matches.length]));
+  }
+
+  #window() {
+    const heights = this.#listed.matches.map((match) => this.#heightOf(match));
+    return windowOf(heights, this.element.scrollTop || 0, this.element.clientHeight || GUESSED_LIST, MARGIN);
+  }
+
+  /** @param {Match} match */
+  #heightOf(match) {
+    const known = this.#heights.get(match.site.key);
+    if (known?.shape === this.#shapeOf(match)) return known.height;
+    return GUESSED_SITE + (this.#isExpanded(match.site) ? match.cameras.length * GUESSED_CAMERA : 0);
+  }
+
+  /**
+   * What the height of a row depends on, the texts aside.
+   * @param {Match} match
+   */
+  #shapeOf({ site, cameras }) {
+    return this.#isExpanded(site) ? String(cameras.length) : "";
+  }
+
+  /** @param {ResizeObserverEntry[]} entries */
+  #measure(entries) {
+    const byElement = new Map(Array.from(this.#rows, ([key, row]) => [row.element, key]));
+    const matches = new Map(this.#listed.matches.map((match) => [match.site.key, match]));
+    for (const { target } of entries) {
+      const key = byElement.get(/** @type {HTMLElement} */ (target));
+      const match = key === undefined ? undefined : matches.get(key);
+      const height = /** @type {HTMLElement} */ (target).offsetHeight;
+      if (match && height > 0) this.#heights.set(match.site.key, { shape: this.#shapeOf(match), height });
     }
+    requestAnimationFrame(() => this.#moveRows());
+  }
+
+  /** Rows above may be higher than was guessed: what is seen stays where it is. */
+  #moveRows() {
+    const { scrollTop } = this.element;
+    const anchor = [...this.#rows.values()].find(({ element }) => element.offsetTop + element.offsetHeight > scrollTop);
+    const before = anchor?.element.offsetTop ?? 0;
+    this.#renderRows();
+    const moved = anchor?.element.isConnected ? anchor.element.offsetTop - before : 0;
+    if (moved !== 0 && scrollTop > 0) this.element.scrollTop = scrollTop + moved;
+  }
+
+  /** @param {Site} site */
+  #isExpanded(site) {
+    return this.#expanded.get(site.key) ?? (this.#listed.matches.length <= EXPANDED_UP_TO || this.#search.value.trim() !== "");
   }
 
   /** @param {Site} site */
@@ -97,30 +184,51 @@ export class SiteList {
       this.render();
     };
     row.watchAll.onclick = (event) => {
-      for (const cam of this.#store.site(key)?.cams.keys() ?? []) this.#wall.watch(key, cam, event.timeStamp);
+      const cameras = [...(this.#store.site(key)?.cams.keys() ?? [])];
+      this.#wall.watchAll(cameras.map((cam) => ({ site: key, cam })), event.timeStamp);
     };
+    this.#observer?.observe(row.element);
     return row;
+  }
+
+  /**
+   * One site that cannot be shown says so, and costs no other one its row.
+   * @param {SiteRow} row
+   * @param {Site} site
+   * @param {CameraView[]} cameras Those to be listed.
+   */
+  #renderSiteOrFault(row, site, cameras) {
+    try {
+      this.#renderSite(row, site, cameras);
+    } catch (error) {
+      if (!this.#failed.has(site.key)) reportFault(error);
+      this.#failed.add(site.key);
+      row.element.toggleAttribute("data-invalid", true);
+      setTextOrHide(row.name, String(site.name || site.key));
+      setTextOrHide(row.state, translate("invalidReport"));
+      setTextOrHide(row.trouble, translate("siteFault"));
+    }
   }
 
   /**
    * @param {SiteRow} row
    * @param {Site} site
    * @param {CameraView[]} cameras Those to be listed.
-   * @param {number} siteCount How many sites are listed.
    */
-  #renderSite(row, site, cameras, siteCount) {
+  #renderSite(row, site, cameras) {
     setData(row.element, "st", site.st);
-    row.element.toggleAttribute("data-invalid", site.invalid !== "");
+    setData(row.element, "sev", site.severity);
+    if (row.element.hasAttribute("data-invalid") !== (site.invalid !== "")) row.element.toggleAttribute("data-invalid");
     setTextOrHide(row.name, site.name);
     setTextOrHide(row.state, siteStateText(site));
     setTextOrHide(row.watchAll, translate("watchAll"));
-    row.watchAll.setAttribute("aria-label", translate("watchAllOf", { name: site.name }));
-    row.watchAll.hidden = site.cams.size === 0;
+    setAttribute(row.watchAll, "aria-label", translate("watchAllOf", { name: site.name }));
+    setHidden(row.watchAll, site.cams.size === 0);
     setTextOrHide(row.trouble, siteTroubleText(site));
     renderAlarms(row, site);
-    const expanded = this.#expanded.get(site.key) ?? (siteCount <= EXPANDED_UP_TO || this.#search.value.trim() !== "");
-    row.toggle.setAttribute("aria-expanded", String(expanded));
-    row.cameraList.hidden = !expanded;
+    const expanded = this.#isExpanded(site);
+    setAttribute(row.toggle, "aria-expanded", String(expanded));
+    setHidden(row.cameraList, !expanded);
     this.#renderCameras(row, site, expanded ? cameras : []);
   }
 
@@ -157,7 +265,7 @@ export class SiteList {
    */
   #renderCamera(row, site, camera) {
     setData(row.button, "st", camera.st);
-    row.button.setAttribute("aria-pressed", String(this.#wall.find(site.key, camera.id) !== undefined));
+    setAttribute(row.button, "aria-pressed", String(this.#wall.has(site.key, camera.id)));
     setTextOrHide(row.name, camera.name);
     setTextOrHide(row.place, camera.location);
     setTextOrHide(row.state, cameraStateText(camera));
@@ -165,6 +273,16 @@ export class SiteList {
     setTextOrHide(row.fact, fact);
     setTextOrHide(row.todo, todo);
   }
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {"top" | "height"} property
+ * @param {number} pixels
+ */
+function setPixels(element, property, pixels) {
+  const value = `${Math.round(pixels)}px`;
+  if (element.style[property] !== value) element.style[property] = value;
 }
 
 /**
@@ -191,9 +309,9 @@ function renderAlarms({ alarmList, alarms: rows }, site) {
   const shown = alarms.slice(0, MOST_ALARMS);
   for (const surplus of rows.splice(shown.length)) surplus.element.remove();
   for (const [index, alarm] of shown.entries()) renderAlarm((rows[index] ??= createAlarmRow(alarmList)), alarm, site);
-  alarmList.hidden = shown.length === 0;
-  if (alarms.length > shown.length) alarmList.dataset.more = translate("moreAlarms", { n: alarms.length - shown.length });
-  else delete alarmList.dataset.more;
+  setHidden(alarmList, shown.length === 0);
+  if (alarms.length > shown.length) setData(alarmList, "more", translate("moreAlarms", { n: alarms.length - shown.length }));
+  else if (alarmList.hasAttribute("data-more")) alarmList.removeAttribute("data-more");
 }
 
 /**
@@ -213,7 +331,7 @@ function renderAlarm(row, alarm, site) {
 
 /** @param {Site} site */
 function createSiteRow({ prov, gw }) {
-  const element = createElement("section", "site", null, { "data-prov": prov, "data-gw": gw });
+  const element = createElement("section", "site", null, { role: "listitem", "data-prov": prov, "data-gw": gw });
   const head = createElement("div", "site-head", element);
   const toggle = createElement("button", "site-toggle", head, { type: "button" });
   createElement("span", "dot", toggle, { "aria-hidden": "true" });

@@ -27,7 +27,9 @@ export function summaryText(counts) {
 export function siteStateText(site) {
   const state = translate(SITE_STATE[site.st]);
   const since = site.st === "on" ? "" : sinceText(site.since_ms);
-  const cameras = translate("cameras", { n: site.cams.size });
+  const { off, deg } = site.st === "on" ? site.counts : { off: 0, deg: 0 };
+  const trouble = [off && translate("summaryOff", { n: off }), deg && translate("summaryDeg", { n: deg })].filter(Boolean);
+  const cameras = [translate("cameras", { n: site.cams.size }), ...trouble].join(", ");
   const invalid = site.invalid ? translate("invalidReport") : "";
   return joinPresent(" · ", [invalid, site.province, joinPresent(" ", [state, since]), cameras]);
 }

@@ -53,6 +53,7 @@ export function figuresText({ codec, width, height, fps, kbps }) {
  * @returns {Explanation & {title: string}}
  */
 export function explainNoPicture(status, site, camera) {
+  if (status.refusal?.why === "webrtc") return { title: translate("refused"), fact: translate("noWebrtc"), todo: translate("noWebrtcTodo") };
   if (status.refusal) return explainRefusal(status.refusal, site);
   const cause = camera && camera.st !== "on" ? explainUnlessInTitle(camera.reason) : NOTHING;
   if (status.lastFrameMs !== null) {

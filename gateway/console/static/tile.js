@@ -5,7 +5,7 @@ import { Backoff } from "./backoff.js";
 import { createElement, setText } from "./dom.js";
 import { translate } from "./i18n.js";
 import { serverNowMs } from "./server-clock.js";
-import { Session } from "./session.js";
+import { Session, webrtcSupported } from "./session.js";
 import { StreamStats } from "./stream-stats.js";
 import { badgeText, explainNoPicture, figuresText, nextAttemptText } from "./tile-text.js";
 
@@ -61,6 +61,8 @@ export class Tile {
   #connectedAtMs = null;
   /** @type {number | null} The gateway's epoch when this session began; another one: it has connected anew. */
   #epoch = null;
+  /** @type {string | undefined} The camera's state when it was last looked at while we wait. */
+  #cameraState;
   /** @type {string | null} Our viewer id when this session began. */
   #viewer = null;
   /** @type {Ending | null} */
@@ -169,14 +171,8 @@ export class Tile {
     this.#epoch = this.#site?.ep ?? null;
     this.#viewer = this.#connection.viewer;
     this.#step = this.#connection.up ? "stepRequest" : "stepBroker";
-    const session = new Session(this.#connection, this, this.cam, {
-      onStep: (step) => {
-        this.#step = step;
-        this.render();
-      },
-      onConnected: () => this.#onConnected(session),
-      onEnded: (ending) => this.#onEnded(session, ending),
-    });
+    const session = this.#createSession();
+    if (!session) return;
     this.#session = session;
     this.video.srcObject = session.stream;
     this.video.play().catch(() => {});
@@ -184,6 +180,29 @@ export class Tile {
     if (this.state !== "lost") this.#setState("connecting");
     session.open();
     this.render();
+  }
+
+  /** Returns a session; null if the browser cannot, which the tile then says. */
+  #createSession() {
+    try {
+      /** @type {Session} */
+      const session = new Session(this.#connection, this, this.cam, {
+        onStep: (step) => {
+          this.#step = step;
+          this.render();
+        },
+        onConnected: () => this.#onConnected(session),
+        onEnded: (ending) => this.#onEnded(session, ending),
+      });
+      return session;
+    } catch (error) {
+      console.error(error);
+      this.#refusal = { why: "webrtc" };
+      if (webrtcSupported()) this.#retryLater(true);
+      else this.#setState("refused");
+      this.render();
+      return null;
+    }
   }
 
   /** @param {Session} session */
@@ -207,6 +226,7 @@ export class Tile {
     this.#stats.endSession();
     this.#session = null;
     this.#refusal = ending.code === undefined ? null : ending;
+    this.#cameraState = this.#camera?.st;
     if (ending.code !== undefined && FINAL_CODES.has(ending.code)) this.#setState("refused");
     else this.#retryLater(ending.code !== undefined && FULL_CODES.has(ending.code));
     this.render();
@@ -317,14 +337,18 @@ export class Tile {
   }
 
   /**
-   * The site or the server is back while we wait: the rest of the pause is not sat out.
+   * The site, the camera or the server is back while we wait: the rest of the pause is not sat out.
    * @param {number} retryAtMs
    */
   #retrySoonerIfBack(retryAtMs) {
     const site = this.#site;
     const siteBack = site?.st === "on" && site.ep !== this.#epoch;
     const serverBack = this.#connection.viewer !== this.#viewer;
-    if (!this.#connection.up || !(siteBack || serverBack)) return;
+    const cameraState = this.#camera?.st;
+    const cameraBack = cameraState === "on" && this.#cameraState !== "on";
+    if (!this.#connection.up) return;
+    this.#cameraState = cameraState;
+    if (!siteBack && !serverBack && !cameraBack) return;
     this.#epoch = site?.ep ?? null;
     this.#viewer = this.#connection.viewer;
     if (retryAtMs - performance.now() > LONG_WAIT_MS) this.#scheduleRetry(Math.random() * PROMPT_RETRY_MS);
@@ -422,7 +446,7 @@ export class Tile {
     setText(this.overlayFact, fact);
     setText(this.overlayTodo, todo);
     setText(this.overlayNext, nextAttemptText(status, camera));
-    this.retryButton.hidden = this.#session !== null;
+    this.retryButton.hidden = this.#session !== null && !(this.state === "lost" && this.#connection.up);
     setText(this.retryButton, translate("retry"));
   }
 

@@ -12,9 +12,11 @@ export class FakeWebSocket {
   readyState = FakeWebSocket.CONNECTING;
   /** @type {any[]} What the page has sent. */
   sent = [];
-  /** @type {(event: {data: string}) => void} */
+  /** @type {((event: {data: string}) => void) | null} */
   onmessage = () => {};
+  /** @type {(() => void) | null} */
   onclose = () => {};
+  closed = 0;
 
   /** @param {string} url */
   constructor(url) {
@@ -34,12 +36,17 @@ export class FakeWebSocket {
 
   /** @param {ServerMessages[keyof ServerMessages]} message */
   deliver(message) {
-    this.onmessage({ data: JSON.stringify(message) });
+    this.onmessage?.({ data: JSON.stringify(message) });
   }
 
   drop() {
     this.readyState = FakeWebSocket.CLOSED;
-    this.onclose();
+    this.onclose?.();
+  }
+
+  /** As over a dead line: the other end does not answer, and nothing is told. */
+  close() {
+    this.closed += 1;
   }
 
   /** @param {string} kind */
