@@ -38,18 +38,23 @@ def validated_as(kind: Any) -> Callable[[click.Context, click.Parameter, str], s
 
 def broker_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add to *command* the options that `address_of` reads, and the province."""
+    province = click.option(
+        "--province",
+        required=True,
+        callback=validated_as(ProvinceCode),
+        help="Province code, two digits.",
+    )
+    return connection_options(province(command))
+
+
+def connection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add to *command* the options that `address_of` reads."""
     for option in (
         click.option("--broker", default="127.0.0.1", help="HOST or HOST:PORT."),
         click.option("--ca", type=PATH, help="CA certificate of the broker (PEM); turns on TLS."),
         click.option("--cert", type=PATH, help="Client certificate (PEM)."),
         click.option("--cert-key", type=PATH, help="Private key of the client certificate."),
         click.option("--username", help="Its password is read from CAMERA_GATEWAY_PASSWORD."),
-        click.option(
-            "--province",
-            required=True,
-            callback=validated_as(ProvinceCode),
-            help="Province code, two digits.",
-        ),
     ):
         command = option(command)
     return command

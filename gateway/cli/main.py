@@ -43,6 +43,7 @@ CENTRE = {
     "audit": "gateway.cli.audit",
     "config": "gateway.cli.config",
     "keys": "gateway.cli.keys",
+    "viewing": "gateway.cli.viewing",
 }
 """Groups of commands of the centre and of auditors, and their modules."""
 

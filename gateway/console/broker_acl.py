@@ -20,6 +20,7 @@ from gateway.mqtt.topic_tree import (
     GATEWAY_SIGNALLING,
     LOG,
     REPLY,
+    REVOCATION,
     ROOT,
     VIEWER_SIGNALLING,
     TopicSpec,
@@ -59,6 +60,7 @@ def staff() -> Iterator[str]:
         yield f"topic read {ROOT}/{code}/+/up/#"
         for channel, _ in NOT_FOR_PROVINCES:
             yield f"topic deny {ROOT}/{code}/+/{_filter(channel)}"
+        yield f"topic deny {REVOCATION.name}"  # names of people, which gateways alone need
 
 
 def viewers() -> Iterator[str]:

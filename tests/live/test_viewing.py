@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from gateway.centre.viewing import load_viewing_key, sign_revocation
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, Extend, Refusal, SessionKey
-from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.signalling import GatewayMessage, decode_gateway_message
-from gateway.mqtt.topic_tree import REVOCATION
-from gateway.mqtt.topics import build_message
 from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 
 
@@ -26,11 +25,16 @@ async def running(tmp_path: Path, broker: Broker) -> AsyncIterator[Site]:
         yield made
 
 
-def revoke(running: Site, *actors: str) -> None:
-    """Publish the centre's list."""
-    key = load_viewing_key(running.folder / "centre" / "view-test.key")
-    signed = encode(sign_revocation(actors, key))
-    running.centre.client.publish(build_message(REVOCATION, REVOCATION.name, signed))
+async def revoke(running: Site, *actors: str) -> None:
+    """Publish the centre's list, as the centre does."""
+    centre = running.folder / "centre"
+    (centre / "revoked.txt").write_text("# thu hồi\n" + "\n".join(actors) + "\n")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", "viewing", "revoke", str(centre / "revoked.txt")),
+        *("--key", str(centre / "view-test.key"), "--broker", f"127.0.0.1:{running.broker.port}"),
+    )
+    async with asyncio.timeout(HANG_S):
+        assert await process.wait() == 0
 
 
 async def said(running: Site, number: int, kind: type[GatewayMessage]) -> GatewayMessage:
@@ -142,7 +146,7 @@ async def test_a_revoked_person_sees_nothing_more(running: Site) -> None:
     """Their viewings end, their tokens are refused, also after kill -9; others go on."""
     await running.watch(0, running.token(0, actor="binh.tran"))
     await running.watch(0)
-    revoke(running, "Binh.Tran")
+    await revoke(running, "Binh.Tran")
 
     bye = await said(running, 1, Bye)
     assert isinstance(bye, Bye)

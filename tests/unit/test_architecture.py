@@ -112,6 +112,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mqtt/client",
         "config",
         "audit",
+        "viewing",
         "cameras",
         "commands/handlers",
         "remote_config",
