@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from gateway.console.views import BrokerView, SiteView
 from gateway.model.names import CameraId, GatewayId, Profile, ProvinceCode, SessionId
-from gateway.model.reason_texts import WORDING
+from gateway.model.reasons import WORDING
 from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Refusal, RemoteCandidate
 from gateway.model.site_document import Document
 

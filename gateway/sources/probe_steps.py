@@ -9,8 +9,7 @@ from typing import Literal, TypeVar
 from pydantic import SecretStr
 
 from gateway.model.errors import GatewayError
-from gateway.model.reason_texts import WORDING
-from gateway.model.reasons import Reason, Wording
+from gateway.model.reasons import WORDING, Reason, Wording
 from gateway.ports import Clock
 
 Transport = Literal["auto", "tcp", "udp"]

@@ -7,8 +7,7 @@ import unicodedata
 
 import pytest
 
-from gateway.model.reason_texts import WORDING
-from gateway.model.reasons import Reason
+from gateway.model.reasons import WORDING, Reason
 
 NOTHING_TO_DO = {Reason.OK, Reason.IDLE}
 MARKS = re.compile(r"[\u0300-\u0323đĐ]")
