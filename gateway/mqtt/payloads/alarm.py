@@ -58,7 +58,7 @@ class AlarmMessage(WireDocument):
 
 
 def encode_alarm(stamp: Stamp, record: Alarm) -> EncodedPayload:
-    """Write *said*."""
+    """Write *record*; the reader is `decode_alarm`."""
     return encode_document(
         AlarmMessage(
             id=record.id,

@@ -13,6 +13,7 @@ from gateway.model.errors import MessageRejected
 from gateway.model.names import new_id
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.alarm import decode_alarm, encode_alarm
+from gateway.mqtt.payloads.numbers import TIME_MS
 from gateway.mqtt.topics import Topics, parse_topic
 from tests.fixtures.reports import STAMP
 
@@ -56,7 +57,7 @@ alarms = st.builds(
     id=st.text(max_size=26),
     raised=st.booleans(),
     severity=st.sampled_from(["warning", "minor", "major", "critical"]),
-    since_ms=st.integers(0, 2**53),
+    since_ms=st.integers(*TIME_MS),
     cause=st.sampled_from(Reason),
     arguments=st.dictionaries(
         st.text(max_size=20), st.text(max_size=20) | st.integers(-(2**53), 2**53), max_size=16
