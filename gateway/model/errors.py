@@ -13,9 +13,9 @@ GatewayError
 ├── NoPicture                 no still picture of this camera can be made now
 └── MessageRejected           this message from the wire is malformed; its sender is told
 
-Whoever catches looks at the second column only: the supervisor retries a TransientError, the
-fleet parks a camera on a PermanentError. Everything that is not in this tree is a bug; it ends
-the process, and systemd starts it again.
+Whoever catches looks at the first level of the tree only: the supervisor retries after a
+TransientError, and parks the camera after a PermanentError. Everything that is not in this tree is
+a bug; it ends the process, and systemd starts it again.
 
 No message here ever holds a password or a URL with one: places that open URLs say the host and
 the path only.

@@ -1,7 +1,7 @@
 """Remote configuration: desired documents in, reports out, and the site stays reachable.
 
 The journey of a document goes one way: it is verified when it comes and waits in a slot for one;
-`ConfigValidator` validates it once no newer one has come for a while; `Rollout` stores it, puts it
+`ConfigValidator` validates it; once no newer one has come for a while, `Rollout` stores it, puts it
 into effect and yields steps; each step becomes `ConfigState` and a report here, and nowhere else.
 """
 

@@ -34,7 +34,7 @@ async def run_one(seed: int, kills: int) -> Campaign:
 
 def main() -> None:
     """Print what was found."""
-    asks = argparse.ArgumentParser(description=__doc__)
+    asks = argparse.ArgumentParser(prog="scripts/crash-test", description=__doc__)
     asks.add_argument("--kills", type=int, default=200)
     asks.add_argument("--seed", type=int, default=2026)
     asked = asks.parse_args()
