@@ -28,6 +28,7 @@ PATTERNS = {
     r"^[0-9]{2}$": "two digits",
     r"^[!-.0-?A-~]+$": "a host's name or address alone",
     r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "a host, or host:port where that is not 443",
+    r"^[A-Za-z0-9.:/-]{1,253}$": "a host's name, an address or a network",
     r"^/[!-~]*$": "a path that begins with /",
     r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
     r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",
