@@ -16,14 +16,32 @@ from gateway.mqtt.payloads.signalling import (
     decode_viewer_message,
     encode_gateway_message,
 )
-from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING, VIEWER_SIGNALLING
+from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING, PLAIN, VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock, InboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.rate_limit import RateLimiter
 from gateway.webrtc.session_manager import SessionManager
 
 QUEUED = 256
 """Messages that may wait; one more is dropped and counted, and its sender tries again."""
+
+MESSAGES_PER_MIN, MESSAGES = 1200, 600
+"""Messages of one viewer, a minute and at once. A page that opens 16 pictures sends a hundred in a
+second: an offer and a handful of candidates each."""
+
+COUNTS_ONCE_BYTES = 2048
+"""A message counts as one for each so many bytes, since reading it costs as much."""
+
+COMPRESSED_WEIGHT = 4
+"""One that must be unpacked first counts so many times."""
+
+OFFERS_PER_MIN, OFFERS = 120, 48
+"""Offers of one viewer, a minute and at once: three pages of 16 pictures. Each takes keys, sockets,
+and an event on the disk."""
+
+WARNINGS_PER_MIN, WARNINGS = 6, 1
+"""How often one viewer is told that it sends too much; telling it costs as much as an answer."""
 
 
 class Signalling:
@@ -50,31 +68,18 @@ class Signalling:
         self._bus = bus
         self._session_manager = session_manager
         self._stamp = stamp
-        self._messages: asyncio.Queue[InboundMessage] = asyncio.Queue(maxsize=QUEUED)
+        self._messages: asyncio.Queue[tuple[SessionKey, InboundMessage]] = asyncio.Queue(
+            maxsize=QUEUED
+        )
+        self._message_limiter = RateLimiter(MESSAGES_PER_MIN, MESSAGES, clock=clock)
+        self._offer_limiter = RateLimiter(OFFERS_PER_MIN, OFFERS, clock=clock)
+        self._warning_limiter = RateLimiter(WARNINGS_PER_MIN, WARNINGS, clock=clock)
+        self._excess = RateLimitedLog("signalling", "messages_over_limit", clock=clock)
         self._dropped = RateLimitedLog("signalling", "messages_dropped", clock=clock)
         self._malformed = RateLimitedLog("signalling", "messages_malformed", clock=clock)
 
     def enqueue(self, message: InboundMessage) -> None:
-        """Queue a message of a viewer; returns at once."""
-        try:
-            self._messages.put_nowait(message)
-        except asyncio.QueueFull:
-            self._dropped.count(message.topic)
-
-    async def run(self) -> None:
-        """Handle messages until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                received = self._decode(await self._messages.get())
-                if received is not None:
-                    await self._route(received, group)
-
-    def publish_bye(self, bye: Bye) -> None:
-        """Tell a viewer that its session has ended."""
-        self._publish(bye.key, bye)
-
-    def _decode(self, message: InboundMessage) -> ViewerMessage | None:
-        """Return what a viewer has sent. A malformed message is refused, and None returned."""
+        """Queue a message of a viewer; returns at once. One over its limits is not even read."""
         topic = topics.parse_topic(message.topic)
         if (
             message.retain
@@ -84,16 +89,48 @@ class Signalling:
         ):
             # Nothing for a viewer is ever retained: such a message is old, or not for us.
             self._malformed.count(message.topic)
-            return None
+        elif not self._message_limiter.try_acquire(topic.key.viewer, _weight(message)):
+            self._refuse_excess(topic.key, "messages")
+        else:
+            try:
+                self._messages.put_nowait((topic.key, message))
+            except asyncio.QueueFull:
+                self._dropped.count(message.topic)
+
+    async def run(self) -> None:
+        """Handle messages until cancelled; whatever else is ready runs between two of them."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                key, message = await self._messages.get()
+                received = self._decode(key, message)
+                if received is not None:
+                    await self._route(received, group)
+                await asyncio.sleep(0)  # a queue that is not empty does not let anybody else run
+
+    def publish_bye(self, bye: Bye) -> None:
+        """Tell a viewer that its session has ended."""
+        self._publish(bye.key, bye)
+
+    def _decode(self, key: SessionKey, message: InboundMessage) -> ViewerMessage | None:
+        """Return what a viewer has sent. A malformed message is refused, and None returned."""
         try:
-            return decode_viewer_message(topic.key, message.payload, message.content_type)
+            return decode_viewer_message(key, message.payload, message.content_type)
         except MessageRejected as error:
             self._malformed.count(f"{message.topic}: {error.detail}")
-            self._publish(topic.key, Refusal(topic.key, 400, error.reason, error.detail))
+            self._publish(key, Refusal(key, 400, error.reason, error.detail))
             return None
+
+    def _refuse_excess(self, key: SessionKey, what: str) -> None:
+        """Drop what exceeds a limit: count it, and tell the viewer now and then."""
+        self._excess.count(str(key))
+        if self._warning_limiter.try_acquire(key.viewer):
+            detail = f"too many {what} of this viewer; send fewer and try again in a minute"
+            self._publish(key, Refusal(key, 503, Reason.OVERLOADED, detail))
 
     async def _route(self, received: ViewerMessage, group: asyncio.TaskGroup) -> None:
         match received:
+            case Offer() if not self._offer_limiter.try_acquire(received.key.viewer):
+                self._refuse_excess(received.key, "offers")
             case Offer():
                 group.create_task(self._answer(received), name=f"offer:{received.key}")
             case Candidates():
@@ -122,3 +159,9 @@ class Signalling:
         self._bus.publish(
             topics.build_message(GATEWAY_SIGNALLING, self._own.gateway_signalling(key), payload)
         )
+
+
+def _weight(message: InboundMessage) -> float:
+    """Return for how many messages *message* counts."""
+    packed = COMPRESSED_WEIGHT if message.content_type not in ("", PLAIN) else 1
+    return float(packed * (1 + len(message.payload) // COUNTS_ONCE_BYTES))

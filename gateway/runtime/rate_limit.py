@@ -62,12 +62,12 @@ class RateLimiter:
         self._shared = TokenBucket(per_min * TOTAL_FACTOR, burst * TOTAL_FACTOR, clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
-    def try_acquire(self, requester: str) -> bool:
-        """Return whether *requester* may make one more request now, and count it."""
+    def try_acquire(self, requester: str, tokens: float = 1.0) -> bool:
+        """Return whether *requester* may make one more request now, and count it as *tokens*."""
         bucket = self._buckets.pop(requester, None)
         if bucket is None:
             bucket = TokenBucket(self._per_min, self._burst, clock=self._clock)
         self._buckets[requester] = bucket
         if len(self._buckets) > REQUESTERS:
             self._buckets.popitem(last=False)
-        return bucket.try_acquire() and self._shared.try_acquire()
+        return bucket.try_acquire(tokens) and self._shared.try_acquire(tokens)

@@ -371,7 +371,9 @@ def test_only_the_retry_loop_and_the_tickers_sleep_in_circles(path: Path) -> Non
     for node in ast.walk(tree_of(path)):
         if not isinstance(node, ast.While) or ast.unparse(node.test) != "True":
             continue
-        for line, name, _ in calls(node):
+        for line, name, call in calls(node):
+            if ast.unparse(call) == "asyncio.sleep(0)":  # lets others run, and waits for nothing
+                continue
             assert not name.endswith("sleep"), (
                 f"{module_of(path)}:{line}: wait for an event, or use runtime.supervise; a"
                 " module whose purpose is a pace is listed in PACED"

@@ -1,0 +1,138 @@
+"""One viewer's flood costs the gateway little, and the other viewers nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.app.signalling import MESSAGES, OFFERS, WARNINGS, Signalling
+from gateway.model.reasons import Reason
+from gateway.model.signalling import Bye, Offer, Refusal, SessionKey
+from gateway.mqtt.payloads.signalling import decode_gateway_message
+from gateway.mqtt.topics import parse_topic
+from gateway.ports import OutboundMessage
+from gateway.runtime import strict_json
+from gateway.runtime.rate_limit import REQUESTERS
+from tests.fixtures.clock import HANG_S
+from tests.unit.app.test_signalling import OWN, Bus, answering, message
+
+HONEST = SessionKey("v-honest", "session-1")
+ASKED = Offer(HONEST, "c99", "v=0")
+LETTER = b'{"k":"extend","exp_s":30.0,"s":1,"pad":"' + b"x" * 69 + b'"}'  # 111 bytes
+
+
+def of_viewer(number: int) -> SessionKey:
+    return SessionKey("v-hostile", f"session-{number}")
+
+
+async def posted_until_honest(bus: Bus) -> list[tuple[SessionKey, Refusal]]:
+    """Return what was said, up to the refusal of the honest viewer's offer (there is no c99)."""
+    said: list[tuple[SessionKey, Refusal]] = []
+    async with asyncio.timeout(HANG_S):
+        while True:
+            publication: OutboundMessage = await bus.posted.get()
+            place = parse_topic(publication.topic)
+            assert place is not None
+            assert place.key is not None
+            body = decode_gateway_message(place.key, publication.payload, publication.content_type)
+            assert isinstance(body, Refusal)
+            if place.key == HONEST:
+                assert body.code == 404
+                return said
+            said.append((place.key, body))
+
+
+async def flood(signalling: Signalling, bodies: list[bytes]) -> None:
+    """Enqueue *bodies*, each of a session of its own, as paho's callback does."""
+    for number, body in enumerate(bodies):
+        topic = OWN.viewer_signalling(of_viewer(number))
+        signalling.enqueue(message(body, topic=topic))
+        if number % 50 == 0:
+            await asyncio.sleep(0)
+
+
+async def test_a_flood_of_one_viewer_is_dropped_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 24,000 messages (a minute at 400/s) so many are decoded as one viewer may send at once."""
+    decoded = 0
+    parse = strict_json.parse
+
+    def counted(*args: object, **options: object) -> object:
+        nonlocal decoded
+        decoded += 1
+        return parse(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(strict_json, "parse", counted)
+    async with answering() as (signalling, bus):
+        await flood(signalling, [LETTER] * 24_000)
+        signalling.enqueue(message(ASKED))
+        await posted_until_honest(bus)
+
+    assert decoded <= MESSAGES + 1
+
+
+async def test_a_flood_is_answered_once_and_not_each_time() -> None:
+    """503 once; what is malformed and within the limit gets its 400."""
+    async with answering() as (signalling, bus):
+        await flood(signalling, [b"{}"] * 5_000)
+        signalling.enqueue(message(ASKED))
+        said = [body for _, body in await posted_until_honest(bus)]
+
+    codes = [body.code for body in said]
+    assert codes.count(503) == WARNINGS
+    assert codes.count(400) <= MESSAGES
+
+
+async def test_large_and_packed_messages_count_for_more() -> None:
+    """What costs more to read is read less often."""
+    async with answering() as (signalling, bus):
+        await flood(signalling, [b"[" * 20_480] * 100)
+        signalling.enqueue(message(ASKED))
+        said = [body.code for _, body in await posted_until_honest(bus)]
+
+    assert said.count(400) <= MESSAGES // 11
+
+
+async def test_offers_have_a_limit_of_their_own() -> None:
+    """Beyond it none reaches the session manager, and the viewer is told once."""
+    async with answering() as (signalling, bus):
+        for number in range(OFFERS + 20):
+            signalling.enqueue(message(Offer(of_viewer(number), "c99", "v=0")))
+        signalling.enqueue(message(ASKED))
+        said = [body for _, body in await posted_until_honest(bus)]
+
+    codes = [body.code for body in said]
+    assert (codes.count(404), codes.count(503)) == (OFFERS, WARNINGS)
+    assert {body.reason for body in said if body.code == 503} == {Reason.OVERLOADED}
+
+
+async def test_the_loop_turns_between_two_messages() -> None:
+    """A full queue is not emptied in one go: cameras and other viewers have their turn."""
+    turns = 0
+    loop = asyncio.get_running_loop()
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(turn)
+
+    async with answering() as (signalling, bus):
+        for number in range(200):
+            signalling.enqueue(message(Bye(of_viewer(number), "viewer")))
+        signalling.enqueue(message(ASKED))
+        loop.call_soon(turn)
+        await posted_until_honest(bus)
+
+    assert turns >= 200
+
+
+async def test_invented_viewers_fill_no_table() -> None:
+    """Of 10,000 names so many are remembered as the table holds."""
+    async with answering() as (signalling, _bus):
+        for number in range(10_000):
+            key = SessionKey(f"v-{number}", "session-1")
+            signalling.enqueue(message(LETTER, topic=OWN.viewer_signalling(key)))
+
+        assert len(signalling._message_limiter._buckets) == REQUESTERS
