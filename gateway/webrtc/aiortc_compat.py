@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Protocol
 
 import aioice.ice
@@ -190,6 +191,18 @@ def local_credentials(gatherer: RTCIceGatherer) -> tuple[str, str]:
     """Return our ufrag and password."""
     ours = gatherer.getLocalParameters()
     return str(ours.usernameFragment), str(ours.password)
+
+
+def limit_gathering(gatherer: RTCIceGatherer, servers_s: float) -> None:
+    """Wait at most *servers_s* seconds for STUN and TURN servers; aioice waits for 5 s.
+
+    To be called before gathering. Host candidates are there whatever the servers do.
+    """
+    connection = gatherer._connection
+    connection.get_component_candidates = partial(  # type: ignore[method-assign]
+        connection.get_component_candidates,
+        timeout=servers_s,  # type: ignore[arg-type]
+    )
 
 
 def is_checked(gatherer: RTCIceGatherer, address: Address) -> bool:

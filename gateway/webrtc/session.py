@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 
 import structlog
 from aiortc import RTCIceCandidate, RTCIceServer
@@ -56,6 +57,7 @@ class Session:
         media: How it is sent.
         ice_servers: STUN and TURN servers for this session.
         relay_only: Whether only TURN candidates may be used.
+        has_place: Asked when the viewer is connected; False: the session ends as ``full``.
         ticker: Calls once a second while the viewer is connected.
         drops: Counts what is dropped of what comes from the viewer, or to its port.
 
@@ -72,6 +74,7 @@ class Session:
         *,
         ice_servers: list[RTCIceServer],
         relay_only: bool,
+        has_place: Callable[[], bool],
         ticker: Ticker,
         drops: InboundDrops,
     ) -> None:
@@ -80,6 +83,7 @@ class Session:
         self.permit = ViewingPermit()
         self._stream = stream
         self._media = media
+        self._has_place = has_place
         self._ticker = ticker
         self._drops = drops
         self._transport = PeerTransport(
@@ -117,6 +121,11 @@ class Session:
         return self._sender is not None
 
     @property
+    def connecting(self) -> bool:
+        """Whether the viewer is neither connected yet nor given up."""
+        return self._sender is None and not self._ending.is_set()
+
+    @property
     def sent_bytes(self) -> int:
         """Payload bytes sent so far."""
         return 0 if self._sender is None else self._sender.octets
@@ -143,8 +152,8 @@ class Session:
 
         Returns:
             Why it ended: ``setup`` (never connected), ``silence``, ``expired``, ``viewing_time``
-            (all that the permit allows), ``closed`` (by the viewer or by ICE), or what `end` was
-            given.
+            (all that the permit allows), ``full`` (others were connected first), ``closed`` (by the
+            viewer or by ICE), or what `end` was given.
         """
         try:
             if await self._wait_connected():
@@ -205,9 +214,17 @@ class Session:
             self.end("setup")
 
     async def _serve(self) -> None:
-        path = self._transport.nominated_path()
+        try:
+            path = self._transport.nominated_path()
+        except OSError as error:  # no descriptor is left
+            log.warning("session_path_failed", session=str(self.key), error=str(error))
+            path = None
         if path is None:
             self.end("closed")
+            return
+        if not self._has_place():
+            path.close()
+            self.end("full")
             return
         sender = RtpSender(
             self._rtp_parameters,

@@ -31,15 +31,13 @@ from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.sdp_offer import CANDIDATES, parse_offer
 from gateway.webrtc.session import Session
 from gateway.webrtc.ticker import Ticker
+from gateway.webrtc.waiting import who_gives_way
 
 EARLY_S = 10.0
 """How long candidates wait for their offer."""
 
 EARLY_SESSIONS = 32
 """How many sessions may have candidates waiting; beyond that the newest are dropped."""
-
-PENDING = 8
-"""Offers that may be in work at once; more are refused, so that running sessions do not suffer."""
 
 ENDED_SESSIONS = 256
 """Ended sessions whose offers are recognised when they come late."""
@@ -58,6 +56,8 @@ class PendingSession:
         session: Once it is being opened.
         permit: Who watches, and what for; nobody, until that is decided.
         left: Whether the viewer has said goodbye meanwhile.
+        displaced: Whether it makes room for another viewer.
+        limit: Ends the answering early.
     """
 
     offer: Offer
@@ -68,6 +68,13 @@ class PendingSession:
     session: Session | None = None
     permit: ViewingPermit = field(default_factory=ViewingPermit)
     left: bool = False
+    displaced: bool = False
+    limit: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
+
+    def displace(self) -> None:
+        """End the answering now."""
+        self.displaced = True
+        self.limit.reschedule(0.0)
 
 
 class EarlyCandidates:
@@ -91,6 +98,9 @@ class EarlyCandidates:
 
 class SessionManager:
     """Admits viewers within the limits and runs their sessions.
+
+    The limits are of connected viewers. Those that are not connected yet have bounds of their own
+    (`gateway.webrtc.waiting`): nobody takes a place by offers alone.
 
     Args:
         find_camera: Returns the camera of that id; None if there is none.
@@ -186,37 +196,54 @@ class SessionManager:
         pending = PendingSession(offer, self._early.pop(offer.key))
         self._pending[offer.key] = pending
         try:
-            if self._authority is not None:
-                pending.permit = await self._authority.admit(offer)
-            camera = self._camera_of(offer)
-            viewer_offer = parse_offer(offer.sdp)
-            ice_servers = to_rtc_ice_servers(offer.ice_servers or self._ice_servers)
-            stream, media = await negotiate(
-                viewer_offer,
-                camera,
-                profile=offer.profile,
-                candidates=self._usable(viewer_offer.candidates),
-                pace_bps=self._limits().burst_mbps * 1e6,
-            )
-            pending.session = session = Session(
-                offer,
-                stream,
-                media,
-                ice_servers=ice_servers,
-                relay_only=offer.relay_only or self._relay_only,
-                ticker=self._ticker,
-                drops=self._drops,
-            )
-            session.grant(pending.permit)
-            answer = await session.open()
-            await session.add_candidates(self._usable(pending.candidates))
-            if pending.left:
-                raise ViewerRejected(410, Reason.VIEWER_GONE, "the viewer has left")
+            session, answer = await self._open(pending)
         except BaseException as error:
             await self._drop(pending, error)
             raise
         self._start(pending, session, answer)
         return answer
+
+    async def _open(self, pending: PendingSession) -> tuple[Session, Answer]:
+        """Open a session for a pending offer. Raises ViewerRejected."""
+        try:
+            async with pending.limit:
+                return await self._open_in_time(pending)
+        except TimeoutError:
+            if not pending.displaced:
+                raise
+            detail = "another viewer is let in; this offer has waited for longest"
+            raise ViewerRejected(503, Reason.OVERLOADED, detail) from None
+
+    async def _open_in_time(self, pending: PendingSession) -> tuple[Session, Answer]:
+        offer = pending.offer
+        if self._authority is not None:
+            pending.permit = await self._authority.admit(offer)
+        camera = self._camera_of(offer)
+        viewer_offer = parse_offer(offer.sdp)
+        ice_servers = to_rtc_ice_servers(offer.ice_servers or self._ice_servers)
+        stream, media = await negotiate(
+            viewer_offer,
+            camera,
+            profile=offer.profile,
+            candidates=self._usable(viewer_offer.candidates),
+            pace_bps=self._limits().burst_mbps * 1e6,
+        )
+        pending.session = session = Session(
+            offer,
+            stream,
+            media,
+            ice_servers=ice_servers,
+            relay_only=offer.relay_only or self._relay_only,
+            has_place=lambda: self._place_refused(offer.camera) is None,
+            ticker=self._ticker,
+            drops=self._drops,
+        )
+        session.grant(pending.permit)
+        answer = await session.open()
+        await session.add_candidates(self._usable(pending.candidates))
+        if pending.left:
+            raise ViewerRejected(410, Reason.VIEWER_GONE, "the viewer has left")
+        return session, answer
 
     async def handle_candidates(self, batch: Candidates) -> None:
         """Check more addresses of a viewer.
@@ -304,23 +331,36 @@ class SessionManager:
             raise
 
     def _admit(self, offer: Offer) -> None:
-        """Refuse what has ended, and what is more than the limits allow."""
+        """Refuse what has ended, and what has no place; make room for all else."""
         if offer.key in self._ended:
             raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
+        refused = self._place_refused(offer.camera)
+        if refused is not None:
+            raise ViewerRejected(486, Reason.OVERLOADED, refused)
+        displaced = who_gives_way(self._waiting(), offer.key.viewer)
+        if displaced is None:
+            return
+        log.info("session_displaced", session=str(displaced), by=str(offer.key))
+        if displaced in self._pending:
+            self._pending[displaced].displace()
+        else:
+            self._sessions[displaced].end("displaced")
+
+    def _place_refused(self, camera: str) -> str | None:
+        """Return why no more viewer of *camera* may be connected; None: one may."""
         limits = self._limits()
-        if self.session_count >= limits.viewers:
-            raise ViewerRejected(
-                486, Reason.OVERLOADED, f"{limits.viewers} viewers are the limit of this site"
-            )
-        if self.viewer_count(offer.camera) >= limits.viewers_per_camera:
-            raise ViewerRejected(
-                486,
-                Reason.OVERLOADED,
-                f"{limits.viewers_per_camera} viewers are the limit of one camera",
-            )
-        pending = len(self._pending)
-        if pending >= PENDING:
-            raise ViewerRejected(503, Reason.OVERLOADED, f"{pending} offers are being answered")
+        connected = [each.offer.camera for each in self._sessions.values() if each.serving]
+        if len(connected) >= limits.viewers:
+            return f"{limits.viewers} viewers are the limit of this site"
+        if connected.count(camera) >= limits.viewers_per_camera:
+            return f"{limits.viewers_per_camera} viewers are the limit of one camera"
+        return None
+
+    def _waiting(self) -> list[SessionKey]:
+        """Return the sessions that are neither connected nor ending, the oldest first."""
+        answered = [key for key, each in self._sessions.items() if each.connecting]
+        pending = [key for key, each in self._pending.items() if not each.displaced]
+        return answered + pending
 
     def _camera_of(self, offer: Offer) -> CameraStreams:
         camera = self._find_camera(offer.camera)

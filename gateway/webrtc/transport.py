@@ -35,8 +35,16 @@ from gateway.webrtc.inbound_drops import DropCause, InboundDrops
 from gateway.webrtc.sdp_answer import LocalTransport
 from gateway.webrtc.udp_path import UdpPath
 
+SERVERS_S = 1.5
+"""How long STUN and TURN servers may take to answer while there are host candidates: the answer
+waits for them. A relayed candidate takes five round trips over TLS, two over UDP, and a lost
+request of STUN is sent again after 0.5 s."""
+
+RELAY_S = 5.0
+"""How long where nothing else is allowed."""
+
 GATHER_S = 6.0
-"""aioice gives a TURN server 5 s."""
+"""How long gathering may take in all."""
 
 
 class PeerTransport:
@@ -93,6 +101,8 @@ class PeerTransport:
         try:
             async with asyncio.timeout(GATHER_S):
                 with aiortc_compat.filtered_by(self._filter):
+                    servers_s = RELAY_S if self._relay_only else SERVERS_S
+                    aiortc_compat.limit_gathering(self._gatherer, servers_s)
                     await self._gatherer.gather()
         except (TimeoutError, OSError) as error:
             raise ViewerRejected(503, Reason.TURN_DOWN, f"gathering failed: {error}") from error

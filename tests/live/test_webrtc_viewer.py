@@ -278,11 +278,10 @@ async def test_the_limit_of_viewers_holds(viewer: Viewer) -> None:
     """One more than allowed is refused with 486, the first is unharmed."""
     async with running() as bench:
         bench.limits = Limits(viewers=1)
-        offer = await viewer.offer()
-        await bench.answer(offer)
+        await watch(bench, viewer)
 
         with pytest.raises(ViewerRejected) as refusal:
-            await bench.answer(offer, SessionKey("v-other", "session-2"))
+            await bench.answer(viewer.peer.localDescription.sdp, SessionKey("v-other", "session-2"))
 
         assert refusal.value.code == 486
         assert bench.sessions.session_count == 1

@@ -19,7 +19,7 @@ from tests.unit.app.test_signalling import OWN, Bus, answering, message
 
 HONEST = SessionKey("v-honest", "session-1")
 ASKED = Offer(HONEST, "c99", "v=0")
-LETTER = b'{"k":"extend","exp_s":30.0,"s":1,"pad":"' + b"x" * 69 + b'"}'  # 111 bytes
+SHORT = b'{"k":"extend","exp_s":30.0,"s":1,"pad":"' + b"x" * 69 + b'"}'  # 111 bytes
 
 
 def of_viewer(number: int) -> SessionKey:
@@ -66,7 +66,7 @@ async def test_a_flood_of_one_viewer_is_dropped_before_it_is_read(
 
     monkeypatch.setattr(strict_json, "parse", counted)
     async with answering() as (signalling, bus):
-        await flood(signalling, [LETTER] * 24_000)
+        await flood(signalling, [SHORT] * 24_000)
         signalling.enqueue(message(ASKED))
         await posted_until_honest(bus)
 
@@ -133,6 +133,6 @@ async def test_invented_viewers_fill_no_table() -> None:
     async with answering() as (signalling, _bus):
         for number in range(10_000):
             key = SessionKey(f"v-{number}", "session-1")
-            signalling.enqueue(message(LETTER, topic=OWN.viewer_signalling(key)))
+            signalling.enqueue(message(SHORT, topic=OWN.viewer_signalling(key)))
 
         assert len(signalling._message_limiter._buckets) == REQUESTERS

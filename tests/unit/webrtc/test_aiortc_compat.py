@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -357,3 +359,24 @@ def test_srtp_sessions_share_their_buffer_and_nothing_else() -> None:
             srtp.length[0] = len(packet)
             assert srtp.protect(srtp.handle, srtp.base, srtp.length) == 0
             assert bytes(srtp.buffer[: srtp.length[0]]) == expected.protect(packet)
+
+
+async def test_gathering_waits_for_servers_as_long_as_it_is_told() -> None:
+    """Its own limit is given to the method that is replaced, by the name `timeout`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dead:
+        dead.bind(("127.0.0.1", 0))
+        host, port = dead.getsockname()
+        server = RTCIceServer(urls=[f"turn:{host}:{port}"], username="u", credential="p")
+        gatherer = RTCIceGatherer(iceServers=[server])
+        aiortc_compat.limit_gathering(gatherer, 0.01)
+
+        await gatherer.gather()
+
+        assert all(each.type == "host" for each in gatherer.getLocalCandidates())
+        dead.setblocking(False)
+        asked = 0
+        with suppress(BlockingIOError):
+            while dead.recv(2048):
+                asked += 1
+        assert asked < 4  # as many as in 5 s
+    await gatherer._connection.close()
