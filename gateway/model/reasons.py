@@ -190,8 +190,8 @@ WORDING: dict[Reason, Wording] = {
         "Check whether the camera was tampered with; configure the real address if it is meant.",
     ),
     Reason.POLICY_DENIED: Wording(
-        "Địa chỉ không thuộc mạng camera được phép",
-        "The address is outside the permitted camera networks",
+        "Không được phép mở địa chỉ camera này",
+        "This camera address may not be opened",
         "Sửa địa chỉ camera, hoặc khai báo dải mạng trong tệp cấu hình tại chỗ.",
         "Correct the camera's address, or list its network in the local settings file.",
     ),

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import click
 import pytest
+
+from gateway.cli.main import main
 
 TOP = Path(__file__).parents[2]
 AS_IF_IN = {"tests/contract": "docs"}
@@ -211,6 +214,18 @@ def test_what_a_document_names_exists(document: Path) -> None:
     lost += [name for name in modules_named(text) if not exists(name, document)]
 
     assert not lost, f"{relative(document)}: {lost}"
+
+
+def test_the_readme_names_every_command() -> None:
+    """Those of the program and the scripts: what it does not name nobody finds."""
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    scripts = (path for path in (TOP / "scripts").iterdir() if path.is_file())
+    commands = [f"camera-gateway {name}" for name in main.list_commands(click.Context(main))]
+    commands += [relative(script) for script in scripts]
+
+    missing = [each for each in commands if not re.search(rf"`{re.escape(each)}[` ]", readme)]
+
+    assert not missing
 
 
 def test_a_dotted_name_is_followed_to_its_end() -> None:
