@@ -50,7 +50,9 @@ cdef enum:
     MAX_BATCH_BYTES = 65000
 
     # Memory.
-    READ_BUFFER_BYTES = 262144  # one read, behind what the last one has left over
+    READ_BUFFER_BYTES = 262144  # what the last read has left over, and one more read
+    MAX_READ_BYTES = 65536      # of one camera in one turn; the others wait for no more than that
+    MAX_READ_UNITS = 64         # access units in one read; of more than that Python is told
     MAX_BUFFERED_BYTES = 8388608
     MAX_BUFFER_FACTOR = 4       # so many times the bounds may wait while Python is busy
     MAX_RTCP_BYTES = 2048
@@ -111,9 +113,15 @@ cdef struct DestinationState:   # what is C of an `RtpDestination`
     SrtpProtect protect
     void *session
 
+cdef struct TokenBucket:        # gains *per_s* a second and holds *burst* at most
+    double per_s
+    double burst
+    double tokens
+
 cdef struct ForwarderState:     # what is C of a `Forwarder`
     int fd
     bint running
+    bint over_budget            # more has come than a camera may send; `fallback` is set as well
     bint fallback               # Python must take the connection back; nothing more is read
 
     # The camera's connection and payload format; constant.
@@ -131,6 +139,12 @@ cdef struct ForwarderState:     # what is C of a `Forwarder`
     uint64_t unneeded_types     # dropped: access unit delimiters, filler data
     int parameter_set_kinds     # how many types stand in front of a keyframe
     Py_ssize_t max_payload_bytes
+
+    # What the camera may send. Copied is, with each read, what those before have left over.
+    TokenBucket read_budget
+    TokenBucket packet_budget
+    TokenBucket unit_budget
+    TokenBucket copy_budget
 
     # Where the stream is.
     uint16_t next_seq

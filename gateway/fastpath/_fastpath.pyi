@@ -9,6 +9,9 @@ Counts = tuple[int, int, int, int, float, bytes, list[bytes]]
 are keyframes; when RTP came last, on the monotonic clock; the newest RTP header of a whole access
 unit; RTCP packets."""
 
+Budget = tuple[tuple[float, float], ...]
+"""Four allowances, each as how many a second and how many at once."""
+
 class PayloadFormat(Protocol):
     """What is read of `gateway.rtp.payload.PayloadFormat`."""
 
@@ -116,6 +119,8 @@ class Forwarder:
         max_buffered: Access units that may wait to be collected.
         retain_s: How long ago an access unit may have been sent that a viewer asks for again.
             What is older, and in front of the newest keyframe, is dropped without being collected.
+        budget: What the camera may send, each as so many a second and so many at once: bytes;
+            packets and reads; access units; bytes copied because an access unit was not complete.
         on_buffer_full: Called when *max_buffered* wait, or 8 MiB; `collect` then.
         on_fallback: Called when something comes that is not for the fast path; `stop` then.
             Until then nothing more is read.
@@ -126,6 +131,7 @@ class Forwarder:
 
     Attributes:
         running: Whether it is between `start` and `stop`.
+        over_budget: Whether it has fallen back because more has come than *budget* has.
         buffered: Access units that wait to be collected.
         last_unit_s: When the newest access unit was relayed, on the monotonic clock; 0: none was.
         keyframe_s: When the newest keyframe was, or what `start` was told.
@@ -138,6 +144,8 @@ class Forwarder:
 
     @property
     def running(self) -> bool: ...
+    @property
+    def over_budget(self) -> bool: ...
     @property
     def buffered(self) -> int: ...
     @property
@@ -159,6 +167,7 @@ class Forwarder:
         max_payload_bytes: int,
         max_buffered: int,
         retain_s: float,
+        budget: Budget,
         on_buffer_full: Callable[[], None],
         on_fallback: Callable[[], None],
         on_superseded: Callable[[], None],

@@ -53,7 +53,7 @@ cdef class Forwarder:
 
     def __init__(self, int fd, *, int rtp_channel, int rtcp_channel, int payload_type,
                  payload_format, Py_ssize_t max_payload_bytes, int max_buffered, double retain_s,
-                 on_buffer_full, on_fallback, on_superseded, on_rtcp):
+                 budget, on_buffer_full, on_fallback, on_superseded, on_rtcp):
         if not payload_format.header_bytes + 1 < max_payload_bytes <= MAX_PAYLOAD_BYTES:
             raise ValueError(f"payloads of {max_payload_bytes} bytes")
         self.c.fd = fd
@@ -64,6 +64,10 @@ cdef class Forwarder:
         self._on_buffer_full, self._on_fallback = on_buffer_full, on_fallback
         self._on_superseded, self._on_rtcp = on_superseded, on_rtcp
         self._destinations = []
+        self.c.read_budget = _bucket(budget[0])
+        self.c.packet_budget = _bucket(budget[1])
+        self.c.unit_budget = _bucket(budget[2])
+        self.c.copy_budget = _bucket(budget[3])
         self._set_payload_format(payload_format)
 
     cdef int _set_payload_format(self, payload_format) except -1:
@@ -91,6 +95,10 @@ cdef class Forwarder:
     @property
     def running(self):
         return self.c.running
+
+    @property
+    def over_budget(self):
+        return self.c.over_budget
 
     @property
     def buffered(self):
@@ -132,6 +140,7 @@ cdef class Forwarder:
         self.c.next_seq, self.c.rtp_time, self.c.time_90k = seq, rtp_time, time_90k
         self.c.keyframe_s, self.c.gop_s = keyframe_s, 0
         self.c.running, self.c.fallback, self.c.superseded = True, False, False
+        self.c.over_budget = False
         self.c.collected_s = _now_s()
         fastpath_unlock()
         self._destinations, self._parameter_sets = held, known
@@ -244,6 +253,14 @@ cdef DestinationState **_states_of(list destinations) except NULL:
         PyMem_RawFree(states)
         raise
     return states
+
+
+cdef TokenBucket _bucket(allowance):
+    """Return a full bucket of *allowance*: how many a second, how many at once."""
+    cdef TokenBucket bucket
+    bucket.per_s, bucket.burst = allowance
+    bucket.tokens = bucket.burst
+    return bucket
 
 
 cdef uint64_t _bits(types) except? 0:

@@ -11,17 +11,45 @@ cdef ParsedAccessUnit _parsed
 cdef void _read_once(ForwarderState *state) noexcept nogil:
     """Read what the camera has sent, behind what was left over, and relay what is complete."""
     cdef Py_ssize_t end = state.partial_bytes
+    cdef double now_s
     cdef ssize_t count
     if end:
         memcpy(_read_buffer, state.partial, end)
-    count = recv(state.fd, _read_buffer + end, READ_BUFFER_BYTES - end, MSG_DONTWAIT)
+    count = recv(state.fd, _read_buffer + end,
+                 min(<Py_ssize_t> MAX_READ_BYTES, READ_BUFFER_BYTES - end), MSG_DONTWAIT)
     if count < 0 and (errno == EAGAIN or errno == EINTR):
         return
     if count <= 0:  # the connection has ended: Python reads that again and says so
         state.fallback = True
         return
-    state.read_s = _now_s()
-    _relay(state, end + count)
+    now_s = _now_s()
+    _refill_budget(state, now_s - state.read_s)
+    state.read_s = now_s
+    if (_charge(&state.read_budget, count) and _charge(&state.copy_budget, end)
+            and _charge(&state.packet_budget, 1)):
+        _relay(state, end + count)
+    else:
+        state.over_budget = state.fallback = True
+        _save_partial(state, _read_buffer, end + count)
+
+
+cdef inline void _refill_budget(ForwarderState *state, double passed_s) noexcept nogil:
+    _refill(&state.read_budget, passed_s)
+    _refill(&state.packet_budget, passed_s)
+    _refill(&state.unit_budget, passed_s)
+    _refill(&state.copy_budget, passed_s)
+
+
+cdef inline void _refill(TokenBucket *bucket, double passed_s) noexcept nogil:
+    bucket.tokens = min(bucket.burst, bucket.tokens + passed_s * bucket.per_s)
+
+
+cdef inline bint _charge(TokenBucket *bucket, double tokens) noexcept nogil:
+    """Remove *tokens*; False if there are not as many."""
+    if bucket.tokens < tokens:
+        return False
+    bucket.tokens -= tokens
+    return True
 
 
 cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
@@ -29,13 +57,16 @@ cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t at = 0, sent_bytes = 0
     cdef ParseResult result = INCOMPLETE
     cdef AccessUnit *unit
-    cdef int index
+    cdef int index, units = 0
     while True:
         result = _set_rtcp_aside(state, &at, end)
         if result == COMPLETE:
             result = _parse_access_unit(state, at, end)
+        if result == COMPLETE and not _may_send_unit(state, units):
+            result = FALLBACK
         if result != COMPLETE:
             break
+        units += 1
         unit = _packetize(state)
         if unit == NULL or not _within_pacing(state, sent_bytes + unit.size):
             PyMem_RawFree(unit)
@@ -55,6 +86,16 @@ cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
     state.fallback = result == FALLBACK
     _evict(state)
     _save_partial(state, _read_buffer + at, end - at)
+
+
+cdef inline bint _may_send_unit(ForwarderState *state, int units) noexcept nogil:
+    """Charge the access unit in `_parsed`, behind *units* of this read; False: it is too much."""
+    if units == MAX_READ_UNITS:
+        return False
+    if not _charge(&state.unit_budget, 1) or not _charge(&state.packet_budget, _parsed.packets):
+        state.over_budget = True
+        return False
+    return True
 
 
 cdef bint _within_pacing(const ForwarderState *state, Py_ssize_t size) noexcept nogil:

@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 from gateway.fastpath import COMPILED, Forwarder, FrameRun, RtpDestination
 from gateway.model.media import SourceCounters
 from gateway.ports import FastPath
+from gateway.rtsp.budget import BYTES, PACKETS, PICTURES, Allowance, abusive
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.connection import RtspConnection
 from gateway.rtsp.receiver_stats import ReceiverStats
@@ -27,6 +28,10 @@ it at all while what may be wanted again is less: `RETAIN_S`, or the GOP if that
 RETAIN_S = 2.0
 """How long the fast path buffers what lies before the GOP: as long as a viewer may ask for it
 again (`gateway.webrtc.retransmit_buffer`)."""
+
+COPIED = Allowance("bytes copied", 400_000_000, 800_000_000)
+"""The fast path copies what is there of an access unit with each read, until it is complete. A
+picture of 250 kB in packets of 1,400 bytes is 22 MB."""
 
 MAX_FRUITLESS_STARTS = 8
 """So many times in a row the fast path has stopped before it had relayed one access unit: this
@@ -94,6 +99,7 @@ class FastPathHandover:
             max_payload_bytes=depacketizer.payload_bytes,
             max_buffered=MAX_BUFFERED,
             retain_s=retain_s,
+            budget=tuple((each.per_s, each.burst) for each in (BYTES, PACKETS, PICTURES, COPIED)),
             on_buffer_full=self.sync,
             on_fallback=self._fall_back,
             on_superseded=sink.on_superseded,
@@ -189,6 +195,8 @@ class FastPathHandover:
             seq, rtp_time, time_90k = self._forwarder.position
             self._depacketizer.continue_from(seq, rtp_time)
             self._timeline.continue_from(rtp_time, time_90k, self.last_unit_s)
+        if self._forwarder.over_budget:
+            self._connection.fail(abusive("more than a camera sends, by the fast path"))
         self._connection.resume(read)
 
     def close(self) -> None:

@@ -197,9 +197,13 @@ class HostileCamera:
 
 @asynccontextmanager
 async def hostile_camera(
-    attack: Attack, script: Script = willing, *, bytes_per_s: float = float("inf")
+    attack: Attack,
+    script: Script = willing,
+    *,
+    bytes_per_s: float = float("inf"),
+    chunks_per_s: float = float("inf"),
 ) -> AsyncIterator[HostileCamera]:
-    """Serve *attack* on a free port; *script* answers the requests, *bytes_per_s* holds it back."""
+    """Serve *attack* on a free port; *script* answers the requests, two rates hold it back."""
     made: HostileCamera
 
     def answer(request: Request) -> bytes | None:
@@ -218,8 +222,7 @@ async def hostile_camera(
                 writer.write(chunk)
                 await writer.drain()
                 made.sent_bytes += len(chunk)
-                if bytes_per_s != float("inf"):
-                    await asyncio.sleep(len(chunk) / bytes_per_s)
+                await asyncio.sleep(max(len(chunk) / bytes_per_s, 1 / chunks_per_s))
         except ConnectionError:
             return
 

@@ -3,6 +3,7 @@
     scripts/bench relay --streams 1,4,12,32 --mbps 4
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
+    scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
 
 Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
 since machines differ. Memory is told as RSS, PSS and USS, a relay's processes together; null is
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.bench import first_frame, throughput
+from tests.bench.attack import attack
 from tests.bench.floor import floor
 from tests.bench.latency import latency
 from tests.bench.memory import memory
@@ -31,6 +33,7 @@ DEFAULT_STREAMS = {
     "capacity": (16, 32, 64, 96, 128, 160),
     "memory": (1, 12, 32),
     "floor": (12,),
+    "attack": (1,),
 }
 
 
@@ -51,6 +54,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--gops", type=_numbers, default=[1, 2, 10], help="first-frame: seconds")
     parser.add_argument("--viewings", type=int, default=30, help="first-frame: of each relay")
     parser.add_argument("--obedient", action="store_true", help="cameras heed RTCP's PLI")
+    parser.add_argument(
+        "--attacks", help="of tests.attack.cameras, separated by commas; default all"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="of a round; default depends")
     parser.add_argument("--json", action="store_true", help="one line an object, for machines")
@@ -67,6 +73,9 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     ]
     names, rounds = asked.relays, asked.rounds
     seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)
+    if asked.scenario == "attack":
+        yield from attack(asked.attacks, seconds, asked.mbps)
+        return
     if asked.scenario == "relay":
         yield from throughput.relay(names, loads, rounds, seconds)
         return

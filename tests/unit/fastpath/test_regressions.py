@@ -33,6 +33,7 @@ def forwarder(limit: int = 1180) -> Forwarder:
         max_payload_bytes=limit,
         max_buffered=1,
         retain_s=2.0,
+        budget=((1e9, 1e9),) * 4,
         on_buffer_full=lambda: None,
         on_fallback=lambda: None,
         on_superseded=lambda: None,
