@@ -172,7 +172,7 @@ HOST_CLOCK = AlarmType(
     "host.clock",
     "major",
     "the wall clock is wrong, or nothing sets it",
-    (Reason.CLOCK_OFF, Reason.CLOCK_UNSYNCED),
+    (Reason.CLOCK_OFF, Reason.CLOCK_BEHIND, Reason.CLOCK_UNSYNCED),
     by_cause={Reason.CLOCK_UNSYNCED: "warning"},
 )
 

@@ -31,6 +31,7 @@ class AlarmEvaluation:
         clock: Monotonic.
         suspected_faults: What the picture checks suspect.
         configuration: Returns what is reported of the centre's configuration.
+        wall_ms: Now, ms since 1970, by which the end of the certificate is judged.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class AlarmEvaluation:
         bus: Bus,
         clock: Clock,
         suspected_faults: SuspectedFaults = dict,
+        wall_ms: Callable[[], int] = now_ms,
     ) -> None:
+        self._wall_ms = wall_ms
         self._snapshots = snapshots
         self._topology = topology
         self._host = host
@@ -68,6 +71,6 @@ class AlarmEvaluation:
                 suspected_faults=self._suspected_faults(),
             ),
             *host_findings(self._host(), self._limits, standing),
-            certificate_finding(self._certificate_ends_ms(), now_ms(), self._limits),
+            certificate_finding(self._certificate_ends_ms(), self._wall_ms(), self._limits),
             rollback_finding(self._configuration()),
         ]

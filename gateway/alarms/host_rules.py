@@ -122,6 +122,9 @@ def _descriptors_percent(host: HostSample) -> float | None:
 
 
 def _clock(host: HostSample, limits: HostLimits) -> Finding:
+    if (host.clock_behind_s or 0) >= limits.clock_behind_s:
+        arguments = {"behind_s": round(host.clock_behind_s or 0)}
+        return HOST_CLOCK.finding(True, Reason.CLOCK_BEHIND, arguments)
     if host.clock_synced is False:
         young = host.uptime_s is not None and host.uptime_s < SYNC_S
         return HOST_CLOCK.finding(None if young else True, Reason.CLOCK_UNSYNCED)

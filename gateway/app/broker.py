@@ -27,6 +27,7 @@ from gateway.mqtt.topics import Topics, build_message, is_journalled
 from gateway.ports import Clock
 from gateway.remote_config.document import DesiredBroker
 from gateway.runtime import atomic_file
+from gateway.runtime.trusted_time import TrustedTime
 
 log = structlog.get_logger(__name__)
 
@@ -133,6 +134,7 @@ def broker_components(
     callbacks: Callbacks,
     *,
     boot: str,
+    time: TrustedTime,
     clock: Clock,
 ) -> BrokerComponents:
     """Return the way to the centre.
@@ -143,6 +145,7 @@ def broker_components(
         desired: The broker in place of the settings'.
         callbacks: What the MQTT client calls.
         boot: Id of the machine's boot.
+        time: The wall clock as far as it can be trusted.
         clock: Monotonic.
 
     Raises:
@@ -164,6 +167,7 @@ def broker_components(
         events=outbox,
         reconnect=lambda why: client.reconnect(why),
         preflight=lambda: callbacks.check_broker(),
+        wall_ms=time.now_ms,
         clock=clock,
     )
     failover = BrokerFailover(

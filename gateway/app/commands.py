@@ -29,6 +29,7 @@ from gateway.mqtt.topic_tree import BROADCAST, CENTRE_STATE, COMMAND, TopicSpec
 from gateway.ports import Clock, OutboundMessage
 from gateway.runtime.logging import LogLevel, follow_log
 from gateway.runtime.rate_limit import RateLimiter
+from gateway.runtime.trusted_time import TrustedTime
 from gateway.telemetry.reporter import Reporter
 
 JOURNAL = "commands.db"
@@ -71,6 +72,7 @@ def command_components(
     *,
     alarms: Callable[[], Iterator[OutboundMessage]],
     boot: str,
+    time: TrustedTime,
     clock: Clock,
 ) -> CommandComponents:
     """Return what receives commands and broadcasts.
@@ -85,6 +87,7 @@ def command_components(
         inventory_service: Publishes the inventory again.
         alarms: Returns a message for each open alarm.
         boot: Id of the machine's boot.
+        time: The wall clock as far as it can be trusted.
         clock: Monotonic.
     """
     bus, own = broker_parts.client, broker_parts.topics
@@ -123,6 +126,7 @@ def command_components(
         create_commands(dependencies),
         frozenset(enabled_commands(settings)),
         verify=lambda signed: keys.verify(signed, "cmd"),
+        time=time,
     )
     redact = secrets.redactor.redact_text
     dispatcher = CommandDispatcher(

@@ -24,6 +24,7 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
 from gateway.fastpath import COMPILED
+from gateway.health.clock_status import kernel_clock
 from gateway.health.host import machine
 from gateway.inventory.contacts import ContactsFile
 from gateway.inventory.service import InventoryService
@@ -47,7 +48,11 @@ from gateway.remote_config.store import ConfigStore
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.clock import SystemClock, now_ms
 from gateway.runtime.memory import MemoryTrimmer
+from gateway.runtime.trusted_time import TrustedTime
 from gateway.telemetry.reporter import Reporter
+
+SEEN_TIME = "seen-time"
+"""In the state folder: the newest time that was seen. Remove it if that was wrong."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +75,9 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
 
     # Build: each part is given what stands above it.
     callbacks = Callbacks()
+    time = TrustedTime(settings.state.dir / SEEN_TIME, synced=_clock_is_synced, clock=clock)
     broker_parts = broker_components(
-        settings, secrets, state.running.broker, callbacks, boot=box.boot, clock=clock
+        settings, secrets, state.running.broker, callbacks, boot=box.boot, time=time, clock=clock
     )
     topics, stamp = broker_parts.topics, broker_parts.epochs.stamp
     client, outbox = broker_parts.client, broker_parts.outbox
@@ -82,6 +88,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         keys,
         end_viewings=lambda is_over, why: camera_parts.session_manager.end_viewings(is_over, why),
         events=audit,
+        time=time,
         clock=clock,
     )
     camera_parts = camera_components(
@@ -101,7 +108,10 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     remote_config = RemoteConfig(
         state,
         validator=ConfigValidator(
-            settings, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
+            settings,
+            secrets,
+            verify_signature=lambda tree: keys.verify(tree, "cfg"),
+            time=time,
         ),
         store=store,
         actions=config_applier.rollout_actions,
@@ -117,6 +127,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         broker_parts,
         inventory_service,
         configuration=lambda: statuses.current(state),
+        time=time,
         clock=clock,
     )
     reporter = _reporter(
@@ -139,6 +150,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         inventory_service,
         alarms=monitoring.alarms.greeting,
         boot=box.boot,
+        time=time,
         clock=clock,
     )
     router = MessageRouter(
@@ -179,6 +191,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         (
             signalling.run,
             reporter.run,
+            time.run,
             MemoryTrimmer(ctypes.CDLL(None), clock=clock).run,
             inventory_service.run,
             remote_config.run,
@@ -190,6 +203,14 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         ),
         audit=audit.run,
     )
+
+
+def _clock_is_synced() -> bool | None:
+    """Return whether the kernel holds the wall clock to be synchronised; None: it cannot say."""
+    try:
+        return kernel_clock().synced
+    except OSError:
+        return None
 
 
 def _inventory_service(

@@ -17,6 +17,7 @@ from gateway.inventory.service import InventoryService
 from gateway.model.health import Machine
 from gateway.mqtt.payloads.config import Reported
 from gateway.ports import Clock
+from gateway.runtime.trusted_time import TrustedTime
 from gateway.telemetry.metrics_server import MetricsServer
 
 
@@ -48,6 +49,7 @@ def monitoring_components(
     inventory_service: InventoryService,
     *,
     configuration: Callable[[], Reported],
+    time: TrustedTime,
     clock: Clock,
 ) -> MonitoringComponents:
     """Return the monitoring.
@@ -59,10 +61,13 @@ def monitoring_components(
         broker: The connection to the centre, and the outbox for events.
         inventory_service: What stands between the cameras and the gateway.
         configuration: Returns what is reported of the centre's configuration.
+        time: The wall clock as far as it can be trusted.
         clock: Monotonic.
     """
     host = HostSampler(
-        Host(settings.state.dir).sample, clock=clock, every_s=settings.alarms.check_s
+        Host(settings.state.dir, clock_behind_s=lambda: time.behind_s).sample,
+        clock=clock,
+        every_s=settings.alarms.check_s,
     )
     evaluation = AlarmEvaluation(
         snapshots=cameras.manager.snapshots,
@@ -70,6 +75,7 @@ def monitoring_components(
         host=lambda: host.sample,
         limits=settings.alarms.limits,
         certificate_ends_ms=lambda: broker.certificates.ends_ms,
+        wall_ms=time.now_ms,
         configuration=configuration,
         bus=broker.client,
         clock=clock,

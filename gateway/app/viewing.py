@@ -9,7 +9,7 @@ from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
 from gateway.model.viewing import ViewingPermit
 from gateway.ports import Clock, Events
-from gateway.runtime.clock import now_ms
+from gateway.runtime.trusted_time import TrustedTime
 from gateway.viewing.admission import TokenAdmission
 from gateway.viewing.revocation import RevocationListener, Revocations
 from gateway.viewing.used_tokens import UsedTokens
@@ -42,6 +42,7 @@ def viewing_components(
     *,
     end_viewings: Callable[[Callable[[ViewingPermit], bool], str], int],
     events: Events,
+    time: TrustedTime,
     clock: Clock,
 ) -> ViewingComponents:
     """Return what decides who may watch.
@@ -51,18 +52,23 @@ def viewing_components(
         keys: Trusted public keys.
         end_viewings: Ends the sessions whose permit is over.
         events: Is told what has been revoked.
+        time: The wall clock as far as it can be trusted.
         clock: Monotonic.
     """
     folder, chosen = settings.state.dir, settings.webrtc
-    revocations = Revocations(folder / REVOKED, wall_ms=now_ms)
+
+    def now_s() -> float:
+        return time.now_ms() / 1000
+
+    revocations = Revocations(folder / REVOKED, wall_ms=time.now_ms)
     admission = TokenAdmission(
         audience=f"{settings.gateway.province}/{settings.gateway.id}",
         keys=keys,
-        used=UsedTokens(folder / USED_TOKENS, clock=clock, wall_s=_now_s),
+        used=UsedTokens(folder / USED_TOKENS, clock=clock, wall_s=now_s),
         is_revoked=revocations.is_revoked,
         required=chosen.require_token,
         skew_s=chosen.token_skew_s,
-        wall_s=_now_s,
+        wall_s=now_s,
     )
     admission.warn_if_nobody_may_watch()
     listener = RevocationListener(
@@ -73,7 +79,3 @@ def viewing_components(
         clock=clock,
     )
     return ViewingComponents(admission, listener)
-
-
-def _now_s() -> float:
-    return now_ms() / 1000

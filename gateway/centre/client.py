@@ -7,13 +7,14 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from gateway.centre.documents import Decision, sign_decision
 from gateway.model.errors import BrokerUnavailable, MessageRejected
 from gateway.model.event import Event
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.codec import encode
-from gateway.mqtt.payloads.config import Confirm, Reported, decode_reported, encode_confirm
+from gateway.mqtt.payloads.config import Reported, decode_reported
 from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import InboundMessage
@@ -68,13 +69,11 @@ class GatewayClient:
             build_message(CONFIG_DESIRED, self._topics.config_desired, encode(document))
         )
 
-    def confirm(self, document: Mapping[str, object]) -> None:
-        """Confirm *document*, which is in effect."""
-        decision = Confirm.model_validate(
-            {"ver": document["ver"], "sha256": document["sha256"], "act": "confirm"}
-        )
+    def decide(self, document: Mapping[str, object], decision: Decision) -> None:
+        """Confirm, cancel or extend *document*, which is in effect."""
+        tree = sign_decision(document, decision)
         topic = self._topics.config_confirm
-        self._client.publish(build_message(CONFIG_CONFIRM, topic, encode_confirm(decision)))
+        self._client.publish(build_message(CONFIG_CONFIRM, topic, encode(tree)))
 
     async def follow(self, document: Mapping[str, object]) -> AsyncIterator[Reported]:
         """Yield the reports about *document* from now on, up to the final one."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gateway.config.documents import parse_plain_json
 from gateway.config.signing import Keyring, SigningKey, digest, sign
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, encode
-from gateway.mqtt.payloads.config import Desired, parse_desired
+from gateway.mqtt.payloads.config import UNDATED_S, Confirm, Desired, parse_desired
 from gateway.remote_config.diff import changes
 from gateway.remote_config.document import DesiredConfig, parse_config
 
@@ -27,17 +28,51 @@ class Envelope:
         reason: Why it is issued, for the audit.
         rollback_s: Seconds until an unconfirmed one is rolled back; 0: it needs no confirmation.
         min_alive_percent: Of the cameras that worked before, so many must work after it.
-        issued_ms: When, as Unix time in milliseconds.
+        issued_ms: When, as Unix time in milliseconds; from then on it is good.
+        valid_s: For so long a gateway may begin to roll it out; what it has stays.
     """
 
     gateway: str
     version: int
+    issued_ms: int
     base: int | None = None
     issuer: str = ""
     reason: str = ""
     rollback_s: int = 300
     min_alive_percent: int = 80
-    issued_ms: int | None = None
+    valid_s: int = UNDATED_S
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a document that waits to be confirmed.
+
+    Attributes:
+        act: Confirm it, cancel it, or give it more time.
+        nonce: As the gateway has reported.
+        key: That signs it.
+        rollback_s: The time that ``extend`` gives.
+    """
+
+    act: Literal["confirm", "cancel", "extend"]
+    nonce: str
+    key: SigningKey
+    rollback_s: int = 300
+
+
+def sign_decision(document: Mapping[str, object], decision: Decision) -> dict[str, object]:
+    """Return *decision* on *document*, which is signed, for its gateway."""
+    confirm = Confirm.model_validate(
+        {
+            "gw": document["gw"],
+            "ver": document["ver"],
+            "sha256": document["sha256"],
+            "act": decision.act,
+            "nonce": decision.nonce,
+            "rollback_s": decision.rollback_s,
+        }
+    )
+    return sign(confirm.model_dump(by_alias=True, exclude_none=True), decision.key)
 
 
 def load_tree(path: Path) -> dict[str, object]:
@@ -75,6 +110,8 @@ def sign_document(
         "gw": envelope.gateway,
         "schema": schema,
         "issued": envelope.issued_ms,
+        "nbf_ms": envelope.issued_ms,
+        "exp_ms": envelope.issued_ms + 1000 * envelope.valid_s,
         "issuer": envelope.issuer,
         "reason": envelope.reason,
         "sha256": digest(doc),

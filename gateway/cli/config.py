@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from gateway.centre.client import connect_gateway
 from gateway.centre.documents import (
+    Decision,
     Envelope,
     compare_documents,
     load_tree,
@@ -25,13 +26,21 @@ from gateway.centre.documents import (
 )
 from gateway.cli.broker_options import address_of, broker_options, validated_as
 from gateway.cli.output import NOT_RUNNING, echo, print_fault, report_errors
-from gateway.config.signing import Keyring, load_key
+from gateway.config.signing import Keyring, SigningKey, load_key
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.names import GatewayId
 from gateway.mqtt.client.broker import BrokerAddress
-from gateway.mqtt.payloads.config import Reported
+from gateway.mqtt.payloads.config import LONGEST_S, ROLLBACK_S, UNDATED_S, Reported
+from gateway.runtime.clock import now_ms
 
 PATH = click.Path(path_type=Path)
+
+Act = Literal["confirm", "cancel", "extend"]
+
+OUTCOME = {"confirm": "applied", "cancel": "rolled_back", "extend": "pending_confirm"}
+
+DECIDED_S = 30.0
+"""How long the outcome of a decision is waited for."""
 
 
 @click.group("config")
@@ -73,6 +82,13 @@ def config_group() -> None:
     show_default=True,
     help="Percent of the working cameras that must work afterwards.",
 )
+@click.option(
+    "--valid-days",
+    type=click.IntRange(1, LONGEST_S // 86_400),
+    default=UNDATED_S // 86_400,
+    show_default=True,
+    help="Days within which the gateway may begin with it.",
+)
 @click.option("--output", "-o", type=PATH, help="File to write.  [default: standard output]")
 @report_errors
 def sign_command(
@@ -85,6 +101,7 @@ def sign_command(
     reason: str,
     rollback_s: int,
     min_alive: int,
+    valid_days: int,
     output: Path | None,
 ) -> None:
     """Sign FILE, a site document or one with "site" and "broker", for one gateway."""
@@ -96,7 +113,8 @@ def sign_command(
         reason=reason,
         rollback_s=rollback_s,
         min_alive_percent=min_alive,
-        issued_ms=round(time.time() * 1000),
+        issued_ms=now_ms(),
+        valid_s=valid_days * 86_400,
     )
     text = json.dumps(
         sign_document(load_tree(file), around, load_key(key)), ensure_ascii=False, indent=2
@@ -139,6 +157,7 @@ def diff_command(old: Path, new: Path) -> None:
 @config_group.command("push")
 @click.argument("file", type=PATH)
 @click.option("--confirm", is_flag=True, help="Confirm it as soon as it is in effect and healthy.")
+@click.option("--key", type=PATH, help="Private key, cfg-….key; needed to confirm.")
 @click.option(
     "--wait",
     "wait_s",
@@ -149,8 +168,14 @@ def diff_command(old: Path, new: Path) -> None:
 )
 @broker_options
 @report_errors
-def push_command(file: Path, confirm: bool, wait_s: float, province: str, **broker: Any) -> None:
+def push_command(
+    file: Path, confirm: bool, key: Path | None, wait_s: float, province: str, **broker: Any
+) -> None:
     """Send FILE, signed, and print the reports about it. Exit code 0: the gateway runs it."""
+    if confirm and key is None:
+        message = "a confirmation is signed as well: --key cfg-….key"
+        raise ConfigRejected((Fault("", "sig.missing", message),))
+    signing_key = load_key(key) if confirm and key is not None else None
     document = load_tree(file)
     gateway = parse_signed(document).gateway
     state = asyncio.run(
@@ -159,11 +184,55 @@ def push_command(file: Path, confirm: bool, wait_s: float, province: str, **brok
             document,
             province=province,
             gateway=gateway,
-            confirm=confirm,
+            key=signing_key,
             wait_s=wait_s,
         )
     )
     if state != "applied" and not (state == "pending_confirm" and not confirm):
+        raise SystemExit(NOT_RUNNING)
+
+
+@config_group.command("decide")
+@click.argument("file", type=PATH)
+@click.argument("act", type=click.Choice(["confirm", "cancel", "extend"]))
+@click.option("--key", type=PATH, required=True, help="Private key, cfg-….key.")
+@click.option(
+    "--rollback-s",
+    type=click.IntRange(*ROLLBACK_S),
+    default=300,
+    show_default=True,
+    help="Seconds that extend gives.",
+)
+@broker_options
+@report_errors
+def decide_command(
+    file: Path, act: Act, key: Path, rollback_s: int, province: str, **broker: Any
+) -> None:
+    """Confirm, cancel or extend FILE, which runs and waits. Exit code 0: the gateway did it."""
+    document, signing_key = load_tree(file), load_key(key)
+    gateway = parse_signed(document).gateway
+
+    async def decide() -> Reported | None:
+        async with connect_gateway(
+            address_of(**broker), province=province, gateway=gateway
+        ) as client:
+            report = await client.status(within_s=5.0)
+            if report is None or report.nonce is None or report.version != document["ver"]:
+                return report
+            client.decide(document, Decision(act, report.nonce, signing_key, rollback_s))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DECIDED_S):
+                    async for report in client.follow(document):
+                        if report.state == OUTCOME[act]:
+                            return report
+            return report
+
+    report = asyncio.run(decide())
+    if report is None or report.version != document["ver"]:
+        echo("không có cấu hình nào chờ / nothing waits for it", err=True)
+        raise SystemExit(NOT_RUNNING)
+    _print(report)
+    if report.state != OUTCOME[act]:
         raise SystemExit(NOT_RUNNING)
 
 
@@ -193,9 +262,10 @@ async def _push(
     *,
     province: str,
     gateway: str,
-    confirm: bool,
+    key: SigningKey | None,
     wait_s: float,
 ) -> str:
+    """Send *document* and follow it; with a *key* it is confirmed. Return its last state."""
     state = "unanswered"
     async with connect_gateway(address, province=province, gateway=gateway) as client:
         await client.status(within_s=1.0)  # what was reported before is not the answer
@@ -205,10 +275,10 @@ async def _push(
                 async for report in client.follow(document):
                     _print(report)
                     state = report.state
-                    if state == "pending_confirm" and not confirm:
+                    if state == "pending_confirm" and key is None:
                         break
-                    if state == "pending_confirm":
-                        client.confirm(document)
+                    if state == "pending_confirm" and key is not None and report.nonce:
+                        client.decide(document, Decision("confirm", report.nonce, key))
         except TimeoutError:
             echo(f"{state} sau / after {wait_s:.0f} s", err=True)
     return state

@@ -1,7 +1,9 @@
 """Decides which commands are executed, by all that can be checked before anything is done.
 
-No wall clock is used. The rest of the MQTT message expiry bounds a command's age. Without an expiry
-it could be of any age, and last week's reboot must not happen now.
+The rest of the MQTT message expiry bounds a command's age. Without an expiry it could be of any
+age, and last week's reboot must not happen now. Whoever is between us and the centre can give an
+old message a new expiry; a signed command says itself from when to when it is good, as far as our
+clock can judge that (`gateway.runtime.trusted_time`).
 
 Source: MQTT 5 section 3.3.2.3.3 (message expiry interval).
 """
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from gateway.commands.command import Command, CommandSpec, Facts
 from gateway.config.signing import digest
 from gateway.model.errors import Fault, MessageRejected
+from gateway.model.names import ulid_ms
 from gateway.mqtt.payloads.command import (
     Args,
     CommandRequest,
@@ -25,6 +28,7 @@ from gateway.mqtt.payloads.command import (
     request_id,
 )
 from gateway.ports import InboundMessage
+from gateway.runtime.trusted_time import TrustedTime
 
 Verify = Callable[[Mapping[str, object]], str]
 """Returns the id of the key that signed a document. Raises MessageRejected."""
@@ -87,12 +91,14 @@ class CommandAdmission:
         registry: Every command there is, by its name.
         enabled: Names that may be asked for here.
         verify: Checks signatures.
+        time: The wall clock as far as it can be trusted.
     """
 
     gateway: str
     registry: Mapping[str, Command]
     enabled: frozenset[str]
     verify: Verify
+    time: TrustedTime
 
     def admit(self, name: str, message: InboundMessage, arrived_s: float) -> AdmittedCommand:
         """Return the command in *message*.
@@ -157,7 +163,26 @@ class CommandAdmission:
                     raise _refusal(request.id, "bad_sig", at, "sig.scope", detail)
             if not _ULID.fullmatch(request.id):
                 raise _refusal(request.id, "bad_args", "/id", "ulid", "a signed id must be a ULID")
+            self._check_period(spec, request)
         return key_id
+
+    def _check_period(self, spec: CommandSpec, request: CommandRequest) -> None:
+        """Refuse a signed command that is not good now. Raises CommandRefused.
+
+        Its id may not be of the future either: all later ones would count as older.
+        """
+        made_ms = ulid_ms(request.id)
+        begins_ms = made_ms if request.not_before_ms is None else request.not_before_ms
+        ends_ms = request.expires_ms
+        if ends_ms is None:
+            ends_ms = begins_ms + round(request.ttl_s * 1000)
+        faults = self.time.period_faults(
+            begins_ms, ends_ms, longest_ms=round(spec.ttl_s * 1000), at=("/nbf_ms", "/exp_ms")
+        )
+        for fault in faults:
+            raise CommandRefused(request.id, "expired", (fault,))
+        if made_ms > self.time.latest_ms():
+            raise _refusal(request.id, "expired", "/id", "time.early", "its id is of the future")
 
 
 def _remaining_s(spec: CommandSpec, request: CommandRequest, message: InboundMessage) -> float:

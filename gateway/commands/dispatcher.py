@@ -203,8 +203,9 @@ class CommandDispatcher:
         request = admitted.request
         entry = await asyncio.to_thread(self._journal.find, request.id)
         if entry is None:
+            latest_ms = self._admission.time.latest_ms()
             if admitted.spec.signed and await asyncio.to_thread(
-                self._journal.is_forgotten, request.id
+                self._journal.is_forgotten, request.id, latest_ms=latest_ms
             ):
                 fault = Fault("/id", "old", "its id is too old")
                 raise CommandRefused(request.id, "expired", (fault,))

@@ -5,8 +5,9 @@ crash or a power cut, those without an end are known and answered.
 
 Entries are kept for 7 days and 20,000 commands. Of signed ones that were deleted the newest id is
 kept, and no signed command with that id or an older one is accepted: the ids are ULIDs, which grow
-with their issuer's clock. A corrupt file is set aside; then all commands signed before that moment
-count as deleted. Of all but the newest thousand only a short answer is kept: 27 MB at most.
+with their issuer's clock. One of the future is not kept, or it would bar all others. A corrupt file
+is set aside; then all commands signed before that moment count as deleted. Of all but the newest
+thousand only a short answer is kept: 27 MB at most.
 
 Calls block on the disk and on each other; call them from a thread.
 """
@@ -24,9 +25,10 @@ from typing import TypeVar
 import structlog
 
 from gateway.model.errors import TransientError
-from gateway.model.names import new_id
+from gateway.model.names import first_ulid, new_id, ulid_ms
 from gateway.model.reasons import Reason
 from gateway.runtime.sqlite import is_corrupt, open_database, quarantine
+from gateway.runtime.trusted_time import SLOW_MS
 
 RETENTION_MS = 7 * 86_400_000
 MAX_COMMANDS = 20_000
@@ -115,10 +117,18 @@ class CommandJournal:
         found = self._entries("WHERE id = ?", command_id)
         return found[0] if found else None
 
-    def is_forgotten(self, command_id: str) -> bool:
-        """Return whether a signed command of that id may be deleted. Raises TransientError."""
+    def is_forgotten(self, command_id: str, *, latest_ms: int) -> bool:
+        """Return whether a signed command of that id may be deleted.
+
+        Args:
+            command_id: Its id, a ULID.
+            latest_ms: When it is now at the latest; a floor above it is from a wrong clock.
+
+        Raises:
+            TransientError: The disk fails.
+        """
         row = self._transact(lambda base: base.execute("SELECT id FROM floor").fetchone())
-        return row is not None and command_id <= row[0]
+        return row is not None and ulid_ms(row[0]) <= latest_ms and command_id <= row[0]
 
     def record(self, entry: JournalEntry) -> None:
         """Store *entry*; on return it survives a power cut. Raises TransientError."""
@@ -204,8 +214,10 @@ def _open(path: Path) -> sqlite3.Connection:
 def _forget(base: sqlite3.Connection, now_ms: int) -> None:
     """Delete what is too old or too much; commands that have not ended only if too many."""
     bounds = (now_ms - RETENTION_MS, MAX_COMMANDS)
-    newest = f"SELECT max(id) FROM command WHERE signed AND id IN ({_GONE})"
-    (floor,) = base.execute(newest, bounds).fetchone()
+    latest = first_ulid(now_ms + SLOW_MS)
+    base.execute("DELETE FROM floor WHERE id >= ?", (latest,))
+    newest = f"SELECT max(id) FROM command WHERE signed AND id IN ({_GONE}) AND id < ?"
+    (floor,) = base.execute(newest, (*bounds, latest)).fetchone()
     if floor is not None:
         raised = "INSERT INTO floor VALUES (1, ?) ON CONFLICT DO UPDATE SET id = max(id, ?)"
         base.execute(raised, (floor, floor))

@@ -40,10 +40,18 @@ class Host:
     Args:
         folder: The state folder; its file system is the one that is measured.
         root: Where ``/proc`` and ``/sys`` are; another place in tests.
+        clock_behind_s: Returns how far the wall clock is below the least time that it can be.
     """
 
-    def __init__(self, folder: Path, root: Path = Path("/")) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        root: Path = Path("/"),
+        *,
+        clock_behind_s: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._folder = folder
+        self._clock_behind_s = clock_behind_s
         self._root = root
         self._trial = TrialWrite(folder)
         self._process = psutil.Process()
@@ -78,6 +86,7 @@ class Host:
             clock_offset_ms=clock.offset_ms,
             clock_synced=clock.synced,
             clock_error_ms=clock.error_ms,
+            clock_behind_s=self._clock_behind_s(),
             interface=interface,
             sent_kbps=sent_kbps,
             received_kbps=received_kbps,

@@ -107,6 +107,7 @@ class HostLimits:
         disk_percent: Of the state folder's file system.
         descriptors_percent: Of the files and sockets that the process may open.
         clock_offset_s: Of the wall clock.
+        clock_behind_s: How far it may be below the least time that it can be.
         certificate_days: Left until the gateway's certificate ends.
         margin_percent: How much lower than its limit a value must be to count as good again.
     """
@@ -117,5 +118,6 @@ class HostLimits:
     disk_percent: float = 90.0
     descriptors_percent: float = 80.0
     clock_offset_s: float = 2.0
+    clock_behind_s: float = 300.0
     certificate_days: float = 30.0
     margin_percent: float = 5.0

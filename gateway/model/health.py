@@ -127,6 +127,7 @@ class HostSample:
         clock_offset_ms: How far the kernel still has to move it.
         clock_synced: Whether the kernel holds the wall clock to be synchronised.
         clock_error_ms: The kernel's estimate of how wrong the wall clock may be.
+        clock_behind_s: How far it is below the least time that it can be; 0: it is not.
         interface: Network interface of the default route.
         sent_kbps: On that interface, since the last sample.
         received_kbps: On that interface, since the last sample.
@@ -149,6 +150,7 @@ class HostSample:
     clock_offset_ms: float | None = None
     clock_synced: bool | None = None
     clock_error_ms: int | None = None
+    clock_behind_s: float | None = None
     interface: str | None = None
     sent_kbps: float | None = None
     received_kbps: float | None = None

@@ -41,6 +41,16 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def ulid_ms(ulid: str) -> int:
+    """Return when *ulid* was made, ms since 1970. Raises ValueError: it is none."""
+    return ULID.from_str(ulid).milliseconds
+
+
+def first_ulid(time_ms: int) -> str:
+    """Return the least ULID of the millisecond *time_ms* since 1970."""
+    return str(ULID.from_bytes(time_ms.to_bytes(6, "big") + bytes(10)))
+
+
 def new_id() -> str:
     """Return a new ULID: unique, and greater than those made in an earlier millisecond."""
     return str(ULID())

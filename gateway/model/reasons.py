@@ -58,6 +58,7 @@ class Reason(StrEnum):
     DESCRIPTORS_LOW = "DESCRIPTORS_LOW"
     CLOCK_UNSYNCED = "CLOCK_UNSYNCED"
     CLOCK_OFF = "CLOCK_OFF"
+    CLOCK_BEHIND = "CLOCK_BEHIND"
     RECORDER_DOWN = "RECORDER_DOWN"
     PARENT_DOWN = "PARENT_DOWN"
     FLAPPING = "FLAPPING"
@@ -380,6 +381,12 @@ WORDING: dict[Reason, Wording] = {
         "The clock is wrong by too much",
         "Kiểm tra máy chủ thời gian và pin đồng hồ của thiết bị.",
         "Check the time server and the machine's clock battery.",
+    ),
+    Reason.CLOCK_BEHIND: Wording(
+        "Đồng hồ chậm hơn thời điểm mà thiết bị đã biết",
+        "The clock shows less than the machine has already seen",
+        "Kiểm tra máy chủ thời gian và pin đồng hồ; thiết bị không tin giờ này khi xét hạn.",
+        "Check the time server and the clock battery; this time is not trusted for expiry.",
     ),
     Reason.RECORDER_DOWN: Wording(
         "Mất kết nối với đầu ghi, mọi camera của đầu ghi đều ngừng",

@@ -8,11 +8,13 @@ into effect and yields steps; each step becomes `ConfigState` and a report here,
 from __future__ import annotations
 
 import asyncio
+import hmac
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
-from gateway.mqtt.payloads.config import Confirm, Desired, Reported, decode_confirm
+from gateway.mqtt.payloads.config import Confirm, Desired, Reported
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.remote_config import statuses
 from gateway.remote_config.report import ConfigReporter
@@ -34,6 +36,7 @@ from gateway.remote_config.validate import (
     VerifiedDocument,
     version_fault,
 )
+from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import TokenBucket
 
 CALM_S = 1.0
@@ -80,9 +83,13 @@ class RemoteConfig:
         self._calm_s = calm_s
         self._newest: VerifiedDocument | None = None
         self._decision: Confirm | None = None
+        self._nonce = ""
+        self._confirmed_by: Confirm | None = None
         self._awaits_decision = False
         self._arrived = asyncio.Event()
         self._quota = TokenBucket(PER_MIN, BURST, clock=clock)
+        self._decisions = TokenBucket(PER_MIN, BURST, clock=clock)
+        self._unanswered = RateLimitedLog("config", "decisions not answered", clock=clock)
 
     def on_desired(self, message: InboundMessage) -> None:
         """Put a document into the slot; what cannot be read or verified is answered at once."""
@@ -116,7 +123,7 @@ class RemoteConfig:
     def on_confirm(self, message: InboundMessage) -> None:
         """Hand a decision to the rollout; one that nothing waits for is refused."""
         try:
-            decision = decode_confirm(message.payload, message.content_type)
+            decision = self._validator.verify_decision(message.payload, message.content_type)
         except MessageRejected as error:
             self._refuse_decision(error.faults)
             return
@@ -125,9 +132,15 @@ class RemoteConfig:
         # a decision that the broker has retained is none
         awaited = self._awaits_decision and not message.retain
         if awaited and candidate is not None and candidate.matches(*name):
+            if not hmac.compare_digest(decision.nonce, self._nonce):
+                text = "it repeats another nonce than the report's, or was used already"
+                self._refuse_decision((Fault("/nonce", "confirm.nonce", text),))
+                return
+            self._nonce = ""  # each is good for one decision
+            self._confirmed_by = decision if decision.act == "confirm" else None
             self._decision = decision
             self._arrived.set()
-        elif decision.act == "confirm" and confirmed is not None and confirmed.matches(*name):
+        elif self._confirmed_by == decision and confirmed is not None and confirmed.matches(*name):
             self._answer_known(confirmed.document)  # delivered twice
         else:
             text = f"{decision.version} does not wait for a confirmation"
@@ -161,7 +174,10 @@ class RemoteConfig:
             case InEffect(candidate):
                 state.candidate = candidate
             case PendingConfirm(candidate, changed, restarted, deadline_s):
-                report = statuses.pending_confirm(candidate, changed, restarted, good)
+                self._nonce = secrets.token_urlsafe(16)
+                report = statuses.pending_confirm(
+                    candidate, changed, restarted, good, nonce=self._nonce
+                )
                 reporter.publish(report, deadline_s=deadline_s)
             case Superseded(candidate, by):
                 report = statuses.superseded(
@@ -250,7 +266,13 @@ class RemoteConfig:
         self._answer(report)
 
     def _refuse_decision(self, faults: tuple[Fault, ...]) -> None:
-        """Report that a decision changes nothing; what was reported of documents stays current."""
+        """Report that a decision changes nothing; what was reported of documents stays current.
+
+        All are verified, lest a stranger's keep out the centre's, but not all are answered.
+        """
+        if not self._decisions.try_acquire():
+            self._unanswered.count(faults[0].code)
+            return
         report = statuses.rejected(None, faults, self._state)
         self._reporter.record(report)
         self._reporter.publish_aside(report)

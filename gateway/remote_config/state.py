@@ -52,11 +52,14 @@ class ConfigState:
         """Version of `fallback`; 0: the installer's."""
         return 0 if self.confirmed is None else self.confirmed.version
 
-    @property
-    def newest_version(self) -> int:
-        """The highest version that was ever tried."""
+    def newest_version(self, highest: int) -> int:
+        """Return the highest version that was ever tried, of those up to *highest*.
+
+        One above that bars no other: it was taken before versions had a bound.
+        """
         rolled_back = 0 if self.last_rollback is None else self.last_rollback.version or 0
-        return max(self.version, self.last_known_good, rolled_back)
+        tried = (0, self.version, self.last_known_good, rolled_back)
+        return max(version for version in tried if version <= highest)
 
     @property
     def digest(self) -> str:

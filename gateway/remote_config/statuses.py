@@ -45,9 +45,10 @@ def pending_confirm(
     changed: tuple[str, ...],
     restarted: tuple[str, ...],
     last_known_good: int,
+    nonce: str,
 ) -> Reported:
-    """*candidate* is in effect and healthy; the centre may confirm it."""
-    return _of(
+    """*candidate* is in effect and healthy; the centre may confirm it, repeating *nonce*."""
+    report = _of(
         candidate,
         "pending_confirm",
         changed,
@@ -55,6 +56,7 @@ def pending_confirm(
         running=candidate.version,
         last_known_good=last_known_good,
     )
+    return report.model_copy(update={"nonce": nonce})
 
 
 def applied(

@@ -16,11 +16,25 @@ from gateway.config.settings import Settings
 from gateway.config.signing import digest
 from gateway.model.errors import ConfigRejected, Fault, refuse
 from gateway.mqtt.payloads.codec import decode_tree
-from gateway.mqtt.payloads.config import MAX_VALUES, Desired, parse_desired
+from gateway.mqtt.payloads.config import (
+    LONGEST_S,
+    MAX_VALUES,
+    UNDATED_S,
+    Confirm,
+    Desired,
+    decode_confirm_tree,
+    parse_confirm,
+    parse_desired,
+)
 from gateway.remote_config.diff import changes, forbidden_faults
 from gateway.remote_config.document import DesiredConfig, broker_faults, parse_config
 from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import StoredConfig
+from gateway.runtime.trusted_time import TrustedTime
+
+AHEAD_MS = 366 * 86_400_000
+"""A version may be a count or a time in ms. It is at most so far above now, which moves on: so no
+document can make all later ones older."""
 
 VerifySignature = Callable[[Mapping[str, object]], str]
 """Returns the id of the key that has signed a document, or raises MessageRejected."""
@@ -41,11 +55,18 @@ class ConfigValidator:
         settings: Who it is, and what the centre may set.
         secrets: Those a document may refer to.
         verify_signature: Checks the signature.
+        time: The wall clock as far as it can be trusted.
     """
 
     def __init__(
-        self, settings: Settings, secrets: Secrets, *, verify_signature: VerifySignature
+        self,
+        settings: Settings,
+        secrets: Secrets,
+        *,
+        verify_signature: VerifySignature,
+        time: TrustedTime,
     ) -> None:
+        self._time = time
         self._settings = settings
         self._secrets = secrets
         self._verify_signature = verify_signature
@@ -60,12 +81,23 @@ class ConfigValidator:
         tree = decode_tree(payload, content_type, values=MAX_VALUES)
         key_id = self._verify_signature(tree)
         document = parse_desired(tree)
-        if document.gateway != self._settings.gateway.id:
-            message = f"it is for {document.gateway}, this is {self._settings.gateway.id}"
-            refuse("gw.other", message, "/gw")
+        self._refuse_of_another(document.gateway)
         if not hmac.compare_digest(document.sha256, digest(document.doc)):
             refuse("sha256", "it is not that of doc", "/sha256")
         return VerifiedDocument(document, key_id)
+
+    def verify_decision(self, payload: bytes, content_type: str) -> Confirm:
+        """Return the decision in *payload*. Raises MessageRejected, as `verify`."""
+        tree = decode_confirm_tree(payload, content_type)
+        self._verify_signature(tree)
+        decision = parse_confirm(tree)
+        self._refuse_of_another(decision.gateway)
+        return decision
+
+    def _refuse_of_another(self, gateway: str) -> None:
+        if gateway != self._settings.gateway.id:
+            message = f"it is for {gateway}, this is {self._settings.gateway.id}"
+            refuse("gw.other", message, "/gw")
 
     def validate(self, document: Desired, state: ConfigState) -> StoredConfig:
         """Return *document*, which is verified, as it may be rolled out after *state*.
@@ -73,9 +105,14 @@ class ConfigValidator:
         Raises:
             ConfigRejected: With all that is wrong.
         """
-        faults: list[Fault] = []
-        if document.version <= state.newest_version:
-            faults.append(version_fault(document.version, state.newest_version))
+        faults: list[Fault] = [*self._period_faults(document)]
+        highest = self._time.now_ms() + AHEAD_MS
+        newest = state.newest_version(highest)
+        if document.version > highest:
+            message = f"{document.version} is above {highest}; count, or use the time in ms"
+            faults.append(Fault("/ver", "version.future", message, {"max": highest}))
+        elif document.version <= newest:
+            faults.append(version_fault(document.version, newest))
         if document.base is not None and document.base != state.version:
             message = f"it was made from {document.base}, but {state.version} runs"
             faults.append(Fault("/base", "version.base", message, {"running": state.version}))
@@ -92,6 +129,19 @@ class ConfigValidator:
         if faults:
             raise ConfigRejected(tuple(faults))
         return StoredConfig.from_document(document, config)
+
+    def _period_faults(self, document: Desired) -> Iterator[Fault]:
+        """Yield why *document* is not good now; one without dates has those of its issue."""
+        begins_ms = document.issued_ms if document.not_before_ms is None else document.not_before_ms
+        if begins_ms is None:
+            yield Fault("/nbf_ms", "time.missing", "it must say from when to when it is good")
+            return
+        ends_ms = document.expires_ms
+        if ends_ms is None:
+            ends_ms = begins_ms + UNDATED_S * 1000
+        yield from self._time.period_faults(
+            begins_ms, ends_ms, longest_ms=LONGEST_S * 1000, at=("/nbf_ms", "/exp_ms")
+        )
 
     def _local_faults(self, document: Desired, config: DesiredConfig) -> Iterator[Fault]:
         """Yield what cannot be on this machine: its networks, its secrets, its broker."""

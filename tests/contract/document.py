@@ -19,6 +19,7 @@ from gateway.mqtt.payloads import config as config_payload
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS
 from gateway.remote_config.service import CALM_S
+from gateway.runtime.trusted_time import SKEW_MS
 from gateway.viewing import token
 from tests.contract import kinds
 from tests.contract.examples import text_of
@@ -48,6 +49,9 @@ VALUES: Mapping[str, object] = {
     "token.start_s": token.START_S,
     "token.max_s": token.MAX_VIEWING_S,
     "revoked.most": MOST_REVOKED,
+    "longest_days": config_payload.LONGEST_S // 86_400,
+    "undated_days": config_payload.UNDATED_S // 86_400,
+    "skew_s": SKEW_MS // 1000,
     "rollback_min": config_payload.ROLLBACK_S[0],
     "rollback_max": config_payload.ROLLBACK_S[1],
     "raise_checks": _DAMPING.raise_checks,

@@ -18,6 +18,7 @@ from gateway.model.errors import Fault
 from gateway.model.event import Event
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import Change
+from gateway.model.names import ulid_ms
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -39,9 +40,7 @@ from gateway.mqtt.payloads.alarm import encode_alarm
 from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.command import Reply, encode_log_lines, encode_reply
 from gateway.mqtt.payloads.config import (
-    Confirm,
     Reported,
-    encode_confirm,
     encode_reported,
     reported_faults,
 )
@@ -110,12 +109,26 @@ def _section(name: str) -> EncodedPayload:
     )
 
 
+NONCE = "kF3vY0m1QvG7d2nH5sTzWg"
+
+CONFIRM = {
+    "gw": "hcm-q1-01",
+    "nonce": NONCE,
+    "ver": 18,
+    "sha256": SHA,
+    "act": "confirm",
+    "rollback_s": 300,
+    "sig": {"alg": "Ed25519", "kid": "cfg-2026a", "v": "A" * 86},
+}
+
 DESIRED = {
     "ver": 18,
     "base": 17,
     "gw": "hcm-q1-01",
     "schema": "config/2",
     "issued": 1_764_000_000_000,
+    "nbf_ms": 1_764_000_000_000,
+    "exp_ms": 1_764_604_800_000,
     "issuer": "op-17",
     "reason": "CR-2211",
     "sha256": SHA,
@@ -166,7 +179,7 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
     ),
     "echo": ("echo/1", presence_payload.encode_echo(STAMP)),
     "desired": ("config.desired/1", encode(DESIRED)),
-    "confirm": ("config.confirm/1", encode_confirm(Confirm(version=18, sha256=SHA, act="confirm"))),
+    "confirm": ("config.confirm/1", encode(CONFIRM)),
     "pending": (
         "config.reported/1",
         encode_reported(
@@ -176,6 +189,7 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
                 sha256=SHA,
                 state="pending_confirm",
                 until_s=287,
+                nonce=NONCE,
                 applied=("/site/cameras/c07/streams/main/url",),
                 restart=("c07",),
                 running=18,
@@ -229,6 +243,8 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
             name="stream.restart",
             gw="hcm-q1-01",
             args={"cam": "c07"},
+            nbf_ms=ulid_ms(ULID),
+            exp_ms=ulid_ms(ULID) + 30_000,
             sig={"alg": "Ed25519", "kid": "cmd-2026a", "v": "A" * 86},
         ),
     ),

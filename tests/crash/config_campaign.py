@@ -154,7 +154,7 @@ class Campaign:
                 self.ended_s = asyncio.get_running_loop().time()
             if said["st"] == "pending_confirm":
                 act = "cancel" if change.kind == "cancel" else "confirm"
-                word = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
+                word = self.signing.decision(document, act, said["nonce"])
                 to = OWN.config_confirm
                 self.site.centre.client.publish(build_message(CONFIG_CONFIRM, to, encode(word)))
             return bool(change.step) and said["st"] == change.step

@@ -24,7 +24,6 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import decode_tree, encode
-from gateway.mqtt.payloads.config import Confirm, encode_confirm
 from gateway.mqtt.payloads.signalling import encode_viewer_message
 from gateway.mqtt.topic_tree import PLAIN
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, Topics, build_message, parse_topic
@@ -161,7 +160,14 @@ class FakeCentre:
         """Push *site* to the gateway *name*; it is confirmed once it waits for that."""
         own, doc = Topics(*name.split("/")), {"site": site}
         said: dict[str, Any] = {"ver": version, "gw": own.gateway, "schema": "config/2"}
-        said |= {"issued": now_ms(), "issuer": "fleet", "reason": "fleet"}
+        now = now_ms()
+        said |= {
+            "issued": now,
+            "nbf_ms": now,
+            "exp_ms": now + 3_600_000,
+            "issuer": "fleet",
+            "reason": "fleet",
+        }
         said |= {"sha256": digest(doc), "rollback_s": ROLLBACK_S, "doc": doc}
         encoded = encode(sign(said, self._key))
         self._post(build_message(topic_tree.CONFIG_DESIRED, own.config_desired, encoded))
@@ -225,10 +231,9 @@ class FakeCentre:
         before, self.configured[gateway] = self.configured.get(gateway), (version, state)
         if state == "pending_confirm" and before != (version, state):
             own = Topics(self._provinces[gateway], gateway)
-            word = Confirm(version=version, sha256=said["sha256"], act="confirm")
-            self._post(
-                build_message(topic_tree.CONFIG_CONFIRM, own.config_confirm, encode_confirm(word))
-            )
+            word = {key: said[key] for key in ("ver", "sha256", "nonce")}
+            signed = encode(sign(word | {"gw": gateway, "act": "confirm"}, self._key))
+            self._post(build_message(topic_tree.CONFIG_CONFIRM, own.config_confirm, signed))
 
     def _order(self, topic: str, said: dict[str, Any]) -> None:
         if "n" not in said:

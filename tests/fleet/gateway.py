@@ -55,6 +55,7 @@ from gateway.runtime.redact import Redactor
 from gateway.runtime.strict_json import dumps
 from gateway.runtime.supervise import supervise
 from gateway.telemetry.reporter import Reporter
+from tests.fixtures.clock import trusted_time
 from tests.fixtures.reports import MACHINE, SITE
 from tests.fleet.scene import NETWORK, SDP, Pace, SimulatedSite, site_tree
 
@@ -132,6 +133,7 @@ class SimulatedGateway:
                 settings,
                 Secrets(folder / "secrets", redactor=Redactor()),
                 verify_signature=lambda said: Keyring(keys).verify(said, "cfg"),
+                time=trusted_time(),
             ),
             store=ConfigStore(folder),
             actions=RolloutActions(

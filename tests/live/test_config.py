@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from gateway.config.signing import make_key
 from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED, PLAIN
 from gateway.mqtt.topics import build_message
@@ -56,10 +58,15 @@ class ConfiguredSite:
             build_message(CONFIG_DESIRED, topic, (content_type, payload))
         )
 
-    def decide(self, document: Mapping[str, Any], act: str = "confirm") -> None:
-        report = {"ver": document["ver"], "sha256": document["sha256"], "act": act}
-        topic = OWN.config_confirm
-        self.site.centre.client.publish(build_message(CONFIG_CONFIRM, topic, encode(report)))
+    def decide(self, document: Mapping[str, Any], act: str = "confirm", number: int = -1) -> None:
+        """Decide by the nonce of the last report that had one, or of that *number*."""
+        reports = [tree(each) for each in self.site.heard if each.topic == OWN.config_reported]
+        nonces = [report["nonce"] for report in reports if "nonce" in report]
+        self.decide_raw(self.signing.decision(document, act, nonces[number]))
+
+    def decide_raw(self, decision: Mapping[str, Any]) -> None:
+        topic, encoded = OWN.config_confirm, encode(dict(decision))
+        self.site.centre.client.publish(build_message(CONFIG_CONFIRM, topic, encoded))
 
     async def until(self, state: str, version: int | None = None) -> Any:
         """Return the report that a document is in *state*."""
@@ -167,6 +174,46 @@ async def test_the_centre_can_cancel(tmp_path: Path, broker: Broker) -> None:
         assert [fault["code"] for fault in report["errors"]] == ["confirm.stale"]
 
 
+async def test_a_stranger_with_an_account_cannot_decide(tmp_path: Path, broker: Broker) -> None:
+    """Unsigned decisions change nothing, and a decision that was kept is good once."""
+    async with configured_site(tmp_path, broker) as it:
+        document = it.signing.sign(1, {"site": {**it.installed, "name": "x"}}, rollback_s=600)
+        it.push(document)
+        await it.until("pending_confirm", 1)
+        name = {"ver": 1, "sha256": document["sha256"], "gw": OWN.gateway, "nonce": "A" * 22}
+        for act in ("cancel", "confirm"):
+            it.decide_raw(name | {"act": act})
+            report = await it.until("rejected")
+            assert [fault["code"] for fault in report["errors"]] == ["sig.missing"]
+            await it.until("pending_confirm", 1)
+
+        it.decide(document, "extend", number=0)
+        await it.until("pending_confirm", 1)
+        it.decide(document, "extend", number=0)
+        report = await it.until("rejected")
+
+        assert [fault["code"] for fault in report["errors"]] == ["confirm.nonce"]
+
+
+async def test_nothing_bars_the_documents_that_come_after_it(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """One with the highest version that there is, and one of a week ago: refused, forgotten."""
+    async with configured_site(tmp_path, broker) as it:
+        doc = {"site": {**it.installed, "name": "x"}}
+        it.push(it.signing.sign(2**53 - 1, doc))
+        report = await it.until("rejected", 2**53 - 1)
+        assert [fault["code"] for fault in report["errors"]] == ["version.future"]
+        past = round(time.time() * 1000) - 8 * 86_400_000
+        it.push(it.signing.sign(3, doc, nbf_ms=past, exp_ms=past + 86_400_000))
+        report = await it.until("rejected", 3)
+        assert [fault["code"] for fault in report["errors"]] == ["time.late"]
+
+        it.push(it.signing.sign(1, doc))
+
+        await it.until("pending_confirm", 1)
+
+
 async def test_a_document_that_loses_the_cameras_is_undone(tmp_path: Path, broker: Broker) -> None:
     """The health gate: both cameras point at a closed port, so what ran before runs again."""
     async with configured_site(tmp_path, broker, 2, more=remote(gate_s=4)) as it:
@@ -206,12 +253,12 @@ async def test_another_broker_is_gone_to_and_confirmed_there(
             1, {"site": it.installed, "broker": {"host": "127.0.0.1", "port": new.port}}
         )
         it.push(document)
-        await there.until(
+        pending = await there.until(
             lambda message: (
                 message.topic == OWN.config_reported and tree(message)["st"] == "pending_confirm"
             ),
         )
-        report = {"ver": 1, "sha256": document["sha256"], "act": "confirm"}
+        report = it.signing.decision(document, nonce=tree(pending)["nonce"])
         there.client.publish(build_message(CONFIG_CONFIRM, OWN.config_confirm, encode(report)))
         await there.until(
             lambda message: (
@@ -366,17 +413,44 @@ async def test_the_centres_command_sends_confirms_and_follows(
 ) -> None:
     """As an operator types it: signed, pushed and confirmed, and then the status."""
     async with configured_site(tmp_path, broker) as it:
-        (tmp_path / "new.json").write_text(
-            json.dumps(it.signing.sign(1, {"site": {**it.installed, "name": "Mới"}}))
+        secret, public = make_key(tmp_path, "cfg-cli")
+        public.rename(tmp_path / "trusted" / public.name)
+        (tmp_path / "site2.json").write_text(json.dumps({**it.installed, "name": "Mới"}))
+        new, key = str(tmp_path / "new.json"), str(secret)
+        of = ("--key", key, "--gateway", OWN.gateway)
+        await command(
+            *("config", "sign", str(tmp_path / "site2.json"), *of, "--version", "1", "-o", new)
         )
         where = ("--broker", f"127.0.0.1:{broker.port}", "--province", OWN.province)
 
-        pushed = await command("config", "push", str(tmp_path / "new.json"), "--confirm", *where)
+        pushed = await command("config", "push", new, "--confirm", "--key", key, *where)
         status = await command("config", "status", OWN.gateway, *where)
 
         assert "version 1: applied; runs 1, goes back to 1" in pushed
         assert "    /site/name" in pushed
         assert status.startswith("version 1: applied")
+        unsigned = await command("config", "push", new, "--confirm", *where, code=2)
+        assert "--key" in unsigned
+
+
+async def test_the_centres_command_decides_later(tmp_path: Path, broker: Broker) -> None:
+    """Pushed without a word, extended, then cancelled."""
+    async with configured_site(tmp_path, broker) as it:
+        secret, public = make_key(tmp_path, "cfg-cli")
+        public.rename(tmp_path / "trusted" / public.name)
+        new, key = str(tmp_path / "new.json"), str(secret)
+        doc = {"site": {**it.installed, "name": "Mới"}}
+        (tmp_path / "new.json").write_text(json.dumps(it.signing.sign(1, doc)))
+        where = ("--broker", f"127.0.0.1:{broker.port}", "--province", OWN.province)
+        await command("config", "push", new, *where)
+
+        extended = await command("config", "decide", new, "extend", "--key", key, *where)
+        cancelled = await command("config", "decide", new, "cancel", "--key", key, *where)
+        again = await command("config", "decide", new, "confirm", "--key", key, *where, code=1)
+
+        assert "version 1: pending_confirm" in extended
+        assert "version 1: rolled_back (cancel)" in cancelled
+        assert "rolled_back (cancel)" in again
 
 
 async def test_what_the_broker_does_not_take_is_said(tmp_path: Path, brokers: Brokers) -> None:

@@ -204,6 +204,7 @@ PACED = (
     "cameras/picture_monitor.py",
     "runtime/memory.py",
     "runtime/supervise.py",
+    "runtime/trusted_time.py",
     "remote_config/health_gate.py",
     "console/server.py",
     "rtsp/session_monitor.py",

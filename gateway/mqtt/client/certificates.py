@@ -14,9 +14,11 @@ import structlog
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.event import Event
+from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import (
     CertificateInfo,
     Tls,
+    certificate_fault,
     certificate_info,
     own_certificate_info,
     ssl_context,
@@ -49,7 +51,7 @@ class CertificateWatcher:
         preflight: Tries new files on a second connection; raises BrokerUnavailable. The one in use
             is held until they are accepted.
         clock: Monotonic.
-        wall_ms: The wall clock.
+        wall_ms: The wall clock, as far as it can be trusted.
         check_s: Shorter in tests.
     """
 
@@ -89,9 +91,17 @@ class CertificateWatcher:
         return BirthCertificate(serial=self._own.serial, not_after=self._own.ends)
 
     def on_peer_certificate(self, der: bytes) -> None:
-        """The broker has presented this certificate, in DER."""
+        """The broker has presented this certificate, in DER.
+
+        Raises:
+            BrokerUnavailable: It has ended by the clock that is given; TLS judges by the machine's,
+                which may have been set back.
+        """
         self._broker = certificate_info(der)
         self._warn()
+        if self._broker is not None and self._broker.ends_ms < self._wall_ms():
+            detail = f"the broker's certificate ended {self._broker.ends}, and the clock is behind"
+            raise certificate_fault(Reason.TLS_EXPIRED, detail)
 
     async def run(self) -> None:
         """Watch until cancelled; returns if there is nothing to watch."""

@@ -47,7 +47,8 @@ class Dialer:
 
     Args:
         address: The broker.
-        on_peer_certificate: Called with its certificate, in DER, after each TLS handshake.
+        on_peer_certificate: Called with its certificate, in DER, after each TLS handshake. Raises
+            BrokerUnavailable: it does not do.
         resolve: Asks the resolver; runs on a thread of its own.
         lookup_s: Shorter in tests, as *address_s*: how long one address may be silent.
     """
@@ -92,7 +93,11 @@ class Dialer:
         if context is None:
             return plain
         secure = await _handshake(plain, context, self._address.host)
-        self._on_peer_certificate(secure.getpeercert(binary_form=True) or b"")
+        try:
+            self._on_peer_certificate(secure.getpeercert(binary_form=True) or b"")
+        except BrokerUnavailable:
+            secure.close()
+            raise
         return secure
 
     async def _connect(self) -> socket.socket:

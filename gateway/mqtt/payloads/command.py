@@ -72,6 +72,8 @@ class CommandRequest(WireDocument):
         actor: Who is responsible, e.g. ``op-17``.
         reason: Why, for the audit.
         ttl_s: Lifetime in seconds, over 0, at most a day; at least the MQTT message expiry.
+        not_before_ms: From then on, ms since 1970. None: since the time of its ULID.
+        expires_ms: Until then. None: `ttl_s` after it began.
         dry_run: If true nothing is done; the reply says what would be.
         gateway: Id of the gateway it is for; required if the command is signed.
         signature: See `gateway.config.signing`.
@@ -83,6 +85,8 @@ class CommandRequest(WireDocument):
     actor: Actor
     reason: Word = ""
     ttl_s: Seconds
+    not_before_ms: Annotated[Count | None, Field(alias="nbf_ms")] = None
+    expires_ms: Annotated[Count | None, Field(alias="exp_ms")] = None
     dry_run: bool = False
     gateway: Annotated[str | None, Field(alias="gw", max_length=64)] = None
     signature: Annotated[JsonValue, Field(alias="sig")] = None

@@ -26,6 +26,8 @@ from gateway.runtime.strict_json import dumps
 
 Version = Annotated[int, Field(ge=1, lt=2**53)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Nonce = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{22}$")]
+"""16 random bytes in base64url."""
 
 MAX_ERRORS = 64
 MAX_CHANGES = 200
@@ -38,6 +40,12 @@ CONFIRM_BYTES = 4096
 """Of a confirmation; one has 120."""
 
 ROLLBACK_S = (10, 3600)
+
+LONGEST_S = 31 * 86_400
+"""For how long a document may be good: a gateway that was away for a month gets a new one."""
+
+UNDATED_S = 7 * 86_400
+"""For how long one without ``exp_ms`` is, from ``issued`` on; so until contract 1.2."""
 
 State = Literal[
     "received",
@@ -62,7 +70,9 @@ class Desired(WireDocument):
         base: The version this was made from; refused if another one runs. None: whatever runs.
         gateway: Whose it is.
         schema_id: What `doc` is; see `gateway.remote_config.document.SCHEMAS`.
-        issued_ms: Wall clock of the issuer, for people.
+        issued_ms: When it was issued, by the clock of the issuer.
+        not_before_ms: From then on it may be rolled out, ms since 1970. None: since `issued_ms`.
+        expires_ms: Until then; what has been rolled out stays. None: `UNDATED_S` after it began.
         issuer: Who answers for it.
         reason: Why, for the audit.
         sha256: Of `doc` as canonical JSON.
@@ -77,6 +87,8 @@ class Desired(WireDocument):
     gateway: Annotated[GatewayId, Field(alias="gw")]
     schema_id: Annotated[str, Field(alias="schema", max_length=32)]
     issued_ms: Annotated[TimeMs | None, Field(alias="issued")] = None
+    not_before_ms: Annotated[Count | None, Field(alias="nbf_ms")] = None
+    expires_ms: Annotated[Count | None, Field(alias="exp_ms")] = None
     issuer: Word = ""
     reason: Word = ""
     sha256: Digest
@@ -87,16 +99,22 @@ class Desired(WireDocument):
 
 
 class Confirm(WireDocument):
-    """What becomes of a document that waits to be confirmed.
+    """What becomes of a document that waits to be confirmed, signed like the document.
 
     Attributes:
+        gateway: Whose document.
+        nonce: Of the report ``pending_confirm`` that this answers; each is answered once.
         act: ``extend`` gives it `rollback_s` more from now.
+        signature: As of `Desired`.
     """
 
+    gateway: Annotated[GatewayId, Field(alias="gw")]
+    nonce: Nonce
     version: Annotated[Version, Field(alias="ver")]
     sha256: Digest
     act: Literal["confirm", "cancel", "extend"]
     rollback_s: Annotated[int, Field(ge=ROLLBACK_S[0], le=ROLLBACK_S[1])] = 300
+    signature: Annotated[JsonValue, Field(alias="sig")] = None
 
 
 class ReportedFault(WireDocument):
@@ -118,6 +136,7 @@ class Reported(WireDocument):
         why: Of ``rolled_back``.
         detail: Its particulars for people; never a secret.
         until_s: Seconds left for the confirmation.
+        nonce: Random, to be repeated in the confirmation.
         applied: What it changed, as pointers in which cameras and streams go by their names.
         more: How many of those are not listed.
         restart: Cameras whose sessions it ended.
@@ -134,6 +153,7 @@ class Reported(WireDocument):
     why: Why | None = None
     detail: Annotated[str, Field(max_length=400)] | None = None
     until_s: Annotated[int | None, Field(ge=0, le=DURATION_S[1])] = None
+    nonce: Nonce | None = None
     applied: Annotated[tuple[str, ...], Field(max_length=MAX_CHANGES)] = ()
     more: Count | None = None
     restart: Annotated[tuple[str, ...], Field(max_length=512)] = ()
@@ -159,18 +179,17 @@ def parse_desired(tree: dict[str, object]) -> Desired:
     return desired
 
 
-def decode_confirm(payload: bytes, content_type: str) -> Confirm:
-    """Read a confirmation. Raises MessageRejected."""
-    tree = decode_tree(payload, content_type, unpacked_bytes=CONFIRM_BYTES)
+def decode_confirm_tree(payload: bytes, content_type: str) -> dict[str, object]:
+    """Return a confirmation as it came, for its signature. Raises MessageRejected."""
+    return decode_tree(payload, content_type, unpacked_bytes=CONFIRM_BYTES)
+
+
+def parse_confirm(tree: dict[str, object]) -> Confirm:
+    """Return the confirmation in *tree*. Raises MessageRejected."""
     try:
         return Confirm.model_validate_json(dumps(tree))
     except ValidationError as error:
         raise MessageRejected(faults_of(error)) from None
-
-
-def encode_confirm(confirm: Confirm) -> EncodedPayload:
-    """Return content type and payload of *confirm*."""
-    return encode_document(confirm)
 
 
 def encode_reported(stamp: Stamp, said: Reported) -> EncodedPayload:

@@ -41,6 +41,7 @@ SITE = {
         "clk.off_ms": "clock_offset_ms",
         "clk.sync": "clock_synced",
         "clk.err_ms": "clock_error_ms",
+        "clk.behind_s": "clock_behind_s",
         "cpu.p": "cpu_percent",
         "cpu.load": "load",
         "cpu.temp": "temperature_c",
@@ -110,6 +111,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("cpu_percent", "memory_percent", "disk_percent"), PERCENT),
     **dict.fromkeys(("width", "height"), PIXELS),
     "clock_offset_ms": OFFSET_MS,
+    "clock_behind_s": DURATION_S,
     "temperature_c": TEMPERATURE_C,
 }
 """Field of `CameraHealth` or of a part of `SiteHealth` -> its least and greatest value. Every

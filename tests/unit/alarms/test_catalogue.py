@@ -96,6 +96,7 @@ def everything() -> Iterator[Finding]:
         HostSample(descriptors=1024, descriptors_limit=1024),
         HostSample(clock_synced=False, uptime_s=SYNC_S),
         HostSample(clock_synced=True, clock_offset_ms=-60_000.0),
+        HostSample(clock_synced=False, uptime_s=1.0, clock_behind_s=86_400.0),
     ):
         yield from evaluate(host=host)
     for days in DAYS_LEFT:

@@ -13,11 +13,13 @@ from gateway.commands.dispatcher import QUEUED, REFUSALS, REPEATS
 from gateway.commands.executor import MAX_CONCURRENT
 from gateway.commands.journal import CommandJournal
 from gateway.model.errors import TransientError
+from gateway.model.names import first_ulid
 from gateway.model.reasons import Reason
 from gateway.mqtt.router import MessageRouter, audit_misrouted
 from gateway.mqtt.topic_tree import COMMAND
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage
+from gateway.runtime.clock import now_ms
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import (
     ANSWERS,
@@ -209,6 +211,41 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "bad_args",
         "/id",
         "ulid",
+    ),
+    "signed with an id of 2099": (
+        {"name": "dig.signed", "sig": "good", "id": "3QK1HHXW00TV4CGM4QRAQFYMZZ"},
+        "expired",
+        "/nbf_ms",
+        "time.early",
+    ),
+    "signed with an id of 2099 and honest dates": (
+        {
+            "name": "dig.signed",
+            "sig": "good",
+            "id": "3QK1HHXW00TV4CGM4QRAQFYMZZ",
+            "nbf_ms": now_ms(),
+            "exp_ms": now_ms() + 10_000,
+        },
+        "expired",
+        "/id",
+        "time.early",
+    ),
+    "signed an hour ago": (
+        {"name": "dig.signed", "sig": "good", "id": first_ulid(now_ms() - 3_600_000)},
+        "expired",
+        "/exp_ms",
+        "time.late",
+    ),
+    "signed for a month": (
+        {
+            "name": "dig.signed",
+            "sig": "good",
+            "nbf_ms": now_ms(),
+            "exp_ms": now_ms() + 30 * 86_400_000,
+        },
+        "expired",
+        "/exp_ms",
+        "time.period",
     ),
     "unknown arg": ({"args": {"depht": 1}}, "bad_args", "/args/depht", "extra_forbidden"),
     "wrong type": ({"args": {"depth": "1"}}, "bad_args", "/args/depth", "int_type"),

@@ -20,6 +20,7 @@ from gateway.model.errors import TransientError
 from tests.fixtures.commands import ANSWERS, envelope, message, running_dispatcher
 
 NOW_MS = 1_764_000_000_000
+LATEST_MS = 2**46
 
 ENTRY = JournalEntry(
     id="01JD80QZ6V5GKXW1Q6WZ3A9B2C",
@@ -115,14 +116,33 @@ def test_a_signed_command_that_was_forgotten_is_not_done_again(journal: CommandJ
     """Nor any that is older; newer ones are."""
     old, older, newer = (str(ULID.from_timestamp(NOW_MS / 1000 + days)) for days in (0, -9, 9))
     journal.record(replace(ENTRY, id=old, answer=b"{}"))
-    assert not journal.is_forgotten(old)
+    assert not journal.is_forgotten(old, latest_ms=LATEST_MS)
     for number in range(FORGET_EVERY):
         journal.record(
             replace(ENTRY, id=f"n{number}", taken_ms=NOW_MS + RETENTION_MS + 1, signed=False)
         )
 
     assert journal.find(old) is None
-    assert [journal.is_forgotten(each) for each in (old, older, newer)] == [True, True, False]
+    forgotten = [journal.is_forgotten(each, latest_ms=LATEST_MS) for each in (old, older, newer)]
+    assert forgotten == [True, True, False]
+    assert not journal.is_forgotten(older, latest_ms=NOW_MS - 1)  # a floor of the future is none
+    journal.close()
+
+
+def test_an_id_of_2099_does_not_bar_all_others(journal: CommandJournal) -> None:
+    """One that an older version had accepted, and one that it had made the floor."""
+    future = str(ULID.from_timestamp(4_070_908_800))
+    honest = str(ULID.from_timestamp(NOW_MS / 1000))
+    journal.record(replace(ENTRY, id=future, answer=b"{}"))
+    journal.record(replace(ENTRY, id=honest, answer=b"{}"))
+    for number in range(FORGET_EVERY):
+        journal.record(
+            replace(ENTRY, id=f"n{number}", taken_ms=NOW_MS + RETENTION_MS + 1, signed=False)
+        )
+
+    newer = str(ULID.from_timestamp(NOW_MS / 1000 + 60))
+    assert journal.is_forgotten(honest, latest_ms=LATEST_MS)
+    assert not journal.is_forgotten(newer, latest_ms=LATEST_MS)
     journal.close()
 
 
@@ -205,12 +225,14 @@ def test_a_file_that_breaks_in_use_is_set_aside(tmp_path: Path) -> None:
     before = str(ULID())
     for number in range(200):
         journal.find(f"n{number:03}")
-    journal.record(ENTRY)
+    entry = replace(ENTRY, taken_ms=round(time.time() * 1000))
+    journal.record(entry)
 
-    assert journal.find(ENTRY.id) == ENTRY
+    assert journal.find(ENTRY.id) == entry
     assert path.with_name("commands.db.corrupt").exists()
-    assert journal.is_forgotten(before)
-    assert not journal.is_forgotten(str(ULID.from_timestamp(time.time() + 1)))
+    assert journal.is_forgotten(before, latest_ms=LATEST_MS)
+    after = str(ULID.from_timestamp(time.time() + 1))
+    assert not journal.is_forgotten(after, latest_ms=LATEST_MS)
     journal.close()
 
 

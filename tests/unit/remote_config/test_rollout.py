@@ -92,7 +92,8 @@ class RolloutHarness:
 
     def decision(self, act: str, **fields: int) -> Confirm:
         name = {"ver": self.candidate.version, "sha256": self.candidate.sha256}
-        return Confirm.model_validate({**name, "act": act, **fields})
+        answered = {"gw": self.candidate.document.gateway, "nonce": "A" * 22}
+        return Confirm.model_validate({**name, **answered, "act": act, **fields})
 
     def _apply(self, config: DesiredConfig) -> tuple[str, ...]:
         self.applied.append(config)

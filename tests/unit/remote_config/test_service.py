@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +29,9 @@ from gateway.remote_config.statuses import current, rolled_back
 from gateway.remote_config.store import ConfigStore, StoredConfig
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock, trusted_time
 from tests.fixtures.commands import FakeBus, RecordedEvents
-from tests.fixtures.desired import SigningHarness, confirmation, site_tree
+from tests.fixtures.desired import SigningHarness, site_tree
 from tests.fixtures.site import OWN, write_settings
 
 
@@ -48,6 +51,7 @@ class ServiceHarness:
     """
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         settings = load_settings(write_settings(folder, 1883, ()))
         self.signing = SigningHarness.trusted_in(folder / "trusted")
         self.bus, self.clock, recorded = FakeBus(), FakeClock(), RecordedEvents()
@@ -69,6 +73,7 @@ class ServiceHarness:
                 settings,
                 Secrets(settings.secrets_folder, redactor=Redactor()),
                 verify_signature=lambda tree: keys.verify(tree, "cfg"),
+                time=trusted_time(),
             ),
             store=ConfigStore(folder),
             actions=RolloutActions(
@@ -77,6 +82,7 @@ class ServiceHarness:
             reporter=self.reporter,
             events=recorded,
             clock=self.clock,
+            calm_s=0.0,
         )
 
     def document(self, version: int) -> dict[str, Any]:
@@ -95,6 +101,34 @@ class ServiceHarness:
         while not self.bus.posted.empty():
             posted = self.bus.posted.get_nowait()
             yield decode_reported(posted.payload, posted.content_type)
+
+    async def until(self, state: str) -> Reported:
+        """Return the next report of *state*."""
+        while True:
+            posted = await self.bus.posted.get()
+            report = decode_reported(posted.payload, posted.content_type)
+            if report.state == state:
+                return report
+
+    @asynccontextmanager
+    async def pending(self, version: int) -> AsyncIterator[str]:
+        """Let document *version* wait to be confirmed; yield the nonce of that."""
+        running = asyncio.create_task(self.service.run())
+        self.desire(self.document(version))
+        async with asyncio.timeout(HANG_S):
+            report = await self.until("pending_confirm")
+            assert report.nonce is not None
+            yield report.nonce
+        running.cancel()
+        await asyncio.wait([running])
+
+    def decide(self, version: int, act: str = "confirm", **fields: Any) -> None:
+        message = self.signing.confirmation(self.document(version), act, **fields)
+        self.service.on_confirm(message)
+
+    def codes(self) -> list[str]:
+        """The codes of all that was published as rejected."""
+        return [fault.code for each in self.published() for fault in each.errors]
 
     def states(self) -> list[tuple[str, int | None]]:
         return [(each.state, each.version) for each in self.published()]
@@ -153,18 +187,70 @@ def test_only_the_newest_document_waits(harness: ServiceHarness) -> None:
 def test_a_refused_decision_leaves_the_current_report(harness: ServiceHarness) -> None:
     """It is not about that document."""
     harness.desire(harness.confirmed)
-    harness.service.on_confirm(confirmation(harness.document(4)))
+    harness.service.on_confirm(harness.signing.confirmation(harness.document(4)))
 
     assert [state for state, _ in harness.states()] == ["applied", "rejected", "applied"]
 
 
-def test_a_confirmation_that_comes_twice_is_answered_with_what_runs(
+async def test_a_confirmation_that_comes_twice_is_answered_with_what_runs(
     harness: ServiceHarness,
 ) -> None:
     """QoS 1 may deliver it again; another decision on what has been decided is refused."""
-    harness.service.on_confirm(confirmation(harness.confirmed))
-    harness.service.on_confirm(confirmation(harness.confirmed, "cancel"))
+    async with harness.pending(7) as nonce:
+        harness.decide(7, nonce=nonce)
+        await harness.until("applied")
 
-    published = list(harness.published())
-    assert [each.state for each in published] == ["applied", "rejected", "applied"]
-    assert published[1].errors[0].code == "confirm.stale"
+        harness.decide(7, nonce=nonce)
+        harness.decide(7, "cancel", nonce=nonce)
+        harness.decide(7, nonce="B" * 22)
+
+        published = list(harness.published())
+        assert [each.state for each in published] == ["applied"] + ["rejected", "applied"] * 2
+        assert {each.code for said in published for each in said.errors} == {"confirm.stale"}
+
+
+async def test_a_stranger_can_neither_confirm_nor_refuse(harness: ServiceHarness) -> None:
+    """Unsigned, signed by another, for another gateway: the document waits on."""
+    stranger = SigningHarness.trusted_in(harness.folder / "elsewhere")
+    async with harness.pending(7) as nonce:
+        document = harness.document(7)
+        unsigned = harness.signing.decision(document, nonce=nonce)
+        del unsigned["sig"]
+        for act in ("confirm", "cancel", "extend"):
+            payload = json.dumps(unsigned | {"act": act}).encode()
+            kind = "application/json"
+            harness.service.on_confirm(InboundMessage("", payload, content_type=kind))
+            harness.service.on_confirm(stranger.confirmation(document, act, nonce=nonce))
+            harness.decide(7, act, nonce=nonce, gw="other-site")
+
+        assert Counter(harness.codes()) == {"sig.missing": 3, "sig.value": 3, "gw.other": 3}
+        harness.decide(7, nonce=nonce)
+        await harness.until("applied")
+
+
+async def test_a_decision_counts_once(harness: ServiceHarness) -> None:
+    """Who has kept an extension cannot extend for ever; the next report has another nonce."""
+    async with harness.pending(7) as nonce:
+        harness.decide(7, "extend", nonce=nonce)
+        harness.decide(7, "extend", nonce=nonce)
+        assert harness.codes() == ["confirm.nonce"]
+        second = await harness.until("pending_confirm")
+        assert second.nonce not in (None, nonce)
+
+        harness.decide(7, "extend", nonce=nonce)
+        harness.decide(7, "cancel", nonce=nonce)
+        assert harness.codes() == ["confirm.nonce"] * 2
+
+        harness.decide(7, "cancel", nonce=second.nonce)
+        assert (await harness.until("rolled_back")).why == "cancel"
+
+
+async def test_strangers_decisions_do_not_keep_out_the_centres(harness: ServiceHarness) -> None:
+    """A flood is not all answered, but all of it is read."""
+    async with harness.pending(7) as nonce:
+        for _ in range(BURST + 10):
+            harness.service.on_confirm(InboundMessage("", b"{}", content_type="application/json"))
+        assert harness.codes() == ["sig.missing"] * BURST
+
+        harness.decide(7, nonce=nonce)
+        await harness.until("applied")

@@ -61,13 +61,14 @@ def test_what_is_confirmed_is_there_at_the_next_start(
 ) -> None:
     """With what it says."""
     store = ConfigStore(tmp_path)
-    store.save_candidate(stored(signing, 5, "c01"))
+    written = stored(signing, 5, "c01")
+    store.save_candidate(written)
     store.confirm_candidate()
 
     confirmed, candidate = both(store)
 
     assert candidate is None
-    assert confirmed == stored(signing, 5, "c01")
+    assert confirmed == written
 
 
 def test_what_is_being_tried_is_begun_again_after_a_power_cut(

@@ -17,12 +17,14 @@ from gateway.config.secrets import Secrets
 from gateway.config.signing import Keyring, sign
 from gateway.model.errors import ConfigRejected, Fault, MessageRejected
 from gateway.model.site_document import SiteConfig
-from gateway.mqtt.payloads.config import parse_desired
+from gateway.mqtt.payloads.config import Reported, parse_desired
 from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import StoredConfig
 from gateway.remote_config.validate import ConfigValidator
+from gateway.runtime.clock import now_ms
 from gateway.runtime.redact import Redactor
+from tests.fixtures.clock import trusted_time
 from tests.fixtures.desired import SigningHarness, site_tree
 from tests.fixtures.site import write_settings
 
@@ -35,11 +37,15 @@ class ValidatorHarness:
 
     def __init__(self, folder: Path, more: str = "") -> None:
         self.signing = SigningHarness.trusted_in(folder / "trusted")
+        self.rolled_back = 0
         loaded = load_settings(write_settings(folder, 1883, (), more=more))
         secrets = Secrets(loaded.secrets_folder, redactor=Redactor())
         keys = Keyring(loaded.resolve_path(loaded.remote.keys))
         self.validator = ConfigValidator(
-            loaded, secrets, verify_signature=lambda tree: keys.verify(tree, "cfg")
+            loaded,
+            secrets,
+            verify_signature=lambda tree: keys.verify(tree, "cfg"),
+            time=trusted_time(),
         )
 
     def validate(
@@ -50,6 +56,7 @@ class ValidatorHarness:
         verified = self.validator.verify(message.payload, message.content_type)
         confirmed = StoredConfig(parse_desired(self.signing.sign(4, OLD)), running)
         state = ConfigState(DesiredConfig(site=SiteConfig()), confirmed)
+        state.last_rollback = Reported(version=self.rolled_back, state="rolled_back")
         return self.validator.validate(verified.document, state)
 
     def faults(self, version: int, doc: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
@@ -132,6 +139,50 @@ def test_a_broker_elsewhere_needs_tls_and_a_confirmation(tmp_path: Path) -> None
         ("/doc/broker/password", "secret.missing"),
         ("/rollback_s", "range"),
     ]
+
+
+DAY_MS = 86_400_000
+NO_DATES = {"issued": None, "nbf_ms": None, "exp_ms": None}
+
+
+def test_a_document_is_good_for_a_bounded_time(harness: ValidatorHarness) -> None:
+    """From a month ago, from 2099, for a year, for ever."""
+    now, site = now_ms(), {"site": site_tree("c01")}
+
+    def codes(**fields: Any) -> list[tuple[str, str]]:
+        return harness.faults(5, site, **fields)
+
+    ago = now - 30 * DAY_MS
+    assert codes(nbf_ms=ago, exp_ms=ago + DAY_MS) == [("/exp_ms", "time.late")]
+    future = 4_070_908_800_000
+    assert codes(nbf_ms=future, exp_ms=future + DAY_MS) == [("/nbf_ms", "time.early")]
+    assert codes(exp_ms=now + 365 * DAY_MS) == [("/exp_ms", "time.period")]
+    assert codes(**NO_DATES) == [("/nbf_ms", "time.missing")]
+
+
+def test_a_document_without_dates_is_good_for_a_week_from_its_issue(
+    harness: ValidatorHarness,
+) -> None:
+    """What the version before has signed; it always said when."""
+    now, site = now_ms(), {"site": site_tree("c01")}
+
+    young: dict[str, Any] = NO_DATES | {"issued": now - 6 * DAY_MS}
+    assert harness.validate(5, site, **young).version == 5
+    old = NO_DATES | {"issued": now - 8 * DAY_MS}
+    assert harness.faults(5, site, **old) == [("/exp_ms", "time.late")]
+
+
+def test_no_version_bars_all_others(harness: ValidatorHarness) -> None:
+    """A count or the time in ms; what is far above now is refused, and what is, is passed over."""
+    site = {"site": site_tree("c01")}
+    highest = 2**53 - 1
+
+    assert harness.faults(highest, site) == [("/ver", "version.future")]
+    assert harness.validate(now_ms(), site).version > 4
+    harness.rolled_back = highest
+    assert harness.validate(5, site).version == 5
+    harness.rolled_back = now_ms()
+    assert harness.faults(5, site) == [("/ver", "version.old")]
 
 
 CANARY = "canary-S3cret"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
 
+from gateway.model.errors import BrokerUnavailable
 from gateway.model.event import Event
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import certificate_info, own_certificate_fault, own_certificate_info
@@ -74,6 +76,29 @@ async def test_the_birth_says_which_certificate_it_is(tmp_path: Path) -> None:
     assert paper is not None
     assert own.serial == paper.serial
     assert own.not_after.endswith("Z")
+
+
+def test_a_brokers_certificate_has_ended_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    """T22: TLS asks the machine's clock; we ask the least time that it can be."""
+    authority = Authority.create(tmp_path)
+    paper = own_certificate_info(authority.issue("broker", days=(-30, -1)))
+    der = ssl.PEM_cert_to_DER_cert((tmp_path / "broker.pem").read_text())
+    assert paper is not None
+
+    def watcher(wall_ms: int) -> CertificateWatcher:
+        return CertificateWatcher(
+            None,
+            events=EventLog(),
+            reconnect=lambda _: None,
+            clock=FakeClock(),
+            wall_ms=lambda: wall_ms,
+        )
+
+    watcher(paper.ends_ms - DAY_MS).on_peer_certificate(der)
+    with pytest.raises(BrokerUnavailable) as caught:
+        watcher(paper.ends_ms + DAY_MS).on_peer_certificate(der)
+
+    assert caught.value.reason is Reason.TLS_EXPIRED
 
 
 async def test_without_tls_there_is_nothing_to_watch() -> None:
