@@ -46,6 +46,28 @@ async def test_sites_and_cameras_appear_with_their_state(
     assert window.complaints == []
 
 
+async def test_names_that_steer_are_shown_escaped(window: Window, gateway: ScriptedGateway) -> None:
+    """A gateway chooses its names: what it cannot choose is how the line reads."""
+    steering = "ghi\u202egpj.exe\u2066\x1b[2J\x9b"
+    shown = r"ghi\u202egpj.exe\u2066\u001b[2J\u009b"
+
+    gateway.publish_online(steering, {"c01": steering})
+    await window.page.locator(ROW).click()
+
+    for place in (".site", ROW, TILE):
+        await expect(window.page.locator(place)).to_contain_text(shown)
+    text = await window.page.locator("body").inner_text()
+    assert not set("\u202e\u2066\x1b\x9b") & set(text)
+    labels = await window.page.eval_on_selector_all(
+        "[aria-label], [title]",
+        "all => all.map(each => each.title + each.getAttribute('aria-label')).join()",
+    )
+    assert "\u202e" not in labels
+    assert shown in labels
+    named = window.page.get_by_text(shown, exact=True).first
+    await expect(named).to_have_attribute("dir", "auto")
+
+
 async def test_a_broken_camera_says_why_and_what_to_do(
     window: Window, gateway: ScriptedGateway
 ) -> None:

@@ -9,6 +9,8 @@
   const DETAIL_LENGTH = 300;
   /** Said by browsers when a row has grown while it was measured; nothing is lost. */
   const HARMLESS = /^ResizeObserver loop/;
+  /** Controls and formats, which modules show as escapes (plain-text.js). */
+  const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
   const root = document.documentElement;
   let faults = 0;
 
@@ -25,7 +27,7 @@
   const show = (detail) => {
     const [bar, text, started, notStarted] = ["fault", "fault-detail", "fault-running", "fault-start"].map((id) => document.getElementById(id));
     if (!bar || !text || !started || !notStarted) return;
-    text.textContent = detail.slice(0, DETAIL_LENGTH);
+    text.textContent = detail.slice(0, DETAIL_LENGTH).replace(UNSEEN, "\u00b7");
     started.hidden = !root.hasAttribute("data-ready");
     notStarted.hidden = root.hasAttribute("data-ready");
     bar.hidden = false;

@@ -1,5 +1,8 @@
 // Small helpers for elements. Text and attributes are written only when they change, so that the
-// page can be rendered every second without work for the browser or for screen readers.
+// page can be rendered every second without work for the browser or for screen readers. What is
+// written is plain text in a direction of its own, whoever chose it.
+
+import { plainText } from "./plain-text.js";
 
 /**
  * Returns the element of index.html with this id.
@@ -25,7 +28,7 @@ export function elementById(id, type) {
 export function createElement(tag, className, parent, attributes = {}) {
   const element = document.createElement(tag);
   element.className = className;
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, plainText(value));
   parent?.append(element);
   return element;
 }
@@ -35,7 +38,10 @@ export function createElement(tag, className, parent, attributes = {}) {
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const plain = plainText(text);
+  if (element.textContent === plain) return;
+  element.textContent = plain;
+  element.setAttribute("dir", "auto");
 }
 
 /**
@@ -71,7 +77,8 @@ export function setData(element, name, value) {
  * @param {string} value
  */
 export function setAttribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+  const plain = plainText(value);
+  if (element.getAttribute(name) !== plain) element.setAttribute(name, plain);
 }
 
 /**

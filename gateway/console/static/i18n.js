@@ -1,5 +1,6 @@
 // The chosen language, and every text looked up in it: the page's own texts and the reasons' texts.
 
+import { plainText } from "./plain-text.js";
 import { settings } from "./storage.js";
 import { TRANSLATIONS } from "./translations.js";
 
@@ -38,7 +39,7 @@ export function setReasonTexts(texts) {
  * @param {Record<string, string | number>} [values]
  */
 export function translate(key, values = {}) {
-  return TRANSLATIONS[language][key].replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+  return TRANSLATIONS[language][key].replace(/\{(\w+)\}/g, (whole, name) => plainText(String(values[name] ?? whole)));
 }
 
 /**
