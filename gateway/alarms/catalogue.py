@@ -97,6 +97,7 @@ CAMERA_DOWN = AlarmType(
         Reason.REDIRECT_REFUSED,
         Reason.POLICY_DENIED,
         Reason.TLS_FAILED,
+        Reason.DESCRIPTORS_LOW,
     ),
     by_cause={Reason.BUSY_SESSIONS: "minor"},
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 import click
+import structlog
 from pydantic import SecretStr
 
 from gateway.app import compose
@@ -33,9 +34,12 @@ from gateway.model.version import VERSION
 from gateway.remote_config.startup import load_state, secret_bindings
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime import logging
+from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.redact import Redactor
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
+
+log = structlog.get_logger(__name__)
 
 FAST_PATH = "compiled" if COMPILED else "not compiled (fallback)"
 
@@ -110,6 +114,7 @@ def run_command(path: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; it then stops within 5 seconds."""
     redactor = Redactor()
     logging.configure_logging(redactor)
+    _ensure_descriptors()
     where = path
     try:
         settings = load_settings(path)
@@ -127,6 +132,22 @@ def run_command(path: Path) -> None:
         for fault in error.faults:
             _print_fault(fault, str(where), redactor)
         raise SystemExit(CONFIG_WRONG) from None
+
+
+def _ensure_descriptors() -> None:
+    """Take as many descriptors as the machine allows; exit where that is too few."""
+    before, now = raise_descriptor_limit()
+    if 0 <= now < LEAST:  # infinity is negative
+        echo(
+            f"this process may open {now} files and sockets; at least {LEAST} are needed:"
+            " raise LimitNOFILE= in the systemd unit, or ulimit -n",
+            f"    Tiến trình chỉ được mở {now} tệp và kết nối; cần ít nhất {LEAST}:"
+            " hãy tăng LimitNOFILE= trong tệp systemd, hoặc ulimit -n.",
+            err=True,
+        )
+        raise SystemExit(CONFIG_WRONG)
+    if before != now:
+        log.info("descriptor_limit_raised", before=before, now=now)
 
 
 @main.command("probe")

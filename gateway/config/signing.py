@@ -109,8 +109,10 @@ class Keyring:
             refuse("sig.purpose", f"{key_id[:40]!r} may not sign this", "/sig/kid")
         try:
             return _public(self._folder / f"{key_id}.pem")
-        except OSError:
+        except FileNotFoundError:
             refuse("sig.key", f"{key_id} is not trusted here", "/sig/kid")
+        except OSError as error:  # also where no descriptor is left
+            refuse("sig.key", f"{key_id} cannot be read: {error.strerror}", "/sig/kid")
         except ValueError:
             refuse("sig.key", f"the file of {key_id} holds no Ed25519 key", "/sig/kid")
 

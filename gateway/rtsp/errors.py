@@ -20,6 +20,7 @@ from gateway.model.errors import (
 )
 from gateway.model.reasons import Reason
 from gateway.rtsp.messages import Response
+from gateway.runtime.descriptors import EXHAUSTED
 
 BUSY_PAUSE_S = 30.0
 """A recorder without a free session is asked at most twice a minute."""
@@ -73,6 +74,8 @@ def error_of_os(error: OSError, place: str) -> SourceUnavailable:
         return SourceUnavailable(Reason.TLS_FAILED, f"{place}: {error.reason or 'TLS failed'}")
     if isinstance(error, TimeoutError):
         return SourceUnavailable(Reason.TIMEOUT, f"{place}: timed out")
+    if error.errno in EXHAUSTED:
+        return SourceUnavailable(Reason.DESCRIPTORS_LOW, f"{place}: {error.strerror}")
     reason = _DOWN.get(error.errno or 0, Reason.UNREACHABLE)
     return SourceUnavailable(reason, f"{place}: {error.strerror or type(error).__name__}")
 
