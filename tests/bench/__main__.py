@@ -4,6 +4,7 @@
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
+    scripts/bench page --streams 300,3321     (here: sites on the operators' page)
 
 Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
 since machines differ. Memory is told as RSS, PSS and USS, a relay's processes together; null is
@@ -22,6 +23,7 @@ from tests.bench.attack import attack
 from tests.bench.floor import floor
 from tests.bench.latency import latency
 from tests.bench.memory import memory
+from tests.bench.page import page
 from tests.bench.testbed import Load
 
 DEFAULT_STREAMS = {
@@ -34,6 +36,7 @@ DEFAULT_STREAMS = {
     "memory": (1, 12, 32),
     "floor": (12,),
     "attack": (1,),
+    "page": (300, 3321),
 }
 
 
@@ -75,6 +78,9 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)
     if asked.scenario == "attack":
         yield from attack(asked.attacks, seconds, asked.mbps)
+        return
+    if asked.scenario == "page":
+        yield from page(streams, asked.seconds or 10.0)
         return
     if asked.scenario == "relay":
         yield from throughput.relay(names, loads, rounds, seconds)
