@@ -48,6 +48,8 @@ export class VideoWall extends EventTarget {
     layoutChoice.after(this.pager);
     this.previousButton = this.#createPageButton("‹", "previousPage", -1);
     this.pageText = createElement("span", "page-text", this.pager, { role: "status" });
+    this.pageWord = createElement("span", "page-word", this.pageText);
+    this.pageNumber = createElement("span", "", this.pageText);
     this.nextButton = this.#createPageButton("›", "nextPage", 1);
     this.#arrange();
   }
@@ -242,7 +244,8 @@ export class VideoWall extends EventTarget {
   #renderPager() {
     const { pages } = this;
     this.pager.hidden = pages === 1;
-    setText(this.pageText, translate("page", { page: this.#page + 1, pages }));
+    setText(this.pageWord, `${translate("page")} `);
+    setText(this.pageNumber, `${this.#page + 1}/${pages}`);
     this.previousButton.disabled = this.#page === 0;
     this.nextButton.disabled = this.#page === pages - 1;
   }
