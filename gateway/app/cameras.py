@@ -22,6 +22,8 @@ from gateway.model.signalling import IceServer
 from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
 from gateway.ports import Clock, Events, Source, ViewingAuthority
 from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.runtime.clock import now_ms
+from gateway.runtime.turn_credentials import ConfiguredIceServer
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
 from gateway.vision.decoder import Decoder
@@ -31,18 +33,21 @@ from gateway.webrtc.session_manager import SessionManager
 log = structlog.get_logger(__name__)
 
 
-def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[IceServer]:
+def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[ConfiguredIceServer]:
     """Yield the STUN and TURN servers of *settings*.
 
     Raises:
-        ConfigRejected: The password of one cannot be read.
+        ConfigRejected: The password or secret of one cannot be read.
     """
     for index, server in enumerate(settings.webrtc.ice):
-        credential = None
+        at, credential, shared = f"/webrtc/ice/{index}", None, None
         if server.credential is not None:
-            at = f"/webrtc/ice/{index}/credential"
-            credential = secrets.load(server.credential, at=at, username=server.username)
-        yield IceServer(server.urls, server.username, credential)
+            credential = secrets.load(
+                server.credential, at=f"{at}/credential", username=server.username
+            )
+        if server.shared_secret is not None:
+            shared = secrets.load(server.shared_secret, at=f"{at}/shared_secret")
+        yield ConfiguredIceServer(IceServer(server.urls, server.username, credential), shared)
 
 
 def inventory_sources(
@@ -146,10 +151,13 @@ def camera_components(
         ConfigRejected: The password of a TURN server cannot be read.
     """
     inbound_drops = InboundDrops(clock=clock)
+    servers = tuple(ice_servers(settings, secrets))
     session_manager = SessionManager(
         find_camera=lambda camera: manager.find(camera),
         limits=lambda: manager.site.limits,
-        ice_servers=tuple(ice_servers(settings, secrets)),
+        ice_servers=lambda: tuple(
+            each.usable_by(settings.gateway.id, now_ms=now_ms()) for each in servers
+        ),
         relay_only=settings.webrtc.relay_only,
         forbidden_networks=settings.cameras.networks,
         on_ended=lambda bye: callbacks.on_session_ended(bye),

@@ -77,6 +77,7 @@ class Signalling:
         self._excess = RateLimitedLog("signalling", "messages_over_limit", clock=clock)
         self._dropped = RateLimitedLog("signalling", "messages_dropped", clock=clock)
         self._malformed = RateLimitedLog("signalling", "messages_malformed", clock=clock)
+        self._ice_ignored = RateLimitedLog("signalling", "offered_ice_ignored", clock=clock)
 
     def enqueue(self, message: InboundMessage) -> None:
         """Queue a message of a viewer; returns at once. One over its limits is not even read."""
@@ -114,11 +115,14 @@ class Signalling:
     def _decode(self, key: SessionKey, message: InboundMessage) -> ViewerMessage | None:
         """Return what a viewer has sent. A malformed message is refused, and None returned."""
         try:
-            return decode_viewer_message(key, message.payload, message.content_type)
+            received = decode_viewer_message(key, message.payload, message.content_type)
         except MessageRejected as error:
             self._malformed.count(f"{message.topic}: {error.detail}")
             self._publish(key, Refusal(key, 400, error.reason, error.detail))
             return None
+        if isinstance(received, Offer) and received.ice_offered:
+            self._ice_ignored.count(str(received.key))
+        return received
 
     def _refuse_excess(self, key: SessionKey, what: str) -> None:
         """Drop what exceeds a limit: count it, and tell the viewer now and then."""

@@ -62,6 +62,7 @@ VIETNAMESE = {
     "output": "Không ghi được tệp.",
     "plain_broker": "Kết nối MQTT không mã hóa chỉ được phép trong chính máy này.",
     "tls": "Chứng thư và khóa phải đi cùng nhau.",
+    "turn_credentials": "Dùng shared_secret, hoặc username cùng credential, không dùng cả hai.",
     "network": "Không phải dải mạng.",
     "address": "Không phải địa chỉ IP.",
     "unknown_id": "Không có camera, đầu ghi hay thiết bị mạng nào mang mã này.",

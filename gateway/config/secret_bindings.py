@@ -47,6 +47,8 @@ def settings_secrets(settings: Settings) -> tuple[tuple[str, SecretRef], ...]:
     for index, server in enumerate(settings.webrtc.ice):
         if server.credential is not None:
             used.append((f"/webrtc/ice/{index}/credential", server.credential))
+        if server.shared_secret is not None:
+            used.append((f"/webrtc/ice/{index}/shared_secret", server.shared_secret))
     return tuple(used)
 
 

@@ -32,10 +32,12 @@ from pydantic_settings import (
 from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
+from gateway.model.signalling import ICE_URL
 from gateway.model.site_document import SecretRef
 from gateway.runtime.logging import LogFormat, LogLevel
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+IceUrl = Annotated[str, StringConstraints(pattern=f"^(?:{ICE_URL.pattern})$", max_length=300)]
 HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[!-.0-?A-~]+$")]
 
 
@@ -128,20 +130,30 @@ class Broker(Document):
 
 
 class IceServerSettings(Document):
-    """``[[webrtc.ice]]``: a STUN or TURN server for viewers who bring none.
+    """``[[webrtc.ice]]``: a STUN or TURN server. There are no others: viewers name none.
 
     Attributes:
         urls: ``stun:``, ``turn:`` or ``turns:``.
         username: For TURN.
         credential: The secret that goes with it.
+        shared_secret: Instead of the two: what the server's ``static-auth-secret`` is. Credentials
+            for an hour are made from it.
     """
 
-    urls: Annotated[
-        tuple[Annotated[str, StringConstraints(pattern=r"^(stun|turns?):[^\s@/]+$")], ...],
-        Field(min_length=1, max_length=8),
-    ]
+    urls: Annotated[tuple[IceUrl, ...], Field(min_length=1, max_length=8)]
     username: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     credential: SecretRef | None = None
+    shared_secret: SecretRef | None = None
+
+    @model_validator(mode="after")
+    def _has_one_kind_of_credential(self) -> Self:
+        if self.shared_secret is not None and (self.username or self.credential):
+            message = "a shared_secret makes username and credential; give one or the other"
+            raise PydanticCustomError("turn_credentials", message)
+        if (self.username is None) != (self.credential is None):
+            message = "username and credential belong together: give both or neither"
+            raise PydanticCustomError("turn_credentials", message)
+        return self
 
 
 class WebRtc(Document):

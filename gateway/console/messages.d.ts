@@ -75,6 +75,12 @@ export interface HelloMessage {
   now_ms: number;
 }
 
+/** New credentials, for sessions from now on. */
+export interface IceMessage {
+  k: "ice";
+  ice: IceServer[];
+}
+
 /** After 5 s without another message. */
 export interface TickMessage {
   k: "tick";
@@ -120,6 +126,7 @@ export interface ErrorMessage {
 
 export interface ServerMessages {
   hello: HelloMessage;
+  ice: IceMessage;
   tick: TickMessage;
   sites: SitesMessage;
   broker: BrokerMessage;

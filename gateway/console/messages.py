@@ -90,9 +90,13 @@ def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
 
     The browser needs the TURN credentials to connect.
     """
-    return encode(
-        "hello", {"viewer": viewer, "ice": [_ice(each) for each in ice], "now_ms": now_ms}
-    )
+    listed = [_ice(each) for each in ice]
+    return encode("hello", {"viewer": viewer, "ice": listed, "now_ms": now_ms})
+
+
+def ice_message(ice: tuple[IceServer, ...]) -> str:
+    """Return a message with the ICE servers for sessions from now on: new credentials."""
+    return encode("ice", {"ice": [_ice(each) for each in ice]})
 
 
 def tick_message(now_ms: int) -> str:

@@ -35,7 +35,7 @@ from gateway.console.static_files import StaticFile, page_files
 from gateway.console.view_tokens import ViewTokens
 from gateway.console.views import BrokerView
 from gateway.model.errors import MessageRejected, TransientError
-from gateway.model.signalling import SessionKey
+from gateway.model.signalling import IceServer, SessionKey
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.epoch import Stamp
@@ -44,6 +44,10 @@ from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, Topics, parse
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
+from gateway.runtime.turn_credentials import LIFETIME_S
+
+ICE_RENEWAL_S = LIFETIME_S / 2
+"""Between two sets of TURN credentials for a browser."""
 
 SWEEP_S = 5.0
 """Interval of the check for health reports that have become too old."""
@@ -73,7 +77,7 @@ class Console:
         tick_s: See `TICK_S`.
 
     Raises:
-        ConfigRejected: The key for view tokens cannot be used.
+        ConfigRejected: The key for view tokens, or the secret of a TURN server, cannot be used.
     """
 
     def __init__(
@@ -94,7 +98,9 @@ class Console:
         self._proxies = frozenset(settings.listen.trusted_proxies)
         self._connections = ConnectionLimit(affordable_connections(), clock=clock)
         self._files = page_files()
-        self._ice = tuple(each.ice_server for each in settings.ice)
+        self._ice = tuple(
+            each.configured(at=f"/ice/{index}") for index, each in enumerate(settings.ice)
+        )
         self._tokens = ViewTokens(
             settings.viewing, issuer=settings.client_id, proxies=self._proxies
         )
@@ -129,6 +135,7 @@ class Console:
             children = [
                 group.create_task(self._run_client(), name="mqtt"),
                 group.create_task(self._sweep_stale(), name="sweep"),
+                group.create_task(self._renew_ice(), name="ice"),
             ]
             try:
                 await runner.setup()
@@ -215,6 +222,17 @@ class Console:
             delays=lambda: reconnect_delays(0.5, RETRY_CEILING_S),
         )
 
+    def _ice_of(self, viewer: str) -> tuple[IceServer, ...]:
+        """Return the ICE servers as *viewer* may use them, for an hour."""
+        return tuple(each.usable_by(viewer, now_ms=wall_ms()) for each in self._ice)
+
+    async def _renew_ice(self) -> None:
+        """Give each browser new TURN credentials while its last are valid for a while yet."""
+        while True:
+            await self._clock.sleep(ICE_RENEWAL_S)
+            for viewer, browser in self._browsers.items():
+                browser.queue.enqueue_signal(messages.ice_message(self._ice_of(viewer)))
+
     async def _sweep_stale(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_S)
@@ -256,11 +274,10 @@ class Console:
             bus=self._client,
             registry=self._registry,
             stamp=self._stamp,
-            ice=self._ice,
             tokens=self._tokens.of(request, viewer),
             send=queue.enqueue_signal,
         )
-        queue.enqueue_signal(messages.hello_message(viewer, self._ice, wall_ms()))
+        queue.enqueue_signal(messages.hello_message(viewer, self._ice_of(viewer), wall_ms()))
         queue.enqueue_broker(self._broker)
         queue.enqueue_snapshot()
         self._browsers[viewer] = _Browser(socket, signalling, queue)

@@ -23,13 +23,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.console.http_security import LOOPBACK
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.model.signalling import IceServer
+from gateway.model.signalling import ICE_URL, IceServer
 from gateway.model.site_document import Document
 from gateway.model.viewing import Actor, Purpose
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.codec import faults_of
+from gateway.runtime.turn_credentials import ConfiguredIceServer
 
-Url = Annotated[str, StringConstraints(pattern=r"^(stun|turn|turns):[^\s]+$", max_length=256)]
+Url = Annotated[str, StringConstraints(pattern=f"^(?:{ICE_URL.pattern})$", max_length=300)]
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]
 
 MAX_BROWSERS = 64
@@ -87,16 +88,39 @@ class Listen(Document):
 
 
 class Ice(Document):
-    """``[[ice]]``: a STUN or TURN server for browsers and gateways."""
+    """``[[ice]]``: a STUN or TURN server for browsers; gateways have their own in their settings.
+
+    Attributes:
+        urls: ``stun:``, ``turn:`` or ``turns:``.
+        username: For TURN.
+        credential: The password that goes with it.
+        shared_secret_file: Instead of the two, a file that holds the TURN server's
+            ``static-auth-secret``: each browser gets credentials of its own, for an hour.
+    """
 
     urls: Annotated[tuple[Url, ...], Field(min_length=1, max_length=8)]
     username: str | None = None
     credential: SecretStr | None = None
+    shared_secret_file: Path | None = None
 
-    @property
-    def ice_server(self) -> IceServer:
-        """The server as a value of signalling."""
-        return IceServer(self.urls, self.username, self.credential)
+    @model_validator(mode="after")
+    def _has_one_kind_of_credential(self) -> Self:
+        if self.shared_secret_file is not None and (self.username or self.credential):
+            message = "a shared_secret_file makes username and credential; give one or the other"
+            raise PydanticCustomError("turn_credentials", message)
+        return self
+
+    def configured(self, *, at: str) -> ConfiguredIceServer:
+        """Return the server with its secret; *at* is its place in the settings.
+
+        Raises:
+            ConfigRejected: Its secret cannot be read, is empty, or others can read it.
+        """
+        shared = None
+        if self.shared_secret_file is not None:
+            shared = _secret_in(self.shared_secret_file, at=f"{at}/shared_secret_file")
+        server = IceServer(self.urls, self.username, self.credential)
+        return ConfiguredIceServer(server, shared)
 
 
 class Viewing(Document):
@@ -173,3 +197,15 @@ def load(path: Path | None) -> Settings:
         return Settings(**tree)
     except ValidationError as error:
         raise ConfigRejected(faults_of(error)) from None
+
+
+def _secret_in(path: Path, *, at: str) -> SecretStr:
+    try:
+        mode, value = path.stat().st_mode, path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigRejected((Fault(at, "file", f"{path}: {error}"),)) from None
+    if mode & 0o077:
+        raise ConfigRejected((Fault(at, "mode", f"others can read {path}; chmod 600 {path}"),))
+    if not value:
+        raise ConfigRejected((Fault(at, "empty", f"{path} is empty"),))
+    return SecretStr(value)

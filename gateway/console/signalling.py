@@ -30,7 +30,6 @@ from gateway.model.signalling import (
     Bye,
     Candidates,
     Extend,
-    IceServer,
     Offer,
     Refusal,
     SessionKey,
@@ -74,7 +73,6 @@ class BrowserSignalling:
         bus: Publishes to the gateways.
         registry: Knows which sites are connected.
         stamp: Returns the stamp of the next message.
-        ice: ICE servers that gateways use for this viewer.
         tokens: Issues view tokens for the person before this browser.
         send: Sends an encoded message to the browser.
         answer_timeout_s: See `ANSWER_TIMEOUT_S`.
@@ -87,7 +85,6 @@ class BrowserSignalling:
         bus: Bus,
         registry: SiteRegistry,
         stamp: Callable[[], Stamp],
-        ice: tuple[IceServer, ...],
         tokens: PersonTokens,
         send: Callable[[str], None],
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
@@ -96,7 +93,6 @@ class BrowserSignalling:
         self._bus = bus
         self._registry = registry
         self._stamp = stamp
-        self._ice = ice
         self._tokens = tokens
         self._send = send
         self._answer_timeout_s = answer_timeout_s
@@ -155,7 +151,7 @@ class BrowserSignalling:
             return
         session = _Session(Topics(message.prov, message.gw))
         self._sessions[message.sid] = session
-        offer = Offer(key, message.cam, message.sdp, message.profile, self._ice)
+        offer = Offer(key, message.cam, message.sdp, message.profile)
         site = site_key(message.prov, message.gw)
         log.info("offer_sent", viewer=self.viewer, session=message.sid, site=site, cam=message.cam)
         self._post_offer(session.topics, offer)

@@ -5,11 +5,24 @@ Sources: the MQTT contract (docs/mqtt.md), WebRTC part; RFC 8829 for offer and a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from gateway.model.reasons import Reason
+
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+_PORT = (
+    r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}"
+    r"|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+)
+ICE_URL = re.compile(
+    rf"stun:{_HOST}{_PORT}|turn:{_HOST}{_PORT}(?:\?transport=(?:udp|tcp))?"
+    rf"|turns:{_HOST}{_PORT}(?:\?transport=tcp)?"
+)
+"""URL of a STUN or TURN server (RFC 7064, RFC 7065), as far as aiortc can use it: a name or an IPv4
+address; no IPv6 address, no TLS over UDP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class SessionKey:
 
 @dataclass(frozen=True, slots=True)
 class IceServer:
-    """A STUN or TURN server for one session.
+    """A STUN or TURN server, ready to be used.
 
     Attributes:
         urls: ``stun:``, ``turn:`` or ``turns:`` URLs.
@@ -47,21 +60,21 @@ class Offer:
         camera: Camera id, not yet known to exist.
         profile: ``main`` or ``sub``, or None for the best that the viewer can take.
         sdp: As received; not yet validated.
-        ice: Servers for this session; empty means none.
         relay_only: Whether only relayed candidates may be used.
         lasts_s: The session ends by itself after so many seconds without `Extend`; None: it
             does not.
         token: View token (`gateway.viewing.token`), not yet verified; never logged.
+        ice_offered: Whether it names STUN or TURN servers; they are not used.
     """
 
     key: SessionKey
     camera: str
     sdp: str
     profile: str | None = None
-    ice_servers: tuple[IceServer, ...] = ()
     relay_only: bool = False
     lifetime_s: float | None = None
     token: SecretStr | None = None
+    ice_offered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

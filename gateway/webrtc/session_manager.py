@@ -105,7 +105,8 @@ class SessionManager:
     Args:
         find_camera: Returns the camera of that id; None if there is none.
         limits: Returns the limits in force.
-        ice_servers: For offers that bring none.
+        ice_servers: Returns the STUN and TURN servers for a new session; what offers name is not
+            used.
         relay_only: Whether only TURN may be used, for every session.
         forbidden_networks: Where no candidate of a viewer may lie (the camera networks).
         on_ended: Called with the end of each session that the viewer did not ask for.
@@ -119,7 +120,7 @@ class SessionManager:
         *,
         find_camera: Callable[[str], CameraStreams | None],
         limits: Callable[[], Limits],
-        ice_servers: tuple[IceServer, ...] = (),
+        ice_servers: Callable[[], tuple[IceServer, ...]] = tuple,
         relay_only: bool = False,
         forbidden_networks: tuple[Network, ...] = (),
         on_ended: Callable[[Bye], None],
@@ -220,7 +221,7 @@ class SessionManager:
             pending.permit = await self._authority.admit(offer)
         camera = self._camera_of(offer)
         viewer_offer = parse_offer(offer.sdp)
-        ice_servers = to_rtc_ice_servers(offer.ice_servers or self._ice_servers)
+        ice_servers = to_rtc_ice_servers(self._ice_servers())
         stream, media = await negotiate(
             viewer_offer,
             camera,

@@ -25,7 +25,6 @@ from gateway.model.signalling import (
     Bye,
     Candidates,
     Extend,
-    IceServer,
     Offer,
     Refusal,
     RemoteCandidate,
@@ -50,7 +49,6 @@ from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from tests.fixtures.inventory import sources
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
 
-TURN = IceServer(("turn:203.0.113.7:3478",), "1764000600:v-op17", SecretStr("..."))
 COUNTER = CameraSnapshot("c07", "Quầy 7", True, Reason.OK, 0.0, "Tầng 1", ("main", "sub"))
 ABILITIES = presence_payload.Capabilities(
     rtc=presence_payload.RtcCapabilities(codecs=("h264", "h265"), max_sessions=32)
@@ -274,9 +272,7 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
         "rtc.viewer/1",
         encode_viewer_message(
             STAMP,
-            Offer(
-                KEY, "c07", "v=0...", "sub", (TURN,), lifetime_s=600.0, token=SecretStr("eyJ...")
-            ),
+            Offer(KEY, "c07", "v=0...", "sub", lifetime_s=600.0, token=SecretStr("eyJ...")),
         ),
     ),
     "viewer's candidates": (

@@ -211,3 +211,12 @@ test("a clock that is set back does not hide the silence", () => {
 
   assert.equal(connection.silent, true);
 });
+
+test("new TURN credentials are those of the next session", () => {
+  const { connection, socket } = opened();
+  greet(socket);
+
+  socket.deliver({ k: "ice", ice: [{ urls: ["turn:t.invalid"], username: "1:v", credential: "c" }] });
+
+  assert.deepEqual(connection.iceServers, [{ urls: ["turn:t.invalid"], username: "1:v", credential: "c" }]);
+});

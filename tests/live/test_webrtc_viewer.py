@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
-from gateway.model.signalling import Bye, Offer, SessionKey
+from gateway.model.signalling import Bye, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
 from gateway.ports import Sink
 from gateway.rtp.rtcp import SenderReport, nack, parse_compound, pli
@@ -65,7 +65,7 @@ class ScriptedSource:
 class Bench:
     """A session manager with one camera, ``c01``."""
 
-    def __init__(self) -> None:
+    def __init__(self, ice_servers: tuple[IceServer, ...] = ()) -> None:
         self.source = ScriptedSource()
         self.stream = Stream(
             self.source,
@@ -84,6 +84,7 @@ class Bench:
             limits=lambda: self.limits,
             on_ended=self.byes.append,
             drops=self.drops,
+            ice_servers=lambda: ice_servers,
         )
 
     async def answer(self, sdp: str, key: SessionKey = KEY, camera: str = "c01") -> str:
@@ -96,9 +97,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Bench]:
-    """The session manager at work."""
-    bench = Bench()
+async def running(*ice_servers: IceServer) -> AsyncIterator[Bench]:
+    """The session manager at work, with *ice_servers* in its settings."""
+    bench = Bench(ice_servers)
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(bench.stream.pull()), group.create_task(bench.sessions.run())]
         await bench.source.opened.wait()

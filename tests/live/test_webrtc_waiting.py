@@ -105,8 +105,8 @@ async def test_a_dead_turn_server_does_not_hold_up_host_candidates(
     viewer: Viewer, dead_turn: socket.socket
 ) -> None:
     """It is asked three times at most (the fourth is due after 3.5 s), then we answer."""
-    async with running() as bench:
-        offer = Offer(KEY, "c01", await viewer.offer(), ice_servers=told_of(dead_turn))
+    async with running(*told_of(dead_turn)) as bench:
+        offer = Offer(KEY, "c01", await viewer.offer())
 
         answer = await bench.sessions.handle_offer(offer)
 
@@ -118,13 +118,13 @@ async def test_offers_that_gather_from_a_dead_server_shut_nobody_out(
     viewer: Viewer, dead_turn: socket.socket
 ) -> None:
     """Forty of one viewer are being answered; another is answered at once, before any of them."""
-    async with running() as bench, asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
+    servers = told_of(dead_turn)
+    async with running(*servers) as bench, asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
         sdp = await viewer.offer()
         refused: list[int] = []
 
         async def ask(number: int) -> None:
-            servers = told_of(dead_turn)
-            offer = Offer(of_hostile(number), "c01", sdp, ice_servers=servers, relay_only=True)
+            offer = Offer(of_hostile(number), "c01", sdp, relay_only=True)
             try:
                 await bench.sessions.handle_offer(offer)
             except ViewerRejected as error:

@@ -85,6 +85,7 @@ export class Connection extends EventTarget {
       this.#backoff.reset();
       this.#setUp(true, Date.now());
     }
+    if (message.k === "ice") this.iceServers = message.ice;
     this.dispatchEvent(new CustomEvent(`message:${message.k}`, { detail: message }));
   }
 

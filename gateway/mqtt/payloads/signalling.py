@@ -19,7 +19,6 @@ from gateway.model.signalling import (
     Bye,
     Candidates,
     Extend,
-    IceServer,
     Offer,
     Refusal,
     RemoteCandidate,
@@ -44,6 +43,8 @@ _Token = Annotated[SecretStr, Field(max_length=3072)]
 
 
 class _Ice(WireDocument):
+    """Read until contract 1.2 and not used: a gateway's servers stand in its settings."""
+
     urls: Annotated[tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=8)]
     username: Annotated[str, Field(max_length=256)] | None = None
     credential: Annotated[SecretStr, Field(max_length=512)] | None = None
@@ -65,22 +66,23 @@ class _Offer(_Message):
     sdp: _Sdp
     camera: Annotated[str, Field(alias="cam", max_length=64)]
     profile: Literal["main", "sub"] | None = None
-    ice: Annotated[tuple[_Ice, ...], Field(max_length=8)] = ()
+    ice: Annotated[
+        tuple[_Ice, ...], Field(max_length=8, json_schema_extra={"deprecated": True})
+    ] = ()
     relay_only: bool = False
     lifetime_s: Annotated[_Seconds | None, Field(alias="exp_s")] = None
     token: _Token | None = None
 
     def value(self, key: SessionKey) -> Offer:
-        ice = tuple(IceServer(each.urls, each.username, each.credential) for each in self.ice)
         return Offer(
             key,
             self.camera,
             self.sdp,
             self.profile,
-            ice,
             self.relay_only,
             self.lifetime_s,
             self.token,
+            ice_offered=bool(self.ice),
         )
 
 
@@ -161,7 +163,7 @@ def decode_gateway_message(key: SessionKey, payload: bytes, content_type: str) -
 
 
 def encode_viewer_message(stamp: Stamp, said: ViewerMessage) -> EncodedPayload:
-    """Write what a viewer says; TURN credentials go with it, to this gateway only."""
+    """Write what a viewer says; ICE servers of an offer are not written any more."""
     match said:
         case Offer():
             return _encoded(stamp, "offer", _offer(said))
@@ -212,7 +214,6 @@ def _offer(offer: Offer) -> dict[str, object]:
         "sdp": offer.sdp,
         "cam": offer.camera,
         "profile": offer.profile,
-        "ice": [_server(each) for each in offer.ice_servers] or None,
         "relay_only": offer.relay_only or None,
         "exp_s": offer.lifetime_s,
         "token": _plain(offer.token),
@@ -221,15 +222,6 @@ def _offer(offer: Offer) -> dict[str, object]:
 
 def _plain(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
-
-
-def _server(server: IceServer) -> dict[str, object]:
-    tree: dict[str, object] = {"urls": server.urls}
-    if server.username is not None:
-        tree["username"] = server.username
-    if server.credential is not None:
-        tree["credential"] = server.credential.get_secret_value()
-    return tree
 
 
 def _candidates(batch: Candidates) -> dict[str, object]:

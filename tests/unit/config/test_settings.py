@@ -6,6 +6,8 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from aiortc import RTCIceServer
+from aiortc.rtcicetransport import connection_kwargs
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -16,6 +18,7 @@ from gateway.config.load import load_settings, policy_of
 from gateway.config.settings import PictureChecks, Settings
 from gateway.model.errors import ConfigRejected
 from gateway.model.names import is_loopback
+from gateway.model.signalling import ICE_URL
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 
 SMALL = """
@@ -251,3 +254,38 @@ def test_no_bytes_break_the_toml_reader(raw: bytes) -> None:
     """Whatever stands in the file, the answer is a table or a rejection."""
     with contextlib.suppress(ConfigRejected):
         assert isinstance(parse_toml(raw), dict)
+
+
+def test_a_turn_server_has_one_kind_of_credential(tmp_path: Path) -> None:
+    """A shared secret makes username and password; a password needs its username."""
+    ice = '[[webrtc.ice]]\nurls = ["turn:t.example"]\n'
+
+    settings = settings_of(tmp_path, f'{SMALL}{ice}shared_secret = "secret:turn"\n')
+    assert settings.webrtc.ice[0].shared_secret is not None
+    for more in (
+        'shared_secret = "secret:turn"\nusername = "u"\ncredential = "secret:turn"\n',
+        'username = "u"\n',
+        'credential = "secret:turn"\n',
+    ):
+        assert faults_of(tmp_path, SMALL + ice + more) == {"/webrtc/ice/0": "turn_credentials"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["stun:a:b:c", "turn:[::1]:1", "turn:t:0", "turn:t:65536", "turn:t?transport=sctp",
+     "turns:t?transport=udp", "stun:t?transport=udp", "stuns:t", "http://t", "turn:", "turn:u@t"],
+)  # fmt: skip
+def test_a_server_that_aiortc_cannot_use_is_a_fault(tmp_path: Path, url: str) -> None:
+    """Its parser raises on some; the gateway ended with exit code 1 at the first offer."""
+    text = f'{SMALL}[[webrtc.ice]]\nurls = ["{url}"]\n'
+
+    assert faults_of(tmp_path, text) == {"/webrtc/ice/0/urls/0": "pattern"}
+
+
+@given(st.from_regex(ICE_URL, fullmatch=True))
+def test_what_the_settings_allow_aiortc_can_use(url: str) -> None:
+    """Every URL: parsed, and then connected to as it says."""
+    (key, *_) = connection_kwargs([RTCIceServer(urls=url)])
+
+    assert key in ("stun_server", "turn_server")
+    assert 0 < connection_kwargs([RTCIceServer(urls=url)])[key][1] < 65_536

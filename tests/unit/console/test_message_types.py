@@ -66,6 +66,7 @@ def test_a_browser_says_the_fields_that_the_server_reads(
     ("name", "text"),
     [
         ("HelloMessage", messages.hello_message("v-1", (), 1)),
+        ("IceMessage", messages.ice_message(())),
         ("TickMessage", messages.tick_message(1)),
         ("SitesMessage", messages.sites_message((), (), full=True)),
         ("AnswerMessage", messages.signalling_message(Answer(KEY, "v=0"))),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.console.http_security import host_name
-from gateway.console.settings import load
+from gateway.console.settings import Ice, load
 from gateway.model.errors import ConfigRejected
 
 BROKER = '[broker]\nhost = "127.0.0.1"\nport = 1883\n'
@@ -47,6 +47,11 @@ def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (f'{BROKER}[listen]\naddress = "page.example"\n', "/listen"),
         (f"{BROKER}[listen]\nport = 70000\n", "/listen/port"),
         (f"{BROKER}[[ice]]\nurls = ['http://t']\n", "/ice/0/urls/0"),
+        (f"{BROKER}[[ice]]\nurls = ['stun:a:b:c']\n", "/ice/0/urls/0"),
+        (
+            f"{BROKER}[[ice]]\nurls = ['turn:t']\nusername = 'u'\nshared_secret_file = 'x'\n",
+            "/ice/0",
+        ),
         (f"{BROKER}[extra]\n", "/extra"),
         ("", "/broker"),
     ],
@@ -75,3 +80,26 @@ def test_a_mistake_has_its_place(tmp_path: Path, text: str, at: str) -> None:
 def test_a_host_is_read_strictly(authority: str, name: str) -> None:
     """What is malformed has no name, and so no entry."""
     assert host_name(authority) == name
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "code"),
+    [(None, 0o600, "file"), (b"north\n", 0o644, "mode"), (b"\n", 0o600, "empty"),
+     (b"\xff", 0o600, "file")],
+)  # fmt: skip
+def test_a_shared_secret_that_cannot_be_used_is_a_fault(
+    tmp_path: Path, content: bytes | None, mode: int, code: str
+) -> None:
+    """Missing, readable by others, empty, no text: said with its place."""
+    path = tmp_path / "turn"
+    if content is not None:
+        path.write_bytes(content)
+        path.chmod(mode)
+    server = Ice(urls=("turn:t.example",), shared_secret_file=path)
+
+    with pytest.raises(ConfigRejected) as caught:
+        server.configured(at="/ice/0")
+
+    assert [(each.at, each.code) for each in caught.value.faults] == [
+        ("/ice/0/shared_secret_file", code)
+    ]

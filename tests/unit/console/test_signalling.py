@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from gateway.console.messages import BrowserMessage, parse_browser_message
 from gateway.console.signalling import MAX_SENDINGS, MAX_SESSIONS, BrowserSignalling
@@ -17,7 +16,6 @@ from gateway.model.signalling import (
     Answer,
     Bye,
     Candidates,
-    IceServer,
     Offer,
     Refusal,
     SessionKey,
@@ -32,7 +30,6 @@ from tests.fixtures.clock import HANG_S
 from tests.unit.console.centre import TOPICS, MemoryBus, Site, channel_of
 
 VIEWER = "v-0123456789abcdef"
-TURN = IceServer(("turn:turn.example",), "u", SecretStr("one-time"))
 
 
 class Harness:
@@ -48,7 +45,6 @@ class Harness:
             bus=self.bus,
             registry=self.site.registry,
             stamp=lambda: Stamp(1, 2, 3),
-            ice=(TURN,),
             tokens=tokens or PersonTokens(None, None, purpose="", viewer=VIEWER),
             send=lambda text: self.received.append(json.loads(text)),
             answer_timeout_s=patience_s,
@@ -87,7 +83,7 @@ async def test_an_offer_goes_to_the_gateways_topic_with_the_centres_servers() ->
     assert posted.topic == f"cgw/v1/24/bacninh-01/dn/rtc/{VIEWER}/session-1"
     assert channel_of(posted) is VIEWER_SIGNALLING
     assert posted.expiry_s == 15
-    assert session.sent() == [Offer(KEY, "c01", "v=0\r\n", None, (TURN,))]
+    assert session.sent() == [Offer(KEY, "c01", "v=0\r\n")]
 
 
 async def test_an_answer_reaches_the_browser() -> None:

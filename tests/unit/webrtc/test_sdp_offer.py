@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from aiortc.sdp import SessionDescription, candidate_from_sdp
+from aiortc.sdp import SessionDescription
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import VideoFormat
-from gateway.model.signalling import IceServer
 from gateway.webrtc.codec_selection import choose_profile, pick_codec
-from gateway.webrtc.ice_candidates import candidate_line, to_rtc_ice_servers, usable_candidates
 from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.sdp_answer import LocalTransport, answer_sdp
 from gateway.webrtc.sdp_offer import parse_offer
@@ -138,74 +135,3 @@ def test_the_medias_ssrc_comes_before_that_of_its_retransmissions() -> None:
     sdp = answer_sdp(offer, codec, RtpParameters(108, 11, 109, 22), LOCAL)
 
     assert sdp.index("a=ssrc:11 ") < sdp.index("a=ssrc:22 ")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "1 1 udp 1 c273d855-0fce-42bc-b3bd-9cbfe8202f56.local 44558 typ host",
-        "1 1 tcp 1 203.0.113.1 9 typ host tcptype active",
-        "1 1 udp 1 127.0.0.1 5000 typ host",
-        "1 1 udp 1 169.254.169.254 80 typ host",
-        "1 1 udp 1 0.0.0.0 80 typ host",
-        "1 1 udp 1 224.0.0.1 80 typ host",
-        "1 1 udp 1 192.168.1.10 554 typ host",
-        "1 1 udp 1 ::1 5000 typ host",
-        "1 1 udp 1 203.0.113.1 0 typ host",
-        "1 1 udp 1 203.0.113.1 65536 typ host",
-        "1 1 udp 1 999.0.0.1 5000 typ host",
-        "",
-    ],
-)
-def test_an_address_that_is_none_of_the_viewers_business_is_dropped(line: str) -> None:
-    """Names, TCP, this machine, the link, the camera networks, nonsense."""
-    assert usable_candidates([line], forbidden_networks=(ip_network("192.168.1.0/24"),)) == ()
-
-
-def test_an_honest_address_is_kept() -> None:
-    """With or without the prefix, and whatever follows."""
-    lines = [
-        "candidate:1 1 udp 2113 203.0.113.7 5000 typ host generation 0",
-        "2 1 UDP 1 2001:db8::7 5001 typ srflx raddr 10.0.0.1 rport 9",
-    ]
-
-    kept = usable_candidates(lines, forbidden_networks=())
-
-    assert [(c.ip, c.port) for c in kept] == [("203.0.113.7", 5000), ("2001:db8::7", 5001)]
-
-
-@given(st.text())
-def test_no_candidate_line_does_more_than_be_dropped(line: str) -> None:
-    """Whatever a viewer writes."""
-    assert len(usable_candidates([line], forbidden_networks=())) <= 1
-
-
-@pytest.mark.parametrize(
-    "url", ["http://x", "turn:", "turn:a b", "stun:x?transport=sctp", "turn:u@h", ""]
-)
-def test_an_ice_server_must_be_stun_or_turn(url: str) -> None:
-    """400; no other URL is ever opened for a viewer."""
-    with pytest.raises(ViewerRejected):
-        to_rtc_ice_servers([IceServer((url,))])
-
-
-def test_the_ice_servers_are_explicit_even_when_there_are_none() -> None:
-    """Aiortc's default is a public server."""
-    assert to_rtc_ice_servers([]) == []
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "0123abc 1 udp 2130706431 192.0.2.7 50000 typ host",
-        "f 1 udp 1694498815 2001:db8::1 50001 typ srflx raddr 192.168.1.2 rport 50000",
-        "f 1 udp 16777215 192.0.2.9 3478 typ relay raddr 192.0.2.7 rport 9",
-    ],
-)
-def test_candidates_are_written_as_aiortc_reads_them(line: str) -> None:
-    """And read as it reads them, the related address aside, which we have no use for."""
-    candidate = candidate_from_sdp(line)
-    plain = candidate_from_sdp(line.split(" raddr")[0])
-
-    assert candidate_line(candidate) == line
-    assert usable_candidates([f"candidate:{line}"], forbidden_networks=()) == (plain,)

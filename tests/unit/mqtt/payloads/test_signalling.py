@@ -8,7 +8,6 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from gateway.model.errors import MessageRejected
 from gateway.model.reasons import Reason
@@ -17,7 +16,6 @@ from gateway.model.signalling import (
     Bye,
     Candidates,
     Extend,
-    IceServer,
     Offer,
     Refusal,
     RemoteCandidate,
@@ -46,10 +44,6 @@ VIEWER: list[ViewerMessage] = [
         "c07",
         SDP,
         "sub",
-        (
-            IceServer(("turn:192.0.2.1:3478",), "1764000000:v-op17", SecretStr("canary")),
-            IceServer(("stun:192.0.2.1",)),
-        ),
         relay_only=True,
         lifetime_s=600.0,
     ),
