@@ -14,7 +14,7 @@ const reason = (code) => ({ vi: `${code} là gì`, en: "", vi_todo: `${code} là
 
 beforeEach(() => {
   setServerTime(NOW_MS);
-  setReasonTexts({ TIMEOUT: reason("TIMEOUT"), STALLED: reason("STALLED"), UPLINK_DOWN: reason("UPLINK_DOWN") });
+  setReasonTexts({ TIMEOUT: reason("TIMEOUT"), STALLED: reason("STALLED"), UPLINK_DOWN: reason("UPLINK_DOWN"), VIEW_REVOKED: reason("VIEW_REVOKED") });
 });
 
 /**
@@ -136,6 +136,11 @@ test("a refusal is explained by its code, with what to do", () => {
 
 test("what the reason says to do goes before what the code says", () => {
   assert.equal(explainNoPicture(refused(403, "TIMEOUT"), storedSite(), camera()).todo, "TIMEOUT làm gì");
+});
+
+test("a reason of the view token says more than its code", () => {
+  const revoked = explainNoPicture(refused(403, "VIEW_REVOKED"), storedSite(), camera());
+  assert.deepEqual([revoked.fact, revoked.todo], ["VIEW_REVOKED là gì", "VIEW_REVOKED làm gì"]);
 });
 
 test("a code without a text is explained by its reason", () => {

@@ -163,3 +163,21 @@ async def test_without_a_token_the_page_says_why(
         await expect(tile).to_have_attribute("data-state", "refused")
         await expect(tile).to_contain_text("Không có quyền xem camera này")
         await window.page.context.close()
+
+
+async def test_a_revoked_person_loses_the_picture_and_is_told_why(
+    tmp_path: Path, broker: Broker, chromium: Browser
+) -> None:
+    """The tile asks anew by itself, and is refused."""
+    async with (
+        site(tmp_path, broker, cameras(1), keep="warm") as running,
+        run_console(broker, viewing=issuing(tmp_path)) as url,
+    ):
+        window = await open_page(chromium, url)
+        await window.page.locator("button.camera[data-cam=c00]").click()
+        await live(window, "c00")
+        await running.revoke("người trực")
+        tile = window.page.locator(".tile[data-cam=c00]")
+        await expect(tile).to_have_attribute("data-state", "refused")
+        await expect(tile).to_contain_text("Quyền xem của bạn đã bị thu hồi")
+        await window.page.context.close()

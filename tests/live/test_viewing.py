@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,7 +12,6 @@ from gateway.model.signalling import Bye, Extend, Refusal, SessionKey
 from gateway.mqtt.payloads.signalling import GatewayMessage, decode_gateway_message
 from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker
-from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 
 
@@ -23,18 +20,6 @@ async def running(tmp_path: Path, broker: Broker) -> AsyncIterator[Site]:
     """A gateway as it is by default, with one camera."""
     async with site(tmp_path, broker, cameras(1)) as made:
         yield made
-
-
-async def revoke(running: Site, *actors: str) -> None:
-    """Publish the centre's list, as the centre does."""
-    centre = running.folder / "centre"
-    (centre / "revoked.txt").write_text("# thu hồi\n" + "\n".join(actors) + "\n")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "viewing", "revoke", str(centre / "revoked.txt")),
-        *("--key", str(centre / "view-test.key"), "--broker", f"127.0.0.1:{running.broker.port}"),
-    )
-    async with asyncio.timeout(HANG_S):
-        assert await process.wait() == 0
 
 
 async def said(running: Site, number: int, kind: type[GatewayMessage]) -> GatewayMessage:
@@ -146,7 +131,7 @@ async def test_a_revoked_person_sees_nothing_more(running: Site) -> None:
     """Their viewings end, their tokens are refused, also after kill -9; others go on."""
     await running.watch(0, running.token(0, actor="binh.tran"))
     await running.watch(0)
-    await revoke(running, "Binh.Tran")
+    await running.revoke("Binh.Tran")
 
     bye = await said(running, 1, Bye)
     assert isinstance(bye, Bye)

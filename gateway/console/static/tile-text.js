@@ -92,7 +92,7 @@ function explainRefusal({ code, reason }, site) {
   const cause = explainUnlessInTitle(reason ?? null);
   return {
     title: translate("refused"),
-    fact: translateIfKnown(`code${code}`) || cause.fact,
+    fact: reason?.startsWith("VIEW_") ? cause.fact : translateIfKnown(`code${code}`) || cause.fact,
     todo: cause.todo || translateIfKnown(`code${code}todo`),
   };
 }
