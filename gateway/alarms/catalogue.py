@@ -98,6 +98,7 @@ CAMERA_DOWN = AlarmType(
         Reason.POLICY_DENIED,
         Reason.TLS_FAILED,
         Reason.DESCRIPTORS_LOW,
+        Reason.INTERNAL_ERROR,
     ),
     by_cause={Reason.BUSY_SESSIONS: "minor"},
 )
@@ -192,6 +193,14 @@ CONFIG_UNDONE = AlarmType(
     "config.undone", "minor", "the last configuration was rolled back", (Reason.ROLLED_BACK,)
 )
 
+# What it concerned has ended; everything else goes on. To be mended in the program, at leisure.
+PROGRAM_BUG = AlarmType(
+    "program.bug",
+    "minor",
+    "the program has contained a fault of its own; the log has the traceback",
+    (Reason.INTERNAL_ERROR,),
+)
+
 CATALOGUE = (
     CAMERA_DOWN,
     CAMERA_PICTURE,
@@ -208,5 +217,6 @@ CATALOGUE = (
     HOST_CLOCK,
     CERTIFICATE_ENDS,
     CONFIG_UNDONE,
+    PROGRAM_BUG,
 )
 """Every alarm, in the order of the contract's table."""

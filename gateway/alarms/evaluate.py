@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from gateway.alarms.camera_rules import SiteTopology, camera_findings
-from gateway.alarms.host_rules import certificate_finding, host_findings, rollback_finding
+from gateway.alarms.host_rules import (
+    bug_finding,
+    certificate_finding,
+    host_findings,
+    rollback_finding,
+)
 from gateway.health.camera_health import health_of
 from gateway.model.alarm import Finding, HostLimits
 from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.config import Reported
 from gateway.ports import Bus, Clock
+from gateway.runtime.bugs import bug_counts, last_bug
 from gateway.runtime.clock import now_ms
 
 SuspectedFaults = Callable[[], Mapping[str, frozenset[Reason]]]
@@ -30,6 +37,8 @@ class AlarmEvaluation:
         bus: Tells whether the gateway is connected.
         clock: Monotonic.
         suspected_faults: What the picture checks suspect.
+        last_bug: Returns place and monotonic time of the last contained bug.
+        bug_counts: Returns how many there were, by boundary.
         configuration: Returns what is reported of the centre's configuration.
         wall_ms: Now, ms since 1970, by which the end of the certificate is judged.
     """
@@ -47,6 +56,8 @@ class AlarmEvaluation:
         clock: Clock,
         suspected_faults: SuspectedFaults = dict,
         wall_ms: Callable[[], int] = now_ms,
+        last_bug: Callable[[], tuple[str, float] | None] = last_bug,
+        bug_counts: Callable[[], Mapping[str, int]] = bug_counts,
     ) -> None:
         self._wall_ms = wall_ms
         self._snapshots = snapshots
@@ -58,6 +69,8 @@ class AlarmEvaluation:
         self._clock = clock
         self._suspected_faults = suspected_faults
         self._configuration = configuration
+        self._last_bug = last_bug
+        self._bug_counts = bug_counts
 
     def evaluate(self, standing: Collection[str]) -> list[Finding]:
         """Return one finding for each alarm; *standing* are the keys of those raised now."""
@@ -73,4 +86,5 @@ class AlarmEvaluation:
             *host_findings(self._host(), self._limits, standing),
             certificate_finding(self._certificate_ends_ms(), self._wall_ms(), self._limits),
             rollback_finding(self._configuration()),
+            bug_finding(self._last_bug(), sum(self._bug_counts().values()), time.monotonic()),
         ]

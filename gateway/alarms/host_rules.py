@@ -20,6 +20,7 @@ from gateway.alarms.catalogue import (
     HOST_POWER,
     HOST_TEMPERATURE,
     HOST_THROTTLED,
+    PROGRAM_BUG,
     AlarmType,
 )
 from gateway.health.raspberry_pi import CAPPED, SOFT_LIMIT, THROTTLED, UNDERVOLTAGE
@@ -31,6 +32,9 @@ from gateway.mqtt.payloads.config import Reported
 DAY_MS = 86_400_000
 SYNC_S = 300.0
 """How long after the machine has started its clock may still be unset: NTP takes its time."""
+
+BUG_S = 600.0
+"""How long a contained bug stands in the alarms."""
 
 _SLOW = CAPPED | THROTTLED | SOFT_LIMIT
 _FULL = ("ENOSPC", "EDQUOT")
@@ -81,6 +85,21 @@ def rollback_finding(reported: Reported) -> Finding:
     bad = reported.state == "rolled_back" and reported.why != "cancel"
     arguments = {} if reported.version is None else {"ver": reported.version}
     return CONFIG_UNDONE.finding(bad, Reason.ROLLED_BACK, arguments)
+
+
+def bug_finding(last: tuple[str, float] | None, count: int, now_s: float) -> Finding:
+    """Return whether the program has contained a bug within `BUG_S`.
+
+    Args:
+        last: Place and monotonic time of the last one; None: there was none.
+        count: How many there were since the start.
+        now_s: Monotonic.
+    """
+    if last is None:
+        return PROGRAM_BUG.finding(False, Reason.INTERNAL_ERROR)
+    place, at_s = last
+    arguments: dict[str, Argument] = {"place": place, "count": count}
+    return PROGRAM_BUG.finding(now_s - at_s <= BUG_S, Reason.INTERNAL_ERROR, arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from gateway.mqtt.epoch import Epochs
 from gateway.mqtt.payloads import alarm as alarm_payload
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import now_ms
 
 MAX_CLEARED = 64
@@ -86,7 +87,11 @@ class AlarmService:
         """Check until cancelled."""
         while True:
             await self._clock.sleep(self._check_s)
-            findings = self._evaluate(self._state.standing.keys())
+            try:
+                findings = list(self._evaluate(self._state.standing.keys()))
+            except Exception as error:  # ends this round only
+                report_bug("report", error, "alarms")
+                continue
             transitions = self._state.check(findings, self._clock.now(), now_ms())
             for transition in transitions:
                 self._publish(transition)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
 
 import structlog
 
@@ -20,6 +21,7 @@ from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import BrokerFailover, reconnect_delays
 from gateway.mqtt.outbox.outbox import Outbox
 from gateway.ports import Clock
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.supervise import supervise
 
 
@@ -88,6 +90,7 @@ async def _run_main(main: Coroutine[None, None, None]) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_on_loop_error)
     received: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
@@ -105,6 +108,15 @@ async def _run_main(main: Coroutine[None, None, None]) -> None:
         if not received:
             raise
     log.info("stopped")
+
+
+def _on_loop_error(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Count what a callback of the loop has raised, or a task that nobody awaits."""
+    error = context.get("exception")
+    if isinstance(error, Exception):
+        report_bug("loop", error, str(context.get("message", "")))
+    else:
+        log.error("loop_error", detail=str(context.get("message", ""))[:200])
 
 
 def _leave_behind() -> None:

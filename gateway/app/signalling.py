@@ -19,6 +19,7 @@ from gateway.mqtt.payloads.signalling import (
 from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING, PLAIN, VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock, InboundMessage
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimiter
 from gateway.webrtc.session_manager import SessionManager
@@ -103,9 +104,12 @@ class Signalling:
         async with asyncio.TaskGroup() as group:
             while True:
                 key, message = await self._messages.get()
-                received = self._decode(key, message)
-                if received is not None:
-                    await self._route(received, group)
+                try:
+                    received = self._decode(key, message)
+                    if received is not None:
+                        await self._route(received, group)
+                except Exception as error:  # ends this message only
+                    report_bug("message", error, message.topic)
                 await asyncio.sleep(0)  # a queue that is not empty does not let anybody else run
 
     def publish_bye(self, bye: Bye) -> None:
@@ -150,6 +154,9 @@ class Signalling:
         except ViewerRejected as error:
             refusal = Refusal(offer.key, error.code, Reason(error.reason), error.detail)
             self._publish(offer.key, refusal)
+        except Exception as error:  # ends this offer only
+            report_bug("session", error, str(offer.key))
+            self._publish(offer.key, _internal_error(offer.key))
 
     async def _extend(self, extend: Extend) -> None:
         try:
@@ -157,6 +164,9 @@ class Signalling:
         except ViewerRejected as error:
             refusal = Refusal(extend.key, error.code, Reason(error.reason), error.detail)
             self._publish(extend.key, refusal)
+        except Exception as error:  # ends this message only
+            report_bug("session", error, str(extend.key))
+            self._publish(extend.key, _internal_error(extend.key))
 
     def _publish(self, key: SessionKey, message: GatewayMessage) -> None:
         payload = encode_gateway_message(self._stamp(), message)
@@ -169,3 +179,7 @@ def _weight(message: InboundMessage) -> float:
     """Return for how many messages *message* counts."""
     packed = COMPRESSED_WEIGHT if message.content_type not in ("", PLAIN) else 1
     return float(packed * (1 + len(message.payload) // COUNTS_ONCE_BYTES))
+
+
+def _internal_error(key: SessionKey) -> Refusal:
+    return Refusal(key, 500, Reason.INTERNAL_ERROR, "a fault of the gateway's own program")

@@ -19,6 +19,7 @@ from gateway.ports import Clock
 from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import annex_b, nal_units
+from gateway.runtime.bugs import report_bug
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
@@ -152,7 +153,10 @@ class PictureMonitor:
                 del self._qualities[gone], self._analyzed[gone]
             for camera in cameras:
                 await self._clock.sleep(max(MIN_PAUSE_S, self._settings.every_s / len(cameras)))
-                await self._analyze(camera)
+                try:
+                    await self._analyze(camera)
+                except Exception as error:  # ends this analysis only
+                    report_bug("camera", error, camera)
             if not cameras:
                 await self._clock.sleep(self._settings.every_s)
 

@@ -17,6 +17,7 @@ from gateway.model.errors import GatewayError, PermanentError, TransientError
 from gateway.model.reasons import Reason
 from gateway.model.site_document import StreamConfig
 from gateway.ports import Clock
+from gateway.runtime.bugs import place_of, report_bug
 from gateway.runtime.supervise import backoff, supervise
 from gateway.streams.stream import Stream
 
@@ -26,6 +27,9 @@ IDLE_CHECK_S = 60.0
 WATCHED_RETRY_S = 6.0
 """Longest pause between two attempts while somebody has the camera open, however long it has been
 away: with the time to connect and for a keyframe it is on the screen within 12 s of its return."""
+
+PARK_AFTER_BUG_S = 60.0
+"""How long a stream is left alone on which our own program has failed."""
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +104,11 @@ class StreamSupervisor:
                 # Nothing is awaited in here: except* wraps a cancellation into a group, and the
                 # task group around us would take that for a bug.
                 refusal = _first(group)
+            except* Exception as group:  # ends this attempt only
+                report_bug("camera", group, self._name)
+                refusal = PermanentError(
+                    Reason.INTERNAL_ERROR, place_of(group), park_s=PARK_AFTER_BUG_S
+                )
             if refusal is not None:
                 await self._park(refusal)
 

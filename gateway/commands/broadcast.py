@@ -18,6 +18,7 @@ from gateway.mqtt.payloads.command import Broadcast, CentreState, decode_small
 from gateway.mqtt.topic_tree import BROADCAST
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Clock, InboundMessage
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.spread import phase_s
 
@@ -79,6 +80,8 @@ class BroadcastListener:
                         self._on_centre_state(message)
                 except MessageRejected as error:
                     self._ignored.count(f"{message.topic}: {error.detail}")
+                except Exception as error:  # ends this message only
+                    report_bug("message", error, message.topic)
 
     def _on_broadcast(self, message: InboundMessage, group: asyncio.TaskGroup) -> None:
         broadcast = decode_small(Broadcast, message.payload, message.content_type)
@@ -96,7 +99,10 @@ class BroadcastListener:
         await self._clock.sleep(phase_s(self._own.gateway, broadcast.spread_s))
         self._pending -= 1
         log.info("rebirth_requested", id=broadcast.id, sections=broadcast.sections)
-        self._resend(broadcast.sections)
+        try:
+            self._resend(broadcast.sections)
+        except Exception as error:  # ends this message only
+            report_bug("message", error, broadcast.id)
 
     def _on_centre_state(self, message: InboundMessage) -> None:
         state = decode_small(CentreState, message.payload, message.content_type)

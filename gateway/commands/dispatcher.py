@@ -19,6 +19,7 @@ from gateway.model.event import Event
 from gateway.mqtt.payloads.command import Reply
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Bus, Clock, Events, InboundMessage, OutboundMessage
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import now_ms
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimiter, TokenBucket
@@ -98,7 +99,12 @@ class CommandDispatcher:
             async with asyncio.TaskGroup() as group:
                 while True:
                     arrived_s, name, message = await self._queue.get()
-                    running = await self._handle(arrived_s, name, message)
+                    try:
+                        running = await self._handle(arrived_s, name, message)
+                    except Exception as error:  # ends this command only
+                        report_bug("command", error, name)
+                        self._bus.acknowledge(message)
+                        continue
                     if running is not None:
                         group.create_task(self._executor.execute(running), name=f"command:{name}")
         finally:

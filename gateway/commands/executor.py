@@ -15,8 +15,10 @@ from gateway.commands.journal import ANSWER_BYTES, CommandJournal, JournalEntry
 from gateway.commands.replies import ReplyAddress, ReplySender
 from gateway.model.errors import GatewayError, TransientError
 from gateway.model.event import Event
+from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.command import Reply, reply_bytes
 from gateway.ports import Clock, Events
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
 
 MAX_CONCURRENT = 8
@@ -133,6 +135,9 @@ class CommandExecutor:
         except GatewayError as error:
             why = {"detail": error.detail}
             return self._replies.build(command_id, "failed", code=error.reason.value, result=why)
+        except Exception as error:  # ends this command only
+            report_bug("command", error, command.spec.name)
+            return self._replies.build(command_id, "failed", code=Reason.INTERNAL_ERROR.value)
         result = dict(outcome.result)
         return self._replies.build(command_id, outcome.state, code=outcome.code, result=result)
 

@@ -28,6 +28,7 @@ from gateway.mqtt.payloads import inventory as inventory_payload
 from gateway.mqtt.payloads.inventory import SectionRevision
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, Events, OutboundMessage
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import now_ms
 
 CHECK_S = 10.0
@@ -129,14 +130,21 @@ class InventoryService:
         await self._apply(self._current)
         while True:
             await self._clock.sleep(CHECK_S)
-            self._debouncer.observe(self._streams(), self._clock.now(), now_ms())
-            known, contacts = self._sources(self._debouncer.accepted), self._contacts()
-            before = self._current.revisions
-            if known == self._known and _sha_of(contacts) == _sha(before.get(CONTACTS)):
-                continue
-            self._known = known
-            # 512 cameras take half a second on a small machine: on a thread.
-            await self._apply(await asyncio.to_thread(_compare, known, contacts, before))
+            try:
+                await self._update()
+            except Exception as error:  # ends this round only
+                report_bug("report", error, "inventory")
+
+    async def _update(self) -> None:
+        """Apply what has changed since the last round."""
+        self._debouncer.observe(self._streams(), self._clock.now(), now_ms())
+        known, contacts = self._sources(self._debouncer.accepted), self._contacts()
+        before = self._current.revisions
+        if known == self._known and _sha_of(contacts) == _sha(before.get(CONTACTS)):
+            return
+        self._known = known
+        # 512 cameras take half a second on a small machine: on a thread.
+        await self._apply(await asyncio.to_thread(_compare, known, contacts, before))
 
     async def _apply(self, update: _Update) -> None:
         """Make *update* the current inventory: record its changes, publish and store it."""

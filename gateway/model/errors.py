@@ -15,7 +15,8 @@ GatewayError
 
 Whoever catches looks at the first level of the tree only: the supervisor retries after a
 TransientError, and parks the camera after a PermanentError. Everything that is not in this tree is
-a bug; it ends the process, and systemd starts it again.
+a bug: it ends the session, camera or message that it concerns (`gateway.runtime.bugs`); elsewhere
+the process, and systemd starts it again.
 
 No message here ever holds a password or a URL with one: places that open URLs say the host and
 the path only.

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     POLICY_DENIED = "POLICY_DENIED"
     PAUSED_BY_CONFIG = "PAUSED_BY_CONFIG"
     OVERLOADED = "OVERLOADED"
+    INTERNAL_ERROR = "INTERNAL_ERROR"
     UPLINK_DOWN = "UPLINK_DOWN"
     TURN_DOWN = "TURN_DOWN"
     TLS_FAILED = "TLS_FAILED"
@@ -267,6 +268,12 @@ WORDING: dict[Reason, Wording] = {
         "The configuration is rejected",
         "Sửa các mục được nêu rồi gửi lại.",
         "Correct what is listed and send it again.",
+    ),
+    Reason.INTERNAL_ERROR: Wording(
+        "Lỗi của phần mềm cổng kết nối",
+        "A fault of the gateway's own program",
+        "Gửi nhật ký cho đơn vị hỗ trợ kỹ thuật; các camera và lượt xem khác vẫn hoạt động.",
+        "Send the log to technical support; other cameras and viewers go on.",
     ),
     Reason.OFFER_INVALID: Wording(
         "Yêu cầu xem không hợp lệ",

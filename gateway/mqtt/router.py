@@ -12,6 +12,7 @@ from gateway.model.event import Event
 from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import ParsedTopic, Topics, parse_topic
 from gateway.ports import Clock, Events, InboundMessage
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.plain_text import cut, printable
 
@@ -77,7 +78,11 @@ class MessageRouter:
             self._on_misrouted(message.topic)
             self._acknowledge(message)
         else:
-            handler(parsed, message)
+            try:
+                handler(parsed, message)
+            except Exception as error:  # ends this message only
+                report_bug("message", error, message.topic)
+                self._acknowledge(message)  # it would do the same again
 
     def _is_ours(self, parsed: ParsedTopic) -> bool:
         if not parsed.gateway:  # the centre speaks to all

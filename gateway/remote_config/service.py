@@ -36,6 +36,7 @@ from gateway.remote_config.validate import (
     VerifiedDocument,
     version_fault,
 )
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import TokenBucket
 
@@ -44,6 +45,9 @@ CALM_S = 1.0
 
 PER_MIN, BURST = 60, 200
 """So many documents are read; verifying a large one takes 50 ms in which nothing else happens."""
+
+
+_INTERNAL_ERROR = Fault("", "internal", "a fault of the gateway's own program; nothing changed")
 
 
 class RemoteConfig:
@@ -100,6 +104,10 @@ class RemoteConfig:
             verified = self._validator.verify(message.payload, message.content_type)
         except MessageRejected as error:
             self._reject(None, error.faults)
+            return
+        except Exception as error:  # ends this document only
+            report_bug("config", error)
+            self._reject(None, (_INTERNAL_ERROR,))
             return
         document = verified.document
         waiting = None if self._newest is None else self._newest.document
@@ -236,6 +244,11 @@ class RemoteConfig:
             except ConfigRejected as error:
                 self._newest = None
                 self._reject(document, error.faults)
+                continue
+            except Exception as error:  # ends this document only
+                report_bug("config", error)
+                self._newest = None
+                self._reject(document, (_INTERNAL_ERROR,))
                 continue
             self._arrived.clear()
             await self._wait_for_arrival(self._calm_s)

@@ -12,12 +12,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gateway.model.errors import GatewayError, SourceUnavailable
+from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.budget import BYTES, PACKETS, STRANGERS, CameraBudget
 from gateway.rtsp.connection import PacketHandler, ignore
 from gateway.rtsp.reorder_buffer import ReorderBuffer
+from gateway.runtime.bugs import place_of, report_bug
 
 MOST_PER_WAKE = 256
 RECEIVE_BUFFER_BYTES = 1_048_576
@@ -90,6 +91,8 @@ class UdpPair:
                 self.on_rtp(packets)
         except GatewayError as error:
             self.on_failure(error)
+        except Exception as error:  # ends this camera's session only
+            self._on_bug(error)
 
     def on_rtcp_readable(self) -> None:
         try:
@@ -98,6 +101,12 @@ class UdpPair:
                 self.on_rtcp(packets)
         except GatewayError as error:
             self.on_failure(error)
+        except Exception as error:  # ends this camera's session only
+            self._on_bug(error)
+
+    def _on_bug(self, error: Exception) -> None:
+        report_bug("camera", error, self._address)
+        self.on_failure(SourceStalled(Reason.INTERNAL_ERROR, place_of(error)))
 
     def _receive(self, receiver: socket.socket) -> list[bytes]:
         packets: list[bytes] = []

@@ -21,6 +21,7 @@ from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth, CameraSnapshot, HostSample, LinkSample
 from gateway.mqtt.payloads.presence import BirthOutbox
 from gateway.ports import Bus, Clock
+from gateway.runtime.bugs import bug_counts
 
 _PREFIX = "camera_gateway_"
 _UP = {"on": 1.0, "deg": 1.0, "off": 0.0}
@@ -40,6 +41,7 @@ class MetricsSources:
         outbox: Returns how many events wait to be sent; None: it is not known.
         decoder_deaths: Returns how often the decoder process has died.
         inbound_drops: Returns how many datagrams of viewers and strangers were dropped, by cause.
+        bugs: Returns how many bugs were contained, by boundary.
     """
 
     version: str
@@ -51,6 +53,7 @@ class MetricsSources:
     outbox: Callable[[], BirthOutbox | None] = lambda: None
     decoder_deaths: Callable[[], int] = lambda: 0
     inbound_drops: Callable[[], Mapping[str, int]] = dict
+    bugs: Callable[[], Mapping[str, int]] = bug_counts
 
 
 class MetricsCollector(Collector):
@@ -89,6 +92,7 @@ class MetricsCollector(Collector):
         deaths = sources.decoder_deaths()
         yield CounterMetricFamily(_PREFIX + "decoder_deaths", "Decoders that died.", value=deaths)
         yield _inbound_drops(sources.inbound_drops())
+        yield _bugs(sources.bugs())
         yield _alarms(sources.alarms())
 
     def _cameras(self) -> Iterator[Metric]:
@@ -189,6 +193,15 @@ def _inbound_drops(counts: Mapping[str, int]) -> Metric:
     )
     for cause, number in counts.items():
         family.add_metric([cause], number)
+    return family
+
+
+def _bugs(counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(
+        _PREFIX + "bugs_contained", "Unexpected exceptions, by what they ended.", labels=["where"]
+    )
+    for boundary, number in sorted(counts.items()):
+        family.add_metric([boundary], number)
     return family
 
 

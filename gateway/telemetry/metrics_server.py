@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from gateway.model.names import is_loopback
+from gateway.runtime.bugs import report_bug
 
 REQUEST_BYTES = 4096
 """Largest request; Prometheus sends some 300 bytes."""
@@ -102,7 +103,11 @@ def handle_request(request: bytes, page: Callable[[], bytes]) -> bytes:
         return _response("404 Not Found")
     if method != "GET":
         return _response("405 Method Not Allowed", "Allow: GET\r\n")
-    return _response("200 OK", body=page())
+    try:
+        return _response("200 OK", body=page())
+    except Exception as error:  # ends this request only
+        report_bug("report", error, "metrics")
+        return _response("500 Internal Server Error")
 
 
 def _split(field: str) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from gateway.mqtt.payloads import presence as presence_payload
 from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, OutboundMessage
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.spread import phase_s
 
 EVERY_S = 60.0
@@ -148,12 +149,15 @@ class Reporter:
         due_s = self._clock.now() + phase_s(self._topics.gateway, self._every_s)
         while True:
             await self._clock.sleep(CHECK_S)
-            self._publish_changes()
-            if self._clock.now() >= due_s:
-                due_s += self._every_s
-                for report in self._health_messages():
-                    self._bus.publish(report)
-                self._before = (self._clock.now(), self._snapshots())
+            try:
+                self._publish_changes()
+                if self._clock.now() >= due_s:
+                    due_s += self._every_s
+                    for report in self._health_messages():
+                        self._bus.publish(report)
+                    self._before = (self._clock.now(), self._snapshots())
+            except Exception as error:  # ends this report only
+                report_bug("report", error, "health")
 
     def _publish_changes(self) -> None:
         """Publish changes that have settled; nothing while disconnected."""

@@ -11,9 +11,11 @@ import structlog
 from aiortc import RTCIceCandidate, RTCIceServer
 
 from gateway.model.errors import ViewerRejected
+from gateway.model.media import AccessUnit
 from gateway.model.signalling import Answer, Offer, SessionKey
 from gateway.model.viewing import ViewingPermit
 from gateway.rtp.rtcp import sender_report
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
@@ -235,7 +237,15 @@ class Session:
             sync=self._stream.sync,
         )
         self._sender = sender
-        reader = Reader(sender.send_unit, sender)
+
+        def send_unit(unit: AccessUnit) -> bool:
+            try:
+                return sender.send_unit(unit)
+            except Exception as error:  # ends this session; the camera and its other viewers go on
+                self._on_bug(error)
+                return True
+
+        reader = Reader(send_unit, sender)
         self._feedback = RtcpFeedback(
             sender,
             replay_gop=lambda: self._stream.replay(reader, sender.last_90k),
@@ -252,6 +262,11 @@ class Session:
             sender.close()
             sender.path.close()
 
+    def _on_bug(self, error: Exception) -> None:
+        """End the session: *error* was not expected."""
+        report_bug("session", error, str(self.key))
+        self.end("error")
+
     def _on_tick(self) -> None:
         """What is due every second."""
         assert self._sender is not None
@@ -261,6 +276,8 @@ class Session:
         except OSError as error:  # no descriptor is left for a new path; other sessions keep theirs
             log.warning("session_path_failed", session=str(self.key), error=str(error))
             self.end("closed")
+        except Exception as error:  # ends this session; the ticker goes on with the next
+            self._on_bug(error)
         self._check_timeouts()
 
     def _update_path(self, sender: RtpSender) -> None:
@@ -297,5 +314,9 @@ class Session:
             self.end("viewing_time")
 
     def _on_rtcp(self, datagram: bytes) -> None:
-        if self._feedback is not None:
+        if self._feedback is None:
+            return
+        try:
             self._feedback.on_rtcp(datagram)
+        except Exception as error:  # ends this session only
+            self._on_bug(error)

@@ -23,6 +23,7 @@ from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer,
 from gateway.model.site_document import Limits
 from gateway.model.viewing import ViewingPermit
 from gateway.ports import Events, ViewingAuthority
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
 from gateway.streams.camera_streams import CameraStreams
 from gateway.webrtc.codec_selection import negotiate
@@ -402,6 +403,9 @@ class SessionManager:
         began_s = time.monotonic()
         try:
             why = await session.run()
+        except Exception as error:  # ends this session only
+            report_bug("session", error, str(key))
+            why = "error"
         finally:
             self._sessions.pop(key, None)
             self._ended_bytes += session.sent_bytes

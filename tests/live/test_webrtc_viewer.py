@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
 from structlog.testing import capture_logs
 
 from gateway.model.errors import ViewerRejected
@@ -18,11 +19,13 @@ from gateway.model.signalling import Bye, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
 from gateway.ports import Sink
 from gateway.rtp.rtcp import SenderReport, nack, parse_compound, pli
+from gateway.runtime.bugs import BugCounts
 from gateway.runtime.clock import SystemClock
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
 from gateway.webrtc.inbound_drops import InboundDrops
+from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.viewer import Viewer
@@ -381,3 +384,31 @@ async def test_a_viewers_flood_of_nacks_is_cut_off(viewer: Viewer) -> None:
         assert session._feedback is not None
         assert session._feedback.items < 20 * 2_040
         assert viewer.peer.connectionState == "connected"
+
+
+@pytest.mark.parametrize("where", ["send_unit", "sender_info"], ids=["a unit", "a tick"])
+async def test_an_unexpected_error_ends_one_session_and_nothing_else(
+    viewer: Viewer, contained_bugs: BugCounts, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The viewer is told, the camera goes on, and the next viewer is served."""
+    monkeypatch.setattr("gateway.webrtc.ticker.TICK_S", 0.02)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(RtpSender, where, fail)
+            await viewer.accept(await bench.answer(await viewer.offer()))
+            await bench.until(lambda: bool(bench.byes))
+        other = Viewer(RTCPeerConnection(RTCConfiguration(iceServers=[])))
+        try:
+            key = SessionKey("v-two", "session-2")
+            await other.accept(await bench.answer(await other.offer(), key))
+            assert len(await other.until(3)) == 3
+        finally:
+            await other.peer.close()
+
+    assert [(bye.key, bye.why) for bye in bench.byes[:1]] == [(KEY, "error")]
+    assert contained_bugs.counts.keys() == {"session"}

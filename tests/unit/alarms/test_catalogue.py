@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -52,6 +53,7 @@ def evaluate(
     days_left: float | None = None,
     connected: bool = True,
     rolled_back: bool = False,
+    bug: bool = False,
     suspected: Reason | None = None,
 ) -> list[Finding]:
     """One round of checks of a site of four cameras, well but for what is given."""
@@ -73,6 +75,7 @@ def evaluate(
         ),
         bus=Line(connected=connected),
         clock=FakeClock(),
+        last_bug=lambda: ("session: ValueError", time.monotonic()) if bug else None,
         suspected_faults=lambda: {"c1": frozenset({suspected})} if suspected else {},
     )
     return evaluation.evaluate(())
@@ -103,6 +106,7 @@ def everything() -> Iterator[Finding]:
         yield from evaluate(days_left=days)
     yield from evaluate(connected=False)
     yield from evaluate(rolled_back=True)
+    yield from evaluate(bug=True)
 
 
 def reasons_named_in(*places: str) -> set[Reason]:

@@ -20,6 +20,7 @@ from gateway.mqtt.payloads.alarm import CLEARED_S, decode_alarm
 from gateway.mqtt.payloads.config import Reported
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.bugs import BugCounts
 from tests.fixtures.clock import FakeClock
 
 TOPICS = Topics("79", "hcm-q1-01")
@@ -28,7 +29,7 @@ BAD = Finding(KEY, True, Reason.TIMEOUT, "major", {"cam": "c07"})
 GOOD = Finding(KEY, False, Reason.OK, "major")
 
 
-class Ended(Exception):
+class Ended(BaseException):
     """No more rounds."""
 
 
@@ -56,6 +57,7 @@ class Harness:
     def __init__(self, folder: Path) -> None:
         self.bus = RecordingBus()
         self.rounds: list[Finding] = []
+        self.errors: list[Exception] = []
         self.clock = FakeClock()
         self.store = AlarmStore(folder)
         self.alarms = AlarmService(
@@ -72,6 +74,8 @@ class Harness:
 
     def _evaluate(self, standing: Collection[str]) -> Iterable[Finding]:
         del standing
+        if self.errors:
+            raise self.errors.pop()
         if not self.rounds:
             raise Ended
         return [self.rounds.pop(0)]
@@ -204,3 +208,16 @@ def test_a_round_applies_all_rules() -> None:
         "cert.ends",
         "config.undone",
     }
+
+
+async def test_an_unexpected_error_ends_one_round_and_nothing_else(
+    tmp_path: Path, contained_bugs: BugCounts
+) -> None:
+    """The alarms of the next rounds are raised."""
+    harness = Harness(tmp_path)
+    harness.errors = [RuntimeError("a bug")]
+
+    await harness.check(BAD, BAD)
+
+    assert alarms_in(harness.bus.posted) == [(KEY, True)]
+    assert dict(contained_bugs.counts) == {"report": 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -22,6 +22,7 @@ from gateway.mqtt.payloads.signalling import (
 )
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.bugs import BugCounts
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S, FakeClock
 
@@ -53,11 +54,13 @@ class Bus:
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[tuple[Signalling, Bus]]:
+async def answering(
+    find_camera: Callable[[str], None] = lambda _camera: None,
+) -> AsyncIterator[tuple[Signalling, Bus]]:
     """Signalling at work, over a session manager that knows no camera."""
     bus = Bus()
     session_manager = SessionManager(
-        find_camera=lambda _camera: None,
+        find_camera=find_camera,
         limits=Limits,
         on_ended=lambda bye: made.publish_bye(bye),
     )
@@ -178,3 +181,25 @@ async def test_more_messages_than_can_wait_are_dropped() -> None:
         signalling.enqueue(message(b"{}"))
 
     assert signalling._dropped.total == 10
+
+
+async def test_an_unexpected_error_ends_one_offer_and_nothing_else(
+    contained_bugs: BugCounts,
+) -> None:
+    """500 for that viewer; the next message is handled."""
+
+    def find_camera(camera: str) -> None:
+        if camera == "c13":
+            raise RuntimeError("a bug")
+
+    async with answering(find_camera) as (signalling, bus):
+        signalling.enqueue(message(Offer(KEY, "c13", "v=0")))
+        first = await bus.said()
+        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
+        second = await bus.said()
+
+    assert isinstance(first, Refusal)
+    assert (first.code, first.reason) == (500, Reason.INTERNAL_ERROR)
+    assert isinstance(second, Refusal)
+    assert second.code == 404
+    assert dict(contained_bugs.counts) == {"session": 1}

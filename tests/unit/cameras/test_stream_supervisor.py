@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.cameras.stream_supervisor import WATCHED_RETRY_S, StreamSupervisor
-from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
+from gateway.cameras.stream_supervisor import PARK_AFTER_BUG_S, WATCHED_RETRY_S, StreamSupervisor
+from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.media import SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import StreamConfig
 from gateway.ports import Sink
+from gateway.runtime.bugs import BugCounts
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
@@ -29,7 +30,7 @@ class Source:
 
     def __init__(self) -> None:
         self.counters = SourceCounters()
-        self.fails: list[GatewayError] = []
+        self.fails: list[Exception] = []
         self.checks = 0
         self.runs = 0
         self.sink: Sink | None = None
@@ -211,13 +212,18 @@ async def test_no_keyframe_is_not_a_dead_stream() -> None:
         assert supervised.reason() is Reason.OK
 
 
-async def test_a_bug_in_a_source_ends_the_supervisor() -> None:
-    """Only what is in our tree of errors is trouble; the rest ends the process."""
-    supervised = SupervisedStream(warm=True)
-    supervised.source.fails = [KeyError("bug")]  # type: ignore[list-item]
+@pytest.mark.parametrize("warm", [False, True], ids=["checked", "pulled"])
+async def test_an_unexpected_error_parks_the_camera_for_a_minute(
+    contained_bugs: BugCounts, *, warm: bool
+) -> None:
+    """Then it is tried again; nothing else ends."""
+    supervised = SupervisedStream(warm=warm)
+    supervised.source.fails = [RuntimeError("a bug")]
+    async with running(supervised):
+        await supervised.until(lambda: supervised.source.checks + supervised.source.runs >= 2)
 
-    with pytest.raises(ExceptionGroup):
-        await supervised.supervisor.run()
+        assert PARK_AFTER_BUG_S in supervised.clock.slept
+    assert dict(contained_bugs.counts) == {"camera": 1}
 
 
 async def test_a_watched_camera_is_tried_every_few_seconds_however_long_it_is_away() -> None:

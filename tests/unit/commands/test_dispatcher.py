@@ -19,6 +19,7 @@ from gateway.mqtt.router import MessageRouter, audit_misrouted
 from gateway.mqtt.topic_tree import COMMAND
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage
+from gateway.runtime.bugs import BugCounts
 from gateway.runtime.clock import now_ms
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import (
@@ -464,3 +465,32 @@ async def test_no_secret_stands_in_the_audit(tmp_path: Path) -> None:
         await harness.ask("dig", reason=f"the password is {SECRET}")
 
         assert SECRET not in str(harness.events.all)
+
+
+async def test_an_unexpected_error_ends_one_command_and_nothing_else(
+    tmp_path: Path, contained_bugs: BugCounts
+) -> None:
+    """It is answered as failed, and the next one is done."""
+    async with running_dispatcher(tmp_path) as harness:
+        harness.fake_command.errors = [RuntimeError("a bug")]
+        failed = await harness.ask()
+        done = await harness.ask()
+
+    assert (failed.state, failed.code) == ("failed", "INTERNAL_ERROR")
+    assert done.state == "succeeded"
+    assert dict(contained_bugs.counts) == {"command": 1}
+
+
+async def test_an_unexpected_error_of_a_check_ends_one_command_and_nothing_else(
+    tmp_path: Path, contained_bugs: BugCounts
+) -> None:
+    """It is acknowledged, or the broker would deliver it again after each restart."""
+    async with running_dispatcher(tmp_path) as harness:
+        harness.fake_command.plan_errors = [RuntimeError("a bug")]
+        bad = message()
+        harness.deliver(bad)
+        done = await harness.ask()
+
+    assert harness.bus.acknowledged[0] == bad
+    assert done.state == "succeeded"
+    assert dict(contained_bugs.counts) == {"command": 1}

@@ -36,7 +36,7 @@ def site(*names: str, **inventory: Any) -> SiteConfig:
     return parse_site(json.dumps({"cameras": cameras, "inventory": inventory}).encode())
 
 
-class Ended(Exception):
+class Ended(BaseException):
     """The time of the test is over."""
 
 

@@ -8,6 +8,7 @@ from gateway.mqtt.router import MessageRouter
 from gateway.mqtt.topic_tree import CENTRE_STATE, COMMAND
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import InboundMessage
+from gateway.runtime.bugs import BugCounts
 from tests.fixtures.clock import FakeClock
 
 OWN = Topics("79", "hcm-q1-01")
@@ -18,6 +19,7 @@ class RoutedMessages:
 
     def __init__(self) -> None:
         self.handled: list[tuple[ParsedTopic, InboundMessage]] = []
+        self.fail = False
         self.misrouted: list[str] = []
         self.acknowledged: list[InboundMessage] = []
         self.router = MessageRouter(
@@ -29,6 +31,8 @@ class RoutedMessages:
         )
 
     def _handle(self, parsed: ParsedTopic, message: InboundMessage) -> None:
+        if self.fail:
+            raise RuntimeError("a bug")
         self.handled.append((parsed, message))
 
 
@@ -81,3 +85,18 @@ def test_a_message_for_nobody_does_not_hold_up_the_others() -> None:
 
     assert routed.acknowledged == [message]
     assert not routed.handled
+
+
+def test_an_unexpected_error_ends_one_message_and_nothing_else(contained_bugs: BugCounts) -> None:
+    """It is acknowledged, or the broker would deliver it again after each restart."""
+    routed = RoutedMessages()
+    routed.fail = True
+    bad, good = (InboundMessage(OWN.command("rebirth"), body) for body in (b"1", b"2"))
+
+    routed.router.route(bad)
+    routed.fail = False
+    routed.router.route(good)
+
+    assert routed.acknowledged == [bad]
+    assert [each for _, each in routed.handled] == [good]
+    assert dict(contained_bugs.counts) == {"message": 1}

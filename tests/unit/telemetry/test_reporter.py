@@ -17,6 +17,7 @@ from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import presence as presence_payload
 from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.bugs import BugCounts
 from gateway.telemetry.reporter import CALM_S, CHECK_S, LOSSES_S, SETTLE_S, Reporter
 from tests.fixtures.reports import MACHINE
 
@@ -25,7 +26,7 @@ LOBBY = CameraSnapshot("c01", "Sảnh", True, Reason.OK, 0.0)
 COUNTER = CameraSnapshot("c07", "Quầy 7", True, Reason.IDLE, 0.0)
 
 
-class Ended(Exception):
+class Ended(BaseException):
     """The time of the test is over."""
 
 
@@ -74,6 +75,7 @@ class Harness:
     def __init__(self, change_key: Callable[[], object] = object) -> None:
         self.clock = ScriptedClock()
         self.evaluations = 0
+        self.errors: list[Exception] = []
         self.bus = RecordingBus(self.clock)
         self.digests: dict[str, str] = {}
         self.reporter = Reporter(
@@ -95,6 +97,8 @@ class Harness:
 
     def _snapshots(self) -> tuple[CameraSnapshot, ...]:
         self.evaluations += 1
+        if self.errors:
+            raise self.errors.pop()
         return self.clock.cameras
 
     async def run_for(self, seconds_s: float) -> None:
@@ -274,3 +278,15 @@ async def test_a_new_inventory_is_born_again(harness: Harness) -> None:
     assert (
         presence_payload.decode_birth(birth.payload, birth.content_type).digests == harness.digests
     )
+
+
+async def test_an_unexpected_error_ends_one_report_and_nothing_else(
+    harness: Harness, contained_bugs: BugCounts
+) -> None:
+    """The reports of the minutes after it are sent."""
+    harness.errors = [RuntimeError("a bug")]
+
+    await harness.run_for(130.0)
+
+    assert len(harness.bus.on(TOPICS.site_health)) >= 1
+    assert dict(contained_bugs.counts) == {"report": 1}
