@@ -27,7 +27,7 @@ MOST_GARBAGE_BYTES = 524_288
 """Skipped without finding the framing again before the connection is given up: several pictures."""
 
 CHANNELS = 32
-"""Cameras number theirs from 0; a higher one is garbage that happens to begin with ``$``."""
+"""Cameras number theirs from 0; a higher one that was not agreed on is garbage behind a ``$``."""
 
 _BUFFER = mmap(-1, BUFFER_BYTES, MAP_PRIVATE | MAP_ANONYMOUS)  # takes only what is written to
 _VIEW = memoryview(_BUFFER)
@@ -167,7 +167,9 @@ class RtspParser:
 
         Otherwise its length cannot be trusted, and the framing counts as lost.
         """
-        known = self._buffer[at + 4] >> 6 == 2 and self._buffer[at + 1] < CHANNELS
+        channel = self._buffer[at + 1]
+        ours = channel < CHANNELS or channel in (self.rtp_channel, self.rtcp_channel)
+        known = self._buffer[at + 4] >> 6 == 2 and ours
         if known or stop - at < 4 + 8:
             if stop >= end:
                 return at
@@ -175,9 +177,9 @@ class RtspParser:
         if not known:
             self._lose_framing()
             return at + 1
-        if self._buffer[at + 1] == self.rtcp_channel:
+        if channel == self.rtcp_channel:
             batch.rtcp.append(bytes(self._view[at + 4 : stop]))
-        elif self._buffer[at + 1] == self.rtp_channel:
+        elif channel == self.rtp_channel:
             batch.rtp.append(bytes(self._view[at + 4 : stop]))
         else:
             self.unknown_frames += 1

@@ -13,6 +13,7 @@ from gateway.rtp.packet import Malformed
 from gateway.rtp.parameter_sets import ParameterSets
 from gateway.rtp.payload import nal_units
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH, VideoInfo
+from gateway.rtsp.budget import CameraBudget
 from gateway.rtsp.sdp import Description
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.timeline import Timeline
@@ -42,13 +43,20 @@ class Finding:
 class ProbeStats:
     """Collects what a probe needs to know of one stream.
 
+    Args:
+        description: What the camera offers.
+        clock: Monotonic.
+        budget: What the camera may cost; None: as much as it sends.
+
     Attributes:
         packet: Set at the first RTP packet.
         keyframe: Set at the first keyframe.
         enough: Set once `ENOUGH_GOPS` whole GOPs have been seen.
     """
 
-    def __init__(self, description: Description, clock: Clock) -> None:
+    def __init__(
+        self, description: Description, clock: Clock, budget: CameraBudget | None = None
+    ) -> None:
         self._clock = clock
         self._counters = SourceCounters()
         self._description = description
@@ -59,6 +67,7 @@ class ProbeStats:
             timeline=Timeline(self._counters),
             counters=self._counters,
             payload_bytes=1_400,
+            budget=budget,
         )
         self._syntax = CODEC_SYNTAX[video.codec]
         self._parameter_sets = ParameterSets(self._syntax, video.parameter_sets, limit=1_400)

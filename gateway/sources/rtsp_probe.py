@@ -52,7 +52,7 @@ async def _probe_video(
     client: RtspClient, description: Description, options: ProbeOptions, timer: StepTimer
 ) -> AsyncGenerator[Step, None]:
     """Play the session that is set up, and yield what comes in it."""
-    stats = ProbeStats(description, options.clock)
+    stats = ProbeStats(description, options.clock, client.budget)
     await run_step("first_packet", client.play(stats.push_packets))
     if not await run_step("first_packet", _wait(client, stats.packet, FIRST_PACKET_S)):
         yield timer.step("first_packet", f"no RTP within {FIRST_PACKET_S:g} s", Reason.STALLED)

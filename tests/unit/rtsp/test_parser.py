@@ -322,3 +322,13 @@ async def test_asyncio_writes_to_the_space_in_the_turn_it_asks_for_it(
     assert [end.received for end in ends] == [40 * 700] * 4
     written = [index for index, (call, _) in enumerate(log) if call == "written"]
     assert all(log[index - 1] == ("space", log[index][1]) for index in written)
+
+
+def test_a_camera_may_choose_high_channels() -> None:
+    """The framing is not lost at each of its RTCP packets."""
+    wire = RtspParser()
+    wire.set_channels(200, 201, 96)
+
+    batch = feed(wire, (frame(200, RTP) + frame(201, RTCP)) * 3 + frame(200, RTP))
+
+    assert (len(batch.rtp), len(batch.rtcp), wire.resyncs) == (4, 3, 0)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from gateway.cameras.probe import probe
 from gateway.model.errors import GatewayError
+from gateway.model.reasons import Reason
 from gateway.rtsp.budget import READ_BYTES
 from gateway.rtsp.connection import RtspConnection
 from tests.attack.cameras import ATTACKS, hostile_camera
@@ -67,3 +69,22 @@ async def test_a_hostile_camera_is_cut_off(name: str, monkeypatch: pytest.Monkey
     assert max(meter.read_bytes) <= READ_BYTES
     assert max(meter.calls) <= MAX_CALLS
     assert len(set(meter.turns_at)) == len(meter.turns_at)
+
+
+async def test_a_probe_of_a_hostile_camera_ends_as_well() -> None:
+    """With the same budget: it is where somebody looks who suspects the camera."""
+    async with asyncio.timeout(HANG_S), hostile_camera(ATTACKS["aggregated pictures"]) as made:
+        steps = [
+            step
+            async for step in probe(
+                made.url,
+                username=None,
+                password=None,
+                allow_basic=False,
+                policy=made.served.policy,
+                transport="tcp",
+                watch_s=30,
+            )
+        ]
+
+    assert steps[-1].reason is Reason.ABUSIVE
