@@ -46,6 +46,7 @@ from gateway.remote_config.service import RemoteConfig
 from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import ConfigStore
 from gateway.remote_config.validate import ConfigValidator
+from gateway.runtime.bugs import contained
 from gateway.runtime.clock import SystemClock, now_ms
 from gateway.runtime.memory import MemoryTrimmer
 from gateway.runtime.trusted_time import TrustedTime
@@ -171,11 +172,11 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     callbacks.on_message = router.route
     callbacks.will = reporter.will
     callbacks.greet = lambda: chain(
-        reporter.greeting(),
-        config_reporter.greeting(),
-        inventory_service.greeting(remembered=client.session_present),
-        monitoring.alarms.greeting(),
-        commands.dispatcher.greeting(),
+        contained(reporter.greeting(), "presence"),
+        contained(config_reporter.greeting(), "config"),
+        contained(inventory_service.greeting(remembered=client.session_present), "inventory"),
+        contained(monitoring.alarms.greeting(), "alarms"),
+        contained(commands.dispatcher.greeting(), "replies"),
     )
     callbacks.farewell = reporter.farewell
     callbacks.check_broker = config_applier.check_broker

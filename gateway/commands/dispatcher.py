@@ -118,15 +118,21 @@ class CommandDispatcher:
             self._events.record(Event("command.journal", {"why": error.reason.value}))
             return
         for entry in unfinished:
-            command = self._admission.registry.get(entry.name)
-            survives = command is not None and command.spec.survives_restart
-            if survives and entry.boot != self._boot:
-                reply = self._replies.build(entry.id, "succeeded", result={"boot": self._boot})
-            else:
-                reply = self._replies.build(entry.id, "failed", code="interrupted")
-            address = ReplyAddress.parse(self._own, entry.topic, entry.correlation)
-            if address is not None:  # else the gateway has another id now
-                await self._executor.finish(entry, address, reply)
+            try:
+                await self._recover_one(entry)
+            except Exception as error:  # ends this reply only: the next start would do it again
+                report_bug("command", error, entry.name)
+
+    async def _recover_one(self, entry: JournalEntry) -> None:
+        command = self._admission.registry.get(entry.name)
+        survives = command is not None and command.spec.survives_restart
+        if survives and entry.boot != self._boot:
+            reply = self._replies.build(entry.id, "succeeded", result={"boot": self._boot})
+        else:
+            reply = self._replies.build(entry.id, "failed", code="interrupted")
+        address = ReplyAddress.parse(self._own, entry.topic, entry.correlation)
+        if address is not None:  # else the gateway has another id now
+            await self._executor.finish(entry, address, reply)
 
     async def _handle(
         self, arrived_s: float, name: str, message: InboundMessage

@@ -21,6 +21,7 @@ from gateway.health.disk import TrialWrite
 from gateway.health.raspberry_pi import read_throttled_bits
 from gateway.model.health import HostSample, Machine
 from gateway.ports import Clock
+from gateway.runtime.bugs import report_bug
 
 MIB = 2**20
 SAMPLE_S = 15.0
@@ -143,7 +144,10 @@ class HostSampler:
         """Take samples until cancelled."""
         while True:
             await self._clock.sleep(self._every_s)
-            self.sample = await asyncio.to_thread(self._take_sample, self._clock.now())
+            try:
+                self.sample = await asyncio.to_thread(self._take_sample, self._clock.now())
+            except Exception as error:  # ends this sample only; the one before stays
+                report_bug("report", error, "host")
 
 
 def machine(version: str, root: Path = Path("/")) -> Machine:

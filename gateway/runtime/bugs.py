@@ -13,11 +13,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
+
+T = TypeVar("T")
 
 Boundary = Literal["session", "camera", "message", "command", "config", "report", "loop"]
 """What an unexpected exception has ended: one of these, and not the process."""
@@ -97,3 +99,11 @@ def bug_counts() -> Mapping[str, int]:
 def last_bug() -> tuple[str, float] | None:
     """Return boundary and place of the last one, and its monotonic time; None: there was none."""
     return None if _bugs.last_s is None else (_bugs.last, _bugs.last_s)
+
+
+def contained(messages: Iterable[T], subject: str) -> Iterator[T]:
+    """Yield *messages*, a report on *subject*; a bug in making one ends this report only."""
+    try:
+        yield from messages
+    except Exception as error:
+        report_bug("report", error, subject)

@@ -25,6 +25,7 @@ from gateway.mqtt.payloads.viewing import (
 )
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.runtime import atomic_file, strict_json
+from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.strict_json import StrictJsonError
 
@@ -161,6 +162,9 @@ class RevocationListener:
         except MessageRejected as error:
             self._refused.count(error.detail)
             return error.faults[0].code != "revocation.ahead"
+        except Exception as error:  # ends this list only
+            report_bug("message", error, message.topic)
+            return True
         if changed:
             await self._apply(key_id)
         return True

@@ -18,6 +18,7 @@ from gateway.model.errors import NoPicture
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
+from gateway.runtime.bugs import report_bug
 from gateway.vision.circuit_breaker import CircuitBreaker
 from gateway.vision.metrics import PictureAnalysis, unpack_analysis
 from gateway.vision.pipe import MAX_CODED_BYTES, MAX_REPLY_BYTES, MAX_WIDTH, Request, Status
@@ -73,6 +74,10 @@ class Decoder:
                 task = await self._next_task()
                 try:
                     await self._serve(task)
+                except Exception as error:  # ends this picture only, and the worker that made it
+                    report_bug("camera", error, task.camera)
+                    _refuse(task, Reason.INTERNAL_ERROR, "a fault of the gateway's own program")
+                    await self._stop_worker()
                 finally:
                     _refuse(task, Reason.OVERLOADED, "the gateway is stopping")
         finally:

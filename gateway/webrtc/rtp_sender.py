@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
+from gateway.runtime.bugs import report_bug
 from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import PacketBatch, RtpParameters
 from gateway.webrtc.retransmit_buffer import RetransmitBuffer, SentRun, SentUnit
@@ -32,6 +33,10 @@ RETRANSMIT_SHARE = 0.25
 _NTP_EPOCH_S = 2_208_988_800
 
 
+def _report(error: Exception) -> None:
+    report_bug("session", error)
+
+
 class RtpSender:
     """Sends one stream to one viewer (a `gateway.streams.reader.Reader` delivers it).
 
@@ -42,6 +47,7 @@ class RtpSender:
         pace_bps: The most to be put on the line, in bits per second.
         on_ready: Called when `send_unit`, having returned False, can send again.
         sync: Makes the stream call `on_relayed` with what the fast path has sent.
+        on_bug: Called with what nobody expects a timer of this sender to raise.
 
     Attributes:
         retransmitted: Packets sent again.
@@ -56,12 +62,14 @@ class RtpSender:
         pace_bps: float,
         on_ready: Callable[[], None],
         sync: Callable[[], None] = lambda: None,
+        on_bug: Callable[[Exception], None] = _report,
     ) -> None:
         self._parameters = parameters
         step_bytes = int(min(max(pace_bps / 8 * PACE_S, 4_096), BATCH_BYTES))
         self._batch = PacketBatch(srtp, parameters, max_bytes=step_bytes)
         self._on_ready = on_ready
         self._sync = sync
+        self._on_bug = on_bug
         self._s_per_byte = 8 / pace_bps
         self._free_s = 0.0
         self._retransmit_free_s = 0.0
@@ -225,6 +233,12 @@ class RtpSender:
 
     def _resume(self) -> None:
         """Send the rest of a unit, then let the reader go on."""
+        try:
+            self._send_rest()
+        except Exception as error:  # ends this session; the loop would only log it
+            self._on_bug(error)
+
+    def _send_rest(self) -> None:
         self._timer = None
         if self._remainder is not None:
             unit, at, rtp_time = self._remainder

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 from aiortc import RTCIceCandidate, RTCIceServer
 
+from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import AccessUnit
 from gateway.model.signalling import Answer, Offer, SessionKey
@@ -17,7 +19,7 @@ from gateway.model.viewing import ViewingPermit
 from gateway.rtp.rtcp import sender_report
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
-from gateway.streams.reader import Reader
+from gateway.streams.reader import FastPathSender, Reader
 from gateway.streams.stream import Stream
 from gateway.webrtc.codec_selection import NegotiatedMedia
 from gateway.webrtc.inbound_drops import DropCause, InboundDrops
@@ -235,17 +237,11 @@ class Session:
             pace_bps=self._media.pace_bps,
             on_ready=lambda: reader.resume(),
             sync=self._stream.sync,
+            on_bug=self._on_bug,
         )
         self._sender = sender
-
-        def send_unit(unit: AccessUnit) -> bool:
-            try:
-                return sender.send_unit(unit)
-            except Exception as error:  # ends this session; the camera and its other viewers go on
-                self._on_bug(error)
-                return True
-
-        reader = Reader(send_unit, sender)
+        contained = ContainedSender(sender, self._on_bug)
+        reader = Reader(contained.send_unit, contained)
         self._feedback = RtcpFeedback(
             sender,
             replay_gop=lambda: self._stream.replay(reader, sender.last_90k),
@@ -319,4 +315,55 @@ class Session:
         try:
             self._feedback.on_rtcp(datagram)
         except Exception as error:  # ends this session only
+            self._on_bug(error)
+
+
+class UnitSender(FastPathSender, Protocol):
+    """What a stream's reader needs of a sender."""
+
+    def send_unit(self, unit: AccessUnit) -> bool:
+        """Send *unit*; False if the line is busy."""
+        ...
+
+
+class ContainedSender:
+    """What the camera's side calls of a sender: a bug in it ends the session, and no other.
+
+    Args:
+        sender: Sends.
+        on_bug: Ends the session.
+    """
+
+    def __init__(self, sender: UnitSender, on_bug: Callable[[Exception], None]) -> None:
+        self._sender = sender
+        self._on_bug = on_bug
+
+    def send_unit(self, unit: AccessUnit) -> bool:
+        """Send *unit*, as `RtpSender.send_unit`."""
+        try:
+            return self._sender.send_unit(unit)
+        except Exception as error:
+            self._on_bug(error)
+            return True
+
+    def destination(self) -> RtpDestination | None:
+        """Return the destination for the fast path; None if it cannot send here."""
+        try:
+            return self._sender.destination()
+        except Exception as error:
+            self._on_bug(error)
+            return None
+
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Record what the fast path has sent."""
+        try:
+            self._sender.on_relayed(runs, evicted_packets)
+        except Exception as error:
+            self._on_bug(error)
+
+    def on_superseded(self) -> None:
+        """Forget what has been sent."""
+        try:
+            self._sender.on_superseded()
+        except Exception as error:
             self._on_bug(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from pathlib import Path
@@ -21,7 +22,7 @@ from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage
 from gateway.runtime.bugs import BugCounts
 from gateway.runtime.clock import now_ms
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.commands import (
     ANSWERS,
     OWN,
@@ -493,4 +494,32 @@ async def test_an_unexpected_error_of_a_check_ends_one_command_and_nothing_else(
 
     assert harness.bus.acknowledged[0] == bad
     assert done.state == "succeeded"
+    assert dict(contained_bugs.counts) == {"command": 1}
+
+
+async def test_a_bug_in_a_reply_to_what_was_interrupted_does_not_bar_the_next(
+    tmp_path: Path, contained_bugs: BugCounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be there at each start: commands are received all the same."""
+
+    def fails(*_: object) -> None:
+        raise TransientError(Reason.DISK_FULL, "full")
+
+    async with running_dispatcher(tmp_path) as harness:
+        with monkeypatch.context() as full:
+            full.setattr(CommandJournal, "finish", fails)
+            await harness.ask(tree=envelope("dig", {"depth": 1}))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as buggy:
+        buggy.setattr("gateway.commands.dispatcher.ReplyAddress.parse", broken)
+        async with running_dispatcher(tmp_path) as harness:
+            async with asyncio.timeout(HANG_S):
+                while not contained_bugs.counts:  # noqa: ASYNC110 (a count has no event)
+                    await asyncio.sleep(0.01)
+            buggy.undo()
+            assert (await harness.ask(tree=envelope("dig", {"depth": 2}))).state == "succeeded"
+
     assert dict(contained_bugs.counts) == {"command": 1}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from gateway.health.clock_status import KernelClock, Timex, parse_timex
 from gateway.health.disk import EVERY_S, TrialWrite
-from gateway.health.host import Host, machine
+from gateway.health.host import Host, HostSampler, machine
 from gateway.health.raspberry_pi import UNDERVOLTAGE
-from gateway.model.health import Machine
+from gateway.model.health import HostSample, Machine
+from gateway.runtime.bugs import BugCounts
+from tests.fixtures.clock import HANG_S, FakeClock
 
 
 def test_this_machine_is_measured(tmp_path: Path) -> None:
@@ -186,3 +189,34 @@ def test_an_unknown_board_is_empty(tmp_path: Path) -> None:
     found = machine("1", root=tmp_path)
 
     assert found == Machine("1", os=found.os, arch=found.arch)
+
+
+async def test_a_bug_ends_one_sample_and_not_the_sampler(contained_bugs: BugCounts) -> None:
+    """The sample before stays until the next one; the bug is counted."""
+    taken: list[HostSample | Exception] = [
+        HostSample(rss_mib=1.0),
+        RuntimeError("a bug in a measurement"),
+        HostSample(rss_mib=3.0),
+    ]
+    shown: asyncio.Queue[float | None] = asyncio.Queue(10)
+
+    def take(_now_s: float) -> HostSample:
+        following = taken.pop(0)
+        if isinstance(following, Exception):
+            raise following
+        return following
+
+    class Clock(FakeClock):
+        async def sleep(self, delay_s: float) -> None:  # noqa: ARG002
+            await shown.put(sampler.sample.rss_mib)
+            if not taken:
+                await asyncio.Event().wait()
+
+    sampler = HostSampler(take, clock=Clock())
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
+        running = group.create_task(sampler.run())
+        sizes = [await shown.get() for _ in range(3)]
+        running.cancel()
+
+    assert sizes == [1.0, 1.0, 3.0]
+    assert contained_bugs.counts == {"report": 1}

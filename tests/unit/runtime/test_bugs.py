@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from structlog.testing import capture_logs
 
 from gateway.runtime import bugs
-from gateway.runtime.bugs import BugCounts, bug_counts, last_bug, place_of, report_bug
+from gateway.runtime.bugs import BugCounts, bug_counts, contained, last_bug, place_of, report_bug
 
 
 def raised(text: str = "unexpected") -> Exception:
@@ -76,3 +78,14 @@ def test_the_last_bug_is_known() -> None:
     last = last_bug()
     assert last is not None
     assert last[0].startswith("camera: ValueError test_bugs.py:")
+
+
+def test_a_bug_in_one_greeting_leaves_the_others(contained_bugs: BugCounts) -> None:
+    """What was made before it is sent, and what others have made."""
+
+    def half() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("a bug in a report")
+
+    assert [*contained(half(), "alarms"), *contained(iter((2, 3)), "birth")] == [1, 2, 3]
+    assert contained_bugs.counts == {"report": 1}

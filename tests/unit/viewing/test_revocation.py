@@ -16,6 +16,7 @@ from gateway.model.viewing import MOST_REVOKED, RevocationList, ViewingPermit
 from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.viewing import revocation_tree
 from gateway.ports import InboundMessage
+from gateway.runtime.bugs import BugCounts
 from gateway.viewing.revocation import AHEAD_MS, RevocationListener, Revocations
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.viewing import NOW_S, key_in
@@ -250,3 +251,25 @@ async def test_a_disk_that_refuses_does_not_hold_a_list_up(centre: Centre) -> No
         await centre.told()
 
     assert centre.ended == ["An:revoked", "Bình:revoked"]
+
+
+async def test_a_bug_ends_one_list_and_not_the_listener(
+    centre: Centre, contained_bugs: BugCounts
+) -> None:
+    """The next list is taken, and the bug is counted."""
+    async with centre.listening() as listener:
+        verify, listener._verify = listener._verify, _fail
+        listener.deliver(centre.message("An"))
+        async with asyncio.timeout(HANG_S):
+            while not contained_bugs.counts:  # noqa: ASYNC110 (a count has no event)
+                await asyncio.sleep(0)
+        listener._verify = verify
+        listener.deliver(centre.message("Bình", issued_ms=NOW_MS + 1))
+        await centre.told()
+
+    assert centre.ended == ["Bình:revoked"]
+    assert contained_bugs.counts == {"message": 1}
+
+
+def _fail(_tree: object) -> str:
+    raise RuntimeError("a bug in the verification")

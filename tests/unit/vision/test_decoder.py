@@ -16,6 +16,7 @@ import pytest
 from gateway.model.errors import NoPicture
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
+from gateway.runtime.bugs import BugCounts
 from gateway.runtime.clock import SystemClock
 from gateway.vision.decoder import Decoder
 from gateway.vision.pipe import (
@@ -286,3 +287,20 @@ async def test_a_worker_that_hears_nonsense_leaves() -> None:
     with pytest.raises(WorkerLost, match="has ended"):
         await worker.request(Nonsense("h264", GOOD))
     assert not worker.alive
+
+
+async def test_a_bug_ends_one_picture_and_not_the_decoder(contained_bugs: BugCounts) -> None:
+    """Whoever waits is told, the worker is replaced, and the next picture is decoded."""
+    async with decoding() as decoder:
+        keyframe = pictures.encode_keyframe(pictures.hall(1))
+        with pytest.MonkeyPatch.context() as broken:
+            broken.setattr(decoder._breaker, "is_open", _fail)
+            why = await refused(decoder.analyze("c1", "h264", keyframe, b""))
+        await decoder.analyze("c1", "h264", keyframe, b"")
+
+    assert why.reason is Reason.INTERNAL_ERROR
+    assert contained_bugs.counts == {"camera": 1}
+
+
+def _fail(*_: object) -> bool:
+    raise RuntimeError("a bug in the circuit breaker")

@@ -317,3 +317,27 @@ async def test_an_unreachable_viewer_is_counted_not_raised(line: Line) -> None:
     assert path.failed >= 1
     sender.close()
     path.close()
+
+
+async def test_a_bug_in_a_timer_ends_the_session_it_is_of(line: Line) -> None:
+    """The loop would only log it, and the viewer would wait for ever."""
+    told: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+
+    def fail() -> None:
+        raise RuntimeError("a bug behind the timer")
+
+    path = line.path()
+    sender = RtpSender(
+        NUMBERS,
+        srtp=outbound(),
+        path=path,
+        pace_bps=8e6,
+        on_ready=fail,
+        on_bug=told.set_result,
+    )
+    assert sender.send_unit(access_unit(1, sizes=(1000,) * 40))
+
+    async with asyncio.timeout(HANG_S):
+        assert str(await told) == "a bug behind the timer"
+    sender.close()
+    path.close()
