@@ -34,7 +34,7 @@ from gateway.console.site_registry import Change, SiteRegistry
 from gateway.console.static_files import StaticFile, page_files
 from gateway.console.view_tokens import ViewTokens
 from gateway.console.views import BrokerView
-from gateway.model.errors import MessageRejected, TransientError
+from gateway.model.errors import Fault, MessageRejected, TransientError
 from gateway.model.signalling import IceServer, SessionKey
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
@@ -107,6 +107,7 @@ class Console:
         self._broker = BrokerView(up=False, since_ms=wall_ms())
         self._refused = RateLimitedLog("console", "browser_refused", clock=clock)
         self._exhausted = RateLimitedLog("console", "descriptors_exhausted", clock=clock)
+        self._failed = RateLimitedLog("console", "message_failed", clock=clock)
         self._rejected = RateLimitedLog("console", "message_rejected", clock=clock)
         self._epoch, self._number = wall_ms(), 0
         self._client = MqttClient(
@@ -176,6 +177,13 @@ class Console:
         except MessageRejected as error:
             self._rejected.count(f"{message.topic}: {error.detail}")
             self._publish_change(self._registry.reject(topic, error.faults[0]))
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            # A bug of ours. It costs this message; its site says so, the console goes on.
+            if not self._failed.total:
+                log.exception("message_failed", topic=message.topic)
+            self._failed.count(f"{message.topic}: {type(error).__name__}")
+            fault = Fault("", type(error).__name__, "could not be applied")
+            self._publish_change(self._registry.reject(topic, fault))
 
     def on_failure(self, error: TransientError, again_in_s: float) -> None:
         """The link has broken (as a `SupervisorObserver`)."""

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.console.messages import sites_message
-from gateway.console.site_registry import Change
+from gateway.console.server import Console
+from gateway.console.settings import Settings
+from gateway.console.site_registry import Change, SiteRegistry
 from gateway.console.site_state import STALE_S
+from gateway.console.site_state import Site as SiteValue
+from gateway.console.views import SiteView
 from gateway.model.errors import MessageRejected
 from gateway.model.reasons import Reason
+from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.topics import Topics, parse_topic
 from gateway.ports import InboundMessage
+from tests.fixtures.clock import FakeClock
 from tests.unit.console.centre import NOW_MS, TOPICS, Site, seen
 
 
@@ -402,3 +409,44 @@ def test_no_json_of_one_site_touches_the_row_of_another(
     assert honest.registry.view(Change(honest.key)) == before
     for number in numbers(told["sites"]):
         assert abs(number) <= 8.64e15
+
+
+def test_a_bug_in_one_sites_row_costs_no_other_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That row says what has happened; the message to the browsers is written."""
+    site = Site()
+    site.online()
+    site.birth("c01")
+    site.cameras(seen("c01"))
+    honest = Site(Topics("79", "hcm-0001"), site.registry)
+    honest.online()
+    build = SiteRegistry._view
+
+    def fail_for_one(self: SiteRegistry, site: SiteValue, *rest: Any) -> SiteView:
+        if site.province == "24":
+            raise OverflowError
+        return build(self, site, *rest)
+
+    monkeypatch.setattr(SiteRegistry, "_view", fail_for_one)
+
+    views = [site.registry.view(Change(key)) for key in ("24/bacninh-01", "79/hcm-0001")]
+
+    told = json.loads(sites_message(tuple(filter(None, views)), (), full=True))["sites"]
+    assert [(each["gw"], each["st"], each["invalid"]) for each in told] == [
+        ("bacninh-01", "unk", "OverflowError"),
+        ("hcm-0001", "on", ""),
+    ]
+
+
+def test_a_bug_met_by_one_message_ends_that_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console goes on, and the site says that its message could not be applied."""
+    broker = BrokerAddress(host="127.0.0.1", port=1)
+    console = Console(Settings(broker=broker), clock=FakeClock())
+
+    def fail(*_: object) -> NoReturn:
+        raise OverflowError
+
+    monkeypatch.setattr(SiteRegistry, "_apply_payload", fail)
+
+    console.deliver(InboundMessage(TOPICS.presence, b"{}"))
+    monkeypatch.undo()
+    console.deliver(InboundMessage(TOPICS.presence, b'{"st":"online","ep":1}'))
