@@ -111,7 +111,7 @@ class BrokerComponents:
         outbox: Keeps what must not be lost.
         certificates: Ours and the broker's.
         failover: Which broker is used.
-        link: The MQTT client.
+        client: The MQTT client.
     """
 
     topics: Topics
@@ -123,7 +123,7 @@ class BrokerComponents:
 
     @property
     def runners(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
-        """What has to run; outbox and link begin before and end after all others."""
+        """What has to run; outbox and client begin before and end after all others."""
         return self.certificates.run, self.failover.run
 
 

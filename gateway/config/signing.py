@@ -154,9 +154,10 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
         raise ConfigRejected((Fault("", "key.id", message),))
     private = Ed25519PrivateKey.generate()
     secret, public = folder / f"{key_id}.key", folder / f"{key_id}.pem"
+    created: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in (secret, public):  # half a pair must not be left behind
+        for path in (secret, public):
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "it is there already", str(path))
         for path, mode, content in (
@@ -164,9 +165,12 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
             (public, 0o644, _public_pem(private.public_key())),
         ):
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            created.append(path)
             with open(handle, "wb") as file:
                 file.write(content)
     except OSError as error:
+        for path in created:
+            path.unlink(missing_ok=True)
         message = f"cannot write {error.filename}: {error.strerror}"
         raise ConfigRejected((Fault("", "key.file", message),)) from None
     return secret, public

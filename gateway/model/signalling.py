@@ -61,7 +61,7 @@ class Offer:
         profile: ``main`` or ``sub``, or None for the best that the viewer can take.
         sdp: As received; not yet validated.
         relay_only: Whether only relayed candidates may be used.
-        lasts_s: The session ends by itself after so many seconds without `Extend`; None: it
+        lifetime_s: The session ends by itself after so many seconds without `Extend`; None: it
             does not.
         token: View token (`gateway.viewing.token`), not yet verified; never logged.
         ice_offered: Whether it names STUN or TURN servers; they are not used.

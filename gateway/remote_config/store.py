@@ -1,7 +1,7 @@
 """The centre's documents on this machine's disk: the confirmed one, and the candidate.
 
 ``candidate.json`` is there from before a document is applied until it is confirmed; then it is
-renamed to ``config.json``, in one step. A rollback is written to ``verdict.json`` before the
+renamed to ``config.json``, in one step. A rollback is written to ``last_rollback.json`` before the
 candidate is removed, so that it is never tried again. At whatever moment the machine dies, the next
 start finds the old document or the new one.
 """
@@ -79,7 +79,8 @@ class ConfigStore:
         self._confirmed = folder / "config.json"
         self._previous = folder / "config.json.prev"
         self._candidate = folder / "candidate.json"
-        self._last_rollback = folder / "verdict.json"
+        self._last_rollback = folder / "last_rollback.json"
+        self._former_last_rollback = folder / "verdict.json"  # its name until 0.2
 
     def load_confirmed(self) -> tuple[StoredConfig | None, tuple[Fault, ...]]:
         """Return the newest confirmed document that can be read, and why no newer one can."""
@@ -103,14 +104,16 @@ class ConfigStore:
 
     def load_last_rollback(self) -> Reported | None:
         """Return what was reported of the last rollback; None: there was none."""
-        try:
-            return Reported.model_validate_json(self._last_rollback.read_bytes()[:LARGEST_BYTES])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValidationError) as error:
-            path, detail = str(self._last_rollback), type(error).__name__
-            log.error("last_rollback_unreadable", path=path, detail=detail)
-            return None
+        for path in (self._last_rollback, self._former_last_rollback):
+            try:
+                return Reported.model_validate_json(path.read_bytes()[:LARGEST_BYTES])
+            except FileNotFoundError:
+                continue
+            except (OSError, ValidationError) as error:
+                detail = type(error).__name__
+                log.error("last_rollback_unreadable", path=str(path), detail=detail)
+                return None
+        return None
 
     def save_candidate(self, candidate: StoredConfig) -> None:
         """Write *candidate*, whose rollout begins. Raises TransientError: the disk fails."""

@@ -368,6 +368,37 @@ def test_a_module_says_what_it_is_for_and_has_an_end(path: Path) -> None:
 
 
 @by_module
+def test_a_docstring_names_arguments_and_attributes_that_exist(path: Path) -> None:
+    """A contract about a former name helps nobody."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            known = _names_bound_in(node)
+            for name in _documented_names(ast.get_docstring(node) or ""):
+                assert name in known, f"{module_of(path)}:{node.lineno}: {node.name} has no {name}"
+
+
+def _documented_names(docstring: str) -> list[str]:
+    """The names that the sections Args and Attributes explain."""
+    sections = re.findall(r"^(?:Args|Attributes):\n((?:    .*\n?|\n)*)", docstring, re.MULTILINE)
+    return [name for each in sections for name in re.findall(r"^    \*{0,2}(\w+):", each, re.M)]
+
+
+def _names_bound_in(scope: ast.AST) -> set[str]:
+    """Parameters, methods, variables and attributes of a class or a function."""
+    found: set[str] = set()
+    for node in ast.walk(scope):
+        if isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+    return found
+
+
+@by_module
 def test_only_the_retry_loop_and_the_tickers_sleep_in_circles(path: Path) -> None:
     """Whoever else polls, polls for an event that could wake it."""
     if module_of(path) in PACED:

@@ -51,10 +51,10 @@ class MqttClient:
     """Publishes and receives over one broker; implements `gateway.ports.Bus`.
 
     Args:
-        ways: Where the broker is.
+        broker: Where the broker is.
         client_id: The gateway's id. It never changes: the broker keeps the session under it.
         subscriptions: Filters, subscribed to with QoS 1 on each connection.
-        deliver: Called with each message, in order, on the event loop.
+        on_message: Called with each message, in order, on the event loop.
         will: Returns what the broker publishes when we vanish; called before each connection, on a
             thread (it may write to the disk).
         greet: Returns what is published first on each connection; called on the event loop.

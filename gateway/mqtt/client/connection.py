@@ -41,10 +41,11 @@ class MqttConnection:
     """One connection, from CONNECT to the end.
 
     Attributes:
-        stirred: Set whenever `messages`, `settled` or `broken` has changed.
+        wakeup: Set whenever `messages`, `acknowledgements` or `failure` has changed.
         messages: Received and not yet delivered, each with its packet identifier; 0: it has none.
-        settled: Packet identifiers that the broker has acknowledged, with the reason if refused.
-        broken: Why the connection is over.
+        acknowledgements: Packet identifiers that the broker has acknowledged or refused, each with
+            the reason if refused.
+        failure: Why the connection is over.
         receive_maximum: How many unacknowledged messages the broker accepts.
         session_present: Whether the broker has kept our session since the connection before.
         overflowed: Messages dropped because `messages` was full.

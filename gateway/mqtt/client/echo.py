@@ -29,7 +29,7 @@ class EchoMonitor:
     Args:
         make: Returns a new echo; no two are alike. None: no echo is published.
         clock: Monotonic.
-        on_echo_missing: Called once if nothing is heard and the connection is left alone.
+        on_missing: Called once if nothing is heard and the connection is left alone.
         timing_s: `EVERY_S` and `WITHIN_S`; shorter in tests.
 
     Attributes:

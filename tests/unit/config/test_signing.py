@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,21 @@ def test_a_broken_key_file_is_no_key(tmp_path: Path, content: bytes) -> None:
     assert codes(signed, tmp_path) == ["sig.key"]
     with pytest.raises(ConfigRejected, match="holds no private key"):
         load_key(tmp_path / "cfg-2026a.key")
+
+
+def test_half_a_pair_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a full disk the same name can be tried again."""
+    really_open = os.open
+
+    def fail_for_the_second(path: Path, *rest: int) -> int:
+        if path.suffix == ".pem":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return really_open(path, *rest)
+
+    with monkeypatch.context() as full:
+        full.setattr("gateway.config.signing.os.open", fail_for_the_second)
+        with pytest.raises(ConfigRejected):
+            make_key(tmp_path, "cfg-2026a")
+
+    assert list(tmp_path.iterdir()) == []
+    make_key(tmp_path, "cfg-2026a")

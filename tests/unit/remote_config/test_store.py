@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.mqtt.payloads.config import parse_desired
+from gateway.mqtt.payloads.config import Reported, parse_desired
 from gateway.remote_config.document import parse_config
 from gateway.remote_config.startup import resume_candidate
 from gateway.remote_config.statuses import rolled_back
@@ -159,7 +159,7 @@ def test_a_destroyed_document_does_not_push_out_its_predecessor(
 @pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"\xff" * 40, b"null", b'{"document":{}}'])
 def test_files_that_are_none_are_as_good_as_none(tmp_path: Path, junk: bytes) -> None:
     """All of them at once."""
-    for name in ("config.json", "config.json.prev", "candidate.json", "verdict.json"):
+    for name in ("config.json", "config.json.prev", "candidate.json", "last_rollback.json"):
         (tmp_path / name).write_bytes(junk)
 
     assert versions(ConfigStore(tmp_path)) == (None, None)
@@ -353,3 +353,18 @@ def test_kill_9_at_200_moments_leaves_the_old_document_or_the_new(
             store.roll_back_candidate(rolled_back(candidate, "cancel", "", 1))
         found.add("settled" if candidate is None else "trying")
     assert found == {"trying", "settled"}
+
+
+def test_a_rollback_under_the_files_former_name_is_known(
+    tmp_path: Path, signing: SigningHarness
+) -> None:
+    """Or an updated gateway would try the document again."""
+    store = ConfigStore(tmp_path)
+    store.save_candidate(stored(signing, 7, "c01"))
+    store.roll_back_candidate(Reported(state="rolled_back", version=7))
+    (tmp_path / "last_rollback.json").rename(tmp_path / "verdict.json")
+
+    report = ConfigStore(tmp_path).load_last_rollback()
+
+    assert report is not None
+    assert report.version == 7
