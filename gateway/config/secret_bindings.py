@@ -164,7 +164,7 @@ def remembered_hosts(folder: Path, first: Iterable[EnteredHosts] | None) -> Ente
     except TransientError as error:
         log.error("secret_hosts_unsaved", path=str(path), detail=error.detail)
     else:
-        log.warning("secret_hosts_trusted", path=str(path), secrets=names)
+        log.warning("secret_hosts_trusted", path=str(path), names=names)
     return found
 
 
