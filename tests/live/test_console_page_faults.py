@@ -234,7 +234,8 @@ async def test_forced_colours_leave_the_states_their_shapes(
             """(dots) => dots.map((dot) => {
               const drawn = getComputedStyle(dot, dot.matches(".dot") ? null : "::before");
               const ground = getComputedStyle(document.body).backgroundColor;
-              return [drawn.backgroundColor, drawn.borderTopColor].some(
+              const border = drawn.borderTopWidth === "0px" ? ground : drawn.borderTopColor;
+              return [drawn.backgroundColor, border].some(
                 (colour) => colour !== ground && colour !== "rgba(0, 0, 0, 0)");
             })"""
         )
