@@ -189,6 +189,14 @@ class Events(Protocol):
 class ViewingAuthority(Protocol):
     """Decides who may watch which camera, and for how long."""
 
+    def check(self, offer: Offer) -> None:
+        """Return if the sender of *offer* may watch, as far as can be said at once.
+
+        Raises:
+            ViewerRejected: 403: they may not.
+        """
+        ...
+
     async def admit(self, offer: Offer) -> ViewingPermit:
         """Return what the sender of *offer* may do; a token that it brings is used up.
 

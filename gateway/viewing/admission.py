@@ -56,9 +56,20 @@ class TokenAdmission:
         if self._required and not any(each.startswith("view-") for each in self._keys.ids()):
             log.warning("viewing_key_missing", detail="no view-*.pem is trusted: nobody may watch")
 
+    def check(self, offer: Offer) -> None:
+        """See `gateway.ports.ViewingAuthority`; only whether its token is used is not looked at.
+
+        Raises:
+            ViewerRejected: 403.
+        """
+        claims = self._claims_of(offer)
+        if claims is not None:
+            self._check_revocation(claims.actor)
+
     async def admit(self, offer: Offer) -> ViewingPermit:
         """See `gateway.ports.ViewingAuthority`. Raises ViewerRejected."""
-        return await self._permit(offer.token, offer.camera, offer.key.viewer)
+        claims = self._claims_of(offer)
+        return ViewingPermit() if claims is None else await self._use(claims)
 
     async def renew(self, extend: Extend, camera: str, permit: ViewingPermit) -> ViewingPermit:
         """See `gateway.ports.ViewingAuthority`.
@@ -79,11 +90,13 @@ class TokenAdmission:
             reject("token.actor", "it is for another person than the one who watches")
         return await self._use(claims)
 
-    async def _permit(self, token: SecretStr | None, camera: str, viewer: str) -> ViewingPermit:
-        if token is None and self._required:
-            reject("token.missing", "the offer has no view token")
-        claims = None if token is None else self._verified(token, camera, viewer)
-        return ViewingPermit() if claims is None else await self._use(claims)
+    def _claims_of(self, offer: Offer) -> ViewClaims | None:
+        """Return the claims of an offer's token; None: it needs none and has none that counts."""
+        if offer.token is None:
+            if self._required:
+                reject("token.missing", "the offer has no view token")
+            return None
+        return self._verified(offer.token, offer.camera, offer.key.viewer)
 
     def _verified(self, token: SecretStr, camera: str, viewer: str) -> ViewClaims | None:
         """Return the claims; None: nobody here knows the key, and no token is required."""

@@ -194,6 +194,7 @@ class SessionManager:
         known = self._pending.get(offer.key) or self._sessions.get(offer.key)
         if known is not None:
             return await self._answer_again(offer, known)
+        self._check_right(offer)
         self._admit(offer)
         pending = PendingSession(offer, self._early.pop(offer.key))
         self._pending[offer.key] = pending
@@ -332,6 +333,15 @@ class SessionManager:
                 raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended") from None
             raise
 
+    def _check_right(self, offer: Offer) -> None:
+        """Refuse who may not watch, before anybody else gives way to them."""
+        if self._authority is not None:
+            try:
+                self._authority.check(offer)
+            except ViewerRejected as error:
+                self._note_refusal(offer, ViewingPermit(), error)
+                raise
+
     def _admit(self, offer: Offer) -> None:
         """Refuse what has ended, and what has no place; make room for all else."""
         if offer.key in self._ended:
@@ -381,9 +391,12 @@ class SessionManager:
         if pending.session is not None:
             await pending.session.close()
         if isinstance(error, ViewerRejected):
-            log.info("offer_rejected", session=str(offer.key), error=str(error))
-            details = {"code": error.code, "why": str(error.reason)}
-            self._record(offer, pending.permit, "refused", "info", **details)
+            self._note_refusal(offer, pending.permit, error)
+
+    def _note_refusal(self, offer: Offer, permit: ViewingPermit, error: ViewerRejected) -> None:
+        log.info("offer_rejected", session=str(offer.key), error=str(error))
+        details = {"code": error.code, "why": str(error.reason)}
+        self._record(offer, permit, "refused", "info", **details)
 
     def _start(self, pending: PendingSession, session: Session, answer: Answer) -> None:
         """Make a running session of *pending*, from now on within its lifetime."""

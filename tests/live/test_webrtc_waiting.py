@@ -11,8 +11,10 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from gateway.model.errors import ViewerRejected
-from gateway.model.signalling import Bye, IceServer, Offer, SessionKey
+from gateway.model.reasons import Reason
+from gateway.model.signalling import Bye, Extend, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
+from gateway.model.viewing import ViewingPermit
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.turn import own_address
@@ -137,3 +139,34 @@ async def test_offers_that_gather_from_a_dead_server_shut_nobody_out(
         assert refused == [503] * 24
         for task in tasks:
             task.cancel()
+
+
+class NobodyMayWatch:
+    """Refuses everybody, as without a token."""
+
+    def check(self, offer: Offer) -> None:
+        raise ViewerRejected(403, Reason.VIEW_NOT_ALLOWED, f"{offer.key}: token.missing")
+
+    async def admit(self, offer: Offer) -> ViewingPermit:
+        self.check(offer)
+        raise AssertionError("not reached")
+
+    async def renew(self, extend: Extend, camera: str, permit: ViewingPermit) -> ViewingPermit:
+        del extend, camera
+        return permit
+
+
+async def test_who_may_not_watch_displaces_nobody(viewer: Viewer) -> None:
+    """Not even under forty names, though all places for those who wait are taken."""
+    async with running() as bench:
+        offer = await viewer.offer()
+        for number in range(32):
+            await bench.answer(offer, of_hostile(number, f"v-honest{number % 2}"))
+        bench.sessions._authority = NobodyMayWatch()
+
+        for number in range(40):
+            with pytest.raises(ViewerRejected, match="VIEW_NOT_ALLOWED"):
+                await bench.answer(offer, of_hostile(number, f"v-stranger{number}"))
+        await asyncio.sleep(0.1)  # whoever is displaced ends soon
+
+        assert (bench.sessions.session_count, bench.byes) == (32, [])

@@ -198,3 +198,16 @@ async def test_a_revoked_person_does_not_go_on(entrance: Entrance) -> None:
 
     with pytest.raises(ViewerRejected, match=r"token\.revoked"):
         await entrance.renew(None, permit)
+
+
+async def test_a_check_uses_nothing_up(entrance: Entrance) -> None:
+    """It refuses what can be refused at once, and leaves the token for the admission."""
+    offer = Offer(KEY, "c01", "v=0", token=entrance.token())
+
+    entrance.admission.check(offer)
+    await entrance.admission.admit(offer)
+    with pytest.raises(ViewerRejected, match=r"token\.missing"):
+        entrance.admission.check(Offer(KEY, "c01", "v=0"))
+    entrance.revoked.add("Nguyễn Thị An")
+    with pytest.raises(ViewerRejected, match=r"token\.revoked"):
+        entrance.admission.check(offer)
