@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.demo.faults import Stall, Status
@@ -126,6 +128,32 @@ async def test_it_leaves_in_good_order_on_sigterm(tmp_path: Path, broker: Broker
         byes = [tree(message) for message in running.heard if "/up/rtc/" in message.topic]
         assert [said["why"] for said in byes if said["k"] == "bye"] == ["stopping"] * 3
         assert [running.camera(n).counts.requests["TEARDOWN"] for n in range(3)] == [1, 1, 1]
+
+
+async def test_a_gateway_that_nobody_watches_has_no_open_port(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Nothing listens and no UDP port is bound, before a viewing and after it."""
+    async with site(tmp_path, broker, cameras(1), linger_s=0.0) as running:
+        before = open_ports(running.process.pid)
+        await running.watch(0)
+        watched = open_ports(running.process.pid)
+        running.say(bye(1))
+        async with asyncio.timeout(HANG_S):
+            while after := open_ports(running.process.pid):  # noqa: ASYNC110 (it cannot tell)
+                await asyncio.sleep(0.05)
+
+    assert before == after == []
+    assert {kind for kind, _ in watched} == {socket.SOCK_DGRAM}
+
+
+def open_ports(pid: int) -> list[tuple[socket.SocketKind, int]]:
+    """Where others can reach a process: TCP ports that listen, and every UDP port."""
+    return [
+        (each.type, each.laddr.port)
+        for each in psutil.Process(pid).net_connections("inet")
+        if each.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and each.laddr
+    ]
 
 
 async def test_a_canary_password_is_nowhere(tmp_path: Path, broker: Broker) -> None:
