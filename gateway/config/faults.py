@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gateway.model.errors import Fault
+from gateway.model.signalling import ICE_URL
 from gateway.runtime.redact import redact_patterns
 
 SECRET = re.compile(r"pass|secret|credential|token|\$ref|(?:^|_)key$", re.IGNORECASE)
@@ -30,7 +31,7 @@ PATTERNS = {
     r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "a host, or host:port where that is not 443",
     r"^[A-Za-z0-9.:/-]{1,253}$": "a host's name, an address or a network",
     r"^/[!-~]*$": "a path that begins with /",
-    r"^(stun|turns?):[^\s@/]+$": "stun:host, turn:host or turns:host, without a password",
+    f"^(?:{ICE_URL.pattern})$": "stun:host, turn:host or turns:host, each with a port if need be",
     r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",
     r"^[0-9+][0-9 .-]{2,30}$": "a telephone number: digits, spaces, dots and -",
     r"^/(site|broker)(/[^/\s]{1,64}){0,6}$": "a place, e.g. /site/cameras/*/enabled",

@@ -225,15 +225,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
             "name": "dig.signed",
             "sig": "good",
             "id": "3QK1HHXW00TV4CGM4QRAQFYMZZ",
-            "nbf_ms": now_ms(),
-            "exp_ms": now_ms() + 10_000,
+            "nbf_ms": now_ms,
+            "exp_ms": lambda: now_ms() + 10_000,
         },
         "expired",
         "/id",
         "time.early",
     ),
     "signed an hour ago": (
-        {"name": "dig.signed", "sig": "good", "id": first_ulid(now_ms() - 3_600_000)},
+        {"name": "dig.signed", "sig": "good", "id": lambda: first_ulid(now_ms() - 3_600_000)},
         "expired",
         "/exp_ms",
         "time.late",
@@ -242,8 +242,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {
             "name": "dig.signed",
             "sig": "good",
-            "nbf_ms": now_ms(),
-            "exp_ms": now_ms() + 30 * 86_400_000,
+            "nbf_ms": now_ms,
+            "exp_ms": lambda: now_ms() + 30 * 86_400_000,
         },
         "expired",
         "/exp_ms",
@@ -265,7 +265,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 async def test_a_command_is_refused_when_it_is(case: str, tmp_path: Path) -> None:
     """With a code and the place; nothing is done, and the message does not come again."""
-    more, code, at, kind = REFUSED[case]
+    given, code, at, kind = REFUSED[case]
+    more = {key: value() if callable(value) else value for key, value in given.items()}
     async with running_dispatcher(tmp_path) as harness:
         said = await harness.ask(**{"name": "dig", **more})
 

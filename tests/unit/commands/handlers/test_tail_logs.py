@@ -26,7 +26,7 @@ async def test_a_followed_log_is_redacted_filtered_and_bounded() -> None:
     redactor, bus, clock = Redactor(), FakeBus(), FakeClock()
     redactor.add_secret(SECRET)
     configure_logging(redactor, level="warning")
-    log = structlog.get_logger("tests")
+    log = structlog.get_logger("gateway.tests")
     level_before = logging.getLogger().level
 
     def follow(on_line: Callable[[str], None], level: LogLevel) -> AbstractContextManager[None]:
