@@ -27,6 +27,7 @@ from gateway.mqtt.topics import Topics, build_message, is_journalled
 from gateway.ports import Clock
 from gateway.remote_config.document import DesiredBroker
 from gateway.runtime import atomic_file
+from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.runtime.trusted_time import TrustedTime
 
 log = structlog.get_logger(__name__)
@@ -109,6 +110,7 @@ class BrokerComponents:
         topics: Ours.
         epochs: Number connections and messages.
         outbox: Keeps what must not be lost.
+        refusals: Records in it what strangers can repeat.
         certificates: Ours and the broker's.
         failover: Which broker is used.
         client: The MQTT client.
@@ -117,6 +119,7 @@ class BrokerComponents:
     topics: Topics
     epochs: Epochs
     outbox: Outbox
+    refusals: RepeatedEvents
     certificates: CertificateWatcher
     failover: BrokerFailover
     client: MqttClient
@@ -124,7 +127,7 @@ class BrokerComponents:
     @property
     def runners(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run; outbox and client begin before and end after all others."""
-        return self.certificates.run, self.failover.run
+        return self.refusals.run, self.certificates.run, self.failover.run
 
 
 def broker_components(
@@ -190,4 +193,5 @@ def broker_components(
         journalled=is_journalled,
         echo=lambda: build_message(ECHO, topics.echo, encode_echo(epochs.stamp())),
     )
-    return BrokerComponents(topics, epochs, outbox, certificates, failover, client)
+    refusals = RepeatedEvents(outbox, clock=clock)
+    return BrokerComponents(topics, epochs, outbox, refusals, certificates, failover, client)

@@ -23,6 +23,7 @@ from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
 from gateway.ports import Clock, Events, Source, ViewingAuthority
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import now_ms
+from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.runtime.turn_credentials import ConfiguredIceServer
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
@@ -134,6 +135,7 @@ def camera_components(
     *,
     authority: ViewingAuthority,
     events: Events,
+    refusals: RepeatedEvents,
     clock: Clock,
 ) -> CameraComponents:
     """Return what shows the cameras of *site*.
@@ -145,6 +147,7 @@ def camera_components(
         callbacks: Called with the end of each session that has ended by itself.
         authority: Decides who may watch.
         events: Is told who watched what.
+        refusals: Is told who was refused.
         clock: Monotonic.
 
     Raises:
@@ -163,6 +166,7 @@ def camera_components(
         on_ended=lambda bye: callbacks.on_session_ended(bye),
         authority=authority,
         events=events,
+        refusals=refusals,
         drops=inbound_drops,
     )
     sources = CameraSources(settings, secrets, clock)

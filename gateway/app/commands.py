@@ -137,6 +137,7 @@ def command_components(
         replies=ReplySender(bus, stamp=broker_parts.epochs.stamp, redact=redact, clock=clock),
         bus=bus,
         events=broker_parts.outbox,
+        refusals=broker_parts.refusals,
         boot=boot,
         clock=clock,
     )

@@ -99,6 +99,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         callbacks,
         authority=viewing.admission,
         events=audit,
+        refusals=broker_parts.refusals,
         clock=clock,
     )
     signalling = Signalling(topics, client, camera_parts.session_manager, stamp=stamp, clock=clock)
@@ -163,7 +164,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             REVOCATION: lambda _, message: viewing.revocation.deliver(message),
             **receivers_of(commands),
         },
-        on_misrouted=audit_misrouted(outbox, clock),
+        on_misrouted=audit_misrouted(broker_parts.refusals),
         acknowledge=client.acknowledge,
         clock=clock,
     )

@@ -23,12 +23,13 @@ from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import now_ms
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimiter, TokenBucket
+from gateway.runtime.repeated_events import RepeatedEvents
 
 QUEUED = 64
 """Messages that may wait to be checked; more are dropped."""
 
 REFUSALS_PER_MIN, REFUSALS = 120, 60
-"""Refusals that are answered and audited, a minute and at once; more are counted in the log."""
+"""Refusals that are answered, a minute and at once; more are counted in the log."""
 
 REPEATS_PER_MIN, REPEATS = 120, 60
 """Repeated commands that are answered again, a minute and at once."""
@@ -45,6 +46,7 @@ class CommandDispatcher:
         replies: Sends replies.
         bus: Acknowledges a command once it is on the disk.
         events: Records the audit.
+        refusals: Records what is refused.
         boot: Id of the machine's boot.
         clock: Monotonic.
     """
@@ -59,6 +61,7 @@ class CommandDispatcher:
         replies: ReplySender,
         bus: Bus,
         events: Events,
+        refusals: RepeatedEvents,
         boot: str,
         clock: Clock,
     ) -> None:
@@ -69,13 +72,14 @@ class CommandDispatcher:
         self._replies = replies
         self._bus = bus
         self._events = events
+        self._refused = refusals
         self._boot = boot
         self._clock = clock
         self._executor = CommandExecutor(journal, replies=replies, events=events, clock=clock)
         self._queue: asyncio.Queue[tuple[float, str, InboundMessage]] = asyncio.Queue(
             maxsize=QUEUED
         )
-        self._refusals = TokenBucket(REFUSALS_PER_MIN, REFUSALS, clock=clock)
+        self._answered_refusals = TokenBucket(REFUSALS_PER_MIN, REFUSALS, clock=clock)
         self._repeats = TokenBucket(REPEATS_PER_MIN, REPEATS, clock=clock)
         self._dropped = RateLimitedLog("commands", "messages dropped", clock=clock)
         self._unanswered = RateLimitedLog("commands", "commands not answered", clock=clock)
@@ -233,10 +237,9 @@ class CommandDispatcher:
 
     def _refuse(self, name: str, address: ReplyAddress | None, refused: CommandRefused) -> None:
         """Answer where that is allowed, and audit who asked for what is not done."""
-        if not self._refusals.try_acquire():
+        if not self._answered_refusals.try_acquire():
             self._unanswered.count(name)
-            return
-        if address is not None:
+        elif address is not None:
             reply = self._replies.build_rejection(refused.command_id, refused.code, refused.faults)
             self._replies.send(address, reply)
         faults = [f"{fault.at} {fault.code}".strip() for fault in refused.faults]
@@ -244,7 +247,8 @@ class CommandDispatcher:
         facts |= {"cmd": refused.command_id, "errors": faults}
         facts |= {"requester": None if address is None else address.requester}
         present = {key: value for key, value in facts.items() if value}
-        self._events.record(Event("command", present, "audit"))
+        known = name if name in self._admission.registry else ""
+        self._refused.record(Event("command", present, "audit"), known, refused.code)
 
     def _entry(self, admitted: AdmittedCommand, address: ReplyAddress) -> JournalEntry:
         return JournalEntry(

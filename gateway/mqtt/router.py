@@ -11,29 +11,22 @@ from collections.abc import Callable, Mapping
 from gateway.model.event import Event
 from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import ParsedTopic, Topics, parse_topic
-from gateway.ports import Clock, Events, InboundMessage
+from gateway.ports import Clock, InboundMessage
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.plain_text import cut, printable
+from gateway.runtime.repeated_events import RepeatedEvents
 
 MAX_TOPIC_CHARS = 200
 """No topic of the tree is longer; of one that is, no more is looked at or shown."""
 
-MISROUTED_EVERY_S = 60.0
-"""Misrouted messages are audited at most this often, with how many there were."""
 
-
-def audit_misrouted(events: Events, clock: Clock) -> Callable[[str], None]:
-    """Return a function that records a misrouted message, given its topic, in *events*."""
-    told_s, untold = float("-inf"), 0
+def audit_misrouted(refusals: RepeatedEvents) -> Callable[[str], None]:
+    """Return a function that records a misrouted message, given its topic, in *refusals*."""
 
     def tell(topic: str) -> None:
-        nonlocal told_s, untold
-        untold += 1
-        if clock.now() - told_s >= MISROUTED_EVERY_S:
-            facts = {"topic": printable(topic[:MAX_TOPIC_CHARS]), "count": untold}
-            events.record(Event("message.misrouted", facts, "audit"))
-            told_s, untold = clock.now(), 0
+        facts = {"topic": printable(topic[:MAX_TOPIC_CHARS])}
+        refusals.record(Event("message.misrouted", facts, "audit"))
 
     return tell
 

@@ -25,6 +25,8 @@ from gateway.model.viewing import ViewingPermit
 from gateway.ports import Events, ViewingAuthority
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.streams.camera_streams import CameraStreams
 from gateway.webrtc.codec_selection import negotiate
 from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers, usable_candidates
@@ -113,6 +115,7 @@ class SessionManager:
         on_ended: Called with the end of each session that the viewer did not ask for.
         authority: Decides who may watch; None: everybody.
         events: Records who watched what, from when to when; None: it is only logged.
+        refusals: Records offers that are refused; None: they are only logged.
         drops: Counts what viewers and strangers are refused at the sessions' ports.
     """
 
@@ -127,6 +130,7 @@ class SessionManager:
         on_ended: Callable[[Bye], None],
         authority: ViewingAuthority | None = None,
         events: Events | None = None,
+        refusals: RepeatedEvents | None = None,
         drops: InboundDrops | None = None,
     ) -> None:
         self._find_camera = find_camera
@@ -137,7 +141,11 @@ class SessionManager:
         self._on_ended = on_ended
         self._authority = authority
         self._events = events
-        self._drops = drops or InboundDrops(clock=SystemClock())
+        self._refusals = refusals
+        clock = SystemClock()
+        self._rejected = RateLimitedLog("session_manager", "offers_rejected", clock=clock)
+        self._displaced = RateLimitedLog("session_manager", "sessions_displaced", clock=clock)
+        self._drops = drops or InboundDrops(clock=clock)
         self._early = EarlyCandidates()
         self._pending: dict[SessionKey, PendingSession] = {}
         self._sessions: dict[SessionKey, Session] = {}
@@ -352,7 +360,7 @@ class SessionManager:
         displaced = who_gives_way(self._waiting(), offer.key.viewer)
         if displaced is None:
             return
-        log.info("session_displaced", session=str(displaced), by=str(offer.key))
+        self._displaced.count(f"{displaced} by {offer.key}")
         if displaced in self._pending:
             self._pending[displaced].displace()
         else:
@@ -393,11 +401,6 @@ class SessionManager:
         if isinstance(error, ViewerRejected):
             self._note_refusal(offer, pending.permit, error)
 
-    def _note_refusal(self, offer: Offer, permit: ViewingPermit, error: ViewerRejected) -> None:
-        log.info("offer_rejected", session=str(offer.key), error=str(error))
-        details = {"code": error.code, "why": str(error.reason)}
-        self._record(offer, permit, "refused", "info", **details)
-
     def _start(self, pending: PendingSession, session: Session, answer: Answer) -> None:
         """Make a running session of *pending*, from now on within its lifetime."""
         offer = pending.offer
@@ -431,18 +434,34 @@ class SessionManager:
             if why != "viewer":
                 self._on_ended(Bye(key, why))
 
+    def _note_refusal(self, offer: Offer, permit: ViewingPermit, error: ViewerRejected) -> None:
+        """Note who was refused what; of the same refusals of one camera the last, and a count."""
+        self._rejected.count(f"{offer.key}: {error}")
+        if self._refusals is not None:
+            facts = {**_facts(offer, permit, "refused"), "code": error.code}
+            facts["why"] = str(error.reason)
+            camera = "" if self._find_camera(offer.camera) is None else offer.camera
+            refused = Event("session", facts, "info")
+            self._refusals.record(refused, camera, str(error.code), str(error.reason))
+
     def _record(
         self, offer: Offer, permit: ViewingPermit, act: str, weight: Weight, **details: object
     ) -> None:
         """Record what has become of *offer*, for those who ask later who has watched what."""
         if self._events is not None:
-            facts: dict[str, object] = {
-                "act": act,
-                "viewer": offer.key.viewer,
-                "sid": offer.key.session,
-                "cam": offer.camera,
-            }
-            if permit.token_id:
-                facts["actor"], facts["actor_src"] = permit.actor, permit.actor_source
-                facts["purpose"], facts["jti"] = permit.purpose, permit.token_id
-            self._events.record(Event("session", {**facts, **details}, weight))
+            facts = _facts(offer, permit, act) | details
+            self._events.record(Event("session", facts, weight))
+
+
+def _facts(offer: Offer, permit: ViewingPermit, act: str) -> dict[str, object]:
+    """Return who it is about, and which camera."""
+    facts: dict[str, object] = {
+        "act": act,
+        "viewer": offer.key.viewer,
+        "sid": offer.key.session,
+        "cam": offer.camera,
+    }
+    if permit.token_id:
+        facts["actor"], facts["actor_src"] = permit.actor, permit.actor_source
+        facts["purpose"], facts["jti"] = permit.purpose, permit.token_id
+    return facts

@@ -206,6 +206,7 @@ IMPORT_MACHINERY = (
 PACED = (
     "cameras/picture_monitor.py",
     "runtime/memory.py",
+    "runtime/repeated_events.py",
     "runtime/supervise.py",
     "runtime/trusted_time.py",
     "remote_config/health_gate.py",

@@ -22,6 +22,7 @@ from gateway.mqtt.topics import Topics
 from gateway.ports import InboundMessage
 from gateway.runtime.bugs import BugCounts
 from gateway.runtime.clock import now_ms
+from gateway.runtime.repeated_events import RepeatedEvents
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.commands import (
     ANSWERS,
@@ -336,7 +337,7 @@ async def test_a_command_on_another_gateways_topic_is_left_alone_and_told() -> N
     inbox = MessageRouter(
         OWN,
         {COMMAND: lambda _, each: received.append(each)},
-        on_misrouted=audit_misrouted(told, clock),
+        on_misrouted=audit_misrouted(RepeatedEvents(told, clock=clock)),
         clock=clock,
     )
 
@@ -414,16 +415,19 @@ async def test_inventing_actors_does_not_help(tmp_path: Path) -> None:
 async def test_refusals_are_bounded_too(tmp_path: Path) -> None:
     """A flood of nonsense is neither echoed nor does it fill the audit."""
     clock = FakeClock()
+    answered = 0
     async with running_dispatcher(tmp_path, clock=clock) as harness:
         for _ in range(3):
             for _ in range(QUEUED - 1):
                 harness.deliver(message(payload=b"{"))
             harness.deliver(message("dig"))
             while (await harness.final()).state != "succeeded":
-                pass
+                answered += 1
 
-        told = [each.facts["st"] for each in harness.events.all]
-        assert told.count("rejected") == REFUSALS
+        harness.refusals.flush()
+        told = [each.facts for each in harness.events.all if each.facts["st"] == "rejected"]
+        assert [each["count"] for each in told] == [1, 3 * (QUEUED - 1) - 1]
+        assert answered == REFUSALS
         assert len(harness.bus.acknowledged) == 3 * QUEUED
 
 

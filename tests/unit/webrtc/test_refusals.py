@@ -1,0 +1,84 @@
+"""Refused offers: each is answered, few are written to the card, all are counted."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.model.errors import ViewerRejected
+from gateway.model.event import Event
+from gateway.model.signalling import Offer, SessionKey
+from gateway.model.site_document import Limits
+from gateway.mqtt.epoch import Epochs
+from gateway.mqtt.outbox.outbox import Outbox
+from gateway.mqtt.outbox.store import OutboxStore
+from gateway.mqtt.outbox.writer import OutboxWriter
+from gateway.mqtt.payloads.event import decode_event
+from gateway.mqtt.topics import Topics
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.repeated_events import SUBJECTS, RepeatedEvents
+from gateway.webrtc.session_manager import SessionManager
+from tests.fixtures.clock import HANG_S, FakeClock
+
+OFFERS = 10_000
+
+
+class WrittenEvents:
+    """The outbox on a disk, and how many bytes it was given."""
+
+    def __init__(self, folder: Path) -> None:
+        writer = OutboxWriter(OutboxStore(folder / "outbox.db"), clock=SystemClock())
+        self.outbox = Outbox(
+            writer,
+            topics=Topics("79", "hcm-q1-01"),
+            epochs=Epochs(None),
+            boot="b1",
+            clock=FakeClock(),
+        )
+
+    def record(self, event: Event) -> None:
+        self.outbox.record(event)
+
+    async def read(self) -> tuple[list[int], int]:
+        """Write; return the count of each event that was written, and their bytes together."""
+        counts, size = [], 0
+        async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
+            running = group.create_task(self.outbox.run())
+            await self.outbox.flush()
+            running.cancel()
+        self.outbox.on_connected()
+        while (message := self.outbox.next_message()) is not None:
+            facts = decode_event(message.payload, message.content_type).facts
+            counts.append(int(str(facts.get("count", 1))))
+            size += len(message.payload)
+        return counts, size
+
+
+@pytest.mark.parametrize("names", ["one camera", "ever new cameras"])
+async def test_10_000_refused_offers_write_little_and_all_are_counted(
+    names: str, tmp_path: Path
+) -> None:
+    """Whether they ask for the same camera or invent one each: no name fills the table."""
+    events = WrittenEvents(tmp_path)
+    refusals = RepeatedEvents(events, clock=FakeClock())
+    session_manager = SessionManager(
+        find_camera=lambda _camera: None,
+        limits=Limits,
+        on_ended=lambda _bye: None,
+        events=events,
+        refusals=refusals,
+    )
+
+    for number in range(OFFERS):
+        camera = "c99" if names == "one camera" else f"c{number}"
+        with pytest.raises(ViewerRejected):
+            await session_manager.handle_offer(
+                Offer(SessionKey(f"v-{number}", "session-1"), camera, "v=0")
+            )
+    refusals.flush()
+
+    counts, size = await events.read()
+    assert counts == [1, OFFERS - 1]
+    assert size < SUBJECTS * 1024
