@@ -1,9 +1,9 @@
 """Which ICE servers and candidates a session may use.
 
 A viewer's candidates are addresses that we send checks to, so they are hostile input. Only UDP and
-literal addresses are used, none of this machine and none of the camera networks: a viewer could
-else make us send to the site's own devices. An IPv6 address that stands for an IPv4 one is refused
-like that one.
+literal addresses are used, none of loopback or the link and none of the camera networks: a viewer
+could else make us send to the site's own devices. An IPv6 address that stands for an IPv4 one is
+refused like that one.
 
 References: RFC 4291 §2.5.5 (IPv4-mapped), RFC 6052 (NAT64), RFC 3056 (6to4), RFC 4380 (Teredo),
 RFC 5214 (ISATAP), RFC 6890 (special-purpose addresses).

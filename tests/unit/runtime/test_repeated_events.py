@@ -18,6 +18,11 @@ from tests.fixtures.clock import FakeClock
 from tests.fixtures.commands import RecordedEvents
 
 DAY_S = 86_400
+EVENT_BYTES = 12_700
+"""What one event on its own writes to the disk: by /proc/PID/io of a gateway with two a second."""
+
+CARD_BYTES = 50_000_000
+"""What may be written in a day."""
 
 
 def counted(events: RecordedEvents) -> int:
@@ -101,5 +106,6 @@ def test_a_day_of_refusals_of_ever_new_subjects_is_bounded_and_counted() -> None
     repeated.flush()
 
     assert recorded <= RECORDS + RECORDS_PER_MIN * DAY_S / 60
+    assert recorded * EVENT_BYTES < CARD_BYTES
     assert len(events.all) - recorded <= SUBJECTS + 1
     assert counted(events) == DAY_S
