@@ -16,6 +16,7 @@ import pytest
 
 from gateway.console.provinces import PROVINCES
 from gateway.mqtt.client.broker import Tls
+from gateway.mqtt.payloads.codec import PAYLOAD_BYTES
 from gateway.mqtt.topic_tree import CONTROL, ECHO, TOPIC_SPECS, VIEWER_SIGNALLING, TopicSpec
 from gateway.mqtt.topics import parse_topic
 from tests.fixtures.access import FILES, Person, SecuredBroker, revoke
@@ -314,6 +315,55 @@ def test_who_takes_anothers_client_id_gets_nothing_of_it(
     thief.leave()
 
 
+def test_a_viewer_with_a_gateways_client_id_throws_nobody_out(broker: SecuredBroker) -> None:
+    """Nor one with the console's: on the viewers' listener the certificate's name is the id."""
+    victims = [
+        Person(broker, broker.staff.issue(name), client_id)
+        for name, client_id in (("79/hcm-q1-06", "hcm-q1-06"), ("console", "console-9"))
+    ]
+    ticket = broker.viewers.issue("v-op19")
+
+    for client_id in ("hcm-q1-06", "console-9"):
+        viewer = Person(broker, ticket, client_id, listener=8884)
+        assert viewer.say(f"{OWN}/dn/rtc/v-op19/{SESSION}", b"x")
+        viewer.leave()
+
+    assert victims[0].say("cgw/v1/79/hcm-q1-06/up/event", b"still here")
+    assert victims[1].say(f"{CONTROL}/state", b"still here")
+    for each in victims:
+        each.leave()
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_what_waits_for_a_gateway_is_not_lost_by_a_viewer_with_its_client_id(
+    broker: SecuredBroker, people: dict[str, Person], clean: bool
+) -> None:
+    """It would take over the session: the broker deletes what its new owner may not hear."""
+    topic, ticket = "cgw/v1/79/hcm-q1-10/dn/cmd/probe", broker.staff.issue("79/hcm-q1-10")
+    filters = ("cgw/v1/79/hcm-q1-10/dn/#",)
+    Person(broker, ticket, "hcm-q1-10", filters=filters, clean=False).leave()
+    assert people["console"].say(topic, b"waiting")
+
+    Person(broker, broker.viewers.issue("v-op19"), "hcm-q1-10", listener=8884, clean=clean).leave()
+
+    back = Person(broker, ticket, "hcm-q1-10", filters=filters, clean=False)
+    assert people["console"].say(topic, b"the end of it")
+    assert back.until(b"the end of it") == [(topic, b"waiting"), (topic, b"the end of it")]
+    back.leave()
+
+
+@pytest.mark.parametrize(("size", "taken"), [(PAYLOAD_BYTES, True), (2 * PAYLOAD_BYTES, False)])
+def test_a_packet_is_as_large_as_ours_at_most(
+    broker: SecuredBroker, size: int, taken: bool
+) -> None:
+    """The largest payload of the contract passes; who sends twice as much is thrown out."""
+    viewer = broker.viewer("v-op20")
+
+    assert viewer.tries_to_say(f"{OWN}/dn/rtc/v-op20/{SESSION}", bytes(size)) is taken
+    assert viewer.gone is not taken
+    viewer.leave()
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[SecuredBroker]:
     """A broker that may be reloaded and restarted."""
@@ -321,6 +371,32 @@ def fresh(tmp_path: Path) -> Iterator[SecuredBroker]:
     built.start()
     yield built
     built.stop()
+
+
+def test_memory_ends_at_its_limit_and_begins_anew_as_the_readme_says(tmp_path: Path) -> None:
+    """Here of 4 MiB: a viewer's retained messages end there, and without the store are gone."""
+    broker = SecuredBroker(tmp_path / "etc", memory_limit=4 * 1024 * 1024)
+    broker.start()
+    viewer = broker.viewer("v-op17")
+
+    left = itertools.takewhile(
+        lambda number: viewer.tries_to_say(
+            f"cgw/v1/79/gw-{number}/dn/rtc/v-op17/{SESSION}", bytes(60_000), retain=True
+        ),
+        range(1000),
+    )
+
+    assert 0 < len(list(left)) * 60_000 < 4 * 1024 * 1024
+    viewer.until_gone()
+    viewer.leave()
+
+    broker.stop()  # unless it has ended by itself, as Mosquitto 2.0.11 does at some allocations
+    (broker.folder / "state" / "mosquitto.db").unlink(missing_ok=True)
+    broker.start()
+    gateway = broker.gateway("79/hcm-q1-01")
+    assert gateway.say(f"{OWN}/up/event", bytes(60_000))
+    gateway.leave()
+    broker.stop()
 
 
 def eventually(refuses: Callable[[], bool]) -> None:

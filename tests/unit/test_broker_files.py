@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).parents[2] / "config" / "broker"
 BROKER = (FOLDER / "mosquitto.conf").read_text(encoding="utf-8")
 SERVICE = (FOLDER / "mosquitto.service.conf").read_text(encoding="utf-8")
@@ -25,6 +27,40 @@ def test_there_are_files_enough_for_every_connection() -> None:
     (limit,) = re.findall(r"^LimitNOFILE=(\d+)$", SERVICE, re.MULTILINE)
 
     assert int(limit) > 6000
+
+
+def test_every_listener_bounds_its_connections_within_the_files() -> None:
+    """A flood at one leaves the others their connections."""
+    (files,) = re.findall(r"^LimitNOFILE=(\d+)$", SERVICE, re.MULTILINE)
+    listeners = BROKER.split("\nlistener ")[1:]
+    most = [re.findall(r"^max_connections (\d+)$", each, re.MULTILINE) for each in listeners]
+
+    assert [len(each) for each in most] == [1, 1, 1]
+    assert sum(int(number) for (number,) in most) < int(files)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "max_packet_size",
+        "memory_limit",
+        "max_inflight_messages",
+        "max_inflight_bytes",
+        "max_queued_messages",
+        "max_queued_bytes",
+        "max_keepalive",
+    ],
+)
+def test_nothing_of_the_broker_is_unlimited(limit: str) -> None:
+    """Left out or 0, each of these would be."""
+    (number,) = re.findall(rf"^{limit} (\d+)$", BROKER, re.MULTILINE)
+
+    assert int(number) > 0
+
+
+def test_sessions_of_those_who_stay_away_end() -> None:
+    """What waits for them is not kept for ever."""
+    assert re.search(r"^persistent_client_expiration \d+d$", BROKER, re.MULTILINE)
 
 
 def test_the_readme_installs_every_file_that_the_broker_reads() -> None:
