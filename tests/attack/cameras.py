@@ -1,5 +1,10 @@
 """Hostile cameras: real RTSP servers that behave until PLAY, and then send what no camera sends.
 
+    python -m tests.attack.cameras BYTES_PER_S
+
+prints the URLs of `CAMERAS` of them, which abuse from the first line on standard input to its end,
+each with that rate, the kinds in turn with every session; then what they have sent.
+
 Each `Attack` is one kind of abuse. `HostileCamera` serves one on a free port of 127.0.0.1, as fast
 as it is read, to everybody who connects.
 """
@@ -8,9 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import struct
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.model.reasons import Reason
@@ -21,6 +29,9 @@ SPS = bytes.fromhex("6742c01fd9005005bb016a0200000300020000030079")
 PPS = bytes.fromhex("68ce06e2")
 IDR = b"\x65\x88\x84"
 CHUNK_BYTES = 65_536
+
+CAMERAS = 5
+"""Hostile cameras at once, three kinds each: whoever is cut off comes back after 30 s."""
 
 Flood = Callable[[], Iterator[bytes]]
 
@@ -202,8 +213,12 @@ async def hostile_camera(
     *,
     bytes_per_s: float = float("inf"),
     chunks_per_s: float = float("inf"),
+    begin: asyncio.Event | None = None,
 ) -> AsyncIterator[HostileCamera]:
-    """Serve *attack* on a free port; *script* answers the requests, two rates hold it back."""
+    """Serve *attack* on a free port; *script* answers the requests, two rates hold it back.
+
+    It is silent until *begin* is set, if that is given.
+    """
     made: HostileCamera
 
     def answer(request: Request) -> bytes | None:
@@ -217,6 +232,8 @@ async def hostile_camera(
 
     async def flood(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0)  # the answer to PLAY comes first
+        if begin is not None:
+            await begin.wait()
         try:
             for chunk in attack.flood():
                 writer.write(chunk)
@@ -233,3 +250,34 @@ async def hostile_camera(
         finally:
             for task in list(made.floods):
                 task.cancel()
+
+
+def in_turn(attacks: Iterator[Attack]) -> Attack:
+    """Return one that is the next of *attacks* with every session."""
+    return Attack(lambda: next(attacks).flood())
+
+
+async def _until_told(bytes_per_s: float) -> None:
+    begin, kinds = asyncio.Event(), list(ATTACKS.values())
+    async with AsyncExitStack() as stack:
+        cameras = [
+            await stack.enter_async_context(
+                hostile_camera(
+                    in_turn(itertools.cycle(kinds[number::CAMERAS])),
+                    bytes_per_s=bytes_per_s,
+                    begin=begin,
+                )
+            )
+            for number in range(CAMERAS)
+        ]
+        print(json.dumps([each.url for each in cameras]), flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        begin.set()
+        await asyncio.to_thread(sys.stdin.read)
+        counts = Counter(sessions=sum(each.sessions for each in cameras))
+        counts["bytes"] = sum(each.sent_bytes for each in cameras)
+        print(json.dumps(counts), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_until_told(float(sys.argv[1])))

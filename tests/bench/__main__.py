@@ -4,6 +4,7 @@
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
+    scripts/bench attack --all --seconds 60 --mbps 5
     scripts/bench page --streams 300,3321     (here: sites on the operators' page)
 
 Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.bench import first_frame, throughput
-from tests.bench.attack import attack
+from tests.bench.attack import attack, attack_together
 from tests.bench.floor import floor
 from tests.bench.latency import latency
 from tests.bench.memory import memory
@@ -60,6 +61,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--attacks", help="of tests.attack.cameras, separated by commas; default all"
     )
+    parser.add_argument(
+        "--all", action="store_true", help="attack: cameras, viewers and strangers at once"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="of a round; default depends")
     parser.add_argument("--json", action="store_true", help="one line an object, for machines")
@@ -76,6 +80,9 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     ]
     names, rounds = asked.relays, asked.rounds
     seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)
+    if asked.scenario == "attack" and asked.all:
+        yield attack_together(asked.seconds or 60.0, asked.mbps or 5.0)
+        return
     if asked.scenario == "attack":
         yield from attack(asked.attacks, seconds, asked.mbps)
         return

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -26,7 +27,9 @@ from gateway.sources.registry import url_policy
 from gateway.sources.rtsp_source import RtspSource
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
+from tests.attack.all_attackers import Found, attacked
 from tests.attack.cameras import ATTACKS, IDR, PPS, SPS, Attack, hostile_camera, rtp
+from tests.fixtures.broker import Broker
 
 NETWORKS = (ip_network("127.0.0.0/8"),)
 FPS = 25
@@ -177,6 +180,22 @@ def attack(names: str | None, seconds: float, mbps: float | None) -> Iterator[di
     bytes_per_s = float("inf") if mbps is None else mbps * 125_000
     for name in names.split(",") if names else ATTACKS:
         yield asyncio.run(_measure(name, seconds, bytes_per_s))
+
+
+def attack_together(seconds: float, mbps: float) -> dict[str, Any]:
+    """Return what hostile cameras, viewers and strangers do to a whole gateway at once."""
+
+    async def measure(folder: Path) -> Found:
+        broker = Broker(folder / "broker0")
+        broker.folder.mkdir()
+        await broker.start()
+        try:
+            return await attacked(folder, broker, seconds=seconds, mbps=mbps)
+        finally:
+            broker.stop()
+
+    with TemporaryDirectory() as folder:
+        return asyncio.run(measure(Path(folder))).told()
 
 
 if __name__ == "__main__":
