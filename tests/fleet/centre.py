@@ -73,7 +73,6 @@ class FakeCentre:
         strangers: Messages of gateways that are in no register, or on no known topic.
         invalid: What did not fit its schema: one in a hundred messages is looked at, and the first
             of each kind.
-        answered: Replies and answers to what was asked.
     """
 
     def __init__(self, register: Iterable[str], key: SigningKey) -> None:
@@ -84,7 +83,8 @@ class FakeCentre:
         self.births: Counter[str] = Counter()
         self.ledger = Ledger()
         self.configured: dict[str, tuple[int, str]] = {}
-        self.disorder = self.strangers = self.answered = self.asked = 0
+        self.disorder = self.strangers = self.asked = 0
+        self._answered: set[str] = set()
         self.invalid: list[str] = []
         self._register = frozenset(register)
         self._provinces = {name.split("/")[1]: name.split("/")[0] for name in self._register}
@@ -115,7 +115,11 @@ class FakeCentre:
         if self._seen[channel.name] % 100 == 0:
             self._validate(channel.schema, said)
         self._seen[channel.name] += 1
-        self._understand(channel, gateway, said)
+        if channel in (topic_tree.REPLY, topic_tree.GATEWAY_SIGNALLING):
+            if said.get("st") in (None, "succeeded"):
+                self._answered.add(message.topic)
+        else:
+            self._understand(channel, gateway, said)
         self._order(message.topic, said)
 
     def _understand(
@@ -133,8 +137,11 @@ class FakeCentre:
             self._held.setdefault(gateway, {})[section] = said["sha"]
         elif channel is topic_tree.CONFIG_REPORTED:
             self._reported(gateway, said)
-        elif channel in (topic_tree.REPLY, topic_tree.GATEWAY_SIGNALLING):
-            self.answered += said.get("st") in (None, "succeeded")
+
+    @property
+    def answered(self) -> int:
+        """How much of what was asked is answered; with QoS 1 an answer may come twice."""
+        return len(self._answered)
 
     def ask(self, gateways: list[str], number: int) -> None:
         """Send a command, or an offer and its bye, to one of *gateways*."""

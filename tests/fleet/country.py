@@ -186,6 +186,7 @@ async def _phases(
         country.longest_s,
     )
     await asyncio.sleep(country.calm_s)
+    await _until(lambda: not fake.stale(), country.longest_s)
     note(meter.measure("broker restarted") | {"all_back_s": took_s})
 
 
