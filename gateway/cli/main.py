@@ -35,6 +35,7 @@ from gateway.remote_config.startup import load_state, secret_bindings
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime import logging
 from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
+from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
 from gateway.runtime.redact import Redactor
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
@@ -93,10 +94,11 @@ def check_command(config: tuple[Path, ...]) -> None:
     logging.configure_logging(redactor, level="warning", form="console")
     paths = config or (DEFAULT_FILE,)
     checked = check_files(paths, redactor=redactor, settings_faults=command_faults)
-    for path, fault in checked.faults:
+    faults = [*checked.faults, *_version_faults(checked)]
+    for path, fault in faults:
         _print_fault(fault, str(path), redactor)
-    if checked.faults:
-        echo(f"{len(checked.faults)} faults / lỗi", err=True)
+    if faults:
+        echo(f"{len(faults)} faults / lỗi", err=True)
         raise SystemExit(CONFIG_WRONG)
     echo(f"OK: {_summary(checked)}")
 
@@ -121,6 +123,9 @@ def run_command(path: Path) -> None:
         if faults := command_faults(settings):
             raise ConfigRejected(faults)
         logging.configure_logging(redactor, level=settings.log.level, form=settings.log.format)
+        where = settings.state.dir / MINIMUM_FILE
+        check_minimum(settings.state.dir)
+        remember_minimum(settings.state.dir)
         where = settings.state.dir / "site.json"
         disk = ConfigStore(settings.state.dir)
         state = load_state(settings, disk)
@@ -247,6 +252,18 @@ def _as_text(step: Step) -> list[str]:
         return [line]
     advice = [wording.vi, wording.vi_todo, wording.en, wording.en_todo]
     return [line, *(f"    {each}" for each in advice if each)]
+
+
+def _version_faults(checked: CheckResult) -> list[tuple[Path, Fault]]:
+    """Return whether this version is too old for the machine, where the settings say its folder."""
+    if checked.settings is None:
+        return []
+    folder = checked.settings.state.dir
+    try:
+        check_minimum(folder)
+    except ConfigRejected as error:
+        return [(folder / MINIMUM_FILE, fault) for fault in error.faults]
+    return []
 
 
 def _summary(checked: CheckResult) -> str:

@@ -81,6 +81,7 @@ VIETNAMESE = {
     "schema": "Phiên bản mẫu cấu hình không được hỗ trợ.",
     "version.old": "Phiên bản không mới hơn phiên bản đã nhận.",
     "version.future": "Số phiên bản lớn quá mức cho phép.",
+    "release.old": "Bản này quá cũ: một bản mới hơn đã chạy ở đây và cấm nó; hãy cài bản mới.",
     "time.missing": "Thiếu thời hạn hiệu lực.",
     "time.period": "Thời hạn hiệu lực dài quá mức cho phép.",
     "time.early": "Chưa đến thời điểm có hiệu lực; hãy kiểm tra đồng hồ của máy.",

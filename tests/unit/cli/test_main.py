@@ -139,6 +139,26 @@ def test_run_refuses_a_broken_site_by_its_own_name(say: Say, folder: Path) -> No
     assert f"{folder / 'site.json'}: /: line 1, column 2" in result.stderr
 
 
+@pytest.mark.parametrize("command", [("run", "--settings"), ("check",)], ids=["run", "check"])
+def test_an_older_version_is_refused_where_a_newer_one_has_run(
+    say: Say, folder: Path, command: tuple[str, ...]
+) -> None:
+    """T19: exit code 2, in both languages, with the file that an installer may remove."""
+    state = folder / "state"
+    (folder / "gateway.toml").write_text(SETTINGS + f'[state]\ndir = "{state}"\n')
+    state.mkdir()
+    (state / "minimum-version").write_text("999.0.0\n")
+
+    result = say(*command, folder / "gateway.toml")
+
+    assert result.exit_code == 2
+    english, vietnamese, *_ = result.stderr.splitlines()
+    assert english.startswith(f"{state / 'minimum-version'}: ")
+    assert "nothing below 999.0.0" in english
+    assert "[release.old]" in english
+    assert vietnamese.startswith("    Bản này quá cũ")
+
+
 def test_a_run_says_at_its_start_whether_there_is_a_fast_path(folder: Path) -> None:
     """One line, so that it is known why a box takes more of a processor than its neighbour."""
     state = f'[state]\ndir = "{folder}"\n'
