@@ -18,7 +18,7 @@ from gateway.runtime.minimum_version import (
 
 
 def test_a_version_below_what_was_seen_is_refused(tmp_path: Path) -> None:
-    """By number, not by letter: 0.9.0 is below 0.10.0; and the fault says what to do."""
+    """By number, not as text: 0.9.0 is below 0.10.0; and the fault says what to do."""
     remember_minimum(tmp_path, minimum="0.10.0")
 
     with pytest.raises(ConfigRejected) as raised:
