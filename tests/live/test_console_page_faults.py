@@ -282,11 +282,18 @@ async def test_the_end_of_the_list_can_be_reached(chromium: Browser, broker: Bro
         await page.goto(url)
         await expect(page.locator("#summary")).to_contain_text(f"{COMMUNES} điểm")
 
-        await page.locator("#site-list").evaluate("list => { list.scrollTop = list.scrollHeight; }")
-
-        last = page.locator(f".site[aria-posinset='{COMMUNES}']")
-        await last.scroll_into_view_if_needed()
-        await expect(last).to_be_in_viewport()
+        # Rows are measured as they are drawn, and the end moves: scroll until the last is seen.
+        await page.wait_for_function(
+            """count => {
+                const list = document.querySelector("#site-list");
+                list.scrollTop = list.scrollHeight;
+                const last = document.querySelector(`.site[aria-posinset='${count}']`);
+                if (last === null) return false;
+                const row = last.getBoundingClientRect(), seen = list.getBoundingClientRect();
+                return row.top < seen.bottom && row.bottom > seen.top;
+            }""",
+            arg=COMMUNES,
+        )
 
 
 async def test_all_of_32_cameras_are_two_pages(chromium: Browser, broker: Broker) -> None:
