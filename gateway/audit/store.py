@@ -16,7 +16,7 @@ import structlog
 
 from gateway.audit.chain import AuditEntry, ChainFault, Head, parse_entry
 from gateway.config.signing import canonical_json
-from gateway.runtime.sqlite import is_corrupt, open_database, open_read_only, quarantine
+from gateway.runtime.sqlite import SqliteFile, is_corrupt, open_read_only, quarantine
 from gateway.runtime.strict_json import StrictJsonError, parse
 
 AUDIT = "audit.db"
@@ -70,14 +70,13 @@ class AuditStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(path, _TABLES, checkpoint_pages=200)
         self._commits = 0
 
     def load(self) -> StoredAudit:
         """Return what is stored. Waits for the disk."""
         try:
-            base = self._open()
+            base = self._file.connection()
             head = _head(base, _LAST) or _head(base, _MARK, "anchor") or Head()
             recent = tuple(
                 entry
@@ -94,7 +93,7 @@ class AuditStore:
         """Add *entries*, and note the last number that was handed on; return why not, or None."""
         rows = [(each.head.seq, each.head.hash, canonical_json(each.tree)) for each in entries]
         try:
-            base = self._open()
+            base = self._file.connection()
             with base:
                 base.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", rows)
                 base.execute(_SET, ("published", published, ""))
@@ -108,22 +107,14 @@ class AuditStore:
 
     def close(self) -> None:
         """Close the file."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(sqlite3.Error):
-                connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = open_database(self._path, _TABLES, busy_s=1.0, checkpoint_pages=200)
-        return self._connection
+        self._file.close()
 
     def _on_error(self, error: sqlite3.Error) -> None:
-        self.close()  # opened anew next time: the file may be another by then
+        self.close()
         if is_corrupt(error):
-            log.error("audit_corrupt", path=str(self._path), detail=str(error))
+            log.error("audit_corrupt", path=str(self._file.path), detail=str(error))
             with suppress(OSError):  # then the next commit fails, and says why
-                quarantine(self._path)
+                quarantine(self._file.path)
 
 
 @dataclass(frozen=True, slots=True)

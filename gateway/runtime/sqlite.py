@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -65,6 +65,49 @@ def open_database(
         connection.close()
         raise
     return connection
+
+
+class SqliteFile:
+    """A database that is opened when it is first needed, and again after it has been closed.
+
+    Args:
+        path: See `open_database`, as all others.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        tables: str,
+        *,
+        version: int = 0,
+        busy_s: float = 1.0,
+        checkpoint_pages: int = 1000,
+    ) -> None:
+        self.path = path
+        self._tables = tables
+        self._version = version
+        self._busy_s = busy_s
+        self._checkpoint_pages = checkpoint_pages
+        self._connection: sqlite3.Connection | None = None
+
+    def connection(self) -> sqlite3.Connection:
+        """Return the open connection. Raises as `open_database` does."""
+        if self._connection is None:
+            self._connection = open_database(
+                self.path,
+                self._tables,
+                version=self._version,
+                busy_s=self._busy_s,
+                checkpoint_pages=self._checkpoint_pages,
+            )
+        return self._connection
+
+    def close(self) -> None:
+        """Close the file, if it is open; after an error too, since the file may be another then."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

@@ -22,7 +22,7 @@ import structlog
 
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.runtime.sqlite import is_corrupt, open_database, quarantine
+from gateway.runtime.sqlite import SqliteFile, is_corrupt, quarantine
 from gateway.viewing.token import ViewClaims, reject
 
 RETENTION_S = 86_400
@@ -57,12 +57,11 @@ class UsedTokens:
     """
 
     def __init__(self, path: Path, *, clock: Clock, wall_s: Callable[[], float]) -> None:
-        self._path = path
+        self._file = SqliteFile(path, _TABLES, checkpoint_pages=200)
         self._clock = clock
         self._wall_s = wall_s
         self._started_s = clock.now()
         self._recent: OrderedDict[str, None] = OrderedDict()
-        self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(1, "used-tokens")
         self.refusing = False
         self._remembers = self._load()
@@ -90,18 +89,13 @@ class UsedTokens:
 
     def close(self) -> None:
         """Close the file, once what is in work is written. Waits for the disk."""
-        self._thread.submit(self._close)
+        self._thread.submit(self._file.close)
         self._thread.shutdown()
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
 
     def _load(self) -> bool:
         """Return whether the file tells, and can take, all that is used."""
         try:
-            base = self._open()
+            base = self._file.connection()
             with base:
                 _forget(base, round(self._wall_s()))
         except sqlite3.Error as error:
@@ -112,7 +106,7 @@ class UsedTokens:
     def _insert(self, token_id: str, expires_s: int) -> bool:
         """Store an id; return whether it is new, or the disk does not tell. Waits for the disk."""
         try:
-            base = self._open()
+            base = self._file.connection()
             with base:
                 base.execute("INSERT INTO used VALUES (?, ?)", (token_id, expires_s))
                 _forget(base, round(self._wall_s()))
@@ -122,26 +116,21 @@ class UsedTokens:
             self._on_error(error)
             return True
         if self.refusing:
-            log.info("used_tokens_stored_again", path=str(self._path))
+            log.info("used_tokens_stored_again", path=str(self._file.path))
             self.refusing = False
         return True
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = open_database(self._path, _TABLES, busy_s=1.0, checkpoint_pages=200)
-        return self._connection
 
     def _on_error(self, error: sqlite3.Error) -> None:
         """Log once that the disk refuses; set a corrupt file aside, so that a new one is made."""
         if not self.refusing:
-            log.error("used_tokens_not_stored", path=str(self._path), detail=str(error))
+            log.error("used_tokens_not_stored", path=str(self._file.path), detail=str(error))
         self.refusing = True
-        self._close()
+        self._file.close()
         if is_corrupt(error):
             try:
-                quarantine(self._path)
+                quarantine(self._file.path)
             except OSError as refused:
-                log.error("used_tokens_corrupt", path=str(self._path), detail=str(refused))
+                log.error("used_tokens_corrupt", path=str(self._file.path), detail=str(refused))
 
 
 def _forget(base: sqlite3.Connection, now_s: int) -> None:

@@ -16,7 +16,7 @@ from typing import get_args
 import structlog
 
 from gateway.model.event import Weight
-from gateway.runtime.sqlite import is_corrupt, open_database, open_read_only, quarantine
+from gateway.runtime.sqlite import SqliteFile, is_corrupt, open_read_only, quarantine
 
 DEAD_LETTERS = 100
 """How many records that the broker refused for good are stored, for people to read."""
@@ -106,8 +106,7 @@ class OutboxStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(path, _TABLES, version=VERSION)
         self.recreated = False
 
     def load(self) -> StoredOutbox:
@@ -118,28 +117,28 @@ class OutboxStore:
         try:
             return self._loaded(corrupt=False)
         except sqlite3.OperationalError as error:  # full, read-only, not there: it may come back
-            log.warning("outbox_read_only", path=str(self._path), detail=str(error))
+            log.warning("outbox_read_only", path=str(self._file.path), detail=str(error))
             self.close()
             return self._load_read_only()
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            log.error("outbox_corrupt", path=str(self._path), detail=str(error))
+            log.error("outbox_corrupt", path=str(self._file.path), detail=str(error))
             self.close()
             self._quarantine()
         try:
             return self._loaded(corrupt=True)
         except sqlite3.Error as error:
-            log.warning("outbox_not_created", path=str(self._path), detail=str(error))
+            log.warning("outbox_not_created", path=str(self._file.path), detail=str(error))
             self.close()
             return StoredOutbox(corrupt=True)
 
     def save(self, batch: Batch) -> str | None:
         """Commit *batch* and wait for the disk; return None, or why it could not be."""
         try:
-            connection = self._open()
+            connection = self._file.connection()
             with connection:
                 _write(connection, batch)
         except sqlite3.DatabaseError as error:
-            self.close()  # opened anew next time: the file may be another by then
+            self.close()
             if is_corrupt(error):
                 self._quarantine()
                 self.recreated = True
@@ -148,31 +147,23 @@ class OutboxStore:
 
     def close(self) -> None:
         """Close the file."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(sqlite3.Error):
-                connection.close()
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = open_database(self._path, _TABLES, version=VERSION, busy_s=1.0)
-        return self._connection
+        self._file.close()
 
     def _loaded(self, *, corrupt: bool) -> StoredOutbox:
-        return _read(self._open(), corrupt=corrupt)
+        return _read(self._file.connection(), corrupt=corrupt)
 
     def _load_read_only(self) -> StoredOutbox:
         """Return what a disk holds that cannot be written any more."""
         try:
-            with closing(open_read_only(self._path)) as db:
+            with closing(open_read_only(self._file.path)) as db:
                 return replace(_read(db, corrupt=False), last=None)
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
-            log.warning("outbox_not_read", path=str(self._path), detail=str(error))
+            log.warning("outbox_not_read", path=str(self._file.path), detail=str(error))
             return StoredOutbox()
 
     def _quarantine(self) -> None:
         with suppress(OSError):  # then the next save fails, and says why
-            quarantine(self._path)
+            quarantine(self._file.path)
 
 
 def _read(connection: sqlite3.Connection, *, corrupt: bool) -> StoredOutbox:
