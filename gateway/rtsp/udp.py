@@ -85,28 +85,24 @@ class UdpPair:
             return  # as good as lost on the way; RTCP bears that
 
     def on_rtp_readable(self) -> None:
-        try:
-            packets = self.reorder.push(self._receive(self._rtp), self._clock.now())
-            if packets:
-                self.on_rtp(packets)
-        except GatewayError as error:
-            self.on_failure(error)
-        except Exception as error:  # ends this camera's session only
-            self._on_bug(error)
+        self._handle(
+            lambda: self.reorder.push(self._receive(self._rtp), self._clock.now()), self.on_rtp
+        )
 
     def on_rtcp_readable(self) -> None:
+        self._handle(lambda: self._receive(self._rtcp), self.on_rtcp)
+
+    def _handle(self, read: Callable[[], list[bytes]], handler: PacketHandler) -> None:
+        """Hand what *read* returns to *handler*; a failure ends this camera's session only."""
         try:
-            packets = self._receive(self._rtcp)
+            packets = read()
             if packets:
-                self.on_rtcp(packets)
+                handler(packets)
         except GatewayError as error:
             self.on_failure(error)
-        except Exception as error:  # ends this camera's session only
-            self._on_bug(error)
-
-    def _on_bug(self, error: Exception) -> None:
-        report_bug("camera", error, self._address)
-        self.on_failure(SourceStalled(Reason.INTERNAL_ERROR, place_of(error)))
+        except Exception as error:
+            report_bug("camera", error, self._address)
+            self.on_failure(SourceStalled(Reason.INTERNAL_ERROR, place_of(error)))
 
     def _receive(self, receiver: socket.socket) -> list[bytes]:
         packets: list[bytes] = []
