@@ -32,12 +32,11 @@ from pydantic_settings import (
 from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
-from gateway.model.signalling import ICE_URL
+from gateway.model.signalling import IceUrl
 from gateway.model.site_document import SecretRef
 from gateway.runtime.logging import LogFormat, LogLevel
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-IceUrl = Annotated[str, StringConstraints(pattern=f"^(?:{ICE_URL.pattern})$", max_length=300)]
 HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[!-.0-?A-~]+$")]
 
 

@@ -23,14 +23,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from gateway.console.http_security import LOOPBACK
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.model.signalling import ICE_URL, IceServer
+from gateway.model.signalling import IceServer, IceUrl
 from gateway.model.site_document import Document
 from gateway.model.viewing import Actor, Purpose
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.codec import faults_of
 from gateway.runtime.turn_credentials import ConfiguredIceServer
 
-Url = Annotated[str, StringConstraints(pattern=f"^(?:{ICE_URL.pattern})$", max_length=300)]
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]
 
 MAX_BROWSERS = 64
@@ -98,7 +97,7 @@ class Ice(Document):
             ``static-auth-secret``: each browser gets credentials of its own, for an hour.
     """
 
-    urls: Annotated[tuple[Url, ...], Field(min_length=1, max_length=8)]
+    urls: Annotated[tuple[IceUrl, ...], Field(min_length=1, max_length=8)]
     username: str | None = None
     credential: SecretStr | None = None
     shared_secret_file: Path | None = None

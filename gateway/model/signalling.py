@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import SecretStr, StringConstraints
 
 from gateway.model.reasons import Reason
 
@@ -23,6 +24,9 @@ ICE_URL = re.compile(
 )
 """URL of a STUN or TURN server (RFC 7064, RFC 7065), as far as aiortc can use it: a name or an IPv4
 address; no IPv6 address, no TLS over UDP."""
+
+IceUrl = Annotated[str, StringConstraints(pattern=f"^(?:{ICE_URL.pattern})$", max_length=300)]
+"""Such a URL in the settings of a gateway or of the console."""
 
 
 @dataclass(frozen=True, slots=True)
