@@ -158,7 +158,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     router = MessageRouter(
         topics,
         {
-            VIEWER_SIGNALLING: lambda _, message: signalling.enqueue(message),
+            VIEWER_SIGNALLING: signalling.deliver,
             CONFIG_DESIRED: lambda _, message: remote_config.on_desired(message),
             CONFIG_CONFIRM: lambda _, message: remote_config.on_confirm(message),
             REVOCATION: lambda _, message: viewing.revocation.deliver(message),

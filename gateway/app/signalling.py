@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from gateway.model.errors import MessageRejected, ViewerRejected
 from gateway.model.reasons import Reason
@@ -17,7 +18,7 @@ from gateway.mqtt.payloads.signalling import (
     encode_gateway_message,
 )
 from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING, PLAIN, VIEWER_SIGNALLING
-from gateway.mqtt.topics import Topics
+from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Bus, Clock, InboundMessage
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
@@ -80,22 +81,16 @@ class Signalling:
         self._malformed = RateLimitedLog("signalling", "messages_malformed", clock=clock)
         self._ice_ignored = RateLimitedLog("signalling", "offered_ice_ignored", clock=clock)
 
-    def enqueue(self, message: InboundMessage) -> None:
+    def deliver(self, place: ParsedTopic, message: InboundMessage) -> None:
         """Queue a message of a viewer; returns at once. One over its limits is not even read."""
-        topic = topics.parse_topic(message.topic)
-        if (
-            message.retain
-            or topic is None
-            or topic.spec is not VIEWER_SIGNALLING
-            or topic.key is None
-        ):
+        if message.retain or place.spec is not VIEWER_SIGNALLING or place.key is None:
             # Nothing for a viewer is ever retained: such a message is old, or not for us.
             self._malformed.count(message.topic)
-        elif not self._message_limiter.try_acquire(topic.key.viewer, _weight(message)):
-            self._refuse_excess(topic.key, "messages")
+        elif not self._message_limiter.try_acquire(place.key.viewer, _weight(message)):
+            self._refuse_excess(place.key, "messages")
         else:
             try:
-                self._messages.put_nowait((topic.key, message))
+                self._messages.put_nowait((place.key, message))
             except asyncio.QueueFull:
                 self._dropped.count(message.topic)
 
@@ -140,33 +135,29 @@ class Signalling:
             case Offer() if not self._offer_limiter.try_acquire(received.key.viewer):
                 self._refuse_excess(received.key, "offers")
             case Offer():
-                group.create_task(self._answer(received), name=f"offer:{received.key}")
+                handle = partial(self._session_manager.handle_offer, received)
+                group.create_task(self._reply(received.key, handle), name=f"offer:{received.key}")
             case Candidates():
                 await self._session_manager.handle_candidates(received)
             case Extend():
-                group.create_task(self._extend(received), name=f"extend:{received.key}")
+                extend = partial(self._session_manager.handle_extend, received)
+                group.create_task(self._reply(received.key, extend), name=f"extend:{received.key}")
             case Bye():
                 self._session_manager.handle_bye(received)
 
-    async def _answer(self, offer: Offer) -> None:
+    async def _reply(
+        self, key: SessionKey, handle: Callable[[], Awaitable[GatewayMessage | None]]
+    ) -> None:
+        """Publish what *handle* returns, if anything, or why it refuses."""
         try:
-            self._publish(offer.key, await self._session_manager.handle_offer(offer))
+            reply = await handle()
+            if reply is not None:
+                self._publish(key, reply)
         except ViewerRejected as error:
-            refusal = Refusal(offer.key, error.code, Reason(error.reason), error.detail)
-            self._publish(offer.key, refusal)
-        except Exception as error:  # ends this offer only
-            report_bug("session", error, str(offer.key))
-            self._publish(offer.key, _internal_error(offer.key))
-
-    async def _extend(self, extend: Extend) -> None:
-        try:
-            await self._session_manager.handle_extend(extend)
-        except ViewerRejected as error:
-            refusal = Refusal(extend.key, error.code, Reason(error.reason), error.detail)
-            self._publish(extend.key, refusal)
+            self._publish(key, Refusal(key, error.code, Reason(error.reason), error.detail))
         except Exception as error:  # ends this message only
-            report_bug("session", error, str(extend.key))
-            self._publish(extend.key, _internal_error(extend.key))
+            report_bug("session", error, str(key))
+            self._publish(key, _internal_error(key))
 
     def _publish(self, key: SessionKey, message: GatewayMessage) -> None:
         payload = encode_gateway_message(self._stamp(), message)

@@ -20,7 +20,7 @@ from gateway.mqtt.payloads.signalling import (
     decode_gateway_message,
     encode_viewer_message,
 )
-from gateway.mqtt.topics import Topics
+from gateway.mqtt.topics import Topics, parse_topic
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.bugs import BugCounts
 from gateway.webrtc.session_manager import SessionManager
@@ -82,10 +82,17 @@ def message(
     return InboundMessage(topic, payload, retain=retain, content_type=content_type)
 
 
+def deliver(signalling: Signalling, message: InboundMessage) -> None:
+    """Hand *message* over as the router does."""
+    place = parse_topic(message.topic)
+    assert place is not None
+    signalling.deliver(place, message)
+
+
 async def test_an_offer_for_an_unknown_camera_is_refused() -> None:
     """404 with the reason and the detail, on the session's own topic."""
     async with answering() as (signalling, bus):
-        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
+        deliver(signalling, message(Offer(KEY, "c99", "v=0")))
 
         said = await bus.said()
 
@@ -109,8 +116,8 @@ async def test_an_offer_for_an_unknown_camera_is_refused() -> None:
 async def test_a_malformed_message_is_answered_with_what_is_wrong(payload: bytes) -> None:
     """400, and the next message is read as if nothing had been."""
     async with answering() as (signalling, bus):
-        signalling.enqueue(message(payload))
-        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
+        deliver(signalling, message(payload))
+        deliver(signalling, message(Offer(KEY, "c99", "v=0")))
 
         first, second = await bus.said(), await bus.said()
 
@@ -126,8 +133,8 @@ def test_no_payload_ends_it(payload: bytes) -> None:
 
     async def check() -> None:
         async with answering() as (signalling, bus):
-            signalling.enqueue(message(payload))
-            signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
+            deliver(signalling, message(payload))
+            deliver(signalling, message(Offer(KEY, "c99", "v=0")))
             while True:
                 said = await bus.said()
                 if isinstance(said, Refusal) and said.code == 404:
@@ -139,8 +146,8 @@ def test_no_payload_ends_it(payload: bytes) -> None:
 async def test_a_retained_message_is_ignored() -> None:
     """A retained offer would open a session at every reconnect."""
     async with answering() as (signalling, bus):
-        signalling.enqueue(message(Offer(KEY, "c01", "v=0"), retain=True))
-        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
+        deliver(signalling, message(Offer(KEY, "c01", "v=0"), retain=True))
+        deliver(signalling, message(Offer(KEY, "c99", "v=0")))
 
         said = await bus.said()
 
@@ -151,8 +158,8 @@ async def test_a_retained_message_is_ignored() -> None:
 async def test_a_message_on_a_foreign_topic_is_not_answered() -> None:
     """Only what is ours is ours."""
     async with answering() as (signalling, bus):
-        signalling.enqueue(message(b"{}", topic="cgw/v1/79/hcm-q1-01/up/presence"))
-        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
+        deliver(signalling, message(b"{}", topic="cgw/v1/79/hcm-q1-01/up/presence"))
+        deliver(signalling, message(Offer(KEY, "c99", "v=0")))
 
         await bus.said()
 
@@ -178,7 +185,7 @@ async def test_more_messages_than_can_wait_are_dropped() -> None:
     )
 
     for _ in range(QUEUED + 10):
-        signalling.enqueue(message(b"{}"))
+        deliver(signalling, message(b"{}"))
 
     assert signalling._dropped.total == 10
 
@@ -193,9 +200,9 @@ async def test_an_unexpected_error_ends_one_offer_and_nothing_else(
             raise RuntimeError("a bug")
 
     async with answering(find_camera) as (signalling, bus):
-        signalling.enqueue(message(Offer(KEY, "c13", "v=0")))
+        deliver(signalling, message(Offer(KEY, "c13", "v=0")))
         first = await bus.said()
-        signalling.enqueue(message(Offer(KEY, "c99", "v=0")))
+        deliver(signalling, message(Offer(KEY, "c99", "v=0")))
         second = await bus.said()
 
     assert isinstance(first, Refusal)

@@ -15,7 +15,7 @@ from gateway.ports import OutboundMessage
 from gateway.runtime import strict_json
 from gateway.runtime.rate_limit import REQUESTERS
 from tests.fixtures.clock import HANG_S
-from tests.unit.app.test_signalling import OWN, Bus, answering, message
+from tests.unit.app.test_signalling import OWN, Bus, answering, deliver, message
 
 HONEST = SessionKey("v-honest", "session-1")
 ASKED = Offer(HONEST, "c99", "v=0")
@@ -47,7 +47,7 @@ async def flood(signalling: Signalling, bodies: list[bytes]) -> None:
     """Enqueue *bodies*, each of a session of its own, as paho's callback does."""
     for number, body in enumerate(bodies):
         topic = OWN.viewer_signalling(of_viewer(number))
-        signalling.enqueue(message(body, topic=topic))
+        deliver(signalling, message(body, topic=topic))
         if number % 50 == 0:
             await asyncio.sleep(0)
 
@@ -67,7 +67,7 @@ async def test_a_flood_of_one_viewer_is_dropped_before_it_is_read(
     monkeypatch.setattr(strict_json, "parse", counted)
     async with answering() as (signalling, bus):
         await flood(signalling, [SHORT] * 24_000)
-        signalling.enqueue(message(ASKED))
+        deliver(signalling, message(ASKED))
         await posted_until_honest(bus)
 
     assert decoded <= MESSAGES + 1
@@ -77,7 +77,7 @@ async def test_a_flood_is_answered_once_and_not_each_time() -> None:
     """503 once; what is malformed and within the limit gets its 400."""
     async with answering() as (signalling, bus):
         await flood(signalling, [b"{}"] * 5_000)
-        signalling.enqueue(message(ASKED))
+        deliver(signalling, message(ASKED))
         said = [body for _, body in await posted_until_honest(bus)]
 
     codes = [body.code for body in said]
@@ -89,7 +89,7 @@ async def test_large_and_packed_messages_count_for_more() -> None:
     """What costs more to read is read less often."""
     async with answering() as (signalling, bus):
         await flood(signalling, [b"[" * 20_480] * 100)
-        signalling.enqueue(message(ASKED))
+        deliver(signalling, message(ASKED))
         said = [body.code for _, body in await posted_until_honest(bus)]
 
     assert said.count(400) <= MESSAGES // 11
@@ -99,8 +99,8 @@ async def test_offers_have_a_limit_of_their_own() -> None:
     """Beyond it none reaches the session manager, and the viewer is told once."""
     async with answering() as (signalling, bus):
         for number in range(OFFERS + 20):
-            signalling.enqueue(message(Offer(of_viewer(number), "c99", "v=0")))
-        signalling.enqueue(message(ASKED))
+            deliver(signalling, message(Offer(of_viewer(number), "c99", "v=0")))
+        deliver(signalling, message(ASKED))
         said = [body for _, body in await posted_until_honest(bus)]
 
     codes = [body.code for body in said]
@@ -120,8 +120,8 @@ async def test_the_loop_turns_between_two_messages() -> None:
 
     async with answering() as (signalling, bus):
         for number in range(200):
-            signalling.enqueue(message(Bye(of_viewer(number), "viewer")))
-        signalling.enqueue(message(ASKED))
+            deliver(signalling, message(Bye(of_viewer(number), "viewer")))
+        deliver(signalling, message(ASKED))
         loop.call_soon(turn)
         await posted_until_honest(bus)
 
@@ -133,6 +133,6 @@ async def test_invented_viewers_fill_no_table() -> None:
     async with answering() as (signalling, _bus):
         for number in range(10_000):
             key = SessionKey(f"v-{number}", "session-1")
-            signalling.enqueue(message(SHORT, topic=OWN.viewer_signalling(key)))
+            deliver(signalling, message(SHORT, topic=OWN.viewer_signalling(key)))
 
         assert len(signalling._message_limiter._buckets) == REQUESTERS
