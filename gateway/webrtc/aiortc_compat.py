@@ -40,6 +40,10 @@ _BUFFER = bytearray(BUFFER_BYTES)
 _BASE = ffi.from_buffer(_BUFFER)
 _VIEW = memoryview(_BUFFER)
 
+TURN_LIFETIME_S = 60
+"""The shortest allocation that is used. RFC 8656 §7.2 has a server grant 600 s or more; aioice
+refreshes after five sixths of what was granted, of nothing without a pause."""
+
 _RELEASE_BUFFERS = 0x10
 """SSL_MODE_RELEASE_BUFFERS of openssl/ssl.h, which pyOpenSSL does not name."""
 
@@ -93,6 +97,10 @@ class InboundFilter(Protocol):
         """Note that the stream of a TURN server cannot be read on; it is being closed."""
         ...
 
+    def on_turn_lifetime_refused(self, protocol: TurnProtocol, granted_s: int) -> None:
+        """Note that a TURN server grants an allocation too little time; it is given up."""
+        ...
+
 
 _inbound_filter: ContextVar[InboundFilter | None] = ContextVar("inbound_filter", default=None)
 
@@ -122,12 +130,26 @@ class _FilteredStunProtocol(StunProtocol):
             self._filter.on_datagram(self, bytes(data), (addr[0], addr[1]), deliver)  # type: ignore[arg-type]
 
 
-class _FilteredTurnUdpProtocol(turn.TurnClientUdpProtocol):
-    """Of one allocation over UDP."""
+class _FilteredTurn(turn.TurnClientMixin):
+    """Of one allocation: one that would have to be refreshed without pause is not used."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._filter = _inbound_filter.get()
+
+    async def request_with_retry(self, request: Any) -> tuple[Any, Address]:
+        response, address = await super().request_with_retry(request)
+        asked_s = request.attributes.get("LIFETIME", 0)  # 0 gives an allocation back
+        granted_s = response.attributes.get("LIFETIME", TURN_LIFETIME_S)
+        if asked_s and granted_s < TURN_LIFETIME_S:
+            if self._filter is not None:
+                self._filter.on_turn_lifetime_refused(self, granted_s)  # type: ignore[arg-type]
+            raise ConnectionError(f"the TURN server lets us use it for {granted_s} s only")
+        return response, address
+
+
+class _FilteredTurnUdpProtocol(_FilteredTurn, turn.TurnClientUdpProtocol):
+    """Of one allocation over UDP."""
 
     def datagram_received(self, data: bytes | str, addr: tuple[str, int]) -> None:
         deliver = super().datagram_received
@@ -137,12 +159,11 @@ class _FilteredTurnUdpProtocol(turn.TurnClientUdpProtocol):
             self._filter.on_turn_message(self, bytes(data), lambda message: deliver(message, addr))  # type: ignore[arg-type]
 
 
-class _FilteredTurnTcpProtocol(turn.TurnClientTcpProtocol):
+class _FilteredTurnTcpProtocol(_FilteredTurn, turn.TurnClientTcpProtocol):
     """Of one allocation over TCP or TLS; reads the stream in linear time and bounded memory."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._filter = _inbound_filter.get()
         self._unread = bytearray()
 
     def data_received(self, data: bytes) -> None:

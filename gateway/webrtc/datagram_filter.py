@@ -82,6 +82,8 @@ class DatagramFilter:
         self._dtls_budget = TokenBucket(DTLS_PER_S * 60, DTLS_BURST, clock=clock)
         self.last_received_s = time.monotonic()
         """When the last datagram came from a checked address, on the monotonic clock."""
+        self.turn_granted_s: int | None = None
+        """For how long the TURN server would have let us use it, which was too short; else None."""
 
     def on_datagram(
         self,
@@ -117,6 +119,13 @@ class DatagramFilter:
     def on_turn_framing_lost(self, protocol: aiortc_compat.TurnProtocol) -> None:
         """Count that the TURN server of *protocol* has sent what cannot be read."""
         self._drops.count(DropCause.TURN, protocol.server[0])
+
+    def on_turn_lifetime_refused(
+        self, protocol: aiortc_compat.TurnProtocol, granted_s: int
+    ) -> None:
+        """Count that the TURN server of *protocol* grants *granted_s* seconds, which are no use."""
+        self.turn_granted_s = granted_s
+        self._drops.count(DropCause.TURN_LIFETIME, protocol.server[0])
 
     def _forward(
         self,

@@ -31,6 +31,7 @@ class DropCause(StrEnum):
         SRTCP_AUTHENTICATION: SRTCP that the viewer has not encrypted.
         FEEDBACK_BUDGET: Parts of RTCP beyond what one viewer may ask for.
         TURN: What a TURN server sends that is malformed or was not asked for.
+        TURN_LIFETIME: An allocation that would have to be refreshed without pause.
     """
 
     SHAPE = "shape"
@@ -43,6 +44,7 @@ class DropCause(StrEnum):
     SRTCP_AUTHENTICATION = "srtcp_authentication"
     FEEDBACK_BUDGET = "feedback_budget"
     TURN = "turn"
+    TURN_LIFETIME = "turn_lifetime"
 
 
 class InboundDrops:

@@ -95,7 +95,7 @@ class Session:
             relay_only=relay_only,
             srtp_window=SRTP_WINDOW_RTX if media.codec.rtx_payload_type else SRTP_WINDOW_PLAIN,
             on_rtcp=self._on_rtcp,
-            on_closed=lambda: self.end("closed"),
+            on_closed=self.end,
             drops=drops,
         )
         self._rtp_parameters = RtpParameters(
@@ -157,7 +157,8 @@ class Session:
         Returns:
             Why it ended: ``setup`` (never connected), ``silence``, ``expired``, ``viewing_time``
             (all that the permit allows), ``full`` (others were connected first), ``closed`` (by the
-            viewer or by ICE), or what `end` was given.
+            viewer or by ICE), ``turn_lifetime`` (the TURN server lets us use it no longer), or what
+            `end` was given.
         """
         try:
             if await self._wait_connected():

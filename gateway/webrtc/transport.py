@@ -55,7 +55,8 @@ class PeerTransport:
         relay_only: Whether only TURN candidates may be used.
         srtp_window: How many packets back one may be encrypted again under its number.
         on_rtcp: Called with each decrypted RTCP datagram of the viewer.
-        on_closed: Called when the viewer has closed, or ICE has failed.
+        on_closed: Called with why when no more can be sent: ``closed`` by the viewer or by ICE, or
+            ``turn_lifetime``, when the TURN server lets us use it no longer.
         drops: Counts the datagrams that are dropped.
     """
 
@@ -66,7 +67,7 @@ class PeerTransport:
         relay_only: bool,
         srtp_window: int,
         on_rtcp: Callable[[bytes], None],
-        on_closed: Callable[[], None],
+        on_closed: Callable[[str], None],
         drops: InboundDrops,
     ) -> None:
         policy = RTCIceTransportPolicy.RELAY if relay_only else RTCIceTransportPolicy.ALL
@@ -108,8 +109,7 @@ class PeerTransport:
             raise ViewerRejected(503, Reason.TURN_DOWN, f"gathering failed: {error}") from error
         candidates = self._gatherer.getLocalCandidates()
         if not candidates:
-            reason = Reason.TURN_DOWN if self._relay_only else Reason.UPLINK_DOWN
-            raise ViewerRejected(503, reason, "this gateway has no address to be reached at")
+            raise self._no_candidates()
         ufrag, pwd = aiortc_compat.local_credentials(self._gatherer)
         fingerprint = next(
             f for f in self._dtls.getLocalParameters().fingerprints if f.algorithm == "sha-256"
@@ -120,6 +120,15 @@ class PeerTransport:
             sha_256=fingerprint.value,
             candidates=tuple(map(candidate_line, candidates)),
         )
+
+    def _no_candidates(self) -> ViewerRejected:
+        detail = "this gateway has no address to be reached at"
+        if not self._relay_only:
+            return ViewerRejected(503, Reason.UPLINK_DOWN, detail)
+        granted_s = self._filter.turn_granted_s
+        if granted_s is not None:
+            detail = f"the TURN server can be used for {granted_s} s only"
+        return ViewerRejected(503, Reason.TURN_DOWN, detail)
 
     async def connect(
         self, *, ufrag: str, pwd: str, sha_256: str, candidates: tuple[RTCIceCandidate, ...]
@@ -183,7 +192,10 @@ class PeerTransport:
 
     def _on_state_change(self) -> None:
         if self._ice.state in ("failed", "closed") or self._dtls.state in ("failed", "closed"):
-            self._on_closed()
+            pair = aiortc_compat.nominated_pair(self._ice)
+            over_turn = pair is not None and pair[0].get_extra_info("socket") is None
+            lost = over_turn and self._filter.turn_granted_s is not None
+            self._on_closed("turn_lifetime" if lost else "closed")
 
     def _on_stun(self, message: bytes, address: Address, transport: Any) -> bool:
         return self._consent is not None and self._consent.handle_stun(message, address, transport)

@@ -75,6 +75,9 @@ class Recorder:
     def on_turn_framing_lost(self, _protocol: object) -> None:
         self.seen.put_nowait(b"lost")
 
+    def on_turn_lifetime_refused(self, _protocol: object, granted_s: int) -> None:
+        self.seen.put_nowait(b"%d s" % granted_s)
+
 
 async def test_what_comes_to_a_candidate_comes_to_the_filter() -> None:
     """Aioice makes its protocols by a name of its module, which we have replaced."""
