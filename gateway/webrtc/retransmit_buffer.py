@@ -1,4 +1,4 @@
-"""What was sent to a viewer lately, for retransmission (RFC 4588).
+"""What was sent to a viewer lately, and what of it the viewer wants again (RFC 4588).
 
 Holds references only: all viewers of a stream share its payloads.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.fastpath import FrameRun
@@ -17,10 +18,19 @@ RETRANSMIT_WINDOW_S = 2.0
 longer than a usual GOP, which is held anyway."""
 
 HOLDOFF_S = 0.02
-"""A packet is not sent again within this time: the last one is still on its way."""
+"""A packet is not sent again within this time, since the last one is still on its way; twice as
+long after each repetition, so that who asks every few milliseconds waits for an answer too."""
 
-RETRANSMITTED = 1_024
-"""Packets whose last retransmission is remembered; of more the oldest is forgotten."""
+REPEATS = 5
+"""How often one packet is sent again. At a loss of 10 % one in a million is still missing then;
+libwebrtc asks ten times, some others for as long as they wait for it."""
+
+RETRANSMITTED = 2_048
+"""Packets whose retransmissions are remembered; of more the oldest is forgotten."""
+
+REQUESTED = 1_024
+"""Numbers that may wait to be sent again. Browsers list at most 1,000 missing packets (libwebrtc,
+``kMaxNackPackets``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,7 @@ class RetransmitBuffer:
 
     def __init__(self) -> None:
         self._sent: deque[SentUnit | SentRun] = deque()
-        self._retransmitted_s: OrderedDict[int, float] = OrderedDict()
+        self._repeated: OrderedDict[int, tuple[int, float]] = OrderedDict()
 
     def record(self, sent: SentUnit | SentRun) -> None:
         """Add a unit, or a run of them; drop what is older than `RETRANSMIT_WINDOW_S`."""
@@ -102,8 +112,8 @@ class RetransmitBuffer:
     def find(self, seq: int, now_s: float) -> tuple[SentUnit, int] | None:
         """Return the unit and index of the packet with 16-bit *seq*.
 
-        None if it is unknown, too old, or was sent again less than `HOLDOFF_S` ago. What lies
-        outside of the numbers held costs a comparison, the rest a bisection.
+        None if it is unknown, too old, or was sent again a moment ago (`HOLDOFF_S`) or `REPEATS`
+        times. What lies outside of the numbers held costs a comparison, the rest a bisection.
         """
         if not self._sent:
             return None
@@ -112,20 +122,49 @@ class RetransmitBuffer:
         extended = last - ((last - seq) & 0xFFFF)
         if extended < self._sent[0].first_seq:
             return None
-        if now_s - self._retransmitted_s.get(extended, float("-inf")) < HOLDOFF_S:
+        repeats, not_before_s = self._repeated.get(extended, (0, now_s))
+        if repeats == REPEATS or now_s < not_before_s:
             return None
         sent = self._sent[bisect_right(self._sent, extended, key=_first_seq) - 1]
         index = extended - sent.first_seq
         if index >= sent.packets:
             return None
-        self._record_retransmission(extended, now_s)
+        self._repeated[extended] = repeats + 1, now_s + HOLDOFF_S * 2**repeats
+        self._repeated.move_to_end(extended)
+        if len(self._repeated) > RETRANSMITTED:
+            self._repeated.popitem(last=False)
         return sent.locate(index)
 
-    def _record_retransmission(self, extended: int, now_s: float) -> None:
-        self._retransmitted_s[extended] = now_s
-        self._retransmitted_s.move_to_end(extended)
-        if len(self._retransmitted_s) > RETRANSMITTED:
-            self._retransmitted_s.popitem(last=False)
+
+class RetransmitRequests:
+    """Numbers that a viewer has asked for and not been sent again yet, in its order.
+
+    Attributes:
+        refused: Calls of `add` of which a part found no room.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[int, None] = OrderedDict()
+        self.refused = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, seqs: Iterable[int]) -> None:
+        """Add *seqs*, 16 bits each, that do not wait already; `REQUESTED` may wait in all."""
+        for seq in seqs:
+            if seq not in self._waiting and len(self._waiting) == REQUESTED:
+                self.refused += 1
+                return
+            self._waiting[seq] = None
+
+    def pop(self) -> int:
+        """Return and forget the one that has waited for longest. There must be one."""
+        return self._waiting.popitem(last=False)[0]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._waiting.clear()
 
 
 def _first_seq(sent: SentUnit | SentRun) -> int:

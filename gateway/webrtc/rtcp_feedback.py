@@ -99,6 +99,7 @@ class RtcpFeedback:
         self.keyframe_requests += 1
         if self.last_received_s - self._replayed_s >= KEYFRAME_INTERVAL_S:
             self._replayed_s = self.last_received_s
+            self._sender.forget_requests()
             self._replay_gop()
 
     def _on_receiver_report(self, report: ReceiverReport) -> None:

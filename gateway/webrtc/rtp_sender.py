@@ -1,7 +1,7 @@
 """Sends access units to one viewer as SRTP, in batches; the fast path sends most of them instead.
 
 A unit is sent in the call that delivers it, without queue or task switch. Only what exceeds the
-pace of the viewer's line is sent later, by a timer.
+pace of the viewer's line is sent later, by a timer; so is what the viewer wants again.
 
 References: RFC 3550 §6.4.1 (sender reports), RFC 4588 (RTX).
 """
@@ -18,7 +18,12 @@ from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 from gateway.runtime.bugs import report_bug
 from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import PacketBatch, RtpParameters
-from gateway.webrtc.retransmit_buffer import RetransmitBuffer, SentRun, SentUnit
+from gateway.webrtc.retransmit_buffer import (
+    RetransmitBuffer,
+    RetransmitRequests,
+    SentRun,
+    SentUnit,
+)
 from gateway.webrtc.udp_path import BATCH_BYTES, UdpPath
 
 PACE_S = 0.005
@@ -28,7 +33,7 @@ RETRY_S = 0.002
 """Pause after the kernel's send buffer was full."""
 
 RETRANSMIT_SHARE = 0.25
-"""The share of the pace that retransmissions may take; NACKs beyond it are not answered."""
+"""The share of the pace that retransmissions may take; what exceeds it waits."""
 
 _NTP_EPOCH_S = 2_208_988_800
 
@@ -92,6 +97,8 @@ class RtpSender:
         self._remainder: tuple[AccessUnit, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._retransmit_buffer = RetransmitBuffer()
+        self._requests = RetransmitRequests()
+        self._retransmit_timer: asyncio.TimerHandle | None = None
         self._recorded_seq = self._destination.seq  # the first that is not in the buffer yet
         self.retransmitted = 0
 
@@ -167,37 +174,14 @@ class RtpSender:
         self._retransmit_buffer.clear()
 
     def retransmit(self, seqs: Iterable[int]) -> None:
-        """Send the packets *seqs* again (RFC 4588), as far as the pace allows.
+        """Send the packets *seqs* again (RFC 4588); what exceeds the pace later, by itself."""
+        self._requests.add(seqs)
+        if self._retransmit_timer is None:
+            self._send_requested()
 
-        No more of *seqs* are read than the pace allows.
-        """
-        parameters = self._parameters
-        now_s = time.monotonic()
-        if self._retransmit_free_s > now_s + PACE_S:
-            return
-        self._sync()
-        for seq in seqs:
-            found = self._retransmit_buffer.find(seq, now_s)
-            if found is None:
-                continue
-            sent, index = found
-            payload = sent.unit.payloads[index]
-            marker = 0x80 if index == len(sent.unit.payloads) - 1 else 0
-            if parameters.rtx_payload_type is None:
-                kind, ssrc, number = marker | parameters.payload_type, parameters.ssrc, seq
-            else:
-                kind, ssrc = marker | parameters.rtx_payload_type, parameters.rtx_ssrc
-                number = self._rtx_seq & 0xFFFF
-                self._rtx_seq += 1
-                payload = seq.to_bytes(2, "big") + payload
-            with self._destination:
-                end = self._batch.write_single(kind, number, sent.rtp_time, ssrc, payload)
-            self._path.send(self._batch.view[:end])
-            self.retransmitted += 1
-            cost_s = end * self._s_per_byte / RETRANSMIT_SHARE
-            self._retransmit_free_s = max(self._retransmit_free_s, now_s) + cost_s
-            if self._retransmit_free_s > now_s + PACE_S:
-                return
+    def forget_requests(self) -> None:
+        """Send nothing again that waits for it: the viewer is about to get a keyframe."""
+        self._requests.clear()
 
     def sender_info(self, now_s: float, wall_s: float) -> tuple[int, int, int, int] | None:
         """Return NTP time, RTP time, packets and octets for a sender report (RFC 3550 §6.4.1).
@@ -220,6 +204,9 @@ class RtpSender:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._retransmit_timer is not None:
+            self._retransmit_timer.cancel()
+            self._retransmit_timer = None
         self._remainder = None
         self._destination.clear_address()
         self._batch.close()
@@ -230,6 +217,50 @@ class RtpSender:
         self._destination.offload_refused = False
         if self._path.descriptor >= 0:
             self._destination.set_address(self._path.descriptor, *self._path.address[:2])
+
+    def _resume_retransmitting(self) -> None:
+        try:
+            self._send_requested()
+        except Exception as error:  # ends this session; the loop would only log it
+            self._on_bug(error)
+
+    def _send_requested(self) -> None:
+        """Send again what waits for it, as far as the pace allows; a timer sends the rest."""
+        self._retransmit_timer = None
+        if not self._requests:
+            return
+        now_s = time.monotonic()
+        self._sync()
+        while self._requests:
+            if self._retransmit_free_s > now_s + PACE_S:
+                self._retransmit_timer = asyncio.get_running_loop().call_at(
+                    self._retransmit_free_s, self._resume_retransmitting
+                )
+                return
+            seq = self._requests.pop()
+            found = self._retransmit_buffer.find(seq, now_s)
+            if found is not None:
+                size_bytes = self._send_again(seq, *found)
+                cost_s = size_bytes * self._s_per_byte / RETRANSMIT_SHARE
+                self._retransmit_free_s = max(self._retransmit_free_s, now_s) + cost_s
+
+    def _send_again(self, seq: int, sent: SentUnit, index: int) -> int:
+        """Send packet *index* of *sent*, which had number *seq*; return its bytes."""
+        parameters = self._parameters
+        payload = sent.unit.payloads[index]
+        marker = 0x80 if index == len(sent.unit.payloads) - 1 else 0
+        if parameters.rtx_payload_type is None:
+            kind, ssrc, number = marker | parameters.payload_type, parameters.ssrc, seq
+        else:
+            kind, ssrc = marker | parameters.rtx_payload_type, parameters.rtx_ssrc
+            number = self._rtx_seq & 0xFFFF
+            self._rtx_seq += 1
+            payload = seq.to_bytes(2, "big") + payload
+        with self._destination:
+            end = self._batch.write_single(kind, number, sent.rtp_time, ssrc, payload)
+        self._path.send(self._batch.view[:end])
+        self.retransmitted += 1
+        return end
 
     def _resume(self) -> None:
         """Send the rest of a unit, then let the reader go on."""

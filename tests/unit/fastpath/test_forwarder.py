@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import socket
@@ -13,7 +14,9 @@ from gateway.fastpath import RtpDestination
 from gateway.model.errors import SourceStalled
 from gateway.rtp.payload import fragment
 from gateway.sources.fastpath_handover import MAX_FRUITLESS_STARTS
+from gateway.webrtc import retransmit_buffer
 from tests.fixtures.camera_stream import FakeCameraStream
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.fastpath_scenarios import NUMBERS, Pipeline, Scene, stamps
 
 
@@ -177,6 +180,35 @@ async def test_a_packet_that_the_fast_path_has_sent_is_sent_again(scene: Scene) 
     assert second == 0x80 | (NUMBERS.rtx_payload_type or 0)
     assert (again - scene.viewer.destination.offset_90k) & 0xFFFF_FFFF == stamp
     assert repeated[2:] == payload
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+async def test_all_that_is_asked_for_comes_whoever_has_sent_it(
+    fast_path: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than the pace allows at once, asked for again and again: each packet comes once."""
+    monkeypatch.setattr(retransmit_buffer, "HOLDOFF_S", HANG_S)
+    pipeline = Pipeline(fast_path=fast_path, viewers=1)
+    scene = Scene(pipeline, FakeCameraStream("h264", 3))
+    scene.camera.keyframe()
+    scene.send()
+    scene.pictures(30)
+    viewer = scene.viewer
+    sent = {seq: payload for _, seq, _, payload in viewer.media}
+    viewer.sender._s_per_byte = 8 / 5e6
+
+    for _ in range(20):
+        viewer.sender.retransmit((viewer._first_seq + seq) & 0xFFFF for seq in sent)
+    async with asyncio.timeout(HANG_S):
+        while viewer.sender.retransmitted < len(sent):  # noqa: ASYNC110 (there is no event)
+            await asyncio.sleep(0)
+    viewer.receive()
+
+    rtx = NUMBERS.rtx_payload_type
+    again = [payload for kind, *_, payload in viewer.received if kind & 0x7F == rtx]
+    assert [payload[2:] for payload in again] == list(sent.values())
+    assert (scene.relayed > 0) == fast_path
+    pipeline.close()
 
 
 async def test_a_report_counts_what_the_fast_path_has_sent(scene: Scene) -> None:

@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.webrtc.retransmit_buffer import (
+    HOLDOFF_S,
+    REPEATS,
+    REQUESTED,
     RETRANSMIT_WINDOW_S,
     RETRANSMITTED,
     RetransmitBuffer,
+    RetransmitRequests,
     SentUnit,
 )
 from tests.fixtures.access_units import access_unit
@@ -72,6 +76,50 @@ def test_a_packet_asked_for_twice_at_once_is_sent_once() -> None:
     assert history.find(0, 1.03) is not None
 
 
+def test_a_packet_is_sent_again_a_few_times_at_most() -> None:
+    """Asked for 21 times within 2 s it was sent 21 times."""
+    history = RetransmitBuffer()
+    history.record(sent(0, 2))
+
+    times = [number / 10 for number in range(21) if history.find(0, number / 10) is not None]
+
+    assert len(times) == REPEATS
+    assert history.find(1, 2.0) is not None
+
+
+def test_each_repetition_has_twice_as_long_to_arrive() -> None:
+    """Whoever asks every 10 ms over a slow line does not use up all of them within 100 ms."""
+    history = RetransmitBuffer()
+    history.record(sent(0, 1))
+
+    answered = [at for at in range(100) if history.find(0, at * HOLDOFF_S * 0.501) is not None]
+
+    assert answered == [0, 2, 6, 14, 30]
+
+
+@given(st.lists(st.integers(0, 0xFFFF), max_size=200))
+def test_requests_wait_once_each_in_their_order(numbers: list[int]) -> None:
+    """Whatever is asked for, and however often."""
+    requests = RetransmitRequests()
+
+    requests.add(numbers)
+    taken = [requests.pop() for _ in range(len(requests))]
+
+    assert taken == list(dict.fromkeys(numbers))
+
+
+def test_no_more_requests_wait_than_there_is_room_for() -> None:
+    """The rest is read no further and counted."""
+    requests = RetransmitRequests()
+    numbers = iter(range(REQUESTED + 10))
+
+    requests.add(numbers)
+
+    assert len(requests) == REQUESTED
+    assert requests.refused == 1
+    assert len(list(numbers)) == 9
+
+
 def test_nothing_is_found_in_an_empty_history() -> None:
     """A NACK before the first packet."""
     assert RetransmitBuffer().find(0, 0.0) is None
@@ -130,4 +178,4 @@ def test_what_was_sent_again_lately_is_remembered_within_bounds() -> None:
     for seq in range(6_000):
         assert history.find(seq, 1.0) is not None
 
-    assert len(history._retransmitted_s) <= RETRANSMITTED
+    assert len(history._repeated) <= RETRANSMITTED

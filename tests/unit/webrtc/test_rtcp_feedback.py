@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rtp.rtcp import ReceiverReport, nack, pli, receiver_report
+from gateway.webrtc.retransmit_buffer import REPEATS
 from gateway.webrtc.rtcp_feedback import ITEMS_BURST, ITEMS_PER_S, RtcpFeedback
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import FakeClock
@@ -82,6 +83,29 @@ def test_what_is_lost_is_sent_again_within_the_budget(subject: Subject) -> None:
 
     assert len(list(subject.line.packets())) == 2
     assert len(subject.refused) == before
+
+
+def test_the_same_packet_is_sent_again_a_few_times_at_most(subject: Subject) -> None:
+    """A client that asks for each packet with every report: 21 times within 2 s."""
+    for _ in range(21):
+        subject.feedback.on_rtcp(nack(1, 2, (30_005,)))
+        repeated = subject.feedback._sender._retransmit_buffer._repeated
+        repeated.update({seq: (count, 0.0) for seq, (count, _) in repeated.items()})  # long ago
+
+    assert len(list(subject.line.packets())) == REPEATS
+
+
+def test_a_keyframe_request_forgets_what_waits_to_be_sent_again(subject: Subject) -> None:
+    """The GOP is sent again instead."""
+    sender = subject.feedback._sender
+    sender._retransmit_free_s = float("inf")
+    sender._requests.add((30_005, 30_006))
+    subject.feedback._replayed_s = float("-inf")
+
+    subject.feedback.on_rtcp(pli(1, 2))
+
+    assert subject.replays
+    assert not len(sender._requests)
 
 
 def test_reports_are_items_too(subject: Subject) -> None:

@@ -17,8 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.webrtc import retransmit_buffer
 from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import RtpParameters
+from gateway.webrtc.retransmit_buffer import REQUESTED
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.udp_path import UdpPath
 from tests.fixtures.access_units import access_unit
@@ -284,6 +286,93 @@ async def test_a_storm_of_nacks_is_answered_within_bounds(line: Line) -> None:
     sender.retransmit(list(range(4)) * 100)
 
     assert 1 <= sender.retransmitted <= 4
+    sender.close()
+    sender.path.close()
+
+
+async def far_packets(line: Line, count: int) -> list[tuple[int, int, int, int, bytes]]:
+    """Wait for so many packets, and return them."""
+    loop, came, received = asyncio.get_running_loop(), asyncio.Event(), list(line.packets())
+    loop.add_reader(line.far, came.set)
+    async with asyncio.timeout(HANG_S):
+        while len(received) < count:
+            await came.wait()
+            came.clear()
+            received += line.packets()
+    loop.remove_reader(line.far)
+    return received
+
+
+def numbers_of(packets: list[tuple[int, int, int, int, bytes]]) -> list[int]:
+    """Return the original numbers of retransmissions (RFC 4588 §4)."""
+    return [int.from_bytes(payload[:2], "big") for *_, payload in packets]
+
+
+@pytest.mark.parametrize("pace_bps", [5e6, 20e6, 200e6])
+async def test_what_exceeds_the_pace_is_sent_again_later(line: Line, pace_bps: float) -> None:
+    """A NACK of 60: what the budget did not allow was dropped, 34 of 60 at 200 Mb/s."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender._destination.seq = 0
+    sender.send_unit(access_unit(1, sizes=(1180,) * 60))
+    list(line.packets())
+    sender._s_per_byte = 8 / pace_bps
+
+    sender.retransmit(range(60))
+
+    assert numbers_of(await far_packets(line, 60)) == list(range(60))
+    assert sender.retransmitted == 60
+    sender.close()
+    sender.path.close()
+
+
+async def test_the_same_numbers_asked_for_while_they_wait_are_sent_once(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A viewer asks again after a round trip; what it has asked for is not forgotten."""
+    monkeypatch.setattr(retransmit_buffer, "HOLDOFF_S", HANG_S)
+    sender = make(line.path(), pace_bps=20e6)
+    sender._destination.seq = 0
+    sender.send_unit(access_unit(1, sizes=(100,) * 60))
+    list(line.packets())
+
+    for _ in range(20):
+        sender.retransmit(range(60))
+
+    assert numbers_of(await far_packets(line, 60)) == list(range(60))
+    assert sender.retransmitted == 60
+    sender.close()
+    sender.path.close()
+
+
+async def test_what_waits_to_be_sent_again_is_bounded(line: Line) -> None:
+    """However many numbers a viewer names; more are counted and not kept."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender._destination.seq = 0
+    for number in range(1, 31):
+        sender.send_unit(access_unit(number, sizes=(60,) * 100))
+    list(line.packets())
+    sender._s_per_byte = 8 / 1e6
+
+    for _ in range(10):
+        sender.retransmit(range(3_000))
+
+    assert len(sender._requests) <= REQUESTED
+    assert sender.retransmitted < 100
+    sender.close()
+    sender.path.close()
+
+
+async def test_what_waits_is_forgotten_when_the_gop_is_sent_again(line: Line) -> None:
+    """Behind a new keyframe nobody needs it."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender._destination.seq = 0
+    sender.send_unit(access_unit(1, sizes=(1180,) * 60))
+    sender._s_per_byte = 8 / 20e6
+    sender.retransmit(range(60))
+
+    sender.forget_requests()
+
+    assert not len(sender._requests)
     sender.close()
     sender.path.close()
 
