@@ -7,6 +7,7 @@ failure before somebody needs the picture.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Coroutine, Iterator
 from typing import NoReturn
@@ -65,6 +66,7 @@ class StreamSupervisor:
         self._reason = Reason.CONNECTING
         self._since_s = clock.now()
         self._pulling = False
+        self._ended_s = -math.inf
         self._restart_requested = asyncio.Event()
         self.detail = ""
         self.attempts = 0
@@ -120,7 +122,7 @@ class StreamSupervisor:
 
     def on_failure(self, error: TransientError, again_in_s: float) -> None:
         """Note a failed attempt (`gateway.runtime.supervise.SupervisorObserver`)."""
-        self._update_state()
+        self._end_session()
         self._set_state(error.reason, error.detail)
         self.attempts += 1
         self.again_at_s = self._clock.now() + again_in_s
@@ -146,7 +148,7 @@ class StreamSupervisor:
                 await self.stream.until_unwanted()
                 pulling.cancel()
         finally:
-            self._update_state()
+            self._end_session()
             self._pulling = False
         if self._reason is Reason.OK:
             self._set_state(Reason.IDLE)
@@ -213,10 +215,15 @@ class StreamSupervisor:
             self._reason, self._since_s = reason, self._clock.now()
         self.detail = detail
 
+    def _end_session(self) -> None:
+        """Take into account what came until now; later nothing of this session says anything."""
+        self._update_state()
+        self._ended_s = self._clock.now()
+
     def _update_state(self) -> None:
         """Set the state by the units that have come: OK, or starved of keyframes."""
         last_s, opened_s = self.stream.last_unit_s, self.stream.opened_s
-        if last_s is None or opened_s is None or last_s < opened_s:
+        if last_s is None or opened_s is None or last_s < opened_s or opened_s < self._ended_s:
             return
         now_s = self._clock.now()
         if now_s - last_s > self._config.stall_s + 1.0:

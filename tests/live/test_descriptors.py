@@ -9,16 +9,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.model.alarm import Alarm
 from gateway.model.signalling import Refusal
+from gateway.ports import InboundMessage
 from gateway.runtime.descriptors import ENOUGH, LEAST
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.site import Site, cameras, site, write_settings
+from tests.fixtures.site import OWN, Site, cameras, site, tree, write_settings
+from tests.live.test_alarms import alarm_in, until_alarm
 from tests.live.test_alarms import hasty as hasty
-from tests.live.test_alarms import until_alarm
 
 pytestmark = pytest.mark.live
 
@@ -37,6 +40,24 @@ def none_left(running: Site) -> Iterator[None]:
         resource.prlimit(process, resource.RLIMIT_NOFILE, before)
 
 
+async def until_told_down(running: Site) -> tuple[dict[str, Any], Alarm]:
+    """Return state and alarm of camera 1, told in either order, once descriptors are the cause."""
+    state: dict[str, Any] = {}
+    alarms: list[Alarm] = []
+
+    def both(message: InboundMessage) -> bool:
+        alarm = alarm_in(message)
+        if message.topic == OWN.camera_state("c01") and tree(message)["why"] == "DESCRIPTORS_LOW":
+            state.update(tree(message))
+        elif alarm and (alarm.key, alarm.cause) == ("cam.c01.down", "DESCRIPTORS_LOW"):
+            alarms.append(alarm)
+        return bool(state and alarms)
+
+    await running.until(both)
+    assert all(alarm.raised for alarm in alarms)
+    return state, alarms[-1]
+
+
 @pytest.mark.usefixtures("hasty")
 async def test_a_gateway_that_can_open_nothing_more_goes_on(tmp_path: Path, broker: Broker) -> None:
     """Viewers are refused, a camera is retried with the reason and its alarm raised, and so on."""
@@ -48,14 +69,13 @@ async def test_a_gateway_that_can_open_nothing_more_goes_on(tmp_path: Path, brok
         with none_left(running):
             said = await running.ask(0, watching.peer.localDescription.sdp)
             await running.recorders[1].open_port()
-            state = await running.until_state(1, "DESCRIPTORS_LOW")
-            alarm = await until_alarm(running, "cam.c01.down", raised=True)
+            state, alarm = await until_told_down(running)
             await watching.until(len(watching.packets) + 100)
 
         assert isinstance(said, Refusal)
         assert "Too many open files" in said.detail
         assert state["st"] == "off"
-        assert alarm.cause == "DESCRIPTORS_LOW"
+        assert (alarm.severity, alarm.flapping) == ("major", False)
         await lost.until(len(lost.packets) + 10)
         await until_alarm(running, "cam.c01.down", raised=False)
         assert running.process.returncode is None

@@ -58,7 +58,9 @@ class Source:
 class SupervisedStream:
     """A supervisor with its parts."""
 
-    def __init__(self, *, warm: bool = False, probe_when_idle: bool = True) -> None:
+    def __init__(
+        self, *, warm: bool = False, probe_when_idle: bool = True, stall_s: float = 5.0
+    ) -> None:
         self.clock = FakeClock()
         self.source = Source()
         self.stream = Stream(
@@ -68,7 +70,7 @@ class SupervisedStream:
             gop=GopCache(limit_bytes=10_000, limit_s=10.0),
             clock=self.clock,
         )
-        config = StreamConfig(url="rtsp://10.0.0.1/main")
+        config = StreamConfig(url="rtsp://10.0.0.1/main", stall_s=stall_s)
         self.supervisor = StreamSupervisor(
             "c01/main",
             config,
@@ -277,3 +279,46 @@ async def test_what_a_recorder_asks_for_is_waited_also_while_somebody_watches() 
         await supervised.until(lambda: supervised.source.runs > 1)
 
     assert max(supervised.clock.slept) == 60.0
+
+
+async def test_a_camera_that_is_gone_is_not_told_as_starved() -> None:
+    """Long after its last keyframe too, and though it may be silent for longer than that."""
+    supervised = SupervisedStream(warm=True, stall_s=120.0)
+    async with running(supervised):
+        await supervised.until(lambda: supervised.source.sink is not None)
+        supervised.clock.time_s += 1
+        supervised.stream.deliver(access_unit(0, keyframe=True, arrived_s=supervised.clock.now()))
+        assert supervised.reason() is Reason.OK
+
+        supervised.clock.time_s += 1
+        supervised.source.fails = [UNREACHABLE] * 100
+        supervised.source.broken.set()
+        last_s = supervised.clock.now() + 100
+        reasons = set()
+        while supervised.clock.now() < last_s:
+            await asyncio.sleep(0)
+            reasons.add(supervised.reason())
+
+    assert reasons == {Reason.STALLED, Reason.UNREACHABLE}
+
+
+async def test_a_camera_that_is_opened_anew_is_not_told_as_starved() -> None:
+    """Its last keyframe is of the session before."""
+    supervised = SupervisedStream(stall_s=120.0)
+    async with running(supervised):
+        supervised.stream.attach(supervised.reader)
+        await supervised.until(lambda: supervised.source.sink is not None)
+        supervised.clock.time_s += 1
+        supervised.stream.deliver(access_unit(0, keyframe=True, arrived_s=supervised.clock.now()))
+        supervised.clock.time_s += 1
+        supervised.stream.detach(supervised.reader)
+        await supervised.until(lambda: supervised.reason() is Reason.IDLE)
+
+        supervised.clock.time_s += 60
+        supervised.source.fails = [UNREACHABLE] * 100
+        supervised.stream.attach(supervised.reader)
+        await supervised.until(lambda: supervised.supervisor.pulling)
+
+        assert supervised.reason() is Reason.CONNECTING
+        await supervised.until(lambda: supervised.supervisor.attempts > 1)
+        assert supervised.reason() is Reason.UNREACHABLE
