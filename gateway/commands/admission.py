@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from gateway.commands.command import Command, CommandSpec, Facts
 from gateway.config.signing import digest
-from gateway.model.errors import Fault, MessageRejected
+from gateway.model.errors import Fault, MessageRejected, TransientError
 from gateway.model.names import ulid_ms
 from gateway.mqtt.payloads.command import (
     Args,
@@ -31,7 +31,8 @@ from gateway.ports import InboundMessage
 from gateway.runtime.trusted_time import TrustedTime
 
 Verify = Callable[[Mapping[str, object]], str]
-"""Returns the id of the key that signed a document. Raises MessageRejected."""
+"""Returns the id of the key that signed a document. Raises MessageRejected, or TransientError,
+when that cannot be told now."""
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 
@@ -156,6 +157,8 @@ class CommandAdmission:
             key_id = self.verify(tree)
         except MessageRejected as error:
             raise CommandRefused(request.id, "bad_sig", error.faults) from None
+        except TransientError as error:
+            raise _refusal(request.id, "busy", "/sig", error.reason, error.detail) from None
         if spec.signed:
             for at, value in (("/name", request.name), ("/gw", request.gateway)):
                 if value is None:

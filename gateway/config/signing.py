@@ -28,7 +28,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config.faults import pointer
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected, refuse
+from gateway.model.errors import (
+    ConfigRejected,
+    Fault,
+    MessageRejected,
+    TransientError,
+    refuse,
+)
+from gateway.model.reasons import Reason
+from gateway.runtime.descriptors import EXHAUSTED
 from gateway.runtime.strict_json import dumps
 
 Purpose = Literal["cfg", "cmd", "view"]
@@ -89,6 +97,7 @@ class Keyring:
         Raises:
             MessageRejected: ``sig.missing``, ``sig.form``, ``sig.purpose``, ``sig.key`` (not
                 trusted here) or ``sig.value`` (it does not fit what it is on).
+            TransientError: See `public_key`.
         """
         signature = _signature_of(tree)
         key = self.public_key(signature.key_id, purpose)
@@ -104,6 +113,7 @@ class Keyring:
         Raises:
             MessageRejected: ``sig.purpose``: it is not for that; ``sig.key``: it is not trusted
                 here.
+            TransientError: No descriptor is free to read it with.
         """
         if not re.fullmatch(KEY_ID, key_id) or not key_id.startswith(f"{purpose}-"):
             refuse("sig.purpose", f"{key_id[:40]!r} may not sign this", "/sig/kid")
@@ -111,7 +121,10 @@ class Keyring:
             return _public(self._folder / f"{key_id}.pem")
         except FileNotFoundError:
             refuse("sig.key", f"{key_id} is not trusted here", "/sig/kid")
-        except OSError as error:  # also where no descriptor is left
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                detail = f"{key_id} cannot be read: {error.strerror}"
+                raise TransientError(Reason.DESCRIPTORS_LOW, detail) from None
             refuse("sig.key", f"{key_id} cannot be read: {error.strerror}", "/sig/kid")
         except ValueError:
             refuse("sig.key", f"the file of {key_id} holds no Ed25519 key", "/sig/kid")

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected, TransientError
 from gateway.mqtt.payloads.config import Confirm, Desired, Reported
 from gateway.ports import Clock, Events, InboundMessage
 from gateway.remote_config import statuses
@@ -102,8 +102,8 @@ class RemoteConfig:
             return
         try:
             verified = self._validator.verify(message.payload, message.content_type)
-        except MessageRejected as error:
-            self._reject(None, error.faults)
+        except (MessageRejected, TransientError) as error:
+            self._reject(None, _faults_of(error))
             return
         except Exception as error:  # ends this document only
             report_bug("config", error)
@@ -132,8 +132,8 @@ class RemoteConfig:
         """Hand a decision to the rollout; one that nothing waits for is refused."""
         try:
             decision = self._validator.verify_decision(message.payload, message.content_type)
-        except MessageRejected as error:
-            self._refuse_decision(error.faults)
+        except (MessageRejected, TransientError) as error:
+            self._refuse_decision(_faults_of(error))
             return
         name = decision.version, decision.sha256
         candidate, confirmed = self._state.candidate, self._state.confirmed
@@ -302,3 +302,10 @@ class RemoteConfig:
     def _report_outcome(self, report: Reported) -> None:
         self._reporter.record(report)
         self._reporter.publish(report)
+
+
+def _faults_of(error: MessageRejected | TransientError) -> tuple[Fault, ...]:
+    """Return what is wrong with a message, or that its signature cannot be verified now."""
+    if isinstance(error, MessageRejected):
+        return error.faults
+    return (Fault("/sig", error.reason, f"{error.detail}; send it again"),)

@@ -37,7 +37,8 @@ AHEAD_MS = 366 * 86_400_000
 document can make all later ones older."""
 
 VerifySignature = Callable[[Mapping[str, object]], str]
-"""Returns the id of the key that has signed a document, or raises MessageRejected."""
+"""Returns the id of the key that has signed a document; raises MessageRejected, or TransientError,
+when that cannot be told now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Each camera takes one to three, each viewer one for each address of this machine
 from __future__ import annotations
 
 import errno
+import os
 import resource
 
 LEAST = 64
@@ -26,3 +27,12 @@ def raise_descriptor_limit() -> tuple[int, int]:
         return soft, soft
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return soft, wanted
+
+
+def is_exhausted() -> bool:
+    """Return whether no descriptor is free now, where a library has not said why it failed."""
+    try:
+        os.close(os.open("/", os.O_PATH | os.O_CLOEXEC))
+    except OSError as error:
+        return error.errno in EXHAUSTED
+    return False

@@ -103,7 +103,8 @@ class RevocationListener:
 
     Args:
         revocations: The list in force.
-        verify: Returns the id of the key that has signed a tree. Raises MessageRejected.
+        verify: Returns the id of the key that has signed a tree. Raises MessageRejected, or
+            TransientError, when it is to be tried again.
         end_viewings: Ends the sessions whose permit is over, with a reason; returns how many.
         events: Is told what has been revoked.
         clock: For the log's pace.
@@ -152,7 +153,10 @@ class RevocationListener:
             self.deliver(early)
 
     async def _handle(self, message: InboundMessage) -> bool:
-        """Put the list in *message* in force; return False if it is ahead of our clock."""
+        """Put the list in *message* in force; return False if that is to be tried again.
+
+        So it is while the list is ahead of our clock, or no descriptor is free to verify it.
+        """
         if not message.payload:  # the retained list is deleted: what is in force stays
             return True
         try:
@@ -162,6 +166,9 @@ class RevocationListener:
         except MessageRejected as error:
             self._refused.count(error.detail)
             return error.faults[0].code != "revocation.ahead"
+        except TransientError as error:
+            self._refused.count(error.detail)
+            return False
         except Exception as error:  # ends this list only
             report_bug("message", error, message.topic)
             return True

@@ -20,7 +20,7 @@ from jwt import InvalidTokenError, PyJWS
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.config.signing import Keyring, SigningKey
-from gateway.model.errors import MessageRejected, ViewerRejected
+from gateway.model.errors import MessageRejected, TransientError, ViewerRejected
 from gateway.model.names import CameraId
 from gateway.model.reasons import Reason
 from gateway.model.viewing import Actor, Purpose
@@ -132,7 +132,8 @@ def verify(
         skew_s: By how much the issuer's clock may differ.
 
     Raises:
-        ViewerRejected: 403; its detail begins with a code: ``token.form``, ``token.alg``,
+        ViewerRejected: 503, no descriptor is free to read the key with; else 403, and its detail
+            begins with a code: ``token.form``, ``token.alg``,
             ``token.type``, ``token.key``, ``token.sig``, ``token.claims``, ``token.gateway``,
             ``token.camera``, ``token.viewer``, ``token.lifetime``, ``token.early`` or
             ``token.expired``.
@@ -145,6 +146,8 @@ def verify(
         key = keys.public_key(key_id, "view")
     except MessageRejected as error:
         reject("token.key", error.faults[0].message)
+    except TransientError as error:
+        raise ViewerRejected(503, error.reason, error.detail) from None
     try:
         body = _JWS.decode(token, key, algorithms=[_ALGORITHM])
     except InvalidTokenError:

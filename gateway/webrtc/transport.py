@@ -26,6 +26,7 @@ from aiortc import (
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.descriptors import is_exhausted
 from gateway.webrtc import aiortc_compat
 from gateway.webrtc.aiortc_compat import Address
 from gateway.webrtc.consent import Consent
@@ -106,7 +107,8 @@ class PeerTransport:
                     aiortc_compat.limit_gathering(self._gatherer, servers_s)
                     await self._gatherer.gather()
         except (TimeoutError, OSError) as error:
-            raise ViewerRejected(503, Reason.TURN_DOWN, f"gathering failed: {error}") from error
+            reason = Reason.DESCRIPTORS_LOW if is_exhausted() else Reason.TURN_DOWN
+            raise ViewerRejected(503, reason, f"gathering failed: {error}") from error
         candidates = self._gatherer.getLocalCandidates()
         if not candidates:
             raise self._no_candidates()
@@ -122,6 +124,8 @@ class PeerTransport:
         )
 
     def _no_candidates(self) -> ViewerRejected:
+        if is_exhausted():  # aioice does not say why it could open no port
+            return ViewerRejected(503, Reason.DESCRIPTORS_LOW, "no port can be opened")
         detail = "this gateway has no address to be reached at"
         if not self._relay_only:
             return ViewerRejected(503, Reason.UPLINK_DOWN, detail)

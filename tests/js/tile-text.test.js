@@ -14,7 +14,8 @@ const reason = (code) => ({ vi: `${code} là gì`, en: "", vi_todo: `${code} là
 
 beforeEach(() => {
   setServerTime(NOW_MS);
-  setReasonTexts({ TIMEOUT: reason("TIMEOUT"), STALLED: reason("STALLED"), UPLINK_DOWN: reason("UPLINK_DOWN"), VIEW_REVOKED: reason("VIEW_REVOKED") });
+  const known = ["TIMEOUT", "STALLED", "UPLINK_DOWN", "VIEW_REVOKED", "DESCRIPTORS_LOW", "TURN_DOWN", "OVERLOADED", "AUTH_FAILED", "NOT_FOUND", "UNSUPPORTED_CODEC"];
+  setReasonTexts(Object.fromEntries(known.map((code) => [code, reason(code)])));
 });
 
 /**
@@ -142,6 +143,35 @@ test("a reason of the view token says more than its code", () => {
   const revoked = explainNoPicture(refused(403, "VIEW_REVOKED"), storedSite(), camera());
   assert.deepEqual([revoked.fact, revoked.todo], ["VIEW_REVOKED là gì", "VIEW_REVOKED làm gì"]);
 });
+
+for (const cause of ["DESCRIPTORS_LOW", "TURN_DOWN", "OVERLOADED", "UPLINK_DOWN"]) {
+  test(`503 says what its reason ${cause} is, whatever else has that code`, () => {
+    const { fact, todo } = explainNoPicture(refused(503, cause), storedSite(), camera());
+
+    assert.deepEqual([fact, todo], [`${cause} là gì`, `${cause} làm gì`]);
+  });
+}
+
+test("a camera that does not work says why", () => {
+  assert.equal(explainNoPicture(refused(480, "AUTH_FAILED"), storedSite(), camera()).fact, "AUTH_FAILED là gì");
+});
+
+test("a reason that is not known here leaves what the code says", () => {
+  const { fact, todo } = explainNoPicture(refused(503, "FROM_TOMORROW"), storedSite(), camera());
+
+  assert.equal(fact, "Điểm chưa gửi được hình lúc này.");
+  assert.equal(todo, "Hệ thống sẽ tự thử lại.");
+});
+
+for (const [code, cause, said] of /** @type {const} */ ([
+  [404, "NOT_FOUND", "Điểm không có camera này."],
+  [408, "TIMEOUT", "Điểm không trả lời kịp."],
+  [488, "UNSUPPORTED_CODEC", "Trình duyệt không xem được chuẩn nén của camera này."],
+])) {
+  test(`${code} is about the site or the browser, and ${cause} would speak of the camera`, () => {
+    assert.equal(explainNoPicture(refused(code, cause), storedSite(), camera()).fact, said);
+  });
+}
 
 test("a code without a text is explained by its reason", () => {
   assert.equal(explainNoPicture(refused(499, "TIMEOUT"), storedSite(), camera()).fact, "TIMEOUT là gì");

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +17,12 @@ from gateway.ports import InboundMessage
 from gateway.runtime.descriptors import ENOUGH, LEAST
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.descriptors import none_free
 from tests.fixtures.site import OWN, Site, cameras, site, tree, write_settings
 from tests.live.test_alarms import alarm_in, until_alarm
 from tests.live.test_alarms import hasty as hasty
 
 pytestmark = pytest.mark.live
-
-
-@contextmanager
-def none_left(running: Site) -> Iterator[None]:
-    """Within this context the gateway can open nothing: each try is EMFILE."""
-    process = running.process.pid
-    taken = {int(name) for name in os.listdir(f"/proc/{process}/fd")}
-    lowest_free = next(number for number in range(10_000) if number not in taken)
-    before = resource.prlimit(process, resource.RLIMIT_NOFILE)
-    resource.prlimit(process, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(process, resource.RLIMIT_NOFILE, before)
 
 
 async def until_told_down(running: Site) -> tuple[dict[str, Any], Alarm]:
@@ -66,13 +51,14 @@ async def test_a_gateway_that_can_open_nothing_more_goes_on(tmp_path: Path, brok
         await running.until_states(2, "OK")
         running.recorders[1].kill()  # and its socket is free for others
         await running.until_state(1, "REFUSED")
-        with none_left(running):
+        with none_free(running.process.pid):
             said = await running.ask(0, watching.peer.localDescription.sdp)
             await running.recorders[1].open_port()
             state, alarm = await until_told_down(running)
             await watching.until(len(watching.packets) + 100)
 
         assert isinstance(said, Refusal)
+        assert (said.code, said.reason) == (503, "DESCRIPTORS_LOW")
         assert "Too many open files" in said.detail
         assert state["st"] == "off"
         assert (alarm.severity, alarm.flapping) == ("major", False)

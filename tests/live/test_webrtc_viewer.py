@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
 from gateway.ports import Sink
@@ -28,6 +29,7 @@ from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.descriptors import none_free
 from tests.fixtures.viewer import Viewer
 
 pytestmark = pytest.mark.live
@@ -117,6 +119,16 @@ async def watch(bench: Bench, viewer: Viewer) -> None:
     """Connect *viewer* and return when it reads the stream."""
     await viewer.accept(await bench.answer(await viewer.offer()))
     await bench.until(lambda: bench.sessions.sample().sessions == 1)
+
+
+async def test_without_a_free_descriptor_a_viewer_is_told_so(viewer: Viewer) -> None:
+    """503 with its own reason: neither the line nor the TURN server is at fault."""
+    async with running() as bench:
+        sdp = await viewer.offer()
+        with none_free(), pytest.raises(ViewerRejected) as refusal:
+            await bench.answer(sdp)
+
+        assert (refusal.value.code, refusal.value.reason) == (503, Reason.DESCRIPTORS_LOW)
 
 
 async def test_a_newcomer_gets_the_whole_gop_at_once(viewer: Viewer) -> None:

@@ -50,6 +50,11 @@ export function isTextKey(key) {
   return Object.hasOwn(TRANSLATIONS.vi, key);
 }
 
+/** @param {string} code */
+export function isReasonKnown(code) {
+  return Object.hasOwn(reasonTexts, code);
+}
+
 /**
  * Returns what a reason code means and what to do about it; a code without text stands for itself.
  * @param {string | null} code

@@ -1,6 +1,6 @@
 // What a tile says: its badge and figures, and, while there is no picture, why and what comes next.
 
-import { explainReason, isTextKey, translate } from "./i18n.js";
+import { explainReason, isReasonKnown, isTextKey, translate } from "./i18n.js";
 import { serverNowMs } from "./server-clock.js";
 import { ageText, countdownText, timeText } from "./time-text.js";
 
@@ -27,6 +27,8 @@ import { ageText, countdownText, timeText } from "./time-text.js";
 const BADGE = { live: "live", connecting: "connecting", refused: "badgeRefused", waiting: "badgeWaiting" };
 const SAID_IN_TITLE = new Set(["OK", "IDLE", "CONNECTING", "STALLED"]);
 const NO_ANSWER = new Set([408, 480]);
+/** They say more than their reason, which speaks of a camera that does not answer, is not there, or sends the wrong codec. */
+const BY_CODE = new Set([404, 408, 488]);
 /** @type {Explanation} */
 const NOTHING = { fact: "", todo: "" };
 
@@ -90,9 +92,12 @@ function explainRefusal({ code, reason }, site) {
     return { title: offline, ...explainReason("UPLINK_DOWN") };
   }
   const cause = explainUnlessInTitle(reason ?? null);
+  const known = reason !== undefined && isReasonKnown(reason) && !SAID_IN_TITLE.has(reason);
+  const byReason = known && (code === undefined || !BY_CODE.has(code));
+  const byCode = translateIfKnown(`code${code}`);
   return {
     title: translate("refused"),
-    fact: reason?.startsWith("VIEW_") ? cause.fact : translateIfKnown(`code${code}`) || cause.fact,
+    fact: byReason ? cause.fact : byCode || cause.fact,
     todo: cause.todo || translateIfKnown(`code${code}todo`),
   };
 }

@@ -38,7 +38,7 @@ const LONGEST_FRAME_GAP_MS = 2_000;
 
 /** Asking again will not help. Numbers as in SIP: bad request, forbidden, not found, not acceptable here. */
 const FINAL_CODES = new Set([400, 403, 404, 488]);
-/** Too many viewers, or no bandwidth. */
+/** Too many viewers, or something that the site has none left of. */
 const FULL_CODES = new Set([486, 503]);
 
 let opened = 0;

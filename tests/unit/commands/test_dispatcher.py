@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,21 @@ async def test_a_command_is_refused_when_it_is(case: str, tmp_path: Path) -> Non
         assert harness.fake_command.depths == []
         assert len(harness.bus.acknowledged) == 1
         assert [event.weight for event in harness.events.all] == ["audit"]
+
+
+async def test_a_signature_that_cannot_be_verified_now_is_no_bad_one(tmp_path: Path) -> None:
+    """No descriptor is free to read the key with: the centre may send it again."""
+
+    def verify(_: Mapping[str, object]) -> str:
+        raise TransientError(Reason.DESCRIPTORS_LOW, "the key cannot be read")
+
+    async with running_dispatcher(tmp_path, verify=verify) as harness:
+        said = await harness.ask("dig.signed", sig="good")
+
+        assert (said.state, said.code) == ("rejected", "busy")
+        assert said.errors is not None
+        assert [(each.at, each.code) for each in said.errors] == [("/sig", "DESCRIPTORS_LOW")]
+        assert harness.fake_command.depths == []
 
 
 async def test_a_topic_says_which_command_it_is(tmp_path: Path) -> None:

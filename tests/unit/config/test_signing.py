@@ -21,7 +21,9 @@ from gateway.config.signing import (
     make_key,
     sign,
 )
-from gateway.model.errors import ConfigRejected, MessageRejected
+from gateway.model.errors import ConfigRejected, MessageRejected, TransientError
+from gateway.model.reasons import Reason
+from tests.fixtures.descriptors import none_free
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=20),
@@ -205,3 +207,15 @@ def test_half_a_pair_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.Monk
 
     assert list(tmp_path.iterdir()) == []
     make_key(tmp_path, "cfg-2026a")
+
+
+def test_without_a_free_descriptor_nobody_knows_the_key(tmp_path: Path) -> None:
+    """That says nothing against the signature: it is to be tried again."""
+    signed = sign({"ver": 1}, key_in(tmp_path))
+    keys = Keyring(tmp_path)
+
+    with none_free(), pytest.raises(TransientError) as caught:
+        keys.verify(signed, "cfg")
+
+    assert caught.value.reason is Reason.DESCRIPTORS_LOW
+    assert keys.verify(signed, "cfg") == "cfg-2026a"

@@ -31,6 +31,7 @@ from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.redact import Redactor
 from tests.fixtures.clock import HANG_S, FakeClock, trusted_time
 from tests.fixtures.commands import FakeBus, RecordedEvents
+from tests.fixtures.descriptors import none_free
 from tests.fixtures.desired import SigningHarness, site_tree
 from tests.fixtures.site import OWN, write_settings
 
@@ -174,6 +175,17 @@ def test_the_report_of_a_candidate_stays_current(harness: ServiceHarness) -> Non
         ("rejected", None),
         ("applying", 7),
     ]
+
+
+def test_without_a_free_descriptor_a_document_is_not_called_unsigned(
+    harness: ServiceHarness,
+) -> None:
+    """Nor a decision; both may be sent again."""
+    with none_free():
+        harness.desire(harness.document(7))
+        harness.service.on_confirm(harness.signing.confirmation(harness.document(7)))
+
+    assert set(harness.codes()) == {"DESCRIPTORS_LOW"}
 
 
 def test_only_the_newest_document_waits(harness: ServiceHarness) -> None:

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from gateway.runtime.descriptors import ENOUGH
+from gateway.runtime.descriptors import ENOUGH, is_exhausted
+from tests.fixtures.descriptors import none_free
 
 LIMIT = (
     "from gateway.runtime.descriptors import raise_descriptor_limit as raise_;"
@@ -36,3 +37,11 @@ def test_the_soft_limit_is_raised_as_far_as_it_is_of_use(soft: int, hard: int, n
     )
 
     assert ended.stdout.split() == [str(each) for each in (soft, now, now, hard)]
+
+
+def test_whether_one_is_free_is_asked_of_the_system() -> None:
+    """For libraries that do not say why they could open nothing."""
+    with none_free():
+        assert is_exhausted()
+
+    assert not is_exhausted()

@@ -19,6 +19,7 @@ from gateway.ports import InboundMessage
 from gateway.runtime.bugs import BugCounts
 from gateway.viewing.revocation import AHEAD_MS, RevocationListener, Revocations
 from tests.fixtures.clock import HANG_S, FakeClock
+from tests.fixtures.descriptors import none_free
 from tests.fixtures.viewing import NOW_S, key_in
 
 NOW_MS = NOW_S * 1000
@@ -218,6 +219,21 @@ async def test_a_list_that_was_ahead_of_our_clock_is_taken_when_that_is_set(
         await asyncio.sleep(0.05)
         assert centre.revocations.current == RevocationList()
         centre.wall_ms = NOW_MS
+        await centre.told()
+
+    assert centre.revocations.is_revoked("An")
+
+
+async def test_a_list_that_could_not_be_verified_for_want_of_a_descriptor_is_taken_later(
+    centre: Centre,
+) -> None:
+    """The broker does not bring it again, and whoever is on it would go on watching."""
+    async with centre.listening(again_s=0.01) as listener:
+        message = centre.message("An")
+        with none_free():
+            listener.deliver(message)
+            await asyncio.sleep(0.05)
+            assert centre.revocations.current == RevocationList()
         await centre.told()
 
     assert centre.revocations.is_revoked("An")

@@ -20,6 +20,7 @@ from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.viewing import token as view_token
 from gateway.viewing.token import START_S, TOKEN_BYTES, TYPE, ViewClaims, encode, verify
+from tests.fixtures.descriptors import none_free
 from tests.fixtures.viewing import NOW_S, key_in, view_claims
 
 HEADER = {"alg": "EdDSA", "kid": "view-2026a", "typ": TYPE}
@@ -394,3 +395,15 @@ def test_parts_are_three(
     parts = encode(view_claims(), key).split(".")
 
     assert refusal(".".join(change(parts)), keys) in ("token.form", "token.alg")
+
+
+def test_without_a_free_descriptor_it_is_not_the_viewers_fault(
+    key: SigningKey, keys: Keyring
+) -> None:
+    """The key cannot be read: 503 with its own reason, not "no permission"."""
+    token = encode(view_claims(), key)
+
+    with none_free(), pytest.raises(ViewerRejected) as caught:
+        check(token, keys)
+
+    assert (caught.value.code, caught.value.reason) == (503, Reason.DESCRIPTORS_LOW)
