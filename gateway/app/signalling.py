@@ -21,12 +21,14 @@ from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING, PLAIN, VIEWER_SIGNALLING
 from gateway.mqtt.topics import ParsedTopic, Topics
 from gateway.ports import Bus, Clock, InboundMessage
 from gateway.runtime.bugs import report_bug
+from gateway.runtime.fair_share import Bounds, FairQueue
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimiter
 from gateway.webrtc.session_manager import SessionManager
 
-QUEUED = 256
-"""Messages that may wait; one more is dropped and counted, and its sender tries again."""
+QUEUED = Bounds(total=256, each=128)
+"""Messages that may wait, of all viewers and of one: a page of 16 pictures sends a hundred. What is
+more is dropped and counted, and its sender tries again."""
 
 MESSAGES_PER_MIN, MESSAGES = 1200, 600
 """Messages of one viewer, a minute and at once. A page that opens 16 pictures sends a hundred in a
@@ -47,7 +49,9 @@ WARNINGS_PER_MIN, WARNINGS = 6, 1
 
 
 class Signalling:
-    """Routes viewers' messages to the session manager, in the order in which they come.
+    """Routes viewers' messages to the session manager, the viewers by turns.
+
+    Each viewer's are handled in the order in which they come.
 
     Args:
         own: The gateway's topics.
@@ -70,9 +74,7 @@ class Signalling:
         self._bus = bus
         self._session_manager = session_manager
         self._stamp = stamp
-        self._messages: asyncio.Queue[tuple[SessionKey, InboundMessage]] = asyncio.Queue(
-            maxsize=QUEUED
-        )
+        self._messages: FairQueue[tuple[SessionKey, InboundMessage]] = FairQueue(QUEUED)
         self._message_limiter = RateLimiter(MESSAGES_PER_MIN, MESSAGES, clock=clock)
         self._offer_limiter = RateLimiter(OFFERS_PER_MIN, OFFERS, clock=clock)
         self._warning_limiter = RateLimiter(WARNINGS_PER_MIN, WARNINGS, clock=clock)
@@ -89,10 +91,9 @@ class Signalling:
         elif not self._message_limiter.try_acquire(place.key.viewer, _weight(message)):
             self._refuse_excess(place.key, "messages")
         else:
-            try:
-                self._messages.put_nowait((place.key, message))
-            except asyncio.QueueFull:
-                self._dropped.count(message.topic)
+            dropped = self._messages.put(place.key.viewer, (place.key, message))
+            if dropped is not None:
+                self._dropped.count(dropped[1].topic)
 
     async def run(self) -> None:
         """Handle messages until cancelled; whatever else is ready runs between two of them."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -25,10 +24,12 @@ from gateway.model.viewing import ViewingPermit
 from gateway.ports import Events, ViewingAuthority
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.fair_share import Bounds, FairTable
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.streams.camera_streams import CameraStreams
 from gateway.webrtc.codec_selection import negotiate
+from gateway.webrtc.early_candidates import EarlyCandidates, viewer_of
 from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers, usable_candidates
 from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.sdp_offer import CANDIDATES, parse_offer
@@ -36,14 +37,8 @@ from gateway.webrtc.session import Session
 from gateway.webrtc.ticker import Ticker
 from gateway.webrtc.waiting import who_gives_way
 
-EARLY_S = 10.0
-"""How long candidates wait for their offer."""
-
-EARLY_SESSIONS = 32
-"""How many sessions may have candidates waiting; beyond that the newest are dropped."""
-
-ENDED_SESSIONS = 256
-"""Ended sessions whose offers are recognised when they come late."""
+ENDED_SESSIONS = Bounds(total=256, each=64)
+"""Ended sessions whose offers are recognised when they come late, of all viewers and of one."""
 
 log = structlog.get_logger(__name__)
 
@@ -78,25 +73,6 @@ class PendingSession:
         """End the answering now."""
         self.displaced = True
         self.limit.reschedule(0.0)
-
-
-class EarlyCandidates:
-    """Candidates that came before their offer (RFC 8838 §4.3), for `EARLY_S` seconds."""
-
-    def __init__(self) -> None:
-        self._waiting: OrderedDict[SessionKey, tuple[float, list[str]]] = OrderedDict()
-
-    def store(self, key: SessionKey, lines: list[str]) -> None:
-        """Add *lines* to those of *key*."""
-        since_s, stored = self._waiting.pop(key, (time.monotonic(), []))
-        self._waiting[key] = since_s, [*stored, *lines][:CANDIDATES]
-        while len(self._waiting) > EARLY_SESSIONS:
-            self._waiting.popitem(last=False)
-
-    def pop(self, key: SessionKey) -> list[str]:
-        """Return and forget the lines of *key*; none if the first came too long ago."""
-        since_s, lines = self._waiting.pop(key, (0.0, []))
-        return lines if time.monotonic() - since_s <= EARLY_S else []
 
 
 class SessionManager:
@@ -146,10 +122,10 @@ class SessionManager:
         self._rejected = RateLimitedLog("session_manager", "offers_rejected", clock=clock)
         self._displaced = RateLimitedLog("session_manager", "sessions_displaced", clock=clock)
         self._drops = drops or InboundDrops(clock=clock)
-        self._early = EarlyCandidates()
+        self._early = EarlyCandidates(clock)
         self._pending: dict[SessionKey, PendingSession] = {}
         self._sessions: dict[SessionKey, Session] = {}
-        self._ended: OrderedDict[SessionKey, None] = OrderedDict()
+        self._ended: FairTable[SessionKey, None] = FairTable(viewer_of, ENDED_SESSIONS)
         self._ended_bytes = 0
         self._last_sample = (0, time.monotonic())
         self._ticker = Ticker()
@@ -425,9 +401,7 @@ class SessionManager:
         finally:
             self._sessions.pop(key, None)
             self._ended_bytes += session.sent_bytes
-            self._ended[key] = None
-            while len(self._ended) > ENDED_SESSIONS:
-                self._ended.popitem(last=False)
+            self._ended.store(key, None)
             log.info("session_ended", session=str(key), camera=offer.camera, why=why)
             lasted_s = round(time.monotonic() - began_s, 1)
             self._record(offer, session.permit, "end", "audit", why=why, lasted_s=lasted_s)

@@ -7,10 +7,11 @@ makes room for the next.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from gateway.model.signalling import SessionKey
+from gateway.runtime import fair_share
+from gateway.runtime.fair_share import Bounds
 
 WAITING = 32
 """Sessions that are not connected yet: two pages of 16 pictures. Each holds sockets, keys and the
@@ -25,13 +26,6 @@ def who_gives_way(waiting: Sequence[SessionKey], viewer: str) -> SessionKey | No
 
     None if there is room. Nobody loses a session to a viewer who has as many as they or more.
     """
-    counts = Counter(key.viewer for key in waiting)
-    if counts[viewer] >= WAITING_PER_VIEWER:
-        greediest = viewer
-    elif len(waiting) < WAITING:
-        return None
-    else:
-        most = max(counts.values())
-        first = next(key.viewer for key in waiting if counts[key.viewer] == most)
-        greediest = viewer if counts[viewer] == most else first
-    return next(key for key in waiting if key.viewer == greediest)
+    bounds = Bounds(WAITING, WAITING_PER_VIEWER)
+    place = fair_share.who_gives_way([key.viewer for key in waiting], viewer, bounds)
+    return None if place is None else waiting[place]

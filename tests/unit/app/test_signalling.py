@@ -184,7 +184,7 @@ async def test_more_messages_than_can_wait_are_dropped() -> None:
         clock=FakeClock(),
     )
 
-    for _ in range(QUEUED + 10):
+    for _ in range(QUEUED.each + 10):
         deliver(signalling, message(b"{}"))
 
     assert signalling._dropped.total == 10

@@ -22,8 +22,8 @@ ASKED = Offer(HONEST, "c99", "v=0")
 SHORT = b'{"k":"extend","exp_s":30.0,"s":1,"pad":"' + b"x" * 69 + b'"}'  # 111 bytes
 
 
-def of_viewer(number: int) -> SessionKey:
-    return SessionKey("v-hostile", f"session-{number}")
+def of_viewer(number: int, viewer: str = "v-hostile") -> SessionKey:
+    return SessionKey(viewer, f"session-{number}")
 
 
 async def posted_until_honest(bus: Bus) -> list[tuple[SessionKey, Refusal]]:
@@ -41,6 +41,13 @@ async def posted_until_honest(bus: Bus) -> list[tuple[SessionKey, Refusal]]:
                 assert body.code == 404
                 return said
             said.append((place.key, body))
+
+
+async def all_read(signalling: Signalling) -> None:
+    """Return once no message waits any more."""
+    async with asyncio.timeout(HANG_S):
+        while len(signalling._messages):  # noqa: ASYNC110 (looks at what has no event)
+            await asyncio.sleep(0)
 
 
 async def flood(signalling: Signalling, bodies: list[bytes]) -> None:
@@ -67,6 +74,7 @@ async def test_a_flood_of_one_viewer_is_dropped_before_it_is_read(
     monkeypatch.setattr(strict_json, "parse", counted)
     async with answering() as (signalling, bus):
         await flood(signalling, [SHORT] * 24_000)
+        await all_read(signalling)
         deliver(signalling, message(ASKED))
         await posted_until_honest(bus)
 
@@ -77,6 +85,7 @@ async def test_a_flood_is_answered_once_and_not_each_time() -> None:
     """503 once; what is malformed and within the limit gets its 400."""
     async with answering() as (signalling, bus):
         await flood(signalling, [b"{}"] * 5_000)
+        await all_read(signalling)
         deliver(signalling, message(ASKED))
         said = [body for _, body in await posted_until_honest(bus)]
 
@@ -89,6 +98,7 @@ async def test_large_and_packed_messages_count_for_more() -> None:
     """What costs more to read is read less often."""
     async with answering() as (signalling, bus):
         await flood(signalling, [b"[" * 20_480] * 100)
+        await all_read(signalling)
         deliver(signalling, message(ASKED))
         said = [body.code for _, body in await posted_until_honest(bus)]
 
@@ -100,6 +110,7 @@ async def test_offers_have_a_limit_of_their_own() -> None:
     async with answering() as (signalling, bus):
         for number in range(OFFERS + 20):
             deliver(signalling, message(Offer(of_viewer(number), "c99", "v=0")))
+        await all_read(signalling)
         deliver(signalling, message(ASKED))
         said = [body for _, body in await posted_until_honest(bus)]
 
@@ -118,14 +129,52 @@ async def test_the_loop_turns_between_two_messages() -> None:
         turns += 1
         loop.call_soon(turn)
 
-    async with answering() as (signalling, bus):
+    async with answering() as (signalling, _bus):
         for number in range(200):
-            deliver(signalling, message(Bye(of_viewer(number), "viewer")))
-        deliver(signalling, message(ASKED))
+            deliver(signalling, message(Bye(of_viewer(number % 2, f"v-{number % 2}"), "viewer")))
         loop.call_soon(turn)
-        await posted_until_honest(bus)
+        await all_read(signalling)
 
     assert turns >= 200
+
+
+async def test_a_flood_of_one_viewer_pushes_out_nobody_elses_offer() -> None:
+    """It comes last of 600 messages that wait, and is read as the second."""
+    async with answering() as (signalling, bus):  # which reads nothing before it is waited for
+        for number in range(MESSAGES):
+            deliver(signalling, message(b"{}", topic=OWN.viewer_signalling(of_viewer(number))))
+        deliver(signalling, message(ASKED))
+        before = await posted_until_honest(bus)
+
+    assert len(before) <= 2  # a second may be read while the offer is being answered
+
+
+async def test_many_floods_push_out_nobody_elses_offer() -> None:
+    """Whoever has one message waiting waits for one of each of the others."""
+    flooding = [f"v-hostile-{number}" for number in range(4)]
+    async with answering() as (signalling, bus):
+        for number in range(MESSAGES):
+            key = SessionKey(flooding[number % 4], f"session-{number}")
+            deliver(signalling, message(b"{}", topic=OWN.viewer_signalling(key)))
+        deliver(signalling, message(ASKED))
+        before = await posted_until_honest(bus)
+
+    assert {key.viewer for key, _ in before} == set(flooding)
+    assert len(before) <= 2 * len(flooding)
+
+
+async def test_a_viewer_loses_nothing_to_one_who_has_more_waiting() -> None:
+    """A page's offer and all its candidates are kept, whoever floods before and after them."""
+    page = [SessionKey("v-honest", f"session-{number}") for number in range(100)]
+    async with answering() as (signalling, _bus):
+        for number in range(MESSAGES):
+            if number < len(page):
+                deliver(signalling, message(Bye(page[number], "viewer")))
+            deliver(signalling, message(b"{}", topic=OWN.viewer_signalling(of_viewer(number))))
+
+        waiting = signalling._messages.waiting("v-honest")
+
+    assert waiting == len(page)
 
 
 async def test_invented_viewers_fill_no_table() -> None:
