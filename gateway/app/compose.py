@@ -23,7 +23,7 @@ from gateway.commands.handlers.registry import enabled_commands
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
-from gateway.fastpath import COMPILED
+from gateway.fastpath import ADVICE, COMPILED, STALE
 from gateway.health.clock_status import kernel_clock
 from gateway.health.host import machine
 from gateway.inventory.contacts import ContactsFile
@@ -73,6 +73,8 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     clock = SystemClock()
     box = machine(VERSION)
     log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
+    if STALE:
+        log.warning("fast_path_stale", detail=ADVICE)
 
     # Build: each part is given what stands above it.
     callbacks = Callbacks()

@@ -28,7 +28,7 @@ from gateway.config.faults import VIETNAMESE
 from gateway.config.load import load_settings, probe_policy
 from gateway.config.secrets import Secrets
 from gateway.config.settings import DEFAULT_FILE
-from gateway.fastpath import COMPILED
+from gateway.fastpath import ADVICE, COMPILED, STALE
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.version import VERSION
 from gateway.remote_config.startup import load_state, secret_bindings
@@ -43,6 +43,8 @@ PROBE_FAILED, CONFIG_WRONG = 1, 2
 log = structlog.get_logger(__name__)
 
 FAST_PATH = "compiled" if COMPILED else "not compiled (fallback)"
+if STALE:
+    FAST_PATH = f"not used (fallback): {ADVICE}"
 
 CENTRE = {
     "audit": "gateway.cli.audit",

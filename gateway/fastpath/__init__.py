@@ -13,23 +13,37 @@ Cache and history get them when somebody asks. What those have held from before 
 the fast path has all that anybody could ask for. Counters, the times of keyframes and the
 camera's RTCP are read without that.
 
-Where it is not compiled, `gateway.fastpath.fallback` stands in, and all goes through Python: the
-same bytes, at two to three times the processor time.
+Where it is not compiled, or was compiled from other sources than these, `gateway.fastpath.fallback`
+stands in, and all goes through Python: the same bytes, at two to three times the processor time.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+INTERFACE = 1
+"""Number of the contracts in `_fastpath.pyi`. It grows when they change; the compiled module has
+the one that it was compiled with."""
+
+try:
+    from gateway.fastpath import _fastpath
+except ImportError:  # not compiled here
+    _found = None
+else:
+    _found = getattr(_fastpath, "INTERFACE", 0)
+
+STALE = _found not in (None, INTERFACE)
+"""Whether the compiled module has other contracts; it is not used then."""
+
+if TYPE_CHECKING or _found == INTERFACE:
     from gateway.fastpath._fastpath import Forwarder, FrameRun, RtpDestination
 else:
-    try:
-        from gateway.fastpath._fastpath import Forwarder, FrameRun, RtpDestination
-    except ImportError:  # not compiled here
-        from gateway.fastpath.fallback import Forwarder, FrameRun, RtpDestination
+    from gateway.fastpath.fallback import Forwarder, FrameRun, RtpDestination
 
 COMPILED = Forwarder.__module__ == "gateway.fastpath._fastpath"
-"""Whether the fast path is compiled."""
+"""Whether the fast path is compiled, and used."""
 
-__all__ = ["COMPILED", "Forwarder", "FrameRun", "RtpDestination"]
+ADVICE = "it was compiled from other sources; compile it again: scripts/install run"
+"""What to do about one that is `STALE`."""
+
+__all__ = ["ADVICE", "COMPILED", "INTERFACE", "STALE", "Forwarder", "FrameRun", "RtpDestination"]

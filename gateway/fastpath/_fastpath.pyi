@@ -1,6 +1,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+INTERFACE: int
+"""See `gateway.fastpath.INTERFACE`."""
+
 UnitFields = tuple[tuple[bytes, ...], int, bool, float, int]
 """The fields of `gateway.model.media.AccessUnit`, in their order."""
 

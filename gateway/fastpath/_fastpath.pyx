@@ -39,6 +39,9 @@ include "polling.pxi"
 include "frame_run.pxi"
 
 
+INTERFACE = 1  # as in `gateway.fastpath`, which has what it is for
+
+
 cdef class Forwarder:
     cdef ForwarderState c
     cdef list _destinations         # what `c.destination` points at
