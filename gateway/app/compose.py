@@ -72,9 +72,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     """
     clock = SystemClock()
     box = machine(VERSION)
-    log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
-    if STALE:
-        log.warning("fast_path_stale", detail=ADVICE)
+    _log_start(box)
 
     # Build: each part is given what stands above it.
     callbacks = Callbacks()
@@ -207,6 +205,13 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         ),
         audit=audit.run,
     )
+
+
+def _log_start(box: Machine) -> None:
+    """Log which version starts, and whether the fast path is compiled, for these sources."""
+    log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
+    if STALE:
+        log.warning("fast_path_stale", detail=ADVICE)
 
 
 def _clock_is_synced() -> bool | None:

@@ -1,4 +1,4 @@
-"""A compiled module of another version is not used: it would fail in the middle of the first call."""
+"""A compiled module of another tree is not used: it would fail in the middle of a call."""
 
 from __future__ import annotations
 
