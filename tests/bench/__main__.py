@@ -1,6 +1,7 @@
 """Measures the gateway beside other relays, as their users run them: real RTSP in, viewers out.
 
     scripts/bench relay --streams 1,4,12,32 --mbps 4
+    scripts/bench relay --streams 1 --mbps 2 --busy 2     (beside two programs that burn cores)
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
@@ -64,6 +65,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--all", action="store_true", help="attack: cameras, viewers and strangers at once"
     )
+    parser.add_argument(
+        "--busy", type=int, default=0, metavar="N", help="relay, idle: N programs burn cores beside"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="of a round; default depends")
     parser.add_argument("--json", action="store_true", help="one line an object, for machines")
@@ -76,7 +80,8 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     kbps = round((asked.mbps or default_mbps) * 1000)
     streams = asked.streams or DEFAULT_STREAMS[asked.scenario]
     loads = [
-        Load(each, each, kbps=kbps, mtu=asked.mtu, obedient=asked.obedient) for each in streams
+        Load(each, each, kbps=kbps, mtu=asked.mtu, obedient=asked.obedient, busy=asked.busy)
+        for each in streams
     ]
     names, rounds = asked.relays, asked.rounds
     seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)

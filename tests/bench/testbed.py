@@ -25,6 +25,7 @@ from gateway.demo.config_files import free_port
 HERE = Path(__file__).parent
 START_S = 20.0
 END_S = 10.0
+BURNER = "data, table = bytes(8 << 20), bytes(range(256))\nwhile True: data.translate(table)"
 
 
 class NotStarted(Exception):
@@ -42,6 +43,7 @@ class Load:
         gop: Pictures between keyframes, of 25 a second.
         mtu: Of the camera's RTP packets.
         obedient: Whether the camera makes a keyframe for whoever asks by RTCP.
+        busy: Programs beside that burn a core each, and the processor's caches with it.
     """
 
     streams: int
@@ -50,6 +52,7 @@ class Load:
     gop: int = 50
     mtu: int = 1_400
     obedient: bool = False
+    busy: int = 0
 
 
 class Testbed:
@@ -110,6 +113,11 @@ class Testbed:
             if not line:
                 raise NotStarted(f"{' '.join(map(str, command[:4]))} did not say {says!r}")
         return process
+
+    def burn(self, count: int) -> None:
+        """Start *count* programs that burn a core and 8 MiB of cache each until the end."""
+        for _ in range(count):
+            self.start([sys.executable, "-c", BURNER])
 
     def camera(self, load: Load) -> str:
         """Start GStreamer's RTSP server; return the URL of its one camera."""

@@ -32,6 +32,7 @@ def once(relay: Relay, load: Load, seconds: float) -> Round | None:
         try:
             url = testbed.camera(load)
             with playing(testbed, relay, load, [url] * load.streams) as (running, crowd):
+                testbed.burn(load.busy)
                 time.sleep(SETTLE_S)
                 return observe(running, crowd, seconds)
         except NotStarted as error:
@@ -179,6 +180,7 @@ def idle(names: str | None, load: Load, rounds: int, seconds: float) -> dict[str
         with Testbed() as testbed:
             url = testbed.camera(load)
             running = each.start(testbed, [url] * load.streams, 0)
+            testbed.burn(load.busy)
             time.sleep(SETTLE_S * 2)
             before_s, started_s = cpu_s(running.pid), time.monotonic()
             time.sleep(seconds)
@@ -202,6 +204,7 @@ def _about(scenario: str, load: Load, rounds: int) -> dict[str, Any]:
         "scenario": scenario,
         "streams": load.streams,
         "mbps": load.kbps / 1000,
+        "busy": load.busy,
         "rounds": rounds,
         "machine": machine(),
     }
