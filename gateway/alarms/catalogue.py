@@ -169,6 +169,20 @@ HOST_DISK = AlarmType(
     (Reason.DISK_NEARLY_FULL, Reason.DISK_FULL, Reason.DISK_READONLY),
     by_cause={Reason.DISK_NEARLY_FULL: "minor"},
 )
+# Events go on to the centre and wait in memory; a power cut loses the gateway's own copy of them.
+AUDIT_NOT_STORED = AlarmType(
+    "store.audit",
+    "major",
+    "the audit cannot be written: viewings go on, their events are in memory and sent",
+    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+)
+# Nobody is let in, since a token could be used twice; who watches goes on.
+TOKENS_NOT_STORED = AlarmType(
+    "store.tokens",
+    "critical",
+    "it cannot be written which view tokens are used: nobody can begin to watch",
+    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+)
 # A clock that is off makes certificates and signatures fail; one that nothing sets may be right.
 HOST_CLOCK = AlarmType(
     "host.clock",
@@ -213,6 +227,8 @@ CATALOGUE = (
     HOST_CPU,
     HOST_MEMORY,
     HOST_DISK,
+    AUDIT_NOT_STORED,
+    TOKENS_NOT_STORED,
     HOST_DESCRIPTORS,
     HOST_CLOCK,
     CERTIFICATE_ENDS,

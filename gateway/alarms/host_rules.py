@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.alarms.catalogue import (
+    AUDIT_NOT_STORED,
     CERTIFICATE_ENDS,
     CONFIG_UNDONE,
     HOST_CLOCK,
@@ -21,10 +22,12 @@ from gateway.alarms.catalogue import (
     HOST_TEMPERATURE,
     HOST_THROTTLED,
     PROGRAM_BUG,
+    TOKENS_NOT_STORED,
     AlarmType,
 )
 from gateway.health.raspberry_pi import CAPPED, SOFT_LIMIT, THROTTLED, UNDERVOLTAGE
 from gateway.model.alarm import Argument, Finding, HostLimits
+from gateway.model.errors import TransientError
 from gateway.model.health import HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.config import Reported
@@ -85,6 +88,15 @@ def rollback_finding(reported: Reported) -> Finding:
     bad = reported.state == "rolled_back" and reported.why != "cancel"
     arguments = {} if reported.version is None else {"ver": reported.version}
     return CONFIG_UNDONE.finding(bad, Reason.ROLLED_BACK, arguments)
+
+
+def store_findings(
+    audit: TransientError | None, used_tokens: TransientError | None
+) -> Iterator[Finding]:
+    """Yield whether the audit, and the used view tokens, can be written; None: they can."""
+    for alarm, trouble in ((AUDIT_NOT_STORED, audit), (TOKENS_NOT_STORED, used_tokens)):
+        cause = Reason.DISK_READONLY if trouble is None else trouble.reason
+        yield alarm.finding(trouble is not None, cause)
 
 
 def bug_finding(last: tuple[str, float] | None, count: int, now_s: float) -> Finding:

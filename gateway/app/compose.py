@@ -129,6 +129,8 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         broker_parts,
         inventory_service,
         configuration=lambda: statuses.current(state),
+        audit_trouble=lambda: audit.trouble,
+        token_trouble=lambda: viewing.used_tokens.trouble,
         time=time,
         clock=clock,
     )

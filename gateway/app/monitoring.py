@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from gateway.alarms.camera_rules import SiteTopology
-from gateway.alarms.evaluate import AlarmEvaluation
+from gateway.alarms.evaluate import AlarmEvaluation, StoreTrouble
 from gateway.alarms.service import AlarmService
 from gateway.alarms.store import AlarmStore
 from gateway.app.broker import BrokerComponents
@@ -49,6 +49,8 @@ def monitoring_components(
     inventory_service: InventoryService,
     *,
     configuration: Callable[[], Reported],
+    audit_trouble: StoreTrouble,
+    token_trouble: StoreTrouble,
     time: TrustedTime,
     clock: Clock,
 ) -> MonitoringComponents:
@@ -61,6 +63,8 @@ def monitoring_components(
         broker: The connection to the centre, and the outbox for events.
         inventory_service: What stands between the cameras and the gateway.
         configuration: Returns what is reported of the centre's configuration.
+        audit_trouble: Returns why the audit cannot be written; None: it can.
+        token_trouble: Likewise of the view tokens that have been used.
         time: The wall clock as far as it can be trusted.
         clock: Monotonic.
     """
@@ -79,6 +83,8 @@ def monitoring_components(
         configuration=configuration,
         bus=broker.client,
         clock=clock,
+        audit_trouble=audit_trouble,
+        token_trouble=token_trouble,
         suspected_faults=cameras.picture_monitor.suspected_faults,
     )
     alarms = AlarmService(

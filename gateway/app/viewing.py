@@ -24,16 +24,18 @@ class ViewingComponents:
 
     Attributes:
         admission: Decides about each viewer.
+        used_tokens: Those that have been used.
         revocation: Takes the centre's lists of revoked people.
     """
 
     admission: TokenAdmission
+    used_tokens: UsedTokens
     revocation: RevocationListener
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return (self.revocation.run,)
+        return self.revocation.run, self.used_tokens.run
 
 
 def viewing_components(
@@ -61,10 +63,11 @@ def viewing_components(
         return time.now_ms() / 1000
 
     revocations = Revocations(folder / REVOKED, wall_ms=time.now_ms)
+    used_tokens = UsedTokens(folder / USED_TOKENS, clock=clock, wall_s=now_s)
     admission = TokenAdmission(
         audience=f"{settings.gateway.province}/{settings.gateway.id}",
         keys=keys,
-        used=UsedTokens(folder / USED_TOKENS, clock=clock, wall_s=now_s),
+        used=used_tokens,
         is_revoked=revocations.is_revoked,
         required=chosen.require_token,
         skew_s=chosen.token_skew_s,
@@ -78,4 +81,4 @@ def viewing_components(
         events=events,
         clock=clock,
     )
-    return ViewingComponents(admission, listener)
+    return ViewingComponents(admission, used_tokens, listener)

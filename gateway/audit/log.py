@@ -18,7 +18,7 @@ import structlog
 
 from gateway.audit.chain import GENESIS, AuditEntry, Head, append
 from gateway.audit.store import AuditStore, StoredAudit
-from gateway.model.errors import MessageRejected
+from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.event import Event
 from gateway.ports import Events
 
@@ -44,7 +44,7 @@ class AuditLog:
         retry_s: See `RETRY_S`.
 
     Attributes:
-        refusing: Whether the disk refused the last time.
+        trouble: Why the disk refused the last time; None: it did not.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class AuditLog:
         self._sent = 0
         self._thread = ThreadPoolExecutor(1, "audit")  # one commit at a time, also at the end
         self._wakeup = asyncio.Event()
-        self.refusing = False
+        self.trouble: TransientError | None = None
         self._head = self._resume(store.load())
 
     @property
@@ -93,7 +93,7 @@ class AuditLog:
         try:
             while True:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._retry_s if self.refusing else None):
+                    async with asyncio.timeout(None if self.trouble is None else self._retry_s):
                         await self._wakeup.wait()
                 self._wakeup.clear()
                 await self._save()
@@ -112,14 +112,14 @@ class AuditLog:
         why = await loop.run_in_executor(self._thread, self._store.append, batch, sent)
         if why is None:
             del self._unsaved[: len(batch)]
-        elif not self.refusing:
-            log.error("audit_not_stored", detail=why)
+        elif self.trouble is None:
+            log.error("audit_not_stored", reason=why.reason, detail=why.detail)
         elif len(self._unsaved) > WAITING:
             log.error("audit_entries_dropped", count=len(self._unsaved) - WAITING)
             del self._unsaved[:-WAITING]
-        if why is None and self.refusing:
+        if why is None and self.trouble is not None:
             log.info("audit_stored_again")
-        self.refusing = why is not None
+        self.trouble = why
         self._hand_on(waiting)
 
     def _hand_on(self, count: int) -> None:

@@ -16,7 +16,14 @@ import structlog
 
 from gateway.audit.chain import AuditEntry, ChainFault, Head, parse_entry
 from gateway.config.signing import canonical_json
-from gateway.runtime.sqlite import SqliteFile, is_corrupt, open_read_only, quarantine
+from gateway.model.errors import TransientError
+from gateway.runtime.sqlite import (
+    SqliteFile,
+    is_corrupt,
+    open_read_only,
+    quarantine,
+    sqlite_error,
+)
 from gateway.runtime.strict_json import StrictJsonError, parse
 
 AUDIT = "audit.db"
@@ -89,7 +96,7 @@ class AuditStore:
             return StoredAudit(None)
         return StoredAudit(head, recent, published.seq)
 
-    def append(self, entries: Iterable[AuditEntry], published: int) -> str | None:
+    def append(self, entries: Iterable[AuditEntry], published: int) -> TransientError | None:
         """Add *entries*, and note the last number that was handed on; return why not, or None."""
         rows = [(each.head.seq, each.head.hash, canonical_json(each.tree)) for each in entries]
         try:
@@ -100,8 +107,9 @@ class AuditStore:
                 if self._commits % FORGET_EVERY == 0:
                     _forget(base)
         except sqlite3.Error as error:
+            trouble = sqlite_error(self._file.path, error)
             self._on_error(error)
-            return str(error)
+            return trouble
         self._commits += 1
         return None
 

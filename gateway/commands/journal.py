@@ -17,17 +17,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
-from gateway.model.errors import TransientError
 from gateway.model.names import first_ulid, new_id, ulid_ms
-from gateway.model.reasons import Reason
-from gateway.runtime.sqlite import is_corrupt, open_database, quarantine
+from gateway.runtime.sqlite import SqliteFile
 from gateway.runtime.trusted_time import SLOW_MS
 
 RETENTION_MS = 7 * 86_400_000
@@ -107,8 +104,9 @@ class CommandJournal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
+        self._file = SqliteFile(
+            path, _TABLES, columns=f"SELECT {_COLUMNS} FROM command LIMIT 0", checkpoint_pages=200
+        )
         self._recorded = 0
         self._lock = threading.Lock()
 
@@ -159,56 +157,23 @@ class CommandJournal:
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._file.close()
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what *work* returns; a corrupt file is replaced. Raises TransientError."""
-        try:
-            with self._lock:
-                try:
-                    return work(self._open())
-                except sqlite3.DatabaseError as error:
-                    if not is_corrupt(error):
-                        raise
-                    log.error("command_journal_corrupt", path=str(self._path), detail=str(error))
-                    self._replace()
-                    return work(self._open())
-        except sqlite3.Error as error:
-            raise _disk_error(self._path, error) from None
+        with self._lock:
+            return self._file.transact(work, on_replaced=self._on_replaced)
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = _open(self._path)
-        return self._connection
-
-    def _replace(self) -> None:
-        """Set the file aside and create one in which all that was signed until now is deleted."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        try:
-            quarantine(self._path)
-        except OSError as error:
-            raise sqlite3.OperationalError(str(error.strerror)) from None
-        with closing(_open(self._path)) as base, base:
+    def _on_replaced(self, base: sqlite3.Connection, why: sqlite3.Error) -> None:
+        """Note that all that was signed until now is deleted."""
+        log.error("command_journal_corrupt", path=str(self._file.path), detail=str(why))
+        with base:
             base.execute("INSERT INTO floor VALUES (1, ?)", (new_id(),))
 
     def _entries(self, which: str, *values: str) -> tuple[JournalEntry, ...]:
         asked = f"SELECT {_COLUMNS} FROM command {which}"
         rows = self._transact(lambda base: base.execute(asked, values).fetchall())
         return tuple(JournalEntry(*row) for row in rows)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    base = open_database(path, _TABLES, checkpoint_pages=200)
-    try:
-        base.execute(f"SELECT {_COLUMNS} FROM command LIMIT 1").fetchall()
-    except sqlite3.Error:
-        base.close()
-        raise
-    return base
 
 
 def _forget(base: sqlite3.Connection, now_ms: int) -> None:
@@ -223,9 +188,3 @@ def _forget(base: sqlite3.Connection, now_ms: int) -> None:
         base.execute(raised, (floor, floor))
     base.execute(f"DELETE FROM command WHERE id IN ({_GONE})", bounds)
     base.execute(_SHORTEN, (SHORT_BYTES, FULL_ANSWERS))
-
-
-def _disk_error(path: Path, error: sqlite3.Error) -> TransientError:
-    full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-    reason = Reason.DISK_FULL if full else Reason.DISK_READONLY
-    return TransientError(reason, f"cannot write {path}: {error}")

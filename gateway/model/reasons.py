@@ -44,6 +44,7 @@ class Reason(StrEnum):
     DUPLICATE_IDENTITY = "DUPLICATE_IDENTITY"
     DISK_FULL = "DISK_FULL"
     DISK_READONLY = "DISK_READONLY"
+    DISK_CORRUPT = "DISK_CORRUPT"
     CONFIG_REJECTED = "CONFIG_REJECTED"
     OFFER_INVALID = "OFFER_INVALID"
     VIEWER_GONE = "VIEWER_GONE"
@@ -262,6 +263,12 @@ WORDING: dict[Reason, Wording] = {
         "The card has become read-only",
         "Thay thẻ nhớ.",
         "Replace the card.",
+    ),
+    Reason.DISK_CORRUPT: Wording(
+        "Tệp dữ liệu trên thiết bị bị hỏng",
+        "A data file on the machine is damaged",
+        "Tệp hỏng đã được cất riêng (*.corrupt) và tệp mới được tạo; nếu lặp lại, thay thẻ nhớ.",
+        "It was set aside (*.corrupt) and a new one begun; if it happens again, replace the card.",
     ),
     Reason.CONFIG_REJECTED: Wording(
         "Cấu hình bị từ chối",

@@ -10,8 +10,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
+
+from gateway.model.errors import TransientError
+from gateway.model.reasons import Reason
+from gateway.runtime.descriptors import is_exhausted
+
+T = TypeVar("T")
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOG_BYTES = 1_048_576
@@ -19,7 +27,7 @@ _LOG_BYTES = 1_048_576
 
 
 class NewerSchemaError(sqlite3.DatabaseError):
-    """A newer program has written the file; its tables may mean something else."""
+    """Another program has written the file; its tables may mean something else."""
 
 
 def open_database(
@@ -27,6 +35,7 @@ def open_database(
     tables: str,
     *,
     version: int = 0,
+    columns: str = "",
     busy_s: float = 5.0,
     checkpoint_pages: int = 1000,
 ) -> sqlite3.Connection:
@@ -36,11 +45,12 @@ def open_database(
         path: In a folder that exists. Any thread may use the connection, one at a time.
         tables: Script that creates what is not there yet.
         version: Highest ``user_version`` that this program understands.
+        columns: A query of every column that this program uses; empty: nothing is asked.
         busy_s: How long to wait for another connection that writes.
         checkpoint_pages: Length of the write-ahead log at which it is copied into the file.
 
     Raises:
-        NewerSchemaError: The file's ``user_version`` is higher.
+        NewerSchemaError: The file's ``user_version`` is higher, or it lacks one of *columns*.
         sqlite3.OperationalError: The disk is full, read-only or not there.
         sqlite3.DatabaseError: Otherwise; `is_corrupt` tells whether the file is at fault.
     """
@@ -60,11 +70,22 @@ def open_database(
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
-        connection.executescript(f"{tables}\nPRAGMA user_version = {version};")
+        _create(connection, f"{tables}\nPRAGMA user_version = {version};", columns)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _create(connection: sqlite3.Connection, tables: str, columns: str) -> None:
+    """Run the script *tables*. Raises NewerSchemaError: what is there is of another shape."""
+    try:
+        connection.executescript(tables)
+        connection.execute(columns).close()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        raise NewerSchemaError(f"other tables: {error}") from None
 
 
 class SqliteFile:
@@ -80,12 +101,14 @@ class SqliteFile:
         tables: str,
         *,
         version: int = 0,
+        columns: str = "",
         busy_s: float = 1.0,
         checkpoint_pages: int = 1000,
     ) -> None:
         self.path = path
         self._tables = tables
         self._version = version
+        self._columns = columns
         self._busy_s = busy_s
         self._checkpoint_pages = checkpoint_pages
         self._connection: sqlite3.Connection | None = None
@@ -97,10 +120,46 @@ class SqliteFile:
                 self.path,
                 self._tables,
                 version=self._version,
+                columns=self._columns,
                 busy_s=self._busy_s,
                 checkpoint_pages=self._checkpoint_pages,
             )
         return self._connection
+
+    def transact(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        on_replaced: Callable[[sqlite3.Connection, sqlite3.Error], None],
+    ) -> T:
+        """Return what *work* returns, in the file or, if that is corrupt, in a new one.
+
+        Args:
+            work: Is called again with the new one, at most once.
+            on_replaced: Called with the new one before, and with what was wrong with the other.
+
+        Raises:
+            TransientError: The disk refuses; the file is closed.
+        """
+        try:
+            try:
+                return work(self.connection())
+            except sqlite3.DatabaseError as error:
+                if not is_corrupt(error):
+                    raise
+                self._set_aside()
+                on_replaced(self.connection(), error)
+                return work(self.connection())
+        except sqlite3.Error as error:
+            self.close()
+            raise sqlite_error(self.path, error) from None
+
+    def _set_aside(self) -> None:
+        self.close()
+        try:
+            quarantine(self.path)
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error.strerror)) from None
 
     def close(self) -> None:
         """Close the file, if it is open; after an error too, since the file may be another then."""
@@ -127,6 +186,25 @@ def is_corrupt(error: sqlite3.Error) -> bool:
     """Return whether *error* says that the file cannot be used, now or later."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
     return isinstance(error, NewerSchemaError) or code in _CORRUPT
+
+
+def sqlite_error(path: Path, error: sqlite3.Error) -> TransientError:
+    """Return *error* of the file *path* as a transient error with its reason.
+
+    Sources: sqlite.org/rescode.html. What is not told apart there is taken for a disk that is
+    failing, which the detail tells.
+    """
+    return TransientError(_reason_of(error), f"cannot write {path}: {error}")
+
+
+def _reason_of(error: sqlite3.Error) -> Reason:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
+    if is_corrupt(error):
+        return Reason.DISK_CORRUPT
+    if code == sqlite3.SQLITE_FULL:
+        return Reason.DISK_FULL
+    # SQLite says of a file that could not be opened only that it could not.
+    return Reason.DESCRIPTORS_LOW if is_exhausted() else Reason.DISK_READONLY
 
 
 def quarantine(path: Path) -> None:

@@ -4,9 +4,9 @@ Ids are kept in SQLite for `RETENTION_S` after their expiry: longer than a token
 clock that is set back by less lets none be used again. A commit has survived kill -9 and a power
 cut when it returns.
 
-A disk that refuses costs no viewing: the ids are then kept in memory. Whoever starts without
-knowing what was used before (the file cannot be read or written, or was corrupt) refuses tokens
-that are older than the process itself.
+Without a disk that takes the id nobody begins to watch: whoever could make the disk refuse and the
+gateway restart could else use a token again. Viewings that run go on. Whoever starts without
+knowing what was used before (the file was corrupt) refuses tokens that are older than the process.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
+from gateway.model.errors import TransientError, ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.runtime.sqlite import SqliteFile, is_corrupt, quarantine
+from gateway.runtime.sqlite import SqliteFile
 from gateway.viewing.token import ViewClaims, reject
 
 RETENTION_S = 86_400
@@ -33,6 +35,9 @@ MAX_TOKENS = 20_000
 
 RECENT = 4096
 """Ids in memory."""
+
+RETRY_S = 15.0
+"""Between two tries while the disk refuses, so that it is known when it takes ids again."""
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS used (
@@ -51,86 +56,115 @@ class UsedTokens:
         path: SQLite file; its folder exists. A corrupt one is renamed to ``*.corrupt``.
         clock: Monotonic; begins when this process begins to admit viewers.
         wall_s: Seconds since 1970.
+        retry_s: See `RETRY_S`.
 
     Attributes:
-        refusing: Whether the disk refused the last time.
+        trouble: Why the disk refused the last time; None: it did not.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, wall_s: Callable[[], float]) -> None:
-        self._file = SqliteFile(path, _TABLES, checkpoint_pages=200)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        wall_s: Callable[[], float],
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._file = SqliteFile(
+            path, _TABLES, columns="SELECT id, expires_s FROM used LIMIT 0", checkpoint_pages=200
+        )
         self._clock = clock
         self._wall_s = wall_s
+        self._retry_s = retry_s
+        self._refused = asyncio.Event()
         self._started_s = clock.now()
         self._recent: OrderedDict[str, None] = OrderedDict()
         self._thread = ThreadPoolExecutor(1, "used-tokens")
-        self.refusing = False
-        self._remembers = self._load()
+        self.trouble: TransientError | None = None
+        self._remembers = True
+        self._try()
+
+    async def run(self) -> None:
+        """Try again while the disk refuses, until cancelled; `close` comes after that."""
+        loop = asyncio.get_running_loop()
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if self.trouble is None else self._retry_s):
+                    await self._refused.wait()
+            self._refused.clear()
+            if self.trouble is not None:
+                await loop.run_in_executor(self._thread, self._try)
 
     async def use(self, claims: ViewClaims) -> None:
-        """Note that the token of *claims* is used; on return it is on the disk, if that takes it.
+        """Note that the token of *claims* is used; on return it is on the disk.
 
         Raises:
             ViewerRejected: 403, ``token.used``: it has been used, or may have been before the start
-                of this process.
+                of this process. 503: the disk does not take it; the reason says why.
         """
         if claims.token_id in self._recent:
             reject("token.used", "it has been used already")
-        age_s, up_s = self._wall_s() - claims.issued_s, self._clock.now() - self._started_s
-        if not self._remembers and age_s > up_s:
-            reason = Reason.VIEW_TOKEN_EXPIRED
-            reject("token.used", "it is older than this process, which knows no others", reason)
+        self._check_age(claims)
         self._recent[claims.token_id] = None
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
         loop = asyncio.get_running_loop()
         noted = loop.run_in_executor(self._thread, self._insert, claims.token_id, claims.expires_s)
-        if not await noted:
+        try:
+            is_new = await noted
+        except TransientError as error:
+            self._refused.set()
+            detail = "it cannot be noted that the token is used"
+            raise ViewerRejected(503, error.reason, detail) from None
+        if not is_new:
             reject("token.used", "it has been used already")
+        self._check_age(claims)  # once more: the file may have been replaced
 
     def close(self) -> None:
         """Close the file, once what is in work is written. Waits for the disk."""
         self._thread.submit(self._file.close)
         self._thread.shutdown()
 
-    def _load(self) -> bool:
-        """Return whether the file tells, and can take, all that is used."""
-        try:
-            base = self._file.connection()
-            with base:
-                _forget(base, round(self._wall_s()))
-        except sqlite3.Error as error:
-            self._on_error(error)
-            return False
-        return True
+    def _check_age(self, claims: ViewClaims) -> None:
+        """Refuse what may have been used before. Raises ViewerRejected: 403, ``token.used``."""
+        age_s, up_s = self._wall_s() - claims.issued_s, self._clock.now() - self._started_s
+        if not self._remembers and age_s > up_s:
+            reason = Reason.VIEW_TOKEN_EXPIRED
+            reject("token.used", "it is older than this process, which knows no others", reason)
+
+    def _try(self) -> None:
+        """Find out whether the disk takes ids, with one that is deleted in the same commit."""
+        with suppress(TransientError):
+            self._insert("", 0)
 
     def _insert(self, token_id: str, expires_s: int) -> bool:
-        """Store an id; return whether it is new, or the disk does not tell. Waits for the disk."""
-        try:
-            base = self._file.connection()
-            with base:
-                base.execute("INSERT INTO used VALUES (?, ?)", (token_id, expires_s))
-                _forget(base, round(self._wall_s()))
-        except sqlite3.IntegrityError:
-            return False
-        except sqlite3.Error as error:
-            self._on_error(error)
-            return True
-        if self.refusing:
-            log.info("used_tokens_stored_again", path=str(self._file.path))
-            self.refusing = False
-        return True
+        """Store an id; return whether it is new. Waits for the disk. Raises TransientError."""
+        row = token_id, expires_s
 
-    def _on_error(self, error: sqlite3.Error) -> None:
-        """Log once that the disk refuses; set a corrupt file aside, so that a new one is made."""
-        if not self.refusing:
-            log.error("used_tokens_not_stored", path=str(self._file.path), detail=str(error))
-        self.refusing = True
-        self._file.close()
-        if is_corrupt(error):
+        def insert(base: sqlite3.Connection) -> bool:
             try:
-                quarantine(self._file.path)
-            except OSError as refused:
-                log.error("used_tokens_corrupt", path=str(self._file.path), detail=str(refused))
+                with base:
+                    base.execute("INSERT INTO used VALUES (?, ?)", row)
+                    _forget(base, round(self._wall_s()))
+            except sqlite3.IntegrityError:
+                return False
+            return True
+
+        try:
+            is_new = self._file.transact(insert, on_replaced=self._on_replaced)
+        except TransientError as error:
+            if self.trouble is None:
+                log.error("used_tokens_not_stored", reason=error.reason, detail=error.detail)
+            self.trouble = error
+            raise
+        if self.trouble is not None:
+            log.info("used_tokens_stored_again", path=str(self._file.path))
+        self.trouble = None
+        return is_new
+
+    def _on_replaced(self, _base: sqlite3.Connection, why: sqlite3.Error) -> None:
+        log.error("used_tokens_corrupt", path=str(self._file.path), detail=str(why))
+        self._remembers = False
 
 
 def _forget(base: sqlite3.Connection, now_s: int) -> None:

@@ -135,6 +135,8 @@ const SUBJECTS = [
   ["the machine's temperature", "host.temp", { value: 84.2 }, "Thiết bị tại điểm (84.2 °C): "],
   ["the machine's disk", "host.disk", { value: 91 }, "Thiết bị tại điểm (91 %): "],
   ["the machine, without a value", "host.power", {}, "Thiết bị tại điểm: "],
+  ["the audit's file", "store.audit", {}, "Nhật ký xem chưa ghi được: "],
+  ["the file of used tokens", "store.tokens", {}, "Chưa mở được lượt xem mới: "],
   ["something else", "uplink.down", {}, ""],
 ];
 for (const [what, key, args, subject] of SUBJECTS) {

@@ -61,6 +61,20 @@ async def until_alarm(running: Site, key: str, *, raised: bool) -> Alarm:
     return alarm
 
 
+async def until_alarms(running: Site, *keys: str, raised: bool) -> dict[str, Alarm]:
+    """Return the alarms under *keys* once each is told as wanted, in whatever order."""
+    found: dict[str, Alarm] = {}
+
+    def all_told(message: InboundMessage) -> bool:
+        alarm = alarm_in(message)
+        if alarm is not None and alarm.key in keys and alarm.raised is raised:
+            found[alarm.key] = alarm
+        return len(found) == len(keys)
+
+    await running.until(all_told)
+    return found
+
+
 @pytest.mark.usefixtures("hasty")
 async def test_a_dead_camera_is_an_alarm_until_it_is_back(tmp_path: Path, broker: Broker) -> None:
     """With its cause and an event; who connects later reads it; cleared under the same id."""
@@ -164,3 +178,24 @@ async def fetch_metrics(port: int, host: str) -> str:
     said = await reader.read()
     writer.close()
     return said.decode()
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_files_that_cannot_be_written_are_alarms_until_they_can(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Why, and without a viewer who finds it out; nobody else is hindered."""
+    for name in ("viewing.db", "audit.db"):
+        (tmp_path / name).mkdir()
+    async with site(tmp_path, broker, cameras(1)) as running:
+        raised = await until_alarms(running, "store.tokens", "store.audit", raised=True)
+        for name in ("viewing.db", "audit.db"):
+            (tmp_path / name).rmdir()
+        await until_alarms(running, "store.tokens", "store.audit", raised=False)
+
+        assert {key: each.severity for key, each in raised.items()} == {
+            "store.tokens": "critical",
+            "store.audit": "major",
+        }
+        assert {each.cause for each in raised.values()} == {Reason.DISK_READONLY}
+        assert running.process.returncode is None

@@ -6,7 +6,7 @@ import { isInTrouble } from "./site-filter.js";
 import { ageText, countdownText, sinceText } from "./time-text.js";
 
 /** @import { AlarmView, CameraView } from "../messages.d.ts" */
-/** @import { Explanation } from "./i18n.js" */
+/** @import { Explanation, TextKey } from "./i18n.js" */
 /** @import { Counts, Site } from "./site-store.js" */
 
 const SITE_STATE = /** @type {const} */ ({ on: "siteOn", off: "siteOff", unk: "siteUnk" });
@@ -89,6 +89,9 @@ export function describeAlarm(alarm, site) {
   };
 }
 
+/** @type {Record<string, TextKey | undefined>} */
+const STORES = { "store.audit": "auditNotStored", "store.tokens": "tokensNotStored" };
+
 /**
  * Returns what an alarm is about: a camera by its name, a recorder or network device by its id.
  * @param {AlarmView} alarm
@@ -101,6 +104,8 @@ function alarmSubject(alarm, site) {
   if (node !== undefined) return translate("networkDevice", { id: node });
   if (days !== undefined) return translate("certificate", { n: days });
   if (ver !== undefined) return translate("configuration", { n: ver });
+  const store = STORES[alarm.key];
+  if (store !== undefined) return translate(store);
   const machine = alarm.key.startsWith("host.") ? translate("machine") : "";
   return value === undefined ? machine : `${machine} (${value} ${alarm.key === "host.temp" ? "°C" : "%"})`;
 }

@@ -20,6 +20,7 @@ from gateway.alarms.host_rules import DAY_MS, SYNC_S
 from gateway.health.camera_health import health_of
 from gateway.health.raspberry_pi import THROTTLED, UNDERVOLTAGE
 from gateway.model.alarm import Finding, HostLimits, Severity
+from gateway.model.errors import TransientError
 from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.alarm import Key
@@ -55,8 +56,10 @@ def evaluate(
     rolled_back: bool = False,
     bug: bool = False,
     suspected: Reason | None = None,
+    disk: Reason | None = None,
 ) -> list[Finding]:
     """One round of checks of a site of four cameras, well but for what is given."""
+    trouble = None if disk is None else TransientError(disk, "")
     evaluation = AlarmEvaluation(
         snapshots=lambda: tuple(
             CameraSnapshot(name, name, True, (reasons or {}).get(name, Reason.OK), 0.0, attempts=3)
@@ -76,6 +79,8 @@ def evaluate(
         bus=Line(connected=connected),
         clock=FakeClock(),
         last_bug=lambda: ("session: ValueError", time.monotonic()) if bug else None,
+        audit_trouble=lambda: trouble,
+        token_trouble=lambda: trouble,
         suspected_faults=lambda: {"c1": frozenset({suspected})} if suspected else {},
     )
     return evaluation.evaluate(())
@@ -104,6 +109,8 @@ def everything() -> Iterator[Finding]:
         yield from evaluate(host=host)
     for days in DAYS_LEFT:
         yield from evaluate(days_left=days)
+    for disk in sorted(reasons_named_in("runtime/sqlite.py")):
+        yield from evaluate(disk=disk)
     yield from evaluate(connected=False)
     yield from evaluate(rolled_back=True)
     yield from evaluate(bug=True)

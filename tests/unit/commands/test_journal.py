@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,12 +191,27 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     """By its own code, and what was kept stays readable."""
     journal = CommandJournal(tmp_path / "commands.db")
     journal.record(ENTRY)
-    journal._open().execute("PRAGMA max_page_count = 1")
+    journal._file.connection().execute("PRAGMA max_page_count = 1")
     with pytest.raises(TransientError) as trouble:
         journal.record(replace(ENTRY, id="fresh", topic="t" * 100_000))
 
     assert trouble.value.reason == "DISK_FULL"
     assert journal.find(ENTRY.id) == ENTRY
+    journal.close()
+
+
+@pytest.mark.parametrize("column", ["taken_ms INTEGER", "name TEXT"])
+def test_a_file_of_other_tables_is_set_aside(tmp_path: Path, column: str) -> None:
+    """One whose table lacks a column answered every command with a disk that is read-only."""
+    path = tmp_path / "commands.db"
+    with closing(sqlite3.connect(path)) as base:
+        base.execute(f"CREATE TABLE command (id TEXT PRIMARY KEY, {column}) WITHOUT ROWID")
+    journal = CommandJournal(path)
+
+    journal.record(ENTRY)
+
+    assert journal.find(ENTRY.id) == ENTRY
+    assert path.with_name("commands.db.corrupt").exists()
     journal.close()
 
 

@@ -8,14 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.sqlite import NewerSchemaError, is_corrupt, open_database, quarantine
+from gateway.model.reasons import Reason
+from gateway.runtime.sqlite import (
+    NewerSchemaError,
+    is_corrupt,
+    open_database,
+    quarantine,
+    sqlite_error,
+)
+from tests.fixtures.descriptors import none_free
 
 TABLES = "CREATE TABLE IF NOT EXISTS item (n INTEGER PRIMARY KEY);"
 
 
-def opened_error(path: Path, **options: int) -> sqlite3.Error:
+def opened_error(path: Path, version: int = 0) -> sqlite3.Error:
     with pytest.raises(sqlite3.Error) as caught:
-        open_database(path, TABLES, **options).close()
+        open_database(path, TABLES, version=version).close()
     return caught.value
 
 
@@ -56,6 +64,55 @@ def test_a_file_of_a_newer_program_is_not_read(tmp_path: Path) -> None:
     assert isinstance(error, NewerSchemaError)
     assert is_corrupt(error)
     open_database(path, TABLES, version=2).close()
+
+
+def test_a_file_that_lacks_a_column_is_not_read(tmp_path: Path) -> None:
+    """Each query of it would fail, at its first use."""
+    path = tmp_path / "items.db"
+    open_database(path, TABLES, columns="SELECT n FROM item").close()
+
+    with pytest.raises(NewerSchemaError, match="no such column: size"):
+        open_database(path, TABLES, columns="SELECT n, size FROM item")
+
+
+def test_a_full_disk_has_its_reason(tmp_path: Path) -> None:
+    """As SQLite tells it."""
+    with closing(open_database(tmp_path / "items.db", TABLES)) as base:
+        base.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.Error) as caught, base:
+            base.executemany("INSERT INTO item VALUES (?)", ((n,) for n in range(10_000)))
+
+    assert sqlite_error(tmp_path, caught.value).reason is Reason.DISK_FULL
+
+
+def test_a_read_only_disk_has_its_reason(tmp_path: Path) -> None:
+    """A file that opens and takes no write."""
+    path = tmp_path / "items.db"
+    open_database(path, TABLES).close()
+    with (
+        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base,
+        pytest.raises(sqlite3.Error) as caught,
+    ):
+        base.execute("INSERT INTO item VALUES (1)")
+
+    assert sqlite_error(path, caught.value).reason is Reason.DISK_READONLY
+
+
+def test_a_damaged_file_has_its_reason(tmp_path: Path) -> None:
+    """It is not the disk that must make room."""
+    path = tmp_path / "items.db"
+    path.write_bytes(b"garbage" * 1000)
+
+    assert sqlite_error(path, opened_error(path)).reason is Reason.DISK_CORRUPT
+
+
+def test_a_file_that_cannot_be_opened_for_want_of_a_descriptor_says_so(tmp_path: Path) -> None:
+    """SQLite says only that it cannot be opened; the disk is fine."""
+    path = tmp_path / "items.db"
+    with none_free():
+        error = sqlite_error(path, opened_error(path))
+
+    assert error.reason is Reason.DESCRIPTORS_LOW
 
 
 def test_a_file_in_quarantine_keeps_its_content_and_frees_its_name(tmp_path: Path) -> None:

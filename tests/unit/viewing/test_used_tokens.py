@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway.model.errors import ViewerRejected
+from gateway.model.reasons import Reason
 from gateway.viewing import used_tokens
-from gateway.viewing.used_tokens import MAX_TOKENS, RETENTION_S, UsedTokens
-from tests.fixtures.clock import FakeClock
+from gateway.viewing.used_tokens import MAX_TOKENS, RETENTION_S, RETRY_S, UsedTokens
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.viewing import NOW_S, view_claims
 
 
@@ -26,8 +27,8 @@ class Box:
         self.wall_s = float(NOW_S)
         self.started: list[UsedTokens] = []
 
-    def start(self) -> UsedTokens:
-        made = UsedTokens(self.path, clock=self.clock, wall_s=lambda: self.wall_s)
+    def start(self, retry_s: float = RETRY_S) -> UsedTokens:
+        made = UsedTokens(self.path, clock=self.clock, wall_s=lambda: self.wall_s, retry_s=retry_s)
         self.started.append(made)
         return made
 
@@ -122,21 +123,67 @@ async def test_ids_in_memory_are_bounded(box: Box, monkeypatch: pytest.MonkeyPat
     assert await is_refused(used, token_id=f"{0:020}")
 
 
-async def test_a_disk_that_refuses_costs_no_viewing(box: Box) -> None:
-    """Within this process a token is still used once."""
+async def until(true: Callable[[], bool]) -> None:
+    """Return once *true* is."""
+    while not true():  # noqa: ASYNC110 (looks at what has no event)
+        await asyncio.sleep(0.01)
+
+
+async def refusal(used: UsedTokens, **changed: object) -> ViewerRejected:
+    """Return how a good token is refused."""
+    with pytest.raises(ViewerRejected) as caught:
+        await used.use(view_claims(**changed))
+    return caught.value
+
+
+async def test_without_a_disk_nobody_begins_to_watch(box: Box) -> None:
+    """What the next process cannot know must not be let in by this one: 503, and the reason."""
     box.path.mkdir()
     used = box.start()
-    box.clock.time_s += 10
-    box.wall_s += 10
 
-    assert not await is_refused(used, issued_s=NOW_S + 5)
-    assert await is_refused(used, issued_s=NOW_S + 5)
-    assert used.refusing
+    error = await refusal(used)
+
+    assert (error.code, error.reason) == (503, Reason.DISK_READONLY)
+    assert used.trouble is not None
+
+
+async def test_what_a_full_disk_did_not_take_is_not_used_again_after_a_restart(box: Box) -> None:
+    """It was let in, and once more by the next process, whose disk had space again."""
+    used = box.start()
+    used._file.connection().execute("PRAGMA max_page_count = 1")
+    admitted: list[str] = []
+
+    async def admit_on() -> None:
+        for number in range(500):
+            await used.use(view_claims(token_id=f"{number:020}"))
+            admitted.append(f"{number:020}")
+
+    with pytest.raises(ViewerRejected) as caught:
+        await admit_on()
+
+    assert (caught.value.code, caught.value.reason) == (503, Reason.DISK_FULL)
+    assert [await is_refused(box.start(), token_id=each) for each in admitted[-3:]] == [True] * 3
+
+
+async def test_it_is_found_out_that_the_disk_takes_ids_again(box: Box) -> None:
+    """Without a viewer who tries."""
+    box.path.mkdir()
+    used = box.start(retry_s=0.01)
+    running = asyncio.create_task(used.run())
+    assert (await refusal(used)).code == 503
+    box.path.rmdir()
+    async with asyncio.timeout(HANG_S):
+        await until(lambda: used.trouble is None)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert not await is_refused(used, token_id="b" * 26)
+    assert box.rows() == 1
 
 
 async def test_who_knows_nothing_takes_no_older_token(box: Box) -> None:
     """The process before may have used it; the file cannot tell."""
-    box.path.mkdir()
+    box.path.write_bytes(b"no database, but garbage" * 100)
     used = box.start()
 
     assert await is_refused(used, issued_s=NOW_S - 1)
@@ -159,12 +206,12 @@ async def test_a_disk_that_takes_again_is_used_again(box: Box) -> None:
     """Without a restart."""
     box.path.mkdir()
     used = box.start()
-    await used.use(view_claims())
+    assert (await refusal(used)).code == 503
     box.path.rmdir()
 
     await used.use(view_claims(token_id="b" * 26))
 
-    assert not used.refusing
+    assert used.trouble is None
     assert box.rows() == 1
 
 
