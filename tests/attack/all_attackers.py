@@ -1,7 +1,11 @@
 """A whole gateway while hostile cameras, hostile viewers and strangers attack it at once.
 
 Each attacker is a process of its own, so that what an honest viewer sees here is not held up by
-their work, but by the gateway's, and by what the machine's processors have left.
+their work, but by the gateway's, and by what the machine's processors have left. How much of the
+longest answers was waiting for a core is told beside them.
+
+The broker is that of config/broker, with certificates made for the run. Hostile viewers have a
+viewer's certificate each and use its listener; the honest viewer speaks through the console.
 """
 
 from __future__ import annotations
@@ -22,8 +26,12 @@ import psutil
 
 from gateway.demo.config_files import free_port
 from gateway.model.signalling import Answer
+from gateway.mqtt.client.broker import BrokerAddress
+from tests.attack.cores import Threads, spent, threads_of
+from tests.attack.viewers import HOSTILE_VIEWERS
+from tests.fixtures.access import SecuredBroker
 from tests.fixtures.broker import Broker
-from tests.fixtures.site import Site, bye, cameras, site
+from tests.fixtures.site import OWN, Site, bye, cameras, site
 from tests.fixtures.viewer import Viewer
 
 WARM_UP_S = 3.0
@@ -42,11 +50,26 @@ BARS = {
 
 
 @dataclass
+class Moment:
+    """A moment of the run, from which something is measured.
+
+    Attributes:
+        begun_s: When, on the monotonic clock.
+        threads: What the threads of each process had spent by then.
+    """
+
+    begun_s: float
+    threads: dict[str, Threads]
+
+
+@dataclass
 class Found:
     """What was measured.
 
     Attributes:
         figures: As in `BARS`.
+        cores: Of each of the longest answers, by process: the share of its time for which the
+            process ran (more than 1 with several threads), and for which it waited for a core.
         sent: What each attacker says that it has sent.
         bugs: What the gateway has contained, from its log.
         offers: How many were answered.
@@ -55,6 +78,7 @@ class Found:
     """
 
     figures: dict[str, float] = field(default_factory=lambda: dict.fromkeys(BARS, 0.0))
+    cores: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     sent: dict[str, dict[str, int]] = field(default_factory=dict)
     bugs: list[str] = field(default_factory=list)
     offers: int = 0
@@ -65,13 +89,29 @@ class Found:
         """Note *value* if it is the largest so far."""
         self.figures[name] = max(self.figures[name], value)
 
+    def took(self, name: str, since: Moment, threads: dict[str, Threads]) -> None:
+        """Note what has passed *since*, and who waited for a core, if it is the longest so far."""
+        value = time.monotonic() - since.begun_s
+        if value <= self.figures[name]:
+            return
+        self.figures[name] = value
+        both = {each: spent(since.threads[each], now) for each, now in threads.items()}
+        self.cores[name] = {
+            each: {
+                "ran": round(both[each].ran_s / value, 2),
+                "waited": round(both[each].waited_s / value, 2),
+            }
+            for each in both
+        }
+
     def told(self) -> dict[str, Any]:
-        """Return the figures beside their bars."""
+        """Return the figures beside their bars, and what the longest answers waited for."""
         return {
             "figures": {
                 name: {"is": round(value, 3), "below": BARS[name], "held": value < BARS[name]}
                 for name, value in self.figures.items()
             },
+            "cores": self.cores,
             "sent": self.sent,
             "bugs": self.bugs,
             "offers": self.offers,
@@ -89,19 +129,24 @@ class Target:
         metrics_port: Of its measurements.
         cameras: The process of the hostile cameras.
         bytes_per_s: Of each attacker.
+        broker: Through which they speak.
     """
 
     running: Site
     metrics_port: int
     cameras: Process
     bytes_per_s: float
+    broker: SecuredBroker
 
     async def attacked(self, viewer: Viewer, seconds: float) -> Found:
         """Attack for so many *seconds* while *viewer* watches; return what was found."""
         found, running = Found(), self.running
         logged, pictures = len(running.output), len(viewer.packets)
-        rate, port = str(self.bytes_per_s), str(running.broker.port)
-        viewers, _ = await _attacker("viewers", str(running.folder), port, rate, "c00")
+        rate, port = str(self.bytes_per_s), str(self.broker.ports[8884])
+        for name in HOSTILE_VIEWERS:
+            self.broker.viewers.issue(name)
+        folders = str(running.folder), str(self.broker.folder)
+        viewers, _ = await _attacker("viewers", *folders, port, rate, "c00")
         strangers, _ = await _attacker("strangers", str(running.process.pid), rate)
         attackers = {"cameras": self.cameras, "viewers": viewers, "strangers": strangers}
         measuring = [
@@ -132,23 +177,23 @@ class Target:
         return found
 
     async def _gaps(self, viewer: Viewer, found: Found) -> NoReturn:
-        since_s = time.monotonic()
+        since = self._now()
         while True:
             viewer.arrived.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.1):
                     await viewer.arrived.wait()
-            now_s = time.monotonic()
-            found.at_most("honest_gap_s", now_s - since_s)
-            since_s = now_s if viewer.arrived.is_set() else since_s
+            now = self._now()
+            found.took("honest_gap_s", since, now.threads)
+            since = now if viewer.arrived.is_set() else since
 
     async def _offers(self, viewer: Viewer, found: Found) -> NoReturn:
         """Make offers of a person who leaves at once; `viewer.peer` lends its description."""
         sdp = viewer.peer.localDescription.sdp
         while True:
-            token, begun_s = self.running.token(0), time.monotonic()
+            token, begun = self.running.token(0), self._now()
             said = await self.running.ask(0, sdp, token)
-            found.at_most("answer_s", time.monotonic() - begun_s)
+            found.took("answer_s", begun, self._now().threads)
             assert isinstance(said, Answer), said
             found.offers += 1
             self.running.say(bye(self.running.number))
@@ -156,14 +201,25 @@ class Target:
 
     async def _metrics(self, found: Found) -> NoReturn:
         while True:
-            begun_s = time.monotonic()
+            begun = self._now()
             reader, writer = await asyncio.open_connection("127.0.0.1", self.metrics_port)
             writer.write(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
             page = await reader.read()
             writer.close()
-            found.at_most("metrics_s", time.monotonic() - begun_s)
+            found.took("metrics_s", begun, self._now().threads)
             assert b" 200 " in page.splitlines()[0], page[:200]
             await asyncio.sleep(METRICS_EVERY_S)
+
+    def _now(self) -> Moment:
+        """Return this moment. The viewer is this process, with all that measures."""
+        assert self.broker.process is not None
+        processes = {
+            "gateway": self.running.process.pid,
+            "broker": self.broker.process.pid,
+            "viewer": os.getpid(),
+        }
+        threads = {name: threads_of(pid) for name, pid in processes.items()}
+        return Moment(time.monotonic(), threads)
 
     async def _memory(self, found: Found) -> NoReturn:
         process = psutil.Process(self.running.process.pid)
@@ -174,22 +230,25 @@ class Target:
 
 
 @asynccontextmanager
-async def target(folder: Path, broker: Broker, bytes_per_s: float) -> AsyncIterator[Target]:
+async def target(folder: Path, broker: SecuredBroker, bytes_per_s: float) -> AsyncIterator[Target]:
     """A whole gateway with an honest camera and hostile ones that are still quiet."""
     hostile, said = await _attacker("cameras", str(bytes_per_s))
     try:
         urls = json.loads(said)
         port = free_port()
+        staff = broker.ports[8883]
         async with site(
             folder,
-            broker,
+            Broker(folder, port=staff),
             cameras(1),
+            address=BrokerAddress(host="127.0.0.1", port=staff, tls=broker.staff.issue("console")),
+            tls=broker.staff.issue(f"{OWN.province}/{OWN.gateway}"),
             urls=urls,
             keep="warm",
             more=f"[metrics]\nport = {port}\n",
             env={"CAMERA_GATEWAY__LOG__LEVEL": "info"},
         ) as running:
-            yield Target(running, port, hostile, bytes_per_s)
+            yield Target(running, port, hostile, bytes_per_s, broker)
     finally:
         if hostile.returncode is None:
             hostile.terminate()
@@ -228,17 +287,22 @@ async def _ended(process: Process) -> dict[str, int]:
     return counts
 
 
-async def attacked(folder: Path, broker: Broker, *, seconds: float, mbps: float) -> Found:
+async def attacked(folder: Path, *, seconds: float, mbps: float) -> Found:
     """Attack a fresh gateway with *mbps* of each kind; return what was found.
 
     Afterwards the gateway still runs, the honest viewer is still sent pictures, and another is let
     in: this raises if not.
     """
-    async with target(folder, broker, mbps * 125_000) as ready:
-        viewer = await ready.running.watch(0)
-        await asyncio.sleep(WARM_UP_S)
-        found = await ready.attacked(viewer, seconds)
-        await ready.running.watch(0)  # returns once it is sent pictures
-        await viewer.until(len(viewer.packets) + 10)
-        assert ready.running.process.returncode is None
-        return found
+    broker = SecuredBroker(folder / "mosquitto")
+    await asyncio.to_thread(broker.start)
+    try:
+        async with target(folder, broker, mbps * 125_000) as ready:
+            viewer = await ready.running.watch(0)
+            await asyncio.sleep(WARM_UP_S)
+            found = await ready.attacked(viewer, seconds)
+            await ready.running.watch(0)  # returns once it is sent pictures
+            await viewer.until(len(viewer.packets) + 10)
+            assert ready.running.process.returncode is None
+            return found
+    finally:
+        await asyncio.to_thread(broker.stop)

@@ -1,10 +1,11 @@
 """Hostile viewers: people with an account and good view tokens who send what no page sends.
 
-    python -m tests.attack.viewers FOLDER BROKER_PORT BYTES_PER_S CAMERA
+    python -m tests.attack.viewers FOLDER BROKER_FOLDER BROKER_PORT BYTES_PER_S CAMERA
 
 runs two of them from the first line on standard input to its end, with half the rate each:
 ``v-signalling`` floods its topics, ``v-feedback`` watches and floods the gateway with feedback.
-Then it prints what they have sent. FOLDER is that of `tests.fixtures.site`, with the centre's key.
+Then it prints what they have sent. FOLDER is that of `tests.fixtures.site`, with the centre's key,
+BROKER_FOLDER that of `tests.fixtures.access`, with a certificate for each of them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from pydantic import SecretStr
 
 from gateway.centre.viewing import TokenIssuer, load_viewing_key
 from gateway.model.signalling import Answer, Offer, SessionKey
-from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.client.broker import BrokerAddress, Tls
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message, encode_viewer_message
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN, VIEWER_SIGNALLING
@@ -73,6 +74,16 @@ class Tokens:
             camera=self.camera,
             viewer=viewer,
         )
+
+
+def certificate(broker: Path, viewer: str) -> Tls:
+    """Return the certificate of *viewer*, by the authority of the broker in that folder."""
+    files = broker / "viewers"
+    return Tls(
+        ca_file=broker / "staff" / "ca.pem",
+        cert_file=files / f"{viewer}.pem",
+        key_file=files / f"{viewer}.key",
+    )
 
 
 Message = tuple[str, bytes, str]
@@ -165,11 +176,17 @@ class Signalling:
             yield "session-1", b'{"k": "extend", "exp_s": 60, "token": "x"}', PLAIN
 
 
-async def flood_signalling(words: Signalling, port: int, pace: Pace, counts: Counter[str]) -> None:
-    """Publish every kind in turn, by bytes, at the broker on *port*, until cancelled."""
+async def flood_signalling(
+    words: Signalling, address: BrokerAddress, pace: Pace, counts: Counter[str]
+) -> None:
+    """Publish every kind in turn, by bytes, at the broker at *address*, until cancelled."""
     client = paho.Client(CallbackAPIVersion.VERSION2, words.viewer, protocol=paho.MQTTv5)
     client.max_queued_messages_set(1000)
-    client.connect("127.0.0.1", port)
+    assert address.tls is not None
+    files = address.tls.ca_file, address.tls.cert_file, address.tls.key_file
+    authority, own, key = map(str, files)
+    client.tls_set(authority, own, key)
+    client.connect(address.host, address.port or 8883)
     client.loop_start()
     sent: Counter[str] = Counter()
     running = {name: kind() for name, kind in words.kinds.items()}
@@ -283,28 +300,39 @@ class Silence:
         return time.monotonic() - self._since_s
 
 
+HOSTILE_VIEWERS = (Signalling.viewer, Feedback.viewer)
+"""Their ids, which are the names in their certificates."""
+
+
 async def flood(
-    folder: Path, port: int, bytes_per_s: float, camera: str, counts: Counter[str]
+    folder: Path, broker: Path, port: int, bytes_per_s: float, camera: str, counts: Counter[str]
 ) -> None:
     """Run both viewers until cancelled."""
     tokens = Tokens(folder, camera)
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     sdp = await Viewer(peer).offer()
     await peer.close()
-    address = BrokerAddress(host="127.0.0.1", port=port)
+    signalling, watching = (
+        BrokerAddress(host="127.0.0.1", port=port, tls=certificate(broker, viewer))
+        for viewer in HOSTILE_VIEWERS
+    )
     answers = OWN.gateway_signalling(SessionKey(Feedback.viewer, "+"))
     async with (
-        observing(address, answers, client_id=Feedback.viewer) as observer,
+        observing(watching, answers, client_id=Feedback.viewer) as observer,
         asyncio.TaskGroup() as group,
     ):
         words, half = Signalling(tokens, sdp), bytes_per_s / 2
-        group.create_task(flood_signalling(words, port, Pace(half), counts), name="signalling")
+        group.create_task(
+            flood_signalling(words, signalling, Pace(half), counts), name="signalling"
+        )
         feedback = Feedback(tokens, observer, Pace(half), counts)
         group.create_task(feedback.flood(), name="feedback")
 
 
 if __name__ == "__main__":
-    site_folder, broker_port, rate, shown = sys.argv[1:]
+    site_folder, broker_folder, broker_port, rate, shown = sys.argv[1:]
     attack_until_told(
-        lambda counts: flood(Path(site_folder), int(broker_port), float(rate), shown, counts)
+        lambda counts: flood(
+            Path(site_folder), Path(broker_folder), int(broker_port), float(rate), shown, counts
+        )
     )

@@ -27,9 +27,8 @@ from gateway.sources.registry import url_policy
 from gateway.sources.rtsp_source import RtspSource
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
-from tests.attack.all_attackers import Found, attacked
+from tests.attack.all_attackers import attacked
 from tests.attack.cameras import ATTACKS, IDR, PPS, SPS, Attack, hostile_camera, rtp
-from tests.fixtures.broker import Broker
 
 NETWORKS = (ip_network("127.0.0.0/8"),)
 FPS = 25
@@ -184,18 +183,8 @@ def attack(names: str | None, seconds: float, mbps: float | None) -> Iterator[di
 
 def attack_together(seconds: float, mbps: float) -> dict[str, Any]:
     """Return what hostile cameras, viewers and strangers do to a whole gateway at once."""
-
-    async def measure(folder: Path) -> Found:
-        broker = Broker(folder / "broker0")
-        broker.folder.mkdir()
-        await broker.start()
-        try:
-            return await attacked(folder, broker, seconds=seconds, mbps=mbps)
-        finally:
-            broker.stop()
-
     with TemporaryDirectory() as folder:
-        return asyncio.run(measure(Path(folder))).told()
+        return asyncio.run(attacked(Path(folder), seconds=seconds, mbps=mbps)).told()
 
 
 if __name__ == "__main__":
