@@ -248,7 +248,9 @@ class CommandDispatcher:
         facts |= {"requester": None if address is None else address.requester}
         present = {key: value for key, value in facts.items() if value}
         known = name if name in self._admission.registry else ""
-        self._refused.record(Event("command", present, "audit"), known, refused.code)
+        requester = "" if address is None else address.requester
+        refusal = Event("command", present, "audit")
+        self._refused.record(refusal, known, refused.code, by=requester)
 
     def _entry(self, admitted: AdmittedCommand, address: ReplyAddress) -> JournalEntry:
         return JournalEntry(

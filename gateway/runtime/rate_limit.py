@@ -43,6 +43,10 @@ class TokenBucket:
         self._tokens -= tokens
         return True
 
+    def give_back(self, tokens: float = 1.0) -> None:
+        """Put back *tokens* that were removed for nothing."""
+        self._tokens = min(self._burst, self._tokens + tokens)
+
 
 class RateLimiter:
     """A bucket for each requester and one that all share.
@@ -63,11 +67,19 @@ class RateLimiter:
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def try_acquire(self, requester: str, tokens: float = 1.0) -> bool:
-        """Return whether *requester* may make one more request now, and count it as *tokens*."""
+        """Return whether *requester* may make one more request now, and count it as *tokens*.
+
+        What is refused is not counted: who waits for the others does not use up their own.
+        """
         bucket = self._buckets.pop(requester, None)
         if bucket is None:
             bucket = TokenBucket(self._per_min, self._burst, clock=self._clock)
         self._buckets[requester] = bucket
         if len(self._buckets) > REQUESTERS:
             self._buckets.popitem(last=False)
-        return bucket.try_acquire(tokens) and self._shared.try_acquire(tokens)
+        if not bucket.try_acquire(tokens):
+            return False
+        if not self._shared.try_acquire(tokens):
+            bucket.give_back(tokens)
+            return False
+        return True

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from gateway.model.event import Event
 from gateway.ports import Clock, Events
-from gateway.runtime.rate_limit import TokenBucket
+from gateway.runtime.rate_limit import TOTAL_FACTOR, RateLimiter
 
 EVERY_S = 60.0
 """One subject is recorded at most this often."""
@@ -19,12 +19,23 @@ EVERY_S = 60.0
 CHECK_S = 10.0
 """How often what was counted is looked through for what may be recorded by now."""
 
-SUBJECTS = 64
-"""Subjects that are kept; all others share one for each kind. Some are named by strangers."""
+SUBJECTS, SUBJECTS_EACH = 64, 16
+"""Subjects that are kept, of all and of one requester; all others of a requester share one, and
+beyond that all of a kind. Some are named by strangers."""
 
-RECORDS_PER_MIN, RECORDS = 2, 32
+RECORDS_PER_MIN, RECORDS = 2, 64
 """Of all subjects together, a minute and at once: 3,000 a day. One that is recorded on its own and
-sent is 12.7 kB written to the card, in pages of the database (measured by /proc/PID/io)."""
+sent is 12.7 kB written to the card, in pages of the database (measured by /proc/PID/io). Of one
+requester a quarter of it: whoever floods does not keep the others from being recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is counted together: of one kind, requester and subject."""
+
+    kind: str
+    by: str = ""
+    subject: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,16 +58,20 @@ class RepeatedEvents:
     def __init__(self, events: Events, *, clock: Clock) -> None:
         self._events = events
         self._clock = clock
-        self._bucket = TokenBucket(RECORDS_PER_MIN, RECORDS, clock=clock)
-        self._subjects: OrderedDict[tuple[str, ...], _Repeated] = OrderedDict()
+        self._limiter = RateLimiter(
+            RECORDS_PER_MIN / TOTAL_FACTOR, RECORDS / TOTAL_FACTOR, clock=clock
+        )
+        self._subjects: OrderedDict[_Subject, _Repeated] = OrderedDict()
 
-    def record(self, event: Event, *subject: str) -> None:
-        """Count *event*; record it if its kind and *subject* have not been recorded of late."""
-        key = (event.kind, *subject)
-        if key not in self._subjects and len(self._subjects) >= SUBJECTS:
-            self._forget_settled()
-        if key not in self._subjects and len(self._subjects) >= SUBJECTS:
-            key = (event.kind,)
+    def record(self, event: Event, *subject: str, by: str = "") -> None:
+        """Count *event*; record it if its kind, requester and *subject* have not been of late.
+
+        Args:
+            event: What has happened.
+            subject: What it has happened to.
+            by: Who has caused it: a viewer, say. Those who have a name here do not hide each other.
+        """
+        key = self._key(event.kind, by, subject)
         repeated = self._subjects.setdefault(key, _Repeated(event))
         repeated.event = event
         repeated.count += 1
@@ -78,9 +93,26 @@ class RepeatedEvents:
         finally:
             self.flush()
 
-    def _record_if_due(self, key: tuple[str, ...], repeated: _Repeated) -> None:
+    def _key(self, kind: str, by: str, subject: tuple[str, ...]) -> _Subject:
+        """Return under what to count; a table that is full has something shared."""
+        key = _Subject(kind, by, subject)
+        if key not in self._subjects and self._is_full(by):
+            self._forget_settled()
+        if key not in self._subjects and self._is_full(by):
+            key = _Subject(kind, by)
+        if key not in self._subjects and len(self._subjects) >= SUBJECTS:
+            key = _Subject(kind)
+        return key
+
+    def _is_full(self, by: str) -> bool:
+        mine = sum(key.by == by for key in self._subjects)
+        return mine >= SUBJECTS_EACH or len(self._subjects) >= SUBJECTS
+
+    def _record_if_due(self, key: _Subject, repeated: _Repeated) -> None:
         waited_s = self._clock.now() - repeated.recorded_s
-        if repeated.count and waited_s >= EVERY_S and self._bucket.try_acquire():
+        if not repeated.count or waited_s < EVERY_S:
+            return
+        if self._limiter.try_acquire(f"{key.kind} {key.by}"):
             self._record(repeated)
             self._subjects.move_to_end(key)  # the others are served before it next time
 

@@ -416,7 +416,8 @@ class SessionManager:
             facts["why"] = str(error.reason)
             camera = "" if self._find_camera(offer.camera) is None else offer.camera
             refused = Event("session", facts, "info")
-            self._refusals.record(refused, camera, str(error.code), str(error.reason))
+            subject = camera, str(error.code), str(error.reason)
+            self._refusals.record(refused, *subject, by=offer.key.viewer)
 
     def _record(
         self, offer: Offer, permit: ViewingPermit, act: str, weight: Weight, **details: object

@@ -35,6 +35,20 @@ def test_each_requester_has_a_bucket_and_all_share_one() -> None:
     assert passed == 2 * TOTAL_FACTOR - 2
 
 
+def test_who_is_refused_because_of_the_others_uses_nothing_up() -> None:
+    """While they flood a modest one asks in vain; afterwards its own bucket is still full."""
+    clock = FakeClock()
+    limiter = RateLimiter(60, 4, clock=clock)
+    for number in range(16):
+        assert limiter.try_acquire(f"b{number % 4}")
+
+    refused = [limiter.try_acquire("modest") for _ in range(10)]
+    clock.time_s += 1  # the shared bucket gains four, that of each requester one
+
+    assert not any(refused)
+    assert [limiter.try_acquire("modest") for _ in range(4)] == [True] * 4
+
+
 def test_the_longest_silent_requester_is_forgotten() -> None:
     """The table holds so many and no more: the first begins anew with a full bucket."""
     limiter = RateLimiter(1, 100, clock=FakeClock())

@@ -60,6 +60,24 @@ def test_subjects_do_not_hide_each_other() -> None:
     assert [each.kind for each in events.all] == ["session"] * 3 + ["command"]
 
 
+def test_a_flood_of_one_requester_hides_nobody_elses_refusal() -> None:
+    """Neither that of the same subject nor of another: each is recorded at once, and says whose."""
+    events = RecordedEvents()
+    repeated = RepeatedEvents(events, clock=FakeClock())
+    for number in range(100):
+        for code in ("403", "404"):
+            hostile = Event("session", {"viewer": "v-hostile"})
+            repeated.record(hostile, f"c{number}", code, by="v-hostile")
+
+    repeated.record(Event("session", {"viewer": "v-honest"}), "c01", "403", by="v-honest")
+    repeated.record(Event("session", {"viewer": "v-honest"}), "c99", "404", by="v-honest")
+
+    honest = [each.facts for each in events.all if each.facts["viewer"] == "v-honest"]
+    assert honest == [{"viewer": "v-honest", "count": 1}] * 2
+    repeated.flush()
+    assert counted(events) == 202
+
+
 async def test_what_was_counted_is_recorded_though_no_more_come() -> None:
     """A minute later, by itself."""
     events = RecordedEvents()
