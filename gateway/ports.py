@@ -5,7 +5,7 @@ Protocols only. Each says who calls, who owns, and how it fails.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -186,22 +186,18 @@ class Events(Protocol):
         ...
 
 
+Admit = Callable[[], Awaitable[ViewingPermit]]
+"""Returns what a viewer may do; the token that was brought is used up. Raises ViewerRejected."""
+
+
 class ViewingAuthority(Protocol):
     """Decides who may watch which camera, and for how long."""
 
-    def check(self, offer: Offer) -> None:
-        """Return if the sender of *offer* may watch, as far as can be said at once.
+    def check(self, offer: Offer) -> Admit:
+        """Return what admits the sender of *offer*, if as far as can be said they may watch.
 
         Raises:
             ViewerRejected: 403: they may not.
-        """
-        ...
-
-    async def admit(self, offer: Offer) -> ViewingPermit:
-        """Return what the sender of *offer* may do; a token that it brings is used up.
-
-        Raises:
-            ViewerRejected: 403: they may not watch.
         """
         ...
 

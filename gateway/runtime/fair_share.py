@@ -63,29 +63,50 @@ class FairTable(Generic[K, T]):
     def __init__(self, owner: Callable[[K], str], bounds: Bounds) -> None:
         self._owner = owner
         self._bounds = bounds
-        self._values: OrderedDict[K, T] = OrderedDict()
+        self._owners: dict[str, OrderedDict[K, tuple[int, T]]] = {}
+        self._count = self._number = 0
 
     def __len__(self) -> int:
         """How many there are."""
-        return len(self._values)
+        return self._count
 
     def __contains__(self, key: K) -> bool:
         """Whether there is a value of *key*."""
-        return key in self._values
+        return key in self._owners.get(self._owner(key), ())
 
     def store(self, key: K, value: T) -> None:
         """Keep *value* under *key*, as the newest."""
-        self._values.pop(key, None)
-        if len(self._values) >= min(self._bounds.total, self._bounds.each):
-            keys = list(self._values)
-            place = who_gives_way([*map(self._owner, keys)], self._owner(key), self._bounds)
-            if place is not None:
-                del self._values[keys[place]]
-        self._values[key] = value
+        self.pop(key)
+        owner = self._owner(key)
+        mine = len(self._owners.get(owner, ()))
+        if mine >= self._bounds.each:
+            self._forget_oldest(owner)
+        elif self._count >= self._bounds.total:
+            greediest = max(self._owners, key=self._greed)
+            self._forget_oldest(owner if mine == len(self._owners[greediest]) else greediest)
+        self._number += 1
+        self._owners.setdefault(owner, OrderedDict())[key] = self._number, value
+        self._count += 1
 
     def pop(self, key: K) -> T | None:
         """Return and forget the value of *key*; None: there is none."""
-        return self._values.pop(key, None)
+        owner = self._owner(key)
+        found = self._owners.get(owner, OrderedDict()).pop(key, None)
+        if found is None:
+            return None
+        self._count -= 1
+        if not self._owners[owner]:
+            del self._owners[owner]
+        return found[1]
+
+    def _greed(self, owner: str) -> tuple[int, int]:
+        """How much *owner* has; of two who have as much, who has had it for longer comes first."""
+        values = self._owners[owner]
+        since, _ = next(iter(values.values()))
+        return len(values), -since
+
+    def _forget_oldest(self, owner: str) -> None:
+        self.pop(next(iter(self._owners[owner])))
 
 
 class FairQueue(Generic[T]):
@@ -142,3 +163,36 @@ class FairQueue(Generic[T]):
         if items:
             self._owners[owner] = items  # behind the others
         return item
+
+
+class FairTurns:
+    """Lets one go on in each turn of the event loop, the owners in turn.
+
+    For work that costs the loop milliseconds: of what many ask for at once little is done between
+    two events of others, and whoever asks for one piece waits for one piece of each other owner.
+    """
+
+    def __init__(self) -> None:
+        self._owners: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def wait(self, owner: str) -> None:
+        """Return when it is the turn of *owner*, in a later turn of the loop."""
+        loop = asyncio.get_running_loop()
+        turn = loop.create_future()
+        if not self._owners:
+            loop.call_soon(self._next)
+        self._owners.setdefault(owner, deque()).append(turn)
+        await turn
+
+    def _next(self) -> None:
+        gone_on = False
+        while self._owners and not gone_on:
+            owner, turns = self._owners.popitem(last=False)
+            turn = turns.popleft()
+            if turns:
+                self._owners[owner] = turns  # behind the others
+            if not turn.done():  # whoever waited for it may have been cancelled
+                turn.set_result(None)
+                gone_on = True
+        if self._owners:
+            asyncio.get_running_loop().call_soon(self._next)

@@ -2,7 +2,8 @@
 
 Ids are kept in SQLite for `RETENTION_S` after their expiry: longer than a token is good, so that a
 clock that is set back by less lets none be used again. A commit has survived kill -9 and a power
-cut when it returns.
+cut when it returns; whatever waits for one goes into the next together, so that nobody waits behind
+the tokens of others.
 
 Without a disk that takes the id nobody begins to watch: whoever could make the disk refuse and the
 gateway restart could else use a token again. Viewings that run go on. Whoever starts without
@@ -13,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -44,9 +46,25 @@ CREATE TABLE IF NOT EXISTS used (
     id TEXT PRIMARY KEY, expires_s INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_expiry ON used (expires_s);
 """
+_INSERT = "INSERT OR IGNORE INTO used VALUES (?, ?)"
 _TOO_MANY = "SELECT id FROM used ORDER BY expires_s DESC LIMIT -1 OFFSET ?"
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Use:
+    """A token that waits to be stored.
+
+    Attributes:
+        is_new: Whether the disk did not know it.
+        refused: Why the disk does not take it; None: it does.
+    """
+
+    token_id: str
+    expires_s: int
+    is_new: bool = False
+    refused: TransientError | None = None
 
 
 class UsedTokens:
@@ -79,6 +97,8 @@ class UsedTokens:
         self._refused = asyncio.Event()
         self._started_s = clock.now()
         self._recent: OrderedDict[str, None] = OrderedDict()
+        # Filled by the loop, emptied by the thread; bounded by the offers that are pending.
+        self._waiting: deque[_Use] = deque()
         self._thread = ThreadPoolExecutor(1, "used-tokens")
         self.trouble: TransientError | None = None
         self._remembers = True
@@ -108,15 +128,14 @@ class UsedTokens:
         self._recent[claims.token_id] = None
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
-        loop = asyncio.get_running_loop()
-        noted = loop.run_in_executor(self._thread, self._insert, claims.token_id, claims.expires_s)
-        try:
-            is_new = await noted
-        except TransientError as error:
+        use = _Use(claims.token_id, claims.expires_s)
+        self._waiting.append(use)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._insert_waiting)
+        if use.refused is not None:
             self._refused.set()
             detail = "it cannot be noted that the token is used"
-            raise ViewerRejected(503, error.reason, detail) from None
-        if not is_new:
+            raise ViewerRejected(503, use.refused.reason, detail)
+        if not use.is_new:
             reject("token.used", "it has been used already")
         self._check_age(claims)  # once more: the file may have been replaced
 
@@ -135,23 +154,35 @@ class UsedTokens:
     def _try(self) -> None:
         """Find out whether the disk takes ids, with one that is deleted in the same commit."""
         with suppress(TransientError):
-            self._insert("", 0)
+            self._insert([_Use("", 0)])
 
-    def _insert(self, token_id: str, expires_s: int) -> bool:
-        """Store an id; return whether it is new. Waits for the disk. Raises TransientError."""
-        row = token_id, expires_s
+    def _insert_waiting(self) -> None:
+        """Store what waits, and note for each what came of it. Waits for the disk."""
+        uses = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not uses:  # those who came before have taken it along
+            return
+        try:
+            self._insert(uses)
+        except TransientError as error:
+            for use in uses:
+                use.refused = error
 
-        def insert(base: sqlite3.Connection) -> bool:
-            try:
-                with base:
-                    base.execute("INSERT INTO used VALUES (?, ?)", row)
-                    _forget(base, round(self._wall_s()))
-            except sqlite3.IntegrityError:
-                return False
-            return True
+    def _insert(self, uses: list[_Use]) -> None:
+        """Store *uses* in one commit and note which are new. Waits for the disk.
+
+        Raises:
+            TransientError: It refuses.
+        """
+
+        def insert(base: sqlite3.Connection) -> None:
+            with base:
+                for use in uses:
+                    row = use.token_id, use.expires_s
+                    use.is_new = base.execute(_INSERT, row).rowcount == 1
+                _forget(base, round(self._wall_s()))
 
         try:
-            is_new = self._file.transact(insert, on_replaced=self._on_replaced)
+            self._file.transact(insert, on_replaced=self._on_replaced)
         except TransientError as error:
             if self.trouble is None:
                 log.error("used_tokens_not_stored", reason=error.reason, detail=error.detail)
@@ -160,7 +191,6 @@ class UsedTokens:
         if self.trouble is not None:
             log.info("used_tokens_stored_again", path=str(self._file.path))
         self.trouble = None
-        return is_new
 
     def _on_replaced(self, _base: sqlite3.Connection, why: sqlite3.Error) -> None:
         log.error("used_tokens_corrupt", path=str(self._file.path), detail=str(why))

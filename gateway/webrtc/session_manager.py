@@ -21,10 +21,10 @@ from gateway.model.reasons import Reason
 from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
 from gateway.model.viewing import ViewingPermit
-from gateway.ports import Events, ViewingAuthority
+from gateway.ports import Admit, Events, ViewingAuthority
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.fair_share import Bounds, FairTable
+from gateway.runtime.fair_share import Bounds, FairTable, FairTurns
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.streams.camera_streams import CameraStreams
@@ -50,6 +50,7 @@ class PendingSession:
     Attributes:
         offer: As it came.
         candidates: What the viewer has trickled so far; at most `CANDIDATES`.
+        use_right: Uses up the token that it came with; None: everybody may watch.
         answer: For the same offer sent again; cancelled if there will be none.
         session: Once it is being opened.
         permit: Who watches, and what for; nobody, until that is decided.
@@ -60,6 +61,7 @@ class PendingSession:
 
     offer: Offer
     candidates: list[str]
+    use_right: Admit | None
     answer: asyncio.Future[Answer] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -129,6 +131,7 @@ class SessionManager:
         self._ended_bytes = 0
         self._last_sample = (0, time.monotonic())
         self._ticker = Ticker()
+        self._turns = FairTurns()
         self._answered: asyncio.Queue[Session] = asyncio.Queue(maxsize=1024)
 
     @property
@@ -178,9 +181,11 @@ class SessionManager:
         known = self._pending.get(offer.key) or self._sessions.get(offer.key)
         if known is not None:
             return await self._answer_again(offer, known)
-        self._check_right(offer)
-        self._admit(offer)
-        pending = PendingSession(offer, self._early.pop(offer.key))
+        if offer.key in self._ended:
+            raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
+        use_right = self._check_right(offer)
+        self._make_place(offer)
+        pending = PendingSession(offer, self._early.pop(offer.key), use_right)
         self._pending[offer.key] = pending
         try:
             session, answer = await self._open(pending)
@@ -203,8 +208,9 @@ class SessionManager:
 
     async def _open_in_time(self, pending: PendingSession) -> tuple[Session, Answer]:
         offer = pending.offer
-        if self._authority is not None:
-            pending.permit = await self._authority.admit(offer)
+        if pending.use_right is not None:
+            pending.permit = await pending.use_right()
+        await self._turns.wait(offer.key.viewer)
         camera = self._camera_of(offer)
         viewer_offer = parse_offer(offer.sdp)
         ice_servers = to_rtc_ice_servers(self._ice_servers())
@@ -215,6 +221,7 @@ class SessionManager:
             candidates=self._usable(viewer_offer.candidates),
             pace_bps=self._limits().burst_mbps * 1e6,
         )
+        await self._turns.wait(offer.key.viewer)  # many may have waited for this camera
         pending.session = session = Session(
             offer,
             stream,
@@ -317,19 +324,18 @@ class SessionManager:
                 raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended") from None
             raise
 
-    def _check_right(self, offer: Offer) -> None:
+    def _check_right(self, offer: Offer) -> Admit | None:
         """Refuse who may not watch, before anybody else gives way to them."""
-        if self._authority is not None:
-            try:
-                self._authority.check(offer)
-            except ViewerRejected as error:
-                self._note_refusal(offer, ViewingPermit(), error)
-                raise
+        if self._authority is None:
+            return None
+        try:
+            return self._authority.check(offer)
+        except ViewerRejected as error:
+            self._note_refusal(offer, ViewingPermit(), error)
+            raise
 
-    def _admit(self, offer: Offer) -> None:
-        """Refuse what has ended, and what has no place; make room for all else."""
-        if offer.key in self._ended:
-            raise ViewerRejected(410, Reason.VIEWER_GONE, "this session has ended")
+    def _make_place(self, offer: Offer) -> None:
+        """Refuse what has no place; have somebody give way to what needs to wait."""
         refused = self._place_refused(offer.camera)
         if refused is not None:
             raise ViewerRejected(486, Reason.OVERLOADED, refused)

@@ -15,6 +15,7 @@ from gateway.model.reasons import Reason
 from gateway.model.signalling import Bye, Extend, IceServer, Offer, SessionKey
 from gateway.model.site_document import Limits
 from gateway.model.viewing import ViewingPermit
+from gateway.ports import Admit
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.turn import own_address
@@ -141,15 +142,32 @@ async def test_offers_that_gather_from_a_dead_server_shut_nobody_out(
             task.cancel()
 
 
+async def test_an_offer_is_answered_before_those_that_a_flood_has_made_before_it(
+    viewer: Viewer,
+) -> None:
+    """Sessions are made one in a turn of the loop, for each viewer in turn."""
+    async with running() as bench, asyncio.TaskGroup() as group:
+        bench.stream.deliver(access_unit(0, keyframe=True))
+        sdp = await viewer.offer()
+        answered: list[str] = []
+
+        async def ask(key: SessionKey) -> None:
+            await bench.answer(sdp, key)
+            answered.append(key.viewer)
+
+        for number in range(30):
+            hostile = of_hostile(number, f"v-hostile-{number % 2}")
+            group.create_task(ask(hostile))
+        await group.create_task(ask(KEY))
+
+        assert len(answered) <= 7  # of those that had begun before, and of each one more
+
+
 class NobodyMayWatch:
     """Refuses everybody, as without a token."""
 
-    def check(self, offer: Offer) -> None:
+    def check(self, offer: Offer) -> Admit:
         raise ViewerRejected(403, Reason.VIEW_NOT_ALLOWED, f"{offer.key}: token.missing")
-
-    async def admit(self, offer: Offer) -> ViewingPermit:
-        self.check(offer)
-        raise AssertionError("not reached")
 
     async def renew(self, extend: Extend, camera: str, permit: ViewingPermit) -> ViewingPermit:
         del extend, camera

@@ -139,14 +139,14 @@ async def test_the_loop_turns_between_two_messages() -> None:
 
 
 async def test_a_flood_of_one_viewer_pushes_out_nobody_elses_offer() -> None:
-    """It comes last of 600 messages that wait, and is read as the second."""
+    """It comes last of 600 messages, and is read as the second of those that wait."""
     async with answering() as (signalling, bus):  # which reads nothing before it is waited for
         for number in range(MESSAGES):
             deliver(signalling, message(b"{}", topic=OWN.viewer_signalling(of_viewer(number))))
         deliver(signalling, message(ASKED))
         before = await posted_until_honest(bus)
 
-    assert len(before) <= 2  # a second may be read while the offer is being answered
+    assert len(before) <= 4  # answering it takes a few turns of the loop, with a message each
 
 
 async def test_many_floods_push_out_nobody_elses_offer() -> None:
@@ -160,7 +160,7 @@ async def test_many_floods_push_out_nobody_elses_offer() -> None:
         before = await posted_until_honest(bus)
 
     assert {key.viewer for key, _ in before} == set(flooding)
-    assert len(before) <= 2 * len(flooding)
+    assert len(before) <= len(flooding) + 4
 
 
 async def test_a_viewer_loses_nothing_to_one_who_has_more_waiting() -> None:

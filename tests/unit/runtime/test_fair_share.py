@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.runtime.fair_share import Bounds, FairQueue, FairTable
+from gateway.runtime.fair_share import Bounds, FairQueue, FairTable, FairTurns
 
 BOUNDS = Bounds(total=12, each=5)
 OWNERS = st.sampled_from("abcdefghijklmnop")
@@ -64,3 +65,24 @@ async def test_who_waits_for_an_empty_queue_gets_what_comes() -> None:
     queue.put("b", 2)
 
     assert (first, await queue.get(), len(queue)) == (1, 2, 0)
+
+
+async def test_one_goes_on_in_each_turn_of_the_loop_the_owners_in_turn() -> None:
+    """Also those who come while others wait; who is cancelled keeps nobody up."""
+    turns, went_on = FairTurns(), []
+    turn = 0
+
+    async def go(owner: str) -> None:
+        await turns.wait(owner)
+        went_on.append((turn, owner))
+
+    tasks = [asyncio.create_task(go(owner)) for owner in ("a", "a", "a", "b", "gone")]
+    await asyncio.sleep(0)
+    tasks.pop().cancel()
+    tasks.append(asyncio.create_task(go("c")))
+    while not all(task.done() for task in tasks):
+        turn += 1
+        await asyncio.sleep(0)
+
+    assert [owner for _, owner in went_on] == ["a", "b", "a", "c", "a"]
+    assert len({number for number, _ in went_on}) == len(went_on)

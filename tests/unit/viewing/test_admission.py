@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import SecretStr
 
-from gateway.config.signing import Keyring, SigningKey
+from gateway.config.signing import Keyring, Purpose, SigningKey
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.model.signalling import Extend, Offer, SessionKey
@@ -46,7 +47,7 @@ class Entrance:
         return SecretStr(encode(view_claims(**changed), key or self.key))
 
     async def admit(self, token: SecretStr | None) -> ViewingPermit:
-        return await self.admission.admit(Offer(KEY, "c01", "v=0", token=token))
+        return await self.admission.check(Offer(KEY, "c01", "v=0", token=token))()
 
     async def renew(self, token: SecretStr | None, permit: ViewingPermit) -> ViewingPermit:
         return await self.admission.renew(Extend(KEY, 60, token), "c01", permit)
@@ -124,7 +125,7 @@ async def test_a_token_is_used_once(entrance: Entrance) -> None:
 async def test_a_refused_token_is_not_used_up(entrance: Entrance) -> None:
     """Neither by a stranger who shows it at another camera."""
     with pytest.raises(ViewerRejected, match=r"token\.camera"):
-        await entrance.admission.admit(Offer(KEY, "c02", "v=0", token=entrance.token()))
+        await entrance.admission.check(Offer(KEY, "c02", "v=0", token=entrance.token()))()
 
     await entrance.admit(entrance.token())
 
@@ -205,9 +206,31 @@ async def test_a_check_uses_nothing_up(entrance: Entrance) -> None:
     offer = Offer(KEY, "c01", "v=0", token=entrance.token())
 
     entrance.admission.check(offer)
-    await entrance.admission.admit(offer)
+    await entrance.admission.check(offer)()
     with pytest.raises(ViewerRejected, match=r"token\.missing"):
         entrance.admission.check(Offer(KEY, "c01", "v=0"))
     entrance.revoked.add("Nguyễn Thị An")
     with pytest.raises(ViewerRejected, match=r"token\.revoked"):
         entrance.admission.check(offer)
+
+
+class CountingKeys(Keyring):
+    """Counts how often a key is asked for."""
+
+    asked = 0
+
+    def public_key(self, key_id: str, purpose: Purpose) -> Ed25519PublicKey:
+        self.asked += 1
+        return super().public_key(key_id, purpose)
+
+
+async def test_a_signature_is_verified_once_for_each_offer(
+    entrance: Entrance, tmp_path: Path
+) -> None:
+    """It is what an offer costs before it is known whose it is."""
+    keys = CountingKeys(tmp_path / "trusted")
+    entrance.admission._keys = keys
+
+    await entrance.admit(entrance.token())
+
+    assert keys.asked == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -71,6 +72,42 @@ async def test_of_two_at_the_same_moment_one_gets_in(box: Box) -> None:
     used = box.start()
 
     assert sorted(await asyncio.gather(is_refused(used), is_refused(used))) == [False, True]
+
+
+async def test_a_flood_of_tokens_holds_nobody_up(box: Box) -> None:
+    """What waits for the disk goes there in one commit, however much it is."""
+    used = box.start()
+    commits: list[str] = []
+    busy = threading.Event()
+    used._file.connection().set_trace_callback(
+        lambda said: commits.append(said) if said == "COMMIT" else None
+    )
+    used._thread.submit(busy.wait)
+    uses = [
+        asyncio.create_task(is_refused(used, token_id=f"token-{number:016d}"))
+        for number in range(40)
+    ]
+    await asyncio.sleep(0)
+    busy.set()
+
+    assert await asyncio.gather(*uses) == [False] * 40
+    assert box.rows() == 40
+    assert len(commits) == 1
+
+
+async def test_of_those_that_wait_together_each_has_its_answer(box: Box) -> None:
+    """One of them was used before the start of this process, as the disk knows."""
+    assert not await is_refused(box.start(), token_id="token-0000000000000001")
+    used, busy = box.start(), threading.Event()
+    used._thread.submit(busy.wait)
+    uses = [
+        asyncio.create_task(is_refused(used, token_id=f"token-{number:016d}"))
+        for number in range(3)
+    ]
+    await asyncio.sleep(0)
+    busy.set()
+
+    assert await asyncio.gather(*uses) == [False, True, False]
 
 
 async def test_a_token_is_known_after_a_restart(box: Box) -> None:
