@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 import psutil
 
 from gateway.demo.config_files import free_port
-from gateway.model.signalling import Answer
+from gateway.model.signalling import Answer, SessionKey
 from gateway.mqtt.client.broker import BrokerAddress
 from tests.attack.cores import Threads, spent, threads_of
 from tests.attack.viewers import HOSTILE_VIEWERS
@@ -39,6 +39,9 @@ OFFER_EVERY_S = 1.0
 METRICS_EVERY_S = 0.5
 RSS_EVERY_S = 0.2
 
+FIRST = SessionKey("v-test", "session-1")
+"""The session of the honest viewer."""
+
 BARS = {
     "honest_gap_s": 1.0,
     "answer_s": 1.0,
@@ -51,14 +54,14 @@ BARS = {
 
 @dataclass
 class Moment:
-    """A moment of the run, from which something is measured.
+    """A moment of the run, from or until which something is measured.
 
     Attributes:
-        begun_s: When, on the monotonic clock.
+        at_s: When, on the monotonic clock.
         threads: What the threads of each process had spent by then.
     """
 
-    begun_s: float
+    at_s: float
     threads: dict[str, Threads]
 
 
@@ -74,6 +77,7 @@ class Found:
         bugs: What the gateway has contained, from its log.
         offers: How many were answered.
         pictures: Packets that the honest viewer got.
+        ended: Why the honest viewer's session was ended by the gateway; empty: it was not.
         load: Of the machine, at the end, over a minute.
     """
 
@@ -83,19 +87,20 @@ class Found:
     bugs: list[str] = field(default_factory=list)
     offers: int = 0
     pictures: int = 0
+    ended: str = ""
     load: float = 0.0
 
     def at_most(self, name: str, value: float) -> None:
         """Note *value* if it is the largest so far."""
         self.figures[name] = max(self.figures[name], value)
 
-    def took(self, name: str, since: Moment, threads: dict[str, Threads]) -> None:
-        """Note what has passed *since*, and who waited for a core, if it is the longest so far."""
-        value = time.monotonic() - since.begun_s
+    def took(self, name: str, since: Moment, until: Moment) -> None:
+        """Note what passed in between, and who waited for a core, if it is the longest so far."""
+        value = until.at_s - since.at_s
         if value <= self.figures[name]:
             return
         self.figures[name] = value
-        both = {each: spent(since.threads[each], now) for each, now in threads.items()}
+        both = {each: spent(since.threads[each], now) for each, now in until.threads.items()}
         self.cores[name] = {
             each: {
                 "ran": round(both[each].ran_s / value, 2),
@@ -116,6 +121,7 @@ class Found:
             "bugs": self.bugs,
             "offers": self.offers,
             "pictures": self.pictures,
+            "ended": self.ended,
             "load": round(self.load, 1),
         }
 
@@ -184,7 +190,7 @@ class Target:
                 async with asyncio.timeout(0.1):
                     await viewer.arrived.wait()
             now = self._now()
-            found.took("honest_gap_s", since, now.threads)
+            found.took("honest_gap_s", since, now)
             since = now if viewer.arrived.is_set() else since
 
     async def _offers(self, viewer: Viewer, found: Found) -> NoReturn:
@@ -193,7 +199,7 @@ class Target:
         while True:
             token, begun = self.running.token(0), self._now()
             said = await self.running.ask(0, sdp, token)
-            found.took("answer_s", begun, self._now().threads)
+            found.took("answer_s", begun, self._now())
             assert isinstance(said, Answer), said
             found.offers += 1
             self.running.say(bye(self.running.number))
@@ -206,7 +212,7 @@ class Target:
             writer.write(b"GET /metrics HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
             page = await reader.read()
             writer.close()
-            found.took("metrics_s", begun, self._now().threads)
+            found.took("metrics_s", begun, self._now())
             assert b" 200 " in page.splitlines()[0], page[:200]
             await asyncio.sleep(METRICS_EVERY_S)
 
@@ -218,8 +224,8 @@ class Target:
             "broker": self.broker.process.pid,
             "viewer": os.getpid(),
         }
-        threads = {name: threads_of(pid) for name, pid in processes.items()}
-        return Moment(time.monotonic(), threads)
+        at_s = time.monotonic()
+        return Moment(at_s, {name: threads_of(pid) for name, pid in processes.items()})
 
     async def _memory(self, found: Found) -> NoReturn:
         process = psutil.Process(self.running.process.pid)
@@ -290,8 +296,8 @@ async def _ended(process: Process) -> dict[str, int]:
 async def attacked(folder: Path, *, seconds: float, mbps: float) -> Found:
     """Attack a fresh gateway with *mbps* of each kind; return what was found.
 
-    Afterwards the gateway still runs, the honest viewer is still sent pictures, and another is let
-    in: this raises if not.
+    Afterwards the gateway still runs, the honest viewer is sent pictures or `Found.ended` says why
+    not, and another is let in: this raises if not.
     """
     broker = SecuredBroker(folder / "mosquitto")
     await asyncio.to_thread(broker.start)
@@ -300,8 +306,11 @@ async def attacked(folder: Path, *, seconds: float, mbps: float) -> Found:
             viewer = await ready.running.watch(0)
             await asyncio.sleep(WARM_UP_S)
             found = await ready.attacked(viewer, seconds)
+            if viewer.peer.connectionState == "connected":
+                await viewer.until(len(viewer.packets) + 10)
+            else:
+                found.ended = ready.running.why_ended(FIRST)
             await ready.running.watch(0)  # returns once it is sent pictures
-            await viewer.until(len(viewer.packets) + 10)
             assert ready.running.process.returncode is None
             return found
     finally:
