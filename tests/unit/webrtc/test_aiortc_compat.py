@@ -25,6 +25,7 @@ from aiortc import (
 from aiortc.rtcdtlstransport import SRTP_PROFILES
 
 from gateway.webrtc import aiortc_compat
+from gateway.webrtc.aiortc_compat import READ_AT_ONCE
 from tests.fixtures.clock import HANG_S
 
 
@@ -95,6 +96,36 @@ async def test_what_comes_to_a_candidate_comes_to_the_filter() -> None:
     async with asyncio.timeout(HANG_S):
         assert await recorder.seen.get() == b"hello"
     sender.close()
+    await RTCIceTransport(gatherer).stop()
+
+
+class Counter(Recorder):
+    """A filter that counts, and drops everything."""
+
+    count = 0
+
+    def on_datagram(self, *_: object) -> None:
+        self.count += 1
+
+
+async def test_of_a_flood_several_are_read_in_one_turn_and_then_others_have_theirs() -> None:
+    """What is behind them in the port is not lost so soon; a turn of the loop stays short."""
+    gatherer, counter = RTCIceGatherer(iceServers=[]), Counter()
+    with aiortc_compat.filtered_by(counter):
+        await gatherer.gather()
+    address = gatherer._connection._protocols[0].transport.get_extra_info("sockname")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind((address[0], 0))
+        for _ in range(3 * READ_AT_ONCE):
+            sender.sendto(b"hello", address)
+    read = []
+    async with asyncio.timeout(HANG_S):
+        while counter.count < 3 * READ_AT_ONCE:
+            before = counter.count
+            await asyncio.sleep(0)
+            read.append(counter.count - before)
+
+    assert [each for each in read if each] == [READ_AT_ONCE] * 3
     await RTCIceTransport(gatherer).stop()
 
 
