@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from gateway.remote_config.document import DesiredConfig, parse_config
 from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.rollout import RolloutActions
 from gateway.remote_config.service import BURST, RemoteConfig
+from gateway.remote_config.startup import resume_candidate
 from gateway.remote_config.state import ConfigState
 from gateway.remote_config.statuses import current, rolled_back
 from gateway.remote_config.store import ConfigStore, StoredConfig
@@ -67,21 +68,28 @@ class ServiceHarness:
             stamp=lambda: Stamp(0, 1, 1),
             clock=self.clock,
         )
-        keys = Keyring(folder / "trusted")
-        self.service = RemoteConfig(
+        self.settings, self.recorded = settings, recorded
+        self.service = self.serving()
+
+    def serving(
+        self, healthy: Callable[[frozenset[str], int], Awaitable[str]] = nothing
+    ) -> RemoteConfig:
+        """Return a service over what is there, which looks by *healthy* whether all works."""
+        keys = Keyring(self.folder / "trusted")
+        return RemoteConfig(
             self.state,
             validator=ConfigValidator(
-                settings,
-                Secrets(settings.secrets_folder, redactor=Redactor()),
+                self.settings,
+                Secrets(self.settings.secrets_folder, redactor=Redactor()),
                 verify_signature=lambda tree: keys.verify(tree, "cfg"),
                 time=trusted_time(),
             ),
-            store=ConfigStore(folder),
+            store=ConfigStore(self.folder),
             actions=RolloutActions(
-                lambda _: (), unreachable, frozenset, nothing, lambda: True, 60.0
+                lambda _: (), unreachable, frozenset, healthy, lambda: True, 60.0
             ),
             reporter=self.reporter,
-            events=recorded,
+            events=self.recorded,
             clock=self.clock,
             calm_s=0.0,
         )
@@ -266,3 +274,29 @@ async def test_strangers_decisions_do_not_keep_out_the_centres(harness: ServiceH
 
         harness.decide(7, nonce=nonce)
         await harness.until("applied")
+
+
+async def test_a_document_that_brings_a_bug_to_light_is_rolled_back_at_the_third_start(
+    harness: ServiceHarness,
+) -> None:
+    """The bug ends the program each time, on purpose: what half of it has done is not known."""
+
+    async def fail(_cameras: frozenset[str], _percent: int) -> str:
+        raise ZeroDivisionError
+
+    store = ConfigStore(harness.folder)
+    store.save_candidate(harness.stored(harness.document(7)))
+    candidates = []
+    for _start in range(3):
+        candidate = resume_candidate(store, harness.state.confirmed, crashes=3)
+        candidates.append(candidate)
+        if candidate is not None:
+            harness.state.candidate = candidate
+            with pytest.raises(ZeroDivisionError):
+                async with asyncio.timeout(HANG_S):
+                    await harness.serving(fail).run()
+
+    report = store.load_last_rollback()
+    assert [each and each.version for each in candidates] == [7, 7, None]
+    assert report is not None
+    assert (report.version, report.state, report.why) == (7, "rolled_back", "crash_loop")
