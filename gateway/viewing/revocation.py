@@ -21,6 +21,7 @@ from gateway.mqtt.payloads.viewing import (
     LIST_BYTES,
     decode_revocation_tree,
     parse_revocation,
+    parse_stored_revocation,
     revocation_tree,
 )
 from gateway.ports import Clock, Events, InboundMessage
@@ -79,14 +80,14 @@ class Revocations:
 
     def save(self) -> None:
         """Write the list in force to the disk, and wait for it. Raises TransientError."""
-        atomic_file.replace(self._path, canonical_json(_stored(self._list)))
+        atomic_file.replace(self._path, canonical_json(revocation_tree(self._list)))
 
     def _load(self) -> RevocationList:
         try:
             with self._path.open("rb") as file:
                 raw = file.read(LIST_BYTES)
             tree = strict_json.parse(raw, max_bytes=LIST_BYTES, control_characters=True).tree
-            return parse_revocation(tree if isinstance(tree, dict) else {})
+            return parse_stored_revocation(tree if isinstance(tree, dict) else {})
         except FileNotFoundError:
             return RevocationList()
         except (
@@ -193,7 +194,3 @@ class RevocationListener:
 
 def _folded(revoked: RevocationList) -> frozenset[str]:
     return frozenset(each.casefold() for each in revoked.actors)
-
-
-def _stored(revoked: RevocationList) -> dict[str, object]:
-    return {**revocation_tree(revoked), "sig": {}}

@@ -16,8 +16,8 @@ LIST_BYTES = 262_144
 """Most that a list may unpack to."""
 
 
-class Revoked(WireDocument):
-    """The list, beside its signature.
+class StoredRevoked(WireDocument):
+    """The list, as a gateway stores it once its signature has been verified.
 
     Attributes:
         issued_ms: When it was issued; a list that is not newer than the last one is refused.
@@ -26,6 +26,11 @@ class Revoked(WireDocument):
 
     issued_ms: Annotated[int, Field(alias="issued", ge=1, lt=2**53)]
     actors: Annotated[tuple[Actor, ...], Field(max_length=MOST_REVOKED)]
+
+
+class Revoked(StoredRevoked):
+    """The list, beside its signature."""
+
     signature: Annotated[dict[str, Any], Field(alias="sig")]
 
 
@@ -35,14 +40,23 @@ def decode_revocation_tree(payload: bytes, content_type: str) -> dict[str, objec
 
 
 def parse_revocation(tree: Mapping[str, object]) -> RevocationList:
-    """Return the list in *tree*. Raises MessageRejected."""
-    try:
-        found = Revoked.model_validate_json(dumps(tree))
-    except ValidationError as error:
-        raise MessageRejected(faults_of(error)) from None
-    return RevocationList(found.issued_ms, found.actors)
+    """Return the list in *tree*, as it is published. Raises MessageRejected."""
+    return _list_in(tree, Revoked)
+
+
+def parse_stored_revocation(tree: Mapping[str, object]) -> RevocationList:
+    """Return the list in *tree*, as it is stored. Raises MessageRejected."""
+    return _list_in(tree, StoredRevoked)
 
 
 def revocation_tree(revoked: RevocationList) -> dict[str, object]:
-    """Return *revoked* as it is signed."""
+    """Return *revoked* as it is signed, and stored."""
     return {"issued": revoked.issued_ms, "actors": list(revoked.actors)}
+
+
+def _list_in(tree: Mapping[str, object], shape: type[StoredRevoked]) -> RevocationList:
+    try:
+        found = shape.model_validate_json(dumps(tree))
+    except ValidationError as error:
+        raise MessageRejected(faults_of(error)) from None
+    return RevocationList(found.issued_ms, found.actors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -131,6 +132,18 @@ async def refused(centre: Centre, *messages: InboundMessage) -> None:
                 await asyncio.sleep(0)
             assert centre.revocations.current == before
     assert centre.events == []
+
+
+async def test_what_is_stored_is_the_list_and_nothing_made_up(centre: Centre) -> None:
+    """No signature that nobody has made; the former shape, which had one, is read too."""
+    path = centre.folder / "revoked.json"
+    async with centre.listening() as listener:
+        listener.deliver(centre.message("An"))
+        await centre.told()
+
+    assert json.loads(path.read_bytes()) == {"actors": ["An"], "issued": NOW_MS}
+    path.write_text(json.dumps({"actors": ["An"], "issued": NOW_MS, "sig": {}}))
+    assert centre.start().is_revoked("An")
 
 
 async def test_an_older_list_gives_nobody_their_right_back(centre: Centre) -> None:
