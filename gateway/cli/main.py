@@ -23,7 +23,7 @@ from gateway.app.lifecycle import run_until_signal
 from gateway.cameras.probe import Step, Transport, probe
 from gateway.cli.output import echo
 from gateway.commands.handlers.registry import command_faults
-from gateway.config.check import CheckResult, check_files
+from gateway.config.check import CheckResult, check_files, has_viewing_key
 from gateway.config.faults import VIETNAMESE
 from gateway.config.load import load_settings, probe_policy
 from gateway.config.secrets import Secrets
@@ -102,6 +102,8 @@ def check_command(config: tuple[Path, ...]) -> None:
     if faults:
         echo(f"{len(faults)} faults / lỗi", err=True)
         raise SystemExit(CONFIG_WRONG)
+    for settings_path in (path for path in paths if path.suffix != ".json"):
+        _warn_if_nobody_may_watch(settings_path, checked)
     echo(f"OK: {_summary(checked)}")
 
 
@@ -266,6 +268,20 @@ def _version_faults(checked: CheckResult) -> list[tuple[Path, Fault]]:
     except ConfigRejected as error:
         return [(folder / MINIMUM_FILE, fault) for fault in error.faults]
     return []
+
+
+def _warn_if_nobody_may_watch(path: Path, checked: CheckResult) -> None:
+    """Say where the key for view tokens goes, if they are required and there is none."""
+    settings = checked.settings
+    if settings is None or has_viewing_key(settings):
+        return
+    key = settings.resolve_path(settings.remote.keys) / "view-*.pem"
+    echo(
+        f"{path}: /webrtc/require_token: nobody may watch: put the centre's key at {key}"
+        " (camera-gateway keys make view-NAME) [viewing.key]",
+        f"    Chưa ai xem được: hãy đặt khóa cấp quyền xem của trung tâm vào {key}.",
+        err=True,
+    )
 
 
 def _summary(checked: CheckResult) -> str:

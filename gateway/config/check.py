@@ -20,6 +20,7 @@ from gateway.config.secret_bindings import (
 )
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
+from gateway.config.signing import Keyring
 from gateway.config.site_store import load_site
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.site_document import SiteConfig
@@ -99,6 +100,12 @@ def _cross_checks(
         yield from ((path, fault) for fault in refusals(partial(secrets.load, ref, at=at)))
     for document, site in sites:
         yield from ((document, fault) for fault in site_faults(settings, site, secrets))
+
+
+def has_viewing_key(settings: Settings) -> bool:
+    """Return whether anybody can watch: a key for view tokens is trusted, or none is required."""
+    keys = Keyring(settings.resolve_path(settings.remote.keys))
+    return not settings.webrtc.require_token or keys.has_key_for("view")
 
 
 def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Iterator[Fault]:

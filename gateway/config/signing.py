@@ -83,6 +83,11 @@ class Keyring:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self._folder
+
     def ids(self) -> tuple[str, ...]:
         """Return the ids of the trusted keys, sorted; other files are ignored."""
         try:
@@ -90,6 +95,10 @@ class Keyring:
         except OSError:
             return ()
         return tuple(name for name in names if re.fullmatch(KEY_ID, name))
+
+    def has_key_for(self, purpose: Purpose) -> bool:
+        """Return whether a key for *purpose* is trusted."""
+        return any(each.startswith(f"{purpose}-") for each in self.ids())
 
     def verify(self, tree: Mapping[str, object], purpose: Purpose) -> str:
         """Return the id of the key that has signed *tree* (all of it but ``sig``).

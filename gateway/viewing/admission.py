@@ -55,8 +55,9 @@ class TokenAdmission:
 
     def warn_if_nobody_may_watch(self) -> None:
         """Log it if tokens are required and no key is trusted that could sign one."""
-        if self._required and not any(each.startswith("view-") for each in self._keys.ids()):
-            log.warning("viewing_key_missing", detail="no view-*.pem is trusted: nobody may watch")
+        if self._required and not self._keys.has_key_for("view"):
+            wanted = self._keys.folder / "view-*.pem"
+            log.warning("viewing_key_missing", detail=f"nobody may watch: there is no {wanted}")
 
     def check(self, offer: Offer) -> Admit:
         """See `gateway.ports.ViewingAuthority`; only whether its token is used is not looked at.

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli.main import main
+from gateway.config.signing import make_key
 from gateway.model.version import VERSION
 from tests.fixtures.clock import HANG_S
 
@@ -68,6 +69,32 @@ def test_what_is_right_is_summed_up(say: Say, folder: Path) -> None:
     result = say("check", folder / "gateway.toml", folder / "site.json")
 
     assert (result.exit_code, result.stdout) == (0, "OK: gateway hcm-q1-01, 1 cameras, 1 streams\n")
+
+
+def test_a_gateway_that_nobody_could_watch_is_told_where_the_key_goes(
+    say: Say, folder: Path
+) -> None:
+    """No fault, since it runs; but there is no viewing key, and tokens are required."""
+    result = say("check", folder / "gateway.toml", folder / "site.json")
+
+    assert result.exit_code == 0
+    *_, english, vietnamese = result.stderr.splitlines()
+    assert english.startswith(f"{folder / 'gateway.toml'}: /webrtc/require_token: nobody may watch")
+    assert f"{folder / 'trusted'}/view-" in english
+    assert f"{folder / 'trusted'}/view-" in vietnamese
+
+
+@pytest.mark.parametrize("way", ["a key", "no tokens"])
+def test_a_gateway_that_can_be_watched_is_not_warned_of(say: Say, folder: Path, way: str) -> None:
+    """With a key for viewing; or where tokens are not required."""
+    if way == "a key":
+        make_key(folder / "trusted", "view-2026a")
+    else:
+        (folder / "gateway.toml").write_text(f"{SETTINGS}[webrtc]\nrequire_token = false\n")
+
+    result = say("check", folder / "gateway.toml", folder / "site.json")
+
+    assert "viewing.key" not in result.stderr
 
 
 def test_every_fault_of_every_file_is_told_in_both_languages(say: Say, folder: Path) -> None:
