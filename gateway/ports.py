@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from gateway.model.event import Event
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
@@ -92,6 +92,15 @@ class Source(Protocol):
 
     async def check(self) -> None:
         """Ask the camera whether it would play, without playing. Raises as `run` does."""
+        ...
+
+
+@runtime_checkable
+class KeyframeSource(Protocol):
+    """A source that can be asked for a keyframe."""
+
+    def request_keyframe(self) -> bool:
+        """Ask for a keyframe soon; False if nobody can be asked now."""
         ...
 
 

@@ -13,7 +13,7 @@ from gateway.cameras.manager import CameraManager
 from gateway.cameras.picture_monitor import PictureMonitor
 from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets
-from gateway.config.settings import Settings
+from gateway.config.settings import Settings, Transcoding
 from gateway.inventory.sections import Sources
 from gateway.model.errors import ConfigRejected
 from gateway.model.health import Machine
@@ -27,6 +27,9 @@ from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.runtime.turn_credentials import ConfiguredIceServer
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
+from gateway.streams.stream import Stream
+from gateway.transcoding.output_format import OutputFormat
+from gateway.transcoding.source import TranscodeSource
 from gateway.vision.decoder import Decoder
 from gateway.webrtc.inbound_drops import InboundDrops
 from gateway.webrtc.session_manager import SessionManager
@@ -101,6 +104,36 @@ class CameraSources:
             self._login_limiter.reset(camera.device or urlsplit(stream.url).hostname or "")
 
 
+class TranscodeSources:
+    """Makes the source that transcodes one stream of a site.
+
+    Args:
+        settings: What comes out.
+        clock: Monotonic.
+    """
+
+    def __init__(self, settings: Transcoding, clock: Clock) -> None:
+        self._output = OutputFormat(
+            height=settings.height,
+            bitrate_bps=settings.bitrate_kbps * 1000,
+            fps=settings.fps,
+            preset=settings.preset,
+            profile=settings.profile,
+            gop_s=settings.gop_s,
+        )
+        self._clock = clock
+
+    def __call__(self, site: SiteConfig, name: str, stream: Stream) -> Source:
+        """Return the source that transcodes *stream*; *name* is for log lines."""
+        return TranscodeSource(
+            name,
+            stream,
+            output=self._output,
+            payload_bytes=site.limits.payload_bytes,
+            clock=self._clock,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CameraComponents:
     """What has been built.
@@ -170,7 +203,14 @@ def camera_components(
         drops=inbound_drops,
     )
     sources = CameraSources(settings, secrets, clock)
-    manager = CameraManager(site, source=sources, viewers=session_manager.viewer_count, clock=clock)
+    transcoding = settings.transcoding
+    manager = CameraManager(
+        site,
+        source=sources,
+        viewers=session_manager.viewer_count,
+        transcode=TranscodeSources(transcoding, clock) if transcoding.enabled else None,
+        clock=clock,
+    )
     decoder = Decoder(clock=clock)
     picture_monitor = PictureMonitor(
         settings.picture_checks,

@@ -31,6 +31,19 @@ def video_info_of(stream: Stream) -> VideoInfo | None:
     )
 
 
+WITHOUT_REORDERING = 50
+"""So many pictures in their order: the camera makes no B-frames, whatever its SPS allows."""
+
+
+def obstacle_of(stream: Stream) -> str:
+    """Return why no browser shows *stream* as it is, its codec aside; empty: one may."""
+    picture, counters = video_info_of(stream), stream.counters
+    reordered = picture is not None and bool(picture.reordered)
+    if counters.backward or (reordered and counters.units < WITHOUT_REORDERING):
+        return "B-frames"
+    return "interlaced" if picture is not None and picture.interlaced else ""
+
+
 @lru_cache(maxsize=1024)
 def _picture(codec: Codec, payloads: tuple[bytes, ...]) -> VideoInfo | None:
     sets = ParameterSets(CODEC_SYNTAX[codec], (), limit=MAX_PARAMETER_BYTES)
@@ -47,10 +60,13 @@ class Camera:
     Attributes:
         config: As in the site document.
         supervisors: Of its streams, in the order of the configuration.
+        transcodes: Of the same streams as H.264 that every browser shows, in the same order;
+            empty: nothing is transcoded.
     """
 
     config: CameraConfig
     supervisors: tuple[StreamSupervisor, ...]
+    transcodes: tuple[StreamSupervisor, ...] = ()
 
     @property
     def primary_stream(self) -> StreamSupervisor:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
-from gateway.cameras.camera import Camera
+from gateway.cameras.camera import Camera, obstacle_of
 from gateway.cameras.stream_supervisor import StreamSupervisor
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
+from gateway.model.media import VideoFormat
 from gateway.model.site_document import CameraConfig, Limits, SiteConfig, StreamConfig
 from gateway.ports import Clock, Source
 from gateway.streams.camera_streams import CameraStreams
@@ -27,6 +28,8 @@ class CameraManager:
         site: Which cameras.
         source: Makes the source of one stream of a site.
         viewers: Returns how many watch a camera.
+        transcode: Makes the source that transcodes a stream of a site; its name is for the log.
+            None: nothing is transcoded.
     """
 
     def __init__(
@@ -35,9 +38,11 @@ class CameraManager:
         *,
         source: Callable[[SiteConfig, CameraConfig, StreamConfig], Source],
         viewers: Callable[[str], int],
+        transcode: Callable[[SiteConfig, str, Stream], Source] | None = None,
         clock: Clock,
     ) -> None:
         self._source = source
+        self._transcode = transcode
         self._viewers = viewers
         self._clock = clock
         self._site = site
@@ -97,7 +102,11 @@ class CameraManager:
             for config, supervisor in zip(camera.config.streams, camera.supervisors, strict=True)
         )
         refused = all(supervisor.parked for supervisor in camera.supervisors[:1])
-        return CameraStreams(streams, camera.trouble, refused)
+        transcodes = tuple(
+            (config.profile, supervisor.stream)
+            for config, supervisor in zip(camera.config.streams, camera.transcodes, strict=False)
+        )
+        return CameraStreams(streams, camera.trouble, refused, transcodes, obstacle_of)
 
     def snapshots(self) -> tuple[CameraSnapshot, ...]:
         """Return the state of every camera now, in the order of the configuration."""
@@ -120,7 +129,7 @@ class CameraManager:
             supervisor: name
             for name, camera in self._cameras.items()
             if camera.config.enabled
-            for supervisor in camera.supervisors
+            for supervisor in (*camera.supervisors, *camera.transcodes)
         }
         for supervisor in self._tasks.keys() - wanted.keys():
             task = self._tasks.pop(supervisor)
@@ -146,9 +155,11 @@ class CameraManager:
         for config in site.cameras:
             old = unchanged.get(config.id)
             if old is not None and _same_source(config, old.config):
-                made[config.id] = Camera(config, old.supervisors)
+                made[config.id] = Camera(config, old.supervisors, old.transcodes)
             else:
-                made[config.id] = Camera(config, tuple(self._supervisors(config, begun)))
+                supervisors = tuple(self._supervisors(config, begun))
+                transcodes = tuple(self._transcodes(config, supervisors))
+                made[config.id] = Camera(config, supervisors, transcodes)
                 begun += 1
         return made
 
@@ -169,6 +180,27 @@ class CameraManager:
                 probe_when_idle=index == 0,
                 delay_s=number * STAGGER_S,
                 clock=self._clock,
+            )
+
+    def _transcodes(
+        self, config: CameraConfig, supervisors: tuple[StreamSupervisor, ...]
+    ) -> Iterator[StreamSupervisor]:
+        """Yield what transcodes each of the streams of *supervisors*, when it is wanted."""
+        if self._transcode is None:
+            return
+        limits = self._site.limits
+        for stream_config, supervisor in zip(config.streams, supervisors, strict=True):
+            name = f"{config.id}/{stream_config.profile}/transcoded"
+            stream = Stream(
+                self._transcode(self._site, name, supervisor.stream),
+                warm=False,
+                linger_s=stream_config.linger_s,
+                gop=GopCache(limit_bytes=limits.gop_bytes, limit_s=limits.gop_s),
+                clock=self._clock,
+            )
+            stream.video = VideoFormat("h264")  # known before it is opened
+            yield StreamSupervisor(
+                name, stream_config, stream, probe_when_idle=False, delay_s=0.0, clock=self._clock
             )
 
 

@@ -196,6 +196,28 @@ class PictureChecks(Document):
     snapshots: bool = True
 
 
+class Transcoding(Document):
+    """``[transcoding]``: making H.264 of what a viewer's browser cannot show.
+
+    Attributes:
+        enabled: Whether it is done at all. Off: such a viewer is refused.
+        height: Most lines of the picture; nothing is enlarged.
+        bitrate_kbps: Target.
+        fps: Most pictures per second.
+        preset: Of x264: how much processor the picture may take.
+        profile: Of H.264. ``baseline`` for viewers that can no more; it costs picture.
+        gop_s: From keyframe to keyframe.
+    """
+
+    enabled: bool = True
+    height: Annotated[int, Field(ge=240, le=1080)] = 720
+    bitrate_kbps: Annotated[int, Field(ge=200, le=8000)] = 1500
+    fps: Annotated[float, Field(ge=5, le=30)] = 25.0
+    preset: Literal["ultrafast", "superfast", "veryfast"] = "superfast"
+    profile: Literal["high", "baseline"] = "high"
+    gop_s: Annotated[float, Field(ge=0.5, le=10)] = 2.0
+
+
 CommandName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 UploadHost = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$")]
 
@@ -412,6 +434,7 @@ class Settings(BaseSettings):
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
     picture_checks: PictureChecks = PictureChecks()
+    transcoding: Transcoding = Transcoding()
     commands: Commands = Commands()
     alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()

@@ -1,4 +1,4 @@
-"""``python -m gateway.demo``: runs four virtual cameras, a broker, the gateway and the page."""
+"""``python -m gateway.demo``: runs virtual cameras, a broker, the gateway and the page."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from aiohttp import web
@@ -34,6 +36,11 @@ NAMES = (
 )
 
 
+def _further(usual: EncoderSettings) -> Iterator[tuple[str, str, EncoderSettings]]:
+    """Yield the cameras of ``--varied``, which browsers cannot show as they are."""
+    yield "hoitruong", "Hội trường (H.265)", replace(usual, codec="h265")
+
+
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     die_with_parent()
@@ -50,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     add("--control-port", type=int, default=0)
     add("--username", default="gateway")
     add("--password-file", type=Path)
+    add("--varied", action="store_true", help="further ones, which have to be transcoded")
     add("--recorded", action="store_true", help="encode once, then loop: no cost while running")
     add("--codec", choices=("h264", "h265"), default="h264")
     add("--size", default="640x360", help="width x height")
@@ -82,6 +90,8 @@ def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
         behaviour = Behaviour(join="next_keyframe" if chosen.recorded else "at_once")
         path = f"/Streaming/Channels/{number + 1}01"
         cameras[key] = VirtualCamera(name, footage, path=path, account=account, behaviour=behaviour)
+    for key, name, other in _further(settings) if chosen.varied else ():
+        cameras[key] = VirtualCamera(name, LiveFootage(name, other), account=account)
     return cameras
 
 

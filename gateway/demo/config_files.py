@@ -19,6 +19,8 @@ SITE = "Trung tâm Phục vụ hành chính công (trình diễn)"
 CAMERAS_HOST = "127.20.0.1"
 """Address of the cameras, other than the gateway's as on a real site; 127/8 is all loopback."""
 USERNAME = "gateway"
+WARM = 4
+"""The first cameras are always open; the others, whose pictures cost more, for viewers only."""
 OPERATOR = "người trực (trình diễn)"
 """Who watches, as the console's tokens say."""
 
@@ -135,8 +137,14 @@ def _site(cameras: Sequence[CameraFiles]) -> dict[str, object]:
                 "location": "Tầng 1",
                 "username": USERNAME,
                 "password": {"$ref": "secret:all"},
-                "streams": [{"profile": "main", "url": camera.url, "keep": "warm"}],
+                "streams": [
+                    {
+                        "profile": "main",
+                        "url": camera.url,
+                        "keep": "warm" if number < WARM else "on_demand",
+                    }
+                ],
             }
-            for camera in cameras
+            for number, camera in enumerate(cameras)
         ],
     }

@@ -100,7 +100,7 @@ async def _run(
         cameras = await begin(
             "cameras",
             *(*python, "gateway.demo.cameras", "--host", CAMERAS_HOST, "--username", USERNAME),
-            *("--password-file", str(files.password_file)),
+            *("--password-file", str(files.password_file), "--varied"),
         )
         broker = await begin("broker", MOSQUITTO, "-c", str(files.write_broker()))
         open_cameras = await cameras.wait_ready()

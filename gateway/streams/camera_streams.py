@@ -18,8 +18,13 @@ class CameraStreams:
         trouble: Returns reason and detail of what keeps a viewer waiting; None while the camera
             works, is idle or is being opened.
         refused: Whether it will not work until something is changed, so that waiting is useless.
+        transcodes: Profile of the source, and its stream as H.264 that every browser shows, in the
+            same order as `streams`. Empty: nothing is transcoded here.
+        obstacle: Returns why no browser shows a stream of `streams` as it is; empty: one may.
     """
 
     streams: tuple[tuple[str, Stream], ...]
     trouble: Callable[[], tuple[Reason, str] | None] = lambda: None
     refused: bool = False
+    transcodes: tuple[tuple[str, Stream], ...] = ()
+    obstacle: Callable[[Stream], str] = lambda _stream: ""

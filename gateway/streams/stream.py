@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
-from gateway.ports import Clock, FastPath, Source
+from gateway.ports import Clock, FastPath, KeyframeSource, Source
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
 
@@ -235,6 +235,10 @@ class Stream:
         reader.replay(
             replace(unit, time_90k=first_90k + step_90k * index) for index, unit in enumerate(units)
         )
+
+    def request_keyframe(self) -> bool:
+        """Ask the source for a keyframe, for all readers; False if it cannot be asked."""
+        return isinstance(self._source, KeyframeSource) and self._source.request_keyframe()
 
     def detach(self, reader: Reader) -> None:
         """Remove *reader*; nothing is sent to it any more."""

@@ -140,17 +140,18 @@ OOM_SCORE = 500
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 
-def enter_sandbox(parent: int) -> list[str]:
+def enter_sandbox(parent: int, *, memory_bytes: int = MEMORY_BYTES) -> list[str]:
     """Set limits and flags; return the names of the steps that failed.
 
     Args:
         parent: Process id of the gateway; if that has ended already, this process exits.
+        memory_bytes: RLIMIT_DATA.
     """
     steps: dict[str, Callable[[], object]] = {
         "parent": lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
         "dumpable": lambda: _prctl(_PR_SET_DUMPABLE, 0),
         "privileges": lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1),
-        "memory": lambda: _limit(resource.RLIMIT_DATA, MEMORY_BYTES),
+        "memory": lambda: _limit(resource.RLIMIT_DATA, memory_bytes),
         "address": lambda: _limit(resource.RLIMIT_AS, ADDRESS_BYTES),
         "core": lambda: _limit(resource.RLIMIT_CORE, 0),
         "files": lambda: _limit(resource.RLIMIT_FSIZE, 0),

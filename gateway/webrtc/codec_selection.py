@@ -67,10 +67,24 @@ async def negotiate(
     for name, stream in streams.items():
         video = stream.video or await _learn_format(stream, camera)
         formats.append((name, video))
-        if pick_codec(offer, video.codec) is not None:
-            break
+        if pick_codec(offer, video.codec) is not None and not camera.obstacle(stream):
+            return stream, _media(offer, video.codec, candidates, pace_bps)
+    transcoded = [stream for name, stream in camera.transcodes if name in streams]
+    if transcoded and pick_codec(offer, "h264") is not None:
+        return transcoded[-1], _media(offer, "h264", candidates, pace_bps)
     chosen, codec = choose_profile(offer, formats)
     return streams[chosen], NegotiatedMedia(offer, codec, candidates, pace_bps)
+
+
+def _media(
+    offer: ViewerOffer,
+    codec: Codec,
+    candidates: tuple[RTCIceCandidate, ...],
+    pace_bps: float,
+) -> NegotiatedMedia:
+    chosen = pick_codec(offer, codec)
+    assert chosen is not None
+    return NegotiatedMedia(offer, chosen, candidates, pace_bps)
 
 
 def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:

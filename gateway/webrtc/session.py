@@ -245,7 +245,7 @@ class Session:
         reader = Reader(contained.send_unit, contained)
         self._feedback = RtcpFeedback(
             sender,
-            replay_gop=lambda: self._stream.replay(reader, sender.last_90k),
+            replay_gop=lambda: self._send_keyframe(reader, sender),
             on_refused=lambda: self._drops.count(DropCause.FEEDBACK_BUDGET, str(self.key)),
             clock=SystemClock(),
         )
@@ -258,6 +258,11 @@ class Session:
             self._stream.detach(reader)
             sender.close()
             sender.path.close()
+
+    def _send_keyframe(self, reader: Reader, sender: RtpSender) -> None:
+        """Send the viewer a keyframe: one that is made for it, else the cached GOP."""
+        if not self._stream.request_keyframe():
+            self._stream.replay(reader, sender.last_90k)
 
     def _on_bug(self, error: Exception) -> None:
         """End the session: *error* was not expected."""

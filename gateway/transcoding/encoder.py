@@ -1,0 +1,140 @@
+"""Encodes pictures as H.264 for browsers: no B-frames, nothing held back, keyframes when asked.
+
+In the child process only: FFmpeg is loaded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.error import FFmpegError
+from av.video.frame import PictureType
+
+from gateway.transcoding.output_format import OutputFormat
+from gateway.transcoding.pictures import CLOCK
+
+SPS, PPS, IDR = 7, 8, 5
+_SKIPPED = frozenset((6, 9, 12))  # SEI (x264 says there how it was called), delimiter, filler
+_START_CODE = b"\x00\x00\x01"
+
+
+class EncoderFailed(Exception):
+    """The encoder does not open, or gives what it must not."""
+
+
+def split_annex_b(coded: bytes) -> Iterator[bytes]:
+    """Yield the NAL units of *coded*, in Annex B form, without start codes."""
+    at = coded.find(_START_CODE)
+    while at != -1:
+        start = at + len(_START_CODE)
+        at = coded.find(_START_CODE, start)
+        nal = (coded[start:] if at == -1 else coded[start:at]).rstrip(b"\x00")
+        if nal:
+            yield nal
+
+
+class H264Encoder:
+    """One encoder; opened at the first picture, and anew when the size of the pictures changes.
+
+    Args:
+        name: FFmpeg's name of the encoder.
+        output: What it shall send.
+    """
+
+    def __init__(self, name: str, output: OutputFormat) -> None:
+        self._name = name
+        self._output = output
+        self._context: av.VideoCodecContext | None = None
+        self._sets: tuple[bytes, ...] = ()
+        self._keyframe_90k: int | None = None
+        self._last_90k = -1
+        self._keyframe_wanted = True
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Of the pictures now; 0 before the first."""
+        return (self._context.width, self._context.height) if self._context else (0, 0)
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe."""
+        self._keyframe_wanted = True
+
+    def encode(self, frame: av.VideoFrame) -> list[tuple[list[bytes], int, bool]]:
+        """Return what *frame* completes: NAL units, time, and whether it is a keyframe.
+
+        Raises:
+            EncoderFailed: It does not open or breaks.
+        """
+        if self._context is None or self.size != (frame.width, frame.height):
+            self._context = self._open(frame.width, frame.height)
+            self._keyframe_wanted = True
+        time_90k = max(frame.pts or 0, self._last_90k + 1)
+        self._last_90k = time_90k
+        gop_90k = self._output.gop_s / CLOCK
+        since = None if self._keyframe_90k is None else time_90k - self._keyframe_90k
+        wanted = self._keyframe_wanted or since is None or since >= gop_90k
+        # Otherwise the encoder would follow the camera's picture types.
+        frame.pict_type = PictureType.I if wanted else PictureType.NONE
+        frame.pts = time_90k
+        if wanted:
+            self._keyframe_90k, self._keyframe_wanted = time_90k, False
+        try:
+            packets = self._context.encode(frame)
+        except (FFmpegError, ValueError) as error:
+            raise EncoderFailed(f"{self._name}: {error}") from error
+        return [self._unit(packet) for packet in packets]
+
+    def _unit(self, packet: av.Packet[av.VideoStream]) -> tuple[list[bytes], int, bool]:
+        nals = [nal for nal in split_annex_b(bytes(packet)) if nal[0] & 0x1F not in _SKIPPED]
+        kinds = {nal[0] & 0x1F for nal in nals}
+        keyframe = IDR in kinds
+        if keyframe and {SPS, PPS} <= kinds:
+            self._sets = tuple(nal for nal in nals if nal[0] & 0x1F in (SPS, PPS))
+        elif keyframe:  # some encoders say them once, or out of band
+            nals = [*(self._sets or self._out_of_band()), *nals]
+        return nals, packet.pts if packet.pts is not None else self._last_90k, keyframe
+
+    def _out_of_band(self) -> list[bytes]:
+        extra = self._context.extradata if self._context is not None else None
+        return [nal for nal in split_annex_b(extra or b"") if nal[0] & 0x1F in (SPS, PPS)]
+
+    def _open(self, width: int, height: int) -> av.VideoCodecContext:
+        output = self._output
+        try:
+            context = av.CodecContext.create(self._name, "w")
+            assert isinstance(context, av.VideoCodecContext)
+            context.width, context.height = width, height
+            context.pix_fmt = "yuv420p"
+            context.time_base = CLOCK
+            context.framerate = Fraction(output.fps).limit_denominator(1000)
+            context.bit_rate = output.bitrate_bps
+            context.max_b_frames = 0
+            context.gop_size = max(1, round(output.gop_s * output.fps * 4))
+            context.thread_count = 1
+            if self._name == "libx264":
+                context.options = self._x264_options()
+            context.open()
+        except (FFmpegError, ValueError, av.error.EncoderNotFoundError) as error:
+            raise EncoderFailed(f"{self._name}: {error}") from error
+        return context
+
+    def _x264_options(self) -> dict[str, str]:
+        output = self._output
+        kbps = max(1, output.bitrate_bps // 1000)
+        parameters = {
+            "repeat-headers": 1,
+            "scenecut": 0,
+            "sliced-threads": 0,
+            "threads": 1,
+            "vbv-maxrate": kbps * 3 // 2,
+            "vbv-bufsize": kbps * 3 // 2,
+        }
+        return {
+            "preset": output.preset,
+            "tune": "zerolatency",
+            "profile": output.profile,
+            "forced-idr": "1",
+            "x264-params": ":".join(f"{key}={number}" for key, number in parameters.items()),
+        }

@@ -1,0 +1,151 @@
+"""Decodes, deinterlaces and scales: access units in, pictures for the encoder out.
+
+In the child process only: FFmpeg is loaded here. No thread is started: the sandbox forbids it, and
+a decoder that works on several pictures at once holds as many back. FFmpeg is given the largest
+picture size before it allocates, whatever the bitstream says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.codec.context import ThreadType
+from av.error import FFmpegError
+
+from gateway.model.media import VIDEO_CLOCK_HZ, Codec
+
+MAX_PIXELS = 4_096 * 2_304
+MAX_SIDE = 8_192
+CLOCK = Fraction(1, VIDEO_CLOCK_HZ)
+DECODERS: dict[Codec, str] = {"h264": "h264", "h265": "hevc"}
+
+_ANALOGUE = {(720, 576), (704, 576), (720, 480), (704, 480), (352, 288), (352, 240)}
+_ANALOGUE |= {(352, 576), (352, 480), (704, 288), (704, 240)}
+"""Sizes that no sensor with square pixels has: analogue television, shown as 4:3."""
+
+
+class Undecodable(Exception):
+    """These bytes are no picture."""
+
+
+def output_size(
+    width: int, height: int, aspect: Fraction | None, most_lines: int
+) -> tuple[int, int]:
+    """Return the size to encode a picture at: square pixels, even, no more lines than it has.
+
+    Args:
+        width: Of the camera's picture.
+        height: Likewise.
+        aspect: Width of one pixel through its height; None or 0: the camera does not say.
+        most_lines: More lines than that are scaled down.
+    """
+    if not aspect and (width, height) in _ANALOGUE:
+        aspect = Fraction(4 * height, 3 * width)
+    if not aspect or not Fraction(1, 4) <= aspect <= 4:
+        aspect = Fraction(1)
+    lines = max(16, min(height, most_lines))
+    columns = min(MAX_SIDE, max(16, round(width * aspect * lines / height)))
+    return columns + 1 & ~1, lines & ~1
+
+
+class PictureDecoder:
+    """Decodes one stream.
+
+    Args:
+        codec: As in `gateway.model.media.Codec`.
+        most_lines: Of the pictures that come out.
+
+    Attributes:
+        decoded: Pictures that have come out of the decoder.
+    """
+
+    def __init__(self, codec: Codec, most_lines: int) -> None:
+        context = av.CodecContext.create(DECODERS[codec], "r")
+        assert isinstance(context, av.VideoCodecContext)
+        context.thread_count = 1
+        context.thread_type = ThreadType.NONE
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        self._context = context
+        self._most_lines = most_lines
+        self._deinterlacer: Deinterlacer | None = None
+        self.decoded = 0
+
+    def decode(self, coded: bytes, time_90k: int) -> Iterator[av.VideoFrame]:
+        """Yield the pictures that *coded* completes, not scaled yet, each with its time as `pts`.
+
+        Raises:
+            Undecodable: It is damaged, or larger than `MAX_PIXELS`.
+        """
+        packet = av.Packet(coded)
+        packet.pts = packet.dts = time_90k
+        packet.time_base = CLOCK
+        try:
+            frames = self._context.decode(packet)
+        except (FFmpegError, ValueError, MemoryError) as error:
+            raise Undecodable(type(error).__name__) from error
+        for frame in frames:
+            if not 0 < frame.width * frame.height <= MAX_PIXELS:
+                raise Undecodable("larger than we decode")
+            self.decoded += 1
+            if frame.pts is None:
+                frame.pts = time_90k
+            frame.time_base = CLOCK
+            yield from self._progressive(frame)
+
+    def scale(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Return *frame* as the encoder wants it: planar 4:2:0, square pixels, few enough lines."""
+        aspect = self._context.sample_aspect_ratio
+        width, height = output_size(frame.width, frame.height, aspect, self._most_lines)
+        pts = frame.pts
+        scaled = frame.reformat(width, height, "yuv420p", interpolation="AREA", threads=1)
+        scaled.pts, scaled.time_base = pts, CLOCK
+        return scaled
+
+    def _progressive(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """Yield *frame* without interlace; from the first interlaced one on one picture later."""
+        if self._deinterlacer is None and not frame.interlaced_frame:
+            yield frame
+            return
+        if self._deinterlacer is None or not self._deinterlacer.fits(frame):
+            self._deinterlacer = Deinterlacer(frame)
+        yield from self._deinterlacer.push(frame)
+
+
+class Deinterlacer:
+    """bwdif, one picture out for each in; progressive ones pass through it unchanged.
+
+    Args:
+        frame: Gives size and pixel format.
+    """
+
+    def __init__(self, frame: av.VideoFrame) -> None:
+        self._shape = (frame.width, frame.height, frame.format.name)
+        graph = av.filter.Graph()
+        graph.threads = 1
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=CLOCK
+        )
+        bwdif = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+        sink = graph.add("buffersink")
+        graph.link_nodes(source, bwdif, sink).configure()
+        self._graph = graph
+
+    def fits(self, frame: av.VideoFrame) -> bool:
+        """Return whether *frame* has the size and format it was made for."""
+        return self._shape == (frame.width, frame.height, frame.format.name)
+
+    def push(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """Yield the pictures that *frame* completes: the one before it."""
+        self._graph.vpush(frame)
+        while True:
+            try:
+                ready = self._graph.vpull()
+            except (BlockingIOError, EOFError):
+                return
+            assert isinstance(ready, av.VideoFrame)
+            if ready.pts is not None and ready.time_base:
+                ready.pts = round(ready.pts * ready.time_base / CLOCK)
+                ready.time_base = CLOCK
+            yield ready

@@ -1,0 +1,196 @@
+"""A camera's stream, transcoded: a source like any other, that reads another stream.
+
+It is opened by the first viewer who needs it and ended after the linger, like the camera itself
+(`gateway.streams.stream`, `gateway.cameras.stream_supervisor`). When its child dies the supervisor
+runs it again; the viewers stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.model.errors import SourceUnavailable
+from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
+from gateway.model.reasons import Reason
+from gateway.ports import Clock, Sink
+from gateway.rtp.codecs import packetise
+from gateway.streams.reader import Reader
+from gateway.streams.stream import Stream
+from gateway.transcoding.messages import MalformedMessage, OutputHeader, Report
+from gateway.transcoding.output_format import OutputFormat
+from gateway.transcoding.process import ChildLost, TranscodingProcess
+
+SPS, PPS, IDR = 7, 8, 5
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
+"""Pause after a child's death: the first in `DEATHS_S`, doubled with each further one."""
+DEATHS_S = 60.0
+KEYFRAME_INTERVAL_S = 0.5
+"""However many viewers ask, there is no more than one keyframe in this time."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class TranscodeState:
+    """What a transcode is doing, for health.
+
+    Attributes:
+        encoder: FFmpeg's name of the encoder.
+        running: Whether a child runs now.
+        deaths: Children that died or were killed since the gateway started.
+        last_death: How the last one ended.
+        report: The child's last report about itself.
+    """
+
+    encoder: str
+    running: bool = False
+    deaths: int = 0
+    last_death: str = ""
+    report: OutputHeader = OutputHeader(Report.PROGRESS)  # noqa: RUF009 (frozen)
+
+
+class TranscodeSource:
+    """`gateway.ports.Source` that transcodes *stream*.
+
+    Args:
+        name: For log lines, e.g. ``c01/main``.
+        stream: What is transcoded.
+        output: What comes out.
+        encoder: FFmpeg's name of the encoder.
+        payload_bytes: Largest RTP payload that is delivered.
+
+    Attributes:
+        state: For health.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stream: Stream,
+        *,
+        output: OutputFormat,
+        encoder: str = "libx264",
+        payload_bytes: int,
+        clock: Clock,
+    ) -> None:
+        self._name = name
+        self._stream = stream
+        self._output = output
+        self._payload_bytes = payload_bytes
+        self._clock = clock
+        self._counters = SourceCounters()
+        self._child: TranscodingProcess | None = None
+        self._sink: Sink | None = None
+        self._last_90k = self._sent_90k = -1
+        self._asked_s = float("-inf")
+        self._cached_90k = -1
+        self._codec: Codec | None = None
+        self._deaths_s: deque[float] = deque(maxlen=16)
+        self.state = TranscodeState(encoder)
+
+    @property
+    def counters(self) -> SourceCounters:
+        """What has been counted since the source was made."""
+        return self._counters
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the child; None while there is none."""
+        return None if self._child is None else self._child.pid
+
+    async def check(self) -> None:
+        """Nothing can be said of a transcode before it runs."""
+
+    def request_keyframe(self) -> bool:
+        """Make the next picture a keyframe; False: there is no child to make it."""
+        if self._child is None:
+            return False
+        now_s = self._clock.now()
+        if now_s - self._asked_s >= KEYFRAME_INTERVAL_S:
+            self._asked_s = now_s
+            self._child.request_keyframe()
+        return True
+
+    async def run(self, sink: Sink) -> None:
+        """Transcode into *sink*; see `gateway.ports.Source.run`."""
+        waiting = Reader(lambda _unit: True)
+        reader = Reader(self._send)
+        self._stream.attach(waiting)
+        try:
+            if self._stream.video is None:
+                await self._stream.until_opened()
+            assert self._stream.video is not None
+            self._codec, self._sink = self._stream.video.codec, sink
+            self._child = await TranscodingProcess.start(
+                self._codec,
+                self._output,
+                self.state.encoder,
+                on_report=self._on_report,
+                on_ready=reader.resume,
+            )
+            self.state.running = True
+            self._counters.sessions += 1
+            sink.on_opened(VideoFormat("h264"))
+            cached = self._stream.gop.units
+            self._cached_90k = cached[-1].time_90k if cached else -1
+            self._stream.attach(reader)
+            self._stream.detach(waiting)
+            await self._child.watch()
+        except ChildLost as error:
+            raise self._loss(str(error)) from error
+        finally:
+            self._stream.detach(waiting)
+            self._stream.detach(reader)
+            child, self._child, self._sink = self._child, None, None
+            self.state.running = False
+            if child is not None:
+                await asyncio.shield(child.stop())
+
+    def _send(self, unit: AccessUnit) -> bool:
+        child = self._child
+        if child is None:
+            return True
+        video = self._stream.video
+        if video is not None and video.codec != self._codec:
+            child.lose(f"was made for {self._codec}; the camera now sends {video.codec}")
+            return True
+        self._sent_90k = max(self._sent_90k, unit.time_90k)
+        return child.send(unit, unit.time_90k, cached=unit.time_90k <= self._cached_90k)
+
+    def _on_report(self, head: OutputHeader, nals: list[bytes]) -> None:
+        self.state.report = head
+        if head.report is not Report.UNIT:
+            return
+        kinds = {nal[0] & 0x1F for nal in nals}
+        if head.keyframe != (IDR in kinds) or (head.keyframe and not {SPS, PPS} <= kinds):
+            raise MalformedMessage("a keyframe without its parameter sets")
+        payloads = tuple(packetise(nals, "h264", self._payload_bytes))
+        if not payloads:
+            raise MalformedMessage("an empty picture")
+        if head.time_90k > self._sent_90k:
+            raise MalformedMessage("a picture of the future")
+        self._last_90k = time_90k = max(head.time_90k, self._last_90k + 1)
+        size_bytes = sum(map(len, payloads))
+        counters = self._counters
+        counters.units += 1
+        counters.keyframes += head.keyframe
+        counters.packets += len(payloads)
+        counters.received_bytes += size_bytes
+        assert self._sink is not None
+        self._sink.deliver(
+            AccessUnit(payloads, time_90k, head.keyframe, self._clock.now(), size_bytes)
+        )
+
+    def _loss(self, why: str) -> SourceUnavailable:
+        now_s = self._clock.now()
+        self._deaths_s.append(now_s)
+        recent = sum(now_s - each <= DEATHS_S for each in self._deaths_s)
+        pause_s = min(FIRST_PAUSE_S * 2 ** (recent - 1), LONGEST_PAUSE_S)
+        self.state.deaths += 1
+        self.state.last_death = why
+        log.warning("transcoder_lost", name=self._name, detail=why, deaths=self.state.deaths)
+        return SourceUnavailable(Reason.STALLED, f"the transcoder {why}", longest_s=pause_s)

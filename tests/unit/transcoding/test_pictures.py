@@ -1,0 +1,36 @@
+"""The size of what comes out: square pixels, even, never more lines than the camera has."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from gateway.transcoding.pictures import output_size
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "lines", "out"),
+    [
+        ((1920, 1080), None, 720, (1280, 720)),
+        ((1920, 1080), Fraction(1), 1080, (1920, 1080)),
+        ((2560, 1440), Fraction(1), 720, (1280, 720)),
+        ((640, 360), None, 720, (640, 360)),
+        ((720, 576), Fraction(16, 15), 720, (768, 576)),
+        ((720, 576), None, 720, (768, 576)),
+        ((704, 480), None, 720, (640, 480)),
+        ((352, 576), Fraction(24, 11), 720, (768, 576)),
+        ((960, 1080), Fraction(2), 720, (1280, 720)),
+        ((640, 480), None, 720, (640, 480)),
+        ((1281, 721), None, 720, (1280, 720)),
+        ((720, 576), Fraction(1000, 1), 720, (720, 576)),
+        ((1080, 1920), None, 720, (406, 720)),
+        ((16, 2), None, 720, (128, 16)),
+        ((8192, 16), None, 720, (8192, 16)),
+    ],
+)
+def test_output_size(
+    size: tuple[int, int], aspect: Fraction | None, lines: int, out: tuple[int, int]
+) -> None:
+    """PAL and NTSC are 4:3 also where the camera says nothing; nonsense is not believed."""
+    assert output_size(*size, aspect, lines) == out

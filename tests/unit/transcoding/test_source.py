@@ -1,0 +1,208 @@
+"""A stream transcoded by a real child: what comes out, and what becomes of it when it dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from gateway.model.media import AccessUnit
+from gateway.streams.reader import Reader
+from gateway.transcoding import process
+from gateway.transcoding.output_format import OutputFormat
+from tests.fixtures.transcoding import SMALL, decoded, pictures, transcoding, use_fake_child
+
+
+def status_of(process: psutil.Process) -> str:
+    """Return what the kernel says about *process*."""
+    return Path(f"/proc/{process.pid}/status").read_text()
+
+
+def reader_into(taken: list[AccessUnit]) -> Reader:
+    """Return a viewer that keeps what it gets in *taken*."""
+
+    def take(unit: AccessUnit) -> bool:
+        taken.append(unit)
+        return True
+
+    return Reader(take)
+
+
+async def test_h265_comes_out_as_h264_picture_for_picture() -> None:
+    """All pictures of the camera in their order, at its times, none held back."""
+    loop = pictures()
+    async with transcoding() as made:
+        for coded in loop:
+            await made.answered(coded)
+            assert len(made.units) == made.source.state.report.encoded  # nothing held back
+
+    frames = decoded(made.units)
+    assert len(frames) == len(made.units) == len(loop)
+    assert (frames[0].width, frames[0].height) == (320, 180)
+    assert [unit.time_90k for unit in made.units] == [index * 3600 for index in range(len(loop))]
+    assert made.units[0].keyframe
+    assert max(len(each) for unit in made.units for each in unit.payloads) <= 1180
+
+
+async def test_a_large_picture_is_made_smaller_and_a_small_one_not_larger() -> None:
+    """To 240 lines here."""
+    async with transcoding(output=OutputFormat(height=240)) as made:
+        await made.send_until(lambda: bool(made.units), replace(SMALL, width=640, height=360))
+        made.units.clear()
+        await made.send_until(lambda: any(unit.keyframe for unit in made.units))
+
+    last = [index for index, unit in enumerate(made.units) if unit.keyframe][-1]
+    (frame, *_) = decoded(made.units[last:])
+    assert frame.width * 180 == frame.height * 320
+
+
+async def test_a_newcomer_sees_the_first_picture_from_the_cached_gop() -> None:
+    """The cached GOP is decoded at full speed: one picture of it is shown, then the live ones."""
+    loop = pictures()
+    async with transcoding() as made:
+        assert made.source.pid is None
+        for coded in loop[:20]:
+            made.send(coded, old_s=3.0)
+        await made.until(lambda: made.source.state.report.decoded == 20)
+        made.send(loop[20])
+        await made.until(lambda: len(made.units) == 2)
+
+        assert made.source.state.report.encoded == 2
+        assert made.units[0].keyframe
+        assert made.units[1].time_90k == 20 * 3600
+    assert len(decoded(made.units)) == 2
+
+
+async def test_a_keyframe_is_made_when_asked_for() -> None:
+    """And only then, within the GOP; many who ask get one."""
+    loop = pictures(replace(SMALL, gop_s=2.0))
+    async with transcoding() as made:
+        for index, coded in enumerate(loop[:40]):
+            if index == 20:
+                assert [made.stream.request_keyframe() for _ in range(5)] == [True] * 5
+            await made.answered(coded)
+
+    assert [index for index, unit in enumerate(made.units) if unit.keyframe] == [0, 20]
+
+
+async def test_all_viewers_share_one_child() -> None:
+    """Ten viewers: one process, and the very same payloads."""
+    async with transcoding() as made:
+        others: list[list[AccessUnit]] = [[] for _ in range(9)]
+        for taken in others:
+            made.stream.attach(reader_into(taken))
+        await made.send_until(lambda: len(made.units) >= 3)
+        assert made.source.counters.sessions == 1
+
+    assert all(taken[0] is made.units[0] for taken in others)
+
+
+async def test_a_killed_child_is_followed_by_another() -> None:
+    """The viewer stays and gets a keyframe, later than all before; nothing is left of the first."""
+    async with transcoding() as made:
+        await made.send_until(lambda: len(made.units) >= 3)
+        first, before = made.source.pid, len(made.units)
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await made.until(lambda: made.source.pid not in (first, None))
+        await made.send_until(lambda: len(made.units) >= before + 3)
+
+        assert made.units[before].keyframe
+        times = [unit.time_90k for unit in made.units]
+        assert times == sorted(set(times))
+        assert not psutil.pid_exists(first)
+        assert made.source.state.deaths == 1
+        assert made.stream.readers == 1
+
+
+async def test_a_child_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the time in which a picture must be answered."""
+    monkeypatch.setattr(process, "SILENCE_S", 0.5)
+    async with transcoding() as made:
+        await made.send_until(lambda: len(made.units) >= 3)
+        first = made.source.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        made.send(pictures()[0])
+        await made.until(lambda: made.source.pid not in (first, None))
+
+        assert not psutil.pid_exists(first)
+        assert "has not answered" in made.source.state.last_death
+
+
+async def test_a_child_ends_with_its_transcode() -> None:
+    """Whoever stops it leaves no process."""
+    async with transcoding() as made:
+        await made.send_until(lambda: bool(made.units))
+        pid = made.source.pid
+        assert pid is not None
+
+    assert not psutil.pid_exists(pid)
+    assert made.source.pid is None
+
+
+async def test_the_child_has_nothing_to_take() -> None:
+    """No environment but a few words, no file but its pipes, no socket."""
+    async with transcoding() as made:
+        await made.send_until(lambda: bool(made.units))
+        child = psutil.Process(made.source.pid)
+
+        assert "Seccomp:\t2" in status_of(child)
+        assert child.net_connections() == []
+        assert child.num_threads() == 1
+        assert child.nice() == 10
+
+
+@pytest.mark.parametrize(
+    ("habit", "said"),
+    [
+        ("garbage", "answers with"),
+        ("endless", "answers with"),
+        ("omits-sets", "without its parameter sets"),
+        ("from-the-future", "of the future"),
+        ("empty", "an empty picture"),
+        ("dies-at-start", "has ended"),
+    ],
+)
+async def test_a_child_that_says_what_it_must_not_is_ended(
+    monkeypatch: pytest.MonkeyPatch, habit: str, said: str
+) -> None:
+    """With the reason told; the next one gets its chance, and no viewer is lost."""
+    use_fake_child(monkeypatch, habit)
+    async with transcoding() as made:
+        await made.send_until(lambda: made.source.state.deaths >= 2)
+
+        assert said in made.source.state.last_death
+        assert made.stream.readers == 1
+
+
+async def test_a_child_that_never_gets_ready_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the time it may take to load its libraries."""
+    use_fake_child(monkeypatch, "never-ready")
+    monkeypatch.setattr(process, "STARTS_WITHIN_S", 0.3)
+    async with transcoding() as made:
+        await made.until(lambda: made.source.state.deaths >= 1)
+
+    assert "is not ready" in made.source.state.last_death
+
+
+async def test_a_child_that_hangs_in_the_middle_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder that deadlocks, as v4l2m2m does."""
+    use_fake_child(monkeypatch, "hangs")
+    monkeypatch.setattr(process, "SILENCE_S", 0.5)
+    async with transcoding() as made:
+        await made.send_until(lambda: made.source.state.deaths >= 1)
+
+    assert "has not answered" in made.source.state.last_death
+
+
+async def test_pauses_grow_with_each_death() -> None:
+    """From half a second to a minute, and start over after a minute without one."""
+    async with transcoding() as made:
+        pauses = [made.source._loss("x").longest_s for _ in range(9)]
+
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]

@@ -1,0 +1,107 @@
+"""Which stream an offer gets: untouched where the viewer can show it, else transcoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.model.errors import ViewerRejected
+from gateway.model.media import Codec, SourceCounters, VideoFormat
+from gateway.ports import Sink
+from gateway.runtime.clock import SystemClock
+from gateway.streams.camera_streams import CameraStreams
+from gateway.streams.gop_cache import GopCache
+from gateway.streams.stream import Stream
+from gateway.webrtc.codec_selection import negotiate
+from gateway.webrtc.sdp_offer import ViewerOffer, parse_offer
+
+CHROMIUM = (Path(__file__).parents[2] / "data/sdp/chromium.sdp").read_bytes().decode()
+
+
+class Nothing:
+    """A source that is never opened."""
+
+    def __init__(self) -> None:
+        self.counters = SourceCounters()
+
+    async def run(self, sink: Sink) -> None:
+        raise AssertionError(sink)
+
+    async def check(self) -> None:
+        return None
+
+
+def stream(codec: Codec) -> Stream:
+    made = Stream(
+        Nothing(),
+        warm=False,
+        linger_s=0,
+        gop=GopCache(limit_bytes=1000, limit_s=1),
+        clock=SystemClock(),
+    )
+    made.video = VideoFormat(codec)
+    return made
+
+
+class Camera:
+    """A camera whose profiles have these codecs; in *obstacles* no browser shows them."""
+
+    def __init__(self, transcodes: bool = True, obstacles: str = "", **codecs: Codec) -> None:
+        self.streams = {name: stream(codec) for name, codec in codecs.items()}
+        self.transcodes = {name: stream("h264") for name in codecs if transcodes}
+        self.offer = CameraStreams(
+            tuple(self.streams.items()),
+            transcodes=tuple(self.transcodes.items()),
+            obstacle=lambda each: (
+                "B-frames" if each in map(self.streams.get, obstacles.split()) else ""
+            ),
+        )
+
+
+async def choose(
+    camera: Camera, profile: str | None = None, offer: ViewerOffer | None = None
+) -> str:
+    """Return which stream a Chromium without H.265 gets."""
+    chosen, media = await negotiate(
+        offer or parse_offer(CHROMIUM), camera.offer, profile=profile, candidates=(), pace_bps=1e6
+    )
+    assert media.codec.name == "h264"
+    plain = {each: name for name, each in camera.streams.items()}
+    transcoded = {each: f"{name} transcoded" for name, each in camera.transcodes.items()}
+    return (plain | transcoded)[chosen]
+
+
+@pytest.mark.parametrize(
+    ("camera", "profile", "chosen"),
+    [
+        (Camera(main="h264", sub="h264"), None, "main"),
+        (Camera(main="h265", sub="h264"), None, "sub"),
+        (Camera(main="h265", sub="h264"), "main", "main transcoded"),
+        (Camera(main="h265"), None, "main transcoded"),
+        (Camera(main="h265", sub="h265"), None, "sub transcoded"),
+        (Camera(main="h264", obstacles="main"), None, "main transcoded"),
+        (Camera(main="h264", sub="h264", obstacles="main"), None, "sub"),
+        (Camera(main="h264", sub="h264", obstacles="main sub"), None, "sub transcoded"),
+        (Camera(main="h264", obstacles="main", transcodes=False), None, "main"),
+    ],
+)
+async def test_what_a_viewer_gets(camera: Camera, profile: str | None, chosen: str) -> None:
+    """Untouched first, the sub-stream too; then the transcode of the cheapest that was asked for.
+
+    Without transcoding B-frames are sent as ever.
+    """
+    assert await choose(camera, profile) == chosen
+
+
+async def test_without_transcoding_a_viewer_without_h265_is_refused() -> None:
+    """488 with what there is."""
+    with pytest.raises(ViewerRejected, match="main: h265"):
+        await choose(Camera(main="h265", transcodes=False))
+
+
+async def test_a_viewer_without_h264_is_refused() -> None:
+    """A transcode is H.264 as well."""
+    offer = parse_offer(CHROMIUM.replace("H264", "VP9"))
+    with pytest.raises(ViewerRejected, match="main: h265"):
+        await choose(Camera(main="h265"), offer=offer)
