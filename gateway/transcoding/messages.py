@@ -1,8 +1,8 @@
 """Messages between the gateway and a transcoding child: fixed headers with lengths, no pickle.
 
 Neither end trusts the other's lengths: the child gets what a camera has sent, and a hostile picture
-may have taken over the child. `Inbox` takes in what the child says and raises at the first thing
-that it cannot have meant.
+may have taken over the child. `ReportParser` raises at the first thing that the child cannot have
+meant.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def pack_report(head: OutputHeader, nals: Sequence[bytes] = ()) -> bytes:
     return b"".join(pieces)
 
 
-class Inbox:
+class ReportParser:
     """Makes reports out of the bytes that come from a child."""
 
     def __init__(self) -> None:

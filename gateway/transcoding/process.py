@@ -22,11 +22,11 @@ from gateway.transcoding.messages import (
     MAX_INPUT_BYTES,
     MAX_INPUT_PAYLOADS,
     Command,
-    Inbox,
     InputHeader,
     MalformedMessage,
     OutputHeader,
     Report,
+    ReportParser,
     pack_keyframe_request,
     pack_unit,
 )
@@ -78,7 +78,7 @@ class TranscodingProcess:
         self._process = process
         self._write_fd, self._read_fd = write_fd, read_fd
         self._on_report, self._on_ready = on_report, on_ready
-        self._inbox = Inbox()
+        self._parser = ReportParser()
         self._rest = memoryview(b"")
         self._serial = 0
         self._heard_s = self._now()
@@ -250,7 +250,7 @@ class TranscodingProcess:
             return
         self._heard_s = self._now()
         try:
-            for head, nals in self._inbox.feed(raw):
+            for head, nals in self._parser.feed(raw):
                 if head.report is Report.READY:
                     self._on_child_ready(nals)
                 else:

@@ -13,11 +13,11 @@ from gateway.transcoding.messages import (
     MAX_OUTPUT_BYTES,
     OUTPUT_BYTES,
     Command,
-    Inbox,
     InputHeader,
     MalformedMessage,
     OutputHeader,
     Report,
+    ReportParser,
     pack_keyframe_request,
     pack_report,
     pack_unit,
@@ -59,8 +59,8 @@ def test_reports_are_read_however_the_pipe_cuts_them(many: list[list[bytes]], cu
         )
         for serial, nals in enumerate(many)
     )
-    inbox = Inbox()
-    read = [each for at in range(0, len(raw), cut) for each in inbox.feed(raw[at : at + cut])]
+    parser = ReportParser()
+    read = [each for at in range(0, len(raw), cut) for each in parser.feed(raw[at : at + cut])]
 
     assert [nals for _, nals in read] == many
     assert [head.serial for head, _ in read] == list(range(len(many)))
@@ -70,7 +70,7 @@ def test_reports_are_read_however_the_pipe_cuts_them(many: list[list[bytes]], cu
 def test_any_bytes_are_reports_or_refused(raw: bytes) -> None:
     """Nothing else is raised."""
     with suppress(MalformedMessage):
-        list(Inbox().feed(raw))
+        list(ReportParser().feed(raw))
     with suppress(MalformedMessage):
         parse_input_header(raw[:INPUT_BYTES].ljust(INPUT_BYTES, b"\0"))
 
@@ -79,7 +79,7 @@ def test_a_report_longer_than_any_picture_is_refused_by_its_header() -> None:
     """Before a byte of it is kept."""
     raw = pack_report(OutputHeader(Report.UNIT, nals=1), [bytes(MAX_OUTPUT_BYTES)])
     with pytest.raises(MalformedMessage, match="impossible length"):
-        list(Inbox().feed(raw[:OUTPUT_BYTES]))
+        list(ReportParser().feed(raw[:OUTPUT_BYTES]))
 
 
 @pytest.mark.parametrize(

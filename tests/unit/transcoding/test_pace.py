@@ -7,7 +7,7 @@ from gateway.transcoding.pace import CATCH_UP_S, DROP_S, RETRY_S, SKIP_S, Pace, 
 ENCODE, DECODE, DROP = Verdict.ENCODE, Verdict.DECODE, Verdict.DROP
 
 
-class Child:
+class PacedStream:
     """A pace that is asked picture by picture, 25 a second, a keyframe every 50."""
 
     def __init__(self, fps: float = 25.0, *, camera_fps: int = 25) -> None:
@@ -30,20 +30,20 @@ class Child:
 
 def test_all_is_encoded_while_nothing_is_late() -> None:
     """At the camera's rate, or below it."""
-    assert set(Child().many(500)) == {ENCODE}
-    assert set(Child(30).many(500)) == {ENCODE}
+    assert set(PacedStream().many(500)) == {ENCODE}
+    assert set(PacedStream(30).many(500)) == {ENCODE}
 
 
 def test_no_more_pictures_are_encoded_than_configured() -> None:
     """Whatever the camera sends: a thousand a second, too."""
-    assert Child(25, camera_fps=50).many(500).count(ENCODE) == 250
-    assert Child(25, camera_fps=1000).many(4000).count(ENCODE) in range(95, 106)
-    assert Child(25, camera_fps=30).many(600).count(ENCODE) in range(480, 520)
+    assert PacedStream(25, camera_fps=50).many(500).count(ENCODE) == 250
+    assert PacedStream(25, camera_fps=1000).many(4000).count(ENCODE) in range(95, 106)
+    assert PacedStream(25, camera_fps=30).many(600).count(ENCODE) in range(480, 520)
 
 
 def test_of_the_cached_gop_one_picture_is_encoded() -> None:
     """The rest only so that the live ones can be decoded."""
-    child = Child()
+    child = PacedStream()
     assert [child.next(9.0, cached=True) for _ in range(40)] == [ENCODE] + [DECODE] * 39
     assert child.next(CATCH_UP_S - 0.5) is DECODE  # it came while those were decoded
     assert child.next() is ENCODE
@@ -52,7 +52,7 @@ def test_of_the_cached_gop_one_picture_is_encoded() -> None:
 
 def test_who_is_a_little_late_leaves_out_encoding() -> None:
     """Nothing is dropped by that, and the rate stays."""
-    child = Child()
+    child = PacedStream()
     child.many(10)
     assert child.many(3, SKIP_S + 0.1) == [DECODE] * 3
     assert child.next() is ENCODE
@@ -61,7 +61,7 @@ def test_who_is_a_little_late_leaves_out_encoding() -> None:
 
 def test_who_is_late_goes_on_at_the_next_keyframe_at_half_the_rate() -> None:
     """All before it is thrown away unread."""
-    child = Child()
+    child = PacedStream()
     child.many(10)
     assert child.next(DROP_S + 0.1) is DROP
     assert set(child.many(39, 0.1)) == {DROP}
@@ -71,7 +71,7 @@ def test_who_is_late_goes_on_at_the_next_keyframe_at_half_the_rate() -> None:
 
 def test_a_keyframe_that_is_late_itself_is_dropped_too() -> None:
     """The next one will do."""
-    child = Child()
+    child = PacedStream()
     child.many(10)
     assert child.next(2.0) is DROP
     child.many(39, 2.0)
@@ -81,7 +81,7 @@ def test_a_keyframe_that_is_late_itself_is_dropped_too() -> None:
 
 def test_the_full_rate_is_tried_again_and_less_often_if_that_fails() -> None:
     """After half a minute without delay; then after a minute."""
-    child = Child()
+    child = PacedStream()
     child.many(10)
     child.next(2.0)
     child.many(int(RETRY_S * 25) - 20)
@@ -97,7 +97,7 @@ def test_the_full_rate_is_tried_again_and_less_often_if_that_fails() -> None:
 
 def test_the_rate_is_halved_again_but_not_for_ever() -> None:
     """One picture of four is the least."""
-    child = Child()
+    child = PacedStream()
     child.many(10)
     for _ in range(5):
         child.next(2.0)

@@ -158,7 +158,7 @@ async def test_the_child_has_nothing_to_take() -> None:
 
 
 @pytest.mark.parametrize(
-    ("habit", "said"),
+    ("fault", "said"),
     [
         ("garbage", "answers with"),
         ("endless", "answers with"),
@@ -169,10 +169,10 @@ async def test_the_child_has_nothing_to_take() -> None:
     ],
 )
 async def test_a_child_that_says_what_it_must_not_is_ended(
-    monkeypatch: pytest.MonkeyPatch, habit: str, said: str
+    monkeypatch: pytest.MonkeyPatch, fault: str, said: str
 ) -> None:
     """With the reason told; the next one gets its chance, and no viewer is lost."""
-    use_fake_child(monkeypatch, habit)
+    use_fake_child(monkeypatch, fault)
     async with transcoding() as made:
         await made.send_until(lambda: made.source.state.deaths >= 2)
 
