@@ -104,6 +104,34 @@ class KeyframeSource(Protocol):
         ...
 
 
+class TranscodingSource(Source, KeyframeSource, Protocol):
+    """A source that transcodes the stream of another."""
+
+    @property
+    def running(self) -> bool:
+        """Whether its worker runs now."""
+        ...
+
+    @property
+    def divisor(self) -> int:
+        """One picture of so many is encoded now; 0: it does not run."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Pictures thrown away because it had fallen behind."""
+        ...
+
+    @property
+    def deaths(self) -> int:
+        """Workers that died or had to be killed."""
+        ...
+
+    def admit(self) -> str:
+        """Let one viewer open it; return why this machine cannot carry it, or nothing."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
     """A message on its way out.

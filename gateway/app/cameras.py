@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from gateway.app.callbacks import Callbacks
+from gateway.cameras.camera import video_info_of
 from gateway.cameras.manager import CameraManager
 from gateway.cameras.picture_monitor import PictureMonitor
 from gateway.config.load import policy_of
@@ -16,7 +18,7 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings, Transcoding
 from gateway.inventory.sections import Sources
 from gateway.model.errors import ConfigRejected
-from gateway.model.health import Machine
+from gateway.model.health import Machine, TranscodingSample
 from gateway.model.inventory import Observations
 from gateway.model.signalling import IceServer
 from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
@@ -28,6 +30,7 @@ from gateway.runtime.turn_credentials import ConfiguredIceServer
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
 from gateway.streams.stream import Stream
+from gateway.transcoding.capacity import Capacity
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.source import TranscodeSource
 from gateway.vision.decoder import Decoder
@@ -104,6 +107,11 @@ class CameraSources:
             self._login_limiter.reset(camera.device or urlsplit(stream.url).hostname or "")
 
 
+CORES_SHARE = 0.75
+"""Of the processor, for transcodes; the rest relays, and answers."""
+ENCODER = "libx264"
+
+
 class TranscodeSources:
     """Makes the source that transcodes one stream of a site.
 
@@ -122,14 +130,25 @@ class TranscodeSources:
             gop_s=settings.gop_s,
         )
         self._clock = clock
+        cores = settings.cores or CORES_SHARE * len(os.sched_getaffinity(0))
+        self._capacity = Capacity(cores)
 
-    def __call__(self, site: SiteConfig, name: str, stream: Stream) -> Source:
+    def sample(self) -> TranscodingSample:
+        """Return what is transcoded now."""
+        capacity = self._capacity
+        cores = capacity.used(self._clock.now())
+        return TranscodingSample(capacity.running, ENCODER, round(cores, 2), capacity.cores)
+
+    def __call__(self, site: SiteConfig, name: str, stream: Stream) -> TranscodeSource:
         """Return the source that transcodes *stream*; *name* is for log lines."""
         return TranscodeSource(
             name,
             stream,
             output=self._output,
+            encoder=ENCODER,
             payload_bytes=site.limits.payload_bytes,
+            capacity=self._capacity,
+            picture=lambda: video_info_of(stream),
             clock=self._clock,
         )
 
@@ -145,6 +164,7 @@ class CameraComponents:
         decoder: Decodes single pictures, in a process of its own.
         picture_monitor: Analyses them.
         inbound_drops: Counts what the sessions' ports refuse.
+        transcoding: Returns what is transcoded now.
     """
 
     sources: CameraSources
@@ -153,6 +173,7 @@ class CameraComponents:
     decoder: Decoder
     picture_monitor: PictureMonitor
     inbound_drops: InboundDrops
+    transcoding: Callable[[], TranscodingSample]
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
@@ -203,12 +224,13 @@ def camera_components(
         drops=inbound_drops,
     )
     sources = CameraSources(settings, secrets, clock)
-    transcoding = settings.transcoding
+    transcodes = TranscodeSources(settings.transcoding, clock)
+    enabled = settings.transcoding.enabled
     manager = CameraManager(
         site,
         source=sources,
         viewers=session_manager.viewer_count,
-        transcode=TranscodeSources(transcoding, clock) if transcoding.enabled else None,
+        transcode=transcodes if enabled else None,
         clock=clock,
     )
     decoder = Decoder(clock=clock)
@@ -220,5 +242,11 @@ def camera_components(
         clock=clock,
     )
     return CameraComponents(
-        sources, manager, session_manager, decoder, picture_monitor, inbound_drops
+        sources,
+        manager,
+        session_manager,
+        decoder,
+        picture_monitor,
+        inbound_drops,
+        transcodes.sample if enabled else TranscodingSample,
     )

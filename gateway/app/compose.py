@@ -284,6 +284,7 @@ def _reporter(
         epochs=broker_parts.epochs,
         snapshots=manager.snapshots,
         relay=camera_parts.session_manager.sample,
+        transcoding=camera_parts.transcoding,
         link=lambda: client.sample,
         host=lambda: monitoring.host.sample,
         bus=client,

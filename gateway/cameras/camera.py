@@ -13,6 +13,7 @@ from gateway.model.inventory import StreamSnapshot
 from gateway.model.media import Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
+from gateway.ports import TranscodingSource
 from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import Malformed
 from gateway.rtp.parameter_sets import ParameterSets
@@ -41,7 +42,11 @@ def obstacle_of(stream: Stream) -> str:
     reordered = picture is not None and bool(picture.reordered)
     if counters.backward or (reordered and counters.units < WITHOUT_REORDERING):
         return "B-frames"
-    return "interlaced" if picture is not None and picture.interlaced else ""
+    if picture is None:
+        return ""
+    if picture.interlaced:
+        return "interlace"
+    return "pixels that are not square" if picture.pixel_aspect not in (None, (1, 1)) else ""
 
 
 @lru_cache(maxsize=1024)
@@ -60,13 +65,25 @@ class Camera:
     Attributes:
         config: As in the site document.
         supervisors: Of its streams, in the order of the configuration.
-        transcodes: Of the same streams as H.264 that every browser shows, in the same order;
-            empty: nothing is transcoded.
+        transcodes: What makes H.264 of the same streams that every browser shows, in the same
+            order; empty: nothing is transcoded.
     """
 
     config: CameraConfig
     supervisors: tuple[StreamSupervisor, ...]
-    transcodes: tuple[StreamSupervisor, ...] = ()
+    transcodes: tuple[tuple[TranscodingSource, StreamSupervisor], ...] = ()
+
+    @property
+    def transcoders(self) -> tuple[StreamSupervisor, ...]:
+        """The supervisors of `transcodes`."""
+        return tuple(supervisor for _, supervisor in self.transcodes)
+
+    def admit_transcode(self, stream: Stream) -> str:
+        """Let a viewer open *stream*, a transcode; return why not, or nothing."""
+        for source, supervisor in self.transcodes:
+            if supervisor.stream is stream:
+                return source.admit()
+        return ""
 
     @property
     def primary_stream(self) -> StreamSupervisor:
@@ -109,6 +126,10 @@ class Camera:
             last_unit_s=stream.last_unit_s,
             last_keyframe_s=stream.keyframe_s,
             gop_s=stream.gop_s,
+            transcodes=sum(source.running for source, _ in self.transcodes),
+            transcode_divisor=max((source.divisor for source, _ in self.transcodes), default=0),
+            transcode_dropped=sum(source.dropped for source, _ in self.transcodes),
+            transcode_deaths=sum(source.deaths for source, _ in self.transcodes),
         )
 
     def change_key(self, viewers: int) -> tuple[object, ...]:
@@ -116,7 +137,8 @@ class Camera:
         supervisor = self.primary_stream
         stream, (reason, _) = supervisor.stream, supervisor.state()
         seen = (self.config, reason, supervisor.detail, supervisor.attempts)
-        return (*seen, stream.video, stream.parameter_payloads, viewers)
+        transcodes = tuple((each.divisor, each.deaths) for each, _ in self.transcodes)
+        return (*seen, stream.video, stream.parameter_payloads, viewers, transcodes)
 
     def streams(self) -> Iterator[StreamSnapshot]:
         """Yield the state of each of its streams now."""

@@ -11,7 +11,7 @@ from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
 from gateway.model.media import VideoFormat
 from gateway.model.site_document import CameraConfig, Limits, SiteConfig, StreamConfig
-from gateway.ports import Clock, Source
+from gateway.ports import Clock, Source, TranscodingSource
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
@@ -38,7 +38,7 @@ class CameraManager:
         *,
         source: Callable[[SiteConfig, CameraConfig, StreamConfig], Source],
         viewers: Callable[[str], int],
-        transcode: Callable[[SiteConfig, str, Stream], Source] | None = None,
+        transcode: Callable[[SiteConfig, str, Stream], TranscodingSource] | None = None,
         clock: Clock,
     ) -> None:
         self._source = source
@@ -104,9 +104,13 @@ class CameraManager:
         refused = all(supervisor.parked for supervisor in camera.supervisors[:1])
         transcodes = tuple(
             (config.profile, supervisor.stream)
-            for config, supervisor in zip(camera.config.streams, camera.transcodes, strict=False)
+            for config, (_, supervisor) in zip(
+                camera.config.streams, camera.transcodes, strict=False
+            )
         )
-        return CameraStreams(streams, camera.trouble, refused, transcodes, obstacle_of)
+        return CameraStreams(
+            streams, camera.trouble, refused, transcodes, obstacle_of, camera.admit_transcode
+        )
 
     def snapshots(self) -> tuple[CameraSnapshot, ...]:
         """Return the state of every camera now, in the order of the configuration."""
@@ -129,7 +133,7 @@ class CameraManager:
             supervisor: name
             for name, camera in self._cameras.items()
             if camera.config.enabled
-            for supervisor in (*camera.supervisors, *camera.transcodes)
+            for supervisor in (*camera.supervisors, *camera.transcoders)
         }
         for supervisor in self._tasks.keys() - wanted.keys():
             task = self._tasks.pop(supervisor)
@@ -184,24 +188,26 @@ class CameraManager:
 
     def _transcodes(
         self, config: CameraConfig, supervisors: tuple[StreamSupervisor, ...]
-    ) -> Iterator[StreamSupervisor]:
+    ) -> Iterator[tuple[TranscodingSource, StreamSupervisor]]:
         """Yield what transcodes each of the streams of *supervisors*, when it is wanted."""
         if self._transcode is None:
             return
         limits = self._site.limits
         for stream_config, supervisor in zip(config.streams, supervisors, strict=True):
             name = f"{config.id}/{stream_config.profile}/transcoded"
+            source = self._transcode(self._site, name, supervisor.stream)
             stream = Stream(
-                self._transcode(self._site, name, supervisor.stream),
+                source,
                 warm=False,
                 linger_s=stream_config.linger_s,
                 gop=GopCache(limit_bytes=limits.gop_bytes, limit_s=limits.gop_s),
                 clock=self._clock,
             )
             stream.video = VideoFormat("h264")  # known before it is opened
-            yield StreamSupervisor(
+            supervisor = StreamSupervisor(
                 name, stream_config, stream, probe_when_idle=False, delay_s=0.0, clock=self._clock
             )
+            yield source, supervisor
 
 
 async def _run_after(supervisor: StreamSupervisor, before: tuple[asyncio.Task[None], ...]) -> None:

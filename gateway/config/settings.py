@@ -207,6 +207,8 @@ class Transcoding(Document):
         preset: Of x264: how much processor the picture may take.
         profile: Of H.264. ``baseline`` for viewers that can no more; it costs picture.
         gop_s: From keyframe to keyframe.
+        cores: Of the processor, how many all transcodes may take together. None: three quarters
+            of what this process may use.
     """
 
     enabled: bool = True
@@ -216,6 +218,7 @@ class Transcoding(Document):
     preset: Literal["ultrafast", "superfast", "veryfast"] = "superfast"
     profile: Literal["high", "baseline"] = "high"
     gop_s: Annotated[float, Field(ge=0.5, le=10)] = 2.0
+    cores: Annotated[float, Field(ge=0.1, le=256)] | None = None
 
 
 CommandName = Annotated[str, StringConstraints(min_length=1, max_length=64)]

@@ -39,6 +39,9 @@ NAMES = (
 def _further(usual: EncoderSettings) -> Iterator[tuple[str, str, EncoderSettings]]:
     """Yield the cameras of ``--varied``, which browsers cannot show as they are."""
     yield "hoitruong", "Hội trường (H.265)", replace(usual, codec="h265")
+    pal = replace(usual, width=720, height=576, interlaced=True, pixel_aspect=(16, 15))
+    yield "hanhlang", "Hành lang (D1 xen kẽ)", pal
+    yield "baixe", "Bãi xe (khung B)", replace(usual, b_frames=2)
 
 
 def main() -> None:
@@ -91,7 +94,10 @@ def _cameras(chosen: argparse.Namespace) -> dict[str, VirtualCamera]:
         path = f"/Streaming/Channels/{number + 1}01"
         cameras[key] = VirtualCamera(name, footage, path=path, account=account, behaviour=behaviour)
     for key, name, other in _further(settings) if chosen.varied else ():
-        cameras[key] = VirtualCamera(name, LiveFootage(name, other), account=account)
+        # An encoder that makes B-frames holds pictures back; a recording of it does not.
+        footage = record(name, other) if other.b_frames else LiveFootage(name, other)
+        behaviour = Behaviour(join="next_keyframe" if other.b_frames else "at_once")
+        cameras[key] = VirtualCamera(name, footage, account=account, behaviour=behaviour)
     return cameras
 
 

@@ -38,6 +38,8 @@ class EncoderSettings:
         bitrate_bps: Target of the mean bit rate; reached only with *noise*.
         b_frames: Between two other frames; 0 as usual for live viewing.
         noise: Add noise to the picture, so that the bit rate is reached.
+        interlaced: Two fields a picture, the upper first, as an analogue camera sends them.
+        pixel_aspect: Width and height of one pixel, as the parameter sets say it.
     """
 
     codec: Codec = "h264"
@@ -48,6 +50,8 @@ class EncoderSettings:
     bitrate_bps: int = 1_000_000
     b_frames: int = 0
     noise: bool = False
+    interlaced: bool = False
+    pixel_aspect: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Encoder:
         context.bit_rate = settings.bitrate_bps
         context.gop_size = round(settings.gop_s * settings.fps)
         context.thread_count = 1
+        context.sample_aspect_ratio = Fraction(*settings.pixel_aspect)
         context.options = self._options()
         self._context = context
 
@@ -137,12 +142,23 @@ class Encoder:
         if settings.b_frames == 0:
             options["tune"] = "zerolatency"
         if settings.codec == "h264":
-            options["profile"] = "baseline" if settings.b_frames == 0 else "main"
-            common["sliced-threads"] = 0
+            simple = settings.b_frames == 0 and not settings.interlaced
+            options["profile"] = "baseline" if simple else "main"
+            common |= {"sliced-threads": 0, "tff": int(settings.interlaced)}
         else:
             common |= {"log-level": "none", "pools": "none", "frame-threads": 1}
         named = ":".join(f"{key}={setting}" for key, setting in common.items())
         return options | {"x264-params" if settings.codec == "h264" else "x265-params": named}
+
+
+def draw(scene: Scene, at: datetime, settings: EncoderSettings) -> Image:
+    """Return what the camera sees *at* a time; interlaced, the lower field is half a picture on."""
+    image = scene.draw(at)
+    if settings.interlaced:
+        later = scene.draw(at + timedelta(seconds=0.5 / settings.fps))
+        image = image.copy()
+        image[1::2] = later[1::2]
+    return image
 
 
 class LiveFootage:
@@ -165,7 +181,7 @@ class LiveFootage:
     def _encode(self, *, keyframe: bool, frozen: bool = False) -> list[CodedPicture]:
         image = self._still if frozen else None
         if image is None:
-            image = self._scene.draw(datetime.now(UTC))
+            image = draw(self._scene, datetime.now(UTC), self.settings)
         self._still, self._count = image, self._count + 1
         return self._encoder.encode(image, self._count, keyframe=keyframe)
 
@@ -194,7 +210,7 @@ def record(name: str, settings: EncoderSettings, seconds: float = 4.0) -> Record
     seed = np.random.default_rng(7)
     coded: list[CodedPicture] = []
     for index in range(count):
-        image = scene.draw(_RECORDED_FROM + timedelta(seconds=index / settings.fps))
+        image = draw(scene, _RECORDED_FROM + timedelta(seconds=index / settings.fps), settings)
         if settings.noise:
             image = np.asarray(
                 cv2.add(image, seed.integers(0, 90, image.shape, np.uint8)), np.uint8

@@ -57,6 +57,10 @@ def health_of(
         height=camera.height,
         viewers=camera.viewers,
         gop_s=camera.gop_s,
+        transcodes=camera.transcodes,
+        transcode_divisor=camera.transcode_divisor,
+        transcode_dropped=camera.transcode_dropped,
+        transcode_deaths=camera.transcode_deaths,
     )
 
 
@@ -87,6 +91,9 @@ def _visible(camera: CameraHealth) -> tuple[object, ...]:
         camera.width,
         camera.height,
         camera.viewers,
+        camera.transcodes,
+        camera.transcode_divisor,
+        camera.transcode_deaths,
     )
 
 

@@ -40,6 +40,10 @@ class CameraSnapshot:
         last_unit_s: When the last access unit was read; None if none yet.
         last_keyframe_s: When the last keyframe was read; None if none yet.
         gop_s: Distance of the last two keyframes; None until known.
+        transcodes: Of its streams, how many are being transcoded.
+        transcode_divisor: One picture of so many is encoded by the slowest of them; 0: none runs.
+        transcode_dropped: Pictures that they threw away because they had fallen behind.
+        transcode_deaths: Workers of them that died or had to be killed.
     """
 
     id: str
@@ -60,6 +64,10 @@ class CameraSnapshot:
     last_unit_s: float | None = None
     last_keyframe_s: float | None = None
     gop_s: float | None = None
+    transcodes: int = 0
+    transcode_divisor: int = 0
+    transcode_dropped: int = 0
+    transcode_deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,10 @@ class CameraHealth:
         height: In pixels; None until known.
         viewers: Sessions watching it now.
         gop_s: Distance of keyframes; None until known.
+        transcodes: Of its streams, how many are being transcoded.
+        transcode_divisor: One picture of so many is encoded by the slowest of them; 0: none runs.
+        transcode_dropped: Pictures that they threw away because they had fallen behind.
+        transcode_deaths: Workers of them that died or had to be killed.
     """
 
     id: str
@@ -103,6 +115,10 @@ class CameraHealth:
     height: int | None = None
     viewers: int = 0
     gop_s: float | None = None
+    transcodes: int = 0
+    transcode_divisor: int = 0
+    transcode_dropped: int = 0
+    transcode_deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +209,23 @@ class RelaySample:
 
 
 @dataclass(frozen=True, slots=True)
+class TranscodingSample:
+    """What is transcoded at this site. None: nothing is transcoded here.
+
+    Attributes:
+        running: Transcodes running now.
+        encoder: Which encoder makes them.
+        cores: Processor cores that they take.
+        cores_most: How many they may take.
+    """
+
+    running: int | None = None
+    encoder: str | None = None
+    cores: float | None = None
+    cores_most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CameraCounts:
     """How many cameras are in each state."""
 
@@ -211,6 +244,7 @@ class SiteHealth:
     link: LinkSample = LinkSample()
     relay: RelaySample = RelaySample()
     cameras: CameraCounts = CameraCounts()
+    transcoding: TranscodingSample = TranscodingSample()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class AccessUnit:
             its parameter sets in front.
         arrived_s: When its last packet was read, on the monotonic clock.
         size_bytes: Sum of the payloads' lengths.
+        early_90k: How much earlier it is really shown, in the same ticks; other than 0 for B-frames
+            only, which come behind pictures that are shown after them.
     """
 
     payloads: tuple[bytes, ...]
@@ -48,6 +50,7 @@ class AccessUnit:
     keyframe: bool
     arrived_s: float
     size_bytes: int
+    early_90k: int = 0
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     POLICY_DENIED = "POLICY_DENIED"
     PAUSED_BY_CONFIG = "PAUSED_BY_CONFIG"
     OVERLOADED = "OVERLOADED"
+    TRANSCODING_FULL = "TRANSCODING_FULL"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     UPLINK_DOWN = "UPLINK_DOWN"
     TURN_DOWN = "TURN_DOWN"
@@ -209,6 +210,14 @@ WORDING: dict[Reason, Wording] = {
         "The viewing limit is reached",
         "Đóng bớt lượt xem hoặc tăng giới hạn của điểm.",
         "Close some viewers or raise the site's limit.",
+    ),
+    Reason.TRANSCODING_FULL: Wording(
+        "Máy tại điểm không đủ sức chuyển mã thêm camera",
+        "The machine on site cannot transcode one more camera",
+        "Đặt luồng phụ của camera về H.264, không khung B, quét liên tục (progressive); hoặc đóng "
+        "bớt camera đang xem.",
+        "Set the camera's sub-stream to H.264 without B-frames, progressive; or close other "
+        "cameras.",
     ),
     Reason.UPLINK_DOWN: Wording(
         "Mất đường truyền lên trung tâm",

@@ -5,6 +5,9 @@ References: ITU-T H.264 §7.3.2.1 (SPS), Table 7-1, annexes A.2 and E.1.1; RFC 6
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
+
 from gateway.rtp.bit_reader import BitReader
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import PayloadFormat
@@ -29,6 +32,13 @@ _PROFILES = {66: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "High
 _PROFILES |= {122: "High 4:2:2", 244: "High 4:4:4"}
 _WITH_CHROMA = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 _INTRA_ONLY = 0x10  # constraint_set3_flag: with a High profile, all pictures are IDR
+
+_EXTENDED_SAR = 255
+_PIXEL_ASPECTS = (
+    *(None, (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11)),
+    *((80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1)),
+)
+"""Table E-1."""
 
 
 def parse_set_id(nal: bytes) -> int:
@@ -70,14 +80,16 @@ def parse_sps(sps: bytes) -> VideoInfo:
         height -= (top + bottom) * (2 if chroma == 1 else 1) * (1 if progressive else 2)
     if width <= 0 or height <= 0:
         raise Malformed("nothing left after cropping")
+    vui = _read_vui(bits)
     return VideoInfo(
         width=width,
         height=height,
         profile=_PROFILES.get(profile, f"profile {profile}"),
         profile_idc=profile,
         level="1b" if level == 11 and constraints & 0x10 and profile < 100 else _level(level),
-        reordered=_reordered(bits, profile, constraints),
+        reordered=_reordered(vui, profile, constraints),
         interlaced=not progressive,
+        pixel_aspect=vui.pixel_aspect,
     )
 
 
@@ -120,20 +132,32 @@ def _order_count(bits: BitReader) -> None:
             bits.se()
 
 
-def _reordered(bits: BitReader, profile: int, constraints: int) -> int | None:
+@dataclass(slots=True)
+class _Vui:
+    """What we read of the video usability information (annex E); None: it does not say."""
+
+    pixel_aspect: tuple[int, int] | None = None
+    reordered: int | None = None
+
+
+def _reordered(vui: _Vui, profile: int, constraints: int) -> int | None:
     """Return max_num_reorder_frames, by the VUI or by what the profile excludes."""
     without = profile == 66 or (profile >= 100 and constraints & _INTRA_ONLY)
-    try:
-        said = _vui_reordered(bits)
-    except Malformed:  # many a camera's VUI is cut off; the rest of its SPS is good
-        said = None
-    return 0 if said is None and without else said
+    return 0 if vui.reordered is None and without else vui.reordered
+
+
+def _read_vui(bits: BitReader) -> _Vui:
+    """Return what the VUI says, as far as it goes: many a camera's is cut off."""
+    vui = _Vui()
+    with suppress(Malformed):
+        if bits.flag():
+            vui.pixel_aspect = _pixel_aspect(bits)
+            _skip_display(bits)
+            vui.reordered = _vui_reordered(bits)
+    return vui
 
 
 def _vui_reordered(bits: BitReader) -> int | None:
-    if not bits.flag():
-        return None
-    _skip_display(bits)
     if bits.flag():
         bits.u(65)
     timed = bits.flag()
@@ -153,10 +177,18 @@ def _vui_reordered(bits: BitReader) -> int | None:
     return bits.ue_below(17)
 
 
+def _pixel_aspect(bits: BitReader) -> tuple[int, int] | None:
+    if not bits.flag():
+        return None
+    number = bits.u(8)
+    if number == _EXTENDED_SAR:
+        width, height = bits.u(16), bits.u(16)
+        return (width, height) if width and height else None
+    return _PIXEL_ASPECTS[number] if number < len(_PIXEL_ASPECTS) else None
+
+
 def _skip_display(bits: BitReader) -> None:
-    """Skip aspect ratio, overscan, video signal and chroma location."""
-    if bits.flag() and bits.u(8) == 255:
-        bits.u(32)
+    """Skip overscan, video signal and chroma location."""
     if bits.flag():
         bits.flag()
     if bits.flag():

@@ -21,6 +21,8 @@ class VideoInfo:
         reordered: Most pictures that may precede another in decoding order and follow it in
             display order (B-frames): 0 none, None if the SPS does not say.
         interlaced: Whether pictures may be fields.
+        pixel_aspect: Width and height of one pixel (sample aspect ratio); None if the SPS does not
+            say, or says it where we do not read (H.265).
     """
 
     width: int
@@ -30,6 +32,7 @@ class VideoInfo:
     level: str
     reordered: int | None
     interlaced: bool
+    pixel_aspect: tuple[int, int] | None = None
 
     @property
     def oversized(self) -> bool:

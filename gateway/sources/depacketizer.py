@@ -15,6 +15,7 @@ References: RFC 6184, RFC 7798.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.rtp.codecs import CODEC_SYNTAX
@@ -364,7 +365,9 @@ class Depacketizer:
             time_90k = self._timeline.to_time_90k(self._expected & 0xFFFF_FFFF, self._now_s)
             self._charge(PICTURES)
             kinds = len(self._payload_format.parameter_set_types)
-            units.append(self._builder.build(self._parameter_sets, kinds, time_90k, self._now_s))
+            unit = self._builder.build(self._parameter_sets, kinds, time_90k, self._now_s)
+            early_90k = self._timeline.early_90k
+            units.append(replace(unit, early_90k=early_90k) if early_90k else unit)
             self._counters.units += 1
             self._counters.keyframes += units[-1].keyframe
         self._builder = AccessUnitBuilder()

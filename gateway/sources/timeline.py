@@ -46,6 +46,8 @@ class Timeline:
         self._displaced_rtp = 0
         self._displaced = 0
         self._unbased = True
+        self.early_90k = 0
+        """How much earlier than it was given the last picture is shown: B-frames."""
 
     def begin_session(self) -> None:
         """Forget the camera's time: the next picture is as much later as time has passed."""
@@ -60,6 +62,7 @@ class Timeline:
             rtp_time: Its RTP timestamp, modulo 2**32.
             now_s: When it came, on the monotonic clock.
         """
+        self.early_90k = 0
         if self._unbased:
             return self._rebase(rtp_time, now_s)
         ahead = signed32(rtp_time - self._top_rtp)
@@ -76,7 +79,9 @@ class Timeline:
             if self._held_back >= HELD_BACK or self._far_back >= AGREEING:
                 self._counters.jumps += 1
                 return self._rebase(rtp_time, now_s)
-            return self._advance_to(self._out_90k + 1)
+            time_90k = self._advance_to(self._out_90k + 1)
+            self.early_90k = time_90k - (self._top_90k + ahead) if ahead else 0
+            return time_90k
         self._held_back = self._far_back = 0
         self._top_rtp, self._top_s = rtp_time, now_s
         self._top_90k += ahead

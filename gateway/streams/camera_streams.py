@@ -20,6 +20,8 @@ class CameraStreams:
         refused: Whether it will not work until something is changed, so that waiting is useless.
         transcodes: Profile of the source, and its stream as H.264 that every browser shows, in the
             same order as `streams`. Empty: nothing is transcoded here.
+        admit_transcode: Called with one of them before a viewer is given it; returns why this
+            machine cannot carry it, or nothing.
         obstacle: Returns why no browser shows a stream of `streams` as it is; empty: one may.
     """
 
@@ -28,3 +30,4 @@ class CameraStreams:
     refused: bool = False
     transcodes: tuple[tuple[str, Stream], ...] = ()
     obstacle: Callable[[Stream], str] = lambda _stream: ""
+    admit_transcode: Callable[[Stream], str] = lambda _stream: ""

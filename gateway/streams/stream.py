@@ -233,7 +233,8 @@ class Stream:
             last_90k = max(last_90k, after_90k) + 1
         first_90k = last_90k - step_90k * (len(units) - 1)
         reader.replay(
-            replace(unit, time_90k=first_90k + step_90k * index) for index, unit in enumerate(units)
+            replace(unit, time_90k=first_90k + step_90k * index, early_90k=0)
+            for index, unit in enumerate(units)
         )
 
     def request_keyframe(self) -> bool:

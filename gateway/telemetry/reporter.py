@@ -16,6 +16,7 @@ from gateway.model.health import (
     Machine,
     RelaySample,
     SiteHealth,
+    TranscodingSample,
 )
 from gateway.mqtt import topic_tree
 from gateway.mqtt.epoch import Epochs
@@ -57,6 +58,7 @@ class Reporter:
         epochs: Numbers connections and messages.
         snapshots: Returns the cameras as they are now.
         relay: Returns what is sent to viewers now.
+        transcoding: Returns what is transcoded now.
         link: Returns the counters of the connection.
         host: Returns the newest sample of the machine.
         bus: Publishes the reports.
@@ -78,6 +80,7 @@ class Reporter:
         epochs: Epochs,
         snapshots: Callable[[], tuple[CameraSnapshot, ...]],
         relay: Callable[[], RelaySample],
+        transcoding: Callable[[], TranscodingSample] = TranscodingSample,
         link: Callable[[], LinkSample],
         host: Callable[[], HostSample],
         bus: Bus,
@@ -94,6 +97,7 @@ class Reporter:
         self._epochs = epochs
         self._snapshots = snapshots
         self._relay = relay
+        self._transcoding = transcoding
         self._link = link
         self._host = host
         self._bus = bus
@@ -218,6 +222,7 @@ class Reporter:
             host=self._host(),
             link=self._link(),
             relay=self._relay(),
+            transcoding=self._transcoding(),
             cameras=counts_of(cameras),
         )
         yield build_message(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Literal
 
 Preset = Literal["ultrafast", "superfast", "veryfast"]
@@ -10,6 +11,11 @@ Preset = Literal["ultrafast", "superfast", "veryfast"]
 
 PRESETS: tuple[Preset, ...] = ("ultrafast", "superfast", "veryfast")
 PROFILES = ("high", "baseline")
+
+MAX_SIDE = 8_192
+_ANALOGUE = {(720, 576), (704, 576), (720, 480), (704, 480), (352, 288), (352, 240)}
+_ANALOGUE |= {(352, 576), (352, 480), (704, 288), (704, 240)}
+"""Sizes that no sensor with square pixels has: analogue television, shown as 4:3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +55,22 @@ class OutputFormat:
             profile="baseline" if given["profile"] == "baseline" else "high",
             gop_s=float(given["gop_s"]),
         )
+
+
+def output_size(
+    width: int, height: int, aspect: Fraction | None, most_lines: int
+) -> tuple[int, int]:
+    """Return the size to encode a picture at: square pixels, even, no more lines than it has.
+
+    Args:
+        width: Of the camera's picture.
+        height: Likewise.
+        aspect: Width of one pixel through its height; None or 0: the camera does not say.
+        most_lines: More lines than that are scaled down.
+    """
+    if not aspect or not Fraction(1, 4) <= aspect <= 4:
+        analogue = (width, height) in _ANALOGUE
+        aspect = Fraction(4 * height, 3 * width) if analogue else Fraction(1)
+    lines = max(16, min(height, most_lines))
+    columns = min(MAX_SIDE, max(16, round(width * aspect * lines / height)))
+    return columns + 1 & ~1, lines & ~1

@@ -15,39 +15,15 @@ from av.codec.context import ThreadType
 from av.error import FFmpegError
 
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec
+from gateway.transcoding.output_format import output_size
 
 MAX_PIXELS = 4_096 * 2_304
-MAX_SIDE = 8_192
 CLOCK = Fraction(1, VIDEO_CLOCK_HZ)
 DECODERS: dict[Codec, str] = {"h264": "h264", "h265": "hevc"}
-
-_ANALOGUE = {(720, 576), (704, 576), (720, 480), (704, 480), (352, 288), (352, 240)}
-_ANALOGUE |= {(352, 576), (352, 480), (704, 288), (704, 240)}
-"""Sizes that no sensor with square pixels has: analogue television, shown as 4:3."""
 
 
 class Undecodable(Exception):
     """These bytes are no picture."""
-
-
-def output_size(
-    width: int, height: int, aspect: Fraction | None, most_lines: int
-) -> tuple[int, int]:
-    """Return the size to encode a picture at: square pixels, even, no more lines than it has.
-
-    Args:
-        width: Of the camera's picture.
-        height: Likewise.
-        aspect: Width of one pixel through its height; None or 0: the camera does not say.
-        most_lines: More lines than that are scaled down.
-    """
-    if not aspect and (width, height) in _ANALOGUE:
-        aspect = Fraction(4 * height, 3 * width)
-    if not aspect or not Fraction(1, 4) <= aspect <= 4:
-        aspect = Fraction(1)
-    lines = max(16, min(height, most_lines))
-    columns = min(MAX_SIDE, max(16, round(width * aspect * lines / height)))
-    return columns + 1 & ~1, lines & ~1
 
 
 class PictureDecoder:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -18,16 +19,23 @@ from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.ports import Clock, Sink
 from gateway.rtp.codecs import packetise
+from gateway.rtp.video_info import VideoInfo
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
+from gateway.transcoding.capacity import Capacity, Load, reference_ms
 from gateway.transcoding.messages import MalformedMessage, OutputHeader, Report
-from gateway.transcoding.output_format import OutputFormat
+from gateway.transcoding.output_format import OutputFormat, output_size
 from gateway.transcoding.process import ChildLost, TranscodingProcess
 
 SPS, PPS, IDR = 7, 8, 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 """Pause after a child's death: the first in `DEATHS_S`, doubled with each further one."""
 DEATHS_S = 60.0
+MEASURE_EVERY = 100
+"""Pictures between two measurements of what a transcode costs."""
+MOST_FPS = 60.0
+USUAL_SIZE = 1920, 1080
+"""What a camera sends of which nothing is known yet."""
 KEYFRAME_INTERVAL_S = 0.5
 """However many viewers ask, there is no more than one keyframe in this time."""
 
@@ -43,6 +51,7 @@ class TranscodeState:
         running: Whether a child runs now.
         deaths: Children that died or were killed since the gateway started.
         last_death: How the last one ended.
+        dropped_before: What former children have thrown away.
         report: The child's last report about itself.
     """
 
@@ -50,6 +59,7 @@ class TranscodeState:
     running: bool = False
     deaths: int = 0
     last_death: str = ""
+    dropped_before: int = 0
     report: OutputHeader = OutputHeader(Report.PROGRESS)  # noqa: RUF009 (frozen)
 
 
@@ -62,6 +72,8 @@ class TranscodeSource:
         output: What comes out.
         encoder: FFmpeg's name of the encoder.
         payload_bytes: Largest RTP payload that is delivered.
+        capacity: Of this machine; shared by all.
+        picture: Returns what the camera's parameter sets say; None: they have not come.
 
     Attributes:
         state: For health.
@@ -75,12 +87,17 @@ class TranscodeSource:
         output: OutputFormat,
         encoder: str = "libx264",
         payload_bytes: int,
+        capacity: Capacity,
+        picture: Callable[[], VideoInfo | None] = lambda: None,
         clock: Clock,
     ) -> None:
         self._name = name
         self._stream = stream
         self._output = output
         self._payload_bytes = payload_bytes
+        self._capacity = capacity
+        self._picture = picture
+        self._measured_at = 0, 0.0  # pictures, and when
         self._clock = clock
         self._counters = SourceCounters()
         self._child: TranscodingProcess | None = None
@@ -102,6 +119,37 @@ class TranscodeSource:
         """Process id of the child; None while there is none."""
         return None if self._child is None else self._child.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether its child runs now."""
+        return self.state.running
+
+    @property
+    def divisor(self) -> int:
+        """One picture of so many is encoded now; 0: it does not run."""
+        return self.state.report.divisor if self.state.running else 0
+
+    @property
+    def dropped(self) -> int:
+        """Pictures thrown away because the child had fallen behind."""
+        return self.state.dropped_before + self.state.report.dropped
+
+    @property
+    def deaths(self) -> int:
+        """Children that died or had to be killed."""
+        return self.state.deaths
+
+    def admit(self) -> str:
+        """Let one viewer open it; return why this machine cannot carry it, or nothing."""
+        return self._capacity.admit(self._name, self._expected_load(), self._clock.now())
+
+    def _expected_load(self) -> Load:
+        picture, video = self._picture(), self._stream.video
+        width, height = (picture.width, picture.height) if picture else USUAL_SIZE
+        out_width, out_height = output_size(width, height, None, self._output.height)
+        codec: Codec = video.codec if video is not None else "h265"
+        return Load(reference_ms(codec, width * height, out_width * out_height), self._output.fps)
+
     async def check(self) -> None:
         """Nothing can be said of a transcode before it runs."""
 
@@ -121,34 +169,47 @@ class TranscodeSource:
         reader = Reader(self._send)
         self._stream.attach(waiting)
         try:
-            if self._stream.video is None:
-                await self._stream.until_opened()
-            assert self._stream.video is not None
-            self._codec, self._sink = self._stream.video.codec, sink
-            self._child = await TranscodingProcess.start(
-                self._codec,
-                self._output,
-                self.state.encoder,
-                on_report=self._on_report,
-                on_ready=reader.resume,
-            )
-            self.state.running = True
-            self._counters.sessions += 1
-            sink.on_opened(VideoFormat("h264"))
+            child = await self._start(sink, on_ready=reader.resume)
             cached = self._stream.gop.units
             self._cached_90k = cached[-1].time_90k if cached else -1
             self._stream.attach(reader)
             self._stream.detach(waiting)
-            await self._child.watch()
+            await child.watch()
         except ChildLost as error:
             raise self._loss(str(error)) from error
         finally:
             self._stream.detach(waiting)
             self._stream.detach(reader)
-            child, self._child, self._sink = self._child, None, None
-            self.state.running = False
-            if child is not None:
-                await asyncio.shield(child.stop())
+            await self._stop()
+
+    async def _start(self, sink: Sink, on_ready: Callable[[], None]) -> TranscodingProcess:
+        """Start a child for what the camera sends, as soon as that is known. Raises ChildLost."""
+        if self._stream.video is None:
+            await self._stream.until_opened()
+        assert self._stream.video is not None
+        self._codec, self._sink = self._stream.video.codec, sink
+        self._child = child = await TranscodingProcess.start(
+            self._codec,
+            self._output,
+            self.state.encoder,
+            on_report=self._on_report,
+            on_ready=on_ready,
+        )
+        self.state.running = True
+        self.state.dropped_before += self.state.report.dropped
+        self.state.report = OutputHeader(Report.PROGRESS)
+        self._capacity.begin(self._name, self._expected_load())
+        self._measured_at = 0, self._clock.now()
+        self._counters.sessions += 1
+        sink.on_opened(VideoFormat("h264"))
+        return child
+
+    async def _stop(self) -> None:
+        child, self._child, self._sink = self._child, None, None
+        self.state.running = False
+        self._capacity.end(self._name)
+        if child is not None:
+            await asyncio.shield(child.stop())
 
     def _send(self, unit: AccessUnit) -> bool:
         child = self._child
@@ -159,10 +220,13 @@ class TranscodeSource:
             child.lose(f"was made for {self._codec}; the camera now sends {video.codec}")
             return True
         self._sent_90k = max(self._sent_90k, unit.time_90k)
-        return child.send(unit, unit.time_90k, cached=unit.time_90k <= self._cached_90k)
+        return child.send(
+            unit, unit.time_90k - unit.early_90k, cached=unit.time_90k <= self._cached_90k
+        )
 
     def _on_report(self, head: OutputHeader, nals: list[bytes]) -> None:
         self.state.report = head
+        self._measure(head)
         if head.report is not Report.UNIT:
             return
         kinds = {nal[0] & 0x1F for nal in nals}
@@ -184,6 +248,16 @@ class TranscodeSource:
         self._sink.deliver(
             AccessUnit(payloads, time_90k, head.keyframe, self._clock.now(), size_bytes)
         )
+
+    def _measure(self, head: OutputHeader) -> None:
+        """Tell the capacity now and then what this transcode costs."""
+        pictures, since_s = self._measured_at
+        if head.decoded - pictures < MEASURE_EVERY:
+            return
+        now_s = self._clock.now()
+        fps = min((head.decoded - pictures) / max(now_s - since_s, 0.1), MOST_FPS)
+        self._measured_at = head.decoded, now_s
+        self._capacity.measure(self._name, head.decoded, head.cpu_s, fps)
 
     def _loss(self, why: str) -> SourceUnavailable:
         now_s = self._clock.now()

@@ -39,6 +39,9 @@ from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_
 MEMORY_BYTES = 384 * 1024 * 1024
 """RLIMIT_DATA. 17 pictures of 4096 x 2304 that H.265 may refer to take 240 MB."""
 
+NICE = 4
+"""Viewers of untouched streams go first; yet somebody watches this one, too."""
+
 EXIT_MALFORMED, EXIT_ENCODER = 3, 4
 FAILURES = 250
 """Units in a row of which none can be decoded; then another decoder is tried: this child ends."""
@@ -148,7 +151,7 @@ def main() -> int:
     parent, codec, encoder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     output = OutputFormat.from_arguments(sys.argv[4:])
     chosen: Codec = next(each for each in DECODERS if each == codec)
-    missing = enter_sandbox(parent, memory_bytes=MEMORY_BYTES)
+    missing = enter_sandbox(parent, memory_bytes=MEMORY_BYTES, nice=NICE)
     limit_cpu_time()
     av.logging.set_level(None)
     try:

@@ -140,12 +140,13 @@ OOM_SCORE = 500
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 
-def enter_sandbox(parent: int, *, memory_bytes: int = MEMORY_BYTES) -> list[str]:
+def enter_sandbox(parent: int, *, memory_bytes: int = MEMORY_BYTES, nice: int = NICE) -> list[str]:
     """Set limits and flags; return the names of the steps that failed.
 
     Args:
         parent: Process id of the gateway; if that has ended already, this process exits.
         memory_bytes: RLIMIT_DATA.
+        nice: By how much others go first.
     """
     steps: dict[str, Callable[[], object]] = {
         "parent": lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
@@ -159,7 +160,7 @@ def enter_sandbox(parent: int, *, memory_bytes: int = MEMORY_BYTES) -> list[str]
     }
     missing = [name for name, step in steps.items() if not _done(step)]
     with suppress(OSError):  # optional: systemd's system call filter refuses it
-        os.nice(NICE)
+        os.nice(nice)
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write(str(OOM_SCORE))
     if os.getppid() != parent:

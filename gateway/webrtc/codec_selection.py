@@ -58,7 +58,8 @@ async def negotiate(
 
     Raises:
         ViewerRejected: 404 no such profile, 480 the camera does not work, 488 the viewer cannot
-            decode what the camera sends.
+            decode what the camera sends, 503 it would have to be transcoded and this machine
+            cannot carry one more.
     """
     streams = {name: stream for name, stream in camera.streams if profile in (None, name)}
     if not streams:
@@ -71,6 +72,9 @@ async def negotiate(
             return stream, _media(offer, video.codec, candidates, pace_bps)
     transcoded = [stream for name, stream in camera.transcodes if name in streams]
     if transcoded and pick_codec(offer, "h264") is not None:
+        refused = camera.admit_transcode(transcoded[-1])
+        if refused:
+            raise ViewerRejected(503, Reason.TRANSCODING_FULL, refused)
         return transcoded[-1], _media(offer, "h264", candidates, pace_bps)
     chosen, codec = choose_profile(offer, formats)
     return streams[chosen], NegotiatedMedia(offer, codec, candidates, pace_bps)

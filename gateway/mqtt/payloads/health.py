@@ -67,6 +67,12 @@ SITE = {
         "net.rtt_ms": "rtt_ms",
     },
     "relay": {"rtc.s": "sessions", "rtc.relay": "relayed", "rtc.kbps": "kbps"},
+    "transcoding": {
+        "tc.n": "running",
+        "tc.enc": "encoder",
+        "tc.cores": "cores",
+        "tc.max": "cores_most",
+    },
     "cameras": {
         "cams.n": "total",
         "cams.on": "on",
@@ -95,6 +101,10 @@ CAMERA = {
     "h": "height",
     "viewers": "viewers",
     "gop_s": "gop_s",
+    "tc": "transcodes",
+    "tc_div": "transcode_divisor",
+    "tc_drop": "transcode_dropped",
+    "tc_dead": "transcode_deaths",
 }
 """Column or key -> field of `CameraHealth`."""
 
@@ -106,7 +116,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("attempts", "lost", "reconnects", "viewers", "throttled"), COUNT),
     **dict.fromkeys(("descriptors", "descriptors_limit"), COUNT),
     **dict.fromkeys(("connects", "waiting", "dropped", "refused"), COUNT),
-    **dict.fromkeys(("sessions", "relayed"), COUNT),
+    **dict.fromkeys(("sessions", "relayed", "running"), COUNT),
+    **dict.fromkeys(("transcodes", "transcode_divisor"), COUNT),
+    **dict.fromkeys(("transcode_dropped", "transcode_deaths"), COUNT),
+    **dict.fromkeys(("cores", "cores_most"), AMOUNT),
     **dict.fromkeys(("total", "on", "degraded", "off", "unknown"), COUNT),
     **dict.fromkeys(("cpu_percent", "memory_percent", "disk_percent"), PERCENT),
     **dict.fromkeys(("width", "height"), PIXELS),

@@ -27,27 +27,37 @@ KNOWN: list[tuple[Codec, str, VideoInfo]] = [
     (
         "h264",
         "67640029acd940780227e5c044000003000400000300c83c60c658",
-        VideoInfo(1920, 1080, "High", 100, "4.1", 2, False),
+        VideoInfo(1920, 1080, "High", 100, "4.1", 2, False, (1, 1)),
     ),
     (
         "h264",
         "6742c01ed900a03db011000003000100000300320f162e48",
-        VideoInfo(640, 480, "Baseline", 66, "3.0", 0, False),
+        VideoInfo(640, 480, "Baseline", 66, "3.0", 0, False, (1, 1)),
     ),
     (
         "h264",
         "6764001eace402c0936022000003000200000300643e285490",
-        VideoInfo(704, 576, "High", 100, "3.0", 0, True),
+        VideoInfo(704, 576, "High", 100, "3.0", 0, True, (1, 1)),
     ),
     (  # with HRD parameters
         "h264",
         "674d4032eca014005ad8088000000300800000193020007a12000f427261803c60c658",
-        VideoInfo(2560, 1440, "Main", 77, "5.0", 2, False),
+        VideoInfo(2560, 1440, "Main", 77, "5.0", 2, False, (1, 1)),
     ),
     (  # 4:4:4, odd cropping
         "h264",
         "67f4000d919b282a33c7c5e022000003000200000300641e28532c",
-        VideoInfo(322, 182, "High 4:4:4", 244, "1.3", 2, False),
+        VideoInfo(322, 182, "High 4:4:4", 244, "1.3", 2, False, (1, 1)),
+    ),
+    (  # PAL, from the table
+        "h264",
+        "674d401ef405a126c084000003000400000300ca7c50aa80",
+        VideoInfo(720, 576, "Main", 77, "3.0", 0, True, (12, 11)),
+    ),
+    (  # PAL, in full
+        "h264",
+        "674d401ef405a126ffc0040003c4000003000400000300ca7c50aa80",
+        VideoInfo(720, 576, "Main", 77, "3.0", 0, True, (16, 15)),
     ),
     (
         "h265",

@@ -96,6 +96,18 @@ def test_b_frames_are_counted_and_do_not_move_the_others() -> None:
     assert stamp.counters.jumps == 0
 
 
+def test_b_frames_know_when_they_are_shown() -> None:
+    """Each picture's own time is its time less what it is early."""
+    timeline = Timeline(SourceCounters())
+    order = (0, 3, 1, 2, 6, 4, 5, 9, 7, 8)
+    shown = []
+    for index, number in enumerate(order):
+        time_90k = timeline.to_time_90k(5_000 + number * TICKS, index / 25)
+        shown.append(time_90k - timeline.early_90k)
+
+    assert shown == [number * TICKS for number in order]
+
+
 def test_a_clock_set_back_a_little_is_a_new_timeline() -> None:
     """Two seconds back: whatever is tried first, `HELD_BACK` pictures later time goes on."""
     stamp = Stamper()

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from gateway.transcoding.pictures import output_size
+from gateway.transcoding.output_format import output_size
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from gateway.transcoding.pictures import output_size
         ((960, 1080), Fraction(2), 720, (1280, 720)),
         ((640, 480), None, 720, (640, 480)),
         ((1281, 721), None, 720, (1280, 720)),
-        ((720, 576), Fraction(1000, 1), 720, (720, 576)),
+        ((720, 576), Fraction(1000, 1), 720, (768, 576)),
         ((1080, 1920), None, 720, (406, 720)),
         ((16, 2), None, 720, (128, 16)),
         ((8192, 16), None, 720, (8192, 16)),

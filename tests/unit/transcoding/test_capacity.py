@@ -1,0 +1,74 @@
+"""How many transcodes a machine is given."""
+
+from __future__ import annotations
+
+from gateway.transcoding.capacity import RESERVED_S, Capacity, Load, reference_ms
+
+HD = reference_ms("h265", 1920 * 1080, 1280 * 720)
+
+
+def load() -> Load:
+    """1080p H.265 at 25 pictures a second."""
+    return Load(HD, 25.0)
+
+
+def test_a_1080p_h265_camera_takes_half_a_core_of_the_reference() -> None:
+    """As measured."""
+    assert 0.4 < Capacity(4.0).used(0) + HD * 25 / 1000 < 0.6
+
+
+def test_no_more_are_let_in_than_fit() -> None:
+    """The refusal says what is taken."""
+    capacity = Capacity(1.5)
+    assert [bool(capacity.admit(str(each), load(), 0.0)) for each in range(4)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert "1.0 of 1.5 are taken by 2 others" in capacity.admit("x", load(), 0.0)
+
+
+def test_one_is_always_let_in() -> None:
+    """However small the machine."""
+    assert Capacity(0.1).admit("a", load(), 0.0) == ""
+
+
+def test_who_is_let_in_already_is_let_in_again() -> None:
+    """The second viewer of a camera costs nothing."""
+    capacity = Capacity(0.6)
+    assert [capacity.admit("a", load(), 0.0) for _ in range(3)] == [""] * 3
+    capacity.begin("a", load())
+    assert capacity.admit("a", load(), 1e6) == ""
+    assert capacity.running == 1
+
+
+def test_one_that_never_begins_gives_its_place_back() -> None:
+    """As does one that has ended."""
+    capacity = Capacity(0.6)
+    capacity.admit("a", load(), 0.0)
+    assert capacity.admit("b", load(), RESERVED_S - 1)
+    assert capacity.admit("b", load(), RESERVED_S + 1) == ""
+    capacity.begin("b", load())
+    assert capacity.admit("c", load(), 1e6)
+    capacity.end("b")
+    assert capacity.admit("c", load(), 1e6) == ""
+
+
+def test_what_is_measured_counts_for_all_others() -> None:
+    """On a machine four times as slow a quarter as many fit."""
+    capacity = Capacity(5.0)
+    capacity.begin("a", load())
+    capacity.measure("a", 200, 200 * HD * 4 / 1000, 25.0)
+    let_in = [capacity.admit(str(each), load(), 0.0) == "" for each in range(5)]
+
+    assert capacity.factor == 4
+    assert let_in == [True, False, False, False, False]
+
+
+def test_the_first_pictures_of_a_child_are_not_believed() -> None:
+    """They pay for its start."""
+    capacity = Capacity(5.0)
+    capacity.begin("a", load())
+    capacity.measure("a", 3, 10.0, 25.0)
+    assert capacity.factor == 1
