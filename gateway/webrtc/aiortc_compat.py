@@ -7,6 +7,7 @@ assumption, so that an upgrade that breaks one says which.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -128,10 +129,13 @@ class _FilteredStunProtocol(StunProtocol):
     def __init__(self, receiver: Any) -> None:
         super().__init__(receiver)
         self._filter = _inbound_filter.get()
+        self._socket: socket.socket | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # asyncio takes 256 kB from the system for each datagram: 17 µs, and 2 µs with 2 kB.
-        transport.max_size = DATAGRAM_BYTES  # type: ignore[attr-defined]
+        self._socket = getattr(transport, "_sock", None)
+        if self._socket is not None:  # else it is aioice's transport, over TURN
+            # asyncio takes 256 kB from the system for each datagram: 17 µs, and 2 µs with 2 kB.
+            transport.max_size = DATAGRAM_BYTES  # type: ignore[attr-defined]
         super().connection_made(transport)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
@@ -150,10 +154,10 @@ class _FilteredStunProtocol(StunProtocol):
         drops what the viewer sends as well.
         """
         for _ in range(READ_AT_ONCE - 1):
-            if self.transport.is_closing():
+            if self._socket is None or self.transport.is_closing():
                 return
             try:
-                datagram, source = self.transport._sock.recvfrom(DATAGRAM_BYTES)  # type: ignore[attr-defined]
+                datagram, source = self._socket.recvfrom(DATAGRAM_BYTES)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:  # an ICMP message, as asyncio would tell it
