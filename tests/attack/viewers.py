@@ -237,6 +237,8 @@ class Feedback:
                     await self._flood(viewer)
             except TimeoutError:
                 self._counts["unanswered"] += 1
+            except ConnectionError:  # the gateway has closed it while something was being sent
+                self._counts["thrown out"] += 1
             finally:
                 await peer.close()
             await asyncio.sleep(AGAIN_S)
