@@ -134,6 +134,11 @@ cdef inline bint _parse_single(const ForwarderState *state, ParserState *parser,
     cdef NalUnit *unit = &parsed.nal_unit[parsed.nal_units]
     cdef int header_bytes = state.nal_header_bytes
     cdef bint first_slice
+    if not _has(state.slice_types, nal_type):
+        if _has_start_code(packet.payload, packet.size):
+            return False
+    elif _is_start_code(state, packet.payload, nal_type):
+        return False
     if _has(state.unneeded_types, nal_type):
         return True
     if _has(state.slice_types, nal_type):
@@ -143,7 +148,8 @@ cdef inline bint _parse_single(const ForwarderState *state, ParserState *parser,
     elif _has(state.parameter_set_types, nal_type):
         if not _is_known_parameter_set(state, packet.payload, packet.size):
             return False
-        parser.parameter_set_types |= <uint64_t> 1 << nal_type
+        if not parser.has_slice:  # only in front of it do they help who begins here
+            parser.parameter_set_types |= <uint64_t> 1 << nal_type
     unit.first_packet = parsed.packets
     unit.packets = 1
     unit.fragmented = False
@@ -159,7 +165,7 @@ cdef inline bint _parse_fragment(const ForwarderState *state, ParserState *parse
     if packet.size < state.nal_header_bytes + 2:  # FU header, and at least a byte of the NAL unit
         return False
     if fu_header[0] & FU_START:
-        if not _begin_fragments(state, parser, fu_header):
+        if not _begin_fragments(state, parser, packet.payload, fu_header):
             return False
         parser.open_payload = packet.payload
         unit.first_packet = parsed.packets
@@ -174,6 +180,7 @@ cdef inline bint _parse_fragment(const ForwarderState *state, ParserState *parse
 
 
 cdef inline bint _begin_fragments(const ForwarderState *state, ParserState *parser,
+                                  const uint8_t *payload,
                                   const uint8_t *fu_header) noexcept nogil:
     """Begin a NAL unit in fragments, if it may begin here and is a slice.
 
@@ -182,9 +189,31 @@ cdef inline bint _begin_fragments(const ForwarderState *state, ParserState *pars
     cdef int nal_type = fu_header[0] & state.nal_type_mask
     if parser.open_payload != NULL or fu_header[0] & FU_END:
         return False
-    if not _has(state.slice_types, nal_type):
+    if not _has(state.slice_types, nal_type) or _is_start_code(state, payload, nal_type):
         return False
     return _begin_slice(state, parser, nal_type, fu_header[1] & FIRST_SLICE != 0)
+
+
+cdef inline bint _is_start_code(const ForwarderState *state, const uint8_t *payload,
+                                int nal_type) noexcept nogil:
+    """Return whether a slice's NAL unit header is the beginning of a start code (annex B).
+
+    That of H.265 with type 0 and a temporal id of 0, which there is not; H.264 has no such slice.
+    """
+    return state.nal_header_bytes == 2 and nal_type == 0 and payload[1] == 0
+
+
+cdef bint _has_start_code(const uint8_t *data, int size) noexcept nogil:
+    """Return whether there is a start code in *data*: it is not one NAL unit, but several."""
+    cdef int index = 2
+    while index < size:
+        if data[index] > 1:
+            index += 3
+        elif data[index] == 1 and data[index - 1] == 0 and data[index - 2] == 0:
+            return True
+        else:
+            index += 1
+    return False
 
 
 cdef inline bint _continues_fragments(const ForwarderState *state, const ParserState *parser,

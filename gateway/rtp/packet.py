@@ -74,13 +74,13 @@ def build_header(payload_type: int, marker: bool, seq: int, time: int, ssrc: int
 def strip_extensions(packet: bytes) -> bytes:
     """Return *packet* with nothing between header and payload, nor behind.
 
-    The first byte is left as it was. Empty if the packet is malformed or has no payload.
+    The first byte is left as it was. The header alone if there is no payload; empty if the packet
+    is malformed.
     """
     try:
-        payload = parse_packet(packet).payload
+        return packet[:HEADER_BYTES] + parse_packet(packet).payload
     except Malformed:
         return b""
-    return packet[:HEADER_BYTES] + payload if payload else b""
 
 
 def signed16(difference: int) -> int:

@@ -258,3 +258,29 @@ def _completes(payload_format: PayloadFormat, run: list[bytes]) -> bool:
 def annex_b(nals: Iterable[bytes]) -> bytes:
     """Return *nals* as a byte stream, each behind a four-byte start code."""
     return b"".join([b"\x00\x00\x00\x01" + nal for nal in nals])
+
+
+_START_CODE = b"\x00\x00\x01"
+
+
+def is_byte_stream(nal: bytes) -> bool:
+    """Return whether *nal* holds a start code: it is NAL units in Annex B form, not one.
+
+    No NAL unit has one inside (H.264 §7.4.1, H.265 §7.4.2: emulation prevention).
+    """
+    return _START_CODE in nal
+
+
+def split_byte_stream(payload_format: PayloadFormat, data: bytes) -> list[bytes]:
+    """Return the NAL units in *data*, an Annex B byte stream; the first start code may be missing.
+
+    What is too short to be a NAL unit is left out.
+
+    Raises:
+        Malformed: There are more than `MAX_AGGREGATED`.
+    """
+    pieces = data.split(_START_CODE, MAX_AGGREGATED + 1)
+    if len(pieces) > MAX_AGGREGATED + 1:
+        raise Malformed(f"more than {MAX_AGGREGATED} NAL units in one")
+    stripped = [piece.rstrip(b"\x00") for piece in pieces]  # the longer code's, and filling
+    return [nal for nal in stripped if len(nal) > payload_format.header_bytes]

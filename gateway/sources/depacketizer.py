@@ -1,9 +1,11 @@
 """RTP packets of one video stream into access units: the hot path of everything that comes in.
 
-An access unit ends at the marker, at a new timestamp, or where a new picture begins (some
-recorders never set the marker, others set it on the SPS or on every slice). What has no slice is
-kept for the picture that follows. Payloads above the limit are fragmented again; parameter sets are
-put before a keyframe that lacks them.
+An access unit ends at the marker if that can be trusted (`marker_trust`), at a new timestamp, or
+where a new picture begins (some recorders never set the marker, others set it on the SPS, on every
+slice or on every packet). What has no slice is kept for the picture that follows. Payloads above
+the limit are fragmented again; parameter sets are put before a keyframe that lacks them. NAL units
+that some cameras send as one, with start codes between them, are taken apart where anything but a
+slice comes first.
 
 After a loss: a picture with a gap is dropped whole. Complete P pictures after it go on, because a
 smeared moving picture tells more than a frozen one; but once a keyframe was dropped, everything
@@ -21,8 +23,19 @@ from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.rtp.codecs import CODEC_SYNTAX
 from gateway.rtp.packet import HEADER_BYTES, Malformed, count_missing, strip_extensions
 from gateway.rtp.parameter_sets import ParameterSets
-from gateway.rtp.payload import END, START, PayloadFormat, fragment, refragment, split_aggregate
+from gateway.rtp.payload import (
+    END,
+    START,
+    PayloadFormat,
+    fragment,
+    is_byte_stream,
+    refragment,
+    split_aggregate,
+    split_byte_stream,
+)
 from gateway.rtsp.budget import PACKETS, PARAMETER_SETS, PICTURES, Allowance, CameraBudget
+from gateway.sources.bystanders import EMPTY, Bystanders
+from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.timeline import Timeline
 
 MAX_UNIT_BYTES = 8 << 20
@@ -36,8 +49,9 @@ class AccessUnitBuilder:
         payloads: Ready to be sent.
         packets: How many packets those were.
         size_bytes: Of those packets.
-        set_types: Types of the parameter sets among them.
-        has_slice: Whether a slice has been seen.
+        set_types: Types of the parameter sets in front of the first slice.
+        known_sets: Payloads with the parameter sets that were in force at the first slice.
+        slices: How many slices have begun.
         has_irap: Whether a slice of a picture that a decoder can start at has been seen.
         broken: Whether something is missing or too large; then it is discarded.
     """
@@ -45,18 +59,26 @@ class AccessUnitBuilder:
     __slots__ = (
         "broken",
         "has_irap",
-        "has_slice",
+        "known_sets",
         "packets",
         "payloads",
         "set_types",
         "size_bytes",
+        "slices",
     )
 
     def __init__(self) -> None:
         self.payloads: list[bytes] = []
         self.packets = self.size_bytes = 0
         self.set_types: set[int] = set()
-        self.has_slice = self.has_irap = self.broken = False
+        self.known_sets: tuple[bytes, ...] = ()
+        self.slices = 0
+        self.has_irap = self.broken = False
+
+    @property
+    def has_slice(self) -> bool:
+        """Whether a slice has been seen."""
+        return self.slices > 0
 
     def exceeds(self, packets: int = 0, size_bytes: int = 0) -> bool:
         """Return whether that much more would be out of bounds."""
@@ -75,12 +97,14 @@ class AccessUnitBuilder:
     def build(self, sets: ParameterSets, kinds: int, time_90k: int, arrived_s: float) -> AccessUnit:
         """Return the access unit.
 
-        Where a keyframe must have parameter sets of *kinds* types and has not, those of *sets*
-        are put in front; without any it is no keyframe.
+        Where a keyframe must have parameter sets of *kinds* types in front and has not, those that
+        were in force are put there, or else those of *sets*, which came behind its slices; without
+        any it is no keyframe.
         """
         payloads, keyframe = tuple(self.payloads), self.has_irap
         if keyframe and len(self.set_types) != kinds:
-            payloads, keyframe = sets.payloads + payloads, bool(sets.payloads)
+            missing = self.known_sets or sets.payloads
+            payloads, keyframe = missing + payloads, bool(missing)
         return AccessUnit(payloads, time_90k, keyframe, arrived_s, sum(map(len, payloads)))
 
 
@@ -100,12 +124,25 @@ def payloads_from_fragments(
     return [packet[HEADER_BYTES:] for packet in run]
 
 
+def _is_plain(payload_format: PayloadFormat, nal: bytes) -> bool:
+    """Return whether *nal* is one NAL unit: a slice, or without start codes.
+
+    Slices are not searched, for the time it would take: more of them behind a start code change
+    nothing here, and a decoder finds them.
+    """
+    if nal[:2] != b"\x00\x00" and payload_format.nal_type(nal) in payload_format.slice_types:
+        return True
+    return not is_byte_stream(nal)
+
+
 _FEW = 128  # packets that cannot be too many, whatever their size
 
 # The eight bytes that foretell the next packet, and the first four of its payload.
 _HEAD = struct.Struct("!Q4xI")
 _FIELDS = struct.Struct("!xBHI")
 _NEXT = 1 << 32
+_UNSURE = 1 << 64
+"""Added to the expected head behind a bystander: no packet's head is as large."""
 _NONE = -1
 
 
@@ -119,6 +156,7 @@ class Depacketizer:
         counters: Where losses and the rest are counted.
         payload_bytes: Largest payload to deliver.
         budget: What the camera may cost; None: as much as it sends.
+        markers: What is known of its marker bits, also from sessions before; None: nothing.
     """
 
     def __init__(
@@ -130,6 +168,7 @@ class Depacketizer:
         counters: SourceCounters,
         payload_bytes: int,
         budget: CameraBudget | None = None,
+        markers: MarkerTrust | None = None,
     ) -> None:
         self._budget = budget
         syntax = CODEC_SYNTAX[video.codec]
@@ -146,9 +185,12 @@ class Depacketizer:
         self._word = _NONE  # payload and FU header of a middle fragment of the open run
         self._run: list[bytes] = []  # packets with the fragments of one NAL unit
         self._weighed = self._run_bytes = 0  # how many of those were summed up, and their bytes
+        self._plain = True  # the open run is of a slice
         self._now_s = 0.0
-        self._marked_time = _NONE
-        self._markers_unreliable = False
+        self._markers = markers or MarkerTrust()
+        self._marked_time = _NONE  # of the picture that a marker has ended
+        self._marked = False  # the last packet of the video had one that was not followed
+        self._bystanders = Bystanders()
         self._waiting_for_keyframe = False
         self._builder = AccessUnitBuilder()
 
@@ -193,6 +235,20 @@ class Depacketizer:
         if self._builder.exceeds(self._weighed, self._run_bytes):
             self._discard_unit()
 
+    def finish(self, now_s: float, *, orderly: bool) -> list[AccessUnit]:
+        """Return the access unit that waits for the next packet, if it is whole.
+
+        Args:
+            now_s: On the monotonic clock.
+            orderly: Whether the camera has said that nothing more comes. Else only a picture with
+                a marker behind it is known to be whole.
+        """
+        units: list[AccessUnit] = []
+        self._now_s = now_s
+        if not self._run and (self._marked or orderly):
+            self._end_unit(units)
+        return units
+
     def _push_packet(self, packet: bytes, units: list[AccessUnit]) -> None:
         """Push a packet that is not the expected middle fragment."""
         if len(packet) <= HEADER_BYTES or packet[0] != 0x80:
@@ -202,32 +258,65 @@ class Depacketizer:
             return
         second, seq, time = _FIELDS.unpack_from(packet)
         wanted = self._expected >> 32 & 0xFFFF
-        if second & 0x7F != self._payload_type:
-            self._counters.discarded += 1
-            if seq == wanted and self._expected != _NONE:
-                self._expect(seq + 1, self._expected)
+        if second & 0x7F != self._payload_type or len(packet) == HEADER_BYTES:
+            self._push_bystander(packet, units)
             return
         if not self._check_sequence(seq, wanted):
             return
         if time != self._expected & 0xFFFF_FFFF:
+            if self._marked:
+                self._markers.confirm()
             self._end_unit(units)
         self._expect(seq + 1, time)
         self._push_payload(packet, units)
-        if second & 0x80 and not self._markers_unreliable:
-            self._marked_time = time if self._builder.has_slice else _NONE
-            self._end_unit(units)
+        if second & 0x80:
+            self._push_marker(time, units)
+
+    def _push_bystander(self, packet: bytes, units: list[AccessUnit]) -> None:
+        """Push a packet that is not the video's, or has no payload; its marker counts."""
+        second, seq, time = _FIELDS.unpack_from(packet)
+        kind = second & 0x7F
+        if kind == self._payload_type:
+            kind = EMPTY
+        else:
+            self._counters.discarded += 1
+        wanted = self._expected >> 32 & 0xFFFF
+        if self._expected != _NONE and self._bystanders.note(kind, seq, wanted):
+            self._expected |= _UNSURE
+        if kind == EMPTY and second & 0x80 and time == self._expected & 0xFFFF_FFFF:
+            self._push_marker(time, units)
+
+    def _push_marker(self, time: int, units: list[AccessUnit]) -> None:
+        """Follow the marker, if it can be trusted, or wait for the packet behind it."""
+        if self._run:  # it lies, or the end bit was forgotten: what comes next will tell
+            return
+        slices = self._builder.slices
+        if slices and not self._markers.ends_picture(slices):
+            self._marked = True
+            return
+        self._marked_time = time if slices else _NONE
+        self._end_unit(units)
 
     def _expect(self, seq: int, time: int) -> None:
         self._expected = self._high | (seq & 0xFFFF) << 32 | time & 0xFFFF_FFFF
 
     def _check_sequence(self, seq: int, wanted: int) -> bool:
         """Count what is missing before *seq*; False if it is late and to be discarded."""
-        if seq == wanted or self._expected == _NONE:
+        if self._expected == _NONE:
+            return True
+        if seq == wanted:
+            if self._expected & _UNSURE:
+                self._bystanders.resolve(0)
             return True
         gap = count_missing(seq, wanted)
         if gap is None:
             self._counters.discarded += 1
             return False
+        if gap and self._expected & _UNSURE:
+            gap = self._bystanders.resolve(gap)
+            if not gap:
+                return True
+        self._bystanders.clear()
         self._counters.lost += gap
         self._marked_time = _NONE
         if self._builder.has_slice or self._run:
@@ -241,32 +330,56 @@ class Depacketizer:
             self._push_fragment(packet, units)
             return
         if self._run:
-            self._end_fragments()
+            self._end_fragments(units)
         payload = packet[HEADER_BYTES:]
         if len(payload) < payload_format.header_bytes:
             self._counters.discarded += 1
         elif kind < payload_format.single_end:
-            if (
-                kind not in payload_format.padding
-            ):  # a packet per picture and viewer, missed by nobody
-                self._append_nals([payload], [payload], units)
+            self._push_nal(payload, 1, units)
         elif kind == payload_format.aggregate:
-            try:
-                nals = split_aggregate(payload_format, payload)
-            except Malformed:
-                self._discard_unit(1)
-                return
-            self._charge(PACKETS, len(nals))
-            self._append_nals(
-                nals, nals if len(payload) > self._payload_bytes else [payload], units
-            )
+            self._push_aggregate(payload, units)
         else:
             self._counters.discarded += 1
 
+    def _push_nal(self, nal: bytes, packets: int, units: list[AccessUnit]) -> None:
+        """Push a NAL unit that has come in so many packets, or several with start codes."""
+        payload_format = self._payload_format
+        if _is_plain(payload_format, nal):
+            if payload_format.nal_type(nal) not in payload_format.padding:
+                self._append_nals([nal], [nal], packets, units)
+            return  # else: a packet per picture and viewer, missed by nobody
+        try:
+            nals = split_byte_stream(payload_format, nal)
+        except Malformed:
+            self._discard_unit(packets)
+            return
+        self._charge(PACKETS, len(nals))
+        nals = [
+            each
+            for each in nals
+            if (kind := payload_format.nal_type(each)) < payload_format.single_end
+            and kind not in payload_format.padding
+        ]
+        self._append_nals(nals, nals, packets, units)
+
+    def _push_aggregate(self, payload: bytes, units: list[AccessUnit]) -> None:
+        payload_format = self._payload_format
+        try:
+            nals = split_aggregate(payload_format, payload)
+            whole = len(payload) <= self._payload_bytes
+            if not all(_is_plain(payload_format, nal) for nal in nals):
+                whole = False
+                nals = [each for nal in nals for each in split_byte_stream(payload_format, nal)]
+        except Malformed:
+            self._discard_unit(1)
+            return
+        self._charge(PACKETS, len(nals))
+        self._append_nals(nals, [payload] if whole else nals, 1, units)
+
     def _append_nals(
-        self, nals: list[bytes], payloads: list[bytes], units: list[AccessUnit]
+        self, nals: list[bytes], payloads: list[bytes], packets: int, units: list[AccessUnit]
     ) -> None:
-        """Append the complete *nals* of one packet, to be sent as *payloads*."""
+        """Append the complete *nals* of so many packets, to be sent as *payloads*."""
         payload_format = self._payload_format
         for nal in nals:
             kind = payload_format.nal_type(nal)
@@ -274,13 +387,14 @@ class Depacketizer:
             if kind in payload_format.parameter_set_types:
                 if self._parameter_sets.update(nal):
                     self._charge(PARAMETER_SETS)
-                self._builder.set_types.add(kind)
+                if not self._builder.has_slice:
+                    self._builder.set_types.add(kind)
         if self._builder.broken:
-            self._counters.discarded += 1
+            self._counters.discarded += packets
             return
         for payload in payloads:
             self._builder.payloads += fragment(payload_format, payload, self._payload_bytes)
-        self._builder.packets += 1
+        self._builder.packets += packets
         self._builder.size_bytes += sum(map(len, payloads))
         if self._builder.exceeds():
             self._discard_unit()
@@ -293,13 +407,22 @@ class Depacketizer:
         ):  # GStreamer repeats the sets before each slice of a keyframe
             return
         if first_slice and self._builder.has_slice and not self._parameter_sets.interlaced:
+            if self._marked:
+                self._markers.confirm()
             self._end_unit(units)
-        if not self._builder.has_slice and not first_slice:
-            # The rest of a picture: its beginning is lost, or went away with a false marker.
-            self._markers_unreliable |= self._marked_time == self._expected & 0xFFFF_FFFF
-            self._discard_unit()
-        self._builder.has_slice = True
-        self._builder.has_irap |= kind in payload_format.irap_types
+        elif self._marked:
+            self._markers.refute(followed=False)
+            self._marked = False
+        builder = self._builder
+        if not builder.has_slice:
+            builder.known_sets = self._parameter_sets.payloads
+            if not first_slice:
+                # The rest of a picture: its beginning is lost, or went away with a false marker.
+                if self._marked_time == self._expected & 0xFFFF_FFFF:
+                    self._markers.refute(followed=True)
+                self._discard_unit()
+        builder.slices += 1
+        builder.has_irap |= kind in payload_format.irap_types
 
     def _push_fragment(self, packet: bytes, units: list[AccessUnit]) -> None:
         at = self._mark_at
@@ -311,12 +434,16 @@ class Depacketizer:
         word = int.from_bytes(packet[HEADER_BYTES:at]) << 8 | kind
         if mark & START:
             if self._run:  # never ended, yet nothing is missing: some cameras forget the end bit
-                self._end_fragments()
-            self._begin_nal(kind, packet[at + 1] & 0x80 != 0, units)
+                self._end_fragments(units)
+            # A start code read as H.265's NAL unit header: type 0 with a temporal id of 0.
+            started = kind == 0 and packet[at - 1] == 0
+            self._plain = kind in self._payload_format.slice_types and not started
+            if self._plain:
+                self._begin_nal(kind, packet[at + 1] & 0x80 != 0, units)
             self._word = word
         elif word != self._word:
             self._discard_unit()
-            self._builder.has_slice |= kind in self._payload_format.slice_types
+            self._builder.slices += kind in self._payload_format.slice_types
             self._builder.has_irap |= kind in self._payload_format.irap_types
         if self._builder.broken:
             self._word = _NONE
@@ -324,12 +451,16 @@ class Depacketizer:
             return
         self._run.append(packet)
         if mark & END:
-            self._end_fragments()
+            self._end_fragments(units)
 
-    def _end_fragments(self) -> None:
+    def _end_fragments(self, units: list[AccessUnit]) -> None:
         """Turn the open run into payloads; none of its fragments is missing."""
         run = self._run
         self._begin_run()
+        if not self._plain:
+            (nal,) = refragment(self._payload_format, run, MAX_UNIT_BYTES << 1, skip=HEADER_BYTES)
+            self._push_nal(nal, len(run), units)
+            return
         self._builder.packets += len(run)
         self._builder.size_bytes += sum(map(len, run))
         self._builder.payloads += payloads_from_fragments(
@@ -350,13 +481,15 @@ class Depacketizer:
     def _end_unit(self, units: list[AccessUnit]) -> None:
         """End the access unit: deliver it, drop it, or keep it if it holds no picture yet."""
         if self._run:
-            self._end_fragments()
+            self._end_fragments(units)
+        self._marked = False
         if self._builder.broken:
             self._waiting_for_keyframe |= self._builder.has_irap
             self._builder = AccessUnitBuilder()
             return
         if not self._builder.has_slice:
             return
+        self._markers.count_slices(self._builder.slices)
         if self._builder.has_irap:
             self._waiting_for_keyframe = False
         if self._waiting_for_keyframe:
@@ -406,7 +539,9 @@ class Depacketizer:
         """
         unit = self._builder
         pending = unit.packets or unit.payloads or unit.has_slice or unit.broken or self._run
-        if pending or self._waiting_for_keyframe or self._markers_unreliable or self._expected < 0:
+        if pending or self._waiting_for_keyframe or not self._markers.trusted:
+            return None
+        if self._expected < 0 or self._expected & _UNSURE:
             return None
         return self._expected >> 32 & 0xFFFF
 

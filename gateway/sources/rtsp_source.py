@@ -22,6 +22,7 @@ from gateway.rtsp.requests import Account
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
+from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.timeline import Timeline
 
 
@@ -63,6 +64,7 @@ class RtspSource:
         self._tls = tls
         self._counters = SourceCounters()
         self._timeline = Timeline(self._counters)
+        self._markers = MarkerTrust()
         self._last_target: Target | None = None
 
     @property
@@ -87,6 +89,7 @@ class RtspSource:
                 counters=counters,
                 payload_bytes=self._payload_bytes,
                 budget=client.budget,
+                markers=self._markers,
             )
             sink.on_opened(description.video)
             handover = create_handover(

@@ -45,6 +45,7 @@ async def fuzz(seconds: float, seed: int) -> int:
             "polling": random.random() < 0.3,
             "tcp": random.random() < 0.1,
             "retain_s": random.choice((0.0, 0.002, RETAIN_S)),
+            "known": random.random() < 0.7,
         }
         python, fast_path = run_both(codec, pieces, viewer_actions(seed), **how)
         wrong = [key for key in fast_path.report if fast_path.report[key] != python.report[key]]

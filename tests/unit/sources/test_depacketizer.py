@@ -12,6 +12,7 @@ from gateway.rtp.packet import build_header
 from gateway.rtp.payload import annex_b, nal_units
 from gateway.sources import depacketizer
 from gateway.sources.depacketizer import Depacketizer
+from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.timeline import Timeline
 from tests.fixtures.captures import NAMES, codec_of, decode, packets_of, pictures_of, sets_of
 
@@ -23,16 +24,31 @@ BIG = b"\x65\x88" + bytes(range(1, 251)) * 20
 
 
 class Camera:
-    """Makes packets as a camera does, and gives them to an depacketizer."""
+    """Makes packets as a camera does, and gives them to a depacketizer.
 
-    def __init__(self, codec: Codec = "h264", sets: tuple[bytes, ...] = (), limit: int = 1180):
+    Args:
+        known: Whether its markers have been found to be true before.
+    """
+
+    def __init__(
+        self,
+        codec: Codec = "h264",
+        sets: tuple[bytes, ...] = (),
+        limit: int = 1180,
+        *,
+        known: bool = True,
+    ):
         self.counters = SourceCounters()
+        markers = MarkerTrust()
+        if known:
+            markers.confirm()
         self.depacketizer = Depacketizer(
             VideoFormat(codec, sets),
             payload_type=96,
             timeline=Timeline(self.counters),
             counters=self.counters,
             payload_bytes=limit,
+            markers=markers,
         )
         self.seq = 65_534
         self.time = 2**32 - 3_000
@@ -294,14 +310,14 @@ def test_extension_csrc_and_padding_are_taken_off() -> None:
 
 
 def test_a_forgotten_end_bit_is_set() -> None:
-    """The fragment before the marker ends its NAL unit, whether it says so or not."""
+    """A new picture behind the last fragment shows that it was the last."""
     camera = Camera(sets=(SPS, PPS))
     payloads = packetise([BIG], "h264", 1_000)
     payloads[-1] = payloads[-1][:1] + b"\x05" + payloads[-1][2:]
 
-    (unit,) = camera.take(*camera.picture(*payloads))
+    units = camera.take(*camera.picture(*payloads), *camera.picture(P)[:1])
 
-    assert nals(unit) == [SPS, PPS, BIG]
+    assert nals(units[0]) == [SPS, PPS, BIG]
 
 
 def test_fragments_of_a_picture_are_of_equal_size() -> None:

@@ -39,7 +39,7 @@ class RecordingSink:
 def source(made: Camera, url: str = "", **changes: object) -> RtspSource:
     stream = StreamConfig.model_validate({"url": url or made.url, "stall_s": 60} | changes)
     config = CameraConfig(id="c1", name="Quầy 7", username="u", streams=(stream,))
-    return RtspSource(
+    pulled = RtspSource(
         config,
         stream,
         password=SecretStr("canary-pw-32"),
@@ -48,6 +48,8 @@ def source(made: Camera, url: str = "", **changes: object) -> RtspSource:
         payload_bytes=1180,
         clock=CLOCK,
     )
+    pulled._markers.confirm()  # so that a picture needs no other behind it
+    return pulled
 
 
 def picture(made: Camera, seq: int, time: int) -> None:
