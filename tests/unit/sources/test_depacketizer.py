@@ -10,7 +10,7 @@ from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.rtp.codecs import CODEC_SYNTAX, packetise
 from gateway.rtp.packet import build_header
 from gateway.rtp.payload import annex_b, nal_units
-from gateway.sources import depacketizer
+from gateway.sources import access_unit_builder
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.timeline import Timeline
@@ -345,7 +345,7 @@ def test_fields_of_one_frame_stay_together() -> None:
 @pytest.mark.parametrize("limit", ["MAX_UNIT_BYTES", "MAX_UNIT_PACKETS"])
 def test_a_picture_that_never_ends_is_dropped(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded by bytes and by packets; the next picture goes out."""
-    monkeypatch.setattr(depacketizer, limit, 20_000 if "BYTES" in limit else 20)
+    monkeypatch.setattr(access_unit_builder, limit, 20_000 if "BYTES" in limit else 20)
     camera = Camera(sets=(SPS, PPS))
     endless = camera.picture(*packetise([P + bytes(60_000)], "h264", 500), marker=False)
 
