@@ -269,8 +269,8 @@ cdef ParseResult _set_rtcp_aside(ForwarderState *state, Py_ssize_t *at,
                                  Py_ssize_t end) noexcept nogil:
     """Copy RTCP frames at *at* to `rtcp` and move *at* behind them; COMPLETE: something else comes.
 
-    A frame is taken only if another one follows: until then its length may be a lie, and Python's
-    parser must judge.
+    A frame is taken only if the RTCP packets in it fill it (nothing has to follow a goodbye) or if
+    another one follows: until then its length may be a lie, and Python's parser must judge.
     """
     cdef const uint8_t *frame
     cdef Py_ssize_t size
@@ -282,14 +282,28 @@ cdef ParseResult _set_rtcp_aside(ForwarderState *state, Py_ssize_t *at,
         if (size < FRAME_HEADER_BYTES + RTCP_SHORTEST_BYTES
                 or size > MAX_RTCP_BYTES - state.rtcp_bytes):
             return FALLBACK
-        if end - at[0] <= size:
+        if end - at[0] < size:
             return INCOMPLETE
-        if frame[FRAME_HEADER_BYTES] >> 6 != 2 or frame[size] != DOLLAR:  # RFC 3550 6.4: version
-            return FALLBACK
+        if not _is_filled(frame + FRAME_HEADER_BYTES, size - FRAME_HEADER_BYTES):
+            if end - at[0] == size:
+                return INCOMPLETE
+            # RFC 3550 6.4: version
+            if frame[FRAME_HEADER_BYTES] >> 6 != 2 or frame[size] != DOLLAR:
+                return FALLBACK
         memcpy(state.rtcp + state.rtcp_bytes, frame, size)
         state.rtcp_bytes += size
         at[0] += size
     return COMPLETE
+
+
+cdef bint _is_filled(const uint8_t *data, Py_ssize_t size) noexcept nogil:
+    """Return whether *data* is RTCP packets one behind the other, up to its end (RFC 3550 6.4)."""
+    cdef Py_ssize_t at = 0
+    while size - at >= 4:
+        if data[at] >> 6 != 2 or not 200 <= data[at + 1] <= 207:
+            return False
+        at += 4 + 4 * <Py_ssize_t> _be16(data + at + 2)
+    return at == size
 
 
 cdef inline int _nal_type(const ForwarderState *state, const uint8_t *nal_header) noexcept nogil:

@@ -8,7 +8,7 @@ GatewayError
 ├── PermanentError            waiting will not help; somebody must change something
 │   ├── ConfigRejected        a document is malformed or contradicts itself
 │   ├── SourceRefused         credentials, path, redirect or policy: the camera's config is wrong
-│   └── CodecUnsupported      the camera sends what we cannot pass
+│   └── CodecUnsupported      the camera sends what we cannot pass on
 ├── ViewerRejected            this viewer gets no answer; the gateway is fine
 ├── NoPicture                 no still picture of this camera can be made now
 └── MessageRejected           this message from the wire is malformed; its sender is told
@@ -96,7 +96,7 @@ class SourceRefused(PermanentError):
 
 
 class CodecUnsupported(PermanentError):
-    """The camera sends a codec that we cannot pass on."""
+    """The camera sends a codec that we cannot pass on, or sends it in such a way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,12 @@ class Reason(StrEnum):
     ABUSIVE = "ABUSIVE"
     UNSUPPORTED_CODEC = "UNSUPPORTED_CODEC"
     UNSUPPORTED_TRANSPORT = "UNSUPPORTED_TRANSPORT"
+    UNSUPPORTED_LOGIN = "UNSUPPORTED_LOGIN"
+    SRTP_REQUIRED = "SRTP_REQUIRED"
+    INTERLEAVED_MODE = "INTERLEAVED_MODE"
+    DECODING_ORDER = "DECODING_ORDER"
+    CLOCK_RATE = "CLOCK_RATE"
+    SOURCE_ENDED = "SOURCE_ENDED"
     KEYFRAME_STARVED = "KEYFRAME_STARVED"
     CLOCK_JUMP = "CLOCK_JUMP"
     REDIRECT_REFUSED = "REDIRECT_REFUSED"
@@ -173,6 +179,45 @@ WORDING: dict[Reason, Wording] = {
         "The camera does not offer the chosen transport",
         "Đổi cách truyền RTSP (TCP hoặc UDP) trong cấu hình.",
         "Change the RTSP transport (TCP or UDP) in the configuration.",
+    ),
+    Reason.UNSUPPORTED_LOGIN: Wording(
+        "Không hỗ trợ cách đăng nhập mà camera yêu cầu",
+        "The camera asks for a kind of login that is not supported",
+        "Đặt xác thực RTSP của camera thành Digest (SHA-256 hoặc MD5); mật khẩu có thể vẫn đúng.",
+        "Set the camera's RTSP authentication to Digest (SHA-256 or MD5); the password may well be "
+        "right.",
+    ),
+    Reason.SRTP_REQUIRED: Wording(
+        "Camera mã hoá hình ảnh theo cách riêng (SRTP), không hỗ trợ",
+        "The camera encrypts its media itself (SRTP), which is not supported",
+        "Dùng địa chỉ rtsps:// hoặc tắt SRTP trên camera.",
+        "Use an rtsps:// address, or switch SRTP off in the camera.",
+    ),
+    Reason.INTERLEAVED_MODE: Wording(
+        "Camera đóng gói H.264 ở chế độ xen kẽ (packetization-mode 2), không hỗ trợ",
+        "The camera packs H.264 interleaved (packetization-mode 2), which is not supported",
+        "Đặt packetization-mode của camera về 0 hoặc 1, hoặc cập nhật phần mềm của camera.",
+        "Set the camera's packetization-mode to 0 or 1, or update its firmware.",
+    ),
+    Reason.DECODING_ORDER: Wording(
+        "Camera gửi H.265 kèm số thứ tự giải mã (DON), không hỗ trợ",
+        "The camera sends H.265 with decoding order numbers (DON), which are not supported",
+        "Tắt chế độ gửi đảo thứ tự trên camera, hoặc đặt luồng phụ về H.264.",
+        "Switch reordering off in the camera, or set its sub-stream to H.264.",
+    ),
+    Reason.CLOCK_RATE: Wording(
+        "Camera khai báo sai nhịp thời gian của hình ảnh (phải là 90000 Hz)",
+        "The camera declares a wrong clock rate for its video (it must be 90000 Hz)",
+        "Cập nhật phần mềm của camera hoặc chọn luồng khác.",
+        "Update the camera's firmware, or choose another of its streams.",
+    ),
+    Reason.SOURCE_ENDED: Wording(
+        "Camera đã kết thúc luồng hình",
+        "The camera has ended its stream",
+        "Kiểm tra camera hoặc đầu ghi có vừa khởi động lại hoặc đổi cấu hình; hệ thống tự kết nối "
+        "lại.",
+        "See whether the camera or recorder was restarted or set anew; we connect again by "
+        "ourselves.",
     ),
     Reason.KEYFRAME_STARVED: Wording(
         "Chờ khung hình chính",

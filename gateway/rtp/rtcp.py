@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-SR, RR, SDES, BYE, RTPFB, PSFB = 200, 201, 202, 203, 205, 206
+SR, RR, SDES, BYE, RTPFB, PSFB, XR = 200, 201, 202, 203, 205, 206, 207
 
 MAX_PACKETS = 32
 """RTCP packets looked at in one datagram."""
@@ -147,6 +147,17 @@ def iter_compound(datagram: bytes) -> Iterator[Feedback]:
         if parse is not None:
             yield from parse(first & 0x1F, datagram[at + 4 : stop])
         at, left = end, left - 1
+
+
+def fills(datagram: bytes | memoryview) -> bool:
+    """Return whether *datagram* is RTCP packets one behind the other, up to its last byte."""
+    at = 0
+    while len(datagram) - at >= 4:
+        first, kind, words = struct.unpack_from("!BBH", datagram, at)
+        if first >> 6 != 2 or not SR <= kind <= XR:
+            return False
+        at += 4 + 4 * words
+    return 0 < at == len(datagram)
 
 
 def _parse_sr(count: int, body: bytes) -> Iterator[Feedback]:

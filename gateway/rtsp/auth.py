@@ -31,7 +31,7 @@ LOCKED_S = 1800.0
 MOST_CHALLENGES = 8
 
 _PARAMETER = re.compile(
-    r'\s*([A-Za-z0-9-]{1,32})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)'
+    r'\s*+([A-Za-z0-9-]{1,32})\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,;"]*+))\s*+[,;]?+'
 )
 _SCHEME = re.compile(r"\s*+(?:,\s*+)?([A-Za-z]++)(?:\s++(?=[A-Za-z0-9-]++\s*+=)|\s*+(?=,|$))")
 
@@ -77,7 +77,7 @@ class Challenge:
             return len(ALGORITHMS)
         strengths = list(ALGORITHMS)
         name = self.algorithm.removesuffix("-SESS")
-        if name not in strengths or (self.qop and "auth" not in self.qop):
+        if not self.nonce or name not in strengths or (self.qop and "auth" not in self.qop):
             return -1
         return strengths.index(name)
 
@@ -124,7 +124,7 @@ def choose_challenge(challenges: tuple[Challenge, ...], *, allow_basic: bool) ->
     """Return the best of *challenges*.
 
     Raises:
-        SourceRefused: None can be answered; says which were offered (`AUTH_FAILED`).
+        SourceRefused: None can be answered; says which were offered (`UNSUPPORTED_LOGIN`).
     """
     usable = [
         challenge
@@ -135,12 +135,14 @@ def choose_challenge(challenges: tuple[Challenge, ...], *, allow_basic: bool) ->
         return min(usable, key=lambda challenge: challenge.rank)
     if not challenges:
         detail = "401 without a challenge that can be read"
+    elif any(each.scheme == "digest" and not each.nonce for each in challenges):
+        detail = "401 with a Digest challenge that cannot be read: it has no nonce"
     elif any(challenge.scheme == "digest" for challenge in challenges):
         offered = ", ".join(printable(challenge.algorithm[:20]) for challenge in challenges)
         detail = f"algorithm not supported: Digest {offered}; set RTSP Digest to SHA-256 or MD5"
     else:
         detail = "algorithm not supported: only Basic is offered, where it is not allowed"
-    raise SourceRefused(Reason.AUTH_FAILED, detail, park_s=LOCKED_S)
+    raise SourceRefused(Reason.UNSUPPORTED_LOGIN, detail, park_s=LOCKED_S)
 
 
 @dataclass(slots=True)

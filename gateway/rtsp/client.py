@@ -22,19 +22,21 @@ from typing import Literal, NoReturn, Self
 
 import structlog
 
-from gateway.model.errors import GatewayError, SourceRefused, SourceUnavailable
+from gateway.model.errors import CodecUnsupported, GatewayError, SourceRefused
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.budget import RTCP_PACKETS, CameraBudget
 from gateway.rtsp.connection import ANSWER_S, PacketHandler, RtspConnection, connect, ignore
 from gateway.rtsp.errors import error_of_status
 from gateway.rtsp.headers import (
+    DEFAULT_TIMEOUT_S,
     Session,
     interleaved_transport,
     parse_session,
     parse_transport,
     udp_transport,
 )
+from gateway.rtsp.messages import Response
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.requests import Account, RtspRequests, ServerCapabilities
 from gateway.rtsp.sdp import Description, parse_description
@@ -77,6 +79,7 @@ class RtspClient:
         self._aggregate_url = target.url
         self._methods: frozenset[str] = frozenset()
         self._rtcp_channel = 1
+        self._payload_type = -1
         self._on_rtp: PacketHandler = ignore
         self.budget = CameraBudget(clock)
         self.receiver_stats = ReceiverStats()
@@ -130,12 +133,17 @@ class RtspClient:
     ) -> Session:
         """Open a session. ``auto``: interleaved (RFC 2326 §10.12), or UDP where that is refused."""
         self._aggregate_url = description.aggregate_url
+        self._payload_type = description.payload_type
         if transport == "udp":
             return await self._setup_udp(description)
         try:
             return await self._setup_tcp(description)
         except SourceRefused as error:
-            if transport == "tcp" or error.reason is not Reason.UNSUPPORTED_TRANSPORT:
+            if error.reason is not Reason.UNSUPPORTED_TRANSPORT:
+                raise
+            if description.secured:
+                raise _encrypted(error.detail) from error
+            if transport == "tcp":
                 raise
             log.info("interleaved_refused", host=self._target.host)
             await self.teardown()
@@ -152,9 +160,11 @@ class RtspClient:
         carrier = self.udp if self.udp is not None else self.connection
         assert carrier is not None
         carrier.on_rtp, carrier.on_rtcp = self._handle_rtp, self._handle_rtcp
-        await self._require_requests().request_ok(
-            "PLAY", self._aggregate_url, {"Session": session.id, "Range": "npt=0.000-"}
+        response = await self._require_requests().request_ok(
+            "PLAY", self._aggregate_url, {**session.fields, "Range": "npt=0.000-"}
         )
+        if not session.id:
+            self._session = _session_of(response, session.transport)
 
     async def monitor(
         self,
@@ -195,7 +205,7 @@ class RtspClient:
             return
         try:
             await self._require_requests().request(
-                "TEARDOWN", self._aggregate_url, {"Session": session.id}, timeout_s=LEAVE_S
+                "TEARDOWN", self._aggregate_url, session.fields, timeout_s=LEAVE_S
             )
         except GatewayError as error:
             log.info("teardown_unanswered", host=self._target.host, reason=error.reason)
@@ -205,8 +215,10 @@ class RtspClient:
         response = await self._require_requests().request_ok(
             "SETUP", description.control_url, {"Transport": interleaved_transport(0)}
         )
-        self._session = self._parse_session(response.headers.get("session"), "tcp")
+        self._session = _session_of(response, "tcp")
         transport = parse_transport(response.headers.get("transport"))
+        if "SAVP" in transport.profile:
+            raise _encrypted(f"asked for RTP/AVP/TCP, answered {printable(transport.profile[:20])}")
         if transport.interleaved is None and transport.server_ports is not None:
             raise SourceRefused(
                 Reason.UNSUPPORTED_TRANSPORT, "asked for TCP, the camera offers UDP", park_s=300.0
@@ -222,22 +234,19 @@ class RtspClient:
             open_pair(local, self._target.address, self._clock, self.budget)
         )
         pair.on_failure = self.connection.fail
+        pair.reorder.payload_type = description.payload_type
         response = await self._require_requests().request_ok(
             "SETUP", description.control_url, {"Transport": udp_transport(pair.port)}
         )
-        self._session = self._parse_session(response.headers.get("session"), "udp")
+        self._session = _session_of(response, "udp")
         pair.punch(parse_transport(response.headers.get("transport")).server_ports)
         self.udp = pair
         return self._session
 
-    def _parse_session(self, header: str, transport: str) -> Session:
-        parsed = parse_session(header)
-        if parsed is None:
-            raise SourceUnavailable(Reason.CORRUPT, "SETUP answered without a session")
-        return Session(*parsed, transport)
-
     def _handle_rtp(self, packets: list[bytes]) -> None:
-        self.receiver_stats.on_rtp(packets[-1], self._clock.now())
+        kind = self._payload_type
+        ours = (each for each in reversed(packets) if len(each) > 1 and each[1] & 0x7F == kind)
+        self.receiver_stats.on_rtp(next(ours, b""), self._clock.now())
         self._on_rtp(packets)
 
     def _handle_rtcp(self, packets: list[bytes]) -> None:
@@ -258,3 +267,13 @@ class RtspClient:
     def _require_session(self) -> Session:
         assert self._session is not None, "set up first"
         return self._session
+
+
+def _session_of(response: Response, transport: str) -> Session:
+    """Return the session that *response* names; some servers do it in the answer to PLAY only."""
+    parsed = parse_session(response.headers.get("session"))
+    return Session(*(parsed or ("", DEFAULT_TIMEOUT_S)), transport)
+
+
+def _encrypted(detail: str) -> CodecUnsupported:
+    return CodecUnsupported(Reason.SRTP_REQUIRED, detail, park_s=300.0)

@@ -22,7 +22,7 @@ from gateway.rtsp.budget import (
     CameraBudget,
     abusive,
 )
-from gateway.rtsp.errors import error_of_os, error_of_redirect
+from gateway.rtsp.errors import error_of_os, error_of_redirect, in_plain_words
 from gateway.rtsp.messages import Malformed, Message, Response, encode_response
 from gateway.rtsp.parser import RtspParser
 from gateway.runtime.clock import SystemClock
@@ -30,6 +30,9 @@ from gateway.runtime.url_policy import Target
 
 CONNECT_S = 5.0
 ANSWER_S = 5.0
+
+MAX_GIVEN_UP = 1_024
+"""Requests without an answer that are remembered: of a session of more than four hours."""
 
 _ANSWERED_METHODS = frozenset(
     {"OPTIONS", "GET_PARAMETER", "SET_PARAMETER", "ANNOUNCE", "PLAY_NOTIFY"}
@@ -60,7 +63,8 @@ class RtspConnection(asyncio.BufferedProtocol):
         self._place = place
         self._budget = budget or CameraBudget(SystemClock())
         self._transport: asyncio.Transport | None = None
-        self._pending: tuple[int, asyncio.Future[Response]] | None = None
+        self._pending: asyncio.Future[Response] | None = None
+        self._given_up: set[int] = set()
         self._broken: BaseException | None = None
         self._closed = asyncio.Event()
         self.parser = RtspParser(self._budget)
@@ -106,7 +110,7 @@ class RtspConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, OSError) and self.answered:
-            detail = f"{self._place} has broken the connection: {exc.strerror or exc}"
+            detail = f"{self._place} {in_plain_words(exc)}"
             self.fail(SourceStalled(Reason.STALLED, detail))
         elif isinstance(exc, OSError):
             self.fail(error_of_os(exc, self._place))
@@ -160,14 +164,17 @@ class RtspConnection(asyncio.BufferedProtocol):
             self.fail(abusive(f"{self._place} does not read what it is sent"))
 
     async def request(self, request: bytes, cseq: int, *, timeout_s: float = ANSWER_S) -> Response:
-        """Send *request* and return its response. One at a time.
+        """Send *request*, numbered *cseq*, and return its response. One at a time.
+
+        Since only one is outstanding, a response counts as its whatever number the server gives
+        it, unless that is the number of a request that was given up.
 
         Raises:
             SourceUnavailable: No answer in time (`TIMEOUT`), or what comes is not RTSP.
             SourceStalled: The camera has hung up.
         """
         answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._pending = (cseq, answer)
+        self._pending = answer
         self.send(request)
         if self._broken is not None:
             raise self._broken
@@ -175,6 +182,8 @@ class RtspConnection(asyncio.BufferedProtocol):
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError:
+            if len(self._given_up) < MAX_GIVEN_UP:
+                self._given_up.add(cseq)
             raise SourceUnavailable(
                 Reason.TIMEOUT, f"{self._place} does not answer within {timeout_s:g} s"
             ) from None
@@ -206,8 +215,8 @@ class RtspConnection(asyncio.BufferedProtocol):
         """End the connection; the first *error* is raised to whoever waits."""
         if self._broken is None:
             self._broken = error
-        if self._pending is not None and not self._pending[1].done():
-            self._pending[1].set_exception(self._broken)
+        if self._pending is not None and not self._pending.done():
+            self._pending.set_exception(self._broken)
         if self._transport is not None:
             self._transport.abort()
 
@@ -221,11 +230,11 @@ class RtspConnection(asyncio.BufferedProtocol):
                 self.send(encode_response(message.cseq, 501, "Not Implemented"))
             return
         self.answered = True
-        if self._pending is None or self._pending[1].done():
-            return  # the answer to a request that we have given up
-        cseq, answer = self._pending
-        if message.cseq in (cseq, None):
-            answer.set_result(message)
+        if message.cseq in self._given_up:
+            self._given_up.discard(message.cseq)
+            return
+        if message.status >= 200 and self._pending is not None and not self._pending.done():
+            self._pending.set_result(message)
 
 
 async def connect(

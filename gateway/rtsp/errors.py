@@ -8,6 +8,7 @@ Reference: RFC 2326 §11 (status codes).
 from __future__ import annotations
 
 import errno
+import os
 import re
 import ssl
 from urllib.parse import urlsplit
@@ -35,6 +36,13 @@ _DOWN = {
     errno.ECONNREFUSED: Reason.REFUSED,
     errno.ECONNRESET: Reason.REFUSED,
     errno.ETIMEDOUT: Reason.TIMEOUT,
+}
+_PLAIN = {
+    errno.ECONNREFUSED: "refuses the connection: nothing listens at this port",
+    errno.ECONNRESET: "has broken the connection off",
+    errno.ETIMEDOUT: "does not answer",
+    errno.EHOSTUNREACH: "is not on the network",
+    errno.ENETUNREACH: "is in a network to which there is no route",
 }
 
 
@@ -75,9 +83,19 @@ def error_of_os(error: OSError, place: str) -> SourceUnavailable:
     if isinstance(error, TimeoutError):
         return SourceUnavailable(Reason.TIMEOUT, f"{place}: timed out")
     if error.errno in EXHAUSTED:
-        return SourceUnavailable(Reason.DESCRIPTORS_LOW, f"{place}: {error.strerror}")
+        return SourceUnavailable(Reason.DESCRIPTORS_LOW, f"{place}: {os.strerror(error.errno)}")
     reason = _DOWN.get(error.errno or 0, Reason.UNREACHABLE)
-    return SourceUnavailable(reason, f"{place}: {error.strerror or type(error).__name__}")
+    return SourceUnavailable(reason, f"{place} {in_plain_words(error)}")
+
+
+def in_plain_words(error: OSError) -> str:
+    """Return what *error* says of the other end, without its address.
+
+    asyncio puts the address into the error's text, in Python's words.
+    """
+    if not error.errno:
+        return f"cannot be reached: {type(error).__name__}"
+    return _PLAIN.get(error.errno) or f"cannot be reached: {os.strerror(error.errno)}"
 
 
 def _shown(text: str) -> str:

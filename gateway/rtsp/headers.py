@@ -22,10 +22,12 @@ class Transport:
     """What the server has agreed to.
 
     Attributes:
+        profile: What carries the media, in upper case, e.g. ``RTP/AVP/TCP``.
         interleaved: Channels of RTP and RTCP in the RTSP connection; None over UDP.
         server_ports: Its UDP ports of RTP and RTCP; None if not told.
     """
 
+    profile: str = ""
     interleaved: tuple[int, int] | None = None
     server_ports: tuple[int, int] | None = None
 
@@ -35,7 +37,7 @@ class Session:
     """An RTSP session of ours.
 
     Attributes:
-        id: As the server named it.
+        id: As the server named it; empty: it has not.
         timeout_s: How long the server keeps it without hearing from us.
         transport: ``tcp`` (interleaved) or ``udp``.
     """
@@ -43,6 +45,11 @@ class Session:
     id: str
     timeout_s: float
     transport: str
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Header fields of a request within the session."""
+        return {"Session": self.id} if self.id else {}
 
 
 def interleaved_transport(first: int) -> str:
@@ -58,10 +65,12 @@ def udp_transport(rtp_port: int) -> str:
 def parse_transport(text: str) -> Transport:
     """Return what the header says. Never raises; what is out of range counts as not said."""
     fields: dict[str, str] = {}
-    for part in text.partition(",")[0].split(";")[:32]:
+    profile, *parts = text.partition(",")[0].split(";")[:32]
+    for part in parts:
         name, _, value = part.partition("=")
         fields.setdefault(name.strip().lower(), value.strip().strip('"'))
     return Transport(
+        profile=profile.strip().upper(),
         interleaved=_pair(fields.get("interleaved", ""), 255),
         server_ports=_pair(fields.get("server_port", ""), 65_535),
     )

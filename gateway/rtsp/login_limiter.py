@@ -4,6 +4,9 @@ A recorder with sixteen channels and one wrong password sees at most three attem
 hour, not sixteen: its cameras share one count, and no more of them try at once than may fail.
 Another user or password is another login.
 
+A login that has worked is not called wrong at once: recorders whose sessions are used up answer 401
+as well, and hold a session that was not ended for about 70 s. It is tried again after that.
+
 Source: Hikvision and Dahua lock a caller after five to seven bad logins.
 """
 
@@ -14,14 +17,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateway.model.errors import SourceRefused
+from gateway.model.errors import PermanentError, SourceRefused, SourceUnavailable, TransientError
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.auth import LOCKED_S, Login
 
 MAX_ATTEMPTS = 3
 RETRY_S = 30.0
-"""Pause after a refusal that was not the last attempt; a recorder that starts may err."""
+"""Pause after the first refusal; a recorder that starts may err."""
+
+LAST_RETRY_S = 75.0
+"""Pause before the last attempt: by then a recorder has let go of sessions that were not ended."""
+
+AT_ONCE = 2
+"""So many channels of a device may try a login at once that has worked."""
 
 MOST_ACCOUNTS = 2_048
 
@@ -31,6 +40,8 @@ class _Account:
     """One login at one device."""
 
     failures: int = 0
+    worked: bool = False
+    again_s: float = float("-inf")
     digest: bool = False
     failed_s: float = float("-inf")
     trying: int = 0
@@ -58,11 +69,13 @@ class LoginLimiter:
 
         Raises:
             SourceRefused: There have been too many failures; nothing must be sent now.
+            SourceUnavailable: It has worked, and was refused just now; likewise.
         """
         account = self._account(device, login)
         while True:
             self._admit(device, account)
-            if account.trying < max(1, MAX_ATTEMPTS - account.failures):
+            most = AT_ONCE if account.worked else MAX_ATTEMPTS
+            if account.trying < max(1, min(most, MAX_ATTEMPTS - account.failures)):
                 break
             await account.left.wait()
         account.trying += 1
@@ -75,6 +88,8 @@ class LoginLimiter:
         """Count anew: *device* has accepted *login*, by Digest or not."""
         account = self._account(device, login)
         account.failures = 0
+        account.worked = True
+        account.again_s = float("-inf")
         account.digest = account.digest or digest
 
     def has_used_digest(self, device: str, login: Login) -> bool:
@@ -84,23 +99,31 @@ class LoginLimiter:
         """
         return self._account(device, login).digest
 
-    def record_failure(self, device: str, login: Login, detail: str) -> SourceRefused:
-        """Count that *device* has refused *login*; return the error to be raised."""
+    def record_failure(
+        self, device: str, login: Login, said: str
+    ) -> PermanentError | TransientError:
+        """Count that *device* has refused *login* and *said* so; return the error to be raised."""
         account = self._account(device, login)
         account.failures += 1
         account.failed_s = self._clock.now()
-        park_s = RETRY_S if account.failures < MAX_ATTEMPTS else LOCKED_S
-        return SourceRefused(
-            Reason.AUTH_FAILED,
-            f"{detail}; attempt {account.failures}, next in {park_s / 60:g} min",
-            park_s=park_s,
-        )
+        park_s = {1: RETRY_S, 2: LAST_RETRY_S}.get(account.failures, LOCKED_S)
+        account.again_s = account.failed_s + park_s
+        told = f"attempt {account.failures}, next in {park_s / 60:g} min"
+        if not account.worked:
+            detail = f"{said}: wrong user or password; {told}"
+            return SourceRefused(Reason.AUTH_FAILED, detail, park_s=park_s)
+        if account.failures >= MAX_ATTEMPTS:
+            detail = f"{said} to a login that has worked: was the password changed? {told}"
+            return SourceRefused(Reason.AUTH_FAILED, detail, park_s=park_s)
+        detail = f"{said} to a login that has worked: its sessions may be used up; {told}"
+        return SourceUnavailable(Reason.BUSY_SESSIONS, detail, pause_s=park_s)
 
     def reset(self, device: str) -> None:
         """Count *device* anew: its configuration has been changed."""
         for (name, _), account in self._accounts.items():
             if name == device:
                 account.failures = 0
+                account.again_s = float("-inf")
 
     def _admit(self, device: str, account: _Account) -> None:
         since_s = self._clock.now() - account.failed_s
@@ -110,6 +133,14 @@ class LoginLimiter:
                 f"{device} has refused this login {account.failures} times; not trying, lest it "
                 "locks us out",
                 park_s=LOCKED_S - since_s,
+            )
+        again_in_s = account.again_s - self._clock.now()
+        if account.worked and account.failures and again_in_s > 0:
+            raise SourceUnavailable(
+                Reason.BUSY_SESSIONS,
+                f"{device} refuses a login that has worked: its sessions may be used up; tried "
+                f"again in {again_in_s:.0f} s",
+                pause_s=again_in_s,
             )
 
     def _account(self, device: str, login: Login) -> _Account:

@@ -113,7 +113,8 @@ def parse_head(head: bytes) -> tuple[Message, int]:
     Raises:
         Malformed: It is not RTSP, or exceeds a bound.
     """
-    first, *lines = head.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    text = head.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    first, *lines = text.removesuffix("\n").split("\n")
     if len(lines) > MOST_HEADERS:
         raise Malformed(f"{len(lines)} header fields")
     if any(len(line) > MOST_LINE_BYTES for line in (first, *lines)):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from gateway.model.errors import GatewayError
+from gateway.rtp.rtcp import fills
 from gateway.rtsp.budget import MESSAGES, RESYNCS, Allowance, CameraBudget
 from gateway.rtsp.messages import MOST_HEAD_BYTES, Malformed, Message, parse_head
 
@@ -44,6 +45,8 @@ _STARTS = (
     b"TEARDOWN ",
 )
 _LONGEST_START = max(map(len, _STARTS))
+_HEAD_END = re.compile(rb"\n\r?\n|\r\r")
+"""The empty line behind a head: servers end lines with CRLF, LF or CR (RFC 2326 §4)."""
 _FOLLOWS = bytes({_DOLLAR, *b"\r\n", *(start[0] for start in _STARTS)})
 """First bytes of whatever may stand behind a frame."""
 
@@ -165,9 +168,13 @@ class RtspParser:
     def _parse_other_frame(self, at: int, stop: int, end: int, batch: Batch) -> int:
         """Parse a frame that is not clearly the video's, if a frame or a message follows it.
 
-        Otherwise its length cannot be trusted, and the framing counts as lost.
+        Otherwise its length cannot be trusted, and the framing counts as lost. That of RTCP can if
+        the packets in it fill it: nothing has to follow a goodbye.
         """
         channel = self._buffer[at + 1]
+        if channel == self.rtcp_channel and stop <= end and fills(self._view[at + 4 : stop]):
+            batch.rtcp.append(bytes(self._view[at + 4 : stop]))
+            return stop
         ours = channel < CHANNELS or channel in (self.rtp_channel, self.rtcp_channel)
         known = self._buffer[at + 4] >> 6 == 2 and ours
         if known or stop - at < 4 + 8:
@@ -195,14 +202,14 @@ class RtspParser:
                 return self._skip_blank_lines(at, end)
             if not self._starts_message(at, end):
                 return at
-            stop = buffer.find(b"\r\n\r\n", at, min(end, at + MOST_HEAD_BYTES))
-            if stop < 0:
+            found = _HEAD_END.search(buffer, at, min(end, at + MOST_HEAD_BYTES))
+            if found is None:
                 if end - at >= MOST_HEAD_BYTES:
                     raise Malformed(f"a header of more than {MOST_HEAD_BYTES} bytes")
                 return at
             self._charge(MESSAGES)
-            self._head = parse_head(bytes(self._view[at:stop]))
-            at = stop + 4
+            self._head = parse_head(bytes(self._view[at : found.start()]))
+            at = found.end()
         message, length = self._head
         if end - at < length:
             return at

@@ -7,9 +7,16 @@ References: RFC 3550 §6.4.2 and §A.3.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
-from gateway.rtp.rtcp import ReceiverReport, SenderReport, parse_compound, receiver_report
+from gateway.rtp.rtcp import (
+    Goodbye,
+    ReceiverReport,
+    SenderReport,
+    parse_compound,
+    receiver_report,
+)
 
 CNAME = "camera-gateway"
 MOST_RTCP_BYTES = 1_500
@@ -21,6 +28,8 @@ class ReceiverStats:
     Attributes:
         last_rtp_s: When the last RTP packet came, on the monotonic clock.
         sender_report: The camera's last one; None: none yet.
+        left: Set when the camera has said goodbye.
+        left_s: When that was, on the monotonic clock; None: never.
     """
 
     def __init__(self) -> None:
@@ -31,6 +40,8 @@ class ReceiverStats:
         self._sr_s = 0.0
         self.last_rtp_s = 0.0
         self.sender_report: SenderReport | None = None
+        self.left = asyncio.Event()
+        self.left_s: float | None = None
 
     def on_rtp(self, packet: bytes, now_s: float) -> None:
         """Note the newest RTP packet; at least one of every 32,767 must be noted."""
@@ -46,12 +57,15 @@ class ReceiverStats:
             self._highest_seq += step if step < 0x8000 else 0
 
     def on_rtcp(self, packets: list[bytes], now_s: float) -> None:
-        """Note the sender reports in the camera's RTCP *packets*."""
+        """Note sender reports and goodbyes in the camera's RTCP *packets*."""
         for packet in packets:
             for report in parse_compound(packet[:MOST_RTCP_BYTES]):
                 if isinstance(report, SenderReport):
                     self.sender_report, self._sr_s = report, now_s
                     self._lsr = report.ntp_64 >> 16 & 0xFFFF_FFFF
+                elif isinstance(report, Goodbye) and self._source in report.ssrcs:
+                    self.left_s = now_s
+                    self.left.set()
 
     def build_report(self, now_s: float) -> bytes:
         """Return a receiver report (RFC 3550 §6.4.2) of what has come so far."""

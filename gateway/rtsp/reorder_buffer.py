@@ -8,6 +8,8 @@ References: RFC 3550 §5.1 and §A.1.
 
 from __future__ import annotations
 
+from gateway.rtp.packet import HEADER_BYTES, signed16, strip_extensions
+
 WINDOW = 64
 HOLD_S = 0.1
 RESTART = 1_024
@@ -17,13 +19,19 @@ RESTART = 1_024
 class ReorderBuffer:
     """Sorts one stream's packets by sequence number.
 
+    Packets that are not the video's, or have no payload, may take a number or have that of a
+    neighbour: they are passed on where they stand, and their number is not waited for.
+
     Attributes:
+        payload_type: Of the video; None: all packets are its.
         discarded: Packets that were no RTP, came twice, or came too late.
     """
 
     def __init__(self) -> None:
+        self.payload_type: int | None = None
         self._next: int | None = None
         self._held: dict[int, bytes] = {}
+        self._taken: set[int] = set()  # numbers from `_next` on that bystanders may have taken
         self._held_since_s = 0.0
         self.discarded = 0
 
@@ -31,13 +39,33 @@ class ReorderBuffer:
         """Add *packets*; return those that can be passed on, in order."""
         ready: list[bytes] = []
         for packet in packets:
-            if len(packet) < 12 or packet[0] >> 6 != 2:
+            if len(packet) < HEADER_BYTES or packet[0] >> 6 != 2:
                 self.discarded += 1
+            elif self._is_bystander(packet):
+                self._insert_bystander(packet, now_s, ready)
             else:
                 self._insert(packet, now_s, ready)
         if self._held and now_s - self._held_since_s >= HOLD_S:
             self._skip_gap(now_s, ready)
         return ready
+
+    def _is_bystander(self, packet: bytes) -> bool:
+        if self.payload_type is None:
+            return False
+        if packet[1] & 0x7F != self.payload_type:
+            return True
+        plain = len(packet) > HEADER_BYTES and packet[0] == 0x80
+        return not plain and len(strip_extensions(packet)) == HEADER_BYTES
+
+    def _insert_bystander(self, packet: bytes, now_s: float, ready: list[bytes]) -> None:
+        ready.append(packet)
+        if self._next is None:
+            return
+        ahead = signed16((packet[2] << 8 | packet[3]) - self._next)
+        if -1 <= ahead <= WINDOW and len(self._taken) < WINDOW:
+            # One that repeats the number before may stand for the next, which is left out.
+            self._taken.add(self._next + max(0, ahead) & 0xFFFF)
+            self._drain(now_s, ready)
 
     def _insert(self, packet: bytes, now_s: float, ready: list[bytes]) -> None:
         seq = packet[2] << 8 | packet[3]
@@ -47,10 +75,11 @@ class ReorderBuffer:
         if RESTART < ahead < 0x10000 - RESTART:
             while self._held:
                 self._skip_gap(now_s, ready)
+            self._taken.clear()
             self._next, ahead = seq, 0
         if ahead == 0:
             ready.append(packet)
-            self._next = (seq + 1) & 0xFFFF
+            self._advance((seq + 1) & 0xFFFF)
             self._drain(now_s, ready)
         elif ahead > RESTART or seq in self._held:
             self.discarded += 1
@@ -58,16 +87,28 @@ class ReorderBuffer:
             if not self._held:
                 self._held_since_s = now_s
             self._held[seq] = packet
+            self._drain(now_s, ready)
             if len(self._held) > WINDOW:
                 self._skip_gap(now_s, ready)
 
     def _drain(self, now_s: float, ready: list[bytes]) -> None:
         """Pass on what has been held and is next; what remains waits for another gap."""
-        assert self._next is not None
-        while (packet := self._held.pop(self._next, None)) is not None:
+        while self._held:
+            assert self._next is not None
+            seq = self._next
+            while seq not in self._held and seq in self._taken:
+                seq = (seq + 1) & 0xFFFF
+            packet = self._held.pop(seq, None)
+            if packet is None:
+                return
             ready.append(packet)
-            self._next = (self._next + 1) & 0xFFFF
+            self._advance((seq + 1) & 0xFFFF)
             self._held_since_s = now_s
+
+    def _advance(self, following: int) -> None:
+        self._next = following
+        if self._taken:
+            self._taken = {seq for seq in self._taken if signed16(seq - following) >= 0}
 
     def _skip_gap(self, now_s: float, ready: list[bytes]) -> None:
         awaited = self._next or 0

@@ -67,7 +67,8 @@ class RtspRequests:
         """Send a request and return its response, whatever its status but 401.
 
         Raises:
-            SourceRefused: The login is missing, refused or not to be tried (`AUTH_FAILED`).
+            SourceRefused: The login is missing, refused or not to be tried (`AUTH_FAILED`), or
+                asked for in a way that we do not know (`UNSUPPORTED_LOGIN`).
             SourceUnavailable: No answer in time, or the camera has no session left.
             SourceStalled: The camera has hung up.
         """
@@ -96,9 +97,7 @@ class RtspRequests:
                 if not any(again.stale for again in parse_challenges(response)):
                     break
             self._credentials = None
-            raise limiter.record_failure(
-                device, login, f"{method} answered {response.status}: wrong user or password"
-            )
+            raise limiter.record_failure(device, login, f"{method} answered {response.status}")
 
     async def request_ok(self, method: str, url: str, fields: dict[str, str]) -> Response:
         """Send a request that must succeed and return its response.

@@ -1,7 +1,8 @@
 """Parses the camera's session description: which video it offers, and the URL to control it.
 
 The first video section that we can pass is chosen. Everything is bounded; sections that we cannot
-pass are named in the error, so that an operator sees the codec and not just a failure.
+pass are named in the error, so that an operator sees the codec and not just a failure. What is
+meant is read: devices leave out lines, end them in every way, and write tabs and quotes.
 
 References: RFC 8866 (SDP); RFC 2326 §C.1 (control); RFC 6184 §8.1, RFC 7798 §7.1 (fmtp).
 """
@@ -10,12 +11,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.model.errors import CodecUnsupported, SourceUnavailable
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec, VideoFormat
 from gateway.model.reasons import Reason
+from gateway.rtp.codecs import CODEC_SYNTAX
+from gateway.rtp.packet import Malformed
+from gateway.rtp.payload import is_byte_stream, split_byte_stream
 from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target
 
@@ -26,12 +32,18 @@ MOST_PARAMETER_SETS = 16
 
 _CODECS: dict[str, Codec] = {"H264": "h264", "H265": "h265", "HEVC": "h265"}
 _STATIC = {26: "JPEG", 28: "nv", 31: "H261", 32: "MPV", 33: "MP2T", 34: "H263"}
-_SPROP = {
-    "h264": ("sprop-parameter-sets",),
-    "h265": ("sprop-vps", "sprop-sps", "sprop-pps"),
-}
+_SPROP = (
+    ("sprop-parameter-sets", "H264"),
+    ("sprop-vps", "H265"),
+    ("sprop-sps", "H265"),
+    ("sprop-pps", "H265"),
+)
+"""Parameters with parameter sets, and the codec that each tells."""
 _NUMBER = re.compile(r"\d{1,3}")
 _ABSOLUTE = re.compile(r"rtsps?://[^/?]*", re.IGNORECASE)
+_LINE = re.compile(r"([A-Za-z])\s*=\s*(.*)")
+_QUOTES = "\"' \t"
+_BASE64 = str.maketrans("-_", "+/", _QUOTES)
 
 
 @dataclass(slots=True)
@@ -57,6 +69,7 @@ class Description:
         aggregate_url: For PLAY, the keep-alive and TEARDOWN.
         encoding: The codec as the camera names it.
         packetization_mode: Of H.264; 0 for H.265.
+        secured: Whether it says that the media is encrypted (RTP/SAVP).
     """
 
     video: VideoFormat
@@ -65,6 +78,7 @@ class Description:
     aggregate_url: str
     encoding: str
     packetization_mode: int = 0
+    secured: bool = False
 
 
 def parse_description(text: bytes, *, base: str, target: Target) -> Description:
@@ -80,68 +94,105 @@ def parse_description(text: bytes, *, base: str, target: Target) -> Description:
         SourceUnavailable: It is not an SDP within our bounds (`CORRUPT`).
     """
     session, *media = _sections(text)
-    offered: list[str] = []
+    obstacles: list[_Obstacle] = []
     for section in media:
         if section.kind != "video":
             continue
-        for payload_type in section.payload_types:
-            name, _, rate = section.names.get(payload_type, "").partition("/")
-            name = name.upper() or _STATIC.get(payload_type, f"payload type {payload_type}")
+        for payload_type in section.payload_types or tuple(section.names):
             parameters = section.formats.get(payload_type, {})
-            obstacle = _obstacle(name, rate, parameters, section.transport)
+            name, clock = _encoding(section, payload_type, parameters)
+            obstacle = _obstacle(name, clock, parameters, section.transport, target)
             if obstacle:
-                offered.append(obstacle)
+                obstacles.append(obstacle)
                 continue
-            aggregate = resolve_control(session.control, base, target)
             mode = parameters.get("packetization-mode", "0")
             return Description(
                 video=VideoFormat(_CODECS[name], _parameter_sets(_CODECS[name], parameters)),
                 payload_type=payload_type,
                 control_url=resolve_control(section.control, base, target),
-                aggregate_url=aggregate,
+                aggregate_url=resolve_control(session.control, base, target),
                 encoding=name,
                 packetization_mode=int(mode == "1"),
+                secured="SAVP" in section.transport,
             )
-    raise CodecUnsupported(
-        Reason.UNSUPPORTED_CODEC,
-        f"the camera offers {', '.join(offered[:4]) or 'no video'}; H264 and H265 can be passed",
+    raise _unsupported(obstacles)
+
+
+class _Obstacle(NamedTuple):
+    """Why a format cannot be passed."""
+
+    reason: Reason
+    text: str
+
+
+def _unsupported(obstacles: list[_Obstacle]) -> CodecUnsupported:
+    """Return what to raise; what is nearest to being passed gives the reason."""
+    reasons = [each.reason for each in obstacles if each.reason is not Reason.UNSUPPORTED_CODEC]
+    offered = ", ".join(each.text for each in obstacles[:4]) or "no video"
+    return CodecUnsupported(
+        reasons[0] if reasons else Reason.UNSUPPORTED_CODEC,
+        f"the camera offers {offered}; H264 and H265 can be passed",
         park_s=300.0,
     )
 
 
-def _obstacle(name: str, rate: str, parameters: dict[str, str], transport: str) -> str:
-    """Return why a format cannot be passed, beginning with its name; empty if it can."""
+def _encoding(section: _Section, payload_type: int, parameters: dict[str, str]) -> tuple[str, str]:
+    """Return encoding name and clock rate of a format, as far as they are said."""
+    name, _, rate = section.names.get(payload_type, "").partition("/")
+    name = name.strip().upper()
+    if name.replace(".", "") in _CODECS:
+        name = name.replace(".", "")
+    if not name:  # some forget the rtpmap
+        told = (codec for key, codec in _SPROP if key in parameters)
+        name = _STATIC.get(payload_type) or next(told, f"payload type {payload_type}")
+    return name, rate.partition("/")[0].strip() or str(VIDEO_CLOCK_HZ)
+
+
+def _obstacle(
+    name: str, clock: str, parameters: dict[str, str], transport: str, target: Target
+) -> _Obstacle | None:
+    """Return why a format cannot be passed; None if it can."""
     if name not in _CODECS:
-        return printable(name[:40])
-    if not transport.startswith("RTP/AVP"):
-        return f"{name} over {printable(transport[:20])}"
-    clock = rate.partition("/")[0]
+        return _Obstacle(Reason.UNSUPPORTED_CODEC, printable(name[:40]))
+    shown = printable(transport[:20])
+    if transport.startswith("RTP/SAVP"):
+        # Within TLS nobody needs SRTP: servers that offer it take RTP/AVP/TCP there.
+        if target.scheme != "rtsps":
+            return _Obstacle(Reason.SRTP_REQUIRED, f"{name} over {shown}, encrypted by SRTP")
+    elif not transport.startswith("RTP/AVP"):
+        return _Obstacle(Reason.UNSUPPORTED_TRANSPORT, f"{name} over {shown or 'nothing'}")
     if clock != str(VIDEO_CLOCK_HZ):
-        return f"{name} with a clock of {printable(clock[:10]) or '?'} Hz"
+        said = f"{name} with a clock of {printable(clock[:10])} Hz"
+        return _Obstacle(Reason.CLOCK_RATE, said)
     if parameters.get("packetization-mode") == "2":
-        return f"{name} interleaved (packetization-mode 2)"
-    if parameters.get("sprop-max-don-diff", "0") not in ("", "0"):
-        return f"{name} with decoding order numbers"
-    return ""
+        return _Obstacle(Reason.INTERLEAVED_MODE, f"{name} interleaved (packetization-mode 2)")
+    if name != "H264" and parameters.get("sprop-max-don-diff", "0") not in ("", "0"):
+        return _Obstacle(Reason.DECODING_ORDER, f"{name} with decoding order numbers")
+    return None
 
 
 def _sections(text: bytes) -> list[_Section]:
-    lines = text.decode("utf-8", "replace").replace("\r", "\n").split("\n")
-    lines = [line.strip() for line in lines if line.strip()]
-    if len(lines) > MOST_LINES or any(len(line) > MOST_LINE_CHARS for line in lines):
+    """Return the session's lines and the m-sections, whatever ends the lines.
+
+    What RFC 8866 §5 asks for beside them (v=, o=, s=, t=) is not missed.
+    """
+    raw = text.decode("utf-8", "replace").replace("\ufeff", "").replace("\r", "\n").split("\n")
+    raw = [line.strip() for line in raw if line.strip()]
+    if len(raw) > MOST_LINES or any(len(line) > MOST_LINE_CHARS for line in raw):
         raise _corrupt(f"more than {MOST_LINES} lines, or one of over {MOST_LINE_CHARS} characters")
-    if not lines or not lines[0].startswith("v="):
-        raise _corrupt("does not begin with v=")
+    lines = [(match[1].lower(), match[2]) for line in raw if (match := _LINE.fullmatch(line))]
+    if not any(kind in ("v", "m") for kind, _ in lines):
+        raise _corrupt("has neither v= nor m=")
     sections = [_Section()]
-    for line in lines:
-        if line.startswith("m="):
+    for kind, value in lines:
+        if kind == "m":
             if len(sections) > MOST_SECTIONS:
                 raise _corrupt(f"more than {MOST_SECTIONS} m-sections")
-            kind, _, transport, *formats = [*line[2:].split(), "", "", ""][: 3 + 64]
+            media, _, transport, *formats = [*value.split(), "", "", ""][: 3 + 64]
             numbers = tuple(int(text) for text in formats if _NUMBER.fullmatch(text))
-            sections.append(_Section(kind, transport, numbers))
-        elif line.startswith("a="):
-            _attribute(sections[-1], line[2:])
+            sections.append(_Section(media.lower(), transport.upper(), numbers))
+        elif kind == "a":
+            _attribute(sections[-1], value)
     return sections
 
 
@@ -149,28 +200,46 @@ def _attribute(section: _Section, text: str) -> None:
     name, _, value = text.partition(":")
     name, value = name.strip().lower(), value.strip()
     if name == "control":
-        section.control = value
+        section.control = value.strip(_QUOTES)
         return
-    number, _, rest = value.partition(" ")
+    number, *rest = value.split(None, 1)[:2] or [""]
     if not _NUMBER.fullmatch(number):
         return
     if name == "rtpmap":
-        section.names[int(number)] = rest.strip()
+        section.names[int(number)] = "".join(rest)
     elif name == "fmtp":
-        pairs = (pair.partition("=") for pair in rest.split(";"))
-        section.formats[int(number)] = {
-            key.strip().lower(): value.strip() for key, _, value in pairs
-        }
+        pairs = (pair.partition("=") for pair in "".join(rest).split(";"))
+        section.formats.setdefault(int(number), {}).update(
+            (key.strip().lower(), value.strip(_QUOTES)) for key, _, value in pairs
+        )
 
 
 def _parameter_sets(codec: Codec, parameters: dict[str, str]) -> tuple[bytes, ...]:
-    """Return the NAL units of the sprop parameters; none at all if one of them is damaged."""
-    texts = [text for name in _SPROP[codec] for text in parameters.get(name, "").split(",") if text]
+    """Return the parameter sets of the sprop parameters, in the order in which they are sent.
+
+    A damaged one is left out, and so is what else stands there: some put whole byte streams in.
+    """
+    payload_format = CODEC_SYNTAX[codec].payload_format
+    texts = [text for name, _ in _SPROP for text in parameters.get(name, "").split(",")]
+    nals: list[bytes] = []
+    for text in texts[:MOST_PARAMETER_SETS]:
+        data = _decoded(text)
+        with contextlib.suppress(Malformed):
+            nals += split_byte_stream(payload_format, data) if is_byte_stream(data) else [data]
+    order = {kind: index for index, kind in enumerate(payload_format.parameter_set_types)}
+    sets = [nal for nal in nals if nal and payload_format.nal_type(nal) in order]
+    return tuple(
+        sorted(sets[:MOST_PARAMETER_SETS], key=lambda nal: order[payload_format.nal_type(nal)])
+    )
+
+
+def _decoded(text: str) -> bytes:
+    """Return the bytes of *text* in Base64, in quotes or not, padded or not; none if damaged."""
+    text = text.translate(_BASE64).rstrip("=")
     try:
-        units = tuple(base64.b64decode(text, validate=True) for text in texts)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
-        return ()
-    return units if len(units) <= MOST_PARAMETER_SETS and all(units) else ()
+        return b""
 
 
 def resolve_control(control: str, base: str, target: Target) -> str:

@@ -1,7 +1,7 @@
 """Keeps a playing session alive and notices when it has stalled.
 
-Three things at once: the session's keep-alive, receiver reports, and the time since the last
-packet, which also shows a half-open connection.
+Four things at once: the session's keep-alive, receiver reports, the camera's goodbye, and the time
+since the last packet, which also shows a half-open connection.
 
 Reference: RFC 2326 §10.8 and §12.37.
 """
@@ -16,7 +16,7 @@ from typing import NoReturn
 from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtsp.connection import RtspConnection
+from gateway.rtsp.connection import ANSWER_S, RtspConnection
 from gateway.rtsp.headers import Session
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.requests import RtspRequests
@@ -24,6 +24,8 @@ from gateway.rtsp.requests import RtspRequests
 REPORT_S = 5.0
 SHORTEST_KEEP_ALIVE_S = 0.5
 LONGEST_KEEP_ALIVE_S = 30.0
+GOODBYE_S = 0.5
+"""How long after a goodbye RTP may show that the camera goes on, as another source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class SessionMonitor:
         """Keep the session until it breaks.
 
         Raises:
-            SourceStalled: No RTP or no picture for *stall_s*, or the camera has hung up.
+            SourceStalled: No RTP, or no picture in it, for *stall_s*; the camera has hung up, or
+                has ended its stream.
             GatewayError: The camera has ended the session in another way.
         """
         failure: BaseException | None = None
@@ -58,12 +61,15 @@ class SessionMonitor:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_keep_alives(), name=f"keep-alive:{self.url}")
                 group.create_task(self._send_reports(), name=f"receiver-report:{self.url}")
+                group.create_task(self._watch_goodbyes(), name=f"goodbye:{self.url}")
                 await self._watch_stalls(stall_s)
         except* GatewayError as broken:
             failure = broken
         while isinstance(failure, BaseExceptionGroup):
             failure = failure.exceptions[0]
         assert failure is not None
+        if isinstance(failure, SourceStalled) and self._has_left():
+            raise _ended() from failure
         raise failure
 
     async def _watch_stalls(self, stall_s: float) -> NoReturn:
@@ -74,30 +80,56 @@ class SessionMonitor:
             if silent_s >= stall_s:
                 raise SourceStalled(Reason.STALLED, f"no RTP for {stall_s:g} s")
             blank_s = now_s - self.last_unit_s() if self.last_unit_s is not None else silent_s
-            if blank_s >= stall_s:
+            # Without RTP for as long as this it has stopped, if within a picture: not damaged.
+            stopped = silent_s >= stall_s / 2
+            if blank_s >= stall_s and not stopped:
                 raise SourceStalled(Reason.CORRUPT, f"RTP, but no picture in it for {stall_s:g} s")
-            await self.connection.wait_ended(timeout_s=stall_s - max(silent_s, blank_s))
+            longest_s = silent_s if stopped else max(silent_s, blank_s)
+            await self.connection.wait_ended(timeout_s=stall_s - longest_s)
+
+    async def _watch_goodbyes(self) -> NoReturn:
+        while True:
+            await self.receiver_stats.left.wait()
+            self.receiver_stats.left.clear()
+            await self.clock.sleep(GOODBYE_S)
+            self.sync()
+            if self._has_left():
+                raise _ended()
+
+    def _has_left(self) -> bool:
+        """Whether the camera has said goodbye, and has sent nothing more."""
+        left_s = self.receiver_stats.left_s
+        return left_s is not None and self.receiver_stats.last_rtp_s <= left_s + GOODBYE_S / 5
 
     async def _send_keep_alives(self) -> NoReturn:
         pause_s = min(max(self.session.timeout_s / 2, SHORTEST_KEEP_ALIVE_S), LONGEST_KEEP_ALIVE_S)
-        method = "GET_PARAMETER" if "GET_PARAMETER" in self.methods else "OPTIONS"
+        methods = [name for name in ("GET_PARAMETER",) if name in self.methods] + ["OPTIONS"]
         while True:
             await self.clock.sleep(pause_s)
-            try:
-                response = await self.requests.request(
-                    method, self.url, {"Session": self.session.id}
-                )
-            except SourceUnavailable as error:
-                if error.reason is not Reason.TIMEOUT:
-                    raise
-                continue  # some never answer while they play; whether RTP flows decides
-            if response.status == 454:
-                raise SourceUnavailable(Reason.STALLED, "the camera has forgotten the session")
-            if response.status >= 400:
-                method = "OPTIONS"
+            # At once, not after another pause: that would be when the session ends.
+            while not await self._keep_alive(methods[0], pause_s / 2) and len(methods) > 1:
+                del methods[0]
+
+    async def _keep_alive(self, method: str, longest_s: float) -> bool:
+        """Return whether the camera has answered *method* and has not refused it."""
+        try:
+            response = await self.requests.request(
+                method, self.url, self.session.fields, timeout_s=min(longest_s, ANSWER_S)
+            )
+        except SourceUnavailable as error:
+            if error.reason is not Reason.TIMEOUT:
+                raise
+            return False  # some never answer while they play; whether RTP flows decides
+        if response.status == 454:
+            raise SourceUnavailable(Reason.STALLED, "the camera has forgotten the session")
+        return response.status < 400
 
     async def _send_reports(self) -> NoReturn:
         while True:
             await self.clock.sleep(REPORT_S)
             self.sync()
             self.send_rtcp(self.receiver_stats.build_report(self.clock.now()))
+
+
+def _ended() -> SourceStalled:
+    return SourceStalled(Reason.SOURCE_ENDED, "the camera has said goodbye (RTCP BYE)")

@@ -116,5 +116,5 @@ async def run_step(name: StepName, action: Awaitable[ResultT]) -> ResultT:
     try:
         return await action
     except GatewayError as error:
-        refused = error.reason is Reason.AUTH_FAILED
+        refused = error.reason in (Reason.AUTH_FAILED, Reason.UNSUPPORTED_LOGIN)
         raise StepFailed("authentication" if refused else name, error) from error

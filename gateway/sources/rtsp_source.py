@@ -7,11 +7,13 @@ run to run.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydantic import SecretStr
 
-from gateway.model.errors import SourceUnavailable
-from gateway.model.media import SourceCounters
+from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
+from gateway.model.media import AccessUnit, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
@@ -24,6 +26,9 @@ from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
 from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.timeline import Timeline
+
+ABSENT_S = 60.0
+"""So long a path that is not there is looked for as often as a camera that is away."""
 
 
 class RtspSource:
@@ -66,6 +71,7 @@ class RtspSource:
         self._timeline = Timeline(self._counters)
         self._markers = MarkerTrust()
         self._last_target: Target | None = None
+        self._absent_since_s: float | None = None  # since when the camera says "no such path"
 
     @property
     def counters(self) -> SourceCounters:
@@ -74,11 +80,16 @@ class RtspSource:
 
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
+        with self._patience():
+            await self._run(sink)
+
+    async def _run(self, sink: Sink) -> None:
         counters = self._counters
         async with self._client(await self._resolve()) as client:
             await client.connect()
             await client.options()
             description = await client.describe()
+            self._absent_since_s = None
             await client.setup(description, self._stream.transport)
             counters.sessions += 1
             self._timeline.begin_session()
@@ -103,16 +114,43 @@ class RtspSource:
                     last_unit_s=lambda: media.last_unit_s,
                     sync=media.sync,
                 )
+            except SourceStalled as error:
+                media.finish(orderly=error.reason is Reason.SOURCE_ENDED)
+                raise
             finally:
                 media.close()
                 self._count_transport(client)
 
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
-        async with self._client(await self._resolve()) as client:
-            await client.connect()
-            await client.options()
-            await client.describe()
+        with self._patience():
+            async with self._client(await self._resolve()) as client:
+                await client.connect()
+                await client.options()
+                await client.describe()
+        self._absent_since_s = None
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Make "no such path" a failure that passes, for `ABSENT_S`.
+
+        Recorders say so while they start: their RTSP server is up before their channels are.
+        """
+        try:
+            yield
+        except SourceRefused as error:
+            if error.reason is not Reason.NOT_FOUND:
+                self._absent_since_s = None
+                raise
+            now_s = self._clock.now()
+            if self._absent_since_s is None:
+                self._absent_since_s = now_s
+            if now_s - self._absent_since_s >= ABSENT_S:
+                raise
+            raise SourceUnavailable(Reason.NOT_FOUND, error.detail) from error
+        except GatewayError:
+            self._absent_since_s = None
+            raise
 
     def _client(self, target: Target) -> RtspClient:
         device = self._camera.device or target.host
@@ -159,11 +197,24 @@ class _SessionMedia:
         """Deliver the access units that *packets* complete; then the fast path may go on."""
         now_s = self._clock.now()
         units = self._depacketizer.push_packets(packets, now_s)
+        self._deliver(units, now_s)
+        if units and self._handover is not None:
+            self._handover.start()
+
+    def finish(self, *, orderly: bool) -> None:
+        """Deliver the picture that waits for its end, if it is whole: nothing more comes.
+
+        Args:
+            orderly: Whether the camera has said so.
+        """
+        self.close()
+        now_s = self._clock.now()
+        self._deliver(self._depacketizer.finish(now_s, orderly=orderly), now_s)
+
+    def _deliver(self, units: list[AccessUnit], now_s: float) -> None:
         for unit in units:
             self.last_unit_s = now_s
             self._sink.deliver(unit)
-        if units and self._handover is not None:
-            self._handover.start()
 
     def sync(self) -> None:
         """Bring counters, receiver_stats and `last_unit_s` up to date with the fast path."""

@@ -20,7 +20,7 @@ from gateway.rtsp.auth import (
     choose_challenge,
     parse_challenges,
 )
-from gateway.rtsp.login_limiter import MAX_ATTEMPTS, RETRY_S, LoginLimiter
+from gateway.rtsp.login_limiter import LAST_RETRY_S, MAX_ATTEMPTS, RETRY_S, LoginLimiter
 from gateway.rtsp.messages import Headers, Response
 
 MUFASA = Login("Mufasa", SecretStr("Circle of Life"))
@@ -146,7 +146,7 @@ def test_an_unknown_algorithm_is_not_a_wrong_password() -> None:
     with pytest.raises(SourceRefused, match="algorithm not supported: Digest WHIRLPOOL") as caught:
         answer('Digest realm="r", nonce="n", algorithm=whirlpool')
 
-    assert caught.value.reason is Reason.AUTH_FAILED
+    assert caught.value.reason is Reason.UNSUPPORTED_LOGIN
 
 
 def test_quotes_are_escaped_and_control_characters_refused() -> None:
@@ -171,7 +171,9 @@ def test_any_challenge_is_read(text: str) -> None:
 
 async def refuse(ledger: LoginLimiter, device: str = "nvr", login: Login = MUFASA) -> SourceRefused:
     async with ledger.attempt(device, login):
-        return ledger.record_failure(device, login, "no")
+        error = ledger.record_failure(device, login, "no")
+    assert isinstance(error, SourceRefused)
+    return error
 
 
 async def test_after_three_failures_nothing_is_sent_for_half_an_hour() -> None:
@@ -185,7 +187,7 @@ async def test_after_three_failures_nothing_is_sent_for_half_an_hour() -> None:
     clock.time_s += LOCKED_S
     again = await refuse(ledger)
 
-    assert parks == [RETRY_S, RETRY_S, LOCKED_S]
+    assert parks == [RETRY_S, LAST_RETRY_S, LOCKED_S]
     assert caught.value.park_s == LOCKED_S
     assert again.park_s == LOCKED_S
     with pytest.raises(SourceRefused):
@@ -211,8 +213,9 @@ async def test_sixteen_cameras_of_one_recorder_fail_three_times_together() -> No
 
 
 async def test_a_success_begins_the_count_anew() -> None:
-    """Two failures, a success, and three more attempts are free."""
-    ledger = LoginLimiter(SetClock())
+    """Two failures, a success, and three more attempts are free, each after its pause."""
+    clock = SetClock()
+    ledger = LoginLimiter(clock)
     await refuse(ledger)
     await refuse(ledger)
 
@@ -220,7 +223,9 @@ async def test_a_success_begins_the_count_anew() -> None:
         ledger.record_success("nvr", MUFASA)
 
     for _ in range(MAX_ATTEMPTS):
-        await refuse(ledger)
+        async with ledger.attempt("nvr", MUFASA):
+            ledger.record_failure("nvr", MUFASA, "no")
+        clock.time_s += LAST_RETRY_S
 
 
 async def test_a_new_password_or_a_word_from_the_operator_frees_the_device() -> None:

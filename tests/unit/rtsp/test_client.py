@@ -280,7 +280,7 @@ async def test_an_unsupported_digest_is_told_apart_from_a_wrong_password() -> No
         answering("DESCRIBE", lambda request: digest(request, algorithm="WHIRLPOOL"))
     )
 
-    assert error.reason is Reason.AUTH_FAILED
+    assert error.reason is Reason.UNSUPPORTED_LOGIN
     assert "algorithm not supported" in error.detail
 
 

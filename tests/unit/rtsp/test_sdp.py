@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import CodecUnsupported, GatewayError, SourceUnavailable
+from gateway.model.reasons import Reason
 from gateway.rtsp.headers import parse_session, parse_transport
 from gateway.rtsp.sdp import Description, parse_description, resolve_control
 from gateway.runtime.url_policy import Target
@@ -139,3 +140,121 @@ def test_the_transport_and_session_headers() -> None:
     assert parse_session("12345678") == ("12345678", 60.0)
     assert parse_session("a b") is None
     assert parse_session("") is None
+
+
+PLAIN = (
+    "v=0",
+    "o=- 1 1 IN IP4 0.0.0.0",
+    "s=x",
+    "c=IN IP4 0.0.0.0",
+    "t=0 0",
+    "m=video 0 RTP/AVP 96",
+    "a=rtpmap:96 H264/90000",
+    "a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z2QAFKyyAoM/PgIgAAADACAAAAZB4oVJ,aOvMsiw=",
+    "a=control:trackID=1",
+)
+SPS = base64.b64decode("Z2QAFKyyAoM/PgIgAAADACAAAAZB4oVJ")
+PPS = base64.b64decode("aOvMsiw=")
+
+
+def encoded(*nals: bytes) -> str:
+    return ",".join(base64.b64encode(nal).decode() for nal in nals)
+
+
+def changed(old: str, new: str, end: str = "\r\n") -> str:
+    return end.join(PLAIN).replace(old, new) + end
+
+
+CODES = b"\x00\x00\x00\x01", b"\x00\x00\x01"
+AS_MEANT = {
+    "LF": changed("", "", "\n"),
+    "CR": changed("", "", "\r"),
+    "mixed": "\r\n".join(PLAIN[:4])
+    + "\n"
+    + "\r".join(PLAIN[4:7])
+    + "\n\r\n"
+    + "\n".join(PLAIN[7:]),
+    "blank lines": changed("", "", "\r\n\r\n"),
+    "BOM": "\ufeff" + changed("", ""),
+    "only m": "\n".join(PLAIN[5:]),
+    "blank lines first": "\r\n\n" + changed("", ""),
+    "without c and t": "\n".join(PLAIN[:3] + PLAIN[5:]),
+    "without o": "\n".join(PLAIN[:1] + PLAIN[2:]),
+    "without v": "\n".join(PLAIN[1:]),
+    "lower case": changed("H264/90000", "h264/90000").replace("RTP/AVP", "rtp/avp"),
+    "upper case": changed("rtpmap", "RTPMAP").replace("fmtp", "FMTP").replace("video", "VIDEO"),
+    "upper lines": changed("m=", "M=").replace("a=", "A="),
+    "tabs": changed("96 H264", "96\tH264").replace("fmtp:96 ", "fmtp:96\t").replace(" 0 ", "\t0\t"),
+    "spaces": changed("rtpmap:96 ", "rtpmap: 96  ").replace(";", " ; ").replace("a=", " a = "),
+    "dotted": changed("H264/", "H.264/"),
+    "no rate": changed("H264/90000", "H264"),
+    "no rtpmap": "\n".join(PLAIN[:6] + PLAIN[7:]),
+    "no number": changed("RTP/AVP 96", "RTP/AVP"),
+    "unpadded": changed("aOvMsiw=", "aOvMsiw"),
+    "quoted": changed("Z2QA", '"Z2QA').replace("aOvMsiw=", 'aOvMsiw="'),
+    "each quoted": changed(
+        "Z2QAFKyyAoM/PgIgAAADACAAAAZB4oVJ,aOvMsiw=", '"' + encoded(SPS) + '","' + encoded(PPS) + '"'
+    ),
+    "url safe": changed("AoM/PgIg", "AoM_PgIg"),
+    "the other way round": changed(encoded(SPS, PPS), encoded(PPS, SPS)),
+    "a damaged one more": changed("aOvMsiw=", "aOvMsiw=,!!!"),
+    "with delimiter and SEI": changed(
+        encoded(SPS, PPS), encoded(b"\x09\xf0", b"\x06\x05\x01a\x80", SPS, PPS)
+    ),
+    "two fmtp lines": changed("1;sprop", "1\r\na=fmtp:96 sprop"),
+    **{
+        f"start codes of {len(code)}": changed(encoded(SPS, PPS), encoded(code + SPS, code + PPS))
+        for code in CODES
+    },
+    **{
+        f"as one, codes of {len(code)}": changed(
+            encoded(SPS, PPS), encoded(code + b"\x09\xf0" + code + SPS + code + PPS)
+        )
+        for code in CODES
+    },
+}
+
+
+@pytest.mark.parametrize("name", AS_MEANT)
+def test_what_is_meant_is_read(name: str) -> None:
+    """However the lines end, whatever is missing that we do not need, and however it is spelled."""
+    found = parse_description(AS_MEANT[name].encode(), base=URL, target=TARGET)
+
+    assert (found.encoding, found.payload_type) == ("H264", 96)
+    assert found.video.parameter_sets == (SPS, PPS)
+    assert found.control_url == f"{URL}/trackID=1"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\r\n\r\n", "<html>404</html>", "s=x\r\nt=0 0", "a=control:*"]
+)
+def test_what_is_no_description_is_damage(text: str) -> None:
+    """Not a codec that is missing."""
+    with pytest.raises(SourceUnavailable) as caught:
+        parse_description(text.encode(), base=URL, target=TARGET)
+
+    assert caught.value.reason is Reason.CORRUPT
+
+
+def test_what_is_nearest_to_being_passed_gives_the_reason() -> None:
+    """A second video of another codec does not hide it."""
+    with pytest.raises(CodecUnsupported) as caught:
+        described(
+            "m=video 0 RTP/AVP 26",
+            "m=video 0 RTP/SAVP 96",
+            "a=rtpmap:96 H264/90000",
+        )
+
+    assert caught.value.reason is Reason.SRTP_REQUIRED
+
+
+def test_a_video_that_can_be_passed_is_taken_before_one_that_cannot() -> None:
+    """Whichever comes first."""
+    found = described(
+        "m=video 0 RTP/SAVP 96",
+        "a=rtpmap:96 H264/90000",
+        "m=video 0 RTP/AVP 97",
+        "a=rtpmap:97 H265/90000",
+    )
+
+    assert (found.payload_type, found.secured) == (97, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,3 +110,44 @@ def test_a_report_names_the_stream_and_the_last_sender_report() -> None:
 
     assert (block.source_ssrc, block.highest_seq) == (7, 65_536 + 4)
     assert (block.lsr, block.dlsr) == (0x33445566, 32_768)
+
+
+def beside(seq: int, kind: int = 50) -> bytes:
+    """Return a packet of another payload type, or (96) an empty one."""
+    plain = packet(seq, nal=b"" if kind == 96 else b"x")
+    return plain[:1] + bytes((kind,)) + plain[2:]
+
+
+@pytest.mark.parametrize("kind", [50, 96])
+@pytest.mark.parametrize(
+    ("numbers", "out"),
+    [
+        ("1 b2 2 3", "1 b2 2 3"),
+        ("1 b2 3 4", "1 b2 3 4"),
+        ("1 b1 3 4", "1 b1 3 4"),
+        ("1 b2 b2 2 3 b4 5", "1 b2 b2 2 3 b4 5"),
+        ("1 b2 b3 4", "1 b2 b3 4"),
+        ("1 3 b2 4", "1 b2 3 4"),
+        ("65535 b0 1 2", "65535 b0 1 2"),
+        ("1 b700 2 3", "1 b700 2 3"),
+        ("1 b2 2 5 4 3", "1 b2 2 3 4 5"),
+    ],
+)
+def test_packets_that_may_take_a_number_are_not_waited_for(
+    numbers: str, out: str, kind: int
+) -> None:
+    """Those of other payload types, and empty ones: neither is anything of the video lost."""
+    order = ReorderBuffer()
+    order.payload_type = 96
+    sent = [
+        beside(int(each[1:]), kind) if each[0] == "b" else packet(int(each))
+        for each in numbers.split()
+    ]
+
+    passed = order.push(sent, 0.0)
+
+    assert [
+        f"{'b' if len(each) <= 13 else ''}{seq}"
+        for each, seq in zip(passed, seqs(passed), strict=True)
+    ] == out.split()
+    assert order.discarded == 0

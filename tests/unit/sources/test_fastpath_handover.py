@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 
 import pytest
 
 from gateway.model.errors import SourceStalled
+from gateway.model.reasons import Reason
 from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures.camera_stream import FakeCameraStream
 from tests.fixtures.clock import HANG_S
@@ -97,3 +99,20 @@ async def test_a_source_that_is_cancelled_lets_go_of_the_fast_path() -> None:
 
     assert left == []
     assert asyncio.all_tasks() == tasks
+
+
+async def test_a_goodbye_is_heard_while_the_fast_path_relays() -> None:
+    """Nothing follows it, and the camera does not hang up."""
+    packets = FakeCameraStream("h264", 5)
+    async with asyncio.timeout(HANG_S), camera() as made:
+        _, stream, running = await playing(made, packets)
+        for number in range(2, 5):
+            packets.p()
+            send(made, packets)
+            await stream.until(number)
+        made.send(struct.pack("!BBHI", 0x81, 203, 1, 7), 1)
+        with pytest.raises(SourceStalled) as caught:
+            await running
+
+    assert caught.value.reason is Reason.SOURCE_ENDED
+    assert stream.fast_path_units >= 2

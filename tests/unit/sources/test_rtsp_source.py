@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import struct
 from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
-from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
+from gateway.model.errors import (
+    GatewayError,
+    PermanentError,
+    SourceRefused,
+    SourceStalled,
+    SourceUnavailable,
+    TransientError,
+)
 from gateway.model.media import AccessUnit, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtsp.login_limiter import LoginLimiter
-from gateway.sources.rtsp_source import RtspSource
-from tests.fixtures.clock import HANG_S
-from tests.unit.rtsp.scripted import CLOCK, Camera, camera, packet, willing
+from gateway.sources.marker_trust import MarkerTrust
+from gateway.sources.rtsp_source import ABSENT_S, RtspSource
+from tests.fixtures import camera_cases
+from tests.fixtures.clock import HANG_S, FakeClock
+from tests.unit.rtsp.scripted import CLOCK, Camera, Request, camera, packet, willing
 
 SETS = (b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80")
 
@@ -140,3 +151,81 @@ async def test_no_password_in_what_a_refusal_says() -> None:
             await source(made).check()
 
     assert "canary" not in repr(caught.value) + str(caught.value.__cause__)
+
+
+async def refused(pulled: RtspSource) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        await pulled.run(RecordingSink())
+    return caught.value
+
+
+def absent(request: Request) -> bytes:
+    return request.answer(404) if request.method == "DESCRIBE" else willing(request)
+
+
+async def test_a_path_that_is_not_there_yet_is_looked_for_again_soon() -> None:
+    """A recorder that starts says so for some seconds; after a minute it is left alone."""
+    clock = FakeClock()
+    async with asyncio.timeout(HANG_S), camera(absent) as made:
+        pulled = source(made)
+        pulled._clock = clock
+        first = await refused(pulled)
+        clock.time_s += ABSENT_S - 1
+        later = await refused(pulled)
+        clock.time_s += 1
+        last = await refused(pulled)
+
+    assert [error.reason for error in (first, later, last)] == [Reason.NOT_FOUND] * 3
+    assert isinstance(first, TransientError)
+    assert isinstance(later, TransientError)
+    assert isinstance(last, PermanentError)
+
+
+async def test_the_minute_begins_anew_when_the_camera_was_away_or_there() -> None:
+    """It has been restarted."""
+    clock = FakeClock()
+    script = [absent]
+    async with asyncio.timeout(HANG_S), camera(lambda request: script[0](request)) as made:
+        pulled = source(made)
+        pulled._clock = clock
+        errors = []
+        for between in (willing, lambda request: request.answer(503)):
+            script[0] = absent
+            await refused(pulled)
+            clock.time_s += 10 * ABSENT_S
+            script[0] = between
+            with contextlib.suppress(GatewayError):
+                await pulled.check()
+            script[0] = absent
+            errors.append(await refused(pulled))
+
+    assert all(isinstance(error, TransientError) for error in errors)
+
+
+@pytest.mark.parametrize("name", camera_cases.NAMES)
+async def test_a_clip_plays_to_its_end_over_a_whole_conversation(name: str) -> None:
+    """All pictures, with the last when the camera says goodbye; that is told as what it is."""
+    sdp = (camera_cases.FOLDER / f"{name}.sdp").read_text()
+    description = camera_cases.description_of(name)
+
+    def script(request: Request) -> bytes:
+        if request.method == "DESCRIBE":
+            return request.answer(body=sdp, Content_Type="application/sdp")
+        return willing(request)
+
+    sink = RecordingSink()
+    async with asyncio.timeout(HANG_S), camera(script) as made:
+        pulled = source(made)
+        pulled._markers = MarkerTrust()
+        running = asyncio.create_task(pulled.run(sink))
+        await made.played.wait()
+        packets = camera_cases.packets_of(name)
+        for packet in packets:
+            made.send(packet)
+        made.send(struct.pack("!BBH", 0x81, 203, 1) + packets[-1][8:12], 1)
+        with pytest.raises(SourceStalled) as caught:
+            await running
+
+    assert caught.value.reason is Reason.SOURCE_ENDED
+    assert camera_cases.outcome_of(sink.units, description.video.codec) == camera_cases.WHOLE
+    assert pulled.counters.lost == 0

@@ -1,7 +1,7 @@
-"""Habits of real devices: all pictures come out as they were, by Python and by the fast path.
+"""Behaviours of real devices: all pictures come out as they were, by Python and by the fast path.
 
-Each clip of tests/data/cases stands for a kind of habit; further ones of the same kinds are made
-here of the same pictures.
+Each clip of tests/data/cases stands for a kind of behaviour; further ones of the same kinds are
+made here of the same pictures.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from gateway.sources.bystanders import SURELY
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.timeline import Timeline
 from tests.fixtures import captures
-from tests.fixtures.fastpath_scenarios import Pipeline, run_both
-from tests.fixtures.habits import (
+from tests.fixtures.camera_cases import (
     NAMES,
     WHOLE,
     depacketized,
@@ -31,6 +30,7 @@ from tests.fixtures.habits import (
     outcome_of,
     packets_of,
 )
+from tests.fixtures.fastpath_scenarios import Pipeline, run_both
 
 CODECS: tuple[Codec, ...] = ("h264", "h265")
 PT = 96
@@ -49,6 +49,14 @@ def test_a_clip_comes_out_as_it_was(name: str, limit: int) -> None:
     assert outcome_of(units, description.video.codec) == WHOLE
     assert counters.lost == 0
     assert max(len(payload) for unit in units for payload in unit.payloads) <= limit
+
+
+def test_a_description_that_begins_with_its_media_is_read() -> None:
+    """Nothing of what is missing is needed."""
+    found = description_of("sdp_no_v")
+
+    assert (found.encoding, found.payload_type) == ("H264", 96)
+    assert found.control_url.endswith("/trackID=0")
 
 
 def framed(packets: list[bytes]) -> list[bytes]:
@@ -89,7 +97,7 @@ def test_a_clip_goes_out_the_same_by_the_fast_path(name: str) -> None:
     assert outcome_of(fast_path.stream.units, description.video.codec) == WHOLE
 
 
-# Further habits of the same kinds, made of the same pictures.
+# Further behaviours of the same kinds, made of the same pictures.
 
 
 @cache
@@ -156,7 +164,7 @@ class Sender:
             self.send(payload, marker=markers(index, last) if markers else index == last)
 
 
-Habit = Callable[[Sender, list[bytes]], None]
+Behaviour = Callable[[Sender, list[bytes]], None]
 """Sends one picture of so many NAL units."""
 
 
@@ -286,10 +294,10 @@ def with_start_codes(*nals: bytes, code: bytes, leading: bool) -> bytes:
     return (code if leading else b"") + code.join(nals)
 
 
-def byte_stream(*, code: bytes, leading: bool, in_front: bool, fragments: bool) -> Habit:
-    """Return the habit of sending each picture as one NAL unit with start codes in it."""
+def byte_stream(*, code: bytes, leading: bool, in_front: bool, fragments: bool) -> Behaviour:
+    """Return the behaviour of sending each picture as one NAL unit with start codes in it."""
 
-    def habit(sender: Sender, nals: list[bytes]) -> None:
+    def behaviour(sender: Sender, nals: list[bytes]) -> None:
         front = [delimiter(sender.codec), sei(sender.codec)] if in_front else []
         if len(nals) == 1 and not front and not leading:
             sender.picture(plainly(sender, nals))
@@ -297,13 +305,13 @@ def byte_stream(*, code: bytes, leading: bool, in_front: bool, fragments: bool) 
         run = with_start_codes(*front, *nals, code=code, leading=leading)
         sender.picture(sender.fragments(run) if fragments else [run])
 
-    return habit
+    return behaviour
 
 
-def sets_as_byte_stream(code: bytes, *, leading: bool, aggregated: bool) -> Habit:
-    """Return the habit of sending the parameter sets as one NAL unit with start codes."""
+def sets_as_byte_stream(code: bytes, *, leading: bool, aggregated: bool) -> Behaviour:
+    """Return the behaviour of sending the parameter sets as one NAL unit with start codes."""
 
-    def habit(sender: Sender, nals: list[bytes]) -> None:
+    def behaviour(sender: Sender, nals: list[bytes]) -> None:
         sets = [nal for nal in nals if is_set(sender.codec, nal)]
         rest = plainly(sender, [nal for nal in nals if not is_set(sender.codec, nal)])
         front = []
@@ -313,10 +321,10 @@ def sets_as_byte_stream(code: bytes, *, leading: bool, aggregated: bool) -> Habi
                 front = [aggregate(sender.payload_format, [delimiter(sender.codec), *front])]
         sender.picture([*front, *rest])
 
-    return habit
+    return behaviour
 
 
-def marked(markers: Callable[[int, int], bool]) -> Habit:
+def marked(markers: Callable[[int, int], bool]) -> Behaviour:
     return lambda sender, nals: sender.picture(plainly(sender, nals), markers)
 
 
@@ -326,7 +334,7 @@ def marker_on_each_nal(sender: Sender, nals: list[bytes]) -> None:
         sender.picture(sender.payloads(nal))
 
 
-HABITS: dict[str, Habit] = {
+BEHAVIOURS: dict[str, Behaviour] = {
     "plain": lambda sender, nals: sender.picture(plainly(sender, nals)),
     "foreign_that_takes_numbers": foreign_that_takes_numbers,
     "foreign_that_takes_none": foreign_that_takes_none,
@@ -356,7 +364,7 @@ HABITS: dict[str, Habit] = {
     for fronted in (False, True)
     for fu in (False, True)
 }
-HABITS |= {
+BEHAVIOURS |= {
     f"sets_{len(code)}{'_led' * leading}{'_aggregated' * together}": sets_as_byte_stream(
         code, leading=leading, aggregated=together
     )
@@ -368,20 +376,20 @@ UNFINISHED = {"marker_never"}
 """Only the end of the stream, or the next picture, tells where the last one ends."""
 
 
-def sent(codec: Codec, habit: Habit) -> list[bytes]:
-    """Return what a camera of *habit* sends."""
+def sent(codec: Codec, behaviour: Behaviour) -> list[bytes]:
+    """Return what a camera of *behaviour* sends."""
     sender = Sender(codec)
     for nals in pictures(codec):
         sender.time += 7_500
-        habit(sender, nals)
+        behaviour(sender, nals)
     return sender.packets
 
 
-@pytest.mark.parametrize("name", HABITS)
+@pytest.mark.parametrize("name", BEHAVIOURS)
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_habit_changes_nothing(codec: Codec, name: str) -> None:
     """All pictures come out as they were, without parameter sets in the description."""
-    python, fast_path = both(codec, sent(codec, HABITS[name]), VideoFormat(codec))
+    python, fast_path = both(codec, sent(codec, BEHAVIOURS[name]), VideoFormat(codec))
 
     assert fast_path.report == python.report
     units = list(python.stream.units)
@@ -405,9 +413,9 @@ def whole_slices(codec: Codec, units: list[AccessUnit]) -> Iterator[bytes]:
 
 
 CERTAIN = tuple(
-    name for name in HABITS if not name.startswith(("foreign", "empty", "stream", "dressed"))
+    name for name in BEHAVIOURS if not name.startswith(("foreign", "empty", "stream", "dressed"))
 )
-"""Habits under which a missing number can only be a loss."""
+"""Behaviours under which a missing number can only be a loss."""
 
 
 def new_depacketizer(codec: Codec) -> Depacketizer:
@@ -428,7 +436,7 @@ def test_a_loss_is_never_presented_as_a_picture(codec: Codec, name: str) -> None
     slices = {
         b"".join(nal for nal in picture if not is_set(codec, nal)) for picture in pictures(codec)
     }
-    packets = sent(codec, HABITS[name])[:45]
+    packets = sent(codec, BEHAVIOURS[name])[:45]
 
     for missing in range(1, len(packets)):
         depacketizer = new_depacketizer(codec)
