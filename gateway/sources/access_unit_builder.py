@@ -24,6 +24,7 @@ class AccessUnitBuilder:
         set_types: Types of the parameter sets in front of the first slice.
         known_sets: Payloads with the parameter sets that were in force at the first slice.
         slices: How many slices have begun.
+        has_slice: Whether one has.
         has_irap: Whether a slice of a picture that a decoder can start at has been seen.
         broken: Whether something is missing or too large; then it is discarded.
     """
@@ -31,6 +32,7 @@ class AccessUnitBuilder:
     __slots__ = (
         "broken",
         "has_irap",
+        "has_slice",
         "known_sets",
         "packets",
         "payloads",
@@ -45,12 +47,7 @@ class AccessUnitBuilder:
         self.set_types: set[int] = set()
         self.known_sets: tuple[bytes, ...] = ()
         self.slices = 0
-        self.has_irap = self.broken = False
-
-    @property
-    def has_slice(self) -> bool:
-        """Whether a slice has been seen."""
-        return self.slices > 0
+        self.has_slice = self.has_irap = self.broken = False
 
     def exceeds(self, packets: int = 0, size_bytes: int = 0) -> bool:
         """Return whether that much more would be out of bounds."""

@@ -209,11 +209,11 @@ class Depacketizer:
         """Follow the marker, if it can be trusted, or wait for the packet behind it."""
         if self._run:  # it lies, or the end bit was forgotten: what comes next will tell
             return
-        slices = self._builder.slices
-        if slices and not self._markers.ends_picture(slices):
+        builder, markers = self._builder, self._markers
+        if not (markers.trusted or not builder.has_slice or markers.ends_picture(builder.slices)):
             self._marked = True
             return
-        self._marked_time = time if slices else _NONE
+        self._marked_time = time if builder.has_slice else _NONE
         self._end_unit(units)
 
     def _expect(self, seq: int, time: int) -> None:
@@ -253,6 +253,8 @@ class Depacketizer:
         payload = packet[HEADER_BYTES:]
         if len(payload) < payload_format.header_bytes:
             self._counters.discarded += 1
+        elif kind in payload_format.slice_types and payload[:2] != b"\x00\x00":
+            self._append_nals([payload], [payload], 1, units)
         elif kind < payload_format.single_end:
             self._push_nal(payload, 1, units)
         elif kind == payload_format.aggregate:
@@ -341,6 +343,7 @@ class Depacketizer:
                     self._markers.refute(followed=True)
                 self._discard_unit()
         builder.slices += 1
+        builder.has_slice = True
         builder.has_irap |= kind in payload_format.irap_types
 
     def _push_fragment(self, packet: bytes, units: list[AccessUnit]) -> None:
@@ -362,7 +365,7 @@ class Depacketizer:
             self._word = word
         elif word != self._word:
             self._discard_unit()
-            self._builder.slices += kind in self._payload_format.slice_types
+            self._builder.has_slice |= kind in self._payload_format.slice_types
             self._builder.has_irap |= kind in self._payload_format.irap_types
         if self._builder.broken:
             self._word = _NONE
@@ -407,7 +410,8 @@ class Depacketizer:
             return
         if not self._builder.has_slice:
             return
-        self._markers.count_slices(self._builder.slices)
+        if self._markers.lied:
+            self._markers.count_slices(self._builder.slices)
         if self._builder.has_irap:
             self._waiting_for_keyframe = False
         if self._waiting_for_keyframe:
