@@ -1,7 +1,7 @@
 """Writes Mosquitto's access control lists from the topic tree.
 
-``python -m gateway.console.broker_acl FOLDER`` writes ``acl`` and ``acl.viewers``. A rule must be
-alone on its line: Mosquitto takes a comment behind it for a part of the topic.
+``python -m gateway.console.broker_acl FOLDER`` writes ``acl``, ``acl.viewers`` and ``acl.relay``. A
+rule must be alone on its line: Mosquitto takes a comment behind it for a part of the topic.
 
 Source: mosquitto.conf(5), "acl_file".
 """
@@ -18,16 +18,27 @@ from gateway.mqtt.topic_tree import (
     CONTROL,
     ECHO,
     GATEWAY_SIGNALLING,
+    LEVELS,
     LOG,
     REPLY,
     REVOCATION,
     ROOT,
+    TOPIC_SPECS,
     VIEWER_SIGNALLING,
     TopicSpec,
 )
 
 OWN = f"{ROOT}/%u"
 """Topics of one gateway. Its user name is ``{prov}/{gw}``, which are two levels of a topic."""
+
+ANY = dict.fromkeys(LEVELS, "+")
+"""Every name in braces as any one level."""
+
+RELAYED = "relay/"
+"""Where the broker says again, never retained, what gateways say to viewers (`relay`)."""
+
+BRIDGE, RELAY = "viewers", "relay"
+"""Names in the certificates: the viewers' broker; the centre's, as its own client."""
 
 NOT_FOR_PROVINCES: tuple[tuple[TopicSpec, str], ...] = (
     (CONTACTS, "personal data"),
@@ -43,7 +54,9 @@ def staff() -> Iterator[str]:
     yield "# Written by scripts/broker-acl. Không ghi chú thích sau một dòng luật."
     yield ""
     yield "# A gateway, whose name is {prov}/{gw}: its own topics and what the centre says to all."
-    yield f"pattern write {OWN}/up/#"
+    for spec in TOPIC_SPECS:
+        if spec.name.startswith("up/"):
+            yield f"pattern write {OWN}/{spec.name.format(**ANY)}"
     yield f"pattern read {OWN}/{ECHO.name}"
     yield f"pattern read {OWN}/dn/#"
     yield f"pattern read {CONTROL}/#"
@@ -53,6 +66,12 @@ def staff() -> Iterator[str]:
     yield f"topic read {ROOT}/+/+/up/#"
     yield f"topic write {ROOT}/+/+/dn/#"
     yield f"topic write {CONTROL}/#"
+    yield "topic read $SYS/broker/#"  # how much memory is taken, by how many retained messages
+    yield ""
+    yield "# They have a listener of their own (acl.relay). Có cổng riêng."
+    for name in (BRIDGE, RELAY):
+        yield f"user {name}"
+        yield "topic deny #"
     for code, name in PROVINCES.items():
         yield ""
         yield f"# {name}"
@@ -61,6 +80,7 @@ def staff() -> Iterator[str]:
         for channel, _ in NOT_FOR_PROVINCES:
             yield f"topic deny {ROOT}/{code}/+/{_filter(channel)}"
         yield f"topic deny {REVOCATION.name}"  # names of people, which gateways alone need
+        yield f"topic deny {ROOT}/op{code}/#"  # the patterns are for everybody
 
 
 def viewers() -> Iterator[str]:
@@ -70,6 +90,21 @@ def viewers() -> Iterator[str]:
     yield "# A viewer, whose name begins with v-: its own sessions and nothing else."
     yield f"pattern write {ROOT}/+/+/{_sessions(VIEWER_SIGNALLING)}"
     yield f"pattern read {ROOT}/+/+/{_sessions(GATEWAY_SIGNALLING)}"
+
+
+def relay() -> Iterator[str]:
+    """Yield the lines for the listener of the viewers' broker and of the relay."""
+    answers = f"{RELAYED}{ROOT}/+/+/{GATEWAY_SIGNALLING.name.format(**ANY)}"
+    yield "# Written by scripts/broker-acl. Máy chủ của người xem: như người xem."
+    yield ""
+    yield "# The viewers' broker: what all viewers together may, and no more."
+    yield f"user {BRIDGE}"
+    yield f"topic write {ROOT}/+/+/{VIEWER_SIGNALLING.name.format(**ANY)}"
+    yield f"topic read {answers}"
+    yield ""
+    yield "# This broker itself, which says again what gateways say to viewers."
+    yield f"user {RELAY}"
+    yield f"topic write {answers}"
 
 
 def _filter(channel: TopicSpec) -> str:
@@ -83,9 +118,9 @@ def _sessions(channel: TopicSpec) -> str:
 
 
 def main() -> None:
-    """Write both files into the folder that is named."""
+    """Write the files into the folder that is named."""
     folder = Path(sys.argv[1])
-    for name, lines in (("acl", staff()), ("acl.viewers", viewers())):
+    for name, lines in (("acl", staff()), ("acl.viewers", viewers()), ("acl.relay", relay())):
         (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ everything, and what is delivered before a message that must come is all that wa
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,13 +18,21 @@ import pytest
 from gateway.console.provinces import PROVINCES
 from gateway.mqtt.client.broker import Tls
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES
-from gateway.mqtt.topic_tree import CONTROL, ECHO, TOPIC_SPECS, VIEWER_SIGNALLING, TopicSpec
+from gateway.mqtt.topic_tree import (
+    CONTROL,
+    ECHO,
+    LEVELS,
+    TOPIC_SPECS,
+    VIEWER_SIGNALLING,
+    TopicSpec,
+)
 from gateway.mqtt.topics import parse_topic
 from tests.fixtures.access import FILES, Person, SecuredBroker, revoke
 from tests.fixtures.broker import Authority
 
 pytestmark = pytest.mark.live
 
+README = (FILES / "README.md").read_text(encoding="utf-8")
 OWN, NEXT, FAR = "cgw/v1/79/hcm-q1-01", "cgw/v1/79/hcm-q1-02", "cgw/v1/24/bacninh-01"
 ANSWERS, SESSION = f"{OWN}/up/rtc", "01JD7Q3T8M0V"
 _numbers = itertools.count()
@@ -52,6 +61,12 @@ def people(broker: SecuredBroker) -> Iterator[dict[str, Person]]:
         "other viewer": broker.viewer("v-op18"),
         "viewer 79": broker.viewer("79"),
         "viewer as gateway": broker.viewer("79/hcm-q1-01"),
+        "bridge": Person(broker, broker.staff.issue("viewers"), "bridge-2", listener=8885),
+        "relay": Person(broker, broker.staff.issue("relay"), "relay-2", listener=8885),
+        "bridge at 8883": Person(broker, broker.staff.issue("viewers"), "bridge-3"),
+        "gateway at 8885": Person(
+            broker, broker.staff.issue("79/hcm-q1-01"), "gateway-3", listener=8885
+        ),
     }
     yield everybody
     for each in everybody.values():
@@ -73,6 +88,7 @@ def topic_of(channel: TopicSpec, gateway: str = OWN) -> str:
     return topic
 
 
+RELAYED = f"relay/{OWN}/up/rtc"
 FENCES = {
     "gateway": ("console", f"{CONTROL}/state"),
     "next": ("console", f"{CONTROL}/state"),
@@ -82,26 +98,66 @@ FENCES = {
     "op24": ("far", f"{FAR}/up/event"),
     "viewer": ("gateway", f"{OWN}/up/rtc/v-op17/fence-0001"),
     "other viewer": ("gateway", f"{OWN}/up/rtc/v-op18/fence-0001"),
+    "bridge": ("relay", f"{RELAYED}/v-op17/fence-0001"),
 }
 """Reader -> who can say something that must come to them."""
+
+AT_FRONT = {"viewer": "v-op17", "other viewer": "v-op18"}
+"""Those at the viewers' broker: what they say comes to the centre's in order, but later."""
 
 
 def hears(people: dict[str, Person], reader: str, writer: str, topic: str) -> bool:
     """Return whether what *writer* says on *topic*, which they may, comes to *reader*."""
     said, fence = f"said {next(_numbers)}".encode(), f"fence {next(_numbers)}".encode()
     assert people[writer].say(topic, said)
+    if writer in AT_FRONT:
+        passed = f"passed {next(_numbers)}".encode()
+        assert people[writer].say(f"{OWN}/dn/rtc/{AT_FRONT[writer]}/passed-0001", passed)
+        heard = people["gateway"].until(passed)
+        if reader == "gateway":
+            return (topic, said) in heard
     speaker, where = FENCES[reader]
     assert people[speaker].say(where, fence)
     return (topic, said) in people[reader].until(fence)
 
 
+def own_topics() -> Iterator[tuple[str, str, str, bool]]:
+    """Yield for each topic of a gateway that it may write there, and not beside it."""
+    any_level = dict.fromkeys(LEVELS, "+")
+    for spec in TOPIC_SPECS:
+        if spec.name.startswith("up/"):
+            rule = f"pattern write cgw/v1/%u/{spec.name.format(**any_level)}"
+            yield (rule, "gateway", topic_of(spec), True)
+            yield (rule, "gateway", f"{topic_of(spec)}/more", False)
+            yield (rule, "gateway", topic_of(spec, NEXT), False)
+            yield (rule, "gateway", topic_of(spec, FAR), False)
+            yield (rule, "viewer as gateway", topic_of(spec), False)
+            yield (rule, "gateway at 8885", topic_of(spec), False)
+
+
+RELAY = "relay/cgw/v1/+/+/up/rtc/+/+"
 WRITING = [
     # rule, who, where, whether
-    ("pattern write cgw/v1/%u/up/#", "gateway", f"{OWN}/up/presence", True),
-    ("pattern write cgw/v1/%u/up/#", "gateway", f"{NEXT}/up/presence", False),
-    ("pattern write cgw/v1/%u/up/#", "gateway", f"{FAR}/up/presence", False),
-    ("pattern write cgw/v1/%u/up/#", "viewer 79", "cgw/v1/79/up/up/presence", False),
-    ("pattern write cgw/v1/%u/up/#", "viewer as gateway", f"{OWN}/up/presence", False),
+    *own_topics(),
+    ("pattern write cgw/v1/%u/up/presence", "gateway", f"{OWN}/up/anything", False),
+    ("topic deny cgw/v1/op79/#", "op79", "cgw/v1/op79/up/presence", False),
+    ("topic deny cgw/v1/op79/#", "op79", "cgw/v1/op79/up/alarm/any", False),
+    ("topic deny cgw/v1/op79/#", "gateway", f"{OWN}/up/presence", True),
+    ("topic write cgw/v1/+/+/dn/rtc/+/+", "bridge", f"{OWN}/dn/rtc/v-op18/{SESSION}", True),
+    ("topic write cgw/v1/+/+/dn/rtc/+/+", "bridge", f"{OWN}/dn/rtc/v-op18", False),
+    ("topic write cgw/v1/+/+/dn/rtc/+/+", "bridge", f"{OWN}/dn/cmd/reboot", False),
+    ("topic write cgw/v1/+/+/dn/rtc/+/+", "bridge", f"{OWN}/dn/config/desired", False),
+    ("topic write cgw/v1/+/+/dn/rtc/+/+", "bridge", "cgw/v1/viewers/up/presence", False),
+    ("topic write cgw/v1/+/+/dn/rtc/+/+", "bridge", "ctl/v1/viewing/revoked", False),
+    ("topic write cgw/v1/+/+/dn/rtc/+/+", "bridge", f"{OWN}/up/rtc/v-op17/{SESSION}", False),
+    (f"topic write {RELAY}", "relay", f"{RELAYED}/v-op17/{SESSION}", True),
+    (f"topic write {RELAY}", "relay", f"{OWN}/dn/rtc/v-op17/{SESSION}", False),
+    (f"topic write {RELAY}", "bridge", f"{RELAYED}/v-op17/{SESSION}", False),
+    (f"topic write {RELAY}", "gateway", f"{RELAYED}/v-op17/{SESSION}", False),
+    ("topic deny #", "bridge at 8883", f"{OWN}/dn/rtc/v-op17/{SESSION}", False),
+    ("topic deny #", "bridge at 8883", "cgw/v1/viewers/up/presence", False),
+    ("topic deny #", "bridge", f"{OWN}/dn/rtc/v-op17/{SESSION}", True),
+    ("pattern write cgw/v1/%u/up/presence", "viewer 79", "cgw/v1/79/up/up/presence", False),
     ("pattern read cgw/v1/%u/dn/#", "gateway", f"{OWN}/dn/cmd/reboot", False),
     ("pattern read ctl/v1/#", "gateway", "ctl/v1/state", False),
     ("topic write cgw/v1/+/+/dn/#", "console", f"{OWN}/dn/cmd/probe", True),
@@ -132,6 +188,11 @@ READING = [
     ("pattern read cgw/v1/%u/dn/#", "gateway", "console", f"{OWN}/dn/cmd/probe", True),
     ("pattern read cgw/v1/%u/dn/#", "gateway", "viewer", f"{OWN}/dn/rtc/v-op17/{SESSION}", True),
     ("pattern read cgw/v1/%u/dn/#", "next", "console", f"{OWN}/dn/cmd/probe", False),
+    (f"topic read {RELAY}", "bridge", "relay", f"{RELAYED}/v-op18/{SESSION}", True),
+    (f"topic read {RELAY}", "bridge", "gateway", f"{OWN}/up/presence", False),
+    (f"topic read {RELAY}", "bridge", "console", "ctl/v1/viewing/revoked", False),
+    (f"topic read {RELAY}", "bridge", "console", f"{OWN}/dn/cmd/probe", False),
+    (f"topic read {RELAY}", "console", "relay", f"{RELAYED}/v-op18/{SESSION}", False),
     ("pattern read ctl/v1/#", "gateway", "console", "ctl/v1/bcast/prov-79", True),
     ("pattern read ctl/v1/#", "viewer", "console", "ctl/v1/bcast/prov-79", False),
     ("pattern read ctl/v1/#", "console", "console", "ctl/v1/viewing/revoked", True),
@@ -178,22 +239,39 @@ def test_who_may_hear_it(
 def rules() -> set[str]:
     """Return every rule there is, the provinces' as those of province 79."""
     lines = [
-        *(FILES / "acl").read_text().splitlines(),
-        *(FILES / "acl.viewers").read_text().splitlines(),
+        line
+        for name in ("acl", "acl.viewers", "acl.relay")
+        for line in (FILES / name).read_text().splitlines()
     ]
     return {
-        line.replace(f"cgw/v1/{code}/+", "cgw/v1/79/+")
+        re.sub(r"cgw/v1/(op)?[0-9]{2}/", r"cgw/v1/\g<1>79/", line)
         for line in lines
         if line and not line.startswith(("#", "user "))
-        for code in [line.split("cgw/v1/")[-1][:2]]
     }
+
+
+MEMORY = "$SYS/broker/heap/current"
 
 
 def test_every_line_is_tried_both_ways() -> None:
     """For each rule of the files there is something allowed and something denied in the tables."""
     tried = {(row[0], row[-1]) for row in (*WRITING, *READING)}
+    tried |= {("topic read $SYS/broker/#", allowed) for allowed in (True, False)}  # the next test
 
     assert tried == {(rule, allowed) for rule in rules() for allowed in (True, False)}
+
+
+@pytest.mark.parametrize(("name", "sees"), [("console", True), ("79/watch", False)])
+def test_the_centre_alone_sees_how_much_memory_is_taken(
+    broker: SecuredBroker, people: dict[str, Person], name: str, sees: bool
+) -> None:
+    """And so how near to its limit the broker is."""
+    reader = Person(broker, broker.staff.issue(name), "watcher", filters=(MEMORY, "#"))
+
+    assert people["console"].say(f"{CONTROL}/state", b"the end of the list")
+
+    assert (MEMORY in [topic for topic, _ in reader.until(b"the end of the list")]) is sees
+    reader.leave()
 
 
 @pytest.mark.parametrize("channel", TOPIC_SPECS, ids=lambda channel: channel.name)
@@ -207,7 +285,7 @@ def test_every_channel_has_its_writer_and_its_reader(
     else:
         writers, readers = {"console"}, {"gateway"}
     if channel is VIEWER_SIGNALLING:
-        writers.add("viewer")
+        writers |= {"viewer", "bridge"}
 
     for writer in sorted(writers):
         for reader in sorted(readers):
@@ -246,7 +324,7 @@ def test_the_lists_are_those_that_the_tree_gives(tmp_path: Path) -> None:
     """Nobody edits them by hand."""
     subprocess.run([sys.executable, "-m", "gateway.console.broker_acl", str(tmp_path)], check=True)
 
-    for name in ("acl", "acl.viewers"):
+    for name in ("acl", "acl.viewers", "acl.relay"):
         assert (tmp_path / name).read_text() == (FILES / name).read_text()
 
 
@@ -254,7 +332,7 @@ def test_no_comment_stands_behind_a_rule() -> None:
     """It would become part of the topic."""
     for rule in rules():
         assert len(rule.split()) == 3, rule
-        assert " #" not in rule
+        assert " #" not in rule or rule == "topic deny #"
 
 
 def refused(person: Person) -> bool:
@@ -262,7 +340,7 @@ def refused(person: Person) -> bool:
     return person.gone and not person.subscribed
 
 
-@pytest.mark.parametrize("listener", [8883, 8884, 443])
+@pytest.mark.parametrize("listener", [8883, 8884, 8885, 443])
 def test_without_a_certificate_nobody_comes_in(broker: SecuredBroker, listener: int) -> None:
     """Neither with a name nor without."""
     assert refused(Person(broker, Tls(), "nobody", listener=listener))
@@ -364,6 +442,11 @@ def test_a_packet_is_as_large_as_ours_at_most(
     viewer.leave()
 
 
+STORE = "/var/lib/mosquitto/mosquitto.db"
+(WHO_FILLS_IT,) = re.findall(rf"^sudo (grep .*{STORE}.*)$", README, re.MULTILINE)
+"""Told by README.md: who has left how many messages, the most last."""
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[SecuredBroker]:
     """A broker that may be reloaded and restarted."""
@@ -374,27 +457,30 @@ def fresh(tmp_path: Path) -> Iterator[SecuredBroker]:
 
 
 def test_memory_ends_at_its_limit_and_begins_anew_as_the_readme_says(tmp_path: Path) -> None:
-    """Here of 4 MiB: a viewer's retained messages end there, and without the store are gone."""
-    broker = SecuredBroker(tmp_path / "etc", memory_limit=4 * 1024 * 1024)
+    """Here of 4 MiB: one gateway's retained messages end there, and without the store are gone."""
+    broker = SecuredBroker(tmp_path / "etc", memory_limit=4 * 1024 * 1024, for_viewers=False)
     broker.start()
-    viewer = broker.viewer("v-op17")
+    hijacked = broker.gateway("79/hcm-q1-01")
 
     left = itertools.takewhile(
-        lambda number: viewer.tries_to_say(
-            f"cgw/v1/79/gw-{number}/dn/rtc/v-op17/{SESSION}", bytes(60_000), retain=True
+        lambda number: hijacked.tries_to_say(
+            f"{OWN}/up/alarm/{number}", bytes(60_000), retain=True
         ),
         range(1000),
     )
 
     assert 0 < len(list(left)) * 60_000 < 4 * 1024 * 1024
-    viewer.until_gone()
-    viewer.leave()
+    hijacked.until_gone()
+    hijacked.leave()
 
     broker.stop()  # unless it has ended by itself, as Mosquitto 2.0.11 does at some allocations
-    (broker.folder / "state" / "mosquitto.db").unlink(missing_ok=True)
+    store = broker.folder / "state" / "mosquitto.db"
+    told = subprocess.run(WHO_FILLS_IT.replace(STORE, str(store)), shell=True, capture_output=True)
+    assert told.stdout.split()[-1] == OWN.encode()
+    store.unlink()
     broker.start()
-    gateway = broker.gateway("79/hcm-q1-01")
-    assert gateway.say(f"{OWN}/up/event", bytes(60_000))
+    gateway = broker.gateway("79/hcm-q1-02")
+    assert gateway.say(f"{NEXT}/up/event", bytes(60_000))
     gateway.leave()
     broker.stop()
 
@@ -408,8 +494,8 @@ def test_a_revoked_gateway_is_out_within_a_minute(fresh: SecuredBroker) -> None:
     """As README.md says: list, rule, SIGHUP; and the centre takes over its client id."""
     gateway = fresh.gateway("79/hcm-q1-01")
     assert gateway.say(f"{OWN}/up/event", b"before")
-    revoke(fresh.staff, fresh.folder / "tls" / "staff-crl.pem", [gateway.ticket])
-    with (fresh.folder / "acl").open("a") as acl:
+    revoke(fresh.staff, fresh.centre / "tls" / "staff-crl.pem", [gateway.ticket])
+    with (fresh.centre / "acl").open("a") as acl:
         acl.write("\nuser 79/hcm-q1-01\ntopic deny #\n")
 
     fresh.reload()
@@ -425,8 +511,8 @@ def test_a_revoked_gateway_is_out_within_a_minute(fresh: SecuredBroker) -> None:
 def test_revocation_outlives_a_restart_on_every_listener(fresh: SecuredBroker) -> None:
     """For gateways and for viewers."""
     ticket, viewer = fresh.staff.issue("79/hcm-q1-01"), fresh.viewers.issue("v-op17")
-    revoke(fresh.staff, fresh.folder / "tls" / "staff-crl.pem", [ticket])
-    revoke(fresh.viewers, fresh.folder / "tls" / "viewers-crl.pem", [viewer])
+    revoke(fresh.staff, fresh.centre / "tls" / "staff-crl.pem", [ticket])
+    revoke(fresh.viewers, fresh.front / "tls" / "viewers-crl.pem", [viewer])
     fresh.stop()
     fresh.start()
 

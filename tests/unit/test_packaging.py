@@ -20,6 +20,7 @@ from tests.bench.relays.ours import environment_of
 
 TOP = Path(__file__).parents[2]
 UNIT = TOP / "systemd" / "camera-gateway.service"
+UNITS = [UNIT, TOP / "systemd" / "mosquitto-viewers.service"]
 LOCKS = sorted((TOP / "requirements").glob("*.txt"))
 SCRIPTS = [
     *sorted(each for each in (TOP / "scripts").iterdir() if each.is_file()),
@@ -99,26 +100,28 @@ def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, check=False, text=True)
 
 
-def test_the_unit_exposes_next_to_nothing() -> None:
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: str(unit.name))
+def test_the_unit_exposes_next_to_nothing(unit: Path) -> None:
     """Judged by systemd itself."""
-    judged = analyze("security", "--offline=yes", "--no-pager", UNIT)
+    judged = analyze("security", "--offline=yes", "--no-pager", unit)
 
     exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
     assert exposure, judged.stderr
     assert float(exposure[1]) <= HIGHEST_EXPOSURE
 
 
-def test_the_unit_is_understood(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shipped", UNITS, ids=lambda unit: str(unit.name))
+def test_the_unit_is_understood(shipped: Path, tmp_path: Path) -> None:
     """No key that systemd does not know, no path that is not there once it is installed."""
-    text = UNIT.read_text(encoding="utf-8")
-    command = tmp_path / "camera-gateway"
+    text = shipped.read_text(encoding="utf-8")
+    command = tmp_path / "command"
     command.touch(mode=0o755)
-    unit = tmp_path / UNIT.name
+    unit = tmp_path / shipped.name
     unit.write_text(re.sub(r"^(Exec\w+=)\S+", rf"\g<1>{command}", text, flags=re.MULTILINE))
 
     judged = analyze("verify", "--man=no", unit)
 
-    about_us = [line for line in judged.stderr.splitlines() if UNIT.name in line]
+    about_us = [line for line in judged.stderr.splitlines() if shipped.name in line]
     assert about_us == []
 
 
