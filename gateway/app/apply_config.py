@@ -78,7 +78,7 @@ class ConfigApplier:
     async def _preflight(self, broker: BrokerAddress) -> None:
         await preflight_connect(
             broker,
-            client_id=self.settings.gateway.id + PREFLIGHT_SUFFIX,
+            client_id=self.broker_parts.client.client_id + PREFLIGHT_SUFFIX,
             subscription=self.broker_parts.topics.config_desired,
             clock=self.clock,
         )

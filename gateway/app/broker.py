@@ -13,7 +13,7 @@ from gateway.app.callbacks import Callbacks
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.model.errors import TransientError
-from gateway.mqtt.client.broker import BrokerAddress, Tls
+from gateway.mqtt.client.broker import BrokerAddress, Tls, client_id_of
 from gateway.mqtt.client.certificates import CertificateWatcher
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import BrokerFailover
@@ -181,7 +181,7 @@ def broker_components(
     )
     client = MqttClient(
         failover,
-        client_id=settings.gateway.id,
+        client_id=client_id_of(settings.gateway.id, broker.tls),
         subscriptions=topics.subscriptions,
         on_message=lambda message: callbacks.on_message(message),
         will=lambda: callbacks.will(),

@@ -36,6 +36,7 @@ from gateway.console.view_tokens import ViewTokens
 from gateway.console.views import BrokerView
 from gateway.model.errors import Fault, MessageRejected, TransientError
 from gateway.model.signalling import IceServer, SessionKey
+from gateway.mqtt.client.broker import client_id_of
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.epoch import Stamp
@@ -112,7 +113,7 @@ class Console:
         self._epoch, self._number = wall_ms(), 0
         self._client = MqttClient(
             settings.broker,
-            client_id=settings.client_id,
+            client_id=client_id_of(settings.client_id, settings.broker.tls),
             subscriptions=CENTRE_SUBSCRIPTIONS,
             on_message=self.deliver,
             greet=self._greet,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.model.signalling import Candidates, Extend, RemoteCandidate, SessionKey
+from gateway.mqtt.client.broker import Tls
 from tests.fixtures.access import Person, SecuredBroker
 from tests.fixtures.broker import observing
 from tests.fixtures.site import OWN as SITE
@@ -149,17 +151,40 @@ def test_the_bridge_outlives_a_reload(broker: SecuredBroker) -> None:
     broker.until_connected()
 
 
+def settings(ticket: Tls) -> str:
+    """What stands in the settings of a gateway that has *ticket*."""
+    files = {"ca": ticket.ca_file, "cert": ticket.cert_file, "key": ticket.key_file}
+    return "[broker.tls]\n" + "".join(f'{name} = "{file}"\n' for name, file in files.items())
+
+
+async def test_another_gateways_certificate_does_not_throw_ours_out(
+    broker: SecuredBroker, tmp_path: Path
+) -> None:
+    """Nor the trial connection: our ids follow from our key, which nobody else has."""
+    name = f"{SITE.province}/{SITE.gateway}"
+    console = broker.address(broker.staff.issue("console"))
+    other = broker.staff.issue("79/hcm-q1-08")
+
+    more = settings(broker.staff.issue(name))
+    async with site(tmp_path, broker, cameras(1), address=console, more=more):
+        for client_id in (SITE.gateway, f"{SITE.gateway}~t", name):
+            thief = await asyncio.to_thread(Person, broker, other, client_id)
+            assert thief.subscribed
+            await asyncio.to_thread(thief.leave)
+
+        assert f"as {SITE.gateway}-" in broker.log
+        assert "already connected" not in broker.log
+
+
 async def test_a_viewing_passes_through_the_bridge(broker: SecuredBroker, tmp_path: Path) -> None:
     """Offer, answer, candidates, pictures, a fresh token, the end; with the gateway that runs."""
     ticket = broker.staff.issue(f"{SITE.province}/{SITE.gateway}")
     console = broker.address(broker.staff.issue("console"))
     viewer = broker.address(broker.viewers.issue("v-test"), listener=8884)
-    files = {"ca": ticket.ca_file, "cert": ticket.cert_file, "key": ticket.key_file}
-    tls = "[broker.tls]\n" + "".join(f'{name} = "{file}"\n' for name, file in files.items())
     answers = f"cgw/v1/{SITE.province}/{SITE.gateway}/up/rtc/v-test/+"
 
     async with (
-        site(tmp_path, broker, cameras(1), address=console, more=tls) as running,
+        site(tmp_path, broker, cameras(1), address=console, more=settings(ticket)) as running,
         observing(viewer, answers, client_id="v-test") as theirs,
     ):
         there = dataclasses.replace(running, centre=theirs)

@@ -7,6 +7,7 @@ included, against the given authority; there is no way to switch that off.
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,22 @@ class BrokerAddress(Document):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+def client_id_of(name: str, tls: Tls | None) -> str:
+    """Return the client id of *name*: with TLS, *name* and 32 hex digits that follow from its key.
+
+    Whoever knows a client id can throw out its connection and lose what waits for it, where a
+    broker lets one certificate have several ids (MQTT 5, 3.1.4). The same key gives the same id,
+    and the id tells nothing of the key. Reads a file; without a key that can be read it is *name*.
+    """
+    try:
+        key = b"" if tls is None or tls.key_file is None else tls.key_file.read_bytes()
+    except OSError:  # nor can anybody connect with it: `ssl_context` tells
+        key = b""
+    if not key:
+        return name
+    return f"{name}-{hmac.digest(key, b'mqtt client id of ' + name.encode(), 'sha256').hex()[:32]}"
 
 
 def ssl_context(tls: Tls) -> ssl.SSLContext:

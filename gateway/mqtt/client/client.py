@@ -52,7 +52,7 @@ class MqttClient:
 
     Args:
         broker: Where the broker is.
-        client_id: The gateway's id. It never changes: the broker keeps the session under it.
+        client_id: See `client_id_of`. It never changes: the broker keeps the session under it.
         subscriptions: Filters, subscribed to with QoS 1 on each connection.
         on_message: Called with each message, in order, on the event loop.
         will: Returns what the broker publishes when we vanish; called before each connection, on a
@@ -90,7 +90,7 @@ class MqttClient:
         self._failover = (
             broker if isinstance(broker, BrokerFailover) else BrokerFailover(broker, clock=clock)
         )
-        self._client_id = client_id
+        self.client_id = client_id
         self._subscriptions = tuple(subscriptions)
         self._on_message = on_message
         self._will = will
@@ -202,7 +202,7 @@ class MqttClient:
         will = None if self._will is None else await asyncio.to_thread(self._will)
         client = create_client(
             address,
-            client_id=self._client_id,
+            client_id=self.client_id,
             will=will,
             keepalive_s=self._keepalive_s,
             will_delay_s=self._will_delay_s,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
-from gateway.mqtt.client.broker import BrokerAddress, Tls, ssl_context
+from gateway.mqtt.client.broker import BrokerAddress, Tls, client_id_of, ssl_context
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.8.8", "::1"])
@@ -55,3 +56,24 @@ def test_missing_certificate_files_are_waited_for(tmp_path: Path) -> None:
 
     assert caught.value.reason is Reason.TLS_FAILED
     assert caught.value.pause_s > 0
+
+
+def test_the_client_id_follows_from_the_key_and_cannot_be_guessed(tmp_path: Path) -> None:
+    """The same key, the same session; whoever has another key makes another id."""
+    cert, key, other = (tmp_path / name for name in ("cert.pem", "key.pem", "other.pem"))
+    key.write_bytes(b"the key")
+    other.write_bytes(b"another")
+
+    ours = client_id_of("hcm-q1-01", Tls(cert_file=cert, key_file=key))
+
+    assert re.fullmatch(r"hcm-q1-01-[0-9a-f]{32}", ours)
+    assert client_id_of("hcm-q1-01", Tls(cert_file=cert, key_file=key)) == ours
+    assert client_id_of("hcm-q1-01", Tls(cert_file=cert, key_file=other)) != ours
+    assert client_id_of("hcm-q1-02", Tls(cert_file=cert, key_file=key))[-32:] != ours[-32:]
+
+
+def test_without_a_key_the_client_id_is_the_name(tmp_path: Path) -> None:
+    """In plain, or while the file is not there: then nobody connects with it either."""
+    missing = Tls(cert_file=tmp_path / "cert.pem", key_file=tmp_path / "key.pem")
+
+    assert [client_id_of("hcm-q1-01", tls) for tls in (None, Tls(), missing)] == ["hcm-q1-01"] * 3
