@@ -16,6 +16,7 @@ from gateway.console.messages import parse_browser_message
 from gateway.console.send_queue import SendQueue
 from gateway.console.signalling import BrowserSignalling
 from gateway.ports import Clock
+from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import TokenBucket
 
 SEND_S = 10.0
@@ -41,7 +42,10 @@ class BrowserSession:
         queue: Messages for this browser.
         clock: Monotonic, for the rate limit.
         tick: Returns the message that is sent every *tick_s* without another.
+        stuck: Counts browsers that do not read.
+        abort: Ends the connection at once; what has not been sent is dropped.
         tick_s: See `TICK_S`.
+        send_s: See `SEND_S`.
     """
 
     def __init__(
@@ -52,13 +56,19 @@ class BrowserSession:
         *,
         clock: Clock,
         tick: Callable[[], str],
+        stuck: RateLimitedLog,
+        abort: Callable[[], None],
         tick_s: float = TICK_S,
+        send_s: float = SEND_S,
     ) -> None:
         self._socket = socket
         self._signalling = signalling
         self._queue = queue
         self._tick = tick
+        self._stuck = stuck
+        self._abort = abort
         self._tick_s = tick_s
+        self._send_s = send_s
         self._bucket = TokenBucket(MESSAGES_PER_MIN, BURST, clock=clock)
 
     async def run(self) -> None:
@@ -89,11 +99,17 @@ class BrowserSession:
         try:
             while not self._queue.overflowed:
                 text = await self._next_message()
-                async with asyncio.timeout(SEND_S):
+                async with asyncio.timeout(self._send_s):
                     await self._socket.send_str(text)
-        except (TimeoutError, ConnectionError):
-            log.info("browser_stuck", viewer=self._signalling.viewer)
+        except ConnectionError:
+            return  # it is gone, which the reading side finds out
+        except TimeoutError:
+            # Closed in order, its socket would stay until the browser reads: for ever.
+            self._stuck.count(self._signalling.viewer)
+            self._abort()
+            return
         await self._socket.close(code=WSCloseCode.TRY_AGAIN_LATER, drain=False)
+        self._abort()  # it has had its time to answer
 
     async def _next_message(self) -> str:
         try:

@@ -107,6 +107,7 @@ class Console:
         )
         self._broker = BrokerView(up=False, since_ms=wall_ms())
         self._refused = RateLimitedLog("console", "browser_refused", clock=clock)
+        self._stuck = RateLimitedLog("console", "browser_stuck", clock=clock)
         self._exhausted = RateLimitedLog("console", "descriptors_exhausted", clock=clock)
         self._failed = RateLimitedLog("console", "message_failed", clock=clock)
         self._rejected = RateLimitedLog("console", "message_rejected", clock=clock)
@@ -298,6 +299,8 @@ class Console:
                 queue,
                 clock=self._clock,
                 tick=lambda: messages.tick_message(wall_ms()),
+                stuck=self._stuck,
+                abort=lambda: _abort(request),
                 tick_s=self._tick_s,
             ).run()
         finally:
@@ -312,6 +315,12 @@ class Console:
 def wall_ms() -> int:
     """Return the wall clock in milliseconds since 1970."""
     return round(datetime.now(UTC).timestamp() * 1000)
+
+
+def _abort(request: web.Request) -> None:
+    """End the connection of *request* at once."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _url(listener: asyncio.Server) -> str:
