@@ -1,5 +1,7 @@
 """Kill the whole gateway so often: ``scripts/crash-test --kills 200 --seed 2026``.
 
+With ``--transcoding`` it is the worker that is killed, hung and starved in turn, so often in all.
+
 Prints one JSON line for each gateway that was used, and one for all of them together.
 """
 
@@ -8,11 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import statistics
 import tempfile
 from collections import Counter
 from pathlib import Path
 
+from tests.crash import transcode_campaign
 from tests.crash.config_campaign import Campaign, run_campaign
+from tests.crash.transcode_campaign import h265_site
 from tests.fixtures.broker import Broker
 
 EACH = 20
@@ -32,12 +37,36 @@ async def run_one(seed: int, kills: int) -> Campaign:
             broker.stop()
 
 
+async def run_transcoding(seed: int, rounds: int) -> int:
+    """Kill, hang and starve the worker *rounds* times in all; return the exit code."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "broker").mkdir()
+        broker = Broker(folder / "broker")
+        await broker.start()
+        try:
+            async with h265_site(folder, broker) as running:
+                campaign = await transcode_campaign.run_campaign(running, rounds=rounds, seed=seed)
+        finally:
+            broker.stop()
+    lasted = {
+        act: {"p50": round(statistics.median(each), 2), "max": round(max(each), 2)}
+        for act, each in campaign.lasted_s.items()
+    }
+    found = {"acts": campaign.acts, "workers": len(campaign.workers), "s_to_pictures": lasted}
+    print(json.dumps({**found, "wrong": campaign.wrong}))
+    return bool(campaign.wrong)
+
+
 def main() -> None:
     """Print what was found."""
     asks = argparse.ArgumentParser(prog="scripts/crash-test", description=__doc__)
     asks.add_argument("--kills", type=int, default=200)
     asks.add_argument("--seed", type=int, default=2026)
+    asks.add_argument("--transcoding", action="store_true", help="do it to the transcoding worker")
     asked = asks.parse_args()
+    if asked.transcoding:
+        raise SystemExit(asyncio.run(run_transcoding(asked.seed, asked.kills)))
     total, wrong, seed = Counter[str](), list[str](), asked.seed
     while total["kills"] < asked.kills:
         campaign = asyncio.run(run_one(seed, min(EACH, asked.kills - total["kills"])))
