@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
 from gateway.streams.stream import Stream
 from gateway.transcoding.capacity import Capacity
+from gateway.transcoding.encoder_choice import EncoderChoice
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.source import TranscodeSource
 from gateway.vision.decoder import Decoder
@@ -109,7 +111,6 @@ class CameraSources:
 
 CORES_SHARE = 0.75
 """Of the processor, for transcodes; the rest relays, and answers."""
-ENCODER = "libx264"
 
 
 class TranscodeSources:
@@ -132,12 +133,24 @@ class TranscodeSources:
         self._clock = clock
         cores = settings.cores or CORES_SHARE * len(os.sched_getaffinity(0))
         self._capacity = Capacity(cores)
+        self._encoder = EncoderChoice()
+
+    async def choose_encoder(self) -> None:
+        """Try what this machine has, once; until then software encodes. Runs until cancelled."""
+        await self._encoder.choose()
+        await asyncio.Event().wait()
 
     def sample(self) -> TranscodingSample:
         """Return what is transcoded now."""
         capacity = self._capacity
         cores = capacity.used(self._clock.now())
-        return TranscodingSample(capacity.running, ENCODER, round(cores, 2), capacity.cores)
+        return TranscodingSample(
+            capacity.running,
+            self._encoder.name,
+            self._encoder.why,
+            round(cores, 2),
+            capacity.cores,
+        )
 
     def __call__(self, site: SiteConfig, name: str, stream: Stream) -> TranscodeSource:
         """Return the source that transcodes *stream*; *name* is for log lines."""
@@ -145,7 +158,7 @@ class TranscodeSources:
             name,
             stream,
             output=self._output,
-            encoder=ENCODER,
+            encoder=self._encoder,
             payload_bytes=site.limits.payload_bytes,
             capacity=self._capacity,
             picture=lambda: video_info_of(stream),
@@ -164,7 +177,7 @@ class CameraComponents:
         decoder: Decodes single pictures, in a process of its own.
         picture_monitor: Analyses them.
         inbound_drops: Counts what the sessions' ports refuse.
-        transcoding: Returns what is transcoded now.
+        transcodes: Makes what transcodes them; None: nothing is transcoded.
     """
 
     sources: CameraSources
@@ -173,12 +186,17 @@ class CameraComponents:
     decoder: Decoder
     picture_monitor: PictureMonitor
     inbound_drops: InboundDrops
-    transcoding: Callable[[], TranscodingSample]
+    transcodes: TranscodeSources | None
+
+    def transcoding(self) -> TranscodingSample:
+        """Return what is transcoded now."""
+        return TranscodingSample() if self.transcodes is None else self.transcodes.sample()
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return self.session_manager.run, self.manager.run, self.picture_monitor.run
+        encoder = () if self.transcodes is None else (self.transcodes.choose_encoder,)
+        return self.session_manager.run, self.manager.run, self.picture_monitor.run, *encoder
 
 
 def camera_components(
@@ -248,5 +266,5 @@ def camera_components(
         decoder,
         picture_monitor,
         inbound_drops,
-        transcodes.sample if enabled else TranscodingSample,
+        transcodes if enabled else None,
     )

@@ -37,6 +37,7 @@ from gateway.runtime import logging
 from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
 from gateway.runtime.redact import Redactor
+from gateway.transcoding.encoder_choice import EncoderChoice
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
 
@@ -105,6 +106,10 @@ def check_command(config: tuple[Path, ...]) -> None:
     for settings_path in (path for path in paths if path.suffix != ".json"):
         _warn_if_nobody_may_watch(settings_path, checked)
     echo(f"OK: {_summary(checked)}")
+    if checked.settings is not None and checked.settings.transcoding.enabled:
+        choice = EncoderChoice()
+        asyncio.run(choice.choose())
+        echo(f"transcoding / chuyển mã: {choice.name} ({choice.why})")
 
 
 @main.command("run")

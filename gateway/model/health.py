@@ -215,12 +215,14 @@ class TranscodingSample:
     Attributes:
         running: Transcodes running now.
         encoder: Which encoder makes them.
+        encoder_why: Why it was chosen: what is wrong with the better ones.
         cores: Processor cores that they take.
         cores_most: How many they may take.
     """
 
     running: int | None = None
     encoder: str | None = None
+    encoder_why: str | None = None
     cores: float | None = None
     cores_most: float | None = None
 

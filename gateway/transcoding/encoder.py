@@ -116,8 +116,11 @@ class H264Encoder:
             if self._name == "libx264":
                 context.options = self._x264_options()
             context.open()
-        except (FFmpegError, ValueError, av.error.EncoderNotFoundError) as error:
-            raise EncoderFailed(f"{self._name}: {error}") from error
+        except av.codec.codec.UnknownCodecError as error:
+            raise EncoderFailed(f"{self._name}: this FFmpeg does not have it") from error
+        except (FFmpegError, ValueError) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            raise EncoderFailed(f"{self._name}: does not open ({said})") from error
         return context
 
     def _x264_options(self) -> dict[str, str]:

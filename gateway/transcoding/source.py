@@ -23,6 +23,7 @@ from gateway.rtp.video_info import VideoInfo
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
 from gateway.transcoding.capacity import Capacity, Load, reference_ms
+from gateway.transcoding.encoder_choice import EncoderChoice
 from gateway.transcoding.messages import MalformedMessage, OutputHeader, Report
 from gateway.transcoding.output_format import OutputFormat, output_size
 from gateway.transcoding.process import ChildLost, TranscodingProcess
@@ -31,6 +32,8 @@ SPS, PPS, IDR = 7, 8, 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 """Pause after a child's death: the first in `DEATHS_S`, doubled with each further one."""
 DEATHS_S = 60.0
+HARDWARE_DEATHS = 2
+"""So many deaths within `DEATHS_S` and the next child encodes in software."""
 MEASURE_EVERY = 100
 """Pictures between two measurements of what a transcode costs."""
 MOST_FPS = 60.0
@@ -47,7 +50,7 @@ class TranscodeState:
     """What a transcode is doing, for health.
 
     Attributes:
-        encoder: FFmpeg's name of the encoder.
+        encoder: FFmpeg's name of the encoder that runs, or ran last.
         running: Whether a child runs now.
         deaths: Children that died or were killed since the gateway started.
         last_death: How the last one ended.
@@ -55,7 +58,7 @@ class TranscodeState:
         report: The child's last report about itself.
     """
 
-    encoder: str
+    encoder: str = ""
     running: bool = False
     deaths: int = 0
     last_death: str = ""
@@ -70,7 +73,7 @@ class TranscodeSource:
         name: For log lines, e.g. ``c01/main``.
         stream: What is transcoded.
         output: What comes out.
-        encoder: FFmpeg's name of the encoder.
+        encoder: Which one is used; told when it fails.
         payload_bytes: Largest RTP payload that is delivered.
         capacity: Of this machine; shared by all.
         picture: Returns what the camera's parameter sets say; None: they have not come.
@@ -85,7 +88,7 @@ class TranscodeSource:
         stream: Stream,
         *,
         output: OutputFormat,
-        encoder: str = "libx264",
+        encoder: EncoderChoice,
         payload_bytes: int,
         capacity: Capacity,
         picture: Callable[[], VideoInfo | None] = lambda: None,
@@ -107,7 +110,8 @@ class TranscodeSource:
         self._cached_90k = -1
         self._codec: Codec | None = None
         self._deaths_s: deque[float] = deque(maxlen=16)
-        self.state = TranscodeState(encoder)
+        self._encoder = encoder
+        self.state = TranscodeState()
 
     @property
     def counters(self) -> SourceCounters:
@@ -188,6 +192,7 @@ class TranscodeSource:
             await self._stream.until_opened()
         assert self._stream.video is not None
         self._codec, self._sink = self._stream.video.codec, sink
+        self.state.encoder = self._encoder.name
         self._child = child = await TranscodingProcess.start(
             self._codec,
             self._output,
@@ -266,5 +271,7 @@ class TranscodeSource:
         pause_s = min(FIRST_PAUSE_S * 2 ** (recent - 1), LONGEST_PAUSE_S)
         self.state.deaths += 1
         self.state.last_death = why
+        if recent >= HARDWARE_DEATHS:
+            self._encoder.reject(self.state.encoder, why)
         log.warning("transcoder_lost", name=self._name, detail=why, deaths=self.state.deaths)
         return SourceUnavailable(Reason.STALLED, f"the transcoder {why}", longest_s=pause_s)

@@ -117,6 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "audit",
         "viewing",
         "cameras",
+        "transcoding",
         "commands/handlers",
         "remote_config",
         "app",

@@ -70,6 +70,7 @@ SITE = {
     "transcoding": {
         "tc.n": "running",
         "tc.enc": "encoder",
+        "tc.why": "encoder_why",
         "tc.cores": "cores",
         "tc.max": "cores_most",
     },

@@ -114,7 +114,7 @@ def test_every_number_of_health_has_its_bounds() -> None:
     """A new field needs its row."""
     names = {name for part in SITE.values() for name in part.values()} | set(CAMERA.values())
     texts = {"clock_source", "disk_error", "interface", "disk_read_only", "clock_synced"}
-    texts |= {"encoder"}
+    texts |= {"encoder", "encoder_why"}
     texts |= {"id", "state", "reason", "detail", "codec"}
 
     assert names - texts == set(BOUNDS)
