@@ -66,7 +66,9 @@ class RtpDestination:
         offload_refused: Whether kernel or device have refused segmentation offload.
     """
 
+    offset_90k: int
     seq: int
+    burst_bytes: int
     last_90k: int
     last_s: float
     packets: int
@@ -87,10 +89,6 @@ class RtpDestination:
         session: int = 0,
         keep_alive: Any = None,
     ) -> None: ...
-    @property
-    def offset_90k(self) -> int: ...
-    @property
-    def burst_bytes(self) -> int: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *_: object) -> None: ...
     def set_address(self, fd: int, host: str, port: int) -> bool:

@@ -196,9 +196,21 @@ cdef class RtpDestination:
     def offset_90k(self):
         return self.c.offset_90k
 
+    @offset_90k.setter
+    def offset_90k(self, uint32_t offset_90k):
+        fastpath_lock()
+        self.c.offset_90k = offset_90k
+        fastpath_unlock()
+
     @property
     def burst_bytes(self):
         return self.c.burst_bytes
+
+    @burst_bytes.setter
+    def burst_bytes(self, Py_ssize_t burst_bytes):
+        fastpath_lock()
+        self.c.burst_bytes = burst_bytes
+        fastpath_unlock()
 
     @property
     def sendable(self):

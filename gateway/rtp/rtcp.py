@@ -4,7 +4,7 @@ Pure functions; encryption (SRTCP) and timing are the caller's. Parsing is bound
 whatever a datagram holds.
 
 References: RFC 3550 §6 (SR, RR, SDES, BYE), RFC 4585 §6 (NACK, PLI), RFC 5104 §4.3.1 (FIR),
-RFC 5506 (reduced size: a compound may begin with anything).
+RFC 5506 (reduced size: a compound may begin with anything), draft-alvestrand-rmcat-remb-03 (REMB).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SR, RR, SDES, BYE, RTPFB, PSFB, XR = 200, 201, 202, 203, 205, 206, 207
 MAX_PACKETS = 32
 """RTCP packets looked at in one datagram."""
 
-_NACK, _PLI, _FIR = 1, 1, 4
+_NACK, _PLI, _FIR, _AFB = 1, 1, 4, 15
 _BLOCK = struct.Struct("!IIIIII")
 _PAIR = struct.Struct("!HH")
 
@@ -114,13 +114,27 @@ class Fir:
 
 
 @dataclass(frozen=True, slots=True)
+class Remb:
+    """A receiver estimates what the path to it carries (draft-alvestrand-rmcat-remb-03 §2.2).
+
+    Attributes:
+        sender_ssrc: The receiver.
+        bps: All streams to it together, in bits per second. libwebrtc judges by how the delay
+            grows, and says at most 1.5 times what it receives.
+    """
+
+    sender_ssrc: int
+    bps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Goodbye:
     """These sources have left (BYE)."""
 
     ssrcs: tuple[int, ...]
 
 
-Feedback = SenderReport | ReceiverReport | Nack | Pli | Fir | Goodbye
+Feedback = SenderReport | ReceiverReport | Nack | Pli | Fir | Remb | Goodbye
 
 
 def parse_compound(datagram: bytes) -> tuple[Feedback, ...]:
@@ -203,6 +217,9 @@ def _parse_psfb(fmt: int, body: bytes) -> Iterator[Feedback]:
         for at in range(8, min(len(body) - 7, 8 + 8 * MAX_PACKETS), 8):
             target, seq = struct.unpack_from("!IB", body, at)
             yield Fir(sender, target, seq)
+    elif fmt == _AFB and len(body) >= 16 and body[8:12] == b"REMB":
+        (rate,) = struct.unpack_from("!I", body, 12)
+        yield Remb(sender, (rate & 0x3FFFF) << (rate >> 18 & 0x3F))
 
 
 _PARSERS = {SR: _parse_sr, RR: _parse_rr, BYE: _parse_bye, RTPFB: _parse_rtpfb, PSFB: _parse_psfb}
@@ -267,6 +284,14 @@ def nack(sender_ssrc: int, media_ssrc: int, lost: tuple[int, ...]) -> bytes:
 def pli(sender_ssrc: int, media_ssrc: int) -> bytes:
     """Return a picture loss indication: please send a keyframe."""
     return struct.pack("!BBHII", 0x80 | _PLI, PSFB, 2, sender_ssrc, media_ssrc)
+
+
+def remb(sender_ssrc: int, bps: int) -> bytes:
+    """Return a REMB of *bps*, cut to the 18 bits that it has room for."""
+    exponent = max(0, bps.bit_length() - 18)
+    rate = 1 << 24 | exponent << 18 | bps >> exponent
+    head = struct.pack("!BBHII", 0x80 | _AFB, PSFB, 5, sender_ssrc, 0)
+    return head + b"REMB" + struct.pack("!II", rate, sender_ssrc)
 
 
 def goodbye(ssrc: int) -> bytes:

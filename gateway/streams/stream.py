@@ -17,6 +17,9 @@ REPLAY_STEP_90K = VIDEO_CLOCK_HZ // 1000
 """Replayed pictures are stamped 1 ms apart, so that a player shows the last one at once."""
 
 
+RATE_S, FIRST_RATE_S = 5.0, 2.0
+"""Over so long at least the rate of a source is measured; the second as long as none is known."""
+
 MAX_PARAMETER_BYTES = 1024
 """A longer payload is no parameter set; it begins the picture itself."""
 
@@ -42,6 +45,7 @@ class Stream:
         self._gop = gop
         self._clock = clock
         self._readers: tuple[Reader, ...] = ()
+        self._holders: set[object] = set()
         self._readers_changed = asyncio.Event()
         self._opened = asyncio.Event()
         self.video: VideoFormat | None = None
@@ -49,6 +53,9 @@ class Stream:
         self.parameter_payloads: tuple[bytes, ...] = ()
         """Payloads at the beginning of the last keyframe that may be parameter sets."""
         self._last_unit_s: float | None = None
+        self._bps: float | None = None
+        self._rate_bytes = 0
+        self._rate_s: float | None = None  # when that many had been received; None: not open
         self.fast_path: FastPath | None = None
         """The fast path while it relays this stream; set by the source."""
         self.opened_s: float | None = None
@@ -87,14 +94,34 @@ class Stream:
         return known_s or self._gop.gop_s
 
     @property
+    def playing(self) -> bool:
+        """Whether the source is open and a keyframe has come since."""
+        since_s = self.opened_s if self._opened.is_set() else None
+        return since_s is not None and (self.keyframe_s or 0.0) >= since_s
+
+    @property
+    def bps(self) -> float | None:
+        """Mean rate of the source over some seconds, bits per second; None: not known yet.
+
+        While it is away: that of before.
+        """
+        now_s = self._clock.now()
+        least_s = RATE_S if self._bps is not None else FIRST_RATE_S
+        if self._rate_s is not None and now_s - self._rate_s >= least_s:
+            received_bytes = self.counters.received_bytes
+            self._bps = (received_bytes - self._rate_bytes) * 8 / (now_s - self._rate_s)
+            self._rate_bytes, self._rate_s = received_bytes, now_s
+        return self._bps
+
+    @property
     def readers(self) -> int:
-        """How many are reading."""
-        return len(self._readers)
+        """How many are reading, or hold it open."""
+        return len(self._readers) + len(self._holders)
 
     @property
     def wanted(self) -> bool:
         """Whether the source should be open, lingering aside."""
-        return self._warm or bool(self._readers)
+        return self._warm or bool(self._readers) or bool(self._holders)
 
     async def check(self) -> None:
         """Ask the source whether it would play. Raises as `gateway.ports.Source.check` does."""
@@ -106,6 +133,7 @@ class Stream:
             await self._source.run(self)
         finally:
             self._opened.clear()
+            self._rate_s = None
             self._gop.clear()
             for reader in self._readers:
                 reader.wait_for_keyframe()
@@ -118,7 +146,7 @@ class Stream:
 
     async def until_read(self) -> None:
         """Return as soon as somebody reads."""
-        while not self._readers:
+        while not self.readers:
             self._readers_changed.clear()
             await self._readers_changed.wait()
 
@@ -147,6 +175,7 @@ class Stream:
         self._gop.clear()
         self.parameter_payloads = ()
         self.opened_s = self._clock.now()
+        self._rate_s = None
         for reader in self._readers:
             reader.wait_for_keyframe()
         self._opened.set()
@@ -158,6 +187,9 @@ class Stream:
             short = takewhile(lambda payload: len(payload) <= MAX_PARAMETER_BYTES, unit.payloads)
             self.parameter_payloads = tuple(short)[:4]
         self._last_unit_s = unit.arrived_s
+        if self._rate_s is None:
+            self._rate_bytes = self._source.counters.received_bytes
+            self._rate_s = self._clock.now()
         for reader in self._readers:
             reader.offer(unit)
 
@@ -200,14 +232,31 @@ class Stream:
         if self.fast_path is not None:
             self.fast_path.sync()
 
-    def attach(self, reader: Reader) -> None:
-        """Add *reader*; the cached GOP is sent to it at once."""
+    def hold(self, holder: object) -> None:
+        """Keep the source open for *holder*, who reads nothing but the cached GOP, now and then.
+
+        What the fast path relays it goes on relaying.
+        """
+        self._holders.add(holder)
+        self._readers_changed.set()
+
+    def release(self, holder: object) -> None:
+        """Keep it open for *holder* no longer; does nothing for one who does not hold it."""
+        if holder in self._holders:
+            self._holders.remove(holder)
+            self._readers_changed.set()
+
+    def attach(self, reader: Reader, *, replay: bool = True) -> None:
+        """Add *reader*; the cached GOP is sent to it at once, unless it waits for a keyframe."""
         self._reclaim()
         self._readers += (reader,)
         self._readers_changed.set()
-        self.replay(reader)
+        if replay:
+            self.replay(reader)
 
-    def replay(self, reader: Reader, after_90k: int | None = None) -> None:
+    def replay(
+        self, reader: Reader, after_90k: int | None = None, *, keyframe_only: bool = False
+    ) -> None:
         """Send *reader* the cached GOP from its keyframe, a millisecond or less apart.
 
         Its times end where the live ones go on.
@@ -216,9 +265,13 @@ class Stream:
             reader: Who gets it.
             after_90k: The last time that the reader has been sent, if any; the replayed ones are
                 all later.
+            keyframe_only: Send the keyframe alone, and of what comes the next keyframe first.
         """
         self._reclaim()
         units = self._gop.units
+        whole = not keyframe_only or len(units) == 1
+        if keyframe_only:
+            units = units[:1]
         if not units:
             return
         last_90k = units[-1].time_90k
@@ -236,6 +289,8 @@ class Stream:
             replace(unit, time_90k=first_90k + step_90k * index, early_90k=0)
             for index, unit in enumerate(units)
         )
+        if not whole:
+            reader.wait_for_keyframe()
 
     def request_keyframe(self) -> bool:
         """Ask the source for a keyframe, for all readers; False if it cannot be asked."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiortc import RTCIceCandidate
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import Codec, VideoFormat
+from gateway.model.quality import StreamQuality, ViewLevel
 from gateway.model.reasons import Reason
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
+from gateway.webrtc.level_choice import Choice, StreamFacts, choose
 from gateway.webrtc.sdp_offer import OfferedCodec, ViewerOffer
 
 OPENING_S = 8.0
@@ -29,12 +31,18 @@ class NegotiatedMedia:
         codec: The payload type chosen.
         candidates: The viewer's addresses that may be checked.
         pace_bps: The most to be put on the line to this viewer, in bits per second.
+        refused: Returns why this machine cannot carry a stream for a lesser level, or nothing.
     """
 
     offer: ViewerOffer
     codec: OfferedCodec
     candidates: tuple[RTCIceCandidate, ...]
     pace_bps: float
+    refused: Callable[[Stream], str] = lambda _stream: ""
+
+    def takes(self, video: VideoFormat | None) -> bool:
+        """Return whether *video* can be sent as what was chosen; an unknown one may."""
+        return video is None or video.codec == self.codec.name
 
 
 async def negotiate(
@@ -44,8 +52,10 @@ async def negotiate(
     profile: str | None,
     candidates: tuple[RTCIceCandidate, ...],
     pace_bps: float,
-) -> tuple[Stream, NegotiatedMedia]:
-    """Return the stream that *offer* gets, and how it is sent.
+) -> tuple[dict[ViewLevel, Stream], NegotiatedMedia]:
+    """Return the streams that *offer* gets, best first, and how they are sent.
+
+    The first is what it gets; the others are for when the line does not carry that.
 
     Opens the camera if it is not known yet what it sends; that takes `OPENING_S` at most.
 
@@ -64,31 +74,46 @@ async def negotiate(
     streams = {name: stream for name, stream in camera.streams if profile in (None, name)}
     if not streams:
         raise ViewerRejected(404, Reason.NOT_FOUND, "the camera has no such profile")
-    formats: list[tuple[str, VideoFormat]] = []
-    for name, stream in streams.items():
+    for stream in streams.values():
         video = stream.video or await _learn_format(stream, camera)
-        formats.append((name, video))
         if pick_codec(offer, video.codec) is not None and not camera.obstacle(stream):
-            return stream, _media(offer, video.codec, candidates, pace_bps)
-    transcoded = [stream for name, stream in camera.transcodes if name in streams]
-    if transcoded and pick_codec(offer, "h264") is not None:
-        refused = camera.admit_transcode(transcoded[-1])
+            break
+    facts = [_facts(name, stream, camera) for name, stream in camera.streams]
+    chosen = choose(
+        facts,
+        takes=lambda codec: pick_codec(offer, codec) is not None,
+        transcoder=bool(camera.transcodes),
+        asked=None if profile is None else StreamQuality(profile),
+    )
+    codec = pick_codec(offer, chosen[0].codec) if chosen and chosen[0].codec else None
+    if codec is None:
+        sent = ", ".join(
+            f"{name}: {each.video.codec}" for name, each in streams.items() if each.video
+        )
+        raise ViewerRejected(488, Reason.UNSUPPORTED_CODEC, f"the viewer takes none of {sent}")
+    levels = {ViewLevel(each.quality.value): _stream_of(each, camera) for each in chosen}
+    if chosen[0].quality is StreamQuality.TRANSCODED:
+        refused = camera.admit_transcode(levels[ViewLevel.TRANSCODED])
         if refused:
             raise ViewerRejected(503, Reason.TRANSCODING_FULL, refused)
-        return transcoded[-1], _media(offer, "h264", candidates, pace_bps)
-    chosen, codec = choose_profile(offer, formats)
-    return streams[chosen], NegotiatedMedia(offer, codec, candidates, pace_bps)
+    transcoded = levels.get(ViewLevel.TRANSCODED)
+    return levels, NegotiatedMedia(
+        offer,
+        codec,
+        candidates,
+        pace_bps,
+        refused=lambda stream: camera.admit_transcode(stream) if stream is transcoded else "",
+    )
 
 
-def _media(
-    offer: ViewerOffer,
-    codec: Codec,
-    candidates: tuple[RTCIceCandidate, ...],
-    pace_bps: float,
-) -> NegotiatedMedia:
-    chosen = pick_codec(offer, codec)
-    assert chosen is not None
-    return NegotiatedMedia(offer, chosen, candidates, pace_bps)
+def _facts(name: str, stream: Stream, camera: CameraStreams) -> StreamFacts:
+    codec = None if stream.video is None else stream.video.codec
+    return StreamFacts(StreamQuality(name), codec, camera.obstacle(stream), stream.bps)
+
+
+def _stream_of(choice: Choice, camera: CameraStreams) -> Stream:
+    transcoded = choice.quality is StreamQuality.TRANSCODED
+    return dict(camera.transcodes if transcoded else camera.streams)[choice.source.value]
 
 
 def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:
@@ -102,25 +127,6 @@ def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:
         fitting = [c for c in fitting if c.parameters.get("packetization-mode") == "1"]
         fitting.sort(key=lambda c: not c.parameters.get("profile-level-id", "").startswith("42e0"))
     return fitting[0] if fitting else None
-
-
-def choose_profile(
-    offer: ViewerOffer, formats: Iterable[tuple[str, VideoFormat]]
-) -> tuple[str, OfferedCodec]:
-    """Return the first profile of *formats* that the viewer can decode, and the payload type.
-
-    Raises:
-        ViewerRejected: 488, naming what the camera sends and what the viewer lacks.
-    """
-    seen = []
-    for profile, video in formats:
-        codec = pick_codec(offer, video.codec)
-        if codec is not None:
-            return profile, codec
-        seen.append(f"{profile}: {video.codec}")
-    raise ViewerRejected(
-        488, Reason.UNSUPPORTED_CODEC, f"the viewer takes none of {', '.join(seen)}"
-    )
 
 
 async def _learn_format(stream: Stream, camera: CameraStreams) -> VideoFormat:

@@ -43,13 +43,13 @@ class PacketBatch:
     Args:
         srtp: The outbound session; used by this batch alone.
         parameters: SSRCs and payload types.
-        max_bytes: The most that is written for one send.
+        max_bytes: The most that is written for one send; may be changed.
     """
 
     def __init__(self, srtp: InPlaceSrtp, parameters: RtpParameters, *, max_bytes: int) -> None:
         self._srtp = srtp
         self._parameters = parameters
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self.view = memoryview(srtp.buffer)
         """The buffer; what was written is valid until the next write."""
 
@@ -72,7 +72,7 @@ class PacketBatch:
         size = first_size = len(payloads[at])
         segment = end = 0
         stop = min(count, at + SEGMENTS)
-        full = self._max_bytes - first_size - HEADER_BYTES - TAG_BYTES
+        full = self.max_bytes - first_size - HEADER_BYTES - TAG_BYTES
         while True:
             payload = payloads[at]
             at += 1

@@ -1,4 +1,4 @@
-"""Handles a viewer's RTCP: NACK, PLI, FIR and receiver reports (RFC 4585, RFC 5104).
+"""Handles a viewer's RTCP: NACK, PLI, FIR, REMB and receiver reports (RFC 4585, RFC 5104).
 
 What a viewer may ask for has a budget: whatever it sends, it costs us no more than that.
 """
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from gateway.ports import Clock
-from gateway.rtp.rtcp import Fir, Nack, Pli, ReceiverReport, iter_compound
+from gateway.rtp.rtcp import Fir, Nack, Pli, ReceiverReport, Remb, iter_compound
 from gateway.runtime.rate_limit import TokenBucket
 from gateway.webrtc.rtp_sender import RtpSender
 
 KEYFRAME_INTERVAL_S = 1.0
-"""A viewer that requests keyframes gets the cached GOP at most once in this time."""
+"""A viewer that requests keyframes gets one at most once in this time."""
 
 ITEMS_PER_S, ITEMS_BURST = 2_000, 2_000
 """Items of feedback examined for one viewer: sequence numbers, report blocks, keyframe requests.
@@ -32,13 +32,14 @@ class RtcpFeedback:
 
     Args:
         sender: Sends packets again.
-        replay_gop: Sends the cached GOP again.
+        on_keyframe_request: Sends the viewer a picture to begin with.
+        on_report: Called with each report block.
+        on_remb: Called with the viewer's estimate of its line, in bits per second.
         on_refused: Called once for each datagram of which a part is beyond the budget.
         clock: Monotonic, for the budget.
 
     Attributes:
         last_received_s: When the last RTCP came, on the monotonic clock.
-        lost_share: Share of packets lost in the viewer's last report, 0 to 1.
         round_trip_s: From the viewer's last report; None until one refers to a report of ours.
         keyframe_requests: PLI and FIR received.
         items: Items examined.
@@ -47,19 +48,21 @@ class RtcpFeedback:
     def __init__(
         self,
         sender: RtpSender,
-        replay_gop: Callable[[], None],
         *,
+        on_keyframe_request: Callable[[], None],
+        on_report: Callable[[ReceiverReport], None] = lambda _report: None,
+        on_remb: Callable[[int], None] = lambda _bps: None,
         on_refused: Callable[[], None],
         clock: Clock,
     ) -> None:
         self._sender = sender
-        self._replay_gop = replay_gop
+        self._answer_keyframe_request = on_keyframe_request
+        self._on_report, self._on_remb = on_report, on_remb
         self._on_refused = on_refused
         self._budget = TokenBucket(ITEMS_PER_S * 60, ITEMS_BURST, clock=clock)
         self._refused = False
         self._replayed_s = time.monotonic()  # the GOP has just been sent
         self.last_received_s = time.monotonic()
-        self.lost_share = 0.0
         self.round_trip_s: float | None = None
         self.keyframe_requests = 0
         self.items = 0
@@ -76,6 +79,8 @@ class RtcpFeedback:
                     self._on_keyframe_request()
                 case ReceiverReport():
                     self._on_receiver_report(packet)
+                case Remb():
+                    self._on_remb(packet.bps)
                 case _:
                     pass
         if self._refused:
@@ -100,10 +105,10 @@ class RtcpFeedback:
         if self.last_received_s - self._replayed_s >= KEYFRAME_INTERVAL_S:
             self._replayed_s = self.last_received_s
             self._sender.forget_requests()
-            self._replay_gop()
+            self._answer_keyframe_request()
 
     def _on_receiver_report(self, report: ReceiverReport) -> None:
-        self.lost_share = report.fraction_lost / 256
+        self._on_report(report)
         if report.lsr:
             # RFC 3550 §6.4.1: middle 32 bits of NTP time, in 1/65536 s.
             now_ntp = int((time.time() + _NTP_EPOCH_S) * 65_536) & 0xFFFF_FFFF

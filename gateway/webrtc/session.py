@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
 import structlog
 from aiortc import RTCIceCandidate, RTCIceServer
 
-from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.errors import ViewerRejected
-from gateway.model.media import AccessUnit
+from gateway.model.quality import ViewLevel
 from gateway.model.signalling import Answer, Offer, SessionKey
 from gateway.model.viewing import ViewingPermit
 from gateway.rtp.rtcp import sender_report
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
-from gateway.streams.reader import FastPathSender, Reader
 from gateway.streams.stream import Stream
 from gateway.webrtc.codec_selection import NegotiatedMedia
 from gateway.webrtc.inbound_drops import DropCause, InboundDrops
+from gateway.webrtc.level_control import LevelControl
 from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.rtcp_feedback import RtcpFeedback
 from gateway.webrtc.rtp_sender import RtpSender
@@ -57,7 +55,7 @@ class Session:
 
     Args:
         offer: What it answers.
-        stream: What is watched.
+        streams: What is watched, best first: the first one, as long as the line carries it.
         media: How it is sent.
         ice_servers: STUN and TURN servers for this session.
         relay_only: Whether only TURN candidates may be used.
@@ -73,7 +71,7 @@ class Session:
     def __init__(
         self,
         offer: Offer,
-        stream: Stream,
+        streams: Mapping[ViewLevel, Stream],
         media: NegotiatedMedia,
         *,
         ice_servers: list[RTCIceServer],
@@ -85,7 +83,8 @@ class Session:
         self.offer = offer
         self.answer = Answer(offer.key, "")
         self.permit = ViewingPermit()
-        self._stream = stream
+        self._streams = streams
+        self._stream = next(iter(streams.values()))
         self._media = media
         self._has_place = has_place
         self._ticker = ticker
@@ -106,8 +105,7 @@ class Session:
         )
         self._feedback: RtcpFeedback | None = None
         self._sender: RtpSender | None = None
-        # Opens the camera, and keeps it open, while ICE and DTLS connect.
-        self._placeholder = Reader(lambda _unit: True)
+        self._control: LevelControl | None = None
         self._end_reason = ""
         self._expires_s = self._viewing_ends_s = float("inf")
         self._ending = asyncio.Event()
@@ -145,7 +143,7 @@ class Session:
         Raises:
             ViewerRejected: 503, when no candidate could be had.
         """
-        self._stream.attach(self._placeholder)
+        self._stream.hold(self)  # opens the camera, and keeps it open, while ICE and DTLS connect
         local = await self._transport.gather()
         sdp = answer_sdp(self._media.offer, self._media.codec, self._rtp_parameters, local)
         self.answer = Answer(self.key, sdp)
@@ -169,7 +167,7 @@ class Session:
 
     async def close(self) -> None:
         """Let go of everything; for a session that has been opened and will not run."""
-        self._stream.detach(self._placeholder)
+        self._stream.release(self)
         await self._transport.close()
 
     def end(self, why: str) -> None:
@@ -236,33 +234,36 @@ class Session:
             srtp=self._transport.outbound_srtp(),
             path=path,
             pace_bps=self._media.pace_bps,
-            on_ready=lambda: reader.resume(),
-            sync=self._stream.sync,
+            on_ready=lambda: control.resume(),
+            sync=lambda: control.sync(),
             on_bug=self._on_bug,
         )
         self._sender = sender
-        contained = ContainedSender(sender, self._on_bug)
-        reader = Reader(contained.send_unit, contained)
+        self._control = control = LevelControl(
+            sender,
+            self._streams,
+            self._rtp_parameters,
+            fitting=lambda stream: self._media.takes(stream.video),
+            refused=self._media.refused,
+            on_bug=self._on_bug,
+        )
         self._feedback = RtcpFeedback(
             sender,
-            replay_gop=lambda: self._send_keyframe(reader, sender),
+            on_keyframe_request=control.on_keyframe_request,
+            on_report=control.on_report,
+            on_remb=control.on_remb,
             on_refused=lambda: self._drops.count(DropCause.FEEDBACK_BUDGET, str(self.key)),
             clock=SystemClock(),
         )
-        self._stream.attach(reader)
-        self._stream.detach(self._placeholder)
+        control.start()
+        self._stream.release(self)
         try:
             with self._ticker.subscribe(self._on_tick):
                 await self._ending.wait()
         finally:
-            self._stream.detach(reader)
+            control.close()
             sender.close()
             sender.path.close()
-
-    def _send_keyframe(self, reader: Reader, sender: RtpSender) -> None:
-        """Send the viewer a keyframe: one that is made for it, else the cached GOP."""
-        if not self._stream.request_keyframe():
-            self._stream.replay(reader, sender.last_90k)
 
     def _on_bug(self, error: Exception) -> None:
         """End the session: *error* was not expected."""
@@ -275,6 +276,8 @@ class Session:
         try:
             self._update_path(self._sender)
             self._send_report(self._sender)
+            if self._control is not None:
+                self._control.on_tick()
         except OSError as error:  # no descriptor is left for a new path; other sessions keep theirs
             log.warning("session_path_failed", session=str(self.key), error=str(error))
             self.end("closed")
@@ -321,55 +324,4 @@ class Session:
         try:
             self._feedback.on_rtcp(datagram)
         except Exception as error:  # ends this session only
-            self._on_bug(error)
-
-
-class UnitSender(FastPathSender, Protocol):
-    """What a stream's reader needs of a sender."""
-
-    def send_unit(self, unit: AccessUnit) -> bool:
-        """Send *unit*; False if the line is busy."""
-        ...
-
-
-class ContainedSender:
-    """What the camera's side calls of a sender: a bug in it ends the session, and no other.
-
-    Args:
-        sender: Sends.
-        on_bug: Ends the session.
-    """
-
-    def __init__(self, sender: UnitSender, on_bug: Callable[[Exception], None]) -> None:
-        self._sender = sender
-        self._on_bug = on_bug
-
-    def send_unit(self, unit: AccessUnit) -> bool:
-        """Send *unit*, as `RtpSender.send_unit`."""
-        try:
-            return self._sender.send_unit(unit)
-        except Exception as error:
-            self._on_bug(error)
-            return True
-
-    def destination(self) -> RtpDestination | None:
-        """Return the destination for the fast path; None if it cannot send here."""
-        try:
-            return self._sender.destination()
-        except Exception as error:
-            self._on_bug(error)
-            return None
-
-    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
-        """Record what the fast path has sent."""
-        try:
-            self._sender.on_relayed(runs, evicted_packets)
-        except Exception as error:
-            self._on_bug(error)
-
-    def on_superseded(self) -> None:
-        """Forget what has been sent."""
-        try:
-            self._sender.on_superseded()
-        except Exception as error:
             self._on_bug(error)

@@ -214,7 +214,7 @@ class SessionManager:
         camera = self._camera_of(offer)
         viewer_offer = parse_offer(offer.sdp)
         ice_servers = to_rtc_ice_servers(self._ice_servers())
-        stream, media = await negotiate(
+        streams, media = await negotiate(
             viewer_offer,
             camera,
             profile=offer.profile,
@@ -224,7 +224,7 @@ class SessionManager:
         await self._turns.wait(offer.key.viewer)  # many may have waited for this camera
         pending.session = session = Session(
             offer,
-            stream,
+            streams,
             media,
             ice_servers=ice_servers,
             relay_only=offer.relay_only or self._relay_only,

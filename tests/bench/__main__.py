@@ -6,6 +6,7 @@
     scripts/bench latency | first-frame | idle | capacity | memory | floor
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
     scripts/bench attack --all --seconds 60 --mbps 5
+    scripts/bench narrow --relays camera-gateway,janus --case "2.5 Mb/s"
     scripts/bench page --streams 300,3321     (here: sites on the operators' page)
 
 Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
@@ -25,6 +26,7 @@ from tests.bench.attack import attack, attack_together
 from tests.bench.floor import floor
 from tests.bench.latency import latency
 from tests.bench.memory import memory
+from tests.bench.narrow import narrow
 from tests.bench.page import page
 from tests.bench.testbed import Load
 
@@ -38,6 +40,7 @@ DEFAULT_STREAMS = {
     "memory": (1, 12, 32),
     "floor": (12,),
     "attack": (1,),
+    "narrow": (1,),
     "page": (300, 3321),
 }
 
@@ -68,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--busy", type=int, default=0, metavar="N", help="relay, idle: N programs burn cores beside"
     )
+    parser.add_argument("--case", help="narrow: only the cases with this in their names")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="of a round; default depends")
     parser.add_argument("--json", action="store_true", help="one line an object, for machines")
@@ -104,6 +108,7 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "capacity": lambda: throughput.capacity(names, loads[0], streams, seconds),
         "memory": lambda: memory(names, loads[0], streams),
         "idle": lambda: throughput.idle(names, loads[0], rounds, seconds),
+        "narrow": lambda: narrow(names, asked.rounds, asked.seconds or 16.0, asked.case),
         "floor": lambda: floor(loads[0], rounds, seconds),
     }
     yield one[asked.scenario]()

@@ -42,8 +42,8 @@ PATIENCE_S = 10.0
 QUIET_MS = 5
 """After the last candidate; Chromium has them in 5 ms, and ends gathering 120 ms later."""
 
-_PAGE = "<!doctype html><video autoplay muted playsinline width=640 height=360></video>"
-_SCRIPT = """() => {
+PAGE = "<!doctype html><video autoplay muted playsinline width=640 height=360></video>"
+SCRIPT = """() => {
   const video = document.querySelector("video");
   const gathered = peer => new Promise(resolve => {
     let timer;
@@ -95,6 +95,9 @@ _SCRIPT = """() => {
       return here(await peer.createAnswer());
     },
     live: () => live,
+    first: () => first,
+    connected: () => connected,
+    stats: () => peer.getStats(),
     end() {
       peer.close();
       video.srcObject = null;
@@ -166,8 +169,8 @@ async def many(browser: Browser, word: str, gop_s: int, viewings: int) -> list[V
     talk = dialect(word)
     found = []
     try:
-        await page.set_content(_PAGE)
-        await page.evaluate(_SCRIPT)
+        await page.set_content(PAGE)
+        await page.evaluate(SCRIPT)
         await view(talk, page, gop_s + PATIENCE_S)
         for _ in range(viewings):
             await asyncio.sleep(chance.uniform(0, gop_s))  # the moment within the GOP

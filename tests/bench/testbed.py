@@ -79,6 +79,7 @@ class Testbed:
         command: Sequence[str],
         *,
         says: str | None = None,
+        talks: bool = False,
         quiet: bool = False,
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
@@ -87,6 +88,7 @@ class Testbed:
         Args:
             command: Program and arguments.
             says: None: it is not waited for.
+            talks: Whether the caller reads what it prints.
             quiet: Whether what it says of errors is put away.
             environment: Beside what it has from us.
 
@@ -97,7 +99,7 @@ class Testbed:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if says else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if says or talks else subprocess.DEVNULL,
             stderr=errors,
             text=True,
             cwd=HERE.parents[1],

@@ -109,7 +109,10 @@ class Target:
         self.drops = InboundDrops(clock=self.clock)
         self.gatherer = RTCIceGatherer(iceServers=[])
         self.feedback = RtcpFeedback(
-            sender, replay_gop=lambda: None, on_refused=lambda: None, clock=self.clock
+            sender,
+            on_keyframe_request=lambda: None,
+            on_refused=lambda: None,
+            clock=self.clock,
         )
         self.filter = DatagramFilter(
             self.gatherer, self._on_srtcp, lambda *_: False, drops=self.drops, clock=self.clock

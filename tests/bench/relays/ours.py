@@ -26,10 +26,18 @@ def environment_of(unit: Path) -> dict[str, str]:
 
 
 class CameraGateway:
-    """Ours."""
+    """Ours.
+
+    Args:
+        subs: URLs of the cameras' sub-streams; none, or one for each camera.
+    """
 
     name = "camera-gateway"
     joins = True
+    log_level = "warning"
+
+    def __init__(self, subs: Sequence[str] = ()) -> None:
+        self._subs = subs
 
     def absent(self) -> str | None:
         """It is always here."""
@@ -42,26 +50,31 @@ class CameraGateway:
         config.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n")
         testbed.start([MOSQUITTO, "-c", str(config)], quiet=True)
         await_port(broker)
+        both = [cameras, self._subs] if self._subs else [cameras]
         listed = [
             {
                 "id": f"c{number:03d}",
                 "name": f"Camera {number}",
-                "streams": [{"url": url, "transport": "tcp"}],
+                "streams": [
+                    {"profile": profile, "url": url, "transport": "tcp"}
+                    for profile, url in zip(("main", "sub"), urls, strict=False)
+                ],
             }
-            for number, url in enumerate(cameras)
+            for number, urls in enumerate(zip(*both, strict=True))
         ]
         limits = {"viewers": max(1000, viewers), "viewers_per_camera": max(1000, viewers)}
         document = {"version": 1, "cameras": listed, "limits": limits}
         (testbed.folder / "site.json").write_text(json.dumps(document))
         settings = testbed.folder / "gateway.toml"
-        ports = sorted({urlsplit(url).port or 554 for url in cameras})
+        ports = sorted({urlsplit(url).port or 554 for url in (*cameras, *self._subs)})
         settings.write_text(
             f'[gateway]\nid = "{GATEWAY}"\nprovince = "{PROVINCE}"\n'
             f'[broker]\nhost = "127.0.0.1"\nport = {broker}\n'
             f'[state]\ndir = "{testbed.folder}"\n'
             f'[cameras]\nnetworks = ["127.0.0.0/8"]\nports = {ports}\n'
             "[webrtc]\nrequire_token = false\n"
-            '[picture_checks]\nenabled = false\n[log]\nlevel = "warning"\nformat = "console"\n'
+            "[picture_checks]\nenabled = false\n"
+            f'[log]\nlevel = "{self.log_level}"\nformat = "console"\n'
         )
         command = python("gateway", "run", "--settings", settings)
         process = testbed.start(command, environment=environment_of(UNIT))

@@ -15,12 +15,14 @@ from gateway.rtp.rtcp import (
     Nack,
     Pli,
     ReceiverReport,
+    Remb,
     SenderReport,
     goodbye,
     nack,
     parse_compound,
     pli,
     receiver_report,
+    remb,
     sender_report,
 )
 
@@ -137,3 +139,18 @@ def test_any_bytes_are_survived(datagram: bytes) -> None:
 def test_any_body_of_a_known_kind_is_survived(kind: int, first: int, body: bytes) -> None:
     """Counts, formats and padding that lie about the body do no harm."""
     parse_compound(struct.pack("!BBH", first, kind, len(body) // 4) + body)
+
+
+@given(U32, st.integers(0, 2**50))
+def test_a_remb_reads_back(ssrc: int, bps: int) -> None:
+    """As exactly as 18 bits allow."""
+    (said,) = parse_compound(remb(ssrc, bps))
+
+    assert isinstance(said, Remb)
+    assert said.sender_ssrc == ssrc
+    assert bps - (bps >> 17) <= said.bps <= bps
+
+
+def test_application_feedback_of_another_kind_says_nothing() -> None:
+    """The name stands in front of the rate."""
+    assert parse_compound(remb(1, 1_000_000).replace(b"REMB", b"OTHR")) == ()

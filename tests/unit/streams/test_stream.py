@@ -15,9 +15,9 @@ from gateway.ports import Sink
 from gateway.runtime.clock import SystemClock
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
-from gateway.streams.stream import Stream
+from gateway.streams.stream import FIRST_RATE_S, RATE_S, Stream
 from tests.fixtures.access_units import access_unit
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.clock import HANG_S, FakeClock
 
 
 class Source:
@@ -161,3 +161,86 @@ async def test_a_warm_stream_is_wanted_by_nobody_in_particular() -> None:
         await stream.until_wanted()
 
     assert stream.wanted
+
+
+def test_the_rate_is_measured_from_the_first_picture_on() -> None:
+    """A camera that takes a second to begin is not slow; and one that is away keeps its rate."""
+    clock, source = FakeClock(), Source()
+    gop = GopCache(limit_bytes=1_000_000, limit_s=60)
+    stream = Stream(source, warm=False, linger_s=0.0, gop=gop, clock=clock)
+    stream.on_opened(VideoFormat("h264"))
+    rates = []
+    for passed_s, received_bytes in ((3.0, 0), (FIRST_RATE_S, 1_000_000), (RATE_S, 500_000)):
+        clock.time_s += passed_s
+        source.counters.received_bytes += received_bytes
+        rates.append(stream.bps)
+        stream.deliver(access_unit(0, keyframe=True))
+
+    assert rates == [None, 8e6 / FIRST_RATE_S, 4e6 / RATE_S]
+
+
+async def test_who_holds_a_stream_open_reads_nothing() -> None:
+    """It keeps the source wanted, and leaves the fast path alone."""
+    stream, holder = make(), object()
+
+    stream.hold(holder)
+
+    assert (stream.wanted, stream.readers) == (True, 1)
+    assert stream.destinations(0) == ()
+
+
+async def test_who_releases_a_stream_twice_releases_it_once() -> None:
+    """A session that ends lets go of all that it may hold."""
+    stream, holder = make(), object()
+    stream.hold(holder)
+
+    stream.release(holder)
+    stream.release(holder)
+
+    assert (stream.wanted, stream.readers) == (False, 0)
+
+
+def test_a_reader_may_come_without_the_cached_gop() -> None:
+    """It begins at the next keyframe."""
+    stream = make()
+    stream.deliver(access_unit(0, keyframe=True))
+    taken: list[AccessUnit] = []
+
+    stream.attach(taker(taken), replay=False)
+    stream.deliver(access_unit(1))
+    stream.deliver(access_unit(2, keyframe=True))
+
+    assert [unit.time_90k for unit in taken] == [7200]
+
+
+def test_a_keyframe_alone_is_followed_by_the_next_keyframe() -> None:
+    """What lies between them cannot be decoded without what was left out."""
+    stream = make()
+    taken: list[AccessUnit] = []
+    reader = taker(taken)
+    stream.attach(reader)
+    for number in range(3):
+        stream.deliver(access_unit(number, keyframe=number == 0))
+    taken.clear()
+
+    stream.replay(reader, 7200, keyframe_only=True)
+    stream.deliver(access_unit(3))
+    stream.deliver(access_unit(4, keyframe=True))
+
+    assert [unit.keyframe for unit in taken] == [True, True]
+    assert taken[0].time_90k == 7201
+
+
+def test_a_keyframe_that_has_just_come_is_followed_by_what_comes() -> None:
+    """Nothing was left out."""
+    stream = make()
+    taken: list[AccessUnit] = []
+    reader = taker(taken)
+    stream.attach(reader)
+    stream.deliver(access_unit(0, keyframe=True))
+    taken.clear()
+
+    stream.replay(reader, 0, keyframe_only=True)
+    stream.deliver(access_unit(1))
+
+    assert len(taken) == 2

@@ -9,7 +9,7 @@ import pytest
 from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.media import AccessUnit
 from gateway.streams.reader import Reader
-from gateway.webrtc.session import ContainedSender
+from gateway.webrtc.contained_sender import ContainedSender
 from tests.fixtures.access_units import access_unit
 
 

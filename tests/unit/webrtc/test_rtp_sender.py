@@ -21,7 +21,13 @@ from gateway.webrtc import retransmit_buffer
 from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.retransmit_buffer import REQUESTED
-from gateway.webrtc.rtp_sender import RtpSender
+from gateway.webrtc.rtp_sender import (
+    NARROW_AHEAD_S,
+    PACE_S,
+    RETRANSMIT_CREDIT_S,
+    RETRANSMIT_SHARE,
+    RtpSender,
+)
 from gateway.webrtc.udp_path import UdpPath
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S
@@ -315,7 +321,7 @@ async def test_what_exceeds_the_pace_is_sent_again_later(line: Line, pace_bps: f
     sender._destination.seq = 0
     sender.send_unit(access_unit(1, sizes=(1180,) * 60))
     list(line.packets())
-    sender._s_per_byte = 8 / pace_bps
+    sender.set_pace(pace_bps)
 
     sender.retransmit(range(60))
 
@@ -351,7 +357,7 @@ async def test_what_waits_to_be_sent_again_is_bounded(line: Line) -> None:
     for number in range(1, 31):
         sender.send_unit(access_unit(number, sizes=(60,) * 100))
     list(line.packets())
-    sender._s_per_byte = 8 / 1e6
+    sender.set_pace(1e5)
 
     for _ in range(10):
         sender.retransmit(range(3_000))
@@ -430,3 +436,107 @@ async def test_a_bug_in_a_timer_ends_the_session_it_is_of(line: Line) -> None:
         assert str(await told) == "a bug behind the timer"
     sender.close()
     path.close()
+
+
+async def test_another_stream_goes_on_in_time_and_number(line: Line) -> None:
+    """Its timeline is another one; what the viewer sees is one stream (RFC 3550 §5.1)."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender.send_unit(access_unit(100_000))
+    sender._destination.last_s = 50.0
+    other = access_unit(3, keyframe=True, arrived_s=50.2)
+
+    sender.begin_stream(other)
+    sender.send_unit(other)
+    sender.send_unit(access_unit(4))
+
+    (_, seq, before, _, _), first, second = line.packets()
+    assert [first[1], second[1]] == [seq + 1, seq + 2]
+    assert (first[2] - before) & 0xFFFF_FFFF == pytest.approx(0.2 * 90_000, abs=2)
+    assert (second[2] - first[2]) & 0xFFFF_FFFF == 3_600
+    assert sender._destination.offset_90k == sender._offset_90k
+    sender.close()
+    sender.path.close()
+
+
+async def test_a_stream_that_came_before_the_last_picture_was_sent_is_later_all_the_same(
+    line: Line,
+) -> None:
+    """A cached keyframe: RTP time never goes back."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender.send_unit(access_unit(100))
+    other = access_unit(3, keyframe=True, arrived_s=1.0)
+
+    sender.begin_stream(other)
+    sender.send_unit(other)
+
+    before, after = line.packets()
+    assert (after[2] - before[2]) & 0xFFFF_FFFF == 1
+    sender.close()
+    sender.path.close()
+
+
+@pytest.mark.parametrize("sent_bps", [2e6, 8e6])
+async def test_repair_does_not_grow_with_loss(line: Line, sent_bps: float) -> None:
+    """However much is asked for: the credit, and then a quarter of what is sent."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender._destination.seq = 0
+    for number in range(1, 41):
+        sender.send_unit(access_unit(number, sizes=(1000,) * 50))
+        list(line.packets())
+    sender.set_pace(None, sent_bps=sent_bps)
+
+    for _ in range(1_000):
+        sender._pay_for_repeats(1_000, 500.0)
+
+    cost_s = 1_000 * 1_000 * 8 / (RETRANSMIT_SHARE * sent_bps)
+    assert sender._retransmit_paid_s == pytest.approx(500.0 - RETRANSMIT_CREDIT_S + cost_s)
+    sender.close()
+    sender.path.close()
+
+
+async def test_repeats_on_a_narrow_line_are_taken_from_the_stream(line: Line) -> None:
+    """Both together are no more than the line carries."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender._destination.seq = 0
+    sender.send_unit(access_unit(1, sizes=(1000,) * 10))
+    list(line.packets())
+    sender.set_pace(1e6)
+    free_s = sender._free_s
+
+    sender.retransmit(range(10))
+    await far_packets(line, 10)
+
+    assert sender._free_s >= free_s + 10 * 1_000 * 8 / 1e6
+    sender.close()
+    sender.path.close()
+
+
+@pytest.mark.parametrize(("loss", "copies"), [(0.0, 1), (0.05, 2), (0.3, 1)])
+async def test_what_is_lost_by_chance_is_sent_again_twice(
+    line: Line, loss: float, copies: int
+) -> None:
+    """A repeat that is lost as well costs the viewer 100 ms; a line that is full has no room."""
+    sender = make(line.path(), pace_bps=1e9)
+    sender._destination.seq = 0
+    sender.send_unit(access_unit(1, sizes=(100,) * 3))
+    list(line.packets())
+    sender.set_pace(None, sent_bps=4e6, loss=loss)
+
+    sender.retransmit([0, 2])
+
+    assert numbers_of(list(line.packets())) == [0] * copies + [2] * copies
+    sender.close()
+    sender.path.close()
+
+
+async def test_on_a_narrow_line_only_keyframes_are_spread(line: Line) -> None:
+    """An ordinary picture of a stream that the line carries goes at once, by the fast path."""
+    sender = make(line.path(), pace_bps=200e6)
+
+    sender.set_pace(2.4e6)
+
+    assert sender._destination.burst_bytes == 2.4e6 / 8 * NARROW_AHEAD_S
+    sender.set_pace(None)
+    assert sender._destination.burst_bytes == 200e6 / 8 * PACE_S
+    sender.close()
+    sender.path.close()

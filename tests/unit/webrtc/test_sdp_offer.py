@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import ViewerRejected
-from gateway.model.media import VideoFormat
-from gateway.webrtc.codec_selection import choose_profile, pick_codec
+from gateway.webrtc.codec_selection import pick_codec
 from gateway.webrtc.packet_batch import RtpParameters
 from gateway.webrtc.sdp_answer import LocalTransport, answer_sdp
 from gateway.webrtc.sdp_offer import parse_offer
@@ -83,26 +82,6 @@ def test_constrained_baseline_in_mode_1_is_taken_for_h264() -> None:
 
     assert codec is not None
     assert codec.payload_type == 108
-
-
-def test_a_sub_stream_is_taken_when_the_main_one_cannot_be() -> None:
-    """H.265 main, H.264 sub, and a viewer without H.265."""
-    offer = parse_offer(CHROMIUM)
-
-    profile, codec = choose_profile(
-        offer, [("main", VideoFormat("h265")), ("sub", VideoFormat("h264"))]
-    )
-
-    assert profile == "sub"
-    assert codec.name == "h264"
-
-
-def test_a_viewer_who_can_take_nothing_is_told_what_there_is() -> None:
-    """488 with the profiles and their codecs."""
-    with pytest.raises(ViewerRejected, match="main: h265") as refusal:
-        choose_profile(parse_offer(CHROMIUM), [("main", VideoFormat("h265"))])
-
-    assert refusal.value.code == 488
 
 
 def test_the_answer_is_one_that_aiortc_reads() -> None:

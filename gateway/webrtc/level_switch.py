@@ -1,0 +1,372 @@
+"""Feeds one viewer from the stream of the level that is wanted; changes at keyframes, in band.
+
+SSRC, payload type and sequence numbers go on, and so does the time; the pictures become others.
+The stream that is wanted is read beside the one that is sent until its first keyframe comes. Where
+the line is so full that nothing would get through meanwhile, the viewer is sent cached keyframes
+until then, as on the level of keyframes only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from gateway.fastpath import FrameRun, RtpDestination
+from gateway.model.media import AccessUnit
+from gateway.model.quality import ViewLevel
+from gateway.streams.reader import FastPathSender, Reader
+from gateway.streams.stream import Stream
+from gateway.webrtc.contained_sender import ContainedSender
+
+PATIENCE_S = 8.0
+"""A stream whose keyframe has not come in this time, or after two of its GOPs, is not to be had."""
+
+UNAVAILABLE_S = 120.0
+"""So long it is not tried again."""
+
+HELD_S = 30.0
+"""So long the stream before is kept open after a change to a better one, to go back at once."""
+
+POLL_S = 0.1
+"""How often it is looked for a new keyframe while only those are sent: who reads them is no reader
+of the stream, so that the fast path goes on for all others."""
+
+log = structlog.get_logger(__name__)
+
+
+class LevelSender(FastPathSender, Protocol):
+    """What is needed of the viewer's sender (`gateway.webrtc.rtp_sender.RtpSender`)."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a keyframe would have to wait."""
+        ...
+
+    @property
+    def last_90k(self) -> int | None:
+        """Time of the newest unit sent, on the stream's timeline; None before the first."""
+        ...
+
+    def send_unit(self, unit: AccessUnit) -> bool:
+        """Send *unit*; False if the line is busy."""
+        ...
+
+    def begin_stream(self, unit: AccessUnit) -> None:
+        """Go on with another stream, whose first unit is *unit*."""
+        ...
+
+    def forget_requests(self) -> None:
+        """Send nothing again that waits for it."""
+        ...
+
+
+class LevelSwitch:
+    """Changes what one viewer is sent.
+
+    Args:
+        sender: Sends it.
+        streams: What may be sent, best first; at least one.
+        fitting: Tells whether the viewer can take what a stream sends, once that is known.
+        refused: Called before a stream is opened for a lesser level; returns why it may not be.
+        on_changed: Called when another level is sent.
+        on_bug: Called with what nobody expects a stream's call to raise.
+        now: The monotonic clock.
+    """
+
+    def __init__(
+        self,
+        sender: LevelSender,
+        streams: Mapping[ViewLevel, Stream],
+        *,
+        fitting: Callable[[Stream], bool] = lambda _stream: True,
+        refused: Callable[[Stream], str] = lambda _stream: "",
+        on_changed: Callable[[ViewLevel], None],
+        on_bug: Callable[[Exception], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sender = sender
+        self._streams = streams
+        self._fitting = fitting
+        self._refused = refused
+        self._on_changed = on_changed
+        self._on_bug = on_bug
+        self._now = now
+        self._wanted = next(iter(streams))
+        self._active: StreamInput | None = None
+        self._pending: StreamInput | None = None
+        self._pending_s = 0.0
+        self._unavailable_s: dict[ViewLevel, float] = {}
+        self._held: dict[ViewLevel, float] = {}
+        self._timed_by: Stream | None = None  # whose timeline the sender is on
+        self._keyframe: AccessUnit | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def level(self) -> ViewLevel:
+        """What the viewer is sent."""
+        return ViewLevel.KEYFRAMES if self._active is None else self._active.level
+
+    @property
+    def dropped(self) -> int:
+        """Units that the present reader has not been sent, because it was too slow."""
+        return 0 if self._active is None else self._active.reader.dropped
+
+    @property
+    def bps(self) -> float | None:
+        """Mean rate of the stream that is sent; None: not known, or keyframes only."""
+        return None if self._active is None else self._active.stream.bps
+
+    @property
+    def gop_bytes(self) -> int:
+        """Payload bytes of its cached GOP."""
+        return 0 if self._active is None else self._active.stream.gop.size_bytes
+
+    def available(self) -> tuple[tuple[ViewLevel, Stream], ...]:
+        """Return the streams that may be wanted now, best first; never none."""
+        now_s = self._now()
+        return tuple(
+            (level, stream)
+            for level, stream in self._streams.items()
+            if self._unavailable_s.get(level, 0.0) <= now_s and self._fits(stream)
+        )
+
+    def start(self) -> None:
+        """Send the best stream from its cached GOP on."""
+        self._active = feeding = self._input_of(self._wanted)
+        self._timed_by = feeding.stream
+        feeding.stream.attach(feeding.reader)
+
+    def want(self, level: ViewLevel, *, urgent: bool = False) -> None:
+        """Change to *level* at its next keyframe.
+
+        Args:
+            level: One that is available, or keyframes only.
+            urgent: Whether the pictures until then are not sent, but keyframes.
+        """
+        if level is not self._wanted:
+            self._wanted = level
+            self._drop_pending()
+            if level is ViewLevel.KEYFRAMES:
+                self._hold(self._cheapest())
+                self._mute()
+            elif self._active is not None and self._active.level is level:
+                return
+            elif reason := self._refused(self._streams[level]):
+                log.info("level_refused", sent=level.value, reason=reason)
+                self._unavailable_s[level] = self._now() + UNAVAILABLE_S
+            else:
+                self._pending = feeding = self._input_of(level)
+                self._pending_s = self._now()
+                feeding.stream.attach(feeding.reader, replay=False)
+        if urgent and self._pending is not None:
+            self._mute()
+
+    def on_tick(self) -> None:
+        """Do what is due every second: look for what has not come, and what is held too long."""
+        if self._pending is not None:
+            gop_s = self._pending.stream.gop_s or 0.0
+            if self._now() - self._pending_s > max(PATIENCE_S, 2 * gop_s):
+                self._unavailable_s[self._pending.level] = self._now() + UNAVAILABLE_S
+        self._release_held()
+
+    def request_keyframe(self, *, gop: bool) -> None:
+        """Send the viewer, who has no picture, the cached keyframe; with *gop* all since then."""
+        if self._active is None:
+            self._keyframe = None
+            self._send_keyframe()
+        elif self._active.stream.request_keyframe():
+            return  # it is made for us, and comes to all readers
+        elif not self._sender.busy or gop:
+            reader, stream = self._active.reader, self._active.stream
+            stream.replay(reader, self._sender.last_90k, keyframe_only=not gop)
+
+    def resume(self) -> None:
+        """Send what waits; the sender can again."""
+        if self._active is not None:
+            self._active.reader.resume()
+        else:
+            self._send_keyframe()
+
+    def sync(self) -> None:
+        """Let the sender know what the fast path has sent."""
+        if self._active is not None:
+            self._active.stream.sync()
+
+    def close(self) -> None:
+        """Read and hold nothing any more."""
+        self._drop_pending()
+        self._stop(self._active)
+        self._active = None
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for level in self._held:
+            self._streams[level].release(self)
+        self._held.clear()
+
+    def begin(self, feeding: StreamInput) -> None:
+        """Send *feeding* from now on; called with its first unit, a keyframe, in hand."""
+        before, self._active, self._pending = self._active, None, None
+        self._stop(before)
+        self._active = feeding
+        if before is not None and _RANKS[feeding.level] < _RANKS[before.level]:
+            self._hold(before.level)
+        self._sender.forget_requests()
+        self._on_changed(feeding.level)
+
+    def may_begin(self, feeding: StreamInput) -> bool:
+        """Return whether *feeding*, which has its first keyframe, is what is waited for."""
+        if feeding is not self._pending:
+            return False
+        if not self._fits(feeding.stream):
+            self._unavailable_s[feeding.level] = self._now() + UNAVAILABLE_S
+            return False
+        return True
+
+    def set_timeline(self, stream: Stream, unit: AccessUnit) -> None:
+        """Put the sender on the timeline of *stream*, whose *unit* comes next."""
+        if stream is not self._timed_by:
+            self._sender.begin_stream(unit)
+            self._timed_by = stream
+
+    def is_active(self, feeding: StreamInput) -> bool:
+        """Return whether *feeding* is what is sent."""
+        return feeding is self._active
+
+    def _input_of(self, level: ViewLevel) -> StreamInput:
+        return StreamInput(self, self._sender, level, self._streams[level], on_bug=self._on_bug)
+
+    def _fits(self, stream: Stream) -> bool:
+        return stream.video is None or self._fitting(stream)
+
+    def _mute(self) -> None:
+        """Send only keyframes from now on."""
+        feeding, self._active = self._active, None
+        if feeding is not None:
+            self._hold(feeding.level)
+            self._stop(feeding)
+            self._on_changed(ViewLevel.KEYFRAMES)
+            self._poll()
+
+    def _poll(self) -> None:
+        """Send a new keyframe as soon as there is one, until a stream is sent again."""
+        self._timer = None
+        if self._active is not None or self._closed:
+            return
+        try:
+            self._send_keyframe()
+        except Exception as error:  # ends this session; the loop would only log it
+            self._on_bug(error)
+            return
+        self._timer = asyncio.get_running_loop().call_later(POLL_S, self._poll)
+
+    def _stop(self, feeding: StreamInput | None) -> None:
+        if feeding is not None:
+            feeding.stream.detach(feeding.reader)
+
+    def _drop_pending(self) -> None:
+        feeding, self._pending = self._pending, None
+        self._stop(feeding)
+
+    def _hold(self, level: ViewLevel) -> None:
+        self._held[level] = self._now() + HELD_S
+        self._streams[level].hold(self)
+
+    def _cheapest(self) -> ViewLevel:
+        """The stream of which keyframes are sent: of those we have the smallest pictures."""
+        available = self.available()
+        return available[-1][0] if available else next(iter(self._streams))
+
+    def _send_keyframe(self) -> None:
+        """Send the newest cached keyframe of the cheapest stream that has one, if it is new."""
+        if self._sender.busy:
+            return
+        usable = (each for each in self._keyframe_sources() if each.playing and self._fits(each))
+        stream = next(usable, None)
+        sent_s = -1.0 if self._keyframe is None else self._keyframe.arrived_s
+        if stream is None or (stream.keyframe_s or 0.0) <= sent_s:
+            return
+        unit = stream.gop.keyframe
+        if unit is not None and unit.arrived_s > sent_s:
+            self.set_timeline(stream, unit)
+            self._sender.send_unit(unit)
+            self._keyframe = unit
+
+    def _keyframe_sources(self) -> list[Stream]:
+        """Return the streams that are open for us, cheapest first."""
+        levels = set(self._held)
+        if self._pending is not None:
+            levels.add(self._pending.level)
+        return [self._streams[level] for level in sorted(levels, key=_RANKS.__getitem__)][::-1]
+
+    def _release_held(self) -> None:
+        """Release what is held no longer; not the only stream of which there is a keyframe."""
+        for level, until_s in list(self._held.items()):
+            if self._active is None:
+                cheaper = [each for each in self._held if _RANKS[each] > _RANKS[level]]
+                if not any(self._streams[each].playing for each in cheaper):
+                    continue
+            if until_s <= self._now():
+                self._streams[level].release(self)
+                del self._held[level]
+
+
+class StreamInput:
+    """One stream's way to the sender; opens with its first keyframe.
+
+    Args:
+        switch: Told of that.
+        sender: Sends the units.
+        level: Of the stream.
+        stream: Whose reader this is.
+        on_bug: Called with what nobody expects to be raised here.
+
+    Attributes:
+        reader: To be attached to the stream.
+    """
+
+    def __init__(
+        self,
+        switch: LevelSwitch,
+        sender: LevelSender,
+        level: ViewLevel,
+        stream: Stream,
+        *,
+        on_bug: Callable[[Exception], None],
+    ) -> None:
+        self._switch = switch
+        self._sender = sender
+        self.level = level
+        self.stream = stream
+        contained = ContainedSender(self, on_bug)
+        self.reader = Reader(contained.send_unit, contained)
+
+    def send_unit(self, unit: AccessUnit) -> bool:
+        """Send *unit*, as the sender does; the first one makes this the stream that is sent."""
+        if not self._switch.is_active(self):
+            if not self._switch.may_begin(self):
+                return True
+            self._switch.begin(self)
+        self._switch.set_timeline(self.stream, unit)
+        return self._sender.send_unit(unit)
+
+    def destination(self) -> RtpDestination | None:
+        """Return the destination for the fast path; None while it cannot send in our place."""
+        return self._sender.destination() if self._switch.is_active(self) else None
+
+    def on_relayed(self, runs: Sequence[FrameRun], evicted_packets: int) -> None:
+        """Note what the fast path has sent."""
+        self._sender.on_relayed(runs, evicted_packets)
+
+    def on_superseded(self) -> None:
+        """Forget what has been sent."""
+        self._sender.on_superseded()
+
+
+_RANKS = {level: rank for rank, level in enumerate(ViewLevel)}
