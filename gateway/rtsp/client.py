@@ -40,7 +40,7 @@ from gateway.rtsp.messages import Response
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.requests import Account, RtspRequests, ServerCapabilities
 from gateway.rtsp.sdp import Description, parse_description
-from gateway.rtsp.session_monitor import SessionMonitor
+from gateway.rtsp.session_monitor import KeepAlive, SessionMonitor
 from gateway.rtsp.udp import UdpPair, open_pair
 from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target
@@ -172,6 +172,7 @@ class RtspClient:
         stall_s: float,
         last_unit_s: Callable[[], float] | None = None,
         sync: Callable[[], None] = lambda: None,
+        keep_alive: KeepAlive | None = None,
     ) -> NoReturn:
         """Keep the session alive until it breaks.
 
@@ -179,6 +180,7 @@ class RtspClient:
             stall_s: How long nothing may come.
             last_unit_s: Returns when the last access unit came; None: only RTP is watched.
             sync: Called before *last_unit_s* and `receiver_stats` are read.
+            keep_alive: What sessions before have told of the camera; None: nothing.
 
         Raises:
             GatewayError: No RTP or no picture for *stall_s*, or the camera has ended the session.
@@ -195,6 +197,7 @@ class RtspClient:
             clock=self._clock,
             last_unit_s=last_unit_s,
             sync=sync,
+            keep_alive=keep_alive or KeepAlive(),
         )
         await session_monitor.run(stall_s)
 

@@ -21,6 +21,7 @@ USER_AGENT = "camera-gateway"
 _STATUS_LINE = re.compile(r"RTSP/[12]\.\d (\d{3})(?: (.*))?")
 _REQUEST_LINE = re.compile(r"([A-Z_]{3,20}) (\S+) RTSP/[12]\.\d")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LINE_END = re.compile(r"\r*\n|\r")
 _LENGTH = re.compile(r"\d{1,10}")
 
 
@@ -113,8 +114,7 @@ def parse_head(head: bytes) -> tuple[Message, int]:
     Raises:
         Malformed: It is not RTSP, or exceeds a bound.
     """
-    text = head.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    first, *lines = text.removesuffix("\n").split("\n")
+    first, *lines = _LINE_END.split(head.decode("utf-8", "replace").rstrip("\r"))
     if len(lines) > MOST_HEADERS:
         raise Malformed(f"{len(lines)} header fields")
     if any(len(line) > MOST_LINE_BYTES for line in (first, *lines)):

@@ -45,8 +45,10 @@ _STARTS = (
     b"TEARDOWN ",
 )
 _LONGEST_START = max(map(len, _STARTS))
-_HEAD_END = re.compile(rb"\n\r?\n|\r\r")
-"""The empty line behind a head: servers end lines with CRLF, LF or CR (RFC 2326 §4)."""
+_EMPTY_LINE = re.compile(rb"\n\r*\n")
+_CR_ALONE = re.compile(rb"[^\r\n]+\r[^\r\n]")
+_EMPTY_LINE_CR = re.compile(rb"\r\r")
+"""Servers end lines with CRLF, LF or CR (RFC 2326 §4); text files of Windows, with CRCRLF."""
 _FOLLOWS = bytes({_DOLLAR, *b"\r\n", *(start[0] for start in _STARTS)})
 """First bytes of whatever may stand behind a frame."""
 
@@ -202,7 +204,9 @@ class RtspParser:
                 return self._skip_blank_lines(at, end)
             if not self._starts_message(at, end):
                 return at
-            found = _HEAD_END.search(buffer, at, min(end, at + MOST_HEAD_BYTES))
+            limit = min(end, at + MOST_HEAD_BYTES)
+            empty_line = _EMPTY_LINE_CR if _CR_ALONE.match(buffer, at, limit) else _EMPTY_LINE
+            found = empty_line.search(buffer, at, limit)
             if found is None:
                 if end - at >= MOST_HEAD_BYTES:
                     raise Malformed(f"a header of more than {MOST_HEAD_BYTES} bytes")

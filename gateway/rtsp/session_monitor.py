@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
@@ -28,6 +28,30 @@ GOODBYE_S = 0.5
 """How long after a goodbye RTP may show that the camera goes on, as another source."""
 
 
+class KeepAlive:
+    """Which requests keep a camera's sessions, as far as sessions before have told.
+
+    GET_PARAMETER where it is offered. Some servers answer it, and end the session all the same:
+    OPTIONS is what they count. So when one has ended at its timeout, the next is kept by both.
+    """
+
+    def __init__(self) -> None:
+        self._both = False
+
+    def methods(self, offered: frozenset[str]) -> tuple[str, ...]:
+        """Return what to send each time, in order; what is refused is left out from then on."""
+        return ("GET_PARAMETER", "OPTIONS") if "GET_PARAMETER" in offered else ("OPTIONS",)
+
+    @property
+    def both(self) -> bool:
+        """Whether OPTIONS is to be sent even where GET_PARAMETER is answered."""
+        return self._both
+
+    def on_lost(self, lasted_s: float, timeout_s: float, stall_s: float) -> None:
+        """Note that a session has been lost *lasted_s* after PLAY."""
+        self._both |= timeout_s * 0.9 <= lasted_s <= timeout_s * 1.5 + stall_s
+
+
 @dataclass(frozen=True, slots=True)
 class SessionMonitor:
     """Runs one session.
@@ -35,6 +59,7 @@ class SessionMonitor:
     Attributes:
         last_unit_s: Returns when the last access unit came; None: only RTP is watched.
         sync: Brings `receiver_stats` and *last_unit_s* up to date.
+        keep_alive: Which requests keep the session; outlives it.
     """
 
     requests: RtspRequests
@@ -47,6 +72,7 @@ class SessionMonitor:
     clock: Clock
     last_unit_s: Callable[[], float] | None = None
     sync: Callable[[], None] = lambda: None
+    keep_alive: KeepAlive = field(default_factory=KeepAlive)
 
     async def run(self, stall_s: float) -> NoReturn:
         """Keep the session until it breaks.
@@ -57,6 +83,7 @@ class SessionMonitor:
             GatewayError: The camera has ended the session in another way.
         """
         failure: BaseException | None = None
+        began_s = self.clock.now()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send_keep_alives(), name=f"keep-alive:{self.url}")
@@ -68,8 +95,11 @@ class SessionMonitor:
         while isinstance(failure, BaseExceptionGroup):
             failure = failure.exceptions[0]
         assert failure is not None
-        if isinstance(failure, SourceStalled) and self._has_left():
-            raise _ended() from failure
+        if isinstance(failure, SourceStalled):
+            if self._has_left():
+                raise _ended() from failure
+            lasted_s = self.clock.now() - began_s
+            self.keep_alive.on_lost(lasted_s, self.session.timeout_s, stall_s)
         raise failure
 
     async def _watch_stalls(self, stall_s: float) -> NoReturn:
@@ -103,14 +133,17 @@ class SessionMonitor:
 
     async def _send_keep_alives(self) -> NoReturn:
         pause_s = min(max(self.session.timeout_s / 2, SHORTEST_KEEP_ALIVE_S), LONGEST_KEEP_ALIVE_S)
-        methods = [name for name in ("GET_PARAMETER",) if name in self.methods] + ["OPTIONS"]
+        methods = self.keep_alive.methods(self.methods)
         while True:
             await self.clock.sleep(pause_s)
-            # At once, not after another pause: that would be when the session ends.
-            while not await self._keep_alive(methods[0], pause_s / 2) and len(methods) > 1:
-                del methods[0]
+            answered = await self._ask(methods[0], pause_s / 2)
+            if len(methods) > 1 and (self.keep_alive.both or not answered):
+                # At once, not after another pause: that would be when the session ends.
+                await self._ask("OPTIONS", pause_s / 2)
+            if not answered:
+                methods = ("OPTIONS",)
 
-    async def _keep_alive(self, method: str, longest_s: float) -> bool:
+    async def _ask(self, method: str, longest_s: float) -> bool:
         """Return whether the camera has answered *method* and has not refused it."""
         try:
             response = await self.requests.request(

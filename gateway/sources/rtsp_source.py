@@ -21,6 +21,7 @@ from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.rtsp.requests import Account
+from gateway.rtsp.session_monitor import KeepAlive
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
@@ -70,6 +71,7 @@ class RtspSource:
         self._counters = SourceCounters()
         self._timeline = Timeline(self._counters)
         self._markers = MarkerTrust()
+        self._keep_alive = KeepAlive()
         self._last_target: Target | None = None
         self._absent_since_s: float | None = None  # since when the camera says "no such path"
 
@@ -113,6 +115,7 @@ class RtspSource:
                     stall_s=self._stream.stall_s,
                     last_unit_s=lambda: media.last_unit_s,
                     sync=media.sync,
+                    keep_alive=self._keep_alive,
                 )
             except SourceStalled as error:
                 media.finish(orderly=error.reason is Reason.SOURCE_ENDED)

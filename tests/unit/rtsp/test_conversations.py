@@ -23,7 +23,7 @@ from gateway.rtsp.client import RtspClient
 from gateway.rtsp.connection import ignore
 from gateway.rtsp.login_limiter import LAST_RETRY_S, RETRY_S, LoginLimiter
 from gateway.rtsp.requests import Account
-from gateway.rtsp.session_monitor import GOODBYE_S
+from gateway.rtsp.session_monitor import GOODBYE_S, KeepAlive
 from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import (
     CLOCK,
@@ -68,14 +68,18 @@ def answering(method: str, answer: Callable[[Request], bytes | None]) -> Script:
 # Messages.
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"], ids=["LF", "CR", "CRLF"])
+@pytest.mark.parametrize(
+    "end", [b"\n", b"\r", b"\r\n", b"\r\r\n"], ids=["LF", "CR", "CRLF", "CRCRLF"]
+)
 async def test_a_server_may_end_its_lines_as_it_likes(end: bytes) -> None:
     """The body as well."""
 
     def script(request: Request) -> bytes:
+        answer = willing(request) or b""
         if request.method == "DESCRIBE":
-            return request.answer(body=SDP.replace("\r\n", end.decode())).replace(b"\r\n", end)
-        return (willing(request) or b"").replace(b"\r\n", end)
+            answer = request.answer(body=SDP.replace("\r\n", end.decode()))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return head.replace(b"\r\n", end) + 2 * end + body
 
     made = await plays(script)
 
@@ -180,6 +184,40 @@ async def test_a_session_is_kept_by_options_where_get_parameter_does_not(
             await asyncio.wait([watching])
 
         assert made.methods[4:8] == ["GET_PARAMETER", "OPTIONS", "OPTIONS", "OPTIONS"]
+
+
+async def test_a_session_that_ends_at_its_timeout_is_kept_by_both_the_next_time() -> None:
+    """The server answers GET_PARAMETER, and counts OPTIONS alone."""
+    kept = asyncio.Event()
+    keep_alive = KeepAlive()
+
+    def script(request: Request) -> bytes:
+        if request.method == "SETUP":
+            return request.answer(Session="abc;timeout=1")
+        if request.method == "OPTIONS" and "Session" in request.headers:
+            kept.set()
+        return willing(request)
+
+    async def watch(made: Camera) -> None:
+        async with made.client() as client:
+            await opened(client)
+            await client.play(ignore)
+            await client.monitor(stall_s=HANG_S, keep_alive=keep_alive)
+
+    async with asyncio.timeout(HANG_S), camera(script) as made:
+        lost = asyncio.create_task(watch(made))
+        await made.played.wait()
+        await asyncio.sleep(1)
+        made.writers[-1].close()
+        await asyncio.wait([lost])
+        first = kept.is_set()
+        kept_alive = asyncio.create_task(watch(made))
+        await kept.wait()
+        kept_alive.cancel()
+        await asyncio.wait([kept_alive])
+
+    assert isinstance(lost.exception(), SourceStalled)
+    assert not first
 
 
 # Logins.
