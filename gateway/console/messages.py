@@ -46,7 +46,7 @@ class CandidatesMessage(Document):
 
     k: Literal["cand"]
     sid: SessionId
-    c: Annotated[tuple[CandidateText, ...], Field(max_length=32)] = ()
+    c: Annotated[tuple[CandidateText, ...], Field(max_length=512)] = ()
     end: bool = False
 
     def values(self) -> tuple[RemoteCandidate, ...]:

@@ -100,7 +100,6 @@ async def negotiate(
     return levels, NegotiatedMedia(
         offer,
         codec,
-        candidates,
         pace_bps,
         refused=lambda stream: camera.admit_transcode(stream) if stream is transcoded else "",
     )

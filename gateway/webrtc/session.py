@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
-from aiortc import RTCIceCandidate, RTCIceServer
+from aiortc import RTCIceServer
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.quality import ViewLevel
@@ -22,10 +22,10 @@ from gateway.webrtc.codec_selection import NegotiatedMedia
 from gateway.webrtc.inbound_drops import DropCause, InboundDrops
 from gateway.webrtc.level_control import LevelControl
 from gateway.webrtc.packet_batch import RtpParameters
+from gateway.webrtc.remote_candidates import RemoteCandidates
 from gateway.webrtc.rtcp_feedback import RtcpFeedback
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.sdp_answer import answer_sdp
-from gateway.webrtc.sdp_offer import CANDIDATES
 from gateway.webrtc.ticker import Ticker
 from gateway.webrtc.transport import PeerTransport
 
@@ -34,9 +34,6 @@ SETUP_S = 15.0
 
 SILENCE_S = 10.0
 """A viewer sends RTCP about once a second; after this long without a datagram it is gone."""
-
-TRICKLED = 2 * CANDIDATES
-"""Candidates that a viewer may trickle in one session; the rest is ignored."""
 
 SRTP_WINDOW_RTX, SRTP_WINDOW_PLAIN = 64, 1024
 """How many packets back one may be encrypted again under its number. With RTX (RFC 4588) never:
@@ -57,6 +54,7 @@ class Session:
         offer: What it answers.
         streams: What is watched, best first: the first one, as long as the line carries it.
         media: How it is sent.
+        candidates: The viewer's, those of the offer among them.
         ice_servers: STUN and TURN servers for this session.
         relay_only: Whether only TURN candidates may be used.
         has_place: Asked when the viewer is connected; False: the session ends as ``full``.
@@ -74,6 +72,7 @@ class Session:
         streams: Mapping[ViewLevel, Stream],
         media: NegotiatedMedia,
         *,
+        candidates: RemoteCandidates,
         ice_servers: list[RTCIceServer],
         relay_only: bool,
         has_place: Callable[[], bool],
@@ -86,6 +85,7 @@ class Session:
         self._streams = streams
         self._stream = next(iter(streams.values()))
         self._media = media
+        self._candidates = candidates
         self._has_place = has_place
         self._ticker = ticker
         self._drops = drops
@@ -110,7 +110,6 @@ class Session:
         self._expires_s = self._viewing_ends_s = float("inf")
         self._ending = asyncio.Event()
         self._ticks_to_report = 0
-        self._trickled = 0
 
     @property
     def key(self) -> SessionKey:
@@ -185,11 +184,10 @@ class Session:
         seconds = float("inf") if permit.max_s is None else permit.max_s
         self._viewing_ends_s = time.monotonic() + seconds
 
-    async def add_candidates(self, candidates: tuple[RTCIceCandidate, ...]) -> None:
-        """Check more addresses of the viewer, `TRICKLED` in all."""
-        allowed = candidates[: TRICKLED - self._trickled]
-        self._trickled += len(allowed)
-        for candidate in allowed:
+    async def add_candidates(self, lines: Iterable[str]) -> None:
+        """Check more addresses of the viewer, as far as there is room."""
+        self._candidates.add(lines)
+        for candidate in self._candidates.pop():
             await self._transport.add_candidate(candidate)
 
     async def _wait_connected(self) -> bool:
@@ -210,7 +208,7 @@ class Session:
                     ufrag=offer.ufrag,
                     pwd=offer.pwd,
                     sha_256=offer.sha_256,
-                    candidates=self._media.candidates,
+                    candidates=self._candidates.pop(),
                 )
         except (TimeoutError, ViewerRejected) as error:
             log.info("session_setup_failed", session=str(self.key), error=str(error) or "timeout")

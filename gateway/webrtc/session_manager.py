@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
-from aiortc import RTCIceCandidate
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.event import Event, Weight
@@ -30,9 +29,10 @@ from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.streams.camera_streams import CameraStreams
 from gateway.webrtc.codec_selection import negotiate
 from gateway.webrtc.early_candidates import EarlyCandidates, viewer_of
-from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers, usable_candidates
+from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers
 from gateway.webrtc.inbound_drops import InboundDrops
-from gateway.webrtc.sdp_offer import CANDIDATES, parse_offer
+from gateway.webrtc.remote_candidates import RemoteCandidates
+from gateway.webrtc.sdp_offer import parse_offer
 from gateway.webrtc.session import Session
 from gateway.webrtc.ticker import Ticker
 from gateway.webrtc.waiting import who_gives_way
@@ -49,9 +49,10 @@ class PendingSession:
 
     Attributes:
         offer: As it came.
-        candidates: What the viewer has trickled so far; at most `CANDIDATES`.
+        candidates: What the viewer has trickled so far.
         use_right: Uses up the token that it came with; None: everybody may watch.
-        answer: For the same offer sent again; cancelled if there will be none.
+        answer: For the same offer sent again: the answer or the refusal; cancelled if there will be
+            neither.
         session: Once it is being opened.
         permit: Who watches, and what for; nobody, until that is decided.
         left: Whether the viewer has said goodbye meanwhile.
@@ -60,7 +61,7 @@ class PendingSession:
     """
 
     offer: Offer
-    candidates: list[str]
+    candidates: RemoteCandidates
     use_right: Admit | None
     answer: asyncio.Future[Answer] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -115,7 +116,6 @@ class SessionManager:
         self._limits = limits
         self._ice_servers = ice_servers
         self._relay_only = relay_only
-        self._forbidden_networks = forbidden_networks
         self._on_ended = on_ended
         self._authority = authority
         self._events = events
@@ -124,7 +124,7 @@ class SessionManager:
         self._rejected = RateLimitedLog("session_manager", "offers_rejected", clock=clock)
         self._displaced = RateLimitedLog("session_manager", "sessions_displaced", clock=clock)
         self._drops = drops or InboundDrops(clock=clock)
-        self._early = EarlyCandidates(clock)
+        self._early = EarlyCandidates(forbidden_networks, clock)
         self._pending: dict[SessionKey, PendingSession] = {}
         self._sessions: dict[SessionKey, Session] = {}
         self._ended: FairTable[SessionKey, None] = FairTable(viewer_of, ENDED_SESSIONS)
@@ -214,11 +214,11 @@ class SessionManager:
         camera = self._camera_of(offer)
         viewer_offer = parse_offer(offer.sdp)
         ice_servers = to_rtc_ice_servers(self._ice_servers())
+        pending.candidates.add(viewer_offer.candidates)
         streams, media = await negotiate(
             viewer_offer,
             camera,
             profile=offer.profile,
-            candidates=self._usable(viewer_offer.candidates),
             pace_bps=self._limits().burst_mbps * 1e6,
         )
         await self._turns.wait(offer.key.viewer)  # many may have waited for this camera
@@ -226,6 +226,7 @@ class SessionManager:
             offer,
             streams,
             media,
+            candidates=pending.candidates,
             ice_servers=ice_servers,
             relay_only=offer.relay_only or self._relay_only,
             has_place=lambda: self._place_refused(offer.camera) is None,
@@ -234,7 +235,6 @@ class SessionManager:
         )
         session.grant(pending.permit)
         answer = await session.open()
-        await session.add_candidates(self._usable(pending.candidates))
         if pending.left:
             raise ViewerRejected(410, Reason.VIEWER_GONE, "the viewer has left")
         return session, answer
@@ -247,9 +247,9 @@ class SessionManager:
         lines = [each.candidate for each in batch.candidates if each.candidate]
         pending, session = self._pending.get(batch.key), self._sessions.get(batch.key)
         if session is not None:
-            await session.add_candidates(self._usable(lines))
+            await session.add_candidates(lines)
         elif pending is not None:
-            pending.candidates = [*pending.candidates, *lines][:CANDIDATES]
+            pending.candidates.add(lines)
         else:
             self._early.store(batch.key, lines)
 
@@ -370,14 +370,15 @@ class SessionManager:
             raise ViewerRejected(404, Reason.NOT_FOUND, "no such camera here")
         return camera
 
-    def _usable(self, lines: Iterable[str]) -> tuple[RTCIceCandidate, ...]:
-        return usable_candidates(lines, forbidden_networks=self._forbidden_networks)
-
     async def _drop(self, pending: PendingSession, error: BaseException) -> None:
         """Let go of an offer that is not answered, because of *error*."""
         offer = pending.offer
         del self._pending[offer.key]
-        pending.answer.cancel()
+        if isinstance(error, ViewerRejected):
+            pending.answer.set_exception(error)
+            pending.answer.exception()  # nobody else may be waiting for it
+        else:
+            pending.answer.cancel()
         if pending.session is not None:
             await pending.session.close()
         if isinstance(error, ViewerRejected):

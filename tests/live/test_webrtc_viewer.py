@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
-from gateway.model.signalling import Bye, IceServer, Offer, SessionKey
+from gateway.model.signalling import Bye, Candidates, IceServer, Offer, RemoteCandidate, SessionKey
 from gateway.model.site_document import Limits
 from gateway.ports import Sink
 from gateway.rtp.rtcp import SenderReport, nack, parse_compound, pli
@@ -30,6 +30,7 @@ from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.descriptors import none_free
+from tests.fixtures.turn import own_address
 from tests.fixtures.viewer import Viewer
 
 pytestmark = pytest.mark.live
@@ -222,6 +223,26 @@ async def test_the_same_offer_again_gets_the_same_answer(viewer: Viewer) -> None
 
         assert first == second
         assert bench.sessions.session_count == 1
+
+
+async def test_the_relay_comes_in_behind_any_number_of_other_candidates(viewer: Viewer) -> None:
+    """A browser with many networks trickles TCP, names and containers first; in an offer too."""
+    useless = [f"1 1 tcp 1518280447 203.0.113.{n} 9 typ host tcptype active" for n in range(60)]
+    relay = "9 1 udp 16777215 127.0.0.9 3478 typ relay"  # loopback: is refused, and not sent to
+    listed = "".join(f"a=candidate:{line}\r\n" for line in useless)
+    async with running() as bench:
+        offer = await viewer.offer()
+        early = Candidates(KEY, tuple(RemoteCandidate(line, "0") for line in useless))
+        await bench.sessions.handle_candidates(early)
+        answer = await bench.answer(offer.replace("a=mid:0", f"{listed}a=mid:0"))
+        (session,) = bench.sessions._sessions.values()
+        for line in (*useless, relay, relay.replace("127.0.0.9", own_address())):
+            await bench.sessions.handle_candidates(Candidates(KEY, (RemoteCandidate(line, "0"),)))
+        await viewer.accept(answer)
+        await bench.until(lambda: bench.sessions.sample().sessions == 1)
+
+        assert session._candidates.looked_at > 180
+        assert "relay" in {each.type for each in session._transport._ice.getRemoteCandidates()}
 
 
 async def test_a_viewer_who_closes_leaves_nothing(viewer: Viewer) -> None:

@@ -88,7 +88,7 @@ class _Offer(_Message):
 
 class _Candidates(_Message):
     k: Literal["cand"] = "cand"
-    candidates: Annotated[tuple[_Candidate, ...], Field(alias="c", max_length=32)] = ()
+    candidates: Annotated[tuple[_Candidate, ...], Field(alias="c", max_length=512)] = ()
     end: bool = False
 
     def value(self, key: SessionKey) -> Candidates:

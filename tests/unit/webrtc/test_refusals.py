@@ -9,6 +9,8 @@ import pytest
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.event import Event
+from gateway.model.media import SourceCounters
+from gateway.model.reasons import Reason
 from gateway.model.signalling import Offer, SessionKey
 from gateway.model.site_document import Limits
 from gateway.mqtt.epoch import Epochs
@@ -17,12 +19,30 @@ from gateway.mqtt.outbox.store import OutboxStore
 from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads.event import decode_event
 from gateway.mqtt.topics import Topics
+from gateway.ports import Sink
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.repeated_events import SUBJECTS, RepeatedEvents
+from gateway.streams.camera_streams import CameraStreams
+from gateway.streams.gop_cache import GopCache
+from gateway.streams.stream import Stream
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S, FakeClock
 
 OFFERS = 10_000
+CHROMIUM = (Path(__file__).parents[2] / "data/sdp/chromium.sdp").read_bytes().decode()
+
+
+class SilentSource:
+    """A camera that does not answer."""
+
+    def __init__(self) -> None:
+        self.counters = SourceCounters()
+
+    async def run(self, _sink: Sink) -> None:
+        await asyncio.Event().wait()
+
+    async def check(self) -> None:
+        return None
 
 
 class WrittenEvents:
@@ -82,3 +102,24 @@ async def test_10_000_refused_offers_write_little_and_all_are_counted(
     assert sum(counts) == OFFERS
     assert len(counts) <= (2 if viewers == 1 else SUBJECTS + 1)
     assert size < (SUBJECTS + 1) * 1024
+
+
+async def test_the_same_offer_again_is_refused_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first waits for a camera that is down: the second was told 410, "has ended"."""
+    monkeypatch.setattr("gateway.webrtc.codec_selection.OPENING_S", 0.0)
+    gop, clock = GopCache(limit_bytes=1, limit_s=1), SystemClock()
+    stream = Stream(SilentSource(), warm=False, linger_s=0.0, gop=gop, clock=clock)
+    session_manager = SessionManager(
+        find_camera=lambda _camera: CameraStreams((("main", stream),)),
+        limits=Limits,
+        on_ended=lambda _bye: None,
+    )
+    offer = Offer(SessionKey("v-one", "session-1"), "c01", CHROMIUM)
+
+    two = [session_manager.handle_offer(offer) for _ in range(2)]
+    both = await asyncio.gather(*two, return_exceptions=True)
+
+    first, second = (each for each in both if isinstance(each, ViewerRejected))
+    assert (first.code, first.reason) == (480, Reason.TIMEOUT)
+    assert str(second) == str(first)
+    assert session_manager.session_count == 0
