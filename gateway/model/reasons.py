@@ -54,6 +54,7 @@ class Reason(StrEnum):
     DISK_CORRUPT = "DISK_CORRUPT"
     CONFIG_REJECTED = "CONFIG_REJECTED"
     OFFER_INVALID = "OFFER_INVALID"
+    VIEWER_CODEC = "VIEWER_CODEC"
     VIEWER_GONE = "VIEWER_GONE"
     VIEW_NOT_ALLOWED = "VIEW_NOT_ALLOWED"
     VIEW_TOKEN_EXPIRED = "VIEW_TOKEN_EXPIRED"
@@ -339,8 +340,14 @@ WORDING: dict[Reason, Wording] = {
     Reason.OFFER_INVALID: Wording(
         "Yêu cầu xem không hợp lệ",
         "The viewing request is not valid",
-        "Tải lại trang rồi thử lại.",
-        "Reload the page and try again.",
+        "Tải lại trang; nếu vẫn bị từ chối, cập nhật trình duyệt hoặc chương trình xem.",
+        "Reload the page; if it is refused again, update the browser or the viewing program.",
+    ),
+    Reason.VIEWER_CODEC: Wording(
+        "Trình duyệt hoặc chương trình xem không nhận H.264",
+        "The browser or viewing program does not take H.264",
+        "Dùng Chrome, Edge hoặc Safari; với Firefox, bật phần bổ trợ OpenH264 rồi tải lại trang.",
+        "Use Chrome, Edge or Safari; in Firefox enable the plugin OpenH264, then reload the page.",
     ),
     Reason.PICTURE_BLACK: Wording(
         "Hình ảnh tối đen",

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiortc import RTCIceCandidate
-
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import Codec, VideoFormat
 from gateway.model.quality import StreamQuality, ViewLevel
@@ -22,6 +20,10 @@ OPENING_S = 8.0
 """How long an offer waits for a camera whose codec is not yet known."""
 
 
+NAMED_CODECS = 8
+"""How many of a viewer's codecs a refusal names."""
+
+
 @dataclass(frozen=True, slots=True)
 class NegotiatedMedia:
     """How a stream is sent to one viewer.
@@ -29,14 +31,12 @@ class NegotiatedMedia:
     Attributes:
         offer: The viewer's.
         codec: The payload type chosen.
-        candidates: The viewer's addresses that may be checked.
         pace_bps: The most to be put on the line to this viewer, in bits per second.
         refused: Returns why this machine cannot carry a stream for a lesser level, or nothing.
     """
 
     offer: ViewerOffer
     codec: OfferedCodec
-    candidates: tuple[RTCIceCandidate, ...]
     pace_bps: float
     refused: Callable[[Stream], str] = lambda _stream: ""
 
@@ -50,7 +50,6 @@ async def negotiate(
     camera: CameraStreams,
     *,
     profile: str | None,
-    candidates: tuple[RTCIceCandidate, ...],
     pace_bps: float,
 ) -> tuple[dict[ViewLevel, Stream], NegotiatedMedia]:
     """Return the streams that *offer* gets, best first, and how they are sent.
@@ -63,7 +62,6 @@ async def negotiate(
         offer: The viewer's.
         camera: What there is to watch.
         profile: The only one the viewer wants; None: the best that it can decode.
-        candidates: The viewer's addresses that may be checked.
         pace_bps: The most to be put on the line to this viewer, in bits per second.
 
     Raises:
@@ -87,10 +85,8 @@ async def negotiate(
     )
     codec = pick_codec(offer, chosen[0].codec) if chosen and chosen[0].codec else None
     if codec is None:
-        sent = ", ".join(
-            f"{name}: {each.video.codec}" for name, each in streams.items() if each.video
-        )
-        raise ViewerRejected(488, Reason.UNSUPPORTED_CODEC, f"the viewer takes none of {sent}")
+        sent = [(name, each.video.codec) for name, each in streams.items() if each.video]
+        raise nothing_in_common(offer, sent)
     levels = {ViewLevel(each.quality.value): _stream_of(each, camera) for each in chosen}
     if chosen[0].quality is StreamQuality.TRANSCODED:
         refused = camera.admit_transcode(levels[ViewLevel.TRANSCODED])
@@ -126,6 +122,23 @@ def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:
         fitting = [c for c in fitting if c.parameters.get("packetization-mode") == "1"]
         fitting.sort(key=lambda c: not c.parameters.get("profile-level-id", "").startswith("42e0"))
     return fitting[0] if fitting else None
+
+
+def nothing_in_common(offer: ViewerOffer, streams: list[tuple[str, Codec]]) -> ViewerRejected:
+    """Return the refusal that says whose the obstacle is.
+
+    A viewer without H.264 lacks what every browser has. One without H.265 is an ordinary one: it
+    is the camera that has no stream for it.
+    """
+    sent = ", ".join(f"{profile}: {codec}" for profile, codec in streams)
+    offered = sorted({codec.name[:32] for codec in offer.codecs})
+    takes = ", ".join(offered[:NAMED_CODECS]) or "nothing that has an rtpmap"
+    detail = f"the camera sends {sent}; the viewer takes {takes}"
+    if any(codec == "h264" for _, codec in streams):
+        if "h264" in offered:
+            detail += ", but H.264 without packetization-mode=1 (RFC 6184 §6.3)"
+        return ViewerRejected(488, Reason.VIEWER_CODEC, detail)
+    return ViewerRejected(488, Reason.UNSUPPORTED_CODEC, detail)
 
 
 async def _learn_format(stream: Stream, camera: CameraStreams) -> VideoFormat:

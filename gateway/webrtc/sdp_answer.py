@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.webrtc.packet_batch import RtpParameters
-from gateway.webrtc.sdp_offer import OfferedCodec, ViewerOffer
+from gateway.webrtc.sdp_offer import OfferedCodec, OfferedSection, ViewerOffer
 
 _FEEDBACK = ("nack", "nack pli", "ccm fir")
 
@@ -34,49 +34,48 @@ class LocalTransport:
 def answer_sdp(
     offer: ViewerOffer, codec: OfferedCodec, parameters: RtpParameters, local: LocalTransport
 ) -> str:
-    """Return the answer: the video of *codec*, sent only; everything else refused."""
+    """Return the answer: the video of *codec*, sent only; everything else refused.
+
+    The section whose transport the video shares cannot be refused (RFC 9143 §7.3.3); it is answered
+    as inactive.
+    """
+    bundle = [mid for mid in (offer.tagged_mid, offer.video_mid) if mid is not None]
     lines = [
         "v=0",
         "o=- 1 1 IN IP4 0.0.0.0",
         "s=-",
         "t=0 0",
-        f"a=group:BUNDLE {offer.video_mid}",
+        *([f"a=group:BUNDLE {' '.join(bundle)}"] if offer.bundled else []),
         "a=msid-semantic:WMS *",
     ]
-    for mid, kind in offer.mids:
-        if mid == offer.video_mid:
-            lines += _video_section(offer.video_mid, codec, parameters, local)
+    for section in offer.sections:
+        if section.mid == offer.video_mid:
+            lines += _video_section(section, codec, parameters, local)
+        elif section.mid == offer.tagged_mid:
+            lines += _inactive_section(section, local)
         else:
             lines += [
-                f"m={kind} 0 UDP/TLS/RTP/SAVPF 0",
+                f"m={section.kind} 0 {section.protocol} {section.first_format}",
                 "c=IN IP4 0.0.0.0",
-                f"a=mid:{mid}",
+                f"a=mid:{section.mid}",
                 "a=inactive",
             ]
     return "\r\n".join([*lines, ""])
 
 
 def _video_section(
-    mid: str, codec: OfferedCodec, parameters: RtpParameters, local: LocalTransport
+    section: OfferedSection, codec: OfferedCodec, parameters: RtpParameters, local: LocalTransport
 ) -> list[str]:
     number, rtx = codec.payload_type, parameters.rtx_payload_type
     types = f"{number}" if rtx is None else f"{number} {rtx}"
     lines = [
-        f"m=video 9 UDP/TLS/RTP/SAVPF {types}",
-        "c=IN IP4 0.0.0.0",
-        "a=rtcp:9 IN IP4 0.0.0.0",
-        f"a=ice-ufrag:{local.ufrag}",
-        f"a=ice-pwd:{local.pwd}",
-        f"a=fingerprint:sha-256 {local.sha_256}",
-        "a=setup:passive",
-        f"a=mid:{mid}",
+        f"m=video 9 {section.protocol} {types}",
+        *_transport(section, local),
         "a=sendonly",
-        "a=rtcp-mux",
-        "a=rtcp-rsize",
         f"a=rtpmap:{number} {codec.name.upper()}/90000",
         *(f"a=rtcp-fb:{number} {feedback}" for feedback in _FEEDBACK),
         *_fmtp(codec),
-        f"a=msid:camera {mid}",
+        f"a=msid:camera {section.mid}",
     ]
     if rtx is not None:
         lines += [
@@ -88,8 +87,33 @@ def _video_section(
     lines.append(f"a=ssrc:{parameters.ssrc} cname:camera")
     if rtx is not None:
         lines.append(f"a=ssrc:{parameters.rtx_ssrc} cname:camera")
-    lines += [f"a=candidate:{candidate}" for candidate in local.candidates]
-    return [*lines, "a=end-of-candidates"]
+    return lines
+
+
+def _inactive_section(section: OfferedSection, local: LocalTransport) -> list[str]:
+    return [
+        f"m={section.kind} 9 {section.protocol} {section.first_format}",
+        *_transport(section, local),
+        "a=inactive",
+        *([f"a=rtpmap:{section.rtpmap}"] if section.rtpmap else []),
+    ]
+
+
+def _transport(section: OfferedSection, local: LocalTransport) -> list[str]:
+    """Return what stands in every section that is not refused."""
+    return [
+        "c=IN IP4 0.0.0.0",
+        "a=rtcp:9 IN IP4 0.0.0.0",
+        *(f"a=candidate:{candidate}" for candidate in local.candidates),
+        "a=end-of-candidates",
+        f"a=ice-ufrag:{local.ufrag}",
+        f"a=ice-pwd:{local.pwd}",
+        f"a=fingerprint:sha-256 {local.sha_256}",
+        "a=setup:passive",
+        f"a=mid:{section.mid}",
+        "a=rtcp-mux",
+        "a=rtcp-rsize",
+    ]
 
 
 def _fmtp(codec: OfferedCodec) -> list[str]:

@@ -10,6 +10,7 @@ from gateway.alarms.catalogue import CATALOGUE, AlarmType
 from gateway.audit.chain import TRANSPORT
 from gateway.commands import journal
 from gateway.commands.handlers.registry import COMMANDS
+from gateway.console import signalling as console_signalling
 from gateway.model.alarm import Damping
 from gateway.model.viewing import MOST_REVOKED
 from gateway.mqtt import topic_tree
@@ -21,6 +22,14 @@ from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS
 from gateway.remote_config.service import CALM_S
 from gateway.runtime.trusted_time import SKEW_MS
 from gateway.viewing import token
+from gateway.webrtc import (
+    codec_selection,
+    remote_candidates,
+    retransmit_buffer,
+    sdp_offer,
+    session,
+    transport,
+)
 from tests.contract import kinds
 from tests.contract.examples import text_of
 from tests.contract.schemas import args_schema, file_of
@@ -49,6 +58,18 @@ VALUES: Mapping[str, object] = {
     "token.start_s": token.START_S,
     "token.max_s": token.MAX_VIEWING_S,
     "revoked.most": MOST_REVOKED,
+    "offer.bytes": sdp_offer.LARGEST_BYTES,
+    "offer.sections": sdp_offer.M_SECTIONS,
+    "offer.payload_types": sdp_offer.PAYLOAD_TYPES,
+    "candidates.lines": remote_candidates.LINES,
+    **{f"candidates.{kind}": most for kind, most in remote_candidates.PLACES.items()},
+    "repeats": retransmit_buffer.REPEATS,
+    "opening_s": codec_selection.OPENING_S,
+    "servers_s": transport.SERVERS_S,
+    "relay_s": transport.RELAY_S,
+    "setup_s": session.SETUP_S,
+    "again_s": console_signalling.ANSWER_TIMEOUT_S,
+    "sendings": console_signalling.MAX_SENDINGS,
     "longest_days": config_payload.LONGEST_S // 86_400,
     "undated_days": config_payload.UNDATED_S // 86_400,
     "skew_s": SKEW_MS // 1000,

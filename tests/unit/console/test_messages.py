@@ -31,7 +31,7 @@ OFFER = {"k": "offer", "sid": "session-1", "gw": "hue-01", "cam": "c01", "sdp": 
         {**OFFER, "profile": "best"},
         {**OFFER, "sdp": "x" * 32_769},
         {**OFFER, "sdp": 5},
-        {"k": "cand", "sid": "session-1", "c": [{"candidate": "x"}] * 33},
+        {"k": "cand", "sid": "session-1", "c": [{"candidate": "x"}] * 513},
         {"k": "cand", "sid": "session-1", "c": [{"candidate": "x" * 513}]},
         {"k": "bye", "sid": "session-1", "why": "<b>"},
     ],
