@@ -163,7 +163,8 @@ class Limits(Document):
         gop_bytes: Most that is kept of one GOP, in memory, per stream.
         gop_s: Longest GOP that is kept, in seconds of video.
         burst_mbps: How fast the cached GOP is sent to a viewer who joins; keyframes are spread
-            over the line at this rate.
+            over the line at this rate. Ordinary receivers on busy machines lose much of it at 200
+            (docs/performance.md).
     """
 
     viewers: Annotated[int, Field(ge=1, le=1000)] = 32
@@ -171,7 +172,7 @@ class Limits(Document):
     payload_bytes: Annotated[int, Field(ge=500, le=1400)] = 1180
     gop_bytes: Annotated[int, Field(ge=65_536, le=67_108_864)] = 16_777_216
     gop_s: Annotated[float, Field(ge=1, le=120)] = 20.0
-    burst_mbps: Annotated[float, Field(ge=1, le=10_000)] = 200.0
+    burst_mbps: Annotated[float, Field(ge=1, le=10_000)] = 30.0
 
 
 class SiteConfig(Document):

@@ -27,7 +27,15 @@ from gateway.webrtc.retransmit_buffer import (
 from gateway.webrtc.udp_path import BATCH_BYTES, UdpPath
 
 PACE_S = 0.005
-"""How far ahead of the pace we may send; asyncio's timers are exact to about 1 ms."""
+"""What exceeds the pace is sent in steps of so much; asyncio's timers are exact to about 1 ms."""
+
+AHEAD_S, AHEAD_BYTES = 0.02, 62_500
+"""How far ahead of the pace we may send, in time and at most. The default receive buffer of a
+socket (212,992 bytes on Linux, overhead included) holds 92 packets of 1,200 bytes: a reader that
+does not run for a moment still loses none of it."""
+
+AT_ONCE_S, AT_ONCE_BYTES = 0.04, 125_000
+"""The largest picture that the fast path sends in one go, in time and at most."""
 
 RETRY_S = 0.002
 """Pause after the kernel's send buffer was full."""
@@ -172,10 +180,11 @@ class RtpSender:
         self._copies = 2 if bps is None and least <= loss <= most else 1
         self._narrow = bps is not None
         pace_bps = min(bps or self._usual_pace_bps, self._usual_pace_bps)
-        self._ahead_s = PACE_S if bps is None else NARROW_AHEAD_S
-        burst_bytes = int(pace_bps / 8 * self._ahead_s)
-        self._batch.max_bytes = min(max(burst_bytes, 4_096), BATCH_BYTES)
-        self._destination.burst_bytes = burst_bytes
+        bytes_per_s = pace_bps / 8
+        step_s, ahead_s = (PACE_S, AHEAD_S) if bps is None else (NARROW_AHEAD_S, NARROW_AHEAD_S)
+        self._ahead_s = min(ahead_s, AHEAD_BYTES / bytes_per_s)
+        self._batch.max_bytes = int(min(max(bytes_per_s * step_s, 4_096), BATCH_BYTES))
+        self._destination.burst_bytes = int(min(bytes_per_s * AT_ONCE_S, AT_ONCE_BYTES))
         self._s_per_byte = 8 / pace_bps
         carried_bps = bps or max(sent_bps, LEAST_REPAIRED_BPS)
         self._retransmit_s_per_byte = 8 / carried_bps
@@ -203,7 +212,7 @@ class RtpSender:
             return False
         now_s = time.monotonic()
         if self._free_s > now_s + self._ahead_s:
-            self._timer = asyncio.get_running_loop().call_at(self._free_s, self._resume)
+            self._timer = self._call_in_a_step()
             return False
         destination = self._destination
         if destination.last_90k < 0:
@@ -356,6 +365,11 @@ class RtpSender:
         if self._timer is None:
             self._on_ready()
 
+    def _call_in_a_step(self) -> asyncio.TimerHandle:
+        """Go on when the pace has room for `PACE_S` more."""
+        when_s = self._free_s - self._ahead_s + min(PACE_S, self._ahead_s)
+        return asyncio.get_running_loop().call_at(when_s, self._resume)
+
     def _send_from(self, unit: AccessUnit, at: int, rtp_time: int, now_s: float) -> None:
         """Send *unit* from packet *at* on, as far as the pace allows; a timer sends the rest."""
         count = len(unit.payloads)
@@ -363,7 +377,7 @@ class RtpSender:
         while at < count:
             if self._free_s > now_s + self._ahead_s:
                 self._remainder = (unit, at, rtp_time)
-                self._timer = asyncio.get_running_loop().call_at(self._free_s, self._resume)
+                self._timer = self._call_in_a_step()
                 return
             first = at
             seq = self._destination.seq
@@ -372,4 +386,4 @@ class RtpSender:
             self._free_s += size_bytes * self._s_per_byte
             if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
                 # The viewer requests what this batch has lost (NACK).
-                self._free_s = max(self._free_s, now_s + RETRY_S) + PACE_S
+                self._free_s = max(self._free_s, now_s) + self._ahead_s + RETRY_S

@@ -12,6 +12,7 @@ from gateway.commands import journal
 from gateway.commands.handlers.registry import COMMANDS
 from gateway.console import signalling as console_signalling
 from gateway.model.alarm import Damping
+from gateway.model.site_document import Limits
 from gateway.model.viewing import MOST_REVOKED
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client import certificates, client, echo, failover, inflight_window, paho_client
@@ -64,6 +65,7 @@ VALUES: Mapping[str, object] = {
     "candidates.lines": remote_candidates.LINES,
     **{f"candidates.{kind}": most for kind, most in remote_candidates.PLACES.items()},
     "repeats": retransmit_buffer.REPEATS,
+    "burst": Limits().burst_mbps,
     "opening_s": codec_selection.OPENING_S,
     "servers_s": transport.SERVERS_S,
     "relay_s": transport.RELAY_S,

@@ -119,8 +119,8 @@ async def test_a_burst_above_the_pace_is_handed_back() -> None:
         made = Scene(pipeline, FakeCameraStream("h264", 3))
         made.camera.keyframe(500)
         made.send()
-        made.pictures(1, 4_000)
-        made.pictures(1, 5_100)
+        made.pictures(1, 39_000)
+        made.pictures(1, 40_100)
 
         assert made.relayed == 1
         assert len(pipeline.stream.units) == 3
