@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from gateway.model.signalling import Bye
+from gateway.model.signalling import Bye, SessionStats
 from gateway.ports import InboundMessage, OutboundMessage
 
 
@@ -24,7 +24,7 @@ class Callbacks:
         greet: Makes what is published first on each connection.
         farewell: Makes what is published before we disconnect.
         check_broker: Tries new certificate files beside the connection in use.
-        on_session_ended: Tells a viewer that its session has ended.
+        tell_viewer: Tells a viewer that its session has ended, or how it fares.
         centre_online: Whether the centre listens.
     """
 
@@ -33,5 +33,5 @@ class Callbacks:
     greet: Callable[[], Iterable[OutboundMessage]] = _not_connected
     farewell: Callable[[], OutboundMessage] = _not_connected
     check_broker: Callable[[], Awaitable[None]] = _not_connected
-    on_session_ended: Callable[[Bye], None] = _not_connected
+    tell_viewer: Callable[[Bye | SessionStats], None] = _not_connected
     centre_online: Callable[[], bool] = _not_connected

@@ -183,7 +183,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     )
     callbacks.farewell = reporter.farewell
     callbacks.check_broker = config_applier.check_broker
-    callbacks.on_session_ended = signalling.publish_bye
+    callbacks.tell_viewer = signalling.tell
     callbacks.centre_online = lambda: commands.centre.online
 
     # Run: the outbox around the MQTT client, both around all else.

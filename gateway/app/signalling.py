@@ -8,7 +8,15 @@ from functools import partial
 
 from gateway.model.errors import MessageRejected, ViewerRejected
 from gateway.model.reasons import Reason
-from gateway.model.signalling import Bye, Candidates, Extend, Offer, Refusal, SessionKey
+from gateway.model.signalling import (
+    Bye,
+    Candidates,
+    Extend,
+    Offer,
+    Refusal,
+    SessionKey,
+    SessionStats,
+)
 from gateway.mqtt import topics
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import (
@@ -108,9 +116,9 @@ class Signalling:
                     report_bug("message", error, message.topic)
                 await asyncio.sleep(0)  # a queue that is not empty does not let anybody else run
 
-    def publish_bye(self, bye: Bye) -> None:
-        """Tell a viewer that its session has ended."""
-        self._publish(bye.key, bye)
+    def tell(self, message: Bye | SessionStats) -> None:
+        """Tell a viewer that its session has ended, or how it fares."""
+        self._publish(message.key, message)
 
     def _decode(self, key: SessionKey, message: InboundMessage) -> ViewerMessage | None:
         """Return what a viewer has sent. A malformed message is refused, and None returned."""

@@ -133,7 +133,7 @@ class BrowserSignalling:
                 del self._sessions[message.key.session]
                 session.ended.set()
                 self._send(signalling_message(message))
-            case Answer() | Candidates():
+            case Answer():
                 self._send(signalling_message(message))
             case SessionStats():
                 pass  # the browser has statistics of its own

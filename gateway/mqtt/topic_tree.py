@@ -98,7 +98,7 @@ REPLY = TopicSpec("up/rsp/{requester}/{cid}", "rsp/1", "accepted, running, final
 LOG = TopicSpec("up/log/{stream}", "log/1", "while a log is being followed", expiry_s=30, qos=0)
 ECHO = TopicSpec("up/echo", "echo/1", "every 90 s, to ourselves", expiry_s=30)
 GATEWAY_SIGNALLING = TopicSpec(
-    "up/rtc/{viewer}/{sid}", "rtc.gateway/1", "answer, cand, error, bye, stats", expiry_s=15
+    "up/rtc/{viewer}/{sid}", "rtc.gateway/1", "answer, error, bye, stats", expiry_s=15
 )
 
 CONFIG_DESIRED = TopicSpec(

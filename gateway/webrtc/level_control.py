@@ -116,6 +116,11 @@ class LevelControl:
         return self._meter.loss
 
     @property
+    def dropped(self) -> int:
+        """Units that the viewer has not been sent since the last change, because it was too slow."""
+        return self._switch.dropped
+
+    @property
     def estimate_bps(self) -> float | None:
         """What the line carries, in bits per second; None: more than was ever sent."""
         return self._adaptation.estimate_bps

@@ -12,7 +12,7 @@ from aiortc import RTCIceServer
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.quality import ViewLevel
-from gateway.model.signalling import Answer, Offer, SessionKey
+from gateway.model.signalling import Answer, Offer, SessionKey, SessionStats
 from gateway.model.viewing import ViewingPermit
 from gateway.rtp.rtcp import sender_report
 from gateway.runtime.bugs import report_bug
@@ -26,6 +26,7 @@ from gateway.webrtc.remote_candidates import RemoteCandidates
 from gateway.webrtc.rtcp_feedback import RtcpFeedback
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.sdp_answer import answer_sdp
+from gateway.webrtc.session_stats import SessionMeter
 from gateway.webrtc.ticker import Ticker
 from gateway.webrtc.transport import PeerTransport
 
@@ -60,6 +61,7 @@ class Session:
         has_place: Asked when the viewer is connected; False: the session ends as ``full``.
         ticker: Calls once a second while the viewer is connected.
         drops: Counts what is dropped of what comes from the viewer, or to its port.
+        on_stats: Called now and then with how it fares.
 
     Attributes:
         answer: Set by `open`.
@@ -78,6 +80,7 @@ class Session:
         has_place: Callable[[], bool],
         ticker: Ticker,
         drops: InboundDrops,
+        on_stats: Callable[[SessionStats], None],
     ) -> None:
         self.offer = offer
         self.answer = Answer(offer.key, "")
@@ -89,6 +92,8 @@ class Session:
         self._has_place = has_place
         self._ticker = ticker
         self._drops = drops
+        self._on_stats = on_stats
+        self._meter: SessionMeter | None = None
         self._transport = PeerTransport(
             ice_servers,
             relay_only=relay_only,
@@ -253,6 +258,9 @@ class Session:
             on_refused=lambda: self._drops.count(DropCause.FEEDBACK_BUDGET, str(self.key)),
             clock=SystemClock(),
         )
+        self._meter = SessionMeter(
+            self.key, sender=sender, levels=control, feedback=self._feedback, clock=SystemClock()
+        )
         control.start()
         self._stream.release(self)
         try:
@@ -276,6 +284,9 @@ class Session:
             self._send_report(self._sender)
             if self._control is not None:
                 self._control.on_tick()
+            stats = self._meter.tick() if self._meter is not None else None
+            if stats is not None:
+                self._on_stats(stats)
         except OSError as error:  # no descriptor is left for a new path; other sessions keep theirs
             log.warning("session_path_failed", session=str(self.key), error=str(error))
             self.end("closed")

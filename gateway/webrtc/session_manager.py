@@ -17,7 +17,16 @@ from gateway.model.errors import ViewerRejected
 from gateway.model.event import Event, Weight
 from gateway.model.health import RelaySample
 from gateway.model.reasons import Reason
-from gateway.model.signalling import Answer, Bye, Candidates, Extend, IceServer, Offer, SessionKey
+from gateway.model.signalling import (
+    Answer,
+    Bye,
+    Candidates,
+    Extend,
+    IceServer,
+    Offer,
+    SessionKey,
+    SessionStats,
+)
 from gateway.model.site_document import Limits
 from gateway.model.viewing import ViewingPermit
 from gateway.ports import Admit, Events, ViewingAuthority
@@ -92,6 +101,7 @@ class SessionManager:
         relay_only: Whether only TURN may be used, for every session.
         forbidden_networks: Where no candidate of a viewer may lie (the camera networks).
         on_ended: Called with the end of each session that the viewer did not ask for.
+        on_stats: Called now and then with how each session fares.
         authority: Decides who may watch; None: everybody.
         events: Records who watched what, from when to when; None: it is only logged.
         refusals: Records offers that are refused; None: they are only logged.
@@ -107,6 +117,7 @@ class SessionManager:
         relay_only: bool = False,
         forbidden_networks: tuple[Network, ...] = (),
         on_ended: Callable[[Bye], None],
+        on_stats: Callable[[SessionStats], None] = lambda _stats: None,
         authority: ViewingAuthority | None = None,
         events: Events | None = None,
         refusals: RepeatedEvents | None = None,
@@ -117,6 +128,7 @@ class SessionManager:
         self._ice_servers = ice_servers
         self._relay_only = relay_only
         self._on_ended = on_ended
+        self._on_stats = on_stats
         self._authority = authority
         self._events = events
         self._refusals = refusals
@@ -232,6 +244,7 @@ class SessionManager:
             has_place=lambda: self._place_refused(offer.camera) is None,
             ticker=self._ticker,
             drops=self._drops,
+            on_stats=lambda stats: self._on_stats(stats),
         )
         session.grant(pending.permit)
         answer = await session.open()

@@ -29,6 +29,7 @@ from gateway.webrtc import (
     retransmit_buffer,
     sdp_offer,
     session,
+    session_stats,
     transport,
 )
 from tests.contract import kinds
@@ -65,6 +66,7 @@ VALUES: Mapping[str, object] = {
     "candidates.lines": remote_candidates.LINES,
     **{f"candidates.{kind}": most for kind, most in remote_candidates.PLACES.items()},
     "repeats": retransmit_buffer.REPEATS,
+    "stats_s": session_stats.STATS_TICKS,
     "burst": Limits().burst_mbps,
     "opening_s": codec_selection.OPENING_S,
     "servers_s": transport.SERVERS_S,

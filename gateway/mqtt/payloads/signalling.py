@@ -32,7 +32,7 @@ from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.runtime.strict_json import dumps
 
 ViewerMessage = Offer | Candidates | Extend | Bye
-GatewayMessage = Answer | Candidates | Bye | Refusal | SessionStats
+GatewayMessage = Answer | Bye | Refusal | SessionStats
 
 T = TypeVar("T")
 
@@ -147,8 +147,8 @@ class _Stats(_Message):
 VIEWER_MESSAGES: TypeAdapter[_Offer | _Candidates | _Extend | _Bye] = TypeAdapter(
     Annotated[_Offer | _Candidates | _Extend | _Bye, Field(discriminator="k")]
 )
-GATEWAY_MESSAGES: TypeAdapter[_Answer | _Candidates | _Bye | _Error | _Stats] = TypeAdapter(
-    Annotated[_Answer | _Candidates | _Bye | _Error | _Stats, Field(discriminator="k")]
+GATEWAY_MESSAGES: TypeAdapter[_Answer | _Bye | _Error | _Stats] = TypeAdapter(
+    Annotated[_Answer | _Bye | _Error | _Stats, Field(discriminator="k")]
 )
 
 
@@ -181,8 +181,6 @@ def encode_gateway_message(stamp: Stamp, said: GatewayMessage) -> EncodedPayload
     match said:
         case Answer():
             return _encoded(stamp, "answer", {"sdp": said.sdp})
-        case Candidates():
-            return _encoded(stamp, "cand", _candidates(said))
         case Bye():
             return _encoded(stamp, "bye", {"why": said.why[:64]})
         case Refusal():

@@ -62,7 +62,7 @@ async def answering(
     session_manager = SessionManager(
         find_camera=find_camera,
         limits=Limits,
-        on_ended=lambda bye: made.publish_bye(bye),
+        on_ended=lambda bye: made.tell(bye),
     )
     made = Signalling(OWN, bus, session_manager, stamp=lambda: STAMP, clock=FakeClock())
     async with asyncio.TaskGroup() as group:
@@ -169,7 +169,7 @@ async def test_a_message_on_a_foreign_topic_is_not_answered() -> None:
 async def test_the_end_of_a_session_is_told_to_its_viewer() -> None:
     """With why."""
     async with answering() as (signalling, bus):
-        signalling.publish_bye(Bye(KEY, "silence"))
+        signalling.tell(Bye(KEY, "silence"))
 
         assert await bus.said() == Bye(KEY, "silence")
 

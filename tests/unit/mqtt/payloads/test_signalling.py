@@ -54,7 +54,6 @@ VIEWER: list[ViewerMessage] = [
 ]
 GATEWAY: list[GatewayMessage] = [
     Answer(KEY, SDP),
-    Candidates(KEY, (RemoteCandidate("candidate:1", "0"), RemoteCandidate(None))),
     Bye(KEY, "camera"),
     Refusal(KEY, 486, Reason.OVERLOADED, "16 watch already"),
     SessionStats(KEY, 2048.5, 0.5, 38.0, 3),
@@ -100,7 +99,7 @@ REFUSED = {
     ),
     "no time to last": ({"k": "extend", "exp_s": 0}, "/exp_s"),
     "an eternity": ({"k": "extend", "exp_s": 1e9}, "/exp_s"),
-    "forty candidates": ({"k": "cand", "c": [{"candidate": "x"}] * 40}, "/c"),
+    "too many candidates": ({"k": "cand", "c": [{"candidate": "x"}] * 513}, "/c"),
     "negative number": ({"k": "bye", "s": -1}, "/s"),
 }
 
