@@ -40,7 +40,7 @@ UNREACHED = frozenset(
 _RECORDER_REASONS = (Reason.AUTH_FAILED, Reason.BUSY_SESSIONS)
 """Reasons that a living recorder gives for all its channels at once."""
 
-_DEGRADED = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP})
+_DEGRADED = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP, Reason.B_FRAMES})
 _MIN_CAMERAS = 2
 """Cameras that must be off before the node before them is suspected."""
 

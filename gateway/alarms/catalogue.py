@@ -113,11 +113,12 @@ CAMERA_DOWN = AlarmType(
 CAMERA_PICTURE = AlarmType(
     "cam.{cam}.picture",
     "warning",
-    "the picture comes, but is black, frozen, blurred, covered, moved or damaged",
+    "the picture comes, but is black, frozen, blurred, covered, moved, damaged or out of order",
     (
         Reason.CORRUPT,
         Reason.KEYFRAME_STARVED,
         Reason.CLOCK_JUMP,
+        Reason.B_FRAMES,
         Reason.PICTURE_BLACK,
         Reason.PICTURE_FROZEN,
         Reason.PICTURE_BLURRED,

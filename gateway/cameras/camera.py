@@ -36,6 +36,11 @@ WITHOUT_REORDERING = 50
 """So many pictures in their order: the camera makes no B-frames, whatever its SPS allows."""
 
 
+B_FRAMES_SHARE = 0.05
+"""From this share of pictures on that are before their predecessor in time they are B-frames; every
+second or third is usual. A camera whose clock has jumped has one."""
+
+
 def obstacle_of(stream: Stream) -> str:
     """Return why no browser shows *stream* as it is, its codec aside; empty: one may."""
     picture, counters = video_info_of(stream), stream.counters
@@ -105,7 +110,10 @@ class Camera:
         """Return its state now; *viewers*: how many sessions watch it."""
         config, supervisor = self.config, self.primary_stream
         reason, since_s = supervisor.state()
-        stream = supervisor.stream
+        detail, stream = supervisor.detail, supervisor.stream
+        if reason is Reason.OK and self._shown_out_of_order(stream):
+            reason = Reason.B_FRAMES
+            detail = f"{stream.counters.backward} of {stream.counters.units} steps back in time"
         picture = video_info_of(stream)
         return CameraSnapshot(
             id=config.id,
@@ -114,7 +122,7 @@ class Camera:
             profiles=tuple(stream_config.profile for stream_config in config.streams),
             enabled=config.enabled,
             reason=reason if config.enabled else Reason.PAUSED_BY_CONFIG,
-            detail=supervisor.detail,
+            detail=detail,
             since_s=since_s,
             attempts=supervisor.attempts,
             again_at_s=supervisor.again_at_s,
@@ -136,6 +144,8 @@ class Camera:
         """Return what changes when `snapshot` does, times and counters aside; it costs less."""
         supervisor = self.primary_stream
         stream, (reason, _) = supervisor.stream, supervisor.state()
+        if reason is Reason.OK and self._shown_out_of_order(stream):
+            reason = Reason.B_FRAMES
         seen = (self.config, reason, supervisor.detail, supervisor.attempts)
         transcodes = tuple((each.divisor, each.deaths) for each, _ in self.transcodes)
         return (*seen, stream.video, stream.parameter_payloads, viewers, transcodes)
@@ -154,6 +164,11 @@ class Camera:
                 units=stream.counters.units,
                 received_bytes=stream.counters.received_bytes,
             )
+
+    def _shown_out_of_order(self, stream: Stream) -> bool:
+        """Return whether viewers are sent *stream* with B-frames, which WebRTC cannot show."""
+        counters = stream.counters
+        return not self.transcodes and counters.backward > B_FRAMES_SHARE * counters.units
 
     def _counters(self) -> SourceCounters:
         total = replace(self.supervisors[0].stream.counters)

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     SOURCE_ENDED = "SOURCE_ENDED"
     KEYFRAME_STARVED = "KEYFRAME_STARVED"
     CLOCK_JUMP = "CLOCK_JUMP"
+    B_FRAMES = "B_FRAMES"
     REDIRECT_REFUSED = "REDIRECT_REFUSED"
     POLICY_DENIED = "POLICY_DENIED"
     PAUSED_BY_CONFIG = "PAUSED_BY_CONFIG"
@@ -215,10 +216,8 @@ WORDING: dict[Reason, Wording] = {
     Reason.SOURCE_ENDED: Wording(
         "Camera đã kết thúc luồng hình",
         "The camera has ended its stream",
-        "Kiểm tra camera hoặc đầu ghi có vừa khởi động lại hoặc đổi cấu hình; hệ thống tự kết nối "
-        "lại.",
-        "See whether the camera or recorder was restarted or set anew; we connect again by "
-        "ourselves.",
+        "Kiểm tra camera hoặc đầu ghi có vừa khởi động lại hoặc đổi cấu hình; hệ thống tự nối lại.",
+        "See whether camera or recorder was restarted or set anew; we connect again by ourselves.",
     ),
     Reason.KEYFRAME_STARVED: Wording(
         "Chờ khung hình chính",
@@ -226,12 +225,17 @@ WORDING: dict[Reason, Wording] = {
         "Tắt Smart Codec và đặt khoảng khung hình chính từ 1 đến 2 giây.",
         "Switch the smart codec off and set a keyframe interval of 1 to 2 seconds.",
     ),
+    Reason.B_FRAMES: Wording(
+        "Camera gửi khung B (B-frame), hình giật và sai thứ tự",
+        "The camera sends B-frames: the picture jerks, out of order",
+        "Tắt B-frame trên camera, hoặc đặt luồng phụ H.264 không B-frame (profile Baseline).",
+        "Switch B-frames off in the camera, or set its sub-stream to H.264 without them.",
+    ),
     Reason.CLOCK_JUMP: Wording(
         "Đồng hồ luồng nhảy",
         "The stream's clock jumped",
         "Bật đồng bộ giờ (NTP) trên camera hoặc đầu ghi; nếu lặp lại, cập nhật phần mềm camera.",
-        "Switch on time synchronisation (NTP) in the camera or recorder; if it comes again, update "
-        "the firmware.",
+        "Switch on NTP in the camera or recorder; if it comes again, update the firmware.",
     ),
     Reason.REDIRECT_REFUSED: Wording(
         "Camera chuyển hướng sang máy khác, đã từ chối",
@@ -260,10 +264,8 @@ WORDING: dict[Reason, Wording] = {
     Reason.TRANSCODING_FULL: Wording(
         "Máy tại điểm không đủ sức chuyển mã thêm camera",
         "The machine on site cannot transcode one more camera",
-        "Đặt luồng phụ của camera về H.264, không khung B, quét liên tục (progressive); hoặc đóng "
-        "bớt camera đang xem.",
-        "Set the camera's sub-stream to H.264 without B-frames, progressive; or close other "
-        "cameras.",
+        "Đặt luồng phụ về H.264, không khung B, quét liên tục; hoặc đóng bớt camera đang xem.",
+        "Set the sub-stream to H.264 without B-frames, progressive; or close other cameras.",
     ),
     Reason.UPLINK_DOWN: Wording(
         "Mất đường truyền lên trung tâm",

@@ -117,7 +117,7 @@ class LevelControl:
 
     @property
     def dropped(self) -> int:
-        """Units that the viewer has not been sent since the last change, because it was too slow."""
+        """Units left out since the last change, because the viewer was too slow."""
         return self._switch.dropped
 
     @property

@@ -41,7 +41,7 @@ RETRY_S = 0.002
 """Pause after the kernel's send buffer was full."""
 
 NARROW_AHEAD_S = 0.04
-"""How far ahead on a line that is known to be narrow: a picture's time, so that only keyframes wait."""
+"""The same on a narrow line: a picture's time, so that only keyframes wait."""
 
 RETRANSMIT_SHARE = 0.25
 """The share of what the line is believed to carry that retransmissions may take; what exceeds it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,11 +164,12 @@ def test_a_doubtful_picture_is_a_warning_with_all_its_doubts() -> None:
     assert off.bad is None
 
 
-def test_a_camera_without_keyframes_is_a_warning() -> None:
+@pytest.mark.parametrize("reason", [Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP, Reason.B_FRAMES])
+def test_a_camera_whose_picture_suffers_is_a_warning(reason: Reason) -> None:
     """It is watched, and suffers."""
-    findings = found([camera("c1", "deg", Reason.KEYFRAME_STARVED)])
+    findings = found([camera("c1", "deg", reason)])
 
-    assert findings["cam.c1.picture"].cause is Reason.KEYFRAME_STARVED
+    assert findings["cam.c1.picture"].cause is reason
     assert findings["cam.c1.down"].bad is False
 
 

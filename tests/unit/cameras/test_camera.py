@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.cameras.camera import Camera
+from gateway.health.camera_health import health_of
 from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
@@ -32,6 +33,27 @@ async def test_pictures_that_come_change_nothing_at_a_change_key() -> None:
         supervised.stream.deliver(access_unit(1, arrived_s=supervised.clock.now()))
 
         assert camera(supervised).change_key(0) == before
+
+
+@pytest.mark.parametrize(
+    ("backward", "reason"), [(0, Reason.OK), (1, Reason.OK), (33, Reason.B_FRAMES)]
+)
+async def test_b_frames_are_told_and_one_step_back_is_not(backward: int, reason: Reason) -> None:
+    """The centre heard `OK` of a camera whose pictures no viewer sees in order."""
+    async with running(SupervisedStream(warm=True)) as supervised:
+        await supervised.until(lambda: supervised.source.sink is not None)
+        supervised.clock.time_s += 1
+        supervised.stream.deliver(access_unit(0, keyframe=True, arrived_s=supervised.clock.now()))
+        before = camera(supervised).change_key(0)
+
+        supervised.source.counters.units += 100
+        supervised.source.counters.backward += backward
+
+        seen = camera(supervised).snapshot(0)
+        health = health_of(seen, supervised.clock.now(), None, 0.0)
+        assert (health.reason, health.state) == (reason, "on" if reason is Reason.OK else "deg")
+        assert ("steps back" in health.detail) == (reason is Reason.B_FRAMES)
+        assert (camera(supervised).change_key(0) != before) == (reason is Reason.B_FRAMES)
 
 
 async def test_the_first_picture_is_seen_at_a_change_key() -> None:

@@ -23,6 +23,7 @@ STATES = {
     Reason.PAUSED_BY_CONFIG: "unk",
     Reason.KEYFRAME_STARVED: "deg",
     Reason.CLOCK_JUMP: "deg",
+    Reason.B_FRAMES: "deg",
     Reason.OVERLOADED: "deg",
     Reason.TIMEOUT: "off",
     Reason.AUTH_FAILED: "off",

@@ -64,7 +64,7 @@ async def choose(
 ) -> str:
     """Return which stream a Chromium without H.265 gets."""
     chosen, media = await negotiate(
-        offer or parse_offer(CHROMIUM), camera.offer, profile=profile, candidates=(), pace_bps=1e6
+        offer or parse_offer(CHROMIUM), camera.offer, profile=profile, pace_bps=1e6
     )
     assert media.codec.name == "h264"
     plain = {each: name for name, each in camera.streams.items()}
