@@ -12,7 +12,13 @@ from typing import Literal
 import pytest
 from pydantic import SecretStr
 
-from gateway.model.errors import CodecUnsupported, SourceRefused, SourceStalled, TransientError
+from gateway.model.errors import (
+    CodecUnsupported,
+    SourceRefused,
+    SourceStalled,
+    SourceUnavailable,
+    TransientError,
+)
 from gateway.model.media import AccessUnit, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
@@ -123,7 +129,7 @@ async def test_a_wrong_password_is_told(gst_digest: GstServer) -> None:
 
 async def test_an_absent_channel_and_another_codec_are_told(gst: GstServer) -> None:
     """404 and JPEG, each by its name."""
-    with pytest.raises(SourceRefused) as absent:
+    with pytest.raises(SourceUnavailable) as absent:
         await source(gst, "channel-99").check()
     with pytest.raises(CodecUnsupported, match="JPEG"):
         await source(gst, "jpeg").check()
