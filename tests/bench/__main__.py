@@ -4,6 +4,7 @@
     scripts/bench relay --streams 1 --mbps 2 --busy 2     (beside two programs that burn cores)
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
+    scripts/bench transcode --rounds 5        (one child beside the ffmpeg program)
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
     scripts/bench attack --all --seconds 60 --mbps 5
     scripts/bench narrow --relays camera-gateway,janus --case "2.5 Mb/s"
@@ -29,6 +30,7 @@ from tests.bench.memory import memory
 from tests.bench.narrow import narrow
 from tests.bench.page import page
 from tests.bench.testbed import Load
+from tests.bench.transcode import transcode
 
 DEFAULT_STREAMS = {
     "relay": (12,),
@@ -42,6 +44,7 @@ DEFAULT_STREAMS = {
     "attack": (1,),
     "narrow": (1,),
     "page": (300, 3321),
+    "transcode": (1,),
 }
 
 
@@ -94,6 +97,9 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         return
     if asked.scenario == "attack":
         yield from attack(asked.attacks, seconds, asked.mbps)
+        return
+    if asked.scenario == "transcode":
+        yield transcode(rounds, max(1, round((asked.seconds or 8.0) / 4)))
         return
     if asked.scenario == "page":
         yield from page(streams, asked.seconds or 10.0)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from gateway.demo.encoder import EncoderSettings
+from tests.bench.transcode import transcode
 from tests.fixtures.clock import HANG_S
 
 
@@ -47,3 +49,13 @@ async def test_the_floor_is_told_in_its_parts() -> None:
     assert list(parts) == ["read", "protect", "send"]
     assert sum(parts.values()) == pytest.approx(found["us_per_packet"], abs=0.02)
     assert found["us_per_packet"] > 0
+
+
+def test_a_transcode_is_measured_beside_ffmpeg() -> None:
+    """On the same pictures, with what both have taken."""
+    small = EncoderSettings("h265", 320, 180, 25, 2.0, 300_000)
+    (found,) = transcode(1, 1, {"small": small})["results"]
+
+    assert found["pictures"] == 100
+    assert found["cpu_ms"] > 0 < found["ffmpeg_cpu_ms"]
+    assert found["rss_mb"] > found["uss_mb"] > 1

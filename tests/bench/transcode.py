@@ -1,0 +1,171 @@
+"""Processor time of a transcode beside the `ffmpeg` program on the same job, in turn.
+
+Both decode, deinterlace, scale and encode with one thread and the same settings. Ours is the child
+as the gateway runs it, sandbox and pipes included; it is fed as fast as it takes the pictures, none
+of which is late. Start and end of both are in the figures.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.demo.encoder import EncoderSettings, RecordedFootage, record
+from gateway.rtp.codecs import packetise
+from gateway.rtp.payload import annex_b
+from gateway.transcoding.messages import Command, InputHeader, Report, ReportParser, pack_unit
+from gateway.transcoding.output_format import OutputFormat
+from gateway.transcoding.process import COMMAND
+from tests.bench import footprint
+
+JOBS = {
+    "1080p H.265": EncoderSettings("h265", 1920, 1080, 25, 2.0, 4_000_000, noise=True),
+    "1080p H.264": EncoderSettings("h264", 1920, 1080, 25, 2.0, 4_000_000, noise=True),
+    "D1 interlaced": EncoderSettings(
+        "h264", 720, 576, 25, 2.0, 2_000_000, noise=True, interlaced=True, pixel_aspect=(16, 15)
+    ),
+}
+FFMPEG = "/usr/bin/ffmpeg"
+_LATER_S = 1000.0
+SECONDS = 4.0
+
+
+def ours(footage: RecordedFootage, loops: int) -> dict[str, float]:
+    """Transcode *loops* of *footage* in a child; return what it took."""
+    output = OutputFormat()
+    codec = footage.settings.codec
+    process = subprocess.Popen(
+        [*COMMAND, str(os.getpid()), codec, "libx264", *output.to_arguments()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    feeder = threading.Thread(target=_feed, args=(process.stdin, footage, loops), daemon=True)
+    feeder.start()
+    parser, pictures, coded_bytes = ReportParser(), 0, 0
+    memory = footprint.Footprint(0.0, None, None)
+    while raw := os.read(process.stdout.fileno(), 1 << 18):
+        for head, nals in parser.feed(raw):
+            if head.report is Report.UNIT:
+                pictures += 1
+                coded_bytes += sum(map(len, nals))
+                if pictures == loops * len(footage.pictures) // 2:
+                    memory = footprint.of_family(process.pid)
+    feeder.join()
+    process.stdout.close()
+    used = _used(process)
+    result = _result(used.ru_utime + used.ru_stime, pictures, coded_bytes)
+    return {**result, "rss_mb": memory.rss_mb, "uss_mb": memory.uss_mb or 0.0}
+
+
+def _feed(pipe: Any, footage: RecordedFootage, loops: int) -> None:
+    codec = footage.settings.codec
+    units = [(each.keyframe, packetise(each.nal_units, codec, 1180)) for each in footage.pictures]
+    number = 0
+    for _ in range(loops):
+        for keyframe, payloads in units:
+            late_s = time.monotonic() + _LATER_S
+            head = InputHeader(
+                Command.UNIT, keyframe, False, 0, 0, number + 1, number * 3600, late_s
+            )
+            pipe.write(pack_unit(head, payloads))
+            number += 1
+    pipe.close()
+
+
+def ffmpeg(footage: RecordedFootage, loops: int) -> dict[str, float]:
+    """Transcode *loops* of *footage* with Debian's program; return what it took."""
+    settings, output = footage.settings, OutputFormat()
+    interlaced = "bwdif=mode=send_frame:deint=interlaced," if settings.interlaced else ""
+    kbps = output.bitrate_bps // 1000
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in", Path(folder) / "out.h264"
+        source.write_bytes(b"".join(annex_b(each.nal_units) for each in footage.pictures) * loops)
+        size = "768:576" if settings.interlaced else "1280:720"
+        process = subprocess.Popen(
+            [
+                *(FFMPEG, "-v", "error", "-threads", "1", "-filter_threads", "1"),
+                *("-r", str(settings.fps)),
+                *("-f", "hevc" if settings.codec == "h265" else "h264", "-i", str(source)),
+                *("-vf", f"{interlaced}scale={size}:flags=area", "-pix_fmt", "yuv420p"),
+                *("-c:v", "libx264", "-preset", output.preset, "-tune", "zerolatency"),
+                *(
+                    "-profile:v",
+                    output.profile,
+                    "-b:v",
+                    f"{kbps}k",
+                    "-maxrate",
+                    f"{kbps * 3 // 2}k",
+                ),
+                *("-bufsize", f"{kbps * 3 // 2}k", "-threads", "1", "-g", str(2 * settings.fps)),
+                *("-x264-params", "scenecut=0:sliced-threads=0", "-f", "h264", str(target)),
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+        used = _used(process)
+        pictures = len(footage.pictures) * loops
+        return _result(used.ru_utime + used.ru_stime, pictures, target.stat().st_size)
+
+
+def _used(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
+    """Return what *process* has used, once it has ended."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return used
+
+
+def _result(cpu_s: float, pictures: int, coded_bytes: int) -> dict[str, float]:
+    return {
+        "cpu_ms": cpu_s * 1000 / max(pictures, 1),
+        "kbps": coded_bytes * 8 * 25 / 1000 / max(pictures, 1),
+        "pictures": pictures,
+    }
+
+
+def transcode(
+    rounds: int, loops: int, jobs: Mapping[str, EncoderSettings] = JOBS
+) -> dict[str, Any]:
+    """Return what each job takes, in *rounds* of *loops* times four seconds, in turn."""
+    results = []
+    for name, settings in jobs.items():
+        footage = record("x", settings, SECONDS)
+        pairs = [(ours(footage, loops), ffmpeg(footage, loops)) for _ in range(rounds)]
+        results.append(
+            {
+                "job": name,
+                "pictures": pairs[0][0]["pictures"],
+                "cpu_ms": _median(pairs, 0, "cpu_ms"),
+                "ffmpeg_cpu_ms": _median(pairs, 1, "cpu_ms"),
+                "ratio_to_ffmpeg": round(
+                    statistics.median(one["cpu_ms"] / other["cpu_ms"] for one, other in pairs), 2
+                ),
+                "kbps": _median(pairs, 0, "kbps"),
+                "ffmpeg_kbps": _median(pairs, 1, "kbps"),
+                "rss_mb": _median(pairs, 0, "rss_mb"),
+                "uss_mb": _median(pairs, 0, "uss_mb"),
+            }
+        )
+    version = subprocess.run([FFMPEG, "-version"], capture_output=True, text=True, check=True)
+    return {
+        "scenario": "transcode",
+        "rounds": rounds,
+        "ffmpeg": version.stdout.split()[2],
+        "load_before": os.getloadavg()[0],
+        "python": sys.version.split()[0],
+        "results": results,
+    }
+
+
+def _median(pairs: list[tuple[dict[str, float], dict[str, float]]], at: int, key: str) -> float:
+    return round(statistics.median(pair[at][key] for pair in pairs), 2)
