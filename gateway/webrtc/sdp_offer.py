@@ -271,15 +271,16 @@ def _codecs(video: _Section) -> tuple[OfferedCodec, ...]:
         match = _FMTP.fullmatch(value)
         if match:
             parameters[int(match[1])] = _parameters(match[2])
+    usable = [number for number in map(int, video.formats) if number in names and number < 128]
     repeats = {
         int(apt): number
-        for number, name in names.items()
-        if name == "rtx" and (apt := parameters.get(number, {}).get("apt", "")).isdecimal()
+        for number in usable
+        if names[number] == "rtx" and (apt := parameters.get(number, {}).get("apt", "")).isdecimal()
     }
     return tuple(
         OfferedCodec(number, names[number], parameters.get(number, {}), repeats.get(number))
-        for number in map(int, video.formats)
-        if number in names and names[number] != "rtx" and number < 128
+        for number in usable
+        if names[number] != "rtx"
     )
 
 

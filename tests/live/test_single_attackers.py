@@ -5,14 +5,22 @@ Each attacks in one way; all of them at once are in `tests.live.test_attack`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import psutil
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from gateway.model.signalling import Offer, Refusal, SessionKey
 from gateway.mqtt.epoch import Stamp
@@ -20,9 +28,11 @@ from gateway.mqtt.payloads.codec import decode_tree
 from gateway.mqtt.payloads.signalling import encode_viewer_message
 from gateway.mqtt.topic_tree import COMMAND, PLAIN, VIEWER_SIGNALLING
 from gateway.mqtt.topics import build_message
+from gateway.rtp.rtcp import nack
 from tests.attack.cameras import ATTACKS, hostile_camera
 from tests.attack.strangers import udp_ports
 from tests.fixtures.broker import Broker
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 from tests.fixtures.turn import own_address
 from tests.fixtures.viewer import Viewer
@@ -57,6 +67,26 @@ def processor_s(running: Site) -> float:
     """Return the processor time that the gateway has taken so far."""
     taken = psutil.Process(running.process.pid).cpu_times()
     return taken.user + taken.system
+
+
+@contextmanager
+def connected(broker: Broker) -> Iterator[paho.Client]:
+    """A client of that broker with no limit of its own on what it sends."""
+    client = paho.Client(CallbackAPIVersion.VERSION2, HOSTILE, protocol=paho.MQTTv5)
+    client.connect(broker.address.host, broker.port)
+    client.loop_start()
+    try:
+        yield client
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def plain() -> Properties:
+    """The properties of a message whose payload is JSON."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.ContentType = PLAIN
+    return properties
 
 
 async def until_answered(running: Site) -> None:
@@ -139,6 +169,49 @@ async def test_malformed_stun_of_a_stranger_is_no_traceback(tmp_path: Path, brok
 
         assert not [line for line in logged if "Traceback" in line]
         assert len(logged) < 100
+
+
+async def test_a_flood_of_small_messages_is_answered_in_part(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Of 4,000 with 111 bytes each most are dropped before they are read; others are answered."""
+    async with site(tmp_path, broker, cameras(1)) as running:
+        watching = await running.watch(0)
+        with connected(broker) as client:
+            for number in range(4_000):
+                topic = OWN.viewer_signalling(SessionKey(HOSTILE, f"small-{number}"))
+                sent = client.publish(topic, b"\xff" * 111, qos=1, properties=plain())
+                if number % 20 == 0:
+                    await asyncio.to_thread(sent.wait_for_publish, HANG_S)
+            await watching.until(len(watching.packets) + 1)
+        await until_answered(running)
+        answers = OWN.gateway_signalling(SessionKey(HOSTILE, ""))
+        answered = [each for each in running.heard if each.topic.startswith(answers)]
+
+    assert len(answered) < 2_000
+
+
+async def test_a_nack_of_unknown_packets_costs_little_more_than_any_other(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Each asks for 2,040 packets that never were; beside as many bytes that ask for nothing."""
+    taken: list[float] = []
+    async with site(tmp_path, broker, cameras(1)) as running:
+        hostile, honest = await running.watch(0), await running.watch(0)
+        first = hostile.packets[0]
+        lost = tuple((first.seq + 20_000 + number) & 0xFFFF for number in range(2_040))
+        unknown = nack(5, first.ssrc, lost)
+        nothing = struct.pack("!BB", 0x80, 204) + unknown[2:]  # APP (RFC 3550 §6.7)
+        for datagram in (nothing, unknown):
+            before_s = processor_s(running)
+            for _ in range(100):
+                for _ in range(16):
+                    await hostile.send_rtcp(datagram)
+                await honest.until(len(honest.packets) + 1)
+            await until_answered(running)
+            taken.append(processor_s(running) - before_s)
+
+    assert taken[1] < 3.0 * taken[0] + 0.25, taken
 
 
 async def test_a_long_topic_costs_no_square_of_its_length(tmp_path: Path, broker: Broker) -> None:

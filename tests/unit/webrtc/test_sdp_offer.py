@@ -37,6 +37,17 @@ def test_chromiums_offer_is_read() -> None:
     }
 
 
+@pytest.mark.parametrize("number", [999, 128, 64])
+def test_retransmissions_need_a_payload_type_that_the_section_lists(number: int) -> None:
+    """Else there are none: seven bits carry no more, and only what is listed is known."""
+    text = CHROMIUM.replace("rtpmap:109 rtx", f"rtpmap:{number} rtx")
+    text = text.replace("fmtp:109 apt", f"fmtp:{number} apt")
+
+    assert (108, None) in {
+        (each.payload_type, each.rtx_payload_type) for each in parse_offer(text).codecs
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new", "detail"),
     [
