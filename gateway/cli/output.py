@@ -10,7 +10,7 @@ import click
 
 from gateway.config.faults import VIETNAMESE, code_of
 from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
-from gateway.model.reasons import WORDING
+from gateway.model.wording import WORDING
 from gateway.runtime import logging
 from gateway.runtime.plain_text import printable
 from gateway.runtime.redact import Redactor

@@ -134,9 +134,21 @@ export interface ServerMessages {
   cand: RemoteCandidatesMessage;
   bye: RemoteByeMessage;
   error: ErrorMessage;
+  level: LevelMessage;
 }
 
-export type SignallingMessage = AnswerMessage | RemoteCandidatesMessage | RemoteByeMessage | ErrorMessage;
+/** What the gateway sends of the camera: the main stream, the sub-stream, one that it transcodes, or keyframes only. */
+export type Level = "main" | "sub" | "transcoded" | "keyframes";
+
+export interface LevelMessage {
+  k: "level";
+  sid: string;
+  level: Level;
+  /** Reason code of why it is not the main stream. */
+  why: string | null;
+}
+
+export type SignallingMessage = AnswerMessage | RemoteCandidatesMessage | RemoteByeMessage | ErrorMessage | LevelMessage;
 
 /** wording.json: the texts of each reason code. */
 export type ReasonTexts = Record<string, Wording>;

@@ -14,9 +14,17 @@ from pydantic_core import to_json
 
 from gateway.console.views import BrokerView, SiteView
 from gateway.model.names import CameraId, GatewayId, Profile, ProvinceCode, SessionId
-from gateway.model.reasons import WORDING
-from gateway.model.signalling import Answer, Bye, Candidates, IceServer, Refusal, RemoteCandidate
+from gateway.model.signalling import (
+    Answer,
+    Bye,
+    Candidates,
+    IceServer,
+    Refusal,
+    RemoteCandidate,
+    SessionStats,
+)
 from gateway.model.site_document import Document
+from gateway.model.wording import WORDING
 
 TEXT_BYTES = 49_152
 """Largest message of a browser, in characters. An offer of Chromium has about 6,000."""
@@ -114,7 +122,7 @@ def broker_message(view: BrokerView) -> str:
     return encode("broker", {"up": view.up, "since_ms": view.since_ms})
 
 
-def signalling_message(message: Answer | Candidates | Bye | Refusal) -> str:
+def signalling_message(message: Answer | Candidates | Bye | Refusal | SessionStats) -> str:
     """Return a gateway's signalling message for the browser."""
     sid = message.key.session
     match message:
@@ -132,6 +140,8 @@ def signalling_message(message: Answer | Candidates | Bye | Refusal) -> str:
         case Refusal():
             fields = {"code": message.code, "reason": message.reason, "detail": message.detail}
             return encode("error", {"sid": sid, **fields})
+        case SessionStats():
+            return encode("level", {"sid": sid, "level": message.level, "why": message.why})
 
 
 def reason_texts_json() -> bytes:

@@ -135,8 +135,10 @@ class BrowserSignalling:
                 self._send(signalling_message(message))
             case Answer():
                 self._send(signalling_message(message))
-            case SessionStats():
+            case SessionStats(level=None):
                 pass  # the browser has statistics of its own
+            case SessionStats():
+                self._send(signalling_message(message))
 
     def close(self) -> None:
         """Close every session with a bye: the browser has disconnected."""

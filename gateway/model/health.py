@@ -201,11 +201,13 @@ class RelaySample:
         sessions: Viewers served now.
         relayed: Those of them whose media goes through TURN.
         kbps: Sent to all of them over the last interval.
+        narrow: Those that are sent less than they could have, because of their line.
     """
 
     sessions: int = 0
     relayed: int = 0
     kbps: float = 0.0
+    narrow: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import SecretStr, StringConstraints
 
+from gateway.model.quality import ViewLevel
 from gateway.model.reasons import Reason
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
@@ -154,6 +155,8 @@ class SessionStats:
         loss_percent: RTP packets the viewer reports missing, of those sent.
         round_trip_ms: None until the viewer has reported.
         dropped_units: Access units not sent because the viewer was too slow.
+        level: What the viewer is sent; None: the gateway does not say.
+        why: Why not the camera's main stream; None: that is what is sent, or what was asked for.
     """
 
     key: SessionKey
@@ -161,3 +164,5 @@ class SessionStats:
     loss_percent: float = 0.0
     round_trip_ms: float | None = None
     dropped_units: int = 0
+    level: ViewLevel | None = None
+    why: Reason | None = None

@@ -9,7 +9,8 @@ from typing import Literal, TypeVar
 from pydantic import SecretStr
 
 from gateway.model.errors import GatewayError
-from gateway.model.reasons import WORDING, Reason, Wording
+from gateway.model.reasons import Reason
+from gateway.model.wording import WORDING, Wording
 from gateway.ports import Clock
 
 Transport = Literal["auto", "tcp", "udp"]

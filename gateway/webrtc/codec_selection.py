@@ -32,12 +32,14 @@ class NegotiatedMedia:
         offer: The viewer's.
         codec: The payload type chosen.
         pace_bps: The most to be put on the line to this viewer, in bits per second.
+        why: Why it is not the main stream; None: it is, or another was asked for.
         refused: Returns why this machine cannot carry a stream for a lesser level, or nothing.
     """
 
     offer: ViewerOffer
     codec: OfferedCodec
     pace_bps: float
+    why: Reason | None = None
     refused: Callable[[Stream], str] = lambda _stream: ""
 
     def takes(self, video: VideoFormat | None) -> bool:
@@ -97,6 +99,7 @@ async def negotiate(
         offer,
         codec,
         pace_bps,
+        why=_why(chosen[0], facts, profile),
         refused=lambda stream: camera.admit_transcode(stream) if stream is transcoded else "",
     )
 
@@ -104,6 +107,12 @@ async def negotiate(
 def _facts(name: str, stream: Stream, camera: CameraStreams) -> StreamFacts:
     codec = None if stream.video is None else stream.video.codec
     return StreamFacts(StreamQuality(name), codec, camera.obstacle(stream), stream.bps)
+
+
+def _why(choice: Choice, facts: list[StreamFacts], profile: str | None) -> Reason | None:
+    """Return why the viewer is not sent the first stream, or the one it has asked for, as it is."""
+    wanted = facts[0].quality if profile is None else StreamQuality(profile)
+    return None if choice.quality is wanted else Reason.UNSUPPORTED_CODEC
 
 
 def _stream_of(choice: Choice, camera: CameraStreams) -> Stream:

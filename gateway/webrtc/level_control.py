@@ -26,6 +26,9 @@ PACKET_OVERHEAD_BYTES = 28 + HEADER_BYTES + TAG_BYTES
 GOP_SHARE = 0.5
 """The share of a stream's rate that cached GOPs, sent again on request, may come to."""
 
+CALM_TICKS = 5
+"""A viewer whose line carries all is looked after every so many ticks (seconds)."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -99,6 +102,7 @@ class LevelControl:
         self._meter = LossMeter(parameters.ssrc, parameters.rtx_ssrc, first_seq=sender.next_seq)
         self._sent_bps, self._sent_octets, self._sent_s = 0.0, 0, now()
         self._next_gop_s = 0.0
+        self._ticks = -1
 
     @property
     def level(self) -> ViewLevel:
@@ -148,8 +152,10 @@ class LevelControl:
         self._meter.begin(self._sender.first_sent_s or now_s)
         window = self._meter.on_report(report, packet_bytes=packet_bytes, now_s=now_s)
         if window is not None:
-            self._adaptation.on_window(window, self._options(), now_s)
-            self._apply()
+            options = self._options() if window.lost else ()  # nearly always nothing is
+            self._adaptation.on_window(window, options, now_s)
+            if not self._calm:
+                self._apply()
 
     def on_remb(self, bps: int) -> None:
         """Take the viewer's own estimate."""
@@ -158,6 +164,9 @@ class LevelControl:
     def on_tick(self) -> None:
         """Do what is due every second."""
         self._switch.on_tick()
+        self._ticks += 1
+        if self._calm and self._ticks % CALM_TICKS:
+            return
         self._adaptation.on_tick(self._options(), self._now())
         self._apply()
 
@@ -169,6 +178,13 @@ class LevelControl:
             size_bytes, bps = self._switch.gop_bytes, self._switch.bps
             self._next_gop_s = now_s + (size_bytes * 8 / (bps * GOP_SHARE) if bps else 0.0)
         self._switch.request_keyframe(gop=gop)
+
+    @property
+    def _calm(self) -> bool:
+        """Whether the best is sent, and nothing lost of it."""
+        adaptation = self._adaptation
+        best = adaptation.wanted is adaptation.top is self._switch.level
+        return best and adaptation.estimate_bps is None and not self._meter.loss
 
     def _options(self) -> tuple[LevelOption, ...]:
         streams = self._switch.available()

@@ -61,7 +61,7 @@ class Session:
         has_place: Asked when the viewer is connected; False: the session ends as ``full``.
         ticker: Calls once a second while the viewer is connected.
         drops: Counts what is dropped of what comes from the viewer, or to its port.
-        on_stats: Called now and then with how it fares.
+        on_stats: Called with how it fares: now and then, and when another level is sent.
 
     Attributes:
         answer: Set by `open`.
@@ -248,6 +248,7 @@ class Session:
             self._rtp_parameters,
             fitting=lambda stream: self._media.takes(stream.video),
             refused=self._media.refused,
+            on_level=self._tell_stats,
             on_bug=self._on_bug,
         )
         self._feedback = RtcpFeedback(
@@ -259,9 +260,16 @@ class Session:
             clock=SystemClock(),
         )
         self._meter = SessionMeter(
-            self.key, sender=sender, levels=control, feedback=self._feedback, clock=SystemClock()
+            self.key,
+            sender=sender,
+            levels=control,
+            feedback=self._feedback,
+            why=self._media.why,
+            clock=SystemClock(),
         )
         control.start()
+        if self._media.why is not None:
+            self._tell_stats()
         self._stream.release(self)
         try:
             with self._ticker.subscribe(self._on_tick):
@@ -270,6 +278,15 @@ class Session:
             control.close()
             sender.close()
             sender.path.close()
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the viewer is sent less than it could have, because of its line."""
+        return self.serving and self._control is not None and self._control.narrow
+
+    def _tell_stats(self) -> None:
+        if self._meter is not None:
+            self._on_stats(self._meter.read())
 
     def _on_bug(self, error: Exception) -> None:
         """End the session: *error* was not expected."""

@@ -165,6 +165,7 @@ class SessionManager:
         return RelaySample(
             sessions=sum(session.serving for session in sessions),
             relayed=sum(session.over_turn for session in sessions),
+            narrow=sum(session.narrow for session in sessions),
             kbps=(sent_bytes - before_bytes) * 8 / 1000 / max(now_s - before_s, 1e-3),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.model.reasons import Reason
 from gateway.model.signalling import SessionKey, SessionStats
 from gateway.ports import Clock
 from gateway.webrtc.level_control import LevelControl
@@ -20,6 +21,7 @@ class SessionMeter:
         sender: Counts what is sent.
         levels: Measures the loss, and counts what is left out.
         feedback: Has what the viewer reports.
+        why: Why the best that it is sent is not what was asked for; None: it is.
         clock: Monotonic, for the rate.
     """
 
@@ -30,10 +32,12 @@ class SessionMeter:
         sender: RtpSender,
         levels: LevelControl,
         feedback: RtcpFeedback,
+        why: Reason | None = None,
         clock: Clock,
     ) -> None:
         self._key = key
         self._sender, self._levels, self._feedback = sender, levels, feedback
+        self._why = why
         self._clock = clock
         self._before = clock.now(), 0
         self._ticks = 0
@@ -43,6 +47,10 @@ class SessionMeter:
         self._ticks += 1
         if self._ticks % STATS_TICKS:
             return None
+        return self.read()
+
+    def read(self) -> SessionStats:
+        """Return what is to be told now; the rate is that since it was told last."""
         (before_s, before_bytes), now_s = self._before, self._clock.now()
         sent_bytes = self._sender.octets
         self._before = now_s, sent_bytes
@@ -53,4 +61,6 @@ class SessionMeter:
             loss_percent=self._levels.loss * 100,
             round_trip_ms=None if trip_s is None else round(trip_s * 1000, 1),
             dropped_units=self._levels.dropped,
+            level=self._levels.level,
+            why=Reason.LINE_NARROW if self._levels.narrow else self._why,
         )

@@ -19,6 +19,7 @@ from gateway.model.event import Event
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import Change
 from gateway.model.names import ulid_ms
+from gateway.model.quality import ViewLevel
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -294,7 +295,9 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
     "bye": ("rtc.gateway/1", encode_gateway_message(STAMP, Bye(KEY, "stopping"))),
     "stats": (
         "rtc.gateway/1",
-        encode_gateway_message(STAMP, SessionStats(KEY, 2048.5, 0.5, 38.0, 3)),
+        encode_gateway_message(
+            STAMP, SessionStats(KEY, 1048.5, 0.5, 38.0, 3, ViewLevel.SUB, Reason.LINE_NARROW)
+        ),
     ),
 }
 """Name -> schema, and content type with payload."""

@@ -18,10 +18,13 @@ async function opened() {
   const steps = [];
   /** @type {Ending[]} */
   const endings = [];
-  const told = { steps, endings, connected: 0 };
+  /** @type {[string, string | null][]} */
+  const levels = [];
+  const told = { steps, endings, levels, connected: 0 };
   const session = new Session(centre.connection, { prov: PROV, gw: GW }, "c01", {
     onStep: (step) => told.steps.push(step),
     onConnected: () => { told.connected += 1; },
+    onLevel: (level, why) => { told.levels.push([level, why]); },
     onEnded: (ending) => told.endings.push(ending),
   });
   const peer = last(FakePeerConnection.opened);
@@ -95,7 +98,7 @@ test("an offer that cannot be sent ends the session", async () => {
   const { connection, socket } = openCentre();
   /** @type {Ending[]} */
   const endings = [];
-  const session = new Session(connection, { prov: PROV, gw: GW }, "c01", { onStep: () => {}, onConnected: () => {}, onEnded: (ending) => endings.push(ending) });
+  const session = new Session(connection, { prov: PROV, gw: GW }, "c01", { onStep: () => {}, onConnected: () => {}, onLevel: () => {}, onEnded: (ending) => endings.push(ending) });
   socket.drop();
 
   await session.open();
@@ -110,6 +113,14 @@ test("a message for another session is not for this one", async () => {
   await clock.tickAsync(0);
 
   assert.deepEqual(told.endings, []);
+});
+
+test("what the gateway sends of the camera, and why, is told", async () => {
+  const { socket, sid, told } = await opened();
+
+  socket.deliver({ k: "level", sid, level: "sub", why: "LINE_NARROW" });
+
+  assert.deepEqual(told.levels, [["sub", "LINE_NARROW"]]);
 });
 
 // --- candidates -------------------------------------------------------------------------

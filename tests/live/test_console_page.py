@@ -12,7 +12,8 @@ from playwright.async_api import Browser, expect
 from gateway.console.server import wall_ms
 from gateway.model.alarm import Alarm
 from gateway.model.health import CameraHealth
-from gateway.model.reasons import WORDING, Reason
+from gateway.model.reasons import Reason
+from gateway.model.wording import WORDING
 from gateway.mqtt import topic_tree
 from gateway.mqtt.topics import Topics
 from tests.fixtures.broker import Broker

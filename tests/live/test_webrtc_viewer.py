@@ -15,17 +15,34 @@ from structlog.testing import capture_logs
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.model.quality import ViewLevel
 from gateway.model.reasons import Reason
-from gateway.model.signalling import Bye, Candidates, IceServer, Offer, RemoteCandidate, SessionKey
+from gateway.model.signalling import (
+    Bye,
+    Candidates,
+    IceServer,
+    Offer,
+    RemoteCandidate,
+    SessionKey,
+    SessionStats,
+)
 from gateway.model.site_document import Limits
 from gateway.ports import Sink
-from gateway.rtp.rtcp import SenderReport, nack, parse_compound, pli
+from gateway.rtp.rtcp import (
+    ReceiverReport,
+    SenderReport,
+    nack,
+    parse_compound,
+    pli,
+    receiver_report,
+)
 from gateway.runtime.bugs import BugCounts
 from gateway.runtime.clock import SystemClock
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
 from gateway.webrtc.inbound_drops import InboundDrops
+from gateway.webrtc.loss_meter import WINDOW_S
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.session_manager import SessionManager
 from tests.fixtures.clock import HANG_S
@@ -82,6 +99,7 @@ class Bench:
         )
         self.limits = Limits()
         self.byes: list[Bye] = []
+        self.levels: list[SessionStats] = []
         self.drops = InboundDrops(clock=SystemClock())
         self.sessions = SessionManager(
             find_camera=lambda camera: (
@@ -89,6 +107,7 @@ class Bench:
             ),
             limits=lambda: self.limits,
             on_ended=self.byes.append,
+            on_stats=self.levels.append,
             drops=self.drops,
             ice_servers=lambda: ice_servers,
         )
@@ -445,3 +464,25 @@ async def test_an_unexpected_error_ends_one_session_and_nothing_else(
 
     assert [(bye.key, bye.why) for bye in bench.byes[:1]] == [(KEY, "error")]
     assert contained_bugs.counts.keys() == {"session"}
+
+
+async def test_a_viewer_is_told_what_it_is_sent_and_why(viewer: Viewer) -> None:
+    """Once the line has lost too much: keyframes only, and that the line is narrow."""
+    async with running() as bench:
+        bench.stream.deliver(unit(0, keyframe=True))
+        await watch(bench, viewer)
+        await viewer.until(3)
+        for number in range(1, 60):
+            bench.stream.deliver(unit(number))
+        media = (await viewer.until(100))[0]
+
+        first = media.seq - 1
+        for each in range(1, 4):
+            lost = ReceiverReport(1, media.ssrc, 0, 50 * each, first + 58 * each, 0, 0, 0)
+            await viewer.send_rtcp(receiver_report(1, "v", lost))
+            await asyncio.sleep(WINDOW_S)
+        await bench.until(lambda: bool(bench.levels))
+
+        told = bench.levels[0]
+        assert (told.key, told.level, told.why) == (KEY, ViewLevel.KEYFRAMES, Reason.LINE_NARROW)
+        assert bench.sessions.sample().narrow == 1

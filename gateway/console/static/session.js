@@ -2,7 +2,7 @@
 // thrown away. Nothing slow stands between the click and the offer: the certificate is made
 // beforehand, the offer leaves without waiting for candidates, and they follow in batches.
 
-/** @import { CandidateText, SignallingMessage } from "../messages.d.ts" */
+/** @import { CandidateText, Level, SignallingMessage } from "../messages.d.ts" */
 /** @import { Connection } from "./connection.js" */
 
 /** @typedef {{why: string, code?: number, reason?: string}} Ending `code` and `reason` if the gateway has refused. */
@@ -13,6 +13,7 @@
  * @typedef {object} SessionObserver
  * @property {(step: SetupStep) => void} onStep
  * @property {() => void} onConnected May come again after a disconnection.
+ * @property {(level: Level, why: string | null) => void} onLevel Another stream is sent from now on, or less of it.
  * @property {(ending: Ending) => void} onEnded Once; not after `close`.
  */
 
@@ -45,7 +46,7 @@ export async function warmUp() {
  * @param {Connection} connection
  */
 export function routeSignalling(connection) {
-  for (const kind of /** @type {const} */ (["answer", "cand", "bye", "error"])) {
+  for (const kind of /** @type {const} */ (["answer", "cand", "bye", "error", "level"])) {
     connection.onMessage(kind, (message) => sessions.get(message.sid)?.receive(message));
   }
 }
@@ -123,6 +124,7 @@ export class Session {
   async receive(message) {
     if (message.k === "error") this.#finish({ why: "refused", code: message.code, reason: message.reason });
     else if (message.k === "bye") this.#finish({ why: message.why });
+    else if (message.k === "level") this.#observer.onLevel(message.level, message.why);
     else if (message.k === "answer") await this.#acceptAnswer(message.sdp);
     else await this.#addCandidates(message.c);
   }

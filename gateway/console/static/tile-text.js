@@ -4,7 +4,7 @@ import { explainReason, isReasonKnown, isTextKey, translate } from "./i18n.js";
 import { serverNowMs } from "./server-clock.js";
 import { ageText, countdownText, timeText } from "./time-text.js";
 
-/** @import { CameraView } from "../messages.d.ts" */
+/** @import { CameraView, Level } from "../messages.d.ts" */
 /** @import { Explanation, TextKey } from "./i18n.js" */
 /** @import { Ending, SetupStep } from "./session.js" */
 /** @import { Site } from "./site-store.js" */
@@ -25,6 +25,8 @@ import { ageText, countdownText, timeText } from "./time-text.js";
 
 /** @type {Partial<Record<TileState, TextKey>>} */
 const BADGE = { live: "live", connecting: "connecting", refused: "badgeRefused", waiting: "badgeWaiting" };
+/** @type {Partial<Record<Level, TextKey>>} */
+const LEVEL = { sub: "levelSub", transcoded: "levelTranscoded", keyframes: "levelKeyframes" };
 const SAID_IN_TITLE = new Set(["OK", "IDLE", "CONNECTING", "STALLED"]);
 const NO_ANSWER = new Set([408, 480]);
 /** They say more than their reason, which speaks of a camera that does not answer, is not there, or sends the wrong codec. */
@@ -40,11 +42,27 @@ export function badgeText(state, site) {
   return translate(BADGE[state] ?? (site?.st === "off" ? "siteOff" : "camOff"));
 }
 
-/** @param {{fps: number, kbps: number, codec: string | null, width: number, height: number}} figures */
-export function figuresText({ codec, width, height, fps, kbps }) {
+/**
+ * @param {{fps: number, kbps: number, codec: string | null, width: number, height: number}} figures
+ * @param {Level} level
+ */
+export function figuresText({ codec, width, height, fps, kbps }, level) {
   if (!codec) return "";
   const rate = kbps >= 1000 ? `${(kbps / 1000).toFixed(1)} Mb/s` : `${Math.round(kbps)} kb/s`;
-  return `${codec} · ${width}×${height} · ${Math.round(fps)} fps · ${rate}`;
+  const key = LEVEL[level];
+  const lead = key === undefined ? "" : `${translate(key)} · `;
+  return `${lead}${codec} · ${width}×${height} · ${Math.round(fps)} fps · ${rate}`;
+}
+
+/**
+ * Returns why less than the main stream is shown, and what to do about it; empty if it is not.
+ * @param {Level} level
+ * @param {string | null} why
+ */
+export function explainLevel(level, why) {
+  if (LEVEL[level] === undefined || why === null) return "";
+  const { fact, todo } = explainReason(why);
+  return [fact, todo].filter(Boolean).join(". ");
 }
 
 /**

@@ -7,9 +7,9 @@ import { translate } from "./i18n.js";
 import { serverNowMs } from "./server-clock.js";
 import { Session, webrtcSupported } from "./session.js";
 import { StreamStats } from "./stream-stats.js";
-import { badgeText, explainNoPicture, figuresText, nextAttemptText } from "./tile-text.js";
+import { badgeText, explainLevel, explainNoPicture, figuresText, nextAttemptText } from "./tile-text.js";
 
-/** @import { CameraView } from "../messages.d.ts" */
+/** @import { CameraView, Level } from "../messages.d.ts" */
 /** @import { Connection } from "./connection.js" */
 /** @import { Ending, SetupStep } from "./session.js" */
 /** @import { Site, SiteStore } from "./site-store.js" */
@@ -25,6 +25,7 @@ const TICK_MS = 500;
 const STATS_EVERY_MS = 900;
 const QUIET_MS = 3_000;
 const QUIET_CEILING_MS = 4_500;
+const QUIET_KEYFRAMES_MS = 15_000;
 const QUIET_KNOWN_OFF_MS = 1_000;
 const STUCK_MS = 15_000;
 const STEADY_MS = 10_000;
@@ -75,6 +76,10 @@ export class Tile {
   /** @type {number | null} By the server's clock. */
   #endedServerMs = null;
   #stats = new StreamStats();
+  /** @type {Level} What the gateway sends. */
+  #level = "main";
+  /** @type {string | null} Reason code of why. */
+  #levelReason = null;
   /** @type {Session | null} Whose counters are being read. */
   #readingStats = null;
 
@@ -168,6 +173,8 @@ export class Tile {
     this.#retryAtMs = null;
     this.#refusal = null;
     this.#connectedAtMs = null;
+    this.#level = "main";
+    this.#levelReason = null;
     this.#epoch = this.#site?.ep ?? null;
     this.#viewer = this.#connection.viewer;
     this.#step = this.#connection.up ? "stepRequest" : "stepBroker";
@@ -192,6 +199,7 @@ export class Tile {
           this.render();
         },
         onConnected: () => this.#onConnected(session),
+        onLevel: (level, why) => this.#onLevel(session, level, why),
         onEnded: (ending) => this.#onEnded(session, ending),
       });
       return session;
@@ -212,6 +220,18 @@ export class Tile {
     this.#connectedAtMs = nowMs;
     this.#measured.connected_ms ??= nowMs - this.#measured.clicked_ms;
     this.#step = "stepFrame";
+    this.render();
+  }
+
+  /**
+   * @param {Session} session
+   * @param {Level} level
+   * @param {string | null} why
+   */
+  #onLevel(session, level, why) {
+    if (session !== this.#session) return;
+    this.#level = level;
+    this.#levelReason = why;
     this.render();
   }
 
@@ -331,6 +351,7 @@ export class Tile {
 
   /** How long a live picture may stand still before it counts as lost. */
   #quietLimitMs() {
+    if (this.#level === "keyframes") return QUIET_KEYFRAMES_MS;
     const usualMs = this.#frameGapMs * 2.5;
     if (this.#camera?.st === "off") return Math.max(QUIET_KNOWN_OFF_MS, usualMs);
     return Math.min(Math.max(QUIET_MS, usualMs), QUIET_CEILING_MS);
@@ -412,6 +433,7 @@ export class Tile {
       ...this.#measured,
       ...this.#stats.totals(),
       ...this.#stats.shown,
+      level: this.#level,
       refused_code: this.#refusal?.code ?? null,
       last_frame_ms: this.#lastFrameMs || null,
     };
@@ -426,7 +448,8 @@ export class Tile {
     setText(this.nameText, name);
     setText(this.placeText, [camera?.location, site?.name ?? this.gw].filter(Boolean).join(" · "));
     setText(this.badge, badgeText(state, site));
-    setText(this.figures, state === "live" ? figuresText(this.#stats.shown) : "");
+    setText(this.figures, state === "live" ? figuresText(this.#stats.shown, this.#level) : "");
+    this.figures.title = state === "live" ? explainLevel(this.#level, this.#levelReason) : "";
     const enlarged = this.element.classList.contains("enlarged");
     this.face.setAttribute("aria-label", translate(enlarged ? "shrink" : "enlarge", { name }));
     this.closeButton.setAttribute("aria-label", translate("close", { name }));

@@ -66,7 +66,12 @@ SITE = {
         "mqtt.ref": "refused",
         "net.rtt_ms": "rtt_ms",
     },
-    "relay": {"rtc.s": "sessions", "rtc.relay": "relayed", "rtc.kbps": "kbps"},
+    "relay": {
+        "rtc.s": "sessions",
+        "rtc.relay": "relayed",
+        "rtc.narrow": "narrow",
+        "rtc.kbps": "kbps",
+    },
     "transcoding": {
         "tc.n": "running",
         "tc.enc": "encoder",
@@ -117,7 +122,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("attempts", "lost", "reconnects", "viewers", "throttled"), COUNT),
     **dict.fromkeys(("descriptors", "descriptors_limit"), COUNT),
     **dict.fromkeys(("connects", "waiting", "dropped", "refused"), COUNT),
-    **dict.fromkeys(("sessions", "relayed", "running"), COUNT),
+    **dict.fromkeys(("sessions", "relayed", "narrow", "running"), COUNT),
     **dict.fromkeys(("transcodes", "transcode_divisor"), COUNT),
     **dict.fromkeys(("transcode_dropped", "transcode_deaths"), COUNT),
     **dict.fromkeys(("cores", "cores_most"), AMOUNT),

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 
 from gateway.model.errors import MessageRejected
+from gateway.model.quality import ViewLevel
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -137,10 +138,18 @@ class _Stats(_Message):
     loss_percent: Annotated[Amount, Field(alias="loss_p")] = 0.0
     round_trip_ms: Annotated[Amount | None, Field(alias="rtt_ms")] = None
     dropped_units: Annotated[Count, Field(alias="drop")] = 0
+    level: ViewLevel | None = None
+    why: Reason | None = None
 
     def value(self, key: SessionKey) -> SessionStats:
         return SessionStats(
-            key, self.kbps, self.loss_percent, self.round_trip_ms, self.dropped_units
+            key,
+            self.kbps,
+            self.loss_percent,
+            self.round_trip_ms,
+            self.dropped_units,
+            self.level,
+            self.why,
         )
 
 
@@ -237,4 +246,6 @@ def _stats(stats: SessionStats) -> dict[str, object]:
         "loss_p": round(stats.loss_percent, 2),
         "rtt_ms": stats.round_trip_ms,
         "drop": stats.dropped_units,
+        "level": stats.level,
+        "why": stats.why,
     }

@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from gateway.console import messages
 from gateway.console.messages import TEXT_BYTES, parse_browser_message
-from gateway.model.reasons import WORDING, Reason
+from gateway.model.reasons import Reason
 from gateway.model.signalling import IceServer
+from gateway.model.wording import WORDING
 
 OFFER = {"k": "offer", "sid": "session-1", "gw": "hue-01", "cam": "c01", "sdp": "v=0\r\n"}
 

@@ -11,6 +11,7 @@ import pytest
 from gateway.console.messages import BrowserMessage, parse_browser_message
 from gateway.console.signalling import MAX_SENDINGS, MAX_SESSIONS, BrowserSignalling
 from gateway.console.view_tokens import PersonTokens
+from gateway.model.quality import ViewLevel
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -232,3 +233,17 @@ async def test_a_gateways_figures_are_not_passed_on() -> None:
         session.signalling.handle_gateway_message(TOPICS, SessionStats(KEY, 100.0))
 
     assert session.received == []
+
+
+async def test_what_is_sent_and_why_reaches_the_browser() -> None:
+    """The tile says it; the browser cannot know it by itself."""
+    session = Harness()
+    stats = SessionStats(KEY, 100.0, level=ViewLevel.SUB, why=Reason.LINE_NARROW)
+
+    async with asyncio.TaskGroup() as group:
+        session.signalling.handle_browser_message(OFFER, group)
+        session.signalling.handle_gateway_message(TOPICS, stats)
+
+    assert session.received == [
+        {"k": "level", "sid": KEY.session, "level": "sub", "why": "LINE_NARROW"}
+    ]

@@ -7,7 +7,8 @@ import unicodedata
 
 import pytest
 
-from gateway.model.reasons import WORDING, Reason
+from gateway.model.reasons import Reason
+from gateway.model.wording import WORDING
 
 NOTHING_TO_DO = {Reason.OK, Reason.IDLE}
 MARKS = re.compile(r"[\u0300-\u0323đĐ]")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import MessageRejected
+from gateway.model.quality import ViewLevel
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -57,6 +58,7 @@ GATEWAY: list[GatewayMessage] = [
     Bye(KEY, "camera"),
     Refusal(KEY, 486, Reason.OVERLOADED, "16 watch already"),
     SessionStats(KEY, 2048.5, 0.5, 38.0, 3),
+    SessionStats(KEY, 48.5, 9.5, 38.0, 0, ViewLevel.KEYFRAMES, Reason.LINE_NARROW),
 ]
 
 
