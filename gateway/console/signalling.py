@@ -40,6 +40,7 @@ from gateway.mqtt.payloads.signalling import GatewayMessage, ViewerMessage, enco
 from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus
+from gateway.runtime.lateness import time_limit
 
 ANSWER_TIMEOUT_S = 3.0
 """An offer without an answer for so long is sent again (docs/mqtt.md)."""
@@ -203,7 +204,7 @@ class BrowserSignalling:
         sid = offer.key.session
         for sending in range(1, MAX_SENDINGS + 1):
             try:
-                async with asyncio.timeout(self._answer_timeout_s):
+                async with time_limit(self._answer_timeout_s):
                     await session.answered.wait()
                     return
             except TimeoutError:

@@ -26,6 +26,7 @@ from gateway.rtsp.errors import error_of_os, error_of_redirect, in_plain_words
 from gateway.rtsp.messages import Malformed, Message, Response, encode_response
 from gateway.rtsp.parser import RtspParser
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.lateness import time_limit
 from gateway.runtime.url_policy import Target
 
 CONNECT_S = 5.0
@@ -179,7 +180,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         if self._broken is not None:
             raise self._broken
         try:
-            async with asyncio.timeout(timeout_s):
+            async with time_limit(timeout_s):
                 return await answer
         except TimeoutError:
             if len(self._given_up) < MAX_GIVEN_UP:
@@ -254,7 +255,7 @@ async def connect(
     place = f"{target.host}:{target.port}"
     secured = target.scheme == "rtsps"
     try:
-        async with asyncio.timeout(CONNECT_S):
+        async with time_limit(CONNECT_S):
             _, connection = await loop.create_connection(
                 lambda: RtspConnection(place, budget),
                 target.address,

@@ -20,6 +20,7 @@ from gateway.rtsp.connection import ANSWER_S, RtspConnection
 from gateway.rtsp.headers import Session
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.requests import RtspRequests
+from gateway.runtime.lateness import Silence, next_look_s
 
 REPORT_S = 5.0
 SHORTEST_KEEP_ALIVE_S = 0.5
@@ -78,8 +79,8 @@ class SessionMonitor:
         """Keep the session until it breaks.
 
         Raises:
-            SourceStalled: No RTP, or no picture in it, for *stall_s*; the camera has hung up, or
-                has ended its stream.
+            SourceStalled: No RTP, or no picture in it, for *stall_s* in which our own loop was not
+                late; the camera has hung up, or has ended its stream.
             GatewayError: The camera has ended the session in another way.
         """
         failure: BaseException | None = None
@@ -103,19 +104,25 @@ class SessionMonitor:
         raise failure
 
     async def _watch_stalls(self, stall_s: float) -> NoReturn:
+        now, planned_s = self.clock.now, 0.0
+        self.sync()
+        rtp = Silence(now, since_s=self.receiver_stats.last_rtp_s)
+        unit = None if self.last_unit_s is None else Silence(now, since_s=self.last_unit_s())
         while True:
             self.sync()
-            now_s = self.clock.now()
-            silent_s = now_s - self.receiver_stats.last_rtp_s
+            silent_s = rtp.look(self.receiver_stats.last_rtp_s, after_s=planned_s)
             if silent_s >= stall_s:
                 raise SourceStalled(Reason.STALLED, f"no RTP for {stall_s:g} s")
-            blank_s = now_s - self.last_unit_s() if self.last_unit_s is not None else silent_s
+            blank_s = silent_s
+            if unit is not None and self.last_unit_s is not None:
+                blank_s = unit.look(self.last_unit_s(), after_s=planned_s)
             # Without RTP for as long as this it has stopped, if within a picture: not damaged.
             stopped = silent_s >= stall_s / 2
             if blank_s >= stall_s and not stopped:
                 raise SourceStalled(Reason.CORRUPT, f"RTP, but no picture in it for {stall_s:g} s")
             longest_s = silent_s if stopped else max(silent_s, blank_s)
-            await self.connection.wait_ended(timeout_s=stall_s - longest_s)
+            planned_s = next_look_s(stall_s - longest_s)
+            await self.connection.wait_ended(timeout_s=planned_s)
 
     async def _watch_goodbyes(self) -> NoReturn:
         while True:

@@ -18,6 +18,7 @@ from contextlib import suppress
 import structlog
 
 from gateway.model.media import AccessUnit, Codec
+from gateway.runtime.lateness import Silence, time_limit
 from gateway.transcoding.messages import (
     MAX_INPUT_BYTES,
     MAX_INPUT_PAYLOADS,
@@ -176,13 +177,14 @@ class TranscodingProcess:
         Raises:
             ChildLost: With what is wrong. The child has not been ended yet.
         """
+        silence = Silence(self._now)
         while True:
             try:
                 async with asyncio.timeout(LOOK_EVERY_S):
                     raise ChildLost(await asyncio.shield(self._lost))
             except TimeoutError:
                 pass
-            silent_s = self._now() - self._heard_s
+            silent_s = silence.look(self._heard_s, after_s=LOOK_EVERY_S)
             if self._serial != self.last.serial and silent_s > SILENCE_S:
                 raise ChildLost(f"has not answered for {silent_s:.0f} s")
 
@@ -210,7 +212,7 @@ class TranscodingProcess:
 
     async def _until_ready(self, within_s: float) -> None:
         try:
-            async with asyncio.timeout(within_s):
+            async with time_limit(within_s):
                 await self._ready.wait()
         except TimeoutError:
             raise ChildLost(f"is not ready after {within_s:g} s") from None

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import structlog
 
+from gateway.runtime.lateness import time_limit
 from gateway.vision.pipe import REPLY_BYTES, MalformedMessage, Request, Status, parse_reply_header
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.vision.worker")
@@ -119,7 +120,7 @@ class WorkerProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(within_s):
+            async with time_limit(within_s):
                 await process.stdin.drain()
                 status, length = parse_reply_header(await process.stdout.readexactly(REPLY_BYTES))
                 return status, await process.stdout.readexactly(length)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from gateway.model.errors import ViewerRejected
 from gateway.model.media import Codec, VideoFormat
 from gateway.model.quality import StreamQuality, ViewLevel
 from gateway.model.reasons import Reason
+from gateway.runtime.lateness import time_limit
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
@@ -157,7 +157,7 @@ async def _learn_format(stream: Stream, camera: CameraStreams) -> VideoFormat:
     if trouble is None:
         stream.attach(waiting)
         try:
-            async with asyncio.timeout(OPENING_S):
+            async with time_limit(OPENING_S):
                 await stream.until_opened()
         except TimeoutError:
             trouble = camera.trouble() or (

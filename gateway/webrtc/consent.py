@@ -13,19 +13,26 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections import deque
 from typing import Any
 
 from aiortc import RTCIceTransport
 
+from gateway.ports import Clock
+from gateway.runtime.lateness import Silence
 from gateway.webrtc import aiortc_compat, stun
 from gateway.webrtc.aiortc_compat import Address
 from gateway.webrtc.udp_path import UdpPath
 
 EXPIRY_S = 30.0
-"""Consent ends this long after the last signed response (RFC 7675 §5.1)."""
-"""Consent ends this long after the last signed response (RFC 7675 §5.1)."""
+"""Consent ends this long after the last signed response (RFC 7675 §5.1). Time for which our own
+loop was late does not count, since a response may lie in the kernel; but see `LONGEST_S`."""
+
+LONGEST_S = 2 * EXPIRY_S
+"""Nobody is sent to for longer without a response, however late we are."""
+
+TICK_S = 1.0
+"""`Consent.tick` is called this often."""
 
 REQUEST_TICKS = (4, 5, 6)
 """Ticks (seconds) to the next request, one of these at random (RFC 7675 §5.1)."""
@@ -42,9 +49,10 @@ class Consent:
 
     Args:
         ice: Connected; `aiortc_compat.disable_consent_checks` was called before it started.
+        clock: Monotonic.
     """
 
-    def __init__(self, ice: RTCIceTransport) -> None:
+    def __init__(self, ice: RTCIceTransport, clock: Clock) -> None:
         self._ice = ice
         (ufrag, pwd), (far_ufrag, far_pwd) = aiortc_compat.ice_credentials(ice)
         self._local_key, self._remote_key = (
@@ -54,7 +62,9 @@ class Consent:
         self._username = f"{ufrag}:{far_ufrag}".encode()
         self._controlling = aiortc_compat.is_controlling(ice)
         self._attributes = aiortc_compat.check_attributes(ice)
-        self._confirmed_s = time.monotonic()
+        self._now = clock.now
+        self._confirmed_s = clock.now()
+        self._silence = Silence(clock.now)
         self._ticks = random.choice(REQUEST_TICKS)
         self._requests: deque[bytes] = deque(maxlen=OPEN_REQUESTS)
 
@@ -67,7 +77,8 @@ class Consent:
         if self._ticks <= 0:
             self._ticks = random.choice(REQUEST_TICKS)
             self._send_request(path)
-        return time.monotonic() - self._confirmed_s < EXPIRY_S
+        silent_s = self._silence.look(self._confirmed_s, after_s=TICK_S)
+        return silent_s < EXPIRY_S and self._now() - self._confirmed_s < LONGEST_S
 
     def handle_stun(self, message: bytes, address: Address, transport: Any) -> bool:
         """Handle a response to us, or answer a check of the pair in use.
@@ -109,7 +120,7 @@ class Consent:
         ):
             return False
         self._requests.clear()
-        self._confirmed_s = time.monotonic()
+        self._confirmed_s = self._now()
         return True
 
     def _is_plain_check(self, attributes: dict[int, bytes] | None) -> bool:

@@ -17,6 +17,7 @@ from gateway.model.viewing import ViewingPermit
 from gateway.rtp.rtcp import sender_report
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.lateness import time_limit
 from gateway.streams.stream import Stream
 from gateway.webrtc.codec_selection import NegotiatedMedia
 from gateway.webrtc.inbound_drops import DropCause, InboundDrops
@@ -27,14 +28,12 @@ from gateway.webrtc.rtcp_feedback import RtcpFeedback
 from gateway.webrtc.rtp_sender import RtpSender
 from gateway.webrtc.sdp_answer import answer_sdp
 from gateway.webrtc.session_stats import SessionMeter
+from gateway.webrtc.session_timeouts import SessionTimeouts
 from gateway.webrtc.ticker import Ticker
 from gateway.webrtc.transport import PeerTransport
 
 SETUP_S = 15.0
 """From the answer to the first packet; a viewer who takes longer is let go."""
-
-SILENCE_S = 10.0
-"""A viewer sends RTCP about once a second; after this long without a datagram it is gone."""
 
 SRTP_WINDOW_RTX, SRTP_WINDOW_PLAIN = 64, 1024
 """How many packets back one may be encrypted again under its number. With RTX (RFC 4588) never:
@@ -112,7 +111,8 @@ class Session:
         self._sender: RtpSender | None = None
         self._control: LevelControl | None = None
         self._end_reason = ""
-        self._expires_s = self._viewing_ends_s = float("inf")
+        self._timeouts = SessionTimeouts(SystemClock())
+        self._inbound_overflows = 0
         self._ending = asyncio.Event()
         self._ticks_to_report = 0
 
@@ -181,13 +181,12 @@ class Session:
 
     def expire_in(self, seconds: float) -> None:
         """End the session *seconds* from now; replaces what was set before."""
-        self._expires_s = time.monotonic() + seconds
+        self._timeouts.expire_in(seconds)
 
     def grant(self, permit: ViewingPermit) -> None:
         """Let the viewing last as long as *permit* allows from now; replaces the one before."""
         self.permit = permit
-        seconds = float("inf") if permit.max_s is None else permit.max_s
-        self._viewing_ends_s = time.monotonic() + seconds
+        self._timeouts.limit_viewing(permit.max_s)
 
     async def add_candidates(self, lines: Iterable[str]) -> None:
         """Check more addresses of the viewer, as far as there is room."""
@@ -208,7 +207,7 @@ class Session:
     async def _connect(self) -> None:
         offer = self._media.offer
         try:
-            async with asyncio.timeout(SETUP_S):
+            async with time_limit(SETUP_S):
                 await self._transport.connect(
                     ufrag=offer.ufrag,
                     pwd=offer.pwd,
@@ -271,6 +270,7 @@ class Session:
         if self._media.why is not None:
             self._tell_stats()
         self._stream.release(self)
+        self._timeouts.begin()
         try:
             with self._ticker.subscribe(self._on_tick):
                 await self._ending.wait()
@@ -335,14 +335,13 @@ class Session:
 
     def _check_timeouts(self) -> None:
         assert self._feedback is not None
-        now_s = time.monotonic()
+        assert self._sender is not None
         received_s = max(self._feedback.last_received_s, self._transport.last_received_s)
-        if now_s - received_s > SILENCE_S:
-            self.end("silence")
-        elif now_s > self._expires_s:
-            self.end("expired")
-        elif now_s > self._viewing_ends_s:
-            self.end("viewing_time")
+        overflows = self._sender.path.inbound_overflows()
+        over = self._timeouts.check(received_s, dropped=overflows != self._inbound_overflows)
+        self._inbound_overflows = overflows
+        if over:
+            self.end(over)
 
     def _on_rtcp(self, datagram: bytes) -> None:
         if self._feedback is None:

@@ -149,7 +149,7 @@ class PeerTransport:
         await self._ice.start(RTCIceParameters(usernameFragment=ufrag, password=pwd))
         if self._ice.state != "completed":
             raise ViewerRejected(408, Reason.TIMEOUT, "no path to the viewer (ICE failed)")
-        self._consent = Consent(self._ice)
+        self._consent = Consent(self._ice, SystemClock())
         fingerprint = RTCDtlsFingerprint(algorithm="sha-256", value=sha_256)
         await self._dtls.start(RTCDtlsParameters(fingerprints=[fingerprint]))
         if self._dtls.state != "connected":

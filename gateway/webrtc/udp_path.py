@@ -18,6 +18,13 @@ SEGMENTS = 64
 BATCH_BYTES = 65_000
 """The kernel's limits for one batch: 64 segments, and less than 64 KiB with headers."""
 
+SO_MEMINFO = 55
+"""``asm-generic/socket.h``: nine counters of a socket (since Linux 4.12)."""
+
+_MEMINFO = struct.Struct("=9I")
+_DROPS = 8
+"""``linux/sock_diag.h``, SK_MEMINFO_DROPS."""
+
 _NO_OFFLOAD = frozenset({errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EPERM})
 
 _segment = struct.Struct("=H").pack
@@ -58,6 +65,19 @@ class UdpPath:
     def descriptor(self) -> int:
         """File descriptor of the socket; -1 without one."""
         return -1 if self._socket is None else self._socket.fileno()
+
+    def inbound_overflows(self) -> int:
+        """Return how many datagrams the kernel has dropped at our port because it was full.
+
+        0 where that is not known: over TURN, and once the path is closed.
+        """
+        if self._socket is None:
+            return 0
+        try:
+            raw = self._socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, _MEMINFO.size)
+        except OSError:  # before Linux 4.12
+            return 0
+        return int(_MEMINFO.unpack(raw)[_DROPS]) if len(raw) == _MEMINFO.size else 0
 
     def close(self) -> None:
         """Close the descriptor."""

@@ -200,7 +200,21 @@ test("a laptop that has slept knows it at once", () => {
 
   connection.check();
 
-  assert.deepEqual([connection.silent, connection.up], [true, false]);
+  assert.equal(connection.silent, true);
+  pass(connection, 1_000);
+  assert.equal(connection.up, false);
+});
+
+test("a page that stood still does not hold it against the server", () => {
+  const { connection, socket } = opened();
+  greet(socket);
+  clock.setSystemTime(NOW_MS + 20_000);
+
+  connection.check();
+  socket.deliver({ k: "tick", now_ms: NOW_MS + 20_000 });
+  pass(connection, 5_000);
+
+  assert.deepEqual([connection.silent, connection.up, socket.closed], [false, true, 0]);
 });
 
 test("a clock that is set back does not hide the silence", () => {

@@ -287,7 +287,7 @@ async def test_a_silent_viewer_is_let_go(viewer: Viewer, monkeypatch: pytest.Mon
     async with running() as bench:
         await watch(bench, viewer)
 
-        monkeypatch.setattr("gateway.webrtc.session.SILENCE_S", 0.2)
+        monkeypatch.setattr("gateway.webrtc.session_timeouts.SILENCE_S", 0.2)
         await bench.until(lambda: bench.sessions.session_count == 0)
 
         assert bench.byes == [Bye(KEY, "silence")]

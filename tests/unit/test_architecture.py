@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mqtt/outbox": {"model", "ports", "runtime", "mqtt", "mqtt/payloads"},
     "vision": {"model", "ports", "runtime"},
     "health": {"model", "ports", "runtime"},
-    "transcoding": {"model", "ports", "rtp", "streams", "vision"},
+    "transcoding": {"model", "ports", "runtime", "rtp", "streams", "vision"},
     "sources": {"model", "ports", "runtime", "fastpath", "rtp", "rtsp"},
     "config": {"model", "runtime", "sources"},
     "audit": {"model", "ports", "runtime", "config"},

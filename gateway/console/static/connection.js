@@ -12,6 +12,9 @@ const RETRY_JITTER = 0.5;
 /** The server says something every 5 s. Without a word for so long it hangs, or the line is cut and nobody has told us. */
 export const SILENCE_MS = 15_000;
 
+/** A check that comes so long after the one before is late: the page stood still, or the machine slept. */
+const LATE_CHECK_MS = 3_000;
+
 /** Sends `statechange` when the server is reached or lost. */
 export class Connection extends EventTarget {
   /** @type {string | null} The id that the server gave to this connection. */
@@ -27,6 +30,7 @@ export class Connection extends EventTarget {
   /** @type {WebSocket | null} */
   #socket = null;
   #openedMs = 0;
+  #checkedMs = Date.now();
   #backoff = new Backoff(FIRST_RETRY_MS, RETRY_CEILING_MS, RETRY_JITTER);
 
   open() {
@@ -48,8 +52,11 @@ export class Connection extends EventTarget {
     const nowMs = Date.now();
     this.heardMs = Math.min(this.heardMs, nowMs); // the screen's clock may be set back
     this.#openedMs = Math.min(this.#openedMs, nowMs);
+    const lateMs = nowMs - this.#checkedMs;
+    this.#checkedMs = nowMs;
     const socket = this.#socket;
     if (!socket || nowMs - Math.max(this.heardMs, this.#openedMs) <= SILENCE_MS) return;
+    if (lateMs > LATE_CHECK_MS) return; // what the server has said meanwhile has not been handed to us yet
     socket.onmessage = null;
     socket.onclose = null;
     socket.close(); // over a dead line this may take minutes; we do not wait for it

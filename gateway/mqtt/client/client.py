@@ -19,7 +19,7 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.health import LinkSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
-from gateway.mqtt.client.connection import MqttConnection
+from gateway.mqtt.client.connection import LOOK_S, MqttConnection
 from gateway.mqtt.client.echo import EVERY_S, WITHIN_S, EchoMonitor
 from gateway.mqtt.client.failover import BrokerFailover
 from gateway.mqtt.client.paho_client import create_client
@@ -28,6 +28,7 @@ from gateway.mqtt.client.reason_codes import DuplicateIdDetector, explain_by_cer
 from gateway.mqtt.client.stats import ConnectionStats
 from gateway.mqtt.delivery import OutboxSource
 from gateway.ports import Clock, Events, InboundMessage, OutboundMessage
+from gateway.runtime.lateness import time_limit
 
 KEEPALIVE_S = 10.0
 """A ping after so much silence. Its answer must come within half of it again, so that a dead
@@ -43,7 +44,7 @@ WILL_DELAY_S = 6
 """The broker holds the will back for so long: the centre is not told of a shorter loss, and of any
 other within 30 s."""
 
-TICK_S = 1.0
+TICK_S = LOOK_S
 """How often the connection is checked for silence."""
 
 
@@ -190,7 +191,7 @@ class MqttClient:
         address = self._failover.address
         self._reconnect_reason = ""  # this connection has what was to be changed
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with time_limit(CONNECT_S):
                 return await self._open_connection(address)
         except TimeoutError:
             detail = f"{address} took more than {CONNECT_S:.0f} s to accept us"
@@ -236,6 +237,7 @@ class MqttClient:
                 self._dispatch(connection, *connection.messages.popleft())
             self._publisher.process_acknowledgements(connection)
             connection.check_alive()
+            self._echo.forgive(connection.late_s)
             if self._reconnect_reason:
                 await self._disconnect(connection, None)
                 raise BrokerUnavailable(Reason.CONNECTING, self._reconnect_reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from socket import socket
 
 import paho.mqtt.client as paho
@@ -32,13 +32,23 @@ from gateway.mqtt.client.reason_codes import (
 from gateway.mqtt.client.socket import BufferedSocket
 from gateway.mqtt.delivery import Refusal
 from gateway.ports import InboundMessage, OutboundMessage
+from gateway.runtime.lateness import Silence
 
 MAX_MESSAGES = 512
 """Received messages that may wait for delivery; more are dropped and counted."""
 
+LOOK_S = 1.0
+"""`MqttConnection.check_alive` is called at least this often."""
+
 
 class MqttConnection:
     """One connection, from CONNECT to the end.
+
+    Args:
+        address: Of the broker, for errors.
+        client: Not connected yet.
+        keepalive_s: A ping is sent after so long; silence ends the connection half as much later.
+        now: Returns the monotonic clock; None: that of the event loop.
 
     Attributes:
         wakeup: Set whenever `messages`, `acknowledgements` or `failure` has changed.
@@ -52,11 +62,20 @@ class MqttConnection:
         closed_silently: Whether the broker closed the connection without DISCONNECT.
     """
 
-    def __init__(self, address: BrokerAddress, client: PahoClient, *, keepalive_s: float) -> None:
+    def __init__(
+        self,
+        address: BrokerAddress,
+        client: PahoClient,
+        *,
+        keepalive_s: float,
+        now: Callable[[], float] | None = None,
+    ) -> None:
         self._address = address
         self._keepalive_s = keepalive_s
         self._silence_s = keepalive_s * 1.5
         self._loop = asyncio.get_running_loop()
+        self._now = now or self._loop.time
+        self._silence = Silence(self._now)
         self._packet_bytes = 268_435_455
         self._filters: Sequence[str] = ()
         self._accepted = asyncio.Event()
@@ -85,7 +104,7 @@ class MqttConnection:
         Raises:
             BrokerUnavailable: It has not.
         """
-        sock = self._driver.socket = BufferedSocket(connected, self._loop.time)
+        sock = self._driver.socket = BufferedSocket(connected, self._now)
         self._filters = filters
         self._client.prepared_socket = await prepare_socket(sock, self._address)
         self._client.reconnect()
@@ -116,16 +135,26 @@ class MqttConnection:
         """Whether the broker accepts a packet of this size; it disconnects on a larger one."""
         return packet_bytes(message) <= self._packet_bytes
 
+    @property
+    def late_s(self) -> float:
+        """By how much the newest `check_alive` was late: for so long nothing could be read."""
+        return self._silence.late_s
+
     def check_alive(self) -> None:
         """Send a ping if one is due, and check that something was received lately.
+
+        To be called each `LOOK_S`, or more often.
 
         Raises:
             BrokerUnavailable: The connection is over, or silent for too long.
         """
         sock = self._driver.socket
         if self.failure is None and sock is not None:
+            silent_s = self._silence.look(sock.received_s, after_s=LOOK_S)
+            if self.late_s:
+                self._client.forgive_ping()  # its answer may be there, and unread
             self._client.loop_misc()
-            if self._loop.time() - sock.received_s > self._silence_s:
+            if silent_s > self._silence_s:
                 detail = f"nothing from {self._address} for {self._silence_s:.0f} s"
                 self.failure = BrokerUnavailable(Reason.STALLED, detail)
         if self.failure is not None:

@@ -59,6 +59,10 @@ class EchoMonitor:
         """A connection has been accepted: the first echo is due at once."""
         self._sent, self._due_s = None, self._clock.now()
 
+    def forgive(self, late_s: float) -> None:
+        """Wait for *late_s* seconds more: for so long our own loop has read nothing."""
+        self._late_s += late_s
+
     def next_echo(self) -> OutboundMessage | None:
         """Return the echo that is to be published now, or None.
 

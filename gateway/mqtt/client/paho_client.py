@@ -1,14 +1,15 @@
 """paho's client with our limits: MQTT 5, on a connected socket, driven by the event loop.
 
-There is no thread and no polling. Of what is private to paho three things are used, all here: the
-method that creates a socket, the class that speaks websocket over one, and the keep alive that a
-broker has changed.
+There is no thread and no polling. Of what is private to paho four things are used, all here: the
+method that creates a socket, the class that speaks websocket over one, the keep alive that a broker
+has changed, and when the last ping was sent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections.abc import Callable
 
 import paho.mqtt.client as paho
@@ -141,6 +142,11 @@ class PahoClient(paho.Client):
         """
         ours_s = max(1, round(keepalive_s))
         self._keepalive = min(self.keepalive or ours_s, ours_s)
+
+    def forgive_ping(self) -> None:
+        """Wait for the answer to the newest ping from now on: we were late, and have not read."""
+        if self._ping_t:
+            self._ping_t = time.monotonic()
 
 
 def create_client(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
@@ -16,11 +17,13 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
+from gateway.mqtt.client.connection import MqttConnection
 from gateway.mqtt.client.failover import reconnect_delays
+from gateway.mqtt.client.paho_client import create_client
 from gateway.mqtt.client.reason_codes import SUSPICIOUS_ENDS, DuplicateIdDetector, connection_lost
 from gateway.ports import OutboundMessage
 from gateway.runtime.clock import SystemClock
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.clock import HANG_S, FakeClock
 
 CONNACK = bytes.fromhex("2003000000")
 LOST = BrokerUnavailable(Reason.UPLINK_DOWN, "connection lost")
@@ -264,3 +267,31 @@ def test_a_line_that_is_dead_is_not_another_machine() -> None:
     )
 
     assert timeout.reason is Reason.STALLED
+
+
+async def test_while_our_loop_is_late_the_broker_is_not_silent() -> None:
+    """Nobody has read what it has sent; on time, silence ends the connection as ever."""
+    clock = FakeClock()
+    near, far = socket.socketpair()
+    address = BrokerAddress(host="127.0.0.1", port=1)
+    client = create_client(
+        address, client_id="hcm-q1-01", will=None, keepalive_s=10.0, will_delay_s=0
+    )
+    connection = MqttConnection(address, client, keepalive_s=10.0, now=clock.now)
+    far.sendall(CONNACK)
+    async with asyncio.timeout(HANG_S):
+        await connection.open(near, ())
+
+    clock.time_s += 60.0
+    connection.check_alive()
+    assert connection.late_s == pytest.approx(59.0)
+    for _ in range(14):
+        clock.time_s += 1.0
+        connection.check_alive()
+    clock.time_s += 1.0
+    with pytest.raises(BrokerUnavailable) as lost:
+        connection.check_alive()
+
+    assert lost.value.reason is Reason.STALLED
+    connection.close()
+    far.close()

@@ -115,3 +115,17 @@ def test_an_echo_that_is_late_is_nobodys_message() -> None:
     assert harness.echo.rtt_ms is None
     assert harness.hear(said)
     assert harness.echo.rtt_ms == pytest.approx(1000)
+
+
+def test_while_our_loop_is_late_no_echo_is_missing() -> None:
+    """It may have come, and nobody has read it."""
+    harness = Harness()
+    said = harness.say()
+    assert harness.hear(said)
+    harness.clock.time_s += EVERY_S
+    harness.say()
+    harness.clock.time_s += UNACKNOWLEDGED_S + 1
+
+    harness.echo.forgive(UNACKNOWLEDGED_S)
+
+    assert harness.echo.next_echo() is None
