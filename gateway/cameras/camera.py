@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 from gateway.cameras.stream_supervisor import StreamSupervisor
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
-from gateway.model.media import Codec, SourceCounters
+from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
 from gateway.ports import TranscodingSource
-from gateway.rtp.codecs import CODEC_SYNTAX
-from gateway.rtp.packet import Malformed
-from gateway.rtp.parameter_sets import ParameterSets
-from gateway.rtp.payload import nal_units
+from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtp.video_info import VideoInfo
-from gateway.streams.stream import MAX_PARAMETER_BYTES, Stream
+from gateway.streams.stream import Stream
 
 
 def video_info_of(stream: Stream) -> VideoInfo | None:
@@ -54,13 +50,7 @@ def obstacle_of(stream: Stream) -> str:
     return "pixels that are not square" if picture.pixel_aspect not in (None, (1, 1)) else ""
 
 
-@lru_cache(maxsize=1024)
-def _picture(codec: Codec, payloads: tuple[bytes, ...]) -> VideoInfo | None:
-    sets = ParameterSets(CODEC_SYNTAX[codec], (), limit=MAX_PARAMETER_BYTES)
-    with suppress(Malformed):  # the picture's own fragments follow; the sets came before them
-        for nal in nal_units(CODEC_SYNTAX[codec].payload_format, payloads):
-            sets.update(nal)
-    return sets.video_info
+_picture = lru_cache(maxsize=1024)(parse_picture)
 
 
 @dataclass(frozen=True, slots=True)

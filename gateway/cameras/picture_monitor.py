@@ -16,9 +16,8 @@ from gateway.model.errors import NoPicture
 from gateway.model.media import AccessUnit
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtp.codecs import CODEC_SYNTAX
+from gateway.rtp.codecs import coded_picture
 from gateway.rtp.packet import Malformed
-from gateway.rtp.payload import annex_b, nal_units
 from gateway.runtime.bugs import report_bug
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
@@ -202,9 +201,9 @@ def _reason_and_detail(camera_streams: CameraStreams) -> tuple[Reason, str]:
 
 
 def _coded(stream: Stream, unit: AccessUnit) -> bytes:
-    """Return *unit* in Annex B form. Raises NoPicture: its payloads make no whole picture."""
+    """Return *unit* as a decoder takes it. Raises NoPicture: its payloads make no whole picture."""
     assert stream.video is not None
     try:
-        return annex_b(nal_units(CODEC_SYNTAX[stream.video.codec].payload_format, unit.payloads))
+        return coded_picture(stream.video.codec, unit.payloads)
     except Malformed as error:
         raise NoPicture(Reason.CORRUPT, str(error)) from None

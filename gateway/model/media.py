@@ -11,7 +11,8 @@ from typing import Literal
 VIDEO_CLOCK_HZ = 90_000
 """The RTP clock of every video payload here (RFC 6184 §5.1, RFC 7798 §4.1)."""
 
-Codec = Literal["h264", "h265"]
+Codec = Literal["h264", "h265", "mjpeg", "mpeg4"]
+"""FFmpeg's names. The last two are never sent to viewers, only transcoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class VideoFormat:
     Attributes:
         codec: FFmpeg's name for it.
         parameter_sets: NAL units (VPS, SPS, PPS in that order, without start codes) known out
-            of band, from the SDP; empty if they only come in band.
+            of band, from the SDP; empty if they only come in band. Of MPEG-4: its headers, in one.
     """
 
     codec: Codec
@@ -30,11 +31,12 @@ class VideoFormat:
 
 @dataclass(frozen=True, slots=True)
 class AccessUnit:
-    """One coded picture, as RTP payloads ready to be sent.
+    """One coded picture, as RTP payloads ready to be sent; one that is only transcoded, in pieces.
 
     Attributes:
         payloads: RTP payloads (RFC 6184 / RFC 7798) in order, without RTP headers, none above
-            the stream's payload limit; the marker belongs on the last. Never empty.
+            the stream's payload limit; the marker belongs on the last. Of JPEG and MPEG-4: what
+            makes the picture when joined, its headers in the first. Never empty.
         time_90k: When it is shown, in 90 kHz ticks on the stream's one timeline: strictly
             growing, never wrapping, unbroken across jumps and reconnects.
         keyframe: Whether a decoder that knows nothing can start here: an IDR/IRAP picture with

@@ -16,10 +16,15 @@ class BitReader:
 
     Each call costs the same, wherever it reads and however long the unit is. Every method raises
     `Malformed` when the bits end.
+
+    Args:
+        rbsp: What to read.
+        escaped: Whether emulation prevention is to be removed; MPEG-4 Visual has none.
     """
 
-    def __init__(self, rbsp: bytes) -> None:
-        self._body = rbsp[:MAX_SET_BYTES].replace(b"\x00\x00\x03", b"\x00\x00")
+    def __init__(self, rbsp: bytes, *, escaped: bool = True) -> None:
+        body = rbsp[:MAX_SET_BYTES]
+        self._body = body.replace(b"\x00\x00\x03", b"\x00\x00") if escaped else body
         self._at = 0
         self._end = 8 * len(self._body)
 

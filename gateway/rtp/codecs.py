@@ -1,4 +1,4 @@
-"""The codecs that are passed through, by their names in `gateway.model.media.Codec`."""
+"""The codecs by their names in `gateway.model.media.Codec`: NAL units, or whole pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.model.media import Codec
-from gateway.rtp import h264, h265, payload
+from gateway.rtp import h264, h265, jpeg, mpeg4, payload
 from gateway.rtp.video_info import VideoInfo
 
 
@@ -31,6 +31,25 @@ CODEC_SYNTAX: dict[Codec, CodecSyntax] = {
     "h264": CodecSyntax(h264.PAYLOAD_FORMAT, h264.parse_set_id, h264.parse_sps, h264.SPS),
     "h265": CodecSyntax(h265.PAYLOAD_FORMAT, h265.parse_set_id, h265.parse_sps, h265.SPS),
 }
+"""Codecs of NAL units; these can be sent to viewers."""
+
+PICTURE_HEADS: dict[Codec, Callable[[bytes], VideoInfo]] = {
+    "mjpeg": jpeg.parse_head,
+    "mpeg4": mpeg4.parse_head,
+}
+"""All others, which are transcoded; what reads their headers, raising `Malformed`."""
+
+
+def coded_picture(codec: Codec, payloads: Iterable[bytes]) -> bytes:
+    """Return an access unit's *payloads* as a decoder takes them (of NAL units: Annex B).
+
+    Raises:
+        Malformed: They are no whole picture.
+    """
+    syntax = CODEC_SYNTAX.get(codec)
+    if syntax is None:
+        return b"".join(payloads)
+    return payload.annex_b(payload.nal_units(syntax.payload_format, payloads))
 
 
 def packetise(nals: Iterable[bytes], codec: Codec, limit: int) -> list[bytes]:

@@ -64,6 +64,18 @@ def parse_packet(packet: bytes) -> Packet:
     return Packet(second & 0x7F, second > 0x7F, seq, time, ssrc, packet[start:end])
 
 
+def parse_extension(packet: bytes) -> tuple[int, bytes] | None:
+    """Return profile and body of the header extension of *packet*, a sound one; None: it has none.
+
+    Reference: RFC 3550 §5.3.1.
+    """
+    if not packet[0] & 0x10:
+        return None
+    start = HEADER_BYTES + 4 * (packet[0] & 0x0F)
+    profile, words = struct.unpack_from("!HH", packet, start)
+    return profile, packet[start + 4 : start + 4 + 4 * words]
+
+
 def build_header(payload_type: int, marker: bool, seq: int, time: int, ssrc: int) -> bytes:
     """Return the twelve bytes in front of a payload; *seq* and *time* may be any width."""
     return _FIXED.pack(

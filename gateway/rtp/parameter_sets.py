@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
+from gateway.model.media import Codec
 from gateway.rtp.bit_reader import MAX_SET_BYTES
-from gateway.rtp.codecs import CodecSyntax
+from gateway.rtp.codecs import CODEC_SYNTAX, PICTURE_HEADS, CodecSyntax
 from gateway.rtp.packet import Malformed
-from gateway.rtp.payload import aggregate_if_fits
+from gateway.rtp.payload import aggregate_if_fits, nal_units
 from gateway.rtp.video_info import VideoInfo
 
 MAX_SETS = 16
@@ -83,3 +85,20 @@ class ParameterSets:
             self.video_info = self._syntax.parse_sps(sps)
         except Malformed:
             self.video_info = None
+
+
+def parse_picture(codec: Codec, payloads: tuple[bytes, ...]) -> VideoInfo | None:
+    """Return what the *payloads* that a keyframe begins with say of it; None if nothing.
+
+    The picture's own fragments may be cut off.
+    """
+    if codec in PICTURE_HEADS:
+        try:
+            return PICTURE_HEADS[codec](b"".join(payloads[:1]))
+        except Malformed:
+            return None
+    sets = ParameterSets(CODEC_SYNTAX[codec], (), limit=MAX_SET_BYTES)
+    with suppress(Malformed):
+        for nal in nal_units(CODEC_SYNTAX[codec].payload_format, payloads):
+            sets.update(nal)
+    return sets.video_info

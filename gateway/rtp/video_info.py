@@ -1,4 +1,4 @@
-"""What a sequence parameter set says that is worth showing to people."""
+"""What parameter sets and picture headers say that is worth showing to people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_WIDTH, MAX_HEIGHT = 4_096, 2_304
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """The pictures of one stream, by its SPS.
+    """The pictures of one stream, by its SPS, or by what stands in for it.
 
     Attributes:
         width: In luma samples, after cropping.

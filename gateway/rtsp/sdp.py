@@ -1,10 +1,12 @@
 """Parses the camera's session description: which video it offers, and the URL to control it.
 
-The first video section that we can pass is chosen. Everything is bounded; sections that we cannot
+The first video that viewers may get as it is is chosen, or else the first that can be transcoded
+(JPEG, MPEG-4). Everything is bounded; sections that we cannot
 pass are named in the error, so that an operator sees the codec and not just a failure. What is
 meant is read: devices leave out lines, end them in every way, and write tabs and quotes.
 
-References: RFC 8866 (SDP); RFC 2326 §C.1 (control); RFC 6184 §8.1, RFC 7798 §7.1 (fmtp).
+References: RFC 8866 (SDP); RFC 2326 §C.1 (control); RFC 6184 §8.1, RFC 7798 §7.1, RFC 6416
+§7.1 (fmtp); RFC 6064 (framesize); ONVIF Streaming Specification (x-dimensions).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from gateway.model.errors import CodecUnsupported, SourceUnavailable
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.rtp.codecs import CODEC_SYNTAX
+from gateway.rtp.mpeg4 import headers_of
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import is_byte_stream, split_byte_stream
 from gateway.runtime.plain_text import printable
@@ -30,7 +33,13 @@ MOST_LINE_CHARS = 8_192
 MOST_SECTIONS = 32
 MOST_PARAMETER_SETS = 16
 
-_CODECS: dict[str, Codec] = {"H264": "h264", "H265": "h265", "HEVC": "h265"}
+_CODECS: dict[str, Codec] = {
+    "H264": "h264",
+    "H265": "h265",
+    "HEVC": "h265",
+    "JPEG": "mjpeg",
+    "MP4V-ES": "mpeg4",
+}
 _STATIC = {26: "JPEG", 28: "nv", 31: "H261", 32: "MPV", 33: "MP2T", 34: "H263"}
 _SPROP = (
     ("sprop-parameter-sets", "H264"),
@@ -41,6 +50,7 @@ _SPROP = (
 """Parameters with parameter sets, and the codec that each tells."""
 _NUMBER = re.compile(r"\d{1,3}")
 _ABSOLUTE = re.compile(r"rtsps?://[^/?]*", re.IGNORECASE)
+_SIZE = re.compile(r"(?:^|\s)([1-9]\d{0,4})\s*[-,x]\s*([1-9]\d{0,4})$")
 _LINE = re.compile(r"([A-Za-z])\s*=\s*(.*)")
 _QUOTES = "\"' \t"
 _BASE64 = str.maketrans("-_", "+/", _QUOTES)
@@ -56,6 +66,7 @@ class _Section:
     control: str = ""
     names: dict[int, str] = field(default_factory=dict)
     formats: dict[int, dict[str, str]] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,7 @@ class Description:
         encoding: The codec as the camera names it.
         packetization_mode: Of H.264; 0 for H.265.
         secured: Whether it says that the media is encrypted (RTP/SAVP).
+        size: Width and height of the pictures, if it says so.
     """
 
     video: VideoFormat
@@ -79,10 +91,11 @@ class Description:
     encoding: str
     packetization_mode: int = 0
     secured: bool = False
+    size: tuple[int, int] | None = None
 
 
 def parse_description(text: bytes, *, base: str, target: Target) -> Description:
-    """Return the video that the camera offers.
+    """Return the video that the camera offers, the best that we can take.
 
     Args:
         text: The SDP.
@@ -95,6 +108,7 @@ def parse_description(text: bytes, *, base: str, target: Target) -> Description:
     """
     session, *media = _sections(text)
     obstacles: list[_Obstacle] = []
+    second: Description | None = None
     for section in media:
         if section.kind != "video":
             continue
@@ -106,7 +120,7 @@ def parse_description(text: bytes, *, base: str, target: Target) -> Description:
                 obstacles.append(obstacle)
                 continue
             mode = parameters.get("packetization-mode", "0")
-            return Description(
+            found = Description(
                 video=VideoFormat(_CODECS[name], _parameter_sets(_CODECS[name], parameters)),
                 payload_type=payload_type,
                 control_url=resolve_control(section.control, base, target),
@@ -114,7 +128,13 @@ def parse_description(text: bytes, *, base: str, target: Target) -> Description:
                 encoding=name,
                 packetization_mode=int(mode == "1"),
                 secured="SAVP" in section.transport,
+                size=section.size,
             )
+            if found.video.codec in CODEC_SYNTAX:
+                return found
+            second = second or found
+    if second is not None:
+        return second
     raise _unsupported(obstacles)
 
 
@@ -131,7 +151,7 @@ def _unsupported(obstacles: list[_Obstacle]) -> CodecUnsupported:
     offered = ", ".join(each.text for each in obstacles[:4]) or "no video"
     return CodecUnsupported(
         reasons[0] if reasons else Reason.UNSUPPORTED_CODEC,
-        f"the camera offers {offered}; H264 and H265 can be passed",
+        f"the camera offers {offered}; H264, H265, JPEG and MP4V-ES can be taken",
         park_s=300.0,
     )
 
@@ -202,6 +222,10 @@ def _attribute(section: _Section, text: str) -> None:
     if name == "control":
         section.control = value.strip(_QUOTES)
         return
+    if name in ("x-dimensions", "framesize"):
+        size = _SIZE.search(value)
+        section.size = (int(size[1]), int(size[2])) if size else None
+        return
     number, *rest = value.split(None, 1)[:2] or [""]
     if not _NUMBER.fullmatch(number):
         return
@@ -219,6 +243,10 @@ def _parameter_sets(codec: Codec, parameters: dict[str, str]) -> tuple[bytes, ..
 
     A damaged one is left out, and so is what else stands there: some put whole byte streams in.
     """
+    if codec == "mpeg4":
+        return _mpeg4_headers(parameters.get("config", ""))
+    if codec not in CODEC_SYNTAX:
+        return ()
     payload_format = CODEC_SYNTAX[codec].payload_format
     texts = [text for name, _ in _SPROP for text in parameters.get(name, "").split(",")]
     nals: list[bytes] = []
@@ -231,6 +259,15 @@ def _parameter_sets(codec: Codec, parameters: dict[str, str]) -> tuple[bytes, ..
     return tuple(
         sorted(sets[:MOST_PARAMETER_SETS], key=lambda nal: order[payload_format.nal_type(nal)])
     )
+
+
+def _mpeg4_headers(text: str) -> tuple[bytes, ...]:
+    """Return the headers that *text* spells in hexadecimal digits, in one; none if damaged."""
+    try:
+        headers = headers_of(bytes.fromhex(text))
+    except ValueError:
+        return ()
+    return (headers,) if headers else ()
 
 
 def _decoded(text: str) -> bytes:

@@ -19,6 +19,7 @@ from gateway.rtsp.client import RtspClient
 from gateway.rtsp.connection import RtspConnection
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.sources.depacketizer import Depacketizer
+from gateway.sources.picture_depacketizer import PictureDepacketizer
 from gateway.sources.timeline import Timeline
 
 MAX_BUFFERED = 128
@@ -224,19 +225,22 @@ class FastPathHandover:
 def create_handover(
     sink: object,
     client: RtspClient,
-    depacketizer: Depacketizer,
+    depacketizer: Depacketizer | PictureDepacketizer,
     *,
     timeline: Timeline,
     counters: SourceCounters,
 ) -> FastPathHandover | None:
     """Return the fast path's access to a session that is set up; None if it cannot have it.
 
-    It cannot over UDP or TLS, nor for a sink that is not a stream, nor where it is not compiled.
+    It cannot over UDP or TLS, nor for a sink that is not a stream, nor for video that is only
+    transcoded, nor where it is not compiled.
     """
     connection = client.connection
     if not COMPILED or client.udp is not None or not isinstance(sink, FastPathSink):
         return None
     if connection is None or connection.descriptor < 0:
+        return None
+    if not isinstance(depacketizer, Depacketizer):
         return None
     return FastPathHandover(
         sink,

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtp.codecs import CODEC_SYNTAX
-from gateway.rtp.packet import Malformed
-from gateway.rtp.parameter_sets import ParameterSets
-from gateway.rtp.payload import nal_units
+from gateway.rtp.codecs import PICTURE_HEADS
+from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH, VideoInfo
 from gateway.rtsp.budget import CameraBudget
 from gateway.rtsp.sdp import Description
-from gateway.sources.depacketizer import Depacketizer
+from gateway.sources.depacketizers import create_depacketizer
 from gateway.sources.timeline import Timeline
 
 ENOUGH_GOPS = 2
@@ -24,7 +22,7 @@ LONG_GOP_S = 5.0
 
 LOSS_PERCENT = 1.0
 
-_SHOWN = {"h264": "H.264", "h265": "H.265"}
+_SHOWN = {"h264": "H.264", "h265": "H.265", "mjpeg": "JPEG", "mpeg4": "MPEG-4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +59,15 @@ class ProbeStats:
         self._counters = SourceCounters()
         self._description = description
         video = description.video
-        self._depacketizer = Depacketizer(
-            video,
-            payload_type=description.payload_type,
+        self._depacketizer = create_depacketizer(
+            description,
             timeline=Timeline(self._counters),
             counters=self._counters,
             payload_bytes=1_400,
             budget=budget,
         )
-        self._syntax = CODEC_SYNTAX[video.codec]
-        self._parameter_sets = ParameterSets(self._syntax, video.parameter_sets, limit=1_400)
+        self._codec = video.codec
+        self._picture = parse_picture(video.codec, video.parameter_sets)
         self._began_s = self._latest_s = clock.now()
         self._units = 0
         self._keyframes: list[tuple[int, int]] = []  # time and number of each
@@ -88,11 +85,7 @@ class ProbeStats:
                 self._add_keyframe(unit)
 
     def _add_keyframe(self, unit: AccessUnit) -> None:
-        try:
-            for nal in nal_units(self._syntax.payload_format, unit.payloads):
-                self._parameter_sets.update(nal)
-        except Malformed:  # cannot be: the depacketizer has parsed them
-            return
+        self._picture = parse_picture(self._codec, unit.payloads) or self._picture
         self._keyframes.append((unit.time_90k, self._units))
         self.keyframe.set()
         if len(self._keyframes) > ENOUGH_GOPS:
@@ -122,17 +115,20 @@ class ProbeStats:
     @property
     def codec(self) -> Finding:
         """Which codec, profile and size."""
-        name = _SHOWN[self._description.video.codec]
-        picture = self._parameter_sets.video_info
+        name = _SHOWN[self._codec]
+        picture = self._picture
         if picture is None:
             return Finding(Reason.CORRUPT, f"{name}; its parameter sets cannot be read")
-        said = f"{name} {picture.profile} {picture.level}, {picture.width}x{picture.height}"
+        profile = " ".join(filter(None, (name, picture.profile, picture.level)))
+        said = f"{profile}, {picture.width}x{picture.height}"
         if picture.interlaced:
             said += ", interlaced"
         if picture.oversized:
             return Finding(
                 Reason.UNSUPPORTED_CODEC, f"{said}; at most {MAX_WIDTH}x{MAX_HEIGHT} is taken"
             )
+        if self._codec in PICTURE_HEADS:
+            said += "; always transcoded"
         return Finding(Reason.OK, said)
 
     @property
@@ -157,7 +153,7 @@ class ProbeStats:
             return Finding(
                 Reason.UNSUPPORTED_CODEC, f"{self._counters.backward} steps back in display order"
             )
-        return Finding(Reason.OK, _allowed(self._parameter_sets.video_info))
+        return Finding(Reason.OK, _allowed(self._picture))
 
 
 def _allowed(picture: VideoInfo | None) -> str:

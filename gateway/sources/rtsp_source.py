@@ -24,8 +24,10 @@ from gateway.rtsp.requests import Account
 from gateway.rtsp.session_monitor import KeepAlive
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.depacketizer import Depacketizer
+from gateway.sources.depacketizers import create_depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
 from gateway.sources.marker_trust import MarkerTrust
+from gateway.sources.picture_depacketizer import PictureDepacketizer
 from gateway.sources.timeline import Timeline
 
 ABSENT_S = 60.0
@@ -95,9 +97,8 @@ class RtspSource:
             await client.setup(description, self._stream.transport)
             counters.sessions += 1
             self._timeline.begin_session()
-            depacketizer = Depacketizer(
-                description.video,
-                payload_type=description.payload_type,
+            depacketizer = create_depacketizer(
+                description,
                 timeline=self._timeline,
                 counters=counters,
                 payload_bytes=self._payload_bytes,
@@ -188,7 +189,7 @@ class _SessionMedia:
     def __init__(
         self,
         sink: Sink,
-        depacketizer: Depacketizer,
+        depacketizer: Depacketizer | PictureDepacketizer,
         handover: FastPathHandover | None,
         clock: Clock,
     ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gateway.model.media import Codec
 
-_DECODE_MS = {"h264": 2.8, "h265": 4.6}
+_DECODE_MS = {"h264": 2.8, "h265": 4.6, "mjpeg": 5.1, "mpeg4": 2.8}
 _ENCODE_MS = 12.3
 """Processor time per million pixels of a picture; decoding, and scaling with encoding. Measured
 on a 2.5 GHz x86-64 core (docs/performance.md, "Transcoding"); for other machines a measured factor

@@ -13,13 +13,19 @@ from fractions import Fraction
 import av
 from av.codec.context import ThreadType
 from av.error import FFmpegError
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec
 from gateway.transcoding.output_format import output_size
 
 MAX_PIXELS = 4_096 * 2_304
 CLOCK = Fraction(1, VIDEO_CLOCK_HZ)
-DECODERS: dict[Codec, str] = {"h264": "h264", "h265": "hevc"}
+DECODERS: dict[Codec, str] = {
+    "h264": "h264",
+    "h265": "hevc",
+    "mjpeg": "mjpeg",
+    "mpeg4": "mpeg4",
+}
 
 
 class Undecodable(Exception):
@@ -46,6 +52,7 @@ class PictureDecoder:
         self._context = context
         self._most_lines = most_lines
         self._deinterlacer: Deinterlacer | None = None
+        self._reformatter = VideoReformatter()
         self.decoded = 0
 
     def decode(self, coded: bytes, time_90k: int) -> Iterator[av.VideoFrame]:
@@ -71,11 +78,23 @@ class PictureDecoder:
             yield from self._progressive(frame)
 
     def scale(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return *frame* as the encoder wants it: planar 4:2:0, square pixels, few enough lines."""
+        """Return *frame* as the encoder wants it: 4:2:0 of limited range, square pixels, few lines.
+
+        JPEG, and H.264 of some cameras, has luma from 0 to 255; players expect 16 to 235.
+        """
         aspect = self._context.sample_aspect_ratio
         width, height = output_size(frame.width, frame.height, aspect, self._most_lines)
         pts = frame.pts
-        scaled = frame.reformat(width, height, "yuv420p", interpolation="AREA", threads=1)
+        scaled = self._reformatter.reformat(
+            frame,
+            width,
+            height,
+            "yuv420p",
+            interpolation="AREA",
+            src_color_range=frame.color_range,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
         scaled.pts, scaled.time_base = pts, CLOCK
         return scaled
 

@@ -16,9 +16,9 @@ from typing import BinaryIO
 import av.subtitles  # loads late otherwise, when no file can be opened any more
 
 from gateway.model.media import Codec
-from gateway.rtp.codecs import CODEC_SYNTAX
+from gateway.rtp.codecs import coded_picture
 from gateway.rtp.packet import Malformed
-from gateway.rtp.payload import annex_b, nal_units
+from gateway.rtp.payload import annex_b
 from gateway.transcoding.encoder import EncoderFailed, H264Encoder
 from gateway.transcoding.messages import (
     INPUT_BYTES,
@@ -95,7 +95,7 @@ class Transcoding:
         return reports or [self._report(Report.PROGRESS, head)]
 
     def _coded(self, payloads: list[bytes]) -> bytes:
-        return annex_b(nal_units(CODEC_SYNTAX[self._codec].payload_format, payloads))
+        return coded_picture(self._codec, payloads)
 
     def _report(
         self,

@@ -17,7 +17,12 @@ from gateway.model.media import Codec
 from gateway.vision.measure import Plane
 
 MAX_PIXELS = 4_096 * 2_304
-_DECODERS: dict[Codec, str] = {"h264": "h264", "h265": "hevc"}
+_DECODERS: dict[Codec, str] = {
+    "h264": "h264",
+    "h265": "hevc",
+    "mjpeg": "mjpeg",
+    "mpeg4": "mpeg4",
+}
 _PLAIN = frozenset(("yuv420p", "yuvj420p"))
 _QUALITIES = (85, 70, 55, 40, 28)
 _SHRINK = 0.75
@@ -29,7 +34,7 @@ class UndecodablePicture(Exception):
 
 
 def decode(codec: Codec, coded: bytes) -> av.VideoFrame:
-    """Return the first picture of *coded*, an access unit in Annex B form.
+    """Return the first picture of *coded*, an access unit in Annex B form, a JPEG, or MPEG-4.
 
     Raises:
         UndecodablePicture: There is none, it is damaged, or it is larger than `MAX_PIXELS`.

@@ -23,7 +23,7 @@ _MAGIC = b"EYE\x01"
 _REQUEST = struct.Struct("!4sBBHIHI")
 _REPLY = struct.Struct("!4sB3xI")
 REQUEST_BYTES, REPLY_BYTES = _REQUEST.size, _REPLY.size
-_CODECS: tuple[Codec, ...] = ("h264", "h265")
+CODECS: tuple[Codec, ...] = ("h264", "h265", "mjpeg", "mpeg4")
 
 
 class MalformedMessage(Exception):
@@ -48,7 +48,7 @@ class Request:
 
     Attributes:
         codec: Of the picture.
-        coded: The keyframe in Annex B form, parameter sets in front.
+        coded: The keyframe as a decoder takes it (Annex B), parameter sets in front.
         width: Largest width of the JPEG in pixels; 0 asks for an analysis instead.
         at_most_bytes: Largest size of the JPEG.
         reference: For an analysis, the thumbnail to compare with; empty if there is none.
@@ -65,7 +65,7 @@ class Request:
         return (
             _REQUEST.pack(
                 _MAGIC,
-                _CODECS.index(self.codec),
+                CODECS.index(self.codec),
                 0,
                 self.width,
                 self.at_most_bytes,
@@ -91,11 +91,11 @@ class RequestHeader:
 def parse_request_header(raw: bytes) -> RequestHeader:
     """Return the header in *raw*, `REQUEST_BYTES` long. Raises MalformedMessage."""
     magic, codec, _, width, at_most_bytes, reference, coded = _REQUEST.unpack(raw)
-    if magic != _MAGIC or codec >= len(_CODECS) or width > MAX_WIDTH:
+    if magic != _MAGIC or codec >= len(CODECS) or width > MAX_WIDTH:
         raise MalformedMessage("no request")
     if reference not in (0, THUMB_BYTES) or not 0 < coded <= MAX_CODED_BYTES:
         raise MalformedMessage("a request of impossible length")
-    return RequestHeader(_CODECS[codec], width, at_most_bytes, reference, coded)
+    return RequestHeader(CODECS[codec], width, at_most_bytes, reference, coded)
 
 
 def pack_reply(status: Status, body: bytes) -> bytes:

@@ -19,6 +19,7 @@ from gateway.vision.decode import UndecodablePicture, decode, encode_jpeg, luma_
 from gateway.vision.measure import analyze
 from gateway.vision.metrics import THUMB_BYTES
 from gateway.vision.pipe import (
+    CODECS,
     REQUEST_BYTES,
     MalformedMessage,
     RequestHeader,
@@ -55,7 +56,7 @@ def warm_up() -> None:
         luma, colour = luma_and_chroma(frame)
         analyze(luma, colour, bytes(THUMB_BYTES)).pack()
         encode_jpeg(frame, 64, 65_536)
-    for codec in ("h264", "h265"):
+    for codec in CODECS:
         with suppress(UndecodablePicture):
             decode(codec, b"\0\0\0\1\x65")
 

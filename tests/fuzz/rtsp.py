@@ -5,7 +5,8 @@
 Each stream is made of captured sessions, hostile floods and words of RTSP, damaged at random, and
 fed in reads of random length. Only errors of our tree may end it; a read costs a bounded number of
 calls; and however the same bytes are cut, the same comes out. The words before PLAY (challenges,
-transports, descriptions) are tried beside it. Prints what was tried, and the seed of a failure.
+transports, descriptions) and packets of JPEG and MPEG-4 are tried beside it. Prints what was tried,
+and the seed of a failure.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 from random import Random
 
 from gateway.model.errors import GatewayError
-from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
+from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtsp.auth import choose_challenge, parse_challenges
 from gateway.rtsp.budget import READ_BYTES, CameraBudget
 from gateway.rtsp.headers import parse_session, parse_transport
@@ -29,16 +31,23 @@ from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.sdp import parse_description
 from gateway.runtime.url_policy import Target
 from gateway.sources.depacketizer import Depacketizer
+from gateway.sources.picture_depacketizer import PictureDepacketizer, picture_assembler
 from gateway.sources.timeline import Timeline
 from tests.attack.cameras import ATTACKS, IDR, PAYLOAD_TYPE, PPS, SPS, frame, rtp
 from tests.fixtures.calls import calls_of
 from tests.fixtures.clock import FakeClock
+from tests.fixtures.coded_pictures import PAYLOAD_TYPE as PICTURE_PAYLOAD_TYPE
+from tests.fixtures.coded_pictures import coded_pictures, jpeg_payloads, packets
 from tests.unit.rtsp.scripted import SDP
 
 MAX_CALLS = 100_000
 """Calls of Python's that one read may cost."""
 
 CAPTURE = (Path(__file__).parents[1] / "data" / "rtsp" / "gstreamer-h264.bin").read_bytes()
+PICTURE_PACKETS: dict[Codec, list[bytes]] = {
+    "mjpeg": packets([jpeg_payloads(jpeg) for jpeg in coded_pictures("mjpeg", 6)]),
+    "mpeg4": packets([[each[:200], each[200:] or b"x"] for each in coded_pictures("mpeg4", 14)]),
+}
 TARGET = Target("rtsp", "h", "10.0.0.1", 554, "/", "rtsp://h/", 554)
 WORDS = (
     b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 7\r\n\r\n",
@@ -180,6 +189,48 @@ def try_words(seed: int) -> None:
         parse_description(damaged(SDP.encode(), random), base=text.decode("latin-1"), target=TARGET)
 
 
+def try_pictures(seed: int) -> int:
+    """Depacketize damaged JPEG and MPEG-4; return how many pictures came out.
+
+    Raises:
+        AssertionError: A packet costs too much, or the cuts change what comes out.
+    """
+    random = Random(seed)
+    codec: Codec = random.choice(("mjpeg", "mpeg4"))
+    sound = PICTURE_PACKETS[codec]
+    packets = [
+        damaged(random.choice(sound), random) if random.random() < 0.2 else packet
+        for packet in sound
+        if random.random() < 0.97
+    ]
+    outcomes = []
+    for longest in (1, 50):
+        counters = SourceCounters()
+        depacketizer = PictureDepacketizer(
+            picture_assembler(VideoFormat(codec)),
+            payload_type=PICTURE_PAYLOAD_TYPE,
+            timeline=Timeline(counters),
+            counters=counters,
+            budget=CameraBudget(FakeClock()),
+        )
+        units: list[AccessUnit] = []
+        for at in range(0, len(packets), longest):
+            cut = packets[at : at + longest]
+            count = calls_of(partial(_depacketize, depacketizer, cut, units))
+            assert count <= MAX_CALLS, f"{count} calls for {len(cut)} packets"
+        for unit in units:
+            parse_picture(codec, unit.payloads)
+        outcomes.append((units, counters.discarded, counters.lost))
+    assert outcomes[0] == outcomes[1]
+    return len(units)
+
+
+def _depacketize(
+    depacketizer: PictureDepacketizer, packets: list[bytes], units: list[AccessUnit]
+) -> None:
+    units += depacketizer.push_packets(packets, 0.0)
+
+
 def fuzz(seconds: float, seed: int) -> int:
     """Return 1 if something fails, else 0 after *seconds*."""
     end_s = time.monotonic() + seconds
@@ -188,6 +239,7 @@ def fuzz(seconds: float, seed: int) -> int:
         try:
             size_bytes += try_stream(seed)
             try_words(seed)
+            try_pictures(seed)
         except BaseException:
             print(f"seed {seed}", flush=True)
             raise

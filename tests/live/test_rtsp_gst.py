@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from itertools import pairwise
 from typing import Literal
 
+import av
 import pytest
 from pydantic import SecretStr
 
@@ -19,12 +20,16 @@ from gateway.model.errors import (
     SourceUnavailable,
     TransientError,
 )
-from gateway.model.media import AccessUnit, VideoFormat
+from gateway.model.media import AccessUnit, Codec, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.rtp.codecs import coded_picture
+from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
+from gateway.sources.probe_steps import ProbeOptions, StepTimer
 from gateway.sources.registry import url_policy
+from gateway.sources.rtsp_probe import probe_rtsp
 from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.gst import PASSWORD, USER, GstServer, serving
@@ -109,6 +114,57 @@ async def test_pictures_come(
     assert (pulled.counters.lost, pulled.counters.resyncs) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("mount", "transport", "size"),
+    [
+        ("jpeg", "tcp", (320, 240)),
+        ("jpeg", "udp", (320, 240)),
+        ("jpeg422", "tcp", (320, 240)),
+        ("jpeg_large", "tcp", (2592, 1944)),
+    ],
+)
+async def test_jpeg_comes_whole(
+    gst: GstServer,
+    mount: str,
+    transport: Literal["auto", "tcp", "udp"],
+    size: tuple[int, int],
+) -> None:
+    """JPEG (RFC 2435), also of more than 2,040 pixels; FFmpeg decodes each."""
+    codec: Codec = "mjpeg"
+    pulled = source(gst, mount, transport)
+
+    sink = await watched(pulled, units=8)
+
+    assert sink.video is not None
+    assert sink.video.codec == codec
+    assert (pulled.counters.lost, pulled.counters.discarded) == (0, 0)
+    head = parse_picture(codec, sink.units[0].payloads)
+    assert head is not None
+    assert (head.width, head.height) == size
+    decoder = av.CodecContext.create(codec, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    frames = [
+        frame
+        for unit in sink.units
+        for frame in decoder.decode(av.Packet(coded_picture(codec, unit.payloads)))
+    ]
+    assert len(frames) == len(sink.units)
+    assert {(frame.width, frame.height, frame.is_corrupt) for frame in frames} == {(*size, False)}
+
+
+async def test_the_probe_tells_that_jpeg_is_transcoded(gst: GstServer) -> None:
+    """Codec, size, and what becomes of it."""
+    options = ProbeOptions(None, None, False, "tcp", 5.0, CLOCK)
+    target = await url_policy((ip_network("127.0.0.0/8"),), (gst.port,)).resolve(gst.url("jpeg"))
+
+    async with asyncio.timeout(HANG_S):
+        steps = [step async for step in probe_rtsp(target, options, StepTimer(CLOCK))]
+
+    facts = {step.name: step.fact for step in steps}
+    assert all(step.ok for step in steps)
+    assert facts["codec"] == "JPEG Baseline, 320x240; always transcoded"
+
+
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 async def test_digest_is_accepted(
     gst_digest: GstServer, transport: Literal["auto", "tcp", "udp"]
@@ -128,11 +184,11 @@ async def test_a_wrong_password_is_told(gst_digest: GstServer) -> None:
 
 
 async def test_an_absent_channel_and_another_codec_are_told(gst: GstServer) -> None:
-    """404 and JPEG, each by its name."""
+    """404 and VP8, each by its name."""
     with pytest.raises(SourceUnavailable) as absent:
         await source(gst, "channel-99").check()
-    with pytest.raises(CodecUnsupported, match="JPEG"):
-        await source(gst, "jpeg").check()
+    with pytest.raises(CodecUnsupported, match="VP8"):
+        await source(gst, "vp8").check()
 
     assert absent.value.reason is Reason.NOT_FOUND
 

@@ -296,12 +296,12 @@ async def test_a_camera_that_wants_a_login_when_there_is_none() -> None:
 
 async def test_other_codecs_are_named() -> None:
     """The operator reads what the camera sends."""
-    body = SDP.replace("H264/90000", "MP4V-ES/90000")
+    body = SDP.replace("H264/90000", "H263-1998/90000")
 
     error = await failure(answering("DESCRIBE", lambda request: request.answer(body=body)))
 
     assert isinstance(error, CodecUnsupported)
-    assert "MP4V-ES" in error.detail
+    assert "H263-1998" in error.detail
 
 
 async def test_no_rtp_is_a_stall() -> None:

@@ -448,7 +448,7 @@ async def test_srtp_that_is_insisted_on_within_tls_is_told(
         ),
         (SDP.replace("H264/90000", "H264/8000"), Reason.CLOCK_RATE),
         (SDP.replace("RTP/AVP", "RAW/RAW/UDP"), Reason.UNSUPPORTED_TRANSPORT),
-        (SDP.replace("H264", "MP4V-ES"), Reason.UNSUPPORTED_CODEC),
+        (SDP.replace("H264", "H263-1998"), Reason.UNSUPPORTED_CODEC),
     ],
 )
 async def test_each_obstacle_has_its_own_reason(body: str, reason: Reason) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fuzz.rtsp import try_stream, try_words
+from tests.fuzz.rtsp import try_pictures, try_stream, try_words
 
 
 @pytest.mark.parametrize("seed", range(0, 300, 50))
@@ -18,3 +18,8 @@ def test_any_words_before_play_are_survived() -> None:
     """Heads, challenges, transports, sessions, descriptions."""
     for seed in range(2_000):
         try_words(seed)
+
+
+def test_any_packets_of_jpeg_and_mpeg4_are_survived() -> None:
+    """In any cut: the same pictures, a bounded number of calls; some come through."""
+    assert sum(try_pictures(seed) for seed in range(300)) > 300

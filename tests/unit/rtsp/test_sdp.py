@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model.errors import CodecUnsupported, GatewayError, SourceUnavailable
+from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.rtsp.headers import parse_session, parse_transport
 from gateway.rtsp.sdp import Description, parse_description, resolve_control
@@ -67,8 +68,8 @@ def test_damaged_parameter_sets_count_as_none() -> None:
 @pytest.mark.parametrize(
     ("lines", "named"),
     [
-        (["m=video 0 RTP/AVP 26"], "JPEG"),
-        (["m=video 0 RTP/AVP 96", "a=rtpmap:96 MP4V-ES/90000"], "MP4V-ES"),
+        (["m=video 0 RTP/AVP 34"], "H263"),
+        (["m=video 0 RTP/AVP 96", "a=rtpmap:96 H263-1998/90000"], "H263-1998"),
         (["m=video 0 RTP/AVP 97"], "payload type 97"),
         (["m=audio 0 RTP/AVP 8"], "no video"),
         (["m=video 0 RTP/SAVP 96", "a=rtpmap:96 H264/90000"], "RTP/SAVP"),
@@ -236,11 +237,32 @@ def test_what_is_no_description_is_damage(text: str) -> None:
     assert caught.value.reason is Reason.CORRUPT
 
 
+def test_jpeg_is_taken_where_there_is_nothing_better() -> None:
+    """By its static number; the size of large pictures is read as cameras write it."""
+    found = described("m=video 0 RTP/AVP 26", "a=x-dimensions:2592,1944")
+    framesize = described("m=video 0 RTP/AVP 26", "a=framesize:26 3840-2160")
+    better = described("m=video 0 RTP/AVP 26", "m=video 0 RTP/AVP 96", "a=rtpmap:96 H265/90000")
+
+    assert (found.video.codec, found.payload_type, found.size) == ("mjpeg", 26, (2592, 1944))
+    assert framesize.size == (3840, 2160)
+    assert better.video.codec == "h265"
+
+
+@pytest.mark.parametrize("config", ["000001", "xyz", "", "00" * 2000])
+def test_damaged_headers_of_mpeg4_count_as_none(config: str) -> None:
+    """They may still come in band."""
+    found = described(
+        "m=video 0 RTP/AVP 96", "a=rtpmap:96 MP4V-ES/90000", f"a=fmtp:96 config={config}"
+    )
+
+    assert found.video == VideoFormat("mpeg4")
+
+
 def test_what_is_nearest_to_being_passed_gives_the_reason() -> None:
     """A second video of another codec does not hide it."""
     with pytest.raises(CodecUnsupported) as caught:
         described(
-            "m=video 0 RTP/AVP 26",
+            "m=video 0 RTP/AVP 34",
             "m=video 0 RTP/SAVP 96",
             "a=rtpmap:96 H264/90000",
         )

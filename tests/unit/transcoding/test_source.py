@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,12 @@ import pytest
 
 from gateway.demo.encoder import Encoder, EncoderSettings
 from gateway.demo.scene import Image
-from gateway.model.media import AccessUnit, SourceCounters
+from gateway.model.media import AccessUnit, Codec, SourceCounters
 from gateway.sources.timeline import Timeline
 from gateway.streams.reader import Reader
 from gateway.transcoding import process
 from gateway.transcoding.output_format import OutputFormat
+from tests.fixtures.coded_pictures import coded_pictures
 from tests.fixtures.transcoding import SMALL, decoded, pictures, transcoding, use_fake_child
 
 
@@ -52,6 +54,47 @@ async def test_h265_comes_out_as_h264_picture_for_picture() -> None:
     assert [unit.time_90k for unit in made.units] == [index * 3600 for index in range(len(loop))]
     assert made.units[0].keyframe
     assert max(len(each) for unit in made.units for each in unit.payloads) <= 1180
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
+async def test_jpeg_and_mpeg4_come_out_as_h264(codec: Codec) -> None:
+    """Picture for picture, and with the brightness that they had."""
+    loop = coded_pictures(codec, 14)
+    async with transcoding(codec) as made:
+        for index, coded in enumerate(loop):
+            await made.picture_answered((coded,), keyframe=codec == "mjpeg" or index % 12 == 0)
+
+    frames = decoded(made.units)
+    assert len(frames) == len(loop)
+    source = av.CodecContext.create(codec, "r")
+    assert isinstance(source, av.VideoCodecContext)
+    before = source.decode(av.Packet(loop[0]))[0]
+    pixels = [each.to_ndarray(format="bgr24").astype(int) for each in (before, frames[0])]
+    assert abs(pixels[0] - pixels[1]).mean() < 4
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
+async def test_damaged_jpeg_and_mpeg4_are_survived(codec: Codec) -> None:
+    """Random bytes, cut off pictures, one of 65,500 lines; a good one is shown behind them."""
+    chance = random.Random(7)
+    good = coded_pictures(codec, 1)[0]
+    giant = good.replace(bytes.fromhex("00f00140"), bytes.fromhex("ffdcffdc"))
+    flipped = bytes(byte ^ (chance.random() < 0.02) for byte in good)
+    async with transcoding(codec) as made:
+        for bad in (
+            chance.randbytes(5000),
+            good[: len(good) // 3],
+            giant,
+            flipped,
+            b"\0",
+            good * 50,
+        ):
+            await made.picture_answered((bad,))
+        made.units.clear()
+        while not made.units:
+            await made.picture_answered((good,))
+
+    assert made.source.deaths == 0
 
 
 def bar(field: int) -> Image:

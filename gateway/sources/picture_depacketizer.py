@@ -1,0 +1,184 @@
+"""RTP packets of JPEG or MPEG-4 into access units; these are never relayed, only transcoded.
+
+A picture ends at the marker once that has told the truth, or at a new timestamp. One with a gap is
+dropped whole; JPEG goes on with the next picture, MPEG-4 after a lost keyframe with the next
+keyframe. See `gateway.sources.depacketizer`, which does the same for NAL units and counts alike.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.rtp.jpeg import JpegAssembler
+from gateway.rtp.mpeg4 import Mpeg4Assembler
+from gateway.rtp.packet import Malformed, Packet, count_missing, parse_extension, parse_packet
+from gateway.rtp.picture import CodedPicture, PictureAssembler
+from gateway.rtsp.budget import PICTURES, CameraBudget
+from gateway.sources.access_unit_builder import MAX_UNIT_PACKETS
+from gateway.sources.timeline import Timeline
+
+
+def picture_assembler(video: VideoFormat, size: tuple[int, int] | None = None) -> PictureAssembler:
+    """Return what makes pictures of *video*; *size* is what the session description says."""
+    if video.codec == "mjpeg":
+        return JpegAssembler(size)
+    return Mpeg4Assembler(b"".join(video.parameter_sets))
+
+
+class PictureDepacketizer:
+    """Makes access units out of the RTP packets of one session.
+
+    Args:
+        assembler: Of the codec.
+        payload_type: Of the video; packets with another are discarded.
+        timeline: Gives each picture its time; outlives the session.
+        counters: Where losses and the rest are counted.
+        budget: What the camera may cost; None: as much as it sends.
+    """
+
+    def __init__(
+        self,
+        assembler: PictureAssembler,
+        *,
+        payload_type: int,
+        timeline: Timeline,
+        counters: SourceCounters,
+        budget: CameraBudget | None = None,
+    ) -> None:
+        self._assembler = assembler
+        self._payload_type = payload_type
+        self._timeline = timeline
+        self._counters = counters
+        self._budget = budget
+        self._wanted: int | None = None  # sequence number of the next packet
+        self._time = 0  # of the picture that has begun, or was the last
+        self._packets = 0  # of the picture that has begun
+        self._broken = False
+        self._marked = False  # it has had a marker that was not followed
+        self._markers: bool | None = None  # whether they end pictures; None: not known yet
+        self._waiting_for_keyframe = False
+
+    def push_packets(self, packets: list[bytes], now_s: float) -> list[AccessUnit]:
+        """Return the access units that *packets* complete.
+
+        Args:
+            packets: RTP packets with their headers, in the order of their sequence numbers.
+            now_s: When they were read, on the monotonic clock.
+
+        Raises:
+            SourceUnavailable: They are more than the budget has (`ABUSIVE`).
+        """
+        units: list[AccessUnit] = []
+        self._counters.packets += len(packets)
+        self._counters.received_bytes += sum(map(len, packets))
+        for packet in packets:
+            self._push_packet(packet, units, now_s)
+        return units
+
+    def finish(self, now_s: float, *, orderly: bool) -> list[AccessUnit]:
+        """Return the picture that waits for the next packet, if it is whole.
+
+        Args:
+            now_s: On the monotonic clock.
+            orderly: Whether the camera has said that nothing more comes. Else only a picture with
+                a marker behind it is known to be whole.
+        """
+        units: list[AccessUnit] = []
+        if self._marked or orderly:
+            self._end_picture(units, now_s)
+        return units
+
+    def _push_packet(self, raw: bytes, units: list[AccessUnit], now_s: float) -> None:
+        packet = self._parse(raw)
+        if packet is None or not self._check_sequence(packet.seq):
+            return
+        if packet.time != self._time:
+            if self._marked and self._markers is None:
+                self._markers = True
+            self._end_picture(units, now_s)
+            self._time = packet.time
+        elif self._marked and packet.payload:
+            self._markers = self._marked = False
+        if packet.payload:
+            self._push_payload(raw, packet.payload)
+        if packet.marker:
+            self._marked = True
+            if self._markers:
+                self._end_picture(units, now_s)
+
+    def _parse(self, raw: bytes) -> Packet | None:
+        """Return the parts of *raw*; None, and counted, if it is no packet of the video."""
+        with suppress(Malformed):
+            packet = parse_packet(raw)
+            if packet.payload_type == self._payload_type:
+                return packet
+        self._counters.discarded += 1
+        return None
+
+    def _push_payload(self, raw: bytes, payload: bytes) -> None:
+        self._packets += 1
+        if self._broken:
+            self._counters.discarded += 1
+            return
+        try:
+            self._assembler.push(payload, parse_extension(raw))
+        except Malformed:
+            self._break()
+        if self._packets > MAX_UNIT_PACKETS:
+            self._break()
+
+    def _check_sequence(self, seq: int) -> bool:
+        """Count what is missing before *seq*; False if it is late and to be discarded."""
+        wanted, after = self._wanted, seq + 1 & 0xFFFF
+        if wanted is not None and seq != wanted:
+            gap = count_missing(seq, wanted)
+            if gap is None:
+                self._counters.discarded += 1
+                return False
+            self._counters.lost += gap
+            self._marked = False
+            self._break()
+        self._wanted = after
+        return True
+
+    def _break(self) -> None:
+        """Discard the picture that has begun, and what will still come of it."""
+        if not self._broken:
+            self._counters.discarded += self._packets
+            self._waiting_for_keyframe |= self._assembler.begun and self._assembler.keyframe
+        self._assembler.clear()
+        self._broken = True
+
+    def _end_picture(self, units: list[AccessUnit], now_s: float) -> None:
+        """End the picture: deliver it, or drop it."""
+        packets, broken, begun = self._packets, self._broken, self._assembler.begun
+        self._packets, self._broken, self._marked = 0, False, False
+        if broken or not begun:
+            return
+        try:
+            picture = self._assembler.build()
+        except Malformed:
+            self._counters.discarded += packets
+            return
+        if self._waiting_for_keyframe and not picture.keyframe:
+            self._counters.discarded += packets
+            return
+        self._waiting_for_keyframe = False
+        units.append(self._unit(picture, now_s))
+
+    def _unit(self, picture: CodedPicture, now_s: float) -> AccessUnit:
+        time_90k = self._timeline.to_time_90k(self._time, now_s)
+        if self._budget is not None:
+            self._budget.charge(PICTURES)
+        self._counters.units += 1
+        self._counters.keyframes += picture.keyframe
+        payloads = picture.payloads
+        return AccessUnit(
+            payloads,
+            time_90k,
+            picture.keyframe,
+            now_s,
+            sum(map(len, payloads)),
+            self._timeline.early_90k,
+        )

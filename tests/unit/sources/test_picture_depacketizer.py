@@ -1,0 +1,158 @@
+"""RTP packets of JPEG and MPEG-4 into access units, and what becomes of losses and lies."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.model.errors import SourceUnavailable
+from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
+from gateway.model.reasons import Reason
+from gateway.rtp.codecs import coded_picture
+from gateway.rtp.packet import build_header
+from gateway.rtsp.budget import CameraBudget
+from gateway.sources.picture_depacketizer import PictureDepacketizer, picture_assembler
+from gateway.sources.timeline import Timeline
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.coded_pictures import PAYLOAD_TYPE, coded_pictures, jpeg_payloads, packets
+
+JPEGS = [jpeg_payloads(jpeg) for jpeg in coded_pictures("mjpeg", 4)]
+PER_PICTURE = len(JPEGS[0])
+THIRD = sum(map(len, JPEGS[:2]))
+
+
+class Receiver:
+    """A depacketizer and what came out of it."""
+
+    def __init__(self, codec: Codec = "mjpeg") -> None:
+        self.counters = SourceCounters()
+        self.depacketizer = PictureDepacketizer(
+            picture_assembler(VideoFormat(codec)),
+            payload_type=PAYLOAD_TYPE,
+            timeline=Timeline(self.counters),
+            counters=self.counters,
+            budget=CameraBudget(FakeClock()),
+        )
+        self.units: list[AccessUnit] = []
+
+    def push(self, raw: list[bytes]) -> None:
+        self.units += self.depacketizer.push_packets(raw, 0.0)
+
+
+def mpeg4(count: int) -> list[list[bytes]]:
+    """Return the payloads of *count* pictures, a keyframe each twelve."""
+    return [
+        [coded[at : at + 60] for at in range(0, len(coded), 60)]
+        for coded in coded_pictures("mpeg4", count)
+    ]
+
+
+def test_each_marker_but_the_first_ends_its_picture_at_once() -> None:
+    """The first might lie: the packet behind it tells."""
+    receiver = Receiver()
+    raw = packets(JPEGS)
+
+    receiver.push(raw[:PER_PICTURE])
+    assert receiver.units == []
+    receiver.push(raw[PER_PICTURE:])
+
+    assert len(receiver.units) == len(JPEGS)
+    assert [unit.time_90k for unit in receiver.units] == [0, 3600, 7200, 10_800]
+    assert all(unit.keyframe for unit in receiver.units)
+    assert receiver.counters.discarded == receiver.counters.lost == 0
+
+
+def test_without_markers_a_picture_comes_with_the_next() -> None:
+    """And the last one when the camera says that it was."""
+    receiver = Receiver()
+    receiver.push(packets(JPEGS, markers=False))
+    assert len(receiver.units) == len(JPEGS) - 1
+
+    assert len(receiver.depacketizer.finish(0.0, orderly=True)) == 1
+
+
+def test_markers_on_every_packet_are_seen_through() -> None:
+    """No picture is cut off."""
+    receiver = Receiver()
+    receiver.push([bytes((raw[0], raw[1] | 0x80)) + raw[2:] for raw in packets(JPEGS)])
+
+    honest = Receiver()
+    honest.push(packets(JPEGS))
+    assert [u.payloads for u in receiver.units] == [u.payloads for u in honest.units[:-1]]
+
+
+@pytest.mark.parametrize("missing", range(len(JPEGS[2])))
+def test_a_picture_with_a_gap_is_dropped_whole(missing: int) -> None:
+    """Wherever it is; JPEG goes on with the next picture."""
+    receiver = Receiver()
+    raw = packets(JPEGS)
+    receiver.push(raw[: THIRD + missing] + raw[THIRD + missing + 1 :])
+
+    assert [unit.time_90k for unit in receiver.units] == [0, 3600, 10_800]
+    assert receiver.counters.lost == 1
+    assert receiver.counters.discarded == len(JPEGS[2]) - 1
+
+
+def test_mpeg4_goes_on_after_a_lost_picture_and_waits_after_a_lost_keyframe() -> None:
+    """A smeared moving picture tells more than a frozen one; without its keyframe it is nothing."""
+    pictures = mpeg4(16)
+    smeared, frozen = Receiver("mpeg4"), Receiver("mpeg4")
+    raw = packets(pictures)
+    in_third = sum(map(len, pictures[:2])) + 1
+    in_keyframe = sum(map(len, pictures[:12])) + 1
+    smeared.push(raw[:in_third] + raw[in_third + 1 :])
+    frozen.push(raw[:in_keyframe] + raw[in_keyframe + 1 :])
+
+    assert min(len(pictures[2]), len(pictures[12])) > 1
+    assert len(smeared.units) == len(pictures) - 1
+    assert len(frozen.units) == 12
+
+
+def test_the_headers_of_mpeg4_come_with_each_keyframe() -> None:
+    """In the first piece, where the size is read."""
+    receiver = Receiver("mpeg4")
+    receiver.push(packets(mpeg4(16)))
+
+    keyframes = [unit for unit in receiver.units if unit.keyframe]
+    assert len(keyframes) == 2
+    assert {unit.payloads[0] for unit in keyframes} == {keyframes[0].payloads[0]}
+    coded = coded_pictures("mpeg4", 16)[0]
+    made = coded_picture("mpeg4", keyframes[0].payloads)
+    assert made.startswith(coded[:40])
+    assert made.endswith(coded[coded.index(b"\x00\x00\x01\xb6") :])
+
+
+def test_strangers_are_counted() -> None:
+    """Another payload type, no RTP at all, and packets that come twice."""
+    receiver = Receiver()
+    raw = packets(JPEGS)
+    other = build_header(98, True, 0, 0, 7) + b"audio"
+    receiver.push([other, b"?", *raw[:2], raw[0], *raw[2:]])
+
+    assert len(receiver.units) == len(JPEGS)
+    assert receiver.counters.discarded == 3
+
+
+def test_too_many_pictures_are_abusive() -> None:
+    """They are counted as those of any camera."""
+    receiver = Receiver()
+    tiny = [[bytes((0, 0, 0, 0, 1, 50, 1, 1)) + b"x"]] * 1000
+
+    with pytest.raises(SourceUnavailable) as caught:
+        receiver.push(packets(tiny))
+
+    assert caught.value.reason is Reason.ABUSIVE
+
+
+def test_a_picture_that_never_ends_is_discarded() -> None:
+    """It costs no more memory than a picture may."""
+    receiver = Receiver()
+    endless = [
+        build_header(PAYLOAD_TYPE, False, seq, 1, 7)
+        + bytes((0, *(seq * 1000).to_bytes(3), 1, 50, 40, 30))
+        + bytes(1000)
+        for seq in range(9000)
+    ]
+    receiver.push(endless)
+
+    assert receiver.depacketizer.finish(0.0, orderly=True) == []
+    assert receiver.counters.discarded == len(endless)
