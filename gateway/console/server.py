@@ -30,7 +30,15 @@ from gateway.console.http_security import add_headers, allow_hosts, is_same_orig
 from gateway.console.send_queue import SendQueue
 from gateway.console.settings import MAX_BROWSERS, Settings
 from gateway.console.signalling import BrowserSignalling
-from gateway.console.site_registry import Change, SiteRegistry
+from gateway.console.site_limits import (
+    REPORTS,
+    REPORTS_PER_MIN,
+    SIGNALS,
+    SIGNALS_PER_MIN,
+    SiteLimits,
+)
+from gateway.console.site_registry import SHOWN, Change, SiteRegistry
+from gateway.console.site_state import site_key
 from gateway.console.static_files import StaticFile, page_files
 from gateway.console.view_tokens import ViewTokens
 from gateway.console.views import BrokerView
@@ -41,20 +49,29 @@ from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message
+from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, Topics, parse_topic
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
+from gateway.runtime.rate_limit import RateLimiter
 from gateway.runtime.supervise import supervise
 from gateway.runtime.turn_credentials import LIFETIME_S
 
 ICE_RENEWAL_S = LIFETIME_S / 2
 """Between two sets of TURN credentials for a browser."""
 
+JOINS_PER_MIN, JOINS = 60, 64
+"""Connections of browsers from one address, a minute and at once: each is sent the whole country.
+After a restart of the server every browser comes once, and a few times if it is away for longer."""
+
 SWEEP_S = 5.0
 """Interval of the check for health reports that have become too old."""
 
 RETRY_CEILING_S = 15.0
 """Longest delay between connection attempts; one console may retry faster than 1,000 gateways."""
+
+READ = (*SHOWN, GATEWAY_SIGNALLING)
+"""What is looked into; all else that gateways say costs nothing here."""
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +128,11 @@ class Console:
         self._exhausted = RateLimitedLog("console", "descriptors_exhausted", clock=clock)
         self._failed = RateLimitedLog("console", "message_failed", clock=clock)
         self._rejected = RateLimitedLog("console", "message_rejected", clock=clock)
+        self._misrouted = RateLimitedLog("console", "message_misrouted", clock=clock)
+        self._excess = RateLimitedLog("console", "messages_over_limit", clock=clock)
+        self._report_limits = SiteLimits(REPORTS_PER_MIN, REPORTS, clock=clock)
+        self._signal_limits = SiteLimits(SIGNALS_PER_MIN, SIGNALS, clock=clock)
+        self._joins = RateLimiter(JOINS_PER_MIN, JOINS, clock=clock)
         self._epoch, self._number = wall_ms(), 0
         self._client = MqttClient(
             settings.broker,
@@ -172,7 +194,10 @@ class Console:
         if topic is None:
             return
         try:
-            if topic.key is not None:
+            limits = self._report_limits if topic.key is None else self._signal_limits
+            if topic.spec in READ and not limits.try_acquire(_site_of(topic), message):
+                self._refuse_excess(topic, message)
+            elif topic.key is not None:
                 self._route_signalling(topic, topic.key, message)
             else:
                 self._publish_change(self._registry.apply_message(topic, message))
@@ -186,6 +211,12 @@ class Console:
             self._failed.count(f"{message.topic}: {type(error).__name__}")
             fault = Fault("", type(error).__name__, "could not be applied")
             self._publish_change(self._registry.reject(topic, fault))
+
+    def _refuse_excess(self, topic: ParsedTopic, message: InboundMessage) -> None:
+        """Drop what exceeds a site's limit; its row says so."""
+        self._excess.count(message.topic)
+        fault = Fault("", "too_many", "more messages than are read of one site")
+        self._publish_change(self._registry.reject(topic, fault))
 
     def on_failure(self, error: TransientError, again_in_s: float) -> None:
         """The link has broken (as a `SupervisorObserver`)."""
@@ -211,7 +242,8 @@ class Console:
         if browser is not None:
             received = decode_gateway_message(key, message.payload, message.content_type)
             topics = Topics(topic.province, topic.gateway)
-            browser.signalling.handle_gateway_message(topics, received)
+            if not browser.signalling.handle_gateway_message(topics, received):
+                self._misrouted.count(message.topic)
 
     def _publish_change(self, change: Change | None) -> None:
         if change is None:
@@ -271,6 +303,9 @@ class Console:
         if refusal:
             self._refused.count(f"{client}: {refusal}")
             raise web.HTTPServiceUnavailable(text=f"{refusal}\n")
+        if not self._joins.try_acquire(client):
+            self._refused.count(f"{client}: comes too often")
+            raise web.HTTPServiceUnavailable(text="Too many connections; wait a minute.\n")
         with self._seats.take(client):
             return await self._serve_browser(request, client)
 
@@ -286,6 +321,7 @@ class Console:
             stamp=self._stamp,
             tokens=self._tokens.of(request, viewer),
             send=queue.enqueue_signal,
+            clock=self._clock,
         )
         queue.enqueue_signal(messages.hello_message(viewer, self._ice_of(viewer), wall_ms()))
         queue.enqueue_broker(self._broker)
@@ -315,6 +351,10 @@ class Console:
 def wall_ms() -> int:
     """Return the wall clock in milliseconds since 1970."""
     return round(datetime.now(UTC).timestamp() * 1000)
+
+
+def _site_of(topic: ParsedTopic) -> str:
+    return site_key(topic.province, topic.gateway)
 
 
 def _abort(request: web.Request) -> None:

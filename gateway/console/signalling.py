@@ -39,7 +39,8 @@ from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import GatewayMessage, ViewerMessage, encode_viewer_message
 from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics, build_message
-from gateway.ports import Bus
+from gateway.ports import Bus, Clock
+from gateway.runtime.rate_limit import TokenBucket
 from gateway.runtime.lateness import time_limit
 
 ANSWER_TIMEOUT_S = 3.0
@@ -51,6 +52,11 @@ MAX_SENDINGS = 3
 MAX_SESSIONS = 32
 """Most sessions of one browser; its wall has 16 pictures."""
 
+MESSAGES_PER_MIN, MESSAGES = 30, 7
+"""Messages of a gateway in one session that are passed on, a minute and at once, beside the last:
+an answer to each sending, and what is sent. All sessions of a browser together must not fill its
+queue (`SendQueue`)."""
+
 RENEW_BEFORE_S = 60
 """So long before its end a viewing is extended."""
 
@@ -59,9 +65,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Session:
-    """One session: the topics of its gateway, whether that has answered yet, and its end."""
+    """One session: the topics of its gateway, whether that has answered yet, and its end.
+
+    *budget* is for what its gateway says.
+    """
 
     topics: Topics
+    budget: TokenBucket
     answered: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,6 +86,7 @@ class BrowserSignalling:
         stamp: Returns the stamp of the next message.
         tokens: Issues view tokens for the person before this browser.
         send: Sends an encoded message to the browser.
+        clock: Monotonic, for what gateways may say.
         answer_timeout_s: See `ANSWER_TIMEOUT_S`.
     """
 
@@ -88,6 +99,7 @@ class BrowserSignalling:
         stamp: Callable[[], Stamp],
         tokens: PersonTokens,
         send: Callable[[str], None],
+        clock: Clock,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self.viewer = viewer
@@ -96,6 +108,7 @@ class BrowserSignalling:
         self._stamp = stamp
         self._tokens = tokens
         self._send = send
+        self._clock = clock
         self._answer_timeout_s = answer_timeout_s
         self._sessions: dict[str, _Session] = {}
 
@@ -117,29 +130,27 @@ class BrowserSignalling:
             case ByeMessage():
                 self._end(message.sid, message.why)
 
-    def handle_gateway_message(self, topics: Topics, message: GatewayMessage) -> None:
-        """Handle a signalling message for this viewer from the gateway of *topics*."""
+    def handle_gateway_message(self, topics: Topics, message: GatewayMessage) -> bool:
+        """Handle a signalling message for this viewer from the gateway of *topics*.
+
+        Returns:
+            Whether there is such a session with that gateway.
+        """
         session = self._sessions.get(message.key.session)
         if session is None or session.topics != topics:
-            log.info(
-                "message_misrouted",
-                viewer=self.viewer,
-                session=message.key.session,
-                site=site_key(topics.province, topics.gateway),
-            )
-            return
+            return False
         session.answered.set()
         match message:
             case Bye() | Refusal():
                 del self._sessions[message.key.session]
                 session.ended.set()
                 self._send(signalling_message(message))
-            case Answer():
-                self._send(signalling_message(message))
             case SessionStats(level=None):
                 pass  # the browser has statistics of its own
-            case SessionStats():
-                self._send(signalling_message(message))
+            case Answer() | SessionStats():
+                if session.budget.try_acquire():
+                    self._send(signalling_message(message))
+        return True
 
     def close(self) -> None:
         """Close every session with a bye: the browser has disconnected."""
@@ -152,11 +163,12 @@ class BrowserSignalling:
         if refusal is not None:
             self._send(signalling_message(refusal))
             return
-        session = _Session(Topics(message.prov, message.gw))
+        budget = TokenBucket(MESSAGES_PER_MIN, MESSAGES, clock=self._clock)
+        session = _Session(Topics(message.prov, message.gw), budget)
         self._sessions[message.sid] = session
         offer = Offer(key, message.cam, message.sdp, message.profile)
         site = site_key(message.prov, message.gw)
-        log.info("offer_sent", viewer=self.viewer, session=message.sid, site=site, cam=message.cam)
+        log.debug("offer_sent", viewer=self.viewer, session=message.sid, site=site, cam=message.cam)
         self._post_offer(session.topics, offer)
         group.create_task(self._follow(session, offer), name=f"offer:{message.sid}")
 

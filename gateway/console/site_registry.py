@@ -106,7 +106,7 @@ class SiteRegistry:
         """Have the site of *topic* say that its message there is invalid, and return the change."""
         key = site_key(topic.province, topic.gateway)
         site = self._sites.get(key)
-        if topic.spec not in _SHOWN or (site is None and len(self._sites) >= MAX_SITES):
+        if topic.spec not in SHOWN or (site is None and len(self._sites) >= MAX_SITES):
             return None
         before = site or Site(topic.province, topic.gateway)
         place = _place(topic)
@@ -277,7 +277,7 @@ class SiteRegistry:
         return self._wall_ms() - round((self._clock.now() - at_s) * 1000)
 
 
-_SHOWN = (PRESENCE, BIRTH, SITE_HEALTH, CAMERAS_HEALTH, CAMERA_STATE, ALARM)
+SHOWN = (PRESENCE, BIRTH, SITE_HEALTH, CAMERAS_HEALTH, CAMERA_STATE, ALARM)
 """What the page is made of."""
 
 

@@ -91,8 +91,10 @@ class Site:
         """
         if self.invalid.get(topic, "") == why:
             return self
+        if why and topic not in self.invalid and len(self.invalid) >= MAX_INVALID:
+            return self
         others = {key: said for key, said in self.invalid.items() if key != topic}
-        if why and len(others) < MAX_INVALID:
+        if why:
             others[topic] = why
         return replace(self, invalid=MappingProxyType(others))
 

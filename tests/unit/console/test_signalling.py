@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.console.messages import BrowserMessage, parse_browser_message
+from gateway.console.send_queue import MAX_SIGNALS
 from gateway.console.signalling import MAX_SENDINGS, MAX_SESSIONS, BrowserSignalling
 from gateway.console.view_tokens import PersonTokens
 from gateway.model.quality import ViewLevel
@@ -27,7 +29,7 @@ from gateway.mqtt.payloads.signalling import ViewerMessage, decode_viewer_messag
 from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics, parse_topic
 from gateway.ports import OutboundMessage
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.unit.console.centre import TOPICS, MemoryBus, Site, channel_of
 
 VIEWER = "v-0123456789abcdef"
@@ -48,6 +50,7 @@ class Harness:
             stamp=lambda: Stamp(1, 2, 3),
             tokens=tokens or PersonTokens(None, None, purpose="", viewer=VIEWER),
             send=lambda text: self.received.append(json.loads(text)),
+            clock=FakeClock(),
             answer_timeout_s=patience_s,
         )
 
@@ -134,6 +137,31 @@ async def test_an_answered_offer_is_not_sent_again() -> None:
         session.signalling.handle_gateway_message(TOPICS, Answer(KEY, "v=0\r\n"))
 
     assert len(session.bus.posted) == 1
+
+
+async def test_a_gateway_that_floods_its_session_does_not_fill_the_browsers_queue() -> None:
+    """Of 1,000 answers a few are passed on: another session has its turn."""
+    session = Harness()
+
+    async with asyncio.TaskGroup() as group:
+        session.signalling.handle_browser_message(OFFER, group)
+        for _ in range(1_000):
+            session.signalling.handle_gateway_message(TOPICS, Answer(KEY, "v=0\r\n"))
+        session.signalling.handle_gateway_message(TOPICS, Bye(KEY, "stopping"))
+
+    assert len(session.received) * MAX_SESSIONS < MAX_SIGNALS + MAX_SESSIONS
+    assert session.received[-1]["k"] == "bye"
+
+
+async def test_what_comes_for_no_session_is_no_line_of_the_log_each() -> None:
+    """A gateway can say it as often as it likes."""
+    session = Harness()
+
+    with capture_logs() as logged:
+        for _ in range(100):
+            session.signalling.handle_gateway_message(TOPICS, Answer(KEY, "v=0\r\n"))
+
+    assert len(logged) < 2
 
 
 async def test_a_refusal_ends_the_session() -> None:
