@@ -30,6 +30,8 @@ MESSAGES_PER_MIN = 3_000.0
 BURST = 400.0
 """A browser may send so many messages. A wall of 16 pictures opened at once sends about 100."""
 
+_TAKEN = (WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG)
+
 log = structlog.get_logger(__name__)
 
 
@@ -37,7 +39,8 @@ class BrowserSession:
     """Serves one connection.
 
     Args:
-        socket: Prepared; closed by the caller.
+        socket: Prepared, without ``autoping``, so that control frames are counted here; closed by
+            the caller.
         signalling: Of this browser.
         queue: Messages for this browser.
         clock: Monotonic, for the rate limit.
@@ -86,9 +89,13 @@ class BrowserSession:
 
     async def _read(self, group: asyncio.TaskGroup) -> None:
         async for received in self._socket:
-            if received.type is not WSMsgType.TEXT or not self._bucket.try_acquire():
+            if received.type not in _TAKEN or not self._bucket.try_acquire():
                 await self._refuse("not text, or too much of it")
                 return
+            if received.type is WSMsgType.PING:
+                await self._socket.pong(received.data)
+            if received.type is not WSMsgType.TEXT:
+                continue
             message = parse_browser_message(received.data)
             if message is None:
                 await self._refuse("not a valid message")

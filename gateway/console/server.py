@@ -64,6 +64,9 @@ JOINS_PER_MIN, JOINS = 60, 64
 """Connections of browsers from one address, a minute and at once: each is sent the whole country.
 After a restart of the server every browser comes once, and a few times if it is away for longer."""
 
+CLOSE_S = 2.0
+"""How long a browser that is disconnected may take to say that it has noticed."""
+
 SWEEP_S = 5.0
 """Interval of the check for health reports that have become too old."""
 
@@ -310,7 +313,9 @@ class Console:
             return await self._serve_browser(request, client)
 
     async def _serve_browser(self, request: web.Request, client: str) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(heartbeat=15.0, max_msg_size=messages.TEXT_BYTES)
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_S, autoping=False, heartbeat=15.0, max_msg_size=messages.TEXT_BYTES
+        )
         await socket.prepare(request)
         viewer = f"v-{secrets.token_hex(8)}"
         queue = SendQueue(self._registry)

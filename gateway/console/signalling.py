@@ -40,8 +40,8 @@ from gateway.mqtt.payloads.signalling import GatewayMessage, ViewerMessage, enco
 from gateway.mqtt.topic_tree import VIEWER_SIGNALLING
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock
-from gateway.runtime.rate_limit import TokenBucket
 from gateway.runtime.lateness import time_limit
+from gateway.runtime.rate_limit import TokenBucket
 
 ANSWER_TIMEOUT_S = 3.0
 """An offer without an answer for so long is sent again (docs/mqtt.md)."""

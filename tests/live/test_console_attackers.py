@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
-from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
+from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 
 from gateway.console.server import wall_ms
 from gateway.model.health import CameraHealth, Machine
@@ -92,3 +92,30 @@ async def test_one_client_that_comes_and_goes_is_refused_after_a_while(broker: B
             await come_and_go(url, 200)
 
     assert caught.value.status == 503
+
+
+@pytest.mark.parametrize("kind", ["ping", "pong"])
+async def test_control_frames_count_as_well(broker: Broker, kind: str) -> None:
+    """Each is read and perhaps answered: who sends 2,000 is disconnected."""
+    async with run_console(broker) as url, browser(url) as socket:
+        with suppress(ConnectionError):
+            for _ in range(2_000):
+                await getattr(socket, kind)()
+        async with asyncio.timeout(HANG_S):
+            async for _ in socket:
+                pass
+
+    assert socket.close_code == 1008
+
+
+async def test_a_ping_is_answered(broker: Broker) -> None:
+    """With what it carries (RFC 6455 §5.5.3)."""
+    async with run_console(broker) as url, aiohttp.ClientSession() as client:
+        headers = {"Origin": f"http://{urlsplit(url).netloc}"}
+        async with client.ws_connect(url + "ws", headers=headers, autoping=False) as socket:
+            await socket.ping(b"here")
+            async with asyncio.timeout(HANG_S):
+                while (said := await socket.receive()).type is not WSMsgType.PONG:
+                    pass
+
+    assert said.data == b"here"
