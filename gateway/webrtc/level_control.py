@@ -26,6 +26,9 @@ PACKET_OVERHEAD_BYTES = 28 + HEADER_BYTES + TAG_BYTES
 GOP_SHARE = 0.5
 """The share of a stream's rate that cached GOPs, sent again on request, may come to."""
 
+TRANSCODED_BPS = 1.5e6
+"""What a transcode is taken to have before it has run, as the settings have it by default."""
+
 CALM_TICKS = 5
 """A viewer whose line carries all is looked after every so many ticks (seconds)."""
 
@@ -191,14 +194,21 @@ class LevelControl:
         listed: list[LevelOption] = []
         for level, stream in streams:
             better_bps = listed[-1].bps if listed else None
+            bps = stream.bps
+            if bps is None and level is ViewLevel.TRANSCODED:
+                bps = TRANSCODED_BPS
             # A transcode of a small stream may be larger than that.
-            if better_bps is None or stream.bps is None or stream.bps < better_bps:
-                listed.append(LevelOption(level, stream.bps))
+            if better_bps is None or bps is None or bps < better_bps:
+                listed.append(LevelOption(level, bps))
         return (*listed, LevelOption(ViewLevel.KEYFRAMES))
 
     def _apply(self) -> None:
         """Do what has been decided."""
-        self._switch.want(self._adaptation.wanted, urgent=self._adaptation.urgent)
+        self._switch.want(
+            self._adaptation.wanted,
+            urgent=self._adaptation.urgent,
+            carried_bps=self._adaptation.estimate_bps,
+        )
         now_s, octets = self._now(), self._sender.octets
         if now_s - self._sent_s >= 1.0:
             self._sent_bps = (octets - self._sent_octets) * 8 / (now_s - self._sent_s)

@@ -31,6 +31,10 @@ UNAVAILABLE_S = 120.0
 HELD_S = 30.0
 """So long the stream before is kept open after a change to a better one, to go back at once."""
 
+LONG_KEYFRAME_S, OPENING_S = 1.5, 4.0
+"""A keyframe that takes longer on the line than the first waits for a smaller one, of a stream that
+is being opened, for the second."""
+
 POLL_S = 0.1
 """How often it is looked for a new keyframe while only those are sent: who reads them is no reader
 of the stream, so that the fast path goes on for all others."""
@@ -105,6 +109,8 @@ class LevelSwitch:
         self._keyframe: AccessUnit | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._carried_bps = float("inf")
+        self._muted_s = 0.0
 
     @property
     def level(self) -> ViewLevel:
@@ -141,13 +147,17 @@ class LevelSwitch:
         self._timed_by = feeding.stream
         feeding.stream.attach(feeding.reader)
 
-    def want(self, level: ViewLevel, *, urgent: bool = False) -> None:
+    def want(
+        self, level: ViewLevel, *, urgent: bool = False, carried_bps: float | None = None
+    ) -> None:
         """Change to *level* at its next keyframe.
 
         Args:
             level: One that is available, or keyframes only.
             urgent: Whether the pictures until then are not sent, but keyframes.
+            carried_bps: What the line carries, if that is known.
         """
+        self._carried_bps = carried_bps or float("inf")
         if level is not self._wanted:
             self._wanted = level
             self._drop_pending()
@@ -249,6 +259,7 @@ class LevelSwitch:
         """Send only keyframes from now on."""
         feeding, self._active = self._active, None
         if feeding is not None:
+            self._muted_s = self._now()
             self._hold(feeding.level)
             self._stop(feeding)
             self._on_changed(ViewLevel.KEYFRAMES)
@@ -279,24 +290,39 @@ class LevelSwitch:
         self._streams[level].hold(self)
 
     def _cheapest(self) -> ViewLevel:
-        """The stream of which keyframes are sent: of those we have the smallest pictures."""
-        available = self.available()
-        return available[-1][0] if available else next(iter(self._streams))
+        """The stream of which keyframes are sent: the camera's smallest, else a transcode."""
+        available = dict(self.available())
+        transcode = available.get(ViewLevel.TRANSCODED)
+        if (
+            ViewLevel.SUB not in available
+            and transcode is not None
+            and not self._refused(transcode)
+        ):
+            return ViewLevel.TRANSCODED
+        own = [level for level in available if level is not ViewLevel.TRANSCODED]
+        return own[-1] if own else next(iter(self._streams))
 
     def _send_keyframe(self) -> None:
         """Send the newest cached keyframe of the cheapest stream that has one, if it is new."""
         if self._sender.busy:
             return
-        usable = (each for each in self._keyframe_sources() if each.playing and self._fits(each))
-        stream = next(usable, None)
+        sources = [each for each in self._keyframe_sources() if self._fits(each)]
+        stream = next((each for each in sources if each.playing), None)
         sent_s = -1.0 if self._keyframe is None else self._keyframe.arrived_s
         if stream is None or (stream.keyframe_s or 0.0) <= sent_s:
             return
         unit = stream.gop.keyframe
+        if unit is not None and stream is not sources[0] and self._is_worth_waiting(unit):
+            return
         if unit is not None and unit.arrived_s > sent_s:
             self.set_timeline(stream, unit)
             self._sender.send_unit(unit)
             self._keyframe = unit
+
+    def _is_worth_waiting(self, unit: AccessUnit) -> bool:
+        """Return whether a smaller keyframe than *unit* is likely to be there before it is sent."""
+        takes_s = unit.size_bytes * 8 / self._carried_bps
+        return takes_s > LONG_KEYFRAME_S and self._now() - self._muted_s < OPENING_S
 
     def _keyframe_sources(self) -> list[Stream]:
         """Return the streams that are open for us, cheapest first."""

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.model.quality import ViewLevel
 from gateway.ports import Sink
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.stream import Stream
 from gateway.webrtc import level_switch
-from gateway.webrtc.level_switch import HELD_S, PATIENCE_S, LevelSwitch
+from gateway.webrtc.level_switch import HELD_S, OPENING_S, PATIENCE_S, LevelSwitch
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S, FakeClock
 
@@ -70,16 +72,20 @@ class Sender:
 class Scene:
     """A camera with two streams, and one viewer."""
 
+    lesser = SUB
+
     def __init__(self, sub_codec: Codec = "h264") -> None:
         self.clock = FakeClock()
         self.main, self.sub = self._stream("h264"), self._stream(sub_codec)
         self.sender = Sender()
         self.levels: list[ViewLevel] = []
+        self.refusal = ""
         self.bugs: list[Exception] = []
         self.switch = LevelSwitch(
             self.sender,
-            {MAIN: self.main, SUB: self.sub},
+            {MAIN: self.main, self.lesser: self.sub},
             fitting=lambda stream: stream.video is None or stream.video.codec == "h264",
+            refused=lambda _stream: self.refusal,
             on_changed=self.levels.append,
             on_bug=self.bugs.append,
             now=self.clock.now,
@@ -283,3 +289,53 @@ async def test_a_change_that_is_called_off_leaves_things_as_they_are() -> None:
 
         assert scene.sender.sent == [live]
         assert scene.sub.readers == 0
+
+
+@pytest.mark.parametrize("refusal", ["", "all cores are taken"])
+async def test_a_transcode_is_opened_for_its_keyframes_if_this_machine_can_carry_it(
+    monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    """They are smaller than the camera's; else these are sent."""
+    monkeypatch.setattr(Scene, "lesser", ViewLevel.TRANSCODED)
+    async with watching() as scene:
+        scene.refusal = refusal
+
+        scene.switch.want(KEYFRAMES)
+
+        assert scene.sub.readers == (0 if refusal else 1)
+
+
+async def test_a_transcode_that_is_refused_is_not_to_be_had() -> None:
+    """And nothing has been opened."""
+    async with watching() as scene:
+        scene.refusal = "all cores are taken"
+
+        scene.switch.want(SUB)
+
+        assert scene.sub.readers == 0
+        assert [level for level, _ in scene.switch.available()] == [MAIN]
+
+
+async def test_a_keyframe_too_large_for_the_line_waits_for_a_smaller_one() -> None:
+    """The sub-stream's is there before the main stream's would be through."""
+    async with watching() as scene:
+        large = scene.main.gop.keyframe
+        assert large is not None
+
+        scene.switch.want(KEYFRAMES, carried_bps=large.size_bytes)
+        scene.sub.deliver(small := scene.unit(5, keyframe=True))
+        await scene.sent(small)
+
+        assert scene.sender.sent == [small]
+
+
+async def test_it_does_not_wait_for_ever() -> None:
+    """Who knows whether the recorder gives the sub-stream out."""
+    async with watching() as scene:
+        large = scene.main.gop.keyframe
+        assert large is not None
+
+        scene.switch.want(KEYFRAMES, carried_bps=large.size_bytes)
+        scene.clock.time_s += OPENING_S
+
+        await scene.sent(large)
