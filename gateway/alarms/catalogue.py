@@ -190,6 +190,20 @@ TOKENS_NOT_STORED = AlarmType(
     "it cannot be written which view tokens are used: nobody can begin to watch",
     (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
 )
+# Events are sent from memory; those that wait for a connection are lost with the power.
+OUTBOX_NOT_STORED = AlarmType(
+    "store.outbox",
+    "major",
+    "events cannot be written: they are sent from memory, and a power cut loses those that wait",
+    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+)
+# A command that cannot be noted could be executed twice, so none is.
+JOURNAL_NOT_STORED = AlarmType(
+    "store.journal",
+    "major",
+    "accepted commands cannot be written: none is executed",
+    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+)
 # A clock that is off makes certificates and signatures fail; one that nothing sets may be right.
 HOST_CLOCK = AlarmType(
     "host.clock",
@@ -236,6 +250,8 @@ CATALOGUE = (
     HOST_DISK,
     AUDIT_NOT_STORED,
     TOKENS_NOT_STORED,
+    OUTBOX_NOT_STORED,
+    JOURNAL_NOT_STORED,
     HOST_DESCRIPTORS,
     HOST_CLOCK,
     CERTIFICATE_ENDS,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from gateway.alarms.camera_rules import SiteTopology, camera_findings
 from gateway.alarms.host_rules import (
+    StoreTroubles,
     bug_finding,
     certificate_finding,
     host_findings,
@@ -15,7 +16,6 @@ from gateway.alarms.host_rules import (
 )
 from gateway.health.camera_health import health_of
 from gateway.model.alarm import Finding, HostLimits
-from gateway.model.errors import TransientError
 from gateway.model.health import CameraSnapshot, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.config import Reported
@@ -25,9 +25,6 @@ from gateway.runtime.clock import now_ms
 
 SuspectedFaults = Callable[[], Mapping[str, frozenset[Reason]]]
 """Returns what the picture checks suspect: camera -> reasons."""
-
-StoreTrouble = Callable[[], TransientError | None]
-"""Returns why a file of the gateway cannot be written; None: it can."""
 
 
 class AlarmEvaluation:
@@ -44,8 +41,7 @@ class AlarmEvaluation:
         suspected_faults: What the picture checks suspect.
         last_bug: Returns place and monotonic time of the last contained bug.
         bug_counts: Returns how many there were, by boundary.
-        audit_trouble: Returns why the audit cannot be written; None: it can.
-        token_trouble: Likewise of the view tokens that have been used.
+        stores: Files that must be written.
         configuration: Returns what is reported of the centre's configuration.
         wall_ms: Now, ms since 1970, by which the end of the certificate is judged.
     """
@@ -62,8 +58,7 @@ class AlarmEvaluation:
         bus: Bus,
         clock: Clock,
         suspected_faults: SuspectedFaults = dict,
-        audit_trouble: StoreTrouble = lambda: None,
-        token_trouble: StoreTrouble = lambda: None,
+        stores: StoreTroubles | None = None,
         wall_ms: Callable[[], int] = now_ms,
         last_bug: Callable[[], tuple[str, float] | None] = last_bug,
         bug_counts: Callable[[], Mapping[str, int]] = bug_counts,
@@ -80,8 +75,7 @@ class AlarmEvaluation:
         self._configuration = configuration
         self._last_bug = last_bug
         self._bug_counts = bug_counts
-        self._audit_trouble = audit_trouble
-        self._token_trouble = token_trouble
+        self._stores = stores or StoreTroubles()
 
     def evaluate(self, standing: Collection[str]) -> list[Finding]:
         """Return one finding for each alarm; *standing* are the keys of those raised now."""
@@ -95,7 +89,7 @@ class AlarmEvaluation:
                 suspected_faults=self._suspected_faults(),
             ),
             *host_findings(self._host(), self._limits, standing),
-            *store_findings(self._audit_trouble(), self._token_trouble()),
+            *store_findings(self._stores),
             certificate_finding(self._certificate_ends_ms(), self._wall_ms(), self._limits),
             rollback_finding(self._configuration()),
             bug_finding(self._last_bug(), sum(self._bug_counts().values()), time.monotonic()),

@@ -6,7 +6,7 @@ alarm must fall a margin below its limit before it counts as good again (hystere
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from gateway.alarms.catalogue import (
@@ -21,6 +21,8 @@ from gateway.alarms.catalogue import (
     HOST_POWER,
     HOST_TEMPERATURE,
     HOST_THROTTLED,
+    JOURNAL_NOT_STORED,
+    OUTBOX_NOT_STORED,
     PROGRAM_BUG,
     TOKENS_NOT_STORED,
     AlarmType,
@@ -90,11 +92,36 @@ def rollback_finding(reported: Reported) -> Finding:
     return CONFIG_UNDONE.finding(bad, Reason.ROLLED_BACK, arguments)
 
 
-def store_findings(
-    audit: TransientError | None, used_tokens: TransientError | None
-) -> Iterator[Finding]:
-    """Yield whether the audit, and the used view tokens, can be written; None: they can."""
-    for alarm, trouble in ((AUDIT_NOT_STORED, audit), (TOKENS_NOT_STORED, used_tokens)):
+StoreTrouble = Callable[[], TransientError | None]
+"""Returns why a file cannot be written; None: it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTroubles:
+    """The files that raise an alarm of their own while they cannot be written.
+
+    Attributes:
+        audit: Who has watched what.
+        used_tokens: View tokens that have been used.
+        outbox: Events until the broker has them.
+        journal: Commands that have been accepted, and what came of them.
+    """
+
+    audit: StoreTrouble = lambda: None
+    used_tokens: StoreTrouble = lambda: None
+    outbox: StoreTrouble = lambda: None
+    journal: StoreTrouble = lambda: None
+
+
+def store_findings(stores: StoreTroubles) -> Iterator[Finding]:
+    """Yield for each of *stores* whether it can be written."""
+    for alarm, store in (
+        (AUDIT_NOT_STORED, stores.audit),
+        (TOKENS_NOT_STORED, stores.used_tokens),
+        (OUTBOX_NOT_STORED, stores.outbox),
+        (JOURNAL_NOT_STORED, stores.journal),
+    ):
+        trouble = store()
         cause = Reason.DISK_READONLY if trouble is None else trouble.reason
         yield alarm.finding(trouble is not None, cause)
 

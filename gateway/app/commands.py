@@ -44,6 +44,7 @@ class CommandComponents:
     """What receives commands and broadcasts."""
 
     dispatcher: CommandDispatcher
+    journal: CommandJournal
     centre: BroadcastListener
 
     @property
@@ -128,11 +129,11 @@ def command_components(
         verify=lambda signed: keys.verify(signed, "cmd"),
         time=time,
     )
-    redact = secrets.redactor.redact_text
+    redact, journal = secrets.redactor.redact_text, CommandJournal(settings.state.dir / JOURNAL)
     dispatcher = CommandDispatcher(
         own,
         admission=admission,
-        journal=CommandJournal(settings.state.dir / JOURNAL),
+        journal=journal,
         limiter=RateLimiter(chosen.per_min, chosen.burst, clock=clock),
         replies=ReplySender(bus, stamp=broker_parts.epochs.stamp, redact=redact, clock=clock),
         bus=bus,
@@ -141,7 +142,8 @@ def command_components(
         boot=boot,
         clock=clock,
     )
-    return CommandComponents(dispatcher, BroadcastListener(own, resend=resend, clock=clock))
+    listener = BroadcastListener(own, resend=resend, clock=clock)
+    return CommandComponents(dispatcher, journal, listener)
 
 
 def _probe(

@@ -8,6 +8,7 @@ from itertools import chain
 
 import structlog
 
+from gateway.alarms.host_rules import StoreTroubles
 from gateway.app.apply_config import ConfigApplier
 from gateway.app.broker import BrokerComponents, broker_components
 from gateway.app.callbacks import Callbacks
@@ -129,8 +130,12 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         broker_parts,
         inventory_service,
         configuration=lambda: statuses.current(state),
-        audit_trouble=lambda: audit.trouble,
-        token_trouble=lambda: viewing.used_tokens.trouble,
+        stores=StoreTroubles(
+            audit=lambda: audit.trouble,
+            used_tokens=lambda: viewing.used_tokens.trouble,
+            outbox=lambda: outbox.trouble,
+            journal=lambda: commands.journal.trouble,
+        ),
         time=time,
         clock=clock,
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from gateway.alarms.camera_rules import SiteTopology
-from gateway.alarms.evaluate import AlarmEvaluation, StoreTrouble
+from gateway.alarms.evaluate import AlarmEvaluation
+from gateway.alarms.host_rules import StoreTroubles
 from gateway.alarms.service import AlarmService
 from gateway.alarms.store import AlarmStore
 from gateway.app.broker import BrokerComponents
@@ -49,8 +50,7 @@ def monitoring_components(
     inventory_service: InventoryService,
     *,
     configuration: Callable[[], Reported],
-    audit_trouble: StoreTrouble,
-    token_trouble: StoreTrouble,
+    stores: StoreTroubles,
     time: TrustedTime,
     clock: Clock,
 ) -> MonitoringComponents:
@@ -63,8 +63,7 @@ def monitoring_components(
         broker: The connection to the centre, and the outbox for events.
         inventory_service: What stands between the cameras and the gateway.
         configuration: Returns what is reported of the centre's configuration.
-        audit_trouble: Returns why the audit cannot be written; None: it can.
-        token_trouble: Likewise of the view tokens that have been used.
+        stores: Files that must be written.
         time: The wall clock as far as it can be trusted.
         clock: Monotonic.
     """
@@ -83,8 +82,7 @@ def monitoring_components(
         configuration=configuration,
         bus=broker.client,
         clock=clock,
-        audit_trouble=audit_trouble,
-        token_trouble=token_trouble,
+        stores=stores,
         suspected_faults=cameras.picture_monitor.suspected_faults,
     )
     alarms = AlarmService(

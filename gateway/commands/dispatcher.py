@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import NoReturn
 
 from gateway.commands.admission import AdmittedCommand, CommandAdmission, CommandRefused
 from gateway.commands.executor import CommandExecutor, RunningCommand
@@ -33,6 +35,10 @@ REFUSALS_PER_MIN, REFUSALS = 120, 60
 
 REPEATS_PER_MIN, REPEATS = 120, 60
 """Repeated commands that are answered again, a minute and at once."""
+
+CHECK_JOURNAL_S, RETRY_S = 3600.0, 5.0
+"""Between two tries of a journal that takes what it is given, and of one that refuses. A try writes
+8 kB to the card."""
 
 
 class CommandDispatcher:
@@ -68,6 +74,7 @@ class CommandDispatcher:
         self._own = own
         self._admission = admission
         self._journal = journal
+        self._journal_refused = asyncio.Event()
         self._limiter = limiter
         self._replies = replies
         self._bus = bus
@@ -101,6 +108,7 @@ class CommandDispatcher:
         try:
             await self._recover()
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._check_journal(), name="journal")
                 while True:
                     arrived_s, name, message = await self._queue.get()
                     try:
@@ -113,6 +121,16 @@ class CommandDispatcher:
                         group.create_task(self._executor.execute(running), name=f"command:{name}")
         finally:
             self._journal.close()
+
+    async def _check_journal(self) -> NoReturn:
+        """Try the journal now and then, and while it refuses, so that its alarm is true."""
+        while True:
+            await asyncio.to_thread(self._journal.check)
+            self._journal_refused.clear()
+            within_s = CHECK_JOURNAL_S if self._journal.trouble is None else RETRY_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._journal_refused.wait()
 
     async def _recover(self) -> None:
         """Send the final reply of each command that ran when the gateway last ended."""
@@ -162,6 +180,7 @@ class CommandDispatcher:
         try:
             return await self._accept_once(admitted, address)
         except TransientError as error:  # without a journal it could be executed twice
+            self._journal_refused.set()
             code = error.reason.value
             failed = self._replies.build(admitted.request.id, "failed", code=code)
             self._replies.send(address, failed)

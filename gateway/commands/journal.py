@@ -17,12 +17,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
+from gateway.model.errors import TransientError
 from gateway.model.names import first_ulid, new_id, ulid_ms
 from gateway.runtime.sqlite import SqliteFile
 from gateway.runtime.trusted_time import SLOW_MS
@@ -101,6 +103,9 @@ class CommandJournal:
 
     Args:
         path: The file; a corrupt one is renamed to ``*.corrupt``.
+
+    Attributes:
+        trouble: Why the disk has refused the last time; None: it has not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -108,6 +113,7 @@ class CommandJournal:
             path, _TABLES, columns=f"SELECT {_COLUMNS} FROM command LIMIT 0", checkpoint_pages=200
         )
         self._recorded = 0
+        self.trouble: TransientError | None = None
         self._lock = threading.Lock()
 
     def find(self, command_id: str) -> JournalEntry | None:
@@ -154,6 +160,17 @@ class CommandJournal:
         """Return the commands that have not ended, oldest first. Raises TransientError."""
         return self._entries("WHERE answer IS NULL ORDER BY taken_ms, id")
 
+    def check(self) -> None:
+        """Try to write; `trouble` tells what came of it."""
+
+        def write(base: sqlite3.Connection) -> None:
+            with base:
+                base.execute("INSERT INTO floor VALUES (1, '') ON CONFLICT DO UPDATE SET id = id")
+                base.execute("DELETE FROM floor WHERE id = ''")
+
+        with suppress(TransientError):
+            self._transact(write)
+
     def close(self) -> None:
         """Close the file."""
         with self._lock:
@@ -162,7 +179,17 @@ class CommandJournal:
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what *work* returns; a corrupt file is replaced. Raises TransientError."""
         with self._lock:
-            return self._file.transact(work, on_replaced=self._on_replaced)
+            try:
+                done = self._file.transact(work, on_replaced=self._on_replaced)
+            except TransientError as error:
+                if self.trouble is None:
+                    log.error("command_journal_refused", reason=error.reason, detail=error.detail)
+                self.trouble = error
+                raise
+            if self.trouble is not None:
+                log.info("command_journal_stored_again")
+            self.trouble = None
+            return done
 
     def _on_replaced(self, base: sqlite3.Connection, why: sqlite3.Error) -> None:
         """Note that all that was signed until now is deleted."""

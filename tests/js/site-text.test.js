@@ -137,6 +137,8 @@ const SUBJECTS = [
   ["the machine, without a value", "host.power", {}, "Thiết bị tại điểm: "],
   ["the audit's file", "store.audit", {}, "Nhật ký xem chưa ghi được: "],
   ["the file of used tokens", "store.tokens", {}, "Chưa mở được lượt xem mới: "],
+  ["the file of events", "store.outbox", {}, "Sự kiện chưa ghi được vào thẻ nhớ: "],
+  ["the file of commands", "store.journal", {}, "Chưa thực hiện được lệnh của trung tâm: "],
   ["something else", "uplink.down", {}, ""],
 ];
 for (const [what, key, args, subject] of SUBJECTS) {

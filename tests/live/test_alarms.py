@@ -185,17 +185,21 @@ async def test_files_that_cannot_be_written_are_alarms_until_they_can(
     tmp_path: Path, broker: Broker
 ) -> None:
     """Why, and without a viewer who finds it out; nobody else is hindered."""
-    for name in ("viewing.db", "audit.db"):
+    files = ("viewing.db", "audit.db", "outbox.db", "commands.db")
+    stores = ("store.tokens", "store.audit", "store.outbox", "store.journal")
+    for name in files:
         (tmp_path / name).mkdir()
     async with site(tmp_path, broker, cameras(1)) as running:
-        raised = await until_alarms(running, "store.tokens", "store.audit", raised=True)
-        for name in ("viewing.db", "audit.db"):
+        raised = await until_alarms(running, *stores, raised=True)
+        for name in files:
             (tmp_path / name).rmdir()
-        await until_alarms(running, "store.tokens", "store.audit", raised=False)
+        await until_alarms(running, *stores, raised=False)
 
         assert {key: each.severity for key, each in raised.items()} == {
             "store.tokens": "critical",
             "store.audit": "major",
+            "store.outbox": "major",
+            "store.journal": "major",
         }
         assert {each.cause for each in raised.values()} == {Reason.DISK_READONLY}
         assert running.process.returncode is None

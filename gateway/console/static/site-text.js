@@ -90,7 +90,12 @@ export function describeAlarm(alarm, site) {
 }
 
 /** @type {Record<string, TextKey | undefined>} */
-const STORES = { "store.audit": "auditNotStored", "store.tokens": "tokensNotStored" };
+const STORES = {
+  "store.audit": "auditNotStored",
+  "store.tokens": "tokensNotStored",
+  "store.outbox": "outboxNotStored",
+  "store.journal": "journalNotStored",
+};
 
 /**
  * Returns what an alarm is about: a camera by its name, a recorder or network device by its id.

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import structlog
 
-from gateway.model.errors import MessageRejected
+from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.event import Event, Weight
 from gateway.model.names import new_id
 from gateway.mqtt.delivery import QUOTA, TOO_LARGE, Refusal
@@ -102,6 +102,11 @@ class Outbox:
         """Return what waits, as the birth reports it."""
         oldest_s = round(self.oldest_s or 0.0, 1)
         return BirthOutbox(pending=self.pending, oldest_s=oldest_s, lost=self._lost)
+
+    @property
+    def trouble(self) -> TransientError | None:
+        """Why events cannot be written to the disk; None: they can."""
+        return self._writer.trouble
 
     def record(self, event: Event) -> None:
         """Store *event* and send it: see `gateway.ports.Events`.

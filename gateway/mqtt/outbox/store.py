@@ -15,8 +15,15 @@ from typing import get_args
 
 import structlog
 
+from gateway.model.errors import TransientError
 from gateway.model.event import Weight
-from gateway.runtime.sqlite import SqliteFile, is_corrupt, open_read_only, quarantine
+from gateway.runtime.sqlite import (
+    SqliteFile,
+    is_corrupt,
+    open_read_only,
+    quarantine,
+    sqlite_error,
+)
 
 DEAD_LETTERS = 100
 """How many records that the broker refused for good are stored, for people to read."""
@@ -131,7 +138,7 @@ class OutboxStore:
             self.close()
             return StoredOutbox(corrupt=True)
 
-    def save(self, batch: Batch) -> str | None:
+    def save(self, batch: Batch) -> TransientError | None:
         """Commit *batch* and wait for the disk; return None, or why it could not be."""
         try:
             connection = self._file.connection()
@@ -139,10 +146,11 @@ class OutboxStore:
                 _write(connection, batch)
         except sqlite3.DatabaseError as error:
             self.close()
+            why = sqlite_error(self._file.path, error)
             if is_corrupt(error):
                 self._quarantine()
                 self.recreated = True
-            return str(error)
+            return why
         return None
 
     def close(self) -> None:
@@ -190,6 +198,8 @@ def _write(connection: sqlite3.Connection, batch: Batch) -> None:
             "delete from dead where n not in (select n from dead order by n desc limit ?)",
             (DEAD_LETTERS,),
         )
+    if batch == Batch():  # whether the disk takes anything again
+        connection.execute("insert or replace into tally values ('tried', 1)")
     if batch.lost is not None:
         connection.execute("insert or replace into tally values ('lost', ?)", (batch.lost,))
 

@@ -13,6 +13,8 @@ from contextlib import suppress
 
 import structlog
 
+from gateway.model.errors import TransientError
+from gateway.model.reasons import Reason
 from gateway.mqtt.outbox.backlog import PendingRecord
 from gateway.mqtt.outbox.store import DEAD_LETTERS, Batch, OutboxStore, StoredOutbox
 from gateway.ports import Clock
@@ -36,7 +38,7 @@ class OutboxWriter:
     """Writes and deletes records in batches.
 
     Attributes:
-        refusing: Whether the last commit has failed.
+        trouble: Why the disk has refused the last commit; None: it has not.
 
     Args:
         store: The file.
@@ -57,14 +59,20 @@ class OutboxWriter:
         self._wakeup, self._urgent = asyncio.Event(), asyncio.Event()
         self._turned = asyncio.Condition()
         self._saved = 0
-        self.refusing = False
+        self.trouble: TransientError | None = None
 
     def load(self) -> StoredOutbox:
         """Return what the process before this one has left. Waits for the disk."""
         found = self._store.load()
-        self.refusing = found.last is None
+        if found.last is None:
+            self.trouble = TransientError(Reason.DISK_READONLY, "the outbox cannot be opened")
         self._on_disk = {stored.number for stored in found.records}
         return found
+
+    @property
+    def refusing(self) -> bool:
+        """Whether the disk has refused the last commit."""
+        return self.trouble is not None
 
     @property
     def waiting(self) -> int:
@@ -113,7 +121,9 @@ class OutboxWriter:
         """
         try:
             while True:
-                await self._wakeup.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._retry_s if self.refusing else None):
+                        await self._wakeup.wait()
                 await self._gather()
                 await self._save()
                 if self._store.recreated:
@@ -139,7 +149,7 @@ class OutboxWriter:
 
     async def _save(self) -> None:
         """Commit the changes. What the disk refuses waits for the next batch."""
-        if not self._unsaved:
+        if not self._unsaved and not self.refusing:
             return
         rows, self._unsaved = self._unsaved, {}
         self._writing = rows
@@ -172,10 +182,10 @@ class OutboxWriter:
         async with self._turned:
             self._turned.notify_all()
 
-    def _log_change(self, why: str | None) -> None:
+    def _log_change(self, why: TransientError | None) -> None:
         """Log once that the disk refuses, and once that it does so no more."""
         if why is not None and not self.refusing:
-            log.warning("outbox_not_stored", detail=why)
+            log.warning("outbox_not_stored", reason=why.reason, detail=why.detail)
         elif why is None and self.refusing:
             log.info("outbox_stored_again")
-        self.refusing = why is not None
+        self.trouble = why

@@ -16,7 +16,7 @@ from gateway.alarms import catalogue
 from gateway.alarms.camera_rules import SiteTopology
 from gateway.alarms.catalogue import CATALOGUE, AlarmType
 from gateway.alarms.evaluate import AlarmEvaluation
-from gateway.alarms.host_rules import DAY_MS, SYNC_S
+from gateway.alarms.host_rules import DAY_MS, SYNC_S, StoreTroubles
 from gateway.health.camera_health import health_of
 from gateway.health.raspberry_pi import THROTTLED, UNDERVOLTAGE
 from gateway.model.alarm import Finding, HostLimits, Severity
@@ -79,8 +79,7 @@ def evaluate(
         bus=Line(connected=connected),
         clock=FakeClock(),
         last_bug=lambda: ("session: ValueError", time.monotonic()) if bug else None,
-        audit_trouble=lambda: trouble,
-        token_trouble=lambda: trouble,
+        stores=StoreTroubles(*[lambda: trouble] * 4),
         suspected_faults=lambda: {"c1": frozenset({suspected})} if suspected else {},
     )
     return evaluation.evaluate(())

@@ -187,6 +187,21 @@ async def test_without_a_disk_nothing_is_done(tmp_path: Path) -> None:
         assert harness.fake_command.depths == []
 
 
+def test_a_journal_that_refuses_says_so_until_it_takes_again(tmp_path: Path) -> None:
+    """Without a command: one try tells, and leaves nothing behind."""
+    folder = tmp_path / "later"
+    journal = CommandJournal(folder / "commands.db")
+    journal.check()
+    before = journal.trouble
+    folder.mkdir()
+    journal.check()
+
+    assert before is not None
+    assert (before.reason, journal.trouble) == ("DISK_READONLY", None)
+    assert not journal.is_forgotten("", latest_ms=0)
+    journal.close()
+
+
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     """By its own code, and what was kept stays readable."""
     journal = CommandJournal(tmp_path / "commands.db")

@@ -457,6 +457,25 @@ async def test_without_a_disk_everything_goes_on_from_memory(tmp_path: Path) -> 
         assert seqs(drained(again)) == [0, 1, 2, 3]
 
 
+async def test_an_outbox_that_cannot_be_written_says_why(tmp_path: Path) -> None:
+    """Until it can."""
+    folder = tmp_path / "later"
+    outbox = made(folder)
+    async with running(outbox):
+        outbox.record(event(0))
+        await outbox.flush()
+        why = outbox.trouble
+        told(outbox.next_message())
+        outbox.on_settled(outbox.last_number, None)  # nothing is left to be written
+        folder.mkdir()
+        async with asyncio.timeout(HANG_S):
+            while outbox.trouble is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)  # the disk has no event to wait for
+
+    assert why is not None
+    assert why.reason == "DISK_READONLY"
+
+
 @contextmanager
 def full_disk(path: Path) -> Iterator[None]:
     """No file grows beyond what *path* has now: writing fails as on a full disk."""
