@@ -3,8 +3,8 @@
 A key's id begins with what it may sign: ``cfg-`` configurations, ``cmd-`` commands, ``view-`` view
 tokens (`gateway.viewing.token`) and their revocation. It is the name of its file: ``cfg-2026a.pem``
 holds the public key, ``cfg-2026a.key`` the private one. The gateway trusts the public keys in one
-local folder, which is read for each signature, so that a key is added or withdrawn by putting a
-file there or taking it away.
+local folder, which is looked into for each signature, so that a key is added or withdrawn by
+putting a file there or taking it away.
 
 Sources: RFC 8032 (Ed25519), RFC 8785 (JSON canonicalization), RFC 7515 section 2 (base64url).
 """
@@ -43,6 +43,9 @@ Purpose = Literal["cfg", "cmd", "view"]
 """What a key may sign: configurations, commands, or view tokens and their revocation."""
 
 KEY_ID = r"(?:cfg|cmd|view)-[a-z0-9]{1,32}"
+MAX_KNOWN = 64
+"""Keys that are held in memory; of more, the others are read each time."""
+
 LARGEST_BYTES = 4096
 """Of a key file; one holds 119 bytes."""
 
@@ -77,11 +80,21 @@ class SigningKey:
         return self.private.public_key()
 
 
+_Stamp = tuple[int, int, int, int]
+"""Inode, size, and the nanoseconds of the last change of content and of anything: another file, or
+another content, has another one."""
+
+
 class Keyring:
-    """The public keys that this machine trusts: ``{key id}.pem`` in *folder*, if it exists."""
+    """The public keys that this machine trusts: ``{key id}.pem`` in *folder*, if it exists.
+
+    A file is read again when it has changed. Whether it is still there is asked each time, which
+    takes 2 µs: a key that is taken away signs nothing from then on.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._known: dict[str, tuple[_Stamp, Ed25519PublicKey]] = {}
 
     @property
     def folder(self) -> Path:
@@ -127,8 +140,9 @@ class Keyring:
         if not re.fullmatch(KEY_ID, key_id) or not key_id.startswith(f"{purpose}-"):
             refuse("sig.purpose", f"{key_id[:40]!r} may not sign this", "/sig/kid")
         try:
-            return _public(self._folder / f"{key_id}.pem")
+            return self._read(key_id)
         except FileNotFoundError:
+            self._known.pop(key_id, None)
             refuse("sig.key", f"{key_id} is not trusted here", "/sig/kid")
         except OSError as error:
             if error.errno in EXHAUSTED:
@@ -137,6 +151,19 @@ class Keyring:
             refuse("sig.key", f"{key_id} cannot be read: {error.strerror}", "/sig/kid")
         except ValueError:
             refuse("sig.key", f"the file of {key_id} holds no Ed25519 key", "/sig/kid")
+
+    def _read(self, key_id: str) -> Ed25519PublicKey:
+        """Return the key in the file of *key_id*. Raises OSError, ValueError."""
+        path = self._folder / f"{key_id}.pem"
+        found = path.stat()
+        stamp = found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        known = self._known.get(key_id)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        key = _public(path)
+        if known is not None or len(self._known) < MAX_KNOWN:
+            self._known[key_id] = stamp, key
+        return key
 
 
 def sign(tree: Mapping[str, object], key: SigningKey) -> dict[str, object]:

@@ -8,9 +8,11 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.config import signing
 from gateway.config.signing import (
     Keyring,
     SigningKey,
@@ -219,3 +221,46 @@ def test_without_a_free_descriptor_nobody_knows_the_key(tmp_path: Path) -> None:
 
     assert caught.value.reason is Reason.DESCRIPTORS_LOW
     assert keys.verify(signed, "cfg") == "cfg-2026a"
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every key file that is read."""
+    files: list[Path] = []
+    whole = signing._public
+
+    def noting(path: Path) -> Ed25519PublicKey:
+        files.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(signing, "_public", noting)
+    return files
+
+
+def test_a_key_is_read_once_however_many_signatures_name_it(
+    tmp_path: Path, read: list[Path]
+) -> None:
+    """A flood of tokens costs no reading."""
+    tree, keys = sign({"a": 1}, key_in(tmp_path)), Keyring(tmp_path)
+
+    for _ in range(100):
+        keys.verify(tree, "cfg")
+
+    assert read == [tmp_path / "cfg-2026a.pem"]
+
+
+def test_a_key_that_is_exchanged_is_read_again(tmp_path: Path, read: list[Path]) -> None:
+    """At the next signature; one that is taken away signs nothing, back again it does."""
+    path, keys = tmp_path / "cfg-2026a.pem", Keyring(tmp_path)
+    old = sign({"a": 1}, key_in(tmp_path))
+    keys.verify(old, "cfg")
+    new = sign({"a": 1}, key_in(tmp_path / "other"))
+    path.write_bytes((tmp_path / "other" / path.name).read_bytes())
+
+    assert keys.verify(new, "cfg") == "cfg-2026a"
+    with pytest.raises(MessageRejected):
+        keys.verify(old, "cfg")
+    path.unlink()
+    with pytest.raises(MessageRejected):
+        keys.verify(new, "cfg")
+    assert len(read) == 2
