@@ -17,7 +17,7 @@ from gateway.config.faults import unknown_key
 from gateway.config.settings import ENV_PREFIX, RENAMED_TABLES, Settings
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.runtime.url_policy import UrlPolicy
-from gateway.sources.registry import url_policy
+from gateway.sources.registry import SCHEME_NAMES, url_policy
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
 """Camera networks where none are given (RFC 1918, RFC 4193)."""
@@ -52,7 +52,8 @@ def load_settings(path: Path) -> Settings:
 
 def policy_of(settings: Settings) -> UrlPolicy:
     """Return which camera URLs may be opened under *settings*."""
-    return url_policy(settings.cameras.networks, settings.cameras.ports)
+    cameras = settings.cameras
+    return url_policy(cameras.networks, cameras.ports, opened=cameras.schemes)
 
 
 def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
@@ -67,7 +68,7 @@ def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
     """
     named = tuple(ipaddress.ip_network(each) for each in networks or PRIVATE)
     port = _PORT.search(url)
-    return url_policy(named, (int(port[1]),) if port else ())
+    return url_policy(named, (int(port[1]),) if port else (), opened=SCHEME_NAMES)
 
 
 def _rename_tables(table: dict[str, object]) -> Iterator[Fault]:

@@ -97,12 +97,14 @@ class StreamConfig(Document):
 
     Attributes:
         profile: ``main`` or ``sub``; at most one of each per camera.
-        url: ``rtsp://host[:port]/path`` or ``rtsps://``, without user and password.
+        url: ``rtsp://host[:port]/path`` or ``rtsps://``, without user and password; ``http://`` or
+            ``https://`` for JPEG, if the settings allow it.
         transport: How RTP travels. ``tcp`` is interleaved in the RTSP connection; ``auto``
             tries that first and takes UDP when the camera answers 461.
         keep: ``on_demand`` opens for the first viewer and closes `linger_s` after the last;
             ``warm`` is always open, so that the first picture is there at once.
         stall_s: How long nothing may arrive before the stream counts as stalled.
+        snapshot_s: From one picture to the next, of a camera that sends single JPEG files.
         keyframe_s: How long no keyframe may arrive before that is reported; in force is the
             larger of this and twice the measured GOP.
         linger_s: How long a stream that nobody watches is kept open.
@@ -113,6 +115,7 @@ class StreamConfig(Document):
     transport: Literal["auto", "tcp", "udp"] = "auto"
     keep: Literal["on_demand", "warm"] = "on_demand"
     stall_s: Annotated[float, Field(ge=2, le=120)] = 5.0
+    snapshot_s: Annotated[float, Field(ge=0.2, le=60)] = 1.0
     keyframe_s: Annotated[float, Field(ge=2, le=300)] = 15.0
     linger_s: Annotated[float, Field(ge=0, le=600)] = 10.0
 

@@ -36,9 +36,10 @@ from gateway.rtsp.headers import (
     parse_transport,
     udp_transport,
 )
+from gateway.rtsp.login import Account
 from gateway.rtsp.messages import Response
 from gateway.rtsp.receiver_stats import ReceiverStats
-from gateway.rtsp.requests import Account, RtspRequests, ServerCapabilities
+from gateway.rtsp.requests import RtspRequests, ServerCapabilities
 from gateway.rtsp.sdp import Description, parse_description
 from gateway.rtsp.session_monitor import KeepAlive, SessionMonitor
 from gateway.rtsp.udp import UdpPair, open_pair

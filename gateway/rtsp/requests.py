@@ -1,35 +1,16 @@
-"""Requests and answers on one connection, with authentication.
-
-Answers a 401 once, and once more when only the nonce was stale; the limiter decides whether it may
-be answered at all, so that no device is ever asked often enough to lock us out.
-"""
+"""Requests and answers on one connection, with authentication (`gateway.rtsp.login`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
+from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
-from gateway.rtsp.auth import LOCKED_S, Credentials, Login, choose_challenge, parse_challenges
+from gateway.rtsp.auth import Credentials
 from gateway.rtsp.connection import RtspConnection
 from gateway.rtsp.errors import BUSY_PAUSE_S, error_of_status
-from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.rtsp.login import Account, log_in
 from gateway.rtsp.messages import Response, encode_request
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who logs in where, and who counts the failures.
-
-    Attributes:
-        device: What locks callers out as one: a recorder, or a camera by itself.
-        login: None: nobody; a camera that asks for one is refused.
-        limiter: Counts failed logins; one for the whole program.
-    """
-
-    device: str
-    login: Login | None
-    limiter: LoginLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +58,16 @@ class RtspRequests:
         if response.status != 401:
             return response
         self.challenged = True
-        login, limiter, device = self._account.login, self._account.limiter, self._account.device
-        if login is None:
-            raise SourceRefused(
-                Reason.AUTH_FAILED,
-                "the camera asks for a user and password, and none is configured",
-                park_s=LOCKED_S,
-            )
-        async with limiter.attempt(device, login):
-            basic = login.allow_basic and not limiter.has_used_digest(device, login)
-            for _ in range(2):
-                challenge = choose_challenge(parse_challenges(response), allow_basic=basic)
-                basic = basic and challenge.scheme == "basic"  # Digest is not followed by it
-                self._credentials = Credentials(login, challenge)
-                response = await self._request_once(method, url, fields, timeout_s)
-                if response.status not in (401, 403):
-                    limiter.record_success(device, login, digest=challenge.scheme == "digest")
-                    return response
-                if not any(again.stale for again in parse_challenges(response)):
-                    break
+
+        async def ask_again(credentials: Credentials) -> Response:
+            self._credentials = credentials
+            return await self._request_once(method, url, fields, timeout_s)
+
+        try:
+            return await log_in(self._account, response, ask_again, method)
+        except GatewayError:
             self._credentials = None
-            raise limiter.record_failure(device, login, f"{method} answered {response.status}")
+            raise
 
     async def request_ok(self, method: str, url: str, fields: dict[str, str]) -> Response:
         """Send a request that must succeed and return its response.

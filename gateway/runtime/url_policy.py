@@ -147,7 +147,7 @@ class UrlPolicy:
         match = _SCHEME.match(url)
         schemes = {each.name: each for each in self.schemes}
         if match is None or match[1] not in schemes:
-            return "url.scheme", f"the scheme must be {' or '.join(schemes)}"
+            return "url.scheme", f"the scheme must be {' or '.join(schemes)} here"
         rest = url[match.end() :]
         cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
         authority, path = rest[:cut], rest[cut:]

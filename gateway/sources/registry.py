@@ -19,6 +19,8 @@ from gateway.ports import Clock, Source
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.resolver import Resolver, system_resolver
 from gateway.runtime.url_policy import Target, UrlPolicy, UrlScheme
+from gateway.sources.http_probe import probe_http
+from gateway.sources.http_source import HttpSource
 from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer
 from gateway.sources.rtsp_probe import probe_rtsp
 from gateway.sources.rtsp_source import RtspSource
@@ -74,11 +76,13 @@ class SourceType:
         schemes: What its URLs begin with.
         create: Makes its sources.
         probe: Probes a camera.
+        usual: Whether its URLs may be opened without the settings naming their schemes.
     """
 
     schemes: tuple[UrlScheme, ...]
     create: CreateSource
     probe: ProbeSource
+    usual: bool = False
 
 
 _RTSP_PORTS = frozenset({554, 8554, 10554, 322})  # RFC 7826 §4.2, and what recorders use as well
@@ -88,11 +92,24 @@ SOURCE_TYPES = (
         schemes=(UrlScheme("rtsp", 554, _RTSP_PORTS), UrlScheme("rtsps", 322, _RTSP_PORTS)),
         create=RtspSource,
         probe=probe_rtsp,
+        usual=True,
+    ),
+    SourceType(
+        schemes=(
+            UrlScheme("http", 80, frozenset({80})),
+            UrlScheme("https", 443, frozenset({443})),
+        ),
+        create=HttpSource,
+        probe=probe_http,
     ),
 )
 
 SCHEMES = tuple(scheme for each in SOURCE_TYPES for scheme in each.schemes)
 SCHEME_NAMES = tuple(scheme.name for scheme in SCHEMES)
+UNUSUAL_SCHEMES = tuple(
+    scheme.name for each in SOURCE_TYPES if not each.usual for scheme in each.schemes
+)
+"""These must be named in the settings (`[cameras] schemes`)."""
 
 
 def source_type(url: str) -> SourceType:
@@ -113,6 +130,7 @@ def url_policy(
     networks: Iterable[IPv4Network | IPv6Network],
     extra_ports: Iterable[int] = (),
     *,
+    opened: Iterable[str] = (),
     resolver: Resolver = system_resolver,
 ) -> UrlPolicy:
     """Return which camera URLs may be opened: of all source types, within *networks*.
@@ -120,6 +138,14 @@ def url_policy(
     Args:
         networks: Where cameras are.
         extra_ports: TCP ports that are allowed beside those of the source types.
+        opened: Schemes that may be opened beside the usual ones.
         resolver: How names become addresses.
     """
-    return UrlPolicy(tuple(networks), SCHEMES, frozenset(extra_ports), resolver)
+    named = frozenset(opened)
+    schemes = tuple(
+        scheme
+        for each in SOURCE_TYPES
+        for scheme in each.schemes
+        if each.usual or scheme.name in named
+    )
+    return UrlPolicy(tuple(networks), schemes, frozenset(extra_ports), resolver)

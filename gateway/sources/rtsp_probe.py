@@ -12,8 +12,8 @@ from gateway.model.errors import GatewayError
 from gateway.model.reasons import Reason
 from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
+from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
-from gateway.rtsp.requests import Account
 from gateway.rtsp.sdp import Description
 from gateway.runtime.url_policy import Target
 from gateway.sources.probe_stats import Finding, ProbeStats

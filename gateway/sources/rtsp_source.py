@@ -19,8 +19,8 @@ from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
 from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
+from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
-from gateway.rtsp.requests import Account
 from gateway.rtsp.session_monitor import KeepAlive
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.depacketizer import Depacketizer

@@ -21,8 +21,8 @@ from pydantic import SecretStr
 
 from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
+from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
-from gateway.rtsp.requests import Account
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.registry import url_policy

@@ -22,8 +22,8 @@ from gateway.model.errors import (
 from gateway.model.reasons import Reason
 from gateway.rtsp.client import LEAVE_S, RtspClient
 from gateway.rtsp.connection import ignore, tls_context
+from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import RETRY_S, LoginLimiter
-from gateway.rtsp.requests import Account
 from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import (
     CLOCK,

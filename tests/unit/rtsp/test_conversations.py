@@ -21,8 +21,8 @@ from gateway.model.reasons import Reason
 from gateway.rtsp.auth import LOCKED_S
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.connection import ignore
+from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LAST_RETRY_S, RETRY_S, LoginLimiter
-from gateway.rtsp.requests import Account
 from gateway.rtsp.session_monitor import GOODBYE_S, KeepAlive
 from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import (

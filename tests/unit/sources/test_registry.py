@@ -16,7 +16,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.url_policy import UrlScheme
 from gateway.sources.registry import SCHEME_NAMES, SCHEMES, source_type, url_policy
 
-POLICY = url_policy((ip_network("10.0.0.0/8"),))
+POLICY = url_policy((ip_network("10.0.0.0/8"),), opened=SCHEME_NAMES)
 
 
 def site(url: str) -> SiteConfig:

@@ -1,0 +1,191 @@
+"""Asks a camera over HTTP: at the address that the policy has found, with its login, no redirect.
+
+References: RFC 9110, RFC 9112; RFC 7616 and RFC 7617 for the login.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
+from gateway.model.reasons import Reason
+from gateway.ports import Clock
+from gateway.rtsp.auth import Credentials
+from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget
+from gateway.rtsp.connection import CONNECT_S, tls_context
+from gateway.rtsp.errors import error_of_os, error_of_status
+from gateway.rtsp.login import Account, log_in
+from gateway.rtsp.messages import USER_AGENT, Headers, Response
+from gateway.runtime.lateness import time_limit
+from gateway.runtime.plain_text import printable
+from gateway.runtime.url_policy import Target
+
+ANSWER_S = 10.0
+"""How long a camera may take for the head of its answer."""
+MOST_LINE_BYTES = 4_096
+MOST_HEADERS = 64
+
+
+class HttpAnswer:
+    """The answer to one request, its body still to be read."""
+
+    def __init__(self, response: aiohttp.ClientResponse, place: str, budget: CameraBudget) -> None:
+        self._response = response
+        self._place = place
+        self._budget = budget
+
+    @property
+    def content_type(self) -> str:
+        """As the camera writes it, parameters and all; empty if it does not."""
+        return self._response.headers.get("Content-Type", "")
+
+    @property
+    def length(self) -> int | None:
+        """How long the body is, if it says so."""
+        return self._response.content_length
+
+    @property
+    def server(self) -> str:
+        """What the camera calls itself, fit for a log line."""
+        return printable(self._response.headers.get("Server", "")[:80])
+
+    async def read(self, limit_s: float) -> bytes:
+        """Return what comes next of the body, at least one byte; empty at its end.
+
+        Args:
+            limit_s: How long it may take.
+
+        Raises:
+            SourceStalled: Nothing comes, or the camera hangs up within it.
+            SourceUnavailable: It is more than the budget has (`ABUSIVE`).
+        """
+        try:
+            async with time_limit(limit_s):
+                piece = await self._response.content.readany()
+        except TimeoutError:
+            raise SourceStalled(Reason.STALLED, f"nothing for {limit_s:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            detail = f"{self._place} has broken the connection off"
+            raise SourceStalled(Reason.STALLED, detail) from error
+        self._budget.charge(BYTES, len(piece))
+        self._budget.charge(PACKETS)
+        return piece
+
+
+class HttpClient:
+    """One connection to a camera; a context manager.
+
+    Args:
+        target: Where; the address in it is the one connected to.
+        account: Who asks.
+        clock: Monotonic.
+
+    Attributes:
+        budget: What the camera may cost.
+        challenged: Whether the camera has asked for a login.
+    """
+
+    def __init__(self, target: Target, *, account: Account, clock: Clock) -> None:
+        self._target = target
+        self._account = account
+        self._credentials: Credentials | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._open: aiohttp.ClientResponse | None = None
+        self.budget = CameraBudget(clock)
+        self.challenged = False
+
+    async def __aenter__(self) -> Self:
+        secured = self._target.scheme == "https"
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1, ssl=tls_context() if secured else False),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+            trust_env=False,
+            read_bufsize=READ_BYTES,
+            max_line_size=MOST_LINE_BYTES,
+            max_field_size=MOST_LINE_BYTES,
+            max_headers=MOST_HEADERS,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close_answer()
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self) -> HttpAnswer:
+        """Return the camera's answer to GET; the one before it is closed.
+
+        Raises:
+            SourceRefused: The login is refused, the path is not there, or it redirects.
+            SourceUnavailable: The camera cannot be reached, or does not speak HTTP.
+        """
+        response = await self._request_once()
+        if response.status == 401:
+            self.challenged = True
+            response = await self._log_in(response)
+        if response.status != 200:
+            raise error_of_status("GET", response)
+        assert self._open is not None
+        return HttpAnswer(self._open, self._place, self.budget)
+
+    async def _log_in(self, response: Response) -> Response:
+        async def ask_again(credentials: Credentials) -> Response:
+            self._credentials = credentials
+            return await self._request_once()
+
+        try:
+            return await log_in(self._account, response, ask_again, "GET")
+        except GatewayError:
+            self._credentials = None
+            raise
+
+    @property
+    def _place(self) -> str:
+        return f"{self._target.host}:{self._target.port}"
+
+    def _close_answer(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    async def _request_once(self) -> Response:
+        """Return the head of the camera's answer; the body waits in `_open`."""
+        self._close_answer()
+        target, path = self._target, self._target.path or "/"
+        headers = {"Host": target.authority, "User-Agent": USER_AGENT, "Accept": "*/*"}
+        if self._credentials is not None:
+            headers["Authorization"] = self._credentials.authorization("GET", path)
+        try:
+            async with time_limit(CONNECT_S + ANSWER_S):
+                self._open = await self._send(path, headers)
+        except TimeoutError:
+            detail = f"{self._place} does not answer within {CONNECT_S + ANSWER_S:g} s"
+            raise SourceUnavailable(Reason.TIMEOUT, detail) from None
+        except aiohttp.ClientConnectorError as error:
+            raise error_of_os(error.os_error, self._place) from error
+        except (aiohttp.ClientError, OSError) as error:
+            detail = f"{self._place} does not speak HTTP as it should: {type(error).__name__}"
+            raise SourceUnavailable(Reason.CORRUPT, detail) from error
+        fields = ((name.lower(), text) for name, text in self._open.headers.items())
+        return Response(self._open.status, self._open.reason or "", Headers(tuple(fields)))
+
+    async def _send(self, path: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        target = self._target
+        assert self._session is not None
+        host = f"[{target.address}]" if ":" in target.address else target.address
+        url = URL(f"{target.scheme}://{host}:{target.port}{path}", encoded=True)
+        name = target.host if target.scheme == "https" else None
+        return await self._session.get(
+            url, headers=headers, allow_redirects=False, server_hostname=name
+        )

@@ -1,0 +1,114 @@
+"""A camera that sends JPEG over HTTP, as a source."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+from pydantic import SecretStr
+
+from gateway.model.errors import SourceUnavailable
+from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
+from gateway.model.reasons import Reason
+from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.ports import Clock, Sink
+from gateway.rtp.picture import CodedPicture
+from gateway.rtsp.auth import Login
+from gateway.rtsp.login import Account
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.runtime.url_policy import Target, UrlPolicy
+from gateway.sources.http_client import HttpClient
+from gateway.sources.http_pictures import HttpPictures
+from gateway.sources.timeline import Timeline
+
+
+class HttpSource:
+    """`gateway.ports.Source` over HTTP; its pictures are only transcoded.
+
+    Args:
+        camera: Whose stream; its user, device and whether Basic is allowed.
+        stream: Which URL, how often a single picture is fetched.
+        password: The secret behind `camera.password`.
+        policy: Which addresses may be opened.
+        login_limiter: Counts failed logins; one for all sources.
+        payload_bytes: Of no use here.
+        clock: Monotonic.
+    """
+
+    def __init__(
+        self,
+        camera: CameraConfig,
+        stream: StreamConfig,
+        *,
+        password: SecretStr | None,
+        policy: UrlPolicy,
+        login_limiter: LoginLimiter,
+        payload_bytes: int,  # noqa: ARG002  (the registry's)
+        clock: Clock,
+    ) -> None:
+        self._camera = camera
+        self._stream = stream
+        self._login: Login | None = None
+        if camera.username is not None:
+            secret = password if password is not None else SecretStr("")
+            self._login = Login(camera.username, secret, camera.allow_basic)
+        self._policy = policy
+        self._login_limiter = login_limiter
+        self._clock = clock
+        self._counters = SourceCounters()
+        self._timeline = Timeline(self._counters)
+        self._last_target: Target | None = None
+
+    @property
+    def counters(self) -> SourceCounters:
+        """What has been counted since the source was made."""
+        return self._counters
+
+    async def run(self, sink: Sink) -> None:
+        """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
+        async with self._client(await self._resolve()) as client:
+            pictures = self._pictures(client)
+            await pictures.open()
+            self._counters.sessions += 1
+            self._timeline.begin_session()
+            sink.on_opened(VideoFormat("mjpeg"))
+            before = self._counters.discarded, self._counters.received_bytes
+            async with aclosing(pictures.receive()) as received:
+                async for picture in received:
+                    self._counters.discarded = before[0] + pictures.discarded
+                    self._counters.received_bytes = before[1] + pictures.received_bytes
+                    sink.deliver(self._unit(picture))
+
+    async def check(self) -> None:
+        """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
+        async with self._client(await self._resolve()) as client:
+            await self._pictures(client).open()
+
+    def _unit(self, picture: CodedPicture) -> AccessUnit:
+        """Return *picture* at the time at which it has come: cameras tell no other."""
+        now_s, payloads = self._clock.now(), picture.payloads
+        counters = self._counters
+        counters.units += 1
+        counters.keyframes += 1
+        counters.packets += 1
+        time_90k = self._timeline.to_time_90k(int(now_s * VIDEO_CLOCK_HZ) & 0xFFFF_FFFF, now_s)
+        return AccessUnit(payloads, time_90k, True, now_s, sum(map(len, payloads)))
+
+    def _pictures(self, client: HttpClient) -> HttpPictures:
+        stream = self._stream
+        return HttpPictures(
+            client, every_s=stream.snapshot_s, stall_s=stream.stall_s, clock=self._clock
+        )
+
+    def _client(self, target: Target) -> HttpClient:
+        device = self._camera.device or target.host
+        account = Account(device, self._login, self._login_limiter)
+        return HttpClient(target, account=account, clock=self._clock)
+
+    async def _resolve(self) -> Target:
+        """Return where the camera is; where it was last, while its name cannot be resolved."""
+        try:
+            self._last_target = await self._policy.resolve(self._stream.url)
+        except SourceUnavailable as error:
+            if self._last_target is None or error.reason is not Reason.DNS_FAILED:
+                raise
+        return self._last_target

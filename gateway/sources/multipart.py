@@ -1,0 +1,130 @@
+"""Splits a multipart response into its parts, as cameras write them. No I/O.
+
+What is meant is read: boundaries with or without the two dashes, in quotes or not; parts with or
+without a length; lines that end with LF. Everything is bounded, and no byte is searched twice.
+
+References: RFC 2046 §5.1; the `multipart/x-mixed-replace` of browsers, which has no other source.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.rtp.packet import Malformed
+from gateway.rtp.picture import MAX_PICTURE_BYTES
+
+MOST_HEAD_BYTES = 4_096
+MOST_BETWEEN_BYTES = 65_536
+"""Of what stands between two parts and belongs to none."""
+MOST_BOUNDARY = 200
+"""RFC 2046 allows 70."""
+
+_BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
+_LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,10})[ \t]*\r?$", re.I | re.M)
+_TYPE = re.compile(rb"^content-type[ \t]*:[ \t]*([!-~]{1,100})", re.I | re.M)
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+
+
+def boundary_of(content_type: str) -> bytes:
+    """Return the boundary that *content_type* names, without dashes in front.
+
+    Raises:
+        Malformed: It names none.
+    """
+    match = _BOUNDARY.search(content_type[:1024])
+    name = (match[1] or match[2]).strip().lstrip("-") if match else ""
+    if not name or len(name) > MOST_BOUNDARY or not name.isascii():
+        raise Malformed("no boundary between pictures is named")
+    return name.encode()
+
+
+class MultipartParser:
+    """Takes a body in pieces and returns its JPEG parts; those of other types are left out.
+
+    Args:
+        boundary: As `boundary_of` returns it.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"--" + boundary
+        self._buffer = bytearray()
+        self._searched = 0  # no delimiter begins before here
+        self._inside = False  # a part has begun
+        self._length: int | None = None  # of its body, once its head has been read; -1: not said
+        self._wanted = False
+        self.skipped = 0
+        """Parts of other types."""
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """Return the JPEG parts that *piece* completes.
+
+        Raises:
+            Malformed: Something is larger than a camera has reason to send.
+        """
+        self._buffer += piece
+        parts: list[bytes] = []
+        while self._step(parts):
+            pass
+        return parts
+
+    def _step(self, parts: list[bytes]) -> bool:
+        """Go one step on; False if more must come first."""
+        if not self._inside:
+            return self._begin_part()
+        if self._length is None:
+            return self._read_head()
+        return self._end_part(parts)
+
+    def _find_delimiter(self, most: int, what: str) -> int:
+        """Return where the next delimiter begins; -1 if it has not come. Raises Malformed."""
+        at = self._buffer.find(self._delimiter, self._searched)
+        if at < 0:
+            self._searched = max(0, len(self._buffer) - len(self._delimiter) + 1)
+        if (len(self._buffer) if at < 0 else at) > most + len(self._delimiter):
+            raise Malformed(f"{what} of more than {most} bytes")
+        return at
+
+    def _drop(self, count: int) -> None:
+        del self._buffer[:count]
+        self._searched = 0
+
+    def _begin_part(self) -> bool:
+        at = self._find_delimiter(MOST_BETWEEN_BYTES, "something between two pictures")
+        if at < 0:
+            return False
+        self._drop(at + len(self._delimiter))
+        self._inside, self._length = True, None
+        return True
+
+    def _read_head(self) -> bool:
+        match = _HEAD_END.search(self._buffer, 0, MOST_HEAD_BYTES)
+        if match is None:
+            if len(self._buffer) >= MOST_HEAD_BYTES:
+                raise Malformed(f"a part's head of more than {MOST_HEAD_BYTES} bytes")
+            return False
+        head = bytes(self._buffer[: match.end()])
+        length, kind = _LENGTH.search(head), _TYPE.search(head)
+        self._wanted = kind is None or kind[1].lower().startswith((b"image/jpeg", b"image/jpg"))
+        self._length = int(length[1]) if length else -1
+        if self._length > MAX_PICTURE_BYTES:
+            raise Malformed(f"a picture of more than {MAX_PICTURE_BYTES} bytes")
+        self._drop(match.end())
+        return True
+
+    def _end_part(self, parts: list[bytes]) -> bool:
+        assert self._length is not None
+        end = self._length
+        if end < 0:
+            end = self._find_delimiter(MAX_PICTURE_BYTES, "a picture")
+        if end < 0 or end > len(self._buffer):
+            return False
+        body = bytes(self._buffer[:end])
+        if self._length < 0:  # the line end belongs to the delimiter
+            body = body.removesuffix(b"\n").removesuffix(b"\r")
+        self._drop(end)
+        self._inside = False
+        if self._wanted:
+            parts.append(body)
+        else:
+            self.skipped += 1
+        return True
