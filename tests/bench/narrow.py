@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from playwright.async_api import Page, async_playwright
@@ -140,7 +141,7 @@ def figures(
         per_s.append((until[-1] if until else 0) - (before[-1] if before else 0))
     rest = per_s[int((first_ms or 0) / 1000) + 1 :] if first_ms else []
     changes = [at_s for (at_s, a), (_, b) in zip(decoded[1:], decoded, strict=False) if a > b]
-    gaps = [b - a for a, b in zip(changes, [*changes[1:], seconds], strict=True)]
+    gaps = [b - a for a, b in pairwise([*changes, seconds])]
     return {
         "first_ms": round(first_ms) if first_ms else None,
         "frames_per_s": per_s,
