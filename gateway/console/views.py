@@ -34,7 +34,7 @@ class CameraView:
         again_ms: When the gateway tries again; None if it does not.
         fps: Access units per second.
         kbps: Bit rate received from the camera, in kbit/s.
-        codec: ``h264`` or ``h265``.
+        codec: ``h264``, ``h265``, ``mjpeg`` or ``mpeg4``.
         size: Of the picture, e.g. ``1920x1080``.
         viewers: Viewing sessions.
     """

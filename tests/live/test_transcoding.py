@@ -8,7 +8,10 @@ import pytest
 
 from tests.crash.transcode_campaign import h265_site, run_campaign
 from tests.fixtures.broker import Broker
-from tests.fixtures.site import OWN, tree
+from tests.fixtures.coded_pictures import coded_pictures
+from tests.fixtures.gst import GstServer
+from tests.fixtures.http_camera import http_camera, stream_of
+from tests.fixtures.site import OWN, PASSWORD, site, tree
 
 pytestmark = pytest.mark.live
 
@@ -34,3 +37,36 @@ async def test_health_tells_of_the_transcode(tmp_path: Path, broker: Broker) -> 
 
     assert tree(state)["tc_div"] >= 1
     assert tree(state)["codec"] == "h265"
+
+
+async def _shows_jpeg(folder: Path, broker: Broker, url: str) -> None:
+    """Watch the camera at *url* in a whole gateway until there are pictures and health tells."""
+    opened = {"CAMERA_GATEWAY__CAMERAS__SCHEMES": '["http"]'}
+    async with site(folder, broker, (), urls=(url,), env=opened, linger_s=0.0) as running:
+        viewer = await running.watch(0)
+        await viewer.until(30)
+        state = await running.until(
+            lambda message: (
+                message.topic == OWN.camera_state("c00") and tree(message).get("tc") == 1
+            )
+        )
+
+    assert tree(state)["codec"] == "mjpeg"
+    assert (tree(state)["w"], tree(state)["h"]) == (320, 240)
+    assert PASSWORD not in "".join(running.output)
+
+
+async def test_a_camera_that_sends_jpeg_over_http_is_watched(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """The viewer gets H.264."""
+    handler = stream_of(coded_pictures("mjpeg", 10))
+    async with http_camera(handler) as port:
+        await _shows_jpeg(tmp_path, broker, f"http://127.0.0.1:{port}/video")
+
+
+async def test_a_camera_that_sends_jpeg_over_rtsp_is_watched(
+    tmp_path: Path, broker: Broker, gst: GstServer
+) -> None:
+    """From a server that nobody here wrote."""
+    await _shows_jpeg(tmp_path, broker, gst.url("jpeg"))

@@ -26,6 +26,7 @@ from gateway.vision.pipe import (
 )
 from gateway.vision.worker_process import WorkerLost
 from tests.fixtures import pictures
+from tests.fixtures.coded_pictures import coded_pictures
 
 GOOD = pictures.encode_keyframe(pictures.hall(1))
 START = b"\0\0\0\1"
@@ -117,6 +118,21 @@ async def test_an_analysis_says_what_the_picture_is(codec: Codec) -> None:
     assert again.digest == first.metrics.digest
     assert again.bright > 150
     assert again.likeness == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
+async def test_keyframes_that_are_only_transcoded_are_analysed_too(codec: Codec) -> None:
+    """Damaged ones are told, and the next good one works."""
+    good = coded_pictures(codec, 1)[0]
+    async with decoding() as decoder:
+        for damaged in (good[: len(good) // 4], b"\xff\xd8" * 50, bytes(range(256))):
+            with suppress(NoPicture):
+                await decoder.analyze("c01", codec, damaged, b"")
+        metrics = (await decoder.analyze("c01", codec, good, b"")).metrics
+        jpeg = await decoder.encode_jpeg("c01", codec, good, width=320, at_most_bytes=48 * 1024)
+
+    assert (metrics.width, metrics.height) == (320, 240)
+    assert size(jpeg) == (320, 240)
 
 
 async def test_a_jpeg_is_as_wide_and_as_long_as_it_may_be() -> None:
