@@ -181,14 +181,14 @@ class JpegAssembler:
         if self._length > MAX_PICTURE_BYTES:
             raise Malformed("larger than a picture may be")
 
-    def build(self) -> CodedPicture:
+    def build(self) -> tuple[CodedPicture]:
         """Return the picture, whose last payload has come."""
         samples = b"".join(self._samples)
         head = self._head
         self.clear()
         if not samples.endswith(END):
             samples += END
-        return CodedPicture(head, samples, True)
+        return (CodedPicture(head, samples, True),)
 
     def _size_of(
         self, width: int, height: int, extension: tuple[int, bytes] | None

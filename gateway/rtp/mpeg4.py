@@ -20,6 +20,8 @@ _INTRA = 0
 _OBJECT_TYPES = {1: "Simple", 2: "Simple Scalable", 3: "Core", 4: "Main", 17: "Advanced Simple"}
 _ASPECTS = {1: (1, 1), 2: (12, 11), 3: (10, 11), 4: (16, 11), 5: (40, 33)}
 _EXTENDED_PAR = 15
+MOST_PICTURES = 60
+"""Of one timestamp: those of a second."""
 _MOST_CODES = 16
 """Start codes that are looked at in headers; a camera writes four."""
 _VBV_BITS = 79
@@ -66,8 +68,12 @@ class Mpeg4Assembler:
         if self._length > MAX_PICTURE_BYTES:
             raise Malformed("larger than a picture may be")
 
-    def build(self) -> CodedPicture:
-        """Return the picture, whose last payload has come. Raises Malformed: it is none."""
+    def build(self) -> tuple[CodedPicture, ...]:
+        """Return the picture, whose last payload has come; some senders put several into a packet.
+
+        Raises:
+            Malformed: It is none, or they are more than `MOST_PICTURES`.
+        """
         coded = b"".join(self._pieces)
         self.clear()
         vop = coded.find(_VOP)
@@ -75,8 +81,14 @@ class Mpeg4Assembler:
             self._config = headers_of(coded) or self._config
             raise Malformed("no picture")
         self._config = headers_of(coded[:vop]) or self._config
-        keyframe = coded[vop + 4] >> 6 == _INTRA and bool(self._config)
-        return CodedPicture(self._config if keyframe else b"", coded[vop:], keyframe)
+        pieces = coded[vop + len(_VOP) :].split(_VOP, MOST_PICTURES)
+        if len(pieces) > MOST_PICTURES or not all(pieces):
+            raise Malformed("too many pictures at once, or one that is empty")
+        return tuple(map(self._picture, pieces))
+
+    def _picture(self, piece: bytes) -> CodedPicture:
+        keyframe = piece[0] >> 6 == _INTRA and bool(self._config)
+        return CodedPicture(self._config if keyframe else b"", _VOP + piece, keyframe)
 
 
 def headers_of(data: bytes) -> bytes:

@@ -59,8 +59,8 @@ class PictureAssembler(Protocol):
         """
         ...
 
-    def build(self) -> CodedPicture:
-        """Return the picture, whose last payload has come.
+    def build(self) -> tuple[CodedPicture, ...]:
+        """Return the picture, whose last payload has come; several that have come as one.
 
         Raises:
             Malformed: It is none.

@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
 from gateway.rtp.jpeg import JpegAssembler
 from gateway.rtp.mpeg4 import Mpeg4Assembler
-from gateway.rtp.packet import Malformed, Packet, count_missing, parse_extension, parse_packet
+from gateway.rtp.packet import (
+    Malformed,
+    Packet,
+    count_missing,
+    parse_extension,
+    parse_packet,
+    signed32,
+)
 from gateway.rtp.picture import CodedPicture, PictureAssembler
 from gateway.rtsp.budget import PICTURES, CameraBudget
 from gateway.sources.access_unit_builder import MAX_UNIT_PACKETS
@@ -53,6 +60,7 @@ class PictureDepacketizer:
         self._budget = budget
         self._wanted: int | None = None  # sequence number of the next packet
         self._time = 0  # of the picture that has begun, or was the last
+        self._last = 0, 1  # timestamp of the last pictures that came as one, and how many
         self._packets = 0  # of the picture that has begun
         self._broken = False
         self._marked = False  # it has had a marker that was not followed
@@ -157,18 +165,22 @@ class PictureDepacketizer:
         if broken or not begun:
             return
         try:
-            picture = self._assembler.build()
+            pictures = self._assembler.build()
         except Malformed:
             self._counters.discarded += packets
             return
-        if self._waiting_for_keyframe and not picture.keyframe:
+        if self._waiting_for_keyframe and not pictures[0].keyframe:
             self._counters.discarded += packets
             return
         self._waiting_for_keyframe = False
-        units.append(self._unit(picture, now_s))
+        time, count = self._last
+        step = max(1, min(signed32(self._time - time) // count, VIDEO_CLOCK_HZ))
+        self._last = self._time, len(pictures)
+        for index, picture in enumerate(pictures):
+            units.append(self._unit(picture, self._time + index * step, now_s))
 
-    def _unit(self, picture: CodedPicture, now_s: float) -> AccessUnit:
-        time_90k = self._timeline.to_time_90k(self._time, now_s)
+    def _unit(self, picture: CodedPicture, rtp_time: int, now_s: float) -> AccessUnit:
+        time_90k = self._timeline.to_time_90k(rtp_time & 0xFFFF_FFFF, now_s)
         if self._budget is not None:
             self._budget.charge(PICTURES)
         self._counters.units += 1

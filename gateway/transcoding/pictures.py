@@ -27,6 +27,10 @@ DECODERS: dict[Codec, str] = {
     "mpeg4": "mpeg4",
 }
 
+PADDING = bytes(64)
+"""FFmpeg reads so far behind a picture (AV_INPUT_BUFFER_PADDING_SIZE) and takes what it finds there
+for a part of MPEG-4; PyAV gives it our bytes as they are. Zeros there mean nothing in any codec."""
+
 
 class Undecodable(Exception):
     """These bytes are no picture."""
@@ -61,7 +65,7 @@ class PictureDecoder:
         Raises:
             Undecodable: It is damaged, or larger than `MAX_PIXELS`.
         """
-        packet = av.Packet(coded)
+        packet = av.Packet(coded + PADDING)
         packet.pts = packet.dts = time_90k
         packet.time_base = CLOCK
         try:

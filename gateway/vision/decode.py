@@ -23,6 +23,9 @@ _DECODERS: dict[Codec, str] = {
     "mjpeg": "mjpeg",
     "mpeg4": "mpeg4",
 }
+PADDING = bytes(64)
+"""FFmpeg reads so far behind a picture (AV_INPUT_BUFFER_PADDING_SIZE) and takes what it finds there
+for a part of MPEG-4; PyAV gives it our bytes as they are. Zeros there mean nothing in any codec."""
 _PLAIN = frozenset(("yuv420p", "yuvj420p"))
 _QUALITIES = (85, 70, 55, 40, 28)
 _SHRINK = 0.75
@@ -45,7 +48,7 @@ def decode(codec: Codec, coded: bytes) -> av.VideoFrame:
     context.thread_type = ThreadType.NONE
     context.options = {"max_pixels": str(MAX_PIXELS)}
     try:
-        frames = context.decode(av.Packet(coded)) or context.decode(None)
+        frames = context.decode(av.Packet(coded + PADDING)) or context.decode(None)
     except (FFmpegError, ValueError, MemoryError) as error:
         raise UndecodablePicture(type(error).__name__) from error
     if not frames:

@@ -17,6 +17,7 @@ from gateway.rtsp.sdp import parse_description
 from gateway.runtime.url_policy import Target
 from gateway.sources.depacketizers import create_depacketizer
 from gateway.sources.timeline import Timeline
+from gateway.transcoding.pictures import PADDING
 
 pytestmark = pytest.mark.live
 
@@ -80,10 +81,11 @@ def test_each_picture_comes_whole(name: str, tmp_path: Path) -> None:
     assert sum(unit.keyframe for unit in units) == keyframes
     decoder = av.CodecContext.create(codec, "r")
     assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1
     frames = [
         frame
         for unit in units
-        for frame in decoder.decode(av.Packet(coded_picture(codec, unit.payloads)))
+        for frame in decoder.decode(av.Packet(coded_picture(codec, unit.payloads) + PADDING))
     ]
     assert len(frames) == PICTURES
     assert not any(frame.is_corrupt for frame in frames)

@@ -36,7 +36,7 @@ def test_the_tables_are_those_of_libjpeg(quality: int) -> None:
     assembler = JpegAssembler()
     assembler.push(bytes((0, 0, 0, 0, 1, quality, 30, 30)) + samples)
 
-    ours = assembler.build()
+    (ours,) = assembler.build()
 
     assert (decoded(b"".join(ours.payloads)).to_ndarray() == decoded(theirs).to_ndarray()).all()
 
@@ -49,7 +49,7 @@ def test_stated_tables_are_taken() -> None:
     for payload in payloads:
         assembler.push(payload)
 
-    picture = assembler.build()
+    (picture,) = assembler.build()
 
     assert parse_head(picture.head).width == 320
     assert (decoded(b"".join(picture.payloads)).to_ndarray() == decoded(jpeg).to_ndarray()).all()
@@ -61,10 +61,10 @@ def test_tables_are_kept_for_pictures_that_only_name_them() -> None:
     assembler = JpegAssembler()
     stated = bytes((0, 0, 0, 0, 1, 200, 40, 30, 0, 0, 0, 128)) + tables + b"x"
     assembler.push(stated)
-    first = assembler.build()
+    (first,) = assembler.build()
     assembler.push(bytes((0, 0, 0, 0, 1, 200, 40, 30, 0, 0, 0, 0)) + b"x")
 
-    assert assembler.build() == first
+    assert assembler.build() == (first,)
     with pytest.raises(Malformed, match="never came"):
         assembler.push(bytes((0, 0, 0, 0, 1, 255, 40, 30, 0, 0, 0, 0)) + b"x")
 
@@ -80,7 +80,7 @@ def test_the_size_of_a_large_picture_comes_from_elsewhere() -> None:
     extended.push(payload, (EXTENSION, sof + b"\xff\xff\xff"))
     silent = JpegAssembler()
 
-    sizes = [parse_head(each.build().head) for each in (told, extended)]
+    sizes = [parse_head(each.build()[0].head) for each in (told, extended)]
 
     assert [(each.width, each.height) for each in sizes] == [(3840, 2160), (2592, 1944)]
     with pytest.raises(Malformed, match="unknown size"):
@@ -129,7 +129,7 @@ def test_no_payload_does_anything_but_be_malformed(payloads: list[bytes]) -> Non
         except Malformed:
             assembler.clear()
     if assembler.begun:
-        parse_head(assembler.build().head)
+        parse_head(assembler.build()[0].head)
 
 
 def test_a_file_is_taken_apart_and_comments_are_left_out() -> None:

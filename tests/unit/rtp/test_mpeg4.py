@@ -18,7 +18,7 @@ def picture_of(assembler: Mpeg4Assembler, coded: bytes, limit: int = 300) -> tup
     """Return what *assembler* makes of *coded* in pieces, and whether it is a keyframe."""
     for at in range(0, len(coded), limit):
         assembler.push(coded[at : at + limit])
-    picture = assembler.build()
+    (picture,) = assembler.build()
     return b"".join(picture.payloads), picture.keyframe
 
 

@@ -121,6 +121,27 @@ def test_the_headers_of_mpeg4_come_with_each_keyframe() -> None:
     assert made.endswith(coded[coded.index(b"\x00\x00\x01\xb6") :])
 
 
+def test_several_mpeg4_pictures_in_one_packet_come_one_by_one() -> None:
+    """Spread over the time until the next packet, as far as the last ones tell."""
+    coded = coded_pictures("mpeg4", 9)
+    receiver = Receiver("mpeg4")
+    receiver.push(packets([[b"".join(coded[at : at + 3])] for at in (0, 3, 6)], step_90k=10_800))
+    receiver.units += receiver.depacketizer.finish(0.0, orderly=True)
+
+    assert [unit.payloads[-1] for unit in receiver.units[1:]] == coded[1:]
+    assert [unit.time_90k for unit in receiver.units[3:]] == [10_800 + 3600 * n for n in range(6)]
+    assert receiver.counters.backward == receiver.counters.jumps == 0
+
+
+def test_a_packet_of_nothing_but_beginnings_is_bounded() -> None:
+    """It holds no more pictures than a packet of a camera may."""
+    receiver = Receiver("mpeg4")
+    receiver.push(packets([[b"\0\0\1\xb6\x50" * 250]] * 2))
+
+    assert receiver.units == []
+    assert receiver.counters.discarded == 2
+
+
 def test_strangers_are_counted() -> None:
     """Another payload type, no RTP at all, and packets that come twice."""
     receiver = Receiver()
