@@ -10,7 +10,11 @@ from __future__ import annotations
 from enum import Enum
 
 SKIP_S = 0.25
-"""So late, a picture is decoded and not encoded."""
+"""So late, a picture is decoded and not encoded. To leave out more, until it is no longer late,
+cost half of all pictures on a busy machine and made those that came no earlier."""
+LEAST_OF = 5
+"""While that lasts one picture of so many is encoded all the same: a child that never catches up
+shows something, too."""
 DROP_S = 1.0
 """So late, all is dropped up to the next keyframe."""
 CATCH_UP_S = 4.0
@@ -45,6 +49,7 @@ class Pace:
         self._step_90k = 90_000 / fps
         self._catching_up = True
         self._dropping = False
+        self._skipped = 0
         self._begun = False
         self._late_at_s = 0.0
         self._retry_s = RETRY_S
@@ -74,7 +79,13 @@ class Pace:
             self.dropped += 1
             return Verdict.DROP
         self._dropping = False
-        return Verdict.DECODE if self._begun and late_s > SKIP_S else Verdict.ENCODE
+        return self._judge_late(late_s)
+
+    def _judge_late(self, late_s: float) -> Verdict:
+        late = late_s > SKIP_S
+        self._skipped = (self._skipped + 1) % LEAST_OF if late else 0
+        skip = self._begun and late and self._skipped > 0
+        return Verdict.DECODE if skip else Verdict.ENCODE
 
     def is_due(self, time_90k: int) -> bool:
         """Return whether the decoded picture of *time_90k* is to be encoded, by the frame rate.

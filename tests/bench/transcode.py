@@ -41,14 +41,7 @@ SECONDS = 4.0
 
 def ours(footage: RecordedFootage, loops: int) -> dict[str, float]:
     """Transcode *loops* of *footage* in a child; return what it took."""
-    output = OutputFormat()
-    codec = footage.settings.codec
-    process = subprocess.Popen(
-        [*COMMAND, str(os.getpid()), codec, "libx264", *output.to_arguments()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    process = _start(footage)
     assert process.stdin is not None
     assert process.stdout is not None
     feeder = threading.Thread(target=_feed, args=(process.stdin, footage, loops), daemon=True)
@@ -133,6 +126,69 @@ def _result(cpu_s: float, pictures: int, coded_bytes: int) -> dict[str, float]:
     }
 
 
+def live(footage: RecordedFootage, seconds: float) -> dict[str, float]:
+    """Feed a child as a camera does; return how long pictures take through it, in milliseconds.
+
+    ``first`` is from the start of the child to the first picture out, with half a GOP in the cache;
+    ``caught_up`` to the first live one; ``shown`` is the share of those that come out.
+    """
+    began_s = time.monotonic()
+    process = _start(footage)
+    assert process.stdout is not None
+    cached = len(footage.pictures) // 4
+    sent_s: dict[int, float] = {}
+    count = cached + round(seconds * footage.settings.fps)
+    feeder = threading.Thread(
+        target=_feed_live, args=(process.stdin, footage, cached, count, sent_s), daemon=True
+    )
+    feeder.start()
+    parser, came_s = ReportParser(), dict[int, float]()
+    while raw := os.read(process.stdout.fileno(), 1 << 18):
+        now_s = time.monotonic()
+        came_s |= {head.serial: now_s for head, _ in parser.feed(raw) if head.report is Report.UNIT}
+    feeder.join()
+    process.stdout.close()
+    _used(process)
+    lived_s = {serial: at_s for serial, at_s in came_s.items() if serial > cached}
+    cuts = statistics.quantiles([at_s - sent_s[each] for each, at_s in lived_s.items()], n=100)
+    first_s, caught_up_s = min(came_s.values()) - began_s, min(lived_s.values()) - began_s
+    times_s = {"p50": cuts[49], "p99": cuts[98], "first": first_s, "caught_up": caught_up_s}
+    shown = len(lived_s) / (count - cached)
+    return {**{key: round(each * 1000, 1) for key, each in times_s.items()}, "shown": shown}
+
+
+def _feed_live(
+    pipe: Any, footage: RecordedFootage, cached: int, count: int, sent_s: dict[int, float]
+) -> None:
+    """Send *count* pictures, the first *cached* at once, the others at the camera's rate."""
+    codec, fps = footage.settings.codec, footage.settings.fps
+    units = [(each.keyframe, packetise(each.nal_units, codec, 1180)) for each in footage.pictures]
+    due_s = time.monotonic()
+    for number in range(count):
+        keyframe, payloads = units[number % len(units)]
+        if number >= cached:
+            due_s += 1 / fps
+            time.sleep(max(0.0, due_s - time.monotonic()))
+        now_s = sent_s[number + 1] = time.monotonic()
+        head = InputHeader(
+            *(Command.UNIT, keyframe, number < cached, 0, 0), *(number + 1, number * 3600, now_s)
+        )
+        pipe.write(pack_unit(head, payloads))
+        pipe.flush()
+    pipe.close()
+
+
+def _start(footage: RecordedFootage) -> subprocess.Popen[bytes]:
+    """Start a child for *footage*, as the gateway does."""
+    arguments = (str(os.getpid()), footage.settings.codec, "libx264")
+    return subprocess.Popen(
+        [*COMMAND, *arguments, *OutputFormat().to_arguments()],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def transcode(
     rounds: int, loops: int, jobs: Mapping[str, EncoderSettings] = JOBS
 ) -> dict[str, Any]:
@@ -154,6 +210,7 @@ def transcode(
                 "ffmpeg_kbps": _median(pairs, 1, "kbps"),
                 "rss_mb": _median(pairs, 0, "rss_mb"),
                 "uss_mb": _median(pairs, 0, "uss_mb"),
+                "live_ms": _live(footage, rounds, loops),
             }
         )
     version = subprocess.run([FFMPEG, "-version"], capture_output=True, text=True, check=True)
@@ -165,6 +222,12 @@ def transcode(
         "python": sys.version.split()[0],
         "results": results,
     }
+
+
+def _live(footage: RecordedFootage, rounds: int, loops: int) -> dict[str, float]:
+    """Return the medians of *rounds* in which the pictures came as from a camera."""
+    found = [live(footage, loops * SECONDS) for _ in range(rounds)]
+    return {key: round(statistics.median(each[key] for each in found), 2) for key in found[0]}
 
 
 def _median(pairs: list[tuple[dict[str, float], dict[str, float]]], at: int, key: str) -> float:

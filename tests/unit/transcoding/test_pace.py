@@ -59,6 +59,13 @@ def test_who_is_a_little_late_leaves_out_encoding() -> None:
     assert (child.pace.divisor, child.pace.dropped) == (1, 0)
 
 
+def test_who_never_catches_up_shows_one_picture_of_five() -> None:
+    """Rather than none."""
+    stream = PacedStream()
+    stream.many(10)
+    assert stream.many(100, 0.5).count(ENCODE) == 20
+
+
 def test_who_is_late_goes_on_at_the_next_keyframe_at_half_the_rate() -> None:
     """All before it is thrown away unread."""
     child = PacedStream()
