@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
+from aiortc import RTCIceServer
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.event import Event, Weight
 from gateway.model.health import RelaySample
+from gateway.model.quality import ViewLevel
 from gateway.model.reasons import Reason
 from gateway.model.signalling import (
     Answer,
@@ -36,7 +38,8 @@ from gateway.runtime.fair_share import Bounds, FairTable, FairTurns
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.streams.camera_streams import CameraStreams
-from gateway.webrtc.codec_selection import negotiate
+from gateway.streams.stream import Stream
+from gateway.webrtc.codec_selection import NegotiatedMedia, negotiate
 from gateway.webrtc.early_candidates import EarlyCandidates, viewer_of
 from gateway.webrtc.ice_candidates import Network, to_rtc_ice_servers
 from gateway.webrtc.inbound_drops import InboundDrops
@@ -234,7 +237,22 @@ class SessionManager:
             profile=offer.profile,
             pace_bps=self._limits().burst_mbps * 1e6,
         )
-        await self._turns.wait(offer.key.viewer)  # many may have waited for this camera
+        first = next(iter(streams.values()))
+        first.hold(pending)  # open from here on, so that the camera sees one session and not two
+        try:
+            await self._turns.wait(offer.key.viewer)  # many may have waited for this camera
+            return await self._open_session(pending, streams, media, ice_servers)
+        finally:
+            first.release(pending)
+
+    async def _open_session(
+        self,
+        pending: PendingSession,
+        streams: dict[ViewLevel, Stream],
+        media: NegotiatedMedia,
+        ice_servers: list[RTCIceServer],
+    ) -> tuple[Session, Answer]:
+        offer = pending.offer
         pending.session = session = Session(
             offer,
             streams,

@@ -155,6 +155,6 @@ async def test_the_page_and_the_control_answer() -> None:
             async with http.get(page) as answer:
                 assert answer.status == 200
             async with http.get(f"{control}/cameras") as answer:
-                assert len((await answer.json())["cameras"]) == 4
+                assert len((await answer.json())["cameras"]) == 7
         process.terminate()
         await process.wait()
