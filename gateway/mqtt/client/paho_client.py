@@ -1,8 +1,8 @@
 """paho's client with our limits: MQTT 5, on a connected socket, driven by the event loop.
 
-There is no thread and no polling. Of what is private to paho four things are used, all here: the
-method that creates a socket, the class that speaks websocket over one, the keep alive that a broker
-has changed, and when the last ping was sent.
+There is no thread and no polling. Of what is private to paho five things are used, all here: the
+method that creates a socket, the one that reads from it, the class that speaks websocket over one,
+the keep alive that a broker has changed, and when the last ping was sent.
 """
 
 from __future__ import annotations
@@ -126,6 +126,10 @@ GARBAGE = (
 """What paho raises on packets that are not MQTT 5."""
 
 
+class PacketTooLarge(MQTTException):
+    """The broker sends a packet larger than we have told it to."""
+
+
 class PahoClient(paho.Client):
     """paho on a socket that is already there."""
 
@@ -133,6 +137,18 @@ class PahoClient(paho.Client):
 
     def _create_socket(self) -> BufferedSocket | paho._WebsocketWrapper:
         return self.prepared_socket
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """Read up to *bufsize* bytes: what is left of a packet, all of it the first time.
+
+        paho would gather a packet of 256 MB, whatever `PACKET_BYTES` has told the broker.
+
+        Raises:
+            PacketTooLarge: It is larger than that.
+        """
+        if bufsize > PACKET_BYTES:
+            raise PacketTooLarge(bufsize)
+        return super()._sock_recv(bufsize)
 
     def limit_keepalive(self, keepalive_s: float) -> None:
         """Ping after so much silence at the latest, even if the broker would wait for longer.

@@ -19,7 +19,7 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.connection import MqttConnection
 from gateway.mqtt.client.failover import reconnect_delays
-from gateway.mqtt.client.paho_client import create_client
+from gateway.mqtt.client.paho_client import PACKET_BYTES, create_client
 from gateway.mqtt.client.reason_codes import SUSPICIOUS_ENDS, DuplicateIdDetector, connection_lost
 from gateway.ports import OutboundMessage
 from gateway.runtime.clock import SystemClock
@@ -79,6 +79,8 @@ def link(
         (b"\x20\xff\xff\xff\xff\xff", Reason.CORRUPT),
         (b"\xff" * 64, Reason.CORRUPT),
         (CONNACK + b"\x30\x02\x00\x09", Reason.CORRUPT),
+        (CONNACK + b"\x30\xff\xff\xff\x7f\x00\x01a\x00", Reason.CORRUPT),
+        (b"\x20\xff\xff\xff\x7f\x00", Reason.CORRUPT),
         (CONNACK + b"\x30\x05\x00\x02\xff\xfe\x00", Reason.CORRUPT),
         (CONNACK + b"\xe0\x02\x8e\x00", Reason.DUPLICATE_IDENTITY),
         (CONNACK + b"\xe0\x02\x8b\x00", Reason.UPLINK_DOWN),
@@ -90,6 +92,18 @@ async def test_whatever_answers_the_link_breaks_in_good_order(
 ) -> None:
     """A reason of ours, never an error of paho's."""
     async with peer(answer) as address, asyncio.timeout(HANG_S):
+        with pytest.raises(BrokerUnavailable) as caught:
+            await link(address).run()
+
+    assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(("more_bytes", "reason"), [(0, Reason.UPLINK_DOWN), (1, Reason.CORRUPT)])
+async def test_a_packet_larger_than_we_allow_is_not_read(more_bytes: int, reason: Reason) -> None:
+    """The broker was told the limit; one that exceeds it would fill the memory."""
+    size = PACKET_BYTES + more_bytes
+    length = bytes([size & 127 | 128, size >> 7 & 127 | 128, size >> 14])
+    async with peer(CONNACK + b"\x30" + length) as address, asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable) as caught:
             await link(address).run()
 
