@@ -71,7 +71,7 @@ VIETNAMESE = {
     "url.scheme": "Địa chỉ phải bắt đầu bằng giao thức được hỗ trợ, ví dụ rtsp://.",
     "url.userinfo": "Không ghi tên và mật khẩu trong địa chỉ.",
     "url.host": "Địa chỉ thiếu tên máy.",
-    "url.port": "Cổng phải là số từ 1 đến 65535.",
+    "url.port": "Cổng phải là số từ 1 đến 65535 và có trong danh sách cho phép ([cameras] ports).",
     "url.control": "Địa chỉ có ký tự không được phép.",
     "url.length": "Địa chỉ quá dài.",
     "url.path": "Đường dẫn có ký tự phải viết dạng %XX.",

@@ -82,6 +82,7 @@ class Testbed:
         talks: bool = False,
         quiet: bool = False,
         environment: Mapping[str, str] | None = None,
+        where: Path = HERE.parents[1],
     ) -> subprocess.Popen[str]:
         """Start *command*; return when it has said the line *says*.
 
@@ -91,6 +92,7 @@ class Testbed:
             talks: Whether the caller reads what it prints.
             quiet: Whether what it says of errors is put away.
             environment: Beside what it has from us.
+            where: In which folder.
 
         Raises:
             NotStarted: It has said something else, or ended.
@@ -102,7 +104,7 @@ class Testbed:
             stdout=subprocess.PIPE if says or talks else subprocess.DEVNULL,
             stderr=errors,
             text=True,
-            cwd=HERE.parents[1],
+            cwd=where,
             env={**os.environ, **(environment or {})},
         )
         self._stack.callback(_end, process)

@@ -37,6 +37,20 @@ def pins(lock: Path) -> list[str]:
     return [line for line in joined.splitlines() if line.strip() and line.lstrip()[0] != "#"]
 
 
+def test_no_private_key_is_in_the_repository() -> None:
+    """Whatever made it: MediaMTX, for one, writes its own where it is started."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, stdout=subprocess.PIPE, check=True)
+    tracked = [TOP / name for name in listed.stdout.decode().split("\0") if name]
+    keys = [
+        each.name
+        for each in tracked
+        if each.is_file() and re.search(rb"^-----BEGIN [A-Z ]*PRIVATE KEY", each.read_bytes(), re.M)
+    ]
+
+    assert len(tracked) > 100
+    assert keys == []
+
+
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.name))
 def test_every_requirement_is_exact_and_has_a_hash(lock: Path) -> None:
     """What is installed tomorrow is what was tested today."""

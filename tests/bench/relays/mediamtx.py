@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from gateway.demo.config_files import free_port
 from tests.bench.relays import Running
@@ -43,10 +44,15 @@ class MediaMtx:
             },
         }
         config.write_text(json.dumps(document))
-        process = testbed.start([str(_program()), str(config)], quiet=True)
+        process = testbed.start(
+            [str(_program()), str(config)],
+            quiet=True,
+            where=testbed.folder,  # it writes a key there
+        )
         await_port(port)
         return Running(process.pid, f"whep:http://127.0.0.1:{port}/c{{camera}}/whep")
 
 
 def _program() -> str | None:
-    return os.environ.get("MEDIAMTX") or shutil.which("mediamtx")
+    found = os.environ.get("MEDIAMTX") or shutil.which("mediamtx")
+    return None if found is None else str(Path(found).absolute())

@@ -10,6 +10,7 @@ from gateway.console.http_security import host_name
 from gateway.console.settings import Ice, load
 from gateway.model.errors import ConfigRejected
 
+DOCUMENT = Path(__file__).parents[3] / "docs/console.md"
 BROKER = '[broker]\nhost = "127.0.0.1"\nport = 1883\n'
 
 
@@ -25,6 +26,17 @@ def test_the_least_is_a_broker(tmp_path: Path) -> None:
 
     assert settings.listen.address == "127.0.0.1"
     assert settings.listen.allowed_hosts == {"127.0.0.1", "localhost", "::1"}
+
+
+def test_the_settings_that_the_document_shows_fit_the_broker_that_we_ship(tmp_path: Path) -> None:
+    """That one has TLS only, and knows the console by its certificate."""
+    shown = DOCUMENT.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+
+    broker = load(written(tmp_path, shown)).broker
+
+    assert broker.port == 8883
+    assert broker.tls is not None
+    assert None not in (broker.tls.ca_file, broker.tls.cert_file, broker.tls.key_file)
 
 
 def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
