@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from gateway.centre.client import ConnectionRefusals
 from gateway.config.signing import SigningKey, load_key, sign
-from gateway.model.errors import BrokerUnavailable, ConfigRejected, Fault
+from gateway.model.errors import BrokerUnavailable, ConfigRejected
 from gateway.model.names import new_id
 from gateway.model.reasons import Reason
 from gateway.model.viewing import RevocationList
@@ -34,11 +34,7 @@ def load_viewing_key(path: Path) -> SigningKey:
     Raises:
         ConfigRejected: It cannot be read, others may read it, or it is for something else.
     """
-    key = load_key(path)
-    if not key.key_id.startswith("view-"):
-        message = f"{path} is no key for viewing: it must be named view-….key"
-        raise ConfigRejected((Fault("", "key.purpose", message),))
-    return key
+    return load_key(path, "view")
 
 
 class TokenIssuer:

@@ -117,7 +117,7 @@ def sign_command(
         valid_s=valid_days * 86_400,
     )
     text = json.dumps(
-        sign_document(load_tree(file), around, load_key(key)), ensure_ascii=False, indent=2
+        sign_document(load_tree(file), around, load_key(key, "cfg")), ensure_ascii=False, indent=2
     )
     if output is None:
         echo(*text.split("\n"))
@@ -175,7 +175,7 @@ def push_command(
     if confirm and key is None:
         message = "a confirmation is signed as well: --key cfg-….key"
         raise ConfigRejected((Fault("", "sig.missing", message),))
-    signing_key = load_key(key) if confirm and key is not None else None
+    signing_key = load_key(key, "cfg") if confirm and key is not None else None
     document = load_tree(file)
     gateway = parse_signed(document).gateway
     state = asyncio.run(
@@ -209,7 +209,7 @@ def decide_command(
     file: Path, act: Act, key: Path, rollback_s: int, province: str, **broker: Any
 ) -> None:
     """Confirm, cancel or extend FILE, which runs and waits. Exit code 0: the gateway did it."""
-    document, signing_key = load_tree(file), load_key(key)
+    document, signing_key = load_tree(file), load_key(key, "cfg")
     gateway = parse_signed(document).gateway
 
     async def decide() -> Reported | None:

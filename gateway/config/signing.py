@@ -225,11 +225,16 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
     return secret, public
 
 
-def load_key(path: Path) -> SigningKey:
+def load_key(path: Path, purpose: Purpose | None = None) -> SigningKey:
     """Return the private key in the file *path*; its id is the file's name.
 
+    Args:
+        path: The file.
+        purpose: What it is needed for; None: its owner will know.
+
     Raises:
-        ConfigRejected: It cannot be read, others may read it, or it is no Ed25519 key.
+        ConfigRejected: It cannot be read, others may read it, it is no Ed25519 key, or it is for
+            something else.
     """
     try:
         found = path.stat()
@@ -248,6 +253,9 @@ def load_key(path: Path) -> SigningKey:
         raise _wrong_file(f"{path} holds no Ed25519 key")
     if not re.fullmatch(KEY_ID, path.stem):
         raise _wrong_file(f"{path} must be named by its key id, e.g. cfg-2026a.key")
+    if purpose is not None and not path.stem.startswith(f"{purpose}-"):
+        message = f"{path} is no key for this: it must be named {purpose}-….key"
+        raise ConfigRejected((Fault("", "key.purpose", message),))
     return SigningKey(path.stem, private)
 
 

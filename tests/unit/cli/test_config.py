@@ -45,6 +45,19 @@ def test_what_is_signed_is_verified(folder: Path) -> None:
     assert said.output == "OK: hcm-q1-01 version 7, config/1, signed by cfg-2026a\n"
 
 
+def test_a_key_for_something_else_signs_no_configuration(folder: Path) -> None:
+    """Said here at once, and not by the gateway that would refuse it."""
+    say("keys", "make", "view-2026a", "--folder", folder)
+
+    said = signed(folder, "--key", folder / "view-2026a.key")
+
+    assert said.exit_code == 2
+    assert (
+        "view-2026a.key is no key for this: it must be named cfg-….key [key.purpose]" in said.output
+    )
+    assert not (folder / "signed.json").exists()
+
+
 def test_what_was_changed_afterwards_is_refused(folder: Path) -> None:
     """In both languages, with code 2."""
     signed(folder)
@@ -61,7 +74,7 @@ def test_what_was_changed_afterwards_is_refused(folder: Path) -> None:
 def test_a_wrong_document_is_not_signed(folder: Path) -> None:
     """All that is wrong is said, and nothing is written."""
     site = site_tree("c01", "c02")
-    site["cameras"][0]["streams"][0]["url"] = "http://x"
+    site["cameras"][0]["streams"][0]["url"] = "ftp://x"
     del site["cameras"][1]["name"]
     (folder / "wrong.json").write_text(json.dumps({"site": site}))
 
