@@ -39,7 +39,7 @@ include "polling.pxi"
 include "frame_run.pxi"
 
 
-INTERFACE = 1  # as in `gateway.fastpath`, which has what it is for
+INTERFACE = 2  # as in `gateway.fastpath`, which has what it is for
 
 
 cdef class Forwarder:

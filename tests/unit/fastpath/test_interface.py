@@ -14,7 +14,10 @@ from gateway.fastpath import INTERFACE
 
 FOLDER = Path(fastpath.__file__).parent
 
-KNOWN = {1: "c5ecd0f2019b1eefc8af6bc47f7c5b3ecd0cf3531bbd6e5fe0adf1995767a32b"}
+KNOWN = {
+    1: "c5ecd0f2019b1eefc8af6bc47f7c5b3ecd0cf3531bbd6e5fe0adf1995767a32b",
+    2: "70ad26f9e2c4cb1823188bf959438bb22af4e19c364452d32dcc4586213cad34",
+}
 """Each number, and the contracts that it stands for: SHA-256 of `_fastpath.pyi`."""
 
 IMPORT = """

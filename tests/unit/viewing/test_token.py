@@ -398,9 +398,11 @@ def test_parts_are_three(
 
 
 def test_without_a_free_descriptor_it_is_not_the_viewers_fault(
-    key: SigningKey, keys: Keyring
+    key: SigningKey, tmp_path: Path
 ) -> None:
     """The key cannot be read: 503 with its own reason, not "no permission"."""
+    (tmp_path / "view-2026a.pem").write_bytes(pem(key))
+    keys = Keyring(tmp_path)  # which has read no key yet
     token = encode(view_claims(), key)
 
     with none_free(), pytest.raises(ViewerRejected) as caught:
