@@ -51,6 +51,15 @@ class Login:
     allow_basic: bool = False
 
 
+def login_of(
+    username: str | None, password: SecretStr | None, *, allow_basic: bool
+) -> Login | None:
+    """Return the user of a camera; None: it has none. Without a password it is the empty one."""
+    if username is None:
+        return None
+    return Login(username, SecretStr("") if password is None else password, allow_basic)
+
+
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """One challenge of a 401 response.

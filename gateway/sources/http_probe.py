@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from pydantic import SecretStr
-
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import Reason
 from gateway.rtp.jpeg import parse_head
 from gateway.rtp.packet import Malformed
 from gateway.rtp.picture import CodedPicture
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH
-from gateway.rtsp.auth import Login
+from gateway.rtsp.auth import login_of
 from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target
@@ -31,9 +29,7 @@ async def probe_http(
     target: Target, options: ProbeOptions, timer: StepTimer
 ) -> AsyncGenerator[Step, None]:
     """Probe *target* with at most one login (`gateway.sources.registry.ProbeSource`)."""
-    login = None
-    if options.username is not None:
-        login = Login(options.username, options.password or SecretStr(""), options.allow_basic)
+    login = login_of(options.username, options.password, allow_basic=options.allow_basic)
     account = Account(target.host, login, LoginLimiter(options.clock))
     async with HttpClient(target, account=account, clock=options.clock) as client:
         pictures = HttpPictures(

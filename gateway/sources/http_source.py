@@ -6,16 +6,13 @@ from contextlib import aclosing
 
 from pydantic import SecretStr
 
-from gateway.model.errors import SourceUnavailable
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
-from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
 from gateway.rtp.picture import CodedPicture
-from gateway.rtsp.auth import Login
-from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target, UrlPolicy
+from gateway.sources.camera_access import CameraAccess
 from gateway.sources.http_client import HttpClient
 from gateway.sources.http_pictures import HttpPictures
 from gateway.sources.timeline import Timeline
@@ -45,18 +42,13 @@ class HttpSource:
         payload_bytes: int,  # noqa: ARG002  (the registry's)
         clock: Clock,
     ) -> None:
-        self._camera = camera
         self._stream = stream
-        self._login: Login | None = None
-        if camera.username is not None:
-            secret = password if password is not None else SecretStr("")
-            self._login = Login(camera.username, secret, camera.allow_basic)
-        self._policy = policy
-        self._login_limiter = login_limiter
+        self._access = CameraAccess(
+            camera, stream.url, password=password, policy=policy, login_limiter=login_limiter
+        )
         self._clock = clock
         self._counters = SourceCounters()
         self._timeline = Timeline(self._counters)
-        self._last_target: Target | None = None
 
     @property
     def counters(self) -> SourceCounters:
@@ -65,7 +57,7 @@ class HttpSource:
 
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
-        async with self._client(await self._resolve()) as client:
+        async with self._client(await self._access.resolve()) as client:
             pictures = self._pictures(client)
             await pictures.open()
             self._counters.sessions += 1
@@ -80,7 +72,7 @@ class HttpSource:
 
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
-        async with self._client(await self._resolve()) as client:
+        async with self._client(await self._access.resolve()) as client:
             await self._pictures(client).open()
 
     def _unit(self, picture: CodedPicture) -> AccessUnit:
@@ -100,15 +92,5 @@ class HttpSource:
         )
 
     def _client(self, target: Target) -> HttpClient:
-        device = self._camera.device or target.host
-        account = Account(device, self._login, self._login_limiter)
+        account = self._access.account(target)
         return HttpClient(target, account=account, clock=self._clock)
-
-    async def _resolve(self) -> Target:
-        """Return where the camera is; where it was last, while its name cannot be resolved."""
-        try:
-            self._last_target = await self._policy.resolve(self._stream.url)
-        except SourceUnavailable as error:
-            if self._last_target is None or error.reason is not Reason.DNS_FAILED:
-                raise
-        return self._last_target

@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from pydantic import SecretStr
-
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import Reason
-from gateway.rtsp.auth import Login
+from gateway.rtsp.auth import login_of
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
@@ -27,9 +25,7 @@ async def probe_rtsp(
     target: Target, options: ProbeOptions, timer: StepTimer
 ) -> AsyncGenerator[Step, None]:
     """Probe *target* with at most one login (`gateway.sources.registry.ProbeSource`)."""
-    login = None
-    if options.username is not None:
-        login = Login(options.username, options.password or SecretStr(""), options.allow_basic)
+    login = login_of(options.username, options.password, allow_basic=options.allow_basic)
     account = Account(target.host, login, LoginLimiter(options.clock))
     async with RtspClient(target, account=account, clock=options.clock) as client:
         await run_step("connect", client.connect())

@@ -17,12 +17,11 @@ from gateway.model.media import AccessUnit, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
-from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
-from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.rtsp.session_monitor import KeepAlive
 from gateway.runtime.url_policy import Target, UrlPolicy
+from gateway.sources.camera_access import CameraAccess
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.depacketizers import create_depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
@@ -59,14 +58,10 @@ class RtspSource:
         clock: Clock,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._camera = camera
         self._stream = stream
-        self._login: Login | None = None
-        if camera.username is not None:
-            secret = password if password is not None else SecretStr("")
-            self._login = Login(camera.username, secret, camera.allow_basic)
-        self._policy = policy
-        self._login_limiter = login_limiter
+        self._access = CameraAccess(
+            camera, stream.url, password=password, policy=policy, login_limiter=login_limiter
+        )
         self._payload_bytes = payload_bytes
         self._clock = clock
         self._tls = tls
@@ -74,7 +69,6 @@ class RtspSource:
         self._timeline = Timeline(self._counters)
         self._markers = MarkerTrust()
         self._keep_alive = KeepAlive()
-        self._last_target: Target | None = None
         self._absent_since_s: float | None = None  # since when the camera says "no such path"
 
     @property
@@ -89,7 +83,7 @@ class RtspSource:
 
     async def _run(self, sink: Sink) -> None:
         counters = self._counters
-        async with self._client(await self._resolve()) as client:
+        async with self._client(await self._access.resolve()) as client:
             await client.connect()
             await client.options()
             description = await client.describe()
@@ -128,7 +122,7 @@ class RtspSource:
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
         with self._patience():
-            async with self._client(await self._resolve()) as client:
+            async with self._client(await self._access.resolve()) as client:
                 await client.connect()
                 await client.options()
                 await client.describe()
@@ -157,18 +151,8 @@ class RtspSource:
             raise
 
     def _client(self, target: Target) -> RtspClient:
-        device = self._camera.device or target.host
-        account = Account(device, self._login, self._login_limiter)
+        account = self._access.account(target)
         return RtspClient(target, account=account, clock=self._clock, tls=self._tls)
-
-    async def _resolve(self) -> Target:
-        """Return where the camera is; where it was last, while its name cannot be resolved."""
-        try:
-            self._last_target = await self._policy.resolve(self._stream.url)
-        except SourceUnavailable as error:
-            if self._last_target is None or error.reason is not Reason.DNS_FAILED:
-                raise
-        return self._last_target
 
     def _count_transport(self, client: RtspClient) -> None:
         """Add what connection and UDP ports have counted in this run."""

@@ -18,7 +18,6 @@ from gateway.model.errors import (
     SourceUnavailable,
     TransientError,
 )
-from gateway.model.media import AccessUnit, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtsp.login_limiter import LoginLimiter
@@ -26,25 +25,10 @@ from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.rtsp_source import ABSENT_S, RtspSource
 from tests.fixtures import camera_cases
 from tests.fixtures.clock import HANG_S, FakeClock
+from tests.fixtures.sinks import RecordingSink
 from tests.unit.rtsp.scripted import CLOCK, Camera, Request, camera, packet, willing
 
 SETS = (b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80")
-
-
-class RecordingSink:
-    """A sink that keeps everything."""
-
-    def __init__(self) -> None:
-        self.formats: list[VideoFormat] = []
-        self.units: list[AccessUnit] = []
-        self.arrived = asyncio.Event()
-
-    def on_opened(self, video: VideoFormat) -> None:
-        self.formats.append(video)
-
-    def deliver(self, unit: AccessUnit) -> None:
-        self.units.append(unit)
-        self.arrived.set()
 
 
 def source(made: Camera, url: str = "", **changes: object) -> RtspSource:
@@ -77,11 +61,11 @@ async def test_pictures_come_out_and_time_goes_on_across_runs() -> None:
         pulled = source(made)
         for start in (90_000, 5):
             made.played.clear()
-            sink.arrived.clear()
+            sink.enough.clear()
             running = asyncio.create_task(pulled.run(sink))
             await made.played.wait()
             picture(made, 1, start)
-            await sink.arrived.wait()
+            await sink.enough.wait()
             made.writers[-1].close()
             with pytest.raises(SourceStalled):
                 await running
@@ -132,7 +116,7 @@ async def test_the_last_good_address_is_used_while_dns_is_dead() -> None:
 
     async with asyncio.timeout(HANG_S), camera() as made:
         pulled = source(made, url=f"rtsp://cam.lan:{made.port}/x")
-        pulled._policy = replace(made.policy, resolver=resolver)
+        pulled._access._policy = replace(made.policy, resolver=resolver)
         await pulled.check()
         alive = False
         await pulled.check()
