@@ -176,33 +176,41 @@ HOST_DISK = AlarmType(
     (Reason.DISK_NEARLY_FULL, Reason.DISK_FULL, Reason.DISK_READONLY),
     by_cause={Reason.DISK_NEARLY_FULL: "minor"},
 )
+STORE_REASONS = (
+    Reason.DISK_FULL,
+    Reason.DISK_READONLY,
+    Reason.DISK_CORRUPT,
+    Reason.DESCRIPTORS_LOW,
+)
+"""Why a file of ours cannot be written (`gateway.runtime.sqlite.sqlite_error`)."""
+
 # Events go on to the centre and wait in memory; a power cut loses the gateway's own copy of them.
 AUDIT_NOT_STORED = AlarmType(
     "store.audit",
     "major",
     "the audit cannot be written: viewings go on, their events are in memory and sent",
-    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+    STORE_REASONS,
 )
 # Nobody is let in, since a token could be used twice; who watches goes on.
 TOKENS_NOT_STORED = AlarmType(
     "store.tokens",
     "critical",
     "it cannot be written which view tokens are used: nobody can begin to watch",
-    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+    STORE_REASONS,
 )
 # Events are sent from memory; those that wait for a connection are lost with the power.
 OUTBOX_NOT_STORED = AlarmType(
     "store.outbox",
     "major",
     "events cannot be written: they are sent from memory, and a power cut loses those that wait",
-    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+    STORE_REASONS,
 )
 # A command that cannot be noted could be executed twice, so none is.
 JOURNAL_NOT_STORED = AlarmType(
     "store.journal",
     "major",
     "accepted commands cannot be written: none is executed",
-    (Reason.DISK_FULL, Reason.DISK_READONLY, Reason.DISK_CORRUPT, Reason.DESCRIPTORS_LOW),
+    STORE_REASONS,
 )
 # A clock that is off makes certificates and signatures fail; one that nothing sets may be right.
 HOST_CLOCK = AlarmType(
