@@ -13,7 +13,7 @@ import av
 import pytest
 
 from gateway.model.errors import SourceUnavailable
-from gateway.model.media import AccessUnit, VideoFormat
+from gateway.model.media import VideoFormat
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Source
 from gateway.rtp.codecs import coded_picture
@@ -21,27 +21,12 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.registry import source_type, url_policy
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.sinks import RecordingSink
 
 pytestmark = pytest.mark.live
 
 CLOCK = SystemClock()
 PICTURES = 20
-
-
-class Sink:
-    """Keeps what comes, and says when there is enough."""
-
-    def __init__(self) -> None:
-        self.units: list[AccessUnit] = []
-        self.enough = asyncio.Event()
-
-    def on_opened(self, video: VideoFormat) -> None:
-        assert video == VideoFormat("mjpeg")
-
-    def deliver(self, unit: AccessUnit) -> None:
-        self.units.append(unit)
-        if len(self.units) >= PICTURES:
-            self.enough.set()
 
 
 @contextmanager
@@ -75,7 +60,7 @@ def source(url: str) -> Source:
     )
 
 
-async def run(pulled: Source, sink: Sink) -> None:
+async def run(pulled: Source, sink: RecordingSink) -> None:
     """Run *pulled* again until FFmpeg listens."""
     while True:
         try:
@@ -86,7 +71,7 @@ async def run(pulled: Source, sink: Sink) -> None:
 
 async def test_ffmpegs_stream_comes_whole() -> None:
     """Chunked, with a boundary of its own; each picture is decoded again."""
-    sink = Sink()
+    sink = RecordingSink(PICTURES)
     with serving() as url:
         pulled = source(url)
         running = asyncio.create_task(run(pulled, sink))
@@ -95,6 +80,7 @@ async def test_ffmpegs_stream_comes_whole() -> None:
         running.cancel()
         await asyncio.wait([running])
 
+    assert set(sink.formats) == {VideoFormat("mjpeg")}
     decoder = av.CodecContext.create("mjpeg", "r")
     assert isinstance(decoder, av.VideoCodecContext)
     frames = [

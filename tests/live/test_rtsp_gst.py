@@ -20,7 +20,7 @@ from gateway.model.errors import (
     SourceUnavailable,
     TransientError,
 )
-from gateway.model.media import AccessUnit, Codec, VideoFormat
+from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtp.codecs import coded_picture
@@ -33,28 +33,11 @@ from gateway.sources.rtsp_probe import probe_rtsp
 from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.gst import PASSWORD, USER, GstServer, serving
+from tests.fixtures.sinks import RecordingSink
 
 pytestmark = pytest.mark.live
 
 CLOCK = SystemClock()
-
-
-class RecordingSink:
-    """A sink that says when it has as many units as wanted."""
-
-    def __init__(self, wanted: int) -> None:
-        self.video: VideoFormat | None = None
-        self.units: list[AccessUnit] = []
-        self.enough = asyncio.Event()
-        self._wanted = wanted
-
-    def on_opened(self, video: VideoFormat) -> None:
-        self.video = video
-
-    def deliver(self, unit: AccessUnit) -> None:
-        self.units.append(unit)
-        if len(self.units) == self._wanted:
-            self.enough.set()
 
 
 def source(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+from collections.abc import Iterable
 
 import pytest
 
@@ -52,15 +53,22 @@ async def playing(
     return pulled, stream, running
 
 
+async def relayed(
+    made: Camera, packets: FakeCameraStream, stream: Relaying, numbers: Iterable[int]
+) -> None:
+    """Send a picture for each of *numbers*, and wait until so many have come out."""
+    for number in numbers:
+        packets.p()
+        send(made, packets)
+        await stream.until(number)
+
+
 async def test_pictures_go_by_the_fast_path_and_the_end_is_seen() -> None:
     """The camera hangs up while the fast path reads; nothing that came before it is lost."""
     packets = FakeCameraStream("h264", 5)
     async with asyncio.timeout(HANG_S), camera() as made:
         pulled, stream, running = await playing(made, packets)
-        for number in range(2, 7):
-            packets.p()
-            send(made, packets)
-            await stream.until(number)
+        await relayed(made, packets, stream, range(2, 7))
         packets.p()
         send(made, packets)
         made.writers[-1].close()
@@ -80,9 +88,7 @@ async def test_a_source_that_is_cancelled_lets_go_of_the_fast_path() -> None:
         async with camera() as made:
             before = set(os.listdir("/proc/self/fd"))
             _, stream, running = await playing(made, packets)
-            packets.p()
-            send(made, packets)
-            await stream.until(2)
+            await relayed(made, packets, stream, [2])
             running.cancel()
             await asyncio.wait([running])
             assert made.methods[-1] == "TEARDOWN"
@@ -106,10 +112,7 @@ async def test_a_goodbye_is_heard_while_the_fast_path_relays() -> None:
     packets = FakeCameraStream("h264", 5)
     async with asyncio.timeout(HANG_S), camera() as made:
         _, stream, running = await playing(made, packets)
-        for number in range(2, 5):
-            packets.p()
-            send(made, packets)
-            await stream.until(number)
+        await relayed(made, packets, stream, range(2, 5))
         made.send(struct.pack("!BBHI", 0x81, 203, 1, 7), 1)
         with pytest.raises(SourceStalled) as caught:
             await running

@@ -16,7 +16,8 @@ from gateway.rtsp.budget import READ_BYTES
 from gateway.rtsp.connection import RtspConnection
 from tests.attack.cameras import ATTACKS, hostile_camera
 from tests.fixtures.clock import HANG_S
-from tests.unit.sources.test_rtsp_source import RecordingSink, source
+from tests.fixtures.sinks import RecordingSink
+from tests.unit.sources.test_rtsp_source import source
 
 MAX_CALLS = 100_000
 """Calls of Python's within one read: about 10 ms on the development machine."""

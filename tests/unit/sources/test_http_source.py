@@ -12,7 +12,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from gateway.model.errors import GatewayError, PermanentError, SourceRefused
-from gateway.model.media import AccessUnit, VideoFormat
+from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtp.codecs import coded_picture
@@ -36,29 +36,12 @@ from tests.fixtures.http_camera import (
     raw_camera,
     stream_of,
 )
+from tests.fixtures.sinks import RecordingSink
 
 CLOCK = SystemClock()
 JPEGS = coded_pictures("mjpeg", 4)
 OK = b"HTTP/1.1 200 OK\r\n"
 MIXED = OK + b"Content-Type: multipart/x-mixed-replace; boundary=f\r\n\r\n"
-
-
-class Sink:
-    """Keeps what comes, and says when there is enough."""
-
-    def __init__(self, wanted: int) -> None:
-        self.video: VideoFormat | None = None
-        self.units: list[AccessUnit] = []
-        self.enough = asyncio.Event()
-        self._wanted = wanted
-
-    def on_opened(self, video: VideoFormat) -> None:
-        self.video = video
-
-    def deliver(self, unit: AccessUnit) -> None:
-        self.units.append(unit)
-        if len(self.units) >= self._wanted:
-            self.enough.set()
 
 
 def source(port: int, *, password: str | None = None, allow_basic: bool = False) -> HttpSource:
@@ -83,9 +66,9 @@ def source(port: int, *, password: str | None = None, allow_basic: bool = False)
     return made
 
 
-async def watched(pulled: HttpSource, units: int = 6) -> Sink:
+async def watched(pulled: HttpSource, units: int = 6) -> RecordingSink:
     """Return what comes until there are *units* pictures. Raises what the source does."""
-    sink = Sink(units)
+    sink = RecordingSink(units)
     running = asyncio.create_task(pulled.run(sink))
     enough = asyncio.create_task(sink.enough.wait())
     async with asyncio.timeout(HANG_S):
