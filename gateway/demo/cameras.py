@@ -42,6 +42,7 @@ def _further(usual: EncoderSettings) -> Iterator[tuple[str, str, EncoderSettings
     pal = replace(usual, width=720, height=576, interlaced=True, pixel_aspect=(16, 15))
     yield "hanhlang", "Hành lang (D1 xen kẽ)", pal
     yield "baixe", "Bãi xe (khung B)", replace(usual, b_frames=2)
+    yield "khocu", "Kho hồ sơ (MJPEG)", replace(usual, codec="mjpeg", bitrate_bps=6_000_000)
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def _arguments() -> argparse.Namespace:
     add("--password-file", type=Path)
     add("--varied", action="store_true", help="further ones, which have to be transcoded")
     add("--recorded", action="store_true", help="encode once, then loop: no cost while running")
-    add("--codec", choices=("h264", "h265"), default="h264")
+    add("--codec", choices=("h264", "h265", "mjpeg"), default="h264")
     add("--size", default="640x360", help="width x height")
     add("--fps", type=int, default=25)
     add("--gop", type=float, default=2.0, help="seconds")

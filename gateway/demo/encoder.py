@@ -1,6 +1,7 @@
 """Encodes pictures for virtual cameras, live from a scene or once for a loop.
 
-H.264 by libx264 and H.265 by libx265, through PyAV, without delay and by default without B-frames.
+H.264 by libx264, H.265 by libx265 and JPEG by FFmpeg, through PyAV, without delay and by default
+without B-frames.
 Blocking: must not run on the event loop.
 """
 
@@ -21,7 +22,8 @@ from gateway.demo.scene import Image, Scene
 from gateway.model.media import Codec
 
 _START_CODE = b"\x00\x00\x01"
-_SETS = {"h264": {7, 8}, "h265": {32, 33, 34}}
+_LIBRARIES = {"h264": "libx264", "h265": "libx265", "mjpeg": "mjpeg"}
+_SETS: dict[Codec, set[int]] = {"h264": {7, 8}, "h265": {32, 33, 34}}
 _RECORDED_FROM = datetime(2026, 1, 5, 1, 0, tzinfo=UTC)  # recordings are the same on every day
 
 
@@ -30,7 +32,7 @@ class EncoderSettings:
     """Encoder settings of a virtual camera.
 
     Attributes:
-        codec: ``h264`` or ``h265``.
+        codec: ``h264``, ``h265`` or ``mjpeg``.
         width: Pixels, even.
         height: Pixels, even.
         fps: Pictures per second.
@@ -59,7 +61,7 @@ class CodedPicture:
     """One coded picture.
 
     Attributes:
-        nal_units: Without start codes; parameter sets in front of a keyframe.
+        nal_units: Without start codes; parameter sets in front of a keyframe. Of JPEG: the file.
         keyframe: Whether a decoder can start here.
         reorder_offset: Presentation minus decoding order, in pictures; 0 without B-frames.
     """
@@ -86,7 +88,10 @@ def nal_type(nal_unit: bytes, codec: Codec) -> int:
 
 def parameter_sets(coded: CodedPicture, codec: Codec) -> tuple[bytes, ...]:
     """Return the parameter sets in *coded*, in its order."""
-    return tuple(unit for unit in coded.nal_units if nal_type(unit, codec) in _SETS[codec])
+    known = _SETS.get(codec)
+    if known is None:
+        return ()
+    return tuple(unit for unit in coded.nal_units if nal_type(unit, codec) in known)
 
 
 class Encoder:
@@ -94,12 +99,13 @@ class Encoder:
 
     def __init__(self, settings: EncoderSettings) -> None:
         self._settings = settings
-        library = "libx264" if settings.codec == "h264" else "libx265"
+        library = _LIBRARIES[settings.codec]
         context = av.CodecContext.create(library, "w")
         if not isinstance(context, av.VideoCodecContext):
             raise TypeError(f"{library} does not encode video")
         context.width, context.height = settings.width, settings.height
-        context.pix_fmt = "yuv420p"
+        self._format = "yuvj420p" if settings.codec == "mjpeg" else "yuv420p"
+        context.pix_fmt = self._format
         context.time_base = Fraction(1, settings.fps)
         context.framerate = Fraction(settings.fps)
         context.bit_rate = settings.bitrate_bps
@@ -113,6 +119,8 @@ class Encoder:
         """Encode *image*, the *index*-th; return what is ready: one picture without B-frames."""
         planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420), np.uint8)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        if self._format != frame.format.name:
+            frame = frame.reformat(format=self._format)
         frame.pts = index
         frame.pict_type = PictureType.I if keyframe else PictureType.NONE
         return [self._coded(packet) for packet in self._context.encode(frame)]
@@ -123,10 +131,14 @@ class Encoder:
 
     def _coded(self, packet: av.Packet[av.VideoStream]) -> CodedPicture:
         pts, dts = packet.pts or 0, packet.dts or 0
-        return CodedPicture(tuple(split_annex_b(bytes(packet))), packet.is_keyframe, pts - dts)
+        whole = bytes(packet)
+        units = (whole,) if self._settings.codec == "mjpeg" else tuple(split_annex_b(whole))
+        return CodedPicture(units, packet.is_keyframe, pts - dts)
 
     def _options(self) -> dict[str, str]:
         settings = self._settings
+        if settings.codec == "mjpeg":
+            return {"huffman": "default"}  # RFC 2435 sends no other
         rate = settings.bitrate_bps // 1000
         gop = round(settings.gop_s * settings.fps)
         common: dict[str, str | int] = {

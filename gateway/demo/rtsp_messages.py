@@ -108,6 +108,11 @@ def format_reply(code: int, headers: Sequence[tuple[str, str]], body: bytes = b"
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
+def payload_type(codec: Codec) -> int:
+    """Return the RTP payload type of *codec*: that of RFC 3551 §6, or a dynamic one."""
+    return 26 if codec == "mjpeg" else 96
+
+
 def format_sdp(
     name: str, codec: Codec, sets: Sequence[bytes], *, sections: int = 1, sound: bool = False
 ) -> bytes:
@@ -121,14 +126,13 @@ def format_sdp(
         "a=control:*",
         "a=range:npt=now-",
     ]
+    kind = payload_type(codec)
     for number in range(sections):
-        lines += [
-            "m=video 0 RTP/AVP 96",
-            f"a=rtpmap:96 {codec.upper()}/90000",
-            f"a=fmtp:96 {_fmtp(codec, sets)}",
-            f"a=control:trackID={number + 1}",
-            "a=recvonly",
-        ]
+        lines.append(f"m=video 0 RTP/AVP {kind}")
+        if codec != "mjpeg":
+            lines.append(f"a=rtpmap:{kind} {codec.upper()}/90000")
+            lines.append(f"a=fmtp:{kind} {_fmtp(codec, sets)}")
+        lines += [f"a=control:trackID={number + 1}", "a=recvonly"]
     if sound:
         lines += ["m=audio 0 RTP/AVP 8", "a=rtpmap:8 PCMA/8000"]
         lines += [f"a=control:trackID={sections + 1}"]

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from gateway.demo.encoder import CodedPicture
 from gateway.demo.faults import InterleavedGarbage, Jump, Loss
 from gateway.demo.rtp_output import RtpOutput
+from gateway.demo.rtsp_messages import payload_type
 from gateway.demo.video_loop import MarkedPayloads, VideoLoop
 from gateway.demo.virtual_camera import VirtualCamera
 from gateway.model.media import VIDEO_CLOCK_HZ
 from gateway.rtp.packet import build_header
 from gateway.rtp.rtcp import sender_report
 
-PAYLOAD_TYPE = 96
 _NTP_TO_UNIX_S = 2_208_988_800
 
 
@@ -106,12 +106,11 @@ class Session:
 
     def _packets(self, payloads: MarkedPayloads, time_90k: int) -> list[bytes]:
         loss = self.camera.active_fault(Loss)
+        kind = payload_type(self.camera.footage.settings.codec)
         packets = []
         for payload, marker in payloads:
             if not (loss and self.seq % loss.every == 0):
-                packets.append(
-                    build_header(PAYLOAD_TYPE, marker, self.seq, time_90k, self.ssrc) + payload
-                )
+                packets.append(build_header(kind, marker, self.seq, time_90k, self.ssrc) + payload)
             self.seq = (self.seq + 1) & 0xFFFF
             self._sent += 1
             self._octets += len(payload)

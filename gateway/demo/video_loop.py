@@ -13,6 +13,7 @@ from typing import Protocol
 
 from gateway.demo.encoder import CodedPicture, nal_type
 from gateway.demo.faults import Frozen, MarkerOnSets, NoMarker, SetsOnlyInSdp
+from gateway.demo.jpeg_payloads import jpeg_payloads
 from gateway.demo.virtual_camera import VirtualCamera
 from gateway.model.media import VIDEO_CLOCK_HZ
 from gateway.rtp.codecs import packetise
@@ -81,6 +82,9 @@ class VideoLoop:
         camera = self._camera
         codec, limit = camera.footage.settings.codec, camera.behaviour.payload_bytes
         units = coded.nal_units
+        ends = not camera.active_fault(NoMarker)
+        if codec == "mjpeg":
+            return _mark(jpeg_payloads(units[0], limit), ends)
         sets = {nal_type(unit, codec) for unit in camera.footage.parameter_sets}
         if camera.active_fault(SetsOnlyInSdp):
             units = tuple(unit for unit in units if nal_type(unit, codec) not in sets)
@@ -88,8 +92,10 @@ class VideoLoop:
         if camera.active_fault(MarkerOnSets):
             marked = [(unit, True) for unit in units if nal_type(unit, codec) in sets]
             units = tuple(unit for unit in units if nal_type(unit, codec) not in sets)
-        payloads = packetise(units, codec, limit)
-        ends = not camera.active_fault(NoMarker)
-        marked += [(payload, False) for payload in payloads[:-1]]
-        marked += [(payload, ends) for payload in payloads[-1:]]
-        return marked
+        return marked + _mark(packetise(units, codec, limit), ends)
+
+
+def _mark(payloads: list[bytes], ends: bool) -> MarkedPayloads:
+    """Return *payloads* of one picture; the last has the marker bit if it *ends* so."""
+    last = len(payloads) - 1
+    return [(payload, ends and index == last) for index, payload in enumerate(payloads)]

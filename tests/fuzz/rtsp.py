@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
+from gateway.demo.jpeg_payloads import jpeg_payloads
 from gateway.model.errors import GatewayError
 from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.rtp.parameter_sets import parse_picture
@@ -37,7 +38,7 @@ from tests.attack.cameras import ATTACKS, IDR, PAYLOAD_TYPE, PPS, SPS, frame, rt
 from tests.fixtures.calls import calls_of
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.coded_pictures import PAYLOAD_TYPE as PICTURE_PAYLOAD_TYPE
-from tests.fixtures.coded_pictures import coded_pictures, jpeg_payloads, packets
+from tests.fixtures.coded_pictures import coded_pictures, packets
 from tests.unit.rtsp.scripted import SDP
 
 MAX_CALLS = 100_000
@@ -45,7 +46,7 @@ MAX_CALLS = 100_000
 
 CAPTURE = (Path(__file__).parents[1] / "data" / "rtsp" / "gstreamer-h264.bin").read_bytes()
 PICTURE_PACKETS: dict[Codec, list[bytes]] = {
-    "mjpeg": packets([jpeg_payloads(jpeg) for jpeg in coded_pictures("mjpeg", 6)]),
+    "mjpeg": packets([jpeg_payloads(jpeg, 500) for jpeg in coded_pictures("mjpeg", 6)]),
     "mpeg4": packets([[each[:200], each[200:] or b"x"] for each in coded_pictures("mpeg4", 14)]),
 }
 TARGET = Target("rtsp", "h", "10.0.0.1", 554, "/", "rtsp://h/", 554)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from gateway.demo.encoder import LiveFootage, nal_type, parameter_sets, record, split_annex_b
+from gateway.demo.jpeg_payloads import jpeg_payloads
 from gateway.demo.scene import Scene
 from gateway.model.media import Codec
+from gateway.rtp.jpeg import JpegAssembler, split_picture
 from tests.fixtures.camera import SMALL
 
 NOON = datetime(2026, 9, 2, 5, 0, tzinfo=UTC)
@@ -50,6 +52,21 @@ def test_a_recording_is_whole_groups_of_pictures(codec: Codec, sets: list[int]) 
     assert keyframes == [0, 10, 20]
     assert len(footage.pictures) == 30
     assert [nal_type(unit, codec) for unit in parameter_sets(footage.pictures[0], codec)] == sets
+
+
+def test_jpeg_is_a_file_for_each_picture() -> None:
+    """Each is a keyframe, and the receiver of its RTP payloads gets the same samples."""
+    footage = record("", replace(SMALL, codec="mjpeg"), 0.2)
+    assembler = JpegAssembler()
+
+    for coded in footage.pictures:
+        for payload in jpeg_payloads(coded.nal_units[0], 500):
+            assembler.push(payload)
+        (picture,) = assembler.build()
+        assert coded.keyframe
+        assert picture.body == split_picture(coded.nal_units[0]).body
+        assembler.clear()
+    assert footage.parameter_sets == ()
 
 
 def test_b_frames_are_shown_in_another_order_than_sent() -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.demo.jpeg_payloads import jpeg_payloads
 from gateway.rtp.jpeg import EXTENSION, JpegAssembler, parse_head, split_picture
 from gateway.rtp.packet import Malformed
 from gateway.rtp.picture import MAX_HEAD_BYTES, MAX_PICTURE_BYTES
-from tests.fixtures.coded_pictures import coded_pictures, jpeg_payloads
+from tests.fixtures.coded_pictures import coded_pictures
 
 IMAGE = np.tile(np.arange(0, 240, dtype=np.uint8), (240, 1)).repeat(3).reshape(240, 240, 3)
 
@@ -44,7 +45,7 @@ def test_the_tables_are_those_of_libjpeg(quality: int) -> None:
 def test_stated_tables_are_taken() -> None:
     """As a camera with a coder of its own sends them."""
     (jpeg,) = coded_pictures("mjpeg", 1)
-    payloads = jpeg_payloads(jpeg)
+    payloads = jpeg_payloads(jpeg, 500)
     assembler = JpegAssembler()
     for payload in payloads:
         assembler.push(payload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.demo.jpeg_payloads import jpeg_payloads
 from gateway.model.errors import SourceUnavailable
 from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
@@ -13,9 +14,9 @@ from gateway.rtsp.budget import CameraBudget
 from gateway.sources.picture_depacketizer import PictureDepacketizer, picture_assembler
 from gateway.sources.timeline import Timeline
 from tests.fixtures.clock import FakeClock
-from tests.fixtures.coded_pictures import PAYLOAD_TYPE, coded_pictures, jpeg_payloads, packets
+from tests.fixtures.coded_pictures import PAYLOAD_TYPE, coded_pictures, packets
 
-JPEGS = [jpeg_payloads(jpeg) for jpeg in coded_pictures("mjpeg", 4)]
+JPEGS = [jpeg_payloads(jpeg, 500) for jpeg in coded_pictures("mjpeg", 4)]
 PER_PICTURE = len(JPEGS[0])
 THIRD = sum(map(len, JPEGS[:2]))
 
