@@ -6,6 +6,7 @@ import { camera, GW, greet, openCentre, SITE, site } from "./support/centre.js";
 import { FakePeerConnection } from "./support/peer.js";
 import { FakeWebSocket } from "./support/socket.js";
 import { Tile } from "../../gateway/console/static/tile.js";
+import { explainLevel } from "../../gateway/console/static/tile-text.js";
 
 const LONGEST_FIRST_PAUSE_MS = 1_300;
 const LONGEST_FULL_PAUSE_MS = 19_500;
@@ -159,6 +160,27 @@ test("figures of a live tile come from two readings", async () => {
   await play(tile, 1_000);
 
   assert.equal(text(".figures"), "H264 · 640×360 · 25 fps · 1.0 Mb/s");
+});
+
+test("a live tile tells what is sent in place of the main stream, and why", async () => {
+  const { tile, socket, text } = await liveTile();
+  assert.equal(text(".level"), "");
+
+  socket.deliver({ k: "level", sid: sid(socket), level: "sub", why: "LINE_NARROW" });
+
+  assert.equal(text(".level"), "luồng phụ");
+  assert.equal(tile.levelText.title, explainLevel("sub", "LINE_NARROW"));
+  assert.equal(text(".figures")?.includes("luồng phụ"), false);
+});
+
+test("the level is told by a live tile only", async () => {
+  const { socket, tile, text } = await liveTile();
+  socket.deliver({ k: "level", sid: sid(socket), level: "keyframes", why: "LINE_NARROW" });
+
+  socket.deliver({ k: "bye", sid: sid(socket), why: "superseded" });
+
+  assert.notEqual(tile.state, "live");
+  assert.equal(text(".level"), "");
 });
 
 // --- a picture that stops ---------------------------------------------------------------

@@ -221,6 +221,44 @@ async def test_the_page_is_as_wide_as_the_screen(
     assert scrolled <= seen == width
 
 
+@pytest.mark.parametrize("cameras", [1, 16])
+@pytest.mark.parametrize("forced_colors", ["active", "none"])
+@pytest.mark.parametrize("width", [390, 1366, 1920])
+async def test_a_tile_of_any_size_tells_its_level(
+    chromium: Browser, broker: Broker, width: int, forced_colors: str, cameras: int
+) -> None:
+    """In whole, in the tile, over nothing written there. It stood in what small tiles hide."""
+    async with run_console(broker, heard=country(1, cameras=cameras)) as url:
+        page = await new_page(
+            chromium, viewport={"width": width, "height": 844}, forced_colors=forced_colors
+        )
+        await page.goto(url)
+        await page.locator(".watch-all").first.click()
+        await expect(page.locator(".tile")).to_have_count(cameras)
+
+        told = await page.locator(".tile").first.evaluate(
+            """(tile) => {
+              tile.dataset.state = "live";
+              tile.querySelector(".badge").textContent = "Trực tiếp";
+              tile.querySelector(".figures").textContent = "H264 · 1280×720 · 25 fps · 1.5 Mb/s";
+              const level = tile.querySelector(".level");
+              level.textContent = "chỉ khung hình chính";
+              const box = level.getBoundingClientRect(), around = tile.getBoundingClientRect();
+              const apart = [".badge", ".tile-name", ".figures", ".tile-close"].every((each) => {
+                const other = tile.querySelector(each).getBoundingClientRect();
+                return box.right <= other.left || other.right <= box.left
+                  || box.bottom <= other.top || other.bottom <= box.top;
+              });
+              return [box.width > 0 && level.scrollWidth <= level.clientWidth,
+                      box.left >= around.left && box.right <= around.right
+                        && box.top >= around.top && box.bottom <= around.bottom,
+                      apart];
+            }"""
+        )
+
+    assert told == [True, True, True]
+
+
 async def test_forced_colours_leave_the_states_their_shapes(
     chromium: Browser, broker: Broker
 ) -> None:

@@ -42,16 +42,20 @@ export function badgeText(state, site) {
   return translate(BADGE[state] ?? (site?.st === "off" ? "siteOff" : "camOff"));
 }
 
-/**
- * @param {{fps: number, kbps: number, codec: string | null, width: number, height: number}} figures
- * @param {Level} level
- */
-export function figuresText({ codec, width, height, fps, kbps }, level) {
+/** @param {{fps: number, kbps: number, codec: string | null, width: number, height: number}} figures */
+export function figuresText({ codec, width, height, fps, kbps }) {
   if (!codec) return "";
   const rate = kbps >= 1000 ? `${(kbps / 1000).toFixed(1)} Mb/s` : `${Math.round(kbps)} kb/s`;
+  return `${codec} · ${width}×${height} · ${Math.round(fps)} fps · ${rate}`;
+}
+
+/**
+ * Returns what is shown in place of the main stream; empty if that is.
+ * @param {Level} level
+ */
+export function levelText(level) {
   const key = LEVEL[level];
-  const lead = key === undefined ? "" : `${translate(key)} · `;
-  return `${lead}${codec} · ${width}×${height} · ${Math.round(fps)} fps · ${rate}`;
+  return key === undefined ? "" : translate(key);
 }
 
 /**

@@ -7,7 +7,7 @@ import { translate } from "./i18n.js";
 import { serverNowMs } from "./server-clock.js";
 import { Session, webrtcSupported } from "./session.js";
 import { StreamStats } from "./stream-stats.js";
-import { badgeText, explainLevel, explainNoPicture, figuresText, nextAttemptText } from "./tile-text.js";
+import { badgeText, explainLevel, explainNoPicture, figuresText, levelText, nextAttemptText } from "./tile-text.js";
 
 /** @import { CameraView, Level } from "../messages.d.ts" */
 /** @import { Connection } from "./connection.js" */
@@ -138,6 +138,7 @@ export class Tile {
 
     const head = createElement("header", "tile-head", this.element);
     this.badge = createElement("span", "badge", head);
+    this.levelText = createElement("span", "level", head);
     const title = createElement("h2", "tile-name", head);
     this.nameText = createElement("span", "tile-camera", title);
     this.placeText = createElement("span", "tile-place", title);
@@ -448,8 +449,9 @@ export class Tile {
     setText(this.nameText, name);
     setText(this.placeText, [camera?.location, site?.name ?? this.gw].filter(Boolean).join(" · "));
     setText(this.badge, badgeText(state, site));
-    setText(this.figures, state === "live" ? figuresText(this.#stats.shown, this.#level) : "");
-    this.figures.title = state === "live" ? explainLevel(this.#level, this.#levelReason) : "";
+    setText(this.figures, state === "live" ? figuresText(this.#stats.shown) : "");
+    setText(this.levelText, state === "live" ? levelText(this.#level) : "");
+    this.levelText.title = state === "live" ? explainLevel(this.#level, this.#levelReason) : "";
     const enlarged = this.element.classList.contains("enlarged");
     this.face.setAttribute("aria-label", translate(enlarged ? "shrink" : "enlarge", { name }));
     this.closeButton.setAttribute("aria-label", translate("close", { name }));
