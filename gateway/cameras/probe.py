@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from gateway.ports import Clock
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.url_policy import UrlPolicy
+from gateway.runtime.url_policy import Target, UrlPolicy
+from gateway.sources.camera_access import with_login
 from gateway.sources.probe_steps import (
     ProbeOptions,
     StepFailed,
@@ -52,10 +53,15 @@ async def probe(
     options = ProbeOptions(username, password, allow_basic, transport, watch_s, clock)
     timer = StepTimer(clock)
     try:
-        target = await run_step("resolve", policy.resolve(url))
+        target = await run_step("resolve", _resolve(url, options, policy))
         yield timer.step("resolve", f"{target.address} port {target.port}")
         async with aclosing(source_type(url).probe(target, options, timer)) as steps:
             async for step in steps:
                 yield step
     except StepFailed as failed:
         yield timer.step(failed.name, failed.error.detail, failed.error.reason)
+
+
+async def _resolve(url: str, options: ProbeOptions, policy: UrlPolicy) -> Target:
+    """Return where *url* leads, the login in it where it has a place for one."""
+    return with_login(await policy.resolve(url), options.login)

@@ -19,6 +19,7 @@ from gateway.model.document import repeated
 from gateway.model.document import repeats as repeats
 from gateway.model.names import CameraId, DeviceId, Profile
 from gateway.model.survey import Survey, mistakes_in
+from gateway.model.url_login import PASSWORD, USERNAME, has_written_password
 
 SECRET_PREFIX = "secret:"
 
@@ -76,6 +77,10 @@ def _url_mistake(parts: SplitResult) -> PydanticCustomError | None:
         return PydanticCustomError("url.host", "it names no host")
     if not _has_port(parts):
         return PydanticCustomError("url.port", "a port is a number from 1 to 65535")
+    if has_written_password(f"{parts.path}?{parts.query}"):
+        return PydanticCustomError(
+            "url.userinfo", "write {place} where the password stands", {"place": PASSWORD}
+        )
     if parts.fragment:
         return PydanticCustomError("url.fragment", "a # has no meaning here; write it as %23")
     return None
@@ -98,7 +103,8 @@ class StreamConfig(Document):
     Attributes:
         profile: ``main`` or ``sub``; at most one of each per camera.
         url: ``rtsp://host[:port]/path`` or ``rtsps://``, without user and password; ``http://`` or
-            ``https://`` for JPEG, if the settings allow it.
+            ``https://`` for JPEG, if the settings allow it. Cameras that want the login in the path
+            have ``{username}`` and ``{password}`` there.
         transport: How RTP travels. ``tcp`` is interleaved in the RTSP connection; ``auto``
             tries that first and takes UDP when the camera answers 461.
         keep: ``on_demand`` opens for the first viewer and closes `linger_s` after the last;
@@ -151,9 +157,24 @@ class CameraConfig(Document):
         if self.password is not None and not self.username:
             lacks = PydanticCustomError("incomplete", "a password needs a username beside it")
             mistakes.append(InitErrorDetails(type=lacks, loc=("username",), input=self.username))
+        mistakes += [
+            InitErrorDetails(type=mistake, loc=("streams", index, "url"), input=stream.url)
+            for index, stream in enumerate(self.streams)
+            if (mistake := self._login_mistake(stream.url))
+        ]
         if mistakes:
             raise ValidationError.from_exception_data("camera", mistakes)
         return self
+
+    def _login_mistake(self, url: str) -> PydanticCustomError | None:
+        """Return what *url*, if it has a place for the login, lacks."""
+        if USERNAME in url and not self.username:
+            return PydanticCustomError("url.login", "the url has a place for a user; none is given")
+        if PASSWORD in url and not (self.password is not None and self.allow_basic):
+            return PydanticCustomError(
+                "url.login", "the url sends the password in clear: set password and allow_basic"
+            )
+        return None
 
 
 class Limits(Document):

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from gateway.model.errors import Fault, SourceRefused
 from gateway.model.reasons import Reason
+from gateway.model.url_login import PASSWORD, has_written_password, without_places
 from gateway.runtime.resolver import LOOKUP_S, Address, Resolver, addresses_of, system_resolver
 
 MAX_URL_CHARS = 1024
@@ -155,7 +156,9 @@ class UrlPolicy:
             return "url.userinfo", "put user and password in their own fields, not in the url"
         if "#" in path:
             return "url.fragment", "a fragment (#) has no place here"
-        if not _PATH.fullmatch(path):
+        if has_written_password(path):
+            return "url.userinfo", f"write {PASSWORD} where the password stands"
+        if not _PATH.fullmatch(without_places(path)):
             return "url.path", "the path holds a character that must be percent-encoded"
         return self._parse_authority(schemes[match[1]], authority, path)
 

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from urllib.parse import quote
+
 from pydantic import SecretStr
 
-from gateway.model.errors import SourceUnavailable
+from gateway.model.errors import SourceRefused, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
-from gateway.rtsp.auth import login_of
+from gateway.model.url_login import PASSWORD, USERNAME
+from gateway.rtsp.auth import Login, login_of
 from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target, UrlPolicy
+
+
+def with_login(target: Target, login: Login | None) -> Target:
+    """Return *target* with *login* in its path where the URL has a place for it.
+
+    Some cameras know no other way: ``rtsp://host/user={username}&password={password}&channel=1``.
+
+    Raises:
+        SourceRefused: It has a place for a login, and there is none that may be sent in clear.
+    """
+    if USERNAME not in target.path and PASSWORD not in target.path:
+        return target
+    if login is None:
+        raise SourceRefused(Reason.AUTH_FAILED, "the url has a place for a login; none is given")
+    if PASSWORD in target.path and not login.allow_basic:
+        raise SourceRefused(
+            Reason.UNSUPPORTED_LOGIN, "the url carries the password in clear; allow_basic is off"
+        )
+
+    def filled(text: str) -> str:
+        password = quote(login.password.get_secret_value(), safe="")
+        return text.replace(USERNAME, quote(login.username, safe="")).replace(PASSWORD, password)
+
+    return replace(target, path=filled(target.path), url=filled(target.url))
 
 
 class CameraAccess:
@@ -43,8 +71,10 @@ class CameraAccess:
     async def resolve(self) -> Target:
         """Return where the camera is; where it was last, while its name cannot be resolved.
 
+        The login stands in it where the URL has a place for it.
+
         Raises:
-            SourceRefused: The policy allows no such address.
+            SourceRefused: The policy allows no such address, or see `with_login`.
             SourceUnavailable: The name cannot be resolved, and never could.
         """
         try:
@@ -52,7 +82,7 @@ class CameraAccess:
         except SourceUnavailable as error:
             if self._last_target is None or error.reason is not Reason.DNS_FAILED:
                 raise
-        return self._last_target
+        return with_login(self._last_target, self._login)
 
     def account(self, target: Target) -> Account:
         """Return who logs in at *target*: at the camera's device, or at its host by itself."""

@@ -11,7 +11,6 @@ from gateway.rtp.jpeg import parse_head
 from gateway.rtp.packet import Malformed
 from gateway.rtp.picture import CodedPicture
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH
-from gateway.rtsp.auth import login_of
 from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target
@@ -29,8 +28,7 @@ async def probe_http(
     target: Target, options: ProbeOptions, timer: StepTimer
 ) -> AsyncGenerator[Step, None]:
     """Probe *target* with at most one login (`gateway.sources.registry.ProbeSource`)."""
-    login = login_of(options.username, options.password, allow_basic=options.allow_basic)
-    account = Account(target.host, login, LoginLimiter(options.clock))
+    account = Account(target.host, options.login, LoginLimiter(options.clock))
     async with HttpClient(target, account=account, clock=options.clock) as client:
         pictures = HttpPictures(
             client, every_s=EVERY_S, stall_s=FIRST_PICTURE_S, clock=options.clock

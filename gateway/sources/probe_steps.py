@@ -12,6 +12,7 @@ from gateway.model.errors import GatewayError
 from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING, Wording
 from gateway.ports import Clock
+from gateway.rtsp.auth import Login, login_of
 
 Transport = Literal["auto", "tcp", "udp"]
 StepName = Literal[
@@ -50,6 +51,11 @@ class ProbeOptions:
     transport: Transport
     watch_s: float
     clock: Clock
+
+    @property
+    def login(self) -> Login | None:
+        """Who logs in; None: nobody."""
+        return login_of(self.username, self.password, allow_basic=self.allow_basic)
 
 
 @dataclass(frozen=True, slots=True)

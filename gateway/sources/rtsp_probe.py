@@ -8,7 +8,6 @@ from contextlib import aclosing
 
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import Reason
-from gateway.rtsp.auth import login_of
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
@@ -25,8 +24,7 @@ async def probe_rtsp(
     target: Target, options: ProbeOptions, timer: StepTimer
 ) -> AsyncGenerator[Step, None]:
     """Probe *target* with at most one login (`gateway.sources.registry.ProbeSource`)."""
-    login = login_of(options.username, options.password, allow_basic=options.allow_basic)
-    account = Account(target.host, login, LoginLimiter(options.clock))
+    account = Account(target.host, options.login, LoginLimiter(options.clock))
     async with RtspClient(target, account=account, clock=options.clock) as client:
         await run_step("connect", client.connect())
         yield timer.step("connect", "connected")

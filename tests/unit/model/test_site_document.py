@@ -57,6 +57,9 @@ def test_a_camera_needs_id_name_and_one_stream() -> None:
         ("RTSP://10.0.0.1/", "url.scheme"),
         ("//10.0.0.1/", "url.scheme"),
         ("rtsp://u:p@10.0.0.1/", "url.userinfo"),
+        ("rtsp://10.0.0.1/user=admin&password=x1&channel=1", "url.userinfo"),
+        ("rtsp://10.0.0.1/user={username}&channel=1", "url.login"),
+        ("rtsp://10.0.0.1/?pwd={password}", "url.login"),
         ("rtsp:///1", "url.host"),
         ("rtsp://10.0.0.1:0/", "url.port"),
         ("rtsp://10.0.0.1:99999/", "url.port"),
@@ -73,10 +76,26 @@ def test_what_is_no_camera_url_is_refused(url: str, code: str) -> None:
     assert places(with_url(url)) == {"/cameras/0/streams/0/url": code}
 
 
-@pytest.mark.parametrize("url", ["rtsp://admin:canary1@h/", "rtsp://admin:can ary1@h/"])
+@pytest.mark.parametrize(
+    "url", ["rtsp://admin:canary1@h/", "rtsp://admin:can ary1@h/", "rtsp://h/?user=a&pwd=canary1"]
+)
 def test_a_password_in_a_url_is_not_repeated(url: str) -> None:
     """Neither by the fault for it nor by any other."""
     assert "ary1" not in repr(faults(with_url(url)))
+
+
+def test_a_login_may_be_put_into_the_path_where_clear_text_is_allowed() -> None:
+    """Only there: it is sent in clear as with Basic."""
+    url = "rtsp://10.0.0.1/user={username}&password={password}&channel=1"
+    camera = {
+        **CAMERA,
+        "username": "u",
+        "password": "secret:dvr1",
+        "streams": [{"profile": "main", "url": url}],
+    }
+
+    assert parse_site(site({**camera, "allow_basic": True})).cameras[0].streams[0].url == url
+    assert places(site(camera)) == {"/cameras/0/streams/0/url": "url.login"}
 
 
 def test_cameras_are_named_once_even_among_other_faults() -> None:

@@ -38,6 +38,7 @@ def resolving(*addresses: str) -> UrlPolicy:
         "rtsp://192.168.1.10/a@b/%E1%BA%A5",
         "rtsps://[fd00:1::7]:322/live",
         "rtsp://dau-ghi.lan:554/h264",
+        "rtsp://192.168.1.10/user={username}&password={password}&channel=1&stream=0.sdp?",
     ],
 )
 def test_a_plain_camera_url_passes(url: str) -> None:
@@ -58,6 +59,9 @@ def test_a_plain_camera_url_passes(url: str) -> None:
         ("rtsp://u:p@192.168.1.10/", "url.userinfo"),
         ("rtsp://192.168.1.10@evil.example/", "url.userinfo"),
         ("rtsp://user@evil@192.168.1.10/", "url.userinfo"),
+        ("rtsp://192.168.1.10/?user=admin&password=x", "url.userinfo"),
+        ("rtsp://192.168.1.10/{user}", "url.path"),
+        ("rtsp://{username}/", "url.host"),
         ("rtsp:///path", "url.host"),
         ("rtsp://", "url.host"),
         ("rtsp://0x7f.1/", "url.host"),
