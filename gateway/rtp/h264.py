@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gateway.rtp.bit_reader import BitReader
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import PayloadFormat
-from gateway.rtp.video_info import VideoInfo
+from gateway.rtp.video_info import VideoInfo, read_pixel_aspect
 
 IDR, SPS, PPS = 5, 7, 8
 
@@ -32,13 +32,6 @@ _PROFILES = {66: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "High
 _PROFILES |= {122: "High 4:2:2", 244: "High 4:4:4"}
 _WITH_CHROMA = frozenset((100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135))
 _INTRA_ONLY = 0x10  # constraint_set3_flag: with a High profile, all pictures are IDR
-
-_EXTENDED_SAR = 255
-_PIXEL_ASPECTS = (
-    *(None, (1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11)),
-    *((80, 33), (18, 11), (15, 11), (64, 33), (160, 99), (4, 3), (3, 2), (2, 1)),
-)
-"""Table E-1."""
 
 
 def parse_set_id(nal: bytes) -> int:
@@ -151,7 +144,7 @@ def _read_vui(bits: BitReader) -> _Vui:
     vui = _Vui()
     with suppress(Malformed):
         if bits.flag():
-            vui.pixel_aspect = _pixel_aspect(bits)
+            vui.pixel_aspect = read_pixel_aspect(bits)
             _skip_display(bits)
             vui.reordered = _vui_reordered(bits)
     return vui
@@ -175,16 +168,6 @@ def _vui_reordered(bits: BitReader) -> int | None:
     for _ in range(4):
         bits.ue()
     return bits.ue_below(17)
-
-
-def _pixel_aspect(bits: BitReader) -> tuple[int, int] | None:
-    if not bits.flag():
-        return None
-    number = bits.u(8)
-    if number == _EXTENDED_SAR:
-        width, height = bits.u(16), bits.u(16)
-        return (width, height) if width and height else None
-    return _PIXEL_ASPECTS[number] if number < len(_PIXEL_ASPECTS) else None
 
 
 def _skip_display(bits: BitReader) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.cameras.camera import Camera
+from gateway.cameras.camera import Camera, obstacle_of
+from gateway.demo.encoder import EncoderSettings, record
 from gateway.health.camera_health import health_of
-from gateway.model.media import VideoFormat
+from gateway.model.media import Codec, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
+from gateway.rtp.codecs import packetise
 from tests.fixtures.access_units import access_unit
 from tests.unit.cameras.test_stream_supervisor import REFUSED, SupervisedStream, running
 
@@ -113,3 +115,20 @@ async def test_a_snapshot_says_what_it_is_in_full() -> None:
     assert (snapshot.id, snapshot.name, snapshot.viewers) == ("c01", "Sảnh", 2)
     assert snapshot.counters.packets == 7
     assert snapshot.counters is not supervised.source.counters
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+@pytest.mark.parametrize(
+    ("shape", "obstacle"), [((1, 1), ""), ((16, 15), "pixels that are not square")]
+)
+async def test_pixels_that_are_not_square_are_an_obstacle(
+    codec: Codec, shape: tuple[int, int], obstacle: str
+) -> None:
+    """In either codec, by its SPS: no browser corrects them."""
+    settings = EncoderSettings(codec, 720, 576, 25, 1.0, 300_000, pixel_aspect=shape)
+    (first, *_) = record("x", settings, 0.2).pictures
+    supervised = SupervisedStream()
+    supervised.stream.video = VideoFormat(codec)
+    supervised.stream.parameter_payloads = tuple(packetise(first.nal_units[:-1], codec, 1180))
+
+    assert obstacle_of(supervised.stream) == obstacle

@@ -133,6 +133,16 @@ async def test_interlace_is_taken_out_and_pixels_are_made_square() -> None:
     assert combing(frame) < 0.2 * combing(frame_of(bar(20)))
 
 
+async def test_pixels_of_h265_are_made_square() -> None:
+    """As those of H.264, and with the lines that it has."""
+    wide = EncoderSettings("h265", 720, 576, 25, 1.0, 300_000, pixel_aspect=(16, 11))
+    async with transcoding() as made:
+        await made.send_until(lambda: bool(made.units), wide)
+
+    (frame, *_) = decoded(made.units)
+    assert (frame.width, frame.height) == (1048, 576)
+
+
 async def test_b_frames_come_out_in_the_order_in_which_they_are_shown() -> None:
     """Each at its own time."""
     loop = pictures(EncoderSettings("h264", 320, 180, 25, 1.0, b_frames=2), 1.0)
