@@ -9,7 +9,7 @@ from typing import Literal
 
 from gateway.config.documents import parse_plain_json
 from gateway.config.signing import Keyring, SigningKey, digest, sign
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected, unreadable
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, encode
 from gateway.mqtt.payloads.config import UNDATED_S, Confirm, Desired, parse_desired
 from gateway.remote_config.diff import changes
@@ -84,7 +84,7 @@ def load_tree(path: Path) -> dict[str, object]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise _fault("file", f"cannot read {path}: {error.strerror}") from None
+        raise _fault("file", unreadable(path, error)) from None
     tree = parse_plain_json(raw)
     if not isinstance(tree, dict):
         raise _fault("type", "it must be an object")

@@ -8,7 +8,7 @@ import click
 
 from gateway.cli.output import echo, report_errors
 from gateway.config.signing import Keyring, fingerprint, make_key
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, unreadable
 
 PATH = click.Path(path_type=Path)
 
@@ -38,8 +38,11 @@ def make_command(key_id: str, folder: Path) -> None:
 @report_errors
 def list_command(folder: Path) -> None:
     """List the public keys in FOLDER with their fingerprints."""
-    if not folder.is_dir():
-        raise ConfigRejected((Fault("", "key.file", f"{folder} is no folder"),))
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        message = unreadable(folder, error)
+        raise ConfigRejected((Fault("", "key.file", message),)) from None
     ids = Keyring(folder).ids()
     if not ids:
         echo(f"{folder}: không có khóa nào / no keys", err=True)

@@ -20,7 +20,7 @@ from gateway.centre.viewing import (
 )
 from gateway.cli.broker_options import address_of, connection_options, validated_as
 from gateway.cli.output import report_errors
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.names import CameraId, GatewayId, ProvinceCode
 from gateway.viewing.token import MAX_VIEWING_S
 
@@ -102,7 +102,9 @@ def _actors_in(file: Path) -> tuple[str, ...]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read {file}: {error}"
+        message = (
+            unreadable(file, error) if isinstance(error, OSError) else f"{file} is not UTF-8 text"
+        )
         raise ConfigRejected((Fault("", "file", message),)) from None
     stripped = (line.strip() for line in lines)
     return tuple(dict.fromkeys(each for each in stripped if each and not each.startswith("#")))

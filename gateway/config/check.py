@@ -5,11 +5,11 @@ Nothing is contacted: no name is resolved and no camera connected. The probe doe
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from gateway.config.load import load_settings, policy_of
 from gateway.config.secret_bindings import (
@@ -22,9 +22,11 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
 from gateway.config.site_store import load_site
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.site_document import SiteConfig
 from gateway.runtime.redact import Redactor
+
+_Loaded = TypeVar("_Loaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +58,26 @@ def check_files(
         settings_faults: What packages above this one have against the settings.
     """
     faults: list[tuple[Path, Fault]] = []
-    settings: tuple[Path, Settings] | None = None
-    sites: list[tuple[Path, SiteConfig]] = []
+
+    def attempt(load: Callable[[Path], _Loaded], path: Path) -> _Loaded | None:
+        try:
+            return load(path)
+        except ConfigRejected as error:
+            faults.extend((path, fault) for fault in error.faults)
+            return None
+
     documents = [path for path in paths if path.suffix == ".json"]
-    for path in paths:
-        if path.suffix == ".json":
-            continue
-        try:
-            settings = path, load_settings(path)
-        except ConfigRejected as error:
-            faults += [(path, fault) for fault in error.faults]
-    if settings is not None and not documents and (settings[1].state.dir / "site.json").exists():
-        documents = [settings[1].state.dir / "site.json"]
-    for path in documents:
-        try:
-            sites.append((path, _required_site(path)))
-        except ConfigRejected as error:
-            faults += [(path, fault) for fault in error.faults]
+    read_site: Callable[[Path], SiteConfig | None] = _required_site
+    loaded = [(path, attempt(load_settings, path)) for path in paths if path.suffix != ".json"]
+    path, settings = next((each for each in reversed(loaded) if each[1]), (Path(), None))
+    if settings is not None and not documents:
+        documents, read_site = [settings.state.dir / "site.json"], load_site
+    read = [(document, attempt(read_site, document)) for document in documents]
+    sites = [(document, site) for document, site in read if site is not None]
     if settings is not None:
-        faults += [(settings[0], fault) for fault in settings_faults(settings[1])]
-        faults += _cross_checks(settings[0], settings[1], sites, redactor)
-    site = sites[-1][1] if sites else None
-    return CheckResult(settings[1] if settings else None, site, tuple(faults))
+        faults += [(path, fault) for fault in settings_faults(settings)]
+        faults += _cross_checks(path, settings, sites, redactor)
+    return CheckResult(settings, sites[-1][1] if sites else None, tuple(faults))
 
 
 def _required_site(path: Path) -> SiteConfig:
@@ -139,6 +139,10 @@ def _files(settings: Settings) -> Iterator[Fault]:
     if tls is None:
         return
     for name, given in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
-        if given is not None and not os.access(settings.resolve_path(given), os.R_OK):
-            message = f"cannot read {settings.resolve_path(given)}"
+        if given is None:
+            continue
+        try:
+            settings.resolve_path(given).open("rb").close()
+        except OSError as error:
+            message = unreadable(settings.resolve_path(given), error)
             yield Fault(f"/broker/tls/{name}", "file", message)

@@ -26,7 +26,7 @@ import structlog
 from pydantic import SecretStr
 
 from gateway.config.secret_bindings import SecretBindings, host_of
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.site_document import CameraConfig, SecretRef
 from gateway.runtime.redact import Redactor
 
@@ -182,9 +182,10 @@ class Secrets:
             value = self._read(path, at).removesuffix(b"\n").removesuffix(b"\r").decode()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not UTF-8"
-            raise _fault(at, "content", f"cannot read {path}: {why}") from None
+        except OSError as error:
+            raise _fault(at, "content", unreadable(path, error)) from None
+        except UnicodeDecodeError:
+            raise _fault(at, "content", f"cannot read {path}: not UTF-8") from None
         if not value or not value.isprintable():
             raise _fault(at, "content", f"{path} is empty or holds more than one line")
         self._redactor.add_secret(value, username=username)

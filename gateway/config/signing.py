@@ -34,6 +34,7 @@ from gateway.model.errors import (
     MessageRejected,
     TransientError,
     refuse,
+    unreadable,
 )
 from gateway.model.reasons import Reason
 from gateway.runtime.descriptors import EXHAUSTED
@@ -207,7 +208,7 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in (secret, public):
-            if path.exists():
+            if os.path.lexists(path):
                 raise FileExistsError(errno.EEXIST, "it is there already", str(path))
         for path, mode, content in (
             (secret, 0o600, _private_pem(private)),
@@ -240,7 +241,7 @@ def load_key(path: Path, purpose: Purpose | None = None) -> SigningKey:
         found = path.stat()
         raw = path.read_bytes()[:LARGEST_BYTES]
     except OSError as error:
-        raise _wrong_file(f"cannot read {path}: {error.strerror}") from None
+        raise _wrong_file(unreadable(path, error)) from None
     if found.st_mode & 0o077:
         raise _wrong_file(f"others can read {path}: chmod 600 {path}")
     try:

@@ -12,7 +12,7 @@ from typing import Literal
 import structlog
 
 from gateway.config.documents import parse_site
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.site_document import SiteConfig
 from gateway.runtime import atomic_file
 
@@ -106,6 +106,6 @@ def load_site(path: Path) -> SiteConfig | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
+        message = unreadable(path, error)
         raise ConfigRejected((Fault("", "file", message),)) from None
     return parse_site(raw)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gateway.config.documents import faults_of, parse_json
 from gateway.model.contacts import Contacts
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ def load_contacts(path: Path) -> Contacts | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
+        message = unreadable(path, error)
         raise ConfigRejected((Fault("", "file", message),)) from None
     parse_json(raw)  # its faults about size, encoding and syntax are the better ones
     try:

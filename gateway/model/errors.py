@@ -24,7 +24,9 @@ the path only.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NoReturn
 
 from gateway.model.reasons import Reason
@@ -162,3 +164,12 @@ class MessageRejected(GatewayError):
 def refuse(code: str, message: str, at: str = "") -> NoReturn:
     """Raise MessageRejected with one fault, of *code*, at *at*."""
     raise MessageRejected((Fault(at, code, message),))
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """Return in a sentence why *path* cannot be read, and what to do where that is known."""
+    why = error.strerror or str(error)
+    return f"cannot read {path}: {why}{_CURES.get(error.errno or 0, '')}"
+
+
+_CURES = {errno.EACCES: " (as root it can be read: sudo)"}
