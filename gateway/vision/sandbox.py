@@ -25,8 +25,10 @@ from dataclasses import dataclass
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _KILL, _REFUSE, _ALLOW = 0x8000_0000, 0x0005_0000 | 1, 0x7FFF_0000
 """SECCOMP_RET_KILL_PROCESS; SECCOMP_RET_ERRNO with EPERM; SECCOMP_RET_ALLOW."""
+_UNKNOWN = 0x0005_0000 | 38
+"""SECCOMP_RET_ERRNO with ENOSYS: the C library then takes an older call."""
 
-_LOAD, _EQUALS, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
+_LOAD, _EQUALS, _AT_LEAST, _HAS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 _X32 = 0x4000_0000
 """From here on the numbers are of the x32 ABI of x86-64; AArch64 has none so high."""
@@ -48,12 +50,14 @@ class _Calls:
             tgkill, pidfd_open, pidfd_send_signal, pidfd_getfd, unshare, setns, mount, bpf,
             io_uring_setup, userfaultfd, perf_event_open.
         limit: prlimit64, allowed for the calling process only.
+        clone: clone, allowed for threads only, and only where those are.
     """
 
     audit: int
     allowed: tuple[int, ...]
     deadly: tuple[int, ...]
     limit: int
+    clone: int
 
 
 _KNOWN = {
@@ -68,6 +72,7 @@ _KNOWN = {
             *(434, 424, 438, 272, 308, 165, 321, 425, 323, 298),
         ),
         302,
+        56,
     ),
     "aarch64": _Calls(
         0xC000_00B7,
@@ -81,8 +86,13 @@ _KNOWN = {
             *(131, 434, 424, 438, 97, 268, 40, 280, 425, 282, 241),
         ),
         261,
+        220,
     ),
 }
+
+
+_CLONE3, _CLONE_THREAD = 435, 0x1_0000
+"""clone3's arguments cannot be looked at: linux/sched.h, linux/bpf_common.h."""
 
 
 class _Program(ctypes.Structure):
@@ -91,21 +101,23 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def install_seccomp_filter() -> bool:
+def install_seccomp_filter(*, threads: bool = False) -> bool:
     """Allow computing only, from now on; return False if the system does not support it.
 
-    Needs PR_SET_NO_NEW_PRIVS, which `enter_sandbox` sets.
+    Needs PR_SET_NO_NEW_PRIVS, which `enter_sandbox` sets. With *threads* a new thread may be
+    begun, which has the same filter; for an encoder that cannot do without, and that gets nothing
+    of a stranger.
     """
     calls = _KNOWN.get(os.uname().machine)
     if calls is None:
         return False
-    raw = _filter(calls)
+    raw = _filter(calls, threads=threads)
     program = _Program(len(raw) // 8, raw)
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
-def _filter(calls: _Calls) -> bytes:
+def _filter(calls: _Calls, *, threads: bool) -> bytes:
     """Return the seccomp filter as a BPF program."""
     lines = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
@@ -118,6 +130,16 @@ def _filter(calls: _Calls) -> bytes:
     for verdict, numbers in ((_ALLOW, calls.allowed), (_KILL, calls.deadly)):
         for number in numbers:
             lines += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, verdict)]
+    if threads:
+        lines += [
+            (_EQUALS, 0, 1, _CLONE3),
+            (_RETURN, 0, 0, _UNKNOWN),
+            (_EQUALS, 0, 4, calls.clone),
+            (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
+            (_HAS, 0, 1, _CLONE_THREAD),
+            (_RETURN, 0, 0, _ALLOW),
+            (_RETURN, 0, 0, _REFUSE),
+        ]
     lines += [
         (_EQUALS, 0, 3, calls.limit),
         (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
@@ -140,13 +162,16 @@ OOM_SCORE = 500
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 
-def enter_sandbox(parent: int, *, memory_bytes: int = MEMORY_BYTES, nice: int = NICE) -> list[str]:
+def enter_sandbox(
+    parent: int, *, memory_bytes: int = MEMORY_BYTES, nice: int = NICE, threads: bool = False
+) -> list[str]:
     """Set limits and flags; return the names of the steps that failed.
 
     Args:
         parent: Process id of the gateway; if that has ended already, this process exits.
         memory_bytes: RLIMIT_DATA.
         nice: By how much others go first.
+        threads: Whether it may have more threads; to the kernel they count as processes.
     """
     steps: dict[str, Callable[[], object]] = {
         "parent": lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
@@ -156,8 +181,9 @@ def enter_sandbox(parent: int, *, memory_bytes: int = MEMORY_BYTES, nice: int = 
         "address": lambda: _limit(resource.RLIMIT_AS, ADDRESS_BYTES),
         "core": lambda: _limit(resource.RLIMIT_CORE, 0),
         "files": lambda: _limit(resource.RLIMIT_FSIZE, 0),
-        "children": lambda: _limit(resource.RLIMIT_NPROC, 0),
     }
+    if not threads:
+        steps["children"] = lambda: _limit(resource.RLIMIT_NPROC, 0)
     missing = [name for name, step in steps.items() if not _done(step)]
     with suppress(OSError):  # optional: systemd's system call filter refuses it
         os.nice(nice)

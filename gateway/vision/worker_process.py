@@ -6,12 +6,14 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
 from gateway.runtime.lateness import time_limit
-from gateway.vision.pipe import REPLY_BYTES, MalformedMessage, Request, Status, parse_reply_header
+from gateway.vision.pipe import REPLY_BYTES, MalformedMessage, Status, parse_reply_header
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.vision.worker")
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
@@ -21,6 +23,14 @@ STARTS_WITHIN_S = 20.0
 LEAVES_WITHIN_S = 1.0
 
 log = structlog.get_logger(__name__)
+
+
+class Packed(Protocol):
+    """A request to a worker."""
+
+    def pack(self) -> bytes:
+        """Return it as bytes for the pipe."""
+        ...
 
 
 class WorkerLost(Exception):
@@ -41,17 +51,29 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, *, answers_within_s: float, starts_within_s: float = STARTS_WITHIN_S
+        cls,
+        *,
+        answers_within_s: float,
+        starts_within_s: float = STARTS_WITHIN_S,
+        command: Sequence[str] = COMMAND,
+        arguments: Sequence[str] = (),
     ) -> WorkerProcess:
         """Start a worker and return it once it is ready. Limits are in seconds.
+
+        Args:
+            answers_within_s: For one request.
+            starts_within_s: Until it is ready.
+            command: What it is; our process id comes behind it.
+            arguments: Come behind that.
 
         Raises:
             WorkerLost: It could not be started or was not ready in time.
         """
         try:
             process = await asyncio.create_subprocess_exec(
-                *COMMAND,
+                *command,
                 str(os.getpid()),
+                *arguments,
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -82,7 +104,7 @@ class WorkerProcess:
         """Whether it has not ended yet, as far as asyncio knows."""
         return self._process.returncode is None
 
-    async def request(self, request: Request) -> tuple[Status, bytes]:
+    async def request(self, request: Packed) -> tuple[Status, bytes]:
         """Return status and body of the reply to *request*.
 
         Raises:

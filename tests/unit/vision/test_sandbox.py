@@ -66,3 +66,41 @@ def test_it_may_still_compute() -> None:
     work = "\nx = bytearray(50_000_000); resource.getrlimit(resource.RLIMIT_CPU); sys.exit(5)"
 
     assert ends(work) == 5
+
+
+THREADS = "import threading\n" + LOCKED.replace(
+    "install_seccomp_filter()\n", "install_seccomp_filter(threads=True)\n"
+)
+BEGUN = """
+threading.stack_size(65536)
+thread = threading.Thread(target=lambda: sys.exit)
+thread.start()
+thread.join()
+sys.exit(7)
+"""
+FORKED = """
+try:
+    os.fork()
+except OSError as error:
+    sys.exit(7 if error.errno == 1 else 8)
+"""
+
+
+@pytest.mark.parametrize("attempt", [BEGUN, FORKED], ids=["a thread", "a process"])
+def test_threads_are_allowed_where_an_encoder_needs_them(attempt: str) -> None:
+    """Processes are not; and a thread has the same filter."""
+    argv = (sys.executable, "-I", "-B", "-c", THREADS + attempt)
+
+    done = subprocess.run(argv, stderr=subprocess.PIPE, timeout=HANG_S, check=False)
+
+    assert done.returncode == 7, done.stderr
+
+
+def test_a_thread_has_the_filter_of_its_process() -> None:
+    """Whoever takes over an encoder's thread is no better off."""
+    attempt = "\nthread = threading.Thread(target=socket.socket)\nthread.start()\n"
+    argv = (sys.executable, "-I", "-B", "-c", THREADS + attempt + "thread.join()")
+
+    done = subprocess.run(argv, stderr=subprocess.DEVNULL, timeout=HANG_S, check=False)
+
+    assert done.returncode == -signal.SIGSYS
