@@ -248,7 +248,7 @@ class Stream:
 
     def attach(self, reader: Reader, *, replay: bool = True) -> None:
         """Add *reader*; the cached GOP is sent to it at once, unless it waits for a keyframe."""
-        self._reclaim()
+        self.reclaim()
         self._readers += (reader,)
         self._readers_changed.set()
         if replay:
@@ -267,7 +267,7 @@ class Stream:
                 all later.
             keyframe_only: Send the keyframe alone, and of what comes the next keyframe first.
         """
-        self._reclaim()
+        self.reclaim()
         units = self._gop.units
         whole = not keyframe_only or len(units) == 1
         if keyframe_only:
@@ -300,11 +300,11 @@ class Stream:
         """Remove *reader*; nothing is sent to it any more."""
         left = tuple(other for other in self._readers if other is not reader)
         if len(left) < len(self._readers):
-            self._reclaim()
+            self.reclaim()
             self._readers = left
             self._readers_changed.set()
 
-    def _reclaim(self) -> None:
-        """Reclaim the stream from the fast path: its readers are about to change."""
+    def reclaim(self) -> None:
+        """Reclaim the stream from the fast path: readers are about to change, or one of them."""
         if self.fast_path is not None:
             self.fast_path.reclaim()

@@ -19,6 +19,7 @@ from gateway.webrtc.adaptation import Adaptation, LevelOption
 from gateway.webrtc.level_switch import LevelSender, LevelSwitch
 from gateway.webrtc.loss_meter import LossMeter
 from gateway.webrtc.packet_batch import HEADER_BYTES, TAG_BYTES, RtpParameters
+from gateway.webrtc.playout_delay import PlayoutDelay
 
 PACKET_OVERHEAD_BYTES = 28 + HEADER_BYTES + TAG_BYTES
 """Of IPv4, UDP and SRTP."""
@@ -58,6 +59,10 @@ class PacedSender(LevelSender, Protocol):
         """When the first unit was sent, on the monotonic clock; None: none was yet."""
         ...
 
+    def set_playout_delay(self, delay_s: float) -> bool:
+        """Tell the player how long to wait with each picture; False if it cannot be told."""
+        ...
+
     def set_pace(self, bps: float | None, *, sent_bps: float = 0.0, loss: float = 0.0) -> None:
         """Put no more than *bps* on the line; None: the usual."""
         ...
@@ -72,6 +77,7 @@ class LevelControl:
         parameters: The viewer's SSRCs.
         fitting: Tells whether the viewer can take what a stream sends.
         refused: Returns why a stream may not be opened for a lesser level, or nothing.
+        round_trip_s: Returns how long it is to the viewer and back; None: not known.
         on_level: Called when another level is sent.
         on_bug: Called with what nobody expects a stream's call to raise.
         now: The monotonic clock.
@@ -85,6 +91,7 @@ class LevelControl:
         *,
         fitting: Callable[[Stream], bool],
         refused: Callable[[Stream], str] = lambda _stream: "",
+        round_trip_s: Callable[[], float | None] = lambda: None,
         on_level: Callable[[], None] = lambda: None,
         on_bug: Callable[[Exception], None],
         now: Callable[[], float] = time.monotonic,
@@ -93,6 +100,8 @@ class LevelControl:
         self._now = now
         self._on_level = on_level
         self._adaptation = Adaptation(next(iter(streams)))
+        self._playout = PlayoutDelay()
+        self._round_trip_s = round_trip_s
         self._switch = LevelSwitch(
             sender,
             streams,
@@ -159,6 +168,8 @@ class LevelControl:
             self._adaptation.on_window(window, options, now_s)
             if not self._calm:
                 self._apply()
+            if not self._narrow_line and self._playout.on_window(window, self._round_trip_s()):
+                self._tell_playout_delay()
 
     def on_remb(self, bps: int) -> None:
         """Take the viewer's own estimate."""
@@ -176,18 +187,27 @@ class LevelControl:
     def on_keyframe_request(self) -> None:
         """Answer a PLI or FIR: with the cached GOP, unless there were too many lately."""
         now_s = self._now()
-        gop = self._adaptation.estimate_bps is None and now_s >= self._next_gop_s
+        gop = not self._narrow_line and now_s >= self._next_gop_s
         if gop:
             size_bytes, bps = self._switch.gop_bytes, self._switch.bps
             self._next_gop_s = now_s + (size_bytes * 8 / (bps * GOP_SHARE) if bps else 0.0)
         self._switch.request_keyframe(gop=gop)
+
+    def _tell_playout_delay(self) -> None:
+        if self._sender.set_playout_delay(self._playout.delay_s):
+            log.info("playout_delay_told", seconds=self._playout.delay_s, loss=round(self.loss, 3))
+            self._switch.reclaim()
+
+    @property
+    def _narrow_line(self) -> bool:
+        return self._adaptation.estimate_bps is not None
 
     @property
     def _calm(self) -> bool:
         """Whether the best is sent, and nothing lost of it."""
         adaptation = self._adaptation
         best = adaptation.wanted is adaptation.top is self._switch.level
-        return best and adaptation.estimate_bps is None and not self._meter.loss
+        return best and not self._narrow_line and not self._meter.loss
 
     def _options(self) -> tuple[LevelOption, ...]:
         streams = self._switch.available()

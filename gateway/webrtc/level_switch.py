@@ -207,6 +207,11 @@ class LevelSwitch:
         if self._active is not None:
             self._active.stream.sync()
 
+    def reclaim(self) -> None:
+        """Take what is sent from the fast path; it goes on as soon as the sender lets it."""
+        if self._active is not None:
+            self._active.stream.reclaim()
+
     def close(self) -> None:
         """Read and hold nothing any more."""
         self._drop_pending()

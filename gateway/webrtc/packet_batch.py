@@ -29,12 +29,14 @@ class RtpParameters:
         ssrc: Of the media.
         rtx_payload_type: Of retransmissions; None if the viewer has no RTX.
         rtx_ssrc: Of retransmissions.
+        playout_delay_id: Of that header extension; None if the viewer does not know it.
     """
 
     payload_type: int
     ssrc: int
     rtx_payload_type: int | None
     rtx_ssrc: int
+    playout_delay_id: int | None = None
 
 
 class PacketBatch:
@@ -54,12 +56,17 @@ class PacketBatch:
         """The buffer; what was written is valid until the next write."""
 
     def write(
-        self, payloads: tuple[bytes, ...], at: int, seq: int, rtp_time: int
+        self,
+        payloads: tuple[bytes, ...],
+        at: int,
+        seq: int,
+        rtp_time: int,
+        extension: bytes = b"",
     ) -> tuple[int, int, int]:
         """Write packets from index *at* on, as many as segmentation offload can send at once.
 
         They have equal sizes, but the last may be shorter. The last of *payloads* gets the marker
-        bit (RFC 6184 §5.1).
+        bit (RFC 6184 §5.1), each the header *extension* (RFC 8285), if there is one.
 
         Returns:
             The index after the last one written, the bytes written, and the segment size.
@@ -68,19 +75,21 @@ class PacketBatch:
         buffer, base, length = srtp.buffer, srtp.base, srtp.length
         handle, protect = srtp.handle, srtp.protect
         payload_type, ssrc = numbers.payload_type, numbers.ssrc
+        header_bytes, flags = HEADER_BYTES + len(extension), 0x90 if extension else 0x80
         count = len(payloads)
         size = first_size = len(payloads[at])
-        segment = end = 0
-        stop = min(count, at + SEGMENTS)
-        full = self.max_bytes - first_size - HEADER_BYTES - TAG_BYTES
+        segment, end, stop = 0, 0, min(count, at + SEGMENTS)
+        full = self.max_bytes - first_size - header_bytes - TAG_BYTES
         while True:
             payload = payloads[at]
             at += 1
-            start = end + HEADER_BYTES
+            start = end + header_bytes
             kind = payload_type if at < count else payload_type | 0x80
-            _write_header(buffer, end, 0x80, kind, seq & 0xFFFF, rtp_time, ssrc)
+            _write_header(buffer, end, flags, kind, seq & 0xFFFF, rtp_time, ssrc)
+            if extension:
+                buffer[end + HEADER_BYTES : start] = extension
             buffer[start : start + size] = payload
-            length[0] = size + HEADER_BYTES
+            length[0] = size + header_bytes
             if protect(handle, base + end, length):
                 raise AssertionError("libsrtp refuses to protect a packet")
             end += length[0]

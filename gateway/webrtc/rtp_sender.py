@@ -18,6 +18,7 @@ from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
 from gateway.runtime.bugs import report_bug
 from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import PacketBatch, RtpParameters
+from gateway.webrtc.playout_delay import playout_delay_extension
 from gateway.webrtc.retransmit_buffer import (
     RetransmitBuffer,
     RetransmitRequests,
@@ -58,6 +59,9 @@ at random, a picture in 17 s waits for a third request, and stands still. Not wh
 have been lost together."""
 
 FEW_REQUESTS = 20
+
+TOLD_IN = 3
+"""So many pictures carry what the player is told, since it is lost with the first packet of one."""
 
 LEAST_REPAIRED_BPS = 1e6
 """A line is believed to carry so much at least until it is known better."""
@@ -122,7 +126,8 @@ class RtpSender:
         self.set_pace(None)
         self._path = path
         self._set_address()
-        self._remainder: tuple[AccessUnit, int, int] | None = None
+        self._remainder: tuple[AccessUnit, int, int, bytes] | None = None
+        self._extension, self._to_tell = b"", 0
         self._timer: asyncio.TimerHandle | None = None
         self._retransmit_buffer = RetransmitBuffer()
         self._requests = RetransmitRequests()
@@ -189,6 +194,19 @@ class RtpSender:
         carried_bps = bps or max(sent_bps, LEAST_REPAIRED_BPS)
         self._retransmit_s_per_byte = 8 / carried_bps
 
+    def set_playout_delay(self, delay_s: float) -> bool:
+        """Tell the player with the next `TOLD_IN` pictures how long to wait with each.
+
+        Returns:
+            Whether it is told, so that the caller has to take the stream from the fast path, which
+            sends no header extension; False if the viewer does not know this one.
+        """
+        identifier = self._parameters.playout_delay_id
+        if identifier is None:
+            return False
+        self._extension, self._to_tell = playout_delay_extension(identifier, delay_s), TOLD_IN
+        return True
+
     def begin_stream(self, unit: AccessUnit) -> None:
         """Go on with another stream, whose first unit is *unit*: its times follow the last sent.
 
@@ -223,7 +241,9 @@ class RtpSender:
         self._retransmit_buffer.record(SentUnit(destination.seq, rtp_time, unit, now_s))
         destination.packets += len(unit.payloads)
         destination.octets += unit.size_bytes
-        self._send_from(unit, 0, rtp_time, now_s)
+        extension = self._extension if self._to_tell else b""
+        self._to_tell = max(0, self._to_tell - 1)
+        self._send_from(unit, 0, rtp_time, now_s, extension)
         return True
 
     def destination(self) -> RtpDestination | None:
@@ -231,6 +251,8 @@ class RtpSender:
         if self._destination.offload_refused:
             self._path.offload = False
         if self._timer is not None or not self._path.offload or not self._destination.sendable:
+            return None
+        if self._to_tell:
             return None
         return self._destination
 
@@ -359,9 +381,9 @@ class RtpSender:
     def _send_rest(self) -> None:
         self._timer = None
         if self._remainder is not None:
-            unit, at, rtp_time = self._remainder
+            unit, at, rtp_time, extension = self._remainder
             self._remainder = None
-            self._send_from(unit, at, rtp_time, time.monotonic())
+            self._send_from(unit, at, rtp_time, time.monotonic(), extension)
         if self._timer is None:
             self._on_ready()
 
@@ -370,18 +392,22 @@ class RtpSender:
         when_s = self._free_s - self._ahead_s + min(PACE_S, self._ahead_s)
         return asyncio.get_running_loop().call_at(when_s, self._resume)
 
-    def _send_from(self, unit: AccessUnit, at: int, rtp_time: int, now_s: float) -> None:
+    def _send_from(
+        self, unit: AccessUnit, at: int, rtp_time: int, now_s: float, extension: bytes
+    ) -> None:
         """Send *unit* from packet *at* on, as far as the pace allows; a timer sends the rest."""
         count = len(unit.payloads)
         self._free_s = max(self._free_s, now_s)
         while at < count:
             if self._free_s > now_s + self._ahead_s:
-                self._remainder = (unit, at, rtp_time)
+                self._remainder = (unit, at, rtp_time, extension)
                 self._timer = self._call_in_a_step()
                 return
             first = at
             seq = self._destination.seq
-            at, size_bytes, segment_bytes = self._batch.write(unit.payloads, at, seq, rtp_time)
+            at, size_bytes, segment_bytes = self._batch.write(
+                unit.payloads, at, seq, rtp_time, extension
+            )
             self._recorded_seq = self._destination.seq = seq + at - first
             self._free_s += size_bytes * self._s_per_byte
             if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):

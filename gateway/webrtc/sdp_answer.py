@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.webrtc.packet_batch import RtpParameters
+from gateway.webrtc.playout_delay import PLAYOUT_DELAY_URI
 from gateway.webrtc.sdp_offer import OfferedCodec, OfferedSection, ViewerOffer
 
 _FEEDBACK = ("nack", "nack pli", "ccm fir")
@@ -75,6 +76,7 @@ def _video_section(
         f"a=rtpmap:{number} {codec.name.upper()}/90000",
         *(f"a=rtcp-fb:{number} {feedback}" for feedback in _FEEDBACK),
         *_fmtp(codec),
+        *_extmap(parameters),
         f"a=msid:camera {section.mid}",
     ]
     if rtx is not None:
@@ -114,6 +116,11 @@ def _transport(section: OfferedSection, local: LocalTransport) -> list[str]:
         "a=rtcp-mux",
         "a=rtcp-rsize",
     ]
+
+
+def _extmap(parameters: RtpParameters) -> list[str]:
+    identifier = parameters.playout_delay_id
+    return [] if identifier is None else [f"a=extmap:{identifier} {PLAYOUT_DELAY_URI}"]
 
 
 def _fmtp(codec: OfferedCodec) -> list[str]:

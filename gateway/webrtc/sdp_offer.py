@@ -4,7 +4,7 @@ aiortc accepts nearly any offer: empty, without fingerprint, with hundreds of m-
 sees an offer that was not parsed here.
 
 References: RFC 8866 (SDP), RFC 8829 (JSEP), RFC 8839 (ICE in SDP), RFC 8122 (fingerprints),
-RFC 5761 (rtcp-mux), RFC 4588 (rtx), RFC 9143 (BUNDLE).
+RFC 5761 (rtcp-mux), RFC 4588 (rtx), RFC 9143 (BUNDLE), RFC 8285 (extmap).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.reasons import Reason
+from gateway.webrtc.playout_delay import PLAYOUT_DELAY_URI
 
 LARGEST_BYTES = 32 * 1024
 """As much as the contract's schema allows; Chromium on a machine with many networks sends 19 kB."""
@@ -31,6 +32,7 @@ _SHA_256 = re.compile(r"(?:[0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _RTPMAP = re.compile(r"([0-9]{1,3}) ([A-Za-z0-9.\-]{1,32})/([0-9]{1,6})(?:/[0-9]{1,2})?")
 _FMTP = re.compile(r"([0-9]{1,3}) (.{1,512})")
+_EXTMAP = re.compile(r"([1-9]|1[0-4])(?:/recvonly|/sendrecv)? ([\x21-\x7e]{1,256})")
 _M_LINE = re.compile(
     r"m=([a-z]{1,32}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([A-Za-z0-9/]{1,32})((?: [\x21-\x7e]{1,64})+)"
 )
@@ -89,6 +91,7 @@ class ViewerOffer:
         sha_256: The viewer's certificate fingerprint.
         candidates: Without ``a=candidate:``; not validated yet.
         codecs: In the viewer's order.
+        playout_delay_id: Of the header extension `gateway.webrtc.playout_delay`; None: not offered.
     """
 
     sections: tuple[OfferedSection, ...]
@@ -100,6 +103,7 @@ class ViewerOffer:
     sha_256: str
     candidates: tuple[str, ...]
     codecs: tuple[OfferedCodec, ...]
+    playout_delay_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,7 @@ def parse_offer(sdp: str) -> ViewerOffer:
         sha_256=_fingerprint(lines),
         candidates=tuple(_values(lines, "candidate")),
         codecs=_codecs(video),
+        playout_delay_id=_extension_id(video, PLAYOUT_DELAY_URI),
     )
 
 
@@ -247,6 +252,12 @@ def _fingerprint(lines: _Lines) -> str:
         if algorithm.lower() == "sha-256" and _SHA_256.fullmatch(digest):
             return digest.upper()
     raise invalid_offer("no sha-256 fingerprint")
+
+
+def _extension_id(video: _Section, uri: str) -> int | None:
+    """Return the identifier of a header extension that fits its short form (RFC 8285 §4.2)."""
+    matches = (_EXTMAP.fullmatch(value) for value in video.values("extmap"))
+    return next((int(match[1]) for match in matches if match and match[2] == uri), None)
 
 
 def _rtpmap(section: _Section) -> str:

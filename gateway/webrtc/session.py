@@ -106,6 +106,7 @@ class Session:
             ssrc=secrets.randbits(31),
             rtx_payload_type=media.codec.rtx_payload_type,
             rtx_ssrc=secrets.randbits(31) | 1 << 31,
+            playout_delay_id=media.offer.playout_delay_id,
         )
         self._feedback: RtcpFeedback | None = None
         self._sender: RtpSender | None = None
@@ -247,10 +248,11 @@ class Session:
             self._rtp_parameters,
             fitting=lambda stream: self._media.takes(stream.video),
             refused=self._media.refused,
+            round_trip_s=lambda: feedback.round_trip_s,
             on_level=self._tell_stats,
             on_bug=self._on_bug,
         )
-        self._feedback = RtcpFeedback(
+        self._feedback = feedback = RtcpFeedback(
             sender,
             on_keyframe_request=control.on_keyframe_request,
             on_report=control.on_report,

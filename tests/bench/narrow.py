@@ -149,6 +149,11 @@ def figures(
         "least_per_s": min(rest, default=0),
         "longest_gap_s": round(max(gaps, default=0.0), 1),
         "freezes": last.get("freezeCount", 0),
+        "freezes_at_s": [
+            round(at_s, 1)
+            for (_, a), (at_s, b) in pairwise(samples)
+            if b.get("freezeCount", 0) > a.get("freezeCount", 0)
+        ],
         "freezes_s": round(last.get("totalFreezesDuration", 0.0), 1),
         "heights": list(dict.fromkeys(each.get("frameHeight") for _, each in samples)),
         "pli": last.get("pliCount", 0),

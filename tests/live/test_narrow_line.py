@@ -1,4 +1,4 @@
-"""A camera of 4 Mb/s over a line of 2.5 Mb/s, with a real Chromium at its end."""
+"""A camera of 4 Mb/s over a line of 2.5 Mb/s, or a lossy one, with a real Chromium at its end."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ from tests.fixtures.clock import HANG_S
 pytestmark = pytest.mark.live
 
 Counters = dict[str, Any]
+NARROW = LineQuality(mbps=2.5)
 
 
 @asynccontextmanager
-async def watching(browser: Browser, *, sub: bool) -> AsyncIterator[Callable[[], Any]]:
-    """A viewer behind a line of 2.5 Mb/s; yields what reads the counters of its video."""
+async def watching(
+    browser: Browser, *, sub: bool, quality: LineQuality = NARROW
+) -> AsyncIterator[Callable[[], Any]]:
+    """A viewer behind a line of *quality*; yields what reads the counters of its video."""
     with testbed.Testbed() as bed:
         main = start_camera(bed, "1280x720", 4_000_000)
         subs = [start_camera(bed, "640x360", 1_000_000)] if sub else []
         running = CameraGateway(subs=subs).start(bed, [main], 1)
-        async with Line(LineQuality(mbps=2.5)) as line:
+        async with Line(quality) as line:
             page = await (await browser.new_context()).new_page()
             await page.set_content(PAGE)
             await page.evaluate(SCRIPT)
@@ -65,3 +68,16 @@ async def test_a_viewer_on_a_narrow_line_sees_keyframes_at_least(chromium: Brows
     """Of a camera without a sub-stream."""
     async with watching(chromium, sub=False) as read:
         await until(read, lambda each: bool(each["keyFramesDecoded"] >= 4))
+
+
+async def test_a_player_on_a_lossy_line_waits_for_what_is_sent_again(chromium: Browser) -> None:
+    """It is told how long; the main stream goes on. Pictures stood still 8 times a minute."""
+    async with watching(chromium, sub=True, quality=LineQuality(loss=0.05)) as read:
+
+        def waits(seen: Counters) -> bool:
+            emitted = seen.get("jitterBufferEmittedCount", 0)
+            return bool(emitted and seen["jitterBufferTargetDelay"] > 0.1 * emitted)
+
+        waiting = await until(read, waits)
+
+        assert waiting["frameHeight"] == 720

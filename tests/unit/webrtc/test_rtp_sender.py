@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pylibsrtp
@@ -22,6 +22,7 @@ from gateway.streams.reader import Reader
 from gateway.webrtc import retransmit_buffer
 from gateway.webrtc.aiortc_compat import InPlaceSrtp
 from gateway.webrtc.packet_batch import RtpParameters
+from gateway.webrtc.playout_delay import playout_delay_extension
 from gateway.webrtc.retransmit_buffer import REQUESTED
 from gateway.webrtc.rtp_sender import (
     NARROW_AHEAD_S,
@@ -70,13 +71,17 @@ class Line:
     far: socket.socket
     srtp: pylibsrtp.Session
 
-    def packets(self) -> Iterator[tuple[int, int, int, int, bytes]]:
-        """Yield second byte, number, time, SSRC and payload of what has arrived."""
+    def datagrams(self) -> Iterator[bytes]:
+        """Yield what has arrived, encrypted."""
         while True:
             try:
-                datagram = self.far.recv(2048)
+                yield self.far.recv(2048)
             except BlockingIOError:
                 return
+
+    def packets(self) -> Iterator[tuple[int, int, int, int, bytes]]:
+        """Yield second byte, number, time, SSRC and payload of what has arrived."""
+        for datagram in self.datagrams():
             plain = self.srtp.unprotect(datagram)
             first, second, seq, time, ssrc = struct.unpack_from("!BBHII", plain)
             assert first == 0x80
@@ -601,5 +606,60 @@ async def test_on_a_narrow_line_only_keyframes_are_spread(line: Line) -> None:
     assert sender._destination.burst_bytes == 2.4e6 / 8 * NARROW_AHEAD_S
     sender.set_pace(None)
     assert sender._destination.burst_bytes == 125_000
+    sender.close()
+    sender.path.close()
+
+
+def telling(path: UdpPath) -> RtpSender:
+    """A sender to a viewer that knows the playout delay."""
+    numbers = replace(NUMBERS, playout_delay_id=5)
+    return RtpSender(numbers, srtp=outbound(), path=path, pace_bps=1e9, on_ready=lambda: None)
+
+
+async def test_the_player_is_told_in_three_pictures_how_long_to_wait(line: Line) -> None:
+    """In each packet of them, since only the first of a picture counts; then no more."""
+    sender = telling(line.path())
+    sender.send_unit(access_unit(1, sizes=(100,)))
+    list(line.packets())
+
+    assert sender.set_playout_delay(0.3)
+    pictures = [access_unit(number, sizes=(1180,) * 3 + (20,)) for number in range(2, 6)]
+    for picture in pictures:
+        sender.send_unit(picture)
+    datagrams = [line.srtp.unprotect(each) for each in line.datagrams()]
+
+    told = [each[12:20] for each in datagrams if each[0] == 0x90]
+    assert told == [playout_delay_extension(5, 0.3)] * 12
+    payloads = [each[20:] if each[0] == 0x90 else each[12:] for each in datagrams]
+    assert payloads == [payload for picture in pictures for payload in picture.payloads]
+    sender.close()
+    sender.path.close()
+
+
+async def test_the_fast_path_waits_until_the_player_is_told(line: Line) -> None:
+    """It sends no header extension; then it goes on."""
+    sender = telling(line.path())
+    sender.send_unit(access_unit(1))
+    assert sender.destination() is not None
+
+    sender.set_playout_delay(0.3)
+    able = []
+    for number in range(2, 6):
+        able.append(sender.destination() is not None)
+        sender.send_unit(access_unit(number))
+
+    assert able == [False, False, False, True]
+    sender.close()
+    sender.path.close()
+
+
+async def test_who_does_not_know_the_playout_delay_is_not_told(line: Line) -> None:
+    """And nobody's stream is taken from the fast path."""
+    sender = make(line.path())
+    sender.send_unit(access_unit(1))
+
+    assert not sender.set_playout_delay(0.3)
+
+    assert sender.destination() is not None
     sender.close()
     sender.path.close()

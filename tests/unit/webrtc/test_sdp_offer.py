@@ -15,6 +15,7 @@ from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.webrtc.codec_selection import nothing_in_common, pick_codec
 from gateway.webrtc.packet_batch import RtpParameters
+from gateway.webrtc.playout_delay import PLAYOUT_DELAY_URI
 from gateway.webrtc.sdp_answer import LocalTransport, answer_sdp
 from gateway.webrtc.sdp_offer import parse_offer
 
@@ -274,3 +275,28 @@ def test_the_medias_ssrc_comes_before_that_of_its_retransmissions() -> None:
     sdp = answer_sdp(offer, codec, RtpParameters(108, 11, 109, 22), LOCAL)
 
     assert sdp.index("a=ssrc:11 ") < sdp.index("a=ssrc:22 ")
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered_as"),
+    [
+        pytest.param(CHROMIUM, 5, id="Chromium"),
+        pytest.param(CHROMIUM.replace(PLAYOUT_DELAY_URI, "urn:another"), None, id="not offered"),
+        pytest.param(CHROMIUM.replace("extmap:5 ", "extmap:15 "), None, id="no room for it"),
+        pytest.param(CHROMIUM.replace("extmap:5 ", "extmap:0 "), None, id="no identifier"),
+        pytest.param(CHROMIUM.replace("extmap:5 ", "extmap:5/recvonly "), 5, id="received only"),
+        pytest.param(CHROMIUM.replace("extmap:5 ", "extmap:5/sendonly "), None, id="sent only"),
+    ],
+)
+def test_the_playout_delay_is_answered_as_offered(offered: str, answered_as: int | None) -> None:
+    """Of all header extensions only that one: others belong to every packet, or to nobody."""
+    offer = parse_offer(offered)
+    codec = pick_codec(offer, "h264")
+    assert codec is not None
+    numbers = RtpParameters(108, 11, 109, 22, offer.playout_delay_id)
+
+    lines = answer_sdp(offer, codec, numbers, LOCAL).split("\r\n")
+
+    assert offer.playout_delay_id == answered_as
+    expected = [] if answered_as is None else [f"a=extmap:{answered_as} {PLAYOUT_DELAY_URI}"]
+    assert [line for line in lines if line.startswith("a=extmap")] == expected
