@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from gateway.model.event import Event
-from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
+from gateway.model.media import AccessUnit, ClockReading, SourceCounters, VideoFormat
 from gateway.model.signalling import Extend, Offer
 from gateway.model.viewing import ViewingPermit
 
@@ -101,6 +101,16 @@ class KeyframeSource(Protocol):
 
     def request_keyframe(self) -> bool:
         """Ask for a keyframe soon; False if nobody can be asked now."""
+        ...
+
+
+@runtime_checkable
+class TimedSource(Protocol):
+    """A source whose camera may tell the time."""
+
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        """What the camera's clock showed last; None: it has not told."""
         ...
 
 

@@ -8,10 +8,11 @@ nodes explain the same cameras, the recorder is named, else the nearest node.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.alarms.catalogue import (
+    CAMERA_CLOCK,
     CAMERA_DOWN,
     CAMERA_PICTURE,
     NODE_DOWN,
@@ -19,6 +20,7 @@ from gateway.alarms.catalogue import (
     UPLINK_DOWN,
 )
 from gateway.model.alarm import Argument, Finding
+from gateway.model.camera_clock import clock_fault
 from gateway.model.health import CameraHealth
 from gateway.model.reasons import Reason
 
@@ -75,6 +77,8 @@ def camera_findings(
     *,
     connected: bool,
     suspected_faults: Mapping[str, frozenset[Reason]],
+    clock_right: bool = False,
+    standing: Collection[str] = (),
 ) -> Iterator[Finding]:
     """Yield one finding for each alarm about cameras, nodes and the line.
 
@@ -83,6 +87,8 @@ def camera_findings(
         topology: What stands before which camera.
         connected: Whether the gateway is connected to the centre.
         suspected_faults: Camera -> what the picture checks suspect.
+        clock_right: Whether our own clock is known to be right; without that no other is judged.
+        standing: Keys of the alarms that are raised now.
     """
     watched = [each for each in cameras if each.reason is not Reason.PAUSED_BY_CONFIG]
     seen = [each for each in watched if each.state != "unk"]
@@ -103,6 +109,7 @@ def camera_findings(
         way = tuple(each for each in topology.upstream(camera.id) if each in nodes)
         yield _down_finding(camera, parents(way))
         yield _picture_finding(camera, suspected_faults.get(camera.id, frozenset()))
+        yield _clock_finding(camera, clock_right=clock_right, standing=standing)
 
 
 def _nodes(cameras: Sequence[CameraHealth], topology: SiteTopology) -> dict[str, _Node]:
@@ -183,6 +190,23 @@ def _picture_finding(camera: CameraHealth, suspected_faults: frozenset[Reason]) 
         None if camera.state in ("off", "unk") else bool(wrong),
         wrong[0] if wrong else Reason.OK,
         {"cam": camera.id, "also": " ".join(wrong[1:])} if wrong[1:] else {"cam": camera.id},
+        parents=(CAMERA_DOWN.key(cam=camera.id),),
+        cam=camera.id,
+    )
+
+
+def _clock_finding(
+    camera: CameraHealth, *, clock_right: bool, standing: Collection[str]
+) -> Finding:
+    """Return what is wrong with the camera's clock; nothing is known of one that is not told."""
+    off_s, known = camera.clock_off_s, CAMERA_CLOCK.key(cam=camera.id) in standing
+    if off_s is None or not clock_right:
+        return CAMERA_CLOCK.finding(None, Reason.OK, cam=camera.id)
+    fault = clock_fault(off_s, known=known)
+    return CAMERA_CLOCK.finding(
+        fault is not None,
+        fault or Reason.OK,
+        {"cam": camera.id, "clk_s": round(off_s)},
         parents=(CAMERA_DOWN.key(cam=camera.id),),
         cam=camera.id,
     )

@@ -80,17 +80,22 @@ class AlarmEvaluation:
     def evaluate(self, standing: Collection[str]) -> list[Finding]:
         """Return one finding for each alarm; *standing* are the keys of those raised now."""
         now_s = self._clock.now()
-        cameras = [health_of(each, now_s, None, now_s) for each in self._snapshots()]
+        wall_ms, host = self._wall_ms(), self._host()
+        cameras = [
+            health_of(each, now_s, None, now_s, wall_s=wall_ms / 1000) for each in self._snapshots()
+        ]
         return [
             *camera_findings(
                 cameras,
                 self._topology,
                 connected=self._bus.connected,
                 suspected_faults=self._suspected_faults(),
+                clock_right=bool(host.clock_synced) and not host.clock_behind_s,
+                standing=standing,
             ),
-            *host_findings(self._host(), self._limits, standing),
+            *host_findings(host, self._limits, standing),
             *store_findings(self._stores),
-            certificate_finding(self._certificate_ends_ms(), self._wall_ms(), self._limits),
+            certificate_finding(self._certificate_ends_ms(), wall_ms, self._limits),
             rollback_finding(self._configuration()),
             bug_finding(self._last_bug(), sum(self._bug_counts().values()), time.monotonic()),
         ]

@@ -13,8 +13,8 @@ from dataclasses import replace
 from gateway.alarms.damping import AlarmDamping
 from gateway.model.alarm import Alarm, AlarmTransition, Damping, Finding
 
-MAX_ALARMS = 1024
-"""Alarms that are tracked: two for each of 512 cameras. More than these are left out."""
+MAX_ALARMS = 1536
+"""Alarms that are tracked: three for each of 512 cameras. More than these are left out."""
 
 
 class AlarmState:

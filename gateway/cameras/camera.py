@@ -9,11 +9,13 @@ from functools import lru_cache
 from gateway.cameras.stream_supervisor import StreamSupervisor
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
-from gateway.model.media import SourceCounters
+from gateway.model.media import ClockReading, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
 from gateway.ports import TranscodingSource
+from gateway.rtp.codecs import PICTURE_HEADS
 from gateway.rtp.parameter_sets import parse_picture
+from gateway.rtp.pixel_aspect import doubt_about_pixels
 from gateway.rtp.video_info import VideoInfo
 from gateway.streams.stream import Stream
 
@@ -48,6 +50,17 @@ def obstacle_of(stream: Stream) -> str:
     if picture.interlaced:
         return "interlace"
     return "pixels that are not square" if picture.pixel_aspect not in (None, (1, 1)) else ""
+
+
+def advice_of(stream: Stream) -> Iterator[Reason]:
+    """Yield what should be changed at the camera or recorder about *stream*, though it works."""
+    picture = video_info_of(stream)
+    if stream.combed or (picture is not None and picture.interlaced):
+        yield Reason.PICTURE_INTERLACED
+    if picture is None or stream.video is None or stream.video.codec in PICTURE_HEADS:
+        return  # these are always transcoded, to square pixels
+    if doubt_about_pixels(picture.width, picture.height, picture.pixel_aspect):
+        yield Reason.PICTURE_ASPECT
 
 
 _picture = lru_cache(maxsize=1024)(parse_picture)
@@ -87,6 +100,19 @@ class Camera:
             (supervisor for supervisor in self.supervisors if supervisor.pulling),
             self.supervisors[0],
         )
+
+    @property
+    def advice(self) -> tuple[Reason, ...]:
+        """What should be changed at the camera or recorder about any of its streams."""
+        given = {each for stream in self.supervisors for each in advice_of(stream.stream)}
+        return tuple(each for each in Reason if each in given) if given else ()
+
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        """What its clock showed last, by any of its streams; None: it has not told."""
+        readings = (each.stream.clock_reading for each in self.supervisors)
+        known = [each for each in readings if each is not None]
+        return max(known, key=lambda each: each.at_s) if known else None
 
     def trouble(self) -> tuple[Reason, str] | None:
         """Return reason and detail of why it cannot be watched now; None if it can."""
@@ -128,6 +154,8 @@ class Camera:
             transcode_divisor=max((source.divisor for source, _ in self.transcodes), default=0),
             transcode_dropped=sum(source.dropped for source, _ in self.transcodes),
             transcode_deaths=sum(source.deaths for source, _ in self.transcodes),
+            advice=self.advice,
+            clock=self.clock_reading,
         )
 
     def change_key(self, viewers: int) -> tuple[object, ...]:
@@ -136,7 +164,8 @@ class Camera:
         stream, (reason, _) = supervisor.stream, supervisor.state()
         if reason is Reason.OK and self._shown_out_of_order(stream):
             reason = Reason.B_FRAMES
-        seen = (self.config, reason, supervisor.detail, supervisor.attempts)
+        combed = tuple(each.stream.combed for each in self.supervisors)
+        seen = (self.config, reason, supervisor.detail, supervisor.attempts, combed)
         transcodes = tuple((each.divisor, each.deaths) for each, _ in self.transcodes)
         return (*seen, stream.video, stream.parameter_payloads, viewers, transcodes)
 

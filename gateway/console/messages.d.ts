@@ -20,6 +20,7 @@ export interface CameraView {
   codec: string | null;
   size: string | null;
   viewers: number;
+  advice: string[];
 }
 
 export interface AlarmView {

@@ -213,6 +213,7 @@ class SiteRegistry:
             codec=health.codec,
             size=f"{health.width}x{health.height}" if sized else None,
             viewers=health.viewers,
+            advice=health.advice,
         )
 
     def _apply_payload(self, site: Site, topic: ParsedTopic, message: InboundMessage) -> Site:

@@ -37,6 +37,7 @@ class CameraView:
         codec: ``h264``, ``h265``, ``mjpeg`` or ``mpeg4``.
         size: Of the picture, e.g. ``1920x1080``.
         viewers: Viewing sessions.
+        advice: What should be changed at the camera or recorder although it works.
     """
 
     id: str
@@ -53,6 +54,7 @@ class CameraView:
     codec: str | None = None
     size: str | None = None
     viewers: int = 0
+    advice: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,7 @@ from gateway.demo.video_loop import MarkedPayloads, VideoLoop
 from gateway.demo.virtual_camera import VirtualCamera
 from gateway.model.media import VIDEO_CLOCK_HZ
 from gateway.rtp.packet import build_header
-from gateway.rtp.rtcp import sender_report
-
-_NTP_TO_UNIX_S = 2_208_988_800
+from gateway.rtp.rtcp import NTP_EPOCH_S, sender_report
 
 
 class Session:
@@ -130,7 +128,8 @@ class Session:
         if self._sent and now_s - self._reported_s < self.camera.behaviour.report_s:
             return
         self._reported_s = now_s
-        ntp = round((datetime.now(UTC).timestamp() + _NTP_TO_UNIX_S) * 2**32)
+        told_s = datetime.now(UTC).timestamp() + self.camera.behaviour.clock_ahead_s
+        ntp = round((told_s + NTP_EPOCH_S) * 2**32)
         output.send_rtcp(
             sender_report(self.ssrc, ntp, self.time_90k, self._sent, self._octets, "camera")
         )

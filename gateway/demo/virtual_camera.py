@@ -32,6 +32,7 @@ class Behaviour:
         first_sequence: First RTP sequence number of every session.
         first_time_90k: First RTP timestamp of every session.
         report_s: Interval of RTCP sender reports.
+        clock_ahead_s: How far its clock is ahead, as the reports say.
         get_parameter: Whether GET_PARAMETER is supported (else 551).
         content_base: Content-Base header; ``{url}`` stands for the requested URL. Empty: none.
         sound: Whether the SDP announces G.711, which is never sent.
@@ -46,6 +47,7 @@ class Behaviour:
     first_sequence: int = 20_000
     first_time_90k: int = 1_000_000
     report_s: float = 5.0
+    clock_ahead_s: float = 0.0
     get_parameter: bool = True
     content_base: str = "{url}/"
     sound: bool = False

@@ -16,13 +16,21 @@ from gateway.model.reasons import Reason
 LOSS_PERCENT = 2.0
 """Share of lost RTP packets from which on a camera is degraded: viewers see it."""
 
+CLOCK_READ_S = 600.0
+"""So old may be what a camera's clock has shown; sender reports come every few seconds."""
+
 _WELL = {Reason.OK, Reason.IDLE}
 _UNTESTED = {Reason.CONNECTING, Reason.PAUSED_BY_CONFIG}
 _DEGRADED = {Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP, Reason.B_FRAMES, Reason.OVERLOADED}
 
 
 def health_of(
-    camera: CameraSnapshot, now_s: float, before: CameraSnapshot | None, before_s: float
+    camera: CameraSnapshot,
+    now_s: float,
+    before: CameraSnapshot | None,
+    before_s: float,
+    *,
+    wall_s: float | None = None,
 ) -> CameraHealth:
     """Return the health of *camera* at *now_s*.
 
@@ -31,6 +39,7 @@ def health_of(
         now_s: Monotonic.
         before: The same camera earlier, for the rates; None: rates are 0.
         before_s: When that was; monotonic.
+        wall_s: The wall clock at *now_s*, seconds since 1970; None: clocks are not compared.
     """
     counters = camera.counters
     earlier = counters if before is None else before.counters
@@ -61,7 +70,16 @@ def health_of(
         transcode_divisor=camera.transcode_divisor,
         transcode_dropped=camera.transcode_dropped,
         transcode_deaths=camera.transcode_deaths,
+        advice=camera.advice,
+        clock_off_s=_clock_off_s(camera, now_s, wall_s),
     )
+
+
+def _clock_off_s(camera: CameraSnapshot, now_s: float, wall_s: float | None) -> float | None:
+    clock = camera.clock
+    if clock is None or wall_s is None or now_s - clock.at_s > CLOCK_READ_S:
+        return None
+    return clock.unix_s + (now_s - clock.at_s) - wall_s
 
 
 def counts_of(cameras: Iterable[CameraHealth]) -> CameraCounts:
@@ -94,6 +112,7 @@ def _visible(camera: CameraHealth) -> tuple[object, ...]:
         camera.transcodes,
         camera.transcode_divisor,
         camera.transcode_deaths,
+        camera.advice,
     )
 
 

@@ -7,9 +7,11 @@ concluded from them and reported. Times are monotonic seconds unless the name sa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from gateway.model.media import Codec, SourceCounters
+from pydantic import Field
+
+from gateway.model.media import ClockReading, Codec, SourceCounters
 from gateway.model.reasons import Reason
 
 State = Literal["on", "deg", "off", "unk"]
@@ -44,6 +46,8 @@ class CameraSnapshot:
         transcode_divisor: One picture of so many is encoded by the slowest of them; 0: none runs.
         transcode_dropped: Pictures that they threw away because they had fallen behind.
         transcode_deaths: Workers of them that died or had to be killed.
+        advice: What should be changed at the camera or recorder although it works.
+        clock: What its clock showed last; None: it has not told.
     """
 
     id: str
@@ -68,6 +72,8 @@ class CameraSnapshot:
     transcode_divisor: int = 0
     transcode_dropped: int = 0
     transcode_deaths: int = 0
+    advice: tuple[Reason, ...] = ()
+    clock: ClockReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class CameraHealth:
         transcode_divisor: One picture of so many is encoded by the slowest of them; 0: none runs.
         transcode_dropped: Pictures that they threw away because they had fallen behind.
         transcode_deaths: Workers of them that died or had to be killed.
+        advice: What should be changed at the camera or recorder although it works.
+        clock_off_s: How far its clock is ahead of ours; None: it does not tell the time.
     """
 
     id: str
@@ -119,6 +127,8 @@ class CameraHealth:
     transcode_divisor: int = 0
     transcode_dropped: int = 0
     transcode_deaths: int = 0
+    advice: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
+    clock_off_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,3 +82,16 @@ class SourceCounters:
     jumps: int = 0
     backward: int = 0
     sessions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """What a camera's clock showed.
+
+    Attributes:
+        unix_s: Seconds since 1970, UTC, as the camera says.
+        at_s: When it said so, on our monotonic clock.
+    """
+
+    unix_s: float
+    at_s: float

@@ -43,6 +43,22 @@ class SenderReport:
     octets: int
 
 
+NTP_EPOCH_S = 2_208_988_800
+"""From 1900, where NTP begins, to 1970."""
+
+_FIRST_UNIX_S, _LAST_NTP_S = 631_152_000, 2**32
+
+
+def unix_of_ntp(ntp_64: int) -> float | None:
+    """Return *ntp_64* as seconds since 1970; None: it is no wall time.
+
+    RFC 3550 §6.4.1 lets a sender without a clock say 0, or the time since it was started; others
+    count from 1970. All that is before 1990 is taken for one of these.
+    """
+    unix_s = ntp_64 / 2**32 - NTP_EPOCH_S
+    return unix_s if _FIRST_UNIX_S <= unix_s < _LAST_NTP_S - NTP_EPOCH_S else None
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiverReport:
     """How one receiver fares with one of our streams (a report block of an RR or SR).

@@ -106,7 +106,9 @@ class RtspClient:
 
     async def connect(self) -> None:
         self.connection = await connect(self._target, self._tls, self.budget)
-        self._requests = RtspRequests(self.connection, self._account, self._answer_s)
+        self._requests = RtspRequests(
+            self.connection, self._account, self._answer_s, self._note_date
+        )
 
     async def options(self) -> ServerCapabilities:
         """Return what the camera can do; one that does not know OPTIONS is not refused for it."""
@@ -246,6 +248,9 @@ class RtspClient:
         pair.punch(parse_transport(response.headers.get("transport")).server_ports)
         self.udp = pair
         return self._session
+
+    def _note_date(self, date: str) -> None:
+        self.receiver_stats.on_date(date, self._clock.now())
 
     def _handle_rtp(self, packets: list[bytes]) -> None:
         kind = self._payload_type

@@ -1,4 +1,4 @@
-"""The `Transport` and `Session` headers, formatted and parsed. No I/O.
+"""The `Transport`, `Session` and `Date` headers, formatted and parsed. No I/O.
 
 References: RFC 2326 §12.39 and §12.37.
 """
@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
 
 DEFAULT_TIMEOUT_S = 60.0
 """Of a session whose server names none (RFC 2326 §12.37)."""
 
 LONGEST_SESSION_ID = 256
+LONGEST_DATE = 64
+
+_FIRST_UNIX_S, _LAST_UNIX_S = 631_152_000, 4_102_444_800
+"""From 1990 to 2100: a camera that has lost its time says 1970, one that counts from 1900 less."""
 
 _PAIR = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,6})", re.IGNORECASE)
@@ -84,6 +89,19 @@ def parse_session(text: str) -> tuple[str, float] | None:
     match = _TIMEOUT.search(text)
     timeout_s = float(match[1]) if match else DEFAULT_TIMEOUT_S
     return name, timeout_s or DEFAULT_TIMEOUT_S
+
+
+def parse_date(text: str) -> float | None:
+    """Return the header's time in seconds since 1970, or None if it names no wall time.
+
+    Also as live555 writes it: ``Sat, Nov 28 2026 14:17:56 GMT``. Without a zone it is UTC.
+    """
+    try:
+        parts = parsedate_tz(text[:LONGEST_DATE])
+        unix_s = float(mktime_tz((*parts[:9], parts[9] or 0))) if parts else 0.0
+    except (ValueError, OverflowError, IndexError):
+        return None
+    return unix_s if _FIRST_UNIX_S <= unix_s < _LAST_UNIX_S else None
 
 
 def _pair(text: str, most: int) -> tuple[int, int] | None:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+from gateway.model.media import ClockReading
 from gateway.rtp.rtcp import (
     Goodbye,
     ReceiverReport,
     SenderReport,
     parse_compound,
     receiver_report,
+    unix_of_ntp,
 )
+from gateway.rtsp.headers import LONGEST_DATE, parse_date
 
 CNAME = "camera-gateway"
 MOST_RTCP_BYTES = 1_500
@@ -38,6 +41,7 @@ class ReceiverStats:
         self._highest_seq = 0
         self._lsr = 0
         self._sr_s = 0.0
+        self._date, self._date_s = "", 0.0
         self.last_rtp_s = 0.0
         self.sender_report: SenderReport | None = None
         self.left = asyncio.Event()
@@ -66,6 +70,22 @@ class ReceiverStats:
                 elif isinstance(report, Goodbye) and self._source in report.ssrcs:
                     self.left_s = now_s
                     self.left.set()
+
+    def on_date(self, date: str, now_s: float) -> None:
+        """Note the `Date` header of an answer (RFC 2326 §12.18)."""
+        self._date, self._date_s = date[:LONGEST_DATE], now_s
+
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        """What the camera's clock showed last; None: it does not say.
+
+        By its sender reports, else by the `Date` of its answers.
+        """
+        unix_s = None if self.sender_report is None else unix_of_ntp(self.sender_report.ntp_64)
+        if unix_s is not None:
+            return ClockReading(unix_s, self._sr_s)
+        unix_s = parse_date(self._date)
+        return None if unix_s is None else ClockReading(unix_s, self._date_s)
 
     def build_report(self, now_s: float) -> bytes:
         """Return a receiver report (RFC 3550 §6.4.2) of what has come so far."""

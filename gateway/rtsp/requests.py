@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
@@ -30,11 +31,20 @@ class ServerCapabilities:
 class RtspRequests:
     """Sends requests on one RTSP connection, one at a time.
 
+    *on_date* is called with the `Date` header of each answer that has one.
+
     Attributes:
         challenged: Whether the camera has asked for a login.
     """
 
-    def __init__(self, connection: RtspConnection, account: Account, answer_s: float) -> None:
+    def __init__(
+        self,
+        connection: RtspConnection,
+        account: Account,
+        answer_s: float,
+        on_date: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._on_date = on_date
         self._connection = connection
         self._answer_s = answer_s
         self._account = account
@@ -55,6 +65,8 @@ class RtspRequests:
         """
         timeout_s = self._answer_s if timeout_s is None else timeout_s
         response = await self._request_once(method, url, fields, timeout_s)
+        if date := response.headers.get("date"):
+            self._on_date(date)
         if response.status != 401:
             return response
         self.challenged = True

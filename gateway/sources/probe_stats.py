@@ -10,6 +10,7 @@ from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtp.codecs import PICTURE_HEADS
 from gateway.rtp.parameter_sets import parse_picture
+from gateway.rtp.pixel_aspect import doubt_about_pixels
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH, VideoInfo
 from gateway.rtsp.budget import CameraBudget
 from gateway.rtsp.sdp import Description
@@ -130,6 +131,26 @@ class ProbeStats:
         if self._codec in PICTURE_HEADS:
             said += "; always transcoded"
         return Finding(Reason.OK, said)
+
+    @property
+    def interlace(self) -> Finding:
+        """Whether pictures may be fields, as far as the stream says."""
+        interlaced = self._picture is not None and self._picture.interlaced
+        if interlaced:
+            return Finding(Reason.PICTURE_INTERLACED, "pictures may be fields")
+        return Finding(Reason.OK, "progressive, as the stream says")
+
+    @property
+    def pixels(self) -> Finding:
+        """Whether people look as wide as they are."""
+        picture = self._picture
+        if picture is None or self._codec in PICTURE_HEADS:
+            return Finding(Reason.OK, "made square by the transcoder")
+        doubt = doubt_about_pixels(picture.width, picture.height, picture.pixel_aspect)
+        if doubt:
+            return Finding(Reason.PICTURE_ASPECT, doubt)
+        said = "no word of them" if picture.pixel_aspect is None else "{}:{}"
+        return Finding(Reason.OK, said.format(*(picture.pixel_aspect or ())))
 
     @property
     def bitrate(self) -> Finding:

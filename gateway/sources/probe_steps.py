@@ -26,9 +26,22 @@ StepName = Literal[
     "first_keyframe",
     "gop",
     "codec",
+    "interlace",
+    "pixels",
+    "clock",
     "bitrate",
     "b_frames",
 ]
+ADVICE = frozenset(
+    {
+        Reason.PICTURE_INTERLACED,
+        Reason.PICTURE_ASPECT,
+        Reason.CAMERA_TIME_ZONE,
+        Reason.CAMERA_CLOCK_OFF,
+    }
+)
+"""What should be mended, though the camera can be watched as it is."""
+
 ResultT = TypeVar("ResultT")
 
 
@@ -76,13 +89,13 @@ class Step:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong here."""
-        return self.reason is Reason.OK
+        """Whether nothing here stands in the way of watching."""
+        return self.reason is Reason.OK or self.reason in ADVICE
 
     @property
     def wording(self) -> Wording | None:
-        """What is wrong and what to do about it, in Vietnamese and English; None if `ok`."""
-        return None if self.ok else WORDING[self.reason]
+        """What is wrong and what to do about it, in Vietnamese and English; None: nothing is."""
+        return None if self.reason is Reason.OK else WORDING[self.reason]
 
 
 class StepFailed(Exception):

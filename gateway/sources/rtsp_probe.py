@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from gateway.model.camera_clock import clock_fault
 from gateway.model.errors import GatewayError
+from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
+from gateway.ports import Clock
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.rtsp.sdp import Description
+from gateway.runtime.clock import now_ms
 from gateway.runtime.url_policy import Target
 from gateway.sources.probe_stats import Finding, ProbeStats
 from gateway.sources.probe_steps import ProbeOptions, Step, StepName, StepTimer, run_step
@@ -58,12 +62,24 @@ async def _probe_video(
         await run_step("gop", _wait(client, stats.enough, options.watch_s))
         yield _step(timer, "gop", stats.gop)
     yield _step(timer, "codec", stats.codec)
+    yield _step(timer, "interlace", stats.interlace)
+    yield _step(timer, "pixels", stats.pixels)
+    yield _step(timer, "clock", _clock(client.receiver_stats.clock_reading, options.clock))
     yield _step(timer, "bitrate", stats.bitrate)
     yield _step(timer, "b_frames", stats.b_frames)
 
 
 def _step(timer: StepTimer, name: StepName, finding: Finding) -> Step:
     return timer.step(name, finding.fact, finding.reason)
+
+
+def _clock(reading: ClockReading | None, clock: Clock) -> Finding:
+    """Return how far the camera's clock is off, as this machine's says."""
+    if reading is None:
+        return Finding(Reason.OK, "the camera does not tell the time")
+    off_s = reading.unix_s + (clock.now() - reading.at_s) - now_ms() / 1000
+    fact = f"{abs(off_s):.0f} s {'ahead of' if off_s > 0 else 'behind'} this machine's clock"
+    return Finding(clock_fault(off_s) or Reason.OK, fact)
 
 
 async def _wait(client: RtspClient, event: asyncio.Event, limit_s: float) -> bool:

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pydantic import SecretStr
 
 from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
-from gateway.model.media import AccessUnit, SourceCounters
+from gateway.model.media import AccessUnit, ClockReading, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
 from gateway.rtsp.client import RtspClient
 from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.session_monitor import KeepAlive
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.camera_access import CameraAccess
@@ -69,12 +70,18 @@ class RtspSource:
         self._timeline = Timeline(self._counters)
         self._markers = MarkerTrust()
         self._keep_alive = KeepAlive()
+        self._receiver_stats: ReceiverStats | None = None  # of the last session
         self._absent_since_s: float | None = None  # since when the camera says "no such path"
 
     @property
     def counters(self) -> SourceCounters:
         """What has been counted since the source was made."""
         return self._counters
+
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        """What the camera's clock showed last; None: it has not told."""
+        return None if self._receiver_stats is None else self._receiver_stats.clock_reading
 
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
@@ -88,6 +95,7 @@ class RtspSource:
             await client.options()
             description = await client.describe()
             self._absent_since_s = None
+            self._receiver_stats = client.receiver_stats
             await client.setup(description, self._stream.transport)
             counters.sessions += 1
             self._timeline.begin_session()

@@ -8,8 +8,14 @@ from dataclasses import replace
 from itertools import takewhile
 
 from gateway.fastpath import FrameRun, RtpDestination
-from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
-from gateway.ports import Clock, FastPath, KeyframeSource, Source
+from gateway.model.media import (
+    VIDEO_CLOCK_HZ,
+    AccessUnit,
+    ClockReading,
+    SourceCounters,
+    VideoFormat,
+)
+from gateway.ports import Clock, FastPath, KeyframeSource, Source, TimedSource
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
 
@@ -52,6 +58,8 @@ class Stream:
         """What the source sends; what it sent last, while it is away; None if never known."""
         self.parameter_payloads: tuple[bytes, ...] = ()
         """Payloads at the beginning of the last keyframe that may be parameter sets."""
+        self.combed = False
+        """Whether its pictures are two fields each, as the picture checks have seen."""
         self._last_unit_s: float | None = None
         self._bps: float | None = None
         self._rate_bytes = 0
@@ -112,6 +120,11 @@ class Stream:
             self._bps = (received_bytes - self._rate_bytes) * 8 / (now_s - self._rate_s)
             self._rate_bytes, self._rate_s = received_bytes, now_s
         return self._bps
+
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        """What the camera's clock showed last; None: it has not told."""
+        return self._source.clock_reading if isinstance(self._source, TimedSource) else None
 
     @property
     def readers(self) -> int:

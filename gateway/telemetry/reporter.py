@@ -26,6 +26,7 @@ from gateway.mqtt.topic_tree import TopicSpec
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Bus, Clock, OutboundMessage
 from gateway.runtime.bugs import report_bug
+from gateway.runtime.clock import now_ms
 from gateway.runtime.spread import phase_s
 
 EVERY_S = 60.0
@@ -212,8 +213,10 @@ class Reporter:
         now_s = self._clock.now()
         before_s, before = self._before
         earlier = {camera.id: camera for camera in before}
+        wall_s = now_ms() / 1000
         return tuple(
-            health_of(camera, now_s, earlier.get(camera.id), before_s) for camera in cameras
+            health_of(camera, now_s, earlier.get(camera.id), before_s, wall_s=wall_s)
+            for camera in cameras
         )
 
     def _health_messages(self) -> Iterator[OutboundMessage]:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Literal
 
+from gateway.rtp.pixel_aspect import display_aspect
+
 Preset = Literal["ultrafast", "superfast", "veryfast"]
 """Of x264. On 720p `superfast` gives the most picture for the processor it takes."""
 
@@ -13,9 +15,6 @@ PRESETS: tuple[Preset, ...] = ("ultrafast", "superfast", "veryfast")
 PROFILES = ("high", "baseline")
 
 MAX_SIDE = 8_192
-_ANALOGUE = {(720, 576), (704, 576), (720, 480), (704, 480), (352, 288), (352, 240)}
-_ANALOGUE |= {(352, 576), (352, 480), (704, 288), (704, 240)}
-"""Sizes that no sensor with square pixels has: analogue television, shown as 4:3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ def output_size(
         most_lines: More lines than that are scaled down.
     """
     if not aspect or not Fraction(1, 4) <= aspect <= 4:
-        analogue = (width, height) in _ANALOGUE
-        aspect = Fraction(4 * height, 3 * width) if analogue else Fraction(1)
+        meant = display_aspect(width, height)
+        aspect = Fraction(1) if meant is None else meant * height / width
     lines = max(16, min(height, most_lines))
     columns = min(MAX_SIDE, max(16, round(width * aspect * lines / height)))
     return columns + 1 & ~1, lines & ~1

@@ -14,7 +14,8 @@ const reason = (code) => ({ vi: `${code} là gì`, en: `what ${code} is`, vi_tod
 
 beforeEach(() => {
   setServerTime(NOW_MS);
-  setReasonTexts({ TIMEOUT: reason("TIMEOUT"), IDLE: reason("IDLE"), FLAPPING: reason("FLAPPING") });
+  const codes = ["TIMEOUT", "IDLE", "FLAPPING", "PICTURE_INTERLACED", "PICTURE_ASPECT", "CAMERA_TIME_ZONE"];
+  setReasonTexts(Object.fromEntries(codes.map((code) => [code, reason(code)])));
 });
 
 // --- summary ----------------------------------------------------------------------------
@@ -86,6 +87,15 @@ test("a camera that is ready and yet not on is explained", () => {
   assert.equal(explainCamera(camera({ reason: "IDLE", st: "unk" }), storedSite()).fact, "IDLE là gì");
 });
 
+test("a camera that works and should be set otherwise says what and how", () => {
+  const explanation = explainCamera(camera({ advice: ["PICTURE_INTERLACED", "PICTURE_ASPECT"] }), storedSite());
+
+  assert.deepEqual(explanation, {
+    fact: "PICTURE_INTERLACED là gì. PICTURE_ASPECT là gì",
+    todo: "PICTURE_INTERLACED làm gì PICTURE_ASPECT làm gì",
+  });
+});
+
 test("a camera that fails is explained, with what to do", () => {
   const explanation = explainCamera(camera({ st: "off", reason: "TIMEOUT" }), storedSite());
 
@@ -124,6 +134,14 @@ test("an alarm has severity, fact, since when and what to do", () => {
     todo: "TIMEOUT làm gì",
   });
 });
+
+for (const [seconds, text] of /** @type {const} */ ([[3599, "nhanh 1 giờ"], [-86_400 * 9, "chậm 9 ngày"]])) {
+  test(`an alarm about a clock says ${text}`, () => {
+    const clock = alarm({ key: "cam.c01.clock", reason: "CAMERA_TIME_ZONE", args: { cam: "c01", clk_s: seconds } });
+
+    assert.ok(describeAlarm(clock, storedSite()).fact.endsWith(`CAMERA_TIME_ZONE là gì (${text})`));
+  });
+}
 
 /** @type {[what: string, key: string, args: Record<string, string | number>, subject: string][]} */
 const SUBJECTS = [

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.virtual_camera import Behaviour
+from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 from tests.fixtures.broker import Authority, Broker, Brokers, tls_lines
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, cameras, site, tree
+from tests.live.test_alarms import hasty as hasty
+from tests.live.test_alarms import until_alarm
+from tests.live.test_commands import ask
 
 pytestmark = pytest.mark.live
 
@@ -90,3 +95,41 @@ async def test_a_clock_that_jumps_is_not_noticed(tmp_path: Path, broker: Broker)
         presences = [each for each in running.heard if each.topic == OWN.presence]
         assert len(presences) == 1
         assert running.process.returncode is None
+
+
+SYNCED = """
+#include <sys/timex.h>
+int adjtimex(struct timex *t) {
+    t->status = STA_PLL; t->offset = 0; t->esterror = t->maxerror = 1000;
+    return TIME_OK;
+}
+"""
+"""A kernel that holds the wall clock to be synchronised, whatever this machine's does."""
+
+
+async def synced_kernel(folder: Path) -> dict[str, str]:
+    """Return the environment of a process for which the clock is synchronised."""
+    (folder / "synced.c").write_text(SYNCED)
+    library = folder / "synced.so"
+    compiler = await asyncio.create_subprocess_exec(
+        "cc", "-shared", "-fPIC", "-o", str(library), str(folder / "synced.c")
+    )
+    assert await compiler.wait() == 0
+    return {"LD_PRELOAD": str(library)}
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_recorder_in_its_factorys_time_zone_is_an_alarm(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """An hour ahead, as its reports say, also those that the fast path has passed on."""
+    behaviour = Behaviour(join="next_keyframe", report_s=0.2, clock_ahead_s=3600.0)
+    env = await synced_kernel(tmp_path)
+    async with site(tmp_path, broker, cameras(1, behaviour), env=env, keep="warm") as running:
+        alarm = await until_alarm(running, "cam.c00.clock", raised=True)
+        await ask(running, "rebirth", {"sections": ["state"]})
+        told = [each for each in running.heard if each.topic == OWN.camera_state("c00")]
+
+        assert (alarm.cause, alarm.severity) == (Reason.CAMERA_TIME_ZONE, "minor")
+        assert abs(float(alarm.arguments["clk_s"]) - 3600) <= 60
+        assert abs(tree(told[-1])["clk_s"] - 3600) <= 60

@@ -42,13 +42,14 @@ async def steps_of(
 
 @pytest.mark.parametrize("mount", ["h264", "h264udp", "mtu", "h265"])
 async def test_every_layer_of_a_good_camera_is_ok(gst: GstServer, mount: str) -> None:
-    """Twelve layers, a GOP of one second, 320x240."""
+    """Fifteen layers, a GOP of one second, 320x240."""
     steps = await steps_of(gst, mount)
 
     assert [step for step in steps.values() if not step.ok] == []
-    assert len(steps) == 12
+    assert len(steps) == 15
     assert "25 pictures" in steps["gop"].fact
     assert "320x240" in steps["codec"].fact
+    assert steps["clock"].reason is Reason.OK
 
 
 async def test_a_login_is_a_layer(gst_digest: GstServer) -> None:

@@ -20,7 +20,7 @@ from gateway.commands.command import (
 from gateway.model.names import CameraId
 from gateway.mqtt.payloads.command import Args
 
-STEPS = 12
+STEPS = 15
 """Of a whole probe, for its progress."""
 
 

@@ -3,7 +3,7 @@
 import { explainReason, translate } from "./i18n.js";
 import { serverNowMs } from "./server-clock.js";
 import { isInTrouble } from "./site-filter.js";
-import { ageText, countdownText, sinceText } from "./time-text.js";
+import { ageText, countdownText, durationText, sinceText } from "./time-text.js";
 
 /** @import { AlarmView, CameraView } from "../messages.d.ts" */
 /** @import { Explanation, TextKey } from "./i18n.js" */
@@ -56,14 +56,14 @@ export function cameraStateText(camera) {
 }
 
 /**
- * Returns why the camera is as it is; nothing if it works.
+ * Returns why the camera is as it is; of one that works, what should be changed at it, if anything.
  * @param {CameraView} camera
  * @param {Site} site
  * @returns {Explanation}
  */
 export function explainCamera(camera, site) {
   if (camera.reason === null) return { fact: site.st === "on" ? translate("unknownWhy") : "", todo: "" };
-  if (camera.reason === "OK" || (camera.reason === "IDLE" && camera.st === "on")) return { fact: "", todo: "" };
+  if (camera.reason === "OK" || (camera.reason === "IDLE" && camera.st === "on")) return explainAdvice(camera);
   const { fact, todo } = explainReason(camera.reason);
   const attempts = [];
   if (camera.attempts) attempts.push(translate("attempts", { n: camera.attempts }));
@@ -73,13 +73,20 @@ export function explainCamera(camera, site) {
   return { fact: attempts.length ? `${fact} (${attempts.join(", ")})` : fact, todo };
 }
 
+/** @param {CameraView} camera */
+function explainAdvice(camera) {
+  const given = camera.advice.map(explainReason);
+  return { fact: joinPresent(". ", given.map(({ fact }) => fact)), todo: joinPresent(" ", given.map(({ todo }) => todo)) };
+}
+
 /**
  * @param {AlarmView} alarm
  * @param {Site} site
  */
 export function describeAlarm(alarm, site) {
   const { fact, todo } = explainReason(alarm.reason);
-  const cause = alarm.flap ? `${fact} (${explainReason("FLAPPING").fact})` : fact;
+  const beside = joinPresent(", ", [clockText(alarm.args.clk_s), alarm.flap ? explainReason("FLAPPING").fact : ""]);
+  const cause = beside ? `${fact} (${beside})` : fact;
   const explains = alarm.explains ? translate("explains", { n: alarm.explains }) : "";
   return {
     severity: translate(SEVERITY[alarm.sev]),
@@ -87,6 +94,15 @@ export function describeAlarm(alarm, site) {
     since: joinPresent(" · ", [sinceText(alarm.since_ms), explains]),
     todo,
   };
+}
+
+/**
+ * Returns how far a clock is off: "1 hour ahead"; empty if that is not told.
+ * @param {string | number | undefined} seconds
+ */
+function clockText(seconds) {
+  if (typeof seconds !== "number") return "";
+  return translate(seconds > 0 ? "clockAhead" : "clockBehind", { span: durationText(Math.abs(Math.round(seconds / 60) * 60)) });
 }
 
 /** @type {Record<string, TextKey | undefined>} */

@@ -25,6 +25,7 @@ from gateway.mqtt.payloads.numbers import (
     DURATION_MS,
     DURATION_S,
     OFFSET_MS,
+    OFFSET_S,
     PERCENT,
     PIXELS,
     TEMPERATURE_C,
@@ -111,6 +112,8 @@ CAMERA = {
     "tc_div": "transcode_divisor",
     "tc_drop": "transcode_dropped",
     "tc_dead": "transcode_deaths",
+    "adv": "advice",
+    "clk_s": "clock_off_s",
 }
 """Column or key -> field of `CameraHealth`."""
 
@@ -131,6 +134,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("width", "height"), PIXELS),
     "clock_offset_ms": OFFSET_MS,
     "clock_behind_s": DURATION_S,
+    "clock_off_s": OFFSET_S,
     "temperature_c": TEMPERATURE_C,
 }
 """Field of `CameraHealth` or of a part of `SiteHealth` -> its least and greatest value. Every

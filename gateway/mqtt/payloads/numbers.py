@@ -29,6 +29,9 @@ DURATION_MS = (0, 315_576_000_000)
 OFFSET_MS = (-1e13, 1e13)
 """By how much a clock is wrong: a machine without one begins in 1970."""
 
+OFFSET_S = (-1e10, 1e10)
+"""The same in seconds."""
+
 AMOUNT = (0.0, 1e12)
 """Rates and sizes as they are measured: kbit/s, MiB, pictures per second."""
 

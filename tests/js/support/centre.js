@@ -19,7 +19,7 @@ export const SITE = "24/bn-01";
 export function camera(fields) {
   return {
     id: "c01", name: "Quầy Đăng ký đất đai", location: "Tầng 1", st: "on", reason: "OK", since_ms: NOW_MS - 60_000,
-    seen_ms: NOW_MS - 5_000, attempts: 0, again_ms: null, fps: 25, kbps: 900, codec: "h264", size: "1920x1080", viewers: 0,
+    seen_ms: NOW_MS - 5_000, attempts: 0, again_ms: null, fps: 25, kbps: 900, codec: "h264", size: "1920x1080", viewers: 0, advice: [],
     ...fields,
   };
 }

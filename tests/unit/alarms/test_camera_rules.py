@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -189,3 +190,34 @@ def test_no_node_is_blamed_while_something_behind_it_works(
     assert len({each.key for each in listed}) == len(listed)
     assert not {f"nvr.{node}.down" for node in works} & bad({each.key: each for each in listed})
     assert not {f"net.{node}.down" for node in works} & bad({each.key: each for each in listed})
+
+
+def clock_finding(off_s: float | None, *, standing: tuple[str, ...] = ()) -> Finding:
+    """What is found of a camera whose clock is so far ahead of ours, which is right."""
+    health = replace(camera("c1"), clock_off_s=off_s)
+    listed = camera_findings(
+        [health],
+        TOPOLOGY,
+        connected=True,
+        suspected_faults={},
+        clock_right=True,
+        standing=standing,
+    )
+    return next(each for each in listed if each.key == "cam.c1.clock")
+
+
+def test_a_recorder_an_hour_ahead_is_in_the_zone_of_its_factory() -> None:
+    """A minor alarm that says by how much; one that tells no time is neither right nor wrong."""
+    ahead = clock_finding(3599.6)
+
+    assert (ahead.bad, ahead.cause, ahead.severity) == (True, Reason.CAMERA_TIME_ZONE, "minor")
+    assert ahead.arguments == {"cam": "c1", "clk_s": 3600}
+    assert clock_finding(-900.0).cause is Reason.CAMERA_CLOCK_OFF
+    assert clock_finding(0.4).bad is False
+    assert clock_finding(None).bad is None
+
+
+def test_a_clock_that_is_nearly_right_again_is_still_wrong() -> None:
+    """Else one that drifts past the limit would be raised and cleared in turn."""
+    assert clock_finding(55.0).bad is False
+    assert clock_finding(55.0, standing=("cam.c1.clock",)).bad is True

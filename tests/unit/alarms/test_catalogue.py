@@ -22,11 +22,13 @@ from gateway.health.raspberry_pi import THROTTLED, UNDERVOLTAGE
 from gateway.model.alarm import Finding, HostLimits, Severity
 from gateway.model.errors import TransientError
 from gateway.model.health import CameraSnapshot, HostSample
+from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.alarm import Key
 from gateway.mqtt.payloads.config import Reported
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.clock import now_ms
+from gateway.sources.probe_steps import ADVICE
 from tests.fixtures.clock import FakeClock
 
 PACKAGE = Path(catalogue.__file__).parents[1]
@@ -57,12 +59,24 @@ def evaluate(
     bug: bool = False,
     suspected: Reason | None = None,
     disk: Reason | None = None,
+    clock_ahead_s: float | None = None,
 ) -> list[Finding]:
     """One round of checks of a site of four cameras, well but for what is given."""
     trouble = None if disk is None else TransientError(disk, "")
+    clock, told = FakeClock(), None
+    if clock_ahead_s is not None:
+        told = ClockReading(now_ms() / 1000 + clock_ahead_s, clock.now())
     evaluation = AlarmEvaluation(
         snapshots=lambda: tuple(
-            CameraSnapshot(name, name, True, (reasons or {}).get(name, Reason.OK), 0.0, attempts=3)
+            CameraSnapshot(
+                name,
+                name,
+                True,
+                (reasons or {}).get(name, Reason.OK),
+                0.0,
+                attempts=3,
+                clock=told,
+            )
             for name in UPSTREAM
         ),
         topology=SiteTopology(lambda camera: UPSTREAM[camera], lambda: ("nvr1",)),
@@ -77,7 +91,7 @@ def evaluate(
             why="deadline" if rolled_back else None,
         ),
         bus=Line(connected=connected),
-        clock=FakeClock(),
+        clock=clock,
         last_bug=lambda: ("session: ValueError", time.monotonic()) if bug else None,
         stores=StoreTroubles(*[lambda: trouble] * 4),
         suspected_faults=lambda: {"c1": frozenset({suspected})} if suspected else {},
@@ -113,6 +127,8 @@ def everything() -> Iterator[Finding]:
     yield from evaluate(connected=False)
     yield from evaluate(rolled_back=True)
     yield from evaluate(bug=True)
+    for ahead_s in (3600.0, 1000.0):
+        yield from evaluate(host=HostSample(clock_synced=True), clock_ahead_s=ahead_s)
 
 
 def reasons_named_in(*places: str) -> set[Reason]:
@@ -126,7 +142,7 @@ def reasons_named_in(*places: str) -> set[Reason]:
 
 def camera_reasons() -> set[Reason]:
     """Every reason that a camera may show."""
-    return reasons_named_in("rtsp", "sources", "cameras", "runtime/url_policy.py")
+    return reasons_named_in("rtsp", "sources", "cameras", "runtime/url_policy.py") - ADVICE
 
 
 def picture_reasons() -> set[Reason]:
@@ -239,3 +255,20 @@ def makes_findings(module: ast.Module) -> bool:
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding"
         for node in nodes
     )
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        HostSample(),
+        HostSample(clock_synced=False),
+        HostSample(clock_synced=True, clock_behind_s=86_400.0),
+    ],
+)
+def test_no_camera_is_blamed_by_a_clock_that_may_be_wrong_itself(host: HostSample) -> None:
+    """It is not found to be right either: an alarm that is raised stays."""
+    (finding,) = [
+        each for each in evaluate(host=host, clock_ahead_s=3600.0) if each.key == "cam.c1.clock"
+    ]
+
+    assert finding.bad is None

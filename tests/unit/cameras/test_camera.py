@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.cameras.camera import Camera, obstacle_of
@@ -132,3 +134,40 @@ async def test_pixels_that_are_not_square_are_an_obstacle(
     supervised.stream.parameter_payloads = tuple(packetise(first.nal_units[:-1], codec, 1180))
 
     assert obstacle_of(supervised.stream) == obstacle
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        (EncoderSettings("h264", 640, 360), ()),
+        (EncoderSettings("h264", 704, 576, interlaced=True), (Reason.PICTURE_INTERLACED,)),
+        (EncoderSettings("h264", 352, 288, pixel_aspect=(12, 11)), ()),
+        (EncoderSettings("h264", 352, 288), (Reason.PICTURE_ASPECT,)),
+        (EncoderSettings("h264", 960, 576), (Reason.PICTURE_ASPECT,)),
+        (EncoderSettings("h265", 352, 288), (Reason.PICTURE_ASPECT,)),
+    ],
+)
+async def test_what_should_be_set_otherwise_is_told(
+    settings: EncoderSettings, advice: tuple[Reason, ...]
+) -> None:
+    """Of a camera that works, by the parameter sets of real encoders."""
+    if settings.interlaced:
+        settings = replace(settings, pixel_aspect=(12, 11))
+    sets = record("", settings, 0.1).parameter_sets
+    async with running(SupervisedStream(warm=True)) as supervised:
+        await supervised.until(lambda: supervised.source.sink is not None)
+        supervised.stream.on_opened(VideoFormat(settings.codec, sets))
+
+        assert camera(supervised).snapshot(0).advice == advice
+
+
+async def test_interlace_that_only_the_pictures_show_is_told_at_a_change_key() -> None:
+    """DVRs call two fields one progressive picture."""
+    async with running(SupervisedStream(warm=True)) as supervised:
+        await supervised.until(lambda: supervised.source.sink is not None)
+        before = camera(supervised).change_key(0)
+
+        supervised.stream.combed = True
+
+        assert camera(supervised).snapshot(0).advice == (Reason.PICTURE_INTERLACED,)
+        assert camera(supervised).change_key(0) != before

@@ -20,7 +20,8 @@ from tests.fixtures.clock import HANG_S
 from tests.unit.rtsp.scripted import Camera, Request, camera, willing
 
 CANARY = "canary-pw-52"
-TO_THE_END = ["first_packet", "first_keyframe", "gop", "codec", "bitrate", "b_frames"]
+TO_THE_END = ["first_packet", "first_keyframe", "gop", "codec"]
+TO_THE_END += ["interlace", "pixels", "clock", "bitrate", "b_frames"]
 
 
 async def steps_of(url: str, policy: UrlPolicy, *, watch_s: float = HANG_S) -> list[Step]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.health.camera_health import counts_of, health_of, visible_change
 from gateway.model.health import CameraCounts, CameraSnapshot
-from gateway.model.media import SourceCounters
+from gateway.model.media import ClockReading, SourceCounters
 from gateway.model.reasons import Reason
 
 CAMERA = CameraSnapshot("c07", "Quầy 7", True, Reason.OK, since_s=900.0, last_unit_s=999.96)
@@ -129,3 +129,23 @@ def test_nothing_is_ever_negative(
     health = health_of(now, NOW_S, before, NOW_S - elapsed_s)
 
     assert min(health.since_s, health.lost, health.fps, health.kbps, health.reconnects) >= 0
+
+
+def test_a_clock_goes_on_between_two_looks_at_it() -> None:
+    """What it showed 4 s ago is compared with what ours showed then; after ten minutes with none.
+
+    Without our own time there is nothing to compare.
+    """
+    camera = replace(CAMERA, clock=ClockReading(unix_s=5_000.0, at_s=NOW_S - 4))
+
+    assert health_of(camera, NOW_S, None, NOW_S, wall_s=1_404.0).clock_off_s == 3_600.0
+    assert health_of(camera, NOW_S + 597, None, NOW_S, wall_s=2_001.0).clock_off_s is None
+    assert health_of(camera, NOW_S, None, NOW_S).clock_off_s is None
+
+
+def test_new_advice_is_a_visible_change_and_a_clock_that_goes_is_none() -> None:
+    """It is sent at once; the clock's seconds would be sent for ever."""
+    health = health_of(CAMERA, NOW_S, None, NOW_S)
+
+    assert visible_change(replace(health, advice=(Reason.PICTURE_ASPECT,)), health)
+    assert not visible_change(replace(health, clock_off_s=0.1), health)

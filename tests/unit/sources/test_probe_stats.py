@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.demo.encoder import EncoderSettings, record
 from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.rtsp.sdp import Description
@@ -59,3 +60,28 @@ def test_b_frames_are_found_by_their_times(name: str) -> None:
 def test_a_stream_without_b_frames_is_fine() -> None:
     """The SPS says so and no picture steps back."""
     assert stats_of("h264-plain").b_frames.fact == "none"
+
+
+def test_interlace_is_advice() -> None:
+    """What a browser cannot show is told with what to set; a progressive stream is fine."""
+    assert stats_of("h264-interlaced").interlace.reason is Reason.PICTURE_INTERLACED
+    assert stats_of("h264-plain").interlace.reason is Reason.OK
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (EncoderSettings("h264", 704, 576), Reason.PICTURE_ASPECT),
+        (EncoderSettings("h264", 704, 576, pixel_aspect=(12, 11)), Reason.OK),
+        (EncoderSettings("h264", 1920, 1080, pixel_aspect=(12, 11)), Reason.PICTURE_ASPECT),
+        (EncoderSettings("h265", 704, 576), Reason.PICTURE_ASPECT),
+        (EncoderSettings("h265", 704, 576, pixel_aspect=(12, 11)), Reason.OK),
+    ],
+)
+def test_pixels_of_the_wrong_shape_are_advice(settings: EncoderSettings, reason: Reason) -> None:
+    """By the SPS of a real encoder."""
+    sets = record("", settings, 0.1).parameter_sets
+    video = VideoFormat(settings.codec, sets)
+    stats = ProbeStats(Description(video, 96, "", "", settings.codec), SystemClock())
+
+    assert stats.pixels.reason is reason

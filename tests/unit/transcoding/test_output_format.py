@@ -21,6 +21,8 @@ from gateway.transcoding.output_format import output_size
         ((704, 480), None, 720, (640, 480)),
         ((352, 576), Fraction(24, 11), 720, (768, 576)),
         ((960, 1080), Fraction(2), 720, (1280, 720)),
+        ((960, 1080), None, 720, (1280, 720)),
+        ((960, 576), None, 720, (768, 576)),
         ((640, 480), None, 720, (640, 480)),
         ((1281, 721), None, 720, (1280, 720)),
         ((720, 576), Fraction(1000, 1), 720, (768, 576)),
@@ -32,5 +34,5 @@ from gateway.transcoding.output_format import output_size
 def test_output_size(
     size: tuple[int, int], aspect: Fraction | None, lines: int, out: tuple[int, int]
 ) -> None:
-    """PAL and NTSC are 4:3 also where the camera says nothing; nonsense is not believed."""
+    """PAL and NTSC are 4:3, half of HD 16:9, though the camera says nothing; nonsense is none."""
     assert output_size(*size, aspect, lines) == out
