@@ -113,7 +113,8 @@ CAMERA_DOWN = AlarmType(
 CAMERA_PICTURE = AlarmType(
     "cam.{cam}.picture",
     "warning",
-    "the picture comes, but is black, frozen, blurred, covered, moved, damaged or out of order",
+    "the picture comes, but is black, frozen, blurred, covered, moved, repeated, damaged or out of "
+    "order",
     (
         Reason.CORRUPT,
         Reason.KEYFRAME_STARVED,
@@ -124,7 +125,16 @@ CAMERA_PICTURE = AlarmType(
         Reason.PICTURE_BLURRED,
         Reason.PICTURE_COVERED,
         Reason.PICTURE_MOVED,
+        Reason.PICTURE_LOOP,
     ),
+)
+
+# The picture is right, and what is recorded has the wrong time on it: no evidence, but no hurry.
+CAMERA_CLOCK = AlarmType(
+    "cam.{cam}.clock",
+    "minor",
+    "the camera's clock is wrong, or in a wrong time zone",
+    (Reason.CAMERA_TIME_ZONE, Reason.CAMERA_CLOCK_OFF),
 )
 
 # All its cameras are gone at once, and with a dead recorder their recordings: nothing is worse
@@ -247,6 +257,7 @@ PROGRAM_BUG = AlarmType(
 CATALOGUE = (
     CAMERA_DOWN,
     CAMERA_PICTURE,
+    CAMERA_CLOCK,
     RECORDER_DOWN,
     NODE_DOWN,
     UPLINK_DOWN,

@@ -7,6 +7,7 @@ held in memory only, as a thumbnail per camera, and are never logged.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable, Mapping
 
 import structlog
@@ -41,6 +42,10 @@ SMALL_WIDTH, SMALL_BYTES, LARGE_BYTES = 1280, 49_152, 1_000_000
 MIN_PAUSE_S = 0.5
 """Between two analyses at least, however many cameras there are."""
 
+UNEVEN = 0.3
+"""By so much of itself a pause is longer or shorter by chance. A recording that is played in a loop
+as long as a pause would else be looked at in the same place each time, and seem frozen."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -69,6 +74,7 @@ class PictureMonitor:
         self._find = find
         self._decoder = decoder
         self._clock = clock
+        self._random = random.Random()
         self._qualities: dict[str, tuple[Stream, PictureQuality]] = {}
         self._analyzed: dict[str, tuple[int, float]] = {}
         self._snapshots_running = 0
@@ -151,7 +157,8 @@ class PictureMonitor:
             for gone in self._qualities.keys() - set(cameras):
                 del self._qualities[gone], self._analyzed[gone]
             for camera in cameras:
-                await self._clock.sleep(max(MIN_PAUSE_S, self._settings.every_s / len(cameras)))
+                pause_s = max(MIN_PAUSE_S, self._settings.every_s / len(cameras))
+                await self._clock.sleep(pause_s * self._random.uniform(1 - UNEVEN, 1 + UNEVEN))
                 try:
                     await self._analyze(camera)
                 except Exception as error:  # ends this analysis only

@@ -186,13 +186,13 @@ class PictureChecks(Document):
 
     Attributes:
         enabled: Whether one picture of each open camera is analysed now and then, to see that it
-            is not black, frozen, blurred, covered or moved. No camera is opened for it.
+            is not black, frozen, repeated, blurred, covered or moved. No camera is opened for it.
         every_s: Between two checks of one camera.
         snapshots: Whether the centre may ask for a still picture.
     """
 
     enabled: bool = True
-    every_s: Annotated[float, Field(ge=10, le=3600)] = 30.0
+    every_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
     snapshots: bool = True
 
 

@@ -1,4 +1,4 @@
-"""Detects faults of a camera's picture: black, frozen, blurred, covered, moved, corrupt.
+"""Detects faults of a camera's picture: black, frozen, repeated, blurred, covered, moved, corrupt.
 
 One check proves nothing: a truck passes, a lamp goes out. A fault is suspected after `RAISE` checks
 in a row that show it, and no longer after `LOWER` that do not. When a camera switches to infrared
@@ -13,6 +13,7 @@ from collections import deque
 
 from gateway.model.reasons import Reason
 from gateway.vision.metrics import PictureAnalysis, PictureMetrics
+from gateway.vision.repetition import RepetitionDetector
 
 RAISE, LOWER = 3, 2
 RAISE_FROZEN = 2
@@ -65,6 +66,7 @@ class PictureQuality:
         self.reference = b""
         self._sharpness: deque[float] = deque(maxlen=60)
         self._digest = b""
+        self._repetition = RepetitionDetector()
         self._night: bool | None = None
         self._votes: dict[Reason, int] = {}
         self._moved_checks = 0
@@ -83,7 +85,18 @@ class PictureQuality:
             self._count(seen)
         self._digest = metrics.digest
         self._remember(analysis, seen)
+        self._look_for_repetition(metrics)
         return self.suspected_faults
+
+    def _look_for_repetition(self, metrics: PictureMetrics) -> None:
+        """Suspect a loop, which is then not frozen: its pictures may be looked at in its step."""
+        if not _is_covered(metrics):  # a plain picture comes again as it is: "no signal"
+            self._repetition.add(metrics.digest)
+        loop = {Reason.PICTURE_LOOP}
+        if self._repetition.looping:
+            self.suspected_faults = self.suspected_faults - {Reason.PICTURE_FROZEN} | loop
+        else:
+            self.suspected_faults -= loop
 
     def update_undecodable(self) -> frozenset[Reason]:
         """Add a picture that could not be decoded; return the suspected faults."""

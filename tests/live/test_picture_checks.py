@@ -19,6 +19,8 @@ from gateway.vision.decoder import Decoder
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import cameras, site
+from tests.live.test_alarms import hasty as hasty
+from tests.live.test_alarms import until_alarm
 from tests.live.test_commands import ask
 
 pytestmark = pytest.mark.live
@@ -54,6 +56,18 @@ async def test_snapshots_can_be_forbidden_on_the_machine(tmp_path: Path, broker:
         said = await ask(running, "snapshot", {"cam": "c00"})
 
         assert (said["st"], said["code"]) == ("failed", "PAUSED_BY_CONFIG")
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_a_recording_in_place_of_the_camera_is_an_alarm(
+    tmp_path: Path, broker: Broker
+) -> None:
+    """Four seconds, again and again; the virtual camera plays nothing else."""
+    more = "[picture_checks]\nevery_s = 1\n"
+    async with site(tmp_path, broker, cameras(1), more=more, keep="warm") as running:
+        alarm = await until_alarm(running, "cam.c00.picture", raised=True)
+
+        assert (alarm.cause, alarm.severity) == (Reason.PICTURE_LOOP, "warning")
 
 
 async def test_a_camera_that_is_not_there_has_no_picture() -> None:

@@ -13,7 +13,7 @@ from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.vision.decoder import Decoder
 from gateway.vision.quality import PictureQuality
-from tests.fixtures.hall import Hall, Image
+from tests.fixtures.hall import Hall, Image, coded, noisy
 from tests.fixtures.pictures import patient_decoder
 
 WELL: frozenset[Reason] = frozenset()
@@ -225,3 +225,69 @@ async def test_pictures_that_cannot_be_decoded_are_said_so() -> None:
         WELL,
         only(Reason.CORRUPT),
     ]
+
+
+class RecordedHall(Hall):
+    """A hall of which *length* pictures have been recorded, and are shown again and again."""
+
+    length = 7
+
+    def image(self) -> Image:
+        """Return the next picture of the recording, noise and all."""
+        self.number %= self.length
+        return super().image()
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+async def test_a_recording_in_a_loop_is_said_so(decoder: Decoder, codec: Codec) -> None:
+    """It was taken for a hall that is well; live pictures end it."""
+    camera = await settled(decoder, codec=codec)
+    live, camera.hall = camera.hall, RecordedHall()
+    said = await camera.check(2 * RecordedHall.length)
+    camera.hall = live
+
+    assert said[-1] == only(Reason.PICTURE_LOOP)
+    assert WELL in await camera.check(10)
+
+
+async def test_a_loop_that_is_looked_at_in_its_step_is_no_frozen_picture(decoder: Decoder) -> None:
+    """Once it is known to be one."""
+    camera = Camera(decoder, RecordedHall())
+    await camera.check(2 * RecordedHall.length)
+    said = []
+    for _ in range(4):
+        camera.hall.number = 3
+        said += await camera.check(1)
+
+    assert set(said) == {only(Reason.PICTURE_LOOP)}
+
+
+async def test_a_covered_camera_is_in_no_loop(decoder: Decoder) -> None:
+    """Nor a recorder's plain "no signal": what has nothing in it looks the same each time."""
+    camera = await settled(decoder, Hall(noise=0.0))
+    camera.hall.covered = True
+    said = []
+    for light in (1.0, 0.9, 0.8, 0.7) * 6:
+        camera.hall.light = light
+        said += await camera.check(1)
+
+    assert not any(Reason.PICTURE_LOOP in each for each in said)
+
+
+async def test_people_on_the_same_way_and_lights_that_are_switched_are_no_loop(
+    decoder: Decoder,
+) -> None:
+    """The hall repeats itself in all but its noise: an hour at a check every 30 s."""
+    camera = await settled(decoder)
+    said = []
+    for number in range(120):
+        camera.hall.light = 1.0 if number % 40 < 30 else 0.8
+        analysis = await decoder.analyze(
+            "c01",
+            "h264",
+            coded(noisy(camera.hall.scene(number % 8), 1_000 + number)),
+            camera.quality.reference,
+        )
+        said.append(camera.quality.update(analysis))
+
+    assert set(said) == {WELL}
