@@ -97,7 +97,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class KeyframeSource(Protocol):
-    """A source that can be asked for a keyframe."""
+    """A source that makes keyframes itself, at once and for certain."""
 
     def request_keyframe(self) -> bool:
         """Ask for a keyframe soon; False if nobody can be asked now."""
@@ -111,6 +111,19 @@ class TimedSource(Protocol):
     @property
     def clock_reading(self) -> ClockReading | None:
         """What the camera's clock showed last; None: it has not told."""
+        ...
+
+
+@runtime_checkable
+class AskableSource(Protocol):
+    """A source whose camera can be asked for a keyframe, over the network and perhaps in vain."""
+
+    def want_keyframe(self, newest_s: Callable[[], float | None]) -> None:
+        """Have the camera asked, unless a keyframe comes before it may be; returns at once.
+
+        Args:
+            newest_s: Returns when the newest keyframe came, on the monotonic clock.
+        """
         ...
 
 

@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 import structlog
+from pydantic import SecretStr
 
 from gateway.app.callbacks import Callbacks
 from gateway.cameras.camera import video_info_of
@@ -28,6 +30,9 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import now_ms
 from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.runtime.turn_credentials import ConfiguredIceServer
+from gateway.sources.camera_access import CameraAccess
+from gateway.sources.keyframe_asking import AskingSource
+from gateway.sources.keyframe_requests import keyframe_request, keyframe_url
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
 from gateway.streams.stream import Stream
@@ -80,20 +85,18 @@ class CameraSources:
         self._policy = policy_of(settings)
         self._secrets = secrets
         self._login_limiter = LoginLimiter(clock)
+        self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._clock = clock
 
     def __call__(self, site: SiteConfig, camera: CameraConfig, stream: StreamConfig) -> Source:
         """Return the source of *stream*, one of *camera*'s, one of *site*'s."""
-        password = None
         try:
             create = source_type(stream.url).create
-            if camera.password is not None:
-                at = f"/cameras/{site.cameras.index(camera)}"
-                password = self._secrets.load_for_camera(camera, stream.url, at=at)
+            password = self._password(site, camera, stream.url)
         except ConfigRejected as error:
             log.error("camera_refused", camera=camera.id, detail=error.detail)
             return RefusedSource(error)
-        return create(
+        source = create(
             camera,
             stream,
             password=password,
@@ -102,6 +105,41 @@ class CameraSources:
             payload_bytes=site.limits.payload_bytes,
             clock=self._clock,
         )
+        if stream.keyframe_requests is None:
+            return source
+        try:
+            return self._asking(site, camera, stream, source)
+        except ConfigRejected as error:  # a camera that nobody asks can be watched all the same
+            log.error("keyframe_requests_refused", camera=camera.id, detail=error.detail)
+            return source
+
+    def _asking(
+        self, site: SiteConfig, camera: CameraConfig, stream: StreamConfig, source: Source
+    ) -> AskingSource:
+        """Return *source* with requests for keyframes. Raises ConfigRejected."""
+        url = keyframe_url(stream)
+        access = CameraAccess(
+            camera,
+            url,
+            password=self._password(site, camera, url),
+            policy=self._policy,
+            login_limiter=self._login_limiter,
+        )
+        device = camera.device or urlsplit(url).hostname or ""
+        return AskingSource(
+            source,
+            keyframe_request(access, stream, self._clock),
+            gate=self._gates.setdefault(device, asyncio.Lock()),
+            name=f"{camera.id}/{stream.profile}",
+            clock=self._clock,
+        )
+
+    def _password(self, site: SiteConfig, camera: CameraConfig, url: str) -> SecretStr | None:
+        """Return the password of *camera* for *url*; None: it has none. Raises ConfigRejected."""
+        if camera.password is None:
+            return None
+        at = f"/cameras/{site.cameras.index(camera)}"
+        return self._secrets.load_for_camera(camera, url, at=at)
 
     def reset_logins(self, camera: CameraConfig) -> None:
         """Count failed logins at the device of *camera* anew: its configuration has changed."""

@@ -232,6 +232,7 @@ class StreamSupervisor:
         keyframe_s = max(self.stream.keyframe_s or 0.0, opened_s)
         if now_s - keyframe_s > starved_s:
             self._set_state(Reason.KEYFRAME_STARVED, f"no keyframe for {now_s - keyframe_s:.0f} s")
+            self.stream.want_keyframe()
         elif self._reason is not Reason.OK and last_s > self._since_s:
             self._set_state(Reason.OK)
             self.attempts, self.again_at_s = 0, None

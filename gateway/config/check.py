@@ -15,6 +15,7 @@ from gateway.config.load import load_settings, policy_of
 from gateway.config.secret_bindings import (
     EnteredHosts,
     bindings_of,
+    camera_urls,
     remembered_hosts,
     settings_secrets,
 )
@@ -23,8 +24,9 @@ from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
 from gateway.config.site_store import load_site
 from gateway.model.errors import ConfigRejected, Fault, unreadable
-from gateway.model.site_document import SiteConfig
+from gateway.model.site_document import SiteConfig, StreamConfig
 from gateway.runtime.redact import Redactor
+from gateway.sources.keyframe_requests import keyframe_url
 
 _Loaded = TypeVar("_Loaded")
 
@@ -113,16 +115,21 @@ def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Itera
     policy = policy_of(settings)
     for number, camera in enumerate(site.cameras):
         at = f"/cameras/{number}"
-        found = (
-            fault
-            for stream in camera.streams
-            for fault in refusals(partial(secrets.load_for_camera, camera, stream.url, at=at))
-        )
-        yield from {(fault.at, fault.code): fault for fault in found}.values()
+        found: list[Fault] = []
         for index, stream in enumerate(camera.streams):
-            wrong = policy.check(stream.url, at=f"{at}/streams/{index}/url")
-            if wrong is not None:
-                yield wrong
+            for url, place in camera_urls(stream):
+                wrong = policy.check(url, at=f"{at}/streams/{index}/{place}")
+                found += () if wrong is None else (wrong,)
+                found += refusals(partial(secrets.load_for_camera, camera, url, at=at))
+            found += _keyframe_faults(stream, f"{at}/streams/{index}")
+        yield from {(fault.at, fault.code): fault for fault in found}.values()
+
+
+def _keyframe_faults(stream: StreamConfig, at: str) -> Iterator[Fault]:
+    """Yield what is wrong with how the camera of *stream* is asked for keyframes."""
+    if stream.keyframe_requests is not None:
+        for fault in refusals(partial(keyframe_url, stream)):
+            yield Fault(f"{at}{fault.at}", fault.code, fault.message)
 
 
 def refusals(load: Callable[[], object]) -> tuple[Fault, ...]:

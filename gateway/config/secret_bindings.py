@@ -9,7 +9,8 @@ this machine has said: in the settings, in the installer's site document, by the
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +20,10 @@ import structlog
 from pydantic import Field, ValidationError
 
 from gateway.config.settings import Settings
-from gateway.model.errors import TransientError
-from gateway.model.site_document import Document, SecretRef, SiteConfig
+from gateway.model.errors import ConfigRejected, TransientError
+from gateway.model.site_document import Document, SecretRef, SiteConfig, StreamConfig
 from gateway.runtime import atomic_file
+from gateway.sources.keyframe_requests import keyframe_url
 
 FILE = "secret-hosts.json"
 """In the state folder."""
@@ -37,6 +39,14 @@ log = structlog.get_logger(__name__)
 def host_of(url: str) -> str:
     """Return the host of *url* as it is compared: in lower case, an address in its short form."""
     return _normal(urlsplit(url).hostname or "")
+
+
+def camera_urls(stream: StreamConfig) -> Iterator[tuple[str, str]]:
+    """Yield where the password of a camera is sent for *stream*, each URL with its field."""
+    yield stream.url, "url"
+    if stream.keyframe_requests is not None:
+        with suppress(ConfigRejected):
+            yield keyframe_url(stream), "keyframe_url"
 
 
 def settings_secrets(settings: Settings) -> tuple[tuple[str, SecretRef], ...]:
@@ -105,10 +115,11 @@ class EnteredHosts(Document):
     def of(cls, site: SiteConfig, *, broker: tuple[SecretRef, str] | None = None) -> EnteredHosts:
         """Return the secrets of *site*; *broker*: a broker's secret and its host."""
         pairs = [
-            (camera.password.name, host_of(stream.url), camera.allow_basic)
+            (camera.password.name, host_of(url), camera.allow_basic)
             for camera in site.cameras
             if camera.password is not None
             for stream in camera.streams
+            for url, _ in camera_urls(stream)
         ]
         return cls(
             camera=_grouped((name, host) for name, host, _ in pairs),

@@ -51,6 +51,10 @@ class VideoLoop:
         if not self._sinks:
             self._watched.clear()
 
+    def request_keyframe(self) -> None:
+        """Encode the next picture as a keyframe; a recording has its own."""
+        self._keyframe_wanted = True
+
     async def run(self) -> None:
         """Send pictures at the frame rate until cancelled."""
         with ThreadPoolExecutor(1, thread_name_prefix=f"video {self._camera.name}") as pool:

@@ -72,6 +72,8 @@ def health_of(
         transcode_deaths=camera.transcode_deaths,
         advice=camera.advice,
         clock_off_s=_clock_off_s(camera, now_s, wall_s),
+        keyframe_requests=counters.keyframe_requests,
+        keyframe_failures=counters.keyframe_failures,
     )
 
 

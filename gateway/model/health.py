@@ -104,6 +104,8 @@ class CameraHealth:
         transcode_deaths: Workers of them that died or had to be killed.
         advice: What should be changed at the camera or recorder although it works.
         clock_off_s: How far its clock is ahead of ours; None: it does not tell the time.
+        keyframe_requests: Requests for a keyframe to which the camera agreed, since the start.
+        keyframe_failures: Requests for a keyframe that have failed, since the start.
     """
 
     id: str
@@ -129,6 +131,8 @@ class CameraHealth:
     transcode_deaths: int = 0
     advice: Annotated[tuple[Reason, ...], Field(max_length=8)] = ()
     clock_off_s: float | None = None
+    keyframe_requests: int = 0
+    keyframe_failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class SourceCounters:
         jumps: Times the camera's timestamps jumped.
         backward: Pictures stamped before their predecessor, the mark of B-frames.
         sessions: RTSP sessions opened.
+        keyframe_requests: Requests for a keyframe that the camera has agreed to.
+        keyframe_failures: Such requests that have failed.
     """
 
     packets: int = 0
@@ -82,6 +84,8 @@ class SourceCounters:
     jumps: int = 0
     backward: int = 0
     sessions: int = 0
+    keyframe_requests: int = 0
+    keyframe_failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

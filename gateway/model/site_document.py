@@ -11,7 +11,14 @@ import re
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.model.document import Document as Document
@@ -97,6 +104,9 @@ def _has_port(parts: SplitResult) -> bool:
 CameraUrl = Annotated[str, Field(max_length=1024), AfterValidator(_camera_url)]
 
 
+KeyframeProtocol = Literal["onvif", "isapi"]
+
+
 class StreamConfig(Document):
     """One profile of a camera.
 
@@ -114,6 +124,11 @@ class StreamConfig(Document):
         keyframe_s: How long no keyframe may arrive before that is reported; in force is the
             larger of this and twice the measured GOP.
         linger_s: How long a stream that nobody watches is kept open.
+        keyframe_requests: How the camera is asked for a keyframe when one is missing: ``onvif``
+            (SetSynchronizationPoint) or ``isapi`` (requestKeyFrame). None: it is not asked.
+        keyframe_url: Where, ``http://`` or ``https://``, if the settings allow it. None: port 80 of
+            the host in `url`, at the path that is usual.
+        keyframe_token: ONVIF's token of the stream's profile. None: found by the path of `url`.
     """
 
     profile: Profile = "main"
@@ -124,6 +139,30 @@ class StreamConfig(Document):
     snapshot_s: Annotated[float, Field(ge=0.2, le=60)] = 1.0
     keyframe_s: Annotated[float, Field(ge=2, le=300)] = 15.0
     linger_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+    keyframe_requests: KeyframeProtocol | None = None
+    keyframe_url: CameraUrl | None = None
+    keyframe_token: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_keyframes_somehow(self) -> Self:
+        mistakes = []
+        if self.keyframe_requests is None:
+            for field in ("keyframe_url", "keyframe_token"):
+                if (given := getattr(self, field)) is not None:
+                    error = PydanticCustomError(
+                        "incomplete", "it needs keyframe_requests beside it"
+                    )
+                    mistakes.append(InitErrorDetails(type=error, loc=(field,), input=given))
+        elif self.keyframe_url is not None and not self.keyframe_url.startswith(
+            ("http:", "https:")
+        ):
+            wrong = PydanticCustomError("url.scheme", "it must begin with http:// or https://")
+            mistakes.append(
+                InitErrorDetails(type=wrong, loc=("keyframe_url",), input=self.keyframe_url)
+            )
+        if mistakes:
+            raise ValidationError.from_exception_data("stream", mistakes)
+        return self
 
 
 class CameraConfig(Document):

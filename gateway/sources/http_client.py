@@ -5,6 +5,7 @@ References: RFC 9110, RFC 9112; RFC 7616 and RFC 7617 for the login.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from yarl import URL
 from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtsp.auth import Credentials
+from gateway.rtsp.auth import Credentials, parse_challenges
 from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget
 from gateway.rtsp.connection import CONNECT_S, tls_context
 from gateway.rtsp.errors import error_of_os, error_of_status
@@ -28,6 +29,16 @@ ANSWER_S = 10.0
 """How long a camera may take for the head of its answer."""
 MOST_LINE_BYTES = 4_096
 MOST_HEADERS = 64
+MOST_ANSWER_BYTES = 262_144
+"""Of an answer that is read whole; 64 ONVIF profiles are about 200 kB."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    path: str
+    body: bytes = b""
+    content_type: str = ""
 
 
 class HttpAnswer:
@@ -130,22 +141,66 @@ class HttpClient:
             SourceRefused: The login is refused, the path is not there, or it redirects.
             SourceUnavailable: The camera cannot be reached, or does not speak HTTP.
         """
-        response = await self._request_once()
+        request = _Request("GET", self._target.path or "/")
+        response = await self._request_once(request)
         if response.status == 401:
-            self.challenged = True
-            response = await self._log_in(response)
+            response = await self._log_in(request, response)
         if response.status != 200:
             raise error_of_status("GET", response)
         assert self._open is not None
         return HttpAnswer(self._open, self._place, self.budget)
 
-    async def _log_in(self, response: Response) -> Response:
+    async def send(
+        self, method: str, body: bytes = b"", *, path: str = "", content_type: str = ""
+    ) -> Response:
+        """Return the camera's whole answer, whatever its status; the one before it is closed.
+
+        A 401 without a challenge is returned as it is: there are other logins than HTTP's.
+
+        Args:
+            method: Of the request, e.g. ``PUT``.
+            body: Of the request.
+            path: Empty: that of the target.
+            content_type: Of *body*.
+
+        Raises:
+            SourceRefused: The login is refused, or it redirects.
+            SourceStalled: It hangs up within its answer.
+            SourceUnavailable: The camera cannot be reached, does not speak HTTP, or answers with
+                more than `MOST_ANSWER_BYTES`.
+        """
+        request = _Request(method, path or self._target.path or "/", body, content_type)
+        response = await self._request_once(request)
+        if response.status == 401 and parse_challenges(response):
+            response = await self._log_in(request, response)
+        if 300 <= response.status < 400:
+            raise error_of_status(method, response)
+        assert self._open is not None
+        whole = await self._read_whole(HttpAnswer(self._open, self._place, self.budget))
+        return Response(response.status, response.phrase, response.headers, whole)
+
+    async def _read_whole(self, answer: HttpAnswer) -> bytes:
+        body = bytearray()
+        try:
+            async with time_limit(ANSWER_S):
+                while piece := await answer.read(ANSWER_S):
+                    body += piece
+                    if len(body) > MOST_ANSWER_BYTES:
+                        detail = f"{self._place} answers with more than {MOST_ANSWER_BYTES} bytes"
+                        raise SourceUnavailable(Reason.CORRUPT, detail)
+        except TimeoutError:
+            detail = f"{self._place} has not ended its answer within {ANSWER_S:g} s"
+            raise SourceUnavailable(Reason.TIMEOUT, detail) from None
+        return bytes(body)
+
+    async def _log_in(self, request: _Request, response: Response) -> Response:
         async def ask_again(credentials: Credentials) -> Response:
             self._credentials = credentials
-            return await self._request_once()
+            return await self._request_once(request)
 
+        self.challenged = True
         try:
-            return await log_in(self._account, response, ask_again, "GET")
+            return await log_in(self._account, response, ask_again, request.method)
         except GatewayError:
             self._credentials = None
             raise
@@ -159,16 +214,18 @@ class HttpClient:
             self._open.close()
             self._open = None
 
-    async def _request_once(self) -> Response:
+    async def _request_once(self, request: _Request) -> Response:
         """Return the head of the camera's answer; the body waits in `_open`."""
         self._close_answer()
-        target, path = self._target, self._target.path or "/"
-        headers = {"Host": target.authority, "User-Agent": USER_AGENT, "Accept": "*/*"}
+        headers = {"Host": self._target.authority, "User-Agent": USER_AGENT, "Accept": "*/*"}
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
         if self._credentials is not None:
-            headers["Authorization"] = self._credentials.authorization("GET", path)
+            authorization = self._credentials.authorization(request.method, request.path)
+            headers["Authorization"] = authorization
         try:
             async with time_limit(CONNECT_S + ANSWER_S):
-                self._open = await self._send(path, headers)
+                self._open = await self._send(request, headers)
         except TimeoutError:
             detail = f"{self._place} does not answer within {CONNECT_S + ANSWER_S:g} s"
             raise SourceUnavailable(Reason.TIMEOUT, detail) from None
@@ -180,12 +237,17 @@ class HttpClient:
         fields = ((name.lower(), text) for name, text in self._open.headers.items())
         return Response(self._open.status, self._open.reason or "", Headers(tuple(fields)))
 
-    async def _send(self, path: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
+    async def _send(self, request: _Request, headers: dict[str, str]) -> aiohttp.ClientResponse:
         target = self._target
         assert self._session is not None
         host = f"[{target.address}]" if ":" in target.address else target.address
-        url = URL(f"{target.scheme}://{host}:{target.port}{path}", encoded=True)
+        url = URL(f"{target.scheme}://{host}:{target.port}{request.path}", encoded=True)
         name = target.host if target.scheme == "https" else None
-        return await self._session.get(
-            url, headers=headers, allow_redirects=False, server_hostname=name
+        return await self._session.request(
+            request.method,
+            url,
+            data=request.body or None,
+            headers=headers,
+            allow_redirects=False,
+            server_hostname=name,
         )

@@ -15,7 +15,14 @@ from gateway.model.media import (
     SourceCounters,
     VideoFormat,
 )
-from gateway.ports import Clock, FastPath, KeyframeSource, Source, TimedSource
+from gateway.ports import (
+    AskableSource,
+    Clock,
+    FastPath,
+    KeyframeSource,
+    Source,
+    TimedSource,
+)
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
 
@@ -25,6 +32,12 @@ REPLAY_STEP_90K = VIDEO_CLOCK_HZ // 1000
 
 RATE_S, FIRST_RATE_S = 5.0, 2.0
 """Over so long at least the rate of a source is measured; the second as long as none is known."""
+
+SOON_S = 1.0
+"""A keyframe that is due within this time is waited for, not asked for."""
+
+OPENING_S = 0.5
+"""For so long a camera that has been opened may begin with a keyframe by itself."""
 
 MAX_PARAMETER_BYTES = 1024
 """A longer payload is no parameter set; it begins the picture itself."""
@@ -46,6 +59,7 @@ class Stream:
         self, source: Source, *, warm: bool, linger_s: float, gop: GopCache, clock: Clock
     ) -> None:
         self._source = source
+        self._asked = source if isinstance(source, AskableSource) else None
         self._warm = warm
         self._linger_s = linger_s
         self._gop = gop
@@ -205,6 +219,8 @@ class Stream:
             self._rate_s = self._clock.now()
         for reader in self._readers:
             reader.offer(unit)
+        if self._asked is not None and not unit.keyframe and not self.playing:
+            self.want_keyframe()
 
     def destinations(self, time_90k: int) -> tuple[RtpDestination, ...] | None:
         """Return where the fast path sends all that comes behind *time_90k*.
@@ -286,6 +302,7 @@ class Stream:
         if keyframe_only:
             units = units[:1]
         if not units:
+            self.want_keyframe()
             return
         last_90k = units[-1].time_90k
         step_90k = REPLAY_STEP_90K
@@ -306,8 +323,24 @@ class Stream:
             reader.wait_for_keyframe()
 
     def request_keyframe(self) -> bool:
-        """Ask the source for a keyframe, for all readers; False if it cannot be asked."""
+        """Have the source make a keyframe, for all readers; False if it makes none itself."""
         return isinstance(self._source, KeyframeSource) and self._source.request_keyframe()
+
+    def want_keyframe(self) -> None:
+        """Have the camera asked for a keyframe, if it can be and none is due; returns at once.
+
+        It may come within a second, or never: whoever needs a picture takes the cached one.
+        """
+        if self._asked is None or self.opened_s is None or not self._opened.is_set():
+            return
+        now_s, keyframe_s, gop_s = self._clock.now(), self.keyframe_s, self.gop_s
+        if not self.playing and now_s - self.opened_s < OPENING_S:
+            return  # most begin with one
+        if keyframe_s is not None and gop_s is not None:
+            due_in_s = keyframe_s + gop_s - now_s
+            if abs(due_in_s) < SOON_S:
+                return
+        self._asked.want_keyframe(lambda: self.keyframe_s)
 
     def detach(self, reader: Reader) -> None:
         """Remove *reader*; nothing is sent to it any more."""

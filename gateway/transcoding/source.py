@@ -37,6 +37,8 @@ HARDWARE_DEATHS = 2
 MEASURE_EVERY = 100
 """Pictures between two measurements of what a transcode costs."""
 MOST_FPS = 60.0
+LONG_GOP_S = 2.0
+"""If the newest keyframe is older at the start, a camera that can be asked is asked for another."""
 USUAL_SIZE = 1920, 1080
 """What a camera sends of which nothing is known yet."""
 KEYFRAME_INTERVAL_S = 0.5
@@ -172,6 +174,8 @@ class TranscodeSource:
         waiting = Reader(lambda _unit: True)
         reader = Reader(self._send)
         self._stream.attach(waiting)
+        if self._clock.now() - (self._stream.keyframe_s or 0.0) > LONG_GOP_S:
+            self._stream.want_keyframe()  # all since the cached one would have to be decoded first
         try:
             child = await self._start(sink, on_ready=reader.resume)
             cached = self._stream.gop.units

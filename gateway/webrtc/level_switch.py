@@ -35,6 +35,10 @@ LONG_KEYFRAME_S, OPENING_S = 1.5, 4.0
 """A keyframe that takes longer on the line than the first waits for a smaller one, of a stream that
 is being opened, for the second."""
 
+OLD_KEYFRAME_S = 4.0
+"""A cached GOP of this age is much to send again; a camera that can be asked is asked for a new
+keyframe. On the level of keyframes only it is asked at half that age."""
+
 POLL_S = 0.1
 """How often it is looked for a new keyframe while only those are sent: who reads them is no reader
 of the stream, so that the fast path goes on for all others."""
@@ -173,6 +177,7 @@ class LevelSwitch:
                 self._pending = feeding = self._input_of(level)
                 self._pending_s = self._now()
                 feeding.stream.attach(feeding.reader, replay=False)
+                feeding.stream.want_keyframe()
         if urgent and self._pending is not None:
             self._mute()
 
@@ -185,14 +190,21 @@ class LevelSwitch:
         self._release_held()
 
     def request_keyframe(self, *, gop: bool) -> None:
-        """Send the viewer, who has no picture, the cached keyframe; with *gop* all since then."""
+        """Send the viewer, who has no picture, the cached keyframe; with *gop* all since then.
+
+        A camera that can be asked for a new one is asked besides where those cost much or are not
+        sent: it takes its time, and may refuse.
+        """
         if self._active is None:
             self._keyframe = None
             self._send_keyframe()
-        elif self._active.stream.request_keyframe():
+            return
+        reader, stream = self._active.reader, self._active.stream
+        if stream.request_keyframe():
             return  # it is made for us, and comes to all readers
-        elif not self._sender.busy or gop:
-            reader, stream = self._active.reader, self._active.stream
+        if not gop or self._is_older(stream, OLD_KEYFRAME_S):
+            stream.want_keyframe()
+        if not self._sender.busy or gop:
             stream.replay(reader, self._sender.last_90k, keyframe_only=not gop)
 
     def resume(self) -> None:
@@ -313,6 +325,8 @@ class LevelSwitch:
             return
         sources = [each for each in self._keyframe_sources() if self._fits(each)]
         stream = next((each for each in sources if each.playing), None)
+        if sources and self._is_older(sources[0], OLD_KEYFRAME_S / 2):
+            sources[0].want_keyframe()
         sent_s = -1.0 if self._keyframe is None else self._keyframe.arrived_s
         if stream is None or (stream.keyframe_s or 0.0) <= sent_s:
             return
@@ -323,6 +337,10 @@ class LevelSwitch:
             self.set_timeline(stream, unit)
             self._sender.send_unit(unit)
             self._keyframe = unit
+
+    def _is_older(self, stream: Stream, age_s: float) -> bool:
+        """Return whether the newest keyframe of *stream* is older than *age_s*, or is none."""
+        return self._now() - (stream.keyframe_s or 0.0) > age_s
 
     def _is_worth_waiting(self, unit: AccessUnit) -> bool:
         """Return whether a smaller keyframe than *unit* is likely to be there before it is sent."""

@@ -146,6 +146,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "cryptography": ("config/signing.py", "mqtt/client/broker.py"),
     "cv2": ("vision/", "slates/", "demo/encoder.py", "demo/scene.py"),
+    "defusedxml": ("sources/onvif.py",),
     "json": (
         "runtime/redact.py",
         "runtime/strict_json.py",
@@ -211,6 +212,7 @@ IMPORT_MACHINERY = (
 PACED = (
     "cameras/picture_monitor.py",
     "sources/http_pictures.py",
+    "sources/keyframe_asking.py",
     "runtime/memory.py",
     "runtime/repeated_events.py",
     "runtime/supervise.py",

@@ -114,6 +114,8 @@ CAMERA = {
     "tc_dead": "transcode_deaths",
     "adv": "advice",
     "clk_s": "clock_off_s",
+    "kf_ask": "keyframe_requests",
+    "kf_fail": "keyframe_failures",
 }
 """Column or key -> field of `CameraHealth`."""
 
@@ -128,6 +130,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("sessions", "relayed", "narrow", "running"), COUNT),
     **dict.fromkeys(("transcodes", "transcode_divisor"), COUNT),
     **dict.fromkeys(("transcode_dropped", "transcode_deaths"), COUNT),
+    **dict.fromkeys(("keyframe_requests", "keyframe_failures"), COUNT),
     **dict.fromkeys(("cores", "cores_most"), AMOUNT),
     **dict.fromkeys(("total", "on", "degraded", "off", "unknown"), COUNT),
     **dict.fromkeys(("cpu_percent", "memory_percent", "disk_percent"), PERCENT),

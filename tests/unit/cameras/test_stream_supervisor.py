@@ -35,6 +35,10 @@ class Source:
         self.runs = 0
         self.sink: Sink | None = None
         self.broken = asyncio.Event()
+        self.wants = 0
+
+    def want_keyframe(self, newest_s: Callable[[], float | None]) -> None:  # noqa: ARG002
+        self.wants += 1
 
     async def run(self, sink: Sink) -> None:
         self.runs += 1
@@ -199,13 +203,15 @@ async def test_an_unreachable_idle_camera_is_known_as_such() -> None:
 
 
 async def test_no_keyframe_is_not_a_dead_stream() -> None:
-    """KEYFRAME_STARVED after the configured time, while pictures flow."""
+    """KEYFRAME_STARVED after the configured time, while pictures flow; the camera is asked."""
     async with running(SupervisedStream(warm=True)) as supervised:
         await supervised.until(lambda: supervised.source.sink is not None)
         supervised.clock.time_s += 16
         supervised.stream.deliver(access_unit(0, arrived_s=supervised.clock.now()))
+        before = supervised.source.wants
 
         assert supervised.reason() is Reason.KEYFRAME_STARVED
+        assert supervised.source.wants == before + 1
 
         supervised.clock.time_s += 1
         supervised.stream.deliver(access_unit(1, keyframe=True, arrived_s=supervised.clock.now()))

@@ -125,6 +125,21 @@ def test_secrets_and_policy_are_checked_with_the_settings(say: Say, folder: Path
     assert "/cameras/0/streams/0/url: 8.8.8.8 is outside the camera networks" in result.stderr
 
 
+def test_where_keyframes_are_asked_for_is_checked_like_a_stream(say: Say, folder: Path) -> None:
+    """HTTP must be open, and the path be told."""
+    streams = [
+        {"url": "rtsp://10.0.0.1/1", "keyframe_requests": "onvif"},
+        {"profile": "sub", "url": "rtsp://10.0.0.1/2", "keyframe_requests": "isapi"},
+    ]
+    (folder / "site.json").write_text(json.dumps({"cameras": [{**CAMERA, "streams": streams}]}))
+
+    result = say("check", folder / "gateway.toml", folder / "site.json")
+
+    at = "/cameras/0/streams"
+    assert f"{at}/0/keyframe_url: the scheme must be rtsp or rtsps here" in result.stderr
+    assert f"{at}/1/keyframe_url: give keyframe_url" in result.stderr
+
+
 @pytest.mark.parametrize("command", [("check",), ("run", "--settings")])
 def test_a_command_that_does_not_exist_cannot_be_allowed(
     say: Say, folder: Path, command: tuple[str, ...]

@@ -110,3 +110,15 @@ def test_an_address_has_one_spelling(address: Any) -> None:
     shown = f"[{address.exploded}]" if address.version == 6 else str(address)
 
     assert host_of(f"rtsp://{shown}:554/x") == str(address)
+
+
+def test_a_password_is_also_for_where_keyframes_are_asked_for() -> None:
+    """As the installer's document says; a document of the centre cannot send it elsewhere."""
+    document = site(nvr1="10.0.0.1")
+    asked = {"keyframe_requests": "onvif", "keyframe_url": "http://10.0.0.9/onvif/device_service"}
+    stream = {"url": "rtsp://10.0.0.1/1", **asked}
+    camera = document.cameras[0].model_dump(by_alias=True) | {"streams": [stream]}
+
+    entered = EnteredHosts.of(SiteConfig.model_validate({"cameras": [camera]}))
+
+    assert entered.camera == {"nvr1": {"10.0.0.1", "10.0.0.9"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from gateway.ports import Sink
 from gateway.runtime.clock import SystemClock
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
-from gateway.streams.stream import FIRST_RATE_S, RATE_S, Stream
+from gateway.streams.stream import FIRST_RATE_S, OPENING_S, RATE_S, Stream
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S, FakeClock
 
@@ -244,3 +245,65 @@ def test_a_keyframe_that_has_just_come_is_followed_by_what_comes() -> None:
     stream.deliver(access_unit(1))
 
     assert len(taken) == 2
+
+
+class AskedSource(Source):
+    """One whose camera can be asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wants = 0
+
+    def want_keyframe(self, newest_s: Callable[[], float | None]) -> None:  # noqa: ARG002
+        self.wants += 1
+
+
+async def asked_stream(clock: FakeClock) -> tuple[AskedSource, Stream, asyncio.Task[None]]:
+    """Return a stream that is open, and what pulls it."""
+    source = AskedSource()
+    gop = GopCache(limit_bytes=1_000_000, limit_s=60)
+    stream = Stream(source, warm=False, linger_s=0, gop=gop, clock=clock)
+    pulling = asyncio.create_task(stream.pull())
+    await stream.until_opened()
+    return source, stream, pulling
+
+
+async def test_a_camera_whose_first_pictures_cannot_be_decoded_is_asked_for_a_keyframe() -> None:
+    """Some begin in the middle of a GOP; from the keyframe on it is not asked any more."""
+    source, stream, pulling = await asked_stream(clock := FakeClock())
+    stream.deliver(access_unit(0, keyframe=False, arrived_s=clock.now()))
+    assert source.wants == 0  # it has just been opened
+    clock.time_s += OPENING_S
+    stream.deliver(access_unit(1, keyframe=False, arrived_s=clock.now()))
+    assert source.wants == 1
+
+    for number in range(2, 5):
+        stream.deliver(access_unit(number, keyframe=number == 2, arrived_s=clock.now()))
+
+    assert source.wants == 1
+    pulling.cancel()
+
+
+async def test_a_camera_is_asked_for_whoever_joins_and_finds_no_gop() -> None:
+    """Cameras with a keyframe a minute: what has come since is too much to keep."""
+    source, stream, pulling = await asked_stream(clock := FakeClock())
+    clock.time_s += OPENING_S
+
+    stream.attach(taker([]))
+
+    assert source.wants == 1
+    pulling.cancel()
+
+
+async def test_a_keyframe_that_is_due_is_waited_for() -> None:
+    """One that is overdue, or far away, is asked for."""
+    source, stream, pulling = await asked_stream(clock := FakeClock())
+    for number in range(2):
+        clock.time_s += 10.0
+        stream.deliver(access_unit(250 * number, keyframe=True, arrived_s=clock.now()))
+
+    for later_s, wants in ((3.0, 1), (6.5, 1), (1.0, 1), (2.0, 2)):
+        clock.time_s += later_s
+        stream.want_keyframe()
+        assert source.wants == wants
+    pulling.cancel()

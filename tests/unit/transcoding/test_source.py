@@ -22,7 +22,14 @@ from gateway.streams.reader import Reader
 from gateway.transcoding import process
 from gateway.transcoding.output_format import OutputFormat
 from tests.fixtures.coded_pictures import coded_pictures
-from tests.fixtures.transcoding import SMALL, decoded, pictures, transcoding, use_fake_child
+from tests.fixtures.transcoding import (
+    NEVER_LATE_S,
+    SMALL,
+    decoded,
+    pictures,
+    transcoding,
+    use_fake_child,
+)
 
 
 def status_of(process: psutil.Process) -> str:
@@ -197,6 +204,21 @@ async def test_a_keyframe_is_made_when_asked_for() -> None:
             await made.answered(coded)
 
     assert [index for index, unit in enumerate(made.units) if unit.keyframe] == [0, 20]
+
+
+async def test_a_camera_with_an_old_keyframe_is_asked_for_one_at_the_start() -> None:
+    """Else the child begins with all that has come since, to show one picture of it."""
+    loop = pictures()
+    async with transcoding() as made:
+        camera = made.camera_source
+        made.send(loop[0], old_s=NEVER_LATE_S + 10.0)
+        assert camera.wants == 0
+
+        assert made.source.pid is None
+        await made.until(lambda: made.source.pid is not None)
+        os.kill(made.source.pid or 0, signal.SIGKILL)
+        await made.until(lambda: made.source.deaths == 1)
+        await made.until(lambda: camera.wants > 0)
 
 
 async def test_all_viewers_share_one_child() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,11 +24,15 @@ MAIN, SUB, KEYFRAMES = ViewLevel.MAIN, ViewLevel.SUB, ViewLevel.KEYFRAMES
 
 
 class OpenSource:
-    """Open until it is cancelled; the test delivers."""
+    """Open until it is cancelled; the test delivers. Its camera can be asked for keyframes."""
 
     def __init__(self, codec: Codec) -> None:
         self.counters = SourceCounters()
+        self.wants = 0
         self._codec = codec
+
+    def want_keyframe(self, newest_s: Callable[[], float | None]) -> None:  # noqa: ARG002
+        self.wants += 1
 
     async def run(self, sink: Sink) -> None:
         sink.on_opened(VideoFormat(self._codec))
@@ -76,6 +80,7 @@ class Scene:
 
     def __init__(self, sub_codec: Codec = "h264") -> None:
         self.clock = FakeClock()
+        self.sources: list[OpenSource] = []
         self.main, self.sub = self._stream("h264"), self._stream(sub_codec)
         self.sender = Sender()
         self.levels: list[ViewLevel] = []
@@ -93,10 +98,16 @@ class Scene:
 
     def _stream(self, codec: Codec) -> Stream:
         gop = GopCache(limit_bytes=1_000_000, limit_s=60)
-        return Stream(OpenSource(codec), warm=False, linger_s=0.0, gop=gop, clock=self.clock)
+        self.sources.append(OpenSource(codec))
+        return Stream(self.sources[-1], warm=False, linger_s=0.0, gop=gop, clock=self.clock)
 
     def unit(self, number: int, *, keyframe: bool = False) -> AccessUnit:
         return access_unit(number, keyframe=keyframe, arrived_s=self.clock.now() + number / 25)
+
+    @property
+    def wants(self) -> list[int]:
+        """How often a keyframe of main and sub-stream was wanted of the camera."""
+        return [each.wants for each in self.sources]
 
     async def sent(self, unit: AccessUnit) -> None:
         """Return when *unit* has been sent."""
@@ -116,6 +127,7 @@ async def watching(sub_codec: Codec = "h264") -> AsyncIterator[Scene]:
         for number in range(3):
             scene.main.deliver(scene.unit(number, keyframe=number == 0))
         scene.sender.sent.clear()
+        scene.clock.time_s += 1.0
         yield scene
         scene.switch.close()
         assert not scene.bugs
@@ -339,3 +351,39 @@ async def test_it_does_not_wait_for_ever() -> None:
         scene.clock.time_s += OPENING_S
 
         await scene.sent(large)
+
+
+async def test_the_camera_is_asked_for_the_keyframe_at_which_a_stream_begins() -> None:
+    """Else the viewer waits for one of a whole GOP."""
+    async with watching() as scene:
+        scene.switch.want(SUB)
+
+        assert scene.wants == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("gop", "age_s", "wants"), [(True, 1.0, 0), (True, 5.0, 1), (False, 1.0, 1)]
+)
+async def test_the_camera_is_asked_besides_what_a_viewer_is_sent_at_once(
+    gop: bool, age_s: float, wants: int
+) -> None:
+    """Where only the keyframe is sent, and where the GOP is long; what is cached is sent anyway."""
+    async with watching() as scene:
+        scene.clock.time_s += age_s
+        scene.switch.request_keyframe(gop=gop)
+
+        assert scene.wants == [wants, 0]
+        assert len(scene.sender.sent) == (3 if gop else 1)
+
+
+async def test_the_camera_is_asked_where_only_keyframes_are_sent() -> None:
+    """Its own come too seldom for a picture every two seconds; of the cheapest stream only."""
+    async with watching() as scene:
+        scene.switch.want(KEYFRAMES)
+        scene.sub.deliver(keyframe := scene.unit(5, keyframe=True))
+        await scene.sent(keyframe)
+        before = scene.wants
+        scene.clock.time_s += 3.0
+        scene.switch.resume()
+
+        assert scene.wants == [before[0], before[1] + 1]
