@@ -4,7 +4,7 @@ Nearly all that a relay does is the same access unit over and over: fragments of
 packet missing, the marker on the last one. The fast path (`_fastpath.pyx`, C by way of Cython)
 does that and nothing else: it reads the socket, fragments payloads to size, writes headers,
 protects and sends. What is in any way out of the ordinary (new parameter sets, a gap, an RTSP
-message, a viewer whose packets must be paced) is handed back byte by byte as it came. Then
+message, a viewer whose line is narrow) is handed back byte by byte as it came. Then
 `gateway.sources` and `gateway.streams` take it as if there were no fast path, and behind it the
 fast path may start again.
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-INTERFACE = 2
+INTERFACE = 3
 """Number of the contracts in `_fastpath.pyi`. It grows when they change; the compiled module has
 the one that it was compiled with."""
 

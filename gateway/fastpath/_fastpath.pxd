@@ -19,7 +19,9 @@ cdef extern from "system.h" nogil:
     int fastpath_epoll_create()
     int fastpath_epoll_add(int epoll, int fd, uint32_t slot)
     void fastpath_epoll_remove(int epoll, int fd)
-    int fastpath_epoll_wait(int epoll, uint32_t *slots, int room)
+    int fastpath_epoll_wait(int epoll, uint32_t *slots, int room, int timeout_ms)
+    void fastpath_retain(int *references)
+    bint fastpath_release(int *references)
     void fastpath_wake(int fd)
     int fastpath_send(int fd, const sockaddr_storage *address, socklen_t address_bytes,
                       const void *data, size_t size, unsigned short segment)
@@ -60,6 +62,7 @@ cdef enum:
     MAX_PARAMETER_SET_BYTES = 1024
     MAX_FORWARDERS = 1024       # that the thread polls
     MAX_EVENTS = 64             # that one wait of it returns
+    MAX_WAITING = 32            # access units that the pace may hold back from one destination
 
 cdef enum ParseResult:
     INCOMPLETE  # all is well so far; the rest has not come yet
@@ -84,7 +87,8 @@ cdef struct ParsedAccessUnit:   # what the parser has found in the read buffer
     NalUnit nal_unit[MAX_PACKETS]
 
 cdef struct AccessUnit:         # RTP payloads one behind the other, ready to be sent
-    AccessUnit *next
+    int references              # of who holds it: one list, and destinations where it waits
+    AccessUnit *next            # in that list
     bint keyframe
     int64_t time_90k
     double arrived_s
@@ -92,6 +96,14 @@ cdef struct AccessUnit:         # RTP payloads one behind the other, ready to be
     Py_ssize_t size
     uint16_t *payload_size      # of each payload
     uint8_t *data
+
+cdef struct Pace:               # see `RtpDestination.set_pace`
+    double s_per_byte
+    double ahead_s
+    double step_s
+    Py_ssize_t step_bytes
+    Py_ssize_t burst_bytes
+    bint may_wait
 
 cdef struct DestinationState:   # what is C of an `RtpDestination`
     int64_t seq                 # of the next packet, extended beyond 16 bits
@@ -104,7 +116,8 @@ cdef struct DestinationState:   # what is C of an `RtpDestination`
     bint offload_refused        # the kernel or device does not cut batches
     bint protect_failed         # libsrtp has refused
     uint32_t offset_90k         # of its RTP times to the timeline
-    Py_ssize_t burst_bytes
+    Pace pace
+    double free_s               # when what was sent will have left, at that pace
     uint8_t payload_type
     uint32_t ssrc
     int fd                      # negative: nowhere to send
@@ -112,6 +125,17 @@ cdef struct DestinationState:   # what is C of an `RtpDestination`
     socklen_t address_bytes
     SrtpProtect protect
     void *session
+
+    # Access units that the pace holds back, in a ring.
+    AccessUnit *waiting[MAX_WAITING]
+    int oldest_waiting
+    int waiting_units
+    int next_payload            # of the oldest: the first that was not sent
+    Py_ssize_t next_at          # where that is
+    double due_s                # when more of it may be sent
+    DestinationState *before    # in the thread's list of those for whom something waits
+    DestinationState *behind
+    bint timed                  # whether it is in that list
 
 cdef struct TokenBucket:        # gains *per_s* a second and holds *burst* at most
     double per_s

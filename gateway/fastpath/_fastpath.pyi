@@ -50,17 +50,19 @@ class RtpDestination:
         ssrc: Of the media.
         offset_90k: What is added to a stamp of the timeline, modulo 2**32, to make the RTP time.
         seq: Extended sequence number of the first packet.
-        burst_bytes: The most payload bytes that may be sent at once, without pacing.
         protect: Address of libsrtp's ``srtp_protect``; 0: the fast path cannot send to it.
         session: Address of the SRTP session, which is that function's first argument.
         keep_alive: What must live as long as those two.
 
     Attributes:
         seq: Extended sequence number of the next packet.
-        last_90k: Stamp of the newest access unit sent, on the timeline; -1: none.
+        last_90k: Stamp of the newest access unit sent or waiting, on the timeline; -1: none.
         last_s: When that was, on the monotonic clock.
-        packets: Media packets sent, retransmissions not counted.
+        packets: Media packets sent or waiting for the pace, retransmissions not counted.
         octets: Their payload bytes.
+        free_s: When all that was sent will have left at the pace, on the monotonic clock.
+        burst_bytes: See `set_pace`.
+        waiting: Access units that the pace holds back, and that were not sent whole.
         blocked: Sends of the fast path that the kernel had no room for.
         failed: Sends of the fast path that failed otherwise.
         offload_refused: Whether kernel or device have refused segmentation offload.
@@ -68,11 +70,11 @@ class RtpDestination:
 
     offset_90k: int
     seq: int
-    burst_bytes: int
     last_90k: int
     last_s: float
     packets: int
     octets: int
+    free_s: float
     blocked: int
     failed: int
     offload_refused: bool
@@ -84,7 +86,6 @@ class RtpDestination:
         ssrc: int,
         offset_90k: int,
         seq: int,
-        burst_bytes: int,
         protect: int = 0,
         session: int = 0,
         keep_alive: Any = None,
@@ -100,6 +101,38 @@ class RtpDestination:
 
     def clear_address(self) -> None:
         """Send nothing more; once this returns the socket may be closed."""
+
+    @property
+    def burst_bytes(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    def set_pace(
+        self,
+        *,
+        bytes_per_s: float,
+        ahead_s: float,
+        step_s: float,
+        step_bytes: int,
+        burst_bytes: int,
+        may_wait: bool,
+    ) -> None:
+        """Send at this pace from now on, also what waits; before the first call nothing does.
+
+        Args:
+            bytes_per_s: The pace, of packets with their headers; 0: there is none.
+            ahead_s: How far ahead of it is sent what waits.
+            step_s: After so long at least the thread sends more of it.
+            step_bytes: The most in one send of it.
+            burst_bytes: An access unit is sent at once if no more than so many bytes, of payload,
+                are then ahead of the pace; any other waits.
+            may_wait: Whether any may; if not, those are not for the fast path. At most 32 may.
+        """
+
+    def take_waiting(self) -> tuple[list[UnitFields], int]:
+        """Return what waits, and how many packets of the first were sent; called after `stop`.
+
+        The caller sends the rest, in this order, numbered on: nothing waits here any more.
+        """
 
     @property
     def sendable(self) -> bool:
@@ -255,8 +288,13 @@ class FrameRun:
     @property
     def newest_90k(self) -> int: ...
     def __iter__(self) -> Iterator[UnitFields]: ...
-    def locate(self, packet: int) -> tuple[UnitFields, int]:
-        """Return the access unit with payload number *packet*, and how many are before it.
+    def first(self) -> UnitFields:
+        """Return the first access unit."""
+
+    def packet(self, number: int) -> tuple[bytes, int, bool]:
+        """Return payload *number*, the time of its access unit, and whether it is its last.
+
+        To ask for all in order costs one walk, however many there are.
 
         Raises:
             IndexError: There is none.

@@ -8,6 +8,7 @@ It is one extension module in several files, in the order in which a byte passes
     parser.pxi      bytes of the socket -> access unit; judges what a camera has sent
     packetizer.pxi  access unit -> RTP payloads within the limit
     sender.pxi      RTP payloads -> SRTP to one destination
+    pacing.pxi      what of them is sent at once, and when the rest
     frame_run.pxi   what was sent, for Python
     _fastpath.pxd   constants and C types of all of them
     system.h        system calls
@@ -22,6 +23,7 @@ garbage collector, which may take the mutex itself (`Forwarder.__dealloc__`).
 
 import _thread
 
+from cython cimport no_gc_clear
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from libc.errno cimport (
@@ -33,15 +35,17 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 include "parser.pxi"
 include "packetizer.pxi"
+include "pacing.pxi"
 include "sender.pxi"
 include "relay.pxi"
 include "polling.pxi"
 include "frame_run.pxi"
 
 
-INTERFACE = 2  # as in `gateway.fastpath`, which has what it is for
+INTERFACE = 3  # as in `gateway.fastpath`, which has what it is for
 
 
+@no_gc_clear  # the thread may be using all that it holds, until `__dealloc__`
 cdef class Forwarder:
     cdef ForwarderState c
     cdef list _destinations         # what `c.destination` points at
@@ -91,7 +95,7 @@ cdef class Forwarder:
             fastpath_lock()
             _remove_from_poll(&self.c)
             fastpath_unlock()
-        _free_access_units(self.c.oldest)
+        _release_list(self.c.oldest)
         PyMem_RawFree(self.c.destination)
         PyMem_RawFree(self.c.partial)
 
@@ -212,13 +216,14 @@ cdef class Forwarder:
                 run._append(unit)
                 unit = following
         finally:
-            _free_access_units(unit)  # none, unless there was no memory for a run
+            _release_list(unit)  # none, unless there was no memory for a run
         return runs, evicted_packets
 
     def read_once(self):
         fastpath_lock()
         if self.c.running and not self.c.fallback:
             _read_once(&self.c)
+        _send_due(&self.c)
         fastpath_unlock()
         self.run_callbacks()
 

@@ -14,7 +14,6 @@ class RtpDestination:
     ssrc: int
     offset_90k: int
     seq: int
-    burst_bytes: int
     protect: int = 0
     session: int = 0
     keep_alive: Any = None
@@ -25,6 +24,17 @@ class RtpDestination:
     blocked: int = 0
     failed: int = 0
     offload_refused: bool = False
+    free_s: float = 0.0
+    burst_bytes: int = 0
+    waiting: int = 0
+
+    def set_pace(self, *, burst_bytes: int, **_: float) -> None:
+        """Note *burst_bytes*: the Python sender keeps the pace by itself."""
+        self.burst_bytes = burst_bytes
+
+    def take_waiting(self) -> tuple[list[Any], int]:
+        """Return nothing."""
+        return [], 0
 
     def set_address(self, fd: int, host: str, port: int) -> bool:  # noqa: ARG002
         """Return False."""

@@ -34,7 +34,7 @@ cdef AccessUnit *_packetize(const ForwarderState *state) noexcept nogil:
     for index in range(_parsed.nal_units):
         out = _write_nal_unit(state, unit, &_parsed.nal_unit[index], body_bytes[index], out)
     if unit.payloads != payloads or out != unit.data + size:  # never: both count alike
-        PyMem_RawFree(unit)
+        _release(unit)
         return NULL
     return unit
 
@@ -42,13 +42,14 @@ cdef AccessUnit *_packetize(const ForwarderState *state) noexcept nogil:
 cdef AccessUnit *_allocate_access_unit(int payloads, Py_ssize_t size) noexcept nogil:
     """Return an access unit with room for so many payloads, still without any; NULL: no memory.
 
-    It is one block of memory, so that `PyMem_RawFree` frees all of it.
+    It is one block of memory, and the caller's until `_release`.
     """
     cdef size_t sizes_bytes = payloads * sizeof(uint16_t)
     cdef uint8_t *memory = <uint8_t *> PyMem_RawMalloc(sizeof(AccessUnit) + sizes_bytes + size)
     cdef AccessUnit *unit = <AccessUnit *> memory
     if unit == NULL:
         return NULL
+    unit.references = 1
     unit.next = NULL
     unit.payloads = 0
     unit.size = size
@@ -216,10 +217,16 @@ cdef inline Py_ssize_t _ceil_div(Py_ssize_t number, Py_ssize_t by) noexcept nogi
     return (number + by - 1) // by
 
 
-cdef void _free_access_units(AccessUnit *unit) noexcept nogil:
-    """Free *unit* and all that are linked behind it."""
+cdef inline void _release(AccessUnit *unit) noexcept nogil:
+    """Hold *unit* no longer; it is freed if nobody else does."""
+    if fastpath_release(&unit.references):
+        PyMem_RawFree(unit)
+
+
+cdef void _release_list(AccessUnit *unit) noexcept nogil:
+    """Release *unit* and all that are linked behind it."""
     cdef AccessUnit *following
     while unit != NULL:
         following = unit.next
-        PyMem_RawFree(unit)
+        _release(unit)
         unit = following

@@ -1,7 +1,8 @@
 # The polling thread: one for all cameras, started with the first one, never ended.
 #
 # It waits for readable sockets without the interpreter, and reads each once per turn with the
-# mutex held. When Python must do something it writes to the eventfd of that camera.
+# mutex held; then it sends what the pace has held back and is due. When Python must do something it
+# writes to the eventfd of that camera.
 
 cdef ForwarderState *_polled[MAX_FORWARDERS]  # by slot; NULL: the slot is free
 cdef int _epoll = -1
@@ -31,15 +32,18 @@ def _run_poll_loop():
 
 cdef void _poll_loop() noexcept nogil:
     cdef uint32_t ready[MAX_EVENTS]
-    cdef int count, index
+    cdef int count, index, timeout_ms = -1
     fastpath_block_signals()
     while True:
-        count = fastpath_epoll_wait(_epoll, ready, MAX_EVENTS)
+        count = fastpath_epoll_wait(_epoll, ready, MAX_EVENTS, timeout_ms)
         for index in range(count):
             fastpath_lock()
             # The slot may be free or another camera's by now: to read that one does no harm.
             _poll(_polled[ready[index]])
             fastpath_unlock()
+        fastpath_lock()
+        timeout_ms = _send_timed()
+        fastpath_unlock()
 
 
 cdef void _poll(ForwarderState *state) noexcept nogil:
@@ -75,7 +79,10 @@ cdef bint _add_to_poll(ForwarderState *state, int wakeup_fd) noexcept nogil:
 
 
 cdef void _remove_from_poll(ForwarderState *state) noexcept nogil:
-    """Let the thread forget *state*. The mutex is held."""
+    """Let the thread forget *state*, and send nothing more for it. The mutex is held."""
+    cdef int index
+    for index in range(state.destinations):
+        _remove_timed(state.destination[index])
     if state.slot >= 0:
         fastpath_epoll_remove(_epoll, state.fd)
         _polled[state.slot] = NULL

@@ -54,7 +54,7 @@ cdef inline bint _charge(TokenBucket *bucket, double tokens) noexcept nogil:
 
 cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
     """Relay the access units that the read buffer holds whole; save what is behind them."""
-    cdef Py_ssize_t at = 0, sent_bytes = 0
+    cdef Py_ssize_t at = 0
     cdef ParseResult result = INCOMPLETE
     cdef AccessUnit *unit
     cdef int index, units = 0
@@ -68,17 +68,17 @@ cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
             break
         units += 1
         unit = _packetize(state)
-        if unit == NULL or not _within_pacing(state, sent_bytes + unit.size):
-            PyMem_RawFree(unit)
+        if unit == NULL or not _can_take_all(state, unit.size):
+            if unit != NULL:
+                _release(unit)
             result = FALLBACK
             break
-        sent_bytes += unit.size
         state.packets += _parsed.packets
         state.size += _parsed.end - at - FRAME_HEADER_BYTES * _parsed.packets
         at = _parsed.end
         _record(state, unit)
         for index in range(state.destinations):
-            _send_access_unit(state.destination[index], unit)
+            _give(state.destination[index], unit, state.read_s, state.slot >= 0)
     if result == INCOMPLETE and end - at > 1 and _read_buffer[at + 1] == state.rtp_channel:
         state.last_rtp_s = state.read_s  # an access unit is on its way: the camera is not silent
     if result == INCOMPLETE and end - at == READ_BUFFER_BYTES:
@@ -98,14 +98,11 @@ cdef inline bint _may_send_unit(ForwarderState *state, int units) noexcept nogil
     return True
 
 
-cdef bint _within_pacing(const ForwarderState *state, Py_ssize_t size) noexcept nogil:
-    """Return whether every destination can be sent *size* bytes at once, and from here."""
-    cdef const DestinationState *destination
+cdef bint _can_take_all(const ForwarderState *state, Py_ssize_t size) noexcept nogil:
+    """Return whether every destination can be given *size* bytes."""
     cdef int index
     for index in range(state.destinations):
-        destination = state.destination[index]
-        if (size > destination.burst_bytes or destination.offload_refused
-                or destination.protect_failed or destination.fd < 0):
+        if not _can_take(state.destination[index], size, state.read_s):
             return False
     return True
 
@@ -150,7 +147,7 @@ cdef void _evict(ForwarderState *state) noexcept nogil:
         state.buffered -= 1
         state.buffered_bytes -= unit.size
         state.evicted_packets += unit.payloads
-        PyMem_RawFree(unit)
+        _release(unit)
     state.superseded = 0 < state.collected_s < oldest_s
 
 

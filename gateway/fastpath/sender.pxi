@@ -11,27 +11,33 @@ cdef struct Batch:              # datagrams in `_batch_buffer`, one behind the o
     int packets
 
 
-cdef void _send_access_unit(DestinationState *destination, const AccessUnit *unit) noexcept nogil:
+cdef void _send_access_unit(DestinationState *destination, const AccessUnit *unit,
+                            double now_s) noexcept nogil:
     """Send *unit* to *destination*: with headers of its own, protected, in batches."""
-    cdef Batch batch
     cdef Py_ssize_t at = 0
     cdef int index = 0
     while index < unit.payloads:
-        if not _fill_batch(destination, unit, &index, &at, &batch):
-            destination.protect_failed = True  # the Python sender will meet and tell the error
+        if not _send_next(destination, unit, &index, &at, MAX_BATCH_BYTES, now_s):
             return
-        _send_batch(destination, &batch)
-    destination.packets += unit.payloads
-    destination.octets += unit.size
-    destination.last_90k, destination.last_s = unit.time_90k, unit.arrived_s
+
+
+cdef inline bint _send_next(DestinationState *destination, const AccessUnit *unit, int *index,
+                            Py_ssize_t *at, Py_ssize_t most_bytes, double now_s) noexcept nogil:
+    """Send one batch of *unit*, from payload number *index* on, which is at *at*.
+
+    Both are moved behind what was sent. False if libsrtp refuses.
+    """
+    cdef Batch batch
+    if not _fill_batch(destination, unit, index, at, most_bytes, &batch):
+        destination.protect_failed = True  # the Python sender will meet and tell the error
+        return False
+    _pay(destination, batch.size, _send_batch(destination, &batch), now_s)
+    return True
 
 
 cdef inline bint _fill_batch(DestinationState *destination, const AccessUnit *unit, int *index,
-                             Py_ssize_t *at, Batch *batch) noexcept nogil:
-    """Protect payloads of *unit* into `_batch_buffer`, from number *index* on, which is at *at*.
-
-    Both are moved behind what the batch takes. False if libsrtp refuses.
-    """
+                             Py_ssize_t *at, Py_ssize_t most_bytes, Batch *batch) noexcept nogil:
+    """Protect payloads of *unit* into `_batch_buffer`, *most_bytes* in all; see `_send_next`."""
     cdef uint32_t rtp_time = <uint32_t> (<uint64_t> unit.time_90k + destination.offset_90k)
     cdef Py_ssize_t first = unit.payload_size[index[0]], size
     cdef uint8_t *packet
@@ -54,7 +60,8 @@ cdef inline bint _fill_batch(DestinationState *destination, const AccessUnit *un
         destination.seq += 1
         if batch.packets == 1:
             batch.segment_bytes = length
-        if last or size != first or unit.payload_size[index[0]] > first or _is_full(batch, first):
+        if (last or size != first or unit.payload_size[index[0]] > first
+                or _is_full(batch, first, most_bytes)):
             return True
 
 
@@ -68,35 +75,37 @@ cdef inline void _write_rtp_header(const DestinationState *destination, bint mar
     _put_be32(out + 8, destination.ssrc)
 
 
-cdef inline bint _is_full(const Batch *batch, Py_ssize_t payload_bytes) noexcept nogil:
+cdef inline bint _is_full(const Batch *batch, Py_ssize_t payload_bytes,
+                          Py_ssize_t most_bytes) noexcept nogil:
     """Return whether *batch* has no room for one more payload of that size."""
     return (batch.packets == MAX_SEGMENTS
-            or batch.size > MAX_BATCH_BYTES - payload_bytes - RTP_HEADER_BYTES - SRTP_TAG_BYTES)
+            or batch.size > most_bytes - payload_bytes - RTP_HEADER_BYTES - SRTP_TAG_BYTES)
 
 
-cdef void _send_batch(DestinationState *destination, const Batch *batch) noexcept nogil:
-    """Send *batch* in one call; packet by packet where it may not be cut."""
+cdef int _send_batch(DestinationState *destination, const Batch *batch) noexcept nogil:
+    """Send *batch* in one call; packet by packet where it may not be cut. Return 0 or an errno."""
     cdef int error
     cdef bint cut = batch.size > batch.segment_bytes
     if not destination.offload_refused:
         error = _send(destination, _batch_buffer, batch.size, batch.segment_bytes if cut else 0)
         if not (cut and _refuses_offload(error)):
             _count(destination, error)
-            return
+            return error
         destination.offload_refused = True
-    _send_one_by_one(destination, batch)
+    return _send_one_by_one(destination, batch)
 
 
-cdef void _send_one_by_one(DestinationState *destination, const Batch *batch) noexcept nogil:
-    cdef int error
+cdef int _send_one_by_one(DestinationState *destination, const Batch *batch) noexcept nogil:
+    cdef int error = 0
     cdef Py_ssize_t at = 0, length
     while at < batch.size:
         length = min(<Py_ssize_t> batch.segment_bytes, batch.size - at)
         error = _send(destination, _batch_buffer + at, length, 0)
         _count(destination, error)
         if error == EAGAIN:  # the rest would find no room either
-            return
+            break
         at += length
+    return error
 
 
 cdef inline int _send(const DestinationState *destination, const uint8_t *data, Py_ssize_t size,
@@ -123,18 +132,53 @@ cdef inline void _put_be32(uint8_t *out, uint32_t number) noexcept nogil:
     out[2], out[3] = number >> 8 & 0xFF, number & 0xFF
 
 
+@no_gc_clear  # the thread may be sending to it until it is let go of
 cdef class RtpDestination:
     cdef DestinationState c
     cdef object _keep_alive
 
     def __init__(self, *, int payload_type, uint32_t ssrc, uint32_t offset_90k, int64_t seq,
-                 Py_ssize_t burst_bytes, uintptr_t protect=0, uintptr_t session=0,
-                 keep_alive=None):
+                 uintptr_t protect=0, uintptr_t session=0, keep_alive=None):
         self.c.payload_type, self.c.ssrc = payload_type & 0x7F, ssrc
-        self.c.offset_90k, self.c.seq, self.c.burst_bytes = offset_90k, seq, burst_bytes
+        self.c.offset_90k, self.c.seq = offset_90k, seq
         self.c.last_90k = self.c.fd = -1
         self.c.protect, self.c.session = <SrtpProtect> protect, <void *> session
         self._keep_alive = keep_alive
+
+    def __dealloc__(self):
+        while self.c.waiting_units:
+            _drop_waiting(&self.c)
+
+    def set_pace(self, *, double bytes_per_s, double ahead_s, double step_s,
+                 Py_ssize_t step_bytes, Py_ssize_t burst_bytes, bint may_wait):
+        fastpath_lock()
+        self.c.pace.s_per_byte = 1 / bytes_per_s if bytes_per_s else 0.0
+        self.c.pace.ahead_s, self.c.pace.step_s = ahead_s, step_s
+        self.c.pace.step_bytes = min(step_bytes, MAX_BATCH_BYTES)
+        self.c.pace.burst_bytes, self.c.pace.may_wait = burst_bytes, may_wait
+        self.c.due_s = 0  # by the pace before; it is reckoned anew
+        fastpath_unlock()
+
+    def take_waiting(self):
+        cdef AccessUnit *taken[MAX_WAITING]
+        cdef int index, count, sent
+        fastpath_lock()
+        count, sent = self.c.waiting_units, self.c.next_payload
+        for index in range(count):
+            taken[index] = self.c.waiting[(self.c.oldest_waiting + index) % MAX_WAITING]
+        self.c.waiting_units = self.c.next_payload = 0
+        self.c.next_at = 0
+        _remove_timed(&self.c)
+        fastpath_unlock()
+        try:
+            return [_fields(taken[index]) for index in range(count)], sent
+        finally:
+            for index in range(count):
+                _release(taken[index])
+
+    @property
+    def waiting(self):
+        return self.c.waiting_units
 
     @property
     def seq(self):
@@ -204,13 +248,15 @@ cdef class RtpDestination:
 
     @property
     def burst_bytes(self):
-        return self.c.burst_bytes
+        return self.c.pace.burst_bytes
 
-    @burst_bytes.setter
-    def burst_bytes(self, Py_ssize_t burst_bytes):
-        fastpath_lock()
-        self.c.burst_bytes = burst_bytes
-        fastpath_unlock()
+    @property
+    def free_s(self):
+        return self.c.free_s
+
+    @free_s.setter
+    def free_s(self, double free_s):
+        self.c.free_s = free_s
 
     @property
     def sendable(self):

@@ -27,6 +27,13 @@ static void fastpath_unlock(void) { pthread_mutex_unlock(&fastpath_mutex); }
 
 static void fastpath_close(int fd) { close(fd); }
 
+/* Counts one more, or one less, who holds something; the latter returns whether nobody does then.
+   Whoever frees what Python had holds the GIL and not the mutex, so the mutex does not do here. */
+static void fastpath_retain(int *references) { __atomic_add_fetch(references, 1, __ATOMIC_RELAXED); }
+static int fastpath_release(int *references) {
+    return __atomic_sub_fetch(references, 1, __ATOMIC_ACQ_REL) == 0;
+}
+
 /* Blocks all signals in the calling thread: they are for the thread that has an interpreter. */
 static void fastpath_block_signals(void) {
     sigset_t all;
@@ -50,11 +57,12 @@ static void fastpath_epoll_remove(int epoll, int fd) {
     epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Blocks until descriptors are readable; writes the numbers of at most *room* of them, and 64, to
-   *slots*. Returns how many; -1 with errno on failure. */
-static int fastpath_epoll_wait(int epoll, uint32_t *slots, int room) {
+/* Blocks until descriptors are readable, for *timeout_ms* at most if that is not negative; writes
+   the numbers of at most *room* of them, and 64, to *slots*. Returns how many; -1 with errno on
+   failure. */
+static int fastpath_epoll_wait(int epoll, uint32_t *slots, int room, int timeout_ms) {
     struct epoll_event events[64];
-    int index, count = epoll_wait(epoll, events, room < 64 ? room : 64, -1);
+    int index, count = epoll_wait(epoll, events, room < 64 ? room : 64, timeout_ms);
     for (index = 0; index < count; index++)
         slots[index] = events[index].data.u32;
     return count;

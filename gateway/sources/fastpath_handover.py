@@ -62,6 +62,10 @@ class FastPathSink(Protocol):
         """Drop all units: the fast path has newer ones, from a keyframe on."""
         ...
 
+    def on_reclaimed(self) -> None:
+        """Send the rest of what the fast path has relayed: it has stopped."""
+        ...
+
 
 class FastPathHandover:
     """Between one RTSP session over TCP and the fast path.
@@ -192,6 +196,7 @@ class FastPathHandover:
         self.sync()
         self._fruitless_starts = 0 if self._relayed else self._fruitless_starts + 1
         self._sink.fast_path = None
+        self._sink.on_reclaimed()
         if self._relayed:
             seq, rtp_time, time_90k = self._forwarder.position
             self._depacketizer.continue_from(seq, rtp_time)

@@ -44,7 +44,7 @@ class GopCache:
         if self._keyframe is None:
             first = self._entries[0]
             if not isinstance(first, AccessUnit):
-                first = AccessUnit(*first.locate(0)[0])
+                first = AccessUnit(*first.first())
             self._keyframe = first
         return self._keyframe
 

@@ -33,6 +33,10 @@ class FastPathSender(Protocol):
         """Forget all that has been sent: the fast path has what may be asked for again."""
         ...
 
+    def on_reclaimed(self) -> None:
+        """Send the rest of what the fast path has relayed: it has stopped."""
+        ...
+
 
 class Reader:
     """Hands the units of a stream to *send*, in order, starting at a keyframe.
@@ -119,6 +123,11 @@ class Reader:
         """Forget what has been sent: the fast path has newer units."""
         assert self._sender is not None
         self._sender.on_superseded()
+
+    def on_reclaimed(self) -> None:
+        """Send the rest of what the fast path has relayed: it has stopped."""
+        assert self._sender is not None
+        self._sender.on_reclaimed()
 
     def wait_for_keyframe(self) -> None:
         """Wait for the next keyframe: what follows does not continue what was sent."""

@@ -254,6 +254,11 @@ class Stream:
         for reader in self._readers:
             reader.on_superseded()
 
+    def on_reclaimed(self) -> None:
+        """Send the readers the rest of what the fast path has relayed: it has stopped."""
+        for reader in self._readers:
+            reader.on_reclaimed()
+
     # What the readers' side calls.
 
     def sync(self) -> None:

@@ -59,3 +59,10 @@ class ContainedSender:
             self._sender.on_superseded()
         except Exception as error:
             self._on_bug(error)
+
+    def on_reclaimed(self) -> None:
+        """Send the rest of what the fast path has relayed."""
+        try:
+            self._sender.on_reclaimed()
+        except Exception as error:
+            self._on_bug(error)

@@ -417,5 +417,9 @@ class StreamInput:
         """Forget what has been sent."""
         self._sender.on_superseded()
 
+    def on_reclaimed(self) -> None:
+        """Send the rest of what the fast path has relayed."""
+        self._sender.on_reclaimed()
+
 
 _RANKS = {level: rank for rank, level in enumerate(ViewLevel)}

@@ -34,6 +34,21 @@ REQUESTED = 1_024
 
 
 @dataclass(frozen=True, slots=True)
+class SentPacket:
+    """One packet as it was sent.
+
+    Attributes:
+        payload: Behind its RTP header.
+        rtp_time: As sent, 32 bits.
+        marker: Whether it is the last one of its access unit.
+    """
+
+    payload: bytes
+    rtp_time: int
+    marker: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SentUnit:
     """One access unit as it was sent.
 
@@ -54,9 +69,10 @@ class SentUnit:
         """How many packets."""
         return len(self.unit.payloads)
 
-    def locate(self, index: int) -> tuple[SentUnit, int]:
-        """Return this unit and *index*."""
-        return self, index
+    def packet(self, index: int) -> SentPacket:
+        """Return packet *index*."""
+        payloads = self.unit.payloads
+        return SentPacket(payloads[index], self.rtp_time, index == len(payloads) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +99,10 @@ class SentRun:
         """When the last one was sent."""
         return self.run.newest_s
 
-    def locate(self, index: int) -> tuple[SentUnit, int]:
-        """Return the unit with packet *index*, and which of its packets that is."""
-        fields, before = self.run.locate(index)
-        unit = AccessUnit(*fields)
-        rtp_time = (unit.time_90k + self.offset_90k) & 0xFFFF_FFFF
-        return SentUnit(self.first_seq + before, rtp_time, unit, unit.arrived_s), index - before
+    def packet(self, index: int) -> SentPacket:
+        """Return packet *index*."""
+        payload, time_90k, marker = self.run.packet(index)
+        return SentPacket(payload, (time_90k + self.offset_90k) & 0xFFFF_FFFF, marker)
 
 
 class RetransmitBuffer:
@@ -109,8 +123,8 @@ class RetransmitBuffer:
         """Drop all units."""
         self._sent.clear()
 
-    def find(self, seq: int, now_s: float) -> tuple[SentUnit, int] | None:
-        """Return the unit and index of the packet with 16-bit *seq*.
+    def find(self, seq: int, now_s: float) -> SentPacket | None:
+        """Return the packet with 16-bit *seq*.
 
         None if it is unknown, too old, or was sent again a moment ago (`HOLDOFF_S`) or `REPEATS`
         times. What lies outside of the numbers held costs a comparison, the rest a bisection.
@@ -133,7 +147,7 @@ class RetransmitBuffer:
         self._repeated.move_to_end(extended)
         if len(self._repeated) > RETRANSMITTED:
             self._repeated.popitem(last=False)
-        return sent.locate(index)
+        return sent.packet(index)
 
 
 class RetransmitRequests:

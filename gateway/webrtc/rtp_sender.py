@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from gateway.fastpath import FrameRun, RtpDestination
@@ -22,6 +23,7 @@ from gateway.webrtc.playout_delay import playout_delay_extension
 from gateway.webrtc.retransmit_buffer import (
     RetransmitBuffer,
     RetransmitRequests,
+    SentPacket,
     SentRun,
     SentUnit,
 )
@@ -36,7 +38,8 @@ socket (212,992 bytes on Linux, overhead included) holds 92 packets of 1,200 byt
 does not run for a moment still loses none of it."""
 
 AT_ONCE_S, AT_ONCE_BYTES = 0.04, 125_000
-"""The largest picture that the fast path sends in one go, in time and at most."""
+"""The largest picture that the fast path sends in one go, in time and at most; it paces others, or
+on a narrow line gives them back."""
 
 RETRY_S = 0.002
 """Pause after the kernel's send buffer was full."""
@@ -107,7 +110,6 @@ class RtpSender:
         self._sync = sync
         self._on_bug = on_bug
         self._usual_pace_bps = pace_bps
-        self._free_s = 0.0
         self._retransmit_free_s = self._retransmit_paid_s = 0.0
         self._rtx_seq = random.randrange(1 << 15)
         protect, session = srtp.addresses
@@ -117,7 +119,6 @@ class RtpSender:
             ssrc=parameters.ssrc,
             offset_90k=random.randrange(1 << 32),
             seq=random.randrange(1 << 15),
-            burst_bytes=0,
             protect=protect,
             session=session,
             keep_alive=srtp,
@@ -126,7 +127,7 @@ class RtpSender:
         self.set_pace(None)
         self._path = path
         self._set_address()
-        self._remainder: tuple[AccessUnit, int, int, bytes] | None = None
+        self._remainder: deque[tuple[AccessUnit, int, int, bytes]] = deque()
         self._extension, self._to_tell = b"", 0
         self._timer: asyncio.TimerHandle | None = None
         self._retransmit_buffer = RetransmitBuffer()
@@ -169,9 +170,9 @@ class RtpSender:
     @property
     def busy(self) -> bool:
         """Whether a unit is still being sent, or the pace allows nothing more yet."""
-        if self._timer is not None or self._requests:
+        if self._timer is not None or self._requests or self._destination.waiting:
             return True
-        return self._free_s > time.monotonic() + self._ahead_s
+        return self._destination.free_s > time.monotonic() + self._ahead_s
 
     def set_pace(self, bps: float | None, *, sent_bps: float = 0.0, loss: float = 0.0) -> None:
         """Put no more than *bps* on the line, of which repeats are `RETRANSMIT_SHARE`.
@@ -189,8 +190,15 @@ class RtpSender:
         step_s, ahead_s = (PACE_S, AHEAD_S) if bps is None else (NARROW_AHEAD_S, NARROW_AHEAD_S)
         self._ahead_s = min(ahead_s, AHEAD_BYTES / bytes_per_s)
         self._batch.max_bytes = int(min(max(bytes_per_s * step_s, 4_096), BATCH_BYTES))
-        self._destination.burst_bytes = int(min(bytes_per_s * AT_ONCE_S, AT_ONCE_BYTES))
         self._s_per_byte = 8 / pace_bps
+        self._destination.set_pace(
+            bytes_per_s=bytes_per_s,
+            ahead_s=self._ahead_s,
+            step_s=PACE_S,
+            step_bytes=self._batch.max_bytes,
+            burst_bytes=int(min(bytes_per_s * AT_ONCE_S, AT_ONCE_BYTES)),
+            may_wait=not self._narrow,  # what waits is sent, however narrow the line becomes
+        )
         carried_bps = bps or max(sent_bps, LEAST_REPAIRED_BPS)
         self._retransmit_s_per_byte = 8 / carried_bps
 
@@ -229,10 +237,10 @@ class RtpSender:
         if self._timer is not None:
             return False
         now_s = time.monotonic()
-        if self._free_s > now_s + self._ahead_s:
+        destination = self._destination
+        if destination.free_s > now_s + self._ahead_s:
             self._timer = self._call_in_a_step()
             return False
-        destination = self._destination
         if destination.last_90k < 0:
             self.first_sent_s = now_s
         time_90k = max(unit.time_90k, destination.last_90k + 1)
@@ -243,7 +251,8 @@ class RtpSender:
         destination.octets += unit.size_bytes
         extension = self._extension if self._to_tell else b""
         self._to_tell = max(0, self._to_tell - 1)
-        self._send_from(unit, 0, rtp_time, now_s, extension)
+        self._remainder.append((unit, 0, rtp_time, extension))
+        self._send_remainder(now_s)
         return True
 
     def destination(self) -> RtpDestination | None:
@@ -267,6 +276,17 @@ class RtpSender:
         for run in runs:
             self._retransmit_buffer.record(SentRun(self._recorded_seq, self._offset_90k, run))
             self._recorded_seq += run.packets
+
+    def on_reclaimed(self) -> None:
+        """Send what the fast path has not sent yet of what it has relayed: it has stopped."""
+        waiting, at = self._destination.take_waiting()
+        for fields in waiting:
+            unit = AccessUnit(*fields)
+            rtp_time = (unit.time_90k + self._offset_90k) & 0xFFFF_FFFF
+            self._remainder.append((unit, at, rtp_time, b""))
+            at = 0
+        if self._remainder and self._timer is None:
+            self._send_remainder(time.monotonic())
 
     def on_superseded(self) -> None:
         """Clear the buffer: the fast path holds all that may be requested again."""
@@ -306,7 +326,7 @@ class RtpSender:
         if self._retransmit_timer is not None:
             self._retransmit_timer.cancel()
             self._retransmit_timer = None
-        self._remainder = None
+        self._remainder.clear()
         self._destination.clear_address()
         self._batch.close()
 
@@ -341,7 +361,7 @@ class RtpSender:
             found = self._retransmit_buffer.find(seq, now_s)
             if found is not None:
                 copies = self._copies if len(self._requests) < FEW_REQUESTS else 1
-                size_bytes = sum(self._send_again(seq, *found) for _ in range(copies))
+                size_bytes = sum(self._send_again(seq, found) for _ in range(copies))
                 self._pay_for_repeats(size_bytes, now_s)
 
     def _pay_for_repeats(self, size_bytes: int, now_s: float) -> None:
@@ -351,13 +371,15 @@ class RtpSender:
         credited_s = max(self._retransmit_paid_s, now_s - RETRANSMIT_CREDIT_S)
         self._retransmit_paid_s = credited_s + cost_s / RETRANSMIT_SHARE
         if self._narrow:  # what is sent again is not sent of the stream
-            self._free_s = max(self._free_s, now_s) + size_bytes * self._s_per_byte
+            destination = self._destination
+            with destination:  # the fast path may be sending the next picture
+                destination.free_s = max(destination.free_s, now_s) + size_bytes * self._s_per_byte
 
-    def _send_again(self, seq: int, sent: SentUnit, index: int) -> int:
-        """Send packet *index* of *sent*, which had number *seq*; return its bytes."""
+    def _send_again(self, seq: int, sent: SentPacket) -> int:
+        """Send *sent*, which had number *seq*, again; return its bytes."""
         parameters = self._parameters
-        payload = sent.unit.payloads[index]
-        marker = 0x80 if index == len(sent.unit.payloads) - 1 else 0
+        payload = sent.payload
+        marker = 0x80 if sent.marker else 0
         if parameters.rtx_payload_type is None:
             kind, ssrc, number = marker | parameters.payload_type, parameters.ssrc, seq
         else:
@@ -380,36 +402,33 @@ class RtpSender:
 
     def _send_rest(self) -> None:
         self._timer = None
-        if self._remainder is not None:
-            unit, at, rtp_time, extension = self._remainder
-            self._remainder = None
-            self._send_from(unit, at, rtp_time, time.monotonic(), extension)
+        self._send_remainder(time.monotonic())
         if self._timer is None:
             self._on_ready()
 
     def _call_in_a_step(self) -> asyncio.TimerHandle:
         """Go on when the pace has room for `PACE_S` more."""
-        when_s = self._free_s - self._ahead_s + min(PACE_S, self._ahead_s)
+        when_s = self._destination.free_s - self._ahead_s + min(PACE_S, self._ahead_s)
         return asyncio.get_running_loop().call_at(when_s, self._resume)
 
-    def _send_from(
-        self, unit: AccessUnit, at: int, rtp_time: int, now_s: float, extension: bytes
-    ) -> None:
-        """Send *unit* from packet *at* on, as far as the pace allows; a timer sends the rest."""
-        count = len(unit.payloads)
-        self._free_s = max(self._free_s, now_s)
-        while at < count:
-            if self._free_s > now_s + self._ahead_s:
-                self._remainder = (unit, at, rtp_time, extension)
+    def _send_remainder(self, now_s: float) -> None:
+        """Send what is left of units, as far as the pace allows; a timer sends the rest."""
+        destination = self._destination
+        destination.free_s = max(destination.free_s, now_s)
+        while self._remainder:
+            if destination.free_s > now_s + self._ahead_s:
                 self._timer = self._call_in_a_step()
                 return
-            first = at
-            seq = self._destination.seq
+            unit, first, rtp_time, extension = self._remainder.popleft()
+            seq = destination.seq
             at, size_bytes, segment_bytes = self._batch.write(
-                unit.payloads, at, seq, rtp_time, extension
+                unit.payloads, first, seq, rtp_time, extension
             )
-            self._recorded_seq = self._destination.seq = seq + at - first
-            self._free_s += size_bytes * self._s_per_byte
+            destination.seq = seq + at - first
+            self._recorded_seq = max(self._recorded_seq, destination.seq)
+            if at < len(unit.payloads):
+                self._remainder.appendleft((unit, at, rtp_time, extension))
+            destination.free_s += size_bytes * self._s_per_byte
             if not self._path.send_batch(self._batch.view[:size_bytes], segment_bytes):
                 # The viewer requests what this batch has lost (NACK).
-                self._free_s = max(self._free_s, now_s) + self._ahead_s + RETRY_S
+                destination.free_s = max(destination.free_s, now_s) + self._ahead_s + RETRY_S

@@ -46,8 +46,10 @@ async def fuzz(seconds: float, seed: int) -> int:
             "tcp": random.random() < 0.1,
             "retain_s": random.choice((0.0, 0.002, RETAIN_S)),
             "known": random.random() < 0.7,
+            "held_bytes": random.choice((None, None, 0, 1_000, 30_000)),
         }
-        python, fast_path = run_both(codec, pieces, viewer_actions(seed), **how)
+        acts = viewer_actions(seed, held=how["held_bytes"] is not None)
+        python, fast_path = run_both(codec, pieces, acts, **how)
         wrong = [key for key in fast_path.report if fast_path.report[key] != python.report[key]]
         if fast_path.stream.evicted_packets and "units" in wrong:
             wrong.remove("units")  # but the GOP, the counters and the viewers' packets are the same

@@ -204,7 +204,7 @@ from gateway.cli.main import main
 
 assert fastpath.Forwarder.__module__ == "gateway.fastpath.fallback"
 assert fastpath.RtpDestination.__module__ == "gateway.fastpath.fallback"
-fastpath.RtpDestination(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=1)
+fastpath.RtpDestination(payload_type=96, ssrc=1, offset_90k=0, seq=0)
 main(["--version"])
 """
 

@@ -37,7 +37,8 @@ def sent(codec: Codec, pieces: list[bytes], seed: int, **how: Any) -> tuple[Pipe
     """Return both pipelines after *pieces*, viewers coming and going meanwhile."""
 
     async def send() -> tuple[Pipeline, Pipeline]:
-        return run_both(codec, pieces, viewer_actions(seed), **how)
+        acts = viewer_actions(seed, held=how.get("held_bytes") is not None)
+        return run_both(codec, pieces, acts, **how)
 
     return asyncio.run(send())
 
@@ -64,6 +65,25 @@ def test_read_by_its_thread_over_tcp_it_is_the_same(
     pieces = list(reads(stream_of(codec, seed, events), Random(seed)))
 
     python, fast_path = sent(codec, pieces, seed, viewers=1, tcp=True, polling=True)
+
+    assert fast_path.report == python.report
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    codec=CODECS,
+    seed=SEEDS,
+    events=EVENTS,
+    held_bytes=st.sampled_from((0, 1_000, 30_000)),
+    polling=st.booleans(),
+)
+def test_held_back_by_the_pace_it_is_the_same(
+    codec: Codec, seed: int, events: list[str], held_bytes: int, polling: bool
+) -> None:
+    """Wherever in a picture Python takes over, and the fast path goes on again."""
+    pieces = list(reads(stream_of(codec, seed, events), Random(seed)))
+
+    python, fast_path = sent(codec, pieces, seed, viewers=2, held_bytes=held_bytes, polling=polling)
 
     assert fast_path.report == python.report
 

@@ -111,11 +111,11 @@ async def test_a_viewer_who_has_left_is_not_sent_to(scene: Scene) -> None:
     assert scene.pipeline.stream.fast_path is None
 
 
-async def test_a_burst_above_the_pace_is_handed_back() -> None:
-    """The sender spreads it over the line; the fast path cannot."""
+async def test_a_burst_above_a_narrow_line_is_handed_back() -> None:
+    """The sender's queue drops what the line does not carry; the fast path cannot."""
     pipeline = Pipeline(fast_path=True)
     try:
-        pipeline.join(pace_bps=8e6)
+        pipeline.join(pace_bps=30e6).sender.set_pace(8e6)
         made = Scene(pipeline, FakeCameraStream("h264", 3))
         made.camera.keyframe(500)
         made.send()
@@ -140,9 +140,7 @@ async def test_a_viewer_over_ipv6_is_served(scene: Scene) -> None:
 @pytest.mark.parametrize("host", ["", "camera.lan", "1.2.3", "fe80::1%eth0", "ü"])
 def test_what_is_no_address_cannot_be_aimed_at(host: str) -> None:
     """Names are for the resolver."""
-    destination = RtpDestination(
-        payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=9, protect=1
-    )
+    destination = RtpDestination(payload_type=96, ssrc=1, offset_90k=0, seq=0, protect=1)
 
     assert not destination.set_address(0, host, 9)
 

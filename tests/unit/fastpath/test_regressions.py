@@ -52,7 +52,7 @@ def test_a_feed_may_be_collected_while_the_mutex_is_held() -> None:
     """Python's collector comes whenever something is allocated, also while we hold the mutex."""
     ring = [forwarder()]
     ring.append(ring)  # type: ignore[arg-type]
-    destination = RtpDestination(payload_type=96, ssrc=1, offset_90k=0, seq=0, burst_bytes=0)
+    destination = RtpDestination(payload_type=96, ssrc=1, offset_90k=0, seq=0)
 
     with destination:
         del ring

@@ -28,6 +28,9 @@ class Broken:
     def on_superseded(self) -> None:
         raise RuntimeError("on_superseded")
 
+    def on_reclaimed(self) -> None:
+        raise RuntimeError("on_reclaimed")
+
 
 @pytest.fixture
 def ended() -> list[str]:
@@ -59,5 +62,12 @@ def test_whatever_the_fast_path_tells_or_asks_ends_the_session(
     assert reader.destination(0) is None
     reader.on_relayed((), 7)
     reader.on_superseded()
+    reader.on_reclaimed()
 
-    assert ended == ["send_unit 0", "destination", "on_relayed 0 7", "on_superseded"]
+    assert ended == [
+        "send_unit 0",
+        "destination",
+        "on_relayed 0 7",
+        "on_superseded",
+        "on_reclaimed",
+    ]

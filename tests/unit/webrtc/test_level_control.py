@@ -97,6 +97,9 @@ class Sender:
     def on_superseded(self) -> None:
         return None
 
+    def on_reclaimed(self) -> None:
+        return None
+
 
 class Scene:
     """One viewer of one camera, whose stream the fast path relays."""

@@ -72,6 +72,9 @@ class Sender:
     def on_superseded(self) -> None:
         return None
 
+    def on_reclaimed(self) -> None:
+        return None
+
 
 class Scene:
     """A camera with two streams, and one viewer."""

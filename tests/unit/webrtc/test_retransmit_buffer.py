@@ -16,13 +16,15 @@ from gateway.webrtc.retransmit_buffer import (
     RETRANSMITTED,
     RetransmitBuffer,
     RetransmitRequests,
+    SentPacket,
     SentUnit,
 )
 from tests.fixtures.access_units import access_unit
 
 
 def sent(first_seq: int, packets: int, sent_s: float = 0.0) -> SentUnit:
-    return SentUnit(first_seq, 0, access_unit(0, sizes=(50,) * packets), sent_s)
+    """Return a unit whose RTP time and payloads say which packets they are."""
+    return SentUnit(first_seq, first_seq, access_unit(0, sizes=(50,) * packets), sent_s)
 
 
 @given(
@@ -44,7 +46,7 @@ def test_every_packet_is_found_by_its_16_bits(
     found = history.find(wanted & 0xFFFF, 1.0)
 
     assert found is not None
-    assert found[0].first_seq + found[1] == wanted
+    assert found.rtp_time + found.payload[2] == wanted
 
 
 def test_what_was_never_sent_is_not_found() -> None:
@@ -140,9 +142,9 @@ class CountedUnit:
         self.looked_at += 1
         return self._first_seq
 
-    def locate(self, index: int) -> tuple[SentUnit, int]:
+    def packet(self, index: int) -> SentPacket:
         """As that of `SentUnit`."""
-        return sent(self._first_seq, self.packets), index
+        return sent(self._first_seq, self.packets).packet(index)
 
 
 def cost_of(seq: int, units: int) -> int:

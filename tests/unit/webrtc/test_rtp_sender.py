@@ -569,12 +569,12 @@ async def test_repeats_on_a_narrow_line_are_taken_from_the_stream(line: Line) ->
     sender.send_unit(access_unit(1, sizes=(1000,) * 10))
     list(line.packets())
     sender.set_pace(1e6)
-    free_s = sender._free_s
+    free_s = sender._destination.free_s
 
     sender.retransmit(range(10))
     await far_packets(line, 10)
 
-    assert sender._free_s >= free_s + 10 * 1_000 * 8 / 1e6
+    assert sender._destination.free_s >= free_s + 10 * 1_000 * 8 / 1e6
     sender.close()
     sender.path.close()
 
