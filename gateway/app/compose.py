@@ -17,6 +17,7 @@ from gateway.app.commands import command_components, receivers_of
 from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
 from gateway.app.signalling import Signalling
+from gateway.app.systemd import status_line
 from gateway.app.viewing import viewing_components
 from gateway.audit.log import AuditLog
 from gateway.audit.store import AUDIT, AuditStore
@@ -211,6 +212,11 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             *commands.components,
         ),
         audit=audit.run,
+        status=lambda: status_line(
+            reporter.counts(),
+            connected=client.connected,
+            viewers=camera_parts.session_manager.serving_count,
+        ),
     )
 
 

@@ -33,17 +33,20 @@ async def run_components(
     components: Iterable[Callable[[], Coroutine[None, None, None]]],
     *,
     audit: Callable[[], Coroutine[None, None, None]],
+    status: Callable[[], str],
 ) -> None:
     """Run *components*; the MQTT client starts before and ends after them, the outbox around it.
 
-    *audit* ends between the two, once the components have recorded how they end.
+    *audit* ends between the two, once the components have recorded how they end. *status* returns
+    the line that systemd shows.
     """
+    systemd = SystemdNotifier(os.environ, clock=clock, status=status)
     async with asyncio.TaskGroup() as outside:
         outbox_task = outside.create_task(outbox.run(), name="outbox")
         client_task = outside.create_task(_run_client(client, failover, clock), name="mqtt")
         audit_task = outside.create_task(audit(), name="audit")
         async with asyncio.TaskGroup() as inside:
-            for run_component in (*components, SystemdNotifier(os.environ, clock=clock).run):
+            for run_component in (*components, systemd.run):
                 name = run_component.__qualname__.split(".")[0].lower()
                 inside.create_task(run_component(), name=name)
         for task in (audit_task, client_task):

@@ -12,9 +12,38 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from gateway.model.health import CameraCounts
 from gateway.ports import Clock
+from gateway.runtime.bugs import report_bug
+
+STATUS_S = 10.0
+"""The line of ``systemctl status`` is at most so old."""
+
+
+def status_line(cameras: CameraCounts, *, connected: bool, viewers: int) -> str:
+    """Return what ``systemctl status`` says of the gateway, Vietnamese first.
+
+    Args:
+        cameras: By state.
+        connected: Whether the broker is.
+        viewers: Connected ones.
+    """
+    live = cameras.on + cameras.degraded
+    counted = [
+        (live, "hoạt động", "live"),
+        (cameras.off, "lỗi", "faulty"),
+        (cameras.unknown, "chưa mở", "not open"),
+    ]
+    shown = [each for each in counted if each[0]] or counted[:1]
+    vietnamese = ", ".join(f"{count} {word}" for count, word, _ in shown)
+    english = ", ".join(f"{count} {word}" for count, _, word in shown)
+    return (
+        f"Camera: {vietnamese}; {'đã kết nối' if connected else 'MẤT KẾT NỐI'} trung tâm; "
+        f"{viewers} người xem · cameras: {english}; "
+        f"{'connected' if connected else 'NOT CONNECTED'} to the centre; viewers: {viewers}"
+    )
 
 
 class SystemdNotifier:
@@ -23,23 +52,45 @@ class SystemdNotifier:
     Args:
         environment: Has ``NOTIFY_SOCKET`` and ``WATCHDOG_USEC`` under systemd.
         clock: For the watchdog's pace.
+        status: Returns what ``systemctl status`` is to show now.
     """
 
-    def __init__(self, environment: Mapping[str, str], *, clock: Clock) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], *, clock: Clock, status: Callable[[], str] = str
+    ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._clock = clock
+        self._status = status
         self.watchdog_s = _watchdog_s(environment)
 
+    @property
+    def listens(self) -> bool:
+        """Whether there is a service manager that listens."""
+        return bool(self._address)
+
     async def run(self) -> None:
-        """Send READY=1, feed the watchdog until cancelled, then send STOPPING=1."""
+        """Send READY=1, feed the watchdog and tell the status until cancelled, then STOPPING=1."""
         self.notify("READY=1")
         try:
             while True:
-                await self._clock.sleep((self.watchdog_s or 60.0) / 2)
+                await self._clock.sleep(min(STATUS_S, (self.watchdog_s or STATUS_S) / 2))
                 if self.watchdog_s:
                     self.notify("WATCHDOG=1")
+                self._tell_status()
         finally:
             self.notify("STOPPING=1")
+
+    def _tell_status(self) -> None:
+        """Tell the status. A bug in it must not stop the watchdog's feeding."""
+        if not self.listens:
+            return
+        try:
+            text = self._status()
+        except Exception as error:  # ends this status only
+            report_bug("report", error, "systemd")
+            return
+        if text:
+            self.status(text)
 
     def status(self, text: str) -> None:
         """Set the line that ``systemctl status`` shows."""

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from gateway.app import compose
 from gateway.app.lifecycle import run_until_signal
+from gateway.app.systemd import SystemdNotifier
 from gateway.cameras.probe import Step, Transport, probe
 from gateway.cli.output import echo
 from gateway.commands.handlers.registry import command_faults
@@ -34,12 +35,16 @@ from gateway.model.version import VERSION
 from gateway.remote_config.startup import load_state, secret_bindings
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime import logging
+from gateway.runtime.clock import SystemClock
 from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
 from gateway.runtime.redact import Redactor
 from gateway.transcoding.encoder_choice import EncoderChoice
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
+
+WRONG_PAUSE_S = 10.0
+"""So long a service with a wrong configuration waits before it ends and is started again."""
 
 log = structlog.get_logger(__name__)
 
@@ -145,7 +150,17 @@ def run_command(path: Path) -> None:
     except ConfigRejected as error:
         for fault in error.faults:
             _print_fault(fault, str(where), redactor)
+        _wait_for_another(where, error.faults)
         raise SystemExit(CONFIG_WRONG) from None
+
+
+def _wait_for_another(where: Path, faults: tuple[Fault, ...]) -> None:
+    """Under systemd, show there what is wrong and wait, so that it is not read again at once."""
+    clock = SystemClock()
+    systemd = SystemdNotifier(os.environ, clock=clock)
+    if systemd.listens:
+        systemd.status(f"cấu hình sai / wrong configuration: {where}: {faults[0]}")
+        asyncio.run(clock.sleep(WRONG_PAUSE_S))
 
 
 def _ensure_descriptors() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from gateway.health.camera_health import counts_of, health_of, visible_change
 from gateway.model.health import (
+    CameraCounts,
     CameraHealth,
     CameraSnapshot,
     HostSample,
@@ -148,6 +149,10 @@ class Reporter:
         return self._presence_message(
             presence_payload.encode_offline(self._epochs.stamp(), "stopping")
         )
+
+    def counts(self) -> CameraCounts:
+        """Return how many cameras are in each state now."""
+        return counts_of(self._health(self._snapshots()))
 
     async def run(self) -> None:
         """Report until cancelled."""

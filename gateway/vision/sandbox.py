@@ -175,6 +175,9 @@ def enter_sandbox(
     """
     steps: dict[str, Callable[[], object]] = {
         "parent": lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
+        "nice": lambda: os.nice(nice),
+        # Before "dumpable": whose memory may not be dumped, of that the kernel gives /proc to root.
+        "oom_score": _die_first,
         "dumpable": lambda: _prctl(_PR_SET_DUMPABLE, 0),
         "privileges": lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1),
         "memory": lambda: _limit(resource.RLIMIT_DATA, memory_bytes),
@@ -185,13 +188,15 @@ def enter_sandbox(
     if not threads:
         steps["children"] = lambda: _limit(resource.RLIMIT_NPROC, 0)
     missing = [name for name, step in steps.items() if not _done(step)]
-    with suppress(OSError):  # optional: systemd's system call filter refuses it
-        os.nice(nice)
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
-        score.write(str(OOM_SCORE))
     if os.getppid() != parent:
         os._exit(0)
     return missing
+
+
+def _die_first() -> None:
+    """Let the kernel end this process first where memory runs out."""
+    with open("/proc/self/oom_score_adj", "w") as score:
+        score.write(str(OOM_SCORE))
 
 
 def limit_cpu_time() -> None:

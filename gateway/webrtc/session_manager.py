@@ -154,6 +154,11 @@ class SessionManager:
         """How many viewers are served or being answered."""
         return len(self._pending) + len(self._sessions)
 
+    @property
+    def serving_count(self) -> int:
+        """How many viewers are connected and served."""
+        return sum(session.serving for session in self._sessions.values())
+
     def viewer_count(self, camera: str) -> int:
         """How many of them watch *camera*."""
         return len(self._keys_of(camera))
@@ -166,7 +171,7 @@ class SessionManager:
         before_bytes, before_s = self._last_sample
         self._last_sample = (sent_bytes, now_s)
         return RelaySample(
-            sessions=sum(session.serving for session in sessions),
+            sessions=self.serving_count,
             relayed=sum(session.over_turn for session in sessions),
             narrow=sum(session.narrow for session in sessions),
             kbps=(sent_bytes - before_bytes) * 8 / 1000 / max(now_s - before_s, 1e-3),

@@ -27,7 +27,7 @@ SCRIPTS = [
     TOP / ".ci" / "run",
 ]
 
-HIGHEST_EXPOSURE = 1.3
+HIGHEST_EXPOSURE = 1.4
 """Of 10; what the service as it is shipped scores (docs/threats.md)."""
 
 

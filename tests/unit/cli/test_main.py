@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from gateway.cli.main import main
+from gateway.cli.main import WRONG_PAUSE_S, main
 from gateway.config.signing import make_key
 from gateway.model.version import VERSION
+from gateway.runtime.clock import SystemClock
 from tests.fixtures.clock import HANG_S
 
 CANARY = "canary-Abc@123"
@@ -169,6 +171,31 @@ def test_run_refuses_wrong_settings(say: Say, folder: Path) -> None:
 
     assert result.exit_code == 2
     assert "/gateway/id" in result.stderr
+
+
+def test_a_service_with_wrong_settings_says_so_to_systemd_and_waits(
+    say: Say, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it is not started again at once; the log has all faults, the status the first."""
+    (folder / "gateway.toml").write_text(SETTINGS.replace("hcm-q1-01", "X"))
+    waited: list[float] = []
+
+    async def sleep(_: SystemClock, seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(folder / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
+
+        result = say("run", "--settings", folder / "gateway.toml")
+
+        told = manager.recv(4096).decode()
+    assert result.exit_code == 2
+    assert told.startswith("STATUS=cấu hình sai / wrong configuration")
+    assert "/gateway/id" in told
+    assert waited == [WRONG_PAUSE_S]
 
 
 def test_run_refuses_a_broken_site_by_its_own_name(say: Say, folder: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from gateway.vision.sandbox import NICE, OOM_SCORE
 from tests.fixtures.clock import HANG_S
 
 LOCKED = """
@@ -24,6 +26,22 @@ def ends(attempt: str) -> int:
     """Return how a process that gave everything up and then tries *attempt* ends."""
     argv = (sys.executable, "-I", "-B", "-c", LOCKED + attempt)
     return subprocess.run(argv, stderr=subprocess.DEVNULL, timeout=HANG_S, check=False).returncode
+
+
+def test_it_goes_behind_all_others_and_dies_first_as_an_ordinary_user_too() -> None:
+    """Nobody but root may write that once the process cannot be dumped."""
+    given_up = """
+import ctypes, os, sys
+from gateway.vision.sandbox import enter_sandbox
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # dumpable, as after exec
+print(enter_sandbox(os.getppid()), os.nice(0), open("/proc/self/oom_score_adj").read())
+"""
+    argv = (sys.executable, "-I", "-B", "-c", given_up)
+    done = subprocess.run(argv, capture_output=True, timeout=HANG_S, check=False, text=True)
+
+    assert done.stdout.split() == ["[]", str(os.nice(0) + NICE), str(OOM_SCORE)], done.stderr
 
 
 DEADLY = {
