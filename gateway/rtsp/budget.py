@@ -46,7 +46,7 @@ PACKETS = Allowance("packets", 12_000, 24_000)
 """RTP packets, frames of channels that were not set up, NAL units of an aggregate, and reads."""
 RTCP_PACKETS = Allowance("RTCP packets", 50, 500)
 PICTURES = Allowance("pictures", 75, 600)
-MESSAGES = Allowance("RTSP messages", 10, 100)
+MESSAGES = Allowance("messages", 10, 100)
 RESYNCS = Allowance("losses of the framing", 50, 250)
 PARAMETER_SETS = Allowance("new parameter sets", 5, 100)
 STRANGERS = Allowance("datagrams of strangers at its ports", 1_000, 5_000)

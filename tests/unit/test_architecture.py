@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fastpath": set(),
     "rtp": {"model"},
     "rtsp": {"model", "ports", "runtime", "rtp"},
+    "rtmp": {"model", "ports", "runtime", "rtp", "rtsp"},
     "streams": {"model", "ports", "fastpath"},
     "mqtt": {"model", "ports", "runtime"},
     "mqtt/payloads": {"model", "runtime", "mqtt"},

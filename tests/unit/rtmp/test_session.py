@@ -1,0 +1,36 @@
+"""Captured sessions of three servers, and whatever can be made of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.rtmp import flv
+from gateway.rtmp.session import HANDSHAKE_BYTES, Phase, PlaySession
+from gateway.rtsp.budget import CameraBudget
+from tests.fixtures.clock import FakeClock
+from tests.fixtures.rtmp_camera import CAPTURES
+from tests.fuzz.rtmp import TARGET, try_stream
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pictures"),
+    [("ffmpeg-h264", "h264", 27), ("mediamtx-h265", "h265", 26), ("go2rtc-h264", "h264", 17)],
+)
+def test_a_captured_session_is_read(name: str, codec: str, pictures: int) -> None:
+    """Of FFmpeg 5.1, MediaMTX 1.20.1 (Enhanced RTMP) and go2rtc 1.9.14."""
+    noise = bytes(HANDSHAKE_BYTES - 8)
+    session = PlaySession(TARGET, noise=noise, budget=CameraBudget(FakeClock()))
+    data = (CAPTURES / f"{name}.bin").read_bytes()
+
+    tags = [tag for at in range(0, len(data), 1_448) for tag in session.feed(data[at : at + 1_448])]
+
+    assert session.phase is Phase.PLAYING
+    assert (session.codec, len(tags)) == (codec, pictures)
+    assert all(flv.codec_of(tag[11:]) == codec for tag in tags)
+
+
+@pytest.mark.parametrize("seed", range(0, 300, 50))
+def test_any_bytes_of_an_rtmp_camera_are_survived(seed: int) -> None:
+    """In any cut: nothing but our errors, the same outcome, a bounded number of calls."""
+    for each in range(seed, seed + 50):
+        try_stream(each)
