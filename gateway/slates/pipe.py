@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from gateway.slates.slate_format import SLATE_CODECS, SlateFormat
-from gateway.transcoding import messages
+from gateway.vision.pieces import join_pieces, split_pieces
+from gateway.vision.pipe import MalformedMessage
 
 MAX_TEXT_BYTES = 600
 MAX_SIDE = 4_096
@@ -21,8 +22,6 @@ _REQUEST = struct.Struct("!4sBBBIHHBBHHHHH")
 _MAGIC = b"SLT\x01"
 _REPLY = struct.Struct("!BH")
 REQUEST_BYTES = _REQUEST.size
-
-MalformedMessage = messages.MalformedMessage
 
 
 class Command(IntEnum):
@@ -100,10 +99,7 @@ def parse_request(head: bytes, body: bytes) -> SlateRequest:
 
 def pack_picture(nals: Sequence[bytes], *, keyframe: bool) -> bytes:
     """Return a coded picture as the body of a reply."""
-    pieces = [_REPLY.pack(keyframe, len(nals))]
-    for nal in nals:
-        pieces += (len(nal).to_bytes(4, "big"), nal)
-    return b"".join(pieces)
+    return _REPLY.pack(keyframe, len(nals)) + join_pieces(nals)
 
 
 def parse_picture(body: bytes) -> tuple[list[bytes], bool]:
@@ -115,7 +111,7 @@ def parse_picture(body: bytes) -> tuple[list[bytes], bool]:
     if len(body) < _REPLY.size:
         raise MalformedMessage("no picture")
     keyframe, count = _REPLY.unpack_from(body)
-    return messages.split_body(body[_REPLY.size :], count), bool(keyframe)
+    return split_pieces(body[_REPLY.size :], count), bool(keyframe)
 
 
 def _cut(text: str) -> bytes:

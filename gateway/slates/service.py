@@ -27,12 +27,12 @@ from gateway.rtp.video_info import VideoInfo
 from gateway.runtime.clock import now_ms
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.supervise import supervise
-from gateway.slates.pipe import Command, MalformedMessage, SlateRequest, parse_picture
+from gateway.slates.pipe import Command, SlateRequest, parse_picture
 from gateway.slates.slate_format import SLATE_CODECS, SlateCodec, SlateFormat, slate_format
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.slate import Slate
 from gateway.streams.stream import Stream
-from gateway.vision.pipe import Status
+from gateway.vision.pipe import MalformedMessage, Status
 from gateway.vision.worker_process import WorkerLost, WorkerProcess
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.slates.worker")

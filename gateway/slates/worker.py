@@ -20,7 +20,6 @@ from gateway.slates.encoder import SlateEncoder
 from gateway.slates.pipe import (
     REQUEST_BYTES,
     Command,
-    MalformedMessage,
     SlateRequest,
     pack_picture,
     parse_request,
@@ -28,7 +27,7 @@ from gateway.slates.pipe import (
 )
 from gateway.slates.slate_format import HIGH, SlateCodec, SlateFormat
 from gateway.transcoding.encoder import EncoderFailed
-from gateway.vision.pipe import Status, pack_reply
+from gateway.vision.pipe import MalformedMessage, Status, pack_reply
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 MEMORY_BYTES = 512 * 1024 * 1024

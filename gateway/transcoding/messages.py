@@ -8,9 +8,12 @@ meant.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+from gateway.vision.pieces import MessageParser, join_pieces
+from gateway.vision.pipe import MalformedMessage
 
 MAX_INPUT_BYTES = 8 * 1024 * 1024
 """As much as one access unit of a camera may have (`gateway.sources.depacketizer`)."""
@@ -22,12 +25,7 @@ MAX_OUTPUT_NALS = 512
 _MAGIC = 0x5452
 _INPUT = struct.Struct("!HBBIIIqd")
 _OUTPUT = struct.Struct("!HBBIIqIIIBxHHf")
-_LENGTH = struct.Struct("!I")
 INPUT_BYTES, OUTPUT_BYTES = _INPUT.size, _OUTPUT.size
-
-
-class MalformedMessage(Exception):
-    """The other end has sent what breaks the format."""
 
 
 class Command(IntEnum):
@@ -72,22 +70,19 @@ class InputHeader:
 
 def pack_unit(head: InputHeader, payloads: Sequence[bytes]) -> bytes:
     """Return a unit as bytes for the pipe; `payloads` and `length` of *head* are filled in."""
-    pieces = [b""]
-    for payload in payloads:
-        pieces += (_LENGTH.pack(len(payload)), payload)
-    length = sum(map(len, pieces))
+    body = join_pieces(payloads)
     flags = head.keyframe | head.cached << 1
-    pieces[0] = _INPUT.pack(
+    packed = _INPUT.pack(
         _MAGIC,
         head.command,
         flags,
         len(payloads),
-        length,
+        len(body),
         head.serial,
         head.time_90k,
         head.arrived_s,
     )
-    return b"".join(pieces)
+    return packed + body
 
 
 def pack_keyframe_request() -> bytes:
@@ -112,23 +107,6 @@ def parse_input_header(raw: bytes) -> InputHeader:
         time_90k,
         arrived_s,
     )
-
-
-def split_body(body: bytes, count: int) -> list[bytes]:
-    """Return the *count* pieces of *body*, each behind its length. Raises MalformedMessage."""
-    pieces = []
-    at = 0
-    for _ in range(count):
-        if at + 4 > len(body):
-            raise MalformedMessage("cut off")
-        end = at + 4 + _LENGTH.unpack_from(body, at)[0]
-        if end > len(body) or end == at + 4:
-            raise MalformedMessage("a piece that leaves its message, or is empty")
-        pieces.append(body[at + 4 : end])
-        at = end
-    if at != len(body):
-        raise MalformedMessage("more than it says")
-    return pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +144,12 @@ class OutputHeader:
 
 def pack_report(head: OutputHeader, nals: Sequence[bytes] = ()) -> bytes:
     """Return a report as bytes for the pipe; the text of READY is its only NAL unit."""
-    pieces = [b""]
-    for nal in nals:
-        pieces += (_LENGTH.pack(len(nal)), nal)
-    length = sum(map(len, pieces))
-    pieces[0] = _OUTPUT.pack(
+    body = join_pieces(nals)
+    packed = _OUTPUT.pack(
         _MAGIC,
         head.report,
         head.keyframe,
-        len(nals) << 22 | length,
+        len(nals) << 22 | len(body),
         head.serial,
         head.time_90k,
         head.decoded,
@@ -185,37 +160,21 @@ def pack_report(head: OutputHeader, nals: Sequence[bytes] = ()) -> bytes:
         head.height,
         head.cpu_s,
     )
-    return b"".join(pieces)
+    return packed + body
 
 
-class ReportParser:
+class ReportParser(MessageParser[OutputHeader]):
     """Makes reports out of the bytes that come from a child."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, raw: bytes) -> Iterator[tuple[OutputHeader, list[bytes]]]:
-        """Yield the reports that *raw* completes, each with its NAL units.
-
-        Raises:
-            MalformedMessage: The child has lost its mind, or somebody has taken it over.
-        """
-        self._buffer += raw
-        while len(self._buffer) >= OUTPUT_BYTES:
-            head, length = _parse_output_header(bytes(self._buffer[:OUTPUT_BYTES]))
-            end = OUTPUT_BYTES + length
-            if len(self._buffer) < end:
-                return
-            body = bytes(self._buffer[OUTPUT_BYTES:end])
-            del self._buffer[:end]
-            yield head, split_body(body, head.nals)
+        super().__init__(OUTPUT_BYTES, _parse_output_header)
 
 
-def _parse_output_header(raw: bytes) -> tuple[OutputHeader, int]:
+def _parse_output_header(raw: bytes) -> tuple[OutputHeader, int, int]:
     magic, report, keyframe, sizes, *rest = _OUTPUT.unpack(raw)
     if magic != _MAGIC or report not in tuple(Report):
         raise MalformedMessage("no report")
     nals, length = sizes >> 22, sizes & (1 << 22) - 1
     if nals > MAX_OUTPUT_NALS or length > MAX_OUTPUT_BYTES:
         raise MalformedMessage("a report of impossible length")
-    return OutputHeader(Report(report), bool(keyframe), nals, *rest), length
+    return OutputHeader(Report(report), bool(keyframe), nals, *rest), nals, length

@@ -24,9 +24,11 @@ from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
 from gateway.transcoding.capacity import Capacity, Load, reference_ms
 from gateway.transcoding.encoder_choice import EncoderChoice
-from gateway.transcoding.messages import MalformedMessage, OutputHeader, Report
+from gateway.transcoding.messages import OutputHeader, Report
 from gateway.transcoding.output_format import OutputFormat, output_size
-from gateway.transcoding.process import ChildLost, TranscodingProcess
+from gateway.transcoding.process import TranscodingProcess
+from gateway.vision.pipe import MalformedMessage
+from gateway.vision.piped_child import ChildLost
 
 SPS, PPS, IDR = 7, 8, 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0

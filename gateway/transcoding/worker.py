@@ -24,16 +24,16 @@ from gateway.transcoding.messages import (
     INPUT_BYTES,
     Command,
     InputHeader,
-    MalformedMessage,
     OutputHeader,
     Report,
     pack_report,
     parse_input_header,
-    split_body,
 )
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.pace import Pace, Verdict
 from gateway.transcoding.pictures import DECODERS, Deinterlacer, PictureDecoder, Undecodable
+from gateway.vision.pieces import split_pieces
+from gateway.vision.pipe import MalformedMessage
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 MEMORY_BYTES = 384 * 1024 * 1024
@@ -176,7 +176,7 @@ def _serve(commands: BinaryIO, reports: BinaryIO, transcoding: Transcoding) -> i
             if head.command is Command.KEYFRAME:
                 transcoding.request_keyframe()
                 continue
-            payloads = split_body(body, head.payloads)
+            payloads = split_pieces(body, head.payloads)
         except MalformedMessage:
             return EXIT_MALFORMED
         limit_cpu_time()

@@ -10,7 +10,6 @@ from gateway.slates.pipe import (
     MAX_TEXT_BYTES,
     REQUEST_BYTES,
     Command,
-    MalformedMessage,
     SlateRequest,
     pack_picture,
     parse_picture,
@@ -18,6 +17,7 @@ from gateway.slates.pipe import (
     text_bytes,
 )
 from gateway.slates.slate_format import SLATE_CODECS, SlateFormat
+from gateway.vision.pipe import MalformedMessage
 
 _short = st.text(st.characters(codec="utf-8"), max_size=100)
 _side = st.integers(1, 2048).map(lambda half: half * 2)

@@ -14,7 +14,6 @@ from gateway.transcoding.messages import (
     OUTPUT_BYTES,
     Command,
     InputHeader,
-    MalformedMessage,
     OutputHeader,
     Report,
     ReportParser,
@@ -22,9 +21,10 @@ from gateway.transcoding.messages import (
     pack_report,
     pack_unit,
     parse_input_header,
-    split_body,
 )
 from gateway.transcoding.output_format import OutputFormat
+from gateway.vision.pieces import split_pieces
+from gateway.vision.pipe import MalformedMessage
 
 PIECES = st.lists(st.binary(min_size=1, max_size=50), max_size=8)
 
@@ -47,7 +47,7 @@ def test_a_unit_is_read_as_it_was_written(
         time_90k,
         12.5,
     )
-    assert split_body(raw[INPUT_BYTES:], read.payloads) == payloads
+    assert split_pieces(raw[INPUT_BYTES:], read.payloads) == payloads
 
 
 @given(st.lists(PIECES, max_size=5), st.integers(1, 20))
@@ -89,7 +89,7 @@ def test_a_report_longer_than_any_picture_is_refused_by_its_header() -> None:
 def test_a_body_that_contradicts_itself_is_refused(body: bytes, count: int) -> None:
     """Cut off, too long, or empty."""
     with pytest.raises(MalformedMessage):
-        split_body(body, count)
+        split_pieces(body, count)
 
 
 def test_a_keyframe_request_has_no_body() -> None:
