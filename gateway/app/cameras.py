@@ -30,6 +30,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import now_ms
 from gateway.runtime.repeated_events import RepeatedEvents
 from gateway.runtime.turn_credentials import ConfiguredIceServer
+from gateway.slates.service import Slates
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.keyframe_asking import AskingSource
 from gateway.sources.keyframe_requests import keyframe_request, keyframe_url
@@ -216,6 +217,7 @@ class CameraComponents:
         picture_monitor: Analyses them.
         inbound_drops: Counts what the sessions' ports refuse.
         transcodes: Makes what transcodes them; None: nothing is transcoded.
+        slates: What stands in for those that are gone; None: nothing does.
     """
 
     sources: CameraSources
@@ -225,6 +227,7 @@ class CameraComponents:
     picture_monitor: PictureMonitor
     inbound_drops: InboundDrops
     transcodes: TranscodeSources | None
+    slates: Slates | None
 
     def transcoding(self) -> TranscodingSample:
         """Return what is transcoded now."""
@@ -234,7 +237,9 @@ class CameraComponents:
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
         encoder = () if self.transcodes is None else (self.transcodes.choose_encoder,)
-        return self.session_manager.run, self.manager.run, self.picture_monitor.run, *encoder
+        slates = () if self.slates is None else [each.run for each in self.slates.services.values()]
+        running = self.session_manager.run, self.manager.run, self.picture_monitor.run
+        return *running, *encoder, *slates
 
 
 def camera_components(
@@ -283,11 +288,14 @@ def camera_components(
     sources = CameraSources(settings, secrets, clock)
     transcodes = TranscodeSources(settings.transcoding, clock)
     enabled = settings.transcoding.enabled
+    slates = Slates(payload_bytes=lambda: manager.site.limits.payload_bytes, clock=clock)
+    shown = settings.webrtc.slates
     manager = CameraManager(
         site,
         source=sources,
         viewers=session_manager.viewer_count,
         transcode=transcodes if enabled else None,
+        slate=slates.find if shown else lambda *_: None,
         clock=clock,
     )
     decoder = Decoder(clock=clock)
@@ -306,4 +314,5 @@ def camera_components(
         picture_monitor,
         inbound_drops,
         transcodes if enabled else None,
+        slates if shown else None,
     )

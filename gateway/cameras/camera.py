@@ -30,6 +30,13 @@ def video_info_of(stream: Stream) -> VideoInfo | None:
     )
 
 
+def last_video_info_of(stream: Stream) -> VideoInfo | None:
+    """Return the same, also of a stream that has been opened again and not sent a keyframe yet."""
+    return video_info_of(stream) or (
+        None if stream.former_parameters is None else _picture(*stream.former_parameters)
+    )
+
+
 WITHOUT_REORDERING = 50
 """So many pictures in their order: the camera makes no B-frames, whatever its SPS allows."""
 
@@ -62,6 +69,8 @@ def advice_of(stream: Stream) -> Iterator[Reason]:
     if doubt_about_pixels(picture.width, picture.height, picture.pixel_aspect):
         yield Reason.PICTURE_ASPECT
 
+
+_WELL = (Reason.OK, Reason.IDLE)
 
 _picture = lru_cache(maxsize=1024)(parse_picture)
 
@@ -113,6 +122,16 @@ class Camera:
         readings = (each.stream.clock_reading for each in self.supervisors)
         known = [each for each in readings if each is not None]
         return max(known, key=lambda each: each.at_s) if known else None
+
+    def absence_of(self, stream: Stream) -> Reason:
+        """Return why *stream*, its own or a transcode, sends nothing now."""
+        own = zip(self.supervisors, self.supervisors, strict=True)
+        made = zip(self.transcoders, self.supervisors, strict=False)
+        for supervisor, source in (*made, *own):
+            if supervisor.stream is stream:
+                found = [each.state()[0] for each in (source, supervisor)]
+                return next((each for each in found if each not in _WELL), Reason.STALLED)
+        return Reason.STALLED
 
     def trouble(self) -> tuple[Reason, str] | None:
         """Return reason and detail of why it cannot be watched now; None if it can."""

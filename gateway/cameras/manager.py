@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
-from gateway.cameras.camera import Camera, obstacle_of
+from gateway.cameras.camera import Camera, last_video_info_of, obstacle_of
 from gateway.cameras.stream_supervisor import StreamSupervisor
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
-from gateway.model.media import VideoFormat
+from gateway.model.media import Codec, VideoFormat
+from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, Limits, SiteConfig, StreamConfig
 from gateway.ports import Clock, Source, TranscodingSource
+from gateway.rtp.video_info import VideoInfo
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
+from gateway.streams.slate import Slate
 from gateway.streams.stream import Stream
 
 STAGGER_S = 0.25
@@ -30,6 +33,8 @@ class CameraManager:
         viewers: Returns how many watch a camera.
         transcode: Makes the source that transcodes a stream of a site; its name is for the log.
             None: nothing is transcoded.
+        slate: Returns what stands in for pictures of a codec that looked like that, to say a
+            reason; None: there is nothing.
     """
 
     def __init__(
@@ -39,10 +44,12 @@ class CameraManager:
         source: Callable[[SiteConfig, CameraConfig, StreamConfig], Source],
         viewers: Callable[[str], int],
         transcode: Callable[[SiteConfig, str, Stream], TranscodingSource] | None = None,
+        slate: Callable[[Codec, VideoInfo | None, Reason], Slate | None] = lambda *_: None,
         clock: Clock,
     ) -> None:
         self._source = source
         self._transcode = transcode
+        self._slate = slate
         self._viewers = viewers
         self._clock = clock
         self._site = site
@@ -109,7 +116,15 @@ class CameraManager:
             )
         )
         return CameraStreams(
-            streams, camera.trouble, refused, transcodes, obstacle_of, camera.admit_transcode
+            streams,
+            camera.trouble,
+            refused,
+            transcodes,
+            obstacle_of,
+            camera.admit_transcode,
+            slate=lambda stream, codec: self._slate(
+                codec, last_video_info_of(stream), camera.absence_of(stream)
+            ),
         )
 
     def snapshots(self) -> tuple[CameraSnapshot, ...]:

@@ -163,12 +163,14 @@ class WebRtc(Document):
         relay_only: Whether only relayed candidates may be used.
         require_token: Whether a viewer needs a view token of the centre (`gateway.viewing.token`).
         token_skew_s: By how much the centre's clock may differ from ours, in seconds.
+        slates: Whether viewers that do not tell it themselves are shown why a camera is gone.
     """
 
     ice: Annotated[tuple[IceServerSettings, ...], Field(max_length=8)] = ()
     relay_only: bool = False
     require_token: bool = True
     token_skew_s: Annotated[float, Field(ge=0, le=300)] = 30.0
+    slates: bool = True
 
 
 class Inventory(Document):

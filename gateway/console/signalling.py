@@ -166,7 +166,7 @@ class BrowserSignalling:
         budget = TokenBucket(MESSAGES_PER_MIN, MESSAGES, clock=self._clock)
         session = _Session(Topics(message.prov, message.gw), budget)
         self._sessions[message.sid] = session
-        offer = Offer(key, message.cam, message.sdp, message.profile)
+        offer = Offer(key, message.cam, message.sdp, message.profile, slate=False)
         site = site_key(message.prov, message.gw)
         log.debug("offer_sent", viewer=self.viewer, session=message.sid, site=site, cam=message.cam)
         self._post_offer(session.topics, offer)

@@ -216,12 +216,14 @@ class RelaySample:
         relayed: Those of them whose media goes through TURN.
         kbps: Sent to all of them over the last interval.
         narrow: Those that are sent less than they could have, because of their line.
+        slates: Those that are shown a slate, because their camera is gone.
     """
 
     sessions: int = 0
     relayed: int = 0
     kbps: float = 0.0
     narrow: int = 0
+    slates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Offer:
             does not.
         token: View token (`gateway.viewing.token`), not yet verified; never logged.
         ice_offered: Whether it names STUN or TURN servers; they are not used.
+        slate: Whether the viewer is to be shown a slate while the camera is gone; False: it tells
+            its user itself.
     """
 
     key: SessionKey
@@ -80,6 +82,7 @@ class Offer:
     lifetime_s: float | None = None
     token: SecretStr | None = None
     ice_offered: bool = False
+    slate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ class SessionStats:
         dropped_units: Access units not sent because the viewer was too slow.
         level: What the viewer is sent; None: the gateway does not say.
         why: Why not the camera's main stream; None: that is what is sent, or what was asked for.
+        slate: Why the camera is gone, as the slate says that is sent in its place; None: none is.
     """
 
     key: SessionKey
@@ -166,3 +170,4 @@ class SessionStats:
     dropped_units: int = 0
     level: ViewLevel | None = None
     why: Reason | None = None
+    slate: Reason | None = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.model.media import Codec
 from gateway.model.reasons import Reason
+from gateway.streams.slate import Slate
 from gateway.streams.stream import Stream
 
 
@@ -22,6 +24,8 @@ class CameraStreams:
             same order as `streams`. Empty: nothing is transcoded here.
         admit_transcode: Called with one of them before a viewer is given it; returns why this
             machine cannot carry it, or nothing.
+        slate: Returns what stands in for a stream that does not come, for viewers who get it as a
+            codec; None: there is nothing.
         obstacle: Returns why no browser shows a stream of `streams` as it is; empty: one may.
     """
 
@@ -31,3 +35,4 @@ class CameraStreams:
     transcodes: tuple[tuple[str, Stream], ...] = ()
     obstacle: Callable[[Stream], str] = lambda _stream: ""
     admit_transcode: Callable[[Stream], str] = lambda _stream: ""
+    slate: Callable[[Stream, Codec], Slate | None] = lambda _stream, _codec: None

@@ -12,6 +12,7 @@ from gateway.model.media import (
     VIDEO_CLOCK_HZ,
     AccessUnit,
     ClockReading,
+    Codec,
     SourceCounters,
     VideoFormat,
 )
@@ -74,6 +75,8 @@ class Stream:
         """Payloads at the beginning of the last keyframe that may be parameter sets."""
         self.combed = False
         """Whether its pictures are two fields each, as the picture checks have seen."""
+        self.former_parameters: tuple[Codec, tuple[bytes, ...]] | None = None
+        """Codec and `parameter_payloads` of the session before; None: it had none."""
         self._last_unit_s: float | None = None
         self._bps: float | None = None
         self._rate_bytes = 0
@@ -198,6 +201,8 @@ class Stream:
 
     def on_opened(self, video: VideoFormat) -> None:
         """Note what the source sends, and start every reader at its next keyframe."""
+        if self.video is not None and self.parameter_payloads:
+            self.former_parameters = self.video.codec, self.parameter_payloads
         self.video = video
         self._gop.clear()
         self.parameter_payloads = ()
@@ -326,6 +331,11 @@ class Stream:
         )
         if not whole:
             reader.wait_for_keyframe()
+
+    def restart(self, reader: Reader) -> None:
+        """Send *reader* nothing before the next keyframe; what waits for it is forgotten."""
+        self.reclaim()
+        reader.replay(())
 
     def request_keyframe(self) -> bool:
         """Have the source make a keyframe, for all readers; False if it makes none itself."""

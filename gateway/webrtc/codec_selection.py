@@ -13,6 +13,7 @@ from gateway.runtime.lateness import time_limit
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
+from gateway.webrtc.camera_absence import NO_SLATE, SlateOffer
 from gateway.webrtc.level_choice import Choice, StreamFacts, choose
 from gateway.webrtc.sdp_offer import OfferedCodec, ViewerOffer
 
@@ -34,6 +35,7 @@ class NegotiatedMedia:
         pace_bps: The most to be put on the line to this viewer, in bits per second.
         why: Why it is not the main stream; None: it is, or another was asked for.
         refused: Returns why this machine cannot carry a stream for a lesser level, or nothing.
+        slates: What is shown while nothing comes of the camera.
     """
 
     offer: ViewerOffer
@@ -41,6 +43,7 @@ class NegotiatedMedia:
     pace_bps: float
     why: Reason | None = None
     refused: Callable[[Stream], str] = lambda _stream: ""
+    slates: SlateOffer = NO_SLATE
 
     def takes(self, video: VideoFormat | None) -> bool:
         """Return whether *video* can be sent as what was chosen; an unknown one may."""
@@ -53,6 +56,7 @@ async def negotiate(
     *,
     profile: str | None,
     pace_bps: float,
+    slates: bool = False,
 ) -> tuple[dict[ViewLevel, Stream], NegotiatedMedia]:
     """Return the streams that *offer* gets, best first, and how they are sent.
 
@@ -65,6 +69,7 @@ async def negotiate(
         camera: What there is to watch.
         profile: The only one the viewer wants; None: the best that it can decode.
         pace_bps: The most to be put on the line to this viewer, in bits per second.
+        slates: Whether the viewer wants to be shown why nothing comes.
 
     Raises:
         ViewerRejected: 404 no such profile, 480 the camera does not work, 488 the viewer cannot
@@ -101,6 +106,15 @@ async def negotiate(
         pace_bps,
         why=_why(chosen[0], facts, profile),
         refused=lambda stream: camera.admit_transcode(stream) if stream is transcoded else "",
+        slates=_slates(camera, chosen[0].codec) if slates else NO_SLATE,
+    )
+
+
+def _slates(camera: CameraStreams, codec: Codec | None) -> SlateOffer:
+    """Return what is shown of *camera* while it is gone, to a viewer who gets it as *codec*."""
+    return SlateOffer(
+        lambda stream: None if codec is None else camera.slate(stream, codec),
+        lambda: camera.trouble() is not None,
     )
 
 

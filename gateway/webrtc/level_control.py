@@ -13,9 +13,11 @@ from typing import Protocol
 import structlog
 
 from gateway.model.quality import ViewLevel
+from gateway.model.reasons import Reason
 from gateway.rtp.rtcp import ReceiverReport
 from gateway.streams.stream import Stream
 from gateway.webrtc.adaptation import Adaptation, LevelOption
+from gateway.webrtc.camera_absence import NO_SLATE, CameraAbsence, SlateOffer
 from gateway.webrtc.level_switch import LevelSender, LevelSwitch
 from gateway.webrtc.loss_meter import LossMeter
 from gateway.webrtc.packet_batch import HEADER_BYTES, TAG_BYTES, RtpParameters
@@ -63,6 +65,11 @@ class PacedSender(LevelSender, Protocol):
         """Tell the player how long to wait with each picture; False if it cannot be told."""
         ...
 
+    @property
+    def last_sent_s(self) -> float | None:
+        """When the newest unit was sent, on the monotonic clock; None: none was yet."""
+        ...
+
     def set_pace(self, bps: float | None, *, sent_bps: float = 0.0, loss: float = 0.0) -> None:
         """Put no more than *bps* on the line; None: the usual."""
         ...
@@ -78,7 +85,8 @@ class LevelControl:
         fitting: Tells whether the viewer can take what a stream sends.
         refused: Returns why a stream may not be opened for a lesser level, or nothing.
         round_trip_s: Returns how long it is to the viewer and back; None: not known.
-        on_level: Called when another level is sent.
+        slates: What the viewer is shown while nothing of that comes.
+        on_level: Called when another level is sent, or a slate, or no slate any more.
         on_bug: Called with what nobody expects a stream's call to raise.
         now: The monotonic clock.
     """
@@ -92,6 +100,7 @@ class LevelControl:
         fitting: Callable[[Stream], bool],
         refused: Callable[[Stream], str] = lambda _stream: "",
         round_trip_s: Callable[[], float | None] = lambda: None,
+        slates: SlateOffer = NO_SLATE,
         on_level: Callable[[], None] = lambda: None,
         on_bug: Callable[[Exception], None],
         now: Callable[[], float] = time.monotonic,
@@ -108,7 +117,15 @@ class LevelControl:
             fitting=fitting,
             refused=refused,
             on_changed=self._on_changed,
+            on_returned=on_level,
             on_bug=on_bug,
+            now=now,
+        )
+        self._absence = CameraAbsence(
+            self._switch,
+            slates,
+            sent_s=lambda: sender.last_sent_s,
+            on_shown=on_level,
             now=now,
         )
         self._meter = LossMeter(parameters.ssrc, parameters.rtx_ssrc, first_seq=sender.next_seq)
@@ -125,6 +142,11 @@ class LevelControl:
     def narrow(self) -> bool:
         """Whether that is less than it could be, because of the line."""
         return self._switch.level is not self._adaptation.top
+
+    @property
+    def slate(self) -> Reason | None:
+        """What the slate says that is sent; None: none is."""
+        return self._absence.reason
 
     @property
     def loss(self) -> float:
@@ -163,7 +185,7 @@ class LevelControl:
         now_s = self._now()
         self._meter.begin(self._sender.first_sent_s or now_s)
         window = self._meter.on_report(report, packet_bytes=packet_bytes, now_s=now_s)
-        if window is not None:
+        if window is not None and self.slate is None:  # a slate says nothing of the line
             options = self._options() if window.lost else ()  # nearly always nothing is
             self._adaptation.on_window(window, options, now_s)
             if not self._calm:
@@ -178,7 +200,10 @@ class LevelControl:
     def on_tick(self) -> None:
         """Do what is due every second."""
         self._switch.on_tick()
+        self._absence.on_tick()
         self._ticks += 1
+        if self.slate is not None:
+            return
         if self._calm and self._ticks % CALM_TICKS:
             return
         self._adaptation.on_tick(self._options(), self._now())

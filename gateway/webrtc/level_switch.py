@@ -1,6 +1,9 @@
 """Feeds one viewer from the stream of the level that is wanted; changes at keyframes, in band.
 
 SSRC, payload type and sequence numbers go on, and so does the time; the pictures become others.
+A slate (`gateway.streams.slate`) is sent in the same way in place of what does not come, until the
+next keyframe of that.
+
 The stream that is wanted is read beside the one that is sent until its first keyframe comes. Where
 the line is so full that nothing would get through meanwhile, the viewer is sent cached keyframes
 until then, as on the level of keyframes only.
@@ -81,6 +84,7 @@ class LevelSwitch:
         fitting: Tells whether the viewer can take what a stream sends, once that is known.
         refused: Called before a stream is opened for a lesser level; returns why it may not be.
         on_changed: Called when another level is sent.
+        on_returned: Called when a stream is sent again after a slate.
         on_bug: Called with what nobody expects a stream's call to raise.
         now: The monotonic clock.
     """
@@ -94,6 +98,7 @@ class LevelSwitch:
         refused: Callable[[Stream], str] = lambda _stream: "",
         on_changed: Callable[[ViewLevel], None],
         on_bug: Callable[[Exception], None],
+        on_returned: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sender = sender
@@ -102,10 +107,12 @@ class LevelSwitch:
         self._refused = refused
         self._on_changed = on_changed
         self._on_bug = on_bug
+        self._on_returned = on_returned
         self._now = now
         self._wanted = next(iter(streams))
         self._active: StreamInput | None = None
         self._pending: StreamInput | None = None
+        self._slate: StreamInput | None = None
         self._pending_s = 0.0
         self._unavailable_s: dict[ViewLevel, float] = {}
         self._held: dict[ViewLevel, float] = {}
@@ -135,6 +142,31 @@ class LevelSwitch:
     def gop_bytes(self) -> int:
         """Payload bytes of its cached GOP."""
         return 0 if self._active is None else self._active.stream.gop.size_bytes
+
+    @property
+    def stream(self) -> Stream:
+        """What is sent, or would be if it came; of keyframes only, of which stream."""
+        if self._active is not None:
+            return self._active.stream
+        sources = self._keyframe_sources()
+        return sources[0] if sources else next(iter(self._streams.values()))
+
+    @property
+    def slate(self) -> Stream | None:
+        """What is sent in its place; None: nothing is."""
+        return None if self._slate is None else self._slate.stream
+
+    def show(self, slate: Stream) -> None:
+        """Send *slate* until the next keyframe of what is wanted."""
+        if self._slate is None and self._active is not None:
+            self._active.stream.restart(self._active.reader)
+        elif self._slate is not None:
+            if self._slate.stream is slate:
+                return
+            self._stop(self._slate)
+        self._sender.forget_requests()
+        self._slate = feeding = self._input_of(self._wanted, slate)
+        slate.attach(feeding.reader)
 
     def available(self) -> tuple[tuple[ViewLevel, Stream], ...]:
         """Return the streams that may be wanted now, best first; never none."""
@@ -195,21 +227,25 @@ class LevelSwitch:
         A camera that can be asked for a new one is asked besides where those cost much or are not
         sent: it takes its time, and may refuse.
         """
+        if self._slate is not None:
+            self._replay(self._slate, gop=gop)
+            return
         if self._active is None:
             self._keyframe = None
             self._send_keyframe()
             return
-        reader, stream = self._active.reader, self._active.stream
+        stream = self._active.stream
         if stream.request_keyframe():
             return  # it is made for us, and comes to all readers
         if not gop or self._is_older(stream, OLD_KEYFRAME_S):
             stream.want_keyframe()
-        if not self._sender.busy or gop:
-            stream.replay(reader, self._sender.last_90k, keyframe_only=not gop)
+        self._replay(self._active, gop=gop)
 
     def resume(self) -> None:
         """Send what waits; the sender can again."""
-        if self._active is not None:
+        if self._slate is not None:
+            self._slate.reader.resume()
+        elif self._active is not None:
             self._active.reader.resume()
         else:
             self._send_keyframe()
@@ -228,7 +264,8 @@ class LevelSwitch:
         """Read and hold nothing any more."""
         self._drop_pending()
         self._stop(self._active)
-        self._active = None
+        self._stop(self._slate)
+        self._active = self._slate = None
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -239,6 +276,9 @@ class LevelSwitch:
 
     def begin(self, feeding: StreamInput) -> None:
         """Send *feeding* from now on; called with its first unit, a keyframe, in hand."""
+        self._end_slate()
+        if feeding is self._active:
+            return
         before, self._active, self._pending = self._active, None, None
         self._stop(before)
         self._active = feeding
@@ -249,6 +289,8 @@ class LevelSwitch:
 
     def may_begin(self, feeding: StreamInput) -> bool:
         """Return whether *feeding*, which has its first keyframe, is what is waited for."""
+        if self._slate is not None and feeding is self._active:
+            return self._fits(feeding.stream)
         if feeding is not self._pending:
             return False
         if not self._fits(feeding.stream):
@@ -264,10 +306,23 @@ class LevelSwitch:
 
     def is_active(self, feeding: StreamInput) -> bool:
         """Return whether *feeding* is what is sent."""
-        return feeding is self._active
+        return feeding is (self._active if self._slate is None else self._slate)
 
-    def _input_of(self, level: ViewLevel) -> StreamInput:
-        return StreamInput(self, self._sender, level, self._streams[level], on_bug=self._on_bug)
+    def _input_of(self, level: ViewLevel, stream: Stream | None = None) -> StreamInput:
+        stream = stream or self._streams[level]
+        return StreamInput(self, self._sender, level, stream, on_bug=self._on_bug)
+
+    def _end_slate(self) -> None:
+        slate, self._slate = self._slate, None
+        if slate is not None:
+            self._stop(slate)
+            self._sender.forget_requests()
+            self._on_returned()
+
+    def _replay(self, feeding: StreamInput, *, gop: bool) -> None:
+        if not self._sender.busy or gop:
+            after_90k = self._sender.last_90k if feeding.stream is self._timed_by else None
+            feeding.stream.replay(feeding.reader, after_90k, keyframe_only=not gop)
 
     def _fits(self, stream: Stream) -> bool:
         return stream.video is None or self._fitting(stream)
@@ -334,6 +389,7 @@ class LevelSwitch:
         if unit is not None and stream is not sources[0] and self._is_worth_waiting(unit):
             return
         if unit is not None and unit.arrived_s > sent_s:
+            self._end_slate()
             self.set_timeline(stream, unit)
             self._sender.send_unit(unit)
             self._keyframe = unit

@@ -158,6 +158,11 @@ class RtpSender:
         return self._destination.last_90k if self._destination.last_90k >= 0 else None
 
     @property
+    def last_sent_s(self) -> float | None:
+        """When the newest unit was sent, on the monotonic clock; None: none was yet."""
+        return None if self.first_sent_s is None else self._destination.last_s
+
+    @property
     def path(self) -> UdpPath:
         """Where to."""
         return self._path

@@ -249,6 +249,7 @@ class Session:
             fitting=lambda stream: self._media.takes(stream.video),
             refused=self._media.refused,
             round_trip_s=lambda: feedback.round_trip_s,
+            slates=self._media.slates,
             on_level=self._tell_stats,
             on_bug=self._on_bug,
         )
@@ -285,6 +286,11 @@ class Session:
     def narrow(self) -> bool:
         """Whether the viewer is sent less than it could have, because of its line."""
         return self.serving and self._control is not None and self._control.narrow
+
+    @property
+    def on_slate(self) -> bool:
+        """Whether the viewer is shown a slate in place of its camera."""
+        return self.serving and self._control is not None and self._control.slate is not None
 
     def _tell_stats(self) -> None:
         if self._meter is not None:

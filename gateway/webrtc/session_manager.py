@@ -174,6 +174,7 @@ class SessionManager:
             sessions=self.serving_count,
             relayed=sum(session.over_turn for session in sessions),
             narrow=sum(session.narrow for session in sessions),
+            slates=sum(session.on_slate for session in sessions),
             kbps=(sent_bytes - before_bytes) * 8 / 1000 / max(now_s - before_s, 1e-3),
         )
 
@@ -241,6 +242,7 @@ class SessionManager:
             camera,
             profile=offer.profile,
             pace_bps=self._limits().burst_mbps * 1e6,
+            slates=offer.slate,
         )
         first = next(iter(streams.values()))
         first.hold(pending)  # open from here on, so that the camera sees one session and not two

@@ -63,4 +63,5 @@ class SessionMeter:
             dropped_units=self._levels.dropped,
             level=self._levels.level,
             why=Reason.LINE_NARROW if self._levels.narrow else self._why,
+            slate=self._levels.slate,
         )

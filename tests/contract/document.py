@@ -22,8 +22,10 @@ from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS
 from gateway.remote_config.service import CALM_S
 from gateway.runtime.trusted_time import SKEW_MS
+from gateway.slates.service import KEYFRAME_EVERY
 from gateway.viewing import token
 from gateway.webrtc import (
+    camera_absence,
     codec_selection,
     remote_candidates,
     retransmit_buffer,
@@ -72,6 +74,8 @@ VALUES: Mapping[str, object] = {
     "servers_s": transport.SERVERS_S,
     "relay_s": transport.RELAY_S,
     "setup_s": session.SETUP_S,
+    "slate_gop_s": KEYFRAME_EVERY,
+    "slate_away_s": camera_absence.AWAY_S,
     "again_s": console_signalling.ANSWER_TIMEOUT_S,
     "sendings": console_signalling.MAX_SENDINGS,
     "longest_days": config_payload.LONGEST_S // 86_400,

@@ -87,6 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "sources",
         "streams",
+        "slates",
         "transcoding",
         "audit",
         "viewing",

@@ -71,6 +71,7 @@ SITE = {
         "rtc.s": "sessions",
         "rtc.relay": "relayed",
         "rtc.narrow": "narrow",
+        "rtc.slates": "slates",
         "rtc.kbps": "kbps",
     },
     "transcoding": {
@@ -127,7 +128,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("attempts", "lost", "reconnects", "viewers", "throttled"), COUNT),
     **dict.fromkeys(("descriptors", "descriptors_limit"), COUNT),
     **dict.fromkeys(("connects", "waiting", "dropped", "refused"), COUNT),
-    **dict.fromkeys(("sessions", "relayed", "narrow", "running"), COUNT),
+    **dict.fromkeys(("sessions", "relayed", "narrow", "slates", "running"), COUNT),
     **dict.fromkeys(("transcodes", "transcode_divisor"), COUNT),
     **dict.fromkeys(("transcode_dropped", "transcode_deaths"), COUNT),
     **dict.fromkeys(("keyframe_requests", "keyframe_failures"), COUNT),

@@ -73,6 +73,7 @@ class _Offer(_Message):
     relay_only: bool = False
     lifetime_s: Annotated[_Seconds | None, Field(alias="exp_s")] = None
     token: _Token | None = None
+    slate: bool = True
 
     def value(self, key: SessionKey) -> Offer:
         return Offer(
@@ -84,6 +85,7 @@ class _Offer(_Message):
             self.lifetime_s,
             self.token,
             ice_offered=bool(self.ice),
+            slate=self.slate,
         )
 
 
@@ -140,6 +142,7 @@ class _Stats(_Message):
     dropped_units: Annotated[Count, Field(alias="drop")] = 0
     level: ViewLevel | None = None
     why: Reason | None = None
+    slate: Reason | None = None
 
     def value(self, key: SessionKey) -> SessionStats:
         return SessionStats(
@@ -150,6 +153,7 @@ class _Stats(_Message):
             self.dropped_units,
             self.level,
             self.why,
+            self.slate,
         )
 
 
@@ -224,6 +228,7 @@ def _offer(offer: Offer) -> dict[str, object]:
         "relay_only": offer.relay_only or None,
         "exp_s": offer.lifetime_s,
         "token": _plain(offer.token),
+        "slate": None if offer.slate else False,
     }
 
 
@@ -248,4 +253,5 @@ def _stats(stats: SessionStats) -> dict[str, object]:
         "drop": stats.dropped_units,
         "level": stats.level,
         "why": stats.why,
+        "slate": stats.slate,
     }

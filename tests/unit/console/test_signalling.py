@@ -87,7 +87,7 @@ async def test_an_offer_goes_to_the_gateways_topic_with_the_centres_servers() ->
     assert posted.topic == f"cgw/v1/24/bacninh-01/dn/rtc/{VIEWER}/session-1"
     assert channel_of(posted) is VIEWER_SIGNALLING
     assert posted.expiry_s == 15
-    assert session.sent() == [Offer(KEY, "c01", "v=0\r\n")]
+    assert session.sent() == [Offer(KEY, "c01", "v=0\r\n", slate=False)]
 
 
 async def test_an_answer_reaches_the_browser() -> None:

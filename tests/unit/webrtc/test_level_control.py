@@ -66,6 +66,7 @@ class Sender:
     octets: int = 0
     next_seq: int = 1000
     first_sent_s: float | None = None
+    last_sent_s: float | None = None
     busy: bool = False
     last_90k: int | None = None
     delays_s: list[float] = field(default_factory=list)

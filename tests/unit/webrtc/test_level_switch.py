@@ -85,6 +85,8 @@ class Scene:
         self.clock = FakeClock()
         self.sources: list[OpenSource] = []
         self.main, self.sub = self._stream("h264"), self._stream(sub_codec)
+        self.slate, self.other_slate = self._stream("h264"), self._stream("h264")
+        self.returned = 0
         self.sender = Sender()
         self.levels: list[ViewLevel] = []
         self.refusal = ""
@@ -95,6 +97,7 @@ class Scene:
             fitting=lambda stream: stream.video is None or stream.video.codec == "h264",
             refused=lambda _stream: self.refusal,
             on_changed=self.levels.append,
+            on_returned=self._on_returned,
             on_bug=self.bugs.append,
             now=self.clock.now,
         )
@@ -104,13 +107,16 @@ class Scene:
         self.sources.append(OpenSource(codec))
         return Stream(self.sources[-1], warm=False, linger_s=0.0, gop=gop, clock=self.clock)
 
+    def _on_returned(self) -> None:
+        self.returned += 1
+
     def unit(self, number: int, *, keyframe: bool = False) -> AccessUnit:
         return access_unit(number, keyframe=keyframe, arrived_s=self.clock.now() + number / 25)
 
     @property
     def wants(self) -> list[int]:
         """How often a keyframe of main and sub-stream was wanted of the camera."""
-        return [each.wants for each in self.sources]
+        return [each.wants for each in self.sources[:2]]
 
     async def sent(self, unit: AccessUnit) -> None:
         """Return when *unit* has been sent."""
@@ -135,6 +141,7 @@ async def watching(sub_codec: Codec = "h264") -> AsyncIterator[Scene]:
         scene.switch.close()
         assert not scene.bugs
         assert scene.main.readers == scene.sub.readers == 0
+        assert scene.slate.readers == scene.other_slate.readers == 0
         for pull in pulls:
             pull.cancel()
 
@@ -390,3 +397,110 @@ async def test_the_camera_is_asked_where_only_keyframes_are_sent() -> None:
         scene.switch.resume()
 
         assert scene.wants == [before[0], before[1] + 1]
+
+
+async def test_a_slate_is_sent_until_the_next_keyframe_of_the_camera() -> None:
+    """What comes between two keyframes continues what the viewer no longer has."""
+    async with watching() as scene:
+        scene.slate.deliver(first := scene.unit(0, keyframe=True))
+        scene.switch.show(scene.slate)
+        scene.slate.deliver(second := scene.unit(25))
+        scene.main.deliver(scene.unit(26))
+        assert scene.switch.slate is scene.slate
+        assert not scene.returned
+
+        scene.main.deliver(back := scene.unit(27, keyframe=True))
+        scene.main.deliver(after := scene.unit(28))
+        scene.slate.deliver(scene.unit(50))
+
+        assert [unit.payloads for unit in scene.sender.sent] == [
+            unit.payloads for unit in (first, second, back, after)
+        ]
+        assert [unit.payloads for unit in scene.sender.begun] == [first.payloads, back.payloads]
+        assert (scene.returned, scene.slate.readers) == (1, 0)
+        assert not scene.levels
+        assert scene.switch.level is MAIN
+
+
+async def test_another_slate_takes_the_place_of_the_first() -> None:
+    """The reason has changed; the camera is still waited for."""
+    async with watching() as scene:
+        scene.switch.show(scene.slate)
+        scene.switch.show(scene.other_slate)
+        scene.slate.deliver(scene.unit(0, keyframe=True))
+        scene.other_slate.deliver(shown := scene.unit(1, keyframe=True))
+        scene.switch.show(scene.other_slate)
+        scene.main.deliver(back := scene.unit(30, keyframe=True))
+
+        assert scene.sender.sent == [shown, back]
+        assert scene.returned == 1
+
+
+async def test_a_camera_that_is_back_before_the_slate_has_a_picture() -> None:
+    """The viewer never sees it."""
+    async with watching() as scene:
+        scene.switch.show(scene.slate)
+        scene.main.deliver(back := scene.unit(30, keyframe=True))
+        scene.slate.deliver(scene.unit(0, keyframe=True))
+
+        assert scene.sender.sent == [back]
+        assert not scene.sender.begun
+
+
+async def test_a_slate_gives_way_to_the_stream_that_is_waited_for_as_well() -> None:
+    """Whichever has a keyframe first."""
+    async with watching() as scene:
+        scene.switch.want(SUB)
+        scene.switch.show(scene.slate)
+        scene.sub.deliver(back := scene.unit(30, keyframe=True))
+
+        assert scene.sender.sent == [back]
+        assert scene.switch.level is SUB
+        assert scene.switch.slate is None
+
+
+async def test_a_slate_is_sent_where_only_keyframes_are_and_ends_with_one() -> None:
+    """On a narrow line as on any other."""
+    async with watching() as scene:
+        scene.switch.want(KEYFRAMES)
+        await scene.sent(scene.sender.sent[0] if scene.sender.sent else scene.main.gop.units[0])
+        scene.sender.sent.clear()
+        scene.switch.show(scene.slate)
+        scene.slate.deliver(shown := scene.unit(40, keyframe=True))
+        scene.main.deliver(back := scene.unit(60, keyframe=True))
+        await scene.sent(back)
+
+        assert scene.sender.sent == [shown, back]
+        assert (scene.switch.slate, scene.returned) == (None, 1)
+
+
+async def test_a_camera_that_comes_back_with_another_codec_stays_away() -> None:
+    """The viewer could not show it."""
+    async with watching() as scene:
+        scene.switch.show(scene.slate)
+        scene.main.on_opened(VideoFormat("h265"))
+        scene.main.deliver(scene.unit(30, keyframe=True))
+        scene.slate.deliver(shown := scene.unit(31, keyframe=True))
+
+        assert scene.sender.sent == [shown]
+
+
+async def test_a_request_on_a_slate_is_answered_with_the_slate() -> None:
+    """Also before it has a picture: then there is nothing to answer with."""
+    async with watching() as scene:
+        scene.switch.show(scene.slate)
+        scene.switch.request_keyframe(gop=True)
+        assert not scene.sender.sent
+        scene.slate.deliver(shown := scene.unit(0, keyframe=True))
+
+        scene.switch.request_keyframe(gop=False)
+
+        assert [unit.payloads for unit in scene.sender.sent] == [shown.payloads] * 2
+
+
+async def test_the_fast_path_sends_nothing_in_place_of_a_slate() -> None:
+    """It would send the camera's pictures between those of the slate."""
+    async with watching() as scene:
+        scene.switch.show(scene.slate)
+
+        assert scene.main.destinations(0) is None

@@ -40,6 +40,7 @@ SDP = "v=0\r\n" + "a=candidate:1 1 udp 1 192.0.2.1 5000 typ host\r\n" * 40
 
 VIEWER: list[ViewerMessage] = [
     Offer(KEY, "c07", SDP),
+    Offer(KEY, "c07", SDP, slate=False),
     Offer(
         KEY,
         "c07",
@@ -58,6 +59,7 @@ GATEWAY: list[GatewayMessage] = [
     Bye(KEY, "camera"),
     Refusal(KEY, 486, Reason.OVERLOADED, "16 watch already"),
     SessionStats(KEY, 2048.5, 0.5, 38.0, 3),
+    SessionStats(KEY, 24.0, 0.0, 38.0, 0, ViewLevel.MAIN, slate=Reason.UNREACHABLE),
     SessionStats(KEY, 48.5, 9.5, 38.0, 0, ViewLevel.KEYFRAMES, Reason.LINE_NARROW),
 ]
 
