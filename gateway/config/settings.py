@@ -237,7 +237,9 @@ class Commands(Document):
         burst: How many at once.
         upload_hosts: Where pictures may be put by HTTPS, ``host`` or ``host:port``.
         upload_ca: Authority of those hosts' certificates. None: the system's.
-        reboot: What starts this machine anew, e.g. ``["systemctl", "reboot"]``; empty: nothing.
+        reboot: What starts this machine anew; empty: nothing. Under the shipped unit, which has no
+            rights for it, ``["touch", "/run/camera-gateway/reboot"]``: then
+            ``camera-gateway-reboot.path`` does it.
     """
 
     allowed: Annotated[tuple[CommandName, ...], Field(max_length=16)] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio.subprocess import DEVNULL
+from asyncio.subprocess import DEVNULL, PIPE
 from typing import Annotated
 
 from pydantic import Field
@@ -18,12 +18,16 @@ from gateway.commands.command import (
 )
 from gateway.config.settings import Settings
 from gateway.mqtt.payloads.command import Args
+from gateway.runtime.plain_text import printable
 
 SHUTDOWN_S = 120.0
 """How long a machine may take to go down."""
 
 DELAY_S = 3600
 """Longest delay that may be asked for."""
+
+MOST_SAID = 500
+"""Bytes of what the command says that are told."""
 
 LIMIT_S = DELAY_S + 2 * SHUTDOWN_S
 
@@ -55,18 +59,29 @@ def create(dependencies: CommandDependencies) -> CommandHandler:
         await clock.sleep(args.delay_s)
         try:
             child = await asyncio.create_subprocess_exec(
-                *dependencies.reboot, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+                *dependencies.reboot, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
             )
         except OSError as error:
             return failed("reboot", detail=error.strerror or "cannot be started")
+        assert child.stderr is not None
         try:
+            said = await _beginning(child.stderr)
             status = await child.wait()
         finally:
             if child.returncode is None:
                 child.terminate()
         if status != 0:
-            return failed("reboot", status=status)
+            detail = printable(said.decode(errors="replace").strip())
+            return failed("reboot", status=status, detail=detail)
         await clock.sleep(SHUTDOWN_S)
         return failed("still_up")
 
     return CommandHandler(plan, run)
+
+
+async def _beginning(stream: asyncio.StreamReader) -> bytes:
+    """Read *stream* to its end; return the first `MOST_SAID` bytes."""
+    said = b""
+    while part := await stream.read(4096):
+        said += part[: MOST_SAID - len(said)]
+    return said

@@ -28,3 +28,17 @@ async def test_a_reboot_that_does_not_happen_has_failed(argv: tuple[str, ...], c
 
     assert (outcome.state, outcome.code) == ("failed", code)
     assert clock.slept[0] == 7
+
+
+async def test_what_refuses_a_reboot_is_told_in_its_own_words() -> None:
+    """Bounded, and printable."""
+    refuses = "import sys; sys.stderr.write('Access denied\\n' + '\\x1b' * 9000); sys.exit(4)"
+    outcome = await create(
+        fake_dependencies(reboot=(sys.executable, "-c", refuses), clock=FakeClock())
+    ).run(RebootArgs(), command_context())
+
+    assert outcome.result["status"] == 4
+    detail = str(outcome.result["detail"])
+    assert detail.startswith("Access denied")
+    assert detail.isprintable()
+    assert len(detail) < 3000
