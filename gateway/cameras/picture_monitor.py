@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -76,6 +77,7 @@ class PictureMonitor:
         self._clock = clock
         self._random = random.Random()
         self._qualities: dict[str, tuple[Stream, PictureQuality]] = {}
+        self._by_stream: WeakKeyDictionary[Stream, PictureQuality] = WeakKeyDictionary()
         self._analyzed: dict[str, tuple[int, float]] = {}
         self._snapshots_running = 0
 
@@ -174,7 +176,7 @@ class PictureMonitor:
             return
         known, quality = self._qualities.get(camera, (None, PictureQuality()))
         if known is not stream:  # another profile, or the camera was configured anew
-            quality = PictureQuality()
+            quality = self._by_stream.setdefault(stream, PictureQuality())
         elif self._analyzed[camera][0] == unit.time_90k:
             return
         self._analyzed[camera] = unit.time_90k, self._clock.now()
@@ -190,6 +192,8 @@ class PictureMonitor:
         before = quality.suspected_faults
         self._qualities[camera] = stream, quality
         faults = quality.update_undecodable() if analysis is None else quality.update(analysis)
+        if quality.interlaced is not None:
+            stream.combed = quality.interlaced
         if faults != before:
             log.warning("picture_faults_changed", camera=camera, faults=sorted(faults))
 

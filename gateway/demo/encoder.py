@@ -41,6 +41,7 @@ class EncoderSettings:
         b_frames: Between two other frames; 0 as usual for live viewing.
         noise: Add noise to the picture, so that the bit rate is reached.
         interlaced: Two fields a picture, the upper first, as an analogue camera sends them.
+        flagged: Whether an interlaced stream says so; DVRs' often does not.
         pixel_aspect: Width and height of one pixel, as the parameter sets say it.
     """
 
@@ -53,6 +54,7 @@ class EncoderSettings:
     b_frames: int = 0
     noise: bool = False
     interlaced: bool = False
+    flagged: bool = True
     pixel_aspect: tuple[int, int] = (1, 1)
 
 
@@ -156,7 +158,7 @@ class Encoder:
         if settings.codec == "h264":
             simple = settings.b_frames == 0 and not settings.interlaced
             options["profile"] = "baseline" if simple else "main"
-            common |= {"sliced-threads": 0, "tff": int(settings.interlaced)}
+            common |= {"sliced-threads": 0, "tff": int(settings.interlaced and settings.flagged)}
         else:
             common |= {"log-level": "none", "pools": "none", "frame-threads": 1}
         named = ":".join(f"{key}={setting}" for key, setting in common.items())

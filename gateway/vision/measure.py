@@ -33,8 +33,20 @@ DARK = 16.0
 """Added to a brightness before a division or logarithm. Black is 16 (BT.601)."""
 BLEND = 16
 """The reference moves by a 16th of the difference at each check, at least by one level."""
+INTERLACED_LINES = frozenset((480, 486, 576, 1080))
+"""Lines of a picture that may be two fields: analogue television, and HD after it."""
+COMB_COLUMNS = 704
+"""Only so many columns in the middle are looked at: as many as television has."""
+COMB_STEP = 9
+"""By how much a row must be brighter or darker than both its neighbours to be combed."""
+COMB_BLOCK, COMB_PIXELS = 16, 80
+"""A square of so many pixels to a side is combed if so many of its pixels are (isCombed of the
+AviSynth filter TFM, which also has `COMB_STEP` and the kernel) ..."""
+COMB_NOISE = 20
+"""... unless more of them are in a quarter of the squares: noise looks like that everywhere."""
+_COMB = np.array([[1], [-3], [4], [-3], [1]], np.float32)
 _MARGIN = THUMB_HEIGHT // 10
-_SHARP_TILES = (16, 9)
+_TILES = (16, 9)
 _PLAIN_PERCENT = 25
 
 
@@ -70,6 +82,7 @@ def analyze(luma: Plane, colour: float, reference: bytes) -> PictureAnalysis:
         aligned=aligned,
         shift_x=shift[0] / THUMB_WIDTH,
         shift_y=shift[1] / THUMB_WIDTH,
+        combed=combed_tiles(luma),
     )
     return PictureAnalysis(
         metrics, now.tobytes(), (now if old is None else blend(old, now)).tobytes()
@@ -95,11 +108,40 @@ def sharpness(luma: Plane) -> float:
     margin = luma.shape[0] // 10
     middle = luma[margin : luma.shape[0] - margin].astype(np.float32)
     power = np.square(cv2.Laplacian(middle, cv2.CV_32F))
-    tiles = cv2.resize(power, _SHARP_TILES, interpolation=cv2.INTER_AREA)
+    tiles = cv2.resize(power, _TILES, interpolation=cv2.INTER_AREA)
     # Noise is in every tile, detail is not, so the plainest tiles show how much is noise. Otherwise
     # a noisy night would be the sharpest picture and every morning would look blurred.
     detail = max(0.0, float(tiles.mean() - np.percentile(tiles, _PLAIN_PERCENT)))
     return detail / (float(middle.mean()) + DARK) ** 2
+
+
+def combed_tiles(luma: Plane) -> bytes:
+    """Return in which tiles of *luma* rows alternate, as those of two fields do where things move.
+
+    One bit for each of 16 x 9 tiles, row by row, the first in the highest bit. A picture with lines
+    that no television has is not looked at: none.
+    """
+    left = max(0, luma.shape[1] - COMB_COLUMNS) // 2
+    luma = luma[:, left : left + COMB_COLUMNS]
+    height, width = luma.shape
+    rows, columns = height // COMB_BLOCK, width // COMB_BLOCK
+    tiles = np.zeros(_TILES[::-1], np.bool_)
+    if height not in INTERLACED_LINES or columns < _TILES[0]:
+        return np.packbits(tiles).tobytes()
+    even = cv2.blur(luma, (3, 1))  # noise is less then, and an edge that moves is as it was
+    above, row, below = even[:-2], even[1:-1], even[2:]
+    bright = cv2.min(cv2.subtract(row, above), cv2.subtract(row, below))
+    dark = cv2.min(cv2.subtract(above, row), cv2.subtract(below, row))
+    strong = np.abs(cv2.filter2D(even, cv2.CV_16S, _COMB)[1:-1]) > 6 * COMB_STEP
+    combed = np.zeros((rows * COMB_BLOCK, columns * COMB_BLOCK), np.uint8)
+    found = ((cv2.max(bright, dark) > COMB_STEP) & strong)[: len(combed), : combed.shape[1]]
+    combed[: len(found)] = found
+    blocks = combed.reshape(rows, COMB_BLOCK, columns, COMB_BLOCK).sum(axis=(1, 3))
+    noisy = np.percentile(blocks, 75) > COMB_NOISE
+    for y, x in () if noisy else np.argwhere(blocks > COMB_PIXELS):
+        tiles[y * _TILES[1] // rows, x * _TILES[0] // columns] = True
+    tiles[0] = tiles[-1] = False  # where cameras draw the time
+    return np.packbits(tiles).tobytes()
 
 
 def edges(smooth: Field) -> Field:

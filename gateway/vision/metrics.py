@@ -11,7 +11,8 @@ THUMB_BYTES = THUMB_WIDTH * THUMB_HEIGHT
 """A thumbnail is luma, one byte per pixel, row by row: too small to recognise a face in a hall."""
 
 DIGEST_BYTES = 16
-_LAYOUT = struct.Struct(f"!HH{DIGEST_BYTES}s10f")
+COMBED_BYTES = 18
+_LAYOUT = struct.Struct(f"!HH{DIGEST_BYTES}s{COMBED_BYTES}s10f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class PictureMetrics:
         width: Pixels.
         height: Pixels.
         digest: BLAKE2b of the decoded luma; equal if two pictures are equal in every pixel.
+        combed: One bit for each of 16 x 9 tiles: whether rows alternate there, as those of two
+            fields do where something moves.
         bright: 90th percentile of luma, 0 to 255; text drawn into the picture is less than
             a tenth of it.
         mean: Mean luma.
@@ -39,6 +42,7 @@ class PictureMetrics:
     width: int
     height: int
     digest: bytes
+    combed: bytes
     bright: float
     mean: float
     colour: float
@@ -88,7 +92,7 @@ def unpack_analysis(raw: bytes) -> PictureAnalysis:
     if len(raw) != METRICS_BYTES + 2 * THUMB_BYTES:
         raise ValueError(f"an analysis of {len(raw)} bytes")
     numbers = _LAYOUT.unpack_from(raw)
-    if not all(math.isfinite(number) for number in numbers[3:]):
+    if not all(math.isfinite(number) for number in numbers[4:]):
         raise ValueError("an analysis with numbers that are not finite")
     thumbs = raw[METRICS_BYTES:]
     return PictureAnalysis(PictureMetrics(*numbers), thumbs[:THUMB_BYTES], thumbs[THUMB_BYTES:])

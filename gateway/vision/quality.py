@@ -12,6 +12,7 @@ import statistics
 from collections import deque
 
 from gateway.model.reasons import Reason
+from gateway.vision.interlace import InterlaceDetector
 from gateway.vision.metrics import PictureAnalysis, PictureMetrics
 from gateway.vision.repetition import RepetitionDetector
 
@@ -66,6 +67,7 @@ class PictureQuality:
         self.reference = b""
         self._sharpness: deque[float] = deque(maxlen=60)
         self._digest = b""
+        self._interlace = InterlaceDetector()
         self._repetition = RepetitionDetector()
         self._night: bool | None = None
         self._votes: dict[Reason, int] = {}
@@ -78,6 +80,7 @@ class PictureQuality:
         metrics = analysis.metrics
         seen: frozenset[Reason] = frozenset()
         self._checks += 1
+        self._interlace.add(metrics.combed)
         if self._has_switched_infrared(metrics):
             self._relearn()
         else:
@@ -87,6 +90,11 @@ class PictureQuality:
         self._remember(analysis, seen)
         self._look_for_repetition(metrics)
         return self.suspected_faults
+
+    @property
+    def interlaced(self) -> bool | None:
+        """Whether its pictures are two fields each, whatever the stream says; None: not known."""
+        return self._interlace.interlaced
 
     def _look_for_repetition(self, metrics: PictureMetrics) -> None:
         """Suspect a loop, which is then not frozen: its pictures may be looked at in its step."""

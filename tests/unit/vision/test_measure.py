@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import cv2
 import numpy as np
 import pytest
 
+from gateway.demo.encoder import EncoderSettings, draw
+from gateway.demo.scene import Scene
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.vision.decoder import Decoder
@@ -291,3 +294,61 @@ async def test_people_on_the_same_way_and_lights_that_are_switched_are_no_loop(
         said.append(camera.quality.update(analysis))
 
     assert set(said) == {WELL}
+
+
+class Walkers:
+    """A hall with people who walk through it, filmed by an analogue camera or a network camera.
+
+    Attributes:
+        interlaced: Whether a picture is two fields, a fiftieth of a second apart.
+        blind: Whether a blind with a slat in every other row hangs there.
+    """
+
+    def __init__(
+        self, *, interlaced: bool, width: int = 704, height: int = 576, noise: float = 4.0
+    ) -> None:
+        self.settings = EncoderSettings(
+            "h264", width, height, bitrate_bps=4_000_000, interlaced=interlaced, flagged=False
+        )
+        self.blind = False
+        self._noise = noise
+        self._scene = Scene("Sảnh", width, height)
+        self._number = 0
+
+    def coded(self, codec: Codec = "h264") -> bytes:
+        """Return the next picture, 30 s on, as a keyframe of a stream that says progressive."""
+        self._number += 1
+        at = datetime(2026, 1, 5, 1, 0, tzinfo=UTC) + timedelta(seconds=30 * self._number)
+        image = draw(self._scene, at, self.settings)
+        if self.blind:
+            image[120:300:2, 200:400] = 60
+            image[121:300:2, 200:400] = 120
+        return coded(noisy(image.astype(np.float32), self._number, self._noise), codec)
+
+
+async def interlaced_by(decoder: Decoder, walkers: Walkers, checks: int) -> bool:
+    """Whether so many checks at *walkers* show that their pictures are two fields each."""
+    quality = PictureQuality()
+    for _ in range(checks):
+        quality.update(await decoder.analyze("c1", "h264", walkers.coded(), quality.reference))
+    return bool(quality.interlaced)
+
+
+@pytest.mark.parametrize(("width", "height"), [(704, 576), (960, 576), (720, 480), (1920, 1080)])
+async def test_interlace_is_seen_in_a_stream_that_says_progressive(
+    decoder: Decoder, width: int, height: int
+) -> None:
+    """As DVRs send it; a network camera that films the same is never taken for one."""
+    size = {"width": width, "height": height}
+
+    assert await interlaced_by(decoder, Walkers(interlaced=True, **size), 20)
+    assert not await interlaced_by(decoder, Walkers(interlaced=False, **size), 20)
+
+
+@pytest.mark.parametrize("noise", [0.0, 12.0, 25.0])
+async def test_neither_noise_nor_a_blind_is_interlace(decoder: Decoder, noise: float) -> None:
+    """One is everywhere, the other hangs still."""
+    walkers = Walkers(interlaced=False, noise=noise)
+    walkers.blind = True
+
+    assert not await interlaced_by(decoder, walkers, 30)
