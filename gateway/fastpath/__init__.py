@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-INTERFACE = 3
+INTERFACE = 4
 """Number of the contracts in `_fastpath.pyi`. It grows when they change; the compiled module has
 the one that it was compiled with."""
 

@@ -46,13 +46,15 @@ cdef enum:
     MAX_PAYLOADS = 4096         # that it leaves in
     MAX_PAYLOAD_BYTES = 8192    # largest limit that a Forwarder takes
     MAX_TIME_STEP = 450000      # 5 s of 90 kHz; the timeline judges larger steps
+    MAX_AGGREGATED = 128        # NAL units of one aggregate, as in `gateway.rtp.payload`
 
     # Bounds of the kernel for one send with segmentation offload.
     MAX_SEGMENTS = 64
     MAX_BATCH_BYTES = 65000
 
     # Memory.
-    READ_BUFFER_BYTES = 262144  # what the last read has left over, and one more read
+    MAX_INPUT_BYTES = 1048576   # of an access unit that is not complete, and what comes behind it
+    MAX_COPIED_BYTES = 16384    # more than that of one is kept where the next read goes on
     MAX_READ_BYTES = 65536      # of one camera in one turn; the others wait for no more than that
     MAX_READ_UNITS = 64         # access units in one read; of more than that Python is told
     MAX_BUFFERED_BYTES = 8388608
@@ -74,13 +76,14 @@ ctypedef int (*SrtpProtect)(void *session, void *packet, int *length) noexcept n
 cdef struct NalUnit:            # which packets of a `ParsedAccessUnit` hold one NAL unit
     int first_packet
     int packets
-    bint fragmented             # FU-A / FU; else one packet that is the NAL unit
+    bint fragmented             # FU-A / FU; else one packet that is the NAL unit, or an aggregate
 
-cdef struct ParsedAccessUnit:   # what the parser has found in the read buffer
+cdef struct ParsedAccessUnit:   # what the parser has found in the input
     Py_ssize_t end              # where the next frame begins
     uint32_t rtp_time
     bint keyframe
     int packets
+    int aggregated              # NAL units within aggregates
     int nal_units
     Py_ssize_t payload_at[MAX_PACKETS]
     int payload_size[MAX_PACKETS]
@@ -156,6 +159,7 @@ cdef struct ForwarderState:     # what is C of a `Forwarder`
     int nal_type_shift          # of the type in the first byte of a NAL unit header
     int nal_type_mask           # after shifting
     int fu_type                 # payload type number of FU-A / FU
+    int aggregate_type          # of STAP-A / AP
     int nal_type_end            # from here on a type is that of a payload, not of a NAL unit
     uint64_t slice_types        # sets of NAL unit types: bit n is type n
     uint64_t irap_types
@@ -184,6 +188,9 @@ cdef struct ForwarderState:     # what is C of a `Forwarder`
     const uint8_t *parameter_set[MAX_PARAMETER_SETS]
     uint8_t *partial            # what the last read has left over
     Py_ssize_t partial_bytes
+    Py_ssize_t partial_room
+    Py_ssize_t scanned          # of that: packets that are ordinary so far
+    int scanned_packets
 
     # Where it goes.
     DestinationState **destination

@@ -27,6 +27,8 @@ class PayloadFormat(Protocol):
     @property
     def fragment(self) -> int: ...
     @property
+    def aggregate(self) -> int: ...
+    @property
     def single_end(self) -> int: ...
     @property
     def slice_types(self) -> Iterable[int]: ...
@@ -154,7 +156,8 @@ class Forwarder:
         retain_s: How long ago an access unit may have been sent that a viewer asks for again.
             What is older, and in front of the newest keyframe, is dropped without being collected.
         budget: What the camera may send, each as so many a second and so many at once: bytes;
-            packets and reads; access units; bytes copied because an access unit was not complete.
+            packets and reads, and NAL units of aggregates; access units; bytes copied because an
+            access unit was not complete.
         on_buffer_full: Called when *max_buffered* wait, or 8 MiB; `collect` then.
         on_fallback: Called when something comes that is not for the fast path; `stop` then.
             Until then nothing more is read.

@@ -25,12 +25,12 @@ import _thread
 
 from cython cimport no_gc_clear
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
+from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc, PyMem_RawRealloc
 from libc.errno cimport (
     EAGAIN, EINTR, EINVAL, EIO, EMSGSIZE, ENOPROTOOPT, EOPNOTSUPP, EPERM, errno
 )
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcmp, memcpy
+from libc.string cimport memcmp, memcpy, memmove
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 include "parser.pxi"
@@ -42,7 +42,7 @@ include "polling.pxi"
 include "frame_run.pxi"
 
 
-INTERFACE = 3  # as in `gateway.fastpath`, which has what it is for
+INTERFACE = 4  # as in `gateway.fastpath`, which has what it is for
 
 
 @no_gc_clear  # the thread may be using all that it holds, until `__dealloc__`
@@ -82,6 +82,7 @@ cdef class Forwarder:
         self.c.nal_type_shift = payload_format.nal_type_shift
         self.c.nal_type_mask = payload_format.nal_type_mask
         self.c.fu_type = payload_format.fragment
+        self.c.aggregate_type = payload_format.aggregate
         self.c.nal_type_end = payload_format.single_end
         self.c.slice_types = _bits(payload_format.slice_types)
         self.c.irap_types = _bits(payload_format.irap_types)
@@ -168,7 +169,8 @@ cdef class Forwarder:
         self.c.running = self.c.fallback = False
         self.c.destinations = 0
         partial, partial_bytes = self.c.partial, self.c.partial_bytes
-        self.c.partial, self.c.partial_bytes = NULL, 0
+        self.c.partial, self.c.partial_bytes, self.c.partial_room = NULL, 0, 0
+        self.c.scanned = 0
         fastpath_unlock()
         self._destinations, self._parameter_sets = [], ()
         try:

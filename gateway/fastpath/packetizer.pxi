@@ -119,7 +119,7 @@ cdef uint8_t *_copy_payloads(AccessUnit *unit, const NalUnit *parsed,
     cdef int index, size
     for index in range(parsed.first_packet, parsed.first_packet + parsed.packets):
         size = _parsed.payload_size[index]
-        memcpy(out, _read_buffer + _parsed.payload_at[index], size)
+        memcpy(out, _input + _parsed.payload_at[index], size)
         _add_payload(unit, size)
         out += size
     return out
@@ -128,7 +128,7 @@ cdef uint8_t *_copy_payloads(AccessUnit *unit, const NalUnit *parsed,
 cdef uint8_t *_write_single(const ForwarderState *state, AccessUnit *unit, const NalUnit *parsed,
                             Py_ssize_t body, uint8_t *out) noexcept nogil:
     """Write a NAL unit that came in fragments and fits into one payload (RFC 6184 5.6)."""
-    cdef const uint8_t *payload = _read_buffer + _parsed.payload_at[parsed.first_packet]
+    cdef const uint8_t *payload = _input + _parsed.payload_at[parsed.first_packet]
     cdef FragmentReader reader
     _open_fragments(state, parsed, &reader)
     out = _write_nal_header(state, payload, _type_of(state, parsed, payload), out)
@@ -140,7 +140,7 @@ cdef uint8_t *_write_fragments(const ForwarderState *state, AccessUnit *unit,
                                const NalUnit *parsed, Py_ssize_t body,
                                uint8_t *out) noexcept nogil:
     """Write a NAL unit as fragmentation units (RFC 6184 5.8: FU-A; RFC 7798 4.4.3: FU)."""
-    cdef const uint8_t *payload = _read_buffer + _parsed.payload_at[parsed.first_packet]
+    cdef const uint8_t *payload = _input + _parsed.payload_at[parsed.first_packet]
     cdef uint8_t fu_header = _type_of(state, parsed, payload)
     cdef uint8_t start_bit = FU_START, end_bit
     cdef Py_ssize_t each = _fragment_bytes(
@@ -188,7 +188,7 @@ cdef inline void _open_fragments(const ForwarderState *state, const NalUnit *par
     """Set *reader* to the beginning of the body of *parsed*."""
     reader.packet = parsed.first_packet
     reader.header_bytes = _header_bytes(state, parsed)
-    reader.at = _read_buffer + _parsed.payload_at[reader.packet] + reader.header_bytes
+    reader.at = _input + _parsed.payload_at[reader.packet] + reader.header_bytes
     reader.left = _parsed.payload_size[reader.packet] - reader.header_bytes
 
 
@@ -202,7 +202,7 @@ cdef inline uint8_t *_read_body(FragmentReader *reader, Py_ssize_t size,
     while size:
         if reader.left == 0:
             reader.packet += 1
-            reader.at = _read_buffer + _parsed.payload_at[reader.packet] + reader.header_bytes
+            reader.at = _input + _parsed.payload_at[reader.packet] + reader.header_bytes
             reader.left = _parsed.payload_size[reader.packet] - reader.header_bytes
         step = min(size, reader.left)
         memcpy(out, reader.at, step)

@@ -1,14 +1,16 @@
 # The parser: bytes of the camera's socket in, one access unit out.
 #
+# What is not complete is looked at once when it comes, and once more when its marker has come.
+#
 # This is the only place that judges bytes which a camera has sent. Every check compares with what
 # an ordinary stream has there, and a byte is looked at only after its place was found to be in
 # front of *end*. What fails a check is not repaired: the parser says FALLBACK, and Python takes
 # the same bytes.
 #
-# References: RFC 2326 10.12 (interleaved frames), RFC 3550 5.1 (RTP), RFC 6184 5.1, 5.6 and 5.8
-# (H.264), RFC 7798 4.1, 4.4.1 and 4.4.3 (H.265).
+# References: RFC 2326 10.12 (interleaved frames), RFC 3550 5.1 (RTP), RFC 6184 5.1, 5.6, 5.7.1 and
+# 5.8 (H.264), RFC 7798 4.1 and 4.4.1 to 4.4.3 (H.265).
 
-cdef struct RtpPacket:          # one packet in the read buffer
+cdef struct RtpPacket:          # one packet in the input
     const uint8_t *payload
     int size                    # of the payload; at least a NAL unit header
     uint16_t seq
@@ -26,20 +28,22 @@ cdef struct ParserState:        # of the access unit that is being parsed
 
 cdef ParseResult _parse_access_unit(const ForwarderState *state, Py_ssize_t at,
                                     Py_ssize_t end) noexcept nogil:
-    """Parse the access unit at *at* of the read buffer, which is filled up to *end*.
+    """Parse the access unit at *at* of the input, which is filled up to *end*.
 
-    COMPLETE: `_parsed` describes it. Else `_parsed` means nothing.
+    COMPLETE: `_parsed` describes it. INCOMPLETE: it says how many packets have come, and where they
+    end. Else it means nothing.
     """
     cdef ParserState parser
     cdef RtpPacket packet
     cdef ParsedAccessUnit *parsed = &_parsed
     cdef ParseResult result
-    parsed.packets = parsed.nal_units = 0
+    parsed.packets = parsed.nal_units = parsed.aggregated = 0
     parser.next_seq = state.next_seq
     parser.open_payload = NULL
     parser.has_slice = parser.has_irap = False
     parser.parameter_set_types = 0
     while True:
+        parsed.end = at
         result = _parse_packet(state, at, end, &packet)
         if result != COMPLETE:
             return result
@@ -48,7 +52,7 @@ cdef ParseResult _parse_access_unit(const ForwarderState *state, Py_ssize_t at,
         parsed.rtp_time = packet.rtp_time
         if not _parse_payload(state, &parser, parsed, &packet):
             return FALLBACK
-        parsed.payload_at[parsed.packets] = packet.payload - _read_buffer
+        parsed.payload_at[parsed.packets] = packet.payload - _input
         parsed.payload_size[parsed.packets] = packet.size
         parsed.packets += 1
         parser.next_seq += 1
@@ -60,10 +64,34 @@ cdef ParseResult _parse_access_unit(const ForwarderState *state, Py_ssize_t at,
     return COMPLETE if _is_whole(state, &parser) else FALLBACK
 
 
+cdef bint _may_be_complete(ForwarderState *state, Py_ssize_t at,
+                           Py_ssize_t end) noexcept nogil:
+    """Return whether the access unit at *at* is to be parsed.
+
+    Not if all of its packets in front were found ordinary before, those behind continue them, and
+    none has the marker.
+    """
+    cdef const uint8_t *first = _input + at + FRAME_HEADER_BYTES
+    cdef RtpPacket packet
+    cdef ParseResult result
+    if state.scanned == 0 or state.scanned_packets == 0:
+        return True
+    while True:
+        result = _parse_packet(state, at + state.scanned, end, &packet)
+        if result == INCOMPLETE:
+            return False
+        if (result == FALLBACK or packet.marker or packet.rtp_time != _be32(first + 4)
+                or packet.seq != <uint16_t> (state.next_seq + state.scanned_packets)
+                or state.scanned_packets == MAX_PACKETS):
+            return True
+        state.scanned = packet.end - at
+        state.scanned_packets += 1
+
+
 cdef inline ParseResult _parse_packet(const ForwarderState *state, Py_ssize_t at, Py_ssize_t end,
                                       RtpPacket *packet) noexcept nogil:
     """Parse the interleaved frame at *at* as an RTP packet of the video."""
-    cdef const uint8_t *frame = _read_buffer + at
+    cdef const uint8_t *frame = _input + at
     cdef const uint8_t *header = frame + FRAME_HEADER_BYTES
     cdef int size
     if end - at < FRAME_HEADER_BYTES + 2:  # the two bytes of RTP that are looked at first
@@ -122,7 +150,9 @@ cdef inline bint _parse_payload(const ForwarderState *state, ParserState *parser
         return _parse_fragment(state, parser, parsed, packet)
     if parser.open_payload != NULL:  # RFC 6184 5.8: nothing may stand between fragments
         return False
-    if nal_type >= state.nal_type_end:  # RFC 6184 5.7, RFC 7798 4.4.2: aggregates and others
+    if nal_type == state.aggregate_type:
+        return _parse_aggregate(state, parser, parsed, packet)
+    if nal_type >= state.nal_type_end:
         return False
     return _parse_single(state, parser, parsed, packet, nal_type)
 
@@ -131,29 +161,70 @@ cdef inline bint _parse_single(const ForwarderState *state, ParserState *parser,
                                ParsedAccessUnit *parsed, const RtpPacket *packet,
                                int nal_type) noexcept nogil:
     """Add a packet that is one NAL unit (RFC 6184 5.6, RFC 7798 4.4.1)."""
-    cdef NalUnit *unit = &parsed.nal_unit[parsed.nal_units]
-    cdef int header_bytes = state.nal_header_bytes
-    cdef bint first_slice
-    if not _has(state.slice_types, nal_type):
-        if _has_start_code(packet.payload, packet.size):
-            return False
-    elif _is_start_code(state, packet.payload, nal_type):
+    if not _judge_nal_unit(state, parser, packet.payload, packet.size, nal_type):
         return False
-    if _has(state.unneeded_types, nal_type):
-        return True
-    if _has(state.slice_types, nal_type):
-        first_slice = packet.size > header_bytes and packet.payload[header_bytes] & FIRST_SLICE != 0
-        if not _begin_slice(state, parser, nal_type, first_slice):
+    if not _has(state.unneeded_types, nal_type):
+        _add_single(parsed)
+    return True
+
+
+cdef inline bint _parse_aggregate(const ForwarderState *state, ParserState *parser,
+                                  ParsedAccessUnit *parsed,
+                                  const RtpPacket *packet) noexcept nogil:
+    """Add a packet with several NAL units (RFC 6184 5.7.1: STAP-A; RFC 7798 4.4.2: AP).
+
+    It leaves as it came; one that must be cut is not for the fast path.
+    """
+    cdef const uint8_t *payload = packet.payload
+    cdef int at = state.nal_header_bytes, size, nal_type, nal_units = 0
+    if packet.size > state.max_payload_bytes:
+        return False
+    while at < packet.size:
+        if packet.size - at < 2 or nal_units == MAX_AGGREGATED:
             return False
-    elif _has(state.parameter_set_types, nal_type):
-        if not _is_known_parameter_set(state, packet.payload, packet.size):
+        size = _be16(payload + at)
+        at += 2
+        if size < state.nal_header_bytes or size > packet.size - at:
             return False
-        if not parser.has_slice:  # only in front of it do they help who begins here
-            parser.parameter_set_types |= <uint64_t> 1 << nal_type
+        nal_type = _nal_type(state, payload + at)
+        if (nal_type >= state.nal_type_end
+                or not _judge_nal_unit(state, parser, payload + at, size, nal_type)):
+            return False
+        at += size
+        nal_units += 1
+    if nal_units == 0:
+        return False
+    parsed.aggregated += nal_units
+    _add_single(parsed)
+    return True
+
+
+cdef inline void _add_single(ParsedAccessUnit *parsed) noexcept nogil:
+    """Add the packet that comes next as a NAL unit in one piece."""
+    cdef NalUnit *unit = &parsed.nal_unit[parsed.nal_units]
     unit.first_packet = parsed.packets
     unit.packets = 1
     unit.fragmented = False
     parsed.nal_units += 1
+
+
+cdef inline bint _judge_nal_unit(const ForwarderState *state, ParserState *parser,
+                                 const uint8_t *data, int size, int nal_type) noexcept nogil:
+    """Return whether the NAL unit *data* may stand here, and note what it is."""
+    cdef int header_bytes = state.nal_header_bytes
+    if not _has(state.slice_types, nal_type):
+        if _has_start_code(data, size):
+            return False
+    elif _is_start_code(state, data, nal_type):
+        return False
+    if _has(state.slice_types, nal_type):
+        return _begin_slice(state, parser, nal_type,
+                            size > header_bytes and data[header_bytes] & FIRST_SLICE != 0)
+    if _has(state.parameter_set_types, nal_type):
+        if not _is_known_parameter_set(state, data, size):
+            return False
+        if not parser.has_slice:  # only in front of it do they help who begins here
+            parser.parameter_set_types |= <uint64_t> 1 << nal_type
     return True
 
 
@@ -275,7 +346,7 @@ cdef ParseResult _set_rtcp_aside(ForwarderState *state, Py_ssize_t *at,
     cdef const uint8_t *frame
     cdef Py_ssize_t size
     while end - at[0] >= FRAME_HEADER_BYTES:
-        frame = _read_buffer + at[0]
+        frame = _input + at[0]
         if frame[0] != DOLLAR or frame[1] != state.rtcp_channel:
             return COMPLETE
         size = FRAME_HEADER_BYTES + _be16(frame + 2)

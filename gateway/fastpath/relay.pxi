@@ -3,20 +3,25 @@
 # Whoever calls holds the mutex. The buffers that all cameras share hold nothing between two reads.
 
 # 16 more, because the second byte of a header may be looked at behind the end.
-cdef uint8_t _read_buffer[READ_BUFFER_BYTES + 16]
+cdef enum:
+    LOOKED_AT_BYTES = 16
+
+cdef uint8_t _read_buffer[MAX_COPIED_BYTES + MAX_READ_BYTES + LOOKED_AT_BYTES]
+cdef uint8_t *_input = NULL     # what is read and parsed: that buffer, or a camera's `partial`
 cdef uint8_t _batch_buffer[MAX_BATCH_BYTES + MAX_PAYLOAD_BYTES + SRTP_SLACK_BYTES]
 cdef ParsedAccessUnit _parsed
 
 
 cdef void _read_once(ForwarderState *state) noexcept nogil:
     """Read what the camera has sent, behind what was left over, and relay what is complete."""
-    cdef Py_ssize_t end = state.partial_bytes
+    cdef Py_ssize_t end = state.partial_bytes, copied
     cdef double now_s
     cdef ssize_t count
-    if end:
-        memcpy(_read_buffer, state.partial, end)
-    count = recv(state.fd, _read_buffer + end,
-                 min(<Py_ssize_t> MAX_READ_BYTES, READ_BUFFER_BYTES - end), MSG_DONTWAIT)
+    if not _set_input(state, &copied):
+        state.fallback = True
+        return
+    count = recv(state.fd, _input + end,
+                 min(<Py_ssize_t> MAX_READ_BYTES, MAX_INPUT_BYTES - end), MSG_DONTWAIT)
     if count < 0 and (errno == EAGAIN or errno == EINTR):
         return
     if count <= 0:  # the connection has ended: Python reads that again and says so
@@ -25,12 +30,41 @@ cdef void _read_once(ForwarderState *state) noexcept nogil:
     now_s = _now_s()
     _refill_budget(state, now_s - state.read_s)
     state.read_s = now_s
-    if (_charge(&state.read_budget, count) and _charge(&state.copy_budget, end)
+    if (_charge(&state.read_budget, count) and _charge(&state.copy_budget, copied)
             and _charge(&state.packet_budget, 1)):
         _relay(state, end + count)
     else:
         state.over_budget = state.fallback = True
-        _save_partial(state, _read_buffer, end + count)
+        _save_partial(state, 0, end + count)
+
+
+cdef bint _set_input(ForwarderState *state, Py_ssize_t *copied) noexcept nogil:
+    """Set `_input`, with room for one more read behind what was left over; False: no memory.
+
+    A little is copied to the buffer that all cameras share, so that they need none of their own
+    between two pictures. More than that stays where it is, and the next read goes behind it: a
+    picture is copied once, in however many reads it comes.
+    """
+    global _input
+    cdef Py_ssize_t needed = min(<Py_ssize_t> MAX_INPUT_BYTES,
+                                 state.partial_bytes + MAX_READ_BYTES) + LOOKED_AT_BYTES
+    cdef uint8_t *larger
+    copied[0] = 0
+    if state.partial_bytes <= MAX_COPIED_BYTES:
+        _input = _read_buffer
+        if state.partial_bytes:
+            memcpy(_input, state.partial, state.partial_bytes)
+            copied[0] = state.partial_bytes
+        return True
+    if state.partial_room < needed:
+        needed = max(needed, min(<Py_ssize_t> MAX_INPUT_BYTES + LOOKED_AT_BYTES,
+                                 2 * state.partial_room))
+        larger = <uint8_t *> PyMem_RawRealloc(state.partial, needed)
+        if larger == NULL:
+            return False
+        state.partial, state.partial_room = larger, needed
+    _input = state.partial
+    return True
 
 
 cdef inline void _refill_budget(ForwarderState *state, double passed_s) noexcept nogil:
@@ -53,15 +87,21 @@ cdef inline bint _charge(TokenBucket *bucket, double tokens) noexcept nogil:
 
 
 cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
-    """Relay the access units that the read buffer holds whole; save what is behind them."""
+    """Relay the access units that the input holds whole; save what is behind them."""
     cdef Py_ssize_t at = 0
     cdef ParseResult result = INCOMPLETE
     cdef AccessUnit *unit
     cdef int index, units = 0
     while True:
         result = _set_rtcp_aside(state, &at, end)
+        if result == COMPLETE and not _may_be_complete(state, at, end):
+            result = INCOMPLETE
+            break
+        state.scanned = 0
         if result == COMPLETE:
             result = _parse_access_unit(state, at, end)
+            if result == INCOMPLETE:
+                state.scanned, state.scanned_packets = _parsed.end - at, _parsed.packets
         if result == COMPLETE and not _may_send_unit(state, units):
             result = FALLBACK
         if result != COMPLETE:
@@ -79,20 +119,21 @@ cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
         _record(state, unit)
         for index in range(state.destinations):
             _give(state.destination[index], unit, state.read_s, state.slot >= 0)
-    if result == INCOMPLETE and end - at > 1 and _read_buffer[at + 1] == state.rtp_channel:
+    if result == INCOMPLETE and end - at > 1 and _input[at + 1] == state.rtp_channel:
         state.last_rtp_s = state.read_s  # an access unit is on its way: the camera is not silent
-    if result == INCOMPLETE and end - at == READ_BUFFER_BYTES:
+    if result == INCOMPLETE and end - at == MAX_INPUT_BYTES:
         result = FALLBACK  # and never would it be complete
     state.fallback = result == FALLBACK
     _evict(state)
-    _save_partial(state, _read_buffer + at, end - at)
+    _save_partial(state, at, end - at)
 
 
 cdef inline bint _may_send_unit(ForwarderState *state, int units) noexcept nogil:
     """Charge the access unit in `_parsed`, behind *units* of this read; False: it is too much."""
     if units == MAX_READ_UNITS:
         return False
-    if not _charge(&state.unit_budget, 1) or not _charge(&state.packet_budget, _parsed.packets):
+    if (not _charge(&state.unit_budget, 1)
+            or not _charge(&state.packet_budget, _parsed.packets + _parsed.aggregated)):
         state.over_budget = True
         return False
     return True
@@ -127,7 +168,7 @@ cdef void _record(ForwarderState *state, AccessUnit *unit) noexcept nogil:
     state.time_90k = unit.time_90k
     state.last_unit_s = state.last_rtp_s = state.read_s
     memcpy(state.newest_header,
-           _read_buffer + _parsed.payload_at[_parsed.packets - 1] - RTP_HEADER_BYTES,
+           _input + _parsed.payload_at[_parsed.packets - 1] - RTP_HEADER_BYTES,
            RTP_HEADER_BYTES)
 
 
@@ -151,18 +192,22 @@ cdef void _evict(ForwarderState *state) noexcept nogil:
     state.superseded = 0 < state.collected_s < oldest_s
 
 
-cdef void _save_partial(ForwarderState *state, const uint8_t *data,
-                        Py_ssize_t size) noexcept nogil:
-    """Keep *data*, an access unit that is not complete yet, for the next read."""
-    PyMem_RawFree(state.partial)
-    state.partial, state.partial_bytes = NULL, 0
-    if size:
-        state.partial = <uint8_t *> PyMem_RawMalloc(size)
-        if state.partial == NULL:  # no memory: the bytes are lost, and Python will find the gap
-            state.fallback = True
-            return
-        memcpy(state.partial, data, size)
-        state.partial_bytes = size
+cdef void _save_partial(ForwarderState *state, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
+    """Keep *size* bytes of the input from *at* on, an access unit that is not complete yet."""
+    cdef uint8_t *before = state.partial
+    state.partial_bytes = size
+    if size > MAX_COPIED_BYTES and _input == before:
+        if at:
+            memmove(before, before + at, size)
+        return
+    state.partial = <uint8_t *> PyMem_RawMalloc(size) if size else NULL
+    state.partial_room = size
+    if size and state.partial == NULL:  # the bytes are lost, and Python will find the gap
+        state.partial_bytes = state.partial_room = 0
+        state.fallback = True
+    elif size:
+        memcpy(state.partial, _input + at, size)
+    PyMem_RawFree(before)
 
 
 cdef inline bint _is_buffer_full(const ForwarderState *state, int factor) noexcept nogil:

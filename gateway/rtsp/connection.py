@@ -69,6 +69,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         self._broken: BaseException | None = None
         self._closed = asyncio.Event()
         self.parser = RtspParser(self._budget)
+        self._unparsed_bytes = 0  # of what somebody else has read
         self.on_rtp: PacketHandler = ignore
         self.on_rtcp: PacketHandler = ignore
         self.answered = False
@@ -137,13 +138,22 @@ class RtspConnection(asyncio.BufferedProtocol):
         """Go on reading; *read* has been read meanwhile and comes first."""
         if self._transport is not None:
             self._transport.resume_reading()
-        if read and self._broken is None:
-            self.parser.get_buffer()[: len(read)] = read
+        self._unparsed_bytes = len(read)
+        while self._unparsed_bytes and self._broken is None:
+            buffer = self.parser.get_buffer()
+            piece = read[-self._unparsed_bytes :][: len(buffer)]
+            buffer[: len(piece)] = piece
+            self._unparsed_bytes -= len(piece)
             try:
-                self.buffer_updated(len(read))
+                self.buffer_updated(len(piece))
             except BaseException as error:  # asyncio ends it so when it has read itself
                 self.fail(error)
                 raise
+
+    @property
+    def idle(self) -> bool:
+        """Whether all that has been read is parsed, and nothing is incomplete."""
+        return not self._unparsed_bytes and self.parser.idle
 
     @property
     def local_address(self) -> str:

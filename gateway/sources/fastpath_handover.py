@@ -31,8 +31,8 @@ RETAIN_S = 2.0
 again (`gateway.webrtc.retransmit_buffer`)."""
 
 COPIED = Allowance("bytes copied", 400_000_000, 800_000_000)
-"""The fast path copies what is there of an access unit with each read, until it is complete. A
-picture of 250 kB in packets of 1,400 bytes is 22 MB."""
+"""The fast path copies what is there of an access unit with each read, while that is at most
+16 KiB. A picture of any size in packets of 1,400 bytes is 100 kB."""
 
 MAX_FRUITLESS_STARTS = 8
 """So many times in a row the fast path has stopped before it had relayed one access unit: this
@@ -121,7 +121,7 @@ class FastPathHandover:
         if self._fruitless_starts >= MAX_FRUITLESS_STARTS:
             return
         seq, place = self._depacketizer.handover_seq(), self._timeline.handover_point()
-        if seq is None or place is None or not self._connection.parser.idle:
+        if seq is None or place is None or not self._connection.idle:
             return
         destinations = self._sink.destinations(place[1])
         if destinations is None:

@@ -18,6 +18,7 @@ KNOWN = {
     1: "c5ecd0f2019b1eefc8af6bc47f7c5b3ecd0cf3531bbd6e5fe0adf1995767a32b",
     2: "70ad26f9e2c4cb1823188bf959438bb22af4e19c364452d32dcc4586213cad34",
     3: "02c16679b6bb4a77782871052bafbbead11eda6619d2e2700e567b2e104cc4c9",
+    4: "eaa15c6df5b46f075a087ce3f4d1fd1624fd974998ebe4d8ea39cf1161409697",
 }
 """Each number, and the contracts that it stands for: SHA-256 of `_fastpath.pyi`."""
 
