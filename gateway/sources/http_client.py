@@ -1,16 +1,17 @@
 """Asks a camera over HTTP: at the address that the policy has found, with its login, no redirect.
 
+aiohttp is loaded by the first who asks: it takes 8 MB, and most sites have no such camera.
+
 References: RFC 9110, RFC 9112; RFC 7616 and RFC 7617 for the login.
 """
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING, Self
 
 from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
@@ -24,6 +25,9 @@ from gateway.rtsp.messages import USER_AGENT, Headers, Response
 from gateway.runtime.lateness import time_limit
 from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target
+
+if TYPE_CHECKING:
+    import aiohttp
 
 ANSWER_S = 10.0
 """How long a camera may take for the head of its answer."""
@@ -74,6 +78,8 @@ class HttpAnswer:
             SourceStalled: Nothing comes, or the camera hangs up within it.
             SourceUnavailable: It is more than the budget has (`ABUSIVE`).
         """
+        import aiohttp
+
         try:
             async with time_limit(limit_s):
                 piece = await self._response.content.readany()
@@ -110,6 +116,9 @@ class HttpClient:
         self.challenged = False
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(importlib.import_module, "aiohttp")  # 0.2 s and more, once
+        import aiohttp
+
         secured = self._target.scheme == "https"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=1, ssl=tls_context() if secured else False),
@@ -216,6 +225,8 @@ class HttpClient:
 
     async def _request_once(self, request: _Request) -> Response:
         """Return the head of the camera's answer; the body waits in `_open`."""
+        import aiohttp
+
         self._close_answer()
         headers = {"Host": self._target.authority, "User-Agent": USER_AGENT, "Accept": "*/*"}
         if request.content_type:
@@ -238,6 +249,8 @@ class HttpClient:
         return Response(self._open.status, self._open.reason or "", Headers(tuple(fields)))
 
     async def _send(self, request: _Request, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        from yarl import URL
+
         target = self._target
         assert self._session is not None
         host = f"[{target.address}]" if ":" in target.address else target.address

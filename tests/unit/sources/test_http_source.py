@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from contextlib import suppress
 from ipaddress import ip_network
 from itertools import pairwise
@@ -306,3 +308,14 @@ async def test_the_probe_tells_what_is_wrong() -> None:
         await probed(digest(stream_of(JPEGS), []))
 
     assert caught.value.name == "authentication"
+
+
+def test_nothing_of_it_is_loaded_where_no_camera_is_asked() -> None:
+    """The library takes 8 MB of each gateway, and few have such a camera."""
+    program = "import sys, gateway.app.compose; print('aiohttp' in sys.modules)"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout == "False\n"
