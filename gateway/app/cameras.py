@@ -172,7 +172,7 @@ class TranscodeSources:
         self._clock = clock
         cores = settings.cores or CORES_SHARE * len(os.sched_getaffinity(0))
         self._capacity = Capacity(cores)
-        self._encoder = EncoderChoice()
+        self._encoder = EncoderChoice(asked=settings.encoder)
 
     async def choose_encoder(self) -> None:
         """Try what this machine has, once; until then software encodes. Runs until cancelled."""

@@ -112,7 +112,7 @@ def check_command(config: tuple[Path, ...]) -> None:
         _warn_if_nobody_may_watch(settings_path, checked)
     echo(f"OK: {_summary(checked)}")
     if checked.settings is not None and checked.settings.transcoding.enabled:
-        choice = EncoderChoice()
+        choice = EncoderChoice(asked=checked.settings.transcoding.encoder)
         asyncio.run(choice.choose())
         echo(f"transcoding / chuyển mã: {choice.name} ({choice.why})")
 

@@ -209,6 +209,7 @@ class Transcoding(Document):
         preset: Of x264: how much processor the picture may take.
         profile: Of H.264. ``baseline`` for viewers that can no more; it costs picture.
         gop_s: From keyframe to keyframe.
+        encoder: What is tried before software; ``auto``: all there are, best first.
         cores: Of the processor, how many all transcodes may take together. None: three quarters
             of what this process may use.
     """
@@ -220,6 +221,17 @@ class Transcoding(Document):
     preset: Literal["ultrafast", "superfast", "veryfast"] = "superfast"
     profile: Literal["high", "baseline"] = "high"
     gop_s: Annotated[float, Field(ge=0.5, le=10)] = 2.0
+    encoder: Literal[
+        "auto",
+        "libx264",
+        "h264_v4l2m2m",
+        "ffmpeg/h264_vaapi",
+        "ffmpeg/h264_vaapi_lp",
+        "ffmpeg/drm",
+        "ffmpeg/h264_qsv",
+        "ffmpeg/h264_v4l2m2m",
+        "ffmpeg/libx264",
+    ] = "auto"
     cores: Annotated[float, Field(ge=0.1, le=256)] | None = None
 
 

@@ -5,7 +5,7 @@ In the child process only: FFmpeg is loaded here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
@@ -35,6 +35,36 @@ def split_annex_b(coded: bytes) -> Iterator[bytes]:
             yield nal
 
 
+class CompleteUnits:
+    """Splits what an encoder gives, with parameter sets before each keyframe.
+
+    Some encoders say them once, or out of band only; v4l2m2m of some boards never.
+    """
+
+    def __init__(self) -> None:
+        self._sets: tuple[bytes, ...] = ()
+
+    def split(self, coded: bytes, extradata: bytes | None) -> tuple[list[bytes], bool]:
+        """Return the NAL units of *coded*, and whether it is a keyframe.
+
+        Args:
+            coded: One picture in Annex B form.
+            extradata: What the encoder says out of band, in the same form.
+        """
+        nals = [nal for nal in split_annex_b(coded) if nal[0] & 0x1F not in _SKIPPED]
+        kinds = {nal[0] & 0x1F for nal in nals}
+        keyframe = IDR in kinds
+        if keyframe and {SPS, PPS} <= kinds:
+            self._sets = _sets_of(nals)
+        elif keyframe:
+            nals = [*(self._sets or _sets_of(split_annex_b(extradata or b""))), *nals]
+        return nals, keyframe
+
+
+def _sets_of(nals: Iterable[bytes]) -> tuple[bytes, ...]:
+    return tuple(nal for nal in nals if nal[0] & 0x1F in (SPS, PPS))
+
+
 class H264Encoder:
     """One encoder; opened at the first picture, and anew when the size of the pictures changes.
 
@@ -47,7 +77,7 @@ class H264Encoder:
         self._name = name
         self._output = output
         self._context: av.VideoCodecContext | None = None
-        self._sets: tuple[bytes, ...] = ()
+        self._units = CompleteUnits()
         self._keyframe_90k: int | None = None
         self._last_90k = -1
         self._keyframe_wanted = True
@@ -87,18 +117,9 @@ class H264Encoder:
         return [self._unit(packet) for packet in packets]
 
     def _unit(self, packet: av.Packet[av.VideoStream]) -> tuple[list[bytes], int, bool]:
-        nals = [nal for nal in split_annex_b(bytes(packet)) if nal[0] & 0x1F not in _SKIPPED]
-        kinds = {nal[0] & 0x1F for nal in nals}
-        keyframe = IDR in kinds
-        if keyframe and {SPS, PPS} <= kinds:
-            self._sets = tuple(nal for nal in nals if nal[0] & 0x1F in (SPS, PPS))
-        elif keyframe:  # some encoders say them once, or out of band
-            nals = [*(self._sets or self._out_of_band()), *nals]
-        return nals, packet.pts if packet.pts is not None else self._last_90k, keyframe
-
-    def _out_of_band(self) -> list[bytes]:
         extra = self._context.extradata if self._context is not None else None
-        return [nal for nal in split_annex_b(extra or b"") if nal[0] & 0x1F in (SPS, PPS)]
+        nals, keyframe = self._units.split(bytes(packet), extra)
+        return nals, packet.pts if packet.pts is not None else self._last_90k, keyframe
 
     def _open(self, width: int, height: int) -> av.VideoCodecContext:
         output = self._output

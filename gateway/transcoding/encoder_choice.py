@@ -14,13 +14,23 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from gateway.model.media import Codec
+from gateway.transcoding.program_command import FORMATS, PREFIX, takes
 from gateway.vision.worker_process import ENVIRONMENT
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.transcoding.encoder_trial")
 FALLBACK = "libx264"
-CANDIDATES = ("h264_v4l2m2m", FALLBACK)
-"""FFmpeg's names, best first: the encoder of a Raspberry Pi up to 4, and of other boards with a
-V4L2 one; software."""
+AUTO = "auto"
+CANDIDATES = (
+    "h264_v4l2m2m",
+    PREFIX + "h264_vaapi",
+    PREFIX + "h264_vaapi_lp",
+    PREFIX + "drm",
+    FALLBACK,
+)
+"""Best first: the encoder of a Raspberry Pi up to 4, and of other boards with a V4L2 one; by the
+machine's own program that of an Intel or AMD processor (some have the low-power one only), and the
+H.265 decoder of a Raspberry Pi; software."""
 WITHIN_S = 10.0
 MOST_DETAIL = 160
 
@@ -32,14 +42,22 @@ class EncoderChoice:
     """The encoder in use, and why the better ones are not.
 
     Attributes:
-        name: FFmpeg's name of it.
+        name: FFmpeg's name of it, behind `PREFIX` if the machine's own program has it.
         rejected: What is wrong with each that was tried before it.
         tried: Whether the choice has been made; before that it is `FALLBACK`.
+        asked: The only one to be tried before `FALLBACK`, by the settings; ``auto``: all.
+        special: Those that work and take some codecs only; used for these.
     """
 
     name: str = FALLBACK
     rejected: dict[str, str] = field(default_factory=dict)
     tried: bool = False
+    asked: str = AUTO
+    special: list[str] = field(default_factory=list)
+
+    def name_for(self, codec: Codec) -> str:
+        """Return what transcodes *codec*."""
+        return next((name for name in self.special if takes(name, codec)), self.name)
 
     @property
     def why(self) -> str:
@@ -47,25 +65,33 @@ class EncoderChoice:
         if not self.tried:
             return "nothing else has been tried yet"
         lost = [f"{name}: {what}" for name, what in self.rejected.items()]
+        lost[:0] = [f"{name} works" for name in self.special]
         return "; ".join(lost) or "the first that was tried works"
 
     async def choose(self) -> None:
         """Try the candidates, best first, and take the first that works."""
-        for name in CANDIDATES:
+        for name in CANDIDATES if self.asked == AUTO else (self.asked, FALLBACK):
             wrong = await try_in_process(name)
-            if not wrong:
+            if wrong:
+                self.rejected[name] = wrong
+            elif all(takes(name, codec) for codec in FORMATS):
                 self.name = name
                 break
-            self.rejected[name] = wrong
+            else:
+                self.special.append(name)
         self.tried = True
-        log.info("encoder_chosen", encoder=self.name, why=self.why)
+        log.info("encoder_chosen", encoder=self.name, special=self.special, why=self.why)
 
     def reject(self, name: str, why: str) -> None:
         """Give up *name*, which has failed in use, for `FALLBACK`."""
-        if name == self.name != FALLBACK:
-            self.rejected[name] = f"failed in use: {why}"[:MOST_DETAIL]
+        if name == FALLBACK or name not in (self.name, *self.special):
+            return
+        self.rejected[name] = f"failed in use: {why}"[:MOST_DETAIL]
+        if name in self.special:
+            self.special.remove(name)
+        else:
             self.name = FALLBACK
-            log.warning("encoder_rejected", encoder=name, why=why, instead=FALLBACK)
+        log.warning("encoder_rejected", encoder=name, why=why, instead=FALLBACK)
 
 
 async def try_in_process(name: str) -> str:

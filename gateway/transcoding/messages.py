@@ -11,6 +11,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from io import RawIOBase
+from typing import BinaryIO
 
 from gateway.vision.pieces import MessageParser, join_pieces
 from gateway.vision.pipe import MalformedMessage
@@ -21,6 +23,9 @@ MAX_INPUT_PAYLOADS = 20_000
 MAX_OUTPUT_BYTES = 2 * 1024 * 1024
 """A keyframe of 1080p at quality 18 has a third of that."""
 MAX_OUTPUT_NALS = 512
+
+EXIT_MALFORMED, EXIT_ENCODER = 3, 4
+"""With what a child ends that was sent what it cannot read, or whose encoder fails."""
 
 _MAGIC = 0x5452
 _INPUT = struct.Struct("!HBBIIIqd")
@@ -36,11 +41,17 @@ class Command(IntEnum):
 
 
 class Report(IntEnum):
-    """What the child sends. READY once, with text; then one of the others for each unit."""
+    """What the child sends. READY once, with text; then one of the others for each unit.
+
+    OPEN comes behind the first unit from a child that has closed its sandbox only then, with text;
+    CHANGED from one that ends because the camera's picture is not what it was made for.
+    """
 
     READY = 0
     UNIT = 1
     PROGRESS = 2
+    OPEN = 3
+    CHANGED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +154,7 @@ class OutputHeader:
 
 
 def pack_report(head: OutputHeader, nals: Sequence[bytes] = ()) -> bytes:
-    """Return a report as bytes for the pipe; the text of READY is its only NAL unit."""
+    """Return a report as bytes for the pipe; the text of READY and OPEN is a NAL unit."""
     body = join_pieces(nals)
     packed = _OUTPUT.pack(
         _MAGIC,
@@ -178,3 +189,10 @@ def _parse_output_header(raw: bytes) -> tuple[OutputHeader, int, int]:
     if nals > MAX_OUTPUT_NALS or length > MAX_OUTPUT_BYTES:
         raise MalformedMessage("a report of impossible length")
     return OutputHeader(Report(report), bool(keyframe), nals, *rest), nals, length
+
+
+def write_all(pipe: BinaryIO | RawIOBase, raw: bytes) -> None:
+    """Write all of *raw* to a pipe that blocks."""
+    left = memoryview(raw)
+    while left:
+        left = left[pipe.write(left) or 0 :]

@@ -46,6 +46,7 @@ class TranscodingProcess:
 
     Attributes:
         last: The newest report about a unit.
+        changed: Whether it has ended because the camera's picture is not what it was made for.
     """
 
     def __init__(self, on_report: Callable[[OutputHeader, list[bytes]], None]) -> None:
@@ -54,6 +55,7 @@ class TranscodingProcess:
         self._parser = ReportParser()
         self._serial = 0
         self._idle_s = 0.0  # until when it had nothing to answer
+        self.changed = False
         self.last = OutputHeader(Report.PROGRESS)
 
     @classmethod
@@ -149,11 +151,24 @@ class TranscodingProcess:
 
     def _on_bytes(self, raw: bytes) -> None:
         for head, nals in self._parser.feed(raw):
-            if head.report is Report.READY:
-                self._child.mark_ready(nals)
-            else:
-                self.last = head
-                self._on_report(head, nals)
+            match head.report:
+                case Report.READY:
+                    self._child.mark_ready(nals)
+                case Report.OPEN:
+                    _tell_missing(nals)
+                case Report.CHANGED:
+                    self.changed = True
+                    self.lose("begins anew: the camera's picture has changed")
+                case _:
+                    self.last = head
+                    self._on_report(head, nals)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _tell_missing(nals: list[bytes]) -> None:
+    """Log the steps of its sandbox, and of its program's, that the system has refused."""
+    if nals:
+        missing = nals[0].decode("ascii", "replace")[:200]
+        log.warning("child_sandbox_incomplete", child="transcoder", missing=missing)

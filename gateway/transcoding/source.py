@@ -186,6 +186,9 @@ class TranscodeSource:
             self._stream.detach(waiting)
             await child.watch()
         except ChildLost as error:
+            if self._child is not None and self._child.changed:
+                why = f"the transcoder {error}"
+                raise SourceUnavailable(Reason.STALLED, why, longest_s=0.0) from error
             raise self._loss(str(error)) from error
         finally:
             self._stream.detach(waiting)
@@ -198,7 +201,7 @@ class TranscodeSource:
             await self._stream.until_opened()
         assert self._stream.video is not None
         self._codec, self._sink = self._stream.video.codec, sink
-        self.state.encoder = self._encoder.name
+        self.state.encoder = self._encoder.name_for(self._codec)
         self._child = child = await TranscodingProcess.start(
             self._codec,
             self._output,

@@ -1,7 +1,8 @@
 """The transcoding child: ``python -I -m gateway.transcoding.worker PARENT_PID CODEC KEY=VALUE...``.
 
 Reads units from standard input, writes what becomes of each to standard output, and ends when its
-input does. It is in its sandbox before the first unit comes.
+input does. It is in its sandbox before the first unit comes; the one that lets the machine's own
+program work (`gateway.transcoding.program_worker`) behind it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import resource
 import sys
 import time
 from contextlib import suppress
+from io import FileIO
 from typing import BinaryIO
 
 import av.subtitles  # loads late otherwise, when no file can be opened any more
@@ -21,6 +23,8 @@ from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import annex_b
 from gateway.transcoding.encoder import EncoderFailed, H264Encoder
 from gateway.transcoding.messages import (
+    EXIT_ENCODER,
+    EXIT_MALFORMED,
     INPUT_BYTES,
     Command,
     InputHeader,
@@ -28,10 +32,13 @@ from gateway.transcoding.messages import (
     Report,
     pack_report,
     parse_input_header,
+    write_all,
 )
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.pace import Pace, Verdict
 from gateway.transcoding.pictures import DECODERS, Deinterlacer, PictureDecoder, Undecodable
+from gateway.transcoding.program_command import PREFIX
+from gateway.transcoding.program_worker import serve_with_program
 from gateway.vision.pieces import split_pieces
 from gateway.vision.pipe import MalformedMessage
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
@@ -42,7 +49,6 @@ MEMORY_BYTES = 384 * 1024 * 1024
 NICE = 4
 """Viewers of untouched streams go first; yet somebody watches this one, too."""
 
-EXIT_MALFORMED, EXIT_ENCODER = 3, 4
 FAILURES = 250
 """Units in a row of which none can be decoded; then another decoder is tried: this child ends."""
 
@@ -146,11 +152,13 @@ def warm_up(codec: Codec, output: OutputFormat, encoder: str) -> None:
 
 def main() -> int:
     """Serve until the gateway closes the pipe; return the exit code."""
-    reports = os.fdopen(os.dup(1), "wb", buffering=0)
+    reports = FileIO(os.dup(1), "wb")
     os.dup2(2, 1)  # prints of libraries must not get between the reports
     parent, codec, encoder = int(sys.argv[1]), sys.argv[2], sys.argv[3]
     output = OutputFormat.from_arguments(sys.argv[4:])
     chosen: Codec = next(each for each in DECODERS if each == codec)
+    if encoder.startswith(PREFIX):
+        return serve_with_program(parent, chosen, encoder, output, reports)
     missing = enter_sandbox(parent, memory_bytes=MEMORY_BYTES, nice=NICE)
     limit_cpu_time()
     av.logging.set_level(None)
@@ -162,11 +170,11 @@ def main() -> int:
     if not install_seccomp_filter():
         missing.append("calls")
     said = [" ".join(missing).encode()] if missing else []
-    _write(reports, pack_report(OutputHeader(Report.READY, nals=len(said)), said))
+    write_all(reports, pack_report(OutputHeader(Report.READY, nals=len(said)), said))
     return _serve(sys.stdin.buffer, reports, transcoding)
 
 
-def _serve(commands: BinaryIO, reports: BinaryIO, transcoding: Transcoding) -> int:
+def _serve(commands: BinaryIO, reports: FileIO, transcoding: Transcoding) -> int:
     while len(raw := commands.read(INPUT_BYTES)) == INPUT_BYTES:
         try:
             head = parse_input_header(raw)
@@ -185,14 +193,8 @@ def _serve(commands: BinaryIO, reports: BinaryIO, transcoding: Transcoding) -> i
         except EncoderFailed:
             return EXIT_ENCODER
         for report in ready:
-            _write(reports, report)
+            write_all(reports, report)
     return 0
-
-
-def _write(pipe: BinaryIO, raw: bytes) -> None:
-    left = memoryview(raw)
-    while left:
-        left = left[pipe.write(left) :]
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from glob import glob
+
+from gateway.vision.landlock import restrict_files
 
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _KILL, _REFUSE, _ALLOW = 0x8000_0000, 0x0005_0000 | 1, 0x7FFF_0000
@@ -51,6 +54,12 @@ class _Calls:
             io_uring_setup, userfaultfd, perf_event_open.
         limit: prlimit64, allowed for the calling process only.
         clone: clone, allowed for threads only, and only where those are.
+        waiting: (poll,) ppoll, wait4: for who has something else to wait for than one pipe.
+        foreign: What a program that is not ours is refused: (socket, connect, bind, listen,
+            accept, accept4, sendto, sendmsg, ptrace, process_vm_readv, process_vm_writev, mount,
+            umount2, pivot_root, setns, unshare, bpf, io_uring_setup, userfaultfd,
+            perf_event_open, keyctl, add_key, request_key, pidfd_getfd, open_by_handle_at,
+            execveat).
     """
 
     audit: int
@@ -58,6 +67,8 @@ class _Calls:
     deadly: tuple[int, ...]
     limit: int
     clone: int
+    waiting: tuple[int, ...]
+    foreign: tuple[int, ...]
 
 
 _KNOWN = {
@@ -73,6 +84,11 @@ _KNOWN = {
         ),
         302,
         56,
+        (7, 271, 61),
+        (
+            *(41, 42, 49, 50, 43, 288, 44, 46, 101, 310, 311, 165, 166, 155, 308, 272, 321, 425),
+            *(323, 298, 250, 248, 249, 438, 304, 322),
+        ),
     ),
     "aarch64": _Calls(
         0xC000_00B7,
@@ -87,6 +103,11 @@ _KNOWN = {
         ),
         261,
         220,
+        (73, 260),
+        (
+            *(198, 203, 200, 201, 202, 242, 206, 211, 117, 270, 271, 40, 39, 41, 268, 97, 280),
+            *(425, 282, 241, 219, 217, 218, 438, 265, 281),
+        ),
     ),
 }
 
@@ -101,24 +122,66 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def install_seccomp_filter(*, threads: bool = False) -> bool:
+def install_seccomp_filter(*, threads: bool = False, waiting: bool = False) -> bool:
     """Allow computing only, from now on; return False if the system does not support it.
 
-    Needs PR_SET_NO_NEW_PRIVS, which `enter_sandbox` sets. With *threads* a new thread may be
-    begun, which has the same filter; for an encoder that cannot do without, and that gets nothing
-    of a stranger.
+    Needs PR_SET_NO_NEW_PRIVS, which `enter_sandbox` sets.
+
+    Args:
+        threads: Whether a new thread may be begun, which has the same filter; for an encoder that
+            cannot do without, and that gets nothing of a stranger.
+        waiting: Whether it may wait for several pipes, and for the end of a child.
     """
     calls = _KNOWN.get(os.uname().machine)
     if calls is None:
         return False
-    raw = _filter(calls, threads=threads)
+    allowed = calls.allowed + (calls.waiting if waiting else ())
+    rest = [
+        (_EQUALS, 0, 3, calls.limit),
+        (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
+        (_EQUALS, 0, 1, 0),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _REFUSE),
+    ]
+    if threads:
+        rest = [
+            (_EQUALS, 0, 1, _CLONE3),
+            (_RETURN, 0, 0, _UNKNOWN),
+            (_EQUALS, 0, 4, calls.clone),
+            (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
+            (_HAS, 0, 1, _CLONE_THREAD),
+            (_RETURN, 0, 0, _ALLOW),
+            (_RETURN, 0, 0, _REFUSE),
+            *rest,
+        ]
+    return _install(_filter(calls, ((_ALLOW, allowed), (_KILL, calls.deadly)), rest))
+
+
+def install_program_filter() -> bool:
+    """Refuse what a program that decodes has no use for: sockets, other processes, the system.
+
+    All else is allowed, for it brings drivers of which nobody knows what they call. Otherwise as
+    `install_seccomp_filter`.
+    """
+    calls = _KNOWN.get(os.uname().machine)
+    if calls is None:
+        return False
+    rest = [(_RETURN, 0, 0, _ALLOW)]
+    return _install(_filter(calls, ((_REFUSE, calls.foreign),), rest))
+
+
+def _install(raw: bytes) -> bool:
     program = _Program(len(raw) // 8, raw)
     libc = ctypes.CDLL(None, use_errno=True)
     return bool(libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
-def _filter(calls: _Calls, *, threads: bool) -> bytes:
-    """Return the seccomp filter as a BPF program."""
+def _filter(
+    calls: _Calls,
+    verdicts: tuple[tuple[int, tuple[int, ...]], ...],
+    rest: list[tuple[int, int, int, int]],
+) -> bytes:
+    """Return the seccomp filter as a BPF program; *rest* is what becomes of all other calls."""
     lines = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_EQUALS, 1, 0, calls.audit),
@@ -127,27 +190,10 @@ def _filter(calls: _Calls, *, threads: bool) -> bytes:
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, _KILL),
     ]
-    for verdict, numbers in ((_ALLOW, calls.allowed), (_KILL, calls.deadly)):
+    for verdict, numbers in verdicts:
         for number in numbers:
             lines += [(_EQUALS, 0, 1, number), (_RETURN, 0, 0, verdict)]
-    if threads:
-        lines += [
-            (_EQUALS, 0, 1, _CLONE3),
-            (_RETURN, 0, 0, _UNKNOWN),
-            (_EQUALS, 0, 4, calls.clone),
-            (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
-            (_HAS, 0, 1, _CLONE_THREAD),
-            (_RETURN, 0, 0, _ALLOW),
-            (_RETURN, 0, 0, _REFUSE),
-        ]
-    lines += [
-        (_EQUALS, 0, 3, calls.limit),
-        (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
-        (_EQUALS, 0, 1, 0),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _REFUSE),
-    ]
-    return b"".join(struct.pack("=HBBI", *line) for line in lines)
+    return b"".join(struct.pack("=HBBI", *line) for line in (*lines, *rest))
 
 
 MEMORY_BYTES = 256 * 1024 * 1024
@@ -197,6 +243,46 @@ def _die_first() -> None:
     """Let the kernel end this process first where memory runs out."""
     with open("/proc/self/oom_score_adj", "w") as score:
         score.write(str(OOM_SCORE))
+
+
+_READABLE = (
+    *("/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache"),
+    *("/usr/share/drirc.d", "/usr/share/libdrm", "/sys", "/dev/null"),
+)
+PROGRAM_MEMORY_BYTES = 768 * 1024 * 1024
+PROGRAM_ADDRESS_BYTES = 4 * 1024 * 1024 * 1024
+"""Drivers of graphics map what they never use."""
+
+
+def confine_program(program: str, *, nice: int) -> list[str]:
+    """Give up what *program*, about to be executed in this process, has no use for.
+
+    It may read libraries and what the kernel says of devices, use devices of graphics and video,
+    and its own file is the only one it may execute; it may open no socket. It ends with whoever
+    has started it. Returns the names of the steps that failed.
+
+    Args:
+        program: Its path.
+        nice: By how much others go first.
+    """
+    devices = sorted(glob("/dev/dri") + glob("/dev/video*") + glob("/dev/media*"))
+    steps: dict[str, Callable[[], object]] = {
+        "parent": lambda: _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
+        "privileges": lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1),
+        "memory": lambda: _limit(resource.RLIMIT_DATA, PROGRAM_MEMORY_BYTES),
+        "address": lambda: _limit(resource.RLIMIT_AS, PROGRAM_ADDRESS_BYTES),
+        "core": lambda: _limit(resource.RLIMIT_CORE, 0),
+        "files": lambda: _limit(resource.RLIMIT_FSIZE, 0),
+    }
+    missing = [name for name, step in steps.items() if not _done(step)]
+    with suppress(OSError):
+        os.nice(nice)
+    loaders = glob("/lib*/ld-linux*") + glob("/lib/*/ld-linux*")
+    if not restrict_files(_READABLE, (program, *loaders), devices):
+        missing.append("landlock")
+    if not install_program_filter():
+        missing.append("calls")
+    return missing
 
 
 def limit_cpu_time() -> None:

@@ -30,6 +30,50 @@ async def test_what_this_machine_does_not_have_says_why(name: str) -> None:
     assert await try_in_process(name) != ""
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("h264_v4l2m2m", "does not open (Invalid argument)"),
+        ("ffmpeg/h264_vaapi", "No VA display found for device /dev/dri/renderD128"),
+        ("ffmpeg/h264_qsv", "Error initializing an internal MFX session"),
+        ("ffmpeg/h264_v4l2m2m", "can't configure encoder"),
+        ("ffmpeg/drm", "Device creation failed"),
+    ],
+)
+async def test_the_refusal_is_told_in_its_own_words(name: str, said: str) -> None:
+    """What is wrong, and with which device, so that somebody can look for it."""
+    assert said in await try_in_process(name)
+
+
+async def test_the_programs_software_works() -> None:
+    """The same way as that of hardware: four pictures, a keyframe when asked."""
+    assert await try_in_process("ffmpeg/libx264") == ""
+
+
+async def test_what_the_settings_ask_for_is_tried_alone() -> None:
+    """And used, if it works; or else software, with the reason."""
+    chosen, refused = EncoderChoice(asked="ffmpeg/libx264"), EncoderChoice(asked="ffmpeg/h264_qsv")
+    await chosen.choose()
+    await refused.choose()
+
+    assert (chosen.name, chosen.why) == ("ffmpeg/libx264", "the first that was tried works")
+    assert refused.name == FALLBACK
+    assert refused.rejected.keys() == {"ffmpeg/h264_qsv"}
+
+
+async def test_one_for_some_codecs_is_used_for_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Raspberry Pi 5 decodes H.265 in hardware, and has no encoder."""
+    use_fake_trial(monkeypatch)
+    monkeypatch.setattr(encoder_choice, "CANDIDATES", ("ffmpeg/drm", "works"))
+    choice = EncoderChoice()
+    await choice.choose()
+
+    assert [choice.name_for(codec) for codec in ("h265", "h264")] == ["ffmpeg/drm", "works"]
+    assert choice.why == "ffmpeg/drm works"
+    choice.reject("ffmpeg/drm", "has ended")
+    assert choice.name_for("h265") == "works"
+
+
 async def test_without_hardware_software_is_chosen_and_the_reason_told() -> None:
     """For health and `check`."""
     choice = EncoderChoice()

@@ -122,3 +122,40 @@ def test_a_thread_has_the_filter_of_its_process() -> None:
     done = subprocess.run(argv, stderr=subprocess.DEVNULL, timeout=HANG_S, check=False)
 
     assert done.returncode == -signal.SIGSYS
+
+
+CONFINED = """
+import os, socket, subprocess, sys
+sys.stdout = open(os.dup(1), "w")
+from gateway.vision.sandbox import confine_program
+assert confine_program("/usr/bin/ffmpeg", nice=4) == []
+"""
+
+FOREIGN = {
+    "a secret": "open('/etc/hostname')",
+    "the program of somebody else": "os.execv('/bin/true', ['true'])",
+    "a socket": "socket.socket()",
+    "a file": "open('/tmp/trial-of-a-confined-program', 'w')",
+    "a folder": "os.listdir('/home')",
+    "another process": "open('/proc/1/status')",
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+def test_a_program_that_is_not_ours_is_refused_what_it_has_no_use_for(what: str) -> None:
+    """By Landlock and a filter: it may still load its drivers and use devices of video."""
+    tried = f"\ntry:\n    {FOREIGN[what]}\nexcept OSError as error:\n    sys.exit(7)"
+    argv = (sys.executable, "-I", "-B", "-c", CONFINED + tried)
+
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert done.returncode == 7, done.stderr
+
+
+def test_a_program_that_is_not_ours_may_start() -> None:
+    """Confined, with all that it loads."""
+    start = "os.execv('/usr/bin/ffmpeg', ['ffmpeg', '-v', 'error', '-f', 'lavfi', '-i', 'color', "
+    start += "'-frames:v', '1', '-f', 'null', '-'])"
+    argv = (sys.executable, "-I", "-B", "-c", CONFINED + start)
+
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=HANG_S, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
