@@ -113,8 +113,8 @@ class StreamConfig(Document):
     Attributes:
         profile: ``main`` or ``sub``; at most one of each per camera.
         url: ``rtsp://host[:port]/path`` or ``rtsps://``, without user and password; ``http://`` or
-            ``https://`` for JPEG, if the settings allow it. Cameras that want the login in the path
-            have ``{username}`` and ``{password}`` there.
+            ``https://`` for JPEG, ``rtmp://`` or ``rtmps://``, if the settings allow it. Cameras
+            that want the login in path or query have ``{username}`` and ``{password}`` there.
         transport: How RTP travels. ``tcp`` is interleaved in the RTSP connection; ``auto``
             tries that first and takes UDP when the camera answers 461.
         keep: ``on_demand`` opens for the first viewer and closes `linger_s` after the last;

@@ -6,10 +6,11 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
-from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
+from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
+from gateway.model.url_login import PASSWORD, USERNAME
 from gateway.ports import Clock
 from gateway.rtmp import flv
 from gateway.rtmp.session import HANDSHAKE_BYTES, Phase, PlaySession
@@ -22,17 +23,15 @@ from gateway.runtime.url_policy import Target
 
 _PHASES = tuple(Phase)
 
-FORMAT = "flv"
-"""What `RtmpClient.receive` yields, by FFmpeg's name."""
-
 
 class RtmpClient:
     """One session; a context manager.
 
     Args:
         target: Where; the login stands in its path, if the camera wants one.
-        account: Who asks; a refused login counts where the URL has one.
+        account: Whose login stands in the URL, so that a refusal counts; without one if none does.
         clock: Monotonic.
+        stall_s: How long no video may come.
         offers_h265: See `PlaySession`.
 
     Attributes:
@@ -42,10 +41,17 @@ class RtmpClient:
     """
 
     def __init__(
-        self, target: Target, *, account: Account, clock: Clock, offers_h265: bool = False
+        self,
+        target: Target,
+        *,
+        account: Account,
+        clock: Clock,
+        stall_s: float,
+        offers_h265: bool = False,
     ) -> None:
         self._target = target
         self._account = account
+        self._stall_s = stall_s
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._early: list[bytes] = []
@@ -53,6 +59,11 @@ class RtmpClient:
         noise = secrets.token_bytes(HANDSHAKE_BYTES - 8)
         self.session = PlaySession(target, noise=noise, budget=self.budget, offers_h265=offers_h265)
         self.received_bytes = 0
+
+    @property
+    def format(self) -> Literal["flv"]:
+        """What `receive` yields, by FFmpeg's name."""
+        return "flv"
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,7 +135,7 @@ class RtmpClient:
         """
         account = self._account
         if account.login is None:
-            await self._open()
+            await self._open_without_login()
             return
         async with account.limiter.attempt(account.device, account.login):
             try:
@@ -137,16 +148,22 @@ class RtmpClient:
                 ) from error
             account.limiter.record_success(account.device, account.login)
 
+    async def _open_without_login(self) -> None:
+        try:
+            await self._open()
+        except SourceRefused as error:
+            if error.reason is not Reason.AUTH_FAILED:
+                raise
+            detail = f"{error.detail}; the url has no place for a login: {USERNAME}, {PASSWORD}"
+            raise SourceRefused(Reason.AUTH_FAILED, detail, park_s=error.park_s) from error
+
     async def _open(self) -> None:
         await self.connect()
         await self.open_app()
         await self.play()
 
-    async def receive(self, stall_s: float) -> AsyncGenerator[bytes, None]:
+    async def receive(self) -> AsyncGenerator[bytes, None]:
         """Yield an FLV file: its header, then the tags of the video as they come.
-
-        Args:
-            stall_s: How long no video may come.
 
         Raises:
             GatewayError: The camera is silent, has ended it, or breaks the rules; never returns.
@@ -157,11 +174,11 @@ class RtmpClient:
             yield b"".join(early)
         while True:
             try:
-                async with time_limit(stall_s):
+                async with time_limit(self._stall_s):
                     while not (tags := await self._read()):
                         pass
             except TimeoutError:
-                detail = f"no video for {stall_s:g} s"
+                detail = f"no video for {self._stall_s:g} s"
                 raise SourceStalled(Reason.STALLED, detail) from None
             yield b"".join(tags)
 

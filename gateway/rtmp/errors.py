@@ -14,6 +14,9 @@ from gateway.rtsp.errors import ABSENT_PARK_S, error_of_redirect
 
 CORRUPT_PAUSE_S = 30.0
 
+ABSENT_PAUSE_S = 10.0
+"""A stream that nobody publishes now may be there again at any time."""
+
 _CODE = re.compile(r"[A-Za-z]{1,32}(?:\.[A-Za-z]{1,32}){1,3}")
 _LOGIN = re.compile(r"(?i)auth|passw|login|credential|forbidden|denied|\b40[13]\b")
 
@@ -42,25 +45,38 @@ def error_of_info(command: str, info: dict[str, object]) -> GatewayError | None:
     The camera's description is looked at and never shown: some repeat the URL in it, with the
     password.
     """
-    said, level = str(info.get("code", "")), str(info.get("level", ""))
+    said = str(info.get("code", ""))
     code = said if _CODE.fullmatch(said) else "an unknown code"
+    redirect = _redirect(code, info)
+    if redirect is not None:
+        return error_of_redirect(redirect)
     shown = f"{command} answered {code}"
-    description = str(info.get("description", ""))[:500]
-    more = info.get("ex")
-    if isinstance(more, dict) and more.get("redirect"):
-        return error_of_redirect(str(more["redirect"])[:1024])
-    if code == "NetConnection.Connect.ReconnectRequest":
-        return error_of_redirect(str(info.get("tcUrl", ""))[:1024])
     if code in _ENDED:
         return SourceStalled(Reason.SOURCE_ENDED, shown)
-    if level != "error" and command == "play" and code not in _ABSENT:
+    if info.get("level") != "error" and command == "play" and code not in _ABSENT:
         return None
+    return _refusal(code, shown, str(info.get("description", ""))[:500])
+
+
+def _redirect(code: str, info: dict[str, object]) -> str | None:
+    """Return where the camera sends us; None: nowhere (Enhanced RTMP has the second way)."""
+    more = info.get("ex")
+    if isinstance(more, dict) and more.get("redirect"):
+        return str(more["redirect"])[:1024]
+    if code == "NetConnection.Connect.ReconnectRequest":
+        return str(info.get("tcUrl", ""))[:1024]
+    return None
+
+
+def _refusal(code: str, shown: str, description: str) -> GatewayError:
     if "authmod=" in description:
         return SourceRefused(
             Reason.UNSUPPORTED_LOGIN, f"{shown}: it asks for a login by challenge", park_s=LOCKED_S
         )
     if _LOGIN.search(description) or code.endswith("Unauthorized"):
         return SourceRefused(Reason.AUTH_FAILED, shown, park_s=ABSENT_PARK_S)
-    if code in _ABSENT or code in _ABSENT_APP:
+    if code in _ABSENT:
+        return SourceUnavailable(Reason.NOT_FOUND, shown, pause_s=ABSENT_PAUSE_S)
+    if code in _ABSENT_APP:
         return SourceRefused(Reason.NOT_FOUND, shown, park_s=ABSENT_PARK_S)
     return SourceUnavailable(Reason.REFUSED, shown)

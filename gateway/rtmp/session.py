@@ -127,6 +127,11 @@ class PlaySession:
         self.keyframes = self.pictures = self.discarded = 0
         self.server = ""
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the camera has been asked to play, so that login and application are right."""
+        return self.phase in (Phase.PLAY, Phase.PLAYING)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take what the camera has sent; return the FLV tags of the video in it.
 
@@ -229,7 +234,7 @@ class PlaySession:
 
     def _video(self, messages: list[tuple[int, bytes]]) -> list[bytes]:
         tags: list[bytes] = []
-        if self.phase not in (Phase.PLAY, Phase.PLAYING):
+        if not self.accepted:
             self.discarded += len(messages)
             return tags
         for time_ms, body in messages:

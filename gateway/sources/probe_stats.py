@@ -1,11 +1,11 @@
-"""Statistics of a probed RTP stream, and what is wrong by them. Nothing is decoded."""
+"""Statistics of a probed stream, and what is wrong by them. Nothing is decoded."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 
-from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters
+from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtp.codecs import PICTURE_HEADS
@@ -39,48 +39,40 @@ class Finding:
     fact: str
 
 
-class ProbeStats:
-    """Collects what a probe needs to know of one stream.
+class UnitStats:
+    """Collects what a probe needs to know of one stream's access units.
 
     Args:
-        description: What the camera offers.
+        codec: Of the units.
+        parameter_sets: Known out of band.
+        counters: Of what makes the units.
         clock: Monotonic.
-        budget: What the camera may cost; None: as much as it sends.
 
     Attributes:
-        packet: Set at the first RTP packet.
         keyframe: Set at the first keyframe.
         enough: Set once `ENOUGH_GOPS` whole GOPs have been seen.
     """
 
     def __init__(
-        self, description: Description, clock: Clock, budget: CameraBudget | None = None
+        self,
+        codec: Codec,
+        parameter_sets: tuple[bytes, ...],
+        counters: SourceCounters,
+        clock: Clock,
     ) -> None:
         self._clock = clock
-        self._counters = SourceCounters()
-        self._description = description
-        video = description.video
-        self._depacketizer = create_depacketizer(
-            description,
-            timeline=Timeline(self._counters),
-            counters=self._counters,
-            payload_bytes=1_400,
-            budget=budget,
-        )
-        self._codec = video.codec
-        self._picture = parse_picture(video.codec, video.parameter_sets)
+        self._counters = counters
+        self._codec = codec
+        self._picture = parse_picture(codec, parameter_sets)
         self._began_s = self._latest_s = clock.now()
         self._units = 0
         self._keyframes: list[tuple[int, int]] = []  # time and number of each
-        self.packet, self.keyframe, self.enough = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.keyframe, self.enough = asyncio.Event(), asyncio.Event()
 
-    def push_packets(self, packets: list[bytes]) -> None:
-        """Add the RTP *packets* of one read."""
+    def push_units(self, units: list[AccessUnit]) -> None:
+        """Add the *units* that have just come."""
         self._latest_s = self._clock.now()
-        if not self.packet.is_set():
-            self._began_s = self._latest_s
-            self.packet.set()
-        for unit in self._depacketizer.push_packets(packets, self._latest_s):
+        for unit in units:
             self._units += 1
             if unit.keyframe:
                 self._add_keyframe(unit)
@@ -175,6 +167,41 @@ class ProbeStats:
                 Reason.UNSUPPORTED_CODEC, f"{self._counters.backward} steps back in display order"
             )
         return Finding(Reason.OK, _allowed(self._picture))
+
+
+class ProbeStats(UnitStats):
+    """Collects what a probe needs to know of one RTP stream.
+
+    Args:
+        description: What the camera offers.
+        clock: Monotonic.
+        budget: What the camera may cost; None: as much as it sends.
+
+    Attributes:
+        packet: Set at the first RTP packet.
+    """
+
+    def __init__(
+        self, description: Description, clock: Clock, budget: CameraBudget | None = None
+    ) -> None:
+        video, counters = description.video, SourceCounters()
+        super().__init__(video.codec, video.parameter_sets, counters, clock)
+        self._depacketizer = create_depacketizer(
+            description,
+            timeline=Timeline(counters),
+            counters=counters,
+            payload_bytes=1_400,
+            budget=budget,
+        )
+        self.packet = asyncio.Event()
+
+    def push_packets(self, packets: list[bytes]) -> None:
+        """Add the RTP *packets* of one read."""
+        now_s = self._clock.now()
+        if not self.packet.is_set():
+            self._began_s = now_s
+            self.packet.set()
+        self.push_units(self._depacketizer.push_packets(packets, now_s))
 
 
 def _allowed(picture: VideoInfo | None) -> str:

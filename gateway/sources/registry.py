@@ -22,6 +22,8 @@ from gateway.runtime.url_policy import Target, UrlPolicy, UrlScheme
 from gateway.sources.http_probe import probe_http
 from gateway.sources.http_source import HttpSource
 from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer
+from gateway.sources.rtmp_probe import probe_rtmp
+from gateway.sources.rtmp_source import RtmpSource
 from gateway.sources.rtsp_probe import probe_rtsp
 from gateway.sources.rtsp_source import RtspSource
 
@@ -101,6 +103,14 @@ SOURCE_TYPES = (
         ),
         create=HttpSource,
         probe=probe_http,
+    ),
+    SourceType(
+        schemes=(
+            UrlScheme("rtmp", 1935, frozenset({1935})),
+            UrlScheme("rtmps", 443, frozenset({443, 1935})),
+        ),
+        create=RtmpSource,
+        probe=probe_rtmp,
     ),
 )
 

@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transcoding": {"model", "ports", "runtime", "rtp", "streams", "vision"},
     "slates": {"model", "ports", "runtime", "rtp", "streams", "vision", "transcoding"},
     "demuxing": {"model", "runtime", "rtp", "vision"},
-    "sources": {"model", "ports", "runtime", "fastpath", "rtp", "rtsp", "demuxing"},
+    "sources": {"model", "ports", "runtime", "fastpath", "rtp", "rtsp", "rtmp", "demuxing"},
     "config": {"model", "runtime", "sources"},
     "audit": {"model", "ports", "runtime", "config"},
     "viewing": {"model", "ports", "runtime", "mqtt/payloads", "config"},

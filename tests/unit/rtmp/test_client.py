@@ -47,19 +47,17 @@ def target(port: int, path: str = "/live/cam") -> Target:
     return Target("rtmp", "127.0.0.1", "127.0.0.1", port, path, url, 1935)
 
 
-def client(
-    port: int, path: str = "/live/cam", *, login: Login | None = None, h265: bool = False
-) -> RtmpClient:
-    account = Account("device", login, LoginLimiter(CLOCK))
-    return RtmpClient(target(port, path), account=account, clock=CLOCK, offers_h265=h265)
+def client(port: int, *, stall_s: float = HANG_S, h265: bool = False) -> RtmpClient:
+    account = Account("device", None, LoginLimiter(CLOCK))
+    return RtmpClient(target(port), account=account, clock=CLOCK, stall_s=stall_s, offers_h265=h265)
 
 
 async def received(port: int, count: int = 4, stall_s: float = HANG_S) -> list[bytes]:
     """Return the first *count* tags of the camera at *port*. Raises what the client does."""
     data = b""
-    async with client(port) as pulled, asyncio.timeout(HANG_S):
+    async with client(port, stall_s=stall_s) as pulled, asyncio.timeout(HANG_S):
         await pulled.open()
-        async with aclosing(pulled.receive(stall_s)) as pieces:
+        async with aclosing(pulled.receive()) as pieces:
             async for piece in pieces:
                 data += piece
                 tags = tags_of(data)
@@ -276,7 +274,9 @@ async def test_a_refused_login_counts() -> None:
     async with rtmp_camera({"play": refused}) as camera:
         account = Account("device", LOGIN, LoginLimiter(CLOCK))
         for _ in range(MAX_ATTEMPTS + 2):
-            async with RtmpClient(target(camera.port), account=account, clock=CLOCK) as pulled:
+            async with RtmpClient(
+                target(camera.port), account=account, clock=CLOCK, stall_s=5.0
+            ) as pulled:
                 with pytest.raises(GatewayError) as caught:
                     await pulled.open()
         asked = sum(each[0] == "play" for each in camera.commands)
