@@ -127,7 +127,17 @@ class AskableSource(Protocol):
         ...
 
 
-class TranscodingSource(Source, KeyframeSource, Protocol):
+@runtime_checkable
+class TargetRateSource(Protocol):
+    """A source that knows at what rate it will send."""
+
+    @property
+    def target_bps(self) -> float:
+        """Its mean rate, in bits per second."""
+        ...
+
+
+class TranscodingSource(Source, KeyframeSource, TargetRateSource, Protocol):
     """A source that transcodes the stream of another."""
 
     @property

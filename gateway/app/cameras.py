@@ -191,12 +191,14 @@ class TranscodeSources:
             capacity.cores,
         )
 
-    def __call__(self, site: SiteConfig, name: str, stream: Stream) -> TranscodeSource:
+    def __call__(
+        self, site: SiteConfig, name: str, stream: Stream, *, reduced: bool = False
+    ) -> TranscodeSource:
         """Return the source that transcodes *stream*; *name* is for log lines."""
         return TranscodeSource(
             name,
             stream,
-            output=self._output,
+            output=self._output.reduced() if reduced else self._output,
             encoder=self._encoder,
             payload_bytes=site.limits.payload_bytes,
             capacity=self._capacity,

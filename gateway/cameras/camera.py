@@ -83,7 +83,7 @@ class Camera:
         config: As in the site document.
         supervisors: Of its streams, in the order of the configuration.
         transcodes: What makes H.264 of the same streams that every browser shows, in the same
-            order; empty: nothing is transcoded.
+            order, and behind these what makes small pictures of them; empty: nothing is transcoded.
     """
 
     config: CameraConfig

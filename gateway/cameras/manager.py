@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from typing import Protocol
 
 from gateway.cameras.camera import Camera, last_video_info_of, obstacle_of
 from gateway.cameras.stream_supervisor import StreamSupervisor
@@ -24,6 +26,16 @@ STAGGER_S = 0.25
 tick of the clock (`gateway.runtime.clock`) for itself."""
 
 
+class CreateTranscode(Protocol):
+    """Makes the source that transcodes *stream* of *site*; its *name* is for the log."""
+
+    def __call__(
+        self, site: SiteConfig, name: str, stream: Stream, *, reduced: bool = False
+    ) -> TranscodingSource:
+        """With *reduced* a small picture comes out, a few times a second."""
+        ...
+
+
 class CameraManager:
     """Runs the cameras of a site; none is affected by the failure of another.
 
@@ -31,8 +43,7 @@ class CameraManager:
         site: Which cameras.
         source: Makes the source of one stream of a site.
         viewers: Returns how many watch a camera.
-        transcode: Makes the source that transcodes a stream of a site; its name is for the log.
-            None: nothing is transcoded.
+        transcode: Makes the source that transcodes a stream of a site; None: nothing is.
         slate: Returns what stands in for pictures of a codec that looked like that, to say a
             reason; None: there is nothing.
     """
@@ -43,7 +54,7 @@ class CameraManager:
         *,
         source: Callable[[SiteConfig, CameraConfig, StreamConfig], Source],
         viewers: Callable[[str], int],
-        transcode: Callable[[SiteConfig, str, Stream], TranscodingSource] | None = None,
+        transcode: CreateTranscode | None = None,
         slate: Callable[[Codec, VideoInfo | None, Reason], Slate | None] = lambda *_: None,
         clock: Clock,
     ) -> None:
@@ -109,19 +120,16 @@ class CameraManager:
             for config, supervisor in zip(camera.config.streams, camera.supervisors, strict=True)
         )
         refused = all(supervisor.parked for supervisor in camera.supervisors[:1])
-        transcodes = tuple(
-            (config.profile, supervisor.stream)
-            for config, (_, supervisor) in zip(
-                camera.config.streams, camera.transcodes, strict=False
-            )
-        )
+        profiles = [config.profile for config in camera.config.streams]
+        made = [supervisor.stream for supervisor in camera.transcoders]
         return CameraStreams(
             streams,
             camera.trouble,
             refused,
-            transcodes,
-            obstacle_of,
-            camera.admit_transcode,
+            transcodes=tuple(zip(profiles, made, strict=False)),
+            reduced=tuple(zip(profiles, made[len(profiles) :], strict=False)),
+            obstacle=obstacle_of,
+            admit_transcode=camera.admit_transcode,
             slate=lambda stream, codec: self._slate(
                 codec, last_video_info_of(stream), camera.absence_of(stream)
             ),
@@ -204,13 +212,18 @@ class CameraManager:
     def _transcodes(
         self, config: CameraConfig, supervisors: tuple[StreamSupervisor, ...]
     ) -> Iterator[tuple[TranscodingSource, StreamSupervisor]]:
-        """Yield what transcodes each of the streams of *supervisors*, when it is wanted."""
+        """Yield what transcodes each of the streams of *supervisors*, when it is wanted.
+
+        First as large as the configuration says, then reduced.
+        """
         if self._transcode is None:
             return
         limits = self._site.limits
-        for stream_config, supervisor in zip(config.streams, supervisors, strict=True):
-            name = f"{config.id}/{stream_config.profile}/transcoded"
-            source = self._transcode(self._site, name, supervisor.stream)
+        listed = list(zip(config.streams, supervisors, strict=True))
+        for reduced, (stream_config, supervisor) in product((False, True), listed):
+            kind = "reduced" if reduced else "transcoded"
+            name = f"{config.id}/{stream_config.profile}/{kind}"
+            source = self._transcode(self._site, name, supervisor.stream, reduced=reduced)
             stream = Stream(
                 source,
                 warm=False,

@@ -139,7 +139,7 @@ export interface ServerMessages {
 }
 
 /** What the gateway sends of the camera: the main stream, the sub-stream, one that it transcodes, or keyframes only. */
-export type Level = "main" | "sub" | "transcoded" | "keyframes";
+export type Level = "main" | "sub" | "transcoded" | "reduced" | "keyframes";
 
 export interface LevelMessage {
   k: "level";

@@ -9,12 +9,13 @@ class StreamQuality(StrEnum):
     """Which stream of a camera, best first. The value is what is sent.
 
     ``MAIN`` and ``SUB`` are the camera's own, untouched; ``TRANSCODED`` is made here of one of
-    them.
+    them, and so is ``REDUCED``: a small picture, a few times a second, for a very narrow line.
     """
 
     MAIN = "main"
     SUB = "sub"
     TRANSCODED = "transcoded"
+    REDUCED = "reduced"
 
 
 class ViewLevel(StrEnum):
@@ -26,6 +27,7 @@ class ViewLevel(StrEnum):
     MAIN = "main"
     SUB = "sub"
     TRANSCODED = "transcoded"
+    REDUCED = "reduced"
     KEYFRAMES = "keyframes"
 
     @property

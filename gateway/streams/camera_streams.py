@@ -22,7 +22,8 @@ class CameraStreams:
         refused: Whether it will not work until something is changed, so that waiting is useless.
         transcodes: Profile of the source, and its stream as H.264 that every browser shows, in the
             same order as `streams`. Empty: nothing is transcoded here.
-        admit_transcode: Called with one of them before a viewer is given it; returns why this
+        reduced: The same as a small picture for a very narrow line.
+        admit_transcode: Called with one of these two before a viewer is given it; returns why this
             machine cannot carry it, or nothing.
         slate: Returns what stands in for a stream that does not come, for viewers who get it as a
             codec; None: there is nothing.
@@ -33,6 +34,7 @@ class CameraStreams:
     trouble: Callable[[], tuple[Reason, str] | None] = lambda: None
     refused: bool = False
     transcodes: tuple[tuple[str, Stream], ...] = ()
+    reduced: tuple[tuple[str, Stream], ...] = ()
     obstacle: Callable[[Stream], str] = lambda _stream: ""
     admit_transcode: Callable[[Stream], str] = lambda _stream: ""
     slate: Callable[[Stream, Codec], Slate | None] = lambda _stream, _codec: None

@@ -22,6 +22,7 @@ from gateway.ports import (
     FastPath,
     KeyframeSource,
     Source,
+    TargetRateSource,
     TimedSource,
 )
 from gateway.streams.gop_cache import GopCache
@@ -128,7 +129,8 @@ class Stream:
     def bps(self) -> float | None:
         """Mean rate of the source over some seconds, bits per second; None: not known yet.
 
-        While it is away: that of before.
+        While it is away: that of before. Before it is measured: what the source aims at, if it
+        does.
         """
         now_s = self._clock.now()
         least_s = RATE_S if self._bps is not None else FIRST_RATE_S
@@ -136,6 +138,8 @@ class Stream:
             received_bytes = self.counters.received_bytes
             self._bps = (received_bytes - self._rate_bytes) * 8 / (now_s - self._rate_s)
             self._rate_bytes, self._rate_s = received_bytes, now_s
+        if self._bps is None and isinstance(self._source, TargetRateSource):
+            return self._source.target_bps
         return self._bps
 
     @property

@@ -153,7 +153,7 @@ class H264Encoder:
             "sliced-threads": 0,
             "threads": 1,
             "vbv-maxrate": kbps * 3 // 2,
-            "vbv-bufsize": kbps * 3 // 2,
+            "vbv-bufsize": max(1, round(kbps * output.buffer_s)),
         }
         return {
             "preset": output.preset,

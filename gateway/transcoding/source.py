@@ -42,6 +42,7 @@ MOST_FPS = 60.0
 LONG_GOP_S = 2.0
 """If the newest keyframe is older at the start, a camera that can be asked is asked for another."""
 USUAL_SIZE = 1920, 1080
+USUAL_FPS = 25.0
 """What a camera sends of which nothing is known yet."""
 KEYFRAME_INTERVAL_S = 0.5
 """However many viewers ask, there is no more than one keyframe in this time."""
@@ -147,6 +148,11 @@ class TranscodeSource:
         """Children that died or had to be killed."""
         return self.state.deaths
 
+    @property
+    def target_bps(self) -> float:
+        """Its mean rate, in bits per second."""
+        return float(self._output.bitrate_bps)
+
     def admit(self) -> str:
         """Let one viewer open it; return why this machine cannot carry it, or nothing."""
         return self._capacity.admit(self._name, self._expected_load(), self._clock.now())
@@ -156,7 +162,9 @@ class TranscodeSource:
         width, height = (picture.width, picture.height) if picture else USUAL_SIZE
         out_width, out_height = output_size(width, height, None, self._output.height)
         codec: Codec = video.codec if video is not None else "h265"
-        return Load(reference_ms(codec, width * height, out_width * out_height), self._output.fps)
+        share = min(1.0, self._output.fps / USUAL_FPS)  # all are decoded, so many encoded
+        encoded = round(out_width * out_height * share)
+        return Load(reference_ms(codec, width * height, encoded), USUAL_FPS)
 
     async def check(self) -> None:
         """Nothing can be said of a transcode before it runs."""

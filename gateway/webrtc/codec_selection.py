@@ -99,13 +99,13 @@ async def negotiate(
         refused = camera.admit_transcode(levels[ViewLevel.TRANSCODED])
         if refused:
             raise ViewerRejected(503, Reason.TRANSCODING_FULL, refused)
-    transcoded = levels.get(ViewLevel.TRANSCODED)
+    made = [levels.get(each) for each in (ViewLevel.TRANSCODED, ViewLevel.REDUCED)]
     return levels, NegotiatedMedia(
         offer,
         codec,
         pace_bps,
         why=_why(chosen[0], facts, profile),
-        refused=lambda stream: camera.admit_transcode(stream) if stream is transcoded else "",
+        refused=lambda stream: camera.admit_transcode(stream) if stream in made else "",
         slates=_slates(camera, chosen[0].codec) if slates else NO_SLATE,
     )
 
@@ -120,7 +120,9 @@ def _slates(camera: CameraStreams, codec: Codec | None) -> SlateOffer:
 
 def _facts(name: str, stream: Stream, camera: CameraStreams) -> StreamFacts:
     codec = None if stream.video is None else stream.video.codec
-    return StreamFacts(StreamQuality(name), codec, camera.obstacle(stream), stream.bps)
+    return StreamFacts(
+        StreamQuality(name), codec, camera.obstacle(stream), stream.bps, stream.playing
+    )
 
 
 def _why(choice: Choice, facts: list[StreamFacts], profile: str | None) -> Reason | None:
@@ -130,8 +132,11 @@ def _why(choice: Choice, facts: list[StreamFacts], profile: str | None) -> Reaso
 
 
 def _stream_of(choice: Choice, camera: CameraStreams) -> Stream:
-    transcoded = choice.quality is StreamQuality.TRANSCODED
-    return dict(camera.transcodes if transcoded else camera.streams)[choice.source.value]
+    made = {
+        StreamQuality.TRANSCODED: camera.transcodes,
+        StreamQuality.REDUCED: camera.reduced,
+    }
+    return dict(made.get(choice.quality, camera.streams))[choice.source.value]
 
 
 def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:

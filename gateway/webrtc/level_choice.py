@@ -1,6 +1,7 @@
 """The order of choice for a viewer who comes: a pure function.
 
-The main stream untouched; the sub-stream untouched; a transcode of the cheaper. The first is what
+The main stream untouched; the sub-stream untouched; a transcode of the cheaper; a small picture,
+a few times a second, of the cheapest that is open, so that it comes at once. The first is what
 the viewer gets, the others are for when the line does not carry that. Where nothing can be
 transcoded a stream with an obstacle is better than none.
 """
@@ -26,12 +27,14 @@ class StreamFacts:
         obstacle: Why no browser shows it as it is (B-frames, interlace, pixels that are not
             square); empty: one may.
         bps: Its mean rate; None: not known.
+        playing: Whether it is open, and pictures have come.
     """
 
     quality: StreamQuality
     codec: Codec | None
     obstacle: str = ""
     bps: float | None = None
+    playing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Choice:
     """One level of a viewer.
 
     Attributes:
-        quality: ``MAIN`` or ``SUB`` untouched, or ``TRANSCODED``.
+        quality: ``MAIN`` or ``SUB`` untouched, ``TRANSCODED`` or ``REDUCED``.
         source: Which of the camera's streams that is, or is made of.
         codec: What is sent; None: that of the first, as far as is known.
     """
@@ -79,6 +82,9 @@ def choose(
         listed = listed[listed.index(first[0]) :] if first else []
     if transcoder and takes(TRANSCODED_CODEC):
         listed.append(Choice(StreamQuality.TRANSCODED, wanted[-1].quality, TRANSCODED_CODEC))
+        open_ones = [each.quality for each in wanted if each.playing]
+        source = open_ones[-1] if open_ones else listed[0].source
+        listed.append(Choice(StreamQuality.REDUCED, source, TRANSCODED_CODEC))
     if line_bps is not None:
         wide = {each.quality for each in streams if (each.bps or 0.0) > line_bps}
         listed = [each for each in listed if each.quality not in wide] or listed

@@ -29,9 +29,6 @@ PACKET_OVERHEAD_BYTES = 28 + HEADER_BYTES + TAG_BYTES
 GOP_SHARE = 0.5
 """The share of a stream's rate that cached GOPs, sent again on request, may come to."""
 
-TRANSCODED_BPS = 1.5e6
-"""What a transcode is taken to have before it has run, as the settings have it by default."""
-
 CALM_TICKS = 5
 """A viewer whose line carries all is looked after every so many ticks (seconds)."""
 
@@ -240,8 +237,6 @@ class LevelControl:
         for level, stream in streams:
             better_bps = listed[-1].bps if listed else None
             bps = stream.bps
-            if bps is None and level is ViewLevel.TRANSCODED:
-                bps = TRANSCODED_BPS
             # A transcode of a small stream may be larger than that.
             if better_bps is None or bps is None or bps < better_bps:
                 listed.append(LevelOption(level, bps))

@@ -70,8 +70,8 @@ class LevelSender(FastPathSender, Protocol):
         """Go on with another stream, whose first unit is *unit*."""
         ...
 
-    def forget_requests(self) -> None:
-        """Send nothing again that waits for it."""
+    def abandon(self) -> None:
+        """Send no more of what has been begun, and nothing again that was sent: others follow."""
         ...
 
 
@@ -164,7 +164,7 @@ class LevelSwitch:
             if self._slate.stream is slate:
                 return
             self._stop(self._slate)
-        self._sender.forget_requests()
+        self._sender.abandon()
         self._slate = feeding = self._input_of(self._wanted, slate)
         slate.attach(feeding.reader)
 
@@ -209,7 +209,8 @@ class LevelSwitch:
                 self._pending = feeding = self._input_of(level)
                 self._pending_s = self._now()
                 feeding.stream.attach(feeding.reader, replay=False)
-                feeding.stream.want_keyframe()
+                if not feeding.stream.request_keyframe():
+                    feeding.stream.want_keyframe()
         if urgent and self._pending is not None:
             self._mute()
 
@@ -284,7 +285,7 @@ class LevelSwitch:
         self._active = feeding
         if before is not None and _RANKS[feeding.level] < _RANKS[before.level]:
             self._hold(before.level)
-        self._sender.forget_requests()
+        self._sender.abandon()
         self._on_changed(feeding.level)
 
     def may_begin(self, feeding: StreamInput) -> bool:
@@ -316,7 +317,7 @@ class LevelSwitch:
         slate, self._slate = self._slate, None
         if slate is not None:
             self._stop(slate)
-            self._sender.forget_requests()
+            self._sender.abandon()
             self._on_returned()
 
     def _replay(self, feeding: StreamInput, *, gop: bool) -> None:
@@ -334,6 +335,7 @@ class LevelSwitch:
             self._muted_s = self._now()
             self._hold(feeding.level)
             self._stop(feeding)
+            self._sender.abandon()
             self._on_changed(ViewLevel.KEYFRAMES)
             self._poll()
 
@@ -362,8 +364,11 @@ class LevelSwitch:
         self._streams[level].hold(self)
 
     def _cheapest(self) -> ViewLevel:
-        """The stream of which keyframes are sent: the camera's smallest, else a transcode."""
+        """The stream of which keyframes are sent: the smallest that there is or can be made."""
         available = dict(self.available())
+        reduced = available.get(ViewLevel.REDUCED)
+        if reduced is not None and not self._refused(reduced):
+            return ViewLevel.REDUCED
         transcode = available.get(ViewLevel.TRANSCODED)
         if (
             ViewLevel.SUB not in available
@@ -371,7 +376,7 @@ class LevelSwitch:
             and not self._refused(transcode)
         ):
             return ViewLevel.TRANSCODED
-        own = [level for level in available if level is not ViewLevel.TRANSCODED]
+        own = [level for level in available if level in (ViewLevel.MAIN, ViewLevel.SUB)]
         return own[-1] if own else next(iter(self._streams))
 
     def _send_keyframe(self) -> None:

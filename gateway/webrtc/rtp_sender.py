@@ -220,6 +220,22 @@ class RtpSender:
         self._extension, self._to_tell = playout_delay_extension(identifier, delay_s), TOLD_IN
         return True
 
+    def abandon(self) -> None:
+        """Send no more of what has been begun, and nothing again that was sent so far.
+
+        For a keyframe of another stream follows. On a line that is full what is left of the one
+        before would come first, for seconds. The caller has taken that from the fast path.
+        """
+        self.forget_requests()
+        self._retransmit_buffer.clear()
+        self._remainder.clear()
+        self._recorded_seq = self._destination.seq
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        destination = self._destination
+        destination.free_s = min(destination.free_s, time.monotonic() + self._ahead_s)
+
     def begin_stream(self, unit: AccessUnit) -> None:
         """Go on with another stream, whose first unit is *unit*: its times follow the last sent.
 

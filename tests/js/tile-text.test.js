@@ -57,7 +57,7 @@ test("from 1000 kb/s on it is Mb/s", () => {
   assert.match(figuresText({ codec: "H265", width: 1, height: 1, fps: 25, kbps: 4_260 }), /4\.3 Mb\/s$/);
 });
 
-for (const [level, name] of /** @type {const} */ ([["main", ""], ["sub", "luồng phụ"], ["transcoded", "chuyển mã"], ["keyframes", "chỉ khung hình chính"]])) {
+for (const [level, name] of /** @type {const} */ ([["main", ""], ["sub", "luồng phụ"], ["transcoded", "chuyển mã"], ["reduced", "hình thu nhỏ"], ["keyframes", "chỉ khung hình chính"]])) {
   test(`what is sent in place of the main stream has a name: ${level}`, () => {
     assert.equal(levelText(level), name);
   });

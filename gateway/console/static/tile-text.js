@@ -26,7 +26,7 @@ import { ageText, countdownText, timeText } from "./time-text.js";
 /** @type {Partial<Record<TileState, TextKey>>} */
 const BADGE = { live: "live", connecting: "connecting", refused: "badgeRefused", waiting: "badgeWaiting" };
 /** @type {Partial<Record<Level, TextKey>>} */
-const LEVEL = { sub: "levelSub", transcoded: "levelTranscoded", keyframes: "levelKeyframes" };
+const LEVEL = { sub: "levelSub", transcoded: "levelTranscoded", reduced: "levelReduced", keyframes: "levelKeyframes" };
 const SAID_IN_TITLE = new Set(["OK", "IDLE", "CONNECTING", "STALLED"]);
 const NO_ANSWER = new Set([408, 480]);
 /** They say more than their reason, which speaks of a camera that does not answer, is not there, or sends the wrong codec. */

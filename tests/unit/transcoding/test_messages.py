@@ -100,5 +100,5 @@ def test_a_keyframe_request_has_no_body() -> None:
 
 def test_the_output_format_survives_the_command_line() -> None:
     """Every field of it."""
-    output = OutputFormat(480, 900_000, 12.5, "veryfast", "baseline", 1.5)
+    output = OutputFormat(480, 900_000, 12.5, "veryfast", "baseline", 1.5, 0.5)
     assert OutputFormat.from_arguments(output.to_arguments()) == output

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
-from gateway.transcoding.output_format import output_size
+from gateway.transcoding.output_format import OutputFormat, output_size
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,10 @@ def test_output_size(
 ) -> None:
     """PAL and NTSC are 4:3, half of HD 16:9, though the camera says nothing; nonsense is none."""
     assert output_size(*size, aspect, lines) == out
+
+
+def test_the_reduced_picture_is_within_what_is_configured() -> None:
+    """No more of anything than the whole one, and 0.2 Mb/s with headers."""
+    assert OutputFormat().reduced() == OutputFormat(360, 180_000, 5.0, buffer_s=0.5)
+    small = OutputFormat(240, 150_000, 4.0, "ultrafast", "baseline", 1.0)
+    assert small.reduced() == replace(small, buffer_s=0.5)

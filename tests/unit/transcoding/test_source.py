@@ -177,6 +177,22 @@ async def test_a_large_picture_is_made_smaller_and_a_small_one_not_larger() -> N
     assert frame.width * 180 == frame.height * 320
 
 
+async def test_the_reduced_picture_fits_a_very_narrow_line() -> None:
+    """Five pictures a second, and no keyframe larger than half a second of the rate."""
+    output = OutputFormat().reduced()
+    loop = pictures(replace(SMALL, width=640, height=360, gop_s=2.0))
+    async with transcoding(output=output) as made:
+        assert made.stream.bps == made.source.target_bps == 180_000
+        for coded in (*loop, *loop):
+            await made.answered(coded)
+
+    seconds = 2 * len(loop) / 25
+    assert 5 * seconds <= len(made.units) <= 5 * seconds + 2
+    keyframes = [unit for unit in made.units if unit.keyframe]
+    assert len(keyframes) == round(seconds / 2)
+    assert max(unit.size_bytes for unit in keyframes) <= 180_000 / 8 * 0.5 * 1.3
+
+
 async def test_a_newcomer_sees_the_first_picture_from_the_cached_gop() -> None:
     """The cached GOP is decoded at full speed: one picture of it is shown, then the live ones."""
     loop = pictures()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import Codec, SourceCounters, VideoFormat
+from gateway.model.quality import ViewLevel
 from gateway.ports import Sink
 from gateway.runtime.clock import SystemClock
 from gateway.streams.camera_streams import CameraStreams
@@ -50,9 +52,11 @@ class Camera:
     def __init__(self, transcodes: bool = True, obstacles: str = "", **codecs: Codec) -> None:
         self.streams = {name: stream(codec) for name, codec in codecs.items()}
         self.transcodes = {name: stream("h264") for name in codecs if transcodes}
+        self.reduced = {name: stream("h264") for name in codecs if transcodes}
         self.offer = CameraStreams(
             tuple(self.streams.items()),
             transcodes=tuple(self.transcodes.items()),
+            reduced=tuple(self.reduced.items()),
             obstacle=lambda each: (
                 "B-frames" if each in map(self.streams.get, obstacles.split()) else ""
             ),
@@ -105,3 +109,23 @@ async def test_a_viewer_without_h264_is_refused() -> None:
     offer = parse_offer(CHROMIUM.replace("H264", "VP9"))
     with pytest.raises(ViewerRejected, match="main: h265"):
         await choose(Camera(main="h265"), offer=offer)
+
+
+async def test_the_least_of_a_viewer_is_the_reduced_picture() -> None:
+    """Made of what is open for it already; this machine is asked before it is."""
+    camera = Camera(main="h264", sub="h264")
+    asked: list[Stream] = []
+
+    def refuse(each: Stream) -> str:
+        asked.append(each)
+        return "full"
+
+    offer = replace(camera.offer, admit_transcode=refuse)
+
+    chosen, media = await negotiate(parse_offer(CHROMIUM), offer, profile=None, pace_bps=1e6)
+
+    assert list(chosen) == [each for each in ViewLevel if each is not ViewLevel.KEYFRAMES]
+    least = chosen[ViewLevel.REDUCED]
+    assert least is camera.reduced["main"]
+    assert [media.refused(each) for each in chosen.values()] == ["", "", "full", "full"]
+    assert asked == [chosen[ViewLevel.TRANSCODED], least]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.model.media import Codec
 from gateway.model.quality import StreamQuality
 from gateway.webrtc.level_choice import Choice, StreamFacts, choose
 
-MAIN, SUB, TRANSCODED = StreamQuality
+MAIN, SUB, TRANSCODED, REDUCED = StreamQuality
 
 BROWSER: tuple[Codec, ...] = ("h264",)
 MODERN: tuple[Codec, ...] = ("h264", "h265")
@@ -23,39 +25,38 @@ def sub(codec: Codec | None, obstacle: str = "") -> StreamFacts:
 
 
 def names(chosen: tuple[Choice, ...]) -> str:
-    """``sub`` untouched, ``sub>`` transcoded."""
-    return " ".join(
-        each.source.value + (">" if each.quality is TRANSCODED else "") for each in chosen
-    )
+    """``sub`` untouched, ``sub>`` transcoded, ``sub>>`` reduced."""
+    marks = {TRANSCODED: ">", REDUCED: ">>"}
+    return " ".join(each.source.value + marks.get(each.quality, "") for each in chosen)
 
 
 @pytest.mark.parametrize(
     ("streams", "viewer", "transcoder", "line_bps", "levels"),
     [
         # untouched
-        ((main("h264"), sub("h264")), BROWSER, True, None, "main sub sub>"),
+        ((main("h264"), sub("h264")), BROWSER, True, None, "main sub sub> main>>"),
         ((main("h264"), sub("h264")), BROWSER, False, None, "main sub"),
         ((main("h264"), sub(None)), BROWSER, False, None, "main sub"),
-        ((main("h264"),), BROWSER, True, None, "main main>"),
+        ((main("h264"),), BROWSER, True, None, "main main> main>>"),
         ((main("h265"), sub("h265")), MODERN, False, None, "main sub"),
         ((sub("h264"),), BROWSER, False, None, "sub"),
         # a codec that the viewer has not
-        ((main("h265"), sub("h264")), BROWSER, True, None, "sub sub>"),
+        ((main("h265"), sub("h264")), BROWSER, True, None, "sub sub> sub>>"),
         ((main("h265"), sub("h264")), BROWSER, False, None, "sub"),
-        ((main("h265"), sub("h265")), BROWSER, True, None, "sub>"),
-        ((main("h265"),), BROWSER, True, None, "main>"),
+        ((main("h265"), sub("h265")), BROWSER, True, None, "sub> sub>>"),
+        ((main("h265"),), BROWSER, True, None, "main> main>>"),
         ((main("h265"), sub("h265")), BROWSER, False, None, ""),
         # one payload type for all levels
         ((main("h265"), sub("h264")), MODERN, True, None, "main"),
         # what no browser shows as it is
-        ((main("h264", "B-frames"), sub("h264")), BROWSER, True, None, "sub sub>"),
-        ((main("h264", "B-frames"),), BROWSER, True, None, "main>"),
-        ((main("h264", "interlace"), sub("h264", "interlace")), BROWSER, True, None, "sub>"),
-        ((main("h264", "pixels that are not square"),), BROWSER, True, None, "main>"),
+        ((main("h264", "B-frames"), sub("h264")), BROWSER, True, None, "sub sub> sub>>"),
+        ((main("h264", "B-frames"),), BROWSER, True, None, "main> main>>"),
+        ((main("h264", "interlace"), sub("h264", "interlace")), BROWSER, True, None, "sub> sub>>"),
+        ((main("h264", "pixels that are not square"),), BROWSER, True, None, "main> main>>"),
         ((main("h264", "B-frames"), sub("h265")), BROWSER, False, None, "main"),
         # a line that is known to be narrow
-        ((main("h264"), sub("h264")), BROWSER, True, 2.5e6, "sub sub>"),
-        ((main("h264"),), BROWSER, True, 2.5e6, "main>"),
+        ((main("h264"), sub("h264")), BROWSER, True, 2.5e6, "sub sub> main>>"),
+        ((main("h264"),), BROWSER, True, 2.5e6, "main> main>>"),
         ((main("h264"),), BROWSER, False, 2.5e6, "main"),
         ((main("h264"), sub("h264")), BROWSER, False, 0.3e6, "main sub"),
     ],
@@ -76,10 +77,10 @@ def test_the_order(
 @pytest.mark.parametrize(
     ("streams", "asked", "levels"),
     [
-        ((main("h264"), sub("h264")), MAIN, "main sub main>"),
-        ((main("h264"), sub("h264")), SUB, "sub sub>"),
-        ((main("h265"), sub("h264")), MAIN, "main>"),
-        ((main("h264"), sub("h265")), SUB, "sub>"),
+        ((main("h264"), sub("h264")), MAIN, "main sub main> main>>"),
+        ((main("h264"), sub("h264")), SUB, "sub sub> sub>>"),
+        ((main("h265"), sub("h264")), MAIN, "main> main>>"),
+        ((main("h264"), sub("h265")), SUB, "sub> sub>>"),
     ],
 )
 def test_a_viewer_that_asks_for_one_gets_that(
@@ -94,3 +95,12 @@ def test_a_viewer_that_asks_for_one_gets_that(
 def test_a_viewer_that_takes_nothing_gets_nothing() -> None:
     """A transcode is H.264 as well."""
     assert choose((main("h264"),), takes=lambda _: False, transcoder=True) == ()
+
+
+def test_the_reduced_picture_is_made_of_the_cheapest_that_is_open() -> None:
+    """The viewer waits for it; to open the sub-stream costs a second and its keyframe two more."""
+    streams = (main("h264"), replace(sub("h264"), playing=True))
+
+    chosen = choose(streams, takes=BROWSER.__contains__, transcoder=True)
+
+    assert names(chosen) == "main sub sub> sub>>"

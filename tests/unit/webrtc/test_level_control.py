@@ -86,7 +86,7 @@ class Sender:
     def begin_stream(self, _unit: AccessUnit) -> None:
         return None
 
-    def forget_requests(self) -> None:
+    def abandon(self) -> None:
         return None
 
     def destination(self) -> None:

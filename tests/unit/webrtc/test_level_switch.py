@@ -48,6 +48,7 @@ class Sender:
 
     sent: list[AccessUnit] = field(default_factory=list)
     begun: list[AccessUnit] = field(default_factory=list)
+    abandoned: list[int] = field(default_factory=list)
     busy: bool = False
     last_90k: int | None = None
 
@@ -60,8 +61,8 @@ class Sender:
     def begin_stream(self, unit: AccessUnit) -> None:
         self.begun.append(unit)
 
-    def forget_requests(self) -> None:
-        return None
+    def abandon(self) -> None:
+        self.abandoned.append(len(self.sent))
 
     def destination(self) -> None:
         return None
@@ -313,12 +314,13 @@ async def test_a_change_that_is_called_off_leaves_things_as_they_are() -> None:
         assert scene.sub.readers == 0
 
 
+@pytest.mark.parametrize("lesser", [ViewLevel.TRANSCODED, ViewLevel.REDUCED])
 @pytest.mark.parametrize("refusal", ["", "all cores are taken"])
 async def test_a_transcode_is_opened_for_its_keyframes_if_this_machine_can_carry_it(
-    monkeypatch: pytest.MonkeyPatch, refusal: str
+    monkeypatch: pytest.MonkeyPatch, refusal: str, lesser: ViewLevel
 ) -> None:
     """They are smaller than the camera's; else these are sent."""
-    monkeypatch.setattr(Scene, "lesser", ViewLevel.TRANSCODED)
+    monkeypatch.setattr(Scene, "lesser", lesser)
     async with watching() as scene:
         scene.refusal = refusal
 
@@ -504,3 +506,14 @@ async def test_the_fast_path_sends_nothing_in_place_of_a_slate() -> None:
         scene.switch.show(scene.slate)
 
         assert scene.main.destinations(0) is None
+
+
+async def test_what_is_left_of_the_stream_before_is_abandoned() -> None:
+    """When it goes silent, and again before the first picture of the next."""
+    async with watching() as scene:
+        scene.main.deliver(scene.unit(3))
+        scene.switch.want(SUB, urgent=True)
+        scene.sub.deliver(first := scene.unit(5, keyframe=True))
+
+        assert scene.sender.sent[-1] is first
+        assert scene.sender.abandoned == [1, len(scene.sender.sent) - 1]

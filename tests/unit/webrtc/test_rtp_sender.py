@@ -663,3 +663,37 @@ async def test_who_does_not_know_the_playout_delay_is_not_told(line: Line) -> No
     assert sender.destination() is not None
     sender.close()
     sender.path.close()
+
+
+async def test_what_another_stream_replaces_is_not_sent_to_its_end(line: Line) -> None:
+    """On a line of 0.3 Mb/s what is left of a keyframe of 130 kB takes three seconds."""
+    sender = make(line.path(), pace_bps=0.3e6)
+    sender.send_unit(access_unit(1, sizes=(1180,) * 110))
+    begun = list(line.packets())
+    sender.retransmit([begun[0][1]])
+
+    sender.abandon()
+    taken = sender.send_unit(access_unit(2, sizes=(100,) * 3))
+
+    assert 0 < len(begun) < 20
+    assert taken
+    later = [number for _, number, _, ssrc, _ in line.packets() if ssrc == NUMBERS.ssrc]
+    assert later == [begun[-1][1] + each for each in (1, 2, 3)]
+    sender.close()
+    sender.path.close()
+
+
+async def test_what_was_replaced_is_not_sent_again(line: Line) -> None:
+    """Repairs of pictures that nobody will see would delay the keyframe that follows."""
+    sender = make(line.path())
+    sender.send_unit(access_unit(1, sizes=(100,) * 3))
+    old = [number for _, number, *_ in line.packets()]
+
+    sender.abandon()
+    sender.send_unit(access_unit(2, sizes=(100,) * 2))
+    new = [number for _, number, *_ in line.packets()]
+    sender.retransmit([*old, *new])
+
+    assert numbers_of(list(line.packets())) == new
+    sender.close()
+    sender.path.close()
