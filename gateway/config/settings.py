@@ -398,8 +398,7 @@ class CameraAccess(Document):
 
     Attributes:
         networks: Where cameras and recorders live.
-        ports: TCP ports of cameras beside those of each source type (`gateway.sources.registry`);
-            for RTSP these are 322, 554, 8554 and 10554, for HTTP 80 and 443, for RTMP 1935.
+        ports: Ports of cameras beside those of each source type (`gateway.sources.registry`).
         schemes: What a camera's URL may begin with beside ``rtsp`` and ``rtsps``.
         secrets: For each camera password where it may be sent, beside the hosts of the installer's
             site document: names, addresses and networks.
@@ -410,7 +409,7 @@ class CameraAccess(Document):
     networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=64)]
     ports: Annotated[tuple[Port, ...], Field(max_length=64)] = ()
     schemes: Annotated[
-        tuple[Literal["http", "https", "rtmp", "rtmps"], ...], Field(max_length=8)
+        tuple[Literal["http", "https", "rtmp", "rtmps", "udp"], ...], Field(max_length=8)
     ] = ()
     basic_hosts: CameraHosts = ()
     secrets: Annotated[dict[SecretName, CameraHosts], Field(max_length=512)] = Field(

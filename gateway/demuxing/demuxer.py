@@ -87,6 +87,21 @@ class DemuxedPicture:
     skipped: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    """One of FFmpeg's, or several that are one picture.
+
+    Attributes:
+        time_90k: None: it does not tell.
+        coded: Its bytes.
+        whole: Whether nothing is missing of it, as far as the container tells.
+    """
+
+    time_90k: int | None
+    coded: bytes
+    whole: bool
+
+
 class ReplayedInput:
     """A file for FFmpeg over a pipe, which can begin again while little has been read.
 
@@ -134,6 +149,7 @@ class Demuxer:
     def __init__(self, container_format: ContainerFormat, read: Callable[[int], bytes]) -> None:
         self._format = container_format
         self._input = ReplayedInput(read)
+        self._waiting_for_keyframe = False
         self.skipped = 0
 
     def pictures(self) -> Iterator[DemuxedPicture]:
@@ -154,18 +170,28 @@ class Demuxer:
             if codec in ANNEX_B:
                 to_annex_b = BitStreamFilterContext(ANNEX_B[codec], stream)
             packets = self._packets(container, stream, to_annex_b)
-        headers = bytes(stream.codec_context.extradata or b"")
-        for time, coded in packets:
-            if time is None or len(coded) > MAX_UNIT_BYTES:
-                self.skipped += 1
-                continue
-            if codec in CODEC_SYNTAX:
-                pieces = self._nal_units(codec, coded)
+        headers = bytes(stream.codec_context.extradata or b"") if codec == "mpeg4" else b""
+        for packet in packets:
+            pieces = self._pieces(codec, packet)
+            if pieces and packet.time_90k is not None:
+                pieces[0], headers = headers + pieces[0], b""
+                yield DemuxedPicture(codec, packet.time_90k, pieces, self.skipped)
             else:
-                pieces = [headers + coded] if codec == "mpeg4" else [coded]
-                headers = b""
-            if pieces:
-                yield DemuxedPicture(codec, time, pieces, self.skipped)
+                self.skipped += 1
+
+    def _pieces(self, codec: Codec, packet: _Packet) -> list[bytes]:
+        """Return what *packet* holds; none if it must be left out.
+
+        What has a gap is; and behind a keyframe that was, all up to the next.
+        """
+        if packet.time_90k is None or len(packet.coded) > MAX_UNIT_BYTES:
+            return []
+        if codec not in CODEC_SYNTAX:
+            return [packet.coded] if packet.whole else []
+        nals, keyframe = _nal_units(codec, packet.coded)
+        if keyframe:
+            self._waiting_for_keyframe = not packet.whole
+        return [] if not packet.whole or self._waiting_for_keyframe else nals
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         for probed_bytes in PROBED_BYTES:
@@ -199,8 +225,8 @@ class Demuxer:
         container: InputContainer,
         stream: VideoStream,
         to_annex_b: BitStreamFilterContext | None,
-    ) -> Iterator[tuple[int | None, bytes]]:
-        """Yield time in 90 kHz and bytes of each packet.
+    ) -> Iterator[_Packet]:
+        """Yield each packet.
 
         Raises:
             NoContainer, Changed: See there.
@@ -213,11 +239,10 @@ class Demuxer:
                 raise Changed
             time = packet.pts if packet.pts is not None else packet.dts
             time_90k = None if time is None else int(time * ticks)
-            if to_annex_b is None:
-                yield time_90k, bytes(packet)
-                continue
-            for each in self._filtered(to_annex_b, packet):
-                yield time_90k, bytes(each)
+            whole = not packet.is_corrupt
+            filtered = [packet] if to_annex_b is None else self._filtered(to_annex_b, packet)
+            for each in filtered:
+                yield _Packet(time_90k, bytes(each), whole)
 
     def _filtered(
         self, to_annex_b: BitStreamFilterContext, packet: Packet[VideoStream]
@@ -228,19 +253,21 @@ class Demuxer:
             self.skipped += 1
             return []
 
-    def _nal_units(self, codec: Codec, coded: bytes) -> list[bytes]:
-        payload_format = CODEC_SYNTAX[codec].payload_format
-        try:
-            nals = split_byte_stream(payload_format, coded)
-        except Malformed:
-            self.skipped += 1
-            return []
-        return [
-            nal
-            for nal in nals[:MAX_PIECES]
-            if (kind := payload_format.nal_type(nal)) < payload_format.single_end
-            and kind not in payload_format.padding
-        ]
+
+def _nal_units(codec: Codec, coded: bytes) -> tuple[list[bytes], bool]:
+    """Return the NAL units in *coded* that are worth sending, and whether a keyframe is there."""
+    payload_format = CODEC_SYNTAX[codec].payload_format
+    try:
+        nals = split_byte_stream(payload_format, coded)
+    except Malformed:
+        return [], False
+    kinds = [payload_format.nal_type(nal) for nal in nals]
+    kept = [
+        nal
+        for kind, nal in zip(kinds, nals, strict=True)
+        if kind < payload_format.single_end and kind not in payload_format.padding
+    ]
+    return kept[:MAX_PIECES], not payload_format.irap_types.isdisjoint(kinds)
 
 
 def _next(source: Iterator[Packet[VideoStream]]) -> Packet[VideoStream] | None:
@@ -251,33 +278,34 @@ def _next(source: Iterator[Packet[VideoStream]]) -> Packet[VideoStream] | None:
         raise NoContainer(type(error).__name__) from error
 
 
-def _joined(
-    packets: Iterator[tuple[int | None, bytes]],
-) -> Iterator[tuple[int | None, bytes]]:
+def _joined(packets: Iterator[_Packet]) -> Iterator[_Packet]:
     """Yield whole pictures out of *packets* (PES), of which some senders need several for one.
 
     Those behind the first have no time, or the same. Until a sender has shown for `WHOLE_PICTURES`
     that it does not do so, and from the first time on that it does, a picture is whole when the
     next begins.
     """
-    begun: tuple[int | None, list[bytes]] | None = None
-    length = whole = 0
-    split, last = False, None
-    for time, coded in packets:
-        if time is None or time == last:
+    begun: list[_Packet] = []
+    whole, split, last = 0, False, None
+    for packet in packets:
+        if packet.time_90k is None or packet.time_90k == last:
             split = True
-            if begun is not None and length + len(coded) <= MAX_UNIT_BYTES:
-                begun[1].append(coded)
-                length += len(coded)
+            if begun and sum(len(each.coded) for each in begun) <= MAX_UNIT_BYTES:
+                begun.append(packet)
             continue
-        last = time
-        if begun is not None:
-            yield begun[0], b"".join(begun[1])
-            begun = None
+        last = packet.time_90k
+        yield from _as_one(begun)
         whole += 1
         if whole > WHOLE_PICTURES and not split:
-            yield time, coded
+            begun = []
+            yield packet
         else:
-            begun, length = (time, [coded]), len(coded)
-    if begun is not None:
-        yield begun[0], b"".join(begun[1])
+            begun = [packet]
+    yield from _as_one(begun)
+
+
+def _as_one(packets: list[_Packet]) -> Iterator[_Packet]:
+    """Yield *packets* as one, if there are any."""
+    if packets:
+        coded = b"".join([each.coded for each in packets])
+        yield _Packet(packets[0].time_90k, coded, all(each.whole for each in packets))

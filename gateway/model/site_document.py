@@ -112,9 +112,11 @@ class StreamConfig(Document):
 
     Attributes:
         profile: ``main`` or ``sub``; at most one of each per camera.
-        url: ``rtsp://host[:port]/path`` or ``rtsps://``, without user and password; ``http://`` or
-            ``https://`` for JPEG, ``rtmp://`` or ``rtmps://``, if the settings allow it. Cameras
-            that want the login in path or query have ``{username}`` and ``{password}`` there.
+        url: ``rtsp://host[:port]/path`` or ``rtsps://``, without user and password; if the
+            settings allow it ``http://`` or ``https://`` (JPEG, FLV, MPEG-TS, MP4), ``rtmp://`` or
+            ``rtmps://``, or ``udp://`` (MPEG-TS that the host sends to our port, or others to it if
+            it is a multicast group). Cameras that want the login in path or query have
+            ``{username}`` and ``{password}`` there.
         transport: How RTP travels. ``tcp`` is interleaved in the RTSP connection; ``auto``
             tries that first and takes UDP when the camera answers 461.
         keep: ``on_demand`` opens for the first viewer and closes `linger_s` after the last;

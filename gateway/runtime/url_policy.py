@@ -8,8 +8,16 @@ permitted networks; it is resolved once, and the address found is the one connec
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 from gateway.model.errors import Fault, SourceRefused
 from gateway.model.reasons import Reason
@@ -32,12 +40,14 @@ class UrlScheme:
     Attributes:
         name: In lower case, e.g. ``rtsp``.
         default_port: TCP port where the URL names none.
-        ports: TCP ports that may be connected to.
+        ports: Ports that may be connected to, or listened at.
+        multicast: Whether the host may be a multicast group.
     """
 
     name: str
     default_port: int
     ports: frozenset[int]
+    multicast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,8 @@ class Target:
         path: Path and query, beginning with ``/`` or empty.
         url: The whole, without credentials, as it stands in requests.
         default_port: Of the scheme.
+        senders: Where what is sent to us without being asked for may come from: the address, or if
+            that is a multicast group the camera networks.
     """
 
     scheme: str
@@ -61,6 +73,12 @@ class Target:
     path: str
     url: str
     default_port: int
+    senders: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def permits_sender(self, address: str) -> bool:
+        """Return whether a datagram may come from *address*."""
+        found = ip_address(address)
+        return any(found in network for network in self.senders)
 
     @property
     def authority(self) -> str:
@@ -85,7 +103,8 @@ class UrlPolicy:
     Attributes:
         networks: The camera networks of this site.
         schemes: What a URL may begin with.
-        extra_ports: TCP ports that may be connected to, beside those of the scheme.
+        extra_ports: Ports that are allowed beside those of the scheme.
+        closed: Schemes that there are and that the settings have not opened.
         resolver: How names become addresses; called on a thread of its own.
     """
 
@@ -93,6 +112,7 @@ class UrlPolicy:
     schemes: tuple[UrlScheme, ...]
     extra_ports: frozenset[int] = frozenset()
     resolver: Resolver = system_resolver
+    closed: tuple[str, ...] = ()
 
     def check(self, url: str, *, at: str = "") -> Fault | None:
         """Return what is wrong with *url*, as far as it shows without resolving a name.
@@ -129,6 +149,7 @@ class UrlPolicy:
                         park_s=300.0,
                     )
         shown = url if parts.path else f"{url}/"
+        senders = self.networks if found[0].is_multicast else (ip_network(found[0]),)
         return Target(
             scheme=parts.scheme.name,
             host=parts.host,
@@ -137,6 +158,7 @@ class UrlPolicy:
             path=parts.path,
             url=shown,
             default_port=parts.scheme.default_port,
+            senders=senders,
         )
 
     def _parse(self, url: str) -> _Parts | tuple[str, str]:
@@ -148,7 +170,7 @@ class UrlPolicy:
         match = _SCHEME.match(url)
         schemes = {each.name: each for each in self.schemes}
         if match is None or match[1] not in schemes:
-            return "url.scheme", f"the scheme must be {' or '.join(schemes)} here"
+            return "url.scheme", self._wrong_scheme(match[1] if match else "", schemes)
         rest = url[match.end() :]
         cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
         authority, path = rest[:cut], rest[cut:]
@@ -161,6 +183,11 @@ class UrlPolicy:
         if not _PATH.fullmatch(without_places(path)):
             return "url.path", "the path holds a character that must be percent-encoded"
         return self._parse_authority(schemes[match[1]], authority, path)
+
+    def _wrong_scheme(self, name: str, schemes: Iterable[str]) -> str:
+        if name in self.closed:
+            return f'{name} is closed here; the settings open it: [cameras] schemes = ["{name}"]'
+        return f"the scheme must be {' or '.join(schemes)} here"
 
     def _parse_authority(
         self, scheme: UrlScheme, authority: str, path: str
@@ -178,7 +205,7 @@ class UrlPolicy:
             literal = _literal(match["host"].lower())
             if literal is None:
                 return "url.host", f"{host} is not a plain IP address"
-            if not self._permits(literal):
+            if not (self._permits(literal) or (scheme.multicast and _is_group(literal))):
                 return "url.network", f"{literal} is outside the camera networks"
         elif len(host) > 253 or not all(_LABEL.fullmatch(part) for part in host.split(".")):
             return "url.host", "the host is not a valid name"
@@ -190,6 +217,17 @@ class UrlPolicy:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             return False
         return any(address in network for network in self.networks)
+
+
+def _is_group(address: Address) -> bool:
+    """Return whether *address* is a multicast group that cameras use: none of the protocols'.
+
+    Reference: RFC 5771 §4 (224.0.0.0/24 never leaves a link and is not for applications).
+    """
+    return address.is_multicast and address not in _LINK_GROUPS
+
+
+_LINK_GROUPS = IPv4Network("224.0.0.0/24")
 
 
 def _literal(host: str) -> Address | None:

@@ -51,16 +51,23 @@ class ContainerReader:
         payload_bytes: Largest payload to deliver.
         stall_s: How long no picture may come out while bytes come.
         clock: Monotonic.
+        timeline: Of the camera; None: one of its own.
     """
 
     def __init__(
-        self, counters: SourceCounters, *, payload_bytes: int, stall_s: float, clock: Clock
+        self,
+        counters: SourceCounters,
+        *,
+        payload_bytes: int,
+        stall_s: float,
+        clock: Clock,
+        timeline: Timeline | None = None,
     ) -> None:
         self._counters = counters
         self._payload_bytes = payload_bytes
         self._stall_s = stall_s
         self._clock = clock
-        self._timeline = Timeline(counters)
+        self._timeline = timeline or Timeline(counters)
         self._unit_s = 0.0  # when the last picture came out
 
     async def run(self, stream: ContainerStream, sink: Sink) -> None:

@@ -64,6 +64,11 @@ class HttpAnswer:
         return self._response.content_length
 
     @property
+    def budget(self) -> CameraBudget:
+        """What the camera may cost."""
+        return self._budget
+
+    @property
     def server(self) -> str:
         """What the camera calls itself, fit for a log line."""
         return printable(self._response.headers.get("Server", "")[:80])

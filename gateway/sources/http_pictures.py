@@ -34,7 +34,7 @@ class HttpPictures:
         clock: Monotonic.
 
     Attributes:
-        single: Whether the camera sends single pictures; known behind `open`.
+        single: Whether the camera sends single pictures; known behind `accept`.
         discarded: Parts that were no JPEG.
         received_bytes: Of all bodies.
     """
@@ -58,17 +58,26 @@ class HttpPictures:
             GatewayError: As `HttpClient.get`.
         """
         answer = await self._client.get()
+        self.accept(answer)
+        return answer
+
+    def accept(self, answer: HttpAnswer) -> None:
+        """Take *answer*, of which nothing has been read, for the camera's.
+
+        Raises:
+            CodecUnsupported: It sends no JPEG.
+        """
         kind = answer.content_type.partition(";")[0].strip().lower()
         self.single = kind in ("image/jpeg", "image/jpg")
         if not self.single and not kind.startswith("multipart/"):
             said = printable(kind[:60]) or "nothing of a type"
             raise CodecUnsupported(
                 Reason.UNSUPPORTED_CODEC,
-                f"the camera sends {said}; multipart/x-mixed-replace or image/jpeg can be taken",
+                f"the camera sends {said}; JPEG (image/jpeg, multipart/x-mixed-replace), FLV, "
+                "MPEG-TS and fragmented MP4 can be taken",
                 park_s=300.0,
             )
         self._answer = answer
-        return answer
 
     async def receive(self) -> AsyncGenerator[CodedPicture, None]:
         """Yield pictures for ever.

@@ -1,10 +1,11 @@
-"""Probes a camera over HTTP: connection, login, and the pictures that come."""
+"""Probes a camera over HTTP: connection, login, and the pictures or the container that comes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from gateway.demuxing.process import SHOWN
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import Reason
 from gateway.rtp.jpeg import parse_head
@@ -14,13 +15,14 @@ from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH
 from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target
-from gateway.sources.http_client import HttpClient
+from gateway.sources.container_probe import FIRST_PICTURE_S, probe_container
+from gateway.sources.http_client import HttpAnswer, HttpClient
+from gateway.sources.http_container import container_of
 from gateway.sources.http_pictures import HttpPictures
 from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer, run_step
 
 PICTURES = 5
 """So many are looked at."""
-FIRST_PICTURE_S = 5.0
 EVERY_S = 1.0
 
 
@@ -30,13 +32,23 @@ async def probe_http(
     """Probe *target* with at most one login (`gateway.sources.registry.ProbeSource`)."""
     account = Account(target.host, options.login, LoginLimiter(options.clock))
     async with HttpClient(target, account=account, clock=options.clock) as client:
+        answer = await run_step("connect", client.get())
+        container = await run_step("connect", container_of(answer, FIRST_PICTURE_S))
         pictures = HttpPictures(
             client, every_s=EVERY_S, stall_s=FIRST_PICTURE_S, clock=options.clock
         )
-        answer = await run_step("connect", pictures.open())
+        if container is None:
+            await run_step("connect", _accept(pictures, answer))
         yield timer.step("connect", answer.server or "the camera does not name itself")
         asked = "login accepted" if client.challenged else "no login asked for"
         yield timer.step("authentication", asked)
+        if container is not None:
+            said = f"{SHOWN[container.format]}, {answer.content_type.partition(';')[0]}"
+            yield timer.step("setup", said)
+            async with aclosing(probe_container(container, options, timer)) as steps:
+                async for step in steps:
+                    yield step
+            return
         kind = "single pictures" if pictures.single else "a stream of pictures"
         yield timer.step("setup", f"{kind}, {answer.content_type.partition(';')[0]}")
         seen: list[CodedPicture] = []
@@ -52,6 +64,10 @@ async def probe_http(
         yield _codec(timer, seen[-1])
         rate = f"{pictures.received_bytes * 8 / took_s / 1e6:.2f} Mb/s, {len(seen)} pictures"
         yield timer.step("bitrate", f"{rate} in {took_s:.1f} s")
+
+
+async def _accept(pictures: HttpPictures, answer: HttpAnswer) -> None:
+    pictures.accept(answer)
 
 
 async def _watch(

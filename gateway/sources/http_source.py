@@ -1,4 +1,4 @@
-"""A camera that sends JPEG over HTTP, as a source."""
+"""A camera that sends JPEG, FLV, MPEG-TS or fragmented MP4 over HTTP, as a source."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from gateway.rtp.picture import CodedPicture
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.camera_access import CameraAccess
-from gateway.sources.http_client import HttpClient
+from gateway.sources.container import ContainerReader
+from gateway.sources.http_client import HttpAnswer, HttpClient
+from gateway.sources.http_container import container_of
 from gateway.sources.http_pictures import HttpPictures
 from gateway.sources.timeline import Timeline
 
 
 class HttpSource:
-    """`gateway.ports.Source` over HTTP; its pictures are only transcoded.
+    """`gateway.ports.Source` over HTTP.
 
     Args:
         camera: Whose stream; its user, device and whether Basic is allowed.
@@ -27,7 +29,7 @@ class HttpSource:
         password: The secret behind `camera.password`.
         policy: Which addresses may be opened.
         login_limiter: Counts failed logins; one for all sources.
-        payload_bytes: Of no use here.
+        payload_bytes: Largest RTP payload that is delivered.
         clock: Monotonic.
     """
 
@@ -39,7 +41,7 @@ class HttpSource:
         password: SecretStr | None,
         policy: UrlPolicy,
         login_limiter: LoginLimiter,
-        payload_bytes: int,  # noqa: ARG002  (the registry's)
+        payload_bytes: int,
         clock: Clock,
     ) -> None:
         self._stream = stream
@@ -49,6 +51,13 @@ class HttpSource:
         self._clock = clock
         self._counters = SourceCounters()
         self._timeline = Timeline(self._counters)
+        self._containers = ContainerReader(
+            self._counters,
+            payload_bytes=payload_bytes,
+            stall_s=stream.stall_s,
+            clock=clock,
+            timeline=self._timeline,
+        )
 
     @property
     def counters(self) -> SourceCounters:
@@ -58,22 +67,32 @@ class HttpSource:
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
         async with self._client(await self._access.resolve()) as client:
-            pictures = self._pictures(client)
-            await pictures.open()
-            self._counters.sessions += 1
-            self._timeline.begin_session()
-            sink.on_opened(VideoFormat("mjpeg"))
-            before = self._counters.discarded, self._counters.received_bytes
-            async with aclosing(pictures.receive()) as received:
-                async for picture in received:
-                    self._counters.discarded = before[0] + pictures.discarded
-                    self._counters.received_bytes = before[1] + pictures.received_bytes
-                    sink.deliver(self._unit(picture))
+            answer = await client.get()
+            container = await container_of(answer, self._stream.stall_s)
+            if container is None:
+                await self._run_pictures(client, answer, sink)
+            else:
+                await self._containers.run(container, sink)
+
+    async def _run_pictures(self, client: HttpClient, answer: HttpAnswer, sink: Sink) -> None:
+        pictures = self._pictures(client)
+        pictures.accept(answer)
+        self._counters.sessions += 1
+        self._timeline.begin_session()
+        sink.on_opened(VideoFormat("mjpeg"))
+        before = self._counters.discarded, self._counters.received_bytes
+        async with aclosing(pictures.receive()) as received:
+            async for picture in received:
+                self._counters.discarded = before[0] + pictures.discarded
+                self._counters.received_bytes = before[1] + pictures.received_bytes
+                sink.deliver(self._unit(picture))
 
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
         async with self._client(await self._access.resolve()) as client:
-            await self._pictures(client).open()
+            answer = await client.get()
+            if await container_of(answer, self._stream.stall_s) is None:
+                self._pictures(client).accept(answer)
 
     def _unit(self, picture: CodedPicture) -> AccessUnit:
         """Return *picture* at the time at which it has come: cameras tell no other."""

@@ -26,6 +26,7 @@ from gateway.sources.rtmp_probe import probe_rtmp
 from gateway.sources.rtmp_source import RtmpSource
 from gateway.sources.rtsp_probe import probe_rtsp
 from gateway.sources.rtsp_source import RtspSource
+from gateway.sources.udp_source import UdpSource, probe_udp
 
 
 class CreateSource(Protocol):
@@ -112,6 +113,11 @@ SOURCE_TYPES = (
         create=RtmpSource,
         probe=probe_rtmp,
     ),
+    SourceType(
+        schemes=(UrlScheme("udp", 5004, frozenset({1234, 5000, 5004}), multicast=True),),
+        create=UdpSource,
+        probe=probe_udp,
+    ),
 )
 
 SCHEMES = tuple(scheme for each in SOURCE_TYPES for scheme in each.schemes)
@@ -147,7 +153,7 @@ def url_policy(
 
     Args:
         networks: Where cameras are.
-        extra_ports: TCP ports that are allowed beside those of the source types.
+        extra_ports: Ports that are allowed beside those of the source types.
         opened: Schemes that may be opened beside the usual ones.
         resolver: How names become addresses.
     """
@@ -158,4 +164,6 @@ def url_policy(
         for scheme in each.schemes
         if each.usual or scheme.name in named
     )
-    return UrlPolicy(tuple(networks), schemes, frozenset(extra_ports), resolver)
+    open_names = {scheme.name for scheme in schemes}
+    closed = tuple(name for name in SCHEME_NAMES if name not in open_names)
+    return UrlPolicy(tuple(networks), schemes, frozenset(extra_ports), resolver, closed)

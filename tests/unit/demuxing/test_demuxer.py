@@ -162,3 +162,16 @@ def test_a_stream_that_changes_its_headers_is_told() -> None:
 
     with pytest.raises(Changed):
         pictures_of(flv(*tags, *other), "flv")
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_a_picture_with_a_gap_is_left_out(codec: Codec) -> None:
+    """And after a keyframe that was, all until the next."""
+    made = muxed("mpegts", codec)
+    lost = made.ends[9] // 188 * 188 + 188 * 5  # within the second keyframe
+    pictures = pictures_of(made.data[:lost] + made.data[lost + 188 :], "mpegts")
+
+    whole = pictures_of(made.data, "mpegts")
+    missing = {each.time_90k for each in whole} - {each.time_90k for each in pictures}
+    assert missing == {each.time_90k for each in whole[10:20]}
+    assert pictures[-1].skipped == 10

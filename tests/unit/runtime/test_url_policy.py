@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.model.errors import SourceRefused, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.runtime.resolver import addresses_of
-from gateway.runtime.url_policy import UrlPolicy
+from gateway.runtime.url_policy import UrlPolicy, UrlScheme
 from gateway.sources.registry import url_policy
 
 NETWORKS = (ip_network("192.168.1.0/24"), ip_network("fd00:1::/64"))
@@ -44,6 +45,35 @@ def resolving(*addresses: str) -> UrlPolicy:
 def test_a_plain_camera_url_passes(url: str) -> None:
     """What recorders' manuals print is allowed."""
     assert POLICY.check(url) is None
+
+
+def test_a_closed_scheme_says_what_opens_it() -> None:
+    """The setting and the value: whoever reads it can do it."""
+    fault = POLICY.check("udp://192.168.1.10:5004")
+
+    assert fault is not None
+    assert fault.code == "url.scheme"
+    assert '[cameras] schemes = ["udp"]' in fault.message
+
+
+UDP = replace(POLICY, schemes=(UrlScheme("udp", 5004, frozenset({5004}), multicast=True),))
+
+
+async def test_a_multicast_group_has_the_camera_networks_as_senders() -> None:
+    """A camera that is named sends alone."""
+    group = await UDP.resolve("udp://239.1.2.3")
+    camera = await UDP.resolve("udp://192.168.1.10")
+
+    assert group.permits_sender("192.168.1.77")
+    assert not group.permits_sender("8.8.8.8")
+    assert camera.permits_sender("192.168.1.10")
+    assert not camera.permits_sender("192.168.1.77")
+
+
+@pytest.mark.parametrize("url", ["udp://224.0.0.251", "udp://0.0.0.0", "udp://10.255.255.255"])
+def test_not_every_group_may_be_joined(url: str) -> None:
+    """Those of the link's own protocols are no cameras."""
+    assert UDP.check(url) is not None
 
 
 @pytest.mark.parametrize(

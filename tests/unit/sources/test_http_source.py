@@ -184,7 +184,9 @@ async def test_no_redirect_is_followed() -> None:
         (403, "text/html", Reason.AUTH_FAILED),
         (500, "text/html", Reason.REFUSED),
         (200, "text/html", Reason.UNSUPPORTED_CODEC),
-        (200, "video/x-flv", Reason.UNSUPPORTED_CODEC),
+        (200, "video/h264", Reason.UNSUPPORTED_CODEC),
+        (200, "video/x-flv", Reason.CORRUPT),
+        (200, "application/octet-stream", Reason.UNSUPPORTED_CODEC),
         (200, "multipart/x-mixed-replace", Reason.CORRUPT),
     ],
 )

@@ -1,0 +1,112 @@
+"""A container over HTTP: which one it is, by its type and its first bytes, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from gateway.demuxing.messages import ContainerFormat
+from gateway.model.errors import CodecUnsupported
+from gateway.model.reasons import Reason
+from gateway.rtsp.budget import CameraBudget
+from gateway.runtime.plain_text import printable
+from gateway.sources.http_client import HttpAnswer
+
+_TYPES: dict[str, ContainerFormat] = {
+    "video/x-flv": "flv",
+    "video/flv": "flv",
+    "application/x-flv": "flv",
+    "video/mp2t": "mpegts",
+    "video/mpeg": "mpegts",
+    "video/mpegts": "mpegts",
+    "video/x-mpegts": "mpegts",
+    "video/vnd.dlna.mpeg-tts": "mpegts",
+    "video/mp4": "mp4",
+    "application/mp4": "mp4",
+}
+_VAGUE = frozenset(("", "application/octet-stream", "binary/octet-stream", "video/*"))
+"""What servers say that do not know what they send."""
+
+_TS_BYTES, _TS_SYNC = 188, 0x47
+_MP4_BOXES = frozenset((b"ftyp", b"styp", b"moov", b"moof", b"sidx"))
+SNIFFED_BYTES = 4 * _TS_BYTES
+
+
+def sniff(head: bytes) -> ContainerFormat | None:
+    """Return which container begins with *head*; None if it looks like none, or is too short.
+
+    MPEG-TS may begin anywhere within a packet. References: Adobe FLV 10.1 annex E, ISO/IEC 13818-1
+    §2.4.3, ISO/IEC 14496-12 §4.2.
+    """
+    if head.startswith(b"FLV"):
+        return "flv"
+    if head[4:8] in _MP4_BOXES:
+        return "mp4"
+    for at in range(min(_TS_BYTES, len(head) - 2 * _TS_BYTES)):
+        if all(head[at + step * _TS_BYTES] == _TS_SYNC for step in range(3)):
+            return "mpegts"
+    return None
+
+
+class HttpContainer:
+    """`gateway.sources.container.ContainerStream` over HTTP.
+
+    Args:
+        answer: The body has been read up to *head*.
+        container_format: Which it is.
+        head: What has been read of it.
+        stall_s: How long nothing may come.
+
+    Attributes:
+        format: Which container it is.
+    """
+
+    def __init__(
+        self, answer: HttpAnswer, container_format: ContainerFormat, head: bytes, stall_s: float
+    ) -> None:
+        self.format = container_format
+        self._answer = answer
+        self._head = head
+        self._stall_s = stall_s
+
+    @property
+    def budget(self) -> CameraBudget:
+        """What the camera may cost."""
+        return self._answer.budget
+
+    async def receive(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body; see `gateway.sources.container.ContainerStream`."""
+        yield self._head
+        while piece := await self._answer.read(self._stall_s):
+            yield piece
+
+
+async def container_of(answer: HttpAnswer, stall_s: float) -> HttpContainer | None:
+    """Return the container that *answer* brings; None if it is of another type.
+
+    What it begins with counts for more than what the camera says that it is.
+
+    Raises:
+        CodecUnsupported: The camera does not say what it is, and it looks like none.
+        GatewayError: As `HttpAnswer.read`.
+    """
+    kind = answer.content_type.partition(";")[0].strip().lower()
+    stated = _TYPES.get(kind)
+    if stated is None and kind not in _VAGUE:
+        return None
+    head = b""
+    found: ContainerFormat | None = None
+    while found is None and len(head) < SNIFFED_BYTES:
+        piece = await answer.read(stall_s)
+        if not piece:
+            break
+        head += piece
+        found = sniff(head)
+    chosen = found or stated
+    if chosen is None:
+        said = printable(kind[:60]) or "nothing of a type"
+        raise CodecUnsupported(
+            Reason.UNSUPPORTED_CODEC,
+            f"the camera sends {said}, which begins like no FLV, MPEG-TS or MP4",
+            park_s=300.0,
+        )
+    return HttpContainer(answer, chosen, head, stall_s)
