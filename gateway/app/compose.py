@@ -32,7 +32,6 @@ from gateway.inventory.contacts import ContactsFile
 from gateway.inventory.service import InventoryService
 from gateway.inventory.store import InventoryStore
 from gateway.model.health import Machine
-from gateway.model.version import VERSION
 from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities
 from gateway.mqtt.router import MessageRouter, audit_misrouted
 from gateway.mqtt.topic_tree import (
@@ -49,6 +48,7 @@ from gateway.remote_config.state import ConfigState
 from gateway.remote_config.store import ConfigStore
 from gateway.remote_config.validate import ConfigValidator
 from gateway.runtime.bugs import contained
+from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import SystemClock, now_ms
 from gateway.runtime.memory import MemoryTrimmer
 from gateway.runtime.trusted_time import TrustedTime
@@ -73,7 +73,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
-    box = machine(VERSION)
+    box = machine(FULL_VERSION)
     _log_start(box)
 
     # Build: each part is given what stands above it.

@@ -31,10 +31,10 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import DEFAULT_FILE
 from gateway.fastpath import ADVICE, COMPILED, STALE
 from gateway.model.errors import ConfigRejected, Fault
-from gateway.model.version import VERSION
 from gateway.remote_config.startup import load_state, secret_bindings
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime import logging
+from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
@@ -79,7 +79,7 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(
-    VERSION,
+    FULL_VERSION,
     prog_name="camera-gateway",
     message=f"%(prog)s, version %(version)s\nfast path: {FAST_PATH}",
 )

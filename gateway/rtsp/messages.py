@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gateway.runtime.build import USER_AGENT
+
 MOST_HEAD_BYTES = 16_384
 MOST_HEADERS = 64
 MOST_LINE_BYTES = 4_096
 MOST_BODY_BYTES = 65_536
 
-USER_AGENT = "camera-gateway"
 
 _STATUS_LINE = re.compile(r"RTSP/[12]\.\d (\d{3})(?: (.*))?")
 _REQUEST_LINE = re.compile(r"([A-Z_]{3,20}) (\S+) RTSP/[12]\.\d")

@@ -21,7 +21,8 @@ from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget
 from gateway.rtsp.connection import CONNECT_S, tls_context
 from gateway.rtsp.errors import error_of_os, error_of_status
 from gateway.rtsp.login import Account, log_in
-from gateway.rtsp.messages import USER_AGENT, Headers, Response
+from gateway.rtsp.messages import Headers, Response
+from gateway.runtime.build import USER_AGENT
 from gateway.runtime.lateness import time_limit
 from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli.main import WRONG_PAUSE_S, main
 from gateway.config.signing import make_key
-from gateway.model.version import VERSION
+from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import SystemClock
 from tests.fixtures.clock import HANG_S
 
@@ -292,7 +292,7 @@ def test_the_version_is_told(say: Say) -> None:
     """As other tools do; and whether the fast path is compiled."""
     first, second = say("--version").stdout.splitlines()
 
-    assert first == f"camera-gateway, version {VERSION}"
+    assert first == f"camera-gateway, version {FULL_VERSION}"
     assert second == "fast path: compiled"
 
 
