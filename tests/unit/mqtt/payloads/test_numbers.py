@@ -115,7 +115,7 @@ def test_every_number_of_health_has_its_bounds() -> None:
     names = {name for part in SITE.values() for name in part.values()} | set(CAMERA.values())
     texts = {"clock_source", "disk_error", "interface", "disk_read_only", "clock_synced"}
     texts |= {"encoder", "encoder_why"}
-    texts |= {"id", "state", "reason", "detail", "codec"}
+    texts |= {"id", "state", "reason", "detail", "codec", "advice"}
 
     assert names - texts == set(BOUNDS)
     assert {field.name for field in fields(CameraHealth)} <= names
