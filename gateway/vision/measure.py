@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gateway.vision.metrics import (
     DIGEST_BYTES,
+    GRAIN_BYTES,
     THUMB_HEIGHT,
     THUMB_WIDTH,
     PictureAnalysis,
@@ -25,6 +26,11 @@ Plane = NDArray[np.uint8]
 Field = NDArray[np.float32]
 
 SHARP_WIDTH = 320
+GRAIN_SIZE = (320, 180)
+GRAIN_MARGIN = 22
+"""Rows at the top and at the bottom where cameras draw the time: an eighth."""
+GRAIN_SIGMA = 1.5
+"""What is around a place, in pixels."""
 TILE = 10
 """Pixels of the thumbnail to a side: 16 x 9 tiles."""
 FLAT_CONTRAST = 0.025
@@ -83,6 +89,7 @@ def analyze(luma: Plane, colour: float, reference: bytes) -> PictureAnalysis:
         shift_x=shift[0] / THUMB_WIDTH,
         shift_y=shift[1] / THUMB_WIDTH,
         combed=combed_tiles(luma),
+        grain=grain(luma),
     )
     return PictureAnalysis(
         metrics, now.tobytes(), (now if old is None else blend(old, now)).tobytes()
@@ -142,6 +149,16 @@ def combed_tiles(luma: Plane) -> bytes:
         tiles[y * _TILES[1] // rows, x * _TILES[0] // columns] = True
     tiles[0] = tiles[-1] = False  # where cameras draw the time
     return np.packbits(tiles).tobytes()
+
+
+def grain(luma: Plane) -> bytes:
+    """Return one bit for each of many places of *luma*: whether it is brighter than around it."""
+    if luma.shape[1] < GRAIN_SIZE[0] or luma.shape[0] < GRAIN_SIZE[1]:
+        return bytes(GRAIN_BYTES)
+    small = cv2.resize(luma, GRAIN_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+    above = (small > cv2.GaussianBlur(small, (0, 0), GRAIN_SIGMA))[GRAIN_MARGIN:-GRAIN_MARGIN]
+    places = above.ravel()[:: above.size // (8 * GRAIN_BYTES)][: 8 * GRAIN_BYTES]
+    return np.packbits(places).tobytes()
 
 
 def edges(smooth: Field) -> Field:

@@ -12,7 +12,8 @@ THUMB_BYTES = THUMB_WIDTH * THUMB_HEIGHT
 
 DIGEST_BYTES = 16
 COMBED_BYTES = 18
-_LAYOUT = struct.Struct(f"!HH{DIGEST_BYTES}s{COMBED_BYTES}s10f")
+GRAIN_BYTES = 250
+_LAYOUT = struct.Struct(f"!HH{DIGEST_BYTES}s{COMBED_BYTES}s{GRAIN_BYTES}s10f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class PictureMetrics:
         digest: BLAKE2b of the decoded luma; equal if two pictures are equal in every pixel.
         combed: One bit for each of 16 x 9 tiles: whether rows alternate there, as those of two
             fields do where something moves.
+        grain: One bit for each of 2,000 places: whether it is brighter than what is around it,
+            which is noise where there is no edge; all 0 if the picture is too small.
         bright: 90th percentile of luma, 0 to 255; text drawn into the picture is less than
             a tenth of it.
         mean: Mean luma.
@@ -43,6 +46,7 @@ class PictureMetrics:
     height: int
     digest: bytes
     combed: bytes
+    grain: bytes
     bright: float
     mean: float
     colour: float
@@ -92,7 +96,7 @@ def unpack_analysis(raw: bytes) -> PictureAnalysis:
     if len(raw) != METRICS_BYTES + 2 * THUMB_BYTES:
         raise ValueError(f"an analysis of {len(raw)} bytes")
     numbers = _LAYOUT.unpack_from(raw)
-    if not all(math.isfinite(number) for number in numbers[4:]):
+    if not all(math.isfinite(number) for number in numbers[5:]):
         raise ValueError("an analysis with numbers that are not finite")
     thumbs = raw[METRICS_BYTES:]
     return PictureAnalysis(PictureMetrics(*numbers), thumbs[:THUMB_BYTES], thumbs[THUMB_BYTES:])

@@ -99,7 +99,7 @@ class PictureQuality:
     def _look_for_repetition(self, metrics: PictureMetrics) -> None:
         """Suspect a loop, which is then not frozen: its pictures may be looked at in its step."""
         if not _is_covered(metrics):  # a plain picture comes again as it is: "no signal"
-            self._repetition.add(metrics.digest)
+            self._repetition.add(metrics.digest, metrics.grain)
         loop = {Reason.PICTURE_LOOP}
         if self._repetition.looping:
             self.suspected_faults = self.suspected_faults - {Reason.PICTURE_FROZEN} | loop

@@ -14,6 +14,7 @@ from gateway.demo.encoder import EncoderSettings, draw
 from gateway.demo.scene import Scene
 from gateway.model.media import Codec
 from gateway.model.reasons import Reason
+from gateway.vision.decode import decode
 from gateway.vision.decoder import Decoder
 from gateway.vision.quality import PictureQuality
 from tests.fixtures.hall import Hall, Image, coded, noisy
@@ -251,6 +252,34 @@ async def test_a_recording_in_a_loop_is_said_so(decoder: Decoder, codec: Codec) 
 
     assert said[-1] == only(Reason.PICTURE_LOOP)
     assert WELL in await camera.check(10)
+
+
+class PlayedHall(Hall):
+    """A hall of which pictures have been recorded, that a recorder takes in as an analogue camera.
+
+    It adds its own noise and encodes them anew: no two pictures are equal.
+    """
+
+    length = 7
+    shown = 0
+
+    def coded(self, codec: Codec = "h264") -> bytes:
+        """Return the next picture of the recording."""
+        self.shown += 1
+        recorded = decode("h264", coded(noisy(self.scene(self.shown % 7), self.shown % 7)))
+        image = recorded.to_ndarray(format="bgr24").astype(np.float32)
+        return coded(noisy(image, 1_000 + self.shown, 2.0), codec)
+
+
+async def test_a_recording_that_is_encoded_anew_is_said_so(decoder: Decoder) -> None:
+    """By the noise that it has kept."""
+    camera = await settled(decoder)
+    live, camera.hall = camera.hall, PlayedHall()
+    said = await camera.check(40)
+    camera.hall = live
+
+    assert said[-1] == only(Reason.PICTURE_LOOP)
+    assert WELL in await camera.check(40)
 
 
 async def test_a_loop_that_is_looked_at_in_its_step_is_no_frozen_picture(decoder: Decoder) -> None:

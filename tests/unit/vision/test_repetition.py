@@ -8,7 +8,7 @@ from itertools import cycle, islice
 
 import pytest
 
-from gateway.vision.repetition import HISTORY, WITHIN, RepetitionDetector
+from gateway.vision.repetition import GRAINS, HISTORY, WITHIN, RepetitionDetector
 
 DAY_CHECKS = 2880
 
@@ -100,6 +100,58 @@ def test_what_is_remembered_is_bounded() -> None:
     """However many pictures come, and however many of them again."""
     detector = RepetitionDetector()
     for digest in (*pictures(0, HISTORY), *pictures(0, HISTORY), *pictures(10**6, 3 * HISTORY)):
-        detector.add(digest)
+        detector.add(digest, random.Random(digest).randbytes(250))
 
-    assert detector.size_bytes <= 8 * HISTORY + 16 * WITHIN
+    assert detector.size_bytes <= 8 * HISTORY + 250 * GRAINS + 16 * WITHIN
+
+
+def grained(moment: int, look: int, *, kept: float, place: int = 0) -> bytes:
+    """The grain of what was recorded at *moment*, of which *kept* is left at this *look*.
+
+    Half of it is edges of the *place*, which do not change.
+    """
+    noise, chance = random.Random(moment), random.Random(-look - 1)
+    edges = random.Random(10**9 + place)
+    bits = 0
+    for _ in range(1000):
+        was, now = noise.getrandbits(1), chance.getrandbits(1)
+        bits = bits << 2 | edges.getrandbits(1) << 1 | (was if chance.random() < kept else now)
+    return bits.to_bytes(250)
+
+
+def checks_until_grain_is_found(moments: Iterable[int], *, kept: float = 1.0) -> int:
+    """The same as `checks_until_found`, where no picture equals another in every pixel."""
+    detector = RepetitionDetector()
+    for look, moment in enumerate(moments):
+        if detector.add(pictures(look, 1)[0], grained(moment, look, kept=kept)):
+            return look + 1
+    return 0
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.7, 0.6])
+@pytest.mark.parametrize(("loop_s", "most_checks"), [(30, 60), (180, 120)])
+def test_a_loop_that_is_encoded_anew_is_found(kept: float, loop_s: int, most_checks: int) -> None:
+    """Two looks may have a third of their noise in common: an analogue recorder adds its own."""
+    shown = (int.from_bytes(each) for each in islice(samples_of(loop_s // 2, 2.0, 1), 240))
+
+    assert 0 < checks_until_grain_is_found(shown, kept=kept) <= most_checks
+
+
+def test_the_same_place_with_other_noise_is_not() -> None:
+    """Ten hours of a hall in which nothing happens."""
+    assert checks_until_grain_is_found(range(1200)) == 0
+
+
+def test_a_lamp_that_is_switched_on_and_off_is_not() -> None:
+    """Each time it shows other edges, and the same for a while; the noise is always another."""
+    detector = RepetitionDetector()
+    for look in range(600):
+        place = look // 7 % 3
+        assert not detector.add(pictures(look, 1)[0], grained(look, look, kept=1.0, place=place))
+
+
+def test_without_noise_nothing_is_said_of_grain() -> None:
+    """An encoder that leaves none shows the same edges for ever."""
+    detector = RepetitionDetector()
+
+    assert not any(detector.add(each, grained(1, 1, kept=1.0)) for each in pictures(0, 300))
