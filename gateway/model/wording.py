@@ -327,8 +327,8 @@ WORDING: dict[Reason, Wording] = {
     Reason.PICTURE_INTERLACED: Wording(
         "Hình xen kẽ (interlaced): răng cưa khi có chuyển động, hoặc phải chuyển mã",
         "The picture is interlaced: combed where something moves, or it has to be transcoded",
-        "Trên đầu ghi, đặt luồng phụ quét liên tục (progressive), ví dụ 640x480 hoặc CIF.",
-        "Set the recorder's sub-stream to a progressive size, such as 640x480 or CIF 352x288.",
+        "Trên đầu ghi, đặt luồng phụ quét liên tục (progressive), ví dụ 640x480.",
+        "Set the recorder's sub-stream to a progressive size, such as 640x480.",
     ),
     Reason.PICTURE_ASPECT: Wording(
         "Tỉ lệ hình sai: người trong hình bị béo ra hoặc gầy đi",
@@ -337,8 +337,8 @@ WORDING: dict[Reason, Wording] = {
         "Choose a size with square pixels in the recorder (640x480, 1280x720), not 960H or 1080N.",
     ),
     Reason.CAMERA_TIME_ZONE: Wording(
-        "Giờ của camera lệch tròn giờ: sai múi giờ (+8 là mặc định nhà máy)",
-        "The camera's clock is whole hours off: a wrong time zone (+8 is a factory default)",
+        "Giờ của camera lệch tròn giờ: sai múi giờ, thường là +8 mặc định của nhà máy",
+        "The camera's clock is whole hours off: a wrong time zone, often the factory's +8",
         "Trên camera hoặc đầu ghi, đặt múi giờ GMT+07:00, tắt giờ mùa hè, rồi chỉnh lại giờ.",
         "Set the zone GMT+07:00 (Hanoi), no daylight saving, then the time, in camera or recorder.",
     ),

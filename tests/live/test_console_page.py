@@ -89,6 +89,48 @@ async def test_a_broken_camera_says_why_and_what_to_do(
         await expect(row).to_contain_text(part)
 
 
+async def test_a_camera_that_works_says_what_to_change_at_it(
+    window: Window, gateway: ScriptedGateway
+) -> None:
+    """On, with its figures, and without trouble: advice, and an alarm about its clock."""
+    gateway.publish_online()
+    advised = (Reason.PICTURE_INTERLACED, Reason.PICTURE_ASPECT)
+    health = CameraHealth(
+        "c01", "on", Reason.OK, 90.0, codec="h264", width=704, height=576, advice=advised
+    )
+    clock = Alarm(
+        key="cam.c01.clock",
+        id="1",
+        raised=True,
+        severity="minor",
+        since_ms=wall_ms() - 94_000,
+        cause=Reason.CAMERA_TIME_ZONE,
+        arguments={"cam": "c01", "clk_s": 3600},
+    )
+    loop = replace(
+        clock,
+        key="cam.c02.picture",
+        severity="warning",
+        cause=Reason.PICTURE_LOOP,
+        arguments={"cam": "c02"},
+    )
+
+    gateway.publish_camera(health)
+    gateway.publish_alarm(clock)
+    gateway.publish_alarm(loop)
+
+    row, first = window.page.locator(ROW), window.page.locator(".alarm").nth(0)
+    for reason in advised:
+        await expect(row).to_contain_text(WORDING[reason].vi)
+        await expect(row).to_contain_text(WORDING[reason].vi_todo)
+    await expect(first).to_contain_text(WORDING[Reason.CAMERA_TIME_ZONE].vi + " (nhanh 1 giờ)")
+    await expect(first).to_contain_text(WORDING[Reason.CAMERA_TIME_ZONE].vi_todo)
+    await expect(window.page.locator(".alarm").nth(1)).to_contain_text(
+        WORDING[Reason.PICTURE_LOOP].vi
+    )
+    assert window.complaints == []
+
+
 async def test_open_alarms_say_what_and_what_to_do(
     window: Window, gateway: ScriptedGateway
 ) -> None:

@@ -105,8 +105,8 @@ def test_what_is_remembered_is_bounded() -> None:
     assert detector.size_bytes <= 8 * HISTORY + 250 * GRAINS + 16 * WITHIN
 
 
-def grained(moment: int, look: int, *, kept: float, place: int = 0) -> bytes:
-    """The grain of what was recorded at *moment*, of which *kept* is left at this *look*.
+def grained(moment: int, look: int, *, share: float, place: int = 0) -> bytes:
+    """The grain of what was recorded at *moment*, of which *share* is left at this *look*.
 
     Half of it is edges of the *place*, which do not change.
     """
@@ -115,26 +115,26 @@ def grained(moment: int, look: int, *, kept: float, place: int = 0) -> bytes:
     bits = 0
     for _ in range(1000):
         was, now = noise.getrandbits(1), chance.getrandbits(1)
-        bits = bits << 2 | edges.getrandbits(1) << 1 | (was if chance.random() < kept else now)
+        bits = bits << 2 | edges.getrandbits(1) << 1 | (was if chance.random() < share else now)
     return bits.to_bytes(250)
 
 
-def checks_until_grain_is_found(moments: Iterable[int], *, kept: float = 1.0) -> int:
+def checks_until_grain_is_found(moments: Iterable[int], *, share: float = 1.0) -> int:
     """The same as `checks_until_found`, where no picture equals another in every pixel."""
     detector = RepetitionDetector()
     for look, moment in enumerate(moments):
-        if detector.add(pictures(look, 1)[0], grained(moment, look, kept=kept)):
+        if detector.add(pictures(look, 1)[0], grained(moment, look, share=share)):
             return look + 1
     return 0
 
 
-@pytest.mark.parametrize("kept", [1.0, 0.7, 0.6])
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.6])
 @pytest.mark.parametrize(("loop_s", "most_checks"), [(30, 60), (180, 120)])
-def test_a_loop_that_is_encoded_anew_is_found(kept: float, loop_s: int, most_checks: int) -> None:
+def test_a_loop_that_is_encoded_anew_is_found(share: float, loop_s: int, most_checks: int) -> None:
     """Two looks may have a third of their noise in common: an analogue recorder adds its own."""
     shown = (int.from_bytes(each) for each in islice(samples_of(loop_s // 2, 2.0, 1), 240))
 
-    assert 0 < checks_until_grain_is_found(shown, kept=kept) <= most_checks
+    assert 0 < checks_until_grain_is_found(shown, share=share) <= most_checks
 
 
 def test_the_same_place_with_other_noise_is_not() -> None:
@@ -147,11 +147,11 @@ def test_a_lamp_that_is_switched_on_and_off_is_not() -> None:
     detector = RepetitionDetector()
     for look in range(600):
         place = look // 7 % 3
-        assert not detector.add(pictures(look, 1)[0], grained(look, look, kept=1.0, place=place))
+        assert not detector.add(pictures(look, 1)[0], grained(look, look, share=1.0, place=place))
 
 
 def test_without_noise_nothing_is_said_of_grain() -> None:
     """An encoder that leaves none shows the same edges for ever."""
     detector = RepetitionDetector()
 
-    assert not any(detector.add(each, grained(1, 1, kept=1.0)) for each in pictures(0, 300))
+    assert not any(detector.add(each, grained(1, 1, share=1.0)) for each in pictures(0, 300))
