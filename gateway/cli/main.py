@@ -55,14 +55,15 @@ if STALE:
 CENTRE = {
     "audit": "gateway.cli.audit",
     "config": "gateway.cli.config",
+    "doctor": "gateway.cli.doctor",
     "keys": "gateway.cli.keys",
     "viewing": "gateway.cli.viewing",
 }
-"""Groups of commands of the centre and of auditors, and their modules."""
+"""Commands, and groups of them, that the daemon does not need; and their modules."""
 
 
 class _Commands(click.Group):
-    """All commands; the centre's are imported when called, because the daemon needs none."""
+    """All commands; those in `CENTRE` are imported when called: the daemon needs none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all."""

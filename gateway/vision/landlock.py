@@ -21,6 +21,11 @@ _TCP = 3
 """Both rights over TCP, from version 4 on: bind and connect."""
 
 
+def landlock_version() -> int:
+    """Return the version of the kernel's interface; below 1: it has none."""
+    return int(ctypes.CDLL(None).syscall(_CREATE, None, 0, _ASK_VERSION))
+
+
 def restrict_files(read: Iterable[str], execute: Iterable[str], devices: Iterable[str]) -> bool:
     """Allow these files and nothing else; return False if the kernel has no Landlock.
 
@@ -32,7 +37,7 @@ def restrict_files(read: Iterable[str], execute: Iterable[str], devices: Iterabl
         devices: What may be read, written and controlled (ioctl).
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(_CREATE, None, 0, _ASK_VERSION)
+    version = landlock_version()
     if version < 1:
         return False
     handled = (1 << _RIGHTS[min(version, max(_RIGHTS))]) - 1
