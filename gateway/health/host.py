@@ -68,7 +68,8 @@ class Host:
         interface, sent_kbps, received_kbps = self._network(now_s)
         clock = _or_none(kernel_clock) or KernelClock()
         disk_percent = _or_none(lambda: psutil.disk_usage(str(self._folder)).percent)
-        suspected = disk_percent is not None and disk_percent >= SUSPECT_PERCENT
+        read_only = _or_none(lambda: bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY))
+        suspected = bool(read_only) or (disk_percent or 0.0) >= SUSPECT_PERCENT
         return HostSample(
             uptime_s=_or_none(self._uptime_s),
             cpu_percent=_or_none(lambda: psutil.cpu_percent(None)),
@@ -78,7 +79,7 @@ class Host:
             memory_percent=_or_none(lambda: psutil.virtual_memory().percent),
             rss_mib=_or_none(lambda: self._process.memory_info().rss / MIB),
             disk_percent=disk_percent,
-            disk_read_only=_or_none(lambda: bool(os.statvfs(self._folder).f_flag & os.ST_RDONLY)),
+            disk_read_only=read_only,
             disk_error=self._trial.check(now_s, suspected=suspected),
             written_mib=_or_none(lambda: self._process.io_counters().write_bytes / MIB),
             descriptors=_or_none(self._process.num_fds),

@@ -8,6 +8,7 @@ Sources: sqlite.org/wal.html; sqlite.org/pragma.html (synchronous, user_version)
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -24,6 +25,10 @@ T = TypeVar("T")
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOG_BYTES = 1_048_576
 """Of the write-ahead log, what is left on the disk after a checkpoint."""
+
+
+class NotOpenedError(sqlite3.OperationalError):
+    """The system does not open the file; `__cause__` is its error."""
 
 
 class NewerSchemaError(sqlite3.DatabaseError):
@@ -51,13 +56,14 @@ def open_database(
 
     Raises:
         NewerSchemaError: The file's ``user_version`` is higher, or it lacks one of *columns*.
-        sqlite3.OperationalError: The disk is full, read-only or not there.
+        sqlite3.OperationalError: The disk is full, read-only or not there (`NotOpenedError`: so the
+            system says).
         sqlite3.DatabaseError: Otherwise; `is_corrupt` tells whether the file is at fault.
     """
     try:  # SQLite gives its other files the same mode
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise sqlite3.OperationalError(str(error.strerror)) from None
+        raise NotOpenedError(str(error.strerror)) from error
     connection = sqlite3.connect(
         path, timeout=busy_s, check_same_thread=False, isolation_level="IMMEDIATE"
     )
@@ -191,20 +197,40 @@ def is_corrupt(error: sqlite3.Error) -> bool:
 def sqlite_error(path: Path, error: sqlite3.Error) -> TransientError:
     """Return *error* of the file *path* as a transient error with its reason.
 
-    Sources: sqlite.org/rescode.html. What is not told apart there is taken for a disk that is
-    failing, which the detail tells.
+    Sources: sqlite.org/rescode.html. SQLite says of a file that it cannot open, or whose index it
+    cannot make larger, only that it cannot: then the disk is asked how much is free. What is
+    not told apart by that is taken for a disk that is failing, which the detail tells.
     """
-    return TransientError(_reason_of(error), f"cannot write {path}: {error}")
+    return TransientError(_reason_of(path, error), f"cannot write {path}: {error}")
 
 
-def _reason_of(error: sqlite3.Error) -> Reason:
+def _reason_of(path: Path, error: sqlite3.Error) -> Reason:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
     if is_corrupt(error):
         return Reason.DISK_CORRUPT
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or getattr(error.__cause__, "errno", 0) in _FULL:
         return Reason.DISK_FULL
-    # SQLite says of a file that could not be opened only that it could not.
-    return Reason.DESCRIPTORS_LOW if is_exhausted() else Reason.DISK_READONLY
+    if is_exhausted():
+        return Reason.DESCRIPTORS_LOW
+    return Reason.DISK_FULL if _is_full(path) else Reason.DISK_READONLY
+
+
+def _is_full(path: Path) -> bool:
+    """Return whether the disk of *path* takes writes and is full."""
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    if disk.f_flag & os.ST_RDONLY:
+        return False
+    no_files = disk.f_files > 0 and disk.f_favail == 0
+    return no_files or disk.f_bavail * disk.f_frsize < LEAST_FREE_BYTES
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+LEAST_FREE_BYTES = 65_536
+"""With less a write-ahead log and its index cannot be made."""
 
 
 def quarantine(path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -96,6 +98,78 @@ def test_a_read_only_disk_has_its_reason(tmp_path: Path) -> None:
         base.execute("INSERT INTO item VALUES (1)")
 
     assert sqlite_error(path, caught.value).reason is Reason.DISK_READONLY
+
+
+ON_A_FULL_DISK = """
+import sqlite3, sys
+from pathlib import Path
+from gateway.health.host import Host
+from gateway.runtime.sqlite import open_database, sqlite_error
+folder, case = Path(sys.argv[1]), sys.argv[2]
+tables = "CREATE TABLE IF NOT EXISTS item (n BLOB);"
+opened = open_database(folder / "a.db", tables)
+if case == "again":
+    opened.close()
+try:
+    for number in range(9):
+        (folder / str(number)).touch()
+    with open(folder / "fill", "wb", buffering=0) as fill:
+        while fill.write(bytes(4096)):
+            pass
+except OSError:
+    pass
+try:
+    if case == "new":
+        open_database(folder / "b.db", tables)
+    if case == "again":
+        opened = open_database(folder / "a.db", tables)
+    with opened:
+        opened.execute("INSERT INTO item VALUES (zeroblob(100000))")
+except sqlite3.Error as error:
+    print(sqlite_error(folder / "a.db", error).reason.value, Host(folder).sample(1.0).disk_error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "size"),
+    [
+        ("open", "size=1m"),
+        ("new", "size=1m"),
+        ("again", "size=1m"),
+        ("new", "size=9m,nr_inodes=5"),
+        ("again", "size=9m,nr_inodes=5"),
+    ],
+)
+def test_a_disk_that_is_full_has_its_reason_whatever_is_tried(
+    case: str, size: str, tmp_path: Path
+) -> None:
+    """A file that was open, one that is opened anew, one that is not there; blocks or files."""
+    script = f'mount -t tmpfs -o {size} tmpfs "$0" && exec "$@"'
+    child = [sys.executable, "-c", ON_A_FULL_DISK, str(tmp_path), case]
+    told = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, tmp_path, *child],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert told.stdout.split() == ["DISK_FULL", "ENOSPC"], told.stderr
+
+
+def test_a_read_only_disk_is_tried_at_once(tmp_path: Path) -> None:
+    """The trial write says so too, not only ten minutes later."""
+    script = 'mount -t tmpfs -o ro tmpfs "$0" && exec "$@"'
+    asked = "import sys; from pathlib import Path; from gateway.health.host import Host;"
+    asked += "host = Host(Path(sys.argv[1])); host._trial._next_s = 1e9;"
+    asked += "found = host.sample(1.0); print(found.disk_read_only, found.disk_error)"
+    told = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, tmp_path, sys.executable, "-c", asked, tmp_path],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert told.stdout.split() == ["True", "EROFS"], told.stderr
 
 
 def test_a_damaged_file_has_its_reason(tmp_path: Path) -> None:
