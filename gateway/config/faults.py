@@ -36,6 +36,7 @@ PATTERNS = {
     r"^[0-9+][0-9 .-]{2,30}$": "a telephone number: digits, spaces, dots and -",
     r"^/(site|broker)(/[^/\s]{1,64}){0,6}$": "a place, e.g. /site/cameras/*/enabled",
     r"^-----BEGIN CERTIFICATE-----\n": "certificates in PEM form",
+    r"^[!-~]{1,64}$": "1 to 64 printable characters without spaces",
     r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$": "secret: and a name, e.g. secret:nvr1",
 }
 """What the patterns of `gateway.model` allow, in words."""

@@ -146,7 +146,7 @@ def test_the_old_name_of_a_table_is_read_with_a_warning(
 
 def test_a_fault_below_an_old_name_is_found_below_the_new_one(tmp_path: Path) -> None:
     """The warning says which is which."""
-    text = SMALL + "[eyes]\nevery_s = 1\n"
+    text = SMALL + "[eyes]\nevery_s = 0.5\n"
 
     assert faults_of(tmp_path, text) == {"/picture_checks/every_s": "range"}
 
