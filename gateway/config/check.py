@@ -27,6 +27,7 @@ from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.site_document import SiteConfig, StreamConfig
 from gateway.runtime.redact import Redactor
 from gateway.sources.keyframe_requests import keyframe_url
+from gateway.sources.registry import source_type
 
 _Loaded = TypeVar("_Loaded")
 
@@ -120,6 +121,8 @@ def site_faults(settings: Settings, site: SiteConfig, secrets: Secrets) -> Itera
             for url, place in camera_urls(stream):
                 wrong = policy.check(url, at=f"{at}/streams/{index}/{place}")
                 found += () if wrong is None else (wrong,)
+                if wrong is None and (mistake := source_type(url).mistake(url)):
+                    found.append(Fault(f"{at}/streams/{index}/{place}", "url.device", mistake))
                 found += refusals(partial(secrets.load_for_camera, camera, url, at=at))
             found += _keyframe_faults(stream, f"{at}/streams/{index}")
         yield from {(fault.at, fault.code): fault for fault in found}.values()

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from gateway.capture.options import DEVICE_PATH
 from gateway.model.errors import Fault
 from gateway.model.signalling import ICE_URL
 from gateway.runtime.redact import redact_patterns
@@ -30,6 +31,7 @@ PATTERNS = {
     r"^[!-.0-?A-~]+$": "a host's name or address alone",
     r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "a host, or host:port where that is not 443",
     r"^[A-Za-z0-9.:/-]{1,253}$": "a host's name, an address or a network",
+    f"^{DEVICE_PATH.pattern}$": "/dev/video<number>, or a name in /dev/v4l/by-id or by-path",
     r"^/[!-~]*$": "a path that begins with /",
     f"^(?:{ICE_URL.pattern})$": "stun:host, turn:host or turns:host, each with a port if need be",
     r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",
@@ -78,6 +80,7 @@ VIETNAMESE = {
     "url.length": "Địa chỉ quá dài.",
     "url.path": "Đường dẫn có ký tự phải viết dạng %XX.",
     "url.network": "Địa chỉ không thuộc dải mạng camera được phép.",
+    "url.device": "Thiết bị chưa có trong [cameras] devices, hoặc tùy chọn viết không đúng.",
     "url.fragment": "Địa chỉ không được có dấu #.",
     "forbidden": "Máy này không cho phép trung tâm thay đổi mục đó.",
     "schema": "Phiên bản mẫu cấu hình không được hỗ trợ.",

@@ -52,8 +52,8 @@ def load_settings(path: Path) -> Settings:
 
 def policy_of(settings: Settings) -> UrlPolicy:
     """Return which camera URLs may be opened under *settings*."""
-    cameras = settings.cameras
-    return url_policy(cameras.networks, cameras.ports, opened=cameras.schemes)
+    given = settings.cameras
+    return url_policy(given.networks, given.ports, opened=given.schemes, devices=given.devices)
 
 
 def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
@@ -68,7 +68,9 @@ def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
     """
     named = tuple(ipaddress.ip_network(each) for each in networks or PRIVATE)
     port = _PORT.search(url)
-    return url_policy(named, (int(port[1]),) if port else (), opened=SCHEME_NAMES)
+    device = url.partition("?")[0].partition("://")[2]
+    ports = (int(port[1]),) if port else ()
+    return url_policy(named, ports, opened=SCHEME_NAMES, devices=(device,))
 
 
 def _rename_tables(table: dict[str, object]) -> Iterator[Fault]:

@@ -7,15 +7,12 @@ stand here and nowhere else, so that no remote configuration widens what may be 
 
 from __future__ import annotations
 
-import ipaddress
 import os
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
-    PlainValidator,
     PrivateAttr,
     StringConstraints,
     ValidationError,
@@ -29,6 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from gateway.config.camera_settings import CameraAccess, Port
 from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
@@ -36,7 +34,6 @@ from gateway.model.signalling import IceUrl
 from gateway.model.site_document import SecretRef
 from gateway.runtime.logging import LogFormat, LogLevel
 
-Port = Annotated[int, Field(ge=1, le=65535)]
 HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[!-.0-?A-~]+$")]
 
 
@@ -350,16 +347,6 @@ RENAMED_TABLES = {"eyes": "picture_checks"}
 """Old names of tables, which are read for one more version, and their new names."""
 
 
-def _network(given: object) -> IPv4Network | IPv6Network:
-    try:
-        return ipaddress.ip_network(str(given), strict=False)
-    except ValueError:
-        raise PydanticCustomError("network", "it must be a network, e.g. 10.1.2.0/24") from None
-
-
-Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
-
-
 class Identity(Document):
     """``[gateway]``: the identity of this gateway.
 
@@ -386,35 +373,6 @@ class StateFolders(Document):
 
     dir: Path = Path("/var/lib/camera-gateway")
     secrets: Path | None = None
-
-
-SecretName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-CameraHost = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:/-]{1,253}$")]
-CameraHosts = Annotated[tuple[CameraHost, ...], Field(max_length=512)]
-
-
-class CameraAccess(Document):
-    """``[cameras]``: which cameras may be opened.
-
-    Attributes:
-        networks: Where cameras and recorders live.
-        ports: Ports of cameras beside those of each source type (`gateway.sources.registry`).
-        schemes: What a camera's URL may begin with beside ``rtsp`` and ``rtsps``.
-        secrets: For each camera password where it may be sent, beside the hosts of the installer's
-            site document: names, addresses and networks.
-        basic_hosts: Where a password may be sent in clear if a document of the centre allows it:
-            names, addresses and networks.
-    """
-
-    networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=64)]
-    ports: Annotated[tuple[Port, ...], Field(max_length=64)] = ()
-    schemes: Annotated[
-        tuple[Literal["http", "https", "rtmp", "rtmps", "udp"], ...], Field(max_length=8)
-    ] = ()
-    basic_hosts: CameraHosts = ()
-    secrets: Annotated[dict[SecretName, CameraHosts], Field(max_length=512)] = Field(
-        default_factory=dict
-    )
 
 
 class Log(Document):

@@ -34,6 +34,9 @@ URL_SCHEMES = "url_schemes"
 """Key of pydantic's validation context: names of the schemes that a camera's URL may have. Without
 it any scheme is valid."""
 
+LOCAL_SCHEMES = frozenset({"v4l2"})
+"""Of URLs that name a device of this machine instead of a host."""
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 
 
@@ -80,6 +83,8 @@ def _url_mistake(parts: SplitResult) -> PydanticCustomError | None:
         return PydanticCustomError(
             "url.userinfo", "user and password stand in username and password, not in the url"
         )
+    if parts.scheme in LOCAL_SCHEMES:
+        return _device_mistake(parts)
     if not parts.hostname:
         return PydanticCustomError("url.host", "it names no host")
     if not _has_port(parts):
@@ -88,6 +93,14 @@ def _url_mistake(parts: SplitResult) -> PydanticCustomError | None:
         return PydanticCustomError(
             "url.userinfo", "write {place} where the password stands", {"place": PASSWORD}
         )
+    if parts.fragment:
+        return PydanticCustomError("url.fragment", "a # has no meaning here; write it as %23")
+    return None
+
+
+def _device_mistake(parts: SplitResult) -> PydanticCustomError | None:
+    if parts.netloc or not parts.path.startswith("/dev/"):
+        return PydanticCustomError("url.host", "a device is written v4l2:///dev/video0")
     if parts.fragment:
         return PydanticCustomError("url.fragment", "a # has no meaning here; write it as %23")
     return None
@@ -116,7 +129,8 @@ class StreamConfig(Document):
             settings allow it ``http://`` or ``https://`` (JPEG, FLV, MPEG-TS, MP4), ``rtmp://`` or
             ``rtmps://``, or ``udp://`` (MPEG-TS that the host sends to our port, or others to it if
             it is a multicast group). Cameras that want the login in path or query have
-            ``{username}`` and ``{password}`` there.
+            ``{username}`` and ``{password}`` there. A capture device of this machine, if the
+            settings name it: ``v4l2:///dev/video0?standard=PAL&input=0``.
         transport: How RTP travels. ``tcp`` is interleaved in the RTSP connection; ``auto``
             tries that first and takes UDP when the camera answers 461.
         keep: ``on_demand`` opens for the first viewer and closes `linger_s` after the last;

@@ -148,6 +148,36 @@ WORDING: dict[Reason, Wording] = {
         "Kiểm tra camera hoặc đầu ghi có vừa khởi động lại hoặc đổi cấu hình; hệ thống tự nối lại.",
         "See whether camera or recorder was restarted or set anew; we connect again by ourselves.",
     ),
+    Reason.DEVICE_MISSING: Wording(
+        "Không thấy bộ chuyển đổi USB",
+        "The capture device is not there",
+        "Cắm lại bộ chuyển đổi USB, thử cổng USB khác; kiểm tra đường dẫn trong cấu hình.",
+        "Plug the USB grabber in again, at another port; check its path in the configuration.",
+    ),
+    Reason.DEVICE_BUSY: Wording(
+        "Bộ chuyển đổi đang được chương trình khác sử dụng",
+        "Another program uses the capture device",
+        "Tắt chương trình đang dùng bộ chuyển đổi; mỗi đầu vào chỉ khai báo cho một camera.",
+        "End that program; name each device for one camera only.",
+    ),
+    Reason.DEVICE_DENIED: Wording(
+        "Không có quyền mở bộ chuyển đổi",
+        "The gateway may not open the capture device",
+        "Cho người dùng camera-gateway vào nhóm video và cho phép thiết bị trong systemd.",
+        "Put the user camera-gateway into the group video, and allow the device in systemd.",
+    ),
+    Reason.NO_SIGNAL: Wording(
+        "Không có tín hiệu hình ở đầu vào",
+        "There is no video signal at the input",
+        "Kiểm tra nguồn của camera analog, cáp đồng trục, đầu vào và hệ màu đã chọn.",
+        "Check the analogue camera's power, the coaxial cable, the chosen input and standard.",
+    ),
+    Reason.CAPTURE_FORMAT: Wording(
+        "Bộ chuyển đổi không có định dạng đã chọn",
+        "The capture device does not have what was asked for",
+        "Sửa đầu vào, hệ màu, kích thước hoặc định dạng trong địa chỉ v4l2.",
+        "Correct input, standard, size or format in the v4l2 address.",
+    ),
     Reason.KEYFRAME_STARVED: Wording(
         "Chờ khung hình chính",
         "Waiting for a keyframe",

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
+from gateway.config.camera_settings import Port
 from gateway.config.documents import faults_of, parse_site
-from gateway.config.settings import HostName, Port, Settings
+from gateway.config.settings import HostName, Settings
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.names import is_loopback
 from gateway.model.site_document import Document, SecretRef, SiteConfig

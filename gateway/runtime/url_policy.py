@@ -8,7 +8,6 @@ permitted networks; it is resolved once, and the address found is the one connec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -42,12 +41,14 @@ class UrlScheme:
         default_port: TCP port where the URL names none.
         ports: Ports that may be connected to, or listened at.
         multicast: Whether the host may be a multicast group.
+        local: Whether it names a device of this machine: no host, a path below ``/dev``.
     """
 
     name: str
     default_port: int
     ports: frozenset[int]
     multicast: bool = False
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class UrlPolicy:
         extra_ports: Ports that are allowed beside those of the scheme.
         closed: Schemes that there are and that the settings have not opened.
         resolver: How names become addresses; called on a thread of its own.
+        devices: Paths of the devices of this machine that may be opened.
     """
 
     networks: tuple[IPv4Network | IPv6Network, ...]
@@ -113,6 +115,7 @@ class UrlPolicy:
     extra_ports: frozenset[int] = frozenset()
     resolver: Resolver = system_resolver
     closed: tuple[str, ...] = ()
+    devices: frozenset[str] = frozenset()
 
     def check(self, url: str, *, at: str = "") -> Fault | None:
         """Return what is wrong with *url*, as far as it shows without resolving a name.
@@ -137,6 +140,8 @@ class UrlPolicy:
         parts = self._parse(url)
         if not isinstance(parts, _Parts):
             raise SourceRefused(Reason.POLICY_DENIED, parts[1])
+        if parts.scheme.local:
+            return Target(parts.scheme.name, "", "", 0, parts.path, url, 0)
         if parts.literal is not None:
             found: tuple[Address, ...] = (parts.literal,)
         else:
@@ -170,7 +175,7 @@ class UrlPolicy:
         match = _SCHEME.match(url)
         schemes = {each.name: each for each in self.schemes}
         if match is None or match[1] not in schemes:
-            return "url.scheme", self._wrong_scheme(match[1] if match else "", schemes)
+            return "url.scheme", self._wrong_scheme(match[1] if match else "")
         rest = url[match.end() :]
         cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
         authority, path = rest[:cut], rest[cut:]
@@ -182,12 +187,30 @@ class UrlPolicy:
             return "url.userinfo", f"write {PASSWORD} where the password stands"
         if not _PATH.fullmatch(without_places(path)):
             return "url.path", "the path holds a character that must be percent-encoded"
-        return self._parse_authority(schemes[match[1]], authority, path)
+        return self._parse_place(schemes[match[1]], authority, path)
 
-    def _wrong_scheme(self, name: str, schemes: Iterable[str]) -> str:
+    def _parse_place(
+        self, scheme: UrlScheme, authority: str, path: str
+    ) -> _Parts | tuple[str, str]:
+        if scheme.local:
+            return self._parse_device(scheme, authority, path)
+        return self._parse_authority(scheme, authority, path)
+
+    def _parse_device(
+        self, scheme: UrlScheme, authority: str, path: str
+    ) -> _Parts | tuple[str, str]:
+        if authority:
+            return "url.host", f"a device is written {scheme.name}:///dev/..., with three slashes"
+        device = path.partition("?")[0]
+        if device not in self.devices:
+            return "url.device", f"{device[:80]} is not among the devices of [cameras] devices"
+        return _Parts(scheme, "", 0, path, None)
+
+    def _wrong_scheme(self, name: str) -> str:
         if name in self.closed:
             return f'{name} is closed here; the settings open it: [cameras] schemes = ["{name}"]'
-        return f"the scheme must be {' or '.join(schemes)} here"
+        possible = [each.name for each in self.schemes if not each.local or self.devices]
+        return f"the scheme must be {' or '.join(possible)} here"
 
     def _parse_authority(
         self, scheme: UrlScheme, authority: str, path: str

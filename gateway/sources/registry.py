@@ -6,7 +6,7 @@ supervisor and the probe follow from the row.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
@@ -27,6 +27,8 @@ from gateway.sources.rtmp_source import RtmpSource
 from gateway.sources.rtsp_probe import probe_rtsp
 from gateway.sources.rtsp_source import RtspSource
 from gateway.sources.udp_source import UdpSource, probe_udp
+from gateway.sources.v4l2_probe import probe_v4l2
+from gateway.sources.v4l2_source import V4l2Source, capture_mistake
 
 
 class CreateSource(Protocol):
@@ -80,12 +82,19 @@ class SourceType:
         create: Makes its sources.
         probe: Probes a camera.
         usual: Whether its URLs may be opened without the settings naming their schemes.
+        mistake: Returns what is wrong with a URL of this type beyond what the policy sees.
     """
 
     schemes: tuple[UrlScheme, ...]
     create: CreateSource
     probe: ProbeSource
     usual: bool = False
+    mistake: Callable[[str], str] = lambda _url: ""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is about devices of this machine, which the settings name one by one."""
+        return any(scheme.local for scheme in self.schemes)
 
 
 _RTSP_PORTS = frozenset({554, 8554, 10554, 322})  # RFC 7826 §4.2, and what recorders use as well
@@ -118,12 +127,21 @@ SOURCE_TYPES = (
         create=UdpSource,
         probe=probe_udp,
     ),
+    SourceType(
+        schemes=(UrlScheme("v4l2", 0, frozenset(), local=True),),
+        create=V4l2Source,
+        probe=probe_v4l2,
+        mistake=capture_mistake,
+    ),
 )
 
 SCHEMES = tuple(scheme for each in SOURCE_TYPES for scheme in each.schemes)
 SCHEME_NAMES = tuple(scheme.name for scheme in SCHEMES)
 UNUSUAL_SCHEMES = tuple(
-    scheme.name for each in SOURCE_TYPES if not each.usual for scheme in each.schemes
+    scheme.name
+    for each in SOURCE_TYPES
+    if not each.usual and not each.local
+    for scheme in each.schemes
 )
 """These must be named in the settings (`[cameras] schemes`)."""
 
@@ -147,6 +165,7 @@ def url_policy(
     extra_ports: Iterable[int] = (),
     *,
     opened: Iterable[str] = (),
+    devices: Iterable[str] = (),
     resolver: Resolver = system_resolver,
 ) -> UrlPolicy:
     """Return which camera URLs may be opened: of all source types, within *networks*.
@@ -155,6 +174,7 @@ def url_policy(
         networks: Where cameras are.
         extra_ports: Ports that are allowed beside those of the source types.
         opened: Schemes that may be opened beside the usual ones.
+        devices: Devices of this machine that may be opened.
         resolver: How names become addresses.
     """
     named = frozenset(opened)
@@ -162,8 +182,15 @@ def url_policy(
         scheme
         for each in SOURCE_TYPES
         for scheme in each.schemes
-        if each.usual or scheme.name in named
+        if each.usual or each.local or scheme.name in named
     )
     open_names = {scheme.name for scheme in schemes}
     closed = tuple(name for name in SCHEME_NAMES if name not in open_names)
-    return UrlPolicy(tuple(networks), schemes, frozenset(extra_ports), resolver, closed)
+    return UrlPolicy(
+        tuple(networks),
+        schemes,
+        frozenset(extra_ports),
+        resolver,
+        closed,
+        devices=frozenset(devices),
+    )

@@ -54,9 +54,8 @@ class PictureDecoder:
         context.thread_type = ThreadType.NONE
         context.options = {"max_pixels": str(MAX_PIXELS)}
         self._context = context
-        self._most_lines = most_lines
         self._deinterlacer: Deinterlacer | None = None
-        self._reformatter = VideoReformatter()
+        self._scaler = Scaler(most_lines)
         self.decoded = 0
 
     def decode(self, coded: bytes, time_90k: int) -> Iterator[av.VideoFrame]:
@@ -82,11 +81,35 @@ class PictureDecoder:
             yield from self._progressive(frame)
 
     def scale(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """Return *frame* as the encoder wants it: 4:2:0 of limited range, square pixels, few lines.
+        """Return *frame* as the encoder wants it (`Scaler.scale`)."""
+        return self._scaler.scale(frame, self._context.sample_aspect_ratio)
+
+    def _progressive(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """Yield *frame* without interlace; from the first interlaced one on one picture later."""
+        if self._deinterlacer is None and not frame.interlaced_frame:
+            yield frame
+            return
+        if self._deinterlacer is None or not self._deinterlacer.fits(frame):
+            self._deinterlacer = Deinterlacer(frame)
+        yield from self._deinterlacer.push(frame)
+
+
+class Scaler:
+    """Makes pictures as the encoder wants them.
+
+    Args:
+        most_lines: Of the pictures that come out.
+    """
+
+    def __init__(self, most_lines: int) -> None:
+        self._most_lines = most_lines
+        self._reformatter = VideoReformatter()
+
+    def scale(self, frame: av.VideoFrame, aspect: Fraction | None) -> av.VideoFrame:
+        """Return *frame* in 4:2:0 of limited range, with square pixels and few lines.
 
         JPEG, and H.264 of some cameras, has luma from 0 to 255; players expect 16 to 235.
         """
-        aspect = self._context.sample_aspect_ratio
         width, height = output_size(frame.width, frame.height, aspect, self._most_lines)
         pts = frame.pts
         scaled = self._reformatter.reformat(
@@ -102,31 +125,24 @@ class PictureDecoder:
         scaled.pts, scaled.time_base = pts, CLOCK
         return scaled
 
-    def _progressive(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """Yield *frame* without interlace; from the first interlaced one on one picture later."""
-        if self._deinterlacer is None and not frame.interlaced_frame:
-            yield frame
-            return
-        if self._deinterlacer is None or not self._deinterlacer.fits(frame):
-            self._deinterlacer = Deinterlacer(frame)
-        yield from self._deinterlacer.push(frame)
-
 
 class Deinterlacer:
     """bwdif, one picture out for each in; progressive ones pass through it unchanged.
 
     Args:
         frame: Gives size and pixel format.
+        fields: ``tff`` or ``bff``: all are interlaced, whatever they say; None: as they say.
     """
 
-    def __init__(self, frame: av.VideoFrame) -> None:
+    def __init__(self, frame: av.VideoFrame, fields: str | None = None) -> None:
         self._shape = (frame.width, frame.height, frame.format.name)
         graph = av.filter.Graph()
         graph.threads = 1
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=CLOCK
         )
-        bwdif = graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+        which = f"parity={fields}:deint=all" if fields else "parity=auto:deint=interlaced"
+        bwdif = graph.add("bwdif", f"mode=send_frame:{which}")
         sink = graph.add("buffersink")
         graph.link_nodes(source, bwdif, sink).configure()
         self._graph = graph

@@ -18,7 +18,6 @@ from gateway.model.errors import SourceUnavailable
 from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.ports import Clock, Sink
-from gateway.rtp.codecs import packetise
 from gateway.rtp.video_info import VideoInfo
 from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
@@ -26,11 +25,11 @@ from gateway.transcoding.capacity import Capacity, Load, reference_ms
 from gateway.transcoding.encoder_choice import EncoderChoice
 from gateway.transcoding.messages import OutputHeader, Report
 from gateway.transcoding.output_format import OutputFormat, output_size
+from gateway.transcoding.output_payloads import payloads_of
 from gateway.transcoding.process import TranscodingProcess
 from gateway.vision.pipe import MalformedMessage
 from gateway.vision.piped_child import ChildLost
 
-SPS, PPS, IDR = 7, 8, 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 """Pause after a child's death: the first in `DEATHS_S`, doubled with each further one."""
 DEATHS_S = 60.0
@@ -251,12 +250,7 @@ class TranscodeSource:
         self._measure(head)
         if head.report is not Report.UNIT:
             return
-        kinds = {nal[0] & 0x1F for nal in nals}
-        if head.keyframe != (IDR in kinds) or (head.keyframe and not {SPS, PPS} <= kinds):
-            raise MalformedMessage("a keyframe without its parameter sets")
-        payloads = tuple(packetise(nals, "h264", self._payload_bytes))
-        if not payloads:
-            raise MalformedMessage("an empty picture")
+        payloads = payloads_of(head, nals, self._payload_bytes)
         if head.time_90k > self._sent_90k:
             raise MalformedMessage("a picture of the future")
         self._last_90k = time_90k = max(head.time_90k, self._last_90k + 1)

@@ -128,6 +128,11 @@ class PipedChild:
         return self._process.pid
 
     @property
+    def exit_code(self) -> int | None:
+        """What it has ended with; negative: the signal; None: it has not, as far as is known."""
+        return self._process.returncode
+
+    @property
     def blocked(self) -> bool:
         """Whether the pipe is full: nothing may be written until `on_writable`."""
         return bool(self._rest)
@@ -154,14 +159,15 @@ class PipedChild:
         try:
             async with time_limit(within_s):
                 await self._ready.wait()
-            if self.lost.done():
-                raise ChildLost(self.lost.result())
         except TimeoutError:
             await asyncio.shield(self.stop(at_once=True))
             raise ChildLost(f"is not ready after {within_s:g} s") from None
         except BaseException:
             await asyncio.shield(self.stop(at_once=True))
             raise
+        if self.lost.done():
+            await asyncio.shield(self.stop())  # it is ending, perhaps with a code that tells
+            raise ChildLost(self.lost.result())
 
     def write(self, raw: bytes) -> None:
         """Send *raw*; not while `blocked`."""
@@ -190,7 +196,8 @@ class PipedChild:
     def lose(self, why: str) -> None:
         """Give the child up; `stop` ends it."""
         loop = asyncio.get_running_loop()
-        loop.remove_reader(self._read_fd)
+        if self._read_fd >= 0:
+            loop.remove_reader(self._read_fd)
         if self._write_fd >= 0:
             loop.remove_writer(self._write_fd)
         self._rest = memoryview(b"")
@@ -200,7 +207,10 @@ class PipedChild:
             self._on_lost()
 
     async def stop(self, *, at_once: bool = False) -> None:
-        """End the child: close its input and wait, kill it after `LEAVES_WITHIN_S` or *at_once*."""
+        """End the child: close its input and wait, kill it after `LEAVES_WITHIN_S` or *at_once*.
+
+        It may be called again.
+        """
         self.lose("has been stopped")
         _close(self._write_fd)
         _close(self._read_fd)

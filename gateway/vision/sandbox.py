@@ -32,7 +32,7 @@ _UNKNOWN = 0x0005_0000 | 38
 """SECCOMP_RET_ERRNO with ENOSYS: the C library then takes an older call."""
 
 _LOAD, _EQUALS, _AT_LEAST, _HAS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
 _X32 = 0x4000_0000
 """From here on the numbers are of the x32 ABI of x86-64; AArch64 has none so high."""
 
@@ -60,6 +60,7 @@ class _Calls:
             umount2, pivot_root, setns, unshare, bpf, io_uring_setup, userfaultfd,
             perf_event_open, keyctl, add_key, request_key, pidfd_getfd, open_by_handle_at,
             execveat).
+        ioctl: ioctl, allowed for the given requests only, and only where there are any.
     """
 
     audit: int
@@ -69,6 +70,7 @@ class _Calls:
     clone: int
     waiting: tuple[int, ...]
     foreign: tuple[int, ...]
+    ioctl: int
 
 
 _KNOWN = {
@@ -89,6 +91,7 @@ _KNOWN = {
             *(41, 42, 49, 50, 43, 288, 44, 46, 101, 310, 311, 165, 166, 155, 308, 272, 321, 425),
             *(323, 298, 250, 248, 249, 438, 304, 322),
         ),
+        16,
     ),
     "aarch64": _Calls(
         0xC000_00B7,
@@ -108,6 +111,7 @@ _KNOWN = {
             *(198, 203, 200, 201, 202, 242, 206, 211, 117, 270, 271, 40, 39, 41, 268, 97, 280),
             *(425, 282, 241, 219, 217, 218, 438, 265, 281),
         ),
+        29,
     ),
 }
 
@@ -122,7 +126,9 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
-def install_seccomp_filter(*, threads: bool = False, waiting: bool = False) -> bool:
+def install_seccomp_filter(
+    *, threads: bool = False, waiting: bool = False, requests: tuple[int, ...] = ()
+) -> bool:
     """Allow computing only, from now on; return False if the system does not support it.
 
     Needs PR_SET_NO_NEW_PRIVS, which `enter_sandbox` sets.
@@ -131,6 +137,7 @@ def install_seccomp_filter(*, threads: bool = False, waiting: bool = False) -> b
         threads: Whether a new thread may be begun, which has the same filter; for an encoder that
             cannot do without, and that gets nothing of a stranger.
         waiting: Whether it may wait for several pipes, and for the end of a child.
+        requests: What a device that is open already may be asked by ioctl.
     """
     calls = _KNOWN.get(os.uname().machine)
     if calls is None:
@@ -151,6 +158,18 @@ def install_seccomp_filter(*, threads: bool = False, waiting: bool = False) -> b
             (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
             (_HAS, 0, 1, _CLONE_THREAD),
             (_RETURN, 0, 0, _ALLOW),
+            (_RETURN, 0, 0, _REFUSE),
+            *rest,
+        ]
+    if requests:
+        rest = [
+            (_EQUALS, 0, 2 * len(requests) + 2, calls.ioctl),
+            (_LOAD, 0, 0, _SECOND_ARGUMENT_AT),
+            *(
+                line
+                for each in requests
+                for line in ((_EQUALS, 0, 1, each), (_RETURN, 0, 0, _ALLOW))
+            ),
             (_RETURN, 0, 0, _REFUSE),
             *rest,
         ]

@@ -142,7 +142,9 @@ def reasons_named_in(*places: str) -> set[Reason]:
 
 def camera_reasons() -> set[Reason]:
     """Every reason that a camera may show."""
-    return reasons_named_in("rtsp", "sources", "cameras", "runtime/url_policy.py") - ADVICE
+    return (
+        reasons_named_in("rtsp", "sources", "capture", "cameras", "runtime/url_policy.py") - ADVICE
+    )
 
 
 def picture_reasons() -> set[Reason]:

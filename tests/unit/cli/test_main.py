@@ -138,7 +138,7 @@ def test_where_keyframes_are_asked_for_is_checked_like_a_stream(say: Say, folder
     result = say("check", folder / "gateway.toml", folder / "site.json")
 
     at = "/cameras/0/streams"
-    assert f"{at}/0/keyframe_url: the scheme must be rtsp or rtsps here" in result.stderr
+    assert f"{at}/0/keyframe_url: http is closed here; the settings open it" in result.stderr
     assert f"{at}/1/keyframe_url: give keyframe_url" in result.stderr
 
 

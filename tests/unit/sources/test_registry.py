@@ -30,7 +30,10 @@ def test_every_scheme_has_one_type() -> None:
     assert len(SCHEME_NAMES) == len(set(SCHEME_NAMES))
 
 
-@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+REMOTE = [scheme for scheme in SCHEMES if not scheme.local]
+
+
+@pytest.mark.parametrize("scheme", REMOTE, ids=lambda scheme: scheme.name)
 def test_every_scheme_is_valid_and_may_be_opened(scheme: UrlScheme) -> None:
     """By document and policy alike, at its default port; which is then not in the authority."""
     url = f"{scheme.name}://10.0.0.1/live"
@@ -43,7 +46,8 @@ def test_every_scheme_is_valid_and_may_be_opened(scheme: UrlScheme) -> None:
 @pytest.mark.parametrize("scheme", SCHEME_NAMES)
 async def test_every_type_makes_a_source(scheme: str) -> None:
     """Which connects to nothing yet."""
-    stream = StreamConfig(url=f"{scheme}://10.0.0.1/live")
+    local = any(each.name == scheme and each.local for each in SCHEMES)
+    stream = StreamConfig(url=f"{scheme}://{'/dev/video0' if local else '10.0.0.1/live'}")
     camera = CameraConfig(id="c01", name="Quầy 1", streams=(stream,), username="viewer")
     clock = SystemClock()
 
@@ -79,3 +83,23 @@ def test_a_port_belongs_to_its_scheme() -> None:
 
     assert POLICY.check(url) is not None
     assert url_policy(POLICY.networks, (80,)).check(url) is None
+
+
+DEVICE = "/dev/v4l/by-id/usb-EM2860-video-index0"
+
+
+def test_a_device_is_opened_only_where_the_settings_name_it() -> None:
+    """By the very path; the document is valid in any case."""
+    policy = url_policy((), devices=(DEVICE,))
+
+    assert site(f"v4l2://{DEVICE}").cameras[0].streams[0].url == f"v4l2://{DEVICE}"
+    assert policy.check(f"v4l2://{DEVICE}?standard=PAL") is None
+    for url, code in (
+        ("v4l2:///dev/video0", "url.device"),
+        (f"v4l2://10.0.0.1{DEVICE}", "url.host"),
+        (f"v4l2://{DEVICE}/../x", "url.device"),
+    ):
+        fault = policy.check(url)
+        assert fault is not None
+        assert fault.code == code
+    assert url_policy(()).check(f"v4l2://{DEVICE}") is not None

@@ -159,3 +159,41 @@ def test_a_program_that_is_not_ours_may_start() -> None:
 
     done = subprocess.run(argv, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+DEVICE = """
+import fcntl, select
+reading, writing = os.pipe()
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert install_seccomp_filter(waiting=True, requests=(0xC0585611,))
+def ask(request):
+    try:
+        fcntl.ioctl(reading, request, bytearray(88))
+    except OSError as error:
+        return error.errno
+"""
+
+
+@pytest.mark.parametrize(
+    ("attempt", "code"),
+    [
+        ("sys.exit(ask(0xC0585611))", errno.ENOTTY),  # it reaches the kernel: a pipe is no device
+        ("sys.exit(ask(0xC058560F))", errno.EPERM),
+        ("sys.exit(ask(0x5413))", errno.EPERM),
+        ("poll = select.poll(); poll.register(reading, 1); sys.exit(len(poll.poll(1)) + 9)", 9),
+        ("resource.getrlimit(resource.RLIMIT_CPU); sys.exit(5)", 5),
+    ],
+)
+def test_a_device_may_be_asked_what_it_was_opened_for(attempt: str, code: int) -> None:
+    """Of ioctl those requests alone; it may be waited for, and all else is as before."""
+    begun = LOCKED.partition("libc = ")[0] + "libc = ctypes.CDLL(None, use_errno=True)" + DEVICE
+    argv = (sys.executable, "-I", "-B", "-c", begun + attempt)
+
+    assert subprocess.run(argv, timeout=HANG_S, check=False).returncode == code
+
+
+def test_elsewhere_no_device_may_be_asked_anything() -> None:
+    """Without a list there is no ioctl."""
+    attempt = "\nimport fcntl\ntry: fcntl.ioctl(0, 0xC0585611, bytearray(88))\n"
+
+    assert ends(attempt + "except OSError as error: sys.exit(error.errno)") == errno.EPERM
