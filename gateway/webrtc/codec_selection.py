@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.model.errors import ViewerRejected
@@ -21,6 +21,8 @@ OPENING_S = 8.0
 """How long an offer waits for a camera whose codec is not yet known."""
 
 
+_RELAYED: tuple[Codec, ...] = ("h264", "h265")
+
 NAMED_CODECS = 8
 """How many of a viewer's codecs a refusal names."""
 
@@ -31,7 +33,8 @@ class NegotiatedMedia:
 
     Attributes:
         offer: The viewer's.
-        codec: The payload type chosen.
+        codec: The payload type chosen, of the first stream.
+        others: Those of lesser streams, as far as they are of other codecs.
         pace_bps: The most to be put on the line to this viewer, in bits per second.
         why: Why it is not the main stream; None: it is, or another was asked for.
         refused: Returns why this machine cannot carry a stream for a lesser level, or nothing.
@@ -42,12 +45,18 @@ class NegotiatedMedia:
     codec: OfferedCodec
     pace_bps: float
     why: Reason | None = None
+    others: tuple[OfferedCodec, ...] = ()
     refused: Callable[[Stream], str] = lambda _stream: ""
     slates: SlateOffer = NO_SLATE
 
     def takes(self, video: VideoFormat | None) -> bool:
         """Return whether *video* can be sent as what was chosen; an unknown one may."""
-        return video is None or video.codec == self.codec.name
+        return video is None or any(video.codec == each.name for each in self.codecs)
+
+    @property
+    def codecs(self) -> tuple[OfferedCodec, ...]:
+        """All that may be sent, that of the first stream first."""
+        return self.codec, *self.others
 
 
 async def negotiate(
@@ -105,6 +114,7 @@ async def negotiate(
         codec,
         pace_bps,
         why=_why(chosen[0], facts, profile),
+        others=tuple(_others(offer, chosen)),
         refused=lambda stream: camera.admit_transcode(stream) if stream in made else "",
         slates=_slates(camera, chosen[0].codec) if slates else NO_SLATE,
     )
@@ -116,6 +126,15 @@ def _slates(camera: CameraStreams, codec: Codec | None) -> SlateOffer:
         lambda stream: None if codec is None else camera.slate(stream, codec),
         lambda: camera.trouble() is not None,
     )
+
+
+def _others(offer: ViewerOffer, chosen: Sequence[Choice]) -> Iterator[OfferedCodec]:
+    """Yield the payload types that lesser levels need besides the first; an unknown one any."""
+    needed = {each.codec for each in chosen}
+    for codec in _RELAYED:
+        found = pick_codec(offer, codec)
+        if found is not None and codec != chosen[0].codec and needed & {codec, None}:
+            yield found
 
 
 def _facts(name: str, stream: Stream, camera: CameraStreams) -> StreamFacts:

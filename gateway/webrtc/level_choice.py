@@ -62,7 +62,7 @@ def choose(
 ) -> tuple[Choice, ...]:
     """Return what a viewer may be sent, best first; none if it can show nothing of the camera.
 
-    All are of one codec: the payload type agreed on is that of the first.
+    They may be of several codecs, of all of which the viewer has payload types.
 
     Args:
         streams: The camera's, best first; at least one.
@@ -93,4 +93,4 @@ def choose(
     if not listed:
         shown = (each for each in wanted if each.codec is not None and takes(each.codec))
         return tuple(Choice(each.quality, each.quality, each.codec) for each in shown)[:1]
-    return tuple(each for each in listed if each.codec in (None, listed[0].codec))
+    return tuple(listed)

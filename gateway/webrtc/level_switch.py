@@ -66,8 +66,8 @@ class LevelSender(FastPathSender, Protocol):
         """Send *unit*; False if the line is busy."""
         ...
 
-    def begin_stream(self, unit: AccessUnit) -> None:
-        """Go on with another stream, whose first unit is *unit*."""
+    def begin_stream(self, unit: AccessUnit, codec: str | None = None) -> None:
+        """Go on with another stream, whose first unit is *unit*, perhaps of another codec."""
         ...
 
     def abandon(self) -> None:
@@ -302,7 +302,8 @@ class LevelSwitch:
     def set_timeline(self, stream: Stream, unit: AccessUnit) -> None:
         """Put the sender on the timeline of *stream*, whose *unit* comes next."""
         if stream is not self._timed_by:
-            self._sender.begin_stream(unit)
+            codec = None if stream.video is None else stream.video.codec
+            self._sender.begin_stream(unit, codec)
             self._timed_by = stream
 
     def is_active(self, feeding: StreamInput) -> bool:

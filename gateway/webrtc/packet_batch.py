@@ -44,13 +44,13 @@ class PacketBatch:
 
     Args:
         srtp: The outbound session; used by this batch alone.
-        parameters: SSRCs and payload types.
+        parameters: SSRCs and payload types; may be changed.
         max_bytes: The most that is written for one send; may be changed.
     """
 
     def __init__(self, srtp: InPlaceSrtp, parameters: RtpParameters, *, max_bytes: int) -> None:
         self._srtp = srtp
-        self._parameters = parameters
+        self.parameters = parameters
         self.max_bytes = max_bytes
         self.view = memoryview(srtp.buffer)
         """The buffer; what was written is valid until the next write."""
@@ -71,7 +71,7 @@ class PacketBatch:
         Returns:
             The index after the last one written, the bytes written, and the segment size.
         """
-        srtp, numbers = self._srtp, self._parameters
+        srtp, numbers = self._srtp, self.parameters
         buffer, base, length = srtp.buffer, srtp.base, srtp.length
         handle, protect = srtp.handle, srtp.protect
         payload_type, ssrc = numbers.payload_type, numbers.ssrc

@@ -12,7 +12,8 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from gateway.fastpath import FrameRun, RtpDestination
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
@@ -81,6 +82,7 @@ class RtpSender:
 
     Args:
         parameters: SSRCs and payload types.
+        by_codec: The same for each codec that may be sent; of the same SSRCs.
         srtp: The outbound SRTP session; used by this sender alone.
         path: Where packets are sent.
         pace_bps: The most to be put on the line, in bits per second.
@@ -97,6 +99,7 @@ class RtpSender:
         self,
         parameters: RtpParameters,
         *,
+        by_codec: Mapping[str, RtpParameters] = MappingProxyType({}),
         srtp: InPlaceSrtp,
         path: UdpPath,
         pace_bps: float,
@@ -105,6 +108,8 @@ class RtpSender:
         on_bug: Callable[[Exception], None] = _report,
     ) -> None:
         self._parameters = parameters
+        self._by_codec = by_codec
+        self._srtp = srtp
         self._batch = PacketBatch(srtp, parameters, max_bytes=BATCH_BYTES)
         self._on_ready = on_ready
         self._sync = sync
@@ -112,16 +117,9 @@ class RtpSender:
         self._usual_pace_bps = pace_bps
         self._retransmit_free_s = self._retransmit_paid_s = 0.0
         self._rtx_seq = random.randrange(1 << 15)
-        protect, session = srtp.addresses
         # Numbers on where the fast path or we have stopped.
-        self._destination = RtpDestination(
-            payload_type=parameters.payload_type,
-            ssrc=parameters.ssrc,
-            offset_90k=random.randrange(1 << 32),
-            seq=random.randrange(1 << 15),
-            protect=protect,
-            session=session,
-            keep_alive=srtp,
+        self._destination = self._create_destination(
+            random.randrange(1 << 32), random.randrange(1 << 15)
         )
         self._offset_90k = self._destination.offset_90k
         self.set_pace(None)
@@ -187,6 +185,7 @@ class RtpSender:
             sent_bps: Without *bps*: the mean rate sent, which bounds the repeats instead.
             loss: Share of packets lost lately, 0 to 1.
         """
+        self._pace = bps, sent_bps, loss
         least, most = REDUNDANT_LOSS
         self._copies = 2 if bps is None and least <= loss <= most else 1
         self._narrow = bps is not None
@@ -236,11 +235,16 @@ class RtpSender:
         destination = self._destination
         destination.free_s = min(destination.free_s, time.monotonic() + self._ahead_s)
 
-    def begin_stream(self, unit: AccessUnit) -> None:
+    def begin_stream(self, unit: AccessUnit, codec: str | None = None) -> None:
         """Go on with another stream, whose first unit is *unit*: its times follow the last sent.
 
-        As much later as it came later; the caller has taken the one before from the fast path.
+        As much later as it came later; the caller has taken the one before from the fast path. Of
+        another *codec* it has that one's payload types; what was sent before is then not sent
+        again, since a repeat would be taken for the new codec.
         """
+        parameters = self._by_codec.get(codec or "", self._parameters)
+        if parameters is not self._parameters:
+            self._use(parameters)
         destination = self._destination
         if destination.last_90k >= 0:
             passed_90k = max(1, int((unit.arrived_s - destination.last_s) * VIDEO_CLOCK_HZ))
@@ -350,6 +354,31 @@ class RtpSender:
         self._remainder.clear()
         self._destination.clear_address()
         self._batch.close()
+
+    def _create_destination(self, offset_90k: int, seq: int) -> RtpDestination:
+        protect, session = self._srtp.addresses
+        return RtpDestination(
+            payload_type=self._parameters.payload_type,
+            ssrc=self._parameters.ssrc,
+            offset_90k=offset_90k,
+            seq=seq,
+            protect=protect,
+            session=session,
+            keep_alive=self._srtp,
+        )
+
+    def _use(self, parameters: RtpParameters) -> None:
+        """Send with *parameters* from now on, and number on."""
+        self.abandon()
+        before, self._parameters = self._destination, parameters
+        self._batch.parameters = parameters
+        before.clear_address()
+        self._destination = after = self._create_destination(before.offset_90k, before.seq)
+        after.last_90k, after.last_s, after.free_s = before.last_90k, before.last_s, before.free_s
+        after.packets, after.octets = before.packets, before.octets
+        bps, sent_bps, loss = self._pace
+        self.set_pace(bps, sent_bps=sent_bps, loss=loss)
+        self._set_address()
 
     def _set_address(self) -> None:
         """Give the fast path socket and address of the path."""

@@ -6,6 +6,7 @@ other relays do: a decoder goes by the SPS.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.webrtc.packet_batch import RtpParameters
@@ -33,9 +34,15 @@ class LocalTransport:
 
 
 def answer_sdp(
-    offer: ViewerOffer, codec: OfferedCodec, parameters: RtpParameters, local: LocalTransport
+    offer: ViewerOffer,
+    codec: OfferedCodec,
+    parameters: RtpParameters,
+    local: LocalTransport,
+    others: Sequence[OfferedCodec] = (),
 ) -> str:
     """Return the answer: the video of *codec*, sent only; everything else refused.
+
+    The video may become one of *others*, under its own payload type and the same SSRC.
 
     The section whose transport the video shares cannot be refused (RFC 9143 §7.3.3); it is answered
     as inactive.
@@ -51,7 +58,7 @@ def answer_sdp(
     ]
     for section in offer.sections:
         if section.mid == offer.video_mid:
-            lines += _video_section(section, codec, parameters, local)
+            lines += _video_section(section, (codec, *others), parameters, local)
         elif section.mid == offer.tagged_mid:
             lines += _inactive_section(section, local)
         else:
@@ -65,30 +72,40 @@ def answer_sdp(
 
 
 def _video_section(
-    section: OfferedSection, codec: OfferedCodec, parameters: RtpParameters, local: LocalTransport
+    section: OfferedSection,
+    codecs: Sequence[OfferedCodec],
+    parameters: RtpParameters,
+    local: LocalTransport,
 ) -> list[str]:
-    number, rtx = codec.payload_type, parameters.rtx_payload_type
-    types = f"{number}" if rtx is None else f"{number} {rtx}"
+    rtx = parameters.rtx_payload_type
+    types = [(each.payload_type, each.rtx_payload_type) for each in codecs]
+    listed = " ".join(str(each) for pair in types for each in pair if each is not None)
     lines = [
-        f"m=video 9 {section.protocol} {types}",
+        f"m=video 9 {section.protocol} {listed}",
         *_transport(section, local),
         "a=sendonly",
-        f"a=rtpmap:{number} {codec.name.upper()}/90000",
-        *(f"a=rtcp-fb:{number} {feedback}" for feedback in _FEEDBACK),
-        *_fmtp(codec),
+        *(line for codec in codecs for line in _codec(codec)),
         *_extmap(parameters),
         f"a=msid:camera {section.mid}",
     ]
     if rtx is not None:
-        lines += [
-            f"a=rtpmap:{rtx} rtx/90000",
-            f"a=fmtp:{rtx} apt={number}",
-            f"a=ssrc-group:FID {parameters.ssrc} {parameters.rtx_ssrc}",
-        ]
+        lines.append(f"a=ssrc-group:FID {parameters.ssrc} {parameters.rtx_ssrc}")
     # Chromium takes the first SSRC for the media, whatever the group says.
     lines.append(f"a=ssrc:{parameters.ssrc} cname:camera")
     if rtx is not None:
         lines.append(f"a=ssrc:{parameters.rtx_ssrc} cname:camera")
+    return lines
+
+
+def _codec(codec: OfferedCodec) -> list[str]:
+    number, rtx = codec.payload_type, codec.rtx_payload_type
+    lines = [
+        f"a=rtpmap:{number} {codec.name.upper()}/90000",
+        *(f"a=rtcp-fb:{number} {feedback}" for feedback in _FEEDBACK),
+        *_fmtp(codec),
+    ]
+    if rtx is not None:
+        lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={number}"]
     return lines
 
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import structlog
 from aiortc import RTCIceServer
@@ -96,7 +97,11 @@ class Session:
         self._transport = PeerTransport(
             ice_servers,
             relay_only=relay_only,
-            srtp_window=SRTP_WINDOW_RTX if media.codec.rtx_payload_type else SRTP_WINDOW_PLAIN,
+            srtp_window=(
+                SRTP_WINDOW_RTX
+                if all(each.rtx_payload_type for each in media.codecs)
+                else SRTP_WINDOW_PLAIN
+            ),
             on_rtcp=self._on_rtcp,
             on_closed=self.end,
             drops=drops,
@@ -108,6 +113,14 @@ class Session:
             rtx_ssrc=secrets.randbits(31) | 1 << 31,
             playout_delay_id=media.offer.playout_delay_id,
         )
+        self._other_parameters = {
+            each.name: replace(
+                self._rtp_parameters,
+                payload_type=each.payload_type,
+                rtx_payload_type=each.rtx_payload_type,
+            )
+            for each in media.others
+        }
         self._feedback: RtcpFeedback | None = None
         self._sender: RtpSender | None = None
         self._control: LevelControl | None = None
@@ -150,7 +163,8 @@ class Session:
         """
         self._stream.hold(self)  # opens the camera, and keeps it open, while ICE and DTLS connect
         local = await self._transport.gather()
-        sdp = answer_sdp(self._media.offer, self._media.codec, self._rtp_parameters, local)
+        media = self._media
+        sdp = answer_sdp(media.offer, media.codec, self._rtp_parameters, local, media.others)
         self.answer = Answer(self.key, sdp)
         return self.answer
 
@@ -234,6 +248,7 @@ class Session:
             return
         sender = RtpSender(
             self._rtp_parameters,
+            by_codec={self._media.codec.name: self._rtp_parameters, **self._other_parameters},
             srtp=self._transport.outbound_srtp(),
             path=path,
             pace_bps=self._media.pace_bps,

@@ -183,7 +183,7 @@ def once(relay: Relay, case: Case, seconds: float) -> dict[str, Any]:
             running = relay.start(testbed, [main], 2)
             time.sleep(CALM_S)
             seen = asyncio.run(watch(running.dialect, case.line, seconds))
-        except (NotStarted, ValueError, RuntimeError, TimeoutError) as error:
+        except (NotStarted, ValueError, RuntimeError, OSError) as error:
             log(f"{relay.name}, {case.name}: {error!r}")
             seen = {"failed": str(error) or type(error).__name__}
     return {"relay": relay.name, "case": case.name, **seen}

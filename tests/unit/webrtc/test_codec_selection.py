@@ -129,3 +129,30 @@ async def test_the_least_of_a_viewer_is_the_reduced_picture() -> None:
     assert least is camera.reduced["main"]
     assert [media.refused(each) for each in chosen.values()] == ["", "", "full", "full"]
     assert asked == [chosen[ViewLevel.TRANSCODED], least]
+
+
+MODERN = CHROMIUM.replace("a=rtpmap:43 H264", "a=rtpmap:43 H265")
+"""As of a browser that has H.265 as well."""
+
+
+@pytest.mark.parametrize(
+    ("camera", "offered", "codecs"),
+    [
+        (Camera(main="h265", sub="h264"), MODERN, "h265 h264"),
+        (Camera(main="h265", sub="h265"), MODERN, "h265 h264"),
+        (Camera(main="h265", sub="h265", transcodes=False), MODERN, "h265"),
+        (Camera(main="h264", sub="h265"), MODERN, "h264 h265"),
+        (Camera(main="h264", sub="h264"), MODERN, "h264"),
+        (Camera(main="h265", sub="h264"), CHROMIUM, "h264"),
+    ],
+)
+async def test_lesser_levels_may_be_of_another_codec(
+    camera: Camera, offered: str, codecs: str
+) -> None:
+    """A viewer with both goes from an H.265 main stream to an H.264 sub-stream, or a transcode."""
+    _, media = await negotiate(parse_offer(offered), camera.offer, profile=None, pace_bps=1e6)
+
+    assert [each.name for each in media.codecs] == codecs.split()
+    every: tuple[Codec, ...] = ("h264", "h265")
+    taken = [each for each in every if media.takes(VideoFormat(each))]
+    assert sorted(taken) == sorted(codecs.split())

@@ -46,8 +46,9 @@ def names(chosen: tuple[Choice, ...]) -> str:
         ((main("h265"), sub("h265")), BROWSER, True, None, "sub> sub>>"),
         ((main("h265"),), BROWSER, True, None, "main> main>>"),
         ((main("h265"), sub("h265")), BROWSER, False, None, ""),
-        # one payload type for all levels
-        ((main("h265"), sub("h264")), MODERN, True, None, "main"),
+        # several codecs, each with its payload type
+        ((main("h265"), sub("h264")), MODERN, True, None, "main sub sub> main>>"),
+        ((main("h265"), sub("h265")), MODERN, True, None, "main sub sub> main>>"),
         # what no browser shows as it is
         ((main("h264", "B-frames"), sub("h264")), BROWSER, True, None, "sub sub> sub>>"),
         ((main("h264", "B-frames"),), BROWSER, True, None, "main> main>>"),

@@ -69,6 +69,7 @@ class Sender:
     last_sent_s: float | None = None
     busy: bool = False
     last_90k: int | None = None
+    begun: list[tuple[AccessUnit, str | None]] = field(default_factory=list)
     delays_s: list[float] = field(default_factory=list)
     paced: list[tuple[float | None, float, float]] = field(default_factory=list)
 
@@ -83,8 +84,8 @@ class Sender:
     def set_pace(self, bps: float | None, *, sent_bps: float = 0.0, loss: float = 0.0) -> None:
         self.paced.append((bps, sent_bps, loss))
 
-    def begin_stream(self, _unit: AccessUnit) -> None:
-        return None
+    def begin_stream(self, unit: AccessUnit, codec: str | None = None) -> None:
+        self.begun.append((unit, codec))
 
     def abandon(self) -> None:
         return None

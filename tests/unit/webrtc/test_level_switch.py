@@ -48,6 +48,7 @@ class Sender:
 
     sent: list[AccessUnit] = field(default_factory=list)
     begun: list[AccessUnit] = field(default_factory=list)
+    codecs: list[str | None] = field(default_factory=list)
     abandoned: list[int] = field(default_factory=list)
     busy: bool = False
     last_90k: int | None = None
@@ -58,7 +59,8 @@ class Sender:
             self.last_90k = unit.time_90k
         return not self.busy
 
-    def begin_stream(self, unit: AccessUnit) -> None:
+    def begin_stream(self, unit: AccessUnit, codec: str | None = None) -> None:
+        self.codecs.append(codec)
         self.begun.append(unit)
 
     def abandon(self) -> None:
@@ -517,3 +519,12 @@ async def test_what_is_left_of_the_stream_before_is_abandoned() -> None:
 
         assert scene.sender.sent[-1] is first
         assert scene.sender.abandoned == [1, len(scene.sender.sent) - 1]
+
+
+async def test_the_sender_is_told_the_codec_of_each_stream() -> None:
+    """A viewer may take both."""
+    async with watching() as scene:
+        scene.switch.want(SUB)
+        scene.sub.deliver(scene.unit(5, keyframe=True))
+
+        assert scene.sender.codecs == ["h264"]

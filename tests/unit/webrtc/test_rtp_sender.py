@@ -697,3 +697,35 @@ async def test_what_was_replaced_is_not_sent_again(line: Line) -> None:
     assert numbers_of(list(line.packets())) == new
     sender.close()
     sender.path.close()
+
+
+async def test_a_stream_of_another_codec_has_its_payload_types(line: Line) -> None:
+    """Numbers and times go on; what was of the codec before is not sent again as the new one."""
+    h264 = replace(NUMBERS, payload_type=108, rtx_payload_type=109)
+    sender = RtpSender(
+        NUMBERS,
+        by_codec={"h265": NUMBERS, "h264": h264},
+        srtp=outbound(),
+        path=line.path(),
+        pace_bps=1e9,
+        on_ready=lambda: None,
+    )
+    sender.send_unit(access_unit(100, sizes=(50,)))
+    other = access_unit(3, keyframe=True, sizes=(50, 50))
+
+    sender.begin_stream(other, "h264")
+    sender.send_unit(other)
+
+    before, *after = line.packets()
+    assert [each[0] & 0x7F for each in (before, *after)] == [96, 108, 108]
+    assert [each[1] for each in after] == [before[1] + 1, before[1] + 2]
+    assert after[0][2] > before[2]
+    sender.retransmit([before[1], after[0][1]])
+    assert [(each[0] & 0x7F, each[3]) for each in line.packets()] == [(109, NUMBERS.rtx_ssrc)]
+    relayed = sender.destination()
+    assert relayed is not None
+    assert (relayed.seq, relayed.packets, relayed.octets) == (sender.next_seq, 3, 150)
+    sender.begin_stream(access_unit(5, keyframe=True), "h264")
+    assert sender.destination() is relayed
+    sender.close()
+    sender.path.close()

@@ -300,3 +300,24 @@ def test_the_playout_delay_is_answered_as_offered(offered: str, answered_as: int
     assert offer.playout_delay_id == answered_as
     expected = [] if answered_as is None else [f"a=extmap:{answered_as} {PLAYOUT_DELAY_URI}"]
     assert [line for line in lines if line.startswith("a=extmap")] == expected
+
+
+def test_a_lesser_codec_is_answered_behind_the_first() -> None:
+    """With its own RTX, on the same SSRCs."""
+    offer = parse_offer(CHROMIUM.replace("a=rtpmap:43 H264", "a=rtpmap:43 H265"))
+    first, other = pick_codec(offer, "h265"), pick_codec(offer, "h264")
+    assert first is not None
+    assert other is not None
+    numbers = RtpParameters(first.payload_type, 11, first.rtx_payload_type, 22)
+
+    sdp = answer_sdp(offer, first, numbers, LOCAL, (other,))
+
+    video = SessionDescription.parse(sdp).media[0]
+    assert [(each.name, each.payloadType) for each in video.rtp.codecs] == [
+        ("H265", 43),
+        ("rtx", first.rtx_payload_type),
+        ("H264", 108),
+        ("rtx", 109),
+    ]
+    assert [each.ssrc for each in video.ssrc] == [11, 22]
+    assert sdp.count("a=rtcp-fb:108 nack pli") == sdp.count("a=rtcp-fb:43 nack pli") == 1
