@@ -8,6 +8,7 @@
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
     scripts/bench attack --all --seconds 60 --mbps 5
     scripts/bench narrow --relays camera-gateway,janus --case "2.5 Mb/s"
+    scripts/bench slates --streams 1,4        (so many different ones at once)
     scripts/bench page --streams 300,3321     (here: sites on the operators' page)
 
 Each relay does the same work in one run, in turn. Prints what was measured; asserts nothing,
@@ -29,6 +30,7 @@ from tests.bench.latency import latency
 from tests.bench.memory import memory
 from tests.bench.narrow import narrow
 from tests.bench.page import page
+from tests.bench.slates import slates
 from tests.bench.testbed import Load
 from tests.bench.transcode import transcode
 
@@ -45,6 +47,7 @@ DEFAULT_STREAMS = {
     "narrow": (1,),
     "page": (300, 3321),
     "transcode": (1,),
+    "slates": (1, 4),
 }
 
 
@@ -100,6 +103,9 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         return
     if asked.scenario == "transcode":
         yield transcode(rounds, max(1, round((asked.seconds or 8.0) / 4)))
+        return
+    if asked.scenario == "slates":
+        yield slates(streams, asked.seconds or 12.0)
         return
     if asked.scenario == "page":
         yield from page(streams, asked.seconds or 10.0)
