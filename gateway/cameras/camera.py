@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import cycle
 
 from gateway.cameras.stream_supervisor import StreamSupervisor
 from gateway.model.health import CameraSnapshot
@@ -126,7 +127,7 @@ class Camera:
     def absence_of(self, stream: Stream) -> Reason:
         """Return why *stream*, its own or a transcode, sends nothing now."""
         own = zip(self.supervisors, self.supervisors, strict=True)
-        made = zip(self.transcoders, self.supervisors, strict=False)
+        made = zip(self.transcoders, cycle(self.supervisors), strict=False)  # large, then reduced
         for supervisor, source in (*made, *own):
             if supervisor.stream is stream:
                 found = [each.state()[0] for each in (source, supervisor)]

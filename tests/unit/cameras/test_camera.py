@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -171,3 +172,18 @@ async def test_interlace_that_only_the_pictures_show_is_told_at_a_change_key() -
 
         assert camera(supervised).snapshot(0).advice == (Reason.PICTURE_INTERLACED,)
         assert camera(supervised).change_key(0) != before
+
+
+async def test_a_transcode_is_absent_for_the_reason_of_its_camera() -> None:
+    """Also a reduced one; while the camera says nothing, the picture has stopped."""
+    supervised = SupervisedStream()
+    supervised.source.fails = [REFUSED]
+    large, reduced, other = SupervisedStream(), SupervisedStream(), SupervisedStream()
+    transcodes: Any = ((object(), large.supervisor), (object(), reduced.supervisor))
+    shown = Camera(CONFIG, (supervised.supervisor,), transcodes)
+    async with running(supervised):
+        await supervised.until(lambda: supervised.reason() is Reason.AUTH_FAILED)
+
+        for each in (supervised, large, reduced):
+            assert shown.absence_of(each.stream) is Reason.AUTH_FAILED
+        assert shown.absence_of(other.stream) is Reason.STALLED
