@@ -163,7 +163,7 @@ class OnvifDevice:
         if self._ahead is None:
             response = await self._send(path, namespace, operation, inner)
             if not _is_unauthorised(response):
-                return _content(operation, response)
+                return parse_answer(operation, response)
             if login is None or self._client.challenged:
                 said = "no login is configured" if login is None else "its user may not do that"
                 detail = f"{operation} answered: not authorised; {said}"
@@ -177,7 +177,7 @@ class OnvifDevice:
             if _is_unauthorised(response):
                 raise limiter.record_failure(device, login, f"{operation} answered not authorised")
             limiter.record_success(device, login)
-        return _content(operation, response)
+        return parse_answer(operation, response)
 
     async def _clock_ahead(self) -> timedelta:
         """Return by how much the device's clock is ahead; none where it does not tell.
@@ -189,7 +189,7 @@ class OnvifDevice:
         if _is_unauthorised(response):
             return timedelta()
         now = datetime.fromtimestamp(now_ms() / 1000, UTC)
-        told = _content("GetSystemDateAndTime", response).find(".//{*}UTCDateTime")
+        told = parse_answer("GetSystemDateAndTime", response).find(".//{*}UTCDateTime")
         if told is None:
             return timedelta()
         try:
@@ -266,8 +266,13 @@ def _is_unauthorised(response: Response) -> bool:
     return bool({"NotAuthorized", "FailedAuthentication"} & set(codes))
 
 
-def _content(operation: str, response: Response) -> Element:
-    """Return the XML of the answer to *operation*. Raises SourceRefused, SourceUnavailable."""
+def parse_answer(operation: str, response: Response) -> Element:
+    """Return the XML of the answer to *operation*.
+
+    Raises:
+        SourceRefused: It is a fault, or there is no such service.
+        SourceUnavailable: It is no XML, or has what only an attacker sends.
+    """
     root = _parse(response)
     fault = None if root is None else root.find(".//{*}Fault")
     if fault is not None:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from gateway.model.errors import ConfigRejected, GatewayError, PermanentError
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtsp.login_limiter import MAX_ATTEMPTS, LoginLimiter
+from gateway.rtsp.messages import Headers, Response
 from gateway.runtime.clock import SystemClock, now_ms
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.http_client import MOST_ANSWER_BYTES
 from gateway.sources.keyframe_requests import KeyframeRequest, keyframe_request, keyframe_url
-from gateway.sources.onvif import MEDIA2, is_same_stream
+from gateway.sources.onvif import MEDIA2, is_same_stream, parse_answer
 from gateway.sources.registry import url_policy
 from tests.fixtures.http_camera import PASSWORD, USER, digest, http_camera
 from tests.fixtures.onvif_device import MAIN_PATH, SUB_PATH, onvif_device
@@ -366,3 +370,16 @@ def test_what_makes_no_sense_is_refused(extra: dict[str, str]) -> None:
     """While the document is read."""
     with pytest.raises(ValidationError):
         StreamConfig.model_validate({"url": "rtsp://10.0.0.1/a", **extra})
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_any_address_of_a_device_can_be_compared(offered: str, path: str) -> None:
+    """A device writes what it likes."""
+    assert is_same_stream(offered, f"rtsp://10.0.0.1/{path}") in (True, False)
+
+
+@given(st.binary(max_size=400), st.sampled_from([200, 400, 401, 404, 500]))
+def test_any_answer_is_xml_or_refused(body: bytes, status: int) -> None:
+    """With no other error than ours."""
+    with suppress(GatewayError):
+        parse_answer("GetProfiles", Response(status, "", Headers(), body))
