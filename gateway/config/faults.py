@@ -71,7 +71,8 @@ VIETNAMESE = {
     "address": "Không phải địa chỉ IP.",
     "unknown_id": "Không có camera, đầu ghi hay thiết bị mạng nào mang mã này.",
     "link": "Một liên kết phải nối hai thiết bị khác nhau.",
-    "url.scheme": "Địa chỉ phải bắt đầu bằng giao thức được hỗ trợ, ví dụ rtsp://.",
+    "url.scheme": "Địa chỉ phải bắt đầu bằng giao thức được hỗ trợ, ví dụ rtsp://; "
+    "giao thức khác phải được mở trong [cameras] schemes của thiết bị.",
     "url.userinfo": "Không ghi mật khẩu trong địa chỉ; camera cần thì ghi {username}, {password}.",
     "url.login": "{username}, {password} trong địa chỉ cần username, password và allow_basic.",
     "url.host": "Địa chỉ thiếu tên máy.",

@@ -42,6 +42,9 @@ PROBED_BYTES = (32, 65_536, 1_048_576)
 WHOLE_PICTURES = 8
 """So many packets in a row that each begin a picture: a packet of this camera is one."""
 
+_TOO_MUCH_BYTES = 65_536
+"""By so much FFmpeg lets a picture be larger than it may be: then we see that it was cut there."""
+
 _OPTIONS = {
     "fflags": "noparse+nofillin",
     "max_streams": str(MOST_STREAMS),
@@ -49,7 +52,7 @@ _OPTIONS = {
 }
 _BY_FORMAT: dict[ContainerFormat, dict[str, str]] = {
     "flv": {},
-    "mpegts": {"max_packet_size": str(MAX_UNIT_BYTES)},
+    "mpegts": {"max_packet_size": str(MAX_UNIT_BYTES + _TOO_MUCH_BYTES)},
     "mp4": {},
 }
 
@@ -94,7 +97,8 @@ class _Packet:
     Attributes:
         time_90k: None: it does not tell.
         coded: Its bytes.
-        whole: Whether nothing is missing of it, as far as the container tells.
+        whole: Whether nothing is missing of it, as far as the container tells, and it is not too
+            large.
     """
 
     time_90k: int | None
@@ -184,8 +188,6 @@ class Demuxer:
 
         What has a gap is; and behind a keyframe that was, all up to the next.
         """
-        if packet.time_90k is None or len(packet.coded) > MAX_UNIT_BYTES:
-            return []
         if codec not in CODEC_SYNTAX:
             return [packet.coded] if packet.whole else []
         nals, keyframe = _nal_units(codec, packet.coded)
@@ -239,7 +241,7 @@ class Demuxer:
                 raise Changed
             time = packet.pts if packet.pts is not None else packet.dts
             time_90k = None if time is None else int(time * ticks)
-            whole = not packet.is_corrupt
+            whole = not packet.is_corrupt and packet.size <= MAX_UNIT_BYTES
             filtered = [packet] if to_annex_b is None else self._filtered(to_annex_b, packet)
             for each in filtered:
                 yield _Packet(time_90k, bytes(each), whole)
@@ -308,4 +310,5 @@ def _as_one(packets: list[_Packet]) -> Iterator[_Packet]:
     """Yield *packets* as one, if there are any."""
     if packets:
         coded = b"".join([each.coded for each in packets])
-        yield _Packet(packets[0].time_90k, coded, all(each.whole for each in packets))
+        whole = all(each.whole for each in packets) and len(coded) <= MAX_UNIT_BYTES
+        yield _Packet(packets[0].time_90k, coded, whole)

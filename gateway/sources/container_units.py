@@ -104,6 +104,9 @@ class ContainerUnits:
     ) -> list[AccessUnit]:
         syntax = CODEC_SYNTAX[self._codec].payload_format
         kinds = len(syntax.parameter_set_types)
+        for nal in nals:
+            if len(nal) <= syntax.header_bytes or syntax.nal_type(nal) >= syntax.single_end:
+                raise Malformed("no NAL unit")
         units: list[AccessUnit] = []
         for picture in self._split(sets, nals):
             builder = AccessUnitBuilder()

@@ -17,7 +17,16 @@ from gateway.demuxing.demuxer import (
 )
 from gateway.demuxing.messages import FORMATS, ContainerFormat
 from gateway.model.media import Codec
-from tests.fixtures.containers import STEP_90K, TsWriter, container, flv, flv_tags, muxed, sound
+from tests.fixtures.containers import (
+    STEP_90K,
+    TsWriter,
+    container,
+    flv,
+    flv_tags,
+    muxed,
+    sound,
+    tag,
+)
 
 CHUNK = 188
 
@@ -125,6 +134,23 @@ def test_video_that_comes_late_is_found() -> None:
     data = flv(*(sound(time) for time in range(0, 800, 20)), *flv_tags(container("flv")))
 
     assert len(pictures_of(data, "flv")) == 30
+
+
+def test_h265_by_the_number_that_recorders_use_is_found() -> None:
+    """Codec 12 of FLV, which Adobe's text has not; the enhanced form says hvc1."""
+    tags = [_numbered(each) for each in flv_tags(container("flv", "h265")) if each[0] == 9]
+    pictures = pictures_of(flv(*tags), "flv")
+
+    assert [each.codec for each in pictures] == ["h265"] * 30
+
+
+def _numbered(given: bytes) -> bytes:
+    """Return an FLV tag of H.265 in the enhanced form as one with codec 12."""
+    body = given[11:-4]
+    frame, kind = body[0] >> 4 & 7, body[0] & 0xF
+    times = {0: b"\0\0\0\0", 1: b"\1" + body[5:8], 3: b"\1\0\0\0"}.get(kind, b"\2\0\0\0")
+    rest = body[8:] if kind == 1 else body[5:]
+    return tag(9, int.from_bytes(given[4:7]), bytes((frame << 4 | 12,)) + times + rest)
 
 
 def test_times_of_b_frames_are_those_of_display() -> None:

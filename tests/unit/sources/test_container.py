@@ -201,6 +201,14 @@ def test_the_rest_of_a_picture_is_left_out() -> None:
     assert units.push(DemuxedUnit("h264", 0, [b"\x41\x1aabc"], 0), 0.0) == []
 
 
+@pytest.mark.parametrize("nal", [b"\x7cxx", b"\x65", b"\x78\0\1a"])
+def test_what_is_no_nal_unit_is_left_out(nal: bytes) -> None:
+    """A child that somebody has taken over says what it likes; viewers get none of it."""
+    units = units_of()
+
+    assert units.push(DemuxedUnit("h264", 0, [SPS, PPS, IDR, nal], 0), 0.0) == []
+
+
 def test_too_many_pictures_are_abuse() -> None:
     """Whatever their times say."""
     units = units_of()
