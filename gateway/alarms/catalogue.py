@@ -96,6 +96,7 @@ CAMERA_DOWN = AlarmType(
         Reason.UNSUPPORTED_TRANSPORT,
         Reason.UNSUPPORTED_LOGIN,
         Reason.SRTP_REQUIRED,
+        Reason.ENCRYPTED,
         Reason.INTERLEAVED_MODE,
         Reason.DECODING_ORDER,
         Reason.CLOCK_RATE,

@@ -1,8 +1,4 @@
-"""What each reason says to people.
-
-The codes are sent. The sentences are what people read: what it is and what to do about it, in
-Vietnamese (Unicode NFC) and English; the language is chosen where they are shown.
-"""
+"""What each code says to people: what it is and what to do, in Vietnamese (NFC) and English."""
 
 from __future__ import annotations
 
@@ -123,6 +119,12 @@ WORDING: dict[Reason, Wording] = {
         "The camera encrypts its media itself (SRTP), which is not supported",
         "Dùng địa chỉ rtsps:// hoặc tắt SRTP trên camera.",
         "Use an rtsps:// address, or switch SRTP off in the camera.",
+    ),
+    Reason.ENCRYPTED: Wording(
+        "Camera mã hoá luồng HLS, không hỗ trợ",
+        "The camera encrypts its HLS stream, which is not supported",
+        "Tắt mã hoá HLS (EXT-X-KEY) trên đầu ghi, hoặc dùng địa chỉ https://.",
+        "Switch HLS encryption (EXT-X-KEY) off in the recorder, or use an https:// address.",
     ),
     Reason.INTERLEAVED_MODE: Wording(
         "Camera đóng gói H.264 ở chế độ xen kẽ (packetization-mode 2), không hỗ trợ",

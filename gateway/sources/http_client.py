@@ -149,14 +149,17 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self) -> HttpAnswer:
+    async def get(self, path: str = "") -> HttpAnswer:
         """Return the camera's answer to GET; the one before it is closed.
+
+        Args:
+            path: Path and query at the same host and port; empty: those of the target.
 
         Raises:
             SourceRefused: The login is refused, the path is not there, or it redirects.
             SourceUnavailable: The camera cannot be reached, or does not speak HTTP.
         """
-        request = _Request("GET", self._target.path or "/")
+        request = _Request("GET", path or self._target.path or "/")
         response = await self._request_once(request)
         if response.status == 401:
             response = await self._log_in(request, response)

@@ -16,6 +16,8 @@ from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target
 from gateway.sources.container_probe import FIRST_PICTURE_S, probe_container
+from gateway.sources.hls_probe import probe_hls
+from gateway.sources.hls_stream import is_playlist
 from gateway.sources.http_client import HttpAnswer, HttpClient
 from gateway.sources.http_container import container_of
 from gateway.sources.http_pictures import HttpPictures
@@ -33,37 +35,48 @@ async def probe_http(
     account = Account(target.host, options.login, LoginLimiter(options.clock))
     async with HttpClient(target, account=account, clock=options.clock) as client:
         answer = await run_step("connect", client.get())
-        container = await run_step("connect", container_of(answer, FIRST_PICTURE_S))
-        pictures = HttpPictures(
-            client, every_s=EVERY_S, stall_s=FIRST_PICTURE_S, clock=options.clock
-        )
-        if container is None:
-            await run_step("connect", _accept(pictures, answer))
-        yield timer.step("connect", answer.server or "the camera does not name itself")
-        asked = "login accepted" if client.challenged else "no login asked for"
-        yield timer.step("authentication", asked)
-        if container is not None:
-            said = f"{SHOWN[container.format]}, {answer.content_type.partition(';')[0]}"
-            yield timer.step("setup", said)
-            async with aclosing(probe_container(container, options, timer)) as steps:
-                async for step in steps:
-                    yield step
-            return
-        kind = "single pictures" if pictures.single else "a stream of pictures"
-        yield timer.step("setup", f"{kind}, {answer.content_type.partition(';')[0]}")
-        seen: list[CodedPicture] = []
-        began_s = options.clock.now()
-        error = await _watch(pictures, seen, options)
-        if not seen:
-            fact = error.detail if error else "no picture"
-            reason = error.reason if error else Reason.STALLED
-            yield timer.step("first_packet", fact, reason)
-            return
-        took_s = max(options.clock.now() - began_s, 0.001)
-        yield timer.step("first_packet", f"{pictures.discarded} parts that were no JPEG")
-        yield _codec(timer, seen[-1])
-        rate = f"{pictures.received_bytes * 8 / took_s / 1e6:.2f} Mb/s, {len(seen)} pictures"
-        yield timer.step("bitrate", f"{rate} in {took_s:.1f} s")
+        if is_playlist(answer.content_type, target.path):
+            steps = probe_hls(client, target, answer, options, timer)
+        else:
+            steps = _probe_stream(client, answer, options, timer)
+        async with aclosing(steps):
+            async for step in steps:
+                yield step
+
+
+async def _probe_stream(
+    client: HttpClient, answer: HttpAnswer, options: ProbeOptions, timer: StepTimer
+) -> AsyncGenerator[Step, None]:
+    """Yield what is found in the pictures, or the container, of *answer*."""
+    container = await run_step("connect", container_of(answer, FIRST_PICTURE_S))
+    pictures = HttpPictures(client, every_s=EVERY_S, stall_s=FIRST_PICTURE_S, clock=options.clock)
+    if container is None:
+        await run_step("connect", _accept(pictures, answer))
+    yield timer.step("connect", answer.server or "the camera does not name itself")
+    asked = "login accepted" if client.challenged else "no login asked for"
+    yield timer.step("authentication", asked)
+    if container is not None:
+        said = f"{SHOWN[container.format]}, {answer.content_type.partition(';')[0]}"
+        yield timer.step("setup", said)
+        async with aclosing(probe_container(container, options, timer)) as steps:
+            async for step in steps:
+                yield step
+        return
+    kind = "single pictures" if pictures.single else "a stream of pictures"
+    yield timer.step("setup", f"{kind}, {answer.content_type.partition(';')[0]}")
+    seen: list[CodedPicture] = []
+    began_s = options.clock.now()
+    error = await _watch(pictures, seen, options)
+    if not seen:
+        fact = error.detail if error else "no picture"
+        reason = error.reason if error else Reason.STALLED
+        yield timer.step("first_packet", fact, reason)
+        return
+    took_s = max(options.clock.now() - began_s, 0.001)
+    yield timer.step("first_packet", f"{pictures.discarded} parts that were no JPEG")
+    yield _codec(timer, seen[-1])
+    rate = f"{pictures.received_bytes * 8 / took_s / 1e6:.2f} Mb/s, {len(seen)} pictures"
+    yield timer.step("bitrate", f"{rate} in {took_s:.1f} s")
 
 
 async def _accept(pictures: HttpPictures, answer: HttpAnswer) -> None:

@@ -1,8 +1,9 @@
-"""A camera that sends JPEG, FLV, MPEG-TS or fragmented MP4 over HTTP, as a source."""
+"""A camera that sends JPEG, FLV, MPEG-TS, fragmented MP4 or HLS over HTTP, as a source."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
+from typing import NoReturn
 
 from pydantic import SecretStr
 
@@ -14,6 +15,8 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.container import ContainerReader
+from gateway.sources.hls_reader import HlsReader
+from gateway.sources.hls_stream import HlsStream, is_playlist
 from gateway.sources.http_client import HttpAnswer, HttpClient
 from gateway.sources.http_container import container_of
 from gateway.sources.http_pictures import HttpPictures
@@ -58,6 +61,9 @@ class HttpSource:
             clock=clock,
             timeline=self._timeline,
         )
+        self._live = HlsReader(
+            self._counters, payload_bytes=payload_bytes, clock=clock, timeline=self._timeline
+        )
 
     @property
     def counters(self) -> SourceCounters:
@@ -66,13 +72,23 @@ class HttpSource:
 
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
-        async with self._client(await self._access.resolve()) as client:
+        target = await self._access.resolve()
+        async with self._client(target) as client:
             answer = await client.get()
+            if is_playlist(answer.content_type, target.path):
+                await self._run_hls(client, target, answer, sink)
             container = await container_of(answer, self._stream.stall_s)
             if container is None:
                 await self._run_pictures(client, answer, sink)
             else:
                 await self._containers.run(container, sink)
+
+    async def _run_hls(
+        self, client: HttpClient, target: Target, answer: HttpAnswer, sink: Sink
+    ) -> NoReturn:
+        hls = HlsStream(client, target, stall_s=self._stream.stall_s, clock=self._clock)
+        await hls.open(answer)
+        await self._live.run(hls, sink)
 
     async def _run_pictures(self, client: HttpClient, answer: HttpAnswer, sink: Sink) -> None:
         pictures = self._pictures(client)
@@ -89,9 +105,13 @@ class HttpSource:
 
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
-        async with self._client(await self._access.resolve()) as client:
+        target = await self._access.resolve()
+        async with self._client(target) as client:
             answer = await client.get()
-            if await container_of(answer, self._stream.stall_s) is None:
+            if is_playlist(answer.content_type, target.path):
+                hls = HlsStream(client, target, stall_s=self._stream.stall_s, clock=self._clock)
+                await hls.open(answer)
+            elif await container_of(answer, self._stream.stall_s) is None:
                 self._pictures(client).accept(answer)
 
     def _unit(self, picture: CodedPicture) -> AccessUnit:

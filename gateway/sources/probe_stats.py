@@ -66,6 +66,8 @@ class UnitStats:
         self._picture = parse_picture(codec, parameter_sets)
         self._began_s = self._latest_s = clock.now()
         self._units = 0
+        self._first_90k: int | None = None
+        self._last_90k = 0
         self._keyframes: list[tuple[int, int]] = []  # time and number of each
         self.keyframe, self.enough = asyncio.Event(), asyncio.Event()
 
@@ -73,6 +75,8 @@ class UnitStats:
         """Add the *units* that have just come."""
         self._latest_s = self._clock.now()
         for unit in units:
+            self._first_90k = unit.time_90k if self._first_90k is None else self._first_90k
+            self._last_90k = unit.time_90k
             self._units += 1
             if unit.keyframe:
                 self._add_keyframe(unit)
@@ -148,7 +152,8 @@ class UnitStats:
     def bitrate(self) -> Finding:
         """How much comes, how fast, and how much of it is missing."""
         counters = self._counters
-        took_s = max(self._latest_s - self._began_s, 0.001)
+        shown_s = (self._last_90k - (self._first_90k or 0)) / VIDEO_CLOCK_HZ
+        took_s = max(self._latest_s - self._began_s, shown_s, 0.001)  # HLS comes in bursts
         fact = (
             f"{counters.received_bytes * 8 / took_s / 1e6:.2f} Mb/s, "
             f"{self._units / took_s:.1f} pictures/s, "

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "fastpath": set(),
     "rtp": {"model"},
     "rtsp": {"model", "ports", "runtime", "rtp"},
+    "hls": {"rtp"},
     "rtmp": {"model", "ports", "runtime", "rtp", "rtsp"},
     "streams": {"model", "ports", "fastpath"},
     "mqtt": {"model", "ports", "runtime"},
@@ -44,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "rtp",
         "rtsp",
         "rtmp",
+        "hls",
         "demuxing",
         "transcoding",
         "capture",
@@ -170,6 +172,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "cryptography": ("config/signing.py", "mqtt/client/broker.py"),
     "cv2": ("vision/", "slates/", "demo/encoder.py", "demo/scene.py"),
     "defusedxml": ("sources/onvif.py",),
+    "m3u8": ("hls/playlist.py",),
     "json": (
         "runtime/redact.py",
         "runtime/strict_json.py",

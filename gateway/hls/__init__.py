@@ -1,0 +1,1 @@
+"""HTTP Live Streaming: playlists, and which segment of a live one comes next (RFC 8216)."""

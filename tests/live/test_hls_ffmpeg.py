@@ -1,0 +1,113 @@
+"""Our HLS source against FFmpeg's muxer behind a plain HTTP server; up to a viewer."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+
+from gateway.model.errors import GatewayError
+from gateway.model.media import VIDEO_CLOCK_HZ
+from gateway.ports import Source
+from gateway.rtp.codecs import coded_picture
+from tests.fixtures.broker import Broker
+from tests.fixtures.clock import HANG_S, wait_until
+from tests.fixtures.sinks import RecordingSink
+from tests.fixtures.site import OWN, site, tree
+from tests.unit.sources.test_hls_source import source
+
+pytestmark = pytest.mark.live
+
+PICTURES = 100
+GOP = 25
+ENCODER = (
+    f"-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g {GOP} -threads 1"
+    " -c:a aac -f hls -hls_time 1 -hls_list_size 4 -hls_flags delete_segments"
+)
+
+
+@contextmanager
+def serving(folder: Path, segments: str) -> Iterator[int]:
+    """Write *segments* into *folder* and serve it until the block is left; yield the port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = "ffmpeg -v fatal -re -f lavfi -i testsrc=size=320x240:rate=25 -f lavfi -i sine "
+    muxer = f"{command}{ENCODER} -hls_segment_type {segments} {folder}/live.m3u8"
+    server = [sys.executable, "-m", "http.server", "-b", "127.0.0.1", "-d", str(folder), str(port)]
+    quiet = subprocess.DEVNULL
+    with (
+        subprocess.Popen(muxer.split(), stdin=quiet) as ffmpeg,
+        subprocess.Popen(server, stdout=quiet, stderr=quiet) as http,
+    ):
+        try:
+            wait_until((folder / "live.m3u8").exists)
+            yield port
+        finally:
+            ffmpeg.kill()
+            http.kill()
+
+
+async def run(pulled: Source, sink: RecordingSink) -> None:
+    """Run *pulled* again until the server is there."""
+    while True:
+        try:
+            await pulled.run(sink)
+        except GatewayError:
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("segments", ["mpegts", "fmp4"])
+async def test_ffmpegs_segments_come_whole(segments: str, tmp_path: Path) -> None:
+    """Over several of them; each picture is decoded again, at its time."""
+    sink = RecordingSink(PICTURES)
+    with serving(tmp_path, segments) as port:
+        pulled = source(port, "/live.m3u8")
+        running = asyncio.create_task(run(pulled, sink))
+        async with asyncio.timeout(HANG_S):
+            await sink.enough.wait()
+        running.cancel()
+        await asyncio.wait([running])
+
+    units = sink.units[:PICTURES]
+    steps = {later.time_90k - earlier.time_90k for earlier, later in pairwise(units)}
+    assert steps == {VIDEO_CLOCK_HZ // 25}
+    assert [index for index, unit in enumerate(units) if unit.keyframe] == [
+        *range(0, PICTURES, GOP)
+    ]
+    assert pulled.counters.sessions == 1
+    decoder = av.CodecContext.create("h264", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    coded = [av.Packet(coded_picture("h264", unit.payloads)) for unit in units]
+    frames = [frame for each in coded for frame in decoder.decode(each)] + decoder.decode(None)
+    assert [(frame.width, frame.height, frame.is_corrupt) for frame in frames] == (
+        [(320, 240, False)] * PICTURES
+    )
+
+
+async def test_a_viewer_watches_it(tmp_path: Path, broker: Broker) -> None:
+    """Through a whole gateway, as it is: nothing is transcoded."""
+    opened = {"CAMERA_GATEWAY__CAMERAS__SCHEMES": '["http"]'}
+    folder = tmp_path / "hls"
+    folder.mkdir()
+    with serving(folder, "mpegts") as port:
+        url = f"http://127.0.0.1:{port}/live.m3u8"
+        async with site(tmp_path, broker, (), urls=(url,), env=opened) as running:
+            viewer = await running.watch(0)
+            await viewer.until(60)
+            state = await running.until(
+                lambda message: (
+                    message.topic == OWN.camera_state("c00")
+                    and tree(message).get("codec") == "h264"
+                )
+            )
+
+    assert not tree(state).get("tc")

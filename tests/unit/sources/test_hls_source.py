@@ -1,0 +1,341 @@
+"""Cameras that send HLS: playlists, segments, logins, and every way to fail, by a real demuxer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from ipaddress import ip_network
+from itertools import pairwise
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from gateway.cameras.probe import probe
+from gateway.hls.playlist import MOST_BYTES
+from gateway.model.errors import GatewayError
+from gateway.model.reasons import Reason
+from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.ports import Source
+from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.runtime.clock import SystemClock
+from gateway.sources.hls_stream import MOST_INIT_BYTES, MOST_MISSING
+from gateway.sources.probe_steps import Step
+from gateway.sources.registry import source_type, url_policy
+from tests.fixtures.clock import HANG_S
+from tests.fixtures.containers import STEP_90K, container, muxed
+from tests.fixtures.hls_camera import HlsCamera, hls_camera, media_playlist
+from tests.fixtures.http_camera import PASSWORD, USER, digest, http_camera
+from tests.fixtures.sinks import RecordingSink
+
+CLOCK = SystemClock()
+NETWORKS = (ip_network("127.0.0.0/8"),)
+LIST = "/hls/index.m3u8"
+Files = Mapping[str, bytes | str]
+
+
+def cut(count: int = 3) -> list[bytes]:
+    """Return one MPEG-TS of 30 pictures, three GOPs, as segments of a GOP."""
+    whole = muxed("mpegts")
+    ends = [0, whole.ends[9], whole.ends[19], len(whole.data)]
+    return [whole.data[begin:end] for begin, end in pairwise(ends)][:count]
+
+
+def source(port: int, path: str = LIST, *, password: str | None = None) -> Source:
+    stream = StreamConfig(url=f"http://127.0.0.1:{port}{path}", stall_s=2.0)
+    camera = CameraConfig(
+        id="c1", name="hls", username=None if password is None else USER, streams=(stream,)
+    )
+    return source_type(stream.url).create(
+        camera,
+        stream,
+        password=None if password is None else SecretStr(password),
+        policy=url_policy(NETWORKS, (port,), opened=("http",)),
+        login_limiter=LoginLimiter(CLOCK),
+        payload_bytes=1_180,
+        clock=CLOCK,
+    )
+
+
+async def failure(pulled: Source, sink: RecordingSink | None = None) -> GatewayError:
+    """Return what ends *pulled*."""
+    async with asyncio.timeout(HANG_S):
+        with pytest.raises(GatewayError) as caught:
+            await pulled.run(sink or RecordingSink())
+    return caught.value
+
+
+async def failure_of(files: Files) -> GatewayError:
+    """Return what ends a camera of *files*."""
+    async with hls_camera(files) as camera:
+        return await failure(source(camera.port))
+
+
+async def publish(camera: HlsCamera, names: list[str]) -> None:
+    """Publish *names* one after the other, each once the playlist was asked for again."""
+    for count in range(2, len(names) + 1):
+        await camera.until_asked(LIST, count)
+        camera.files[LIST] = media_playlist(names[:count], ended=count == len(names))
+
+
+async def test_segments_follow_each_other() -> None:
+    """One demuxer, every picture once, at its time; a camera that ends is told."""
+    sink = RecordingSink()
+    segments = dict(zip(("/hls/0.ts", "/hls/1.ts", "/hls/2.ts"), cut(), strict=True))
+    async with hls_camera({**segments, LIST: media_playlist(["0.ts"])}) as camera:
+        pulled = source(camera.port)
+        publishing = asyncio.create_task(publish(camera, ["0.ts", "1.ts", "2.ts"]))
+        error = await failure(pulled, sink)
+        await publishing
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
+    assert {b.time_90k - a.time_90k for a, b in pairwise(sink.units)} == {STEP_90K}
+    assert [index for index, unit in enumerate(sink.units) if unit.keyframe] == [0, 10, 20]
+    assert pulled.counters.sessions == 1
+    assert len(sink.formats) == 1
+
+
+async def test_pictures_come_evenly() -> None:
+    """Not in the bursts in which segments come: each when it is shown, or later."""
+    sink = RecordingSink()
+    files: Files = {"/hls/0.ts": container("mpegts"), LIST: media_playlist(["0.ts"], ended=True)}
+    async with hls_camera(files) as camera:
+        await failure(source(camera.port), sink)
+
+    begun_s = sink.units[0].arrived_s
+    for index, unit in enumerate(sink.units):
+        assert unit.arrived_s - begun_s >= (index - 1) * STEP_90K / 90_000
+
+
+async def test_the_newest_segment_is_the_first() -> None:
+    """Somebody waits for the picture."""
+    files: Files = {
+        LIST: media_playlist(["0.ts", "1.ts", "2.ts"], ended=True),
+        "/hls/2.ts": container("mpegts"),
+    }
+    async with hls_camera(files) as camera:
+        await failure(source(camera.port))
+
+    assert camera.asked == [LIST, "/hls/2.ts"]
+
+
+async def test_the_best_quality_is_taken() -> None:
+    """Of those whose video can be passed on, as far as the master playlist says."""
+    master = "#EXTM3U\n"
+    for name, rate, codecs in (("a", 9, "av01.0"), ("b", 3, "avc1.64"), ("c", 5, "hvc1.1")):
+        master += f'#EXT-X-STREAM-INF:BANDWIDTH={rate}000000,CODECS="{codecs}"\n{name}/x.m3u8?t=1\n'
+    files: Files = {
+        LIST: master,
+        "/hls/c/x.m3u8": media_playlist(["0.ts"], ended=True),
+        "/hls/c/0.ts": container("mpegts"),
+    }
+    async with hls_camera(files) as camera:
+        await failure(source(camera.port))
+
+    assert camera.asked == [LIST, "/hls/c/x.m3u8?t=1", "/hls/c/0.ts"]
+
+
+async def test_a_discontinuity_begins_a_new_demuxer() -> None:
+    """Its times, headers and programmes may be others; our timeline goes on."""
+    sink = RecordingSink()
+    files: Files = {
+        "/hls/0.ts": container("mpegts"),
+        "/hls/1.ts": container("mpegts", size=(320, 240)),
+        LIST: media_playlist(["0.ts"]),
+    }
+    async with hls_camera(files) as camera:
+        pulled = source(camera.port)
+        running = asyncio.create_task(failure(pulled, sink))
+        await camera.until_asked(LIST, 2)
+        names = ["0.ts", "#EXT-X-DISCONTINUITY", "1.ts"]
+        camera.files[LIST] = media_playlist(names, ended=True)
+        error = await running
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 60
+    assert pulled.counters.sessions == 2
+    assert all(b.time_90k > a.time_90k for a, b in pairwise(sink.units))
+
+
+async def test_fragmented_mp4_has_its_headers_in_front() -> None:
+    """EXT-X-MAP."""
+    sink = RecordingSink()
+    whole = container("mp4")
+    at = whole.index(b"moof") - 4
+    files: Files = {
+        "/hls/init.mp4": whole[:at],
+        "/hls/0.m4s": whole[at:],
+        LIST: media_playlist(["0.m4s"], more='#EXT-X-MAP:URI="init.mp4"', ended=True),
+    }
+    async with hls_camera(files) as camera:
+        error = await failure(source(camera.port), sink)
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
+    assert camera.asked == [LIST, "/hls/init.mp4", "/hls/0.m4s"]
+
+
+async def test_a_segment_that_has_gone_is_passed_over() -> None:
+    """The next one begins anew."""
+    sink = RecordingSink()
+    files: Files = {"/hls/1.ts": container("mpegts"), LIST: media_playlist(["0.ts"])}
+    async with hls_camera(files) as camera:
+        running = asyncio.create_task(failure(source(camera.port), sink))
+        await camera.until_asked(LIST, 2)
+        camera.files[LIST] = media_playlist(["0.ts", "1.ts"], ended=True)
+        error = await running
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
+
+
+async def test_segments_that_are_never_there_are_told() -> None:
+    """Not for ever passed over."""
+    async with hls_camera({LIST: media_playlist(["0.ts"])}) as camera:
+        running = asyncio.create_task(failure(source(camera.port)))
+        for count in range(1, MOST_MISSING + 1):
+            await camera.until_asked(LIST, count + 1)
+            names = [f"{each}.ts" for each in range(count + 1)]
+            camera.files[LIST] = media_playlist(names)
+        error = await running
+
+    assert error.reason is Reason.NOT_FOUND
+
+
+async def test_the_login_is_sent_with_every_request() -> None:
+    """By Digest, each with its own path; the password itself never."""
+    seen: list[str] = []
+    camera = HlsCamera(
+        {LIST: media_playlist(["0.ts"], ended=True), "/hls/0.ts": container("mpegts")}
+    )
+    sink = RecordingSink()
+    async with http_camera(digest(camera.handle, seen)) as port:
+        error = await failure(source(port, password=PASSWORD), sink)
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
+    assert any('uri="/hls/0.ts"' in each for each in seen)
+    assert PASSWORD not in "".join(seen)
+
+
+async def test_a_playlist_is_known_by_its_name_too() -> None:
+    """Whatever the server calls it."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == LIST:
+            text = media_playlist(["0.ts"], ended=True)
+            return web.Response(text=text, content_type="text/plain")
+        return web.Response(body=container("mpegts"))
+
+    sink = RecordingSink()
+    async with http_camera(handle) as port:
+        error = await failure(source(port, f"{LIST}?x=1"), sink)
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
+
+
+def leading_to(uri: str) -> Files:
+    return {LIST: media_playlist([uri])}
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, Reason.NOT_FOUND),
+        ({LIST: "<html>"}, Reason.CORRUPT),
+        ({LIST: "#EXTM3U\n" + "#" * MOST_BYTES}, Reason.CORRUPT),
+        ({LIST: media_playlist(["0.ts"]), "/hls/0.ts": b"RIFFabcdWAVE"}, Reason.UNSUPPORTED_CODEC),
+        (
+            {LIST: media_playlist(["0.ts"], more="#EXT-X-KEY:METHOD=AES-128,URI=k")},
+            Reason.ENCRYPTED,
+        ),
+        ({LIST: media_playlist(["#EXT-X-BYTERANGE:5@0", "0.ts"])}, Reason.UNSUPPORTED_CODEC),
+        (
+            {
+                LIST: media_playlist(["0.m4s"], more='#EXT-X-MAP:URI="init.mp4"'),
+                "/hls/init.mp4": bytes(MOST_INIT_BYTES + 1),
+            },
+            Reason.CORRUPT,
+        ),
+        ({LIST: "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nindex.m3u8\n"}, Reason.CORRUPT),
+        (leading_to("http://169.254.169.254/latest/meta-data/"), Reason.REDIRECT_REFUSED),
+        (leading_to("http://127.0.0.1/x.ts"), Reason.REDIRECT_REFUSED),
+        (leading_to("https://127.0.0.1/x.ts"), Reason.REDIRECT_REFUSED),
+        (leading_to("file:///etc/passwd"), Reason.REDIRECT_REFUSED),
+        (leading_to("//10.0.0.9/x.ts"), Reason.REDIRECT_REFUSED),
+        (leading_to("http://u:p@127.0.0.1/x.ts"), Reason.REDIRECT_REFUSED),
+        (leading_to("x" * 2_000), Reason.POLICY_DENIED),
+        ({LIST: media_playlist([])}, Reason.STALLED),
+        ({LIST: media_playlist([], ended=True)}, Reason.SOURCE_ENDED),
+    ],
+)
+async def test_each_failure_has_its_reason(files: Files, reason: Reason) -> None:
+    """What cannot be played, and what must not be opened."""
+    error = await failure_of(files)
+
+    assert error.reason is reason
+    assert "meta-data" not in error.detail
+
+
+async def test_a_redirect_of_a_segment_is_not_followed() -> None:
+    """Wherever it leads."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked.append(request.path)
+        if request.path == LIST:
+            return web.Response(text=media_playlist(["0.ts"]))
+        raise web.HTTPFound("/other.ts")
+
+    async with http_camera(handle) as port:
+        error = await failure(source(port))
+
+    assert error.reason is Reason.REDIRECT_REFUSED
+    assert asked == [LIST, "/hls/0.ts"]
+
+
+async def test_a_camera_that_publishes_no_more_is_told() -> None:
+    """The playlist is answered all the same; it is asked for no oftener than the RFC says."""
+    sink = RecordingSink()
+    files: Files = {LIST: media_playlist(["0.ts"]), "/hls/0.ts": container("mpegts")}
+    async with hls_camera(files) as camera:
+        error = await failure(source(camera.port), sink)
+
+    assert error.reason is Reason.STALLED
+    assert camera.asked.count(LIST) <= 8
+    assert len(sink.units) == 29  # the last is whole when the next begins
+
+
+async def probed(port: int) -> list[Step]:
+    """Return what a probe of the camera at *port* finds."""
+    steps = probe(
+        f"http://127.0.0.1:{port}{LIST}",
+        username=None,
+        password=None,
+        allow_basic=False,
+        policy=url_policy(NETWORKS, (port,), opened=("http",)),
+        watch_s=5.0,
+    )
+    return [step async for step in steps]
+
+
+async def test_a_probe_tells_what_comes_and_how_late() -> None:
+    """Segments are late by their length, whoever fetches them."""
+    files: Files = {LIST: media_playlist(["0.ts"], ended=True), "/hls/0.ts": container("mpegts")}
+    async with hls_camera(files) as camera:
+        steps = await probed(camera.port)
+
+    facts = {step.name: step.fact for step in steps}
+    assert "segments of 1 s: pictures come at least that late" in facts["setup"]
+    assert "H.264" in facts["codec"]
+    assert facts["bitrate"].partition(" Mb/s, ")[2].startswith("25.")
+
+
+async def test_a_probe_tells_what_is_wrong() -> None:
+    """At the step where it is."""
+    async with hls_camera({LIST: "#EXTM3U\n#EXTINF:nan,\na\n"}) as camera:
+        steps = await probed(camera.port)
+
+    assert (steps[-1].name, steps[-1].reason) == ("setup", Reason.CORRUPT)
