@@ -28,9 +28,10 @@ LONGEST_S = 60.0
 """No segment is longer, nor is a playlist's target."""
 
 _FIRST = "#EXTM3U"
+_TARGET = "#EXT-X-TARGETDURATION:"
 _TAGS = (
     "#EXTINF:",
-    "#EXT-X-TARGETDURATION:",
+    _TARGET,
     "#EXT-X-MEDIA-SEQUENCE:",
     "#EXT-X-DISCONTINUITY",
     "#EXT-X-KEY:",
@@ -126,7 +127,7 @@ def _lines(data: bytes) -> list[str]:
     lines = data.decode("utf-8-sig", errors="replace").splitlines()
     if not lines or not lines[0].strip().startswith(_FIRST):
         raise Malformed(f"a playlist that does not begin with {_FIRST}")
-    kept = [line.strip() for line in lines if _is_needed(line.strip())]
+    kept = [_in_whole_seconds(line.strip()) for line in lines if _is_needed(line.strip())]
     if any(len(line) > MOST_LINE_CHARS for line in kept):
         raise Malformed(f"a playlist with a line of more than {MOST_LINE_CHARS} characters")
     count = sum(not line.startswith("#") for line in kept)
@@ -135,6 +136,13 @@ def _lines(data: bytes) -> list[str]:
     if sum(line.startswith("#EXT-X-KEY:") for line in kept) > MOST_KEYS:
         raise Malformed(f"a playlist of more than {MOST_KEYS} keys")
     return kept
+
+
+def _in_whole_seconds(line: str) -> str:
+    """Return *line*, with a target duration as the library wants it: some servers write ``2.0``."""
+    if not line.startswith(_TARGET):
+        return line
+    return f"{_TARGET}{math.ceil(_seconds(line.removeprefix(_TARGET)))}"
 
 
 def _is_needed(line: str) -> bool:

@@ -50,6 +50,8 @@ MESSAGES = Allowance("messages", 10, 100)
 RESYNCS = Allowance("losses of the framing", 50, 250)
 PARAMETER_SETS = Allowance("new parameter sets", 5, 100)
 STRANGERS = Allowance("datagrams of strangers at its ports", 1_000, 5_000)
+DISCONTINUITIES = Allowance("discontinuities", 1, 10)
+"""Of HLS; each costs a process."""
 
 ALLOWANCES = (
     BYTES,
@@ -60,6 +62,7 @@ ALLOWANCES = (
     RESYNCS,
     PARAMETER_SETS,
     STRANGERS,
+    DISCONTINUITIES,
 )
 
 

@@ -9,6 +9,7 @@ from gateway.model.errors import SourceStalled
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.ports import Clock, Sink
+from gateway.rtsp.budget import DISCONTINUITIES
 from gateway.sources.container import ContainerReader
 from gateway.sources.hls_stream import HlsStream
 from gateway.sources.paced_sink import PacedSink
@@ -66,6 +67,7 @@ class HlsReader:
 
         try:
             while await stream.begin():
+                stream.budget.charge(DISCONTINUITIES)
                 self._counters.sessions += 1
                 self._timeline.begin_session()
                 await reader.pull(stream, deliver)

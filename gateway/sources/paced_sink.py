@@ -14,6 +14,9 @@ from dataclasses import replace
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, VideoFormat
 from gateway.ports import Clock, Sink
 
+MOST_HELD_BYTES = 32 << 20
+"""What is beyond goes out at once: more than 20 s of the fastest honest camera."""
+
 CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 """As of an event loop."""
 
@@ -36,6 +39,7 @@ class PacedSink:
         self._clock = clock
         self._call_later = call_later
         self._held: deque[AccessUnit] = deque()
+        self._held_bytes = 0
         self._offset_s: float | None = None  # from the pictures' time to the clock's
         self._timer: asyncio.TimerHandle | None = None
         self.longest_s = 10.0
@@ -59,6 +63,9 @@ class PacedSink:
             self._offset_s = earliest_s
         self._offset_s = min(self._offset_s, latest_s)
         self._held.append(unit)
+        self._held_bytes += unit.size_bytes
+        while self._held_bytes > MOST_HELD_BYTES:
+            self._hand_on()
         self._release()
 
     def close(self) -> None:
@@ -84,4 +91,6 @@ class PacedSink:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        self._sink.deliver(replace(self._held.popleft(), arrived_s=self._clock.now()))
+        unit = self._held.popleft()
+        self._held_bytes -= unit.size_bytes
+        self._sink.deliver(replace(unit, arrived_s=self._clock.now()))

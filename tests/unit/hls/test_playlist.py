@@ -112,8 +112,9 @@ def test_a_master_playlist_is_read() -> None:
         "\ufeff" + LIVE,
         LIVE.replace("#EXT-X-TARGETDURATION:2\n", ""),
         LIVE.replace("2.000000,", "2"),
+        LIVE.replace("DURATION:2", "DURATION:1.6"),
     ],
-    ids=["crlf", "bom", "no-target", "no-comma"],
+    ids=["crlf", "bom", "no-target", "no-comma", "broken-target"],
 )
 def test_what_servers_get_wrong_is_tolerated(text: str) -> None:
     """The two segments come out all the same."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -35,6 +38,7 @@ from tests.fixtures.rtmp_camera import (
     status,
     video,
 )
+from tests.unit.rtsp.scripted import self_signed
 
 CLOCK = SystemClock()
 ADOBE = "[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ]"
@@ -136,6 +140,20 @@ async def test_a_live_stream_is_played() -> None:
     assert about["tcUrl"] == f"rtmp://127.0.0.1:{camera.port}/live"
     assert "fourCcList" not in about
     assert camera.commands[2][3] == "cam"
+
+
+async def test_rtmps_is_rtmp_within_tls(tmp_path: Path) -> None:
+    """The certificate is not verified: cameras sign their own."""
+    self_signed("camera.lan", tmp_path / "cam.pem", tmp_path / "cam.key")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "cam.pem", tmp_path / "cam.key")
+    async with rtmp_camera(tls=tls) as camera:
+        account = Account("device", None, LoginLimiter(CLOCK))
+        secured = replace(target(camera.port), scheme="rtmps")
+        async with RtmpClient(secured, account=account, clock=CLOCK, stall_s=HANG_S) as pulled:
+            await pulled.open()
+
+    assert camera.commands[2][0] == "play"
 
 
 async def test_h265_is_offered_where_it_is_wanted() -> None:

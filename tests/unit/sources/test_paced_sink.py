@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit
-from gateway.sources.paced_sink import PacedSink
+from gateway.sources.paced_sink import MOST_HELD_BYTES, PacedSink
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.sinks import RecordingSink
 
@@ -93,6 +94,17 @@ async def test_no_more_is_held_than_allowed() -> None:
     assert paced.held_s == 3.0
     paced.deliver(unit(1_000.0))
     assert len(sink.units) == 100
+
+
+async def test_memory_is_bounded() -> None:
+    """However little time the pictures span."""
+    clock, sink = FakeClock(), RecordingSink()
+    paced = PacedSink(sink, clock, Timers(clock).call_later)
+    for index in range(50):
+        paced.deliver(replace(unit(index * 0.04), size_bytes=1 << 20))
+
+    held = 50 - len(sink.units)
+    assert held << 20 == MOST_HELD_BYTES
 
 
 async def test_closing_hands_on_what_is_held() -> None:
