@@ -89,9 +89,10 @@ class WorkerProcess:
         except BaseException:
             await asyncio.shield(worker.stop())
             raise
-        log.debug("decoder_worker_started", pid=process.pid, status=status.name)
+        log.debug("worker_started", module=command[-1], pid=process.pid, status=status.name)
         if missing:
-            log.warning("decoder_sandbox_incomplete", missing=missing.decode("ascii", "replace"))
+            lacks = missing.decode("ascii", "replace")
+            log.warning("worker_sandbox_incomplete", module=command[-1], missing=lacks)
         return worker
 
     @property
@@ -129,7 +130,7 @@ class WorkerProcess:
                 async with asyncio.timeout(LEAVES_WITHIN_S):
                     await process.wait()
         except TimeoutError:
-            log.debug("decoder_worker_killed", pid=process.pid)
+            log.debug("worker_killed", pid=process.pid)
         finally:
             if process.returncode is None:
                 process.kill()
