@@ -20,6 +20,10 @@ _SKIPPED = frozenset((6, 9, 12))  # SEI (x264 says there how it was called), del
 _START_CODE = b"\x00\x00\x01"
 
 
+class SizeChanged(Exception):
+    """Pictures have another size than that for which an encoder was opened that stays open."""
+
+
 class EncoderFailed(Exception):
     """The encoder does not open, or gives what it must not."""
 
@@ -68,6 +72,8 @@ def _sets_of(nals: Iterable[bytes]) -> tuple[bytes, ...]:
 class H264Encoder:
     """One encoder; opened at the first picture, and anew when the size of the pictures changes.
 
+    One that is opened by `open` stays so.
+
     Args:
         name: FFmpeg's name of the encoder.
         output: What it shall send.
@@ -77,6 +83,7 @@ class H264Encoder:
         self._name = name
         self._output = output
         self._context: av.VideoCodecContext | None = None
+        self._stays = False
         self._units = CompleteUnits()
         self._keyframe_90k: int | None = None
         self._last_90k = -1
@@ -87,6 +94,10 @@ class H264Encoder:
         """Of the pictures now; 0 before the first."""
         return (self._context.width, self._context.height) if self._context else (0, 0)
 
+    def open(self, width: int, height: int) -> None:
+        """Open it for pictures of this size and no other. Raises EncoderFailed."""
+        self._context, self._stays = self._open(width, height), True
+
     def request_keyframe(self) -> None:
         """Make the next picture a keyframe."""
         self._keyframe_wanted = True
@@ -96,8 +107,11 @@ class H264Encoder:
 
         Raises:
             EncoderFailed: It does not open or breaks.
+            SizeChanged: It was opened for another size, to stay so.
         """
         if self._context is None or self.size != (frame.width, frame.height):
+            if self._stays:
+                raise SizeChanged
             self._context = self._open(frame.width, frame.height)
             self._keyframe_wanted = True
         time_90k = max(frame.pts or 0, self._last_90k + 1)

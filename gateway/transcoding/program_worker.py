@@ -11,7 +11,8 @@ import resource
 import select
 import time
 from contextlib import suppress
-from io import FileIO
+from io import FileIO, RawIOBase
+from typing import BinaryIO
 
 import av
 
@@ -157,11 +158,15 @@ class ProgramTranscoding:
         )
 
 
-class _Commands:
-    """What the gateway sends."""
+class Commands:
+    """What the gateway sends.
 
-    def __init__(self) -> None:
-        self._pipe = FileIO(0, "rb", closefd=False)
+    Args:
+        pipe: Where it comes.
+    """
+
+    def __init__(self, pipe: BinaryIO | RawIOBase) -> None:
+        self._pipe = pipe
 
     def next(self) -> tuple[InputHeader, list[bytes]] | None:
         """Return the next; None: there will be no more. Raises MalformedMessage."""
@@ -190,9 +195,9 @@ def serve_with_program(
     av.logging.set_level(None)
     warm_up()
     write_all(reports, pack_report(OutputHeader(Report.READY)))
-    commands = _Commands()
+    commands = Commands(FileIO(0, "rb", closefd=False))
     try:
-        first = _first(codec, commands, reports)
+        first = first_keyframe(codec, commands, reports)
         if first is None:
             return 0
         head, payloads, picture = first
@@ -216,8 +221,8 @@ def serve_with_program(
     return 0
 
 
-def _first(
-    codec: Codec, commands: _Commands, reports: FileIO
+def first_keyframe(
+    codec: Codec, commands: Commands, reports: FileIO
 ) -> tuple[InputHeader, list[bytes], VideoInfo] | None:
     """Return the first keyframe and what it shows; None: there will be none."""
     while (command := commands.next()) is not None:
@@ -232,7 +237,7 @@ def _first(
 
 
 def _serve(
-    commands: _Commands, reports: FileIO, transcoding: ProgramTranscoding, program: Program
+    commands: Commands, reports: FileIO, transcoding: ProgramTranscoding, program: Program
 ) -> None:
     """Take units and pictures, whichever comes, until there are no more units."""
     waiting = select.poll()

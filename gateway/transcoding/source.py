@@ -114,6 +114,7 @@ class TranscodeSource:
         self._cached_90k = -1
         self._codec: Codec | None = None
         self._deaths_s: deque[float] = deque(maxlen=16)
+        self._changes_s: deque[float] = deque(maxlen=16)
         self._encoder = encoder
         self.state = TranscodeState()
 
@@ -194,8 +195,7 @@ class TranscodeSource:
             await child.watch()
         except ChildLost as error:
             if self._child is not None and self._child.changed:
-                why = f"the transcoder {error}"
-                raise SourceUnavailable(Reason.STALLED, why, longest_s=0.0) from error
+                raise self._change(str(error)) from error
             raise self._loss(str(error)) from error
         finally:
             self._stream.detach(waiting)
@@ -274,6 +274,17 @@ class TranscodeSource:
         fps = min((head.decoded - pictures) / max(now_s - since_s, 0.1), MOST_FPS)
         self._measured_at = head.decoded, now_s
         self._capacity.measure(self._name, head.decoded, head.cpu_s, fps)
+
+    def _change(self, why: str) -> SourceUnavailable:
+        """Return why the child ends whose picture has changed, and how long to wait: at first not.
+
+        A camera that changes all the time would otherwise cost a start for each keyframe.
+        """
+        now_s = self._clock.now()
+        self._changes_s.append(now_s)
+        recent = sum(now_s - each <= DEATHS_S for each in self._changes_s)
+        pause_s = min(FIRST_PAUSE_S * 2 ** (recent - 2), LONGEST_PAUSE_S) if recent > 1 else 0.0
+        return SourceUnavailable(Reason.STALLED, f"the transcoder {why}", longest_s=pause_s)
 
     def _loss(self, why: str) -> SourceUnavailable:
         now_s = self._clock.now()

@@ -1,8 +1,9 @@
 """The transcoding child: ``python -I -m gateway.transcoding.worker PARENT_PID CODEC KEY=VALUE...``.
 
 Reads units from standard input, writes what becomes of each to standard output, and ends when its
-input does. It is in its sandbox before the first unit comes; the one that lets the machine's own
-program work (`gateway.transcoding.program_worker`) behind it.
+input does. It is in its sandbox before the first unit comes; with an encoder that is a device, and
+where the machine's own program works (`gateway.transcoding.program_worker`), behind the first
+keyframe, of which only the parameter sets have been read by then.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import resource
 import sys
 import time
 from contextlib import suppress
+from fractions import Fraction
 from io import FileIO
-from typing import BinaryIO
 
 import av.subtitles  # loads late otherwise, when no file can be opened any more
 
@@ -21,31 +22,30 @@ from gateway.model.media import Codec
 from gateway.rtp.codecs import coded_picture
 from gateway.rtp.packet import Malformed
 from gateway.rtp.payload import annex_b
-from gateway.transcoding.encoder import EncoderFailed, H264Encoder
+from gateway.transcoding.encoder import EncoderFailed, H264Encoder, SizeChanged
 from gateway.transcoding.messages import (
     EXIT_ENCODER,
     EXIT_MALFORMED,
-    INPUT_BYTES,
     Command,
     InputHeader,
     OutputHeader,
     Report,
     pack_report,
-    parse_input_header,
     write_all,
 )
-from gateway.transcoding.output_format import OutputFormat
+from gateway.transcoding.output_format import OutputFormat, output_size
 from gateway.transcoding.pace import Pace, Verdict
 from gateway.transcoding.pictures import DECODERS, Deinterlacer, PictureDecoder, Undecodable
 from gateway.transcoding.program_command import PREFIX
-from gateway.transcoding.program_worker import serve_with_program
-from gateway.vision.pieces import split_pieces
+from gateway.transcoding.program_worker import Commands, first_keyframe, serve_with_program
 from gateway.vision.pipe import MalformedMessage
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 MEMORY_BYTES = 384 * 1024 * 1024
 """RLIMIT_DATA. 17 pictures of 4096 x 2304 that H.265 may refer to take 240 MB."""
 
+DEVICE_ENCODERS = frozenset(("h264_v4l2m2m",))
+"""Those that open a device of the board themselves, and go on speaking to it."""
 NICE = 4
 """Viewers of untouched streams go first; yet somebody watches this one, too."""
 
@@ -60,12 +60,24 @@ class Transcoding:
         codec: Of the units.
         output: What comes out.
         encoder: FFmpeg's name of the encoder.
+        size: For which it is opened at once, to stay so; None: for what comes.
+
+    Raises:
+        EncoderFailed: It does not open.
     """
 
-    def __init__(self, codec: Codec, output: OutputFormat, encoder: str) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        output: OutputFormat,
+        encoder: str,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         self._codec = codec
         self._decoder = PictureDecoder(codec, output.height)
         self._encoder = H264Encoder(encoder, output)
+        if size is not None:
+            self._encoder.open(*size)
         self._pace = Pace(output.fps)
         self._encoded = 0
 
@@ -78,6 +90,7 @@ class Transcoding:
 
         Raises:
             EncoderFailed: The encoder breaks.
+            SizeChanged: It cannot take this size.
         """
         late_s = now_s - head.arrived_s
         verdict = self._pace.judge(
@@ -162,39 +175,71 @@ def main() -> int:
     missing = enter_sandbox(parent, memory_bytes=MEMORY_BYTES, nice=NICE)
     limit_cpu_time()
     av.logging.set_level(None)
+    commands = Commands(sys.stdin.buffer)
     try:
+        if encoder in DEVICE_ENCODERS:
+            return _serve_with_device(chosen, encoder, output, commands, reports, missing)
         warm_up(chosen, output, encoder)
+        transcoding = Transcoding(chosen, output, encoder)
+        if not install_seccomp_filter():
+            missing.append("calls")
+        write_all(reports, _told(Report.READY, missing))
+        _serve(commands, reports, transcoding)
     except EncoderFailed:
         return EXIT_ENCODER
-    transcoding = Transcoding(chosen, output, encoder)
-    if not install_seccomp_filter():
-        missing.append("calls")
-    said = [" ".join(missing).encode()] if missing else []
-    write_all(reports, pack_report(OutputHeader(Report.READY, nals=len(said)), said))
-    return _serve(sys.stdin.buffer, reports, transcoding)
-
-
-def _serve(commands: BinaryIO, reports: FileIO, transcoding: Transcoding) -> int:
-    while len(raw := commands.read(INPUT_BYTES)) == INPUT_BYTES:
-        try:
-            head = parse_input_header(raw)
-            body = commands.read(head.length)
-            if len(body) < head.length:
-                break
-            if head.command is Command.KEYFRAME:
-                transcoding.request_keyframe()
-                continue
-            payloads = split_pieces(body, head.payloads)
-        except MalformedMessage:
-            return EXIT_MALFORMED
-        limit_cpu_time()
-        try:
-            ready = transcoding.push(head, payloads, time.monotonic())
-        except EncoderFailed:
-            return EXIT_ENCODER
-        for report in ready:
-            write_all(reports, report)
+    except MalformedMessage:
+        return EXIT_MALFORMED
     return 0
+
+
+def _serve_with_device(
+    codec: Codec,
+    encoder: str,
+    output: OutputFormat,
+    commands: Commands,
+    reports: FileIO,
+    missing: list[str],
+) -> int:
+    """Serve with an encoder that is opened before the sandbox closes; return the exit code.
+
+    Until the first keyframe has come, whose size it needs, nothing is decoded.
+    """
+    warm_up(codec, output, "libx264")
+    write_all(reports, _told(Report.READY, []))
+    first = first_keyframe(codec, commands, reports)
+    if first is None:
+        return 0
+    head, payloads, picture = first
+    aspect = Fraction(*picture.pixel_aspect) if picture.pixel_aspect else None
+    size = output_size(picture.width, picture.height, aspect, output.height)
+    transcoding = Transcoding(codec, output, encoder, size)
+    if not install_seccomp_filter(devices=True):
+        missing.append("calls")
+    write_all(reports, _told(Report.OPEN, missing))
+    try:
+        for report in transcoding.push(head, payloads, time.monotonic()):
+            write_all(reports, report)
+        _serve(commands, reports, transcoding)
+    except SizeChanged:
+        write_all(reports, pack_report(OutputHeader(Report.CHANGED)))
+    return 0
+
+
+def _told(report: Report, missing: list[str]) -> bytes:
+    said = [" ".join(missing).encode()] if missing else []
+    return pack_report(OutputHeader(report, nals=len(said)), said)
+
+
+def _serve(commands: Commands, reports: FileIO, transcoding: Transcoding) -> None:
+    """Serve until there are no more units. Raises what reading and encoding do."""
+    while (command := commands.next()) is not None:
+        head, payloads = command
+        if head.command is Command.KEYFRAME:
+            transcoding.request_keyframe()
+            continue
+        limit_cpu_time()
+        for report in transcoding.push(head, payloads, time.monotonic()):
+            write_all(reports, report)
 
 
 if __name__ == "__main__":

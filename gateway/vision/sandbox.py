@@ -31,8 +31,10 @@ _KILL, _REFUSE, _ALLOW = 0x8000_0000, 0x0005_0000 | 1, 0x7FFF_0000
 _UNKNOWN = 0x0005_0000 | 38
 """SECCOMP_RET_ERRNO with ENOSYS: the C library then takes an older call."""
 
-_LOAD, _EQUALS, _AT_LEAST, _HAS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUALS, _AT_LEAST, _HAS, _MASK, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
+_REQUEST_TYPE, _VIDEO = 0xFF00, ord("V") << 8
+"""Of an ioctl request, whose it is; that of V4L2 (linux/ioctl.h, linux/videodev2.h)."""
 _X32 = 0x4000_0000
 """From here on the numbers are of the x32 ABI of x86-64; AArch64 has none so high."""
 
@@ -127,7 +129,11 @@ class _Program(ctypes.Structure):
 
 
 def install_seccomp_filter(
-    *, threads: bool = False, waiting: bool = False, requests: tuple[int, ...] = ()
+    *,
+    threads: bool = False,
+    waiting: bool = False,
+    requests: tuple[int, ...] = (),
+    devices: bool = False,
 ) -> bool:
     """Allow computing only, from now on; return False if the system does not support it.
 
@@ -138,11 +144,13 @@ def install_seccomp_filter(
             cannot do without, and that gets nothing of a stranger.
         waiting: Whether it may wait for several pipes, and for the end of a child.
         requests: What a device that is open already may be asked by ioctl.
+        devices: Whether a video device that is open already may be asked anything; then it is
+            waited for, too. Not together with *requests*.
     """
     calls = _KNOWN.get(os.uname().machine)
     if calls is None:
         return False
-    allowed = calls.allowed + (calls.waiting if waiting else ())
+    allowed = calls.allowed + (calls.waiting if waiting or devices else ())
     rest = [
         (_EQUALS, 0, 3, calls.limit),
         (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
@@ -157,6 +165,16 @@ def install_seccomp_filter(
             (_EQUALS, 0, 4, calls.clone),
             (_LOAD, 0, 0, _FIRST_ARGUMENT_AT),
             (_HAS, 0, 1, _CLONE_THREAD),
+            (_RETURN, 0, 0, _ALLOW),
+            (_RETURN, 0, 0, _REFUSE),
+            *rest,
+        ]
+    if devices:
+        rest = [
+            (_EQUALS, 0, 5, calls.ioctl),
+            (_LOAD, 0, 0, _SECOND_ARGUMENT_AT),
+            (_MASK, 0, 0, _REQUEST_TYPE),
+            (_EQUALS, 0, 1, _VIDEO),
             (_RETURN, 0, 0, _ALLOW),
             (_RETURN, 0, 0, _REFUSE),
             *rest,

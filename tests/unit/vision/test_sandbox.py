@@ -124,6 +124,41 @@ def test_a_thread_has_the_filter_of_its_process() -> None:
     assert done.returncode == -signal.SIGSYS
 
 
+BOARD = LOCKED.replace("install_seccomp_filter()\n", "install_seccomp_filter(devices=True)\n")
+ASKED = """
+import array
+libc.ioctl(0, REQUEST, array.array("B", bytes(128)).buffer_info()[0])
+sys.exit(ctypes.get_errno())
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_number", "answer"),
+    [(0x80685600, errno.ENOTTY), (0x541B, errno.EPERM), (0x5412, errno.EPERM)],
+    ids=["VIDIOC_QUERYCAP", "FIONREAD", "TIOCSTI"],
+)
+def test_an_encoder_of_the_board_may_be_spoken_to_and_nothing_else(
+    request_number: int, answer: int
+) -> None:
+    """Requests of video devices reach the kernel, here one that is none; a terminal's do not."""
+    attempt = BOARD + ASKED.replace("REQUEST", str(request_number))
+    argv = (sys.executable, "-I", "-B", "-c", attempt)
+
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, timeout=HANG_S, check=False)
+
+    assert done.returncode == answer
+
+
+def test_no_device_can_be_opened_from_within() -> None:
+    """The encoder has been, before the filter."""
+    opened = "\ntry:\n    os.open('/dev/null', os.O_RDWR)\nexcept OSError as error:\n    "
+    argv = (sys.executable, "-I", "-B", "-c", BOARD + opened + "sys.exit(error.errno)")
+
+    done = subprocess.run(argv, timeout=HANG_S, check=False)
+
+    assert done.returncode == errno.EPERM
+
+
 CONFINED = """
 import os, socket, subprocess, sys
 sys.stdout = open(os.dup(1), "w")
