@@ -5,6 +5,7 @@
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
     scripts/bench transcode --rounds 5        (one child beside the ffmpeg program)
+    scripts/bench demux                       (one child that takes a container apart)
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
     scripts/bench attack --all --seconds 60 --mbps 5
     scripts/bench narrow --relays camera-gateway,janus --case "2.5 Mb/s"
@@ -25,6 +26,7 @@ from typing import Any
 
 from tests.bench import first_frame, throughput
 from tests.bench.attack import attack, attack_together
+from tests.bench.demux import demux
 from tests.bench.floor import floor
 from tests.bench.latency import latency
 from tests.bench.memory import memory
@@ -47,6 +49,7 @@ DEFAULT_STREAMS = {
     "narrow": (1,),
     "page": (300, 3321),
     "transcode": (1,),
+    "demux": (1,),
     "slates": (1, 4),
 }
 
@@ -121,6 +124,7 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "memory": lambda: memory(names, loads[0], streams),
         "idle": lambda: throughput.idle(names, loads[0], rounds, seconds),
         "narrow": lambda: narrow(names, asked.rounds, asked.seconds or 16.0, asked.case),
+        "demux": lambda: demux(rounds, seconds),
         "floor": lambda: floor(loads[0], rounds, seconds),
     }
     yield one[asked.scenario]()
