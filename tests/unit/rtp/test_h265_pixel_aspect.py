@@ -57,8 +57,9 @@ def sps_of(
     sets: tuple[str, ...] = (),
     long_term: int = 0,
     vui: bool = True,
+    size: tuple[int, int] = (704, 576),
 ) -> bytes:
-    """Return an SPS of 704 x 576.
+    """Return an SPS.
 
     Args:
         aspect: As a key of `SHAPES`.
@@ -67,9 +68,10 @@ def sps_of(
         sets: Short-term reference picture sets: ``own`` or ``of the one before``.
         long_term: Long-term reference pictures.
         vui: Whether there is one.
+        size: Of the picture.
     """
     bits = Bits()
-    _size(bits)
+    _size(bits, size)
     _tools(bits, scaling, pcm=pcm)
     _references(bits, sets, long_term)
     bits.u(2, 0b11)
@@ -80,14 +82,14 @@ def sps_of(
     return bits.nal(b"\x42\x01")
 
 
-def _size(bits: Bits) -> None:
+def _size(bits: Bits, size: tuple[int, int]) -> None:
     """All that stands before the block sizes: VPS 0, one sub-layer, Main."""
     bits.u(8, 1)
     bits.u(8, 1)
     bits.u(32, 0x60000000)
     bits.u(48, 0x900000000000)
     bits.u(8, 90)
-    bits.ue(0, 1, 704, 576)
+    bits.ue(0, 1, *size)
     bits.u(1, 0)
     bits.ue(0, 0, 4)
     bits.u(1, 1)

@@ -12,6 +12,7 @@ from gateway.demo.encoder import CodedPicture, EncoderSettings
 from gateway.model.media import Codec
 from gateway.transcoding.output_format import OutputFormat
 from tests.fixtures.transcoding import SMALL, Transcode, decoded, pictures, transcoding
+from tests.unit.rtp.test_h265_pixel_aspect import sps_of
 
 H264 = replace(SMALL, codec="h264")
 SPS_16K = bytes.fromhex("674d0033da000800100010") + b"\x40\x00\x80\x00" * 4
@@ -77,6 +78,20 @@ async def test_a_picture_of_16k_by_16k_is_not_decoded() -> None:
             await made.answered(bomb)
         assert psutil.Process(made.source.pid).memory_info().rss - before < 32 << 20
         assert await still_works(made, "h264")
+
+
+async def test_h265_of_16k_by_16k_is_not_decoded() -> None:
+    """Likewise; its parameter sets are whole, so that nothing else is wrong with it."""
+    loop = pictures(SMALL)
+    vps, _, *rest = loop[0].nal_units
+    bomb = CodedPicture((vps, sps_of(None, size=(16_384, 16_384)), *rest), True)
+    async with transcoding("h265") as made:
+        await made.send_until(lambda: bool(made.units), SMALL)
+        before = psutil.Process(made.source.pid).memory_info().rss
+        for _ in range(5):
+            await made.answered(bomb)
+        assert psutil.Process(made.source.pid).memory_info().rss - before < 32 << 20
+        assert await still_works(made, "h265")
 
 
 async def test_a_thousand_pictures_a_second_are_not_encoded() -> None:
