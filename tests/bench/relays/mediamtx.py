@@ -29,7 +29,7 @@ class MediaMtx:
         config = testbed.folder / "mediamtx.yml"  # JSON is YAML
         document = {
             "logLevel": "warn",
-            **dict.fromkeys(("rtsp", "rtmp", "hls", "srt", "api", "metrics"), False),
+            **dict.fromkeys(("rtsp", "rtmp", "hls", "srt", "moq", "api", "metrics"), False),
             "webrtc": True,
             "webrtcAddress": f"127.0.0.1:{port}",
             "webrtcLocalUDPAddress": f":{media}",
