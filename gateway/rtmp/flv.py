@@ -5,6 +5,8 @@ Reference: Adobe Flash Video File Format Specification 10.1, Annex E; Enhanced R
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 HEADER = b"FLV\x01\x01" + (9).to_bytes(4) + bytes(4)
 """Of a file with video only, and the size of the tag before the first."""
 
@@ -51,14 +53,13 @@ def is_command(body: bytes) -> bool:
     return body[0] >> 4 & 0x07 == 5
 
 
-def video_of_aggregate(time_ms: int, payload: bytes) -> list[tuple[int, bytes]]:
-    """Return time and body of each video message in an aggregate message (RTMP 1.0 §7.1.6).
+def tags_of_aggregate(time_ms: int, payload: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield type, time and body of each message in an aggregate message (RTMP 1.0 §7.1.6).
 
     Args:
         time_ms: Of the aggregate: that of its first message, whatever that says itself.
         payload: Tags, each with the size of itself behind it; what is cut off is left out.
     """
-    found: list[tuple[int, bytes]] = []
     at, first_ms = 0, None
     while at + _TAG_BYTES <= len(payload):
         kind, size = payload[at], int.from_bytes(payload[at + 1 : at + 4])
@@ -67,11 +68,9 @@ def video_of_aggregate(time_ms: int, payload: bytes) -> list[tuple[int, bytes]]:
         if end > len(payload):
             break
         first_ms = stamp_ms if first_ms is None else first_ms
-        if kind == _VIDEO:
-            shown_ms = (time_ms + stamp_ms - first_ms) & 0xFFFF_FFFF
-            found.append((shown_ms, payload[at + _TAG_BYTES : end]))
+        shown_ms = (time_ms + stamp_ms - first_ms) & 0xFFFF_FFFF
+        yield kind, shown_ms, payload[at + _TAG_BYTES : end]
         at = end + 4
-    return found
 
 
 def with_fourcc(body: bytes) -> bytes:

@@ -5,6 +5,7 @@ References: RTMP 1.0 §5.2 (handshake), §5.4 and §6.2 (control), §7.2 (comman
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -215,7 +216,7 @@ class PlaySession:
             case MessageType.VIDEO:
                 return self._video([(message.time_ms, message.payload)])
             case MessageType.AGGREGATE:
-                return self._video(flv.video_of_aggregate(message.time_ms, message.payload))
+                return self._video(self._taken_apart(message))
             case MessageType.COMMAND | MessageType.COMMAND_AMF3:
                 self._budget.charge(MESSAGES)
                 skip = int(message.type == MessageType.COMMAND_AMF3)
@@ -232,12 +233,19 @@ class PlaySession:
                 self.discarded += 1
         return []
 
-    def _video(self, messages: list[tuple[int, bytes]]) -> list[bytes]:
+    def _taken_apart(self, aggregate: Message) -> Iterator[tuple[int, bytes]]:
+        """Yield the video in *aggregate*; each costs what a message of its own would."""
+        for kind, time_ms, body in flv.tags_of_aggregate(aggregate.time_ms, aggregate.payload):
+            self._budget.charge(PACKETS)
+            if kind == MessageType.VIDEO:
+                yield time_ms, body
+
+    def _video(self, messages: Iterable[tuple[int, bytes]]) -> list[bytes]:
         tags: list[bytes] = []
-        if not self.accepted:
-            self.discarded += len(messages)
-            return tags
         for time_ms, body in messages:
+            if not self.accepted:
+                self.discarded += 1
+                continue
             if len(body) < 2 or flv.is_command(body):
                 continue
             self.phase = Phase.PLAYING

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.model.errors import SourceUnavailable
+from gateway.model.reasons import Reason
 from gateway.rtmp import flv
+from gateway.rtmp.chunks import Message, MessageType, encode_message
 from gateway.rtmp.session import HANDSHAKE_BYTES, Phase, PlaySession
-from gateway.rtsp.budget import CameraBudget
+from gateway.rtsp.budget import PACKETS, CameraBudget
 from tests.fixtures.clock import FakeClock
 from tests.fixtures.rtmp_camera import CAPTURES
 from tests.fuzz.rtmp import TARGET, try_stream
@@ -34,3 +37,22 @@ def test_any_bytes_of_an_rtmp_camera_are_survived(seed: int) -> None:
     """In any cut: nothing but our errors, the same outcome, a bounded number of calls."""
     for each in range(seed, seed + 50):
         try_stream(each)
+
+
+def test_an_aggregate_of_tiny_pictures_is_too_much() -> None:
+    """Half a million fit into one message: each costs what a message of its own would."""
+    session = PlaySession(
+        TARGET, noise=bytes(HANDSHAKE_BYTES - 8), budget=CameraBudget(FakeClock())
+    )
+    data = (CAPTURES / "ffmpeg-h264.bin").read_bytes()
+    session.feed(data)
+    before = session.pictures
+    tag = flv.video_tag(0, b"\x17\x01")
+    payload = tag * (2 * int(PACKETS.burst))
+    aggregate = Message(MessageType.AGGREGATE, 1, 0, payload)
+
+    with pytest.raises(SourceUnavailable) as caught:
+        session.feed(encode_message(5, aggregate))
+
+    assert caught.value.reason is Reason.ABUSIVE
+    assert session.pictures - before <= PACKETS.burst
