@@ -45,6 +45,9 @@ _OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 MOST_PROFILES = 64
 REFUSED_PARK_S = 300.0
 
+LEAST_YEAR, MOST_YEAR = 1970, 2199
+"""Of a device's clock; what shows another year is none."""
+
 _DATE_TIME = (
     *("Date/{*}Year", "Date/{*}Month", "Date/{*}Day"),
     *("Time/{*}Hour", "Time/{*}Minute", "Time/{*}Second"),
@@ -195,6 +198,8 @@ class OnvifDevice:
         try:
             numbers = [int((told.findtext(f"{{*}}{name}") or "")[:4]) for name in _DATE_TIME]
             year, month, day, hour, minute, second = numbers
+            if not LEAST_YEAR <= year <= MOST_YEAR:
+                return timedelta()
             theirs = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
         except (ValueError, OverflowError):
             return timedelta()

@@ -200,6 +200,29 @@ async def test_a_device_whose_clock_is_wrong_is_asked_in_its_own_time(days: int)
     assert device.keyframes == 1
 
 
+@pytest.mark.parametrize("year", [1, 9999])
+async def test_a_device_in_no_possible_year_is_asked_in_our_time(year: int) -> None:
+    """Time that goes on from the last second of a calendar would be an error of ours."""
+    created: list[str] = []
+
+    async def handle(asked: web.Request) -> web.Response:
+        body = await asked.text()
+        if "GetSystemDateAndTime" in body:
+            return soap(
+                "<R><UTCDateTime><Time><Hour>23</Hour><Minute>59</Minute><Second>59</Second></Time>"
+                f"<Date><Year>{year}</Year><Month>12</Month><Day>31</Day></Date></UTCDateTime></R>"
+            )
+        created.append(field(body, "Created"))
+        return unauthorised()
+
+    async with http_camera(handle) as port:
+        await refusal(request(port, "onvif"))
+
+    ours = datetime.fromtimestamp(now_ms() / 1000, UTC)
+    theirs = datetime.strptime(created[-1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    assert abs(theirs - ours) < timedelta(days=1)
+
+
 async def test_a_device_that_asks_for_http_digest_gets_it() -> None:
     """And no token besides."""
     device = Media2Device(timedelta())
