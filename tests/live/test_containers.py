@@ -23,6 +23,7 @@ from gateway.rtp.payload import nal_units
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.registry import source_type, url_policy
+from gateway.vision.decode import PADDING
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.containers import container, flv_tags
@@ -108,7 +109,7 @@ def check_decodes(sink: RecordingSink, codec: Codec) -> None:
     assert isinstance(decoder, av.VideoCodecContext)
     frames = []
     for unit in sink.units[first:]:
-        frames += decoder.decode(av.Packet(coded_picture(codec, unit.payloads)))
+        frames += decoder.decode(av.Packet(coded_picture(codec, unit.payloads) + PADDING))
     frames += decoder.decode(None)
     assert len(frames) == len(sink.units) - first
     assert {(frame.width, frame.height, frame.is_corrupt) for frame in frames} == {

@@ -20,6 +20,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.sources.container import ContainerReader
 from gateway.sources.container_units import ContainerUnits
 from gateway.sources.timeline import Timeline
+from gateway.vision.decode import PADDING
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.containers import STEP_90K, container
 from tests.fixtures.sinks import RecordingSink
@@ -96,7 +97,7 @@ async def test_a_container_plays(container_format: ContainerFormat, codec: Codec
     frames = [
         frame
         for unit in units
-        for frame in decoder.decode(av.Packet(coded_picture(codec, unit.payloads)))
+        for frame in decoder.decode(av.Packet(coded_picture(codec, unit.payloads) + PADDING))
     ]
     frames += decoder.decode(None)
     assert len(frames) == 30
