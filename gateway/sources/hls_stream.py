@@ -28,7 +28,7 @@ from gateway.rtsp.budget import CameraBudget
 from gateway.rtsp.errors import error_of_redirect
 from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import MAX_URL_CHARS, Target, UrlPolicy, UrlScheme
-from gateway.sources.http_client import HttpAnswer, HttpClient
+from gateway.sources.http_client import HttpAnswer, HttpClient, whole_within
 
 CONTENT_TYPES = frozenset(
     {
@@ -254,11 +254,12 @@ class HlsStream:
 
     async def _whole(self, answer: HttpAnswer, most: int) -> bytes:
         body = bytearray()
-        while piece := await answer.read(self._stall_s):
-            body += piece
-            if len(body) > most:
-                detail = f"more than {most} bytes where a playlist or header should be"
-                raise SourceUnavailable(Reason.CORRUPT, detail, pause_s=CORRUPT_PAUSE_S)
+        async with whole_within(2 * self._stall_s):
+            while piece := await answer.read(self._stall_s):
+                body += piece
+                if len(body) > most:
+                    detail = f"more than {most} bytes where a playlist or header should be"
+                    raise SourceUnavailable(Reason.CORRUPT, detail, pause_s=CORRUPT_PAUSE_S)
         return bytes(body)
 
     def _path(self, url: str) -> str:

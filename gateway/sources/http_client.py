@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.auth import Credentials, parse_challenges
-from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget
+from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget, abusive
 from gateway.rtsp.connection import CONNECT_S, tls_context
 from gateway.rtsp.errors import error_of_os, error_of_status
 from gateway.rtsp.login import Account, log_in
@@ -34,6 +37,10 @@ ANSWER_S = 10.0
 """How long a camera may take for the head of its answer."""
 MOST_LINE_BYTES = 4_096
 MOST_HEADERS = 64
+READS_PER_TURN = 64
+"""Of a body, until others have their turn."""
+MOST_INTERIM = 16
+"""Answers of 1xx before the true one; aiohttp has no bound for them."""
 MOST_ANSWER_BYTES = 262_144
 """Of an answer that is read whole; 64 ONVIF profiles are about 200 kB."""
 
@@ -53,6 +60,7 @@ class HttpAnswer:
         self._response = response
         self._place = place
         self._budget = budget
+        self._reads = 0
 
     @property
     def content_type(self) -> str:
@@ -88,7 +96,7 @@ class HttpAnswer:
 
         try:
             async with time_limit(limit_s):
-                piece = await self._response.content.readany()
+                piece = await self._read_piece()
         except TimeoutError:
             raise SourceStalled(Reason.STALLED, f"nothing for {limit_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -97,6 +105,58 @@ class HttpAnswer:
         self._budget.charge(BYTES, len(piece))
         self._budget.charge(PACKETS)
         return piece
+
+    async def _read_piece(self) -> bytes:
+        """Return what has come, of one chunk at most: they cost us more than their bytes."""
+        self._reads += 1
+        if self._reads % READS_PER_TURN == 0:
+            await asyncio.sleep(0)  # what has come already is read without a pause
+        while True:
+            piece, chunk_ended = await self._response.content.readchunk()
+            if piece or not chunk_ended:
+                return piece
+
+
+@asynccontextmanager
+async def whole_within(limit_s: float) -> AsyncGenerator[None, None]:
+    """Limit how long all pieces of something may take, which each come in time.
+
+    Raises:
+        SourceUnavailable: They take longer (`TIMEOUT`).
+    """
+    try:
+        async with time_limit(limit_s):
+            yield
+    except TimeoutError:
+        detail = f"what it has begun to send is not whole within {limit_s:g} s"
+        raise SourceUnavailable(Reason.TIMEOUT, detail) from None
+
+
+@cache
+def _response_class() -> type[aiohttp.ClientResponse]:
+    """Return aiohttp's response, of which a camera cannot have us read the head for ever."""
+    import aiohttp
+
+    class Response(aiohttp.ClientResponse):
+        async def start(self, connection: Any) -> aiohttp.ClientResponse:
+            """Read the head, and at most `MOST_INTERIM` interim ones (1xx) before it."""
+            protocol, heads = connection.protocol, 0
+            read = protocol.read
+
+            async def read_counted() -> Any:
+                nonlocal heads
+                if heads > MOST_INTERIM:
+                    raise abusive(f"more than {MOST_INTERIM} interim answers (1xx)")
+                heads += 1
+                return await read()
+
+            protocol.read = read_counted
+            try:
+                return await super().start(connection)
+            finally:
+                del protocol.read
+
+    return Response
 
 
 class HttpClient:
@@ -128,6 +188,7 @@ class HttpClient:
         secured = self._target.scheme == "https"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=1, ssl=tls_context() if secured else False),
+            response_class=_response_class(),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
@@ -199,16 +260,12 @@ class HttpClient:
 
     async def _read_whole(self, answer: HttpAnswer) -> bytes:
         body = bytearray()
-        try:
-            async with time_limit(ANSWER_S):
-                while piece := await answer.read(ANSWER_S):
-                    body += piece
-                    if len(body) > MOST_ANSWER_BYTES:
-                        detail = f"{self._place} answers with more than {MOST_ANSWER_BYTES} bytes"
-                        raise SourceUnavailable(Reason.CORRUPT, detail)
-        except TimeoutError:
-            detail = f"{self._place} has not ended its answer within {ANSWER_S:g} s"
-            raise SourceUnavailable(Reason.TIMEOUT, detail) from None
+        async with whole_within(ANSWER_S):
+            while piece := await answer.read(ANSWER_S):
+                body += piece
+                if len(body) > MOST_ANSWER_BYTES:
+                    detail = f"{self._place} answers with more than {MOST_ANSWER_BYTES} bytes"
+                    raise SourceUnavailable(Reason.CORRUPT, detail)
         return bytes(body)
 
     async def _log_in(self, request: _Request, response: Response) -> Response:

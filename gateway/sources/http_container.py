@@ -9,7 +9,7 @@ from gateway.model.errors import CodecUnsupported
 from gateway.model.reasons import Reason
 from gateway.rtsp.budget import CameraBudget
 from gateway.runtime.plain_text import printable
-from gateway.sources.http_client import HttpAnswer
+from gateway.sources.http_client import HttpAnswer, whole_within
 
 _TYPES: dict[str, ContainerFormat] = {
     "video/x-flv": "flv",
@@ -87,7 +87,7 @@ async def container_of(answer: HttpAnswer, stall_s: float) -> HttpContainer | No
 
     Raises:
         CodecUnsupported: The camera does not say what it is, and it looks like none.
-        GatewayError: As `HttpAnswer.read`.
+        GatewayError: As `HttpAnswer.read` and `whole_within`.
     """
     kind = answer.content_type.partition(";")[0].strip().lower()
     stated = _TYPES.get(kind)
@@ -95,12 +95,13 @@ async def container_of(answer: HttpAnswer, stall_s: float) -> HttpContainer | No
         return None
     head = b""
     found: ContainerFormat | None = None
-    while found is None and len(head) < SNIFFED_BYTES:
-        piece = await answer.read(stall_s)
-        if not piece:
-            break
-        head += piece
-        found = sniff(head)
+    async with whole_within(2 * stall_s):
+        while found is None and len(head) < SNIFFED_BYTES:
+            piece = await answer.read(stall_s)
+            if not piece:
+                break
+            head += piece
+            found = sniff(head)
     chosen = found or stated
     if chosen is None:
         said = printable(kind[:60]) or "nothing of a type"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_network
 from itertools import pairwise
 
@@ -316,6 +317,28 @@ async def test_a_redirect_of_a_segment_is_not_followed() -> None:
 
     assert error.reason is Reason.REDIRECT_REFUSED
     assert asked == [LIST, "/hls/0.ts"]
+
+
+async def test_a_playlist_that_trickles_is_given_up() -> None:
+    """Each piece comes in time, the whole never does."""
+    asked = 0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        answer = web.StreamResponse(headers={"Content-Type": "application/x-mpegurl"})
+        await answer.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await answer.write(b"#")
+                await asyncio.sleep(0.05)
+        return answer
+
+    async with http_camera(handle) as port:
+        error = await failure(source(port))
+
+    assert error.reason is Reason.TIMEOUT
+    assert asked == 1
 
 
 async def test_a_camera_that_publishes_no_more_is_told() -> None:

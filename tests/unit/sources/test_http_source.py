@@ -43,6 +43,7 @@ from tests.fixtures.sinks import RecordingSink
 CLOCK = SystemClock()
 JPEGS = coded_pictures("mjpeg", 4)
 OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Content-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
 MIXED = OK + b"Content-Type: multipart/x-mixed-replace; boundary=f\r\n\r\n"
 
 
@@ -217,12 +218,15 @@ async def test_each_answer_has_its_reason(status: int, kind: str, reason: Reason
             bytes(65_536),
             Reason.CORRUPT,
         ),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, Reason.ABUSIVE),
+        (CHUNKED, b"1\r\n\0\r\n" * 1_000, Reason.ABUSIVE),
         (MIXED, b"", Reason.STALLED),
         (MIXED + b"--f\r\n\r\n" + JPEGS[0][:50], b"", Reason.STALLED),
     ],
     ids=[
         *("ssh", "long header", "many headers", "endless headers", "no delimiter", "endless part"),
-        *("no jpegs", "empty jpegs", "endless file", "giant file", "silent", "silent within"),
+        *("no jpegs", "empty jpegs", "endless file", "giant file"),
+        *("endless interim answers", "tiny chunks", "silent", "silent within"),
     ],
 )
 async def test_each_hostile_camera_is_cut_off(
