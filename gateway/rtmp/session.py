@@ -17,6 +17,7 @@ from gateway.rtmp.chunks import ChunkReader, Message, MessageType, encode_messag
 from gateway.rtmp.errors import corrupt, error_of_info
 from gateway.rtp.packet import Malformed
 from gateway.rtsp.budget import MESSAGES, PACKETS, CameraBudget
+from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target
 
 HANDSHAKE_BYTES = 1_536
@@ -27,6 +28,9 @@ FLASH_VERSION = "LNX 9,0,124,2"
 
 BUFFER_MS = 3_000
 """How much the camera may send at once, of what it has kept (§7.1.7)."""
+
+MOST_NAME_CHARS = 100
+"""Of what the camera calls itself."""
 
 OUR_WINDOW_BYTES = 2_500_000
 CHUNKS_PER_PACKET = 8
@@ -106,7 +110,7 @@ class PlaySession:
         keyframes: Video messages that say they are one.
         pictures: Video messages.
         discarded: Messages of no use: sound, data, and what follows no rule.
-        server: What the camera calls itself; empty if it does not.
+        server: What the camera calls itself, fit to be shown; empty if it does not.
     """
 
     def __init__(
@@ -298,7 +302,7 @@ class PlaySession:
     def _note_server(self, values: list[Amf0]) -> None:
         for each in values[2:]:
             if isinstance(each, dict) and isinstance(each.get("fmsVer"), str):
-                self.server = str(each["fmsVer"])
+                self.server = printable(str(each["fmsVer"])[:MOST_NAME_CHARS])[:MOST_NAME_CHARS]
 
     def _play(self, stream: Amf0) -> None:
         if not isinstance(stream, float) or not 0 <= stream < 2**32:

@@ -277,7 +277,8 @@ class HlsStream:
             (target.scheme, f"{target.authority}:{target.port}"),
         ):
             raise error_of_redirect(plain)
-        fault = self._policy.check(plain.partition("?")[0])
+        # Not the path, which is encoded already: the camera's login may stand in it.
+        fault = self._policy.check(f"{parts.scheme}://{parts.netloc}/")
         if fault is not None or len(plain) > MAX_URL_CHARS:
             said = "it is too long" if fault is None else fault.message
             raise SourceRefused(

@@ -172,6 +172,17 @@ async def test_video_without_a_word_before_it_is_a_start() -> None:
         assert len(await received(camera.port, 3)) == 3
 
 
+async def test_what_the_camera_calls_itself_is_fit_to_be_shown() -> None:
+    """Cut, and nothing in it steers a terminal."""
+    named = {"fmsVer": "\x1b[2J" + "x" * 60_000}
+    connected = command("_result", 1, named, {"code": "NetConnection.Connect.Success"})
+    async with rtmp_camera({"connect": connected}) as camera, client(camera.port) as pulled:
+        await pulled.open()
+
+    assert pulled.session.server.startswith("\\u001b[2Jx")
+    assert len(pulled.session.server) <= 100
+
+
 async def test_h265_of_vendors_becomes_that_of_enhanced_rtmp() -> None:
     """Number 12, which FFmpeg does not know."""
     body = bytes.fromhex("1c01000028") + b"abcd"

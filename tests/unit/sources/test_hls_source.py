@@ -17,7 +17,7 @@ from gateway.hls.live_window import MOST_BEHIND
 from gateway.hls.playlist import MOST_BYTES
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import Reason
-from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.model.site_document import CameraConfig, SecretRef, StreamConfig
 from gateway.ports import Clock, Source
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
@@ -44,11 +44,21 @@ def cut(count: int = 3) -> list[bytes]:
 
 
 def source(
-    port: int, path: str = LIST, *, password: str | None = None, clock: Clock = CLOCK
+    port: int,
+    path: str = LIST,
+    *,
+    password: str | None = None,
+    allow_basic: bool = False,
+    clock: Clock = CLOCK,
 ) -> Source:
     stream = StreamConfig(url=f"http://127.0.0.1:{port}{path}", stall_s=2.0)
     camera = CameraConfig(
-        id="c1", name="hls", username=None if password is None else USER, streams=(stream,)
+        id="c1",
+        name="hls",
+        username=None if password is None else USER,
+        password=SecretRef.model_validate({"$ref": "secret:hls"}) if allow_basic else None,
+        allow_basic=allow_basic,
+        streams=(stream,),
     )
     return source_type(stream.url).create(
         camera,
@@ -240,6 +250,24 @@ async def test_the_login_is_sent_with_every_request() -> None:
     assert len(sink.units) == 30
     assert any('uri="/hls/0.ts"' in each for each in seen)
     assert PASSWORD not in "".join(seen)
+
+
+async def test_the_login_may_stand_in_the_path() -> None:
+    """Of the playlist, and so of all that it names relative to itself."""
+    folder = f"/user={USER}&password={PASSWORD}"
+    files: Files = {
+        f"{folder}/i.m3u8": media_playlist(["0.ts"]),
+        f"{folder}/0.ts": container("mpegts"),
+    }
+    sink = RecordingSink()
+    async with hls_camera(files) as camera:
+        url = "/user={username}&password={password}/i.m3u8"
+        error = await failure(source(camera.port, url, password=PASSWORD, allow_basic=True), sink)
+
+    assert error.reason is Reason.STALLED
+    assert sink.units
+    assert sum(each.endswith("i.m3u8") for each in camera.asked) > 1
+    assert PASSWORD not in error.detail
 
 
 async def test_a_playlist_is_known_by_its_name_too() -> None:
