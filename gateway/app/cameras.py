@@ -33,7 +33,7 @@ from gateway.runtime.turn_credentials import ConfiguredIceServer
 from gateway.slates.service import Slates
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.keyframe_asking import AskingSource
-from gateway.sources.keyframe_requests import keyframe_request, keyframe_url
+from gateway.sources.keyframe_requests import devices_of, keyframe_request, keyframe_url
 from gateway.sources.registry import source_type
 from gateway.sources.unavailable import RefusedSource
 from gateway.streams.stream import Stream
@@ -144,8 +144,8 @@ class CameraSources:
 
     def reset_logins(self, camera: CameraConfig) -> None:
         """Count failed logins at the device of *camera* anew: its configuration has changed."""
-        for stream in camera.streams:
-            self._login_limiter.reset(camera.device or urlsplit(stream.url).hostname or "")
+        for device in devices_of(camera):
+            self._login_limiter.reset(device)
 
 
 CORES_SHARE = 0.75

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from gateway.model.errors import ConfigRejected, Fault, SourceUnavailable
 from gateway.model.reasons import Reason
-from gateway.model.site_document import KeyframeProtocol, StreamConfig
+from gateway.model.site_document import CameraConfig, KeyframeProtocol, StreamConfig
 from gateway.ports import Clock
 from gateway.rtsp.errors import error_of_status
 from gateway.runtime.lateness import time_limit
@@ -121,6 +121,14 @@ def keyframe_url(stream: StreamConfig) -> str:
         message = "give keyframe_url, which the url tells only if it is /Streaming/Channels/<id>"
         raise ConfigRejected((Fault("/keyframe_url", "missing", message),))
     return f"http://{host}/ISAPI/Streaming/channels/{channel[1]}/requestKeyFrame"
+
+
+def devices_of(camera: CameraConfig) -> set[str]:
+    """Return where *camera* logs in, for streams and for keyframes (`CameraAccess.account`)."""
+    if camera.device:
+        return {camera.device}
+    urls = [url for each in camera.streams for url in (each.url, each.keyframe_url) if url]
+    return {urlsplit(url).hostname or "" for url in urls}
 
 
 def keyframe_request(access: CameraAccess, stream: StreamConfig, clock: Clock) -> KeyframeRequest:

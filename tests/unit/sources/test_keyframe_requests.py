@@ -23,7 +23,12 @@ from gateway.rtsp.messages import Headers, Response
 from gateway.runtime.clock import SystemClock, now_ms
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.http_client import MOST_ANSWER_BYTES
-from gateway.sources.keyframe_requests import KeyframeRequest, keyframe_request, keyframe_url
+from gateway.sources.keyframe_requests import (
+    KeyframeRequest,
+    devices_of,
+    keyframe_request,
+    keyframe_url,
+)
 from gateway.sources.onvif import MEDIA2, is_same_stream, parse_answer
 from gateway.sources.registry import url_policy
 from tests.fixtures.http_camera import PASSWORD, USER, digest, http_camera
@@ -221,6 +226,25 @@ async def test_a_device_in_no_possible_year_is_asked_in_our_time(year: int) -> N
     ours = datetime.fromtimestamp(now_ms() / 1000, UTC)
     theirs = datetime.strptime(created[-1], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     assert abs(theirs - ours) < timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("device", "counted"), [(None, {"10.0.0.1", "10.0.0.9"}), ("recorder", {"recorder"})]
+)
+def test_logins_are_counted_anew_wherever_a_changed_camera_is_asked(
+    device: str | None, counted: set[str]
+) -> None:
+    """Also where only keyframes are asked for: else the old password locks out the new one."""
+    stream = StreamConfig.model_validate(
+        {
+            "url": "rtsp://10.0.0.1/a",
+            "keyframe_requests": "onvif",
+            "keyframe_url": "http://10.0.0.9/onvif/device_service",
+        }
+    )
+    camera = CameraConfig(id="c1", name="c", device=device, streams=(stream,))
+
+    assert devices_of(camera) == counted
 
 
 async def test_a_device_that_asks_for_http_digest_gets_it() -> None:
