@@ -143,8 +143,9 @@ class UdpContainer:
         return self.sender == sender
 
     def _transport_stream(self, datagrams: list[bytes]) -> bytes:
-        if self.in_rtp is None and datagrams:
-            self.in_rtp = datagrams[0][:1] != bytes((TS_SYNC,))
+        if self.in_rtp is None:
+            found = (_is_rtp(each) for each in datagrams)
+            self.in_rtp = next((each for each in found if each is not None), None)
         if self.in_rtp:
             packets = self._reorder.push(datagrams, self._clock.now())
             datagrams = [self._payload(packet) for packet in packets]
@@ -164,6 +165,13 @@ class UdpContainer:
             self._counters.lost += count_missing(packet.seq, self._wanted) or 0
         self._wanted = packet.seq + 1 & 0xFFFF
         return packet.payload
+
+
+def _is_rtp(datagram: bytes) -> bool | None:
+    """Return whether *datagram* is RTP of version 2, or MPEG-TS (False); None: it is neither."""
+    if datagram[:1] == bytes((TS_SYNC,)):
+        return False
+    return True if datagram and datagram[0] >> 6 == 2 else None
 
 
 def _is_transport_stream(data: bytes) -> bool:

@@ -124,6 +124,20 @@ async def test_what_the_camera_sends_plays(
     assert any(unit.keyframe for unit in sink.units)
 
 
+@pytest.mark.parametrize("first", [b"", b"\0\1\0\0"])
+async def test_what_is_neither_decides_nothing(first: bytes) -> None:
+    """An empty datagram before the stream, or one for a NAT: it is plain MPEG-TS all the same."""
+
+    def preceded(data: bytes) -> Iterator[bytes]:
+        yield first
+        yield from plain(data)
+
+    port = free_port()
+    sink = await watched(source(port, stall_s=2.0), port, preceded)
+
+    assert sink.units
+
+
 async def test_a_multicast_group_is_joined() -> None:
     """On the interface that leads to the camera networks."""
     port = free_port()
