@@ -54,7 +54,9 @@ async def probe(
     timer = StepTimer(clock)
     try:
         target = await run_step("resolve", _resolve(url, options, policy))
-        yield timer.step("resolve", f"{target.address} port {target.port}")
+        device, _, _ = target.path.partition("?")
+        where = f"{target.address} port {target.port}" if target.address else device
+        yield timer.step("resolve", where)
         async with aclosing(source_type(url).probe(target, options, timer)) as steps:
             async for step in steps:
                 yield step

@@ -44,8 +44,8 @@ WORDING: dict[Reason, Wording] = {
     Reason.NOT_FOUND: Wording(
         "Không tìm thấy kênh",
         "No such channel",
-        "Kiểm tra số kênh và đường dẫn RTSP theo mẫu của hãng.",
-        "Check the channel number and the RTSP path against the maker's template.",
+        "Kiểm tra số kênh và đường dẫn trong địa chỉ theo mẫu của hãng.",
+        "Check the channel number and the path in the URL against the maker's template.",
     ),
     Reason.BUSY_SESSIONS: Wording(
         "Đầu ghi hết phiên xem",
@@ -56,8 +56,8 @@ WORDING: dict[Reason, Wording] = {
     Reason.REFUSED: Wording(
         "Camera từ chối kết nối",
         "The camera refuses the connection",
-        "Kiểm tra cổng RTSP và dịch vụ RTSP đã bật trên camera.",
-        "Check the RTSP port, and that RTSP is switched on in the camera.",
+        "Kiểm tra cổng trong địa chỉ, và giao thức đó (RTSP, RTMP, HTTP) đã bật trên camera.",
+        "Check the port in the URL, and that its protocol (RTSP, RTMP, HTTP) is on in the camera.",
     ),
     Reason.UNREACHABLE: Wording(
         "Không tới được camera",

@@ -157,3 +157,13 @@ async def test_a_camera_that_hangs_up_fails_where_it_does() -> None:
         steps = await steps_of(made.url, made.policy)
 
         assert (steps[-1].name, steps[-1].reason) == ("gop", Reason.STALLED)
+
+
+async def test_a_device_is_named_by_its_path_and_has_no_port() -> None:
+    """A capture device has neither address nor port to tell."""
+    device = "/dev/v4l/by-id/none"
+    policy = url_policy((), devices=[device])
+
+    steps = await steps_of(f"v4l2://{device}", policy)
+
+    assert (steps[0].name, steps[0].fact) == ("resolve", device)

@@ -40,3 +40,13 @@ def test_no_two_reasons_say_the_same() -> None:
     """Two codes with one sentence would be one code."""
     assert len({each.vi for each in WORDING.values()}) == len(Reason)
     assert len({each.en for each in WORDING.values()}) == len(Reason)
+
+
+@pytest.mark.parametrize("reason", [Reason.REFUSED, Reason.NOT_FOUND])
+def test_what_cameras_of_every_protocol_can_say_has_advice_for_every_protocol(
+    reason: Reason,
+) -> None:
+    """RTSP is named alone only where no other camera can be meant."""
+    wording = WORDING[reason]
+    for text in (wording.vi_todo, wording.en_todo):
+        assert "RTSP" not in text or "HTTP" in text
