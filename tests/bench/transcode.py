@@ -15,12 +15,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.demo.encoder import EncoderSettings, RecordedFootage, record
+from gateway.demo.encoder import CodedPicture, EncoderSettings, RecordedFootage, record
+from gateway.model.media import Codec
 from gateway.rtp.codecs import packetise
+from gateway.rtp.jpeg import split_picture
 from gateway.rtp.payload import annex_b
 from gateway.transcoding.messages import Command, InputHeader, Report, ReportParser, pack_unit
 from gateway.transcoding.output_format import OutputFormat
@@ -33,7 +35,9 @@ JOBS = {
     "D1 interlaced": EncoderSettings(
         "h264", 720, 576, 25, 2.0, 2_000_000, noise=True, interlaced=True, pixel_aspect=(16, 15)
     ),
+    "720p JPEG": EncoderSettings("mjpeg", 1280, 720, 25, 2.0, 36_000_000, noise=True),
 }
+_FORMATS: dict[Codec, str] = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
 FFMPEG = "/usr/bin/ffmpeg"
 _LATER_S = 1000.0
 SECONDS = 4.0
@@ -63,8 +67,7 @@ def ours(footage: RecordedFootage, loops: int) -> dict[str, float]:
 
 
 def _feed(pipe: Any, footage: RecordedFootage, loops: int) -> None:
-    codec = footage.settings.codec
-    units = [(each.keyframe, packetise(each.nal_units, codec, 1180)) for each in footage.pictures]
+    units = [(each.keyframe, _payloads(each, footage)) for each in footage.pictures]
     number = 0
     for _ in range(loops):
         for keyframe, payloads in units:
@@ -77,6 +80,20 @@ def _feed(pipe: Any, footage: RecordedFootage, loops: int) -> None:
     pipe.close()
 
 
+def _payloads(coded: CodedPicture, footage: RecordedFootage) -> Sequence[bytes]:
+    """Return *coded* as an access unit of the gateway holds it."""
+    if footage.settings.codec == "mjpeg":
+        return split_picture(coded.nal_units[0]).payloads
+    return packetise(coded.nal_units, footage.settings.codec, 1180)
+
+
+def _file_of(coded: CodedPicture, footage: RecordedFootage) -> bytes:
+    """Return *coded* as a file holds it."""
+    if footage.settings.codec == "mjpeg":
+        return coded.nal_units[0]
+    return annex_b(coded.nal_units)
+
+
 def ffmpeg(footage: RecordedFootage, loops: int) -> dict[str, float]:
     """Transcode *loops* of *footage* with Debian's program; return what it took."""
     settings, output = footage.settings, OutputFormat()
@@ -84,13 +101,13 @@ def ffmpeg(footage: RecordedFootage, loops: int) -> dict[str, float]:
     kbps = output.bitrate_bps // 1000
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in", Path(folder) / "out.h264"
-        source.write_bytes(b"".join(annex_b(each.nal_units) for each in footage.pictures) * loops)
+        source.write_bytes(b"".join(_file_of(each, footage) for each in footage.pictures) * loops)
         size = "768:576" if settings.interlaced else "1280:720"
         process = subprocess.Popen(
             [
                 *(FFMPEG, "-v", "error", "-threads", "1", "-filter_threads", "1"),
                 *("-r", str(settings.fps)),
-                *("-f", "hevc" if settings.codec == "h265" else "h264", "-i", str(source)),
+                *("-f", _FORMATS[settings.codec], "-i", str(source)),
                 *("-vf", f"{interlaced}scale={size}:flags=area", "-pix_fmt", "yuv420p"),
                 *("-c:v", "libx264", "-preset", output.preset, "-tune", "zerolatency"),
                 *(
@@ -161,8 +178,8 @@ def _feed_live(
     pipe: Any, footage: RecordedFootage, cached: int, count: int, sent_s: dict[int, float]
 ) -> None:
     """Send *count* pictures, the first *cached* at once, the others at the camera's rate."""
-    codec, fps = footage.settings.codec, footage.settings.fps
-    units = [(each.keyframe, packetise(each.nal_units, codec, 1180)) for each in footage.pictures]
+    fps = footage.settings.fps
+    units = [(each.keyframe, _payloads(each, footage)) for each in footage.pictures]
     due_s = time.monotonic()
     for number in range(count):
         keyframe, payloads = units[number % len(units)]
