@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
-import av
 import pytest
 
+from gateway.demo.config_files import free_port
 from gateway.model.errors import GatewayError
-from gateway.model.media import VIDEO_CLOCK_HZ
 from gateway.ports import Source
-from gateway.rtp.codecs import coded_picture
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S, wait_until
+from tests.fixtures.decoding import check_whole
 from tests.fixtures.sinks import RecordingSink
 from tests.fixtures.site import OWN, site, tree
 from tests.unit.sources.test_hls_source import source
@@ -37,9 +34,7 @@ ENCODER = (
 @contextmanager
 def serving(folder: Path, segments: str) -> Iterator[int]:
     """Write *segments* into *folder* and serve it until the block is left; yield the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = "ffmpeg -v fatal -re -f lavfi -i testsrc=size=320x240:rate=25 -f lavfi -i sine "
     muxer = f"{command}{ENCODER} -hls_segment_type {segments} {folder}/live.m3u8"
     server = [sys.executable, "-m", "http.server", "-b", "127.0.0.1", "-d", str(folder), str(port)]
@@ -77,20 +72,8 @@ async def test_ffmpegs_segments_come_whole(segments: str, tmp_path: Path) -> Non
         running.cancel()
         await asyncio.wait([running])
 
-    units = sink.units[:PICTURES]
-    steps = {later.time_90k - earlier.time_90k for earlier, later in pairwise(units)}
-    assert steps == {VIDEO_CLOCK_HZ // 25}
-    assert [index for index, unit in enumerate(units) if unit.keyframe] == [
-        *range(0, PICTURES, GOP)
-    ]
     assert pulled.counters.sessions == 1
-    decoder = av.CodecContext.create("h264", "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    coded = [av.Packet(coded_picture("h264", unit.payloads)) for unit in units]
-    frames = [frame for each in coded for frame in decoder.decode(each)] + decoder.decode(None)
-    assert [(frame.width, frame.height, frame.is_corrupt) for frame in frames] == (
-        [(320, 240, False)] * PICTURES
-    )
+    check_whole(sink.units, PICTURES, gop=GOP)
 
 
 async def test_a_viewer_watches_it(tmp_path: Path, broker: Broker) -> None:

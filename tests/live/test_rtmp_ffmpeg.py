@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
-import av
 import pytest
 
+from gateway.demo.config_files import free_port
 from gateway.model.errors import TransientError
-from gateway.model.media import VIDEO_CLOCK_HZ
 from gateway.ports import Source
-from gateway.rtp.codecs import coded_picture
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.decoding import check_whole
 from tests.fixtures.sinks import RecordingSink
 from tests.fixtures.site import OWN, site, tree
 from tests.unit.sources.test_rtmp_source import source
@@ -28,15 +25,14 @@ from tests.unit.sources.test_rtmp_source import source
 pytestmark = pytest.mark.live
 
 PICTURES = 40
-ENCODER = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g 10 -threads 1"
+GOP = 10
+ENCODER = f"-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p -g {GOP} -threads 1"
 
 
 @contextmanager
 def serving() -> Iterator[int]:
     """Serve one client after the other until the block is left; yield the port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server = (
         f"ffmpeg -v fatal -re -f lavfi -i testsrc=size=320x240:rate=25 -f lavfi -i sine {ENCODER}"
     )
@@ -68,17 +64,7 @@ async def test_ffmpegs_stream_comes_whole() -> None:
         running.cancel()
         await asyncio.wait([running])
 
-    units = sink.units[:PICTURES]
-    steps = {later.time_90k - earlier.time_90k for earlier, later in pairwise(units)}
-    assert steps == {VIDEO_CLOCK_HZ // 25}
-    assert [index for index, unit in enumerate(units) if unit.keyframe] == [0, 10, 20, 30]
-    decoder = av.CodecContext.create("h264", "r")
-    assert isinstance(decoder, av.VideoCodecContext)
-    coded = [av.Packet(coded_picture("h264", unit.payloads)) for unit in units]
-    frames = [frame for each in coded for frame in decoder.decode(each)] + decoder.decode(None)
-    assert [(frame.width, frame.height, frame.is_corrupt) for frame in frames] == (
-        [(320, 240, False)] * PICTURES
-    )
+    check_whole(sink.units, PICTURES, gop=GOP)
 
 
 async def test_a_viewer_watches_it(tmp_path: Path, broker: Broker) -> None:
