@@ -25,8 +25,9 @@ def keys_group() -> None:
 )
 @report_errors
 def make_command(key_id: str, folder: Path) -> None:
-    """Make a key pair KEY_ID: cfg-… signs configurations, cmd-… commands, view-… view tokens.
+    """Make a key pair KEY_ID.
 
+    cfg-… signs configurations, cmd-… commands, view-… view tokens, rel-… releases.
     The .key file stays at the centre; the .pem file goes to each gateway's trusted folder.
     """
     secret, public = make_key(folder, key_id)

@@ -1,10 +1,11 @@
 """Signatures of documents and commands of the centre: Ed25519 over canonical JSON.
 
 A key's id begins with what it may sign: ``cfg-`` configurations, ``cmd-`` commands, ``view-`` view
-tokens (`gateway.viewing.token`) and their revocation. It is the name of its file: ``cfg-2026a.pem``
-holds the public key, ``cfg-2026a.key`` the private one. The gateway trusts the public keys in one
-local folder, which is looked into for each signature, so that a key is added or withdrawn by
-putting a file there or taking it away.
+tokens (`gateway.viewing.token`) and their revocation, ``rel-`` releases, of which the exact bytes
+of a manifest are signed (`sign_bytes`). It is the name of its file: ``cfg-2026a.pem`` holds the
+public key, ``cfg-2026a.key`` the private one. The gateway trusts the public keys in one local
+folder, which is looked into for each signature, so that a key is added or withdrawn by putting a
+file there or taking it away.
 
 Sources: RFC 8032 (Ed25519), RFC 8785 (JSON canonicalization), RFC 7515 section 2 (base64url).
 """
@@ -40,10 +41,10 @@ from gateway.model.reasons import Reason
 from gateway.runtime.descriptors import EXHAUSTED
 from gateway.runtime.strict_json import dumps
 
-Purpose = Literal["cfg", "cmd", "view"]
-"""What a key may sign: configurations, commands, or view tokens and their revocation."""
+Purpose = Literal["cfg", "cmd", "view", "rel"]
+"""What a key may sign: configurations, commands, view tokens and their revocation, releases."""
 
-KEY_ID = r"(?:cfg|cmd|view)-[a-z0-9]{1,32}"
+KEY_ID = r"(?:cfg|cmd|view|rel)-[a-z0-9]{1,32}"
 MAX_KNOWN = 64
 """Keys that are held in memory; of more, the others are read each time."""
 
@@ -130,6 +131,19 @@ class Keyring:
             refuse("sig.value", "the signature does not fit", "/sig/v")
         return signature.key_id
 
+    def verify_bytes(self, signature: Signature, content: bytes, purpose: Purpose) -> None:
+        """Verify that a key for *purpose* has signed *content* by `sign_bytes`.
+
+        Raises:
+            MessageRejected: As `verify`.
+            TransientError: See `public_key`.
+        """
+        key = self.public_key(signature.key_id, purpose)
+        try:
+            key.verify(_decoded(signature.value), content)
+        except InvalidSignature:
+            refuse("sig.value", "the signature does not fit", "/v")
+
     def public_key(self, key_id: str, purpose: Purpose) -> Ed25519PublicKey:
         """Return the key *key_id*, which somebody has named, for *purpose*.
 
@@ -169,10 +183,14 @@ class Keyring:
 
 def sign(tree: Mapping[str, object], key: SigningKey) -> dict[str, object]:
     """Return *tree* with ``sig``. Raises MessageRejected: it cannot be canonical JSON."""
-    raw = key.private.sign(canonical_json(_unsigned(tree)))
-    value = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-    signature = Signature(key_id=key.key_id, value=value)
+    signature = sign_bytes(canonical_json(_unsigned(tree)), key)
     return {**tree, "sig": signature.model_dump(by_alias=True)}
+
+
+def sign_bytes(content: bytes, key: SigningKey) -> Signature:
+    """Return *key*'s signature of *content*, which must begin unlike a document: not with ``{``."""
+    value = base64.urlsafe_b64encode(key.private.sign(content)).rstrip(b"=").decode()
+    return Signature(key_id=key.key_id, value=value)
 
 
 def digest(tree: object) -> str:
@@ -200,7 +218,7 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
         ConfigRejected: The id is not valid, or its files exist: a key is never overwritten.
     """
     if not re.fullmatch(KEY_ID, key_id):
-        message = "a key id is cfg-, cmd- or view- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
+        message = "a key id is cfg-, cmd-, view- or rel- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
         raise ConfigRejected((Fault("", "key.id", message),))
     private = Ed25519PrivateKey.generate()
     secret, public = folder / f"{key_id}.key", folder / f"{key_id}.pem"

@@ -7,6 +7,7 @@ GatewayError
 │   └── BrokerUnavailable     MQTT broker: refused, unreachable, dropped
 ├── PermanentError            waiting will not help; somebody must change something
 │   ├── ConfigRejected        a document is malformed or contradicts itself
+│   ├── UpdateRefused         a release that may not be installed here
 │   ├── SourceRefused         credentials, path, redirect or policy: the camera's config is wrong
 │   └── CodecUnsupported      the camera sends what we cannot pass on
 ├── ViewerRejected            this viewer gets no answer; the gateway is fine
@@ -131,6 +132,10 @@ class ConfigRejected(PermanentError):
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         super().__init__(Reason.CONFIG_REJECTED, "; ".join(map(str, faults)))
         self.faults = faults
+
+
+class UpdateRefused(PermanentError):
+    """A release is not installed; what runs is untouched. The reason is one of ``UPDATE_…``."""
 
 
 class ViewerRejected(GatewayError):

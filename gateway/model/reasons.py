@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -87,3 +88,37 @@ class Reason(StrEnum):
     PICTURE_ASPECT = "PICTURE_ASPECT"
     CAMERA_TIME_ZONE = "CAMERA_TIME_ZONE"
     CAMERA_CLOCK_OFF = "CAMERA_CLOCK_OFF"
+    UPDATE_BUSY = "UPDATE_BUSY"
+    UPDATE_FORM = "UPDATE_FORM"
+    UPDATE_DAMAGED = "UPDATE_DAMAGED"
+    UPDATE_SIGNATURE = "UPDATE_SIGNATURE"
+    UPDATE_ARCHITECTURE = "UPDATE_ARCHITECTURE"
+    UPDATE_PYTHON = "UPDATE_PYTHON"
+    UPDATE_NAME = "UPDATE_NAME"
+    UPDATE_SAME = "UPDATE_SAME"
+    UPDATE_OLDER = "UPDATE_OLDER"
+    UPDATE_TOO_OLD = "UPDATE_TOO_OLD"
+    UPDATE_CONTENT = "UPDATE_CONTENT"
+    UPDATE_INTERRUPTED = "UPDATE_INTERRUPTED"
+    UPDATE_DOWNLOAD = "UPDATE_DOWNLOAD"
+    UPDATE_CRASHED = "UPDATE_CRASHED"
+    UPDATE_SILENT = "UPDATE_SILENT"
+    UPDATE_UNCONNECTED = "UPDATE_UNCONNECTED"
+    UPDATE_CAMERAS = "UPDATE_CAMERAS"
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What a person reads about a reason.
+
+    Attributes:
+        vi: The fact in Vietnamese.
+        en: The fact in English.
+        vi_todo: What to do about it, in Vietnamese; empty if nothing.
+        en_todo: What to do about it, in English; empty if nothing.
+    """
+
+    vi: str
+    en: str
+    vi_todo: str = ""
+    en_todo: str = ""

@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from gateway.model.reasons import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What a person reads about a reason.
-
-    Attributes:
-        vi: The fact in Vietnamese.
-        en: The fact in English.
-        vi_todo: What to do about it, in Vietnamese; empty if nothing.
-        en_todo: What to do about it, in English; empty if nothing.
-    """
-
-    vi: str
-    en: str
-    vi_todo: str = ""
-    en_todo: str = ""
-
+from gateway.model.reasons import Reason, Wording
+from gateway.model.update_wording import UPDATE_WORDING
 
 WORDING: dict[Reason, Wording] = {
     Reason.OK: Wording("Trực tuyến", "Online"),
@@ -494,5 +475,6 @@ WORDING: dict[Reason, Wording] = {
         "Xem mục lỗi được nêu, sửa rồi gửi lại cấu hình.",
         "See what failed, correct it and send the configuration again.",
     ),
+    **UPDATE_WORDING,
 }
 """What each reason says; every reason has its row."""

@@ -9,8 +9,8 @@ from typing import Literal, TypeVar
 from pydantic import SecretStr
 
 from gateway.model.errors import GatewayError
-from gateway.model.reasons import Reason
-from gateway.model.wording import WORDING, Wording
+from gateway.model.reasons import Reason, Wording
+from gateway.model.wording import WORDING
 from gateway.ports import Clock
 from gateway.rtsp.auth import Login, login_of
 

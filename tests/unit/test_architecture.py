@@ -68,6 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "telemetry": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "remote_config": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
+    "updates": {"model", "runtime", "config"},
     "commands": {
         "model",
         "ports",

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from gateway.console import messages, views
-from gateway.model import alarm, health, reasons, signalling, wording
+from gateway.model import alarm, health, reasons, signalling
 from gateway.model.signalling import Answer, Bye, Candidates, Refusal, SessionKey
 
 TYPES = (Path(messages.__file__).parent / "messages.d.ts").read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def declared(name: str) -> list[str]:
         ("AlarmView", views.AlarmView),
         ("SiteView", views.SiteView),
         ("BrokerView", views.BrokerView),
-        ("Wording", wording.Wording),
+        ("Wording", reasons.Wording),
         ("IceServer", signalling.IceServer),
     ],
 )
