@@ -55,6 +55,7 @@ from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.rate_limit import RateLimiter
 from gateway.runtime.supervise import supervise
+from gateway.runtime.tcp_server import close_server
 from gateway.runtime.turn_credentials import LIFETIME_S
 
 ICE_RENEWAL_S = LIFETIME_S / 2
@@ -167,9 +168,12 @@ class Console:
             ]
             try:
                 await runner.setup()
-                async with await self._listen(runner) as listener:
+                listener = await self._listen(runner)
+                try:
                     ready(_url(listener))
                     await asyncio.Event().wait()
+                finally:
+                    await close_server(listener)
             finally:
                 await runner.cleanup()
                 for child in children:

@@ -27,6 +27,7 @@ from gateway.demo.encoder import EncoderSettings, LiveFootage, record
 from gateway.demo.http_control import CameraEntry, ControlEndpoint
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Behaviour, VirtualCamera
+from gateway.runtime.tcp_server import close_server
 
 NAMES = (
     ("quay1", "Quầy 1 – Tiếp nhận hồ sơ"),
@@ -118,8 +119,12 @@ async def _serve(chosen: argparse.Namespace) -> None:
         runner = web.AppRunner(ControlEndpoint(entries).application, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", chosen.control_port).start()
-        control = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        assert runner.server is not None
+        control_server = await asyncio.get_running_loop().create_server(
+            runner.server, "127.0.0.1", chosen.control_port
+        )
+        stack.push_async_callback(close_server, control_server)
+        control = f"http://127.0.0.1:{control_server.sockets[0].getsockname()[1]}"
         listed = [
             {key: entry.describe()[key] for key in ("id", "name", "url")}
             for entry in entries.values()

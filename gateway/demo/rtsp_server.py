@@ -20,6 +20,7 @@ from gateway.demo.rtsp_messages import InterleavedPacket, Request, format_sdp, p
 from gateway.demo.rtsp_session import Session
 from gateway.demo.video_loop import VideoLoop
 from gateway.demo.virtual_camera import VirtualCamera
+from gateway.runtime.tcp_server import close_next_turn
 
 Answer = tuple[int, Headers, bytes]
 
@@ -52,6 +53,9 @@ class Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("not a stream")
         self._transport = transport
+        if not self._recorder.alive:  # killed while it accepted this one
+            transport.abort()
+            return
         self._recorder.connections.add(self)
         self._recorder.connections_ever += 1
         if all(camera.active_fault(faults.HangUp) for camera in self._recorder.cameras):
@@ -280,7 +284,7 @@ class Recorder:
     def kill(self) -> None:
         """Close the port and abort every connection, like a camera that has lost power."""
         if self._server is not None:
-            self._server.close()
+            close_next_turn(self._server)
             self._server = None
         for connection in tuple(self.connections):
             connection.abort()

@@ -18,6 +18,7 @@ import structlog
 
 from gateway.model.names import is_loopback
 from gateway.runtime.bugs import report_bug
+from gateway.runtime.tcp_server import close_server
 
 REQUEST_BYTES = 4096
 """Largest request; Prometheus sends some 300 bytes."""
@@ -61,9 +62,9 @@ class MetricsServer:
             return
         log.info("metrics_served", url=f"http://127.0.0.1:{self._port}/metrics")
         try:
-            async with server:
-                await server.serve_forever()
+            await asyncio.Event().wait()
         finally:
+            await close_server(server)
             for writer in self._open:
                 writer.transport.abort()
 

@@ -28,6 +28,7 @@ from gateway.mqtt.client.client import MqttClient
 from gateway.ports import InboundMessage, OutboundMessage
 from gateway.runtime.clock import SystemClock
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.tcp import tcp_server
 from tests.fuzz.viewer import mutated
 
 PACKETS = tuple(
@@ -185,9 +186,7 @@ async def fuzz(seed: int, go_on: Callable[[int], bool]) -> int:
     late: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: late.append(str(context)))
     broker, ends = HostileBroker(), Counter[str]()
-    server = await asyncio.start_server(broker.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with tcp_server(broker.serve) as port:
         try:
             while not late and go_on(ends.total()):
                 broker.random = Random(seed)

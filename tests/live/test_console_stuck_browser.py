@@ -13,6 +13,7 @@ from gateway.console.browser_session import BrowserSession
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.log_limit import RateLimitedLog
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.tcp import web_server
 
 pytestmark = pytest.mark.live
 
@@ -69,12 +70,8 @@ async def server() -> AsyncIterator[Server]:
     """On loopback."""
     made, app = Server(), web.Application()
     app.router.add_get("/ws", made.serve)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.port = runner.addresses[0][1]
-    yield made
-    await runner.cleanup()
+    async with web_server(app) as made.port:
+        yield made
 
 
 async def test_who_never_reads_is_cut_off_and_others_are_not(server: Server) -> None:

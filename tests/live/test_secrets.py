@@ -18,6 +18,7 @@ from gateway.ports import InboundMessage
 from tests.fixtures.broker import Broker
 from tests.fixtures.desired import SigningHarness
 from tests.fixtures.site import OWN, PASSWORD, cameras, site, tree
+from tests.fixtures.tcp import tcp_server
 from tests.live.test_commands import ask
 from tests.live.test_config import ConfiguredSite, remote
 
@@ -91,7 +92,7 @@ async def canary(number: int = 1) -> AsyncIterator[Canary]:
     process = os.getpid()
     host = f"127.{65 + number}.{process // 250 % 250}.{process % 250 + 1}"
     bird = Canary(f"rtsp://{host}/live")
-    async with await asyncio.start_server(bird.serve, host, 554):
+    async with tcp_server(bird.serve, host, 554):
         yield bird
 
 

@@ -14,6 +14,7 @@ from gateway.model.signalling import IceServer, Offer, SessionKey
 from gateway.mqtt.payloads.signalling import decode_viewer_message
 from gateway.mqtt.topic_tree import PLAIN
 from tests.fixtures.access_units import access_unit
+from tests.fixtures.tcp import tcp_server
 from tests.fixtures.turn import Turn, own_address
 from tests.fixtures.viewer import Viewer
 from tests.live.test_webrtc_viewer import KEY, running
@@ -73,9 +74,16 @@ class Listener(asyncio.DatagramProtocol):
 
 async def test_no_server_that_an_offer_names_is_contacted(viewer: Viewer) -> None:
     """An offer made the gateway connect to any address, and the time told whether it is there."""
-    loop, listener = asyncio.get_running_loop(), Listener()
-    server = await asyncio.start_server(listener.serve, own_address(), 0)
-    port = server.sockets[0].getsockname()[1]
+    listener = Listener()
+    async with tcp_server(listener.serve, own_address()) as port:
+        await offer_servers(viewer, listener, port)
+
+    assert listener.contacts == []
+
+
+async def offer_servers(viewer: Viewer, listener: Listener, port: int) -> None:
+    """Send offers with every kind of ICE server at *port*, where *listener* waits."""
+    loop = asyncio.get_running_loop()
     listening, _ = await loop.create_datagram_endpoint(
         lambda: listener, local_addr=(own_address(), port)
     )
@@ -91,7 +99,4 @@ async def test_no_server_that_an_offer_names_is_contacted(viewer: Viewer) -> Non
             assert offer.ice_offered
             await bench.sessions.handle_offer(offer)
 
-    assert listener.contacts == []
     listening.close()
-    server.close()
-    await server.wait_closed()

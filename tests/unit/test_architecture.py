@@ -497,6 +497,20 @@ def test_what_has_one_place_is_done_there(path: Path) -> None:
         assert module_of(path) == ONE_PLACE[name], f"{module_of(path)}: use {ONE_PLACE[name]}"
 
 
+def test_tcp_servers_are_ended_in_one_way() -> None:
+    """Whatever else closes one leaves the connection open that it is just accepting."""
+    ours = [
+        path
+        for path in (*(TOP / "gateway").rglob("*.py"), *(TOP / "tests").rglob("*.py"))
+        if not path.is_relative_to(TOP / "tests" / "bench") and path != Path(__file__)
+    ]
+    for path in ours:
+        text, where = path.read_text(encoding="utf-8"), path.relative_to(TOP)
+        assert "TCPSite" not in text, f"{where}: use close_server of gateway/runtime/tcp_server.py"
+        if path.is_relative_to(TOP / "tests") and "start_server(" in text:
+            assert path.name == "tcp.py", f"{where}: use tests/fixtures/tcp.py"
+
+
 @by_module
 def test_bugs_are_not_hidden(path: Path) -> None:
     """`except Exception` reports the bug it contains; `except BaseException` raises it again."""

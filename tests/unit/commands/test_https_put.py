@@ -14,6 +14,7 @@ from gateway.commands.https_put import HttpsPut
 from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.reasons import Reason
 from tests.fixtures.broker import Authority
+from tests.fixtures.tcp import tcp_server
 
 SILENCE = b"(nothing)"
 
@@ -49,9 +50,8 @@ async def https_server(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(server_tls.cert_file, server_tls.key_file)
     fake = FakeHttpsServer(answer)
-    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield fake, server.sockets[0].getsockname()[1], authority.ca_file
+    async with tcp_server(fake.serve, tls=context) as port:
+        yield fake, port, authority.ca_file
 
 
 async def test_a_picture_is_put_where_it_may_be_put(tmp_path: Path) -> None:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
 from gateway.demo.faults import Jump
 from gateway.demo.http_control import CameraEntry, ControlEndpoint
 from gateway.demo.rtsp_server import Recorder
+from tests.fixtures.tcp import web_server
 
 
 @pytest.fixture
 async def http(camera: Recorder) -> AsyncIterator[ClientSession]:
     """A client of the control endpoint of one camera, ``quay1``."""
     place = CameraEntry("quay1", camera.cameras[0], camera)
-    runner = web.AppRunner(ControlEndpoint({"quay1": place}).application)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with ClientSession(base) as session:
+    async with (
+        web_server(ControlEndpoint({"quay1": place}).application) as port,
+        ClientSession(f"http://127.0.0.1:{port}") as session,
+    ):
         yield session
-    await runner.cleanup()
 
 
 async def test_it_lists_the_cameras_without_their_password(

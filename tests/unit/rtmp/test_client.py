@@ -38,6 +38,7 @@ from tests.fixtures.rtmp_camera import (
     status,
     video,
 )
+from tests.fixtures.tcp import tcp_server
 from tests.unit.rtsp.scripted import self_signed
 
 CLOCK = SystemClock()
@@ -284,10 +285,9 @@ async def early_end() -> GatewayError:
         writer.write(bytes((VERSION,)))
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    async with tcp_server(serve) as port:
         with pytest.raises(GatewayError) as caught:
-            await received(server.sockets[0].getsockname()[1])
+            await received(port)
         return caught.value
 
 

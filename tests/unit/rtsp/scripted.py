@@ -27,6 +27,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.registry import url_policy
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.tcp import tcp_server
 
 CLOCK = SystemClock()
 SDP = (
@@ -151,12 +152,8 @@ async def camera(
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    made.port = server.sockets[0].getsockname()[1]
-    async with server:
+    async with tcp_server(serve, tls=tls) as made.port:
         yield made
-        for writer in made.writers:
-            writer.close()
 
 
 async def read_request(

@@ -27,6 +27,7 @@ from gateway.rtsp.messages import (
 from gateway.rtsp.parser import MOST_GARBAGE_BYTES, Batch, RtspParser
 from tests.fixtures.calls import calls_of
 from tests.fixtures.clock import HANG_S, FakeClock
+from tests.fixtures.tcp import tcp_server
 from tests.unit.rtsp.scripted import self_signed
 
 CAPTURES = Path(__file__).parents[2] / "data" / "rtsp"
@@ -293,12 +294,12 @@ async def test_asyncio_writes_to_the_space_in_the_turn_it_asks_for_it(
     secured: bool, tmp_path: Path
 ) -> None:
     """Of many connections at once, with TLS and without: nothing comes between the two calls."""
-    serving = None
+    context = None
     if secured:
         certificate, key = tmp_path / "cam.pem", tmp_path / "cam.key"
         self_signed("camera.lan", certificate, key)
-        serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        serving.load_cert_chain(certificate, key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
     log: list[tuple[str, int]] = []
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -308,9 +309,7 @@ async def test_asyncio_writes_to_the_space_in_the_turn_it_asks_for_it(
         writer.close()
 
     loop = asyncio.get_running_loop()
-    serves = await asyncio.start_server(serve, "127.0.0.1", ssl=serving)
-    async with asyncio.timeout(HANG_S), serves:
-        port = serves.sockets[0].getsockname()[1]
+    async with asyncio.timeout(HANG_S), tcp_server(serve, tls=context) as port:
         tls = tls_context() if secured else None
         ends = [
             (await loop.create_connection(lambda: Turns(log), "127.0.0.1", port, ssl=tls))[1]

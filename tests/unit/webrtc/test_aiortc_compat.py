@@ -7,10 +7,9 @@ import inspect
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import pylibsrtp
 import pytest
@@ -27,6 +26,7 @@ from aiortc.rtcdtlstransport import SRTP_PROFILES
 from gateway.webrtc import aiortc_compat
 from gateway.webrtc.aiortc_compat import READ_AT_ONCE
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.tcp import tcp_server
 
 
 def test_the_versions_are_the_ones_looked_at() -> None:
@@ -129,8 +129,9 @@ async def test_of_a_flood_several_are_read_in_one_turn_and_then_others_have_thei
     await RTCIceTransport(gatherer).stop()
 
 
-async def answer_by(answer: bytes, *, tcp: bool) -> tuple[str, asyncio.AbstractServer | None, Any]:
-    """Run a TURN server that says *answer* to whatever comes; return its URL and what to close."""
+@asynccontextmanager
+async def answer_by(answer: bytes, *, tcp: bool) -> AsyncIterator[str]:
+    """Run a TURN server that says *answer* to whatever comes; yield its URL."""
     loop = asyncio.get_running_loop()
     if tcp:
 
@@ -139,8 +140,9 @@ async def answer_by(answer: bytes, *, tcp: bool) -> tuple[str, asyncio.AbstractS
             await writer.drain()
             writer.close()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        return f"turn:127.0.0.1:{server.sockets[0].getsockname()[1]}?transport=tcp", server, None
+        async with tcp_server(serve) as port:
+            yield f"turn:127.0.0.1:{port}?transport=tcp"
+        return
 
     class Responder(asyncio.DatagramProtocol):
         def datagram_received(self, _data: bytes, address: tuple[str, int]) -> None:
@@ -148,7 +150,8 @@ async def answer_by(answer: bytes, *, tcp: bool) -> tuple[str, asyncio.AbstractS
 
     transport, _ = await loop.create_datagram_endpoint(Responder, local_addr=("127.0.0.1", 0))
     port = transport.get_extra_info("sockname")[1]
-    return f"turn:127.0.0.1:{port}?transport=udp", None, transport
+    yield f"turn:127.0.0.1:{port}?transport=udp"
+    transport.close()
 
 
 @pytest.mark.parametrize(
@@ -167,21 +170,16 @@ async def test_what_a_turn_server_sends_comes_to_the_filter(
 ) -> None:
     """Over UDP as it comes, over TCP frame by frame, padding included (RFC 8656 §12.5)."""
     recorder = Recorder()
-    url, server, transport = await answer_by(answer, tcp=tcp)
-    gatherer = RTCIceGatherer(iceServers=[RTCIceServer(urls=url, username="u", credential="c")])
-    with aiortc_compat.filtered_by(recorder):
-        gathering = asyncio.create_task(gatherer.gather())
-        async with asyncio.timeout(HANG_S):
-            assert await recorder.seen.get() == seen
+    async with answer_by(answer, tcp=tcp) as url:
+        gatherer = RTCIceGatherer(iceServers=[RTCIceServer(urls=url, username="u", credential="c")])
+        with aiortc_compat.filtered_by(recorder):
+            gathering = asyncio.create_task(gatherer.gather())
+            async with asyncio.timeout(HANG_S):
+                assert await recorder.seen.get() == seen
 
-    gathering.cancel()
-    await asyncio.gather(gathering, return_exceptions=True)
-    await RTCIceTransport(gatherer).stop()
-    if server is not None:
-        server.close()
-        await server.wait_closed()
-    if transport is not None:
-        transport.close()
+        gathering.cancel()
+        await asyncio.gather(gathering, return_exceptions=True)
+        await RTCIceTransport(gatherer).stop()
 
 
 @dataclass

@@ -24,6 +24,7 @@ from gateway.mqtt.client.reason_codes import SUSPICIOUS_ENDS, DuplicateIdDetecto
 from gateway.ports import OutboundMessage
 from gateway.runtime.clock import SystemClock
 from tests.fixtures.clock import HANG_S, FakeClock
+from tests.fixtures.tcp import tcp_server
 
 CONNACK = bytes.fromhex("2003000000")
 LOST = BrokerUnavailable(Reason.UPLINK_DOWN, "connection lost")
@@ -46,9 +47,8 @@ async def peer(answer: bytes, *, hang_up: bool = True) -> AsyncIterator[BrokerAd
             await writer.wait_closed()
         served.set()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield BrokerAddress(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    async with tcp_server(serve) as port:
+        yield BrokerAddress(host="127.0.0.1", port=port)
         await served.wait()
 
 
@@ -135,16 +135,14 @@ async def test_a_message_that_comes_with_the_acceptance_is_delivered_at_once(
         await delivered.wait()
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    subscriber = MqttClient(
-        BrokerAddress(host="127.0.0.1", port=port),
-        client_id="hcm-q1-01",
-        subscriptions=("a",),
-        on_message=lambda _: delivered.set(),
-        clock=SystemClock(),
-    )
-    async with server:
+    async with tcp_server(serve) as port:
+        subscriber = MqttClient(
+            BrokerAddress(host="127.0.0.1", port=port),
+            client_id="hcm-q1-01",
+            subscriptions=("a",),
+            on_message=lambda _: delivered.set(),
+            clock=SystemClock(),
+        )
         running = asyncio.create_task(subscriber.run(), name="link")
         async with asyncio.timeout(HANG_S):
             await delivered.wait()
@@ -212,9 +210,8 @@ async def broker_of(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[BrokerAddress]:
     """Somebody who takes one connection after the other as *serve* says."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield BrokerAddress(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    async with tcp_server(serve) as port:
+        yield BrokerAddress(host="127.0.0.1", port=port)
 
 
 @pytest.mark.parametrize("asked_s", [0, 300])

@@ -7,7 +7,7 @@ import gc
 import socket
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import pytest
 
@@ -17,14 +17,16 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.dialer import AGAIN_S, LOOKUPS, Dialer
 from gateway.runtime.resolver import Endpoint
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.tcp import tcp_server
 
 
-@asynccontextmanager
-async def listening() -> AsyncIterator[int]:
+async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+def listening() -> AbstractAsyncContextManager[int]:
     """Somebody accepts; the port."""
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    return tcp_server(hang_up)
 
 
 class Resolver:
