@@ -79,11 +79,15 @@ class CameraSources:
     Args:
         settings: What may be opened.
         secrets: Where passwords are.
+        capacity: Of this machine, for what has to be encoded.
         clock: Monotonic.
     """
 
-    def __init__(self, settings: Settings, secrets: Secrets, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, secrets: Secrets, capacity: Capacity, clock: Clock
+    ) -> None:
         self._policy = policy_of(settings)
+        self._capacity = capacity
         self._secrets = secrets
         self._login_limiter = LoginLimiter(clock)
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -105,6 +109,7 @@ class CameraSources:
             login_limiter=self._login_limiter,
             payload_bytes=site.limits.payload_bytes,
             clock=self._clock,
+            capacity=self._capacity,
         )
         if stream.keyframe_requests is None:
             return source
@@ -149,7 +154,12 @@ class CameraSources:
 
 
 CORES_SHARE = 0.75
-"""Of the processor, for transcodes; the rest relays, and answers."""
+"""Of the processor, for transcodes and captures; the rest relays, and answers."""
+
+
+def capacity_of(settings: Transcoding) -> Capacity:
+    """Return what this machine may spend on encoding."""
+    return Capacity(settings.cores or CORES_SHARE * len(os.sched_getaffinity(0)))
 
 
 class TranscodeSources:
@@ -157,10 +167,11 @@ class TranscodeSources:
 
     Args:
         settings: What comes out.
+        capacity: Of this machine.
         clock: Monotonic.
     """
 
-    def __init__(self, settings: Transcoding, clock: Clock) -> None:
+    def __init__(self, settings: Transcoding, capacity: Capacity, clock: Clock) -> None:
         self._output = OutputFormat(
             height=settings.height,
             bitrate_bps=settings.bitrate_kbps * 1000,
@@ -170,8 +181,7 @@ class TranscodeSources:
             gop_s=settings.gop_s,
         )
         self._clock = clock
-        cores = settings.cores or CORES_SHARE * len(os.sched_getaffinity(0))
-        self._capacity = Capacity(cores)
+        self._capacity = capacity
         self._encoder = EncoderChoice(asked=settings.encoder)
 
     async def choose_encoder(self) -> None:
@@ -184,7 +194,7 @@ class TranscodeSources:
         capacity = self._capacity
         cores = capacity.used(self._clock.now())
         return TranscodingSample(
-            capacity.running,
+            capacity.transcodes,
             self._encoder.name,
             self._encoder.why,
             round(cores, 2),
@@ -287,8 +297,9 @@ def camera_components(
         refusals=refusals,
         drops=inbound_drops,
     )
-    sources = CameraSources(settings, secrets, clock)
-    transcodes = TranscodeSources(settings.transcoding, clock)
+    capacity = capacity_of(settings.transcoding)
+    sources = CameraSources(settings, secrets, capacity, clock)
+    transcodes = TranscodeSources(settings.transcoding, capacity, clock)
     enabled = settings.transcoding.enabled
     slates = Slates(payload_bytes=lambda: manager.site.limits.payload_bytes, clock=clock)
     shown = settings.webrtc.slates

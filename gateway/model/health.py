@@ -234,8 +234,8 @@ class TranscodingSample:
         running: Transcodes running now.
         encoder: Which encoder makes them.
         encoder_why: Why it was chosen: what is wrong with the better ones.
-        cores: Processor cores that they take.
-        cores_most: How many they may take.
+        cores: Processor cores that they take, and what captures devices of this machine.
+        cores_most: How many they may take together.
     """
 
     running: int | None = None

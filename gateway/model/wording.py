@@ -214,8 +214,10 @@ WORDING: dict[Reason, Wording] = {
     Reason.TRANSCODING_FULL: Wording(
         "Máy tại điểm không đủ sức chuyển mã thêm camera",
         "The machine on site cannot transcode one more camera",
-        "Đặt luồng phụ về H.264, không khung B, quét liên tục; hoặc đóng bớt camera đang xem.",
-        "Set the sub-stream to H.264 without B-frames, progressive; or close other cameras.",
+        "Đặt luồng phụ về H.264, không khung B, quét liên tục; hoặc đóng bớt camera đang xem. Với "
+        "camera qua bộ chuyển đổi USB: bớt camera hoặc giảm size trong URL.",
+        "Set the sub-stream to H.264 without B-frames, progressive; or close other cameras. With "
+        "USB grabbers: fewer of them, or a smaller size in the URL.",
     ),
     Reason.UPLINK_DOWN: Wording(
         "Mất đường truyền lên trung tâm",

@@ -21,6 +21,7 @@ from gateway.sources.http_client import HttpAnswer, HttpClient
 from gateway.sources.http_container import container_of
 from gateway.sources.http_pictures import HttpPictures
 from gateway.sources.timeline import Timeline
+from gateway.transcoding.capacity import Capacity
 
 
 class HttpSource:
@@ -46,6 +47,7 @@ class HttpSource:
         login_limiter: LoginLimiter,
         payload_bytes: int,
         clock: Clock,
+        capacity: Capacity | None = None,  # noqa: ARG002  (the registry's: nothing is encoded)
     ) -> None:
         self._stream = stream
         self._access = CameraAccess(

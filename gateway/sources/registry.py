@@ -29,6 +29,7 @@ from gateway.sources.rtsp_source import RtspSource
 from gateway.sources.udp_source import UdpSource, probe_udp
 from gateway.sources.v4l2_probe import probe_v4l2
 from gateway.sources.v4l2_source import V4l2Source, capture_mistake
+from gateway.transcoding.capacity import Capacity
 
 
 class CreateSource(Protocol):
@@ -44,6 +45,7 @@ class CreateSource(Protocol):
         login_limiter: LoginLimiter,
         payload_bytes: int,
         clock: Clock,
+        capacity: Capacity,
     ) -> Source:
         """Return the source of *stream*, one of *camera*'s.
 
@@ -55,6 +57,7 @@ class CreateSource(Protocol):
             login_limiter: Counts failed logins; one for all sources.
             payload_bytes: Largest RTP payload that the source delivers.
             clock: Monotonic.
+            capacity: Of this machine, for what has to be encoded; one for all.
         """
         ...
 

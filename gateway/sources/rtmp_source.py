@@ -18,6 +18,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.container import ContainerReader
+from gateway.transcoding.capacity import Capacity
 
 
 def login_in_url(account: Account, url: str) -> Account:
@@ -50,6 +51,7 @@ class RtmpSource:
         login_limiter: LoginLimiter,
         payload_bytes: int,
         clock: Clock,
+        capacity: Capacity | None = None,  # noqa: ARG002  (the registry's: nothing is encoded)
     ) -> None:
         self._stream = stream
         self._access = CameraAccess(

@@ -29,6 +29,7 @@ from gateway.sources.fastpath_handover import FastPathHandover, create_handover
 from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.picture_depacketizer import PictureDepacketizer
 from gateway.sources.timeline import Timeline
+from gateway.transcoding.capacity import Capacity
 
 ABSENT_S = 60.0
 """So long a path that is not there is looked for as often as a camera that is away."""
@@ -57,6 +58,7 @@ class RtspSource:
         login_limiter: LoginLimiter,
         payload_bytes: int,
         clock: Clock,
+        capacity: Capacity | None = None,  # noqa: ARG002  (the registry's: nothing is encoded)
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._stream = stream

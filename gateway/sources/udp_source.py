@@ -18,6 +18,7 @@ from gateway.sources.container import ContainerReader
 from gateway.sources.container_probe import FIRST_PICTURE_S, probe_container
 from gateway.sources.probe_steps import ProbeOptions, Step, StepFailed, StepTimer, run_step
 from gateway.sources.udp_container import UdpContainer, listening
+from gateway.transcoding.capacity import Capacity
 
 
 class UdpSource:
@@ -43,6 +44,7 @@ class UdpSource:
         login_limiter: LoginLimiter,
         payload_bytes: int,
         clock: Clock,
+        capacity: Capacity | None = None,  # noqa: ARG002  (the registry's: nothing is encoded)
     ) -> None:
         self._access = CameraAccess(
             camera, stream.url, password=password, policy=policy, login_limiter=login_limiter

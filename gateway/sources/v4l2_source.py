@@ -16,21 +16,19 @@ from gateway.capture.options import (
 )
 from gateway.capture.process import CaptureProcess
 from gateway.model.errors import SourceRefused, SourceUnavailable
-from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
+from gateway.model.media import VIDEO_CLOCK_HZ, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import UrlPolicy
-from gateway.transcoding.messages import OutputHeader, Report
-from gateway.transcoding.output_format import OutputFormat
-from gateway.transcoding.output_payloads import payloads_of
+from gateway.transcoding.capacity import Capacity, Load, reference_ms
+from gateway.transcoding.encoder_output import EncoderOutput
+from gateway.transcoding.messages import OutputHeader
+from gateway.transcoding.output_format import OutputFormat, output_size
 
 OUTPUT = OutputFormat()
 """What comes out: 25 pictures a second, 1.5 Mb/s, a keyframe every 2 s and on request."""
-
-KEYFRAME_INTERVAL_S = 0.5
-"""However many viewers ask, there is no more than one keyframe in this time."""
 
 
 def capture_mistake(url: str) -> str:
@@ -42,43 +40,49 @@ def capture_mistake(url: str) -> str:
     return ""
 
 
+def expected_load(options: CaptureOptions) -> Load:
+    """Return what a capture is expected to cost; whether the device sends JPEG is not known yet."""
+    width, height = output_size(options.width, options.height, None, OUTPUT.height)
+    ms = reference_ms("mjpeg", options.width * options.height, width * height)
+    return Load(ms, OUTPUT.fps, capture=True)
+
+
 class V4l2Source:
     """`gateway.ports.Source` and `KeyframeSource`: a device, captured and encoded by a child.
 
     Args:
-        camera: Of no use here, like the password and the limiter.
+        camera: Whose; the password and the limiter are of no use here.
         stream: Which URL.
         policy: Which devices may be opened.
         payload_bytes: Largest RTP payload that is delivered.
         clock: Monotonic.
+        capacity: Of this machine; shared by all that encode.
     """
 
     def __init__(
         self,
-        camera: CameraConfig,  # noqa: ARG002  (the registry's)
+        camera: CameraConfig,
         stream: StreamConfig,
         *,
-        password: SecretStr | None,  # noqa: ARG002
+        password: SecretStr | None,  # noqa: ARG002  (the registry's)
         policy: UrlPolicy,
         login_limiter: LoginLimiter,  # noqa: ARG002
         payload_bytes: int,
         clock: Clock,
+        capacity: Capacity,
     ) -> None:
         self._stream = stream
         self._policy = policy
-        self._payload_bytes = payload_bytes
         self._clock = clock
-        self._counters = SourceCounters()
+        name = f"{camera.id}/{stream.profile}/captured"
+        self._encoded = EncoderOutput(name, payload_bytes, capacity, clock)
         self._child: CaptureProcess | None = None
-        self._sink: Sink | None = None
-        self._last_90k = -1
         self._damaged_before = 0
-        self._asked_s = float("-inf")
 
     @property
     def counters(self) -> SourceCounters:
         """What has been counted since the source was made."""
-        return self._counters
+        return self._encoded.counters
 
     @property
     def device(self) -> str:
@@ -88,16 +92,20 @@ class V4l2Source:
     async def run(self, sink: Sink) -> None:
         """Capture into *sink*; see `gateway.ports.Source.run`."""
         options = await self._options()
-        child = await CaptureProcess.start(options, OUTPUT, on_report=self._on_report)
-        self._child, self._sink = child, sink
+        load = expected_load(options)
+        if refused := self._encoded.admit(load):
+            raise SourceUnavailable(Reason.TRANSCODING_FULL, f"{options.device}: {refused}")
         try:
-            self._counters.sessions += 1
-            self._damaged_before = self._counters.discarded
-            sink.on_opened(VideoFormat("h264"))
+            child = await CaptureProcess.start(options, OUTPUT, on_report=self._on_report)
+            self._child = child
+            self._damaged_before = self.counters.discarded
+            self._encoded.begin(sink, child, load)
             await child.run()
         finally:
-            self._child = self._sink = None
-            await asyncio.shield(child.stop())
+            self._encoded.end()
+            ended, self._child = self._child, None
+            if ended is not None:
+                await asyncio.shield(ended.stop())
 
     async def check(self) -> None:
         """Look whether the device is there and may be opened; it is not, lest it is busy."""
@@ -109,12 +117,7 @@ class V4l2Source:
 
     def request_keyframe(self) -> bool:
         """Make the next picture a keyframe; False while nothing is captured."""
-        if self._child is None:
-            return False
-        if self._clock.now() - self._asked_s >= KEYFRAME_INTERVAL_S:
-            self._asked_s = self._clock.now()
-            self._child.request_keyframe()
-        return True
+        return self._encoded.request_keyframe()
 
     async def _options(self) -> CaptureOptions:
         await self._policy.resolve(self._stream.url)
@@ -124,18 +127,7 @@ class V4l2Source:
             raise SourceRefused(Reason.CAPTURE_FORMAT, str(error)) from error
 
     def _on_report(self, head: OutputHeader, nals: list[bytes]) -> None:
-        counters = self._counters
+        counters = self.counters
         counters.discarded = max(counters.discarded, self._damaged_before + head.dropped)
-        if head.report is not Report.UNIT or self._sink is None:
-            return
-        payloads = payloads_of(head, nals, self._payload_bytes)
         captured_90k = min(head.time_90k, int(self._clock.now() * VIDEO_CLOCK_HZ))
-        self._last_90k = time_90k = max(captured_90k, self._last_90k + 1)
-        size_bytes = sum(map(len, payloads))
-        counters.units += 1
-        counters.keyframes += head.keyframe
-        counters.packets += len(payloads)
-        counters.received_bytes += size_bytes
-        self._sink.deliver(
-            AccessUnit(payloads, time_90k, head.keyframe, self._clock.now(), size_bytes)
-        )
+        self._encoded.take(head, nals, captured_90k)

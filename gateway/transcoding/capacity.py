@@ -1,9 +1,10 @@
-"""How many transcodes this machine can carry, by what the running ones cost.
+"""How many encoders this machine can carry, by what the running ones cost: transcodes, captures.
 
-What a transcode takes is counted in cores: processor time per picture, as its child measures it,
-times pictures per second. Before anything has been measured a desktop's figures stand in; each
-measurement corrects them by what this machine is slower or faster. One transcode is always let in,
-so that a small machine can be tried at all.
+What one takes is counted in cores: processor time per picture, as its child measures it, times
+pictures per second. Before anything has been measured a desktop's figures stand in; each transcode
+that is measured corrects them by what this machine is slower or faster. A capture is a camera, a
+transcode a help for viewers: captures take their cores beside other captures only, transcodes what
+is left of them. The first of each kind is always let in, so that a small machine can be tried.
 """
 
 from __future__ import annotations
@@ -26,24 +27,26 @@ MEASURED_PICTURES = 50
 
 @dataclass(slots=True)
 class Load:
-    """What one transcode costs, running or admitted.
+    """What one encoder costs, running or admitted.
 
     Attributes:
         reference_ms: Of one picture on the machine of the table.
         fps: Pictures per second.
+        capture: Whether it encodes what a capture device of this machine sends; else a transcode.
         until_s: When it no longer counts; None: while it runs.
         measured_ms: Of one picture here; None: not known yet.
     """
 
     reference_ms: float
     fps: float
+    capture: bool = False
     until_s: float | None = None
     measured_ms: float | None = None
 
 
 @dataclass(slots=True)
 class Capacity:
-    """Counts the transcodes of this gateway against its cores.
+    """Counts the encoders of this gateway against its cores, each by a name of its own.
 
     Attributes:
         cores: How many they may take together.
@@ -55,30 +58,32 @@ class Capacity:
     _loads: dict[str, Load] = field(default_factory=dict)
 
     def used(self, now_s: float) -> float:
-        """Return how many cores the transcodes take that run or are admitted."""
+        """Return how many cores those take that run or are admitted."""
         for name, load in list(self._loads.items()):
             if load.until_s is not None and load.until_s <= now_s:
                 del self._loads[name]
         return sum(self._cores_of(load) for load in self._loads.values())
 
     @property
-    def running(self) -> int:
-        """How many run."""
-        return sum(load.until_s is None for load in self._loads.values())
+    def transcodes(self) -> int:
+        """How many transcodes run."""
+        return sum(load.until_s is None and not load.capture for load in self._loads.values())
 
     def admit(self, name: str, load: Load, now_s: float) -> str:
-        """Admit the transcode *name*; return why it is refused, or nothing.
+        """Admit *name*; return why it is refused, or nothing.
 
         One that runs, or is admitted already, is let in again.
         """
-        used = self.used(now_s)
+        self.used(now_s)
         if name in self._loads:
             return ""
-        wanted = self._cores_of(load)
-        if self._loads and used + wanted > self.cores:
+        alike = [each for each in self._loads.values() if each.capture == load.capture]
+        before = alike if load.capture else list(self._loads.values())
+        used, wanted = sum(map(self._cores_of, before)), self._cores_of(load)
+        if alike and used + wanted > self.cores:
             return (
                 f"it would take {wanted:.1f} cores; {used:.1f} of {self.cores:.1f} are taken by "
-                f"{len(self._loads)} others"
+                f"{len(before)} others"
             )
         load.until_s = now_s + RESERVED_S
         self._loads[name] = load
@@ -99,6 +104,8 @@ class Capacity:
         if load is None or pictures < MEASURED_PICTURES:
             return
         load.measured_ms, load.fps = cpu_s * 1000 / pictures, fps
+        if load.capture:  # whether it had to decode is not known
+            return
         self.factor = load.measured_ms / load.reference_ms
 
     def _cores_of(self, load: Load) -> float:

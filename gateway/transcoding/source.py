@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.model.errors import SourceUnavailable
-from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
+from gateway.model.media import AccessUnit, Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.ports import Clock, Sink
 from gateway.rtp.video_info import VideoInfo
@@ -23,9 +23,9 @@ from gateway.streams.reader import Reader
 from gateway.streams.stream import Stream
 from gateway.transcoding.capacity import Capacity, Load, reference_ms
 from gateway.transcoding.encoder_choice import EncoderChoice
+from gateway.transcoding.encoder_output import EncoderOutput
 from gateway.transcoding.messages import OutputHeader, Report
 from gateway.transcoding.output_format import OutputFormat, output_size
-from gateway.transcoding.output_payloads import payloads_of
 from gateway.transcoding.process import TranscodingProcess
 from gateway.vision.pipe import MalformedMessage
 from gateway.vision.piped_child import ChildLost
@@ -35,16 +35,11 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 DEATHS_S = 60.0
 HARDWARE_DEATHS = 2
 """So many deaths within `DEATHS_S` and the next child encodes in software."""
-MEASURE_EVERY = 100
-"""Pictures between two measurements of what a transcode costs."""
-MOST_FPS = 60.0
 LONG_GOP_S = 2.0
 """If the newest keyframe is older at the start, a camera that can be asked is asked for another."""
 USUAL_SIZE = 1920, 1080
 USUAL_FPS = 25.0
 """What a camera sends of which nothing is known yet."""
-KEYFRAME_INTERVAL_S = 0.5
-"""However many viewers ask, there is no more than one keyframe in this time."""
 
 log = structlog.get_logger(__name__)
 
@@ -101,16 +96,11 @@ class TranscodeSource:
         self._name = name
         self._stream = stream
         self._output = output
-        self._payload_bytes = payload_bytes
-        self._capacity = capacity
+        self._encoded = EncoderOutput(name, payload_bytes, capacity, clock)
         self._picture = picture
-        self._measured_at = 0, 0.0  # pictures, and when
         self._clock = clock
-        self._counters = SourceCounters()
         self._child: TranscodingProcess | None = None
-        self._sink: Sink | None = None
-        self._last_90k = self._sent_90k = -1
-        self._asked_s = float("-inf")
+        self._sent_90k = -1
         self._cached_90k = -1
         self._codec: Codec | None = None
         self._deaths_s: deque[float] = deque(maxlen=16)
@@ -121,7 +111,7 @@ class TranscodeSource:
     @property
     def counters(self) -> SourceCounters:
         """What has been counted since the source was made."""
-        return self._counters
+        return self._encoded.counters
 
     @property
     def pid(self) -> int | None:
@@ -155,7 +145,7 @@ class TranscodeSource:
 
     def admit(self) -> str:
         """Let one viewer open it; return why this machine cannot carry it, or nothing."""
-        return self._capacity.admit(self._name, self._expected_load(), self._clock.now())
+        return self._encoded.admit(self._expected_load())
 
     def _expected_load(self) -> Load:
         picture, video = self._picture(), self._stream.video
@@ -171,13 +161,7 @@ class TranscodeSource:
 
     def request_keyframe(self) -> bool:
         """Make the next picture a keyframe; False: there is no child to make it."""
-        if self._child is None:
-            return False
-        now_s = self._clock.now()
-        if now_s - self._asked_s >= KEYFRAME_INTERVAL_S:
-            self._asked_s = now_s
-            self._child.request_keyframe()
-        return True
+        return self._encoded.request_keyframe()
 
     async def run(self, sink: Sink) -> None:
         """Transcode into *sink*; see `gateway.ports.Source.run`."""
@@ -207,7 +191,7 @@ class TranscodeSource:
         if self._stream.video is None:
             await self._stream.until_opened()
         assert self._stream.video is not None
-        self._codec, self._sink = self._stream.video.codec, sink
+        self._codec = self._stream.video.codec
         self.state.encoder = self._encoder.name_for(self._codec)
         self._child = child = await TranscodingProcess.start(
             self._codec,
@@ -219,16 +203,13 @@ class TranscodeSource:
         self.state.running = True
         self.state.dropped_before += self.state.report.dropped
         self.state.report = OutputHeader(Report.PROGRESS)
-        self._capacity.begin(self._name, self._expected_load())
-        self._measured_at = 0, self._clock.now()
-        self._counters.sessions += 1
-        sink.on_opened(VideoFormat("h264"))
+        self._encoded.begin(sink, child, self._expected_load())
         return child
 
     async def _stop(self) -> None:
-        child, self._child, self._sink = self._child, None, None
+        child, self._child = self._child, None
         self.state.running = False
-        self._capacity.end(self._name)
+        self._encoded.end()
         if child is not None:
             await asyncio.shield(child.stop())
 
@@ -247,33 +228,9 @@ class TranscodeSource:
 
     def _on_report(self, head: OutputHeader, nals: list[bytes]) -> None:
         self.state.report = head
-        self._measure(head)
-        if head.report is not Report.UNIT:
-            return
-        payloads = payloads_of(head, nals, self._payload_bytes)
-        if head.time_90k > self._sent_90k:
+        if head.report is Report.UNIT and head.time_90k > self._sent_90k:
             raise MalformedMessage("a picture of the future")
-        self._last_90k = time_90k = max(head.time_90k, self._last_90k + 1)
-        size_bytes = sum(map(len, payloads))
-        counters = self._counters
-        counters.units += 1
-        counters.keyframes += head.keyframe
-        counters.packets += len(payloads)
-        counters.received_bytes += size_bytes
-        assert self._sink is not None
-        self._sink.deliver(
-            AccessUnit(payloads, time_90k, head.keyframe, self._clock.now(), size_bytes)
-        )
-
-    def _measure(self, head: OutputHeader) -> None:
-        """Tell the capacity now and then what this transcode costs."""
-        pictures, since_s = self._measured_at
-        if head.decoded - pictures < MEASURE_EVERY:
-            return
-        now_s = self._clock.now()
-        fps = min((head.decoded - pictures) / max(now_s - since_s, 0.1), MOST_FPS)
-        self._measured_at = head.decoded, now_s
-        self._capacity.measure(self._name, head.decoded, head.cpu_s, fps)
+        self._encoded.take(head, nals, head.time_90k)
 
     def _change(self, why: str) -> SourceUnavailable:
         """Return why the child ends whose picture has changed, and how long to wait: at first not.

@@ -23,6 +23,7 @@ from gateway.rtp.payload import nal_units
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.registry import source_type, url_policy
+from gateway.transcoding.capacity import Capacity
 from gateway.vision.decode import PADDING
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
@@ -80,6 +81,7 @@ def source(url: str) -> Source:
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1_180,
         clock=CLOCK,
+        capacity=Capacity(4.0),
     )
 
 

@@ -20,6 +20,7 @@ from gateway.rtp.codecs import coded_picture
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.registry import source_type, url_policy
+from gateway.transcoding.capacity import Capacity
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.sinks import RecordingSink
 
@@ -57,6 +58,7 @@ def source(url: str) -> Source:
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
+        capacity=Capacity(4.0),
     )
 
 

@@ -24,6 +24,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.sources.hls_stream import MOST_INIT_BYTES, MOST_MISSING
 from gateway.sources.probe_steps import Step
 from gateway.sources.registry import source_type, url_policy
+from gateway.transcoding.capacity import Capacity
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.containers import STEP_90K, container, muxed
 from tests.fixtures.hls_camera import HlsCamera, hls_camera, media_playlist
@@ -68,6 +69,7 @@ def source(
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1_180,
         clock=clock,
+        capacity=Capacity(4.0),
     )
 
 

@@ -24,6 +24,7 @@ from gateway.sources.http_container import SNIFFED_BYTES, sniff
 from gateway.sources.http_probe import probe_http
 from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer
 from gateway.sources.registry import source_type, url_policy
+from gateway.transcoding.capacity import Capacity
 from tests.fixtures.broker import Authority
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.containers import container, flv, sound
@@ -43,6 +44,7 @@ def source(port: int, scheme: str = "http", **more: float) -> Source:
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1_180,
         clock=CLOCK,
+        capacity=Capacity(4.0),
     )
 
 

@@ -26,6 +26,7 @@ from gateway.sources.http_probe import probe_http
 from gateway.sources.http_source import HttpSource
 from gateway.sources.probe_steps import ProbeOptions, Step, StepFailed, StepTimer
 from gateway.sources.registry import source_type, url_policy
+from gateway.transcoding.capacity import Capacity
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.coded_pictures import coded_pictures
 from tests.fixtures.http_camera import (
@@ -64,6 +65,7 @@ def source(port: int, *, password: str | None = None, allow_basic: bool = False)
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
+        capacity=Capacity(4.0),
     )
     assert isinstance(made, HttpSource)
     return made

@@ -15,6 +15,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.url_policy import UrlScheme
 from gateway.sources.registry import SCHEME_NAMES, SCHEMES, source_type, url_policy
+from gateway.transcoding.capacity import Capacity
 
 POLICY = url_policy((ip_network("10.0.0.0/8"),), opened=SCHEME_NAMES)
 
@@ -59,6 +60,7 @@ async def test_every_type_makes_a_source(scheme: str) -> None:
         login_limiter=LoginLimiter(clock),
         payload_bytes=1_180,
         clock=clock,
+        capacity=Capacity(4.0),
     )
 
     assert source.counters.sessions == 0

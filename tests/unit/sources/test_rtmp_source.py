@@ -20,6 +20,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer
 from gateway.sources.registry import source_type, url_policy
+from gateway.transcoding.capacity import Capacity
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.containers import container
 from tests.fixtures.rtmp_camera import STARTED, RtmpCamera, chunks, rtmp_camera, status
@@ -71,6 +72,7 @@ def source(
         login_limiter=limiter or LoginLimiter(CLOCK),
         payload_bytes=1_180,
         clock=CLOCK,
+        capacity=Capacity(4.0),
     )
 
 

@@ -20,6 +20,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.registry import source_type, url_policy
 from gateway.sources.udp_source import UdpSource
+from gateway.transcoding.capacity import Capacity
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.containers import container
 from tests.fixtures.sinks import RecordingSink
@@ -47,6 +48,7 @@ def source(port: int, host: str = CAMERA, *, stall_s: float = 20.0) -> UdpSource
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1_180,
         clock=CLOCK,
+        capacity=Capacity(4.0),
     )
     assert isinstance(made, UdpSource)
     return made

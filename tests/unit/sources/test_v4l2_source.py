@@ -25,6 +25,7 @@ from gateway.sources import v4l2_source
 from gateway.sources.probe_steps import ProbeOptions, Step, StepFailed, StepTimer
 from gateway.sources.registry import source_type, url_policy
 from gateway.sources.v4l2_source import V4l2Source
+from gateway.transcoding.capacity import Capacity, Load
 from gateway.transcoding.output_format import OutputFormat
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.fake_v4l2 import DEVICE, use_fake_device
@@ -36,7 +37,11 @@ URL = f"v4l2://{DEVICE}?standard=PAL"
 
 
 def source(
-    url: str = URL, *, devices: Sequence[str] = (DEVICE,), stall_s: float = 5.0
+    url: str = URL,
+    *,
+    devices: Sequence[str] = (DEVICE,),
+    stall_s: float = 5.0,
+    capacity: Capacity | None = None,
 ) -> V4l2Source:
     stream = StreamConfig(url=url, stall_s=stall_s)
     made = source_type(url).create(
@@ -47,6 +52,7 @@ def source(
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1180,
         clock=CLOCK,
+        capacity=capacity or Capacity(4.0),
     )
     assert isinstance(made, V4l2Source)
     return made
@@ -223,6 +229,32 @@ async def test_a_killed_child_is_a_stall_and_leaves_nothing(
 
     assert caught.value.reason is Reason.STALLED
     assert not psutil.Process().children()
+
+
+async def test_what_a_capture_costs_is_kept_from_the_transcodes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the name of the camera, for as long as it runs."""
+    use_fake_device(monkeypatch)
+    capacity = Capacity(0.1)
+    async with captured(source(capacity=capacity), 1):
+        assert capacity.used(0.0) > 0.1
+        assert capacity.admit("c1/main/captured", Load(1.0, 25.0, capture=True), 0.0) == ""
+    assert capacity.used(0.0) == 0.0
+
+
+async def test_one_capture_too_many_is_refused_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is tried again by itself: another may end."""
+    use_fake_device(monkeypatch, "missing")
+    capacity = Capacity(0.1)
+    capacity.begin("c2/main/captured", Load(10.0, 25.0, capture=True))
+    error = await failure(source(capacity=capacity))
+
+    assert error.reason is Reason.TRANSCODING_FULL
+    assert DEVICE in error.detail
+    assert not isinstance(error, SourceRefused)
 
 
 async def test_a_device_that_the_settings_do_not_name_is_not_opened(

@@ -40,7 +40,7 @@ def test_who_is_let_in_already_is_let_in_again() -> None:
     assert [capacity.admit("a", load(), 0.0) for _ in range(3)] == [""] * 3
     capacity.begin("a", load())
     assert capacity.admit("a", load(), 1e6) == ""
-    assert capacity.running == 1
+    assert capacity.transcodes == 1
 
 
 def test_one_that_never_begins_gives_its_place_back() -> None:
@@ -72,3 +72,40 @@ def test_the_first_pictures_of_a_child_are_not_believed() -> None:
     capacity.begin("a", load())
     capacity.measure("a", 3, 10.0, 25.0)
     assert capacity.factor == 1
+
+
+def capture() -> Load:
+    """An analogue camera in PAL."""
+    return Load(HD, 25.0, capture=True)
+
+
+def test_a_capture_takes_its_cores_from_the_transcodes() -> None:
+    """It encodes as they do; health counts it among the cores only."""
+    capacity = Capacity(1.5)
+    for each in ("c1/capture", "c2/capture"):
+        assert capacity.admit(each, capture(), 0.0) == ""
+        capacity.begin(each, capture())
+
+    assert [bool(capacity.admit(each, load(), 0.0)) for each in "ab"] == [False, True]
+    assert capacity.transcodes == 0
+    assert capacity.used(0.0) > 1.4
+
+
+def test_a_camera_does_not_wait_for_the_transcodes_of_others() -> None:
+    """A capture is refused for other captures only."""
+    capacity = Capacity(1.5)
+    for each in "ab":
+        capacity.begin(each, load())
+
+    let_in = [capacity.admit(f"c{each}/capture", capture(), 0.0) == "" for each in range(3)]
+    assert let_in == [True, True, False]
+
+
+def test_a_capture_does_not_tell_how_fast_the_machine_transcodes() -> None:
+    """What it had to decode is not known."""
+    capacity = Capacity(5.0)
+    capacity.begin("c1/capture", capture())
+    capacity.measure("c1/capture", 200, 200 * HD * 4 / 1000, 25.0)
+
+    assert capacity.factor == 1
+    assert capacity.used(0.0) == HD * 4 * 25 / 1000
