@@ -105,6 +105,7 @@ CAMERA_DOWN = AlarmType(
         Reason.DEVICE_BUSY,
         Reason.DEVICE_DENIED,
         Reason.NO_SIGNAL,
+        Reason.TRANSCODING_FULL,
         Reason.CAPTURE_FORMAT,
         Reason.REDIRECT_REFUSED,
         Reason.POLICY_DENIED,
