@@ -32,6 +32,7 @@ from gateway.transcoding.capacity import reference_ms
 from gateway.transcoding.encoder_choice import FALLBACK, EncoderChoice
 from gateway.transcoding.output_format import output_size
 from gateway.vision.landlock import landlock_version
+from gateway.vision.start_patience import StartPatience
 from gateway.vision.worker_process import WorkerLost, WorkerProcess
 
 Status = Literal["ok", "warn", "fail"]
@@ -217,7 +218,7 @@ async def sandbox() -> Finding:
     name = "sandbox"
     try:
         worker = await WorkerProcess.start(
-            answers_within_s=STARTS_WITHIN_S, starts_within_s=STARTS_WITHIN_S
+            answers_within_s=STARTS_WITHIN_S, patience=StartPatience(STARTS_WITHIN_S)
         )
     except WorkerLost as error:
         return Finding(

@@ -32,7 +32,7 @@ from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.runtime.lateness import time_limit
 from gateway.runtime.plain_text import printable
-from gateway.vision.piped_child import STARTS_WITHIN_S, ChildLost, PipedChild
+from gateway.vision.piped_child import ChildLost, PipedChild
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.demuxing.worker")
 SILENCE_S = 5.0
@@ -100,7 +100,7 @@ class DemuxProcess:
                 on_writable=self._writable.set,
                 on_lost=self._on_lost,
             )
-            await self._child.until_ready(STARTS_WITHIN_S)
+            await self._child.until_ready()
         except ChildLost as error:
             raise SourceUnavailable(Reason.INTERNAL_ERROR, f"the demuxer {error}") from error
         log.debug("demuxer_started", pid=self.pid, format=container_format)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
 
 from gateway.model.media import Codec
+from gateway.runtime.lateness import time_limit
 from gateway.transcoding.program_command import FORMATS, PREFIX, takes
 from gateway.vision.worker_process import ENVIRONMENT
 
@@ -31,7 +33,9 @@ CANDIDATES = (
 """Best first: the encoder of a Raspberry Pi up to 4, and of other boards with a V4L2 one; by the
 machine's own program that of an Intel or AMD processor (some have the low-power one only), and the
 H.265 decoder of a Raspberry Pi; software."""
-WITHIN_S = 10.0
+WITHIN_S = (10.0, 60.0)
+"""How long the first trial of an encoder may take, and the second, which follows only if the first
+was late: a slow card takes as long to load the libraries, and has them in memory by then."""
 MOST_DETAIL = 160
 
 log = structlog.get_logger(__name__)
@@ -96,6 +100,14 @@ class EncoderChoice:
 
 async def try_in_process(name: str) -> str:
     """Return what is wrong with the encoder *name*; empty: it works."""
+    for within_s in WITHIN_S:
+        with suppress(TimeoutError):
+            return await _try_once(name, within_s)
+    return f"does not answer within {WITHIN_S[-1]:g} s"
+
+
+async def _try_once(name: str, within_s: float) -> str:
+    """As `try_in_process`. Raises TimeoutError: it was killed, since it took longer."""
     try:
         process = await asyncio.create_subprocess_exec(
             *COMMAND,
@@ -110,10 +122,8 @@ async def try_in_process(name: str) -> str:
     except OSError as error:
         return f"cannot be tried: {error.strerror}"
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with time_limit(within_s):
             said, _ = await process.communicate()
-    except TimeoutError:
-        return f"does not answer within {WITHIN_S:g} s"
     finally:
         if process.returncode is None:
             process.kill()

@@ -26,7 +26,8 @@ from gateway.transcoding.messages import (
     pack_unit,
 )
 from gateway.transcoding.output_format import OutputFormat
-from gateway.vision.piped_child import STARTS_WITHIN_S, ChildLost, PipedChild
+from gateway.vision.piped_child import ChildLost, PipedChild
+from gateway.vision.start_patience import PATIENCE
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.transcoding.worker")
 SILENCE_S = 5.0
@@ -88,7 +89,7 @@ class TranscodingProcess:
             on_writable=on_ready,
             on_lost=lambda: None,
         )
-        await self._child.until_ready(STARTS_WITHIN_S)
+        await self._child.until_ready(PATIENCE)
         log.debug("transcoder_started", pid=self.pid, codec=codec, encoder=encoder)
         return self
 

@@ -17,12 +17,11 @@ import structlog
 
 from gateway.runtime.lateness import time_limit
 from gateway.vision.pipe import MalformedMessage
+from gateway.vision.start_patience import PATIENCE, StartPatience
 from gateway.vision.worker_process import ENVIRONMENT
 
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 256 * 1024
-STARTS_WITHIN_S = 20.0
-"""Loading the libraries takes 0.2 s on a desktop and ten times that from a slow card."""
 LEAVES_WITHIN_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -67,7 +66,7 @@ class PipedChild:
         self._rest = memoryview(b"")
         self._ready = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self.heard_s = loop.time()
+        self._begun_s = self.heard_s = loop.time()
         self.lost: asyncio.Future[str] = loop.create_future()
         loop.add_reader(read_fd, self._on_readable)
 
@@ -150,16 +149,18 @@ class PipedChild:
             lacks = missing[0].decode("ascii", "replace")[:200]
             log.warning("child_sandbox_incomplete", child=self._name, missing=lacks)
 
-    async def until_ready(self, within_s: float = STARTS_WITHIN_S) -> None:
-        """Return once the child is ready.
+    async def until_ready(self, patience: StartPatience = PATIENCE) -> None:
+        """Return once the child is ready. *patience* says in what time, and learns from it.
 
         Raises:
             ChildLost: It was not in time, or died. It has been ended.
         """
+        within_s = patience.within_s
         try:
             async with time_limit(within_s):
                 await self._ready.wait()
         except TimeoutError:
+            patience.on_late(within_s)
             await asyncio.shield(self.stop(at_once=True))
             raise ChildLost(f"is not ready after {within_s:g} s") from None
         except BaseException:
@@ -168,6 +169,7 @@ class PipedChild:
         if self.lost.done():
             await asyncio.shield(self.stop())  # it is ending, perhaps with a code that tells
             raise ChildLost(self.lost.result())
+        patience.on_ready(self.heard_s - self._begun_s)
 
     def write(self, raw: bytes) -> None:
         """Send *raw*; not while `blocked`."""

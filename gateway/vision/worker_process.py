@@ -14,12 +14,11 @@ import structlog
 
 from gateway.runtime.lateness import time_limit
 from gateway.vision.pipe import REPLY_BYTES, MalformedMessage, Status, parse_reply_header
+from gateway.vision.start_patience import PATIENCE, StartPatience
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.vision.worker")
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
 """The worker's whole environment: nothing of the gateway's own."""
-STARTS_WITHIN_S = 20.0
-"""Loading the libraries takes 0.3 s on a desktop and ten times that from a slow card."""
 LEAVES_WITHIN_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -35,6 +34,10 @@ class Packed(Protocol):
 
 class WorkerLost(Exception):
     """The worker has died, does not answer or answers nonsense. It has been ended."""
+
+
+class WorkerLate(WorkerLost):
+    """It did not answer in time."""
 
 
 class WorkerProcess:
@@ -54,15 +57,15 @@ class WorkerProcess:
         cls,
         *,
         answers_within_s: float,
-        starts_within_s: float = STARTS_WITHIN_S,
+        patience: StartPatience = PATIENCE,
         command: Sequence[str] = COMMAND,
         arguments: Sequence[str] = (),
     ) -> WorkerProcess:
-        """Start a worker and return it once it is ready. Limits are in seconds.
+        """Start a worker and return it once it is ready.
 
         Args:
-            answers_within_s: For one request.
-            starts_within_s: Until it is ready.
+            answers_within_s: For one request, in seconds.
+            patience: Says how long it may take until it is ready, and learns from it.
             command: What it is; our process id comes behind it.
             arguments: Come behind that.
 
@@ -84,11 +87,18 @@ class WorkerProcess:
         except OSError as error:
             raise WorkerLost(f"cannot be started: {error.strerror}") from error
         worker = cls(process, answers_within_s=answers_within_s)
+        loop = asyncio.get_running_loop()
+        begun_s, within_s = loop.time(), patience.within_s
         try:
-            status, missing = await worker._read_reply(starts_within_s)
+            status, missing = await worker._read_reply(within_s)
+        except WorkerLate:
+            patience.on_late(within_s)
+            await asyncio.shield(worker.stop(at_once=True))
+            raise
         except BaseException:
             await asyncio.shield(worker.stop())
             raise
+        patience.on_ready(loop.time() - begun_s)
         log.debug("worker_started", module=command[-1], pid=process.pid, status=status.name)
         if missing:
             lacks = missing.decode("ascii", "replace")
@@ -148,7 +158,7 @@ class WorkerProcess:
                 status, length = parse_reply_header(await process.stdout.readexactly(REPLY_BYTES))
                 return status, await process.stdout.readexactly(length)
         except TimeoutError:
-            raise WorkerLost(f"no answer within {within_s:g} s") from None
+            raise WorkerLate(f"no answer within {within_s:g} s") from None
         except (asyncio.IncompleteReadError, OSError):
             raise WorkerLost("has ended") from None
         except MalformedMessage as error:

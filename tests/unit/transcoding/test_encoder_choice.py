@@ -87,7 +87,7 @@ async def test_without_hardware_software_is_chosen_and_the_reason_told() -> None
 async def test_the_first_that_works_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind one that hangs, one that dies, and one that says what is wrong."""
     use_fake_trial(monkeypatch)
-    monkeypatch.setattr(encoder_choice, "WITHIN_S", 2.0)
+    monkeypatch.setattr(encoder_choice, "WITHIN_S", (2.0,))
     monkeypatch.setattr(
         encoder_choice, "CANDIDATES", ("hangs", "dies", "complains", "works", "never")
     )
@@ -100,6 +100,16 @@ async def test_the_first_that_works_is_chosen(monkeypatch: pytest.MonkeyPatch) -
         "dies": "its trial ends with -9",
         "complains": "no device",
     }
+
+
+async def test_an_encoder_that_is_slow_the_first_time_gets_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A card that takes long to load the libraries."""
+    use_fake_trial(monkeypatch)
+    monkeypatch.setattr(encoder_choice, "WITHIN_S", (0.1, 60.0))
+
+    assert await try_in_process("slow") == ""
 
 
 async def test_an_encoder_that_fails_in_use_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from gateway.sources.timeline import Timeline
 from gateway.streams.reader import Reader
 from gateway.transcoding import process
 from gateway.transcoding.output_format import OutputFormat
+from gateway.vision.start_patience import StartPatience
 from tests.fixtures.coded_pictures import coded_pictures
 from tests.fixtures.transcoding import (
     NEVER_LATE_S,
@@ -332,7 +333,7 @@ async def test_a_child_that_says_what_it_must_not_is_ended(
 async def test_a_child_that_never_gets_ready_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the time it may take to load its libraries."""
     use_fake_child(monkeypatch, "never-ready")
-    monkeypatch.setattr(process, "STARTS_WITHIN_S", 0.3)
+    monkeypatch.setattr(process, "PATIENCE", StartPatience(0.3))
     async with transcoding() as made:
         await made.until(lambda: made.source.state.deaths >= 1)
 
