@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from gateway.app.status_socket import StatusSocket
 from gateway.app.systemd import SystemdNotifier
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import BrokerFailover, reconnect_delays
@@ -38,15 +39,16 @@ async def run_components(
     """Run *components*; the MQTT client starts before and ends after them, the outbox around it.
 
     *audit* ends between the two, once the components have recorded how they end. *status* returns
-    the line that systemd shows.
+    the line that systemd and ``camera-gateway health`` show.
     """
     systemd = SystemdNotifier(os.environ, clock=clock, status=status)
+    asked = StatusSocket(os.environ.get("RUNTIME_DIRECTORY", ""), status=status)
     async with asyncio.TaskGroup() as outside:
         outbox_task = outside.create_task(outbox.run(), name="outbox")
         client_task = outside.create_task(_run_client(client, failover, clock), name="mqtt")
         audit_task = outside.create_task(audit(), name="audit")
         async with asyncio.TaskGroup() as inside:
-            for run_component in (*components, systemd.run):
+            for run_component in (*components, asked.run, systemd.run):
                 name = run_component.__qualname__.split(".")[0].lower()
                 inside.create_task(run_component(), name=name)
         for task in (audit_task, client_task):

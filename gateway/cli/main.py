@@ -56,6 +56,7 @@ CENTRE = {
     "audit": "gateway.cli.audit",
     "config": "gateway.cli.config",
     "doctor": "gateway.cli.doctor",
+    "health": "gateway.cli.health",
     "keys": "gateway.cli.keys",
     "viewing": "gateway.cli.viewing",
 }

@@ -181,6 +181,10 @@ def test_the_image_finds_what_it_copies() -> None:
     ]
 
     assert copied
+    assert (
+        "wheelhous[e]" in copied
+    )  # a pattern, since that folder is there for a closed network only
+    copied.remove("wheelhous[e]")
     for source in copied:
         assert (TOP / source).exists(), source
         assert source.split("/")[0] in allowed, source
@@ -193,6 +197,24 @@ def test_the_image_does_not_run_as_root() -> None:
     assert re.findall(r"^USER (\S+)", image, re.MULTILINE)[-1] == "camera-gateway"
     assert image.count("pip install --no-cache-dir --require-hashes") == 2
     assert image.count("pip install") == 3  # the third is ours, offline
+
+
+def test_image_and_compose_file_name_one_user_one_folder_and_a_module() -> None:
+    """What `scripts/docker-test` runs for real, which takes too long to do each time."""
+    image = (TOP / "Dockerfile.arm64").read_text(encoding="utf-8")
+    compose = (TOP / "config" / "docker" / "compose.yaml").read_text(encoding="utf-8")
+    health = re.search(
+        r'^HEALTHCHECK [^\n]*\\\n  CMD \["python", "-m", "(\S+)"\]', image, re.MULTILINE
+    )
+
+    assert health
+    assert (TOP / health[1].replace(".", "/")).with_suffix(".py").exists()
+    assert "useradd --system --uid 10001 --gid 10001" in image
+    assert 'user: "10001:10001"' in compose
+    assert "RUNTIME_DIRECTORY=/run/camera-gateway" in image
+    assert "- /run/camera-gateway:" in compose
+    for wanted in ("read_only: true", "restart: always", "network_mode: host", "cap_drop: [ALL]"):
+        assert f"\n    {wanted}\n" in compose
 
 
 def test_the_image_has_the_fast_path_and_not_its_compiler() -> None:
