@@ -261,6 +261,14 @@ PROGRAM_BUG = AlarmType(
     (Reason.INTERNAL_ERROR,),
 )
 
+# Cameras and viewers go on without transcodes, slates or picture checks.
+PROGRAM_CHILD = AlarmType(
+    "program.child",
+    "minor",
+    "a child process dies again and again; its transcodes, slates or picture checks are missing",
+    (Reason.INTERNAL_ERROR,),
+)
+
 CATALOGUE = (
     CAMERA_DOWN,
     CAMERA_PICTURE,
@@ -283,5 +291,6 @@ CATALOGUE = (
     CERTIFICATE_ENDS,
     CONFIG_UNDONE,
     PROGRAM_BUG,
+    PROGRAM_CHILD,
 )
 """Every alarm, in the order of the contract's table."""

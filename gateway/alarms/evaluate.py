@@ -14,9 +14,10 @@ from gateway.alarms.host_rules import (
     rollback_finding,
     store_findings,
 )
+from gateway.alarms.recent_deaths import RecentDeaths
 from gateway.health.camera_health import health_of
 from gateway.model.alarm import Finding, HostLimits
-from gateway.model.health import CameraSnapshot, HostSample
+from gateway.model.health import CameraSnapshot, ChildDeaths, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.config import Reported
 from gateway.ports import Bus, Clock
@@ -42,6 +43,7 @@ class AlarmEvaluation:
         last_bug: Returns place and monotonic time of the last contained bug.
         bug_counts: Returns how many there were, by boundary.
         stores: Files that must be written.
+        child_deaths: Returns how many child processes have died.
         configuration: Returns what is reported of the centre's configuration.
         wall_ms: Now, ms since 1970, by which the end of the certificate is judged.
     """
@@ -59,6 +61,7 @@ class AlarmEvaluation:
         clock: Clock,
         suspected_faults: SuspectedFaults = dict,
         stores: StoreTroubles | None = None,
+        child_deaths: Callable[[], ChildDeaths] = ChildDeaths,
         wall_ms: Callable[[], int] = now_ms,
         last_bug: Callable[[], tuple[str, float] | None] = last_bug,
         bug_counts: Callable[[], Mapping[str, int]] = bug_counts,
@@ -76,6 +79,8 @@ class AlarmEvaluation:
         self._last_bug = last_bug
         self._bug_counts = bug_counts
         self._stores = stores or StoreTroubles()
+        self._child_deaths = child_deaths
+        self._recent_deaths = RecentDeaths()
 
     def evaluate(self, standing: Collection[str]) -> list[Finding]:
         """Return one finding for each alarm; *standing* are the keys of those raised now."""
@@ -98,4 +103,5 @@ class AlarmEvaluation:
             certificate_finding(self._certificate_ends_ms(), wall_ms, self._limits),
             rollback_finding(self._configuration()),
             bug_finding(self._last_bug(), sum(self._bug_counts().values()), time.monotonic()),
+            self._recent_deaths.finding(self._child_deaths(), now_s),
         ]

@@ -21,7 +21,7 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings, Transcoding
 from gateway.inventory.sections import Sources
 from gateway.model.errors import ConfigRejected
-from gateway.model.health import Machine, TranscodingSample
+from gateway.model.health import ChildDeaths, Machine, TranscodingSample
 from gateway.model.inventory import Observations
 from gateway.model.signalling import IceServer
 from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
@@ -244,6 +244,15 @@ class CameraComponents:
     def transcoding(self) -> TranscodingSample:
         """Return what is transcoded now."""
         return TranscodingSample() if self.transcodes is None else self.transcodes.sample()
+
+    def child_deaths(self) -> ChildDeaths:
+        """Return how many child processes have died."""
+        services = () if self.slates is None else self.slates.services.values()
+        return ChildDeaths(
+            sum(camera.transcode_deaths for camera in self.manager.snapshots()),
+            sum(each.deaths for each in services),
+            self.decoder.deaths,
+        )
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:

@@ -296,6 +296,7 @@ def _reporter(
         snapshots=manager.snapshots,
         relay=camera_parts.session_manager.sample,
         transcoding=camera_parts.transcoding,
+        deaths=camera_parts.child_deaths,
         link=lambda: client.sample,
         host=lambda: monitoring.host.sample,
         bus=client,

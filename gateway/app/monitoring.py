@@ -83,6 +83,7 @@ def monitoring_components(
         bus=broker.client,
         clock=clock,
         stores=stores,
+        child_deaths=cameras.child_deaths,
         suspected_faults=cameras.picture_monitor.suspected_faults,
     )
     alarms = AlarmService(
@@ -120,7 +121,7 @@ def _metrics_page(
         bus=broker.client,
         alarms=lambda: alarms.standing,
         outbox=broker.outbox.birth_status,
-        decoder_deaths=lambda: cameras.decoder.deaths,
+        child_deaths=cameras.child_deaths,
         inbound_drops=lambda: cameras.inbound_drops.counts,
     )
     return MetricsCollector(sources, clock=clock).page

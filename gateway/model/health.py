@@ -246,6 +246,21 @@ class TranscodingSample:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildDeaths:
+    """How many child processes died or had to be killed since the gateway started.
+
+    Attributes:
+        transcoder_deaths: Of those that transcode, one a stream; a changed camera counts anew.
+        slate_deaths: Of those that make slates, one a codec.
+        decoder_deaths: Of the one that decodes single pictures.
+    """
+
+    transcoder_deaths: int = 0
+    slate_deaths: int = 0
+    decoder_deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CameraCounts:
     """How many cameras are in each state."""
 
@@ -265,6 +280,7 @@ class SiteHealth:
     relay: RelaySample = RelaySample()
     cameras: CameraCounts = CameraCounts()
     transcoding: TranscodingSample = TranscodingSample()
+    deaths: ChildDeaths = ChildDeaths()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from gateway.health.camera_health import health_of
 from gateway.model.alarm import Alarm
-from gateway.model.health import CameraHealth, CameraSnapshot, HostSample, LinkSample
+from gateway.model.health import CameraHealth, CameraSnapshot, ChildDeaths, HostSample, LinkSample
 from gateway.mqtt.payloads.presence import BirthOutbox
 from gateway.ports import Bus, Clock
 from gateway.runtime.bugs import bug_counts
@@ -39,7 +39,7 @@ class MetricsSources:
         bus: Tells whether the gateway is connected.
         alarms: Returns the alarms that are raised.
         outbox: Returns how many events wait to be sent; None: it is not known.
-        decoder_deaths: Returns how often the decoder process has died.
+        child_deaths: Returns how many child processes have died.
         inbound_drops: Returns how many datagrams of viewers and strangers were dropped, by cause.
         bugs: Returns how many bugs were contained, by boundary.
     """
@@ -51,7 +51,7 @@ class MetricsSources:
     bus: Bus
     alarms: Callable[[], Iterable[Alarm]]
     outbox: Callable[[], BirthOutbox | None] = lambda: None
-    decoder_deaths: Callable[[], int] = lambda: 0
+    child_deaths: Callable[[], ChildDeaths] = ChildDeaths
     inbound_drops: Callable[[], Mapping[str, int]] = dict
     bugs: Callable[[], Mapping[str, int]] = bug_counts
 
@@ -89,8 +89,12 @@ class MetricsCollector(Collector):
         yield from _host(sources.host())
         yield from _link(sources.link(), connected=sources.bus.connected)
         yield from _outbox(sources.outbox())
-        deaths = sources.decoder_deaths()
-        yield CounterMetricFamily(_PREFIX + "decoder_deaths", "Decoders that died.", value=deaths)
+        deaths = sources.child_deaths()
+        for name, what, value in (
+            ("decoder_deaths", "Decoders that died.", deaths.decoder_deaths),
+            ("slate_deaths", "Children that make slates, that died.", deaths.slate_deaths),
+        ):
+            yield CounterMetricFamily(_PREFIX + name, what, value=value)
         yield _inbound_drops(sources.inbound_drops())
         yield _bugs(sources.bugs())
         yield _alarms(sources.alarms())

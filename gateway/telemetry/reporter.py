@@ -12,6 +12,7 @@ from gateway.model.health import (
     CameraCounts,
     CameraHealth,
     CameraSnapshot,
+    ChildDeaths,
     HostSample,
     LinkSample,
     Machine,
@@ -61,6 +62,7 @@ class Reporter:
         snapshots: Returns the cameras as they are now.
         relay: Returns what is sent to viewers now.
         transcoding: Returns what is transcoded now.
+        deaths: Returns how many child processes have died.
         link: Returns the counters of the connection.
         host: Returns the newest sample of the machine.
         bus: Publishes the reports.
@@ -83,6 +85,7 @@ class Reporter:
         snapshots: Callable[[], tuple[CameraSnapshot, ...]],
         relay: Callable[[], RelaySample],
         transcoding: Callable[[], TranscodingSample] = TranscodingSample,
+        deaths: Callable[[], ChildDeaths] = ChildDeaths,
         link: Callable[[], LinkSample],
         host: Callable[[], HostSample],
         bus: Bus,
@@ -100,6 +103,7 @@ class Reporter:
         self._snapshots = snapshots
         self._relay = relay
         self._transcoding = transcoding
+        self._deaths = deaths
         self._link = link
         self._host = host
         self._bus = bus
@@ -231,6 +235,7 @@ class Reporter:
             link=self._link(),
             relay=self._relay(),
             transcoding=self._transcoding(),
+            deaths=self._deaths(),
             cameras=counts_of(cameras),
         )
         yield build_message(

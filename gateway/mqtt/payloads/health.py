@@ -81,6 +81,11 @@ SITE = {
         "tc.cores": "cores",
         "tc.max": "cores_most",
     },
+    "deaths": {
+        "dead.tc": "transcoder_deaths",
+        "dead.slates": "slate_deaths",
+        "dead.dec": "decoder_deaths",
+    },
     "cameras": {
         "cams.n": "total",
         "cams.on": "on",
@@ -131,6 +136,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("sessions", "relayed", "narrow", "slates", "running"), COUNT),
     **dict.fromkeys(("transcodes", "transcode_divisor"), COUNT),
     **dict.fromkeys(("transcode_dropped", "transcode_deaths"), COUNT),
+    **dict.fromkeys(("transcoder_deaths", "slate_deaths", "decoder_deaths"), COUNT),
     **dict.fromkeys(("keyframe_requests", "keyframe_failures"), COUNT),
     **dict.fromkeys(("cores", "cores_most"), AMOUNT),
     **dict.fromkeys(("total", "on", "degraded", "off", "unknown"), COUNT),

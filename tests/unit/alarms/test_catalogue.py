@@ -17,11 +17,12 @@ from gateway.alarms.camera_rules import SiteTopology
 from gateway.alarms.catalogue import CATALOGUE, AlarmType
 from gateway.alarms.evaluate import AlarmEvaluation
 from gateway.alarms.host_rules import DAY_MS, SYNC_S, StoreTroubles
+from gateway.alarms.recent_deaths import DEATHS
 from gateway.health.camera_health import health_of
 from gateway.health.raspberry_pi import THROTTLED, UNDERVOLTAGE
 from gateway.model.alarm import Finding, HostLimits, Severity
 from gateway.model.errors import TransientError
-from gateway.model.health import CameraSnapshot, HostSample
+from gateway.model.health import CameraSnapshot, ChildDeaths, HostSample
 from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.alarm import Key
@@ -60,12 +61,14 @@ def evaluate(
     suspected: Reason | None = None,
     disk: Reason | None = None,
     clock_ahead_s: float | None = None,
+    slates_died: int = 0,
 ) -> list[Finding]:
     """One round of checks of a site of four cameras, well but for what is given."""
     trouble = None if disk is None else TransientError(disk, "")
     clock, told = FakeClock(), None
     if clock_ahead_s is not None:
         told = ClockReading(now_ms() / 1000 + clock_ahead_s, clock.now())
+    died = [7]  # long ago
     evaluation = AlarmEvaluation(
         snapshots=lambda: tuple(
             CameraSnapshot(
@@ -95,8 +98,11 @@ def evaluate(
         last_bug=lambda: ("session: ValueError", time.monotonic()) if bug else None,
         stores=StoreTroubles(*[lambda: trouble] * 4),
         suspected_faults=lambda: {"c1": frozenset({suspected})} if suspected else {},
+        child_deaths=lambda: ChildDeaths(slate_deaths=sum(died)),
     )
-    return evaluation.evaluate(())
+    before = evaluation.evaluate(()) if slates_died else []
+    died.append(slates_died)
+    return [*before, *evaluation.evaluate(())]
 
 
 def everything() -> Iterator[Finding]:
@@ -127,6 +133,7 @@ def everything() -> Iterator[Finding]:
     yield from evaluate(connected=False)
     yield from evaluate(rolled_back=True)
     yield from evaluate(bug=True)
+    yield from evaluate(slates_died=DEATHS)
     for ahead_s in (3600.0, 1000.0):
         yield from evaluate(host=HostSample(clock_synced=True), clock_ahead_s=ahead_s)
 

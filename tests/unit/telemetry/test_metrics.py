@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.demo.config_files import free_port
 from gateway.model.alarm import Alarm
-from gateway.model.health import CameraSnapshot, HostSample, LinkSample
+from gateway.model.health import CameraSnapshot, ChildDeaths, HostSample, LinkSample
 from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.presence import BirthOutbox
@@ -65,7 +65,7 @@ class Box:
                     Alarm("x", "2", True, "major", 0, Reason.TIMEOUT, parent="y"),
                 ),
                 outbox=lambda: BirthOutbox(pending=7),
-                decoder_deaths=lambda: 2,
+                child_deaths=lambda: ChildDeaths(slate_deaths=3, decoder_deaths=2),
                 inbound_drops=lambda: {"stun_shape": 40, "unchecked": 0},
             ),
             clock=self.clock,
@@ -94,6 +94,7 @@ def test_prometheus_can_read_the_page() -> None:
     assert read["link_connects_total"] == 3
     assert read["outbox_pending"] == 7
     assert read["decoder_deaths_total"] == 2
+    assert read["slate_deaths_total"] == 3
     assert read["inbound_drops_total,stun_shape"] == 40
     assert read["inbound_drops_total,unchecked"] == 0
     assert read["alarms,TIMEOUT,false,major"] == 1
