@@ -5,6 +5,10 @@
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
     scripts/bench transcode --rounds 5        (one child beside the ffmpeg program)
+    scripts/bench transcode --relays camera-gateway,mediamtx,go2rtc --case "H.265"
+    scripts/bench transcode-viewers           (ten of one transcode beside one)
+    scripts/bench transcode-first-frame --viewings 24 [--case cold]
+    scripts/bench latency | first-frame --beside "1080p H.265"   (transcoded, on the same gateway)
     scripts/bench demux                       (one child that takes a container apart)
     scripts/bench attack --attacks "lost framing,tiny pictures" --seconds 10 --mbps 5
     scripts/bench attack --all --seconds 60 --mbps 5
@@ -24,7 +28,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.bench import first_frame, throughput
+from tests.bench import first_frame, throughput, transcode_first, transcode_relays
 from tests.bench.attack import attack, attack_together
 from tests.bench.demux import demux
 from tests.bench.floor import floor
@@ -34,7 +38,8 @@ from tests.bench.narrow import narrow
 from tests.bench.page import page
 from tests.bench.slates import slates
 from tests.bench.testbed import Load
-from tests.bench.transcode import transcode
+from tests.bench.transcode import JOBS, transcode
+from tests.bench.transcode_first import STATES
 
 DEFAULT_STREAMS = {
     "relay": (12,),
@@ -49,6 +54,8 @@ DEFAULT_STREAMS = {
     "narrow": (1,),
     "page": (300, 3321),
     "transcode": (1,),
+    "transcode-viewers": (1,),
+    "transcode-first-frame": (1,),
     "demux": (1,),
     "slates": (1, 4),
 }
@@ -80,7 +87,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--busy", type=int, default=0, metavar="N", help="relay, idle: N programs burn cores beside"
     )
-    parser.add_argument("--case", help="narrow: only the cases with this in their names")
+    parser.add_argument(
+        "--case", help="narrow, transcode: only the cases or jobs with this in their names"
+    )
+    parser.add_argument(
+        "--beside", choices=tuple(JOBS), help="latency, first-frame: ours transcodes this beside"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="of a round; default depends")
     parser.add_argument("--json", action="store_true", help="one line an object, for machines")
@@ -93,16 +105,26 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     kbps = round((asked.mbps or default_mbps) * 1000)
     streams = asked.streams or DEFAULT_STREAMS[asked.scenario]
     loads = [
-        Load(each, each, kbps=kbps, mtu=asked.mtu, obedient=asked.obedient, busy=asked.busy)
+        Load(
+            *(each, each),
+            kbps=kbps,
+            mtu=asked.mtu,
+            obedient=asked.obedient,
+            busy=asked.busy,
+            beside=asked.beside,
+        )
         for each in streams
     ]
-    names, rounds = asked.relays, asked.rounds
+    names, rounds = asked.relays or (throughput.OURS if asked.beside else None), asked.rounds
     seconds = asked.seconds or (60.0 if asked.scenario == "idle" else 8.0)
     if asked.scenario == "attack" and asked.all:
         yield attack_together(asked.seconds or 60.0, asked.mbps or 5.0)
         return
     if asked.scenario == "attack":
         yield from attack(asked.attacks, seconds, asked.mbps)
+        return
+    if asked.scenario == "transcode" and names:
+        yield transcode_relays.beside_others(names, rounds, asked.seconds or 12.0, asked.case)
         return
     if asked.scenario == "transcode":
         yield transcode(rounds, max(1, round((asked.seconds or 8.0) / 4)))
@@ -124,6 +146,10 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "memory": lambda: memory(names, loads[0], streams),
         "idle": lambda: throughput.idle(names, loads[0], rounds, seconds),
         "narrow": lambda: narrow(names, asked.rounds, asked.seconds or 16.0, asked.case),
+        "transcode-viewers": lambda: transcode_relays.viewers_of_one(rounds, seconds),
+        "transcode-first-frame": lambda: transcode_first.first_frames(
+            asked.viewings, [each for each in STATES if (asked.case or "") in each.name]
+        ),
         "demux": lambda: demux(rounds, seconds),
         "floor": lambda: floor(loads[0], rounds, seconds),
     }

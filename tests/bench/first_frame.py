@@ -247,6 +247,7 @@ def first_frame(
         "scenario": "first-frame",
         "mbps": load.kbps / 1000,
         "obedient": load.obedient,
+        "beside": load.beside,
         "viewings": viewings,
         "machine": machine(),
         "results": results,

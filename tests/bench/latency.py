@@ -104,6 +104,7 @@ def latency(
                     "streams": load.streams,
                     "pictures": len(delays),
                     "p50_ms": round(cuts[49], 2),
+                    "p95_ms": round(cuts[94], 2),
                     "p99_ms": round(cuts[98], 2),
                     "max_ms": round(max(delays), 2),
                 }
@@ -111,6 +112,7 @@ def latency(
     return {
         "scenario": "latency",
         "mbps": loads[0].kbps / 1000,
+        "beside": loads[0].beside,
         "rounds": rounds,
         "machine": machine(),
         "results": results,

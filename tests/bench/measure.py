@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from tests.bench import footprint
+from tests.bench import footprint, job_camera
 from tests.bench.footprint import Footprint
 from tests.bench.relays import Relay, Running, known
 from tests.bench.testbed import Load, Testbed, cpu_s, python
+
+RelayT = TypeVar("RelayT")
 
 SETTLE_S = 3.0
 CALM_S = 2.0
@@ -63,10 +65,15 @@ def playing(
     testbed: Testbed, relay: Relay, load: Load, cameras: list[str], *options: str
 ) -> Iterator[tuple[Running, ViewerProcess]]:
     """Start *relay* and its viewers; yield when all are being sent packets."""
-    running = relay.start(testbed, cameras, load.viewers)
+    beside = [] if load.beside is None else job_camera.start(testbed, [load.beside])
+    running = relay.start(testbed, [*cameras, *beside], load.viewers + len(beside))
     # Some relays ask each camera how it is when they start, and GStreamer answers 503 to who comes
     # while it takes its pipeline down after such a visit.
     time.sleep(CALM_S)
+    if beside:
+        first = f"--first={len(cameras)}"
+        other = python("tests.bench.receiver", running.dialect, 1, 1, first)
+        testbed.start(other, says="ready")
     command = python("tests.bench.receiver", running.dialect, load.viewers, load.streams, *options)
     yield running, ViewerProcess(testbed.start(command, says="ready"))
 
@@ -112,7 +119,7 @@ def select_relays(names: str | None, *, joining: bool = False) -> list[Relay]:
     return found
 
 
-def alternate(relays: list[Relay], rounds: int) -> Iterator[tuple[int, Relay]]:
+def alternate(relays: list[RelayT], rounds: int) -> Iterator[tuple[int, RelayT]]:
     """Yield each relay once a round, each round beginning with another one."""
     for number in range(rounds):
         first = number % len(relays)

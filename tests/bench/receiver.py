@@ -1,10 +1,11 @@
 """Viewers that count SRTP packets without decrypting them, as a process of their own.
 
-    python -m tests.bench.receiver DIALECT VIEWERS CAMERAS [--pictures]
+    python -m tests.bench.receiver DIALECT VIEWERS CAMERAS [--pictures] [--first=N]
 
-Viewer n watches camera n modulo CAMERAS. ICE and DTLS are aiortc's. Prints ``ready`` when every
-viewer gets packets; then one line of JSON for each line on standard input: for ``counts`` the sums
-so far; for ``pictures`` (if requested) the arrival of each since the last time.
+Viewer n watches camera N (0) plus n modulo CAMERAS. ICE and DTLS are aiortc's. Prints ``ready``
+when every viewer gets packets; then one line of JSON for each line on standard input: ``counts``:
+the sums so far; ``pictures`` (if requested): the arrival of each since the last time. When that
+ends the viewers say goodbye.
 """
 
 from __future__ import annotations
@@ -206,9 +207,10 @@ async def main() -> None:
     word, viewers, cameras = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    first = next((int(each[8:]) for each in sys.argv if each.startswith("--first=")), 0)
     crowd = Crowd(word, timed="--pictures" in sys.argv)
     for number in range(viewers):
-        await crowd.watch(number % cameras)
+        await crowd.watch(first + number % cameras)
     async with asyncio.timeout(PLAYING_S):
         while crowd.counts()["playing"] < viewers:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -44,6 +44,8 @@ class Load:
         mtu: Of the camera's RTP packets.
         obedient: Whether the camera makes a keyframe for whoever asks by RTCP.
         busy: Programs beside that burn a core each, and the processor's caches with it.
+        beside: A job of `tests.bench.transcode` whose camera is watched, and so transcoded, beside;
+            only by ours. None: nothing is.
     """
 
     streams: int
@@ -53,6 +55,7 @@ class Load:
     mtu: int = 1_400
     obedient: bool = False
     busy: int = 0
+    beside: str | None = None
 
 
 class Testbed:
@@ -176,9 +179,14 @@ def cpu_s(pid: int) -> float:
     From the scheduler's own sums in ns: ``/proc/PID/stat`` counts in steps of 10 ms, which is a
     tenth of what one stream takes in a round. Threads that have ended are not in it.
     """
+    return sum(own_cpu_s(process.pid) for process in family(pid))
+
+
+def own_cpu_s(pid: int) -> float:
+    """Return the processor time of one process without its children; 0 once it has ended."""
     total_ns = 0
-    for process in family(pid):
-        for thread in Path(f"/proc/{process.pid}/task").iterdir():
-            with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
                 total_ns += int((thread / "schedstat").read_text().split()[0])
     return total_ns / 1e9

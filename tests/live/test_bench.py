@@ -12,6 +12,7 @@ import pytest
 
 from gateway.demo.encoder import EncoderSettings
 from tests.bench.transcode import transcode
+from tests.bench.transcode_relays import viewers_of_one
 from tests.fixtures.clock import HANG_S
 
 
@@ -59,3 +60,11 @@ def test_a_transcode_is_measured_beside_ffmpeg() -> None:
     assert found["pictures"] == 100
     assert found["cpu_ms"] > 0 < found["ffmpeg_cpu_ms"]
     assert found["rss_mb"] > found["uss_mb"] > 1
+
+
+def test_viewers_of_one_transcode_are_told_beside_one() -> None:
+    """Of one gateway and one child, with what each further viewer costs."""
+    found = viewers_of_one(1, 1.0, viewers=2, job="D1 interlaced", settle_s=0.1)
+
+    assert found["same_child"]
+    assert min(*found["child_ms"], *found["fps"], found["child_ratio"]) > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,14 +30,18 @@ class CameraGateway:
 
     Args:
         subs: URLs of the cameras' sub-streams; none, or one for each camera.
+        options: Of each stream, beside its URL, as the site document has them.
     """
 
     name = "camera-gateway"
     joins = True
     log_level = "warning"
 
-    def __init__(self, subs: Sequence[str] = ()) -> None:
+    def __init__(
+        self, subs: Sequence[str] = (), options: Mapping[str, str | float] | None = None
+    ) -> None:
         self._subs = subs
+        self._options = dict(options or {})
 
     def absent(self) -> str | None:
         """It is always here."""
@@ -56,7 +60,7 @@ class CameraGateway:
                 "id": f"c{number:03d}",
                 "name": f"Camera {number}",
                 "streams": [
-                    {"profile": profile, "url": url, "transport": "tcp"}
+                    {"profile": profile, "url": url, "transport": "tcp", **self._options}
                     for profile, url in zip(("main", "sub"), urls, strict=False)
                 ],
             }

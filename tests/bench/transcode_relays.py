@@ -1,0 +1,228 @@
+"""Transcoding by whole relays, one real viewer each: ours beside others with their own `ffmpeg`.
+
+The camera sends RTSP at its own pace; counted are the relay and all below it, so also the `ffmpeg`
+that it has started, for each picture that the viewer is sent. Rounds in turn, each beginning with
+another relay. Who falls behind leaves pictures out, ours encoding and `ffmpeg` all of it, so only
+rounds in which both sent nearly all of them are compared. What the others' `ffmpeg` is told:
+`tests.bench.relays.conversion`.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from gateway.demo.encoder import EncoderSettings
+from tests.bench import job_camera
+from tests.bench.measure import SETTLE_S, ViewerProcess, alternate, log, machine, playing
+from tests.bench.relays import Relay, Running
+from tests.bench.relays.conversion import FFMPEG, Conversion
+from tests.bench.relays.go2rtc import Go2rtc
+from tests.bench.relays.mediamtx import MediaMtx
+from tests.bench.relays.ours import CameraGateway
+from tests.bench.testbed import Load, NotStarted, Testbed, family, own_cpu_s, python
+from tests.bench.throughput import OURS
+from tests.bench.transcode import JOBS
+
+WORKER = "gateway.transcoding.worker"
+FPS = 25
+REMOTE = ("1080p H.265", "D1 interlaced", "720p JPEG")
+WHOLE = 0.95
+"""Of the camera's pictures; with fewer a round is not compared."""
+LEAVE_S = 20.0
+"""By then viewers that were told to go have gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one relay took in one round.
+
+    Attributes:
+        cpu_ms: Processor time of all its processes for each picture sent.
+        child_ms: The part of its children: our worker, the others' `ffmpeg`.
+        fps: Pictures sent in a second.
+        kbps: Of what was sent.
+    """
+
+    cpu_ms: float
+    child_ms: float
+    fps: float
+    kbps: float
+
+
+def relays_for(settings: EncoderSettings, names: Sequence[str]) -> dict[str, Relay]:
+    """Return the relays that transcode what *settings* sends, by the names in the results."""
+    every: dict[str, Relay] = {
+        OURS: CameraGateway(),
+        "mediamtx": MediaMtx(Conversion(settings)),
+        "mediamtx, tuned": MediaMtx(Conversion(settings, manner="tuned")),
+        "go2rtc": Go2rtc(Conversion(settings)),
+        "go2rtc, tuned": Go2rtc(Conversion(settings, manner="tuned")),
+    }
+    found = {}
+    for name, relay in every.items():
+        if name.partition(",")[0] in names:
+            if (reason := relay.absent()) is None:
+                found[name] = relay
+            else:
+                log(f"left out: {name} ({reason})")
+    return found
+
+
+@contextmanager
+def watched(
+    testbed: Testbed, relay: Relay, job: str, settle_s: float = SETTLE_S
+) -> Iterator[tuple[Running, ViewerProcess]]:
+    """Start the camera of *job*, *relay* and a viewer; yield when it is being sent pictures."""
+    (url,) = job_camera.start(testbed, [job])
+    with playing(testbed, relay, Load(1, 1), [url], "--pictures") as found:
+        time.sleep(settle_s)
+        yield found
+
+
+def observe(running: Running, crowd: ViewerProcess, seconds: float) -> Share:
+    """Return what is seen in the next *seconds*; pictures are those of the first viewer."""
+    crowd.query("pictures")
+    own_s, child_s, began_s = *_cpu_parts(running.pid), time.monotonic()
+    time.sleep(seconds)
+    sent, took_s = crowd.query("pictures")[0], time.monotonic() - began_s
+    own_s, child_s = (b - a for a, b in zip((own_s, child_s), _cpu_parts(running.pid), strict=True))
+    pictures = max(1, len(sent))
+    return Share(
+        cpu_ms=(own_s + child_s) * 1000 / pictures,
+        child_ms=child_s * 1000 / pictures,
+        fps=pictures / took_s,
+        kbps=sum(size for _, size, _ in sent) * 8e-3 / took_s,
+    )
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the transcoding children below the gateway *pid*."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if WORKER in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child.pid)
+    return found
+
+
+def _cpu_parts(pid: int) -> tuple[float, float]:
+    """Return the processor time of a process, and of all below it, in seconds."""
+    return own_cpu_s(pid), sum(own_cpu_s(child.pid) for child in family(pid)[1:])
+
+
+def once(relay: Relay, job: str, seconds: float) -> Share | None:
+    """Return one round of *relay*; None, aloud, if it does not come up."""
+    with Testbed() as testbed:
+        try:
+            with watched(testbed, relay, job) as (running, crowd):
+                return observe(running, crowd, seconds)
+        except NotStarted as error:
+            log(f"{relay.name}, {job}: {error}")
+            return None
+
+
+def beside_others(
+    names: str, rounds: int, seconds: float, only: str | None = None
+) -> dict[str, Any]:
+    """Return what each job takes of each relay of *names*; *only*: part of the jobs' names."""
+    results = []
+    load_before = os.getloadavg()[0]
+    for job in REMOTE:
+        if only is not None and only not in job:
+            continue
+        relays = relays_for(JOBS[job], names.split(","))
+        seen: dict[int, dict[str, Share]] = defaultdict(dict)
+        for number, name in alternate(list(relays), rounds):
+            found = once(relays[name], job, seconds)
+            if found is not None:
+                seen[number][name] = found
+                log(f"{job}, round {number + 1}: {name} {found}")
+        results.append({"job": job, "relays": [compare(each, seen) for each in relays]})
+    version = subprocess.run([FFMPEG, "-version"], capture_output=True, text=True, check=True)
+    return {
+        "scenario": "transcode",
+        "rounds": rounds,
+        "seconds": seconds,
+        "ffmpeg": version.stdout.split()[2],
+        "machine": machine(),
+        "load_before": round(load_before, 1),
+        "load_after": round(os.getloadavg()[0], 1),
+        "results": results,
+    }
+
+
+def compare(name: str, seen: Mapping[int, Mapping[str, Share]]) -> dict[str, Any]:
+    """Return the medians of *name*, and of ours through its cost within each whole round."""
+    mine = [shares[name] for shares in seen.values() if name in shares]
+    pairs = [(each[OURS], each[name]) for each in seen.values() if {OURS, name} <= set(each)]
+    ratios = [a.cpu_ms / b.cpu_ms for a, b in pairs if min(a.fps, b.fps) >= WHOLE * FPS]
+    return {
+        "relay": name,
+        "rounds_measured": len(mine),
+        **{key: _median(mine, key) for key in ("cpu_ms", "child_ms", "fps", "kbps")},
+        "ours_to_it": round(statistics.median(ratios), 2) if ratios else None,
+        "rounds_compared": [round(each, 2) for each in ratios],
+    }
+
+
+def _median(shares: Sequence[Share], key: str) -> float | None:
+    return round(statistics.median(getattr(each, key) for each in shares), 2) if shares else None
+
+
+def viewers_of_one(
+    rounds: int,
+    seconds: float,
+    *,
+    viewers: int = 10,
+    job: str = REMOTE[0],
+    settle_s: float = SETTLE_S,
+) -> dict[str, Any]:
+    """Return what the child takes with one viewer, and with *viewers*, in turn in one gateway."""
+    one, many = list[Share](), list[Share]()
+    load_before = os.getloadavg()[0]
+    with (
+        Testbed() as testbed,
+        watched(testbed, CameraGateway(), job, settle_s) as (running, crowd),
+    ):
+        worker = workers_of(running.pid)
+        for number in range(rounds):
+            one.append(observe(running, crowd, seconds))
+            with Testbed() as hall:
+                command = python("tests.bench.receiver", running.dialect, viewers - 1, 1)
+                others = hall.start(command, says="ready")
+                time.sleep(settle_s)
+                many.append(observe(running, crowd, seconds))
+                assert others.stdin is not None
+                others.stdin.close()  # they say goodbye; who is killed is sent to for 30 s
+                others.wait(LEAVE_S)
+            time.sleep(settle_s)
+            log(f"round {number + 1}: one {one[-1]}, {viewers} {many[-1]}")
+        same = workers_of(running.pid) == worker
+    pairs = list(zip(one, many, strict=True))
+    ratios = [b.child_ms / a.child_ms for a, b in pairs]
+    further = [(b.cpu_ms - b.child_ms - a.cpu_ms + a.child_ms) / (viewers - 1) for a, b in pairs]
+    return {
+        "scenario": "transcode",
+        "job": job,
+        "viewers": viewers,
+        "rounds": rounds,
+        "machine": machine(),
+        "load_before": round(load_before, 1),
+        "load_after": round(os.getloadavg()[0], 1),
+        "same_child": same,
+        "child_ms": [_median(one, "child_ms"), _median(many, "child_ms")],
+        "fps": [_median(one, "fps"), _median(many, "fps")],
+        "child_ratio": round(statistics.median(ratios), 3),
+        "child_ratio_rounds": [round(each, 3) for each in ratios],
+        "relay_ms_for_each_further": round(statistics.median(further), 3),
+    }
