@@ -58,6 +58,7 @@ CENTRE = {
     "doctor": "gateway.cli.doctor",
     "health": "gateway.cli.health",
     "keys": "gateway.cli.keys",
+    "release": "gateway.cli.release",
     "viewing": "gateway.cli.viewing",
 }
 """Commands, and groups of them, that the daemon does not need; and their modules."""

@@ -125,6 +125,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "viewing",
         "remote_config",
+        "updates",
     },
     "cli": {
         "model",
