@@ -105,12 +105,6 @@ export interface AnswerMessage {
   sdp: string;
 }
 
-export interface RemoteCandidatesMessage {
-  k: "cand";
-  sid: string;
-  c: CandidateText[];
-}
-
 export interface RemoteByeMessage {
   k: "bye";
   sid: string;
@@ -132,7 +126,6 @@ export interface ServerMessages {
   sites: SitesMessage;
   broker: BrokerMessage;
   answer: AnswerMessage;
-  cand: RemoteCandidatesMessage;
   bye: RemoteByeMessage;
   error: ErrorMessage;
   level: LevelMessage;
@@ -149,7 +142,7 @@ export interface LevelMessage {
   why: string | null;
 }
 
-export type SignallingMessage = AnswerMessage | RemoteCandidatesMessage | RemoteByeMessage | ErrorMessage | LevelMessage;
+export type SignallingMessage = AnswerMessage | RemoteByeMessage | ErrorMessage | LevelMessage;
 
 /** wording.json: the texts of each reason code. */
 export type ReasonTexts = Record<string, Wording>;

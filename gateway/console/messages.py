@@ -17,7 +17,6 @@ from gateway.model.names import CameraId, GatewayId, Profile, ProvinceCode, Sess
 from gateway.model.signalling import (
     Answer,
     Bye,
-    Candidates,
     IceServer,
     Refusal,
     RemoteCandidate,
@@ -122,19 +121,12 @@ def broker_message(view: BrokerView) -> str:
     return encode("broker", {"up": view.up, "since_ms": view.since_ms})
 
 
-def signalling_message(message: Answer | Candidates | Bye | Refusal | SessionStats) -> str:
+def signalling_message(message: Answer | Bye | Refusal | SessionStats) -> str:
     """Return a gateway's signalling message for the browser."""
     sid = message.key.session
     match message:
         case Answer():
             return encode("answer", {"sid": sid, "sdp": message.sdp})
-        case Candidates():
-            listed = [
-                {"candidate": each.candidate, "sdpMid": each.mid}
-                for each in message.candidates
-                if each.candidate is not None
-            ]
-            return encode("cand", {"sid": sid, "c": listed})
         case Bye():
             return encode("bye", {"sid": sid, "why": message.why})
         case Refusal():

@@ -155,27 +155,6 @@ test("a candidate without text, an end of one generation, is not sent", async ()
   assert.deepEqual(socket.sentOf("cand"), []);
 });
 
-test("candidates of the gateway that come before its answer are kept until then", async () => {
-  const { socket, sid, peer } = await opened();
-  socket.deliver({ k: "cand", sid, c: [{ candidate: "early", sdpMid: "0" }] });
-
-  socket.deliver({ k: "answer", sid, sdp: "v=0 answer" });
-  await clock.tickAsync(0);
-
-  assert.deepEqual(peer.remoteCandidates, [{ candidate: "early", sdpMid: "0" }]);
-});
-
-test("candidates of the gateway that come after its answer are added", async () => {
-  const { socket, sid, peer } = await opened();
-  socket.deliver({ k: "answer", sid, sdp: "v=0 answer" });
-  await clock.tickAsync(0);
-
-  socket.deliver({ k: "cand", sid, c: [{ candidate: "late", sdpMid: "0" }] });
-  await clock.tickAsync(0);
-
-  assert.deepEqual(peer.remoteCandidates, [{ candidate: "late", sdpMid: "0" }]);
-});
-
 // --- ends -------------------------------------------------------------------------------
 
 test("a refusal is told with code and reason, and not answered", async () => {

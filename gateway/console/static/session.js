@@ -46,7 +46,7 @@ export async function warmUp() {
  * @param {Connection} connection
  */
 export function routeSignalling(connection) {
-  for (const kind of /** @type {const} */ (["answer", "cand", "bye", "error", "level"])) {
+  for (const kind of /** @type {const} */ (["answer", "bye", "error", "level"])) {
     connection.onMessage(kind, (message) => sessions.get(message.sid)?.receive(message));
   }
 }
@@ -66,8 +66,6 @@ export class Session {
   #batchTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #deadline;
-  /** @type {CandidateText[]} The gateway's that came before its answer. */
-  #early = [];
   #ended = false;
 
   /**
@@ -125,8 +123,7 @@ export class Session {
     if (message.k === "error") this.#finish({ why: "refused", code: message.code, reason: message.reason });
     else if (message.k === "bye") this.#finish({ why: message.why });
     else if (message.k === "level") this.#observer.onLevel(message.level, message.why);
-    else if (message.k === "answer") await this.#acceptAnswer(message.sdp);
-    else await this.#addCandidates(message.c);
+    else await this.#acceptAnswer(message.sdp);
   }
 
   /** @param {string} sdp */
@@ -135,19 +132,9 @@ export class Session {
     this.#observer.onStep("stepPath");
     try {
       await this.#peer.setRemoteDescription({ type: "answer", sdp });
-      await this.#addCandidates(this.#early.splice(0));
     } catch (error) {
       this.#abort({ why: `answer: ${errorName(error)}` });
     }
-  }
-
-  /** @param {CandidateText[]} candidates */
-  async #addCandidates(candidates) {
-    if (!this.#peer.remoteDescription) {
-      this.#early.push(...candidates);
-      return;
-    }
-    for (const candidate of candidates) await this.#peer.addIceCandidate(candidate).catch(() => {});
   }
 
   /** @param {RTCIceCandidate | null} candidate Null: there are no more. */

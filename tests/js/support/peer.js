@@ -15,8 +15,6 @@ export class FakePeerConnection {
   /** @type {{type: string, sdp: string} | null} */
   remoteDescription = null;
   receiver = { track: {}, jitterBufferTarget: /** @type {number | null} */ (null) };
-  /** @type {object[]} */
-  remoteCandidates = [];
   /** @type {Map<string, object>} */
   stats = new Map();
   /** @type {((event: {candidate: object | null}) => void) | null} */
@@ -49,12 +47,6 @@ export class FakePeerConnection {
     if (description.sdp === "") throw Object.assign(new Error("no SDP"), { name: "OperationError" });
     this.remoteDescription = description;
     this.signalingState = "stable";
-  }
-
-  /** @param {object} candidate */
-  async addIceCandidate(candidate) {
-    if (!this.remoteDescription) throw Object.assign(new Error("no remote description"), { name: "InvalidStateError" });
-    this.remoteCandidates.push(candidate);
   }
 
   async getStats() {

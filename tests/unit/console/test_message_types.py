@@ -12,7 +12,7 @@ import pytest
 
 from gateway.console import messages, views
 from gateway.model import alarm, health, reasons, signalling
-from gateway.model.signalling import Answer, Bye, Candidates, Refusal, SessionKey
+from gateway.model.signalling import Answer, Bye, Refusal, SessionKey
 
 TYPES = (Path(messages.__file__).parent / "messages.d.ts").read_text(encoding="utf-8")
 KEY = SessionKey("v-1", "s1")
@@ -70,7 +70,6 @@ def test_a_browser_says_the_fields_that_the_server_reads(
         ("TickMessage", messages.tick_message(1)),
         ("SitesMessage", messages.sites_message((), (), full=True)),
         ("AnswerMessage", messages.signalling_message(Answer(KEY, "v=0"))),
-        ("RemoteCandidatesMessage", messages.signalling_message(Candidates(KEY, ()))),
         ("RemoteByeMessage", messages.signalling_message(Bye(KEY, "lost"))),
         (
             "ErrorMessage",
