@@ -10,12 +10,12 @@ import math
 import random
 import unicodedata
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from gateway.vision.writing import Writing
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -37,8 +37,6 @@ _SHIRTS: tuple[Colour, ...] = (
     (120, 150, 90),
     (140, 80, 130),
 )
-_FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf")
-"""Debian's fonts-dejavu-core. OpenCV's own faces draw ờ as ớ, which makes another word of it."""
 _SKIN: Colour = (150, 178, 214)
 
 
@@ -56,7 +54,7 @@ class Scene:
         self._random = random.Random(self.name)
         self._width, self._height = width, height
         self._unit = height / 360
-        self._font: Any = cv2.FontFace(str(_FONT) if _FONT.exists() else "uni")
+        self._writing = Writing()
         self._background = self._hall()
         self._digits = {sign: self._glyph(sign) for sign in "0123456789/:. "}
         self._walkers = [self._walker() for _ in range(4)]
@@ -134,10 +132,11 @@ class Scene:
     def _write(self, image: Image, text: str, at: tuple[int, int], size: float) -> None:
         """Write with the top left corner of the line at *at*."""
         base = at[0], at[1] + self._px(size)
-        cv2.putText(image, text, base, (255, 255, 255), self._font, self._px(size))
+        self._writing.write(image, text, base, self._px(size), 255)
 
     def _glyph(self, sign: str) -> Image:
-        cell = np.full((self._px(24), self._px(7 if sign in "/:. " else 13), 3), 60, np.uint8)
+        width = {"/": 10, ":": 7, ".": 7, " ": 7}.get(sign, 13)
+        cell = np.full((self._px(24), self._px(width), 3), 60, np.uint8)
         self._write(cell, sign, (0, 0), 18)
         return cell
 

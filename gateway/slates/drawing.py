@@ -1,17 +1,16 @@
 """Draws a slate: why there is no picture, in Vietnamese and English, and the time.
 
-In the child process only: OpenCV is loaded here. No font need be installed: its own ones have all
-Vietnamese characters, of which `Writing` mends the two that are wrong.
+In the child process only: OpenCV is loaded here.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from gateway.vision.writing import Writing
 
 Luma = npt.NDArray[np.uint8]
 
@@ -27,14 +26,6 @@ LINE = 1.3
 """Distance of lines, of the size of characters."""
 GAP = 0.7
 """Between the texts, of the size of the first."""
-
-WEIGHT = 400
-"""Regular. Characters that the first of OpenCV's fonts lacks come from another, which has no other
-weight."""
-MENDED = {"ờ": ("ơ", "ừ"), "ỡ": ("ơ", "ữ")}
-"""OpenCV 5.0 draws the first as another character, and the second without its horn: what to
-draw instead, and which character has the right accent, over an ``ư``."""
-_BROKEN = re.compile(f"([{''.join(MENDED)}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,56 +98,6 @@ class Drawing:
     def _write(self, luma: Luma, text: str, top: int, size: int, value: int) -> None:
         left = max(0, (self._width - self._width_of(text, size)) // 2)
         self._writing.write(luma, text, (left, top + size), size, value)
-
-
-class Writing:
-    """Writes with OpenCV's own font."""
-
-    def __init__(self) -> None:
-        self._face = cv2.FontFace("sans")
-
-    def width(self, text: str, size: int) -> int:
-        """Return how wide *text* is, in pixels."""
-        for character, (instead, _) in MENDED.items():
-            text = text.replace(character, instead)
-        box = cv2.getTextSize((0, 0), text, (0, 0), self._face, size, WEIGHT)
-        return int(box[2])
-
-    def write(self, luma: Luma, text: str, at: tuple[int, int], size: int, value: int) -> None:
-        """Write *text* onto *luma*, *at* the left end of its base line, *size* pixels high."""
-        for piece in _BROKEN.split(text):
-            if piece in MENDED:
-                instead, accented = MENDED[piece]
-                end = self._put(luma, instead, at, size, value)
-                self._put_accent(luma, accented, (at[0] + end[0]) // 2, at[1], size, value)
-                at = end
-            elif piece:
-                at = self._put(luma, piece, at, size, value)
-
-    def _put(
-        self, luma: Luma, text: str, at: tuple[int, int], size: int, value: int
-    ) -> tuple[int, int]:
-        """Write *text*; return where what follows it begins."""
-        colour = (value, value, value)
-        (x, y), _ = cv2.putText(luma, text, at, colour, self._face, size, WEIGHT)
-        return int(x), int(y)
-
-    def _put_accent(
-        self, luma: Luma, accented: str, centre: int, base: int, size: int, value: int
-    ) -> None:
-        """Draw the accent of *accented* alone, in the middle of a character."""
-        side = 3 * size
-        with_accent, without = (np.zeros((side, side), np.uint8) for _ in range(2))
-        at = (size, 2 * size)
-        end = self._put(with_accent, accented, at, size, value)
-        self._put(without, "ư", at, size, value)
-        accent = cv2.subtract(with_accent, without)
-        accent[2 * size - size // 2 :] = 0  # above the character only
-        left, top = centre - (at[0] + end[0]) // 2, base - at[1]
-        rows, columns = slice(max(0, -top), side), slice(max(0, -left), side)
-        into = luma[max(0, top) : top + side, max(0, left) : left + side]
-        part = accent[rows, columns][: into.shape[0], : into.shape[1]]
-        np.maximum(into, part, out=into)
 
 
 def as_yuv420(luma: Luma) -> Luma:

@@ -152,7 +152,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mqtt/client",
         "centre",
     },
-    "demo": {"model", "runtime", "rtp", "mqtt", "mqtt/client", "config"},
+    "demo": {"model", "runtime", "rtp", "vision", "mqtt", "mqtt/client", "config"},
     "__main__": {"cli"},
 }
 """What each package may import: packages below it. A sub-package is a package of its own."""
