@@ -52,6 +52,7 @@ class Finding:
         status: ``warn``: the gateway runs, but not as well as it could.
         vi: The fact, in Vietnamese.
         en: In English, with what the system itself says.
+        details: More of it, each a line; what programs and drivers say is English.
         vi_todo: What to do; empty: nothing.
         en_todo: Likewise.
     """
@@ -62,6 +63,7 @@ class Finding:
     en: str
     vi_todo: str = ""
     en_todo: str = ""
+    details: tuple[str, ...] = ()
 
 
 async def examine(settings: Settings, secrets: Secrets, clock: Clock) -> AsyncIterator[Finding]:
@@ -267,7 +269,8 @@ def encoder(choice: EncoderChoice) -> Finding:
         "encoder",
         "ok",
         f"Chuyển mã bằng {works}" + ("" if hardware else " (phần mềm)"),
-        f"{works} ({choice.why})",
+        f"{works} transcodes",
+        details=tuple(choice.reasons),
     )
 
 

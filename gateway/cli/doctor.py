@@ -36,7 +36,7 @@ _MARKS = {"ok": "ok  ", "warn": "??  ", "fail": "NO  "}
 def doctor_group(path: Path, *, as_json: bool) -> None:
     """Look at this machine as a gateway would: disk, clock, broker, sandbox, encoder.
 
-    One line each, with cause and cure. Exit code 0: nothing keeps a gateway from working; 1:
+    A line each, with cause and cure. Exit code 0: nothing keeps a gateway from working; 1:
     something does; 2: the settings are wrong. Cameras are checked by `camera-gateway probe`.
 
     Kiểm tra máy này: ổ đĩa, giờ, máy chủ MQTT, hộp cát, bộ mã hóa; mỗi mục một dòng.
@@ -75,16 +75,18 @@ def _as_json(finding: Finding) -> str:
             "en": finding.en,
             "vi_todo": finding.vi_todo,
             "en_todo": finding.en_todo,
+            "details": finding.details,
         },
         ensure_ascii=False,
     )
 
 
 def _as_text(finding: Finding) -> list[str]:
-    line = f"{_MARKS[finding.status]}{finding.name:<12} {finding.vi} · {finding.en}"
-    if finding.status == "ok" or not finding.vi_todo:
-        return [line]
-    return [line, f"                 → {finding.vi_todo} · {finding.en_todo}"]
+    lines = [f"{_MARKS[finding.status]}{finding.name:<12} {finding.vi} · {finding.en}"]
+    lines += [f"                 - {detail}" for detail in finding.details]
+    if finding.status != "ok" and finding.vi_todo:
+        lines.append(f"                 → {finding.vi_todo} · {finding.en_todo}")
+    return lines
 
 
 def _summary(found: Counter[str]) -> str:

@@ -117,7 +117,7 @@ def check_command(config: tuple[Path, ...]) -> None:
     if checked.settings is not None and checked.settings.transcoding.enabled:
         choice = EncoderChoice(asked=checked.settings.transcoding.encoder)
         asyncio.run(choice.choose())
-        echo(f"transcoding / chuyển mã: {choice.name} ({choice.why})")
+        echo(f"transcoding / chuyển mã: {choice.name}", *(f"  - {each}" for each in choice.reasons))
 
 
 @main.command("run")

@@ -66,11 +66,16 @@ class EncoderChoice:
     @property
     def why(self) -> str:
         """Why it was chosen, in one line."""
+        return "; ".join(self.reasons)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it was chosen, a line for each that was tried."""
         if not self.tried:
-            return "nothing else has been tried yet"
+            return ["nothing else has been tried yet"]
         lost = [f"{name}: {what}" for name, what in self.rejected.items()]
         lost[:0] = [f"{name} works" for name in self.special]
-        return "; ".join(lost) or "the first that was tried works"
+        return lost or ["the first that was tried works"]
 
     async def choose(self) -> None:
         """Try the candidates, best first, and take the first that works."""

@@ -258,8 +258,9 @@ PACED = (
 )
 """Whose business it is to sleep and do it again; everybody else waits for an event."""
 
-EXPORTING = ("fastpath/__init__.py",)
-"""Packages that choose what they export; every other __init__ is its docstring."""
+EXPORTING = ("__init__.py", "fastpath/__init__.py")
+"""Says what to do where a library is missing; chooses what it exports. Every other __init__ is its
+docstring."""
 
 LONGEST_LINES = 500
 """A guide: a file holds one concept, and one that needs more screens than this holds two."""

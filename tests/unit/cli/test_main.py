@@ -70,9 +70,11 @@ def test_what_is_right_is_summed_up(say: Say, folder: Path) -> None:
     """Exit code 0, and what was found."""
     result = say("check", folder / "gateway.toml", folder / "site.json")
 
-    checked, encoder = result.stdout.splitlines()
+    checked, encoder, first, *others = result.stdout.splitlines()
     assert (result.exit_code, checked) == (0, "OK: gateway hcm-q1-01, 1 cameras, 1 streams")
-    assert encoder.startswith("transcoding / chuyển mã: libx264 (h264_v4l2m2m: ")
+    assert encoder == "transcoding / chuyển mã: libx264"
+    assert first.startswith("  - h264_v4l2m2m: ")
+    assert all(line.startswith("  - ") for line in others)
 
 
 def test_a_gateway_that_nobody_could_watch_is_told_where_the_key_goes(
