@@ -42,7 +42,7 @@ CONTENT_TYPES = frozenset(
 
 MOST_INIT_BYTES = 1_048_576
 MOST_MISSING = 3
-"""Segments in a row that are not there any more when we ask for them."""
+"""Segments in a row that are not there any more when we ask for them, or have nothing in them."""
 
 STALLED_TARGETS = 3
 """So many target durations without a new segment: the camera has stopped."""
@@ -53,6 +53,8 @@ CORRUPT_PAUSE_S = 30.0
 
 _SAFE = "%/:=&?~+!$,;'@()*[]#"
 _BOXES = (b"ftyp", b"styp", b"moof", b"sidx", b"emsg", b"prft")
+_TOLD_BYTES = 8
+"""From so many on it is told which container they begin."""
 _SHOWABLE = ("avc1", "avc3", "hvc1", "hev1")
 
 
@@ -74,7 +76,7 @@ class HlsStream:
     Attributes:
         segment_s: How long the segment is that was fetched last; what is shown is later by that.
         variants: How many qualities there were to choose from; 1: no master playlist.
-        missing: Segments that had gone before we could fetch them.
+        missing: Segments that had gone before we could fetch them, or had nothing in them.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class HlsStream:
         self._queue: deque[Segment] = deque()
         self._asked_s = self._fresh_s = clock.now()
         self._target_s = 1.0
-        self._missing_in_a_row = 0
+        self._missing_in_a_row = self._empty_in_a_row = 0
         self._pending: Segment | None = None
         self._begun: tuple[Segment, HttpAnswer, bytes] | None = None
         self._format: ContainerFormat = "mpegts"
@@ -146,23 +148,22 @@ class HlsStream:
 
         Raises:
             SourceStalled: The camera publishes no more.
+            SourceUnavailable: More than `MOST_MISSING` segments in a row are empty (`CORRUPT`).
             CodecUnsupported: The segments are encrypted, parts of files, or in no container.
             GatewayError: As `open`.
         """
         segment = self._pending or await self._next()
         self._pending = None
-        answer: HttpAnswer | None = None
-        while segment is not None and answer is None:
+        while segment is not None:
             head = await self._init(segment) if segment.init_url else b""
             answer = await self._fetch(segment)
-            if answer is None:
-                segment = await self._next()
-        if segment is None or answer is None:
-            return False
-        head += await answer.read(self._stall_s)
-        self._format = _format_of(head)
-        self._begun = segment, answer, head
-        return True
+            beginning = b"" if answer is None else await self._beginning(answer)
+            if answer is not None and beginning:
+                self._format = _format_of(head + beginning)
+                self._begun = segment, answer, head + beginning
+                return True
+            segment = await self._next()
+        return False
 
     async def receive(self) -> AsyncGenerator[bytes, None]:
         """Yield segments one behind the other, until one that does not follow from the last.
@@ -187,6 +188,8 @@ class HlsStream:
             if found is None:
                 self._pending = segment
                 return
+            if beginning := await self._beginning(found):
+                yield beginning
             answer = found
 
     async def _next(self) -> Segment | None:
@@ -251,6 +254,26 @@ class HlsStream:
             return None
         self._missing_in_a_row = 0
         return answer
+
+    async def _beginning(self, answer: HttpAnswer) -> bytes:
+        """Return the first bytes of a segment; empty if it has too few to be one.
+
+        Raises:
+            SourceUnavailable: So it was with more than `MOST_MISSING` in a row.
+        """
+        head = b""
+        async with whole_within(2 * self._stall_s):
+            while len(head) < _TOLD_BYTES and (piece := await answer.read(self._stall_s)):
+                head += piece
+        if len(head) >= _TOLD_BYTES:
+            self._empty_in_a_row = 0
+            return head
+        self.missing += 1
+        self._empty_in_a_row += 1
+        if self._empty_in_a_row > MOST_MISSING:
+            detail = f"{self._empty_in_a_row} segments in a row are empty"
+            raise SourceUnavailable(Reason.CORRUPT, detail, pause_s=CORRUPT_PAUSE_S)
+        return b""
 
     async def _whole(self, answer: HttpAnswer, most: int) -> bytes:
         body = bytearray()

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from gateway.cameras.probe import probe
 from gateway.hls.live_window import MOST_BEHIND
 from gateway.hls.playlist import MOST_BYTES
-from gateway.model.errors import GatewayError
+from gateway.model.errors import GatewayError, TransientError
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, SecretRef, StreamConfig
 from gateway.ports import Clock, Source
@@ -236,6 +236,60 @@ async def test_segments_that_are_never_there_are_told() -> None:
         error = await running
 
     assert error.reason is Reason.NOT_FOUND
+
+
+async def test_an_empty_segment_is_passed_over() -> None:
+    """Some servers list a segment before they have written it."""
+    sink = RecordingSink()
+    files: Files = {
+        "/hls/0.ts": b"",
+        "/hls/1.ts": container("mpegts"),
+        LIST: media_playlist(["0.ts"]),
+    }
+    async with hls_camera(files) as camera:
+        running = asyncio.create_task(failure(source(camera.port), sink))
+        await camera.until_asked(LIST, 2)
+        camera.files[LIST] = media_playlist(["0.ts", "1.ts"], ended=True)
+        error = await running
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
+
+
+@pytest.mark.parametrize("first", [b"", container("mpegts")], ids=["always", "behind a good one"])
+async def test_segments_without_bytes_are_told_by_their_cause(first: bytes) -> None:
+    """Not for ever passed over; the camera is asked again soon."""
+    names = [f"{each}.ts" for each in range(MOST_MISSING + 3)]
+    files = {**{f"/hls/{each}": b"" for each in names}, "/hls/0.ts": first}
+    async with hls_camera({**files, LIST: media_playlist(names[:1])}) as camera:
+        publishing = asyncio.create_task(publish(camera, names))
+        error = await failure(source(camera.port))
+        publishing.cancel()
+
+    assert error.reason is Reason.CORRUPT
+    assert "empty" in error.detail
+    assert isinstance(error, TransientError)
+
+
+async def test_the_first_bytes_may_come_one_by_one() -> None:
+    """What they are is told once there are enough of them."""
+    whole, sink = container("mp4"), RecordingSink()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == LIST:
+            return web.Response(text=media_playlist(["0.mp4"], ended=True))
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for at in range(8):
+            await response.write(whole[at : at + 1])
+        await response.write(whole[8:])
+        return response
+
+    async with http_camera(handle) as port:
+        error = await failure(source(port), sink)
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
 
 
 async def test_the_login_is_sent_with_every_request() -> None:
