@@ -61,11 +61,17 @@ class HttpAnswer:
         self._place = place
         self._budget = budget
         self._reads = 0
+        self._returned = b""
+        self._told = ""
 
     @property
     def content_type(self) -> str:
-        """As the camera writes it, parameters and all; empty if it does not."""
-        return self._response.headers.get("Content-Type", "")
+        """As the camera writes it, parameters and all, or as its body tells; empty: neither."""
+        return self._told or self._response.headers.get("Content-Type", "")
+
+    def take_back(self, head: bytes, content_type: str) -> None:
+        """Have *head* read again, all that was read until now, which tells *content_type*."""
+        self._returned, self._told = head, content_type
 
     @property
     def length(self) -> int | None:
@@ -94,6 +100,9 @@ class HttpAnswer:
         """
         import aiohttp
 
+        if self._returned:
+            piece, self._returned = self._returned, b""
+            return piece
         try:
             async with time_limit(limit_s):
                 piece = await self._read_piece()

@@ -1,15 +1,20 @@
-"""A container over HTTP: which one it is, by its type and its first bytes, and what comes of it."""
+"""A container over HTTP: which one it is, by its type and its first bytes, and what comes of it.
+
+Pictures that are called otherwise are told by their first bytes as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
 from gateway.demuxing.messages import ContainerFormat
-from gateway.model.errors import CodecUnsupported
+from gateway.model.errors import CodecUnsupported, SourceRefused
 from gateway.model.reasons import Reason
+from gateway.rtp.packet import Malformed
 from gateway.rtsp.budget import CameraBudget
 from gateway.runtime.plain_text import printable
 from gateway.sources.http_client import HttpAnswer, whole_within
+from gateway.sources.multipart import boundary_in, boundary_of
 
 _TYPES: dict[str, ContainerFormat] = {
     "video/x-flv": "flv",
@@ -26,6 +31,7 @@ _TYPES: dict[str, ContainerFormat] = {
 _VAGUE = frozenset(("", "application/octet-stream", "binary/octet-stream", "video/*"))
 """What servers say that do not know what they send."""
 
+_PAGE = (b"<html", b"<!doctype")
 _TS_BYTES, _TS_SYNC = 188, 0x47
 _MP4_BOXES = frozenset((b"ftyp", b"styp", b"moov", b"moof", b"sidx"))
 SNIFFED_BYTES = 4 * _TS_BYTES
@@ -80,34 +86,66 @@ class HttpContainer:
             yield piece
 
 
+def picture_type(head: bytes) -> str:
+    """Return as which type *head* begins: one JPEG, or a stream of them; empty: neither."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    boundary = boundary_in(head)
+    return f'multipart/x-mixed-replace; boundary="{boundary}"' if boundary else ""
+
+
 async def container_of(answer: HttpAnswer, stall_s: float) -> HttpContainer | None:
     """Return the container that *answer* brings; None if it is of another type.
 
-    What it begins with counts for more than what the camera says that it is.
+    What it begins with counts for more than what the camera says that it is: an answer that
+    begins with pictures is given their type (`HttpAnswer.take_back`).
 
     Raises:
         CodecUnsupported: The camera does not say what it is, and it looks like none.
+        SourceRefused: It is a web page (`NOT_FOUND`).
         GatewayError: As `HttpAnswer.read` and `whole_within`.
     """
     kind = answer.content_type.partition(";")[0].strip().lower()
     stated = _TYPES.get(kind)
-    if stated is None and kind not in _VAGUE:
+    nameless = kind.startswith("multipart/") and not _names_boundary(answer.content_type)
+    if stated is None and kind not in _VAGUE and not nameless:
         return None
-    head = b""
+    head, pictures = b"", ""
     found: ContainerFormat | None = None
     async with whole_within(2 * stall_s):
-        while found is None and len(head) < SNIFFED_BYTES:
+        while found is None and not pictures and len(head) < SNIFFED_BYTES:
             piece = await answer.read(stall_s)
             if not piece:
                 break
             head += piece
-            found = sniff(head)
+            found, pictures = sniff(head), picture_type(head)
+    if pictures and not found:
+        answer.take_back(head, pictures)
+        return None
+    if nameless:
+        return None
     chosen = found or stated
+    if chosen is None and head.lstrip()[:9].lower().startswith(_PAGE):
+        raise web_page(kind)
     if chosen is None:
         said = printable(kind[:60]) or "nothing of a type"
         raise CodecUnsupported(
             Reason.UNSUPPORTED_CODEC,
-            f"the camera sends {said}, which begins like no FLV, MPEG-TS or MP4",
+            f"the camera sends {said}, which begins like no JPEG, FLV, MPEG-TS or MP4",
             park_s=300.0,
         )
     return HttpContainer(answer, chosen, head, stall_s)
+
+
+def web_page(kind: str) -> SourceRefused:
+    """Return what to raise for a page of type *kind*, shown to people, instead of video."""
+    detail = f"there is a web page ({printable(kind[:60])}), no video: another path has that"
+    return SourceRefused(Reason.NOT_FOUND, detail, park_s=300.0)
+
+
+def _names_boundary(content_type: str) -> bool:
+    try:
+        boundary_of(content_type)
+    except Malformed:
+        return False
+    return True

@@ -17,6 +17,7 @@ from gateway.rtp.picture import MAX_PICTURE_BYTES, CodedPicture
 from gateway.rtsp.budget import PICTURES
 from gateway.runtime.plain_text import printable
 from gateway.sources.http_client import HttpAnswer, HttpClient
+from gateway.sources.http_container import container_of, web_page
 from gateway.sources.multipart import MultipartParser, boundary_of
 
 CORRUPT_PAUSE_S = 30.0
@@ -58,6 +59,8 @@ class HttpPictures:
             GatewayError: As `HttpClient.get`.
         """
         answer = await self._client.get()
+        if await container_of(answer, self._stall_s) is not None:
+            raise SourceStalled(Reason.SOURCE_ENDED, "the camera sends no pictures any more")
         self.accept(answer)
         return answer
 
@@ -66,9 +69,12 @@ class HttpPictures:
 
         Raises:
             CodecUnsupported: It sends no JPEG.
+            SourceRefused: It is a web page, or another text (`NOT_FOUND`).
         """
         kind = answer.content_type.partition(";")[0].strip().lower()
         self.single = kind in ("image/jpeg", "image/jpg")
+        if kind.startswith("text/"):
+            raise web_page(kind)
         if not self.single and not kind.startswith("multipart/"):
             said = printable(kind[:60]) or "nothing of a type"
             raise CodecUnsupported(

@@ -22,6 +22,7 @@ MOST_BOUNDARY = 200
 _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))', re.IGNORECASE)
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,10})[ \t]*\r?$", re.I | re.M)
 _TYPE = re.compile(rb"^content-type[ \t]*:[ \t]*([!-~]{1,100})", re.I | re.M)
+_JPEG = (b"image/jpeg", b"image/jpg")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -36,6 +37,27 @@ def boundary_of(content_type: str) -> bytes:
     if not name or len(name) > MOST_BOUNDARY or not name.isascii():
         raise Malformed("no boundary between pictures is named")
     return name.encode()
+
+
+def boundary_in(head: bytes) -> str:
+    """Return the boundary with which *head* begins, if a JPEG follows it; else nothing.
+
+    For bodies whose type does not name it. Other files that begin with two dashes have no such
+    line behind them.
+    """
+    first, *lines = head.lstrip(b"\r\n").split(b"\n")
+    name = first.strip()[2:]
+    if not first.startswith(b"--") or not 0 < len(name) <= MOST_BOUNDARY:
+        return ""
+    if not all(0x21 <= each <= 0x7E and each not in b'";,' for each in name):
+        return ""
+    for line in lines:
+        field, _, value = line.strip().lower().partition(b":")
+        if not field:
+            break
+        if field.strip() == b"content-type":
+            return name.decode() if value.strip().startswith(_JPEG) else ""
+    return ""
 
 
 class MultipartParser:
@@ -104,7 +126,7 @@ class MultipartParser:
             return False
         head = bytes(self._buffer[: match.end()])
         length, kind = _LENGTH.search(head), _TYPE.search(head)
-        self._wanted = kind is None or kind[1].lower().startswith((b"image/jpeg", b"image/jpg"))
+        self._wanted = kind is None or kind[1].lower().startswith(_JPEG)
         self._length = int(length[1]) if length else -1
         if self._length > MAX_PICTURE_BYTES:
             raise Malformed(f"a picture of more than {MAX_PICTURE_BYTES} bytes")

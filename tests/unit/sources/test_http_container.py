@@ -142,7 +142,7 @@ async def test_the_end_of_the_stream_is_told_behind_its_pictures() -> None:
 @pytest.mark.parametrize(
     ("data", "content_type", "reason"),
     [
-        (b"<html>please log in</html>" * 50, "application/octet-stream", Reason.UNSUPPORTED_CODEC),
+        (b"<html>please log in</html>" * 50, "application/octet-stream", Reason.NOT_FOUND),
         (b"<html>please log in</html>" * 50, "video/x-flv", Reason.CORRUPT),
         (b"FLV", "video/x-flv", Reason.CORRUPT),
         (container("flv", "flv1"), "video/x-flv", Reason.UNSUPPORTED_CODEC),

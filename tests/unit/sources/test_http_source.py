@@ -179,6 +179,45 @@ async def test_no_redirect_is_followed() -> None:
     assert len(asked) == 1
 
 
+def body_of(pictures: list[bytes]) -> bytes:
+    """Return *pictures* as FFmpeg's mpjpeg muxer writes them."""
+    parts = [
+        b"Content-type: image/jpeg\r\nContent-length: %d\r\n\r\n%b\r\n--ffmpeg\r\n"
+        % (len(each), each)
+        for each in pictures
+    ]
+    return b"--ffmpeg\r\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/octet-stream", "multipart/x-mixed-replace", "video/x-flv"]
+)
+async def test_a_stream_of_pictures_is_known_by_its_beginning(kind: str) -> None:
+    """FFmpeg serves it as octet-stream; others forget the boundary."""
+
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        return web.Response(headers={"Content-Type": kind}, body=body_of(JPEGS * 3))
+
+    async with http_camera(handle) as port:
+        sink = await watched(source(port), units=6)
+
+    assert sink.video == VideoFormat("mjpeg")
+    assert coded_picture("mjpeg", sink.units[1].payloads)[-900:] == JPEGS[1][-900:]
+
+
+async def test_a_single_picture_is_known_by_its_beginning() -> None:
+    """And fetched again."""
+
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        headers = {"Content-Type": "application/octet-stream"}
+        return web.Response(headers=headers, body=JPEGS[0])
+
+    async with http_camera(handle) as port:
+        sink = await watched(source(port), units=2)
+
+    assert sink.video == VideoFormat("mjpeg")
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "reason"),
     [
@@ -186,7 +225,7 @@ async def test_no_redirect_is_followed() -> None:
         (503, "text/html", Reason.BUSY_SESSIONS),
         (403, "text/html", Reason.AUTH_FAILED),
         (500, "text/html", Reason.REFUSED),
-        (200, "text/html", Reason.UNSUPPORTED_CODEC),
+        (200, "text/html", Reason.NOT_FOUND),
         (200, "video/h264", Reason.UNSUPPORTED_CODEC),
         (200, "video/x-flv", Reason.CORRUPT),
         (200, "application/octet-stream", Reason.UNSUPPORTED_CODEC),

@@ -12,6 +12,7 @@ from gateway.sources.multipart import (
     MOST_BETWEEN_BYTES,
     MOST_HEAD_BYTES,
     MultipartParser,
+    boundary_in,
     boundary_of,
 )
 from tests.fixtures.calls import calls_of
@@ -41,6 +42,25 @@ PLAIN = part(JPEG, "Content-Type: image/jpeg")
 def test_the_boundary_is_read_as_cameras_write_it(said: str, name: bytes) -> None:
     """With the dashes or without, in quotes or not."""
     assert boundary_of(said) == name
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: 9\r\n\r\n", "ffmpeg"),
+        (b"\r\n----x--\nX: y\ncontent-TYPE:image/jpg;q=1\n", "--x--"),
+        (b"--ffmpeg\r\nContent-type: text/plain\r\n\r\n", ""),
+        (b"--ffmpeg\r\n\r\nContent-type: image/jpeg\r\n\r\n", ""),
+        (b'--a"b\r\nContent-type: image/jpeg\r\n', ""),
+        (b"--" + b"f" * 201 + b"\r\nContent-type: image/jpeg\r\n", ""),
+        (b"--\r\nContent-type: image/jpeg\r\n", ""),
+        (b"ffmpeg\r\nContent-type: image/jpeg\r\n", ""),
+        (b"", ""),
+    ],
+)
+def test_the_boundary_is_told_by_the_first_part(head: bytes, name: str) -> None:
+    """Only where a JPEG follows it: other files begin with two dashes as well."""
+    assert boundary_in(head) == name
 
 
 @pytest.mark.parametrize("said", ["", "multipart/x", "multipart/x; boundary=--", "x;boundary=é"])
