@@ -1,0 +1,80 @@
+"""Boot the product's package in an emulated machine and look: ``scripts/machine-test``.
+
+Prints one JSON line for each fact. Exit code 0: every one holds; 1: one does not; 2: there was
+nothing to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.machines.boot import boot_facts
+from tests.machines.box import Box
+from tests.machines.facts import Facts
+from tests.machines.image import ARCHES, CACHE, Arch, ImageFailed, build_image
+from tests.machines.machine import Machine, MachineLost
+from tests.machines.site import TOP, GuestSite
+
+PACKAGING_S = 1800
+NOTHING_SEEN = 2
+
+
+def main() -> int:
+    """Return the exit code."""
+    asks = argparse.ArgumentParser(prog="scripts/machine-test", description=__doc__)
+    asks.add_argument("--arch", choices=ARCHES, default="arm64")
+    asks.add_argument("--work", type=Path, default=CACHE, help="where images are kept")
+    asks.add_argument("--deb", type=Path, help="a package; left out: the one in dist/, built")
+    asks.add_argument("--fuzz", type=int, default=0, help="seconds of the fast path's fuzzing")
+    asked = asks.parse_args()
+    asked.work.mkdir(parents=True, exist_ok=True)
+    facts = Facts(sys.stdout)
+    try:
+        image = build_image(asked.arch, asked.work)
+        package = asked.deb or newest_package(asked.arch)
+        facts.fact("image and package", True, package=package.name)
+    except (ImageFailed, LookupError) as error:
+        print(f"machine-test: {error}", file=sys.stderr)
+        return NOTHING_SEEN
+    with tempfile.TemporaryDirectory(prefix="machine-test-") as name:
+        site = GuestSite.create(Path(name) / "share", Path(name) / "private")
+        shutil.copy(package, site.share / "camera-gateway.deb")
+        try:
+            with Machine(image, site.share) as machine:
+                machine.connect()
+                facts.fact("root's shell", True, machine=machine.ask("uname -srm"))
+                box = Box(machine, site, facts)
+                box.prepare()
+                for look in boot_facts(box, fuzz_s=asked.fuzz):
+                    facts.attempt(look)
+        except MachineLost as error:
+            print(f"machine-test: {error}", file=sys.stderr)
+            facts.close()
+            return NOTHING_SEEN
+    return facts.close()
+
+
+def newest_package(arch: Arch) -> Path:
+    """Return the package of *arch* in dist/, built if there is none.
+
+    Raises:
+        LookupError: There is none, and none could be built.
+    """
+    script = TOP / "scripts" / "package"
+    if script.exists():
+        subprocess.run((str(script), "--arch", arch), timeout=PACKAGING_S, check=False)
+    found = sorted(
+        (TOP / "dist").glob(f"camera-gateway_*_{arch}.deb"), key=lambda each: each.stat().st_mtime
+    )
+    if not found:
+        raise LookupError(f"no package for {arch} in dist/")
+    return found[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What runs in the guest, with the Python of the installed release."""
