@@ -2,6 +2,7 @@
 
     scripts/bench relay --streams 1,4,12,32 --mbps 4
     scripts/bench relay --streams 1 --mbps 2 --busy 2     (beside two programs that burn cores)
+    scripts/bench relay --relays camera-gateway --source udp      (cameras over UDP)
     scripts/bench fanout --viewers 1,10,30,50
     scripts/bench latency | first-frame | idle | capacity | memory | floor
     scripts/bench transcode --rounds 5        (one child beside the ffmpeg program)
@@ -93,6 +94,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--beside", choices=tuple(JOBS), help="latency, first-frame: ours transcodes this beside"
     )
+    parser.add_argument(
+        "--source", choices=("tcp", "udp"), default="tcp", help="relay: how ours pulls cameras"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="of a round; default depends")
     parser.add_argument("--json", action="store_true", help="one line an object, for machines")
@@ -112,6 +116,7 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
             obedient=asked.obedient,
             busy=asked.busy,
             beside=asked.beside,
+            source=asked.source,
         )
         for each in streams
     ]

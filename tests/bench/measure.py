@@ -95,14 +95,15 @@ def observe(running: Running, crowd: ViewerProcess, seconds: float) -> Round:
     )
 
 
-def select_relays(names: str | None, *, joining: bool = False) -> list[Relay]:
+def select_relays(names: str | None, *, joining: bool = False, source: str = "tcp") -> list[Relay]:
     """Return the relays to measure; those left out are named, with the reason, on stderr.
 
     Args:
         names: Separated by commas; None for all.
         joining: Whether viewers must be able to join by themselves.
+        source: How ours pulls the cameras.
     """
-    every = known()
+    every = known(source)
     wanted = list(every) if names is None else names.split(",")
     unknown = [name for name in wanted if name not in every]
     if unknown:

@@ -46,6 +46,7 @@ class Load:
         busy: Programs beside that burn a core each, and the processor's caches with it.
         beside: A job of `tests.bench.transcode` whose camera is watched, and so transcoded, beside;
             only by ours. None: nothing is.
+        source: How ours pulls the cameras: ``tcp`` or ``udp``; the others as they do.
     """
 
     streams: int
@@ -56,6 +57,7 @@ class Load:
     obedient: bool = False
     busy: int = 0
     beside: str | None = None
+    source: str = "tcp"
 
 
 class Testbed:
@@ -171,6 +173,25 @@ def family(pid: int) -> list[psutil.Process]:
     """Return a process and all below it."""
     first = psutil.Process(pid)
     return [first, *first.children(recursive=True)]
+
+
+def await_settled(pid: int, calm_s: float) -> None:
+    """Return when process and children have been the same ones for *calm_s*.
+
+    At its start the gateway tries encoders, each in a child; what has ended is not in `cpu_s`.
+
+    Raises:
+        NotStarted: They never are.
+    """
+    seen: set[int] = set()
+    began_s = since_s = time.monotonic()
+    while time.monotonic() - since_s < calm_s:
+        time.sleep(0.1)
+        now = {each.pid for each in family(pid)}
+        if now != seen:
+            seen, since_s = now, time.monotonic()
+        if since_s - began_s > START_S:
+            raise NotStarted("its processes come and go")
 
 
 def cpu_s(pid: int) -> float:

@@ -21,7 +21,7 @@ from tests.bench.measure import (
     select_relays,
 )
 from tests.bench.relays import Relay
-from tests.bench.testbed import Load, NotStarted, Testbed, cpu_s
+from tests.bench.testbed import Load, NotStarted, Testbed, await_settled, cpu_s
 
 OURS = "camera-gateway"
 
@@ -32,6 +32,7 @@ def once(relay: Relay, load: Load, seconds: float) -> Round | None:
         try:
             url = testbed.camera(load)
             with playing(testbed, relay, load, [url] * load.streams) as (running, crowd):
+                await_settled(running.pid, SETTLE_S)
                 testbed.burn(load.busy)
                 time.sleep(SETTLE_S)
                 return observe(running, crowd, seconds)
@@ -90,7 +91,7 @@ def relay(
     names: str | None, loads: Sequence[Load], rounds: int, seconds: float
 ) -> Iterator[dict[str, Any]]:
     """Yield one object for each load: as many viewers as cameras."""
-    relays = select_relays(names)
+    relays = select_relays(names, source=loads[0].source)
     for load in loads:
         results = side_by_side(relays, load, rounds, seconds)
         yield _about("relay", load, rounds) | {"results": results}
@@ -180,8 +181,9 @@ def idle(names: str | None, load: Load, rounds: int, seconds: float) -> dict[str
         with Testbed() as testbed:
             url = testbed.camera(load)
             running = each.start(testbed, [url] * load.streams, 0)
+            await_settled(running.pid, SETTLE_S)
             testbed.burn(load.busy)
-            time.sleep(SETTLE_S * 2)
+            time.sleep(SETTLE_S)
             before_s, started_s = cpu_s(running.pid), time.monotonic()
             time.sleep(seconds)
             took_s = time.monotonic() - started_s
@@ -205,6 +207,7 @@ def _about(scenario: str, load: Load, rounds: int) -> dict[str, Any]:
         "streams": load.streams,
         "mbps": load.kbps / 1000,
         "busy": load.busy,
+        "source": load.source,
         "rounds": rounds,
         "machine": machine(),
     }

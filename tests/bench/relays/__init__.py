@@ -43,12 +43,12 @@ class Relay(Protocol):
         """
 
 
-def known() -> dict[str, Relay]:
-    """Return all relays by name, ours first."""
+def known(source: str = "tcp") -> dict[str, Relay]:
+    """Return all relays by name, ours first, which pulls cameras over *source*."""
     from tests.bench.relays import aiortc, ffmpeg, go2rtc, janus, mediamtx, ours
 
     relays: tuple[Relay, ...] = (
-        ours.CameraGateway(),
+        ours.CameraGateway(options={"transport": source}),
         janus.Janus(),
         ffmpeg.FfmpegWhip(),
         aiortc.Aiortc(),
