@@ -2,11 +2,11 @@
 
 Nearly all that a relay does is the same access unit over and over: fragments of one P slice, no
 packet missing, the marker on the last one. The fast path (`_fastpath.pyx`, C by way of Cython)
-does that and nothing else: it reads the socket, fragments payloads to size, writes headers,
-protects and sends. What is in any way out of the ordinary (new parameter sets, a gap, an RTSP
-message, a viewer whose line is narrow) is handed back byte by byte as it came. Then
-`gateway.sources` and `gateway.streams` take it as if there were no fast path, and behind it the
-fast path may start again.
+does that and nothing else: it reads the socket (the RTSP connection, or RTP over UDP), fragments
+payloads to size, writes headers, protects and sends. What is in any way out of the ordinary (new
+parameter sets, a gap, an RTSP message, a viewer whose line is narrow) is handed back byte by byte
+as it came. Then `gateway.sources` and `gateway.streams` take it as if there were no fast path, and
+behind it the fast path may start again.
 
 It buffers what it has sent: the GOP, for viewers who join, and two seconds, for retransmissions.
 Cache and history get them when somebody asks. What those have held from before is dropped once
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-INTERFACE = 4
+INTERFACE = 5
 """Number of the contracts in `_fastpath.pyi`. It grows when they change; the compiled module has
 the one that it was compiled with."""
 

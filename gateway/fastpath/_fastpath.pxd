@@ -23,6 +23,8 @@ cdef extern from "system.h" nogil:
     void fastpath_retain(int *references)
     bint fastpath_release(int *references)
     void fastpath_wake(int fd)
+    ssize_t fastpath_receive(int fd, void *data, size_t room, const sockaddr_storage *sender,
+                             int *stranger)
     int fastpath_send(int fd, const sockaddr_storage *address, socklen_t address_bytes,
                       const void *data, size_t size, unsigned short segment)
     socklen_t fastpath_parse_address(sockaddr_storage *address, const char *host, int port)
@@ -56,6 +58,8 @@ cdef enum:
     MAX_INPUT_BYTES = 1048576   # of an access unit that is not complete, and what comes behind it
     MAX_COPIED_BYTES = 16384    # more than that of one is kept where the next read goes on
     MAX_READ_BYTES = 65536      # of one camera in one turn; the others wait for no more than that
+    MAX_READ_DATAGRAMS = 64     # the same over UDP
+    MAX_DATAGRAM_BYTES = 65535
     MAX_READ_UNITS = 64         # access units in one read; of more than that Python is told
     MAX_BUFFERED_BYTES = 8388608
     MAX_BUFFER_FACTOR = 4       # so many times the bounds may wait while Python is busy
@@ -152,6 +156,8 @@ cdef struct ForwarderState:     # what is C of a `Forwarder`
     bint fallback               # Python must take the connection back; nothing more is read
 
     # The camera's connection and payload format; constant.
+    bint datagrams              # one packet each, instead of interleaved frames
+    sockaddr_storage sender     # whose datagrams are read
     int rtp_channel
     int rtcp_channel
     int payload_type
@@ -173,6 +179,8 @@ cdef struct ForwarderState:     # what is C of a `Forwarder`
     TokenBucket packet_budget
     TokenBucket unit_budget
     TokenBucket copy_budget
+    TokenBucket stranger_budget
+    int64_t strangers           # datagrams of other senders, dropped
 
     # Where the stream is.
     uint16_t next_seq

@@ -13,7 +13,7 @@ are keyframes; when RTP came last, on the monotonic clock; the newest RTP header
 unit; RTCP packets."""
 
 Budget = tuple[tuple[float, float], ...]
-"""Four allowances, each as how many a second and how many at once."""
+"""Five allowances, each as how many a second and how many at once."""
 
 class PayloadFormat(Protocol):
     """What is read of `gateway.rtp.payload.PayloadFormat`."""
@@ -146,7 +146,8 @@ class Forwarder:
     Its callbacks are called in `run_callbacks` and `read_once`, never by the polling thread.
 
     Args:
-        fd: The socket of the RTSP connection; it is read without blocking and not closed.
+        fd: The socket of the RTSP connection, or of the video's RTP over UDP; it is read without
+            blocking and not closed.
         rtp_channel: Interleaved channel of the video's RTP.
         rtcp_channel: That of its RTCP; negative: there is none.
         payload_type: Of the video.
@@ -157,7 +158,7 @@ class Forwarder:
             What is older, and in front of the newest keyframe, is dropped without being collected.
         budget: What the camera may send, each as so many a second and so many at once: bytes;
             packets and reads, and NAL units of aggregates; access units; bytes copied because an
-            access unit was not complete.
+            access unit was not complete; datagrams of strangers.
         on_buffer_full: Called when *max_buffered* wait, or 8 MiB; `collect` then.
         on_fallback: Called when something comes that is not for the fast path; `stop` then.
             Until then nothing more is read.
@@ -165,10 +166,13 @@ class Forwarder:
             older than *retain_s* and in front of a keyframe that waits to be collected: nobody
             can ask for it any more.
         on_rtcp: Called when RTCP has come; `take_counts` then.
+        sender: IP address of the camera, whose datagrams are read; those of others are dropped.
+            What `stop` returns is then an interleaved frame each. None: *fd* is of the connection.
 
     Attributes:
         running: Whether it is between `start` and `stop`.
         over_budget: Whether it has fallen back because more has come than *budget* has.
+        strangers: Datagrams from other addresses than *sender*, since this was made.
         buffered: Access units that wait to be collected.
         last_unit_s: When the newest access unit was relayed, on the monotonic clock; 0: none was.
         keyframe_s: When the newest keyframe was, or what `start` was told.
@@ -176,13 +180,16 @@ class Forwarder:
         position: *seq*, *rtp_time* and *time_90k* as `start` would want them now.
 
     Raises:
-        ValueError: *max_payload_bytes* has no room for a fragment, or exceeds its bound.
+        ValueError: *max_payload_bytes* has no room for a fragment, or exceeds its bound; *sender*
+            is no IP address.
     """
 
     @property
     def running(self) -> bool: ...
     @property
     def over_budget(self) -> bool: ...
+    @property
+    def strangers(self) -> int: ...
     @property
     def buffered(self) -> int: ...
     @property
@@ -209,6 +216,7 @@ class Forwarder:
         on_fallback: Callable[[], None],
         on_superseded: Callable[[], None],
         on_rtcp: Callable[[], None],
+        sender: str | None = None,
     ) -> None: ...
     def start(
         self,

@@ -42,7 +42,7 @@ include "polling.pxi"
 include "frame_run.pxi"
 
 
-INTERFACE = 4  # as in `gateway.fastpath`, which has what it is for
+INTERFACE = 5  # as in `gateway.fastpath`, which has what it is for
 
 
 @no_gc_clear  # the thread may be using all that it holds, until `__dealloc__`
@@ -60,7 +60,7 @@ cdef class Forwarder:
 
     def __init__(self, int fd, *, int rtp_channel, int rtcp_channel, int payload_type,
                  payload_format, Py_ssize_t max_payload_bytes, int max_buffered, double retain_s,
-                 budget, on_buffer_full, on_fallback, on_superseded, on_rtcp):
+                 budget, on_buffer_full, on_fallback, on_superseded, on_rtcp, str sender=None):
         if not payload_format.header_bytes + 1 < max_payload_bytes <= MAX_PAYLOAD_BYTES:
             raise ValueError(f"payloads of {max_payload_bytes} bytes")
         self.c.fd = fd
@@ -75,7 +75,16 @@ cdef class Forwarder:
         self.c.packet_budget = _bucket(budget[1])
         self.c.unit_budget = _bucket(budget[2])
         self.c.copy_budget = _bucket(budget[3])
+        self.c.stranger_budget = _bucket(budget[4])
+        self.c.datagrams = sender is not None
+        if self.c.datagrams:
+            self._set_sender(sender.encode("ascii", "replace"))
         self._set_payload_format(payload_format)
+
+    cdef int _set_sender(self, bytes sender) except -1:
+        if fastpath_parse_address(&self.c.sender, PyBytes_AS_STRING(sender), 0) == 0:
+            raise ValueError(f"no IP address: {sender!r}")
+        return 0
 
     cdef int _set_payload_format(self, payload_format) except -1:
         self.c.nal_header_bytes = payload_format.header_bytes
@@ -107,6 +116,10 @@ cdef class Forwarder:
     @property
     def over_budget(self):
         return self.c.over_budget
+
+    @property
+    def strangers(self):
+        return self.c.strangers
 
     @property
     def buffered(self):

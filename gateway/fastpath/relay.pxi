@@ -6,7 +6,8 @@
 cdef enum:
     LOOKED_AT_BYTES = 16
 
-cdef uint8_t _read_buffer[MAX_COPIED_BYTES + MAX_READ_BYTES + LOOKED_AT_BYTES]
+cdef uint8_t _read_buffer[MAX_COPIED_BYTES + MAX_READ_BYTES + FRAME_HEADER_BYTES
+                          + MAX_DATAGRAM_BYTES + LOOKED_AT_BYTES]
 cdef uint8_t *_input = NULL     # what is read and parsed: that buffer, or a camera's `partial`
 cdef uint8_t _batch_buffer[MAX_BATCH_BYTES + MAX_PAYLOAD_BYTES + SRTP_SLACK_BYTES]
 cdef ParsedAccessUnit _parsed
@@ -17,25 +18,72 @@ cdef void _read_once(ForwarderState *state) noexcept nogil:
     cdef Py_ssize_t end = state.partial_bytes, copied
     cdef double now_s
     cdef ssize_t count
+    cdef int64_t strangers
     if not _set_input(state, &copied):
         state.fallback = True
         return
-    count = recv(state.fd, _input + end,
-                 min(<Py_ssize_t> MAX_READ_BYTES, MAX_INPUT_BYTES - end), MSG_DONTWAIT)
-    if count < 0 and (errno == EAGAIN or errno == EINTR):
-        return
-    if count <= 0:  # the connection has ended: Python reads that again and says so
-        state.fallback = True
-        return
+    strangers = state.strangers
+    if state.datagrams:
+        count = _receive_datagrams(state, end)
+        if count == 0 and state.strangers == strangers:
+            return
+    else:
+        count = recv(state.fd, _input + end,
+                     min(<Py_ssize_t> MAX_READ_BYTES, MAX_INPUT_BYTES - end), MSG_DONTWAIT)
+        if count < 0 and (errno == EAGAIN or errno == EINTR):
+            return
+        if count <= 0:  # the connection has ended: Python reads that again and says so
+            state.fallback = True
+            return
     now_s = _now_s()
     _refill_budget(state, now_s - state.read_s)
     state.read_s = now_s
+    if not _charge(&state.stranger_budget, state.strangers - strangers):
+        state.over_budget = state.fallback = True
+        _save_partial(state, 0, end + count)
+        return
+    if count == 0:  # strangers only
+        return
     if (_charge(&state.read_budget, count) and _charge(&state.copy_budget, copied)
             and _charge(&state.packet_budget, 1)):
         _relay(state, end + count)
     else:
         state.over_budget = state.fallback = True
         _save_partial(state, 0, end + count)
+
+
+cdef ssize_t _receive_datagrams(ForwarderState *state, Py_ssize_t begin) noexcept nogil:
+    """Read the camera's datagrams to the input from *begin* on; return how many bytes that makes.
+
+    Each becomes an interleaved frame (RFC 2326 10.12), so that all behind this is the same.
+    """
+    cdef Py_ssize_t at = begin
+    cdef ssize_t count
+    cdef int stranger = 0, number
+    cdef uint8_t *frame
+    for number in range(MAX_READ_DATAGRAMS):
+        if at - begin >= MAX_READ_BYTES or at >= MAX_INPUT_BYTES:
+            break
+        frame = _input + at
+        count = fastpath_receive(state.fd, frame + FRAME_HEADER_BYTES, MAX_DATAGRAM_BYTES,
+                                 &state.sender, &stranger)
+        if count < 0:
+            if errno == EAGAIN:
+                break
+            continue  # the camera's ICMP "port unreachable" to what was sent from here
+        if stranger:
+            state.strangers += 1
+            continue
+        frame[0], frame[1] = DOLLAR, <uint8_t> state.rtp_channel
+        frame[2], frame[3] = count >> 8 & 0xFF, count & 0xFF
+        at += FRAME_HEADER_BYTES + count
+    return at - begin
+
+
+cdef inline Py_ssize_t _slack_bytes(const ForwarderState *state) noexcept nogil:
+    """Return how far behind its bounds the input may be written to or looked at."""
+    return (FRAME_HEADER_BYTES + MAX_DATAGRAM_BYTES + LOOKED_AT_BYTES if state.datagrams
+            else LOOKED_AT_BYTES)
 
 
 cdef bint _set_input(ForwarderState *state, Py_ssize_t *copied) noexcept nogil:
@@ -47,7 +95,7 @@ cdef bint _set_input(ForwarderState *state, Py_ssize_t *copied) noexcept nogil:
     """
     global _input
     cdef Py_ssize_t needed = min(<Py_ssize_t> MAX_INPUT_BYTES,
-                                 state.partial_bytes + MAX_READ_BYTES) + LOOKED_AT_BYTES
+                                 state.partial_bytes + MAX_READ_BYTES) + _slack_bytes(state)
     cdef uint8_t *larger
     copied[0] = 0
     if state.partial_bytes <= MAX_COPIED_BYTES:
@@ -57,7 +105,7 @@ cdef bint _set_input(ForwarderState *state, Py_ssize_t *copied) noexcept nogil:
             copied[0] = state.partial_bytes
         return True
     if state.partial_room < needed:
-        needed = max(needed, min(<Py_ssize_t> MAX_INPUT_BYTES + LOOKED_AT_BYTES,
+        needed = max(needed, min(MAX_INPUT_BYTES + _slack_bytes(state),
                                  2 * state.partial_room))
         larger = <uint8_t *> PyMem_RawRealloc(state.partial, needed)
         if larger == NULL:
@@ -72,6 +120,7 @@ cdef inline void _refill_budget(ForwarderState *state, double passed_s) noexcept
     _refill(&state.packet_budget, passed_s)
     _refill(&state.unit_budget, passed_s)
     _refill(&state.copy_budget, passed_s)
+    _refill(&state.stranger_budget, passed_s)
 
 
 cdef inline void _refill(TokenBucket *bucket, double passed_s) noexcept nogil:
@@ -121,7 +170,7 @@ cdef void _relay(ForwarderState *state, Py_ssize_t end) noexcept nogil:
             _give(state.destination[index], unit, state.read_s, state.slot >= 0)
     if result == INCOMPLETE and end - at > 1 and _input[at + 1] == state.rtp_channel:
         state.last_rtp_s = state.read_s  # an access unit is on its way: the camera is not silent
-    if result == INCOMPLETE and end - at == MAX_INPUT_BYTES:
+    if result == INCOMPLETE and end - at >= MAX_INPUT_BYTES:
         result = FALLBACK  # and never would it be complete
     state.fallback = result == FALLBACK
     _evict(state)

@@ -1,4 +1,5 @@
-/* The system calls of the fast path: one mutex, epoll, eventfd, UDP with segmentation offload.
+/* The system calls of the fast path: one mutex, epoll, eventfd, UDP in, and out with segmentation
+   offload.
 
    Everything here is static, because it is included once, by the C that Cython makes of
    _fastpath.pyx. Nothing here needs the Python interpreter. */
@@ -74,6 +75,30 @@ static void fastpath_wake(int fd) {
     if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
         /* The counter is full: whoever reads it is woken already. */
     }
+}
+
+/* Reads one datagram of *fd* to *data* without blocking. Returns its length, with *stranger* set if it
+   is not from the IP address *sender*, whatever the port; -1 with errno. */
+static ssize_t fastpath_receive(int fd, void *data, size_t room,
+                                const struct sockaddr_storage *sender, int *stranger) {
+    struct sockaddr_storage from;
+    socklen_t from_bytes = sizeof from;
+    ssize_t count;
+    from.ss_family = AF_UNSPEC;
+    count = recvfrom(fd, data, room, MSG_DONTWAIT, (struct sockaddr *)&from, &from_bytes);
+    if (count < 0)
+        return count;
+    if (from.ss_family != sender->ss_family)
+        *stranger = 1;
+    else if (from.ss_family == AF_INET)
+        *stranger = memcmp(&((struct sockaddr_in *)&from)->sin_addr,
+                           &((const struct sockaddr_in *)sender)->sin_addr,
+                           sizeof(struct in_addr)) != 0;
+    else
+        *stranger = memcmp(&((struct sockaddr_in6 *)&from)->sin6_addr,
+                           &((const struct sockaddr_in6 *)sender)->sin6_addr,
+                           sizeof(struct in6_addr)) != 0;
+    return count;
 }
 
 /* Sends *data* as datagrams of *segment* bytes, the last one of what is left (UDP generic

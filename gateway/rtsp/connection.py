@@ -129,10 +129,29 @@ class RtspConnection(asyncio.BufferedProtocol):
         held = transport.get_extra_info("socket")
         return -1 if held is None else int(held.fileno())
 
+    @property
+    def rtp_channel(self) -> int:
+        """Of the interleaved frames with the video's RTP; negative before it is known."""
+        return self.parser.rtp_channel
+
+    @property
+    def rtcp_channel(self) -> int:
+        """Of those with its RTCP; negative before it is known."""
+        return self.parser.rtcp_channel
+
+    sender: None = None
+    """It comes from whoever has accepted the connection."""
+
     def pause(self) -> None:
         """Stop reading until `resume`; somebody else reads from `descriptor`."""
         assert self._transport is not None
         self._transport.pause_reading()
+
+    def continue_from(self, seq: int) -> None:
+        """Do nothing: TCP keeps the order."""
+
+    def add_strangers(self, count: int) -> None:
+        """Do nothing: nobody else can send."""
 
     def resume(self, read: bytes) -> None:
         """Go on reading; *read* has been read meanwhile and comes first."""
@@ -150,9 +169,11 @@ class RtspConnection(asyncio.BufferedProtocol):
                 self.fail(error)
                 raise
 
-    @property
-    def idle(self) -> bool:
-        """Whether all that has been read is parsed, and nothing is incomplete."""
+    def is_idle(self, seq: int) -> bool:  # noqa: ARG002
+        """Whether all that has been read is parsed, and nothing is incomplete.
+
+        TCP keeps the order, so packet *seq*, which the depacketizer expects, comes next.
+        """
         return not self._unparsed_bytes and self.parser.idle
 
     @property

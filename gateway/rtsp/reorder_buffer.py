@@ -49,6 +49,14 @@ class ReorderBuffer:
             self._skip_gap(now_s, ready)
         return ready
 
+    def expects(self, seq: int) -> bool:
+        """Return whether nothing is held, and packet *seq* (16 bits) is next beyond doubt."""
+        return self._next == seq and not self._held and not self._taken
+
+    def continue_from(self, seq: int) -> None:
+        """Expect packet *seq* next: those before it have been passed on by somebody else."""
+        self._next = seq
+
     def _is_bystander(self, packet: bytes) -> bool:
         if self.payload_type is None:
             return False

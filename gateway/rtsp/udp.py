@@ -60,7 +60,7 @@ class UdpPair:
         self.unknown_senders = 0
         self.on_rtp: PacketHandler = ignore
         self.on_rtcp: PacketHandler = ignore
-        self.on_failure: Callable[[GatewayError], None] = _ignore_failure
+        self.on_failure: Callable[[BaseException], None] = _ignore_failure
 
     @property
     def port(self) -> int:
@@ -83,6 +83,49 @@ class UdpPair:
             sender.sendto(packet, (self._address, port))
         except OSError:
             return  # as good as lost on the way; RTCP bears that
+
+    # For the fast path, which may read the camera's RTP between two pictures.
+
+    rtp_channel, rtcp_channel = 0, -1
+    """Of the frames that `resume` is given; RTCP has a port of its own."""
+
+    @property
+    def sender(self) -> str:
+        """The camera's IP address."""
+        return self._address
+
+    @property
+    def descriptor(self) -> int:
+        """Of the RTP port; -1 if the camera's address has a zone (RFC 4007), told by its name."""
+        return -1 if "%" in self._address else self._rtp.fileno()
+
+    def is_idle(self, seq: int) -> bool:
+        """Whether all that was read is passed on, and packet *seq* is next."""
+        return self.reorder.expects(seq)
+
+    def pause(self) -> None:
+        """Stop reading RTP until `resume`; somebody else reads from `descriptor`."""
+        asyncio.get_running_loop().remove_reader(self._rtp)
+
+    def continue_from(self, seq: int) -> None:
+        """Expect packet *seq* next: somebody else has taken those before it."""
+        self.reorder.continue_from(seq)
+
+    def add_strangers(self, count: int) -> None:
+        """Note so many datagrams of strangers that somebody else has dropped, and charged."""
+        self.unknown_senders += count
+
+    def resume(self, read: bytes) -> None:
+        """Go on reading RTP; *read* has been read meanwhile, each packet an interleaved frame."""
+        asyncio.get_running_loop().add_reader(self._rtp, self.on_rtp_readable)
+        packets = _unframed(read)
+        self._handle(
+            lambda: self.reorder.push(self._charged(packets), self._clock.now()), self.on_rtp
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """End the session with *error*."""
+        self.on_failure(error)
 
     def on_rtp_readable(self) -> None:
         self._handle(
@@ -119,13 +162,27 @@ class UdpPair:
             else:
                 self.unknown_senders += 1
         self._budget.charge(STRANGERS, self.unknown_senders - strangers)
+        return self._charged(packets)
+
+    def _charged(self, packets: list[bytes]) -> list[bytes]:
         self._budget.charge(PACKETS, len(packets))
         self._budget.charge(BYTES, sum(map(len, packets)))
         return packets
 
 
-def _ignore_failure(error: GatewayError) -> None:
+def _ignore_failure(error: BaseException) -> None:
     """Take *error* and do nothing: nobody has begun to use the ports."""
+
+
+def _unframed(frames: bytes) -> list[bytes]:
+    """Return the packets in whole interleaved *frames* (RFC 2326 §10.12)."""
+    packets = []
+    at = 0
+    while at < len(frames):
+        end = at + 4 + (frames[at + 2] << 8 | frames[at + 3])
+        packets.append(frames[at + 4 : end])
+        at = end
+    return packets
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Hands a playing camera's connection over to the fast path, and takes it back.
+"""Hands a playing camera's connection, or its RTP port, over to the fast path, and takes it back.
 
 The fast path goes on behind the last picture of depacketizer and timeline, and they go on behind
 its last one: nothing is read twice and nothing is left out. See `gateway.fastpath`.
@@ -14,9 +14,9 @@ from typing import Protocol, runtime_checkable
 from gateway.fastpath import COMPILED, Forwarder, FrameRun, RtpDestination
 from gateway.model.media import SourceCounters
 from gateway.ports import FastPath
-from gateway.rtsp.budget import BYTES, PACKETS, PICTURES, Allowance, abusive
+from gateway.rtsp.budget import BYTES, PACKETS, PICTURES, STRANGERS, Allowance, abusive
 from gateway.rtsp.client import RtspClient
-from gateway.rtsp.connection import RtspConnection
+from gateway.rtsp.connection import PacketHandler
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.picture_depacketizer import PictureDepacketizer
@@ -33,6 +33,8 @@ again (`gateway.webrtc.retransmit_buffer`)."""
 COPIED = Allowance("bytes copied", 400_000_000, 800_000_000)
 """The fast path copies what is there of an access unit with each read, while that is at most
 16 KiB. A picture of any size in packets of 1,400 bytes is 100 kB."""
+
+_BUDGET = (BYTES, PACKETS, PICTURES, COPIED, STRANGERS)
 
 MAX_FRUITLESS_STARTS = 8
 """So many times in a row the fast path has stopped before it had relayed one access unit: this
@@ -67,12 +69,66 @@ class FastPathSink(Protocol):
         ...
 
 
+class Carrier(Protocol):
+    """What a session's RTP comes over: `RtspConnection` or `gateway.rtsp.udp.UdpPair`.
+
+    Attributes:
+        on_rtcp: Called with RTCP packets.
+    """
+
+    on_rtcp: PacketHandler
+
+    @property
+    def descriptor(self) -> int:
+        """Of the socket; -1: the fast path cannot read it."""
+        ...
+
+    @property
+    def rtp_channel(self) -> int:
+        """Of the interleaved frames with the video's RTP."""
+        ...
+
+    @property
+    def rtcp_channel(self) -> int:
+        """Of those with its RTCP; negative: there are none."""
+        ...
+
+    @property
+    def sender(self) -> str | None:
+        """IP address whose datagrams are read; None: it is a TCP connection."""
+        ...
+
+    def is_idle(self, seq: int) -> bool:
+        """Whether all that has been read is passed on, and packet *seq* is next."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading until `resume`: somebody else does."""
+        ...
+
+    def continue_from(self, seq: int) -> None:
+        """Expect packet *seq* next; called before `resume` if others were relayed."""
+        ...
+
+    def add_strangers(self, count: int) -> None:
+        """Count datagrams of other senders that the fast path has dropped."""
+        ...
+
+    def resume(self, read: bytes) -> None:
+        """Go on reading; *read* has been read meanwhile and comes first."""
+        ...
+
+    def fail(self, error: BaseException) -> None:
+        """End the session with *error*."""
+        ...
+
+
 class FastPathHandover:
-    """Between one RTSP session over TCP and the fast path.
+    """Between one RTSP session and the fast path.
 
     Args:
         sink: Where the session's pictures go.
-        connection: Where they come from; its `parser` knows the channels.
+        carrier: Where they come from.
         depacketizer: Of the session; gets what the fast path does not relay.
         retain_s: How long the fast path buffers what lies before the GOP.
     """
@@ -80,7 +136,7 @@ class FastPathHandover:
     def __init__(
         self,
         sink: FastPathSink,
-        connection: RtspConnection,
+        carrier: Carrier,
         depacketizer: Depacketizer,
         *,
         timeline: Timeline,
@@ -88,28 +144,30 @@ class FastPathHandover:
         counters: SourceCounters,
         retain_s: float = RETAIN_S,
     ) -> None:
-        self._sink, self._connection, self._depacketizer = sink, connection, depacketizer
+        self._sink, self._carrier, self._depacketizer = sink, carrier, depacketizer
         self._timeline, self._receiver_stats, self._counters = timeline, receiver_stats, counters
         self._loop = asyncio.get_running_loop()
         # The transport closes its own descriptor when it likes; this one is ours.
-        self._fd = os.dup(connection.descriptor)
+        self._fd = os.dup(carrier.descriptor)
         self._wakeup_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._loop.add_reader(self._wakeup_fd, self._on_wakeup)
         self._forwarder = Forwarder(
             self._fd,
-            rtp_channel=connection.parser.rtp_channel,
-            rtcp_channel=connection.parser.rtcp_channel,
+            rtp_channel=carrier.rtp_channel,
+            rtcp_channel=carrier.rtcp_channel,
             payload_type=depacketizer.payload_type,
             payload_format=depacketizer.payload_format,
             max_payload_bytes=depacketizer.payload_bytes,
             max_buffered=MAX_BUFFERED,
             retain_s=retain_s,
-            budget=tuple((each.per_s, each.burst) for each in (BYTES, PACKETS, PICTURES, COPIED)),
+            budget=tuple((each.per_s, each.burst) for each in _BUDGET),
             on_buffer_full=self.sync,
             on_fallback=self._fall_back,
             on_superseded=sink.on_superseded,
             on_rtcp=self.sync_counters,
+            sender=carrier.sender,
         )
+        self._strangers = 0  # that the carrier has been told of
         self._relayed = False
         self._fruitless_starts = 0
         self._reclaiming = self._closed = False
@@ -121,14 +179,14 @@ class FastPathHandover:
         if self._fruitless_starts >= MAX_FRUITLESS_STARTS:
             return
         seq, place = self._depacketizer.handover_seq(), self._timeline.handover_point()
-        if seq is None or place is None or not self._connection.idle:
+        if seq is None or place is None or not self._carrier.is_idle(seq):
             return
         destinations = self._sink.destinations(place[1])
         if destinations is None:
             return
         self._relayed = False
         keyframe_s = self._sink.keyframe_s or 0
-        self._connection.pause()
+        self._carrier.pause()
         self._sink.fast_path = self
         self._forwarder.start(
             destinations,
@@ -169,8 +227,11 @@ class FastPathHandover:
             self._receiver_stats.on_rtp(newest_header, last_rtp_s)
         elif last_rtp_s > self._receiver_stats.last_rtp_s:  # of a picture that has no end
             self._receiver_stats.last_rtp_s = last_rtp_s
+        strangers = self._forwarder.strangers
+        self._carrier.add_strangers(strangers - self._strangers)
+        self._strangers = strangers
         if rtcp:
-            self._connection.on_rtcp(rtcp)
+            self._carrier.on_rtcp(rtcp)
 
     def sync(self) -> None:
         """Bring the counters up to date, and tell the sink what has been relayed meanwhile."""
@@ -200,10 +261,11 @@ class FastPathHandover:
         if self._relayed:
             seq, rtp_time, time_90k = self._forwarder.position
             self._depacketizer.continue_from(seq, rtp_time)
+            self._carrier.continue_from(seq)
             self._timeline.continue_from(rtp_time, time_90k, self.last_unit_s)
         if self._forwarder.over_budget:
-            self._connection.fail(abusive("more than a camera sends, by the fast path"))
-        self._connection.resume(read)
+            self._carrier.fail(abusive("more than a camera sends, by the fast path"))
+        self._carrier.resume(read)
 
     def close(self) -> None:
         """Reclaim, and never start again."""
@@ -223,7 +285,7 @@ class FastPathHandover:
         try:
             self._forwarder.run_callbacks()
         except BaseException as error:  # the loop would log it, and we would wait for ever
-            self._connection.fail(error)
+            self._carrier.fail(error)
             raise
 
 
@@ -237,19 +299,19 @@ def create_handover(
 ) -> FastPathHandover | None:
     """Return the fast path's access to a session that is set up; None if it cannot have it.
 
-    It cannot over UDP or TLS, nor for a sink that is not a stream, nor for video that is only
+    It cannot over TLS, nor for a sink that is not a stream, nor for video that is only
     transcoded, nor where it is not compiled.
     """
-    connection = client.connection
-    if not COMPILED or client.udp is not None or not isinstance(sink, FastPathSink):
+    carrier: Carrier | None = client.udp or client.connection
+    if not COMPILED or not isinstance(sink, FastPathSink):
         return None
-    if connection is None or connection.descriptor < 0:
+    if carrier is None or carrier.descriptor < 0:
         return None
     if not isinstance(depacketizer, Depacketizer):
         return None
     return FastPathHandover(
         sink,
-        connection,
+        carrier,
         depacketizer,
         timeline=timeline,
         receiver_stats=client.receiver_stats,

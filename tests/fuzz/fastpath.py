@@ -18,17 +18,29 @@ import resource
 import sys
 import time
 from random import Random
+from typing import Any
 
 from gateway.model.media import Codec
 from gateway.sources.fastpath_handover import RETAIN_S
 from tests.fixtures.camera_stream import ORDINARY, UNUSUAL, mutated, reads, stream_of
-from tests.fixtures.fastpath_scenarios import run_both, viewer_actions
+from tests.fixtures.fastpath_datagrams import DatagramPipeline, datagrams, disturbed
+from tests.fixtures.fastpath_scenarios import Pipeline, run_both, viewer_actions
+
+
+def _pieces(sent: list[bytes], random: Random) -> tuple[type[Pipeline], list[Any]]:
+    """Return what a camera has *sent* over TCP or over UDP, and the pipeline that takes it."""
+    bad = random.random() < 0.6
+    if random.random() < 0.3:
+        pieces = datagrams(sent, random)
+        return DatagramPipeline, disturbed(pieces, random) if bad else pieces
+    cut = list(reads(sent, random))
+    return Pipeline, mutated(cut, random) if bad else cut
 
 
 async def fuzz(seconds: float, seed: int) -> int:
     """Return 1 if something differs, else 0 after *seconds*."""
     end_s = time.monotonic() + seconds
-    streams = units = relayed = steps = 0
+    streams = units = relayed = steps = over_udp = 0
     while time.monotonic() < end_s:
         random = Random(seed)
         codec: Codec = random.choice(("h264", "h265"))
@@ -36,9 +48,8 @@ async def fuzz(seconds: float, seed: int) -> int:
         events = [
             random.choice(ORDINARY if random.random() < 0.75 else UNUSUAL) for _ in range(count)
         ]
-        pieces = list(reads(stream_of(codec, seed, events), random))
-        if random.random() < 0.6:
-            pieces = mutated(pieces, random)
+        sent = stream_of(codec, seed, events)
+        kind, pieces = _pieces(sent, random)
         how = {
             "limit": random.choice((60, 300, 1180, 1400)),
             "viewers": random.choice((0, 1, 2)),
@@ -49,7 +60,7 @@ async def fuzz(seconds: float, seed: int) -> int:
             "held_bytes": random.choice((None, None, 0, 1_000, 30_000)),
         }
         acts = viewer_actions(seed, held=how["held_bytes"] is not None)
-        python, fast_path = run_both(codec, pieces, acts, **how)
+        python, fast_path = run_both(codec, pieces, acts, kind, **how)
         wrong = [key for key in fast_path.report if fast_path.report[key] != python.report[key]]
         if fast_path.stream.evicted_packets and "units" in wrong:
             wrong.remove("units")  # but the GOP, the counters and the viewers' packets are the same
@@ -59,11 +70,16 @@ async def fuzz(seconds: float, seed: int) -> int:
         streams, seed = streams + 1, seed + 1
         units += len(fast_path.stream.units)
         relayed += fast_path.stream.fast_path_units
+        if kind is DatagramPipeline:
+            over_udp += fast_path.stream.fast_path_units
         steps += fast_path.reads
         if streams % 1_000 == 0:
             resident_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             print(streams, "streams", resident_kb, "kB", flush=True)
-    print(f"{streams} streams, {units} units, {relayed} of them by the fast path, {steps} reads")
+    print(
+        f"{streams} streams, {units} units, {relayed} of them by the fast path,"
+        f" {over_udp} over UDP, {steps} reads"
+    )
     return 0
 
 

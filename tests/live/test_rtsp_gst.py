@@ -31,7 +31,8 @@ from gateway.sources.probe_steps import ProbeOptions, StepTimer
 from gateway.sources.registry import url_policy
 from gateway.sources.rtsp_probe import probe_rtsp
 from gateway.sources.rtsp_source import RtspSource
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.clock import HANG_S, LOOK_S
+from tests.fixtures.fastpath_scenarios import RecordingStream
 from tests.fixtures.gst import PASSWORD, USER, GstServer, serving
 from tests.fixtures.sinks import RecordingSink
 from tests.fixtures.tcp import tcp_server
@@ -75,6 +76,24 @@ async def watched(pulled: RtspSource, units: int = 40) -> RecordingSink:
         running.cancel()
         await asyncio.wait([running])
     return sink
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+async def test_the_fast_path_takes_over(gst: GstServer, transport: Literal["tcp", "udp"]) -> None:
+    """GStreamer's pictures are ordinary, however they come."""
+    pulled = source(gst, "h264", transport)
+    stream = RecordingStream(pulled.counters)
+    running = asyncio.create_task(pulled.run(stream))
+
+    async with asyncio.timeout(HANG_S):
+        while not stream.fast_path_units:
+            assert not running.done()
+            stream.sync()
+            await asyncio.sleep(LOOK_S)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert pulled.counters.lost == 0
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
@@ -11,9 +12,10 @@ from gateway.fastpath import Forwarder
 from gateway.model.errors import SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.rtp.codecs import CODEC_SYNTAX
-from gateway.rtsp.budget import PICTURES
+from gateway.rtsp.budget import PICTURES, STRANGERS
 from tests.attack.cameras import rtp
 from tests.fixtures.camera_stream import FakeCameraStream
+from tests.fixtures.fastpath_datagrams import Datagram, DatagramPipeline, datagrams
 from tests.fixtures.fastpath_scenarios import Pipeline
 
 AMPLE = (1e9, 1e9)
@@ -43,7 +45,7 @@ def started(near: socket.socket, *budget: tuple[float, float]) -> Forwarder:
         max_payload_bytes=1180,
         max_buffered=10_000,
         retain_s=2.0,
-        budget=(*budget, AMPLE, AMPLE, AMPLE, AMPLE)[:4],
+        budget=(*budget, *[AMPLE] * 5)[:5],
         on_buffer_full=lambda: None,
         on_fallback=lambda: None,
         on_superseded=lambda: None,
@@ -114,6 +116,27 @@ def test_what_exceeds_the_budget_is_not_relayed(
     relayed = size + 4 * units
     assert 0 < units < 40
     assert sent[relayed:at] == forwarder.stop()
+
+
+async def test_strangers_at_its_port_end_the_session_as_without_the_fast_path() -> None:
+    """What is dropped is charged, and counted."""
+    pipeline = DatagramPipeline(fast_path=True)
+    camera = FakeCameraStream("h264")
+    camera.keyframe()
+    for piece in datagrams([bytes(camera.sent)], Random(1)):
+        pipeline.camera_sends(piece)
+    assert pipeline.paused
+
+    for _ in range(int(STRANGERS.burst)):
+        pipeline.camera_sends([Datagram(b"", stranger=True)] * 90)
+        if not pipeline.open:
+            break
+
+    error = pipeline.connection._broken
+    assert isinstance(error, SourceUnavailable)
+    assert error.reason is Reason.ABUSIVE
+    assert pipeline.pair.unknown_senders > STRANGERS.burst
+    pipeline.close()
 
 
 async def test_a_camera_that_floods_the_fast_path_is_cut_off() -> None:

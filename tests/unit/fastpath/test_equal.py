@@ -23,6 +23,7 @@ from tests.fixtures.camera_stream import (
     stream_of,
 )
 from tests.fixtures.captures import NAMES, codec_of, packets_of
+from tests.fixtures.fastpath_datagrams import DatagramPipeline, datagrams, disturbed
 from tests.fixtures.fastpath_scenarios import Pipeline, run_both, viewer_actions
 
 CODECS = st.sampled_from(("h264", "h265"))
@@ -33,7 +34,7 @@ EVENTS = st.lists(
 )
 
 
-def sent(codec: Codec, pieces: list[bytes], seed: int, **how: Any) -> tuple[Pipeline, Pipeline]:
+def sent(codec: Codec, pieces: list[Any], seed: int, **how: Any) -> tuple[Pipeline, Pipeline]:
     """Return both pipelines after *pieces*, viewers coming and going meanwhile."""
 
     async def send() -> tuple[Pipeline, Pipeline]:
@@ -98,6 +99,26 @@ def test_whatever_is_wrong_with_it_the_same_goes_out(
     pieces = mutated(list(reads(stream_of(codec, seed, events), random)), random)
 
     python, fast_path = sent(codec, pieces, seed, limit=limit, viewers=1)
+
+    assert fast_path.report == python.report
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    codec=CODECS, seed=SEEDS, events=EVENTS, limit=LIMITS, polling=st.booleans(), bad=st.booleans()
+)
+def test_over_udp_it_is_the_same(
+    codec: Codec, seed: int, events: list[str], limit: int, polling: bool, bad: bool
+) -> None:
+    """Lost, twice, late, out of order, of strangers: what is read, held, counted and relayed."""
+    random = Random(seed)
+    pieces = datagrams(stream_of(codec, seed, events), random)
+    if bad:
+        pieces = disturbed(pieces, random)
+
+    python, fast_path = sent(
+        codec, pieces, seed, kind=DatagramPipeline, limit=limit, viewers=1, polling=polling
+    )
 
     assert fast_path.report == python.report
 

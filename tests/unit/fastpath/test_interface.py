@@ -19,6 +19,7 @@ KNOWN = {
     2: "70ad26f9e2c4cb1823188bf959438bb22af4e19c364452d32dcc4586213cad34",
     3: "02c16679b6bb4a77782871052bafbbead11eda6619d2e2700e567b2e104cc4c9",
     4: "eaa15c6df5b46f075a087ce3f4d1fd1624fd974998ebe4d8ea39cf1161409697",
+    5: "035597f894a9b87b5d8a7221511aa7f123ce862e058e640c431c7bf8f6d23b36",
 }
 """Each number, and the contracts that it stands for: SHA-256 of `_fastpath.pyi`."""
 
