@@ -32,6 +32,7 @@ from gateway.inventory.contacts import ContactsFile
 from gateway.inventory.service import InventoryService
 from gateway.inventory.store import InventoryStore
 from gateway.model.health import Machine
+from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities
 from gateway.mqtt.router import MessageRouter, audit_misrouted
 from gateway.mqtt.topic_tree import (
@@ -42,6 +43,7 @@ from gateway.mqtt.topic_tree import (
 )
 from gateway.ports import Clock
 from gateway.remote_config import statuses
+from gateway.remote_config.health_gate import working_cameras
 from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.service import RemoteConfig
 from gateway.remote_config.state import ConfigState
@@ -53,6 +55,7 @@ from gateway.runtime.clock import SystemClock, now_ms
 from gateway.runtime.memory import MemoryTrimmer
 from gateway.runtime.trusted_time import TrustedTime
 from gateway.telemetry.reporter import Reporter
+from gateway.updates.health import HealthFile, runtime_folder
 
 SEEN_TIME = "seen-time"
 """In the state folder: the newest time that was seen. Remove it if that was wrong."""
@@ -210,6 +213,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             *broker_parts.runners,
             *monitoring.components,
             *commands.components,
+            _health_file(camera_parts, client, clock).run,
         ),
         audit=audit.run,
         status=lambda: status_line(
@@ -217,6 +221,18 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             connected=client.connected,
             viewers=camera_parts.session_manager.serving_count,
         ),
+    )
+
+
+def _health_file(cameras: CameraComponents, client: MqttClient, clock: Clock) -> HealthFile:
+    """Return what tells root how this release is, so that it can be undone while it is tried."""
+    return HealthFile(
+        runtime_folder(),
+        version=FULL_VERSION,
+        connected=lambda: client.connected,
+        snapshots=cameras.manager.snapshots,
+        working=working_cameras,
+        clock=clock,
     )
 
 

@@ -40,6 +40,7 @@ from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
 from gateway.runtime.redact import Redactor
 from gateway.transcoding.encoder_choice import EncoderChoice
+from gateway.updates.state import is_tried
 
 PROBE_FAILED, CONFIG_WRONG = 1, 2
 
@@ -142,7 +143,8 @@ def run_command(path: Path) -> None:
         logging.configure_logging(redactor, level=settings.log.level, form=settings.log.format)
         where = settings.state.dir / MINIMUM_FILE
         check_minimum(settings.state.dir)
-        remember_minimum(settings.state.dir)
+        if not is_tried(FULL_VERSION):  # the one before must be able to start again
+            remember_minimum(settings.state.dir)
         where = settings.state.dir / "site.json"
         disk = ConfigStore(settings.state.dir)
         state = load_state(settings, disk)

@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from gateway.config.camera_settings import CameraAccess, Port
+from gateway.config.update_settings import Updates
 from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
@@ -419,6 +420,7 @@ class Settings(BaseSettings):
     alarms: Alarms = Alarms()
     metrics: Metrics = Metrics()
     remote: Remote = Remote()
+    updates: Updates = Updates()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
 

@@ -1,6 +1,7 @@
 """Kill the whole gateway so often: ``scripts/crash-test --kills 200 --seed 2026``.
 
-With ``--transcoding`` it is the worker that is killed, hung and starved in turn, so often in all.
+With ``--transcoding`` it is the worker that is killed, hung and starved in turn, so often in all;
+with ``--updates`` what installs, starts and undoes a release, at so many of its steps.
 
 Prints one JSON line for each gateway that was used, and one for all of them together.
 """
@@ -10,12 +11,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.crash import transcode_campaign
+from tests.crash import transcode_campaign, update_campaign
 from tests.crash.config_campaign import Campaign, run_campaign
 from tests.crash.transcode_campaign import h265_site
 from tests.fixtures.broker import Broker
@@ -58,13 +60,26 @@ async def run_transcoding(seed: int, rounds: int) -> int:
     return bool(campaign.wrong)
 
 
+def run_updates(seed: int, kills: int) -> int:
+    """End an update at *kills* of its steps, all if there are no more; return the exit code."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # kill -9 loses nothing of it
+    with tempfile.TemporaryDirectory(dir=memory) as name:
+        campaign = update_campaign.run_campaign(Path(name), kills=kills, seed=seed)
+    found = {"places": campaign.places, "kills": campaign.kills, "ended": campaign.ended}
+    print(json.dumps({"seed": seed, **found, "wrong": campaign.wrong}))
+    return bool(campaign.wrong)
+
+
 def main() -> None:
     """Print what was found."""
     asks = argparse.ArgumentParser(prog="scripts/crash-test", description=__doc__)
     asks.add_argument("--kills", type=int, default=200)
     asks.add_argument("--seed", type=int, default=2026)
     asks.add_argument("--transcoding", action="store_true", help="do it to the transcoding worker")
+    asks.add_argument("--updates", action="store_true", help="do it to what installs a release")
     asked = asks.parse_args()
+    if asked.updates:
+        raise SystemExit(run_updates(asked.seed, asked.kills))
     if asked.transcoding:
         raise SystemExit(asyncio.run(run_transcoding(asked.seed, asked.kills)))
     total, wrong, seed = Counter[str](), list[str](), asked.seed

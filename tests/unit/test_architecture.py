@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -68,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "telemetry": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "remote_config": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
-    "updates": {"model", "runtime", "config"},
+    "updates": {"model", "ports", "runtime", "config"},
     "commands": {
         "model",
         "ports",
@@ -112,6 +113,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "inventory",
         "telemetry",
         "remote_config",
+        "updates",
         "commands",
         "commands/handlers",
     },
@@ -140,6 +142,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "transcoding",
         "commands/handlers",
         "remote_config",
+        "updates",
         "app",
         "centre",
     },
@@ -182,6 +185,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "console/",
         "demo/",
         "mqtt/payloads/codec.py",
+        "updates/state.py",
     ),
     "jwt": ("viewing/token.py",),
     "paho": ("mqtt/client/",),
@@ -223,6 +227,9 @@ ONE_PLACE = {
 REPORTS = ("report_bug", "self._on_bug")
 """What an `except Exception` calls (`gateway.runtime.bugs`)."""
 
+STAND_ALONE = ("updates/state.py", "updates/rollback.py")
+"""What runs without any release: it imports nothing of ours but each other, and no library."""
+
 IMPORT_MACHINERY = (
     "sys.modules",
     "sys.meta_path",
@@ -255,6 +262,8 @@ PACED = (
     "app/systemd.py",
     "mqtt/client/certificates.py",
     "webrtc/ticker.py",
+    "updates/health.py",
+    "updates/rollback.py",
 )
 """Whose business it is to sleep and do it again; everybody else waits for an event."""
 
@@ -493,7 +502,7 @@ def test_the_wall_clock_is_asked_in_few_modules(path: Path) -> None:
 @by_module
 def test_what_has_one_place_is_done_there(path: Path) -> None:
     """A second JSON reader or resolver has other limits than the first, and nobody sees it."""
-    if module_of(path).startswith("demo/"):
+    if module_of(path).startswith("demo/") or module_of(path) in STAND_ALONE:
         return
     for name in set(named(tree_of(path))) & ONE_PLACE.keys():
         assert module_of(path) == ONE_PLACE[name], f"{module_of(path)}: use {ONE_PLACE[name]}"
@@ -511,6 +520,16 @@ def test_tcp_servers_are_ended_in_one_way() -> None:
         assert "TCPSite" not in text, f"{where}: use close_server of gateway/runtime/tcp_server.py"
         if path.is_relative_to(TOP / "tests") and "start_server(" in text:
             assert path.name == "tcp.py", f"{where}: use tests/fixtures/tcp.py"
+
+
+@pytest.mark.parametrize("name", STAND_ALONE)
+def test_what_undoes_a_release_needs_none(name: str) -> None:
+    """Nothing but Python's own library, and its other half."""
+    ours = {each.rpartition(".")[0] for each in imports(PACKAGE / name) if "gateway" in each}
+    theirs = {each.split(".")[0] for each in imports(PACKAGE / name)} - {"gateway", "__future__"}
+
+    assert ours <= {"gateway.updates.state"}
+    assert theirs <= sys.stdlib_module_names
 
 
 @by_module

@@ -16,19 +16,29 @@ import pytest
 
 from gateway import fastpath
 from gateway.model.version import VERSION
+from gateway.updates.__main__ import ORDERS
+from gateway.updates.order import REQUEST
+from gateway.updates.state import PROGRAM, TRYING, UpdateFolders
 from tests.bench.relays.ours import environment_of
 
 TOP = Path(__file__).parents[2]
 UNIT = TOP / "systemd" / "camera-gateway.service"
 REBOOT = TOP / "systemd" / "camera-gateway-reboot.path"
-UNITS = [UNIT, TOP / "systemd" / "mosquitto-viewers.service", REBOOT.with_suffix(".service")]
+UPDATE = TOP / "systemd" / "camera-gateway-update.path"
+UPDATES = [UPDATE.with_suffix(".service"), UPDATE.with_name("camera-gateway-update-gate.service")]
+UNITS = [
+    UNIT,
+    TOP / "systemd" / "mosquitto-viewers.service",
+    REBOOT.with_suffix(".service"),
+    *UPDATES,
+]
 LOCKS = sorted((TOP / "requirements").glob("*.txt"))
 SCRIPTS = [
     *sorted(each for each in (TOP / "scripts").iterdir() if each.is_file()),
     TOP / ".ci" / "run",
 ]
 
-HIGHEST_EXPOSURE = {REBOOT.with_suffix(".service"): 1.5}
+HIGHEST_EXPOSURE = {REBOOT.with_suffix(".service"): 1.5, UPDATES[0]: 1.5, UPDATES[1]: 1.5}
 USUAL_EXPOSURE = 1.4
 """Of 10; what the service as it is shipped scores (docs/threats.md)."""
 
@@ -126,7 +136,7 @@ def test_the_unit_exposes_next_to_nothing(unit: Path) -> None:
     assert float(exposure[1]) <= HIGHEST_EXPOSURE.get(unit, USUAL_EXPOSURE)
 
 
-@pytest.mark.parametrize("shipped", [*UNITS, REBOOT], ids=lambda unit: str(unit.name))
+@pytest.mark.parametrize("shipped", [*UNITS, REBOOT, UPDATE], ids=lambda unit: str(unit.name))
 def test_the_unit_is_understood(shipped: Path, tmp_path: Path) -> None:
     """No key that systemd does not know, no path that is not there once it is installed."""
     text = shipped.read_text(encoding="utf-8")
@@ -158,6 +168,19 @@ def test_the_gateway_asks_for_a_reboot_where_it_is_looked_for() -> None:
     assert watched[1] == "/run/camera-gateway/reboot"
     assert f'["touch", "{watched[1]}"]' in example
     assert "\nRuntimeDirectory=camera-gateway\n" in UNIT.read_text(encoding="utf-8")
+
+
+def test_the_gateway_asks_for_a_release_where_it_is_looked_for() -> None:
+    """And what undoes one is where the units look for it, under the name that they wait for."""
+    texts = [path.read_text(encoding="utf-8") for path in (UPDATE, *UPDATES, UNIT)]
+    program, record = UpdateFolders().state / PROGRAM, UpdateFolders().state / TRYING
+
+    assert f"\nPathExists={ORDERS / REQUEST}\n" in texts[0]
+    assert texts[1].count(f"{ORDERS / REQUEST}") == 2
+    assert f"[ ! -e {record} ]" in texts[1]
+    assert f"\nConditionPathExists={record}\n" in texts[2]
+    assert f" {program} watch\n" in texts[2]
+    assert f"[ ! -e {record} ] || exec /usr/bin/python3 -I -S {program} start" in texts[3]
 
 
 def test_unit_image_and_benchmark_run_the_same() -> None:
