@@ -132,7 +132,8 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield transcode_relays.beside_others(names, rounds, asked.seconds or 12.0, asked.case)
         return
     if asked.scenario == "transcode":
-        yield transcode(rounds, max(1, round((asked.seconds or 8.0) / 4)))
+        jobs = {name: each for name, each in JOBS.items() if (asked.case or "") in name}
+        yield transcode(rounds, max(1, round((asked.seconds or 8.0) / 4)), jobs)
         return
     if asked.scenario == "slates":
         yield slates(streams, asked.seconds or 12.0)

@@ -2,7 +2,9 @@
 
 Both decode, deinterlace, scale and encode with one thread and the same settings. Ours is the child
 as the gateway runs it, sandbox and pipes included; it is fed as fast as it takes the pictures, none
-of which is late. Start and end of both are in the figures.
+of which is late. Start and end of both are in the figures. Beside them: `ffmpeg` as the users of
+other relays start it (``plain``: `tests.bench.relays.conversion`), and the child that leaves the
+work to the machine's `ffmpeg` (``program``).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from gateway.transcoding.messages import Command, InputHeader, Report, ReportPar
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.process import COMMAND
 from tests.bench import footprint
+from tests.bench.relays.conversion import FFMPEG, Conversion, Manner
 
 JOBS = {
     "1080p H.265": EncoderSettings("h265", 1920, 1080, 25, 2.0, 4_000_000, noise=True),
@@ -38,17 +41,24 @@ JOBS = {
     "720p JPEG": EncoderSettings("mjpeg", 1280, 720, 25, 2.0, 36_000_000, noise=True),
 }
 _FORMATS: dict[Codec, str] = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
-FFMPEG = "/usr/bin/ffmpeg"
+LIBRARY, PROGRAM = "libx264", "ffmpeg/libx264"
+"""Encoders of ours, by their names in the settings."""
 _LATER_S = 1000.0
+MOST_AHEAD = 16
+"""Pictures in the child: the program's child throws away what is in it when the pipe ends."""
+LOST_S = 5.0
+"""A picture that has not come by then does not."""
 SECONDS = 4.0
 
 
-def ours(footage: RecordedFootage, loops: int) -> dict[str, float]:
-    """Transcode *loops* of *footage* in a child; return what it took."""
-    process = _start(footage)
+def ours(footage: RecordedFootage, loops: int, encoder: str = LIBRARY) -> dict[str, float]:
+    """Transcode *loops* of *footage* in a child with *encoder*; return what it took."""
+    process = _start(footage, encoder)
     assert process.stdin is not None
     assert process.stdout is not None
-    feeder = threading.Thread(target=_feed, args=(process.stdin, footage, loops), daemon=True)
+    out = threading.Semaphore(MOST_AHEAD)
+    arguments = process.stdin, footage, loops, out
+    feeder = threading.Thread(target=_feed, args=arguments, daemon=True)
     feeder.start()
     parser, pictures, coded_bytes = ReportParser(), 0, 0
     memory = footprint.Footprint(0.0, None, None)
@@ -56,6 +66,7 @@ def ours(footage: RecordedFootage, loops: int) -> dict[str, float]:
         for head, nals in parser.feed(raw):
             if head.report is Report.UNIT:
                 pictures += 1
+                out.release()
                 coded_bytes += sum(map(len, nals))
                 if pictures == loops * len(footage.pictures) // 2:
                     memory = footprint.of_family(process.pid)
@@ -66,7 +77,7 @@ def ours(footage: RecordedFootage, loops: int) -> dict[str, float]:
     return {**result, "rss_mb": memory.rss_mb, "uss_mb": memory.uss_mb or 0.0}
 
 
-def _feed(pipe: Any, footage: RecordedFootage, loops: int) -> None:
+def _feed(pipe: Any, footage: RecordedFootage, loops: int, out: threading.Semaphore) -> None:
     units = [(each.keyframe, _payloads(each, footage)) for each in footage.pictures]
     number = 0
     for _ in range(loops):
@@ -75,8 +86,12 @@ def _feed(pipe: Any, footage: RecordedFootage, loops: int) -> None:
             head = InputHeader(
                 Command.UNIT, keyframe, False, 0, 0, number + 1, number * 3600, late_s
             )
+            out.acquire(timeout=LOST_S)
             pipe.write(pack_unit(head, payloads))
+            pipe.flush()
             number += 1
+    for _ in range(MOST_AHEAD - 1):  # a deinterlacer keeps the last
+        out.acquire(timeout=LOST_S)
     pipe.close()
 
 
@@ -94,32 +109,19 @@ def _file_of(coded: CodedPicture, footage: RecordedFootage) -> bytes:
     return annex_b(coded.nal_units)
 
 
-def ffmpeg(footage: RecordedFootage, loops: int) -> dict[str, float]:
+def ffmpeg(footage: RecordedFootage, loops: int, manner: Manner = "tuned") -> dict[str, float]:
     """Transcode *loops* of *footage* with Debian's program; return what it took."""
-    settings, output = footage.settings, OutputFormat()
-    interlaced = "bwdif=mode=send_frame:deint=interlaced," if settings.interlaced else ""
-    kbps = output.bitrate_bps // 1000
+    settings = footage.settings
+    job = Conversion(settings, manner=manner)
+    exact = ("-x264-params", "scenecut=0:sliced-threads=0") if manner == "tuned" else ()
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in", Path(folder) / "out.h264"
         source.write_bytes(b"".join(_file_of(each, footage) for each in footage.pictures) * loops)
-        size = "768:576" if settings.interlaced else "1280:720"
         process = subprocess.Popen(
             [
-                *(FFMPEG, "-v", "error", "-threads", "1", "-filter_threads", "1"),
-                *("-r", str(settings.fps)),
-                *("-f", _FORMATS[settings.codec], "-i", str(source)),
-                *("-vf", f"{interlaced}scale={size}:flags=area", "-pix_fmt", "yuv420p"),
-                *("-c:v", "libx264", "-preset", output.preset, "-tune", "zerolatency"),
-                *(
-                    "-profile:v",
-                    output.profile,
-                    "-b:v",
-                    f"{kbps}k",
-                    "-maxrate",
-                    f"{kbps * 3 // 2}k",
-                ),
-                *("-bufsize", f"{kbps * 3 // 2}k", "-threads", "1", "-g", str(2 * settings.fps)),
-                *("-x264-params", "scenecut=0:sliced-threads=0", "-f", "h264", str(target)),
+                *(FFMPEG, "-v", "error", *job.input_options, "-r", str(settings.fps)),
+                *("-f", _FORMATS[settings.codec], "-i", str(source), "-vf", job.filters),
+                *(*job.encoder_options, *exact, "-f", "h264", str(target)),
             ],
             stdin=subprocess.DEVNULL,
         )
@@ -195,9 +197,9 @@ def _feed_live(
     pipe.close()
 
 
-def _start(footage: RecordedFootage) -> subprocess.Popen[bytes]:
+def _start(footage: RecordedFootage, encoder: str = LIBRARY) -> subprocess.Popen[bytes]:
     """Start a child for *footage*, as the gateway does."""
-    arguments = (str(os.getpid()), footage.settings.codec, "libx264")
+    arguments = (str(os.getpid()), footage.settings.codec, encoder)
     return subprocess.Popen(
         [*COMMAND, *arguments, *OutputFormat().to_arguments()],
         stdin=subprocess.PIPE,
@@ -213,20 +215,30 @@ def transcode(
     results = []
     for name, settings in jobs.items():
         footage = record("x", settings, SECONDS)
-        pairs = [(ours(footage, loops), ffmpeg(footage, loops)) for _ in range(rounds)]
+        runs = [
+            (
+                ours(footage, loops),
+                ffmpeg(footage, loops),
+                ffmpeg(footage, loops, "plain"),
+                ours(footage, loops, PROGRAM),
+            )
+            for _ in range(rounds)
+        ]
         results.append(
             {
                 "job": name,
-                "pictures": pairs[0][0]["pictures"],
-                "cpu_ms": _median(pairs, 0, "cpu_ms"),
-                "ffmpeg_cpu_ms": _median(pairs, 1, "cpu_ms"),
-                "ratio_to_ffmpeg": round(
-                    statistics.median(one["cpu_ms"] / other["cpu_ms"] for one, other in pairs), 2
-                ),
-                "kbps": _median(pairs, 0, "kbps"),
-                "ffmpeg_kbps": _median(pairs, 1, "kbps"),
-                "rss_mb": _median(pairs, 0, "rss_mb"),
-                "uss_mb": _median(pairs, 0, "uss_mb"),
+                "pictures": runs[0][0]["pictures"],
+                "cpu_ms": _median(runs, 0, "cpu_ms"),
+                "ffmpeg_cpu_ms": _median(runs, 1, "cpu_ms"),
+                "plain_cpu_ms": _median(runs, 2, "cpu_ms"),
+                "program_cpu_ms": _median(runs, 3, "cpu_ms"),
+                "ratio_to_ffmpeg": _ratio(runs, 0, 1),
+                "ratio_to_plain": _ratio(runs, 0, 2),
+                "program_to_ours": _ratio(runs, 3, 0),
+                "kbps": _median(runs, 0, "kbps"),
+                "ffmpeg_kbps": _median(runs, 1, "kbps"),
+                "rss_mb": _median(runs, 0, "rss_mb"),
+                "uss_mb": _median(runs, 0, "uss_mb"),
                 "live_ms": _live(footage, rounds, loops),
             }
         )
@@ -247,5 +259,10 @@ def _live(footage: RecordedFootage, rounds: int, loops: int) -> dict[str, float]
     return {key: round(statistics.median(each[key] for each in found), 2) for key in found[0]}
 
 
-def _median(pairs: list[tuple[dict[str, float], dict[str, float]]], at: int, key: str) -> float:
-    return round(statistics.median(pair[at][key] for pair in pairs), 2)
+def _median(runs: Sequence[Sequence[Mapping[str, float]]], at: int, key: str) -> float:
+    return round(statistics.median(each[at][key] for each in runs), 2)
+
+
+def _ratio(runs: Sequence[Sequence[Mapping[str, float]]], one: int, other: int) -> float:
+    """Return the median of the ratios of what two of each round have taken."""
+    return round(statistics.median(each[one]["cpu_ms"] / each[other]["cpu_ms"] for each in runs), 2)
