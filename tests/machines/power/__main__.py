@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tests.machines.power.campaign import run_campaign
+from tests.machines.power.update_cuts import cut_updates
 
 SHOWN = 5
 
@@ -23,11 +24,16 @@ def main() -> int:
     asks = argparse.ArgumentParser(prog="scripts/machine-test --power-cuts", description=__doc__)
     asks.add_argument("cuts", type=int)
     asks.add_argument("--seed", type=int, default=1)
+    asks.add_argument("--updates", action="store_true", help="in updates, not in configurations")
     asks.add_argument("--unsynced", action="store_true", help="the mutant that flushes nothing")
     asked = asks.parse_args()
     with tempfile.TemporaryDirectory(prefix="power-cuts-") as name:
-        found = asyncio.run(
-            run_campaign(Path(name), cuts=asked.cuts, seed=asked.seed, synced=not asked.unsynced)
+        what = {"cuts": asked.cuts, "seed": asked.seed, "synced": not asked.unsynced}
+        folder = Path(name)
+        found = (
+            cut_updates(folder, **what)
+            if asked.updates
+            else asyncio.run(run_campaign(folder, **what))
         )
     said = {"seed": asked.seed, "unsynced": asked.unsynced, **found.counts}
     print(json.dumps({**said, "wrong": len(found.wrong), "first": found.wrong[:SHOWN]}))

@@ -10,11 +10,7 @@ import asyncio
 import json
 import random
 import shutil
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,11 +26,7 @@ from tests.fixtures.broker import Broker
 from tests.fixtures.desired import SigningHarness
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 from tests.machines.power.cut_images import Found, Moment, look_at
-
-TOP = Path(__file__).resolve().parents[3]
-DISK_MIB = 48
-CUT_EVERY = 3
-"""One flush of so many, on average, is a power cut."""
+from tests.machines.power.lossy_mount import lossy_file_system, order, run_step
 
 REMOTE = '[remote]\nallow = ["/site", "/broker"]\ngate_s = 1\nconnect_s = 10\ncrashes = 3\n'
 UNSYNCED = "import os\nos.fsync = lambda descriptor: None\nos.fdatasync = os.fsync\n"
@@ -43,7 +35,6 @@ UNSYNCED = "import os\nos.fsync = lambda descriptor: None\nos.fdatasync = os.fsy
 KINDS = ("stay", "stay", "confirm", "cancel")
 FINAL = ("applied", "rolled_back", "rejected", "superseded")
 CHANGE_S = 20.0
-STEP_S = 60
 
 
 @dataclass
@@ -106,45 +97,6 @@ async def run_campaign(folder: Path, *, cuts: int, seed: int, synced: bool = Tru
     return found
 
 
-@contextmanager
-def lossy_file_system(folder: Path, *, cuts: int, seed: int) -> Iterator[Path]:
-    """Mount an ext4 file system on a lossy disk; yield where. Needs root, FUSE, a loop device."""
-    fuse, mounted, control = folder / "fuse", folder / "mounted", folder / "cuts" / "control"
-    fuse.mkdir()
-    mounted.mkdir()
-    with ExitStack() as stack:
-        server = subprocess.Popen(
-            (
-                str(TOP / ".venv" / "machines" / "bin" / "python"),
-                *("-m", "tests.machines.power.lossy_disk", str(fuse), str(control)),
-                *(str(DISK_MIB), str(cuts), str(CUT_EVERY), str(seed)),
-            ),
-            cwd=TOP,
-        )
-        stack.callback(_end, server, fuse)
-        disk = fuse / "disk"
-        for _ in range(200):
-            if disk.exists():
-                break
-            time.sleep(0.1)
-        loop = _run("losetup", "--show", "--find", "--direct-io=on", str(disk)).strip()
-        stack.callback(_run, "losetup", "--detach", loop)
-        _run("mkfs.ext4", "-q", loop)
-        _run("mount", loop, str(mounted))
-        stack.callback(_run, "umount", str(mounted))
-        _run("sync", "-f", str(mounted))
-        yield mounted
-
-
-def order(folder: Path, what: str) -> None:
-    """Send one order to the lossy disk of *folder*: ``arm`` or ``cut NAME``."""
-    with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(STEP_S)
-        line.connect(str(folder / "cuts" / "control"))
-        line.sendall(what.encode())
-        line.recv(100)
-
-
 async def _drive(
     state: Path,
     broker: Broker,
@@ -168,7 +120,7 @@ async def _drive(
         environment["PYTHONPATH"] = str(folder / "mutant")
     async with site(state, broker, cameras(1), more=REMOTE, env=environment) as running:
         shutil.copy(state / "site.json", folder / "site.json")
-        await asyncio.to_thread(_run, "sync", "-f", str(state))
+        await asyncio.to_thread(run_step, "sync", "-f", str(state))
         await asyncio.to_thread(order, folder, "arm")
         ordered = 0
         while ordered < cuts - cuts // 2:
@@ -257,20 +209,3 @@ def note(message: InboundMessage, known: Ledger) -> None:
         known.note("event", tree(message)["n"])
     elif place.spec is REPLY and tree(message)["st"] != "rejected":
         known.note("accepted", tree(message)["id"])
-
-
-def _end(server: subprocess.Popen[bytes], fuse: Path) -> None:
-    """End the lossy disk: it ends when its folder is unmounted."""
-    subprocess.run(("umount", str(fuse)), check=False, timeout=STEP_S)
-    try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
-
-
-def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=STEP_S)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
-    return done.stdout
