@@ -19,6 +19,7 @@ from tests.machines.facts import Facts
 from tests.machines.image import ARCHES, CACHE, Arch, ImageFailed, build_image
 from tests.machines.machine import Machine, MachineLost
 from tests.machines.site import TOP, GuestSite
+from tests.machines.updates import update_facts
 
 PACKAGING_S = 1800
 NOTHING_SEEN = 2
@@ -26,12 +27,7 @@ NOTHING_SEEN = 2
 
 def main() -> int:
     """Return the exit code."""
-    asks = argparse.ArgumentParser(prog="scripts/machine-test", description=__doc__)
-    asks.add_argument("--arch", choices=ARCHES, default="arm64")
-    asks.add_argument("--work", type=Path, default=CACHE, help="where images are kept")
-    asks.add_argument("--deb", type=Path, help="a package; left out: the one in dist/, built")
-    asks.add_argument("--fuzz", type=int, default=0, help="seconds of the fast path's fuzzing")
-    asked = asks.parse_args()
+    asked = arguments()
     asked.work.mkdir(parents=True, exist_ok=True)
     facts = Facts(sys.stdout)
     try:
@@ -52,11 +48,25 @@ def main() -> int:
                 box.prepare()
                 for look in boot_facts(box, fuzz_s=asked.fuzz):
                     facts.attempt(look)
+                if asked.updates:
+                    for look in update_facts(box, asked.arch, Path(name) / "private"):
+                        facts.attempt(look)
         except MachineLost as error:
             print(f"machine-test: {error}", file=sys.stderr)
             facts.close()
             return NOTHING_SEEN
     return facts.close()
+
+
+def arguments() -> argparse.Namespace:
+    """Return what is asked for."""
+    asks = argparse.ArgumentParser(prog="scripts/machine-test", description=__doc__)
+    asks.add_argument("--arch", choices=ARCHES, default="arm64")
+    asks.add_argument("--work", type=Path, default=CACHE, help="where images are kept")
+    asks.add_argument("--deb", type=Path, help="a package; left out: the one in dist/, built")
+    asks.add_argument("--fuzz", type=int, default=0, help="seconds of the fast path's fuzzing")
+    asks.add_argument("--updates", action="store_true", help="good and bad updates as well")
+    return asks.parse_args()
 
 
 def newest_package(arch: Arch) -> Path:
@@ -67,7 +77,7 @@ def newest_package(arch: Arch) -> Path:
     """
     script = TOP / "scripts" / "package"
     if script.exists():
-        subprocess.run((str(script), "--arch", arch), timeout=PACKAGING_S, check=False)
+        subprocess.run((str(script), arch), timeout=PACKAGING_S, check=False)
     found = sorted(
         (TOP / "dist").glob(f"camera-gateway_*_{arch}.deb"), key=lambda each: each.stat().st_mtime
     )

@@ -1,4 +1,4 @@
-"""An ext4 file system on a lossy disk, on this machine: FUSE, a loop device, a mount. Needs root."""
+"""An ext4 file system on a lossy disk, on this machine: FUSE, loop device, mount. Needs root."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Power cuts between all steps of an update: what is left is the old release or the new one, whole.
 
-Both halves are those of `tests.crash.update_campaign`: an installation, a start and a watch, run here
-on a disk that loses what was not synced; and what looks at one image, boots it, and looks again.
+Both halves are those of `tests.crash.update_campaign`: an installation, a start and a watch, run
+here on a disk that loses what was not synced; and what looks at one image, boots it, looks again.
 """
 
 from __future__ import annotations

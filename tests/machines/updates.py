@@ -1,0 +1,215 @@
+"""Updates in the booted machine: what is installed, what is refused, what is undone by itself.
+
+The order is left where the gateway leaves it once it has fetched a bundle; everything behind that
+is the machine's own: path unit, root's installer, the gate, systemd.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gateway.config.signing import SigningKey, load_key, make_key
+from tests.machines import trial_releases
+from tests.machines.box import UNIT, Box
+from tests.machines.image import Arch
+from tests.machines.site import CAMERAS
+from tests.machines.trial_releases import write_release_bundle
+
+INSTALLS_S = 600.0
+ENDS_S = 1200.0
+ORDERS = "/var/lib/camera-gateway/update"
+REPORT = "/var/lib/camera-gateway-update/report.json"
+
+SETTINGS = """
+[updates]
+trial_s = 10.0
+patience_s = 300.0
+connected_s = 5.0
+crashes = 3
+"""
+"""Added to the machine's: a trial that ends soon, and patience with the emulated processor."""
+
+LARGEST_BYTES = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One update and how it must end.
+
+    Attributes:
+        name: Of the fact.
+        version: Of the release; each is newer than the one before, but the one that is older.
+        change: What is wrong with the program.
+        state: How it ends.
+        reason: Why.
+        arch: That it is for; None: this machine.
+        trusted: Whether its key is.
+        said_bytes: That it says it takes; None: what it does.
+    """
+
+    name: str
+    version: str
+    change: Callable[[Path], None] = trial_releases.good
+    state: str = "rejected"
+    reason: str = ""
+    arch: Arch | None = None
+    trusted: bool = True
+    said_bytes: int | None = None
+
+
+TRIALS = (
+    Trial("bad signature", "8.0.1+g0000001", reason="UPDATE_SIGNATURE", trusted=False),
+    Trial("older release", "0.0.1+g0000001", reason="UPDATE_OLDER"),
+    Trial("no space", "8.0.3+g0000001", reason="DISK_FULL", said_bytes=LARGEST_BYTES),
+    Trial("good release", "8.1.0+g0000001", state="applied"),
+    Trial(
+        "import error",
+        "8.2.0+g0000001",
+        trial_releases.import_error,
+        state="rolled_back",
+        reason="UPDATE_CRASHED",
+    ),
+    Trial(
+        "crash after a minute",
+        "8.3.0+g0000001",
+        trial_releases.crash,
+        state="rolled_back",
+        reason="UPDATE_CRASHED",
+    ),
+    Trial(
+        "never connects",
+        "8.4.0+g0000001",
+        trial_releases.no_connection,
+        state="rolled_back",
+        reason="UPDATE_UNCONNECTED",
+    ),
+    Trial(
+        "kills cameras",
+        "8.5.0+g0000001",
+        trial_releases.no_cameras,
+        state="rolled_back",
+        reason="UPDATE_CAMERAS",
+    ),
+)
+
+
+def update_facts(box: Box, arch: Arch, private: Path) -> Iterator[Callable[[], None]]:
+    """Yield what tries each release, in order; *private* is the centre's own folder."""
+    look = _Updates(box, arch, private)
+    yield look.prepare
+    other: Arch = "amd64" if arch == "arm64" else "arm64"
+    wrong = Trial("wrong architecture", "8.0.2+g0000001", reason="UPDATE_ARCHITECTURE", arch=other)
+    for trial in (wrong, *TRIALS):
+        yield partial(look.try_one, trial)
+    yield look.killed_installer
+
+
+class _Updates:
+    def __init__(self, box: Box, arch: Arch, private: Path) -> None:
+        self._box = box
+        self._arch = arch
+        self._keys: dict[bool, SigningKey] = {}
+        for trusted, folder in ((True, "release-keys"), (False, "strangers-keys")):
+            secret, public = make_key(private / folder, "rel-machine")
+            self._keys[trusted] = load_key(secret)
+            if trusted:
+                (box.site.share / "release.pem").write_bytes(public.read_bytes())
+
+    def prepare(self) -> None:
+        """Trust the key, shorten the trial, let the units watch."""
+        box = self._box
+        (box.site.share / "updates.toml").write_text(SETTINGS)
+        box.must(
+            "install -m 644 /mnt/host/release.pem /etc/camera-gateway/trusted/rel-machine.pem;"
+            " grep -q '^.updates' /etc/camera-gateway/gateway.toml ||"
+            " cat /mnt/host/updates.toml >> /etc/camera-gateway/gateway.toml;"
+            " systemctl enable --now camera-gateway-update.path;"
+            f" systemctl restart --no-block {UNIT}"
+        )
+        live = box.live_cameras(within_s=INSTALLS_S)
+        box.facts.fact("updates can begin", live == len(CAMERAS), running=self._running())
+
+    def try_one(self, trial: Trial) -> None:
+        """Order one release and follow it to its end."""
+        before = self._running()
+        self._order(trial)
+        report = self._until_ended(trial.version)
+        ended = report.get("state") == trial.state and trial.reason in ("", report.get("reason"))
+        wanted = trial.version if trial.state == "applied" else before
+        running = self._box.until(self._running, wanted.__eq__, 60)
+        self._box.facts.fact(
+            f"update: {trial.name}",
+            ended and running == wanted,
+            state=report.get("state"),
+            reason=report.get("reason"),
+            detail=str(report.get("detail"))[:120],
+            running=running,
+        )
+        if trial.state == "rolled_back":
+            live = self._box.live_cameras(within_s=INSTALLS_S)
+            name = f"update: cameras are live after: {trial.name}"
+            self._box.facts.fact(name, live == len(CAMERAS), live=live)
+
+    def killed_installer(self) -> None:
+        """Kill -9 while it unpacks: what ran runs on, and that is said."""
+        box, trial = self._box, Trial("killed", "8.6.0+g0000001")
+        before = self._running()
+        self._order(trial)
+        pid = box.until(
+            lambda: box.show("MainPID", "camera-gateway-update.service"),
+            lambda got: got not in ("", "0"),
+            60,
+        )
+        box.until(lambda: self._report().get("state"), "applying".__eq__, INSTALLS_S)
+        box.ask(f"kill -9 {pid}")
+        report = self._until_ended(trial.version)
+        running = self._running()
+        box.facts.fact(
+            "update: installer killed",
+            running == before and report.get("state") == "rejected",
+            reason=report.get("reason"),
+            running=running,
+        )
+
+    def _order(self, trial: Trial) -> None:
+        bundle = self._box.site.share / "bundle.update"
+        write_release_bundle(
+            bundle,
+            trial.version,
+            trial.arch or self._arch,
+            self._keys[trial.trusted],
+            trial.change,
+            said_bytes=trial.said_bytes,
+        )
+        own = "-o camera-gateway -g camera-gateway"
+        self._box.must(
+            f"install -d -m 700 {own} {ORDERS} && rm -f {REPORT} &&"
+            f" install -m 600 {own} /mnt/host/bundle.update {ORDERS}/bundle.update &&"
+            f' echo \'{{"id":"machine-test"}}\' > /run/order.json &&'
+            f" install -m 600 {own} /run/order.json {ORDERS}/request.json",
+            within_s=INSTALLS_S,
+        )
+
+    def _until_ended(self, version: str) -> dict[str, Any]:
+        """Return the report once it is about *version*, or about none, and nothing is tried."""
+
+        def ended(report: dict[str, Any]) -> bool:
+            ours = report.get("version") in (version, "")
+            return ours and report.get("state") in ("applied", "rolled_back", "rejected")
+
+        return self._box.until(self._report, ended, ENDS_S)
+
+    def _report(self) -> dict[str, Any]:
+        try:
+            tree = json.loads(self._box.ask(f"cat {REPORT} 2>/dev/null || echo '{{}}'"))
+        except ValueError:
+            return {}
+        return tree if isinstance(tree, dict) else {}
+
+    def _running(self) -> str:
+        return self._box.ask("basename $(readlink /opt/camera-gateway/current)")
