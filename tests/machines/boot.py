@@ -184,7 +184,7 @@ class _Looks:
         settings = "/etc/camera-gateway/gateway.toml"
         box.must(f"cp {settings} /run/kept.toml && sed -i 's/^id = .*/id = \"\"/' {settings}")
         box.ask(f"systemctl restart --no-block {UNIT}")
-        ended = box.until(lambda: box.show("ExecMainStatus"), "2".__eq__, 120)
+        ended = box.until(lambda: box.show("ExecMainStatus"), "2".__eq__, PROGRAM_S)
         lasted_s = (box.moment_us("ExecMainExit") - box.moment_us("ExecMainStart")) / 1e6
         said = box.ask(f"journalctl -u {UNIT} -o cat -n 30 | grep -o '/gateway/id.*' | tail -n 1")
         self._fact(

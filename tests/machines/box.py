@@ -191,13 +191,14 @@ class Box:
 
         return self.until(look, len(CAMERAS).__eq__, within_s)
 
-    def restarted(self, act: str, within_s: float = 300.0) -> bool:
+    def restarted(self, act: str, within_s: float = 600.0) -> bool:
         """Do *act*, which restarts the machine; return whether it has, and connect again."""
         before = self.ask("cat /proc/sys/kernel/random/boot_id")
         self.ask(act)
 
         def look() -> str:
             try:
+                self.machine.connect(30)
                 return self.ask("cat /proc/sys/kernel/random/boot_id", within_s=20)
             except MachineLost:
                 return ""

@@ -38,7 +38,7 @@ LARGEST_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ReleaseCase:
     """One update and how it must end.
 
     Attributes:
@@ -62,33 +62,33 @@ class Trial:
     said_bytes: int | None = None
 
 
-TRIALS = (
-    Trial("bad signature", "8.0.1+g0000001", reason="UPDATE_SIGNATURE", trusted=False),
-    Trial("older release", "0.0.1+g0000001", reason="UPDATE_OLDER"),
-    Trial("no space", "8.0.3+g0000001", reason="DISK_FULL", said_bytes=LARGEST_BYTES),
-    Trial("good release", "8.1.0+g0000001", state="applied"),
-    Trial(
+CASES = (
+    ReleaseCase("bad signature", "8.0.1+g0000001", reason="UPDATE_SIGNATURE", trusted=False),
+    ReleaseCase("older release", "0.0.1+g0000001", reason="UPDATE_OLDER"),
+    ReleaseCase("no space", "8.0.3+g0000001", reason="DISK_FULL", said_bytes=LARGEST_BYTES),
+    ReleaseCase("good release", "8.1.0+g0000001", state="applied"),
+    ReleaseCase(
         "import error",
         "8.2.0+g0000001",
         trial_releases.import_error,
         state="rolled_back",
         reason="UPDATE_CRASHED",
     ),
-    Trial(
+    ReleaseCase(
         "crash after a minute",
         "8.3.0+g0000001",
         trial_releases.crash,
         state="rolled_back",
         reason="UPDATE_CRASHED",
     ),
-    Trial(
+    ReleaseCase(
         "never connects",
         "8.4.0+g0000001",
         trial_releases.no_connection,
         state="rolled_back",
         reason="UPDATE_UNCONNECTED",
     ),
-    Trial(
+    ReleaseCase(
         "kills cameras",
         "8.5.0+g0000001",
         trial_releases.no_cameras,
@@ -103,9 +103,11 @@ def update_facts(box: Box, arch: Arch, private: Path) -> Iterator[Callable[[], N
     look = _Updates(box, arch, private)
     yield look.prepare
     other: Arch = "amd64" if arch == "arm64" else "arm64"
-    wrong = Trial("wrong architecture", "8.0.2+g0000001", reason="UPDATE_ARCHITECTURE", arch=other)
-    for trial in (wrong, *TRIALS):
-        yield partial(look.try_one, trial)
+    wrong = ReleaseCase(
+        "wrong architecture", "8.0.2+g0000001", reason="UPDATE_ARCHITECTURE", arch=other
+    )
+    for case in (wrong, *CASES):
+        yield partial(look.try_one, case)
     yield look.killed_installer
 
 
@@ -134,32 +136,32 @@ class _Updates:
         live = box.live_cameras(within_s=INSTALLS_S)
         box.facts.fact("updates can begin", live == len(CAMERAS), running=self._running())
 
-    def try_one(self, trial: Trial) -> None:
+    def try_one(self, case: ReleaseCase) -> None:
         """Order one release and follow it to its end."""
         before = self._running()
-        self._order(trial)
-        report = self._until_ended(trial.version)
-        ended = report.get("state") == trial.state and trial.reason in ("", report.get("reason"))
-        wanted = trial.version if trial.state == "applied" else before
+        self._order(case)
+        report = self._until_ended(case.version)
+        ended = report.get("state") == case.state and case.reason in ("", report.get("reason"))
+        wanted = case.version if case.state == "applied" else before
         running = self._box.until(self._running, wanted.__eq__, 60)
         self._box.facts.fact(
-            f"update: {trial.name}",
+            f"update: {case.name}",
             ended and running == wanted,
             state=report.get("state"),
             reason=report.get("reason"),
             detail=str(report.get("detail"))[:120],
             running=running,
         )
-        if trial.state == "rolled_back":
+        if case.state == "rolled_back":
             live = self._box.live_cameras(within_s=INSTALLS_S)
-            name = f"update: cameras are live after: {trial.name}"
+            name = f"update: cameras are live after: {case.name}"
             self._box.facts.fact(name, live == len(CAMERAS), live=live)
 
     def killed_installer(self) -> None:
         """Kill -9 while it unpacks: what ran runs on, and that is said."""
-        box, trial = self._box, Trial("killed", "8.6.0+g0000001")
+        box, case = self._box, ReleaseCase("killed", "8.6.0+g0000001")
         before = self._running()
-        self._order(trial)
+        self._order(case)
         pid = box.until(
             lambda: box.show("MainPID", "camera-gateway-update.service"),
             lambda got: got not in ("", "0"),
@@ -167,7 +169,7 @@ class _Updates:
         )
         box.until(lambda: self._report().get("state"), "applying".__eq__, INSTALLS_S)
         box.ask(f"kill -9 {pid}")
-        report = self._until_ended(trial.version)
+        report = self._until_ended(case.version)
         running = self._running()
         box.facts.fact(
             "update: installer killed",
@@ -176,15 +178,15 @@ class _Updates:
             running=running,
         )
 
-    def _order(self, trial: Trial) -> None:
+    def _order(self, case: ReleaseCase) -> None:
         bundle = self._box.site.share / "bundle.update"
         write_release_bundle(
             bundle,
-            trial.version,
-            trial.arch or self._arch,
-            self._keys[trial.trusted],
-            trial.change,
-            said_bytes=trial.said_bytes,
+            case.version,
+            case.arch or self._arch,
+            self._keys[case.trusted],
+            case.change,
+            said_bytes=case.said_bytes,
         )
         own = "-o camera-gateway -g camera-gateway"
         self._box.must(
