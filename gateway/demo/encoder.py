@@ -160,7 +160,7 @@ class Encoder:
             options["profile"] = "baseline" if simple else "main"
             common |= {"sliced-threads": 0, "tff": int(settings.interlaced and settings.flagged)}
         else:
-            common |= {"log-level": "none", "pools": "none", "frame-threads": 1}
+            common |= {"log-level": "none", "pools": "none", "frame-threads": 1, "open-gop": 0}
         named = ":".join(f"{key}={setting}" for key, setting in common.items())
         return options | {"x264-params" if settings.codec == "h264" else "x265-params": named}
 
@@ -192,6 +192,10 @@ class LiveFootage:
         """Encode the present scene, the previous one if *frozen*; as a keyframe if *fresh*."""
         return self._encode(keyframe=fresh, frozen=frozen)[0]
 
+    def skippable(self, position: int, behind: int) -> int:  # noqa: ARG002
+        """Return *behind*: what was never encoded nothing refers to."""
+        return behind
+
     def _encode(self, *, keyframe: bool, frozen: bool = False) -> list[CodedPicture]:
         image = self._still if frozen else None
         if image is None:
@@ -213,6 +217,17 @@ class RecordedFootage:
     def picture(self, index: int, *, fresh: bool, frozen: bool) -> CodedPicture:  # noqa: ARG002
         """Return the *index*-th picture of the loop, or its first, a keyframe, when *frozen*."""
         return self.pictures[0 if frozen else index % len(self.pictures)]
+
+    def skippable(self, position: int, behind: int) -> int:
+        """Return how many pictures from *position* on may be left out, at most *behind*.
+
+        From a keyframe to a keyframe only: those between them refer to each other.
+        """
+        if not self.picture(position, fresh=False, frozen=False).keyframe:
+            return 0
+        keyframes = [coded.keyframe for coded in self.pictures]
+        steps = range(behind, 0, -1)
+        return next((step for step in steps if keyframes[(position + step) % len(keyframes)]), 0)
 
 
 @functools.lru_cache(maxsize=32)

@@ -68,18 +68,21 @@ class VideoLoop:
         fps = footage.settings.fps
         index = int((loop.time() - began_s) * fps) + 1
         gop = round(footage.settings.gop_s * fps)
-        first = index if self._camera.behaviour.join == "at_once" else index - gop // 2
+        position = 0 if self._camera.behaviour.join == "at_once" else gop // 2
         while self._sinks:
             frozen = self._camera.active_fault(Frozen) is not None
             fresh, self._keyframe_wanted = self._keyframe_wanted, False
-            encode = functools.partial(footage.picture, index - first, fresh=fresh, frozen=frozen)
+            position = 0 if frozen else position
+            encode = functools.partial(footage.picture, position, fresh=fresh, frozen=frozen)
             coded = await loop.run_in_executor(pool, encode) if footage.blocking else encode()
             time_90k = (index + coded.reorder_offset) * VIDEO_CLOCK_HZ // fps
             payloads = self._payloads(coded)
             for sink in tuple(self._sinks):
                 sink.send_picture(coded, payloads, time_90k)
-            # After a late picture the next one still comes at its own time.
-            index = max(index + 1, int((loop.time() - began_s) * fps))
+            # After a late picture the next one still comes at its own time, or at once.
+            behind = max(0, int((loop.time() - began_s) * fps) - index - 1)
+            step = 1 + footage.skippable(position + 1, behind)
+            index, position = index + step, position + step
             await asyncio.sleep(began_s + index / fps - loop.time())
 
     def _payloads(self, coded: CodedPicture) -> MarkedPayloads:
