@@ -152,7 +152,9 @@ def run(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         "memory": lambda: memory(names, loads[0], streams),
         "idle": lambda: throughput.idle(names, loads[0], rounds, seconds),
         "narrow": lambda: narrow(names, asked.rounds, asked.seconds or 16.0, asked.case),
-        "transcode-viewers": lambda: transcode_relays.viewers_of_one(rounds, seconds),
+        "transcode-viewers": lambda: transcode_relays.viewers_of_one(
+            rounds, seconds, job=next(each for each in JOBS if (asked.case or "") in each)
+        ),
         "transcode-first-frame": lambda: transcode_first.first_frames(
             asked.viewings, [each for each in STATES if (asked.case or "") in each.name]
         ),

