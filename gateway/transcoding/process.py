@@ -55,6 +55,7 @@ class TranscodingProcess:
         self._on_report = on_report
         self._parser = ReportParser()
         self._serial = 0
+        self._gap = False
         self._idle_s = 0.0  # until when it had nothing to answer
         self.changed = False
         self.last = OutputHeader(Report.PROGRESS)
@@ -102,8 +103,10 @@ class TranscodingProcess:
         """Send *unit* to the child, shown at *time_90k*; False: not now, `on_ready` says when."""
         if self._child.blocked:
             return False
-        if unit.size_bytes > MAX_INPUT_BYTES or len(unit.payloads) > MAX_INPUT_PAYLOADS:
-            return True
+        large = unit.size_bytes > MAX_INPUT_BYTES or len(unit.payloads) > MAX_INPUT_PAYLOADS
+        self._gap = large or (self._gap and not unit.keyframe)
+        if self._gap:
+            return True  # what follows refers to what it has not got
         if self._serial == self.last.serial:
             self._idle_s = self._now()  # it had nothing to answer
         self._serial = (self._serial + 1) % _SERIALS

@@ -20,6 +20,7 @@ from gateway.model.media import AccessUnit, Codec, SourceCounters
 from gateway.sources.timeline import Timeline
 from gateway.streams.reader import Reader
 from gateway.transcoding import process
+from gateway.transcoding.messages import MAX_INPUT_PAYLOADS
 from gateway.transcoding.output_format import OutputFormat
 from gateway.vision.start_patience import StartPatience
 from tests.fixtures.coded_pictures import coded_pictures
@@ -356,3 +357,19 @@ async def test_pauses_grow_with_each_death() -> None:
         pauses = [made.source._loss("x").longest_s for _ in range(9)]
 
     assert pauses == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+async def test_behind_a_unit_too_large_for_the_child_it_gets_a_keyframe_first() -> None:
+    """What refers to a picture that it has not got would be smeared."""
+    loop = pictures(replace(SMALL, codec="h264"))
+    async with transcoding("h264") as made:
+        for coded in loop[:5]:
+            await made.answered(coded)
+        pieces = (b"\x02",) * (MAX_INPUT_PAYLOADS + 1)
+        made.camera.deliver(AccessUnit(pieces, 5 * 3600, False, 0.0, len(pieces)))
+        made.sent += 1
+        for coded in loop[6:26]:
+            made.send(coded)
+        await made.until(lambda: made.units[-1].time_90k == 25 * 3600)
+
+        assert made.source.state.report.decoded == 6
