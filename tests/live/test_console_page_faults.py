@@ -227,7 +227,7 @@ async def test_the_page_is_as_wide_as_the_screen(
 async def test_a_tile_of_any_size_tells_its_level(
     chromium: Browser, broker: Broker, width: int, forced_colors: str, cameras: int
 ) -> None:
-    """In whole, in the tile, over nothing written there. It stood in what small tiles hide."""
+    """In whole, in the tile, over nothing written there, nor over the picture and its time."""
     async with run_console(broker, heard=country(1, cameras=cameras)) as url:
         page = await new_page(
             chromium, viewport={"width": width, "height": 844}, forced_colors=forced_colors
@@ -244,7 +244,8 @@ async def test_a_tile_of_any_size_tells_its_level(
               const level = tile.querySelector(".level");
               level.textContent = "chỉ khung hình chính";
               const box = level.getBoundingClientRect(), around = tile.getBoundingClientRect();
-              const apart = [".badge", ".tile-name", ".figures", ".tile-close"].every((each) => {
+              const others = [".badge", ".tile-name", ".figures", ".tile-close", ".picture"];
+              const apart = others.every((each) => {
                 const other = tile.querySelector(each).getBoundingClientRect();
                 return box.right <= other.left || other.right <= box.left
                   || box.bottom <= other.top || other.bottom <= box.top;
@@ -257,6 +258,35 @@ async def test_a_tile_of_any_size_tells_its_level(
         )
 
     assert told == [True, True, True]
+
+
+async def test_forced_colours_are_those_of_all_that_is_written_in_the_list(
+    chromium: Browser, broker: Broker
+) -> None:
+    """The lines of a camera that is watched, and what stands in the empty search field."""
+    async with run_console(broker, heard=country(1, cameras=2)) as url:
+        page = await new_page(chromium, forced_colors="active")
+        await page.goto(url)
+        await page.locator(".watch-all").first.click()
+        await expect(page.locator('.camera[aria-pressed="true"]')).to_have_count(2)
+
+        written = await page.evaluate(
+            """() => {
+              const colour = (element, part) => getComputedStyle(element, part).color;
+              const texts = [...document.querySelectorAll(".camera-text > *")];
+              const field = document.querySelector(".search-panel input");
+              const probe = document.body.appendChild(document.createElement("p"));
+              const system = ["CanvasText", "ButtonText", "FieldText"].map((name) => {
+                probe.style.color = name;
+                return colour(probe);
+              });
+              const placeholder = colour(field, "::placeholder");
+              const used = [...texts.map((each) => colour(each)), placeholder];
+              return used.filter((each) => !system.includes(each));
+            }"""
+        )
+
+    assert written == []
 
 
 async def test_forced_colours_leave_the_states_their_shapes(

@@ -137,8 +137,9 @@ export class Tile {
     this.retryButton.onclick = () => this.#restart();
 
     const head = createElement("header", "tile-head", this.element);
-    this.badge = createElement("span", "badge", head);
-    this.levelText = createElement("span", "level", head);
+    const tags = createElement("span", "tags", head);
+    this.badge = createElement("span", "badge", tags);
+    this.levelText = createElement("span", "level", tags);
     const title = createElement("h2", "tile-name", head);
     this.nameText = createElement("span", "tile-camera", title);
     this.placeText = createElement("span", "tile-place", title);
