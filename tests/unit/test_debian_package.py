@@ -1,0 +1,413 @@
+"""The Debian package: built, looked into, installed, upgraded and removed, in a root to throw away.
+
+What is installed there are two small packages with the scripts of the real one, since those are
+what can go wrong; the real one is taken apart, and run where it is to lie.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.main import main as program
+from gateway.model.version import VERSION
+
+TOP = Path(__file__).parents[2]
+PREFIX = "opt/camera-gateway/releases"
+MANUAL = TOP / "scripts" / "packaging" / "manual.py"
+SCRIPTS = ("postinst", "prerm", "postrm")
+
+AS_ROOT = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+
+IN_A_ROOT = """
+set -e
+mount -t tmpfs tmpfs "$1"; mkdir "$1"/changes "$1"/work "$1"/root
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/changes,workdir=$1/work" "$1/root"
+mount --rbind /dev "$1/root/dev"; mount --rbind /proc "$1/root/proc"
+rm -f "$1/root/var/lib/man-db/auto-update"
+printf '#!/bin/sh\\nexit 101\\n' >"$1/root/usr/sbin/policy-rc.d"
+chmod 755 "$1/root/usr/sbin/policy-rc.d"
+cp "$2"/*.deb "$1/root"
+exec chroot "$1/root" sh -ec "$3"
+"""
+
+AT_ITS_PLACE = """
+set -e
+mount -t tmpfs tmpfs /opt
+mkdir /opt/camera-gateway
+mount --bind "$1" /opt/camera-gateway
+shift
+exec "$@"
+"""
+
+
+def run(*command: str | Path, **options: str) -> str:
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=500, env=os.environ | options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of this tree, unpacked; built once, whoever of the workers comes first."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    unpacked = shared / "package"
+    with (shared / "package.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not unpacked.exists():
+            deb = TOP / run(TOP / "scripts" / "package", "--quick").strip()
+            run("dpkg-deb", "--raw-extract", deb, shared / "unpacking")
+            deb.unlink()
+            (shared / "unpacking").rename(unpacked)
+    return unpacked
+
+
+@pytest.fixture(scope="session")
+def release(package: Path) -> Path:
+    (only,) = (package / PREFIX).iterdir()
+    return only
+
+
+def test_it_says_what_it_is(package: Path, release: Path) -> None:
+    """Folder, control file and release.json name the same release and commit."""
+    said = json.loads((release / "release.json").read_text())
+    control = (package / "DEBIAN" / "control").read_text()
+
+    assert re.fullmatch(re.escape(VERSION) + r"\+g[0-9a-f]{9}(\.dirty)?", said["version"])
+    assert release.name == said["version"]
+    assert f"\nVersion: {said['version']}\nArchitecture: {said['arch']}\n" in control
+    assert (said["name"], said["python"]) == ("camera-gateway", "3.11")
+    assert json.loads((release / "sbom.cdx.json").read_text())["bomFormat"] == "CycloneDX"
+
+
+def test_nothing_that_builds_or_installs_is_in_it(release: Path) -> None:
+    """No pip, setuptools, Cython; no other command than ours; no C of ours."""
+    site = release / "lib" / "python3.11" / "site-packages"
+    there = {each.name.lower().split("-")[0] for each in site.iterdir()}
+
+    assert "gateway" in there
+    assert there.isdisjoint({"pip", "setuptools", "cython", "wheel", "_distutils_hack", "tests"})
+    assert {each.name for each in (release / "bin").iterdir()} == {
+        "camera-gateway",
+        "python",
+        "python3",
+        "python3.11",
+    }
+    assert [*site.glob("gateway/**/*.c"), *site.glob("gateway/**/*.pyx")] == []
+
+
+def test_every_module_is_compiled(release: Path) -> None:
+    """No box writes any: its disk may be read-only, and the service may not."""
+    site = release / "lib" / "python3.11" / "site-packages"
+    sources = [each for each in site.rglob("*.py") if each.parent.name != "__pycache__"]
+    missing = [
+        str(each.relative_to(site))
+        for each in sources
+        if not (each.parent / "__pycache__" / f"{each.stem}.cpython-311.pyc").exists()
+    ]
+
+    assert len(sources) > 1000
+    assert missing == []
+
+
+def test_nobody_but_root_may_change_it(package: Path) -> None:
+    """No file that group or others may write, none that they may not read."""
+    modes = {each: each.lstat().st_mode for each in package.rglob("*") if not each.is_symlink()}
+
+    assert [str(each) for each, mode in modes.items() if mode & 0o022] == []
+    assert [str(each) for each, mode in modes.items() if not mode & 0o004] == []
+
+
+def test_it_brings_the_units_of_the_repository(package: Path) -> None:
+    """All of the gateway's, as they are."""
+    units = package / "usr" / "lib" / "systemd" / "system"
+    ours = {each.name: each.read_text() for each in (TOP / "systemd").glob("camera-gateway*")}
+
+    assert {each.name: each.read_text() for each in units.iterdir()} == ours
+
+
+def test_lintian_finds_no_error(package: Path, release: Path, tmp_path: Path) -> None:
+    """In all that is ours; scripts/package has the libraries of others looked at as well."""
+    tree = tmp_path / "tree"
+    libraries = release / "lib" / "python3.11" / "site-packages"
+    shutil.copytree(
+        package,
+        tree,
+        symlinks=True,
+        ignore=lambda folder, names: [
+            each for each in names if Path(folder) == libraries and each != "gateway"
+        ],
+    )
+    (tree / "DEBIAN" / "md5sums").unlink()
+    deb = tmp_path / "camera-gateway.deb"
+    run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, deb)
+
+    run("lintian", "--allow-root", "--fail-on", "error", deb)
+
+
+def test_it_runs_where_it_is_to_lie(package: Path, release: Path) -> None:
+    """With Debian's Python and nothing else, the fast path compiled."""
+    top = package / "opt" / "camera-gateway"
+    if not (top / "current").is_symlink():
+        (top / "current").symlink_to(f"releases/{release.name}")
+    command = "/opt/camera-gateway/current/bin/camera-gateway"
+
+    said = run(*AS_ROOT, "sh", "-c", AT_ITS_PLACE, "sh", top, command, "--version")
+
+    assert said == f"camera-gateway, version {release.name}\nfast path: compiled\n"
+
+
+@pytest.fixture(scope="session")
+def debs(package: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packages 1.0 and 2.0: the real scripts, units and settings, no libraries."""
+    folder = tmp_path_factory.mktemp("debs")
+    for version in ("1.0", "2.0"):
+        tree = folder / version
+        shutil.copytree(package / "usr", tree / "usr", symlinks=True)
+        control = tree / "DEBIAN"
+        shutil.copytree(package / "DEBIAN", control, ignore=shutil.ignore_patterns("md5sums"))
+        for each in control.iterdir():
+            each.write_text(each.read_text().replace(release.name, version))
+        depends = re.sub(
+            "^(Depends|Recommends): .*\n", "", (control / "control").read_text(), flags=re.M
+        )
+        (control / "control").write_text(depends)
+        command = tree / PREFIX / version / "bin" / "camera-gateway"
+        command.parent.mkdir(parents=True)
+        command.write_text(f"#!/bin/sh\necho {version}\n")
+        command.chmod(0o755)
+        shutil.copytree(TOP / "config", command.parents[1] / "config")
+        deb = folder / f"{version}.deb"
+        run("dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, deb)
+        shutil.rmtree(tree)
+    return folder
+
+
+@pytest.fixture
+def in_a_root(debs: Path, tmp_path: Path) -> list[str | Path]:
+    """A command that runs a shell script where `debs` lie in ``/`` and dpkg may do as it likes."""
+    return [*AS_ROOT, "sh", "-c", IN_A_ROOT, "sh", tmp_path, debs]
+
+
+INSTALL = "dpkg --install /1.0.deb >&2; "
+LOOK = "readlink /opt/camera-gateway/current; ls /opt/camera-gateway/releases | xargs; "
+NOW = LOOK + "camera-gateway; "
+
+
+def test_installed_it_has_user_folders_and_settings(in_a_root: list[str | Path]) -> None:
+    """What systemd hands to the service must be there, and be root's alone."""
+    look = (
+        "cd /etc/camera-gateway; stat -c '%a %U %n' . gateway.toml secrets trusted; "
+        "id -un camera-gateway"
+    )
+
+    said = run(*in_a_root, INSTALL + NOW + look)
+
+    assert said.splitlines() == [
+        "releases/1.0",
+        "1.0",
+        "1.0",
+        "755 root .",
+        "644 root gateway.toml",
+        "700 root secrets",
+        "755 root trusted",
+        "camera-gateway",
+    ]
+
+
+def test_an_upgrade_keeps_settings_and_the_former_release(in_a_root: list[str | Path]) -> None:
+    """And a downgrade is one."""
+    change = "echo mine >/etc/camera-gateway/gateway.toml; "
+    back = "dpkg --force-downgrade --install /1.0.deb >&2; "
+
+    said = run(
+        *in_a_root,
+        INSTALL
+        + change
+        + "dpkg --install /2.0.deb >&2; "
+        + NOW
+        + back
+        + NOW
+        + "cat /etc/camera-gateway/gateway.toml",
+    )
+
+    assert said.splitlines() == [
+        "releases/2.0",
+        "1.0 2.0",
+        "2.0",
+        "releases/1.0",
+        "1.0 2.0",
+        "1.0",
+        "mine",
+    ]
+
+
+def test_of_three_releases_the_oldest_goes(in_a_root: list[str | Path]) -> None:
+    """A card is small."""
+    older = "mkdir -p /opt/camera-gateway/releases/0.9; "
+
+    said = run(*in_a_root, INSTALL + older + "dpkg --install /2.0.deb >&2; " + NOW)
+
+    assert said.splitlines()[1] == "1.0 2.0"
+
+
+def test_what_is_on_trial_goes_on_running(in_a_root: list[str | Path]) -> None:
+    """The updater alone decides what runs after its trial."""
+    trial = (
+        "cd /opt/camera-gateway; cp -a releases/1.0 releases/1.5; ln -sfn releases/1.5 current; "
+        "mkdir -p /var/lib/camera-gateway-update; touch /var/lib/camera-gateway-update/trying; "
+    )
+
+    said = run(*in_a_root, INSTALL + trial + "dpkg --install /2.0.deb >&2; " + NOW)
+
+    assert said.splitlines()[:2] == ["releases/1.5", "1.0 1.5 2.0"]
+
+
+def test_configured_again_it_does_not_undo_an_update(in_a_root: list[str | Path]) -> None:
+    """What came over the network since runs on."""
+    updated = (
+        "cd /opt/camera-gateway; cp -a releases/1.0 releases/1.5; ln -sfn releases/1.5 current; "
+    )
+
+    said = run(*in_a_root, INSTALL + updated + "dpkg --install /1.0.deb >&2; " + NOW)
+
+    assert said.splitlines()[:2] == ["releases/1.5", "1.0 1.5"]
+
+
+def test_a_purge_keeps_passwords_and_state(in_a_root: list[str | Path]) -> None:
+    """Unless somebody says otherwise."""
+    look = "ls -d /etc/camera-gateway/* /var/lib/camera-gateway; ls /opt"
+
+    said = run(
+        *in_a_root,
+        INSTALL + "dpkg --purge camera-gateway >&2; " + look,
+        DEBIAN_FRONTEND="noninteractive",
+    )
+
+    assert "/etc/camera-gateway/secrets" in said
+    assert "/var/lib/camera-gateway" in said
+    assert "camera-gateway" not in said.splitlines()
+
+
+def test_a_purge_removes_all_of_it_if_told_so(in_a_root: list[str | Path]) -> None:
+    """Answered beforehand, as whoever sets up many boxes does."""
+    answer = (
+        "echo camera-gateway camera-gateway/remove-state boolean true | debconf-set-selections; "
+    )
+    look = "ls -d /etc/camera-gateway /var/lib/camera-gateway /opt/camera-gateway || true"
+
+    said = run(
+        *in_a_root,
+        INSTALL + answer + "dpkg --purge camera-gateway >&2; " + look,
+        DEBIAN_FRONTEND="noninteractive",
+    )
+
+    assert said == ""
+
+
+def test_the_manual_names_every_command() -> None:
+    """Made from the commands' own help, so that none is forgotten."""
+    text = run(sys.executable, MANUAL, "man", VERSION)
+
+    with program.make_context("camera-gateway", [], resilient_parsing=True) as context:
+        commands = program.list_commands(context)
+    assert "probe" in commands
+    assert all(f"\n.SS {name} " in text for name in commands)
+
+
+@pytest.fixture(scope="session")
+def bundle(debs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as it lies on a USB stick, signed by a key made for it."""
+    home = tmp_path_factory.mktemp("gpg")
+    home.chmod(0o700)
+    gpg: list[str | Path] = ["gpg", "--homedir", home, "--batch", "--quiet", "--passphrase", ""]
+    run(*gpg, "--quick-generate-key", "release@example.vn", "ed25519", "sign", "never")
+    trusted = tmp_path_factory.mktemp("trusted")
+    (trusted / "cfg-2026a.pem").write_text("a public key\n")
+    folder = tmp_path_factory.mktemp("bundle") / "camera-gateway"
+    arch = run("dpkg", "--print-architecture").strip()
+    deb = folder.parent / f"camera-gateway_2.0_{arch}.deb"
+    shutil.copy(debs / "2.0.deb", deb)
+    make = TOP / "scripts" / "packaging" / "bundle"
+    run(make, "release@example.vn", trusted, folder, deb, GNUPGHOME=str(home))
+    run("gpgconf", "--homedir", home, "--kill", "gpg-agent")
+    return folder
+
+
+@pytest.fixture
+def stick(bundle: Path, tmp_path: Path) -> list[str | Path]:
+    """A command that runs a shell script where the bundle is ``/stick`` and can be changed."""
+    opened = IN_A_ROOT.replace('cp "$2"/*.deb "$1/root"', 'cp -r "$2" "$1/root/stick"')
+    return [*AS_ROOT, "sh", "-c", opened, "sh", tmp_path, bundle]
+
+
+def test_a_bundle_installs_after_its_key_was_compared(stick: list[str | Path]) -> None:
+    """With the centre's keys; the signing key is remembered."""
+    said = run(
+        *stick,
+        "cd /; echo y | stick/install.sh; camera-gateway; "
+        "ls /etc/camera-gateway/trusted /etc/apt/keyrings/camera-gateway.gpg",
+    )
+
+    assert "Khóa ký · signed by: " in said
+    assert said.split()[-4:] == [
+        "2.0",
+        "/etc/apt/keyrings/camera-gateway.gpg",
+        "/etc/camera-gateway/trusted:",
+        "cfg-2026a.pem",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("echo | tee -a /stick/camera-gateway_2.0_*.deb", "MÃ BĂM SAI"),
+        ("echo >>/stick/SHA256SUMS", "CHỮ KÝ SAI"),
+        ("touch /stick/trusted/other.pem", "không có trong danh sách"),
+        ("rm /stick/SHA256SUMS.gpg", "SHA256SUMS.gpg"),
+    ],
+)
+def test_a_bundle_that_was_changed_installs_nothing(
+    stick: list[str | Path], change: str, reason: str
+) -> None:
+    """A stick goes through many hands."""
+    said = run(
+        *stick,
+        f"{change}; if echo y | /stick/install.sh 2>&1; then exit 9; fi; "
+        "ls /opt/camera-gateway 2>&1 || true",
+    )
+
+    assert reason in said
+    assert "No such file or directory" in said.splitlines()[-1]
+
+
+def test_a_bundle_of_another_key_is_refused(stick: list[str | Path]) -> None:
+    """Than the one whose fingerprint came another way."""
+    said = run(*stick, "if /stick/install.sh --fingerprint 00:11 2>&1; then exit 9; fi")
+
+    assert "khóa khác · another key" in said
+
+
+def test_a_bundle_is_a_repository_of_apt(stick: list[str | Path]) -> None:
+    """As a province's web server offers it; apt verifies the signature."""
+    source = (
+        "echo 'deb [signed-by=/stick/camera-gateway.gpg] file:/stick ./' >/one.list; "
+        "one='-o Dir::Etc::SourceList=/one.list -o Dir::Etc::SourceParts=/dev/null'; "
+        "apt-get -q $one -o APT::Sandbox::User=root update >&2; "
+    )
+
+    said = run(*stick, source + "apt-cache $one policy camera-gateway")
+
+    assert "Candidate: 2.0" in said
