@@ -38,6 +38,7 @@ JOBS = {
     "D1 interlaced": EncoderSettings(
         "h264", 720, 576, 25, 2.0, 2_000_000, noise=True, interlaced=True, pixel_aspect=(16, 15)
     ),
+    "360p H.265": EncoderSettings("h265", 640, 360, 25, 2.0, 500_000, noise=True),
     "720p JPEG": EncoderSettings("mjpeg", 1280, 720, 25, 2.0, 36_000_000, noise=True),
 }
 _FORMATS: dict[Codec, str] = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
