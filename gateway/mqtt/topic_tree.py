@@ -94,6 +94,9 @@ INVENTORY_LOG = TopicSpec("up/inv/log", "inv.log/1", "one record for each change
 CONFIG_REPORTED = TopicSpec(
     "up/config/reported", "config.reported/1", "each step of a configuration", retain=True
 )
+UPDATE_REPORTED = TopicSpec(
+    "up/update/reported", "update.reported/1", "each step of an update", retain=True
+)
 REPLY = TopicSpec("up/rsp/{requester}/{cid}", "rsp/1", "accepted, running, final", expiry_s=300)
 LOG = TopicSpec("up/log/{stream}", "log/1", "while a log is being followed", expiry_s=30, qos=0)
 ECHO = TopicSpec("up/echo", "echo/1", "every 90 s, to ourselves", expiry_s=30)
@@ -136,6 +139,7 @@ TOPIC_SPECS = (
     INVENTORY_LOG,
     *INVENTORY.values(),
     CONFIG_REPORTED,
+    UPDATE_REPORTED,
     REPLY,
     LOG,
     ECHO,

@@ -33,6 +33,7 @@ from gateway.mqtt.topic_tree import (
     ROOT,
     SITE_HEALTH,
     TOPIC_SPECS,
+    UPDATE_REPORTED,
     VIEWER_SIGNALLING,
     TopicSpec,
 )
@@ -145,6 +146,10 @@ class Topics:
     @property
     def config_reported(self) -> str:
         return self._full(CONFIG_REPORTED.name)
+
+    @property
+    def update_reported(self) -> str:
+        return self._full(UPDATE_REPORTED.name)
 
     @property
     def config_desired(self) -> str:

@@ -46,6 +46,7 @@ from gateway.mqtt.payloads.config import (
 )
 from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.mqtt.payloads.signalling import encode_gateway_message, encode_viewer_message
+from gateway.mqtt.payloads.update import UpdateReported, encode_update_reported
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
 from tests.fixtures.inventory import sources
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
@@ -232,6 +233,23 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
                 running=18,
                 last_known_good=18,
                 attempt=1,
+            ),
+        ),
+    ),
+    "updated": (
+        "update.reported/1",
+        encode_update_reported(
+            STAMP,
+            UpdateReported(
+                time_ms=0,
+                epoch=0,
+                number=0,
+                id=ULID,
+                state="rolled_back",
+                version="0.2.0+g1a2b3c4",
+                previous="0.1.0+g0a1b2c3",
+                why="health_gate",
+                detail="3 of 8 cameras work again",
             ),
         ),
     ),

@@ -19,6 +19,7 @@ from gateway.mqtt.payloads.event import EventRecord
 from gateway.mqtt.payloads.inventory import SECTIONS, InventoryChange
 from gateway.mqtt.payloads.presence import Birth, Echo, Presence
 from gateway.mqtt.payloads.signalling import GATEWAY_MESSAGES, VIEWER_MESSAGES
+from gateway.mqtt.payloads.update import UpdateReported
 from gateway.mqtt.payloads.viewing import Revoked
 from gateway.mqtt.topic_tree import TOPIC_SPECS, TopicSpec
 from gateway.remote_config.document import DesiredConfig
@@ -41,6 +42,7 @@ MODELS: Mapping[TopicSpec, Any] = {
         if name in topic_tree.INVENTORY
     },
     topic_tree.CONFIG_REPORTED: Reported,
+    topic_tree.UPDATE_REPORTED: UpdateReported,
     topic_tree.GATEWAY_SIGNALLING: GATEWAY_MESSAGES,
     topic_tree.VIEWER_SIGNALLING: VIEWER_MESSAGES,
     topic_tree.REPLY: Reply,

@@ -37,6 +37,7 @@ PLACES = {
     TOPICS.contacts: ParsedTopic(topic_tree.CONTACTS, "79", "hcm-q1-01"),
     TOPICS.inventory_log: ParsedTopic(topic_tree.INVENTORY_LOG, "79", "hcm-q1-01"),
     TOPICS.config_reported: ParsedTopic(topic_tree.CONFIG_REPORTED, "79", "hcm-q1-01"),
+    TOPICS.update_reported: ParsedTopic(topic_tree.UPDATE_REPORTED, "79", "hcm-q1-01"),
     TOPICS.config_desired: ParsedTopic(topic_tree.CONFIG_DESIRED, "79", "hcm-q1-01"),
     TOPICS.config_confirm: ParsedTopic(topic_tree.CONFIG_CONFIRM, "79", "hcm-q1-01"),
     TOPICS.echo: ParsedTopic(topic_tree.ECHO, "79", "hcm-q1-01"),
