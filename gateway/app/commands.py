@@ -9,6 +9,7 @@ from functools import partial
 
 from gateway.app.broker import BrokerComponents
 from gateway.app.cameras import CameraComponents
+from gateway.app.updates import update_service
 from gateway.cameras.probe import Step, probe
 from gateway.commands.admission import CommandAdmission
 from gateway.commands.broadcast import BroadcastListener
@@ -31,6 +32,7 @@ from gateway.runtime.logging import LogLevel, follow_log
 from gateway.runtime.rate_limit import RateLimiter
 from gateway.runtime.trusted_time import TrustedTime
 from gateway.telemetry.reporter import Reporter
+from gateway.updates.service import UpdateService
 
 JOURNAL = "commands.db"
 """In the state folder."""
@@ -46,11 +48,12 @@ class CommandComponents:
     dispatcher: CommandDispatcher
     journal: CommandJournal
     centre: BroadcastListener
+    updates: UpdateService
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return self.dispatcher.run, self.centre.run
+        return self.dispatcher.run, self.centre.run, self.updates.run
 
 
 def receivers_of(command_parts: CommandComponents) -> dict[TopicSpec, MessageHandler]:
@@ -107,6 +110,7 @@ def command_components(
 
     chosen = settings.commands
     ca_file = None if chosen.upload_ca is None else settings.resolve_path(chosen.upload_ca)
+    updates = update_service(settings, broker_parts, clock)
     dependencies = CommandDependencies(
         topics=own,
         site=lambda: camera_parts.manager.site,
@@ -117,6 +121,7 @@ def command_components(
         probe=partial(_probe, settings, secrets, clock),
         upload=HttpsPut(chosen.upload_hosts, ca_file),
         follow_log=follow,
+        updates=updates,
         reboot=chosen.reboot,
         bus=bus,
         stamp=broker_parts.epochs.stamp,
@@ -143,7 +148,7 @@ def command_components(
         clock=clock,
     )
     listener = BroadcastListener(own, resend=resend, clock=clock)
-    return CommandComponents(dispatcher, journal, listener)
+    return CommandComponents(dispatcher, journal, listener, updates)
 
 
 def _probe(

@@ -18,6 +18,7 @@ from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
 from gateway.app.signalling import Signalling
 from gateway.app.systemd import status_line
+from gateway.app.updates import health_file
 from gateway.app.viewing import viewing_components
 from gateway.audit.log import AuditLog
 from gateway.audit.store import AUDIT, AuditStore
@@ -32,7 +33,6 @@ from gateway.inventory.contacts import ContactsFile
 from gateway.inventory.service import InventoryService
 from gateway.inventory.store import InventoryStore
 from gateway.model.health import Machine
-from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.presence import BirthStatus, Capabilities, RtcCapabilities
 from gateway.mqtt.router import MessageRouter, audit_misrouted
 from gateway.mqtt.topic_tree import (
@@ -43,7 +43,6 @@ from gateway.mqtt.topic_tree import (
 )
 from gateway.ports import Clock
 from gateway.remote_config import statuses
-from gateway.remote_config.health_gate import working_cameras
 from gateway.remote_config.report import ConfigReporter
 from gateway.remote_config.service import RemoteConfig
 from gateway.remote_config.state import ConfigState
@@ -55,7 +54,6 @@ from gateway.runtime.clock import SystemClock, now_ms
 from gateway.runtime.memory import MemoryTrimmer
 from gateway.runtime.trusted_time import TrustedTime
 from gateway.telemetry.reporter import Reporter
-from gateway.updates.health import HealthFile, runtime_folder
 
 SEEN_TIME = "seen-time"
 """In the state folder: the newest time that was seen. Remove it if that was wrong."""
@@ -151,6 +149,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         box=box,
         digests=lambda: {"cfg": state.digest, **inventory_service.digests()},
         centre_online=lambda: callbacks.centre_online(),
+        leaving=lambda: commands.updates.leaving(),
         clock=clock,
     )
     commands = command_components(
@@ -186,6 +185,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     callbacks.greet = lambda: chain(
         contained(reporter.greeting(), "presence"),
         contained(config_reporter.greeting(), "config"),
+        contained(commands.updates.greeting(), "updates"),
         contained(inventory_service.greeting(remembered=client.session_present), "inventory"),
         contained(monitoring.alarms.greeting(), "alarms"),
         contained(commands.dispatcher.greeting(), "replies"),
@@ -213,7 +213,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             *broker_parts.runners,
             *monitoring.components,
             *commands.components,
-            _health_file(camera_parts, client, clock).run,
+            health_file(camera_parts, broker_parts, clock).run,
         ),
         audit=audit.run,
         status=lambda: status_line(
@@ -221,18 +221,6 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             connected=client.connected,
             viewers=camera_parts.session_manager.serving_count,
         ),
-    )
-
-
-def _health_file(cameras: CameraComponents, client: MqttClient, clock: Clock) -> HealthFile:
-    """Return what tells root how this release is, so that it can be undone while it is tried."""
-    return HealthFile(
-        runtime_folder(),
-        version=FULL_VERSION,
-        connected=lambda: client.connected,
-        snapshots=cameras.manager.snapshots,
-        working=working_cameras,
-        clock=clock,
     )
 
 
@@ -284,6 +272,7 @@ def _reporter(
     box: Machine,
     digests: Callable[[], dict[str, str]],
     centre_online: Callable[[], bool],
+    leaving: Callable[[], tuple[str, int | None]],
     clock: Clock,
 ) -> Reporter:
     """Return what reports presence, birth, health and states.
@@ -296,6 +285,7 @@ def _reporter(
         box: What it is.
         digests: Of configuration and inventory, for the birth.
         centre_online: Whether the centre listens.
+        leaving: Why the gateway stops, and after how many seconds it is back.
         clock: Monotonic.
     """
     manager, client = camera_parts.manager, broker_parts.client
@@ -323,5 +313,6 @@ def _reporter(
             broker_parts.certificates.birth_certificate(),
         ),
         centre_online=centre_online,
+        leaving=leaving,
         change_key=lambda: (manager.change_key(), digests()),
     )

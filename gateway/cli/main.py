@@ -60,6 +60,7 @@ CENTRE = {
     "health": "gateway.cli.health",
     "keys": "gateway.cli.keys",
     "release": "gateway.cli.release",
+    "update": "gateway.cli.update",
     "viewing": "gateway.cli.viewing",
 }
 """Commands, and groups of them, that the daemon does not need; and their modules."""

@@ -17,6 +17,7 @@ from gateway.mqtt.payloads.command import Args, CommandRequest
 from gateway.mqtt.topics import Topics
 from gateway.ports import Bus, Clock
 from gateway.runtime.logging import LogLevel
+from gateway.updates.wanted import UpdateOrders
 
 Facts = Mapping[str, Any]
 """A JSON object."""
@@ -73,6 +74,7 @@ class CommandDependencies:
         probe: Yields the steps of a probe of a camera, or of a host.
         upload: Puts a file where the settings allow it.
         follow_log: See `FollowLog`.
+        updates: Takes orders for releases.
         reboot: Command line that restarts the machine; empty: it cannot be restarted.
         bus: Publishes log lines.
         stamp: Returns the stamp of the next message.
@@ -88,6 +90,7 @@ class CommandDependencies:
     probe: Callable[[CameraConfig | str], AsyncGenerator[Step, None]]
     upload: HttpsPut
     follow_log: FollowLog
+    updates: UpdateOrders
     reboot: tuple[str, ...]
     bus: Bus
     stamp: Callable[[], Stamp]

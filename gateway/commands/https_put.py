@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from gateway.model.errors import TransientError, refuse
+from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
+from gateway.runtime.https_url import HttpsTarget, parse_https_url
 from gateway.runtime.resolver import addresses_of
 
 CONNECT_S = 5.0
@@ -24,20 +23,6 @@ PUT_S = 12.0
 HEAD_BYTES = 4096
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r\n)")
-_ADDRESS = re.compile(r"[!-~]{1,2048}")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to upload to."""
-
-    host: str
-    port: int
-    path: str
-
-    @property
-    def authority(self) -> str:
-        return self.host if self.port == 443 else f"{self.host}:{self.port}"
 
 
 class HttpsPut:
@@ -52,25 +37,11 @@ class HttpsPut:
         self._hosts = frozenset(each.lower() for each in hosts)
         self._ca_file = ca_file
 
-    def parse_url(self, url: str) -> Target:
+    def parse_url(self, url: str) -> HttpsTarget:
         """Return where *url* leads to. Raises MessageRejected if that is not allowed."""
-        at = "/args/put_url"
-        if not _ADDRESS.fullmatch(url) or "\\" in url:
-            refuse("url.control", "it may hold printable ASCII only, no spaces", at)
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port or 443
-        except ValueError:
-            refuse("url.host", "it names no host", at)
-        if parts.scheme != "https":
-            refuse("url.scheme", "it must begin with https://", at)
-        if "@" in parts.netloc or parts.fragment:
-            refuse("url.userinfo", "it may hold neither a user nor a #", at)
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        found = Target(host, port, path)
-        if found.authority not in self._hosts:
-            refuse("url.host", "its host is not among [commands] upload_hosts", at)
-        return found
+        return parse_https_url(
+            url, self._hosts, at="/args/put_url", setting="[commands] upload_hosts"
+        )
 
     async def put(self, url: str, content: bytes, content_type: str) -> int:
         """PUT *content* and return the HTTP status, 200 to 599.
@@ -93,7 +64,7 @@ class HttpsPut:
             detail = f"{target.authority}: {getattr(error, 'strerror', None) or 'hangs up'}"
             raise TransientError(Reason.UNREACHABLE, detail) from None
 
-    async def _put(self, target: Target, content: bytes, content_type: str) -> int:
+    async def _put(self, target: HttpsTarget, content: bytes, content_type: str) -> int:
         context = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file)
         async with asyncio.timeout(CONNECT_S):
             address = str((await addresses_of(target.host))[0])
@@ -120,7 +91,7 @@ class HttpsPut:
             writer.transport.abort()
 
 
-async def _status(reader: asyncio.StreamReader, target: Target) -> int:
+async def _status(reader: asyncio.StreamReader, target: HttpsTarget) -> int:
     match = _STATUS.match(await reader.readuntil(b"\r\n"))
     if match is None:
         raise TransientError(Reason.CORRUPT, f"{target.authority} does not speak HTTP")

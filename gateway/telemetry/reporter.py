@@ -71,6 +71,7 @@ class Reporter:
         centre_online: Whether the centre is there; if not, the cameras' health is not sent.
         change_key: Returns a value that is equal to the last one while nothing but losses is new;
             the default, `object`, is never equal.
+        leaving: Returns why the gateway stops, and after how many seconds it is back, if it is.
         every_s: Between two health reports.
     """
 
@@ -93,6 +94,7 @@ class Reporter:
         status: Callable[[], presence_payload.BirthStatus] = presence_payload.BirthStatus,
         centre_online: Callable[[], bool] = lambda: True,
         change_key: Callable[[], object] = object,
+        leaving: Callable[[], tuple[str, int | None]] = lambda: ("stopping", None),
         every_s: float = EVERY_S,
     ) -> None:
         self._topics = topics
@@ -113,6 +115,7 @@ class Reporter:
         self._change_key = change_key
         # The last change key, and until when it need not be checked for losses.
         self._last_change: tuple[object, float] = (None, 0.0)
+        self._leaving = leaving
         self._every_s = every_s
         self._before: _IntervalStart = (clock.now(), snapshots())
         self._published: dict[str, CameraHealth] = {}
@@ -151,7 +154,7 @@ class Reporter:
     def farewell(self) -> OutboundMessage:
         """Return the message that is sent before an orderly disconnect."""
         return self._presence_message(
-            presence_payload.encode_offline(self._epochs.stamp(), "stopping")
+            presence_payload.encode_offline(self._epochs.stamp(), *self._leaving())
         )
 
     def counts(self) -> CameraCounts:

@@ -65,6 +65,9 @@ SPACE = 2
 """So many times the unpacked size must be free."""
 
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
+HERE = ARCHITECTURES.get(platform.machine(), platform.machine())
+"""What this machine is, as Debian calls it."""
+
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -84,7 +87,7 @@ class Installation:
     keys: Keyring
     limits: Limits
     order: Order
-    architecture: str = ARCHITECTURES.get(platform.machine(), platform.machine())
+    architecture: str = HERE
 
     def run(self, source: BinaryIO) -> Manifest:
         """Install the bundle *source*; it is then what starts next. Blocks for minutes.

@@ -56,12 +56,14 @@ def taken(folder: Path) -> Iterator[tuple[Order, BinaryIO]]:
         inner = _folder(Path(folder.name), outer)
         handles.append(inner)
         owner = os.fstat(outer).st_uid
-        with _plain_file(REQUEST, inner, owner) as file:
-            raw = file.read(REQUEST_BYTES + 1)
-        with suppress(OSError):
-            os.unlink(REQUEST, dir_fd=inner)
-        order = _order(raw)
-        with _plain_file(BUNDLE, inner, owner) as bundle:
+        try:
+            with _plain_file(REQUEST, inner, owner) as file:
+                order = _order(file.read(REQUEST_BYTES + 1))
+            bundle = _plain_file(BUNDLE, inner, owner)
+        finally:
+            with suppress(OSError):
+                os.unlink(REQUEST, dir_fd=inner)
+        with bundle:
             yield order, bundle
     finally:
         for handle in handles:

@@ -142,6 +142,7 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
     "online": ("presence/1", presence_payload.encode_online(STAMP, MACHINE)),
     "will": ("presence/1", presence_payload.encode_will(STAMP.epoch)),
     "offline": ("presence/1", presence_payload.encode_offline(STAMP, "stopping")),
+    "leaving": ("presence/1", presence_payload.encode_offline(STAMP, "update", 180)),
     "birth": (
         "birth/1",
         presence_payload.encode_birth(

@@ -74,6 +74,11 @@ KINDS: Mapping[str, Kind] = {
             "errors": {"type": "array", "items": {"type": "object"}},
         },
     ),
+    "update": Kind(
+        "what has become of a release that was asked for",
+        {"ver": _TEXT, "act": _one_of("applied", "rolled_back", "rejected"), "running": _TEXT},
+        {"why": _TEXT, "reason": _TEXT, "cmd": _TEXT},
+    ),
     "command": Kind(
         "who has asked for what, and what came of it; `cmd` is the command's `id`",
         {"name": _TEXT, "st": _one_of(*get_args(CommandState))},

@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inventory": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "telemetry": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "remote_config": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
-    "updates": {"model", "ports", "runtime", "config"},
+    "updates": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "commands": {
         "model",
         "ports",
@@ -78,6 +78,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mqtt/payloads",
         "config",
         "cameras",
+        "updates",
     },
     "commands/handlers": {
         "model",
@@ -87,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "cameras",
         "commands",
+        "updates",
     },
     "app": {
         "model",
@@ -161,7 +163,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """What each package may import: packages below it. A sub-package is a package of its own."""
 
 KEPT_IN: dict[str, tuple[str, ...]] = {
-    "aiohttp": ("console/", "demo/", "sources/http_client.py"),
+    "aiohttp": ("console/", "demo/", "sources/http_client.py", "updates/download.py"),
     "aioice": ("webrtc/aiortc_compat.py",),
     "aiortc": ("webrtc/",),
     "av": (
@@ -263,6 +265,7 @@ PACED = (
     "mqtt/client/certificates.py",
     "webrtc/ticker.py",
     "updates/health.py",
+    "updates/service.py",
     "updates/rollback.py",
 )
 """Whose business it is to sleep and do it again; everybody else waits for an event."""

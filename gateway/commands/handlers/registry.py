@@ -17,6 +17,7 @@ from gateway.commands.handlers import (
     restart_stream,
     snapshot,
     tail_logs,
+    update,
 )
 from gateway.config.settings import Settings
 from gateway.model.errors import Fault
@@ -39,6 +40,16 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec("config.get", get_config.GetConfigArgs, get_config.create, ttl_s=30, limit_s=20),
     CommandSpec("logs.tail", tail_logs.TailArgs, tail_logs.create, ttl_s=30, limit_s=660),
+    CommandSpec(
+        "update",
+        update.UpdateArgs,
+        update.create,
+        ttl_s=update.TTL_S,
+        limit_s=30,
+        signed=True,
+        max_concurrent=1,
+        is_available=update.is_available,
+    ),
     CommandSpec(
         "reboot",
         reboot.RebootArgs,

@@ -31,7 +31,8 @@ class Presence(WireDocument):
         version: Of the program.
         boot: Id of the machine's boot.
         hardware: Id of the machine.
-        why: ``connect``, ``lost`` (will) or ``stopping``.
+        why: ``connect``, ``lost`` (will), ``stopping``, or ``update``: another release starts.
+        back_by_s: Seconds until it is back at the latest, if it says so.
     """
 
     state: Annotated[Literal["online", "offline"], Field(alias="st")]
@@ -41,6 +42,7 @@ class Presence(WireDocument):
     boot: Word | None = None
     hardware: Annotated[Word | None, Field(alias="hw")] = None
     why: Word = ""
+    back_by_s: Annotated[int | None, Field(ge=0, le=86_400)] = None
 
 
 class BirthCamera(WireDocument):
@@ -158,10 +160,16 @@ def encode_will(epoch: int) -> EncodedPayload:
     return encode_document(Presence(state="offline", epoch=epoch, why="lost"))
 
 
-def encode_offline(stamp: Stamp, why: str) -> EncodedPayload:
+def encode_offline(stamp: Stamp, why: str, back_by_s: int | None = None) -> EncodedPayload:
     """Encode the last presence before a clean disconnect."""
     return encode_document(
-        Presence(state="offline", epoch=stamp.epoch, time_ms=stamp.time_ms, why=why)
+        Presence(
+            state="offline",
+            epoch=stamp.epoch,
+            time_ms=stamp.time_ms,
+            why=why,
+            back_by_s=back_by_s,
+        )
     )
 
 

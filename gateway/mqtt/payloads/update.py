@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.codec import WireDocument, decode, encode_document
-from gateway.mqtt.payloads.numbers import Count, TimeMs
+from gateway.mqtt.payloads.numbers import DURATION_S, Count, TimeMs
 from gateway.mqtt.payloads.presence import EncodedPayload, Word
 
 UpdateState = Literal[
@@ -34,6 +34,9 @@ class UpdateReported(WireDocument):
         why: Why it was rolled back.
         reason: Code, as elsewhere.
         detail: For people.
+        attempt: How often it has been started.
+        until_s: Of one that runs and has to prove itself: until it is decided at the latest.
+        running: What runs now.
     """
 
     time_ms: Annotated[TimeMs, Field(alias="t")]
@@ -47,6 +50,9 @@ class UpdateReported(WireDocument):
     why: Word = ""
     reason: Word = ""
     detail: Annotated[str, Field(max_length=400)] = ""
+    attempt: Count | None = None
+    until_s: Annotated[int | None, Field(ge=0, le=DURATION_S[1])] = None
+    running: Annotated[str, Field(max_length=64)] = ""
 
 
 def encode_update_reported(stamp: Stamp, report: UpdateReported) -> EncodedPayload:

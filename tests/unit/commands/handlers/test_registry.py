@@ -15,14 +15,24 @@ from gateway.commands.handlers.registry import (
     enabled_commands,
 )
 from gateway.config.settings import Commands, Settings
+from gateway.config.update_settings import Updates
 from tests.fixtures.commands import fake_dependencies
 
 EXAMPLE = Path(__file__).parents[4] / "config" / "gateway.example.toml"
-DEFAULT = tuple(spec.name for spec in COMMANDS if spec.default_allowed)
+DEFAULT = tuple(spec.name for spec in COMMANDS if spec.default_allowed and spec.name != "update")
 
 
 def settings_with(commands: Commands) -> Settings:
-    return Settings.model_construct(commands=commands)
+    return Settings.model_construct(commands=commands, updates=Updates())
+
+
+def test_a_machine_that_names_no_host_has_no_update() -> None:
+    """From where releases may come is said at the machine."""
+    commands = Commands(allowed=("update",))
+    named = Settings.model_construct(commands=commands, updates=Updates(hosts=("mirror.example",)))
+
+    assert enabled_commands(settings_with(commands)) == ()
+    assert enabled_commands(named) == ("update",)
 
 
 def test_every_row_makes_a_command() -> None:
