@@ -22,7 +22,17 @@ from gateway.config.signing import Keyring
 from gateway.model.errors import ConfigRejected, TransientError, UpdateRefused
 from gateway.updates.installer import Installation
 from gateway.updates.order import Order, open_plain, taken
-from gateway.updates.state import Limits, UpdateFolders, say, settle_report
+from gateway.updates.state import (
+    TRYING,
+    Candidate,
+    Decision,
+    Limits,
+    UpdateFolders,
+    boot_id,
+    report,
+    say,
+    settle_report,
+)
 
 ORDERS = Path("/var/lib/camera-gateway/update")
 """Where the gateway leaves what it has fetched, and its order."""
@@ -40,6 +50,19 @@ def installation(settings: Path, layout: UpdateFolders, order: Order) -> Install
         min_alive_percent=given.min_alive_percent,
     )
     return Installation(layout, Keyring(loaded.resolve_path(loaded.remote.keys)), limits, order)
+
+
+def _installation(settings: Path, layout: UpdateFolders, order: Order) -> Installation:
+    """As `installation`; that the settings are wrong is reported as well."""
+    try:
+        return installation(settings, layout, order)
+    except ConfigRejected as error:
+        layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+        candidate = Candidate(order.id, "", layout.running(), "", boot=boot_id())
+        why = Decision("rejected", "", error.reason, error.detail)
+        if not (layout.state / TRYING).exists():
+            report(layout, candidate, "rejected", why)
+        raise
 
 
 @contextmanager
@@ -71,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     try:
         with _asked(given) as (order, source):
-            manifest = installation(given.settings, layout, order).run(source)
+            manifest = _installation(given.settings, layout, order).run(source)
     except (UpdateRefused, TransientError, ConfigRejected) as error:
         say(str(error))
         raise SystemExit(1) from None

@@ -149,6 +149,21 @@ async def test_what_root_refuses_is_told_with_its_reason(box: Box) -> None:
     assert [event.facts["act"] for event in site.events.all] == ["rejected"]
 
 
+async def test_settings_that_root_cannot_read_are_told(box: Box) -> None:
+    """The order has come to nothing, and the centre is not left to wait for it."""
+    async with (
+        mirror_of(box.folder, bundle_for_here(box)) as mirror,
+        running(Site(box, mirror)) as site,
+    ):
+        await site.service.order(site.wanted())
+        await site.until_asked()
+        box.settings.write_text("nonsense", encoding="utf-8")
+        await site.as_root()
+        told = await site.until("rejected")
+
+    assert (told["id"], told["reason"]) == ("01J-ORDER", "CONFIG_REJECTED")
+
+
 async def test_an_order_is_gone_on_with_after_the_program_has_ended(box: Box) -> None:
     """Where the line was cut; the centre hears of the second half as of the first."""
     async with mirror_of(box.folder, bundle_for_here(box)) as mirror:
