@@ -55,11 +55,13 @@ if STALE:
 
 CENTRE = {
     "audit": "gateway.cli.audit",
+    "backup": "gateway.cli.backup",
     "config": "gateway.cli.config",
     "doctor": "gateway.cli.doctor",
     "health": "gateway.cli.health",
     "keys": "gateway.cli.keys",
     "release": "gateway.cli.release",
+    "restore": "gateway.cli.backup",
     "update": "gateway.cli.update",
     "viewing": "gateway.cli.viewing",
 }

@@ -131,7 +131,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "remote_config",
         "updates",
     },
+    "backup": {"model", "runtime", "config"},
     "cli": {
+        "backup",
         "model",
         "runtime",
         "fastpath",
@@ -176,7 +178,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "demo/encoder.py",
     ),
     "click": ("cli/",),
-    "cryptography": ("config/signing.py", "mqtt/client/broker.py"),
+    "cryptography": ("backup/encryption.py", "config/signing.py", "mqtt/client/broker.py"),
     "cv2": ("vision/", "slates/", "demo/encoder.py", "demo/scene.py"),
     "defusedxml": ("sources/onvif.py",),
     "m3u8": ("hls/playlist.py",),
