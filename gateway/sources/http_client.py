@@ -17,12 +17,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
+from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.auth import Credentials, parse_challenges
 from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget, abusive
 from gateway.rtsp.connection import CONNECT_S, tls_context
 from gateway.rtsp.errors import error_of_os, error_of_status
+from gateway.rtsp.headers import parse_date
 from gateway.rtsp.login import Account, log_in
 from gateway.rtsp.messages import Headers, Response
 from gateway.runtime.build import USER_AGENT
@@ -121,8 +123,9 @@ class HttpAnswer:
         if self._reads % READS_PER_TURN == 0:
             await asyncio.sleep(0)  # what has come already is read without a pause
         while True:
-            piece, chunk_ended = await self._response.content.readchunk()
-            if piece or not chunk_ended:
+            body = self._response.content
+            piece, chunk_ended = await body.readchunk()
+            if piece or not chunk_ended or body.at_eof():  # an empty body ends chunks for ever
                 return piece
 
 
@@ -179,6 +182,7 @@ class HttpClient:
     Attributes:
         budget: What the camera may cost.
         challenged: Whether the camera has asked for a login.
+        clock_reading: What its clock showed last (`Date`, RFC 9110 §6.6.1); None: it has not told.
     """
 
     def __init__(self, target: Target, *, account: Account, clock: Clock) -> None:
@@ -189,6 +193,8 @@ class HttpClient:
         self._open: aiohttp.ClientResponse | None = None
         self.budget = CameraBudget(clock)
         self.challenged = False
+        self._clock = clock
+        self.clock_reading: ClockReading | None = None
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(importlib.import_module, "aiohttp")  # 0.2 s and more, once
@@ -320,8 +326,14 @@ class HttpClient:
         except (aiohttp.ClientError, OSError) as error:
             detail = f"{self._place} does not speak HTTP as it should: {type(error).__name__}"
             raise SourceUnavailable(Reason.CORRUPT, detail) from error
+        self._note_date(self._open.headers.get("Date", ""))
         fields = ((name.lower(), text) for name, text in self._open.headers.items())
         return Response(self._open.status, self._open.reason or "", Headers(tuple(fields)))
+
+    def _note_date(self, date: str) -> None:
+        unix_s = parse_date(date)
+        if unix_s is not None:
+            self.clock_reading = ClockReading(unix_s, self._clock.now())
 
     async def _send(self, request: _Request, headers: dict[str, str]) -> aiohttp.ClientResponse:
         from yarl import URL

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import NoReturn
 
 from pydantic import SecretStr
 
-from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, SourceCounters, VideoFormat
+from gateway.model.errors import GatewayError
+from gateway.model.media import (
+    VIDEO_CLOCK_HZ,
+    AccessUnit,
+    ClockReading,
+    SourceCounters,
+    VideoFormat,
+)
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
 from gateway.rtp.picture import CodedPicture
@@ -18,6 +26,7 @@ from gateway.sources.container import ContainerReader
 from gateway.sources.hls_reader import HlsReader
 from gateway.sources.hls_stream import HlsStream, is_playlist
 from gateway.sources.http_client import HttpAnswer, HttpClient
+from gateway.sources.http_clock import HttpClock
 from gateway.sources.http_container import container_of
 from gateway.sources.http_pictures import HttpPictures
 from gateway.sources.timeline import Timeline
@@ -54,6 +63,7 @@ class HttpSource:
             camera, stream.url, password=password, policy=policy, login_limiter=login_limiter
         )
         self._clock = clock
+        self._camera_clock = HttpClock(login_limiter, clock)
         self._counters = SourceCounters()
         self._timeline = Timeline(self._counters)
         self._containers = ContainerReader(
@@ -72,10 +82,30 @@ class HttpSource:
         """What has been counted since the source was made."""
         return self._counters
 
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        """What the camera's clock showed last; None: it has not told."""
+        return self._camera_clock.reading
+
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
+        failure: GatewayError | None = None
         target = await self._access.resolve()
+        async with asyncio.TaskGroup() as group:
+            name = f"clock:{target.host}"
+            reading = group.create_task(self._camera_clock.run(target), name=name)
+            try:
+                await self._pull(target, sink)
+            except GatewayError as error:
+                failure = error
+            finally:
+                reading.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _pull(self, target: Target, sink: Sink) -> None:
         async with self._client(target) as client:
+            self._camera_clock.client = client
             answer = await client.get()
             if is_playlist(answer.content_type, target.path):
                 await self._run_hls(client, target, answer, sink)

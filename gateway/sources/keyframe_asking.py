@@ -100,7 +100,8 @@ class AskingSource:
     @property
     def clock_reading(self) -> ClockReading | None:
         """What the camera's clock showed last; None: it has not told, or cannot."""
-        return self._source.clock_reading if isinstance(self._source, TimedSource) else None
+        told = self._source.clock_reading if isinstance(self._source, TimedSource) else None
+        return told or self._request.clock_reading
 
     @property
     def wanted(self) -> bool:

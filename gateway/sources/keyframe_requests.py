@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway.model.errors import ConfigRejected, Fault, SourceUnavailable
+from gateway.model.errors import ConfigRejected, Fault, GatewayError, SourceUnavailable
+from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, KeyframeProtocol, StreamConfig
 from gateway.ports import Clock
@@ -20,6 +22,8 @@ from gateway.sources.camera_access import CameraAccess
 from gateway.sources.http_client import HttpClient
 from gateway.sources.onvif import DEVICE_PATH, MediaProfile, OnvifDevice
 
+CLOCK_EVERY_S = 300.0
+"""A device that is asked for keyframes anyway is asked for its time so often at most."""
 ASK_S = 15.0
 """How long one request may take, logins and the search for the profile included."""
 
@@ -28,6 +32,11 @@ _CHANNEL = re.compile(r"/(?:ISAPI/)?Streaming/(?:tracks|channels)/([0-9]{1,5})/?
 
 class KeyframeRequest(Protocol):
     """One way to ask one stream's camera."""
+
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        """What the camera's clock showed when it was asked last; None: it has not told."""
+        ...
 
     async def ask(self) -> None:
         """Ask once; returns when the camera has agreed.
@@ -55,6 +64,7 @@ class IsapiRequest:
     ) -> None:
         self._access = access
         self._clock = clock
+        self.clock_reading: ClockReading | None = None
 
     async def ask(self) -> None:
         """Ask once; see `KeyframeRequest.ask`."""
@@ -62,6 +72,7 @@ class IsapiRequest:
         account = self._access.account(target)
         async with HttpClient(target, account=account, clock=self._clock) as client:
             response = await client.send("PUT")
+            self.clock_reading = client.clock_reading
         if response.status != 200:
             raise error_of_status("requestKeyFrame", response)
 
@@ -80,6 +91,7 @@ class OnvifRequest:
         self._stream = stream
         self._clock = clock
         self._profile: MediaProfile | None = None
+        self.clock_reading: ClockReading | None = None
 
     async def ask(self) -> None:
         """Ask once; see `KeyframeRequest.ask`. The profile is looked for the first time only."""
@@ -87,13 +99,18 @@ class OnvifRequest:
         account = self._access.account(target)
         profile, self._profile = self._profile, None
         async with HttpClient(target, account=account, clock=self._clock) as client:
-            device = OnvifDevice(client, account, target.path)
+            device = OnvifDevice(client, account, target.path, self._clock)
             if profile is None and self._stream.keyframe_token is not None:
                 profile = await device.profile(self._stream.keyframe_token)
             elif profile is None:
                 profile = await device.find_profile(self._stream.url)
             await device.set_synchronization_point(profile)
-        self._profile = profile
+            self._profile = profile
+            told = self.clock_reading
+            if told is None or self._clock.now() - told.at_s >= CLOCK_EVERY_S:
+                with suppress(GatewayError):  # it has agreed to what it was asked for
+                    await device.read_clock()
+            self.clock_reading = device.clock_reading or told
 
 
 _REQUESTS: dict[
@@ -140,6 +157,10 @@ def keyframe_request(access: CameraAccess, stream: StreamConfig, clock: Clock) -
 class _Bounded:
     def __init__(self, request: KeyframeRequest) -> None:
         self._request = request
+
+    @property
+    def clock_reading(self) -> ClockReading | None:
+        return self._request.clock_reading
 
     async def ask(self) -> None:
         try:

@@ -24,7 +24,9 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from gateway.model.errors import SourceRefused, SourceUnavailable
+from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
+from gateway.ports import Clock
 from gateway.rtsp.auth import LOCKED_S, Login
 from gateway.rtsp.login import Account
 from gateway.rtsp.messages import Response
@@ -97,13 +99,19 @@ class OnvifDevice:
         client: Connected to it.
         account: Who asks.
         path: Of the device service.
+        clock: Monotonic.
+
+    Attributes:
+        clock_reading: What its clock showed (GetSystemDateAndTime); None: it was not asked.
     """
 
-    def __init__(self, client: HttpClient, account: Account, path: str) -> None:
+    def __init__(self, client: HttpClient, account: Account, path: str, clock: Clock) -> None:
         self._client = client
         self._account = account
         self._path = path or DEVICE_PATH
+        self._clock = clock
         self._ahead: timedelta | None = None  # by how much its clock is ahead of ours
+        self.clock_reading: ClockReading | None = None
 
     async def find_profile(self, url: str) -> MediaProfile:
         """Return the profile whose stream is at *url*.
@@ -185,25 +193,34 @@ class OnvifDevice:
     async def _clock_ahead(self) -> timedelta:
         """Return by how much the device's clock is ahead; none where it does not tell.
 
-        Devices refuse tokens of another time, and many have lost theirs with their battery. This
-        is asked without a login, which all may.
+        Devices refuse tokens of another time, and many have lost theirs with their battery.
+        """
+        await self.read_clock()
+        if self.clock_reading is None:
+            return timedelta()
+        return timedelta(seconds=self.clock_reading.unix_s - now_ms() / 1000)
+
+    async def read_clock(self) -> None:
+        """Set `clock_reading`, unless it does not tell. Asked without a login, which all may.
+
+        Raises:
+            GatewayError: As `HttpClient.send` and `parse_answer`.
         """
         response = await self._send(self._path, DEVICE, "GetSystemDateAndTime", "")
         if _is_unauthorised(response):
-            return timedelta()
-        now = datetime.fromtimestamp(now_ms() / 1000, UTC)
+            return
         told = parse_answer("GetSystemDateAndTime", response).find(".//{*}UTCDateTime")
         if told is None:
-            return timedelta()
+            return
         try:
             numbers = [int((told.findtext(f"{{*}}{name}") or "")[:4]) for name in _DATE_TIME]
             year, month, day, hour, minute, second = numbers
             if not LEAST_YEAR <= year <= MOST_YEAR:
-                return timedelta()
+                return
             theirs = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
         except (ValueError, OverflowError):
-            return timedelta()
-        return theirs - now
+            return
+        self.clock_reading = ClockReading(theirs.timestamp(), self._clock.now())
 
     async def _send(
         self, path: str, namespace: str, operation: str, inner: str, header: str = ""

@@ -250,6 +250,7 @@ IMPORT_MACHINERY = (
 
 PACED = (
     "cameras/picture_monitor.py",
+    "sources/http_clock.py",
     "sources/http_pictures.py",
     "sources/keyframe_asking.py",
     "runtime/memory.py",

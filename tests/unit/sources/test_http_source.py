@@ -17,10 +17,12 @@ from gateway.model.errors import GatewayError, PermanentError, SourceRefused
 from gateway.model.media import VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.ports import TimedSource
 from gateway.rtp.codecs import coded_picture
 from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
+from gateway.sources import http_clock
 from gateway.sources.http_client import MOST_HEADERS, MOST_LINE_BYTES
 from gateway.sources.http_probe import probe_http
 from gateway.sources.http_source import HttpSource
@@ -216,6 +218,56 @@ async def test_a_single_picture_is_known_by_its_beginning() -> None:
         sink = await watched(source(port), units=2)
 
     assert sink.video == VideoFormat("mjpeg")
+
+
+DATE, DATE_S = "Sat, 28 Nov 2026 14:17:56 GMT", 1_795_875_476.0
+
+
+@pytest.mark.parametrize("kind", ["image/jpeg", "multipart/x-mixed-replace; boundary=ffmpeg"])
+async def test_the_camera_tells_its_time_in_the_head_of_its_answers(kind: str) -> None:
+    """As RTSP cameras do, and as fresh as the newest answer."""
+
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        body = body_of(JPEGS) if kind.startswith("multipart") else JPEGS[0]
+        return web.Response(headers={"Content-Type": kind, "Date": DATE}, body=body)
+
+    async with http_camera(handle) as port:
+        pulled = source(port)
+        assert isinstance(pulled, TimedSource)
+        await watched(pulled, units=2)
+
+    assert pulled.clock_reading is not None
+    assert pulled.clock_reading.unix_s == DATE_S
+
+
+async def test_the_time_is_asked_again_while_one_answer_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a login; a camera that has put its clock right is not accused for days."""
+    monkeypatch.setattr(http_clock, "CLOCK_EVERY_S", 0.1)
+    asked: list[str] = []
+    stream, again = stream_of(JPEGS), asyncio.Event()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path != "/":
+            return await stream(request)
+        asked.append(request.headers.get("Authorization", ""))
+        if len(asked) == 2:  # what the first has told is known
+            again.set()
+        return web.Response(status=401, headers={"Date": DATE, "WWW-Authenticate": "Digest x"})
+
+    async with http_camera(handle) as port:
+        pulled = source(port, password=PASSWORD)
+        running = asyncio.create_task(pulled.run(RecordingSink()))
+        async with asyncio.timeout(HANG_S):
+            await again.wait()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    assert set(asked) == {""}
+    assert pulled.clock_reading is not None
+    assert pulled.clock_reading.unix_s == DATE_S
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from gateway.demo.encoder import EncoderSettings, LiveFootage
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Behaviour, VirtualCamera
 from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
-from gateway.model.media import SourceCounters, VideoFormat
+from gateway.model.media import ClockReading, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import AskableSource, KeyframeSource, Sink
@@ -67,6 +67,7 @@ class Request:
         self.outcomes = list(outcomes)
         self.clock = FakeClock()
         self.asked_s: list[float] = []
+        self.clock_reading: ClockReading | None = None
 
     @property
     def asked(self) -> int:
@@ -238,6 +239,14 @@ async def test_the_encoder_of_a_real_camera_sends_one_when_asked() -> None:
     assert keyframes == 2
     assert asked == ["PUT /101"] * 2
     assert stream.counters.keyframe_requests == 2
+
+
+def test_a_camera_that_does_not_tell_its_time_may_tell_it_where_it_is_asked() -> None:
+    """What comes with the pictures is better, and counts."""
+    scene = Scene(Request(None))
+    assert scene.source.clock_reading is None
+    scene.request.clock_reading = ClockReading(1_795_875_476.0, 5.0)
+    assert scene.source.clock_reading == scene.request.clock_reading
 
 
 async def _watch(config: StreamConfig, rtsp_port: int, http_port: int) -> tuple[int, Stream]:

@@ -18,11 +18,12 @@ from pydantic import SecretStr, ValidationError
 from gateway.model.errors import ConfigRejected, GatewayError, PermanentError
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.rtsp.login import Account
 from gateway.rtsp.login_limiter import MAX_ATTEMPTS, LoginLimiter
 from gateway.rtsp.messages import Headers, Response
 from gateway.runtime.clock import SystemClock, now_ms
 from gateway.sources.camera_access import CameraAccess
-from gateway.sources.http_client import MOST_ANSWER_BYTES
+from gateway.sources.http_client import MOST_ANSWER_BYTES, HttpClient
 from gateway.sources.keyframe_requests import (
     KeyframeRequest,
     devices_of,
@@ -107,7 +108,7 @@ async def test_a_configured_token_is_taken_as_it_is() -> None:
         await request(port, "onvif", path="/elsewhere", token="p<7>").ask()
 
     assert tokens == ["p&lt;7&gt;"]  # as it stands in the XML, which that device does not parse
-    assert device.asked == ["GetServices", "SetSynchronizationPoint"]
+    assert device.asked == ["GetServices", "SetSynchronizationPoint", "GetSystemDateAndTime"]
 
 
 async def test_a_stream_that_no_profile_has_is_named() -> None:
@@ -156,6 +157,7 @@ class Media2Device:
         self.ahead = ahead
         self.keyframes = 0
         self.tokens: set[str] = set()
+        self.told: list[float] = []
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(now_ms() / 1000, UTC) + self.ahead
@@ -164,6 +166,7 @@ class Media2Device:
         body = await asked.text()
         if "GetSystemDateAndTime" in body:
             now = self.now()
+            self.told.append(now.replace(microsecond=0).timestamp())
             return soap(
                 f"<R><UTCDateTime><Time><Hour>{now.hour}</Hour><Minute>{now.minute}</Minute>"
                 f"<Second>{now.second}</Second></Time><Date><Year>{now.year}</Year>"
@@ -203,6 +206,18 @@ async def test_a_device_whose_clock_is_wrong_is_asked_in_its_own_time(days: int)
         await request(port, "onvif", path="/Streaming/Channels/101").ask()
 
     assert device.keyframes == 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(hours=7)])
+async def test_a_device_that_is_asked_tells_its_time(ahead: timedelta) -> None:
+    """To the second, by the way."""
+    device = Media2Device(ahead)
+    async with http_camera(device.handle) as port:
+        asked = request(port, "onvif", path="/Streaming/Channels/101")
+        await asked.ask()
+
+    assert asked.clock_reading is not None
+    assert asked.clock_reading.unix_s == device.told[-1]
 
 
 @pytest.mark.parametrize("year", [1, 9999])
@@ -257,7 +272,7 @@ async def test_a_device_that_asks_for_http_digest_gets_it() -> None:
         if "GetServices" in bodies[-1]:
             inner = f"<Namespace>{MEDIA2}</Namespace><XAddr>http://x/onvif/media2</XAddr>"
             return soap(f"<R><Service>{inner}</Service></R>")
-        device.keyframes += 1
+        device.keyframes += "SetSynchronizationPoint" in bodies[-1]
         return soap("<R/>")
 
     seen: list[str] = []
@@ -335,6 +350,23 @@ async def test_what_a_hostile_device_answers_is_bounded_and_refused(
         error = await refusal(request(port, "onvif", password=None))
 
     assert error.reason is reason
+
+
+async def test_answers_without_a_body_end() -> None:
+    """Of the HTTP client's empty bodies all but its first have no end: they held the loop."""
+
+    async def handle(_asked: web.Request) -> web.StreamResponse:
+        return web.Response(status=204)
+
+    async with http_camera(handle) as port:
+        target = await url_policy((ip_network("127.0.0.0/8"),), (port,), opened=("http",)).resolve(
+            f"http://127.0.0.1:{port}/"
+        )
+        nobody = Account("d", None, LoginLimiter(CLOCK))
+        async with HttpClient(target, account=nobody, clock=CLOCK) as client:
+            answers = [await client.send(each) for each in ("PUT", "PUT", "HEAD", "HEAD")]
+
+    assert [(each.status, each.body) for each in answers] == [(204, b"")] * 4
 
 
 async def test_a_fault_is_told_in_its_own_words() -> None:
