@@ -15,6 +15,7 @@ CUT_EVERY = 3
 """One flush of so many, on average, is a power cut."""
 
 STEP_S = 60
+BUSY_TRIES = 200
 
 
 @contextmanager
@@ -62,8 +63,17 @@ def order(folder: Path, what: str) -> None:
 
 
 def end(server: subprocess.Popen[bytes], fuse: Path) -> None:
-    """End the lossy disk: it ends when its folder is unmounted."""
-    subprocess.run(("umount", str(fuse)), check=False, timeout=STEP_S)
+    """End the lossy disk: it ends when its folder is unmounted.
+
+    The kernel lets a loop device go a moment after it was told to; until then the folder is busy.
+    """
+    for _ in range(BUSY_TRIES):
+        done = subprocess.run(("umount", str(fuse)), capture_output=True, timeout=STEP_S)
+        if done.returncode == 0:
+            break
+        time.sleep(0.1)
+    else:
+        subprocess.run(("umount", "--lazy", str(fuse)), check=False, timeout=STEP_S)
     try:
         server.wait(10)
     except subprocess.TimeoutExpired:
