@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import cycle
@@ -10,7 +10,7 @@ from itertools import cycle
 from gateway.cameras.stream_supervisor import StreamSupervisor
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
-from gateway.model.media import ClockReading, SourceCounters
+from gateway.model.media import ClockReading, Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig
 from gateway.ports import TranscodingSource
@@ -47,6 +47,15 @@ B_FRAMES_SHARE = 0.05
 second or third is usual. A camera whose clock has jumped has one."""
 
 
+RICH_PROFILES: dict[Codec, Collection[int]] = {
+    "h264": (44, 110, 122, 244),
+    "h265": range(4, 12),
+}
+"""Profiles for 4:2:2, 4:4:4 or more than 8 bits (H.264 A.2, H.265 A.3): WebRTC negotiates
+Constrained Baseline (RFC 7742) or Main. Main 10 of H.265 is not among them: what decodes H.265 in
+a browser is hardware, which decodes that as well."""
+
+
 def obstacle_of(stream: Stream) -> str:
     """Return why no browser shows *stream* as it is, its codec aside; empty: one may."""
     picture, counters = video_info_of(stream), stream.counters
@@ -57,6 +66,8 @@ def obstacle_of(stream: Stream) -> str:
         return ""
     if picture.interlaced:
         return "interlace"
+    if picture.profile_idc in RICH_PROFILES.get(stream.video.codec if stream.video else "h264", ()):
+        return "pixels that are not 4:2:0 of 8 bits"
     return "pixels that are not square" if picture.pixel_aspect not in (None, (1, 1)) else ""
 
 

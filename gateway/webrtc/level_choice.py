@@ -25,7 +25,7 @@ class StreamFacts:
         quality: ``MAIN`` or ``SUB``.
         codec: What it sends; None: not known yet.
         obstacle: Why no browser shows it as it is (B-frames, interlace, pixels that are not
-            square); empty: one may.
+            square, or not 4:2:0 of 8 bits); empty: one may.
         bps: Its mean rate; None: not known.
         playing: Whether it is open, and pictures have come.
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
+import av
 import pytest
 
 from gateway.cameras.camera import Camera, obstacle_of
-from gateway.demo.encoder import EncoderSettings, record
+from gateway.demo.encoder import EncoderSettings, record, split_annex_b
 from gateway.health.camera_health import health_of
 from gateway.model.media import Codec, VideoFormat
 from gateway.model.reasons import Reason
@@ -133,6 +135,35 @@ async def test_pixels_that_are_not_square_are_an_obstacle(
     supervised = SupervisedStream()
     supervised.stream.video = VideoFormat(codec)
     supervised.stream.parameter_payloads = tuple(packetise(first.nal_units[:-1], codec, 1180))
+
+    assert obstacle_of(supervised.stream) == obstacle
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "obstacle"),
+    [
+        ("h264", "yuv420p", ""),
+        ("h264", "yuv420p10le", "pixels that are not 4:2:0 of 8 bits"),
+        ("h264", "yuv422p", "pixels that are not 4:2:0 of 8 bits"),
+        ("h264", "yuv444p", "pixels that are not 4:2:0 of 8 bits"),
+        ("h265", "yuv420p", ""),
+        ("h265", "yuv422p", "pixels that are not 4:2:0 of 8 bits"),
+    ],
+)
+async def test_pixels_that_browsers_do_not_decode_are_an_obstacle(
+    codec: Codec, pixels: str, obstacle: str
+) -> None:
+    """By the profile in the SPS: the viewer would be sent what it was never asked about."""
+    context = av.CodecContext.create({"h264": "libx264", "h265": "libx265"}[codec], "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = 320, 180, pixels
+    context.time_base = Fraction(1, 25)
+    context.options = {"tune": "zerolatency", "x265-params": "log-level=none:pools=none"}
+    (packet, *_) = context.encode(av.VideoFrame(320, 180, pixels))
+    units = [each for each in split_annex_b(bytes(packet)) if each]
+    supervised = SupervisedStream()
+    supervised.stream.video = VideoFormat(codec)
+    supervised.stream.parameter_payloads = tuple(packetise(units[:-1], codec, 1180))
 
     assert obstacle_of(supervised.stream) == obstacle
 
