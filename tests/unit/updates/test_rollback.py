@@ -145,8 +145,8 @@ def test_one_that_has_proved_good_raises_the_minimum(box: Box) -> None:
     ended = step(
         box.layout,
         replace(candidate, connected=True, before=BEFORE),
-        health(candidate.started_s + 600),
-        candidate.started_s + 600,
+        health(candidate.started_s + 601),
+        candidate.started_s + 601,
         0.0,
     )
 
@@ -175,7 +175,7 @@ def test_one_that_is_undone_is_gone_when_the_former_has_started(box: Box) -> Non
     candidate = load_candidate(box.layout)
     assert candidate is not None
 
-    left = step(box.layout, candidate, Health(), candidate.started_s + 900, 0.0)
+    left = step(box.layout, candidate, Health(), candidate.started_s + 901, 0.0)
     again = load_candidate(box.layout)
     on_start(box.layout)
 
@@ -194,7 +194,7 @@ def test_without_a_former_release_the_new_one_stays(box: Box) -> None:
     candidate = load_candidate(box.layout)
     assert candidate is not None
 
-    step(box.layout, candidate, Health(), candidate.started_s + 900, 0.0)
+    step(box.layout, candidate, Health(), candidate.started_s + 901, 0.0)
 
     said = read_tree(box.layout.state / REPORT) or {}
     assert (box.says(), said["state"], said["reason"]) == (NEW, "applied", "UPDATE_SILENT")
