@@ -227,11 +227,11 @@ def run_campaign(
 
 def begin(folder: Path, *, sync: bool) -> None:
     """Install a good release on *folder* again and again, until it is ended."""
-    if not sync:
-        setattr(os, "fsync", lambda _: None)  # noqa: B010
-        setattr(os, "sync", lambda: None)  # noqa: B010
     box = new_box(folder / "box", "good")
     os.sync()
+    if not sync:  # from here on: the machine as it was is no part of the mutant
+        setattr(os, "fsync", lambda _: None)  # noqa: B010
+        setattr(os, "sync", lambda: None)  # noqa: B010
     (folder / "ready").touch()
     for _, act in life(box, box.folder / "made.update", "good"):
         act()
