@@ -83,10 +83,10 @@ async def test_a_rollout_stops_at_the_site_that_rolls_back(tmp_path: Path, broke
     )
     run = ("rollout", state, "--key", secret, "--json", "--broker", f"127.0.0.1:{broker.port}")
 
-    async with AsyncExitStack() as fleet:
+    async with AsyncExitStack() as gateways:
         for name in names:
             ends = "rolled_back" if name == "hcm-q2" else "applied"
-            await fleet.enter_async_context(gateway(broker, keys, name, ends, asked))
+            await gateways.enter_async_context(gateway(broker, keys, name, ends, asked))
         stopped, said = await release(*run)
         refused, _ = await release(*run)
         first = list(asked)
@@ -96,9 +96,9 @@ async def test_a_rollout_stops_at_the_site_that_rolls_back(tmp_path: Path, broke
     assert [said[-1][each] for each in ("applied", "failed", "waiting")] == [1, 1, 1]
     assert "health_gate" in next(each["why"] for each in said if each.get("st") == "failed")
 
-    async with AsyncExitStack() as fleet:
+    async with AsyncExitStack() as gateways:
         for name in names:
-            await fleet.enter_async_context(gateway(broker, keys, name, "applied", asked))
+            await gateways.enter_async_context(gateway(broker, keys, name, "applied", asked))
         done, _ = await release(*run, "--retry")
 
     assert done == 0

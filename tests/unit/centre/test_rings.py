@@ -93,7 +93,7 @@ def test_a_damaged_state_file_is_told(tmp_path: Path, raw: bytes) -> None:
 
 
 @dataclass
-class Fleet:
+class Gateways:
     """Gateways that answer as they are told, and a rollout among them.
 
     Attributes:
@@ -149,9 +149,9 @@ class Fleet:
         return await self.made.run()
 
     def states(self) -> str:
-        """A letter for each site's state, in order."""
-        letters = {"waiting": "w", "absent": "-", "sent": "s", "applied": "a", "failed": "f"}
-        return "".join(letters[site.state] for site in self.rollout.sites)
+        """A sign for each site, in order: what its state is."""
+        signs = {"waiting": "w", "absent": "-", "sent": "s", "applied": "a", "failed": "f"}
+        return "".join(signs[site.state] for site in self.rollout.sites)
 
     def _on_command(self, message: OutboundMessage) -> None:
         place = parse_topic(message.topic)
@@ -182,21 +182,21 @@ class Fleet:
 
 async def test_ring_after_ring_gets_it(tmp_path: Path) -> None:
     """Nothing is sent before all of the former ring has applied it."""
-    fleet = Fleet(tmp_path)
+    gateways = Gateways(tmp_path)
     before: list[tuple[int, set[str]]] = []
 
     def look() -> None:
-        ring = fleet.rollout.sites[len(fleet.asked) - 1].ring
-        before.append((ring, {site.state for site in fleet.rollout.sites if site.ring < ring}))
+        ring = gateways.rollout.sites[len(gateways.asked) - 1].ring
+        before.append((ring, {site.state for site in gateways.rollout.sites if site.ring < ring}))
 
-    fleet.before_each = look
-    assert await fleet.run()
+    gateways.before_each = look
+    assert await gateways.run()
 
-    assert fleet.states() == "a" * 10
+    assert gateways.states() == "a" * 10
     assert [ring for ring, _ in before] == [0, 1, 1, 1, 1, 2, 2, 2, 2, 2]
     assert all(states <= {"applied"} for _, states in before)
-    assert fleet.asked[0]["args"] == {"version": NEW, **OFFER.model_dump()}
-    assert fleet.asked[0]["exp_ms"] - fleet.asked[0]["nbf_ms"] == 3_600_000
+    assert gateways.asked[0]["args"] == {"version": NEW, **OFFER.model_dump()}
+    assert gateways.asked[0]["exp_ms"] - gateways.asked[0]["nbf_ms"] == 3_600_000
 
 
 @pytest.mark.parametrize(
@@ -205,90 +205,90 @@ async def test_ring_after_ring_gets_it(tmp_path: Path) -> None:
 )
 async def test_the_first_failure_stops_it(tmp_path: Path, behaviour: str, why: str) -> None:
     """Later rings are sent nothing, nor the rest of its own; the file says why."""
-    fleet = Fleet(tmp_path, behaves={"hcm-q002": behaviour})
-    assert not await fleet.run(at_once=1)
-    stored = load_rollout(fleet.state)
+    gateways = Gateways(tmp_path, behaves={"hcm-q002": behaviour})
+    assert not await gateways.run(at_once=1)
+    stored = load_rollout(gateways.state)
 
-    assert fleet.states() == "aaf" + "w" * 7
-    assert len(fleet.asked) == 3
+    assert gateways.states() == "aaf" + "w" * 7
+    assert len(gateways.asked) == 3
     assert stored is not None
     assert why in stored.failures()[0].why
 
 
 async def test_those_under_way_are_waited_for(tmp_path: Path) -> None:
     """Whoever has been sent it before the failure."""
-    fleet = Fleet(tmp_path, behaves={"hcm-q001": "silent", "hcm-q004": "silent"})
-    assert not await fleet.run(at_once=3)
+    gateways = Gateways(tmp_path, behaves={"hcm-q001": "silent", "hcm-q004": "silent"})
+    assert not await gateways.run(at_once=3)
 
-    assert fleet.states()[:6] == "afaafw"
+    assert gateways.states()[:6] == "afaafw"
 
 
 async def test_it_goes_on_where_it_was(tmp_path: Path) -> None:
     """One that was sent it gets the same bytes again, so that it is done once; no other twice."""
-    fleet = Fleet(tmp_path)
+    gateways = Gateways(tmp_path)
 
     def die() -> None:
-        if len(fleet.asked) == 4:
+        if len(gateways.asked) == 4:
             raise KeyError("the centre's machine dies")
 
-    fleet.before_each = die
+    gateways.before_each = die
     with pytest.raises(KeyError):
-        await fleet.run(at_once=1)
-    fleet.before_each = lambda: None
-    fleet.wall_ms += 60_000
-    assert await fleet.run(at_once=1)
+        await gateways.run(at_once=1)
+    gateways.before_each = lambda: None
+    gateways.wall_ms += 60_000
+    assert await gateways.run(at_once=1)
 
-    assert fleet.states() == "a" * 10
-    assert fleet.asked[3] == fleet.asked[4]
-    assert len({each["id"] for each in fleet.asked}) == 10
+    assert gateways.states() == "a" * 10
+    assert gateways.asked[3] == gateways.asked[4]
+    assert len({each["id"] for each in gateways.asked}) == 10
 
 
 async def test_who_is_absent_is_sent_nothing(tmp_path: Path) -> None:
     """It stops nobody, and is tried when asked for."""
-    fleet = Fleet(tmp_path, offline={"hcm-q003", "hcm-q009"})
-    assert await fleet.run()
-    absent = fleet.states()
-    fleet.offline.clear()
-    fleet.runs = {gateway: NEW for _, gateway in NAMES[:10] if gateway != "hcm-q003"}
-    rollout = load_rollout(fleet.state)
+    gateways = Gateways(tmp_path, offline={"hcm-q003", "hcm-q009"})
+    assert await gateways.run()
+    absent = gateways.states()
+    gateways.offline.clear()
+    gateways.runs = {gateway: NEW for _, gateway in NAMES[:10] if gateway != "hcm-q003"}
+    rollout = load_rollout(gateways.state)
     assert rollout is not None
     rollout.retry()
-    save_rollout(fleet.state, rollout)
-    asked = len(fleet.asked)
-    assert await fleet.run()
+    save_rollout(gateways.state, rollout)
+    asked = len(gateways.asked)
+    assert await gateways.run()
 
     assert absent == "aaa-aaaaa-"
-    assert fleet.rollout.count("applied") == 10
-    assert len(fleet.asked) == asked + 1  # the other has it already
+    assert gateways.rollout.count("applied") == 10
+    assert len(gateways.asked) == asked + 1  # the other has it already
 
 
 async def test_a_ring_of_absent_sites_proves_nothing(tmp_path: Path) -> None:
     """The next is not begun."""
-    fleet = Fleet(tmp_path, offline={"hcm-q000"})
-    assert not await fleet.run()
+    gateways = Gateways(tmp_path, offline={"hcm-q000"})
+    assert not await gateways.run()
 
-    assert fleet.asked == []
+    assert gateways.asked == []
 
 
 async def test_a_machine_without_a_bundle_is_a_failure(tmp_path: Path) -> None:
     """It is told before anything is sent to it."""
-    fleet = Fleet(tmp_path, arch="x86_64")
-    assert not await fleet.run()
+    gateways = Gateways(tmp_path, arch="x86_64")
+    assert not await gateways.run()
 
-    assert fleet.asked == []
-    assert "no bundle for its machine (x86_64)" in fleet.rollout.failures()[0].why
+    assert gateways.asked == []
+    assert "no bundle for its machine (x86_64)" in gateways.rollout.failures()[0].why
 
 
 async def test_what_others_say_changes_nothing(tmp_path: Path) -> None:
     """A report of an earlier command, one that cannot be read, one of a stranger."""
-    fleet = Fleet(tmp_path, count=1, percents=(100,), behaves={"hcm-q000": "silent"})
+    gateways = Gateways(tmp_path, count=1, percents=(100,), behaves={"hcm-q000": "silent"})
 
     def disturb() -> None:
         for tree in ({"id": "01EARLIER", "st": "applied"}, {"st": "?"}, {}):
-            fleet._say("hcm-q000", "up/update/reported", {"t": 1, "ep": 1, "n": 1, **tree})
-        fleet._say("hcm-q999", "up/update/reported", json.loads("{}"))
+            gateways._say("hcm-q000", "up/update/reported", {"t": 1, "ep": 1, "n": 1, **tree})
+        gateways._say("hcm-q999", "up/update/reported", json.loads("{}"))
 
-    fleet.before_each = disturb
-    assert not await fleet.run()
+    gateways.before_each = disturb
+    assert not await gateways.run()
 
-    assert "silent" in fleet.rollout.failures()[0].why
+    assert "silent" in gateways.rollout.failures()[0].why
