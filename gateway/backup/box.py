@@ -196,18 +196,26 @@ def _write(target: Path, content: bytes, mode: int, owner: tuple[int, int], *top
         if folder.exists() or not any(folder.is_relative_to(top) for top in tops):
             continue
         folder.mkdir(mode=0o700 if mode & 0o077 == 0 else 0o755)
-        _give(folder, owner)
-    atomic_file.replace(target, content)
-    _give(target, owner)
-    target.chmod(mode)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _give(handle, folder, owner)
+        finally:
+            os.close(handle)
+
+    def prepare(handle: int) -> None:
+        _give(handle, target, owner)
+        os.fchmod(handle, mode)
+
+    atomic_file.replace(target, content, prepare=prepare)
 
 
-def _give(path: Path, owner: tuple[int, int]) -> None:
-    found = path.lstat()
+def _give(handle: int, path: Path, owner: tuple[int, int]) -> None:
+    """Give what is open as *handle*, which is *path*, to *owner*. Raises ConfigRejected."""
+    found = os.fstat(handle)
     if (found.st_uid, found.st_gid) == owner:
         return
     try:
-        os.chown(path, *owner, follow_symlinks=False)
+        os.fchown(handle, *owner)
     except PermissionError:
         _refuse("owner", f"{path} must belong to user {owner[0]}, group {owner[1]}: run it as root")
 

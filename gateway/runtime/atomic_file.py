@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.model.errors import TransientError
@@ -18,13 +19,21 @@ from gateway.model.reasons import Reason
 _REASONS = {errno.ENOSPC: Reason.DISK_FULL, errno.EDQUOT: Reason.DISK_FULL}
 
 
-def replace(path: Path, content: bytes, *, previous: Path | None = None) -> None:
+def replace(
+    path: Path,
+    content: bytes,
+    *,
+    previous: Path | None = None,
+    prepare: Callable[[int], None] | None = None,
+) -> None:
     """Replace what *path* holds by *content*, which survives a power cut on return. Blocks.
 
     Args:
         path: Its folder is created if need be. Only its owner can read the file.
         content: The whole content.
         previous: The former content is saved under this name, if given.
+        prepare: Gives the new file another owner or mode, by its descriptor: what another has put
+            at one of its names meanwhile is not touched.
 
     Raises:
         TransientError: The disk is full or read-only; what was there is untouched.
@@ -33,7 +42,7 @@ def replace(path: Path, content: bytes, *, previous: Path | None = None) -> None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_synced(new, content)
+            _write_synced(new, content, prepare)
             if previous is not None:
                 preserve(path, previous)
             new.replace(path)
@@ -93,12 +102,16 @@ def disk_error(path: Path, error: OSError) -> TransientError:
     return TransientError(reason, f"cannot write {path}: {error.strerror}")
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with open(path, "wb", opener=_open_private) as file:
+def _write_synced(path: Path, content: bytes, prepare: Callable[[int], None] | None) -> None:
+    """Write *path*, a file of our own making: neither a link nor what was left there before."""
+    path.unlink(missing_ok=True)
+    with open(path, "xb", opener=_open_private) as file:
         file.write(content)
+        if prepare is not None:
+            prepare(file.fileno())
         file.flush()
         os.fsync(file.fileno())
 
 
 def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

@@ -89,7 +89,7 @@ def test_broken_without_predecessor_is_rejected(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The save is refused with its reason; the document in force stays."""
 
-    def half_written(path: Path, content: bytes) -> None:
+    def half_written(path: Path, content: bytes, _prepare: object) -> None:
         path.write_bytes(content[: len(content) // 2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
