@@ -91,12 +91,16 @@ class Secrets:
             at: Pointer to the camera, for the fault.
 
         Raises:
-            ConfigRejected: As `load`, or it is for another use (``secret.use``), was not entered
-                for that host (``secret.host``), or may not go there in clear (``secret.basic``).
+            ConfigRejected: As `load`, or it is for another use or a device, which has no login
+                (``secret.use``), was not entered for that host (``secret.host``), or may not go
+                there in clear (``secret.basic``).
         """
         if camera.password is None:
             return None
         name, host = camera.password.name, host_of(url)
+        if not host:
+            message = f"a device has no login: nothing asks for {name}; leave the password out"
+            raise _fault(f"{at}/password", "use", message)
         value = self._load_bound(
             "camera",
             name,

@@ -114,7 +114,7 @@ class UrlPolicy:
     schemes: tuple[UrlScheme, ...]
     extra_ports: frozenset[int] = frozenset()
     resolver: Resolver = system_resolver
-    closed: tuple[str, ...] = ()
+    closed: tuple[UrlScheme, ...] = ()
     devices: frozenset[str] = frozenset()
 
     def check(self, url: str, *, at: str = "") -> Fault | None:
@@ -175,8 +175,11 @@ class UrlPolicy:
         match = _SCHEME.match(url)
         schemes = {each.name: each for each in self.schemes}
         if match is None or match[1] not in schemes:
-            return "url.scheme", self._wrong_scheme(match[1] if match else "")
-        rest = url[match.end() :]
+            return "url.scheme", self._wrong_scheme(url, match)
+        return self._parse_behind(schemes[match[1]], url[match.end() :])
+
+    def _parse_behind(self, scheme: UrlScheme, rest: str) -> _Parts | tuple[str, str]:
+        """Return the parts of a URL of *scheme*, behind which *rest* stands; or as `_parse`."""
         cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
         authority, path = rest[:cut], rest[cut:]
         if "@" in authority:
@@ -187,11 +190,6 @@ class UrlPolicy:
             return "url.userinfo", f"write {PASSWORD} where the password stands"
         if not _PATH.fullmatch(without_places(path)):
             return "url.path", "the path holds a character that must be percent-encoded"
-        return self._parse_place(schemes[match[1]], authority, path)
-
-    def _parse_place(
-        self, scheme: UrlScheme, authority: str, path: str
-    ) -> _Parts | tuple[str, str]:
         if scheme.local:
             return self._parse_device(scheme, authority, path)
         return self._parse_authority(scheme, authority, path)
@@ -206,9 +204,14 @@ class UrlPolicy:
             return "url.device", f"{device[:80]} is not among the devices of [cameras] devices"
         return _Parts(scheme, "", 0, path, None)
 
-    def _wrong_scheme(self, name: str) -> str:
-        if name in self.closed:
-            return f'{name} is closed here; the settings open it: [cameras] schemes = ["{name}"]'
+    def _wrong_scheme(self, url: str, match: re.Match[str] | None) -> str:
+        """Return what is wrong with *url*; of a closed scheme also what else, once it is opened."""
+        closed = {each.name: each for each in self.closed}
+        if match is not None and match[1] in closed:
+            name = match[1]
+            opens = f'{name} is closed here; the settings open it: [cameras] schemes = ["{name}"]'
+            found = self._parse_behind(closed[name], url[match.end() :])
+            return opens if isinstance(found, _Parts) else f"{opens}; then: {found[1]}"
         possible = [each.name for each in self.schemes if not each.local or self.devices]
         return f"the scheme must be {' or '.join(possible)} here"
 

@@ -188,7 +188,7 @@ def url_policy(
         if each.usual or each.local or scheme.name in named
     )
     open_names = {scheme.name for scheme in schemes}
-    closed = tuple(name for name in SCHEME_NAMES if name not in open_names)
+    closed = tuple(scheme for scheme in SCHEMES if scheme.name not in open_names)
     return UrlPolicy(
         tuple(networks),
         schemes,

@@ -120,6 +120,20 @@ HOST = "/cameras/0/password secret.host"
 BOUND = {"camera": {"nvr1": frozenset({"10.0.0.7"})}}
 
 
+def test_a_device_has_no_login(tmp_path: Path) -> None:
+    """No file is proposed for it: nothing would ever be sent."""
+    device = camera("v4l2:///dev/video0")
+    secrets = Secrets(tmp_path, redactor=Redactor())
+
+    with pytest.raises(ConfigRejected) as caught:
+        secrets.load_for_camera(device, device.streams[0].url, at="/cameras/0")
+
+    (fault,) = caught.value.faults
+    assert (fault.at, fault.code) == ("/cameras/0/password", "secret.use")
+    assert "a device has no login" in fault.message
+    assert "@" not in fault.message
+
+
 def test_a_file_that_names_the_host_is_enough(tmp_path: Path) -> None:
     """The installer need not write it anywhere else."""
     put_all(tmp_path, "camera/nvr1@10.0.0.7")

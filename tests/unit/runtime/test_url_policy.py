@@ -56,6 +56,34 @@ def test_a_closed_scheme_says_what_opens_it() -> None:
     assert '[cameras] schemes = ["udp"]' in fault.message
 
 
+@pytest.mark.parametrize(
+    ("url", "second"),
+    [
+        ("http://192.168.1.10:8080/x", "port 8080"),
+        ("http://8.8.8.8/x", "outside the camera networks"),
+        ("http://admin:Abc@192.168.1.10/x", "put user and password in their own fields"),
+        ("udp://239.1.2.3:9", "port 9"),
+    ],
+)
+def test_a_closed_scheme_hides_no_second_fault(url: str, second: str) -> None:
+    """One answer says all that is to be put right, and never the password."""
+    fault = POLICY.check(url)
+
+    assert fault is not None
+    assert fault.code == "url.scheme"
+    assert "is closed here" in fault.message
+    assert second in fault.message
+    assert "Abc" not in fault.message
+
+
+def test_a_closed_scheme_alone_says_no_more() -> None:
+    """A group that the scheme may have is no fault."""
+    fault = POLICY.check("udp://239.1.2.3:5004")
+
+    assert fault is not None
+    assert fault.message.endswith('schemes = ["udp"]')
+
+
 UDP = replace(POLICY, schemes=(UrlScheme("udp", 5004, frozenset({5004}), multicast=True),))
 
 
