@@ -9,6 +9,7 @@ Reference: RFC 8216 §4.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,7 @@ _TAGS = (
     "#EXT-X-STREAM-INF:",
     "#EXT-X-GAP",
 )
+_PART = re.compile(r"([0-9]{1,15})(?:@([0-9]{1,15}))?")
 _NOT_OURS = ("#EXT-X-DISCONTINUITY-SEQUENCE",)
 
 
@@ -55,7 +57,8 @@ class Segment:
         discontinuity: Whether its times, or its video, do not follow from the one before.
         init_url: Where what stands before it is (EXT-X-MAP); empty: nothing does.
         encrypted: By which method; empty: it is not.
-        partial: Whether it is a part of a file only.
+        part: Which bytes of the file it is (EXT-X-BYTERANGE), never none; None: all.
+        init_part: Likewise of what stands before it.
         gap: Whether it is missing.
     """
 
@@ -65,8 +68,14 @@ class Segment:
     discontinuity: bool = False
     init_url: str = ""
     encrypted: str = ""
-    partial: bool = False
+    part: range | None = None
+    init_part: range | None = None
     gap: bool = False
+
+    @property
+    def init(self) -> tuple[str, range | None]:
+        """What stands before it; segments that have it in common follow each other."""
+        return self.init_url, self.init_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,30 +176,49 @@ def _variants(found: Mapping[str, Any], base_url: str) -> tuple[Variant, ...]:
 
 def _media(found: Mapping[str, Any], base_url: str) -> MediaPlaylist:
     first = int(found["media_sequence"] or 0)
-    segments = tuple(
-        _segment(each, first + index, base_url)
-        for index, each in enumerate(found["segments"])
-        if "uri" in each
-    )
+    segments: list[Segment] = []
+    for index, each in enumerate(found["segments"]):
+        if "uri" in each:
+            before = segments[-1] if segments else None
+            segments.append(_segment(each, first + index, base_url, before))
     longest_s = max((each.duration_s for each in segments), default=1.0)
     target_s = _seconds(found.get("targetduration") or longest_s)
-    return MediaPlaylist(segments, max(target_s, 0.1), bool(found["is_endlist"]))
+    return MediaPlaylist(tuple(segments), max(target_s, 0.1), bool(found["is_endlist"]))
 
 
-def _segment(found: Mapping[str, Any], number: int, base_url: str) -> Segment:
+def _segment(
+    found: Mapping[str, Any], number: int, base_url: str, before: Segment | None
+) -> Segment:
     start = found.get("init_section") or {}
     key = found.get("key") or {}
     method = str(key.get("method") or "")
+    url = urljoin(base_url, str(found["uri"]))
+    follows = before.part if before is not None and before.url == url else None
     return Segment(
         number,
-        urljoin(base_url, str(found["uri"])),
+        url,
         _seconds(found["duration"]),
         discontinuity=bool(found.get("discontinuity")),
         init_url=urljoin(base_url, str(start["uri"])) if start else "",
         encrypted="" if method == "NONE" else method,
-        partial="byterange" in found or "byterange" in start,
+        part=_part(found, None if follows is None else follows.stop),
+        init_part=_part(start, 0),
         gap=bool(found.get("gap_tag")),
     )
+
+
+def _part(found: Mapping[str, Any], begin: int | None) -> range | None:
+    """Return which bytes of its file *found* is; from *begin* on where it does not say.
+
+    Reference: RFC 8216 §4.3.2.2.
+    """
+    if "byterange" not in found:
+        return None
+    match = _PART.fullmatch(str(found["byterange"]).strip())
+    begin = begin if match is None or match[2] is None else int(match[2])
+    if match is None or begin is None or not int(match[1]):
+        raise Malformed("a segment that is no part of its file (EXT-X-BYTERANGE)")
+    return range(begin, begin + int(match[1]))
 
 
 def _seconds(number: object) -> float:

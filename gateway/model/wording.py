@@ -85,8 +85,9 @@ WORDING: dict[Reason, Wording] = {
     Reason.UNSUPPORTED_TRANSPORT: Wording(
         "Camera không hỗ trợ cách truyền đã chọn",
         "The camera does not offer the chosen transport",
-        "Đổi cách truyền RTSP (TCP hoặc UDP) trong cấu hình.",
-        "Change the RTSP transport (TCP or UDP) in the configuration.",
+        "Đổi cách truyền RTSP (TCP hoặc UDP) trong cấu hình; với HLS, ghi mỗi đoạn thành một tệp.",
+        "Change the RTSP transport (TCP or UDP) in the configuration; with HLS, have each segment "
+        "be a file of its own.",
     ),
     Reason.UNSUPPORTED_LOGIN: Wording(
         "Không hỗ trợ cách đăng nhập mà camera yêu cầu",

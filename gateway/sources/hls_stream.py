@@ -132,7 +132,7 @@ class HlsStream:
         Raises:
             SourceUnavailable: It is no playlist (`CORRUPT`).
             SourceRefused: It leads elsewhere.
-            CodecUnsupported: It is encrypted, or of parts of files.
+            CodecUnsupported: It is encrypted.
             GatewayError: As `HttpClient.get`.
         """
         self._asked_s = self._clock.now()
@@ -149,7 +149,7 @@ class HlsStream:
         Raises:
             SourceStalled: The camera publishes no more.
             SourceUnavailable: More than `MOST_MISSING` segments in a row are empty (`CORRUPT`).
-            CodecUnsupported: The segments are encrypted, parts of files, or in no container.
+            CodecUnsupported: The segments are encrypted, or in no container.
             GatewayError: As `open`.
         """
         segment = self._pending or await self._next()
@@ -183,7 +183,7 @@ class HlsStream:
                 return
             segment = following
             found = None
-            if not segment.discontinuity and segment.init_url == before.init_url:
+            if not segment.discontinuity and segment.init == before.init:
                 found = await self._fetch(segment)
             if found is None:
                 self._pending = segment
@@ -208,9 +208,6 @@ class HlsStream:
         if segment.encrypted:
             detail = f"the segments are encrypted ({printable(segment.encrypted[:40])})"
             raise CodecUnsupported(Reason.ENCRYPTED, detail, park_s=REFUSED_PARK_S)
-        if segment.partial:
-            detail = "the segments are parts of one file (EXT-X-BYTERANGE), which is not supported"
-            raise CodecUnsupported(Reason.UNSUPPORTED_CODEC, detail, park_s=REFUSED_PARK_S)
         return segment
 
     async def _media(self) -> MediaPlaylist:
@@ -235,7 +232,7 @@ class HlsStream:
             raise SourceUnavailable(Reason.CORRUPT, str(error), pause_s=CORRUPT_PAUSE_S) from error
 
     async def _init(self, segment: Segment) -> bytes:
-        answer = await self._client.get(self._path(segment.init_url))
+        answer = await self._client.get(self._path(segment.init_url), part=segment.init_part)
         return await self._whole(answer, MOST_INIT_BYTES)
 
     async def _fetch(self, segment: Segment) -> HttpAnswer | None:
@@ -245,7 +242,7 @@ class HlsStream:
             GatewayError: As `HttpClient.get`; also if `MOST_MISSING` in a row are not there.
         """
         try:
-            answer = await self._client.get(self._path(segment.url))
+            answer = await self._client.get(self._path(segment.url), part=segment.part)
         except SourceRefused as error:
             self._missing_in_a_row += 1
             if error.reason is not Reason.NOT_FOUND or self._missing_in_a_row > MOST_MISSING:

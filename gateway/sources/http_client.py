@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
+from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.auth import Credentials, parse_challenges
 from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget, abusive
 from gateway.rtsp.connection import CONNECT_S, tls_context
-from gateway.rtsp.errors import error_of_os, error_of_status
+from gateway.rtsp.errors import ABSENT_PARK_S, error_of_os, error_of_status
 from gateway.rtsp.headers import parse_date
 from gateway.rtsp.login import Account, log_in
 from gateway.rtsp.messages import Headers, Response
@@ -46,6 +47,8 @@ MOST_INTERIM = 16
 MOST_ANSWER_BYTES = 262_144
 """Of an answer that is read whole; 64 ONVIF profiles are about 200 kB."""
 
+_PART = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/(?:[0-9]{1,15}|\*)")
+
 
 @dataclass(frozen=True, slots=True)
 class _Request:
@@ -53,6 +56,7 @@ class _Request:
     path: str
     body: bytes = b""
     content_type: str = ""
+    part: range | None = None
 
 
 class HttpAnswer:
@@ -225,23 +229,28 @@ class HttpClient:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, path: str = "") -> HttpAnswer:
+    async def get(self, path: str = "", *, part: range | None = None) -> HttpAnswer:
         """Return the camera's answer to GET; the one before it is closed.
 
         Args:
             path: Path and query at the same host and port; empty: those of the target.
+            part: Which bytes of what is there (RFC 9110 §14), never none; None: all.
 
         Raises:
-            SourceRefused: The login is refused, the path is not there, or it redirects.
-            SourceUnavailable: The camera cannot be reached, or does not speak HTTP.
+            SourceRefused: The login is refused, the path or *part* is not there, it redirects, or
+                it sends no parts (`UNSUPPORTED_TRANSPORT`).
+            SourceUnavailable: The camera cannot be reached, does not speak HTTP, or answers with
+                another part.
         """
-        request = _Request("GET", path or self._target.path or "/")
+        request = _Request("GET", path or self._target.path or "/", part=part)
         response = await self._request_once(request)
         if response.status == 401:
             response = await self._log_in(request, response)
-        if response.status != 200:
-            raise error_of_status("GET", response)
         assert self._open is not None
+        if part is not None:
+            _check_part(part, response, self._open.content_length)
+        elif response.status != 200:
+            raise error_of_status("GET", response)
         return HttpAnswer(self._open, self._place, self.budget)
 
     async def send(
@@ -310,6 +319,9 @@ class HttpClient:
 
         self._close_answer()
         headers = {"Host": self._target.authority, "User-Agent": USER_AGENT, "Accept": "*/*"}
+        headers["Accept-Encoding"] = "identity"
+        if request.part is not None:
+            headers["Range"] = f"bytes={request.part.start}-{request.part.stop - 1}"
         if request.content_type:
             headers["Content-Type"] = request.content_type
         if self._credentials is not None:
@@ -350,4 +362,28 @@ class HttpClient:
             headers=headers,
             allow_redirects=False,
             server_hostname=name,
+        )
+
+
+def _check_part(part: range, response: Response, length: int | None) -> None:
+    """Check that *response*, with a body of *length* bytes, is *part* (RFC 9110 §15.3.7).
+
+    Raises:
+        GatewayError: It is not.
+    """
+    if response.status == 200:  # what it has may be hours long
+        detail = (
+            "the server sends whole files only, where the playlist names parts (EXT-X-BYTERANGE)"
+        )
+        raise SourceRefused(Reason.UNSUPPORTED_TRANSPORT, detail, park_s=ABSENT_PARK_S)
+    if response.status == 416:
+        detail = "the file ends before the part that the playlist names"
+        raise SourceRefused(Reason.NOT_FOUND, detail, park_s=ABSENT_PARK_S)
+    if response.status != 206:
+        raise error_of_status("GET", response)
+    match = _PART.fullmatch(response.headers.get("content-range"))
+    is_it = match is not None and range(int(match[1]), int(match[2]) + 1) == part
+    if not is_it or length not in (None, len(part)):
+        raise SourceUnavailable(
+            Reason.CORRUPT, "the server sends another part of the file than asked"
         )

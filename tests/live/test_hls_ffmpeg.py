@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from gateway.demo.config_files import free_port
 from gateway.model.errors import GatewayError
@@ -19,6 +20,7 @@ from tests.fixtures.clock import HANG_S, wait_until
 from tests.fixtures.decoding import check_whole
 from tests.fixtures.sinks import RecordingSink
 from tests.fixtures.site import OWN, site, tree
+from tests.fixtures.tcp import web_server
 from tests.unit.sources.test_hls_source import source
 
 pytestmark = pytest.mark.live
@@ -72,6 +74,25 @@ async def test_ffmpegs_segments_come_whole(segments: str, tmp_path: Path) -> Non
         running.cancel()
         await asyncio.wait([running])
 
+    assert pulled.counters.sessions == 1
+    check_whole(sink.units, PICTURES, gop=GOP)
+
+
+async def test_segments_that_are_parts_of_one_file_come_whole(tmp_path: Path) -> None:
+    """The file grows while it is read; headers are a part of it as well."""
+    sink = RecordingSink(PICTURES)
+    app = web.Application()
+    app.router.add_static("/", tmp_path)
+    with serving(tmp_path, "fmp4 -hls_flags single_file"):
+        async with web_server(app) as port:
+            pulled = source(port, "/live.m3u8")
+            running = asyncio.create_task(run(pulled, sink))
+            async with asyncio.timeout(HANG_S):
+                await sink.enough.wait()
+            running.cancel()
+            await asyncio.wait([running])
+
+    assert "#EXT-X-BYTERANGE:" in (tmp_path / "live.m3u8").read_text()
     assert pulled.counters.sessions == 1
     check_whole(sink.units, PICTURES, gop=GOP)
 

@@ -78,12 +78,34 @@ def test_fragmented_mp4_names_what_stands_before_it() -> None:
     first, _, last = media(text).segments
 
     assert first.init_url == "http://10.0.0.5/hls/cam/init.mp4"
-    assert not any((first.discontinuity, first.encrypted, first.partial, first.gap))
+    assert not any((first.discontinuity, first.encrypted, first.part, first.gap))
     assert last.discontinuity
     assert last.gap
-    assert last.partial
+    assert last.part == range(5)
     assert last.encrypted == "AES-128"
     assert media(text).ended
+
+
+def test_parts_of_one_file_follow_each_other() -> None:
+    """Without an offset a part begins where the one before has ended (RFC 8216 §4.3.2.2)."""
+    text = LIVE + '#EXT-X-MAP:URI="all.mp4",BYTERANGE="900"\n'
+    text += "#EXTINF:2,\n#EXT-X-BYTERANGE:100@900\nall.mp4\n"
+    text += "#EXTINF:2,\n#EXT-X-BYTERANGE:50\nall.mp4\n"
+
+    whole, *_, before, last = media(text).segments
+
+    assert whole.part is None
+    assert (before.init_part, before.part) == (range(900), range(900, 1_000))
+    assert last.part == range(1_000, 1_050)
+
+
+@pytest.mark.parametrize(
+    "part", ["50", "0@5", "-5@0", "5@-1", "x", "5@0@0", "9" * 16, "5@" + "9" * 16]
+)
+def test_a_part_that_is_nowhere_is_malformed(part: str) -> None:
+    """No beginning, nothing in it, or no number."""
+    with pytest.raises(Malformed):
+        media(f"{LIVE}#EXTINF:2,\n#EXT-X-BYTERANGE:{part}\nall.ts\n")
 
 
 def test_a_key_that_says_none_encrypts_nothing() -> None:

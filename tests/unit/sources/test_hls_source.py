@@ -343,6 +343,92 @@ async def test_a_playlist_is_known_by_its_name_too() -> None:
     assert len(sink.units) == 30
 
 
+def in_one_file(segments: list[bytes]) -> str:
+    """Return a playlist of *segments*, which stand one behind the other in ``all.ts``."""
+    names: list[str] = []
+    for number, segment in enumerate(segments):
+        begin = "" if number else "@0"
+        names += [f"#EXT-X-BYTERANGE:{len(segment)}{begin}", "all.ts"]
+    return media_playlist(names, ended=True)
+
+
+async def test_parts_of_one_file_are_asked_for_one_by_one() -> None:
+    """Each with the bytes that the playlist names, and no others."""
+    segments = cut()
+    ranges: list[tuple[int, int]] = []
+    whole = b"".join(segments)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == LIST:
+            text = in_one_file(segments[:1]).replace("#EXT-X-ENDLIST\n", "")
+            return web.Response(text=in_one_file(segments) if ranges else text)
+        found = request.http_range
+        begin, end = int(found.start or 0), int(found.stop or 0)
+        ranges.append((begin, end))
+        fields = {"Content-Range": f"bytes {begin}-{end - 1}/{len(whole)}"}
+        return web.Response(status=206, body=whole[begin:end], headers=fields)
+
+    sink = RecordingSink()
+    async with http_camera(handle) as port:
+        pulled = source(port)
+        error = await failure(pulled, sink)
+
+    ends = [sum(map(len, segments[:count])) for count in range(4)]
+    assert error.reason is Reason.SOURCE_ENDED
+    assert ranges == list(pairwise(ends))
+    assert len(sink.units) == 30
+    assert pulled.counters.sessions == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "content_range", "body", "reason"),
+    [
+        (200, "", 9_000, Reason.UNSUPPORTED_TRANSPORT),
+        (206, "bytes 1-564/9000", 564, Reason.CORRUPT),
+        (206, "bytes 0-562/9000", 563, Reason.CORRUPT),
+        (206, "bytes 0-563/9000", 565, Reason.CORRUPT),
+        (206, "", 564, Reason.CORRUPT),
+        (206, "bytes 0-" + "9" * 4_000, 564, Reason.CORRUPT),
+        (416, "bytes */9", 0, Reason.NOT_FOUND),
+    ],
+)
+async def test_another_part_than_asked_for_is_not_played(
+    status: int, content_range: str, body: int, reason: Reason
+) -> None:
+    """A whole file may be hours long; other bytes are no segment."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == LIST:
+            start = '#EXT-X-MAP:URI="all.mp4",BYTERANGE="564@0"'
+            return web.Response(text=media_playlist(["0.m4s"], more=start))
+        fields = {"Content-Range": content_range} if content_range else {}
+        return web.Response(status=status, body=bytes(body), headers=fields)
+
+    async with http_camera(handle) as port:
+        error = await failure(source(port))
+
+    assert error.reason is reason
+
+
+async def test_a_server_that_compresses_is_asked_not_to() -> None:
+    """We read what it sends as it is."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == LIST:
+            response = web.Response(text=media_playlist(["0.ts"], ended=True))
+        else:
+            response = web.Response(body=container("mpegts"))
+        response.enable_compression()
+        return response
+
+    sink = RecordingSink()
+    async with http_camera(handle) as port:
+        error = await failure(source(port), sink)
+
+    assert error.reason is Reason.SOURCE_ENDED
+    assert len(sink.units) == 30
+
+
 def leading_to(uri: str) -> Files:
     return {LIST: media_playlist([uri])}
 
@@ -358,7 +444,7 @@ def leading_to(uri: str) -> Files:
             {LIST: media_playlist(["0.ts"], more="#EXT-X-KEY:METHOD=AES-128,URI=k")},
             Reason.ENCRYPTED,
         ),
-        ({LIST: media_playlist(["#EXT-X-BYTERANGE:5@0", "0.ts"])}, Reason.UNSUPPORTED_CODEC),
+        ({LIST: media_playlist(["#EXT-X-BYTERANGE:5", "0.ts"])}, Reason.CORRUPT),
         (
             {
                 LIST: media_playlist(["0.m4s"], more='#EXT-X-MAP:URI="init.mp4"'),
