@@ -22,6 +22,7 @@ from gateway.ports import Clock, Source
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.hls_stream import MOST_INIT_BYTES, MOST_MISSING
+from gateway.sources.http_clock import CLOCK_EVERY_S
 from gateway.sources.probe_steps import Step
 from gateway.sources.registry import source_type, url_policy
 from gateway.transcoding.capacity import Capacity
@@ -174,6 +175,15 @@ async def test_a_discontinuity_begins_a_new_demuxer() -> None:
     assert all(b.time_90k > a.time_90k for a, b in pairwise(sink.units))
 
 
+class StreamClock(FakeClock):
+    """Without waiting; whoever asks for the camera's time now and then does not move it."""
+
+    async def sleep(self, delay_s: float) -> None:
+        if delay_s >= CLOCK_EVERY_S:
+            await asyncio.Event().wait()
+        await super().sleep(delay_s)
+
+
 async def test_a_demuxer_for_every_segment_is_too_many() -> None:
     """Each is a process: the camera is cut off, and nothing else."""
     whole, published = container("mpegts", pictures=2), 0
@@ -187,7 +197,7 @@ async def test_a_demuxer_for_every_segment_is_too_many() -> None:
         return web.Response(text=media_playlist(names))
 
     async with http_camera(handle) as port:
-        error = await failure(source(port, clock=FakeClock()))
+        error = await failure(source(port, clock=StreamClock()))
 
     assert error.reason is Reason.ABUSIVE
     assert "discontinuities" in error.detail
