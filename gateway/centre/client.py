@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from gateway.centre.connection import CentreConnection
 from gateway.centre.documents import Decision, sign_decision
-from gateway.model.errors import BrokerUnavailable, MessageRejected
-from gateway.model.event import Event
-from gateway.model.reasons import Reason
+from gateway.model.errors import MessageRejected
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.codec import encode
@@ -18,28 +16,9 @@ from gateway.mqtt.payloads.config import Reported, decode_reported
 from gateway.mqtt.topic_tree import CONFIG_CONFIRM, CONFIG_DESIRED
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import InboundMessage
-from gateway.runtime.clock import SystemClock
 
 QUEUE_SIZE = 256
 FINAL = ("applied", "rejected", "rolled_back", "superseded")
-
-
-class ConnectionRefusals:
-    """Ends the connection when the broker refuses a publication: no answer would ever come."""
-
-    def __init__(self) -> None:
-        self._refused: asyncio.Queue[Event] = asyncio.Queue(maxsize=1)
-
-    def record(self, event: Event) -> None:
-        """Note the first refusal of a publication; other events are ignored."""
-        if event.kind == "publication.refused" and not self._refused.full():
-            self._refused.put_nowait(event)
-
-    async def run(self) -> None:
-        """Wait for a refusal. Raises BrokerUnavailable: it has come."""
-        facts = (await self._refused.get()).facts
-        detail = f"the broker does not take {facts['topic']}: {facts['why']}"
-        raise BrokerUnavailable(Reason.NOT_AUTHORISED, detail)
 
 
 class GatewayClient:
@@ -103,38 +82,17 @@ async def connect_gateway(
     """Connect to the broker at *address* and subscribe to the reports of one gateway.
 
     Raises:
-        BrokerUnavailable: The broker does not accept us, or has dropped us.
+        BrokerUnavailable: The broker does not accept us, does not answer, or has dropped us.
     """
     topics = Topics(province, gateway)
     messages: asyncio.Queue[InboundMessage] = asyncio.Queue(QUEUE_SIZE)
-    up, refusals = asyncio.Event(), ConnectionRefusals()
-
-    def greet() -> tuple[()]:
-        up.set()
-        return ()
 
     def enqueue(message: InboundMessage) -> None:
         if not messages.full():
             messages.put_nowait(message)
 
-    client = MqttClient(
-        address,
-        client_id=f"config-{secrets.token_hex(4)}",
-        subscriptions=(topics.config_reported,),
-        on_message=enqueue,
-        greet=greet,
-        events=refusals,
-        clock=SystemClock(),
+    connection = CentreConnection(
+        address, name="config", subscriptions=(topics.config_reported,), on_message=enqueue
     )
-    try:
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(client.run(), name="centre")
-            refusing = group.create_task(refusals.run(), name="refusals")
-            await up.wait()
-            yield GatewayClient(client, topics, messages)
-            running.cancel()
-            refusing.cancel()
-    except BaseExceptionGroup as group_error:
-        if len(group_error.exceptions) == 1:  # of the connection, or of the caller
-            raise group_error.exceptions[0] from None
-        raise
+    async with connection.opened():
+        yield GatewayClient(connection.client, topics, messages)

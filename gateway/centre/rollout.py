@@ -16,14 +16,12 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from gateway.centre.client import ConnectionRefusals
+from gateway.centre.connection import CentreConnection
 from gateway.centre.rings import Offer, Rollout, Site, SiteState
 from gateway.config.signing import SigningKey, sign
-from gateway.model.errors import BrokerUnavailable, MessageRejected
+from gateway.model.errors import MessageRejected
 from gateway.model.names import new_id
-from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
-from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.codec import encode
 from gateway.mqtt.payloads.command import FINAL, decode_reply
 from gateway.mqtt.payloads.presence import decode_birth, decode_presence
@@ -37,9 +35,6 @@ from gateway.updates.bundle import Architecture
 COMMAND_NAME = "update"
 ARCHITECTURES: Mapping[str, Architecture] = {"aarch64": "arm64", "x86_64": "amd64"}
 """What a gateway calls its machine -> what Debian does."""
-
-UP_WITHIN_S = 30.0
-"""How long the broker may take to accept us."""
 
 Requester = Annotated[str, StringConstraints(pattern=rf"^{LEVELS['requester']}$")]
 """Who asks; it stands in the topic of the replies."""
@@ -306,44 +301,19 @@ async def run_rollout(
     """Run *rollout* through the broker at *address*; see `RolloutRun.run`.
 
     Raises:
-        BrokerUnavailable: The broker does not accept us, or has dropped us; what was sent is known.
+        BrokerUnavailable: The broker does not accept us, does not answer, or has dropped us; what
+            was sent is known.
     """
-    up, refusals = asyncio.Event(), ConnectionRefusals()
-
-    def greet() -> tuple[()]:
-        up.set()
-        return ()
-
-    client: MqttClient
-    run = RolloutRun(
-        rollout, terms, save, lambda message: client.publish(message), progress, SystemClock()
-    )
-    client = MqttClient(
+    connection = CentreConnection(
         address,
-        client_id=f"rollout-{secrets.token_hex(4)}",
+        name="rollout",
         subscriptions=tuple(
             f"{ROOT}/+/+/{each}"
             for each in (PRESENCE.name, BIRTH.name, UPDATE_REPORTED.name, f"up/rsp/{terms.actor}/+")
         ),
-        on_message=run.on_message,
-        greet=greet,
-        events=refusals,
-        clock=SystemClock(),
+        on_message=lambda message: run.on_message(message),
     )
-    try:
-        async with asyncio.TaskGroup() as group:
-            running = group.create_task(client.run(), name="centre")
-            refusing = group.create_task(refusals.run(), name="refusals")
-            try:
-                async with asyncio.timeout(UP_WITHIN_S):
-                    await up.wait()
-            except TimeoutError:
-                raise BrokerUnavailable(Reason.TIMEOUT, "the broker does not answer") from None
-            done = await run.run()
-            running.cancel()
-            refusing.cancel()
-    except BaseExceptionGroup as group_error:
-        if len(group_error.exceptions) == 1:
-            raise group_error.exceptions[0] from None
-        raise
-    return done
+    publish = connection.client.publish
+    run = RolloutRun(rollout, terms, save, publish, progress, SystemClock())
+    async with connection.opened():
+        return await run.run()

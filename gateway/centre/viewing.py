@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr, ValidationError
 
-from gateway.centre.client import ConnectionRefusals
+from gateway.centre.connection import CentreConnection
 from gateway.config.signing import SigningKey, load_key, sign
 from gateway.model.errors import BrokerUnavailable, ConfigRejected
 from gateway.model.names import new_id
 from gateway.model.reasons import Reason
 from gateway.model.viewing import RevocationList
 from gateway.mqtt.client.broker import BrokerAddress
-from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.payloads.codec import encode as encode_payload
 from gateway.mqtt.payloads.codec import faults_of
 from gateway.mqtt.payloads.viewing import parse_revocation, revocation_tree
 from gateway.mqtt.topic_tree import REVOCATION
 from gateway.mqtt.topics import build_message
 from gateway.ports import InboundMessage
-from gateway.runtime.clock import SystemClock, now_ms
+from gateway.runtime.clock import now_ms
 from gateway.viewing.token import START_S, ViewClaims, encode
 
 
@@ -132,32 +130,22 @@ async def publish_revocation(
     """
     encoded = encode_payload(tree)
     message = build_message(REVOCATION, REVOCATION.name, encoded)
-    delivered, refusals = asyncio.Event(), ConnectionRefusals()
+    delivered = asyncio.Event()
 
     def compare(received: InboundMessage) -> None:
         if received.payload == message.payload:
             delivered.set()
 
-    client = MqttClient(
+    connection = CentreConnection(
         address,
-        client_id=f"viewing-{secrets.token_hex(4)}",
+        name="viewing",
         subscriptions=(REVOCATION.name,),
         on_message=compare,
-        greet=lambda: (message,),
-        events=refusals,
-        clock=SystemClock(),
+        greeting=(message,),
     )
     try:
-        async with asyncio.timeout(within_s), asyncio.TaskGroup() as group:
-            running = group.create_task(client.run(), name="centre")
-            refusing = group.create_task(refusals.run(), name="refusals")
+        async with asyncio.timeout(within_s), connection.opened():
             await delivered.wait()
-            running.cancel()
-            refusing.cancel()
     except TimeoutError:
         detail = f"the broker has not delivered {REVOCATION.name} back"
         raise BrokerUnavailable(Reason.TIMEOUT, detail) from None
-    except BaseExceptionGroup as group_error:
-        if len(group_error.exceptions) == 1:
-            raise group_error.exceptions[0] from None
-        raise
