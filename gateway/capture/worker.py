@@ -24,7 +24,9 @@ from gateway.capture.options import CaptureOptions, Cause
 from gateway.transcoding.encoder import EncoderFailed, H264Encoder
 from gateway.transcoding.messages import OutputHeader, Report, pack_report
 from gateway.transcoding.output_format import OutputFormat
-from gateway.transcoding.pictures import CLOCK, PADDING, Deinterlacer, Scaler
+from gateway.transcoding.pictures import CLOCK, Deinterlacer, Scaler
+from gateway.vision.ffmpeg_input import PADDING
+from gateway.vision.pipe import write_all
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 MEMORY_BYTES = 256 * 1024 * 1024
@@ -192,7 +194,7 @@ class Capture:
             height,
             used.ru_utime + used.ru_stime,
         )
-        _write(self._reports, pack_report(head, nals or ()))
+        write_all(self._reports, pack_report(head, nals or ()))
 
 
 def main() -> int:
@@ -213,7 +215,7 @@ def main() -> int:
             missing.append("calls")
         said = [_described(device).encode()]
         said += [" ".join(missing).encode()] if missing else []
-        _write(reports, pack_report(OutputHeader(Report.READY, nals=len(said)), said))
+        write_all(reports, pack_report(OutputHeader(Report.READY, nals=len(said)), said))
         pictures = Pictures(device.format, output)
         _serve(Capture(device, pictures, reports, stall_s=options.stall_s), pictures.encoder)
     except CaptureFailed as error:
@@ -238,12 +240,6 @@ def _serve(capture: Capture, encoder: H264Encoder) -> None:
             encoder.request_keyframe()
         limit_cpu_time()
         capture.step()
-
-
-def _write(pipe: BinaryIO, raw: bytes) -> None:
-    left = memoryview(raw)
-    while left:
-        left = left[pipe.write(left) :]
 
 
 if __name__ == "__main__":

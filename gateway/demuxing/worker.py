@@ -30,6 +30,7 @@ from gateway.demuxing.messages import (
     ReportHeader,
     pack_report,
 )
+from gateway.vision.pipe import write_all
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 MEMORY_BYTES = 192 * 1024 * 1024
@@ -69,7 +70,7 @@ def run(container_format: ContainerFormat, out: BinaryIO) -> None:
     try:
         for picture in demuxer.pictures():
             head = ReportHeader(Report.UNIT, picture.codec, picture.time_90k, picture.skipped)
-            _write(out, pack_report(head, picture.pieces))
+            write_all(out, pack_report(head, picture.pieces))
         return
     except NoContainer:
         pass
@@ -80,7 +81,7 @@ def run(container_format: ContainerFormat, out: BinaryIO) -> None:
     except Changed:
         last = Report.CHANGED
     said = [text.encode()[:MAX_TEXT_BYTES]] if text else []
-    _write(out, pack_report(ReportHeader(last, skipped=demuxer.skipped), said))
+    write_all(out, pack_report(ReportHeader(last, skipped=demuxer.skipped), said))
 
 
 def main() -> int:
@@ -96,7 +97,7 @@ def main() -> int:
     if not install_seccomp_filter():
         missing.append("calls")
     said = [" ".join(missing).encode()] if missing else []
-    _write(out, pack_report(ReportHeader(Report.READY), said))
+    write_all(out, pack_report(ReportHeader(Report.READY), said))
     run(chosen, out)
     return 0
 
@@ -106,12 +107,6 @@ def warm_up(container_format: ContainerFormat) -> None:
     list(Demuxer("flv", BytesIO(_SAMPLE).read).pictures())
     with suppress(NoContainer, NoVideo):
         list(Demuxer(container_format, BytesIO(bytes(4096)).read).pictures())
-
-
-def _write(pipe: BinaryIO, raw: bytes) -> None:
-    left = memoryview(raw)
-    while left:
-        left = left[pipe.write(left) :]
 
 
 if __name__ == "__main__":

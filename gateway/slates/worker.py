@@ -27,7 +27,7 @@ from gateway.slates.pipe import (
 )
 from gateway.slates.slate_format import HIGH, SlateCodec, SlateFormat
 from gateway.transcoding.encoder import EncoderFailed
-from gateway.vision.pipe import MalformedMessage, Status, pack_reply
+from gateway.vision.pipe import MalformedMessage, Status, pack_reply, write_all
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 MEMORY_BYTES = 512 * 1024 * 1024
@@ -104,7 +104,7 @@ def main() -> int:
         return EXIT_ENCODER
     if not install_seccomp_filter(threads=threads):
         missing.append("calls")
-    _write(replies, pack_reply(Status.READY, " ".join(missing).encode()))
+    write_all(replies, pack_reply(Status.READY, " ".join(missing).encode()))
     return _serve(sys.stdin.buffer, replies)
 
 
@@ -119,14 +119,8 @@ def _serve(requests: BinaryIO, replies: BinaryIO) -> int:
             return EXIT_MALFORMED
         except (EncoderFailed, MemoryError) as error:
             reply = pack_reply(Status.UNDECODABLE, str(error).encode()[:200])
-        _write(replies, reply)
+        write_all(replies, reply)
     return 0
-
-
-def _write(pipe: BinaryIO, raw: bytes) -> None:
-    left = memoryview(raw)
-    while left:
-        left = left[pipe.write(left) :]
 
 
 if __name__ == "__main__":

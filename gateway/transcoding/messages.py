@@ -11,8 +11,6 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from io import RawIOBase
-from typing import BinaryIO
 
 from gateway.vision.pieces import MessageParser, join_pieces
 from gateway.vision.pipe import MalformedMessage
@@ -189,10 +187,3 @@ def _parse_output_header(raw: bytes) -> tuple[OutputHeader, int, int]:
     if nals > MAX_OUTPUT_NALS or length > MAX_OUTPUT_BYTES:
         raise MalformedMessage("a report of impossible length")
     return OutputHeader(Report(report), bool(keyframe), nals, *rest), nals, length
-
-
-def write_all(pipe: BinaryIO | RawIOBase, raw: bytes) -> None:
-    """Write all of *raw* to a pipe that blocks."""
-    left = memoryview(raw)
-    while left:
-        left = left[pipe.write(left) or 0 :]

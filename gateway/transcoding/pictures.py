@@ -17,19 +17,9 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec
 from gateway.transcoding.output_format import output_size
+from gateway.vision.ffmpeg_input import DECODERS, MAX_PIXELS, PADDING
 
-MAX_PIXELS = 4_096 * 2_304
 CLOCK = Fraction(1, VIDEO_CLOCK_HZ)
-DECODERS: dict[Codec, str] = {
-    "h264": "h264",
-    "h265": "hevc",
-    "mjpeg": "mjpeg",
-    "mpeg4": "mpeg4",
-}
-
-PADDING = bytes(64)
-"""FFmpeg reads so far behind a picture (AV_INPUT_BUFFER_PADDING_SIZE) and takes what it finds there
-for a part of MPEG-4; PyAV gives it our bytes as they are. Zeros there mean nothing in any codec."""
 
 
 class Undecodable(Exception):

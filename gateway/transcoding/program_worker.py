@@ -32,13 +32,12 @@ from gateway.transcoding.messages import (
     Report,
     pack_report,
     parse_input_header,
-    write_all,
 )
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.pace import Pace, Verdict
 from gateway.transcoding.program import Program, warm_up
 from gateway.vision.pieces import split_pieces
-from gateway.vision.pipe import MalformedMessage
+from gateway.vision.pipe import MalformedMessage, write_all
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 NICE = 4

@@ -31,14 +31,14 @@ from gateway.transcoding.messages import (
     OutputHeader,
     Report,
     pack_report,
-    write_all,
 )
 from gateway.transcoding.output_format import OutputFormat, output_size
 from gateway.transcoding.pace import Pace, Verdict
-from gateway.transcoding.pictures import DECODERS, Deinterlacer, PictureDecoder, Undecodable
+from gateway.transcoding.pictures import Deinterlacer, PictureDecoder, Undecodable
 from gateway.transcoding.program_command import PREFIX
 from gateway.transcoding.program_worker import Commands, first_keyframe, serve_with_program
-from gateway.vision.pipe import MalformedMessage
+from gateway.vision.ffmpeg_input import DECODERS
+from gateway.vision.pipe import MalformedMessage, write_all
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 MEMORY_BYTES = 384 * 1024 * 1024

@@ -14,18 +14,9 @@ from av.codec.context import ThreadType
 from av.error import FFmpegError
 
 from gateway.model.media import Codec
+from gateway.vision.ffmpeg_input import DECODERS, MAX_PIXELS, PADDING
 from gateway.vision.measure import Plane
 
-MAX_PIXELS = 4_096 * 2_304
-_DECODERS: dict[Codec, str] = {
-    "h264": "h264",
-    "h265": "hevc",
-    "mjpeg": "mjpeg",
-    "mpeg4": "mpeg4",
-}
-PADDING = bytes(64)
-"""FFmpeg reads so far behind a picture (AV_INPUT_BUFFER_PADDING_SIZE) and takes what it finds there
-for a part of MPEG-4; PyAV gives it our bytes as they are. Zeros there mean nothing in any codec."""
 _PLAIN = frozenset(("yuv420p", "yuvj420p"))
 _QUALITIES = (85, 70, 55, 40, 28)
 _SHRINK = 0.75
@@ -42,7 +33,7 @@ def decode(codec: Codec, coded: bytes) -> av.VideoFrame:
     Raises:
         UndecodablePicture: There is none, it is damaged, or it is larger than `MAX_PIXELS`.
     """
-    context = av.CodecContext.create(_DECODERS[codec], "r")
+    context = av.CodecContext.create(DECODERS[codec], "r")
     assert isinstance(context, av.VideoCodecContext)
     context.thread_count = 1
     context.thread_type = ThreadType.NONE

@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from io import RawIOBase
+from typing import BinaryIO
 
 from gateway.model.media import Codec
 from gateway.vision.metrics import THUMB_BYTES
@@ -109,3 +111,10 @@ def parse_reply_header(raw: bytes) -> tuple[Status, int]:
     if magic != _MAGIC or status not in tuple(Status) or length > MAX_REPLY_BYTES:
         raise MalformedMessage("no reply")
     return Status(status), length
+
+
+def write_all(pipe: BinaryIO | RawIOBase, raw: bytes) -> None:
+    """Write all of *raw* to a pipe that blocks."""
+    left = memoryview(raw)
+    while left:
+        left = left[pipe.write(left) or 0 :]

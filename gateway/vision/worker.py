@@ -26,6 +26,7 @@ from gateway.vision.pipe import (
     Status,
     pack_reply,
     parse_request_header,
+    write_all,
 )
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
@@ -71,7 +72,7 @@ def main() -> int:
     warm_up()
     if not install_seccomp_filter():
         missing.append("calls")
-    _write(replies, pack_reply(Status.READY, " ".join(missing).encode()))
+    write_all(replies, pack_reply(Status.READY, " ".join(missing).encode()))
     tasks = sys.stdin.buffer
     while len(raw := tasks.read(REQUEST_BYTES)) == REQUEST_BYTES:
         try:
@@ -82,18 +83,12 @@ def main() -> int:
         if len(coded) < head.coded:
             break
         limit_cpu_time()
-        _write(replies, pack_reply(*handle_request(head, reference, coded)))
+        write_all(replies, pack_reply(*handle_request(head, reference, coded)))
     return 0
 
 
 def _body(tasks: BinaryIO, head: RequestHeader) -> tuple[bytes, bytes]:
     return tasks.read(head.reference), tasks.read(head.coded)
-
-
-def _write(pipe: BinaryIO, reply: bytes) -> None:
-    left = memoryview(reply)
-    while left:
-        left = left[pipe.write(left) :]
 
 
 if __name__ == "__main__":

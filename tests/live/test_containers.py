@@ -24,7 +24,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
 from gateway.sources.registry import source_type, url_policy
 from gateway.transcoding.capacity import Capacity
-from gateway.vision.decode import PADDING
+from gateway.vision.ffmpeg_input import PADDING
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.containers import container, flv_tags

@@ -17,7 +17,7 @@ from gateway.rtsp.sdp import parse_description
 from gateway.runtime.url_policy import Target
 from gateway.sources.depacketizers import create_depacketizer
 from gateway.sources.timeline import Timeline
-from gateway.transcoding.pictures import PADDING
+from gateway.vision.ffmpeg_input import PADDING
 
 pytestmark = pytest.mark.live
 

@@ -20,7 +20,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.sources.container import ContainerReader
 from gateway.sources.container_units import ContainerUnits
 from gateway.sources.timeline import Timeline
-from gateway.vision.decode import PADDING
+from gateway.vision.ffmpeg_input import PADDING
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.containers import STEP_90K, container
 from tests.fixtures.sinks import RecordingSink
