@@ -63,6 +63,8 @@ cdef class Forwarder:
                  budget, on_buffer_full, on_fallback, on_superseded, on_rtcp, str sender=None):
         if not payload_format.header_bytes + 1 < max_payload_bytes <= MAX_PAYLOAD_BYTES:
             raise ValueError(f"payloads of {max_payload_bytes} bytes")
+        if len(budget) != 5:  # indices are not checked here
+            raise ValueError(f"{len(budget)} budgets instead of 5")
         self.c.fd = fd
         self.c.rtp_channel, self.c.rtcp_channel = rtp_channel, rtcp_channel
         self.c.payload_type = payload_type

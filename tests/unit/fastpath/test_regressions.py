@@ -23,7 +23,7 @@ async def pipeline() -> AsyncIterator[Pipeline]:
     opened.close()
 
 
-def forwarder(limit: int = 1180) -> Forwarder:
+def forwarder(limit: int = 1180, budgets: int = 5) -> Forwarder:
     return Forwarder(
         -1,
         rtp_channel=0,
@@ -33,12 +33,18 @@ def forwarder(limit: int = 1180) -> Forwarder:
         max_payload_bytes=limit,
         max_buffered=1,
         retain_s=2.0,
-        budget=((1e9, 1e9),) * 4,
+        budget=((1e9, 1e9),) * budgets,
         on_buffer_full=lambda: None,
         on_fallback=lambda: None,
         on_superseded=lambda: None,
         on_rtcp=lambda: None,
     )
+
+
+def test_a_budget_of_the_wrong_length_is_refused() -> None:
+    """Nothing behind its end is read."""
+    with pytest.raises(ValueError, match="budgets"):
+        forwarder(budgets=4)
 
 
 def take_sent(camera: FakeCameraStream) -> bytes:
