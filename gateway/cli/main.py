@@ -57,6 +57,7 @@ CENTRE = {
     "audit": "gateway.cli.audit",
     "backup": "gateway.cli.backup",
     "config": "gateway.cli.config",
+    "discover": "gateway.cli.discover",
     "doctor": "gateway.cli.doctor",
     "health": "gateway.cli.health",
     "keys": "gateway.cli.keys",

@@ -84,6 +84,14 @@ class LoginLimiter:
         finally:
             account.release()
 
+    def may_try(self, device: str, login: Login) -> bool:
+        """Return whether `attempt` would let *login* be tried now."""
+        try:
+            self._admit(device, self._account(device, login))
+        except (SourceRefused, SourceUnavailable):
+            return False
+        return True
+
     def record_success(self, device: str, login: Login, *, digest: bool = False) -> None:
         """Count anew: *device* has accepted *login*, by Digest or not."""
         account = self._account(device, login)

@@ -186,6 +186,8 @@ class HttpClient:
     Attributes:
         budget: What the camera may cost.
         challenged: Whether the camera has asked for a login.
+        realm: For what, as it says; cut, and printable.
+        server: What it calls itself, likewise.
         clock_reading: What its clock showed last (`Date`, RFC 9110 §6.6.1); None: it has not told.
     """
 
@@ -197,6 +199,8 @@ class HttpClient:
         self._open: aiohttp.ClientResponse | None = None
         self.budget = CameraBudget(clock)
         self.challenged = False
+        self.realm = ""
+        self.server = ""
         self._clock = clock
         self.clock_reading: ClockReading | None = None
 
@@ -254,7 +258,13 @@ class HttpClient:
         return HttpAnswer(self._open, self._place, self.budget)
 
     async def send(
-        self, method: str, body: bytes = b"", *, path: str = "", content_type: str = ""
+        self,
+        method: str,
+        body: bytes = b"",
+        *,
+        path: str = "",
+        content_type: str = "",
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> Response:
         """Return the camera's whole answer, whatever its status; the one before it is closed.
 
@@ -265,12 +275,13 @@ class HttpClient:
             body: Of the request.
             path: Empty: that of the target.
             content_type: Of *body*.
+            most_bytes: Of the answer's body.
 
         Raises:
             SourceRefused: The login is refused, or it redirects.
             SourceStalled: It hangs up within its answer.
             SourceUnavailable: The camera cannot be reached, does not speak HTTP, or answers with
-                more than `MOST_ANSWER_BYTES`.
+                more than *most_bytes*.
         """
         request = _Request(method, path or self._target.path or "/", body, content_type)
         response = await self._request_once(request)
@@ -279,18 +290,37 @@ class HttpClient:
         if 300 <= response.status < 400:
             raise error_of_status(method, response)
         assert self._open is not None
-        whole = await self._read_whole(HttpAnswer(self._open, self._place, self.budget))
+        answer = HttpAnswer(self._open, self._place, self.budget)
+        whole = await self._read_whole(answer, most_bytes)
         return Response(response.status, response.phrase, response.headers, whole)
 
-    async def _read_whole(self, answer: HttpAnswer) -> bytes:
+    async def read_refusal(self) -> bytes:
+        """Return the body of the answer that has refused the login; empty: none that can be read.
+
+        Some say there that they have locked the account.
+        """
+        if self._open is None or self._open.status not in (401, 403):
+            return b""
+        try:
+            answer = HttpAnswer(self._open, self._place, self.budget)
+            return await self._read_whole(answer, MOST_LINE_BYTES)
+        except GatewayError:
+            return b""
+
+    async def _read_whole(self, answer: HttpAnswer, most_bytes: int) -> bytes:
+        if (answer.length or 0) > most_bytes:
+            raise self._too_long(most_bytes)
         body = bytearray()
         async with whole_within(ANSWER_S):
             while piece := await answer.read(ANSWER_S):
                 body += piece
-                if len(body) > MOST_ANSWER_BYTES:
-                    detail = f"{self._place} answers with more than {MOST_ANSWER_BYTES} bytes"
-                    raise SourceUnavailable(Reason.CORRUPT, detail)
+                if len(body) > most_bytes:
+                    raise self._too_long(most_bytes)
         return bytes(body)
+
+    def _too_long(self, most_bytes: int) -> SourceUnavailable:
+        detail = f"{self._place} answers with more than {most_bytes} bytes"
+        return SourceUnavailable(Reason.CORRUPT, detail)
 
     async def _log_in(self, request: _Request, response: Response) -> Response:
         async def ask_again(credentials: Credentials) -> Response:
@@ -298,6 +328,7 @@ class HttpClient:
             return await self._request_once(request)
 
         self.challenged = True
+        self.realm = printable(next((each.realm for each in parse_challenges(response)), "")[:80])
         try:
             return await log_in(self._account, response, ask_again, request.method)
         except GatewayError:
@@ -339,6 +370,7 @@ class HttpClient:
             detail = f"{self._place} does not speak HTTP as it should: {type(error).__name__}"
             raise SourceUnavailable(Reason.CORRUPT, detail) from error
         self._note_date(self._open.headers.get("Date", ""))
+        self.server = printable(self._open.headers.get("Server", "")[:80])
         fields = ((name.lower(), text) for name, text in self._open.headers.items())
         return Response(self._open.status, self._open.reason or "", Headers(tuple(fields)))
 

@@ -1,7 +1,7 @@
 """Asks an ONVIF device for a keyframe: `SetSynchronizationPoint` of its media service.
 
 Own envelopes, since six operations are needed and the clients there are load forty megabytes. What
-a device answers is bounded in size (`gateway.sources.http_client`), and its XML may hold neither
+a device answers is bounded in size (`gateway.sources.http_client`) and depth, and may hold neither
 DTD nor entities. Addresses that it names are not followed: of an XAddr only the path is taken.
 
 References: ONVIF Core (GetSystemDateAndTime, GetServices, GetCapabilities), Media and Media2
@@ -17,21 +17,20 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import SplitResult, parse_qsl, urlsplit
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
-
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 
 from gateway.model.errors import SourceRefused, SourceUnavailable
 from gateway.model.media import ClockReading
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.auth import LOCKED_S, Login
+from gateway.rtsp.budget import abusive
 from gateway.rtsp.login import Account
 from gateway.rtsp.messages import Response
 from gateway.runtime.clock import now_ms
 from gateway.runtime.plain_text import printable
+from gateway.sources.bounded_xml import HostileXml, parse_xml
 from gateway.sources.http_client import HttpClient
 
 DEVICE_PATH = "/onvif/device_service"
@@ -54,7 +53,7 @@ _DATE_TIME = (
     *("Date/{*}Year", "Date/{*}Month", "Date/{*}Day"),
     *("Time/{*}Hour", "Time/{*}Minute", "Time/{*}Second"),
 )
-_UNICAST = (
+STREAM_SETUP = (
     f'<StreamSetup><Stream xmlns="{_SCHEMA}">RTP-Unicast</Stream>'
     f'<Transport xmlns="{_SCHEMA}"><Protocol>RTSP</Protocol></Transport></StreamSetup>'
 )
@@ -120,13 +119,13 @@ class OnvifDevice:
             SourceRefused: There is none, or it will not tell.
             GatewayError: As `HttpClient.send`.
         """
-        namespace, path = await self._media_service()
-        answer = await self._call(path, namespace, "GetProfiles")
+        namespace, path = await self.media_service()
+        answer = await self.call(path, namespace, "GetProfiles")
         tokens = [each.get("token", "") for each in answer.iterfind(".//{*}Profiles")]
-        setup = _UNICAST if namespace == MEDIA else "<Protocol>RTSP</Protocol>"
+        setup = STREAM_SETUP if namespace == MEDIA else "<Protocol>RTSP</Protocol>"
         for token in tokens[:MOST_PROFILES]:
             named = f"{setup}<ProfileToken>{escape(token)}</ProfileToken>"
-            said = await self._call(path, namespace, "GetStreamUri", named)
+            said = await self.call(path, namespace, "GetStreamUri", named)
             if is_same_stream(said.findtext(".//{*}Uri") or "", url):
                 return MediaProfile(namespace, path, token)
         detail = f"none of its {len(tokens)} profiles has the stream's path; give keyframe_token"
@@ -134,24 +133,29 @@ class OnvifDevice:
 
     async def profile(self, token: str) -> MediaProfile:
         """Return the profile called *token*, unseen. Raises as `find_profile`."""
-        namespace, path = await self._media_service()
+        namespace, path = await self.media_service()
         return MediaProfile(namespace, path, token)
 
     async def set_synchronization_point(self, profile: MediaProfile) -> None:
         """Have the next picture of *profile* encoded as a keyframe. Raises as `find_profile`."""
         named = f"<ProfileToken>{escape(profile.token)}</ProfileToken>"
-        await self._call(profile.path, profile.namespace, "SetSynchronizationPoint", named)
+        await self.call(profile.path, profile.namespace, "SetSynchronizationPoint", named)
 
-    async def _media_service(self) -> tuple[str, str]:
-        """Return namespace and path of the media service; devices before 2011 lack GetServices."""
+    async def media_service(self) -> tuple[str, str]:
+        """Return namespace and path of the media service; devices before 2011 lack GetServices.
+
+        Raises:
+            SourceRefused: It names none.
+            GatewayError: As `call`.
+        """
         inner = "<IncludeCapability>false</IncludeCapability>"
         try:
-            answer = await self._call(self._path, DEVICE, "GetServices", inner)
+            answer = await self.call(self._path, DEVICE, "GetServices", inner)
         except SourceRefused as error:
             if error.reason is not Reason.REFUSED:
                 raise
             category = "<Category>Media</Category>"
-            answer = await self._call(self._path, DEVICE, "GetCapabilities", category)
+            answer = await self.call(self._path, DEVICE, "GetCapabilities", category)
             found = {MEDIA: answer.findtext(".//{*}Media/{*}XAddr") or ""}
         else:
             found = {
@@ -164,11 +168,14 @@ class OnvifDevice:
         detail = "it names no media service"
         raise SourceRefused(Reason.NOT_FOUND, detail, park_s=LOCKED_S)
 
-    async def _call(self, path: str, namespace: str, operation: str, inner: str = "") -> Element:
+    async def call(self, path: str, namespace: str, operation: str, inner: str = "") -> Element:
         """Return the body of the answer to *operation*; logs in when it is asked to.
 
         HTTP Digest is the client's. The other login, a token within the message, is tried where
         the device has not asked for the first.
+
+        Raises:
+            GatewayError: As `HttpClient.send` and `parse_answer`; the login is refused.
         """
         login, limiter, device = self._account.login, self._account.limiter, self._account.device
         if self._ahead is None:
@@ -195,10 +202,13 @@ class OnvifDevice:
 
         Devices refuse tokens of another time, and many have lost theirs with their battery.
         """
-        await self.read_clock()
         if self.clock_reading is None:
+            await self.read_clock()
+        told = self.clock_reading
+        if told is None:
             return timedelta()
-        return timedelta(seconds=self.clock_reading.unix_s - now_ms() / 1000)
+        shown_s = told.unix_s + (self._clock.now() - told.at_s)
+        return timedelta(seconds=shown_s - now_ms() / 1000)
 
     async def read_clock(self) -> None:
         """Set `clock_reading`, unless it does not tell. Asked without a login, which all may.
@@ -269,12 +279,15 @@ def _path_of(address: str) -> str:
 
 
 def _parse(response: Response) -> Element | None:
-    """Return the answer's XML; None if it is none, or has what only an attacker sends."""
+    """Return the answer's XML; None if it is none.
+
+    Raises:
+        SourceUnavailable: It has what only an attacker sends (`ABUSIVE`).
+    """
     try:
-        root: Element = fromstring(response.body, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        return None
-    return root
+        return parse_xml(response.body)
+    except HostileXml as error:
+        raise abusive(str(error)) from None
 
 
 def _is_unauthorised(response: Response) -> bool:
@@ -293,7 +306,7 @@ def parse_answer(operation: str, response: Response) -> Element:
 
     Raises:
         SourceRefused: It is a fault, or there is no such service.
-        SourceUnavailable: It is no XML, or has what only an attacker sends.
+        SourceUnavailable: It is no XML (`CORRUPT`), or has what only an attacker sends (`ABUSIVE`).
     """
     root = _parse(response)
     fault = None if root is None else root.find(".//{*}Fault")

@@ -329,9 +329,9 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;<
     ("body", "reason"),
     [
         (b"x" * (MOST_ANSWER_BYTES + 1), Reason.CORRUPT),
-        (BOMB.encode(), Reason.CORRUPT),
-        (b"<a>" * 60_000, Reason.CORRUPT),
-        (b"<a>" * 30_000 + b"</a>" * 30_000, Reason.NOT_FOUND),
+        (BOMB.encode(), Reason.ABUSIVE),
+        (b"<a>" * 60_000, Reason.ABUSIVE),
+        (b"<a>" * 30_000 + b"</a>" * 30_000, Reason.ABUSIVE),
         (b"\xff\xfe\x00", Reason.CORRUPT),
         (b'<?xml version="1.0" encoding="nonsense"?><a/>', Reason.CORRUPT),
         (b"", Reason.CORRUPT),
@@ -341,7 +341,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;<
 async def test_what_a_hostile_device_answers_is_bounded_and_refused(
     body: bytes, reason: Reason
 ) -> None:
-    """Neither entities nor a DTD, no more than `MOST_ANSWER_BYTES`, however deep."""
+    """Neither entities nor a DTD, no more than `MOST_ANSWER_BYTES`, not nested deeply."""
 
     async def handle(_: web.Request) -> web.StreamResponse:
         return web.Response(body=body, content_type=SOAP)
