@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -15,18 +16,23 @@ import click
 from pydantic import SecretStr
 
 from gateway.cli.device_text import device_json, device_lines
-from gateway.cli.output import echo, print_fault
+from gateway.cli.output import echo, report_errors
 from gateway.config.load import load_settings
+from gateway.config.secret_bindings import host_of
 from gateway.config.settings import DEFAULT_FILE
+from gateway.config.site_store import SiteStore
 from gateway.discovery.addresses import Network
 from gateway.discovery.discovery import Discovery
 from gateway.discovery.found import FoundDevice, Progress
-from gateway.model.errors import ConfigRejected
+from gateway.discovery.limits import DiscoveryLimits
+from gateway.discovery.refused_logins import FILE, RefusedLogins
+from gateway.discovery.ws_discovery import WAIT_S
 from gateway.rtsp.auth import Login
 from gateway.runtime import logging
 from gateway.runtime.redact import Redactor
 
-NOT_ALL, WRONG = 1, 2
+NOT_ALL = 1
+"""Exit code: nothing was found, or a device did not tell all."""
 
 
 @click.command("discover")
@@ -53,7 +59,16 @@ NOT_ALL, WRONG = 1, 2
     type=click.File("r", encoding="utf-8"),
     help="File with the password, or - for standard input.  [env: CAMERA_PASSWORD instead]",
 )
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 60),
+    default=WAIT_S,
+    show_default=True,
+    help="Seconds to wait for answers to WS-Discovery.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@report_errors
 def discover_group(
     host: str | None,
     path: Path,
@@ -62,6 +77,7 @@ def discover_group(
     account: str | None,
     password_file: TextIO | None,
     *,
+    wait_s: float,
     as_json: bool,
 ) -> None:
     """Find cameras and recorders in the camera networks, or ask the one at HOST (an IP address).
@@ -75,8 +91,14 @@ def discover_group(
     redactor = Redactor()
     logging.configure_logging(redactor, level="error", form="console")
     login = login_of(account, password_file, redactor)
-    networks, ports = camera_networks(path, network)
-    discovery = Discovery(networks, extra_ports=(*ports, *port))
+    place = camera_place(path, network)
+    discovery = Discovery(
+        place.networks,
+        extra_ports=(*place.ports, *port),
+        known=lambda: place.hosts,
+        refused=RefusedLogins(None if place.state is None else place.state / FILE),
+        limits=DiscoveryLimits(wait_s=wait_s),
+    )
     if host is not None:
         told = asyncio.run(discovery.examine(host, login))
         _show(told, redactor, as_json=as_json)
@@ -98,10 +120,25 @@ def login_of(account: str | None, file: TextIO | None, redactor: Redactor) -> Lo
     return Login(account, SecretStr(password))
 
 
-def camera_networks(
-    path: Path, wanted: Sequence[str]
-) -> tuple[tuple[Network, ...], tuple[int, ...]]:
-    """Return where to look and which ports are allowed beside the usual ones.
+@dataclass(frozen=True, slots=True)
+class CameraPlace:
+    """Where cameras are, by the settings of this machine or by what was typed.
+
+    Attributes:
+        networks: Where to look.
+        ports: Allowed beside the usual ones.
+        hosts: Addresses of the site document's cameras.
+        state: The state folder; None: there are no settings.
+    """
+
+    networks: tuple[Network, ...]
+    ports: tuple[int, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    state: Path | None = None
+
+
+def camera_place(path: Path, wanted: Sequence[str]) -> CameraPlace:
+    """Return where cameras are.
 
     Args:
         path: Settings; where there are none, *wanted* must say the networks.
@@ -112,19 +149,18 @@ def camera_networks(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--network") from None
     if not path.exists() and named:
-        return named, ()
-    try:
-        cameras = load_settings(path).cameras
-    except ConfigRejected as error:
-        for fault in error.faults:
-            print_fault(fault.at, fault.message, fault.code)
-        raise SystemExit(WRONG) from None
+        return CameraPlace(named)
+    settings = load_settings(path)
     for each in named:
-        if not any(each.version == own.version and _inside(each, own) for own in cameras.networks):
-            inside = ", ".join(map(str, cameras.networks))
-            message = f"{each} is outside [cameras] networks ({inside})"
+        inside = (own for own in settings.cameras.networks if own.version == each.version)
+        if not any(_inside(each, own) for own in inside):
+            allowed = ", ".join(map(str, settings.cameras.networks))
+            message = f"{each} is outside [cameras] networks ({allowed})"
             raise click.BadParameter(message, param_hint="--network")
-    return named or cameras.networks, cameras.ports
+    site = SiteStore(settings.state.dir).load().site
+    hosts = {host_of(stream.url) for camera in site.cameras for stream in camera.streams}
+    networks = named or settings.cameras.networks
+    return CameraPlace(networks, settings.cameras.ports, frozenset(hosts), settings.state.dir)
 
 
 def _inside(part: Network, whole: Network) -> bool:

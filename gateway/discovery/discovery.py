@@ -19,6 +19,7 @@ from gateway.discovery.inquiry import Asking, Hint, Inquiry
 from gateway.discovery.limits import DiscoveryLimits
 from gateway.discovery.makers import Registry
 from gateway.discovery.open_ports import open_ports, tried_ports
+from gateway.discovery.refused_logins import RefusedLogins
 from gateway.discovery.ws_discovery import PORT, Matches, find_devices
 from gateway.ports import Clock
 from gateway.rtsp.auth import Login
@@ -48,7 +49,8 @@ class Discovery:
         extra_ports: Ports of cameras beside the usual ones, of the settings.
         limiter: Counts failed logins; of a daemon the one that its cameras have.
         device_of: Returns by which name the failed logins of an address are counted.
-        known: Returns addresses that are asked in any case, e.g. of the site document.
+        known: Returns the addresses of the site document, which are asked in any case.
+        refused: Counts refused logins by device; None: in this process only.
         limits: In time and number.
         clock: Monotonic.
         ws_port: Where devices listen for WS-Discovery.
@@ -62,6 +64,7 @@ class Discovery:
         limiter: LoginLimiter | None = None,
         device_of: Callable[[str], str] = lambda address: address,
         known: Callable[[], Iterable[str]] = tuple,
+        refused: RefusedLogins | None = None,
         limits: DiscoveryLimits | None = None,
         clock: Clock | None = None,
         ws_port: int = PORT,
@@ -75,6 +78,8 @@ class Discovery:
         self._asking = Asking(
             policy=url_policy(self._networks, extra_ports, opened=("http", "https")),
             limiter=limiter or LoginLimiter(self._clock),
+            refused=refused or RefusedLogins(),
+            with_cameras=lambda address: address in set(known()),
             ports=tried_ports(extra_ports),
             extra=tuple(extra_ports),
             limits=self._limits,

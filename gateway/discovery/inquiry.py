@@ -9,7 +9,7 @@ replaced.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.discovery.causes import Cause, CauseCode
@@ -21,6 +21,7 @@ from gateway.discovery.makers import Registry, family_of, maker_of
 from gateway.discovery.onvif import ask_onvif
 from gateway.discovery.open_ports import HTTP_PORTS, HTTPS_PORTS, RTSP_PORTS, open_ports
 from gateway.discovery.paths import try_templates
+from gateway.discovery.refused_logins import MOST, MOST_WITH_CAMERAS, RefusedLogins
 from gateway.discovery.templates import LAST_RESORT, authority_of, template_of
 from gateway.discovery.told import NothingTold, Told, cause_of
 from gateway.discovery.ws_discovery import Match
@@ -50,6 +51,8 @@ class Asking:
     Attributes:
         policy: Which addresses and ports may be opened.
         limiter: Counts failed logins; that of the whole program.
+        refused: Counts them by device, over restarts.
+        with_cameras: Returns whether cameras are pulled from an address.
         ports: That are tried at each device.
         extra: Those of them that may speak RTSP or HTTP.
         limits: In time.
@@ -59,6 +62,8 @@ class Asking:
 
     policy: UrlPolicy
     limiter: LoginLimiter
+    refused: RefusedLogins
+    with_cameras: Callable[[str], bool]
     ports: tuple[int, ...]
     extra: tuple[int, ...]
     limits: DiscoveryLimits
@@ -268,8 +273,14 @@ class Inquiry:
 
     def _check_login(self) -> None:
         """Raise NothingTold: the login was refused too often lately to be tried now."""
-        login = self._login
-        if login is not None and not self._asking.limiter.may_try(self._account.device, login):
+        login, asking, address = self._login, self._asking, self.found.address
+        if login is None:
+            return
+        most = MOST_WITH_CAMERAS if asking.with_cameras(address) else MOST
+        if not (
+            asking.limiter.may_try(self._account.device, login)
+            and asking.refused.may_try(address, most)
+        ):
             raise NothingTold(Cause(CauseCode.NOT_TRIED, "refused too often lately"))
 
     async def _told_by_interface(self, identity: _Identity) -> Told | None:
@@ -383,6 +394,8 @@ class Inquiry:
         return cause_of(error)
 
     def _fail(self, cause: Cause) -> None:
+        if cause.code in (CauseCode.WRONG_LOGIN, CauseCode.LOCKED):
+            self._asking.refused.record(self.found.address)
         self.found = replace(self.found, reason=cause)
 
 

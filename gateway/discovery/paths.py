@@ -45,22 +45,21 @@ async def try_templates(
     Raises:
         GatewayError: The device cannot be reached, or the login is refused.
     """
-    for template in templates:
-        sends_password = PASSWORD in template.main
-        if sends_password and (account.login is None or not account.login.allow_basic):
-            continue
-        asker = _PathAsker(address, port, account, policy, clock)
-        try:
-            channels = await asker.channels(template)
-        finally:
-            await asker.close()
-        if channels:
-            return template, channels
+    asker = _PathAsker(address, port, account, policy, clock)
+    try:
+        for template in templates:
+            sends_password = PASSWORD in template.main
+            if sends_password and (account.login is None or not account.login.allow_basic):
+                continue
+            if channels := await asker.channels(template):
+                return template, channels
+    finally:
+        await asker.close()
     return None
 
 
 class _PathAsker:
-    """One connection for all paths of a template."""
+    """One connection for all paths; another where a device hangs up after each that it lacks."""
 
     def __init__(
         self, address: str, port: int, account: Account, policy: UrlPolicy, clock: Clock
@@ -92,6 +91,9 @@ class _PathAsker:
     async def _stream(self, profile: Profile, url: str) -> FoundStream | None:
         """Return the stream at *url*; None: there is none. Raises as `try_templates`."""
         target = with_login(await self._policy.resolve(url), self._account.login)
+        if self._connection is not None and not self._connection.usable:
+            await self.close()
+            self._requests = None
         if self._requests is None:
             self._connection = await connect(target, None, CameraBudget(self._clock))
             self._requests = RtspRequests(self._connection, self._account, ANSWER_S)

@@ -56,7 +56,7 @@ async def test_what_keeps_a_device_from_telling_is_said_with_its_cure() -> None:
 async def test_a_whole_network_is_told_as_json() -> None:
     """One object a line: progress, then devices."""
     async with ScriptedRecorder("dahua", host="127.0.0.2", channels=2) as recorder:
-        result = await discover(recorder, "--network", "127.0.0.2/32", "--json")
+        result = await discover(recorder, "--network", "127.0.0.2/32", "--json", "--wait", "0.1")
 
     told = [json.loads(line) for line in result.output.splitlines()]
     device = next(each["device"] for each in told if "device" in each)
