@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.console.provinces import PROVINCES
+from gateway.model.provinces import PROVINCES
 from gateway.mqtt.topic_tree import (
     CONTACTS,
     CONTROL,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway.console.provinces import PROVINCES
 from gateway.console.site_state import STALE_S, Site, site_key
 from gateway.console.views import AlarmView, CameraView, SiteState, SiteView
 from gateway.model.errors import Fault, refuse
+from gateway.model.provinces import PROVINCES
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.alarm import decode_alarm
 from gateway.mqtt.payloads.health import (

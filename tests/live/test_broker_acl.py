@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.console.provinces import PROVINCES
+from gateway.model.provinces import PROVINCES
 from gateway.mqtt.client.broker import Tls
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES
 from gateway.mqtt.topic_tree import (
