@@ -102,7 +102,8 @@ def test_the_lock_follows_the_project() -> None:
     """A dependency that is named is locked."""
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     locked = {pin.split("==")[0] for pin in pins(TOP / "requirements" / "test.txt")}
-    named = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    extras = project["optional-dependencies"]
+    named = [*project["dependencies"], *extras["office"], *extras["test"]]
 
     assert {re.split(r"[<>=~\[]", each)[0] for each in named} <= locked
 
