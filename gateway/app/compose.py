@@ -216,6 +216,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             health_file(camera_parts, broker_parts, clock).run,
         ),
         audit=audit.run,
+        health=reporter.health_line,
         status=lambda: status_line(
             reporter.counts(),
             connected=client.connected,

@@ -23,6 +23,7 @@ from gateway.mqtt.client.failover import BrokerFailover, reconnect_delays
 from gateway.mqtt.outbox.outbox import Outbox
 from gateway.ports import Clock
 from gateway.runtime.bugs import report_bug
+from gateway.runtime.status_query import HEALTH_BYTES, HEALTH_NAME
 from gateway.runtime.supervise import supervise
 
 
@@ -35,20 +36,23 @@ async def run_components(
     *,
     audit: Callable[[], Coroutine[None, None, None]],
     status: Callable[[], str],
+    health: Callable[[], str],
 ) -> None:
     """Run *components*; the MQTT client starts before and ends after them, the outbox around it.
 
     *audit* ends between the two, once the components have recorded how they end. *status* returns
-    the line that systemd and ``camera-gateway health`` show.
+    the line that systemd and ``camera-gateway health`` show, *health* that which the survey reads.
     """
     systemd = SystemdNotifier(os.environ, clock=clock, status=status)
-    asked = StatusSocket(os.environ.get("RUNTIME_DIRECTORY", ""), status=status)
+    folder = os.environ.get("RUNTIME_DIRECTORY", "")
+    asked = StatusSocket(folder, status=status)
+    surveyed = StatusSocket(folder, status=health, name=HEALTH_NAME, most_bytes=HEALTH_BYTES)
     async with asyncio.TaskGroup() as outside:
         outbox_task = outside.create_task(outbox.run(), name="outbox")
         client_task = outside.create_task(_run_client(client, failover, clock), name="mqtt")
         audit_task = outside.create_task(audit(), name="audit")
         async with asyncio.TaskGroup() as inside:
-            for run_component in (*components, asked.run, systemd.run):
+            for run_component in (*components, asked.run, surveyed.run, systemd.run):
                 name = run_component.__qualname__.split(".")[0].lower()
                 inside.create_task(run_component(), name=name)
         for task in (audit_task, client_task):

@@ -30,11 +30,21 @@ class StatusSocket:
     Args:
         folder: ``RUNTIME_DIRECTORY`` of the environment; empty: there is none.
         status: Returns the line that is told.
+        name: Of the socket.
+        most_bytes: The longest line.
     """
 
-    def __init__(self, folder: str, *, status: Callable[[], str]) -> None:
-        self._path = Path(folder) / SOCKET_NAME if folder else None
+    def __init__(
+        self,
+        folder: str,
+        *,
+        status: Callable[[], str],
+        name: str = SOCKET_NAME,
+        most_bytes: int = LONGEST_BYTES,
+    ) -> None:
+        self._path = Path(folder) / name if folder else None
         self._status = status
+        self._most_bytes = most_bytes
 
     async def run(self) -> None:
         """Answer until cancelled. Where the socket cannot be made, log that once and wait."""
@@ -66,5 +76,5 @@ class StatusSocket:
         except Exception as error:  # ends this answer only
             report_bug("report", error, "status")
         else:
-            writer.write(line.encode()[: LONGEST_BYTES - 1] + b"\n")
+            writer.write(line.encode()[: self._most_bytes - 1] + b"\n")
         writer.close()

@@ -28,6 +28,8 @@ class CentreConnection:
         subscriptions: Topic filters.
         on_message: Called with each message.
         greeting: Published whenever the broker has accepted us.
+        client_id: By which the broker knows us again, and keeps messages for an hour; None: it
+            does not.
 
     Attributes:
         client: What publishes.
@@ -41,13 +43,14 @@ class CentreConnection:
         subscriptions: tuple[str, ...],
         on_message: Callable[[InboundMessage], None],
         greeting: tuple[OutboundMessage, ...] = (),
+        client_id: str | None = None,
     ) -> None:
         self._greeting = greeting
         self._refused: asyncio.Queue[Event] = asyncio.Queue(maxsize=1)
         self._up = asyncio.Event()
         self.client = MqttClient(
             address,
-            client_id=f"{name}-{secrets.token_hex(4)}",
+            client_id=client_id or f"{name}-{secrets.token_hex(4)}",
             subscriptions=subscriptions,
             on_message=on_message,
             greet=self._greet,

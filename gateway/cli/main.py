@@ -63,6 +63,7 @@ CENTRE = {
     "keys": "gateway.cli.keys",
     "release": "gateway.cli.release",
     "restore": "gateway.cli.backup",
+    "survey": "gateway.cli.survey",
     "update": "gateway.cli.update",
     "viewing": "gateway.cli.viewing",
 }

@@ -25,6 +25,29 @@ OPERATOR = "người trực (trình diễn)"
 """Who watches, as the console's tokens say."""
 
 
+CONTACTS = {
+    "contacts": [
+        {
+            "name": "Nguyễn Văn An (trình diễn)",
+            "unit": "Trung tâm Phục vụ hành chính công",
+            "position": "Chuyên viên",
+            "phone": "0222 000 0001",
+            "note": "đầu mối về kỹ thuật, kết nối",
+            "role": "technical",
+        },
+        {
+            "name": "Trần Thị Bình (trình diễn)",
+            "unit": "Văn phòng UBND tỉnh",
+            "position": "Trưởng phòng",
+            "phone": "0222 000 0002",
+            "note": "đầu mối về tổng hợp dữ liệu, IOC",
+            "role": "ioc",
+        },
+    ]
+}
+"""The demo's contact persons, who do not exist."""
+
+
 @dataclass(frozen=True, slots=True)
 class CameraFiles:
     """A camera for the site document."""
@@ -67,7 +90,8 @@ class ConfigFiles:
 
     def write_gateway(self, cameras: Sequence[CameraFiles]) -> Path:
         """Write the gateway's settings and its site document."""
-        self._write(self.folder / "state" / "site.json", json.dumps(_site(cameras)))
+        self._write(self.folder / "state" / "site.json", json.dumps(site_document(cameras)))
+        self._write(self.folder / "state" / "contacts.json", json.dumps(CONTACTS))
         lines = [
             "[gateway]",
             f'id = "{GATEWAY}"',
@@ -126,8 +150,10 @@ def port_or_free(address: str, port: int) -> int:
         return port
 
 
-def _site(cameras: Sequence[CameraFiles]) -> dict[str, object]:
+def site_document(cameras: Sequence[CameraFiles]) -> dict[str, object]:
+    """Return the demo's site document: *cameras*, and what people have declared of the site."""
     return {
+        "inventory": _survey(cameras),
         "version": 1,
         "name": SITE,
         "cameras": [
@@ -146,5 +172,73 @@ def _site(cameras: Sequence[CameraFiles]) -> dict[str, object]:
                 ],
             }
             for number, camera in enumerate(cameras)
+        ],
+    }
+
+
+def _survey(cameras: Sequence[CameraFiles]) -> dict[str, object]:
+    """Return a survey as a technician fills it in; a field is left out, as people do."""
+    models = ("KX-Y2001N3", "DS-2CD1021-I")
+    return {
+        "surveyed": "2026-11-02",
+        "centre": {
+            "code": "24-ttpvhcc",
+            "former_province": "27",
+            "name": SITE,
+            "address": "Số 11A Lý Thái Tổ, phường Kinh Bắc, tỉnh Bắc Ninh",
+        },
+        "vms_kind": "NVR",
+        "central_managed": False,
+        "reach_from_office": {"ok": True, "net": "mạng Văn phòng UBND (mạng CPNet)"},
+        "exposed": {"declared": False, "protocols": ["RTSP"]},
+        "line": {"type": "lan", "down_mbps": 100.0, "up_mbps": 100.0},
+        "uplink": {"type": "leased", "isp": "VNPT", "down_mbps": 100.0, "up_mbps": 40.0},
+        "camera_ip_range": [f"{CAMERAS_HOST.rpartition('.')[0]}.0/24"],
+        "camera_count": {"declared": 12, "ip": 12},
+        "recorders": [
+            {
+                "id": "nvr-1",
+                "kind": "NVR",
+                "name": "Đầu ghi tầng 1",
+                "manufacturer": "KBVision",
+                "model": "KX-C4K8216N2",
+                "channels": 16,
+            }
+        ],
+        "cameras": [
+            {
+                "id": camera.id,
+                "type": "IP",
+                "manufacturer": ("KBVision", "Hikvision")[number % 2],
+                "model": models[number % 2],
+                "nvr": "nvr-1",
+                "channel": number + 1,
+            }
+            for number, camera in enumerate(cameras)
+        ],
+        "nodes": [
+            {"id": "sw-1", "kind": "switch", "name": "Switch PoE tầng 1", "model": "DS-3E0318P-E"},
+            {
+                "id": "fw-1",
+                "kind": "firewall",
+                "manufacturer": "Fortinet",
+                "model": "FortiGate 60F",
+            },
+            {"id": "modem-1", "kind": "modem", "name": "Modem quang VNPT"},
+        ],
+        "links": [
+            *([camera.id, "nvr-1"] for camera in cameras),
+            ["nvr-1", "sw-1"],
+            ["gateway", "sw-1"],
+            ["sw-1", "fw-1"],
+            ["fw-1", "modem-1"],
+            ["modem-1", "wan"],
+        ],
+        "ioc": [
+            {
+                "name": "Hệ thống giám sát điều hành thông minh",
+                "functions": "Tổng hợp số liệu, theo dõi chỉ tiêu, xem camera công cộng",
+                "data_managed": "Hồ sơ thủ tục hành chính, phản ánh của người dân",
+            }
         ],
     }

@@ -18,6 +18,7 @@ from gateway.model.provenance import Origin, Sourced
 class Centre:
     """The public service centre."""
 
+    former_province: Sourced[str] | None = None
     code: Sourced[str] | None = None
     name: Sourced[str] | None = None
     address: Sourced[str] | None = None

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway.model.document import Document, mistake, repeated
-from gateway.model.names import CameraId, DeviceId
+from gateway.model.names import CameraId, DeviceId, ProvinceCode
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
@@ -59,8 +59,14 @@ Mac = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$"
 
 
 class CentreSurvey(Document):
-    """The public service centre itself."""
+    """The public service centre itself.
 
+    Attributes:
+        former_province: Two digits of the province, of the 63 before July 2025, that it belonged
+            to; a province of today may have been three.
+    """
+
+    former_province: ProvinceCode | None = None
     code: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
     name: Word | None = None
     address: Annotated[str, StringConstraints(min_length=1, max_length=300)] | None = None

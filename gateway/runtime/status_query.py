@@ -25,25 +25,39 @@ ANSWERS_WITHIN_S = 10.0
 
 LONGEST_BYTES = 1000
 
+HEALTH_NAME = "health"
+"""A second socket there, which tells the health of site and cameras as it is reported."""
+
+HEALTH_BYTES = 262_144
+"""The longest line of it: 512 cameras, packed, take some 30 kB."""
+
 NO_ANSWER = 1
 """Exit code."""
 
 
-def query_status(folder: Path, within_s: float = ANSWERS_WITHIN_S) -> str:
+def query_status(
+    folder: Path,
+    within_s: float = ANSWERS_WITHIN_S,
+    *,
+    name: str = SOCKET_NAME,
+    most_bytes: int = LONGEST_BYTES,
+) -> str:
     """Return the line that the gateway says of itself.
 
     Args:
         folder: Its runtime folder.
         within_s: How long each step may take.
+        name: Of the socket.
+        most_bytes: The longest line that is read.
 
     Raises:
         OSError: It does not run, does not answer in time, or we may not ask.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(within_s)
-        line.connect(str(folder / SOCKET_NAME))
+        line.connect(str(folder / name))
         said = b""
-        while len(said) < LONGEST_BYTES and (more := line.recv(LONGEST_BYTES - len(said))):
+        while len(said) < most_bytes and (more := line.recv(most_bytes - len(said))):
             said += more
     if not said:
         raise ConnectionResetError("it ended meanwhile")

@@ -161,6 +161,14 @@ class Reporter:
         """Return how many cameras are in each state now."""
         return counts_of(self._health(self._snapshots()))
 
+    def health_line(self) -> str:
+        """Return the health of the site and its cameras now, for whoever asks on this machine."""
+        cameras, stamp = self._health(self._snapshots()), self._epochs.stamp()
+        return health_payload.health_line(
+            health_payload.encode_site_health(stamp, self._site_health(cameras)),
+            health_payload.encode_cameras_health(stamp, cameras),
+        )
+
     async def run(self) -> None:
         """Report until cancelled."""
         due_s = self._clock.now() + phase_s(self._topics.gateway, self._every_s)
@@ -233,14 +241,7 @@ class Reporter:
 
     def _health_messages(self) -> Iterator[OutboundMessage]:
         cameras = self._health(self._snapshots())
-        site = SiteHealth(
-            host=self._host(),
-            link=self._link(),
-            relay=self._relay(),
-            transcoding=self._transcoding(),
-            deaths=self._deaths(),
-            cameras=counts_of(cameras),
-        )
+        site = self._site_health(cameras)
         yield build_message(
             topic_tree.SITE_HEALTH,
             self._topics.site_health,
@@ -252,6 +253,16 @@ class Reporter:
             topic_tree.CAMERAS_HEALTH,
             self._topics.cameras_health,
             health_payload.encode_cameras_health(self._epochs.stamp(), cameras),
+        )
+
+    def _site_health(self, cameras: Iterable[CameraHealth]) -> SiteHealth:
+        return SiteHealth(
+            host=self._host(),
+            link=self._link(),
+            relay=self._relay(),
+            transcoding=self._transcoding(),
+            deaths=self._deaths(),
+            cameras=counts_of(cameras),
         )
 
     def _state_message(self, camera: CameraHealth) -> OutboundMessage:

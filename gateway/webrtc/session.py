@@ -307,6 +307,11 @@ class Session:
         """Whether the viewer is shown a slate in place of its camera."""
         return self.serving and self._control is not None and self._control.slate is not None
 
+    @property
+    def received(self) -> bool:
+        """Whether the viewer has reported that pictures of the camera have reached it."""
+        return self._meter is not None and self._meter.received
+
     def _tell_stats(self) -> None:
         if self._meter is not None:
             self._on_stats(self._meter.read())

@@ -450,7 +450,8 @@ class SessionManager:
             self._ended.store(key, None)
             log.info("session_ended", session=str(key), camera=offer.camera, why=why)
             lasted_s = round(time.monotonic() - began_s, 1)
-            self._record(offer, session.permit, "end", "audit", why=why, lasted_s=lasted_s)
+            facts = {"why": why, "lasted_s": lasted_s, "received": session.received}
+            self._record(offer, session.permit, "end", "audit", **facts)
             if why != "viewer":
                 self._on_ended(Bye(key, why))
 

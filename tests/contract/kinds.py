@@ -113,6 +113,7 @@ KINDS: Mapping[str, Kind] = {
             "code": _COUNT,
             "count": _COUNT,
             "lasted_s": _SECONDS,
+            "received": {"type": "boolean"},
         },
     ),
     "viewing.revoked": Kind(

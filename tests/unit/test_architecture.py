@@ -130,10 +130,20 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "viewing",
         "remote_config",
+        "survey",
         "updates",
+    },
+    "survey": {
+        "model",
+        "runtime",
+        "mqtt/payloads",
+        "config",
+        "inventory",
+        "remote_config",
     },
     "backup": {"model", "runtime", "config"},
     "cli": {
+        "survey",
         "backup",
         "discovery",
         "model",
@@ -185,7 +195,9 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "cryptography": ("backup/encryption.py", "config/signing.py", "mqtt/client/broker.py"),
     "cv2": ("vision/", "slates/", "demo/encoder.py", "demo/scene.py"),
     "defusedxml": ("sources/bounded_xml.py",),
+    "docx": ("survey/docx_file.py",),
     "m3u8": ("hls/playlist.py",),
+    "openpyxl": ("survey/xlsx_file.py",),
     "json": (
         "runtime/redact.py",
         "runtime/strict_json.py",
@@ -205,6 +217,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "rfc8785": ("config/signing.py", "inventory/diff.py"),
     "sqlite3": (
         "audit/store.py",
+        "centre/coverage.py",
         "runtime/sqlite.py",
         "commands/journal.py",
         "mqtt/outbox/store.py",

@@ -7,6 +7,7 @@ minute per gateway instead of one per camera.
 from __future__ import annotations
 
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -186,6 +187,25 @@ def encode_camera_state(stamp: Stamp, camera: CameraHealth) -> EncodedPayload:
     """Write the state of one camera."""
     named = {key: _bounded(name, getattr(camera, name)) for key, name in CAMERA.items()}
     return encode({**_stamp(stamp), **{k: v for k, v in named.items() if v is not None}})
+
+
+def health_line(site: tuple[str, bytes], cameras: tuple[str, bytes]) -> str:
+    """Return the health of a site and of its cameras, both encoded, as one line of ASCII."""
+    return " ".join(
+        text for kind, payload in (site, cameras) for text in (kind, b64encode(payload).decode())
+    )
+
+
+def decode_health_line(line: str) -> tuple[Stamp, SiteHealth, tuple[CameraHealth, ...]]:
+    """Read what `health_line` has written. Raises MessageRejected."""
+    try:
+        site_kind, site, cameras_kind, cameras = line.split()
+        raw = b64decode(site, validate=True), b64decode(cameras, validate=True)
+    except ValueError:
+        refuse("form", "it is no line of health", "")
+    _, of_site = decode_site_health(raw[0], site_kind)
+    stamp, of_cameras = decode_cameras_health(raw[1], cameras_kind)
+    return stamp, of_site, of_cameras
 
 
 def decode_site_health(payload: bytes, content_type: str) -> tuple[Stamp, SiteHealth]:

@@ -189,6 +189,14 @@ def decode_section(name: Section, payload: bytes, content_type: str) -> Inventor
     return decode(SECTIONS[name], payload, content_type)
 
 
+def parse_section(name: Section, tree: Mapping[str, object]) -> InventorySection:
+    """Return section *name* as `decode_section` does, from *tree*. Raises MessageRejected."""
+    try:
+        return SECTIONS[name].model_validate_json(dumps(tree))
+    except ValidationError as error:
+        raise MessageRejected(faults_of(error)) from None
+
+
 def parse_observations(tree: Mapping[str, object]) -> Observations:
     """Return what the cameras' section *tree* says has been observed. Raises MessageRejected."""
     try:

@@ -31,6 +31,7 @@ class KnownValue(WireDocument, Generic[T]):
 
 
 KnownWord = KnownValue[Annotated[str, Field(max_length=300)]] | None
+KnownProvince = KnownValue[Annotated[str, Field(pattern=r"^[0-9]{2}$")]] | None
 KnownCount = KnownValue[Count] | None
 KnownFlag = KnownValue[bool] | None
 KnownRate = KnownValue[Amount] | None
@@ -46,8 +47,9 @@ class _Row(WireDocument):
 
 
 class WireCentre(WireDocument):
-    """The public service centre."""
+    """The public service centre. `former_province`: code of the 63 provinces before July 2025."""
 
+    former_province: KnownProvince = None
     code: KnownWord = None
     name: KnownWord = None
     address: KnownWord = None

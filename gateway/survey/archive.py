@@ -1,0 +1,31 @@
+"""Office files are ZIP archives; written again so that the same form gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+
+from gateway.survey.fill import utc_text
+
+_STAMPS = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:\2>)")
+CORE = "docProps/core.xml"
+
+
+def repacked(raw: bytes, made_ms: int) -> bytes:
+    """Return the archive *raw*, a file of our own making, without the times at which it was packed.
+
+    Its properties say *made_ms*, wall clock, as when it was created and changed.
+    """
+    packed = io.BytesIO()
+    stamp = rb"\g<1>" + utc_text(made_ms).encode() + rb"\g<3>"
+    with (
+        zipfile.ZipFile(io.BytesIO(raw)) as before,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as after,
+    ):
+        for name in before.namelist():
+            content = before.read(name)
+            if name == CORE:
+                content = _STAMPS.sub(stamp, content)
+            after.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()

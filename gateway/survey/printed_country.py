@@ -1,0 +1,157 @@
+"""What merged forms look like: the country in the form's order, then its provinces and sites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gateway.model.contacts import ContactConfig
+from gateway.model.survey import SystemSurvey
+from gateway.survey.answers import SiteForm
+from gateway.survey.asking import asked_of, field_name
+from gateway.survey.fill import time_text
+from gateway.survey.form import FORM, PART_I, PART_II, PART_III
+from gateway.survey.merge import Country, ProvinceForms, camera_totals, total_answers
+from gateway.survey.printed import (
+    Block,
+    PageBreak,
+    Paragraph,
+    Printed,
+    Row,
+    Sheet,
+    Table,
+    contact_table,
+    data_sheet,
+    print_heading,
+    question_table,
+    site_blocks,
+    system_table,
+)
+
+SUMMARY_COLUMNS = (
+    "STT",
+    "Tỉnh, thành phố",
+    "Số điểm",
+    "Camera khai báo",
+    "Kết nối được",
+    "Có hình",
+    "Mức đầy đủ",
+    "Mục có lệch",
+)
+SUMMARY_WIDTHS = (6, 26, 10, 12, 12, 10, 12, 12)
+
+
+def print_country(country: Country, *, with_sites: bool) -> Printed:
+    """Return *country* as a document.
+
+    Args:
+        country: The merged forms.
+        with_sites: Whether each site's own form follows those of its province.
+    """
+    blocks = [*print_heading(), *_country_lines(country), summary_table(country)]
+    blocks += _parts(country.forms)
+    for province in country.provinces:
+        blocks += _province_blocks(province, with_sites=with_sites)
+    return Printed(f"Phụ lục {FORM}: tổng hợp", country.made_ms, tuple(blocks))
+
+
+def summary_table(country: Country) -> Table:
+    """Return a row for each province, and their sum."""
+    rows = [
+        Row((str(number), province.name, *_summary(province.forms)))
+        for number, province in enumerate(country.provinces, 1)
+    ]
+    rows.append(Row(("", "Tổng", *_summary(country.forms))))
+    return Table(SUMMARY_COLUMNS, SUMMARY_WIDTHS, tuple(rows))
+
+
+def country_sheets(country: Country) -> tuple[Sheet, ...]:
+    """Return *country* as the sheets of a workbook."""
+    forms = country.forms
+    return (
+        Sheet(
+            "Tổng hợp", tuple(each.text for each in _country_lines(country)), summary_table(country)
+        ),
+        Sheet("I", (PART_I,), contact_table(_contacts(forms))),
+        Sheet("II", (PART_II,), question_table(total_answers(forms))),
+        Sheet("III", (PART_III,), system_table(_systems(forms))),
+        _missing_sheet(country),
+        data_sheet(country.forms),
+    )
+
+
+def _country_lines(country: Country) -> Iterator[Paragraph]:
+    yield Paragraph(
+        f"Tổng hợp {len(country.provinces)} tỉnh, thành phố, {len(country.forms)} điểm."
+    )
+    yield Paragraph(f"Lập lúc {time_text(country.made_ms)}.", "note")
+
+
+def _summary(forms: Sequence[SiteForm]) -> tuple[str, ...]:
+    totals = camera_totals(forms)
+    filled, fields = sum(each.filled for each in forms), sum(each.fields for each in forms)
+    differing = sum(bool(answer.mismatch) for form in forms for answer in form.answers)
+    counts = (len(forms), totals.declared, totals.reachable, totals.live)
+    return (*map(str, counts), f"{filled}/{fields}", str(differing))
+
+
+def _parts(forms: Sequence[SiteForm]) -> Iterator[Block]:
+    """Yield the form's three parts for *forms* together."""
+    yield Paragraph(PART_I, "part")
+    yield contact_table(_contacts(forms))
+    yield Paragraph(PART_II, "part")
+    yield question_table(total_answers(forms))
+    yield Paragraph(PART_III, "part")
+    yield system_table(_systems(forms))
+
+
+def _contacts(forms: Sequence[SiteForm]) -> tuple[ContactConfig, ...] | None:
+    """Return the contacts of all *forms*, each told of which province; None: all kept apart."""
+    if all(form.contacts is None for form in forms):
+        return None
+    return tuple(
+        contact.model_copy(
+            update={"note": ": ".join(filter(None, (form.province_name, contact.note)))}
+        )
+        for form in forms
+        for contact in form.contacts or ()
+    )
+
+
+def _systems(forms: Sequence[SiteForm]) -> Iterator[SystemSurvey]:
+    """Yield the systems of all *forms*, each told of which province, and once."""
+    told = dict.fromkeys((form.province_name, each) for form in forms for each in form.systems)
+    for province, system in told:
+        yield system.model_copy(update={"name": f"{province}: {system.name}"})
+
+
+def _province_blocks(province: ProvinceForms, *, with_sites: bool) -> Iterator[Block]:
+    yield PageBreak()
+    yield Paragraph(f"{province.name} (mã {province.code})", "heading")
+    if len(province.forms) > 1 or not with_sites:
+        yield Paragraph(f"Tổng hợp {len(province.forms)} điểm.")
+        yield from _parts(province.forms)
+    for form in province.forms if with_sites else ():
+        made = time_text(form.made_ms)
+        yield Paragraph(f"{form.name or form.gateway} ({form.gateway})", "heading")
+        yield Paragraph(f"Lập lúc {made}. Mức đầy đủ: {form.filled}/{form.fields} mục.", "note")
+        yield from site_blocks(form)
+        if form.missing:
+            rows = (Row((field_name(each), asked_of(form, each))) for each in form.missing)
+            yield Table(("Mục còn thiếu", "Hỏi"), (60, 40), tuple(rows))
+
+
+def _missing_sheet(country: Country) -> Sheet:
+    rows = (
+        Row(
+            (
+                form.province_name,
+                form.name or form.gateway,
+                field_name(field),
+                asked_of(form, field),
+            )
+        )
+        for form in country.forms
+        for field in form.missing
+    )
+    columns = ("Tỉnh, thành phố", "Điểm", "Mục còn thiếu", "Hỏi")
+    return Sheet("Còn thiếu", (), Table(columns, (16, 24, 36, 24), tuple(rows)))
