@@ -1,6 +1,6 @@
 """The network of a site as the form's arrow text: camera -> switch -> firewall -> Internet.
 
-The ways from the cameras to the line out, the shortest ones; cameras that share a way share a line.
+The paths from the cameras to the line out, the shortest ones; cameras that share a way share a line.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from gateway.mqtt.payloads.inventory import InventoryNet, InventoryRecorders
 from gateway.mqtt.payloads.inventory_items import WireNode, WireRecorder
 
 ARROW = " -> "
-MOST_WAYS = 5
-"""Different ways that are written out; a form is read by people."""
+MOST_PATHS = 5
+"""Different paths that are written out; a form is read by people."""
 
 KINDS: Mapping[str, str] = {
     "switch": "switch",
@@ -43,14 +43,14 @@ def path_texts(
     neighbours = _neighbours(net)
     names = _names(net, recorders)
     towards = _towards(neighbours, WAN if WAN in neighbours else GATEWAY)
-    ways = Counter(_way(camera, towards, neighbours) for camera in cameras)
+    paths = Counter(_way(camera, towards, neighbours) for camera in cameras)
     lines = [
         ARROW.join((f"camera ({count})", *(names.get(each, each) for each in way)))
-        for way, count in ways.most_common(MOST_WAYS)
+        for way, count in paths.most_common(MOST_PATHS)
         if way
     ]
-    if lines and len(ways) > MOST_WAYS:
-        lines.append(f"và {len(ways) - MOST_WAYS} đường khác")
+    if lines and len(paths) > MOST_PATHS:
+        lines.append(f"và {len(paths) - MOST_PATHS} đường khác")
     if lines and (beside := neighbours.get(GATEWAY)):
         lines.append(
             f"thiết bị chuyển hình (camera-gateway) nối vào {names.get(beside[0], beside[0])}"

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from openpyxl import Workbook
 from openpyxl.cell.cell import Cell, MergedCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
-from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -56,10 +55,11 @@ def _fill(added: Worksheet, sheet: Sheet) -> None:
         _add_row(added, number, columns, row)
     whole = sum(sheet.table.widths)
     for number, width in enumerate(sheet.table.widths, 1):
-        added.column_dimensions[get_column_letter(number)].width = WIDTH_CHARS * width / whole
+        column = added.cell(header, number).coordinate.removesuffix(str(header))
+        added.column_dimensions[column].width = WIDTH_CHARS * width / whole
     added.freeze_panes = f"A{header + 1}"
     if not sheet.lines and sheet.table.rows:
-        last = f"{get_column_letter(columns)}{header + len(sheet.table.rows)}"
+        last = added.cell(header + len(sheet.table.rows), columns).coordinate
         added.auto_filter.ref = f"A{header}:{last}"
     added.print_title_rows = f"{header}:{header}"
     added.page_setup.paperSize = added.PAPERSIZE_A4
