@@ -1,6 +1,6 @@
 """The network of a site as the form's arrow text: camera -> switch -> firewall -> Internet.
 
-The paths from the cameras to the line out, the shortest ones; cameras that share a way share a line.
+Paths from the cameras to the line out, the shortest ones; cameras of the same one share a line.
 """
 
 from __future__ import annotations
