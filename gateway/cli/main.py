@@ -64,6 +64,7 @@ CENTRE = {
     "release": "gateway.cli.release",
     "restore": "gateway.cli.backup",
     "survey": "gateway.cli.survey",
+    "setup": "gateway.cli.setup",
     "update": "gateway.cli.update",
     "viewing": "gateway.cli.viewing",
 }

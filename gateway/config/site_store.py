@@ -5,6 +5,7 @@ The one before is kept as ``site.json.prev``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,15 +64,19 @@ class SiteStore:
                 return LoadedSite(site, "current")
         return self._fall_back(faults)
 
-    def save(self, site: SiteConfig) -> None:
+    def save(self, site: SiteConfig, *, prepare: Callable[[int], None] | None = None) -> None:
         """Write *site* to site.json; on return it survives a power cut.
+
+        Args:
+            site: The whole document.
+            prepare: As of `gateway.runtime.atomic_file.replace`.
 
         Raises:
             TransientError: The disk is full or read-only; what was there is untouched.
         """
         document = site.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
         previous = self._previous if self._is_good() else None
-        atomic_file.replace(self.path, document, previous=previous)
+        atomic_file.replace(self.path, document, previous=previous, prepare=prepare)
 
     def _fall_back(self, faults: tuple[Fault, ...]) -> LoadedSite:
         try:

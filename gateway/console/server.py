@@ -21,12 +21,6 @@ from aiohttp.typedefs import Handler
 from gateway.console import messages
 from gateway.console.browser_session import TICK_S, BrowserSession
 from gateway.console.client_address import Seats, client_of
-from gateway.console.connection_limit import (
-    REQUEST_S,
-    ConnectionLimit,
-    affordable_connections,
-)
-from gateway.console.http_security import add_headers, allow_hosts, is_same_origin
 from gateway.console.send_queue import SendQueue
 from gateway.console.settings import MAX_BROWSERS, Settings
 from gateway.console.signalling import BrowserSignalling
@@ -57,6 +51,12 @@ from gateway.runtime.rate_limit import RateLimiter
 from gateway.runtime.supervise import supervise
 from gateway.runtime.tcp_server import close_server
 from gateway.runtime.turn_credentials import LIFETIME_S
+from gateway.web.connection_limit import (
+    REQUEST_S,
+    ConnectionLimit,
+    affordable_connections,
+)
+from gateway.web.http_security import add_headers, allow_hosts, is_same_origin
 
 ICE_RENEWAL_S = LIFETIME_S / 2
 """Between two sets of TURN credentials for a browser."""

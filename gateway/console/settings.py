@@ -21,7 +21,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from gateway.console.http_security import LOOPBACK
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceServer, IceUrl
 from gateway.model.site_document import Document
@@ -29,6 +28,7 @@ from gateway.model.viewing import Actor, Purpose
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.codec import faults_of
 from gateway.runtime.turn_credentials import ConfiguredIceServer
+from gateway.web.http_security import LOOPBACK
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]
 

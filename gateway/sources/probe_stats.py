@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.rtp.codecs import PICTURE_HEADS
+from gateway.rtp.codecs import PICTURE_HEADS, coded_picture
+from gateway.rtp.packet import Malformed
 from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtp.pixel_aspect import doubt_about_pixels
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH, VideoInfo
 from gateway.rtsp.budget import CameraBudget
 from gateway.rtsp.sdp import Description
 from gateway.sources.depacketizers import create_depacketizer
+from gateway.sources.stream_measure import StreamMeasure
 from gateway.sources.timeline import Timeline
 
 ENOUGH_GOPS = 2
@@ -69,6 +71,7 @@ class UnitStats:
         self._first_90k: int | None = None
         self._last_90k = 0
         self._keyframes: list[tuple[int, int]] = []  # time and number of each
+        self._newest: AccessUnit | None = None
         self.keyframe, self.enough = asyncio.Event(), asyncio.Event()
 
     def push_units(self, units: list[AccessUnit]) -> None:
@@ -84,9 +87,42 @@ class UnitStats:
     def _add_keyframe(self, unit: AccessUnit) -> None:
         self._picture = parse_picture(self._codec, unit.payloads) or self._picture
         self._keyframes.append((unit.time_90k, self._units))
+        self._newest = unit
         self.keyframe.set()
         if len(self._keyframes) > ENOUGH_GOPS:
             self.enough.set()
+
+    @property
+    def measure(self) -> StreamMeasure:
+        """All that has been measured by now."""
+        picture = self._picture
+        shown_90k = self._last_90k - (self._first_90k or 0)
+        gops = len(self._keyframes) - 1
+        span_90k = self._keyframes[-1][0] - self._keyframes[0][0] if gops > 0 else 0
+        return StreamMeasure(
+            codec=self._codec,
+            width=0 if picture is None else picture.width,
+            height=0 if picture is None else picture.height,
+            fps=(self._units - 1) * VIDEO_CLOCK_HZ / shown_90k if shown_90k > 0 else 0.0,
+            bitrate_bps=self._counters.received_bytes * 8 / self._took_s,
+            gop_s=span_90k / VIDEO_CLOCK_HZ / gops if gops > 0 else None,
+            b_frames=bool(self._counters.backward),
+            keyframe=self._coded_keyframe(),
+        )
+
+    @property
+    def _took_s(self) -> float:
+        """How long was watched: by the clock or, for what comes in bursts, by the pictures."""
+        shown_s = (self._last_90k - (self._first_90k or 0)) / VIDEO_CLOCK_HZ
+        return max(self._latest_s - self._began_s, shown_s, 0.001)
+
+    def _coded_keyframe(self) -> bytes:
+        if self._newest is None:
+            return b""
+        try:
+            return coded_picture(self._codec, self._newest.payloads)
+        except Malformed:
+            return b""
 
     @property
     def first_keyframe(self) -> Finding:
@@ -152,8 +188,7 @@ class UnitStats:
     def bitrate(self) -> Finding:
         """How much comes, how fast, and how much of it is missing."""
         counters = self._counters
-        shown_s = (self._last_90k - (self._first_90k or 0)) / VIDEO_CLOCK_HZ
-        took_s = max(self._latest_s - self._began_s, shown_s, 0.001)  # HLS comes in bursts
+        took_s = self._took_s
         fact = (
             f"{counters.received_bytes * 8 / took_s / 1e6:.2f} Mb/s, "
             f"{self._units / took_s:.1f} pictures/s, "

@@ -13,6 +13,7 @@ from gateway.model.reasons import Reason, Wording
 from gateway.model.wording import WORDING
 from gateway.ports import Clock
 from gateway.rtsp.auth import Login, login_of
+from gateway.sources.stream_measure import StreamMeasure
 
 Transport = Literal["auto", "tcp", "udp"]
 StepName = Literal[
@@ -80,12 +81,14 @@ class Step:
         reason: OK, or what is wrong.
         took_ms: How long it took; 0.0 where something else was measured at the same time.
         fact: What was found, in English and figures; holds no secret.
+        measure: What has been measured of the stream by now; None: nothing yet, or not here.
     """
 
     name: StepName
     reason: Reason
     took_ms: float
     fact: str
+    measure: StreamMeasure | None = None
 
     @property
     def ok(self) -> bool:
@@ -119,11 +122,17 @@ class StepTimer:
         self._clock = clock
         self._since_s = clock.now()
 
-    def step(self, name: StepName, fact: str, reason: Reason = Reason.OK) -> Step:
+    def step(
+        self,
+        name: StepName,
+        fact: str,
+        reason: Reason = Reason.OK,
+        measure: StreamMeasure | None = None,
+    ) -> Step:
         """Return the step that has just ended."""
         now_s = self._clock.now()
         took_s, self._since_s = now_s - self._since_s, now_s
-        return Step(name, reason, round(took_s * 1000, 1), fact)
+        return Step(name, reason, round(took_s * 1000, 1), fact, measure)
 
 
 async def run_step(name: StepName, action: Awaitable[ResultT]) -> ResultT:

@@ -19,6 +19,7 @@ from gateway.runtime.clock import now_ms
 from gateway.runtime.url_policy import Target
 from gateway.sources.probe_stats import Finding, ProbeStats
 from gateway.sources.probe_steps import ProbeOptions, Step, StepName, StepTimer, run_step
+from gateway.sources.stream_measure import StreamMeasure
 
 FIRST_PACKET_S = 5.0
 """How long the first RTP packet may take after PLAY; and the longest silence after it."""
@@ -57,7 +58,7 @@ async def _probe_video(
         return
     yield timer.step("first_packet", "RTP comes")
     keyframe = await run_step("first_keyframe", _wait(client, stats.keyframe, options.watch_s))
-    yield _step(timer, "first_keyframe", stats.first_keyframe)
+    yield _step(timer, "first_keyframe", stats.first_keyframe, stats.measure)
     if keyframe:
         await run_step("gop", _wait(client, stats.enough, options.watch_s))
         yield _step(timer, "gop", stats.gop)
@@ -66,11 +67,13 @@ async def _probe_video(
     yield _step(timer, "pixels", stats.pixels)
     yield _step(timer, "clock", _clock(client.receiver_stats.clock_reading, options.clock))
     yield _step(timer, "bitrate", stats.bitrate)
-    yield _step(timer, "b_frames", stats.b_frames)
+    yield _step(timer, "b_frames", stats.b_frames, stats.measure)
 
 
-def _step(timer: StepTimer, name: StepName, finding: Finding) -> Step:
-    return timer.step(name, finding.fact, finding.reason)
+def _step(
+    timer: StepTimer, name: StepName, finding: Finding, measure: StreamMeasure | None = None
+) -> Step:
+    return timer.step(name, finding.fact, finding.reason, measure)
 
 
 def _clock(reading: ClockReading | None, clock: Clock) -> Finding:

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
-from gateway.console.http_security import HEADERS
+from gateway.web.http_security import HEADERS
 
 pytestmark = pytest.mark.live
 

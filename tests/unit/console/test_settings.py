@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.console.http_security import host_name
 from gateway.console.settings import Ice, load
 from gateway.model.errors import ConfigRejected
+from gateway.web.http_security import host_name
 
 DOCUMENT = Path(__file__).parents[3] / "docs/console.md"
 BROKER = '[broker]\nhost = "127.0.0.1"\nport = 1883\n'

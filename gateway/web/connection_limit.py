@@ -45,7 +45,7 @@ class ConnectionLimit:
     def __init__(self, most: int, *, clock: Clock) -> None:
         self._most = most
         self._busy: set[web.RequestHandler] = set()
-        self._closed = RateLimitedLog("console", "connection_closed", clock=clock)
+        self._closed = RateLimitedLog("http", "connection_closed", clock=clock)
 
     def accept(self, server: web.Server) -> asyncio.Protocol:
         """Return the protocol of a new connection, for which another may have to go."""

@@ -1,4 +1,4 @@
-"""Security of the console's HTTP: response headers, and the checks of Host and Origin.
+"""Security of our pages' HTTP: response headers, and the checks of Host and Origin.
 
 The page may run its own scripts and connect to its own server only; no other page may frame it or
 drive it. A foreign Host is refused, since it means DNS rebinding.
@@ -32,7 +32,7 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
     """Add `HEADERS` to *response*. Used as aiohttp's on_response_prepare, which sees errors too."""
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["Server"] = "console"
+    response.headers["Server"] = "camera-gateway"
 
 
 def allow_hosts(names: frozenset[str]) -> Middleware:

@@ -1,0 +1,482 @@
+"""The set-up at work: the state machine, and what it needs of cameras, centre and disk.
+
+Both faces call the same methods. What takes long is an operation: one at a time, begun at once,
+done by `run`; the faces look at its progress.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import structlog
+from pydantic import SecretStr
+
+from gateway.config.load import load_settings, policy_of
+from gateway.config.secret_bindings import host_of
+from gateway.config.settings import Settings
+from gateway.model.contacts import ContactConfig, Contacts
+from gateway.model.errors import ConfigRejected, GatewayError
+from gateway.model.reasons import Reason, Wording
+from gateway.model.site_document import SiteConfig
+from gateway.model.survey import Survey
+from gateway.model.wording import WORDING
+from gateway.ports import Clock
+from gateway.runtime.bugs import report_bug
+from gateway.runtime.plain_text import printable
+from gateway.runtime.redact import Redactor
+from gateway.setup.addresses import Network
+from gateway.setup.camera_ids import device_id
+from gateway.setup.document import changes, site_document
+from gateway.setup.enrolling import Enrolment
+from gateway.setup.files import SetupFiles, site_or_none
+from gateway.setup.looking import CameraViewer
+from gateway.setup.makers import Maker, maker_of
+from gateway.setup.model import (
+    MOST_CHANNELS,
+    Account,
+    Choice,
+    FoundChannel,
+    FoundDevice,
+    Setup,
+    SetupMistake,
+    mistake,
+)
+from gateway.setup.settings_file import add_network, network_of
+from gateway.sources.registry import url_policy
+from gateway.vision.decoder import Decoder
+
+MOST_LOGINS = 3
+"""Tries of one user at one device: makers lock an account after five to seven."""
+
+OperationName = Literal["enrol", "look", "test"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Operation:
+    """What takes a while.
+
+    Attributes:
+        name: What it is.
+        total: Of how many pieces; 0: not known.
+        done: Pieces that are done.
+    """
+
+    name: OperationName
+    total: int = 0
+    done: int = 0
+
+    def advance(self) -> None:
+        """One more piece is done."""
+        self.done += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the last save has done.
+
+    Attributes:
+        path: The site document.
+        changes: ``+``, ``~`` or ``-``, id and name of each camera that differs.
+        secrets: Files of passwords.
+        ruled_by_centre: Whether the centre's document runs here and not this one.
+    """
+
+    path: str
+    changes: tuple[tuple[str, str, str], ...]
+    secrets: tuple[str, ...]
+    ruled_by_centre: bool
+
+
+class SetupService:
+    """Sets up this box.
+
+    Args:
+        settings_path: The settings file of the box.
+        redactor: Learns each password.
+        clock: Monotonic.
+        enrolment: Enrols the box; None: this version has none.
+        restart: Restarts the service; None: nobody here can.
+
+    Attributes:
+        setup: All that is known.
+        before: The site document as it was on the disk.
+        broken: What is wrong with that; empty: nothing.
+        operation: What is being done; None: nothing.
+        notice: What came of the last operation, if it failed.
+        saved: What the last save has done; None: nothing was saved yet.
+        restarted: Whether the service was restarted after it.
+        missing_network: That of the last device, if the settings do not have it; None: they do.
+
+    Raises:
+        ConfigRejected: The settings are wrong.
+    """
+
+    def __init__(
+        self,
+        settings_path: Path,
+        *,
+        redactor: Redactor,
+        clock: Clock,
+        enrolment: Enrolment | None = None,
+        restart: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._settings_path = settings_path
+        self._redactor = redactor
+        self._clock = clock
+        self._enrolment = enrolment
+        self._restart = restart
+        self._decoder = Decoder(clock=clock)
+        self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(1)
+        self._logins: dict[tuple[str, str], int] = {}
+        self._load_settings()
+        self.before, self.broken = site_or_none(self.files)
+        self.setup = Setup(taken=frozenset(each.id for each in self.before.cameras))
+        self.operation: Operation | None = None
+        self.notice: Wording | None = None
+        self.saved: Saved | None = None
+        self.restarted = False
+        self.missing_network: Network | None = None
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    def _load_settings(self) -> None:
+        self._settings: Settings = load_settings(self._settings_path)
+        self._viewer = CameraViewer(policy_of(self._settings), self._decoder, self._clock)
+        self.files = SetupFiles(self._settings, self._redactor)
+
+    @property
+    def gateway(self) -> str:
+        """Who this box is, by its settings."""
+        return self._settings.gateway.id
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Where cameras may be, by the settings."""
+        return tuple(map(str, self._settings.cameras.networks))
+
+    @property
+    def can_enrol(self) -> bool:
+        """Whether a box can be enrolled here."""
+        return self._enrolment is not None
+
+    @property
+    def can_restart(self) -> bool:
+        """Whether the service can be restarted from here."""
+        return self._restart is not None
+
+    async def run(self) -> NoReturn:
+        """Do what is begun, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._decoder.run(), name="decoder")
+            while True:
+                work = await self._work.get()
+                try:
+                    await work()
+                except SetupMistake as error:
+                    self.notice = error.wording
+                except GatewayError as error:
+                    self.notice = _words_of(error)
+                except Exception as error:  # ends this operation only
+                    report_bug("session", error, "setup")
+                    self.notice = Wording("Lỗi của chương trình", "A fault of this program")
+                finally:
+                    self.operation = None
+                    self._is_idle.set()
+        raise AssertionError  # the loop above has no end
+
+    async def wait(self) -> None:
+        """Return once nothing is being done."""
+        await self._is_idle.wait()
+
+    def _begin(self, operation: Operation, work: Callable[[Operation], Awaitable[None]]) -> None:
+        """Begin *operation*. Raises SetupMistake: another is not done yet."""
+        self.require_idle()
+        self.operation, self.notice = operation, None
+        self._is_idle.clear()
+        self._work.put_nowait(lambda: work(operation))
+
+    def require_idle(self) -> None:
+        """Raise SetupMistake while an operation is being done."""
+        if self.operation is not None:
+            raise mistake("Việc trước chưa xong, hãy chờ", "Wait: the last thing is not done yet")
+
+    def enrol(self, address: str, code: str) -> None:
+        """Begin to enrol this box. Raises SetupMistake."""
+        enrolment = self._enrolment
+        if enrolment is None:
+            raise mistake(
+                "Bản này chưa đăng ký được từ đây",
+                "This version cannot enrol from here",
+                "Chạy: sudo camera-gateway enrol",
+                "Run: sudo camera-gateway enrol",
+            )
+
+        async def work(_: Operation) -> None:
+            self.setup.enrolled = await enrolment.enrol(address, code)
+
+        self._begin(Operation("enrol"), work)
+
+    def add_device(
+        self,
+        host: str,
+        *,
+        port: int = 554,
+        maker: str,
+        channels: int,
+        username: str,
+        password: str,
+    ) -> None:
+        """Add a device by its maker's template, and begin to look at its channels.
+
+        Raises:
+            SetupMistake: A value cannot be, the address is outside the camera networks, or this
+                user has been refused too often.
+        """
+        self.require_idle()
+        self._require_permitted(host, port)
+        family = maker_of(maker)
+        if family is None:
+            raise mistake("Chưa chọn hãng", "Choose a maker")
+        account = self._account(host, username, password)
+        found = _by_template(family, host, port, channels)
+        name = self._device_id(host)
+        self.setup.add_device(name, found, account)
+        self.setup.go("channels")
+        self.look((name,))
+
+    def add_network(self) -> None:
+        """Add `missing_network` to the settings of this box.
+
+        Raises:
+            SetupMistake: None is missing, or the file has to be changed by hand.
+            TransientError: The disk is full or read-only.
+        """
+        self.require_idle()
+        if self.missing_network is None:
+            raise mistake("Không thiếu dải mạng nào", "No network is missing")
+        add_network(self._settings_path, self.missing_network)
+        log.warning("camera_network_added", network=str(self.missing_network))
+        self.missing_network = None
+        self._load_settings()
+
+    def look(self, devices: Sequence[str] = ()) -> None:
+        """Begin to fetch a picture of every channel of *devices*; empty: of all.
+
+        Raises:
+            SetupMistake: There is none, or another operation is not done yet.
+        """
+        wanted = [
+            each for each in self.setup.channels.values() if not devices or each.device in devices
+        ]
+        if not wanted:
+            raise mistake("Chưa có đầu ghi nào", "There is no recorder yet")
+
+        async def work(operation: Operation) -> None:
+            await self._viewer.look(
+                wanted, self.setup.accounts, self.setup.set_picture, operation.advance
+            )
+            self._note_refusals({each.device for each in wanted})
+
+        self._begin(Operation("look", len(wanted)), work)
+
+    def choose(self, choices: Sequence[Choice]) -> None:
+        """Make these channels cameras, and begin to test them. Raises SetupMistake."""
+        self.require_idle()
+        self.setup.choose(choices)
+        self.setup.go("test")
+        self.test()
+
+    def test(self) -> None:
+        """Begin to test every chosen camera. Raises SetupMistake: none is chosen."""
+        wanted = self.setup.chosen
+        if not wanted:
+            raise mistake("Chưa chọn camera nào", "No camera has been ticked yet")
+
+        async def work(operation: Operation) -> None:
+            await self._viewer.test(
+                wanted, self.setup.accounts, self.setup.set_tests, operation.advance
+            )
+
+        self._begin(Operation("test", len(wanted)), work)
+
+    def planned(self) -> tuple[tuple[str, str, str], ...]:
+        """Return what a save would change, as `Saved.changes`; nothing while it cannot be told."""
+        if not any(each.tests for each in self.setup.chosen):
+            return ()
+        try:
+            return changes(self.before, site_document(self.setup, self.before))
+        except ConfigRejected:
+            return ()
+
+    def save(self) -> None:
+        """Write passwords and site document, by the checks that the service makes.
+
+        Raises:
+            SetupMistake: Nothing was tested, or the document has faults, which are named.
+            TransientError: The disk is full or read-only.
+        """
+        self.require_idle()
+        if "save" not in self.setup.reachable():
+            self.setup.go("save")
+        try:
+            document = site_document(self.setup, self.before)
+        except ConfigRejected as error:
+            raise _refused(tuple(map(str, error.faults))) from None
+        used = {each.device for each in self.setup.chosen}
+        secrets = tuple(
+            str(self.files.save_password(name, self.setup.devices[name].host, account))
+            for name, account in self.setup.accounts.items()
+            if name in used
+        )
+        if faults := self.files.faults_of(document):
+            raise _refused(faults)
+        self._write(document, secrets)
+        log.info("site_saved", path=str(self.files.site_path), cameras=len(document.cameras))
+
+    def declare(self, survey: Survey, people: Sequence[ContactConfig]) -> None:
+        """Write what was declared for the form into the document, and people into their own file.
+
+        Raises:
+            SetupMistake: Nothing was saved yet, or the document would have faults.
+            TransientError: The disk is full or read-only.
+        """
+        self.require_idle()
+        if "survey" not in self.setup.reachable():
+            self.setup.go("survey")
+        update = {"inventory": survey, "version": self.before.version + 1}
+        document = self.before.model_copy(update=update)
+        if faults := self.files.faults_of(document):
+            raise _refused(faults)
+        if people:
+            self.files.save_contacts(Contacts(contacts=tuple(people)))
+        self._write(document, self.saved.secrets if self.saved else ())
+
+    async def restart_service(self) -> None:
+        """Have the service read what was saved. Raises SetupMistake: nobody here can do it."""
+        if self._restart is None:
+            raise mistake(
+                "Hãy khởi động lại dịch vụ",
+                "Restart the service",
+                "Chạy: sudo systemctl restart camera-gateway",
+                "Run: sudo systemctl restart camera-gateway",
+            )
+        await self._restart()
+        self.restarted = True
+
+    def _write(self, document: SiteConfig, secrets: tuple[str, ...]) -> None:
+        was = self.before
+        self.files.save_site(document)
+        differs = changes(was, document)
+        if self.saved is not None and not differs:
+            differs = self.saved.changes
+        self.before, self.broken = document, ""
+        self.setup.saved, self.restarted = True, False
+        self.saved = Saved(str(self.files.site_path), differs, secrets, self.files.ruled_by_centre)
+
+    def _require_permitted(self, host: str, port: int) -> None:
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            raise mistake(
+                "Địa chỉ đầu ghi phải là địa chỉ IP, ví dụ 192.168.1.10",
+                "The recorder's address must be an IP address, e.g. 192.168.1.10",
+            ) from None
+        if not any(address in network for network in self._settings.cameras.networks):
+            inside = ", ".join(self.networks)
+            self.missing_network = network_of(host)
+            raise mistake(
+                f"{host} không thuộc dải mạng camera ({inside})",
+                f"{host} is outside the camera networks ({inside})",
+                "Kiểm tra địa chỉ; nếu đúng, thêm dải mạng của nó.",
+                "Check the address; if it is right, add its network.",
+            )
+        self.missing_network = None
+        shown = f"[{host}]" if ":" in host else host
+        policy = url_policy(self._settings.cameras.networks, self._settings.cameras.ports)
+        fault = policy.check(f"rtsp://{shown}:{port}/")
+        if fault is not None:
+            raise mistake(
+                f"Cổng {port} không được phép",
+                printable(fault.message),
+                "Thêm cổng vào ports trong bảng [cameras] của gateway.toml.",
+                "Add the port to ports in the table [cameras] of gateway.toml.",
+            )
+
+    def _account(self, host: str, username: str, password: str) -> Account | None:
+        """Return who logs in at *host*. Raises SetupMistake: too many tries, or impossible."""
+        if not username:
+            return None
+        if not password or not password.isprintable() or not username.isprintable():
+            raise mistake("Chưa nhập mật khẩu", "Enter the password")
+        if self._logins.get((host, username), 0) >= MOST_LOGINS:
+            raise mistake(
+                f"{host} đã từ chối tài khoản này {MOST_LOGINS} lần; không thử nữa để khỏi bị khóa",
+                f"{host} has refused this user {MOST_LOGINS} times; not tried again, lest it locks",
+                "Kiểm tra tài khoản trên đầu ghi, chờ 30 phút rồi chạy lại lệnh này.",
+                "Check the account on the recorder, wait 30 minutes, run this again.",
+            )
+        self._redactor.add_secret(password, username=username)
+        return Account(username, SecretStr(password))
+
+    def _note_refusals(self, devices: set[str]) -> None:
+        """Count the devices that have refused the login: each once, however many channels."""
+        for name in devices:
+            channels = [each for each in self.setup.channels.values() if each.device == name]
+            account = self.setup.accounts.get(name)
+            refused = any(each.trouble == WORDING[Reason.AUTH_FAILED] for each in channels)
+            if account is not None and refused:
+                key = self.setup.devices[name].host, account.username
+                self._logins[key] = self._logins.get(key, 0) + 1
+
+    def _device_id(self, host: str) -> str:
+        """Return the name of the device at *host*: as in this set-up, or the document, or new."""
+        for name, device in self.setup.devices.items():
+            if device.host == host:
+                return name
+        known = {
+            camera.device
+            for camera in self.before.cameras
+            if camera.device and host_of(camera.streams[0].url) == host
+        }
+        if known:
+            return min(known)
+        used = {each.device or "" for each in self.before.cameras} | {
+            each.password.name for each in self.before.cameras if each.password is not None
+        }
+        return device_id({*used, *self.setup.devices, *self.setup.taken})
+
+
+def _by_template(family: Maker, host: str, port: int, channels: int) -> FoundDevice:
+    """Return a device as its maker's template has it. Raises SetupMistake."""
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise mistake(
+            f"Số kênh là từ 1 đến {MOST_CHANNELS}", f"Channels: from 1 to {MOST_CHANNELS}"
+        )
+    numbers = range(1, channels + 1) if family.channels else range(1, 2)
+    return FoundDevice(
+        host,
+        family.label,
+        "",
+        tuple(
+            FoundChannel(number, "", "unknown", family.urls(host, port, number))
+            for number in numbers
+        ),
+    )
+
+
+def _words_of(error: GatewayError) -> Wording:
+    """Return *error* as people read it: its reason, and what exactly was said."""
+    words, detail = WORDING[error.reason], printable(error.detail)
+    return Wording(f"{words.vi}: {detail}", f"{words.en}: {detail}", words.vi_todo, words.en_todo)
+
+
+def _refused(faults: Sequence[str]) -> SetupMistake:
+    said = printable("; ".join(faults[:5]))
+    return mistake(f"Chưa lưu: {said}", f"Not saved: {said}")

@@ -1,0 +1,1 @@
+"""What every page of ours has in common: security of HTTP, and a bound on connections."""

@@ -1,0 +1,152 @@
+"""The set-up at work, against a recorder."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from gateway.config.check import check_files
+from gateway.model.contacts import ContactConfig
+from gateway.model.reasons import Reason
+from gateway.model.survey import CentreSurvey, Survey
+from gateway.model.wording import WORDING
+from gateway.runtime.redact import Redactor
+from gateway.setup.model import Choice, SetupMistake
+from gateway.setup.service import MOST_LOGINS, SetupService
+from tests.fixtures.camera import ACCOUNT
+from tests.fixtures.setup_page import RTSP_PORT, make_service, recorder, working, write_box
+
+PASSWORD = ACCOUNT.password.get_secret_value()
+
+
+def add(service: SetupService, host: str, channels: int, password: str = PASSWORD) -> None:
+    service.add_device(
+        host,
+        port=RTSP_PORT,
+        maker="hikvision",
+        channels=channels,
+        username=ACCOUNT.username,
+        password=password,
+    )
+
+
+async def test_a_recorder_becomes_cameras_on_the_disk(tmp_path: Path) -> None:
+    """Pictures, tests, password and document, by the checks that the service makes."""
+    settings = write_box(tmp_path)
+    async with (
+        recorder(3, empty=frozenset({2})) as device,
+        working(make_service(settings)) as service,
+    ):
+        add(service, device.host, 3)
+        await service.wait()
+        channels = service.setup.channels
+        assert channels["nvr1.1"].picture.startswith(b"\xff\xd8")
+        assert channels["nvr1.2"].trouble == WORDING[Reason.NOT_FOUND]
+
+        service.choose([Choice("nvr1.1", "Quầy 1"), Choice("nvr1.3", "Quầy 3", "Tầng 2")])
+        await service.wait()
+        tested = channels["nvr1.3"].tests
+        assert [(each.profile, each.ok, each.wording) for each in tested] == [
+            ("main", True, None),
+            ("sub", True, None),
+        ]
+        assert tested[0].measured.startswith("H.264 · 320×180 · 25 fps · GOP 0.4 s")
+
+        service.save()
+
+    secret = tmp_path / "secrets" / "camera" / f"nvr1@{device.host}"
+    assert secret.read_text() == PASSWORD + "\n"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    checked = check_files((settings,), redactor=Redactor())
+    assert checked.faults == ()
+    assert checked.site is not None
+    assert [each.id for each in checked.site.cameras] == ["quay1", "quay3"]
+    assert PASSWORD not in (tmp_path / "state" / "site.json").read_text()
+
+
+async def test_a_wrong_password_is_sent_once_however_many_channels(tmp_path: Path) -> None:
+    """Nobody is locked out: the first channel asks, the others learn from it."""
+    async with recorder(8, empty=frozenset()) as device:
+        async with working(make_service(write_box(tmp_path))) as service:
+            add(service, device.host, 8, "wrong-password")
+            await service.wait()
+
+            troubles = {each.trouble for each in service.setup.channels.values()}
+        refused = sum(each.counts.refused_logins for each in device.cameras)
+
+    assert troubles == {WORDING[Reason.AUTH_FAILED]}
+    assert refused == 1
+
+
+async def test_a_login_is_tried_three_times_and_then_left_alone(tmp_path: Path) -> None:
+    """Makers lock an account after five to seven."""
+    async with recorder(1, empty=frozenset()) as device:
+        async with working(make_service(write_box(tmp_path))) as service:
+            for _ in range(MOST_LOGINS):
+                add(service, device.host, 1, "wrong-password")
+                await service.wait()
+
+            with pytest.raises(SetupMistake):
+                add(service, device.host, 1, "wrong-password")
+        refused = sum(each.counts.refused_logins for each in device.cameras)
+
+    assert refused == MOST_LOGINS
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("10.9.9.9", "không thuộc dải mạng camera"),
+        ("dau-ghi", "phải là địa chỉ IP"),
+        ("127.0.0.1/x", "phải là địa chỉ IP"),
+    ],
+)
+async def test_nothing_outside_the_camera_networks_is_asked(
+    tmp_path: Path, host: str, said: str
+) -> None:
+    """By the settings of the box; names could lead anywhere."""
+    service = make_service(write_box(tmp_path))
+
+    with pytest.raises(SetupMistake) as refused:
+        add(service, host, 1)
+
+    assert said in refused.value.wording.vi
+    assert service.setup.channels == {}
+
+
+async def test_one_thing_is_done_at_a_time(tmp_path: Path) -> None:
+    """Who is impatient is told to wait."""
+    service = make_service(write_box(tmp_path))
+    add(service, "127.0.0.9", 1)
+
+    with pytest.raises(SetupMistake) as refused:
+        service.look()
+
+    assert "hãy chờ" in refused.value.wording.vi
+
+
+async def test_what_was_declared_goes_into_document_and_people_into_their_own_file(
+    tmp_path: Path,
+) -> None:
+    """Contacts are personal: never in the document, readable by its owner only."""
+    settings = write_box(tmp_path)
+    async with recorder(1, empty=frozenset()) as device:
+        async with working(make_service(settings)) as service:
+            add(service, device.host, 1)
+            await service.wait()
+            service.choose([Choice("nvr1.1", "Quầy 1")])
+            await service.wait()
+            service.save()
+
+        survey = Survey(centre=CentreSurvey(name="Trung tâm PVHCC"))
+        service.declare(survey, [ContactConfig(name="Nguyễn Văn An", phone="0912 345 678")])
+
+    document = (tmp_path / "state" / "site.json").read_text()
+    contacts = tmp_path / "state" / "contacts.json"
+    assert json.loads(document)["inventory"]["centre"]["name"] == "Trung tâm PVHCC"
+    assert "Nguyễn" not in document
+    assert "Nguyễn Văn An" in contacts.read_text()
+    assert stat.S_IMODE(contacts.stat().st_mode) == 0o600
