@@ -61,7 +61,7 @@ async def probe(
             async for step in steps:
                 yield step
     except StepFailed as failed:
-        yield timer.step(failed.name, failed.error.detail, failed.error.reason)
+        yield timer.failed(failed)
 
 
 async def _resolve(url: str, options: ProbeOptions, policy: UrlPolicy) -> Target:

@@ -26,11 +26,12 @@ from gateway.cli.output import echo
 from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import CheckResult, check_files, has_viewing_key
 from gateway.config.faults import VIETNAMESE
-from gateway.config.load import load_settings, probe_policy
+from gateway.config.load import load_settings, probe_policy, settings_needed
 from gateway.config.secrets import Secrets
 from gateway.config.settings import DEFAULT_FILE
 from gateway.fastpath import ADVICE, COMPILED, STALE
 from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.reasons import Reason
 from gateway.remote_config.startup import load_state, secret_bindings
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime import logging
@@ -257,7 +258,10 @@ def probe_command(
         transport=transport,
         watch_s=watch_s,
     )
-    if not asyncio.run(_print(steps, redactor, as_json=as_json)):
+    all_ok = asyncio.run(_print(steps, redactor, as_json=as_json))
+    if not as_json:
+        echo(*settings_needed(url))
+    if not all_ok:
         raise SystemExit(PROBE_FAILED)
 
 
@@ -277,15 +281,23 @@ async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: boo
 
 def _as_json(step: Step) -> str:
     line = {"step": step.name, "ok": step.ok, "reason": step.reason, "took_ms": step.took_ms}
-    return json.dumps(line | {"fact": step.fact}, ensure_ascii=False)
+    code = {"code": step.fault.code} if step.fault is not None else {}
+    return json.dumps(line | {"fact": step.fact} | code, ensure_ascii=False)
 
 
 def _as_text(step: Step) -> list[str]:
-    line = f"{'ok ' if step.ok else 'NO '} {step.name:<15} {step.took_ms:8.1f} ms  {step.fact}"
+    fact = f"{step.fact} [{step.fault.code}]" if step.fault is not None else step.fact
+    mark = "NO " if not step.ok else "ok " if step.reason is Reason.OK else "?? "
+    line = f"{mark} {step.name:<15} {step.took_ms:8.1f} ms  {fact}"
     wording = step.wording
     if wording is None:
         return [line]
-    advice = [wording.vi, wording.vi_todo, wording.en, wording.en_todo]
+    advice = [
+        wording.vi,
+        wording.vi_todo,
+        wording.en if step.fault is None else "",
+        wording.en_todo,
+    ]
     return [line, *(f"    {each}" for each in advice if each)]
 
 

@@ -73,6 +73,26 @@ def probe_policy(url: str, networks: Iterable[str]) -> UrlPolicy:
     return url_policy(named, ports, opened=SCHEME_NAMES, devices=(device,))
 
 
+def settings_needed(url: str) -> Iterator[str]:
+    """Yield the lines of ``[cameras]`` without which a gateway does not open *url*, explained.
+
+    A probe opens what a person at the machine names; a gateway what its settings name.
+    """
+    networks = tuple(map(ipaddress.ip_network, ("0.0.0.0/0", "::/0")))
+    opened: tuple[str, ...] = ()
+    for code, key in (("url.scheme", "schemes"), ("url.port", "ports")):
+        fault = url_policy(networks, (), opened=opened).check(url)
+        if fault is None or fault.code != code or fault.args.get("kind") != "closed":
+            continue
+        got = fault.args["got"]
+        opened = (str(got),)
+        value = f'"{got}"' if code == "url.scheme" else got
+        yield (
+            "Để cổng mở được camera này, ghi vào [cameras] của gateway.toml: "
+            f"{key} = [{value}] · for the gateway to open it"
+        )
+
+
 def _rename_tables(table: dict[str, object]) -> Iterator[Fault]:
     """Give the tables of *table* their new names; yield a fault for each that has both."""
     for old, new in RENAMED_TABLES.items():

@@ -98,6 +98,18 @@ class SourceRefused(PermanentError):
     """The camera answers, and the answer is no."""
 
 
+class UrlRefused(SourceRefused):
+    """A camera's URL that may not be opened (`POLICY_DENIED`).
+
+    Attributes:
+        fault: The rule that is against it.
+    """
+
+    def __init__(self, fault: Fault, *, park_s: float | None = None) -> None:
+        super().__init__(Reason.POLICY_DENIED, fault.message, park_s=park_s)
+        self.fault = fault
+
+
 class CodecUnsupported(PermanentError):
     """The camera sends a codec that we cannot pass on, or sends it in such a way."""
 

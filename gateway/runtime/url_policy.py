@@ -8,7 +8,7 @@ permitted networks; it is resolved once, and the address found is the one connec
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -18,12 +18,13 @@ from ipaddress import (
     ip_network,
 )
 
-from gateway.model.errors import Fault, SourceRefused
-from gateway.model.reasons import Reason
+from gateway.model.errors import Fault, UrlRefused
 from gateway.model.url_login import PASSWORD, has_written_password, without_places
 from gateway.runtime.resolver import LOOKUP_S, Address, Resolver, addresses_of, system_resolver
 
 MAX_URL_CHARS = 1024
+NAMED_NETWORKS = 8
+"""A fault names so many camera networks."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -127,19 +128,18 @@ class UrlPolicy:
         parts = self._parse(url)
         if isinstance(parts, _Parts):
             return None
-        code, message = parts
-        return Fault(at, code, message)
+        return replace(parts, at=at)
 
     async def resolve(self, url: str, *, timeout_s: float = LOOKUP_S) -> Target:
         """Return where *url* leads.
 
         Raises:
-            SourceRefused: It leads where it must not (`POLICY_DENIED`).
+            UrlRefused: It leads where it must not; says which rule is against it.
             SourceUnavailable: Its name cannot be resolved now (`DNS_FAILED`).
         """
         parts = self._parse(url)
         if not isinstance(parts, _Parts):
-            raise SourceRefused(Reason.POLICY_DENIED, parts[1])
+            raise UrlRefused(parts)
         if parts.scheme.local:
             return Target(parts.scheme.name, "", "", 0, parts.path, url, 0)
         if parts.literal is not None:
@@ -148,11 +148,8 @@ class UrlPolicy:
             found = await addresses_of(parts.host, resolver=self.resolver, timeout_s=timeout_s)
             for address in found:
                 if not self._permits(address):
-                    raise SourceRefused(
-                        Reason.POLICY_DENIED,
-                        f"{parts.host} resolves to {address}, outside the camera networks",
-                        park_s=300.0,
-                    )
+                    said = f"{parts.host} resolves to {address}"
+                    raise UrlRefused(self._outside(said, str(address)), park_s=300.0)
         shown = url if parts.path else f"{url}/"
         senders = self.networks if found[0].is_multicast else (ip_network(found[0]),)
         return Target(
@@ -166,76 +163,95 @@ class UrlPolicy:
             senders=senders,
         )
 
-    def _parse(self, url: str) -> _Parts | tuple[str, str]:
-        """Return the parts of *url*, or code and message of the fault. Never quotes userinfo."""
+    def _parse(self, url: str) -> _Parts | Fault:
+        """Return the parts of *url*, or what is wrong with it. Never quotes userinfo."""
         if len(url) > MAX_URL_CHARS:
-            return "url.length", f"longer than {MAX_URL_CHARS} characters"
+            args = {"got": len(url), "max": MAX_URL_CHARS}
+            return Fault("", "url.length", f"longer than {MAX_URL_CHARS} characters", {**args})
         if any(not "!" <= char <= "~" for char in url):
-            return "url.control", "only printable ASCII is allowed; percent-encode the rest"
+            message = "only printable ASCII is allowed; percent-encode the rest"
+            return Fault("", "url.control", message)
         match = _SCHEME.match(url)
         schemes = {each.name: each for each in self.schemes}
         if match is None or match[1] not in schemes:
-            return "url.scheme", self._wrong_scheme(url, match)
+            return self._wrong_scheme(url, match)
         return self._parse_behind(schemes[match[1]], url[match.end() :])
 
-    def _parse_behind(self, scheme: UrlScheme, rest: str) -> _Parts | tuple[str, str]:
+    def _parse_behind(self, scheme: UrlScheme, rest: str) -> _Parts | Fault:
         """Return the parts of a URL of *scheme*, behind which *rest* stands; or as `_parse`."""
         cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
         authority, path = rest[:cut], rest[cut:]
         if "@" in authority:
-            return "url.userinfo", "put user and password in their own fields, not in the url"
+            message = "put user and password in their own fields, not in the url"
+            return Fault("", "url.userinfo", message)
         if "#" in path:
-            return "url.fragment", "a fragment (#) has no place here"
+            return Fault("", "url.fragment", "a fragment (#) has no place here")
         if has_written_password(path):
-            return "url.userinfo", f"write {PASSWORD} where the password stands"
+            message = f"write {PASSWORD} where the password stands"
+            return Fault("", "url.userinfo", message, {"kind": "path"})
         if not _PATH.fullmatch(without_places(path)):
-            return "url.path", "the path holds a character that must be percent-encoded"
+            message = "the path holds a character that must be percent-encoded"
+            return Fault("", "url.path", message)
         if scheme.local:
             return self._parse_device(scheme, authority, path)
         return self._parse_authority(scheme, authority, path)
 
-    def _parse_device(
-        self, scheme: UrlScheme, authority: str, path: str
-    ) -> _Parts | tuple[str, str]:
+    def _parse_device(self, scheme: UrlScheme, authority: str, path: str) -> _Parts | Fault:
         if authority:
-            return "url.host", f"a device is written {scheme.name}:///dev/..., with three slashes"
+            message = f"a device is written {scheme.name}:///dev/..., with three slashes"
+            return Fault("", "url.host", message, {"kind": "device", "scheme": scheme.name})
         device = path.partition("?")[0]
         if device not in self.devices:
-            return "url.device", f"{device[:80]} is not among the devices of [cameras] devices"
+            message = f"{device[:80]} is not among the devices of [cameras] devices"
+            return Fault("", "url.device", message, {"kind": "closed", "got": device[:80]})
         return _Parts(scheme, "", 0, path, None)
 
-    def _wrong_scheme(self, url: str, match: re.Match[str] | None) -> str:
+    def _wrong_scheme(self, url: str, match: re.Match[str] | None) -> Fault:
         """Return what is wrong with *url*; of a closed scheme also what else, once it is opened."""
         closed = {each.name: each for each in self.closed}
         if match is not None and match[1] in closed:
             name = match[1]
             opens = f'{name} is closed here; the settings open it: [cameras] schemes = ["{name}"]'
             found = self._parse_behind(closed[name], url[match.end() :])
-            return opens if isinstance(found, _Parts) else f"{opens}; then: {found[1]}"
+            message = f"{opens}; then: {found.message}" if isinstance(found, Fault) else opens
+            return Fault("", "url.scheme", message, {"kind": "closed", "got": name})
         possible = [each.name for each in self.schemes if not each.local or self.devices]
-        return f"the scheme must be {' or '.join(possible)} here"
+        message = f"the scheme must be {' or '.join(possible)} here"
+        args: dict[str, str | int | float] = {"allowed": ", ".join(possible)}
+        if match is None:
+            return Fault("", "url.scheme", f"it does not begin with a scheme; {message}", args)
+        return Fault("", "url.scheme", message, {"kind": "unknown", "got": match[1][:20], **args})
 
-    def _parse_authority(
-        self, scheme: UrlScheme, authority: str, path: str
-    ) -> _Parts | tuple[str, str]:
+    def _parse_authority(self, scheme: UrlScheme, authority: str, path: str) -> _Parts | Fault:
         match = _HOST_PORT.fullmatch(authority)
         if match is None:
-            return "url.host", "the host must be a name or an IP address"
+            return Fault("", "url.host", "the host must be a name or an IP address")
         host = match["host"].strip("[]").lower()
         port = int(match["port"] or scheme.default_port)
         allowed = scheme.ports | self.extra_ports
-        if port not in allowed:
-            return "url.port", f"port {port} is not among {sorted(allowed)}"
+        if port not in allowed or not 1 <= port <= 65535:
+            return _wrong_port(port, allowed)
         literal: Address | None = None
         if match["host"].startswith("[") or _NUMERIC.fullmatch(host.rpartition(".")[2]):
             literal = _literal(match["host"].lower())
             if literal is None:
-                return "url.host", f"{host} is not a plain IP address"
+                message = f"{host} is not a plain IP address"
+                return Fault("", "url.host", message, {"kind": "address", "got": host})
             if not (self._permits(literal) or (scheme.multicast and _is_group(literal))):
-                return "url.network", f"{literal} is outside the camera networks"
+                return self._outside(str(literal), str(literal))
         elif len(host) > 253 or not all(_LABEL.fullmatch(part) for part in host.split(".")):
-            return "url.host", "the host is not a valid name"
+            return Fault("", "url.host", "the host is not a valid name")
         return _Parts(scheme, host, port, path, literal)
+
+    def _outside(self, said: str, address: str) -> Fault:
+        """Return the fault of *address*, of which *said* tells, with the networks that are open."""
+        networks = ", ".join(map(str, self.networks[:NAMED_NETWORKS]))
+        if len(self.networks) > NAMED_NETWORKS:
+            networks += f" (+{len(self.networks) - NAMED_NETWORKS})"
+        message = f"{said} is outside the camera networks; open are {networks}"
+        if said != address:
+            message = f"{said}, outside the camera networks; open are {networks}"
+        return Fault("", "url.network", message, {"got": address, "networks": networks})
 
     def _permits(self, address: Address) -> bool:
         if address.is_multicast or address.is_unspecified:
@@ -243,6 +259,14 @@ class UrlPolicy:
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             return False
         return any(address in network for network in self.networks)
+
+
+def _wrong_port(port: int, allowed: frozenset[int]) -> Fault:
+    if not 1 <= port <= 65535:
+        return Fault("", "url.port", f"port {port} is not from 1 to 65535", {"got": port})
+    usual = ", ".join(map(str, sorted(allowed)))
+    message = f"port {port} is closed here; open are {usual}; [cameras] ports opens others"
+    return Fault("", "url.port", message, {"kind": "closed", "got": port, "allowed": usual})
 
 
 def _is_group(address: Address) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from pydantic import SecretStr
 
-from gateway.model.errors import GatewayError
+from gateway.model.errors import Fault, GatewayError, UrlRefused
+from gateway.model.fault_text import text_of
 from gateway.model.reasons import Reason, Wording
 from gateway.model.wording import WORDING
 from gateway.ports import Clock
@@ -82,6 +83,7 @@ class Step:
         took_ms: How long it took; 0.0 where something else was measured at the same time.
         fact: What was found, in English and figures; holds no secret.
         measure: What has been measured of the stream by now; None: nothing yet, or not here.
+        fault: The rule that is against the URL; None: there is none.
     """
 
     name: StepName
@@ -89,6 +91,7 @@ class Step:
     took_ms: float
     fact: str
     measure: StreamMeasure | None = None
+    fault: Fault | None = None
 
     @property
     def ok(self) -> bool:
@@ -98,7 +101,12 @@ class Step:
     @property
     def wording(self) -> Wording | None:
         """What is wrong and what to do about it, in Vietnamese and English; None: nothing is."""
-        return None if self.reason is Reason.OK else WORDING[self.reason]
+        if self.reason is Reason.OK:
+            return None
+        if self.fault is not None:
+            said = text_of(self.fault, WORDING[self.reason].vi, use="probe")
+            return Wording(said.vi, self.fault.message, said.vi_todo, said.en_todo)
+        return WORDING[self.reason]
 
 
 class StepFailed(Exception):
@@ -133,6 +141,12 @@ class StepTimer:
         now_s = self._clock.now()
         took_s, self._since_s = now_s - self._since_s, now_s
         return Step(name, reason, round(took_s * 1000, 1), fact, measure)
+
+    def failed(self, failed: StepFailed) -> Step:
+        """Return the step that *failed* has ended."""
+        error = failed.error
+        fault = error.fault if isinstance(error, UrlRefused) else None
+        return replace(self.step(failed.name, error.detail, error.reason), fault=fault)
 
 
 async def run_step(name: StepName, action: Awaitable[ResultT]) -> ResultT:

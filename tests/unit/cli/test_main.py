@@ -260,6 +260,44 @@ def test_a_url_with_a_password_is_not_probed_nor_repeated(say: Say) -> None:
     assert "canary" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("url", "code", "cure"),
+    [
+        (f"rtsp://admin:{CANARY}@127.0.0.1/", "url.userinfo", "--username TÊN --password-file TỆP"),
+        ("192.168.1.10", "url.scheme", "rtsp://192.168.1.10/"),
+        ("ftp://192.168.1.10/x", "url.scheme", "“ftp”; được phép: rtsp"),
+        ("rtsp://192.168.1.10:99999/x", "url.port", "từ 1 đến 65535"),
+        ("rtsp://8.8.8.8/x", "url.network", "--network DẢI"),
+    ],
+)
+def test_a_probe_tells_of_a_url_what_a_check_tells(
+    say: Say, url: str, code: str, cure: str
+) -> None:
+    """The code of the rule, and what to type instead; the networks only where it is about them."""
+    result = say("probe", url)
+
+    assert result.exit_code == 1
+    assert f"[{code}]" in result.stdout
+    assert cure in result.stdout
+    assert ("dải mạng" in result.stdout) == (code == "url.network")
+    assert CANARY not in result.output
+
+
+def test_a_refused_network_is_told_beside_those_that_are_open(say: Say) -> None:
+    """Whoever stands at the machine sees what to widen."""
+    result = say("probe", "rtsp://8.8.8.8/x", "--network", "10.0.0.0/8")
+
+    assert "8.8.8.8 is outside the camera networks; open are 10.0.0.0/8" in result.stdout
+
+
+def test_what_only_a_probe_opens_is_told_with_the_settings_line(say: Say) -> None:
+    """A probe opens HTTP and any port; a gateway only what its settings name."""
+    result = say("probe", "http://127.0.0.1:9/x")
+
+    assert 'schemes = ["http"]' in result.stdout
+    assert "ports = [9]" in result.stdout
+
+
 def test_a_camera_outside_the_networks_is_not_probed(say: Say) -> None:
     """The first step says so, in both languages."""
     result = say("probe", "rtsp://127.0.0.1:9/", "--network", "10.0.0.0/8", "--json")
