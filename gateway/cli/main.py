@@ -57,9 +57,11 @@ if STALE:
 CENTRE = {
     "audit": "gateway.cli.audit",
     "backup": "gateway.cli.backup",
+    "centre": "gateway.cli.centre",
     "config": "gateway.cli.config",
     "discover": "gateway.cli.discover",
     "doctor": "gateway.cli.doctor",
+    "enrol": "gateway.cli.enrol",
     "health": "gateway.cli.health",
     "keys": "gateway.cli.keys",
     "release": "gateway.cli.release",

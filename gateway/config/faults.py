@@ -32,6 +32,7 @@ PATTERNS = {
     r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "a host, or host:port where that is not 443",
     r"^[A-Za-z0-9.:/-]{1,253}$": "a host's name, an address or a network",
     f"^{DEVICE_PATH.pattern}$": "/dev/video<number>, or a name in /dev/v4l/by-id or by-path",
+    r"^https://[!-~]{1,270}$": "https://HOST:PORT",
     r"^/[!-~]*$": "a path that begins with /",
     f"^(?:{ICE_URL.pattern})$": "stun:host, turn:host or turns:host, each with a port if need be",
     r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "six pairs of 0-9 and a-f with colons, lower case",

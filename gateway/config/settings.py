@@ -376,6 +376,17 @@ class StateFolders(Document):
     secrets: Path | None = None
 
 
+class Enrolment(Document):
+    """``[enrolment]``: written by ``camera-gateway enrol``.
+
+    Attributes:
+        url: Of the centre, ``https://HOST:PORT``, where our certificate is renewed at two thirds of
+            its life. None: it is not.
+    """
+
+    url: Annotated[str, StringConstraints(pattern=r"^https://[!-~]{1,270}$")] | None = None
+
+
 class Log(Document):
     """``[log]``: what is logged to standard error.
 
@@ -421,6 +432,7 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     remote: Remote = Remote()
     updates: Updates = Updates()
+    enrolment: Enrolment = Enrolment()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
 

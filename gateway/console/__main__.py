@@ -51,12 +51,14 @@ async def _serve(settings: Settings) -> None:
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    await Console(settings, clock=SystemClock()).run(_print_ready)
+    console = Console(settings, clock=SystemClock())
+    await console.run(lambda url: _print_ready(url, console.enrolment_url))
 
 
-def _print_ready(url: str) -> None:
+def _print_ready(url: str, enrolment_url: str | None) -> None:
     """Print one line of JSON to standard output, for whoever started this process."""
-    sys.stdout.write(json.dumps({"ready": True, "url": url}) + "\n")
+    line = {"ready": True, "url": url} | ({"enrolment": enrolment_url} if enrolment_url else {})
+    sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
 

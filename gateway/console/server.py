@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from aiohttp.typedefs import Handler
 from gateway.console import messages
 from gateway.console.browser_session import TICK_S, BrowserSession
 from gateway.console.client_address import Seats, client_of
+from gateway.console.enrolment import EnrolmentServer
 from gateway.console.send_queue import SendQueue
 from gateway.console.settings import MAX_BROWSERS, Settings
 from gateway.console.signalling import BrowserSignalling
@@ -98,8 +100,12 @@ class Console:
         request_s: See `REQUEST_S`.
         tick_s: See `TICK_S`.
 
+    Attributes:
+        enrolment_url: Where machines enrol, once the server is ready; None: nowhere.
+
     Raises:
-        ConfigRejected: The key for view tokens, or the secret of a TURN server, cannot be used.
+        ConfigRejected: The key for view tokens, the secret of a TURN server, or what enrolment
+            needs cannot be used.
     """
 
     def __init__(
@@ -110,6 +116,7 @@ class Console:
         request_s: float = REQUEST_S,
         tick_s: float = TICK_S,
     ) -> None:
+        self.enrolment_url: str | None = None
         self._request_s = request_s
         self._tick_s = tick_s
         self._settings = settings
@@ -125,6 +132,11 @@ class Console:
         )
         self._tokens = ViewTokens(
             settings.viewing, issuer=settings.client_id, proxies=self._proxies
+        )
+        self._enrolment = (
+            None
+            if settings.enrolment is None
+            else EnrolmentServer(settings.enrolment, clock=clock, proxies=self._proxies)
         )
         self._broker = BrokerView(up=False, since_ms=wall_ms())
         self._refused = RateLimitedLog("console", "browser_refused", clock=clock)
@@ -166,18 +178,30 @@ class Console:
                 group.create_task(self._sweep_stale(), name="sweep"),
                 group.create_task(self._renew_ice(), name="ice"),
             ]
+            if self._enrolment is not None:
+                children.append(group.create_task(self._enrolment.renew_own(), name="certificate"))
             try:
                 await runner.setup()
                 listener = await self._listen(runner)
                 try:
-                    ready(_url(listener))
-                    await asyncio.Event().wait()
+                    async with self._enrolling() as self.enrolment_url:
+                        ready(_url(listener))
+                        await asyncio.Event().wait()
                 finally:
                     await close_server(listener)
             finally:
                 await runner.cleanup()
                 for child in children:
                     child.cancel()
+
+    @asynccontextmanager
+    async def _enrolling(self) -> AsyncIterator[str | None]:
+        """Serve machines that enrol within, if they do here; gives the URL."""
+        if self._enrolment is None:
+            yield None
+            return
+        async with self._enrolment.listening() as url:
+            yield url
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         server = runner.server

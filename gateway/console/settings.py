@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceServer, IceUrl
 from gateway.model.site_document import Document
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
 
     Attributes:
         client_id: MQTT client id; two consoles at one broker need two.
+        enrolment: Where machines enrol; None: nowhere.
     """
 
     model_config = SettingsConfigDict(
@@ -167,6 +169,7 @@ class Settings(BaseSettings):
     client_id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{4,40}$")] = "console"
     ice: Annotated[tuple[Ice, ...], Field(max_length=8)] = ()
     viewing: Viewing = Viewing()
+    enrolment: EnrolmentSettings | None = None
 
     @classmethod
     def settings_customise_sources(

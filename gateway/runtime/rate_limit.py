@@ -51,19 +51,30 @@ class TokenBucket:
 class RateLimiter:
     """A bucket for each requester and one that all share.
 
-    Of more than `REQUESTERS` the one that has been silent longest is forgotten.
+    Of more than *requesters* the one that has been silent longest is forgotten.
 
     Args:
         per_min: Requests a minute of one requester.
         burst: Requests of one requester at once.
         clock: Monotonic.
+        total_factor: So many times as much all together may.
+        requesters: Buckets that are kept.
     """
 
-    def __init__(self, per_min: float, burst: float, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        per_min: float,
+        burst: float,
+        *,
+        clock: Clock,
+        total_factor: float = TOTAL_FACTOR,
+        requesters: int = REQUESTERS,
+    ) -> None:
         self._per_min = per_min
         self._burst = burst
         self._clock = clock
-        self._shared = TokenBucket(per_min * TOTAL_FACTOR, burst * TOTAL_FACTOR, clock=clock)
+        self._requesters = requesters
+        self._shared = TokenBucket(per_min * total_factor, burst * total_factor, clock=clock)
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def try_acquire(self, requester: str, tokens: float = 1.0) -> bool:
@@ -75,7 +86,7 @@ class RateLimiter:
         if bucket is None:
             bucket = TokenBucket(self._per_min, self._burst, clock=self._clock)
         self._buckets[requester] = bucket
-        if len(self._buckets) > REQUESTERS:
+        if len(self._buckets) > self._requesters:
             self._buckets.popitem(last=False)
         if not bucket.try_acquire(tokens):
             return False
@@ -83,3 +94,9 @@ class RateLimiter:
             bucket.give_back(tokens)
             return False
         return True
+
+    def give_back(self, requester: str, tokens: float = 1.0) -> None:
+        """Put back *tokens* that *requester* had acquired: what it asked does not count."""
+        self._shared.give_back(tokens)
+        if (bucket := self._buckets.get(requester)) is not None:
+            bucket.give_back(tokens)

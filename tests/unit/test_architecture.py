@@ -133,6 +133,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "survey",
         "updates",
     },
+    "enrolment": {"model", "runtime", "config"},
+    "centre/enrolment": {"model", "ports", "runtime", "config", "enrolment"},
+    "centre/enrolment/migrations": set(),
+    "centre/enrolment/migrations/versions": set(),
     "survey": {
         "model",
         "runtime",
@@ -165,6 +169,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "updates",
         "app",
         "centre",
+        "centre/enrolment",
+        "enrolment",
     },
     "console": {
         "model",
@@ -175,6 +181,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mqtt/client",
         "centre",
         "web",
+        "centre/enrolment",
+        "enrolment",
     },
     "demo": {"model", "runtime", "rtp", "vision", "mqtt", "mqtt/client", "config"},
     "__main__": {"cli"},
@@ -186,6 +194,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "aiohttp": (
         "console/",
         "demo/",
+        "enrolment/client.py",
         "setup/server.py",
         "sources/http_client.py",
         "updates/download.py",
@@ -193,6 +202,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     ),
     "aioice": ("webrtc/aiortc_compat.py",),
     "aiortc": ("webrtc/",),
+    "alembic": ("centre/enrolment/",),
     "av": (
         "vision/",
         "transcoding/",
@@ -205,7 +215,9 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli/",),
     "cryptography": (
         "backup/encryption.py",
+        "centre/enrolment/",
         "config/signing.py",
+        "enrolment/",
         "mqtt/client/broker.py",
         "setup/certificate.py",
     ),
@@ -233,6 +245,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "pylibsrtp": ("webrtc/",),
     "rfc8785": ("config/signing.py", "inventory/diff.py"),
     "segno": ("cli/setup.py",),
+    "sqlalchemy": ("centre/enrolment/",),
     "sqlite3": (
         "audit/store.py",
         "centre/coverage.py",
@@ -246,6 +259,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "runtime/logging.py",
         "runtime/resolver.py",
     ),
+    "tomlkit": ("enrolment/settings_file.py",),
     "ulid": ("model/names.py",),
 }
 """Where each library is used, so that its names and errors end there."""
@@ -293,6 +307,7 @@ PACED = (
     "runtime/supervise.py",
     "runtime/trusted_time.py",
     "remote_config/health_gate.py",
+    "console/enrolment.py",
     "console/server.py",
     "rtsp/session_monitor.py",
     "alarms/service.py",

@@ -1,0 +1,140 @@
+"""``[enrolment]`` of the console's settings: where machines enrol, and what they are told."""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
+
+from gateway.config.faults import fault_of
+from gateway.enrolment.messages import BrokerInfo, Host, IceInfo
+from gateway.model.document import Document
+from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.model.signalling import IceUrl
+
+DEFAULT_SETTINGS = Path("/etc/camera-gateway/console.toml")
+DEFAULT_PORT = 8443
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise PydanticCustomError("address", "must be an IP address") from None
+
+
+class EnrolmentIce(Document):
+    """``[[enrolment.ice]]``: a STUN or TURN server for machines.
+
+    Attributes:
+        urls: ``stun:``, ``turn:`` or ``turns:``.
+        shared_secret_file: A file that holds the TURN server's ``static-auth-secret``.
+    """
+
+    urls: Annotated[tuple[IceUrl, ...], Field(min_length=1, max_length=8)]
+    shared_secret_file: Path | None = None
+
+
+class EnrolmentSettings(Document):
+    """``[enrolment]``.
+
+    Attributes:
+        folder: Of the authority and the database; its owner runs the console.
+        database: URL of SQLAlchemy; None: SQLite in `folder`.
+        address: IP address to listen on.
+        port: 0 takes a free one.
+        names: Names and addresses by which browsers and machines reach it, the first for links.
+        broker: What machines are told; its host stands in the broker's certificate.
+        trusted: Folder of the public keys that machines shall trust; None: they get none.
+        ice: STUN and TURN servers for machines.
+        crl_file: Where the broker reads the list of revoked certificates, beside the one in
+            `folder`; None: that one only.
+        acl_file: Where the broker reads its access list; a revoked site is denied every topic
+            there. None: nowhere.
+        reload: What makes the broker read both anew, e.g. ``["systemctl", "reload", "mosquitto"]``.
+    """
+
+    folder: Path = Path("/var/lib/camera-gateway-centre")
+    database: str | None = None
+    address: Annotated[str, AfterValidator(_ip_address)] = "0.0.0.0"
+    port: Annotated[int, Field(ge=0, le=65_535)] = DEFAULT_PORT
+    names: Annotated[tuple[Host, ...], Field(min_length=1, max_length=16)]
+    broker: BrokerInfo
+    trusted: Path | None = None
+    ice: Annotated[tuple[EnrolmentIce, ...], Field(max_length=8)] = ()
+    crl_file: Path | None = None
+    acl_file: Path | None = None
+    reload: Annotated[
+        tuple[Annotated[str, StringConstraints(min_length=1, max_length=200)], ...],
+        Field(max_length=16),
+    ] = ()
+
+    @property
+    def database_url(self) -> str:
+        """Of SQLAlchemy."""
+        return self.database or f"sqlite:///{self.folder.absolute() / 'centre.db'}"
+
+    @property
+    def url(self) -> str:
+        """Where machines and administrators come."""
+        host = f"[{self.names[0]}]" if ":" in self.names[0] else self.names[0]
+        return f"https://{host}:{self.port}"
+
+    def ice_info(self) -> tuple[IceInfo, ...]:
+        """Return what machines are told of STUN and TURN. Raises ConfigRejected. Reads files."""
+        return tuple(_ice_info(each) for each in self.ice)
+
+    def trusted_keys(self) -> dict[str, str]:
+        """Return the public keys in `trusted` by their ids. Raises ConfigRejected. Reads files."""
+        if self.trusted is None:
+            return {}
+        try:
+            return {path.stem: path.read_text() for path in sorted(self.trusted.glob("*.pem"))}
+        except (OSError, UnicodeDecodeError) as error:
+            raise _fault("/enrolment/trusted", f"{self.trusted}: {error}") from None
+
+
+def load_enrolment_settings(path: Path) -> EnrolmentSettings:
+    """Return the table ``[enrolment]`` of the console's settings *path*.
+
+    Raises:
+        ConfigRejected: There is none, or it is wrong; every fault is listed.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _fault("", unreadable(path, error)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _fault("", f"{path}: {error}") from None
+    table = tree.get("enrolment")
+    if table is None:
+        raise _fault("/enrolment", f"{path} has no table [enrolment]: docs/enrolment.md has one")
+    try:
+        return EnrolmentSettings.model_validate(table)
+    except ValidationError as error:
+        lines = error.errors(include_url=False)
+        faults = (fault_of(each, EnrolmentSettings) for each in lines)
+        raise ConfigRejected(
+            tuple(Fault(f"/enrolment{each.at}", each.code, each.message) for each in faults)
+        ) from None
+
+
+def _ice_info(given: EnrolmentIce) -> IceInfo:
+    path = given.shared_secret_file
+    if path is None:
+        return IceInfo(urls=given.urls)
+    try:
+        mode, secret = path.stat().st_mode, path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _fault("/enrolment/ice", f"{path}: {error}") from None
+    if mode & 0o077:
+        raise _fault("/enrolment/ice", f"others can read {path}; chmod 600 {path}")
+    return IceInfo(urls=given.urls, shared_secret=secret)
+
+
+def _fault(at: str, message: str) -> ConfigRejected:
+    return ConfigRejected((Fault(at, "file", message),))

@@ -1,0 +1,156 @@
+"""``camera-gateway centre``: the centre's authority, its sites and their one-time codes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from gateway.centre.enrolment.authority import (
+    import_authority,
+    init_authority,
+    request_authority,
+    sign_authority,
+)
+from gateway.centre.enrolment.centre import ca_folder, open_authority, open_registry
+from gateway.centre.enrolment.settings import DEFAULT_SETTINGS, load_enrolment_settings
+from gateway.cli.broker_options import validated_as
+from gateway.cli.local_time import local_time
+from gateway.cli.output import echo, report_errors
+from gateway.enrolment.messages import SiteIdentity
+from gateway.model.names import GatewayId, ProvinceCode
+
+PATH = click.Path(path_type=Path)
+
+_SETTINGS = click.option(
+    "--settings",
+    "path",
+    type=PATH,
+    default=DEFAULT_SETTINGS,
+    show_default=True,
+    help="The console's settings, with [enrolment].",
+)
+_NAME = click.option(
+    "--name", default="Camera Gateway", show_default=True, help="Of the centre, for people."
+)
+
+
+@click.group("centre")
+def centre_group() -> None:
+    """Enrol and revoke sites, keep the authority. Đăng ký, thu hồi điểm; nơi cấp chứng thư."""
+
+
+@centre_group.group("ca")
+def ca_group() -> None:
+    """Make or import the authority. Tạo hoặc nhập nơi cấp chứng thư."""
+
+
+@ca_group.command("init")
+@_SETTINGS
+@_NAME
+@click.option(
+    "--root-key", type=PATH, help="Where the root's key goes, e.g. a USB stick.  [default: beside]"
+)
+@report_errors
+def init_command(path: Path, name: str, root_key: Path | None) -> None:
+    """Make a root of our own and an issuing authority below it."""
+    folder = ca_folder(load_enrolment_settings(path))
+    init_authority(folder, name, root_key=root_key)
+    _own(folder)
+    where = root_key or folder / "root.key"
+    echo(f"{folder}  root.pem, issuing.pem")
+    echo(f"{where}  (cất khỏi máy này / keep it off this machine)")
+
+
+@ca_group.command("request")
+@_SETTINGS
+@_NAME
+@report_errors
+def request_command(path: Path, name: str) -> None:
+    """Make a request that an existing authority, or our own offline root, signs."""
+    folder = ca_folder(load_enrolment_settings(path))
+    request = request_authority(folder, name)
+    _own(folder)
+    echo(str(request), "→ camera-gateway centre ca import FILE")
+
+
+@ca_group.command("sign")
+@click.argument("request", type=PATH)
+@click.option("--root", type=PATH, required=True, help="Certificate of the root (PEM).")
+@click.option("--root-key", type=PATH, required=True, help="Its key.")
+@report_errors
+def sign_command(request: Path, root: Path, root_key: Path) -> None:
+    """Sign REQUEST by our own root, on the machine where its key is; prints PEM to import."""
+    click.echo(sign_authority(request, root, root_key), nl=False)
+
+
+@ca_group.command("import")
+@click.argument("file", type=PATH)
+@_SETTINGS
+@report_errors
+def import_command(file: Path, path: Path) -> None:
+    """Take FILE (PEM): the issuing authority that was signed, those above it, the root last."""
+    folder = ca_folder(load_enrolment_settings(path))
+    import_authority(folder, file)
+    _own(folder)
+    echo(f"OK: {folder}")
+
+
+@centre_group.command("enrol")
+@_SETTINGS
+@click.option("--site", required=True, callback=validated_as(GatewayId), help="Id of its gateway.")
+@click.option("--name", required=True, help="Of the site, for people.")
+@click.option("--province", required=True, callback=validated_as(ProvinceCode), help="Two digits.")
+@click.option("--scheme", type=click.Choice(["vn-2025", "vn-2020"]), default="vn-2025")
+@click.option("--commune", default="", help="Where it is.")
+@click.option("--again", is_flag=True, help="A new code for a site that is there.")
+@report_errors
+def enrol_command(
+    path: Path, site: str, name: str, province: str, scheme: str, commune: str, *, again: bool
+) -> None:
+    """Make a site and print its one-time code, good for 72 hours."""
+    settings = load_enrolment_settings(path)
+    identity = SiteIdentity.model_validate(
+        {"id": site, "name": name, "province": province, "province_scheme": scheme}
+        | {"commune": commune}
+    )
+    registry, authority = open_registry(settings), open_authority(settings)
+    code, expires_ms = registry.add_site(identity, authority, client="cli", again=again)
+    _own(settings.folder)
+    echo(str(code), f"    đến / until {local_time(expires_ms)}")
+    echo(f"    sudo camera-gateway enrol {settings.url} {code}")
+
+
+@centre_group.command("sites")
+@_SETTINGS
+@report_errors
+def sites_command(path: Path) -> None:
+    """List the sites: code open, used or expired; certificate until when."""
+    for site in open_registry(load_enrolment_settings(path)).sites():
+        ends = site.certificate_ends_ms
+        echo(
+            f"{site.identity.province}/{site.identity.id}  {site.identity.name}  "
+            f"{_CODE[site.code_state]}  "
+            + (f"chứng thư đến / certificate until {local_time(ends)}" if ends else "–")
+            + ("  ĐÃ THU HỒI / REVOKED" if site.revoked_ms else "")
+            + ("  MÃ BỊ DÙNG LẠI / CODE SHOWN BY ANOTHER MACHINE" if site.reused else "")
+        )
+
+
+_CODE = {
+    "open": "mã còn hạn / code open",
+    "used": "mã đã dùng / code used",
+    "expired": "mã hết hạn / code expired",
+    "none": "chưa có mã / no code",
+}
+
+
+def _own(folder: Path) -> None:
+    """Give what root has made in *folder* to the folder's owner, who runs the console."""
+    if os.geteuid() != 0:
+        return
+    top = folder if folder.name != "ca" else folder.parent
+    owner = top.stat()
+    for each in (folder, *folder.rglob("*")):
+        os.chown(each, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -1,0 +1,154 @@
+"""The HTTPS listener for machines that enrol, beside the console's own.
+
+Its certificate is issued by the centre's authority when the console starts and renewed long before
+it ends, so that a machine can check it by the fingerprint in its code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from gateway.centre.enrolment.authority import SERVER_DAYS, Authority, new_key, private_pem
+from gateway.centre.enrolment.centre import open_authority, open_registry
+from gateway.centre.enrolment.service import Answer, EnrolmentService
+from gateway.centre.enrolment.settings import EnrolmentSettings
+from gateway.console.client_address import client_of
+from gateway.enrolment.errors import EnrolmentReason
+from gateway.enrolment.messages import (
+    CA_PATH,
+    ENROL_PATH,
+    MAX_REQUEST_BYTES,
+    RENEW_PATH,
+    Refusal,
+)
+from gateway.ports import Clock
+from gateway.runtime.tcp_server import close_server
+from gateway.web.connection_limit import REQUEST_S, ConnectionLimit, affordable_connections
+from gateway.web.http_security import add_headers
+
+RENEW_S = SERVER_DAYS * 86_400 * 2 / 3
+"""Age at which the listener's own certificate is replaced."""
+
+
+class EnrolmentServer:
+    """Serves machines that enrol and renew.
+
+    Args:
+        settings: ``[enrolment]``.
+        clock: Monotonic.
+        proxies: Whose ``X-Forwarded-For`` is believed.
+
+    Raises:
+        ConfigRejected: The authority, the database, a key or a secret cannot be used.
+    """
+
+    def __init__(
+        self, settings: EnrolmentSettings, *, clock: Clock, proxies: frozenset[str]
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._proxies = proxies
+        self._authority = open_authority(settings)
+        self.registry = open_registry(settings)
+        self._service = EnrolmentService(settings, self._authority, self.registry, clock=clock)
+        self._connections = ConnectionLimit(affordable_connections() // 4, clock=clock)
+        self._disk = asyncio.Lock()
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """Serve within; gives the URL of the listener."""
+        load_server_certificate(self._tls, self._authority, self._settings.names)
+        runner = web.AppRunner(
+            self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=REQUEST_S
+        )
+        await runner.setup()
+        server = runner.server
+        assert server is not None
+        try:
+            listener = await asyncio.get_running_loop().create_server(
+                lambda: self._connections.accept(server),
+                self._settings.address,
+                self._settings.port,
+                ssl=self._tls,
+                ssl_handshake_timeout=REQUEST_S,
+            )
+            try:
+                port = listener.sockets[0].getsockname()[1]
+                yield self._settings.model_copy(update={"port": port}).url
+            finally:
+                await close_server(listener)
+        finally:
+            await runner.cleanup()
+
+    async def renew_own(self) -> None:
+        """Replace the listener's certificate long before it ends, until cancelled."""
+        while True:
+            await self._clock.sleep(RENEW_S)
+            load_server_certificate(self._tls, self._authority, self._settings.names)
+
+    def _app(self) -> web.Application:
+        app = web.Application(
+            middlewares=[self._connections.mark_busy], client_max_size=MAX_REQUEST_BYTES
+        )
+        app.on_response_prepare.append(add_headers)
+        app.router.add_get(CA_PATH, self._answer_authority)
+        app.router.add_post(ENROL_PATH, self._answer_enrol)
+        app.router.add_post(RENEW_PATH, self._answer_renew)
+        return app
+
+    async def _answer_authority(self, request: web.Request) -> web.Response:
+        if not self._service.admits(self._client(request)):
+            return _too_often()
+        return web.Response(
+            body=self._service.authority_pem(), content_type="application/pem-certificate-chain"
+        )
+
+    async def _answer_enrol(self, request: web.Request) -> web.Response:
+        return await self._answer(request, self._service.answer_enrol)
+
+    async def _answer_renew(self, request: web.Request) -> web.Response:
+        return await self._answer(request, self._service.answer_renew)
+
+    async def _answer(
+        self, request: web.Request, answer: Callable[[bytes, str], Answer]
+    ) -> web.Response:
+        client = self._client(request)
+        if not self._service.admits(client):
+            return _too_often()
+        raw = await request.read()  # 413 beyond client_max_size
+        async with self._disk:
+            found = await asyncio.to_thread(answer, raw, client)
+        return web.Response(status=found.status, body=found.body, content_type="application/json")
+
+    def _client(self, request: web.Request) -> str:
+        return client_of(request.remote or "", request.headers, self._proxies)
+
+
+def load_server_certificate(
+    context: ssl.SSLContext, authority: Authority, names: tuple[str, ...]
+) -> None:
+    """Issue a certificate for this server and give it to *context*, for connections from now on.
+
+    The key is in a file only while OpenSSL reads it: it has no other way to take one.
+    """
+    key = new_key()
+    issued = authority.issue_enrolment_server(key.public_key(), names)
+    with tempfile.TemporaryDirectory() as folder:
+        chain, private = Path(folder) / "chain.pem", Path(folder) / "key.pem"
+        chain.write_text(issued.chain)
+        private.write_bytes(private_pem(key))
+        context.load_cert_chain(chain, private)
+
+
+def _too_often() -> web.Response:
+    body = Refusal(reason=EnrolmentReason.TOO_OFTEN).model_dump_json()
+    return web.Response(status=429, text=body, content_type="application/json")
