@@ -22,7 +22,7 @@ from gateway.alarms.catalogue import (
 from gateway.model.alarm import Argument, Finding
 from gateway.model.camera_clock import clock_fault
 from gateway.model.health import CameraHealth
-from gateway.model.reasons import Reason
+from gateway.model.reasons import LOGIN_REFUSED, Reason
 
 UPLINK = UPLINK_DOWN.key()
 """Key of the alarm about the line to the centre, the parent of much."""
@@ -39,7 +39,7 @@ UNREACHED = frozenset(
 )
 """Reasons of a camera that a dead node explains."""
 
-_RECORDER_REASONS = (Reason.AUTH_FAILED, Reason.BUSY_SESSIONS)
+_RECORDER_REASONS = (*sorted(LOGIN_REFUSED), Reason.BUSY_SESSIONS)
 """Reasons that a living recorder gives for all its channels at once."""
 
 _DEGRADED = frozenset({Reason.KEYFRAME_STARVED, Reason.CLOCK_JUMP, Reason.B_FRAMES})

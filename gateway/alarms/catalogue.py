@@ -83,6 +83,8 @@ CAMERA_DOWN = AlarmType(
     (
         Reason.CONNECTING,
         Reason.AUTH_FAILED,
+        Reason.LOGIN_MISSING,
+        Reason.LOGIN_FORBIDDEN,
         Reason.NOT_FOUND,
         Reason.BUSY_SESSIONS,
         Reason.REFUSED,
@@ -150,7 +152,13 @@ RECORDER_DOWN = AlarmType(
     "nvr.{nvr}.down",
     "critical",
     "the recorder is down or lets nobody in: one alarm for all its cameras",
-    (Reason.RECORDER_DOWN, Reason.AUTH_FAILED, Reason.BUSY_SESSIONS),
+    (
+        Reason.RECORDER_DOWN,
+        Reason.AUTH_FAILED,
+        Reason.LOGIN_MISSING,
+        Reason.LOGIN_FORBIDDEN,
+        Reason.BUSY_SESSIONS,
+    ),
 )
 
 # Likewise: everything behind it is gone at once.

@@ -26,7 +26,7 @@ from gateway.discovery.templates import LAST_RESORT, authority_of, template_of
 from gateway.discovery.told import NothingTold, Told, cause_of
 from gateway.discovery.ws_discovery import Match
 from gateway.model.errors import GatewayError
-from gateway.model.reasons import Reason
+from gateway.model.reasons import LOGIN_REFUSED, Reason
 from gateway.ports import Clock
 from gateway.rtsp.auth import Login
 from gateway.rtsp.client import RtspClient
@@ -182,7 +182,7 @@ class Inquiry:
                 # port 554 is RTSP's, whoever is silent there; another port may be HTTP's
                 if client.challenged or (port in RTSP_PORTS and self._rtsp_port is None):
                     self._rtsp_port = port
-                if error.reason is Reason.AUTH_FAILED:
+                if error.reason in LOGIN_REFUSED:
                     return
                 continue
             self._rtsp_port = port
@@ -324,7 +324,7 @@ class Inquiry:
                 device = OnvifDevice(client, self._account, self._onvif_path, self._asking.clock)
                 return await ask_onvif(device, self._onvif_path, self._rtsp_url, self._http_url)
             except GatewayError as error:
-                refused = error.reason is Reason.AUTH_FAILED and self._login is not None
+                refused = error.reason in LOGIN_REFUSED and self._login is not None
                 if refused and _LOCKED.search(await client.read_refusal()):
                     raise NothingTold(Cause(CauseCode.LOCKED, error.detail)) from error
                 raise
@@ -389,19 +389,19 @@ class Inquiry:
         return f"{scheme}://{authority_of(self.found.address, port, default)}{path}"
 
     def _cause_of(self, error: GatewayError) -> Cause:
-        if error.reason is Reason.AUTH_FAILED and self._login is None:
+        if error.reason in LOGIN_REFUSED and self._login is None:
             return Cause(CauseCode.NO_ACCOUNT, error.detail)
         return cause_of(error)
 
     def _fail(self, cause: Cause) -> None:
-        if cause.code in (CauseCode.WRONG_LOGIN, CauseCode.LOCKED):
+        if cause.code in (CauseCode.WRONG_LOGIN, CauseCode.NO_RIGHTS, CauseCode.LOCKED):
             self._asking.refused.record(self.found.address)
         self.found = replace(self.found, reason=cause)
 
 
 def _raise_unless_absent(error: GatewayError) -> None:
     """Raise *error*, unless it only says that there is no such thing, or not without a login."""
-    absent = (Reason.NOT_FOUND, Reason.REFUSED, Reason.AUTH_FAILED, Reason.UNSUPPORTED_LOGIN)
+    absent = LOGIN_REFUSED | {Reason.NOT_FOUND, Reason.REFUSED, Reason.UNSUPPORTED_LOGIN}
     if error.reason in absent or (error.reason is Reason.CORRUPT and "not in XML" in error.detail):
         return
     raise error

@@ -31,6 +31,8 @@ _CODES = {
     Reason.POLICY_DENIED: CauseCode.OUTSIDE,
     Reason.NOT_FOUND: CauseCode.NO_INTERFACE,
     Reason.AUTH_FAILED: CauseCode.WRONG_LOGIN,
+    Reason.LOGIN_MISSING: CauseCode.NO_ACCOUNT,
+    Reason.LOGIN_FORBIDDEN: CauseCode.NO_RIGHTS,
 }
 
 

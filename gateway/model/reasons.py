@@ -13,6 +13,8 @@ class Reason(StrEnum):
     IDLE = "IDLE"
     CONNECTING = "CONNECTING"
     AUTH_FAILED = "AUTH_FAILED"
+    LOGIN_MISSING = "LOGIN_MISSING"
+    LOGIN_FORBIDDEN = "LOGIN_FORBIDDEN"
     NOT_FOUND = "NOT_FOUND"
     BUSY_SESSIONS = "BUSY_SESSIONS"
     REFUSED = "REFUSED"
@@ -105,6 +107,10 @@ class Reason(StrEnum):
     UPDATE_SILENT = "UPDATE_SILENT"
     UPDATE_UNCONNECTED = "UPDATE_UNCONNECTED"
     UPDATE_CAMERAS = "UPDATE_CAMERAS"
+
+
+LOGIN_REFUSED = frozenset({Reason.AUTH_FAILED, Reason.LOGIN_MISSING, Reason.LOGIN_FORBIDDEN})
+"""A device lets nobody in: a wrong login, none, or one without the right to watch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,22 @@ WORDING: dict[Reason, Wording] = {
         "Check the account on the recorder and send the configuration again; we do not keep "
         "trying, so as not to be locked out.",
     ),
+    Reason.LOGIN_MISSING: Wording(
+        "Camera yêu cầu đăng nhập nhưng chưa có tài khoản",
+        "The camera asks for a login, and none is given",
+        "Khai báo tên đăng nhập và mật khẩu của camera hoặc đầu ghi (với lệnh probe: --username và "
+        "--password-file).",
+        "Give the user and password of the camera or recorder (with probe: --username and "
+        "--password-file).",
+    ),
+    Reason.LOGIN_FORBIDDEN: Wording(
+        "Camera không cho tài khoản này xem: thiếu quyền hoặc đang bị khóa",
+        "The camera does not let this account watch: it lacks the right, or is locked",
+        "Trên đầu ghi: cấp cho tài khoản quyền xem trực tiếp kênh này từ xa; nếu bị khóa do gõ sai "
+        "thì chờ 30 phút hoặc mở khóa.",
+        "In the recorder give the account the right to watch this channel remotely; if it is "
+        "locked by wrong attempts, wait for 30 minutes or unlock it.",
+    ),
     Reason.NOT_FOUND: Wording(
         "Không tìm thấy kênh",
         "No such channel",

@@ -155,7 +155,7 @@ class RtmpClient:
             if error.reason is not Reason.AUTH_FAILED:
                 raise
             detail = f"{error.detail}; the url has no place for a login: {USERNAME}, {PASSWORD}"
-            raise SourceRefused(Reason.AUTH_FAILED, detail, park_s=error.park_s) from error
+            raise SourceRefused(Reason.LOGIN_MISSING, detail, park_s=error.park_s) from error
 
     async def _open(self) -> None:
         await self.connect()

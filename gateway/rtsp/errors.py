@@ -53,7 +53,7 @@ def error_of_status(method: str, response: Response) -> GatewayError:
     if 300 <= status < 400:
         return error_of_redirect(response.headers.get("location"))
     if status == 403:
-        return SourceRefused(Reason.AUTH_FAILED, said, park_s=ABSENT_PARK_S)
+        return SourceRefused(Reason.LOGIN_FORBIDDEN, said, park_s=ABSENT_PARK_S)
     if status in _ABSENT:
         return SourceRefused(Reason.NOT_FOUND, said, park_s=ABSENT_PARK_S)
     if status in _TRANSPORT:

@@ -46,15 +46,16 @@ async def log_in(
         method: For the error's text.
 
     Raises:
-        SourceRefused: The login is missing, refused or not to be tried (`AUTH_FAILED`), or asked
-            for in a way that we do not know (`UNSUPPORTED_LOGIN`).
+        SourceRefused: The login is refused or not to be tried (`AUTH_FAILED`), there is none
+            (`LOGIN_MISSING`), it may not watch (`LOGIN_FORBIDDEN`), or it is asked for in a way
+            that we do not know (`UNSUPPORTED_LOGIN`).
         SourceUnavailable: The camera has no session left.
     """
     login, limiter, device = account.login, account.limiter, account.device
     if login is None:
         raise SourceRefused(
-            Reason.AUTH_FAILED,
-            "the camera asks for a user and password, and none is configured",
+            Reason.LOGIN_MISSING,
+            "the camera asks for a user and password, and none is given",
             park_s=LOCKED_S,
         )
     async with limiter.attempt(device, login):
@@ -68,4 +69,5 @@ async def log_in(
                 return response
             if not any(again.stale for again in parse_challenges(response)):
                 break
-        raise limiter.record_failure(device, login, f"{method} answered {response.status}")
+        said = f"{method} answered {response.status}"
+        raise limiter.record_failure(device, login, said, forbidden=response.status == 403)

@@ -108,9 +108,16 @@ class LoginLimiter:
         return self._account(device, login).digest
 
     def record_failure(
-        self, device: str, login: Login, said: str
+        self, device: str, login: Login, said: str, *, forbidden: bool = False
     ) -> PermanentError | TransientError:
-        """Count that *device* has refused *login* and *said* so; return the error to be raised."""
+        """Count that *device* has refused *login* and *said* so; return the error to be raised.
+
+        Args:
+            device: As in `attempt`.
+            login: Likewise.
+            said: How it has refused.
+            forbidden: It knows who that is (403): no right to watch, or locked.
+        """
         account = self._account(device, login)
         account.failures += 1
         account.failed_s = self._clock.now()
@@ -118,8 +125,9 @@ class LoginLimiter:
         account.again_s = account.failed_s + park_s
         told = f"attempt {account.failures}, next in {park_s / 60:g} min"
         if not account.worked:
-            detail = f"{said}: wrong user or password; {told}"
-            return SourceRefused(Reason.AUTH_FAILED, detail, park_s=park_s)
+            why = "no right to watch, or locked" if forbidden else "wrong user or password"
+            reason = Reason.LOGIN_FORBIDDEN if forbidden else Reason.AUTH_FAILED
+            return SourceRefused(reason, f"{said}: {why}; {told}", park_s=park_s)
         if account.failures >= MAX_ATTEMPTS:
             detail = f"{said} to a login that has worked: was the password changed? {told}"
             return SourceRefused(Reason.AUTH_FAILED, detail, park_s=park_s)

@@ -58,7 +58,7 @@ class RtspRequests:
         """Send a request and return its response, whatever its status but 401.
 
         Raises:
-            SourceRefused: The login is missing, refused or not to be tried (`AUTH_FAILED`), or
+            SourceRefused: The login is missing, refused or not to be tried (`LOGIN_REFUSED`), or
                 asked for in a way that we do not know (`UNSUPPORTED_LOGIN`).
             SourceUnavailable: No answer in time, or the camera has no session left.
             SourceStalled: The camera has hung up.

@@ -32,6 +32,8 @@ KEYFRAME_S, WATCH_S = 6.0, 8.0
 OF_THE_DEVICE = frozenset(
     {
         Reason.AUTH_FAILED,
+        Reason.LOGIN_MISSING,
+        Reason.LOGIN_FORBIDDEN,
         Reason.UNSUPPORTED_LOGIN,
         Reason.UNREACHABLE,
         Reason.REFUSED,

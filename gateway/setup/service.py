@@ -21,7 +21,7 @@ from gateway.config.secret_bindings import host_of
 from gateway.config.settings import Settings
 from gateway.model.contacts import ContactConfig, Contacts
 from gateway.model.errors import ConfigRejected, GatewayError
-from gateway.model.reasons import Reason, Wording
+from gateway.model.reasons import LOGIN_REFUSED, Wording
 from gateway.model.site_document import SiteConfig
 from gateway.model.survey import Survey
 from gateway.model.wording import WORDING
@@ -430,7 +430,7 @@ class SetupService:
         for name in devices:
             channels = [each for each in self.setup.channels.values() if each.device == name]
             account = self.setup.accounts.get(name)
-            refused = any(each.trouble == WORDING[Reason.AUTH_FAILED] for each in channels)
+            refused = any(each.trouble in map(WORDING.get, LOGIN_REFUSED) for each in channels)
             if account is not None and refused:
                 key = self.setup.devices[name].host, account.username
                 self._logins[key] = self._logins.get(key, 0) + 1

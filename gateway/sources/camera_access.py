@@ -28,7 +28,7 @@ def with_login(target: Target, login: Login | None) -> Target:
     if USERNAME not in target.path and PASSWORD not in target.path:
         return target
     if login is None:
-        raise SourceRefused(Reason.AUTH_FAILED, "the url has a place for a login; none is given")
+        raise SourceRefused(Reason.LOGIN_MISSING, "the url has a place for a login; none is given")
     if PASSWORD in target.path and not login.allow_basic:
         raise SourceRefused(
             Reason.UNSUPPORTED_LOGIN, "the url carries the password in clear; allow_basic is off"

@@ -185,7 +185,8 @@ class OnvifDevice:
             if login is None or self._client.challenged:
                 said = "no login is configured" if login is None else "its user may not do that"
                 detail = f"{operation} answered: not authorised; {said}"
-                raise SourceRefused(Reason.AUTH_FAILED, detail, park_s=LOCKED_S)
+                reason = Reason.LOGIN_MISSING if login is None else Reason.LOGIN_FORBIDDEN
+                raise SourceRefused(reason, detail, park_s=LOCKED_S)
             self._ahead = await self._clock_ahead()
         assert login is not None
         async with limiter.attempt(device, login):

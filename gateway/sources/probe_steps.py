@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from gateway.model.errors import Fault, GatewayError, UrlRefused
 from gateway.model.fault_text import text_of
-from gateway.model.reasons import Reason, Wording
+from gateway.model.reasons import LOGIN_REFUSED, Reason, Wording
 from gateway.model.wording import WORDING
 from gateway.ports import Clock
 from gateway.rtsp.auth import Login, login_of
@@ -159,5 +159,5 @@ async def run_step(name: StepName, action: Awaitable[ResultT]) -> ResultT:
     try:
         return await action
     except GatewayError as error:
-        refused = error.reason in (Reason.AUTH_FAILED, Reason.UNSUPPORTED_LOGIN)
+        refused = error.reason in LOGIN_REFUSED | {Reason.UNSUPPORTED_LOGIN}
         raise StepFailed("authentication" if refused else name, error) from error

@@ -24,11 +24,13 @@ TO_THE_END = ["first_packet", "first_keyframe", "gop", "codec"]
 TO_THE_END += ["interlace", "pixels", "clock", "bitrate", "b_frames"]
 
 
-async def steps_of(url: str, policy: UrlPolicy, *, watch_s: float = HANG_S) -> list[Step]:
+async def steps_of(
+    url: str, policy: UrlPolicy, *, watch_s: float = HANG_S, username: str | None = "viewer"
+) -> list[Step]:
     """Return all steps of a probe with a login."""
     walk = probe(
         url,
-        username="viewer",
+        username=username,
         password=SecretStr(CANARY),
         allow_basic=False,
         policy=policy,
@@ -124,6 +126,26 @@ async def test_each_refusal_is_told_at_its_layer(
         assert all(step.ok for step in steps[:-1])
         assert made.methods.count(method) <= 2
         assert CANARY not in repr(steps)
+
+
+def locked(request: Request) -> bytes | None:
+    """Answer as a camera that knows the user, and lets it do nothing."""
+    if "Authorization" in request.headers:
+        return request.answer(403)
+    return request.answer(401, WWW_Authenticate='Digest realm="x", nonce="y"')
+
+
+@pytest.mark.parametrize(
+    ("username", "reason"), [(None, Reason.LOGIN_MISSING), ("viewer", Reason.LOGIN_FORBIDDEN)]
+)
+async def test_no_login_and_no_right_are_no_wrong_password(
+    username: str | None, reason: Reason
+) -> None:
+    """Whoever reads it would else type the password again, and lock the account."""
+    async with camera(locked) as made:
+        steps = await steps_of(made.url, made.policy, username=username)
+
+    assert (steps[-1].name, steps[-1].reason) == ("authentication", reason)
 
 
 async def test_a_good_camera_is_walked_through_and_left() -> None:

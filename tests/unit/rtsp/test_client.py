@@ -117,7 +117,7 @@ async def test_a_camera_that_never_answers_teardown_is_left_all_the_same() -> No
     ("method", "status", "kind", "reason"),
     [
         ("DESCRIBE", 400, PermanentError, Reason.NOT_FOUND),
-        ("DESCRIBE", 403, PermanentError, Reason.AUTH_FAILED),
+        ("DESCRIBE", 403, PermanentError, Reason.LOGIN_FORBIDDEN),
         ("DESCRIBE", 404, PermanentError, Reason.NOT_FOUND),
         ("DESCRIBE", 500, TransientError, Reason.REFUSED),
         ("DESCRIBE", 503, TransientError, Reason.BUSY_SESSIONS),
@@ -290,7 +290,7 @@ async def test_a_camera_that_wants_a_login_when_there_is_none() -> None:
 
     async with asyncio.timeout(HANG_S), camera(asking) as made, made.client() as client:
         await client.connect()
-        with pytest.raises(SourceRefused, match="none is configured"):
+        with pytest.raises(SourceRefused, match="none is given"):
             await client.describe()
 
 

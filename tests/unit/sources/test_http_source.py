@@ -275,7 +275,7 @@ async def test_the_time_is_asked_again_while_one_answer_goes_on(
     [
         (404, "text/html", Reason.NOT_FOUND),
         (503, "text/html", Reason.BUSY_SESSIONS),
-        (403, "text/html", Reason.AUTH_FAILED),
+        (403, "text/html", Reason.LOGIN_FORBIDDEN),
         (500, "text/html", Reason.REFUSED),
         (200, "text/html", Reason.NOT_FOUND),
         (200, "video/h264", Reason.UNSUPPORTED_CODEC),

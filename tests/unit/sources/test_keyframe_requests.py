@@ -302,7 +302,7 @@ async def test_a_hikvision_camera_is_asked_by_isapi() -> None:
     ("answer", "reason"),
     [
         (web.Response(status=404), Reason.NOT_FOUND),
-        (web.Response(status=403), Reason.AUTH_FAILED),
+        (web.Response(status=403), Reason.LOGIN_FORBIDDEN),
         (web.Response(status=503), Reason.BUSY_SESSIONS),
         (
             web.Response(status=307, headers={"Location": "http://8.8.8.8/"}),
