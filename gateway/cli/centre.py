@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import click
@@ -10,9 +11,12 @@ import click
 from gateway.centre.enrolment.authority import (
     import_authority,
     init_authority,
+    new_key,
+    private_pem,
     request_authority,
     sign_authority,
 )
+from gateway.centre.enrolment.broker_files import reload_broker, write_broker_files
 from gateway.centre.enrolment.centre import ca_folder, open_authority, open_registry
 from gateway.centre.enrolment.settings import DEFAULT_SETTINGS, load_enrolment_settings
 from gateway.cli.broker_options import validated_as
@@ -20,6 +24,7 @@ from gateway.cli.local_time import local_time
 from gateway.cli.output import echo, report_errors
 from gateway.enrolment.messages import SiteIdentity
 from gateway.model.names import GatewayId, ProvinceCode
+from gateway.runtime import atomic_file
 
 PATH = click.Path(path_type=Path)
 
@@ -120,6 +125,57 @@ def enrol_command(
     _own(settings.folder)
     echo(str(code), f"    đến / until {local_time(expires_ms)}")
     echo(f"    sudo camera-gateway enrol {settings.url} {code}")
+
+
+@centre_group.command("revoke")
+@click.argument("site", callback=validated_as(GatewayId))
+@_SETTINGS
+@report_errors
+def revoke_command(site: str, path: Path) -> None:
+    """Shut SITE out: its certificates, its codes, and at the broker every topic. As root."""
+    settings = load_enrolment_settings(path)
+    registry, authority = open_registry(settings), open_authority(settings)
+    identity = registry.revoke(site, client="cli")
+    echo(*map(str, write_broker_files(settings, registry, authority)))
+    _own(settings.folder)
+    reload_broker(settings)
+    if not settings.reload:
+        echo("còn phải / still to do: systemctl reload mosquitto", err=True)
+    echo(f"ĐÃ THU HỒI / REVOKED: {identity.province}/{identity.id}  {identity.name}")
+
+
+@centre_group.command("broker-files")
+@_SETTINGS
+@report_errors
+def broker_files_command(path: Path) -> None:
+    """Write what the broker reads: authorities, revoked certificates, access list."""
+    settings = load_enrolment_settings(path)
+    echo(*map(str, write_broker_files(settings, open_registry(settings), open_authority(settings))))
+    _own(settings.folder)
+    reload_broker(settings)
+
+
+@centre_group.command("issue")
+@click.argument("name")
+@click.option("--host", multiple=True, help="Name or address of a server; left out: a client.")
+@click.option("--out", type=PATH, default=Path(), help="Folder for NAME.pem and NAME.key.")
+@_SETTINGS
+@report_errors
+def issue_command(name: str, host: tuple[str, ...], out: Path, path: Path) -> None:
+    """Make key and certificate NAME for the centre: broker (with --host), console, op79."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{1,40}", name):
+        raise click.BadParameter("2 to 41 of a-z, 0-9 and -", param_hint="NAME")
+    authority, key = open_authority(load_enrolment_settings(path)), new_key()
+    certificate, private = out / f"{name}.pem", out / f"{name}.key"
+    for each in (certificate, private):
+        if each.exists():
+            raise click.UsageError(f"{each} is there already and is never overwritten")
+    public = key.public_key()
+    issued = authority.issue_server(public, host) if host else authority.issue_client(public, name)
+    atomic_file.replace(private, private_pem(key))
+    atomic_file.replace(certificate, issued.chain.encode())
+    echo(f"{private}  (giữ bí mật / keep secret)")
+    echo(f"{certificate}  đến / until {local_time(issued.ends_ms)}")
 
 
 @centre_group.command("sites")

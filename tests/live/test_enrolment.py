@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from gateway.centre.enrolment.broker_files import write_broker_files
 from gateway.config.load import load_settings
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
+from gateway.model.errors import BrokerUnavailable
+from gateway.mqtt.client.broker import BrokerAddress, Tls
+from tests.fixtures.broker import Brokers
+from tests.fixtures.clock import HANG_S, wait_until
 from tests.fixtures.enrolment import (
     SITE,
     EnrolmentCentre,
     enrolled,
+    issued,
     make_box,
     make_centre,
     serving,
 )
+from tests.fixtures.presence import TOPICS, PresenceGateway, connected
 
 pytestmark = pytest.mark.live
 
@@ -85,3 +94,42 @@ async def test_the_code_goes_to_no_other_centre(centre: EnrolmentCentre, tmp_pat
         await enrolled(centre.url, code, make_box(tmp_path / "box"))
 
     assert caught.value.reason is EnrolmentReason.WRONG_CA
+
+
+async def test_mosquitto_lets_the_box_in_until_it_is_revoked(
+    centre: EnrolmentCentre, brokers: Brokers, tmp_path: Path
+) -> None:
+    """The certificate that was issued opens the broker; one command later it does not."""
+    server = issued(centre, "broker", ("localhost",))
+    acl = tmp_path / "acl"
+    acl.write_text("pattern write cgw/v1/%u/up/#\npattern read cgw/v1/%u/dn/#\n")
+    settings = centre.settings.model_copy(update={"acl_file": acl})
+    write_broker_files(settings, centre.registry, centre.authority)
+    lines = (
+        f"cafile {settings.folder / 'ca-bundle.pem'}",
+        f"certfile {server.cert_file}",
+        f"keyfile {server.key_file}",
+        f"crlfile {settings.folder / 'crl.pem'}",
+        "require_certificate true",
+        "use_identity_as_username true",
+        f"acl_file {acl}",
+    )
+    broker = await brokers(*lines)
+    box = make_box(tmp_path / "box")
+    site = SITE.model_copy(update={"id": TOPICS.gateway, "province": "79"})
+    await enrolled(centre.url, centre.code(site), box)
+    tls = box.parent / "tls"
+    files = Tls(ca_file=tls / "ca.pem", cert_file=tls / "gateway.pem", key_file=tls / "gateway.key")
+    address = BrokerAddress(host="localhost", port=broker.port, tls=files)
+    async with connected(PresenceGateway(address)):
+        pass
+
+    centre.registry.revoke(site.id, client="test")
+    write_broker_files(settings, centre.registry, centre.authority)
+    broker.send(signal.SIGHUP)
+    await asyncio.to_thread(wait_until, lambda: "Reloading config" in broker.log)
+
+    async with asyncio.timeout(HANG_S):
+        with pytest.raises(BrokerUnavailable):
+            await PresenceGateway(address).client.run()
+    assert f"user 79/{site.id}\ntopic deny #\n" in acl.read_text()
