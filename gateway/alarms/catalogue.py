@@ -250,7 +250,7 @@ HOST_CLOCK = AlarmType(
 CERTIFICATE_ENDS = AlarmType(
     "cert.ends",
     "warning",
-    "the gateway's own certificate ends soon, or has ended",
+    "the gateway's own certificate ends soon, could not be renewed, or has ended",
     (Reason.CERT_ENDS_SOON, Reason.TLS_EXPIRED),
     by_days_left=((1, "critical"), (7, "major"), (14, "minor")),
 )

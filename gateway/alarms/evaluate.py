@@ -37,6 +37,7 @@ class AlarmEvaluation:
         host: Returns the newest sample of the machine.
         limits: From which values on the machine is in trouble.
         certificate_ends_ms: Returns when the gateway's certificate ends, wall clock; None: unknown.
+        renewal_failed: Returns whether it should have been renewed and was not.
         bus: Tells whether the gateway is connected.
         clock: Monotonic.
         suspected_faults: What the picture checks suspect.
@@ -62,6 +63,7 @@ class AlarmEvaluation:
         suspected_faults: SuspectedFaults = dict,
         stores: StoreTroubles | None = None,
         child_deaths: Callable[[], ChildDeaths] = ChildDeaths,
+        renewal_failed: Callable[[], bool] = lambda: False,
         wall_ms: Callable[[], int] = now_ms,
         last_bug: Callable[[], tuple[str, float] | None] = last_bug,
         bug_counts: Callable[[], Mapping[str, int]] = bug_counts,
@@ -72,6 +74,7 @@ class AlarmEvaluation:
         self._host = host
         self._limits = limits
         self._certificate_ends_ms = certificate_ends_ms
+        self._renewal_failed = renewal_failed
         self._bus = bus
         self._clock = clock
         self._suspected_faults = suspected_faults
@@ -100,7 +103,12 @@ class AlarmEvaluation:
             ),
             *host_findings(host, self._limits, standing),
             *store_findings(self._stores),
-            certificate_finding(self._certificate_ends_ms(), wall_ms, self._limits),
+            certificate_finding(
+                self._certificate_ends_ms(),
+                wall_ms,
+                self._limits,
+                renewal_failed=self._renewal_failed(),
+            ),
             rollback_finding(self._configuration()),
             bug_finding(self._last_bug(), sum(self._bug_counts().values()), time.monotonic()),
             self._recent_deaths.finding(self._child_deaths(), now_s),

@@ -66,19 +66,22 @@ def host_findings(
     yield _clock(host, limits)
 
 
-def certificate_finding(ends_ms: int | None, now_ms: int, limits: HostLimits) -> Finding:
+def certificate_finding(
+    ends_ms: int | None, now_ms: int, limits: HostLimits, *, renewal_failed: bool = False
+) -> Finding:
     """Return whether the gateway's certificate ends soon.
 
     Args:
         ends_ms: When it ends, wall clock; None: there is none, or it cannot be read.
         now_ms: Wall clock.
         limits: How early its end is announced.
+        renewal_failed: Whether it should have been renewed and was not; then it is announced now.
     """
     if ends_ms is None:
         return CERTIFICATE_ENDS.finding(None, Reason.CERT_ENDS_SOON)
     days = (ends_ms - now_ms) / DAY_MS
     cause = Reason.TLS_EXPIRED if days <= 0 else Reason.CERT_ENDS_SOON
-    bad = days <= limits.certificate_days
+    bad = renewal_failed or days <= limits.certificate_days
     return CERTIFICATE_ENDS.finding(bad, cause, {"days": int(days // 1)}, days_left=days)
 
 

@@ -12,6 +12,7 @@ import structlog
 from gateway.app.callbacks import Callbacks
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
+from gateway.enrolment.renewal import RENEWED, Renewal, RenewalFiles
 from gateway.model.errors import TransientError
 from gateway.mqtt.client.broker import BrokerAddress, Tls, client_id_of
 from gateway.mqtt.client.certificates import CertificateWatcher
@@ -50,7 +51,8 @@ def broker_address(
         )
         if desired is not None and desired.ca is not None:
             ca = _write_ca_file(settings.state.dir, desired.ca)
-        tls = Tls(ca_file=ca, cert_file=cert, key_file=key)
+        renewed = None if settings.enrolment.url is None else settings.state.dir / RENEWED
+        tls = Tls(ca_file=ca, cert_file=cert, key_file=key, renewed_file=renewed)
     password = None
     if broker.password is not None and desired is None:
         at = "/broker/password"
@@ -72,6 +74,20 @@ def broker_address(
         transport=broker.transport,
         path=broker.path,
     )
+
+
+def renewal_of(settings: Settings, *, time: TrustedTime, clock: Clock) -> Renewal | None:
+    """Return what renews our certificate; None: it did not come from an enrolment."""
+    tls, url = settings.broker.tls, settings.enrolment.url
+    if url is None or tls is None or tls.ca is None or tls.cert is None or tls.key is None:
+        return None
+    files = RenewalFiles(
+        settings.resolve_path(tls.cert),
+        settings.resolve_path(tls.key),
+        settings.resolve_path(tls.ca),
+        settings.state.dir / RENEWED,
+    )
+    return Renewal(url, files, wall_ms=time.now_ms, clock=clock)
 
 
 def _write_ca_file(folder: Path, authorities: str) -> Path:
@@ -112,6 +128,7 @@ class BrokerComponents:
         outbox: Keeps what must not be lost.
         refusals: Records in it what strangers can repeat.
         certificates: Ours and the broker's.
+        renewal: Of ours; None: it is not renewed.
         failover: Which broker is used.
         client: The MQTT client.
     """
@@ -121,13 +138,15 @@ class BrokerComponents:
     outbox: Outbox
     refusals: RepeatedEvents
     certificates: CertificateWatcher
+    renewal: Renewal | None
     failover: BrokerFailover
     client: MqttClient
 
     @property
     def runners(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run; outbox and client begin before and end after all others."""
-        return self.refusals.run, self.certificates.run, self.failover.run
+        renewing = () if self.renewal is None else (self.renewal.run,)
+        return self.refusals.run, self.certificates.run, *renewing, self.failover.run
 
 
 def broker_components(
@@ -194,4 +213,7 @@ def broker_components(
         echo=lambda: build_message(ECHO, topics.echo, encode_echo(epochs.stamp())),
     )
     refusals = RepeatedEvents(outbox, clock=clock)
-    return BrokerComponents(topics, epochs, outbox, refusals, certificates, failover, client)
+    renewal = renewal_of(settings, time=time, clock=clock)
+    return BrokerComponents(
+        topics, epochs, outbox, refusals, certificates, renewal, failover, client
+    )

@@ -78,6 +78,7 @@ def monitoring_components(
         host=lambda: host.sample,
         limits=settings.alarms.limits,
         certificate_ends_ms=lambda: broker.certificates.ends_ms,
+        renewal_failed=lambda: broker.renewal is not None and broker.renewal.is_failing,
         wall_ms=time.now_ms,
         configuration=configuration,
         bus=broker.client,

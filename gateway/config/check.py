@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.config.identity import identity_faults
 from gateway.config.load import load_settings, policy_of
 from gateway.config.secret_bindings import (
     EnteredHosts,
@@ -99,6 +100,8 @@ def _cross_checks(
     secrets = Secrets(settings.secrets_folder, redactor=redactor, bindings=bindings)
     for fault in _files(settings):
         yield path, fault
+    for where, fault in identity_faults(settings, sites):
+        yield where or path, fault
     for at, ref in settings_secrets(settings):
         yield from ((path, fault) for fault in refusals(partial(secrets.load, ref, at=at)))
     for document, site in sites:

@@ -113,6 +113,15 @@ VIETNAMESE = {
     "secret.host": "Mật khẩu này không được nhập cho địa chỉ đó; hãy nhập tại máy của điểm.",
     "secret.basic": "Gửi mật khẩu không mã hóa (Basic) phải được cho phép tại máy của điểm.",
     "secret.permissions": "Tệp mật khẩu phải chỉ chủ sở hữu đọc được (chmod 600).",
+    "identity.province": "Mã tỉnh không có trong danh mục, hoặc không khớp với địa điểm.",
+    "identity.user": "Tên đăng nhập máy chủ MQTT không khớp với mã tỉnh và mã thiết bị.",
+    "identity.certificate": "Chứng thư cấp cho thiết bị khác; đăng ký lại: camera-gateway enrol.",
+    "identity.key": "Khóa riêng không đi cùng chứng thư; đăng ký lại: camera-gateway enrol.",
+    "identity.authority": "Chứng thư không do trung tâm trong tệp ca cấp; đăng ký lại: "
+    "camera-gateway enrol.",
+    "identity.early": "Chứng thư chưa có hiệu lực: kiểm tra đồng hồ của máy (timedatectl).",
+    "identity.ended": "Chứng thư đã hết hạn; xin trung tâm mã mới và chạy camera-gateway enrol.",
+    "identity.pem": "Tệp không chứa chứng thư dạng PEM.",
     "secret.content": "Tệp mật khẩu trống hoặc không đọc được.",
 }
 """For every code, a sentence for the installer who reads Vietnamese, said beside the English."""

@@ -119,6 +119,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "updates",
         "commands",
         "commands/handlers",
+        "enrolment",
     },
     "centre": {
         "model",
@@ -133,7 +134,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "survey",
         "updates",
     },
-    "enrolment": {"model", "runtime", "config"},
+    "enrolment": {"model", "ports", "runtime", "config"},
     "centre/enrolment": {"model", "ports", "runtime", "config", "enrolment"},
     "centre/enrolment/migrations": set(),
     "centre/enrolment/migrations/versions": set(),
@@ -216,6 +217,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "cryptography": (
         "backup/encryption.py",
         "centre/enrolment/",
+        "config/identity.py",
         "config/signing.py",
         "enrolment/",
         "mqtt/client/broker.py",
@@ -308,6 +310,7 @@ PACED = (
     "runtime/trusted_time.py",
     "remote_config/health_gate.py",
     "console/enrolment.py",
+    "enrolment/renewal.py",
     "console/server.py",
     "rtsp/session_monitor.py",
     "alarms/service.py",

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from gateway.centre.enrolment.authority import Authority, Issued
 from gateway.centre.enrolment.tables import CertificateRow, CodeRow, EventRow, SiteRow
+from gateway.config.identity import province_mistake
 from gateway.enrolment.code import EnrolmentCode, make_code
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
 from gateway.enrolment.messages import SiteIdentity
@@ -88,10 +89,13 @@ class SiteRegistry:
     Args:
         engine: Of `gateway.centre.enrolment.tables.open_database`.
         code_key: Of the HMAC of codes; see `load_code_key`.
+
+    Attributes:
+        engine: The database.
     """
 
     def __init__(self, engine: sa.Engine, code_key: bytes) -> None:
-        self._engine = engine
+        self.engine = engine
         self._code_key = code_key
 
     def add_site(
@@ -107,12 +111,15 @@ class SiteRegistry:
                 older ones end, and its name and place are replaced.
 
         Raises:
-            ConfigRejected: There is such a site, or it is in another province: an id is never
-                used again.
+            ConfigRejected: There is such a site, or it is in another province (an id is never used
+                again), or there is no such province.
         """
+        mistake = province_mistake(identity.province, identity.province_scheme)
+        if mistake is not None:
+            raise _fault("identity.province", mistake)
         now = now_ms()
         code = make_code(authority.root_der)
-        with Session(self._engine) as session, session.begin():
+        with Session(self.engine) as session, session.begin():
             row = session.get(SiteRow, identity.id)
             if row is None:
                 row = SiteRow(id=identity.id, province=identity.province, created_ms=now)
@@ -202,7 +209,7 @@ class SiteRegistry:
             ConfigRejected: There is no such site.
         """
         now = now_ms()
-        with Session(self._engine) as session, session.begin():
+        with Session(self.engine) as session, session.begin():
             site = session.get(SiteRow, site_id)
             if site is None:
                 raise _fault("id", f"there is no site {site_id}: camera-gateway centre sites")
@@ -223,7 +230,7 @@ class SiteRegistry:
 
     def revoked_certificates(self) -> list[tuple[str, int]]:
         """Return serial and time of each revoked certificate that has not ended."""
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             rows = session.execute(
                 sa.select(CertificateRow.serial, CertificateRow.revoked_ms).where(
                     CertificateRow.revoked_ms.is_not(None), CertificateRow.ends_ms > now_ms()
@@ -233,7 +240,7 @@ class SiteRegistry:
 
     def revoked_sites(self) -> list[str]:
         """Return ``{province}/{gateway}`` of each site that is shut out."""
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             rows = session.execute(
                 sa.select(SiteRow.province, SiteRow.id)
                 .where(SiteRow.revoked_ms.is_not(None))
@@ -243,7 +250,7 @@ class SiteRegistry:
 
     def sites(self) -> list[SiteView]:
         """Return all sites, by province and id."""
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             ends = _last(session, CertificateRow.site_id, CertificateRow.ends_ms)
             codes = {
                 row.site_id: row
@@ -255,13 +262,13 @@ class SiteRegistry:
 
     def record(self, kind: str, *, client: str, detail: str = "") -> None:
         """Record an event that is about no site."""
-        with Session(self._engine) as session, session.begin():
+        with Session(self.engine) as session, session.begin():
             _record(session, kind, None, client, detail)
 
     @contextmanager
     def _committing(self) -> Iterator[Session]:
         """Give a session that is committed also when the request is refused: attempts count."""
-        with Session(self._engine) as session:
+        with Session(self.engine) as session:
             try:
                 yield session
             finally:

@@ -37,11 +37,14 @@ class Tls(Document):
             this machine trusts.
         cert_file: Our own certificate, if the broker wants one.
         key_file: Its key.
+        renewed_file: A later certificate for the same key, which is used instead of `cert_file`
+            while that is so; it may not be there.
     """
 
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    renewed_file: Path | None = None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -122,11 +125,26 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
         else:
             context.load_verify_locations(tls.ca_file)
         if tls.cert_file is not None:
-            context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_passphrase)
+            chain = certificate_file(tls) or tls.cert_file
+            context.load_cert_chain(chain, tls.key_file, password=_no_passphrase)
     except OSError as error:  # ssl.SSLError is one
         detail = f"certificate files cannot be used: {error.strerror or error}"
         raise certificate_fault(Reason.TLS_FAILED, detail) from None
     return context
+
+
+def certificate_file(tls: Tls) -> Path | None:
+    """Return the file of the certificate that we show; None: there is none. Reads both files."""
+    if tls.cert_file is None or tls.renewed_file is None:
+        return tls.cert_file
+    try:
+        renewed = x509.load_pem_x509_certificate(tls.renewed_file.read_bytes())
+        first = x509.load_pem_x509_certificate(tls.cert_file.read_bytes())
+    except (OSError, ValueError):
+        return tls.cert_file
+    later = renewed.not_valid_after_utc > first.not_valid_after_utc
+    same = renewed.public_key() == first.public_key()
+    return tls.renewed_file if later and same else tls.cert_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +182,11 @@ def certificate_info(der: bytes) -> CertificateInfo | None:
 
 def own_certificate_info(tls: Tls | None) -> CertificateInfo | None:
     """Return what matters of our own certificate, if there is one. Reads a file."""
-    if tls is None or tls.cert_file is None:
+    path = None if tls is None else certificate_file(tls)
+    if path is None:
         return None
     try:
-        return _certificate_info(x509.load_pem_x509_certificate(tls.cert_file.read_bytes()))
+        return _certificate_info(x509.load_pem_x509_certificate(path.read_bytes()))
     except (OSError, ValueError):
         return None
 

@@ -163,7 +163,8 @@ class CertificateWatcher:
 def _digest(tls: Tls | None) -> str:
     """Return a digest of the files; one that cannot be read counts as empty."""
     known = hashlib.sha256()
-    for path in () if tls is None else (tls.ca_file, tls.cert_file, tls.key_file):
+    files = () if tls is None else (tls.ca_file, tls.cert_file, tls.key_file, tls.renewed_file)
+    for path in files:
         try:
             known.update(b"" if path is None else path.read_bytes())
         except OSError:
