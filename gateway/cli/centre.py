@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from gateway.centre.enrolment.admin_access import AdminAccess
 from gateway.centre.enrolment.authority import (
     import_authority,
     init_authority,
@@ -176,6 +177,17 @@ def issue_command(name: str, host: tuple[str, ...], out: Path, path: Path) -> No
     atomic_file.replace(certificate, issued.chain.encode())
     echo(f"{private}  (giữ bí mật / keep secret)")
     echo(f"{certificate}  đến / until {local_time(issued.ends_ms)}")
+
+
+@centre_group.command("admin-link")
+@_SETTINGS
+@report_errors
+def admin_link_command(path: Path) -> None:
+    """Print a link to the administrator's page, good for 15 minutes and one browser."""
+    settings = load_enrolment_settings(path)
+    token = AdminAccess(open_registry(settings).engine).make_link()
+    _own(settings.folder)
+    echo(f"{settings.url}/admin/#{token}")
 
 
 @centre_group.command("sites")

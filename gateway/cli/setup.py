@@ -18,6 +18,7 @@ import click
 import segno
 
 from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_fault
+from gateway.cli.setup_enrolment import BoxEnrolment
 from gateway.cli.setup_text import ask_all
 from gateway.config.load import load_settings
 from gateway.config.settings import DEFAULT_FILE, Settings
@@ -132,6 +133,7 @@ async def _run(
         redactor=redactor,
         clock=clock,
         restart=restart_service if can_restart() else None,
+        enrolment=BoxEnrolment(path),
     )
     if not addresses:
         return await ask_all(service)

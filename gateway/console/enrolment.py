@@ -19,6 +19,7 @@ from gateway.centre.enrolment.authority import SERVER_DAYS, Authority, new_key, 
 from gateway.centre.enrolment.centre import open_authority, open_registry
 from gateway.centre.enrolment.service import Answer, EnrolmentService
 from gateway.centre.enrolment.settings import EnrolmentSettings
+from gateway.console.admin import AdminPage
 from gateway.console.client_address import client_of
 from gateway.enrolment.errors import EnrolmentReason
 from gateway.enrolment.messages import (
@@ -33,6 +34,9 @@ from gateway.runtime.tcp_server import close_server
 from gateway.web.connection_limit import REQUEST_S, ConnectionLimit, affordable_connections
 from gateway.web.http_security import add_headers
 
+REVOKED_S = 10.0
+"""How often it is read which sites are shut out: a command may have done it."""
+
 RENEW_S = SERVER_DAYS * 86_400 * 2 / 3
 """Age at which the listener's own certificate is replaced."""
 
@@ -44,6 +48,9 @@ class EnrolmentServer:
         settings: ``[enrolment]``.
         clock: Monotonic.
         proxies: Whose ``X-Forwarded-For`` is believed.
+
+    Attributes:
+        revoked: ``{province}/{gateway}`` of sites that are shut out.
 
     Raises:
         ConfigRejected: The authority, the database, a key or a secret cannot be used.
@@ -58,8 +65,17 @@ class EnrolmentServer:
         self._authority = open_authority(settings)
         self.registry = open_registry(settings)
         self._service = EnrolmentService(settings, self._authority, self.registry, clock=clock)
+        self.revoked: frozenset[str] = frozenset()
         self._connections = ConnectionLimit(affordable_connections() // 4, clock=clock)
         self._disk = asyncio.Lock()
+        self._admin = AdminPage(
+            settings,
+            self._authority,
+            self.registry,
+            disk=self._disk,
+            client_of=self._client,
+            admits=self._service.admits,
+        )
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
@@ -95,6 +111,13 @@ class EnrolmentServer:
             await self._clock.sleep(RENEW_S)
             load_server_certificate(self._tls, self._authority, self._settings.names)
 
+    async def watch_revoked(self) -> None:
+        """Keep `revoked` true, until cancelled."""
+        while True:
+            async with self._disk:
+                self.revoked = frozenset(await asyncio.to_thread(self.registry.revoked_sites))
+            await self._clock.sleep(REVOKED_S)
+
     def _app(self) -> web.Application:
         app = web.Application(
             middlewares=[self._connections.mark_busy], client_max_size=MAX_REQUEST_BYTES
@@ -103,6 +126,7 @@ class EnrolmentServer:
         app.router.add_get(CA_PATH, self._answer_authority)
         app.router.add_post(ENROL_PATH, self._answer_enrol)
         app.router.add_post(RENEW_PATH, self._answer_renew)
+        self._admin.add_routes(app)
         return app
 
     async def _answer_authority(self, request: web.Request) -> web.Response:

@@ -179,7 +179,10 @@ class Console:
                 group.create_task(self._renew_ice(), name="ice"),
             ]
             if self._enrolment is not None:
-                children.append(group.create_task(self._enrolment.renew_own(), name="certificate"))
+                children += [
+                    group.create_task(self._enrolment.renew_own(), name="certificate"),
+                    group.create_task(self._enrolment.watch_revoked(), name="revoked"),
+                ]
             try:
                 await runner.setup()
                 listener = await self._listen(runner)
@@ -222,7 +225,7 @@ class Console:
     def deliver(self, message: InboundMessage) -> None:
         """Handle a message from the broker."""
         topic = parse_topic(message.topic)
-        if topic is None:
+        if topic is None or self._is_revoked(topic):
             return
         try:
             limits = self._report_limits if topic.key is None else self._signal_limits
@@ -242,6 +245,10 @@ class Console:
             self._failed.count(f"{message.topic}: {type(error).__name__}")
             fault = Fault("", type(error).__name__, "could not be applied")
             self._publish_change(self._registry.reject(topic, fault))
+
+    def _is_revoked(self, topic: ParsedTopic) -> bool:
+        """Return whether the site of *topic* is shut out; the broker may not know it yet."""
+        return self._enrolment is not None and _site_of(topic) in self._enrolment.revoked
 
     def _refuse_excess(self, topic: ParsedTopic, message: InboundMessage) -> None:
         """Drop what exceeds a site's limit; its row says so."""

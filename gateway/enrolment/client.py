@@ -35,14 +35,14 @@ Answer = TypeVar("Answer", bound=BaseModel)
 Reason = EnrolmentReason
 
 _URL = re.compile(
-    r"https://(?P<host>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::(?P<port>[0-9]{1,5}))?/?"
+    r"(?:https://)?(?P<host>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(?::(?P<port>[0-9]{1,5}))?/?"
 )
 _NOT_YET, _ENDED = 9, 10
 """OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED."""
 
 
 def parse_centre_url(text: str) -> str:
-    """Return *text*, ``https://HOST[:PORT]``, with its port. Raises EnrolmentError: ``url``."""
+    """Return *text*, ``[https://]HOST[:PORT]``, in full. Raises EnrolmentError: ``url``."""
     found = _URL.fullmatch(text.strip())
     port = int(found["port"] or DEFAULT_PORT) if found else 0
     if found is None or not 0 < port < 65_536:
@@ -129,8 +129,13 @@ async def _exchange(
         raise _distrusted(error.certificate_error) from None
     except aiohttp.ClientSSLError as error:
         raise EnrolmentError(Reason.NOT_ENROLMENT, f"TLS: {error.os_error}") from None
+    except (aiohttp.ServerDisconnectedError, ConnectionResetError) as error:
+        raise EnrolmentError(Reason.NOT_ENROLMENT, _why(error)) from None
     except (aiohttp.ClientConnectionError, TimeoutError, OSError) as error:
-        raise EnrolmentError(Reason.UNREACHABLE, _why(error)) from None
+        # Somebody answers there and hangs up at the first word of TLS.
+        hung_up = isinstance(getattr(error, "os_error", None), ConnectionResetError)
+        reason = Reason.NOT_ENROLMENT if hung_up else Reason.UNREACHABLE
+        raise EnrolmentError(reason, _why(error)) from None
     except aiohttp.ClientError as error:
         raise EnrolmentError(Reason.NOT_ENROLMENT, type(error).__name__) from None
 
@@ -144,4 +149,7 @@ def _distrusted(error: Exception) -> EnrolmentError:
 
 
 def _why(error: Exception) -> str:
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error)[:200]
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    cause = getattr(error, "os_error", None) or error
+    return str(getattr(cause, "strerror", None) or cause)[:200]

@@ -11,10 +11,13 @@ import pytest
 
 from gateway.centre.enrolment.broker_files import write_broker_files
 from gateway.config.load import load_settings
+from gateway.demo.config_files import free_port
+from gateway.enrolment.code import make_code
+from gateway.enrolment.enrol import enrol
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
 from gateway.model.errors import BrokerUnavailable
 from gateway.mqtt.client.broker import BrokerAddress, Tls
-from tests.fixtures.broker import Brokers
+from tests.fixtures.broker import Broker, Brokers
 from tests.fixtures.clock import HANG_S, wait_until
 from tests.fixtures.enrolment import (
     SITE,
@@ -133,3 +136,44 @@ async def test_mosquitto_lets_the_box_in_until_it_is_revoked(
         with pytest.raises(BrokerUnavailable):
             await PresenceGateway(address).client.run()
     assert f"user 79/{site.id}\ntopic deny #\n" in acl.read_text()
+
+
+async def test_a_wrong_clock_is_told_before_anything_is_written(
+    centre: EnrolmentCentre, tmp_path: Path
+) -> None:
+    """A board without a battery begins in 1970: the certificate would not be valid there."""
+    box = make_box(tmp_path / "box")
+    before = box.read_bytes()
+
+    with pytest.raises(EnrolmentError) as caught:
+        async for _ in enrol(centre.url, str(centre.code()), settings=box, wall_ms=lambda: 0):
+            pass
+
+    assert caught.value.reason is EnrolmentReason.CLOCK
+    assert box.read_bytes() == before
+
+
+async def test_another_server_is_told_from_no_server(tmp_path: Path, broker: Broker) -> None:
+    """A port that is closed, and a port where something else answers."""
+    box = make_box(tmp_path / "box")
+    code = make_code(b"a root")
+
+    for port, reason in (
+        (free_port(), EnrolmentReason.UNREACHABLE),
+        (broker.port, EnrolmentReason.NOT_ENROLMENT),
+    ):
+        with pytest.raises(EnrolmentError) as caught:
+            await enrolled(f"https://127.0.0.1:{port}", code, box)
+        assert caught.value.reason is reason
+
+
+async def test_a_dry_run_leaves_code_and_box_alone(centre: EnrolmentCentre, tmp_path: Path) -> None:
+    """It says whether code and centre fit."""
+    box = make_box(tmp_path / "box")
+    code = centre.code()
+
+    steps = [step.name async for step in enrol(centre.url, str(code), settings=box, dry_run=True)]
+
+    assert steps == ["code", "centre"]
+    assert [path.name for path in box.parent.iterdir()] == ["gateway.toml"]
+    assert centre.registry.sites()[0].code_state == "open"
