@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from gateway.centre.enrolment.broker_files import write_broker_files
+from gateway.centre.enrolment.centre import open_authority, open_registry
+from gateway.centre.enrolment.settings import load_enrolment_settings
+from gateway.cli.main import main
+from gateway.config.check import check_files
 from gateway.config.load import load_settings
 from gateway.demo.config_files import free_port
 from gateway.enrolment.code import make_code
@@ -17,6 +24,7 @@ from gateway.enrolment.enrol import enrol
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
 from gateway.model.errors import BrokerUnavailable
 from gateway.mqtt.client.broker import BrokerAddress, Tls
+from gateway.runtime.redact import Redactor
 from tests.fixtures.broker import Broker, Brokers
 from tests.fixtures.clock import HANG_S, wait_until
 from tests.fixtures.enrolment import (
@@ -177,3 +185,34 @@ async def test_a_dry_run_leaves_code_and_box_alone(centre: EnrolmentCentre, tmp_
     assert steps == ["code", "centre"]
     assert [path.name for path in box.parent.iterdir()] == ["gateway.toml"]
     assert centre.registry.sites()[0].code_state == "open"
+
+
+async def test_the_commands_do_it(tmp_path: Path) -> None:
+    """As people type them: an authority, a code, the box; and its check finds no fault."""
+    console = tmp_path / "console.toml"
+    console.write_text(
+        f'[enrolment]\nfolder = "{tmp_path / "centre"}"\nnames = ["127.0.0.1"]\n'
+        'address = "127.0.0.1"\nport = 0\n[enrolment.broker]\nhost = "localhost"\n'
+    )
+    run = partial(CliRunner().invoke, main, catch_exceptions=False)
+    centre_options = ("--settings", str(console))
+    assert run(["centre", "ca", "init", *centre_options]).exit_code == 0
+    site = ("--site", SITE.id, "--name", SITE.name, "--province", "24")
+    made = run(["centre", "enrol", *site, *centre_options])
+    code = made.output.splitlines()[0]
+    settings = load_enrolment_settings(console)
+    box = make_box(tmp_path / "box")
+    async with serving(
+        EnrolmentCentre(settings, open_registry(settings), open_authority(settings))
+    ) as url:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "gateway", "enrol", url, code.lower(), "--settings", str(box)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(HANG_S):
+            said, _ = await process.communicate()
+
+    assert process.returncode == 0
+    assert "Đăng ký xong" in said.decode()
+    assert check_files((box,), redactor=Redactor()).faults == ()
+    assert "mã đã dùng" in run(["centre", "sites", *centre_options]).output

@@ -41,6 +41,9 @@ MAX_ATTEMPTS = 20
 
 EVENTS_KEPT = 10_000
 
+GRACE_MS = 90 * 24 * HOUR_MS
+"""So long after its end a certificate may still be renewed: a site was closed, or the centre."""
+
 EARLY_PART = 2
 """A renewal before half (1 / 2) of a certificate's life gives the same one again."""
 
@@ -178,7 +181,8 @@ class SiteRegistry:
         """Return a new certificate for the key of *csr*, which has one; the same if it is young.
 
         Raises:
-            EnrolmentError: ``key_unknown``, ``revoked`` or ``request``.
+            EnrolmentError: ``key_unknown`` (also of one that ended more than `GRACE_MS` ago),
+                ``revoked`` or ``request``.
         """
         key = key_of(csr)
         key_digest = digest_of(key)
@@ -195,6 +199,8 @@ class SiteRegistry:
             if newest.revoked_ms is not None or site.revoked_ms is not None:
                 raise EnrolmentError(Reason.REVOKED)
             now = now_ms()
+            if now > newest.ends_ms + GRACE_MS:
+                raise EnrolmentError(Reason.KEY_UNKNOWN)
             if now < newest.begins_ms + (newest.ends_ms - newest.begins_ms) // EARLY_PART:
                 return Enrolled(_identity(site), newest.chain)
             issued = authority.issue_gateway(key, f"{site.province}/{site.id}")

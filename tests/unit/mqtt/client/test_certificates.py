@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import ssl
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.event import Event
@@ -99,6 +102,45 @@ def test_a_brokers_certificate_has_ended_though_the_clock_was_set_back(tmp_path:
         watcher(paper.ends_ms + DAY_MS).on_peer_certificate(der)
 
     assert caught.value.reason is Reason.TLS_EXPIRED
+
+
+async def test_a_renewed_certificate_is_taken_up(tmp_path: Path) -> None:
+    """It comes beside the first one, which stays where it is; the connection is made anew."""
+    authority = Authority.create(tmp_path)
+    first = authority.issue("79/x", days=(-90, 10))
+    assert first.cert_file is not None
+    tls = first.model_copy(update={"renewed_file": tmp_path / "state.pem"})
+    asked, clock = asyncio.Event(), FakeClock()
+    watch = CertificateWatcher(
+        tls, events=EventLog(), reconnect=lambda _: asked.set(), clock=clock, check_s=1.0
+    )
+    begins = watch.ends_ms
+    later = same_key_later(authority, first.cert_file)
+    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
+        watching = group.create_task(watch.run(), name="certificates")
+        (tmp_path / "state.pem").write_bytes(later)
+        await asked.wait()
+        watching.cancel()
+
+    assert begins is not None
+    assert watch.ends_ms is not None
+    assert watch.ends_ms > begins
+
+
+def same_key_later(authority: Authority, path: Path) -> bytes:
+    """Return a certificate for the key of that in *path*, which ends a year later."""
+    old = x509.load_pem_x509_certificate(path.read_bytes())
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(old.not_valid_after_utc + dt.timedelta(days=365))
+        .sign(authority.key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM)
 
 
 async def test_without_tls_there_is_nothing_to_watch() -> None:

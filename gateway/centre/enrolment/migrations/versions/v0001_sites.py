@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("used_ms", sa.BigInteger),
         sa.Column("key_digest", sa.String(64)),
     )
-    op.create_index("codes_site_id", "codes", ["site_id"])
+    op.create_index("ix_codes_site_id", "codes", ["site_id"])
     op.create_table(
         "certificates",
         sa.Column("serial", sa.String(48), primary_key=True),
@@ -44,8 +44,8 @@ def upgrade() -> None:
         sa.Column("ends_ms", sa.BigInteger, nullable=False),
         sa.Column("revoked_ms", sa.BigInteger),
     )
-    op.create_index("certificates_site_id", "certificates", ["site_id"])
-    op.create_index("certificates_key_digest", "certificates", ["key_digest"])
+    op.create_index("ix_certificates_site_id", "certificates", ["site_id"])
+    op.create_index("ix_certificates_key_digest", "certificates", ["key_digest"])
     op.create_table(
         "admin_links",
         sa.Column("digest", sa.String(64), primary_key=True),
