@@ -29,6 +29,10 @@ _WELCOME = """
       curl -X PUT -d '{{"fault": "stall"}}' {control}/cameras/{camera}/fault
       curl -X DELETE {control}/cameras/{camera}/fault
 
+  Phụ lục công văn 10362, tự điền · the survey form, filled by itself:
+
+      camera-gateway survey export --settings {settings} --runtime {runtime}
+
   Camera: {cameras}
 
   Dừng / Stop: Ctrl-C
@@ -70,6 +74,8 @@ def _welcome(centre: Centre) -> str:
         page=centre.page,
         control=centre.control,
         camera=centre.cameras[0].id,
+        settings=centre.settings,
+        runtime=centre.runtime,
         cameras=", ".join(f"{each.id} ({each.name})" for each in centre.cameras),
     )
 

@@ -69,7 +69,7 @@ class ConfigFiles:
         self.folder = folder
         self.broker_port = free_port()
         self.password_file = folder / "secrets" / "camera" / "all"
-        for name in ("secrets", "secrets/camera", "state"):
+        for name in ("secrets", "secrets/camera", "state", "run"):
             (folder / name).mkdir(mode=0o700)
         self.viewing_key, public = make_key(folder / "centre", "view-demo")
         (folder / "trusted").mkdir()
@@ -177,7 +177,7 @@ def site_document(cameras: Sequence[CameraFiles]) -> dict[str, object]:
 
 
 def _survey(cameras: Sequence[CameraFiles]) -> dict[str, object]:
-    """Return a survey as a technician fills it in; a field is left out, as people do."""
+    """Return a survey as a technician fills it in: four cameras more than are connected."""
     models = ("KX-Y2001N3", "DS-2CD1021-I")
     return {
         "surveyed": "2026-11-02",

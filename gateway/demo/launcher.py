@@ -42,11 +42,17 @@ class Centre:
         page: URL of the operators' page.
         control: URL of the cameras' control endpoint.
         cameras: In order.
+        settings: Of the gateway.
+        runtime: Its runtime folder.
+        broker_port: Of the broker, on this machine.
     """
 
     page: str
     control: str
     cameras: tuple[CameraFiles, ...]
+    settings: Path
+    runtime: Path
+    broker_port: int
 
 
 async def launch(
@@ -109,14 +115,19 @@ async def _run(
         assert isinstance(listed, list)
         shown = tuple(CameraFiles(**each) for each in listed)
         settings = files.write_gateway(shown)
-        gateway = await begin("gateway", *python, "gateway", "run", "--settings", str(settings))
+        runtime = files.folder / "run"
+        environment = ("/usr/bin/env", f"RUNTIME_DIRECTORY={runtime}")
+        gateway = await begin(
+            "gateway", *environment, *python, "gateway", "run", "--settings", str(settings)
+        )
         console_settings = files.write_console(address, port_or_free(address, port))
         page = await begin(
             "console", *python, "gateway.console", "--settings", str(console_settings)
         )
         greeting = await page.wait_ready()
         await gateway.wait_for(_online(files.broker_port))
-        return await use(Centre(str(greeting["url"]), str(open_cameras["control"]), shown))
+        page_url, control = str(greeting["url"]), str(open_cameras["control"])
+        return await use(Centre(page_url, control, shown, settings, runtime, files.broker_port))
     raise AssertionError("not reached")
 
 

@@ -6,10 +6,16 @@ import io
 import re
 import zipfile
 
+from gateway.runtime.plain_text import printable
 from gateway.survey.fill import utc_text
 
 _STAMPS = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:\2>)")
 CORE = "docProps/core.xml"
+
+
+def title_text(title: str) -> str:
+    """Return *title* as the properties of an office file can hold it: 255 characters, no control."""
+    return printable(title)[:255]
 
 
 def repacked(raw: bytes, made_ms: int) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 
 import docx
 from docx.document import Document
+from docx.enum.table import WD_TABLE_ALIGNMENT
 from docx.enum.text import WD_ALIGN_PARAGRAPH, WD_BREAK
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
@@ -19,7 +20,7 @@ from docx.table import _Cell
 from docx.text.paragraph import Paragraph as DocxParagraph
 
 from gateway.runtime.plain_text import printable
-from gateway.survey.archive import repacked
+from gateway.survey.archive import repacked, title_text
 from gateway.survey.printed import Block, Paragraph, Printed, Row, Style, Table
 
 FONT = "Times New Roman"
@@ -42,11 +43,8 @@ def write_docx(printed: Printed) -> bytes:
     document = docx.Document()
     _set_page(document)
     properties = document.core_properties
-    properties.title, properties.author, properties.language = (
-        printed.title,
-        "camera-gateway",
-        "vi-VN",
-    )
+    properties.title, properties.author = title_text(printed.title), "camera-gateway"
+    properties.language = "vi-VN"
     properties.comments = ""
     for block in printed.blocks:
         _add(document, block)
@@ -116,7 +114,7 @@ def _set_text(paragraph: DocxParagraph, text: str, style: Style, size_pt: int = 
 def _add_table(document: Document, table: Table) -> None:
     added = document.add_table(rows=1 + len(table.rows), cols=len(table.columns))
     added.style = document.styles["Table Grid"]
-    added.autofit = False
+    added.alignment, added.autofit = WD_TABLE_ALIGNMENT.CENTER, False
     whole = sum(table.widths)
     widths = [Mm(TEXT_MM * each / whole) for each in table.widths]
     for column, width in zip(added.columns, widths, strict=True):

@@ -101,9 +101,9 @@ class Printed:
     blocks: tuple[Block, ...]
 
 
-CONTACT_WIDTHS = (6, 22, 22, 16, 18, 16)
-QUESTION_WIDTHS = (6, 32, 38, 24)
-SYSTEM_WIDTHS = (6, 24, 35, 35)
+CONTACT_WIDTHS = (8, 20, 21, 15, 17, 19)
+QUESTION_WIDTHS = (8, 31, 38, 23)
+SYSTEM_WIDTHS = (8, 24, 34, 34)
 
 
 def print_site(form: SiteForm) -> Printed:
@@ -169,15 +169,20 @@ def contact_table(contacts: Sequence[ContactConfig] | None) -> Table:
     return Table(CONTACT_COLUMNS, CONTACT_WIDTHS, tuple(rows))
 
 
-def question_table(answers: Iterable[Answer]) -> Table:
-    """Return part II: every line of the form, filled or missing, sources in the last column."""
+def question_table(answers: Iterable[Answer], *, remark: str = "Lệch") -> Table:
+    """Return part II: every line of the form, filled or missing, sources in the last column.
+
+    *remark* is put before what disagrees.
+    """
     known = {each.number: each for each in answers}
     rows = []
     for heading, questions in GROUPS:
         rows.append(Row((heading,), spans=True))
         for question in questions:
             answer = known.get(question.number, Answer(number=question.number))
-            rows.append(Row((question.line, question.wording, answer.text, remark_of(answer))))
+            rows.append(
+                Row((question.line, question.wording, answer.text, remark_of(answer, remark)))
+            )
     return Table(QUESTION_COLUMNS, QUESTION_WIDTHS, tuple(rows))
 
 
@@ -190,11 +195,11 @@ def system_table(systems: Iterable[SystemSurvey]) -> Table:
     return Table(SYSTEM_COLUMNS, SYSTEM_WIDTHS, rows or (Row(("1", MISSING, MISSING, MISSING)),))
 
 
-def remark_of(answer: Answer) -> str:
-    """Return the column "Ghi chú": sources with their days, then what disagrees."""
+def remark_of(answer: Answer, remark: str) -> str:
+    """Return the column "Ghi chú": sources with their days, then *remark* and what disagrees."""
     lines = [_source_text(each) for each in answer.said]
     if answer.mismatch:
-        lines.append(f"Lệch: {answer.mismatch}")
+        lines.append(f"{remark}: {answer.mismatch}")
     return "\n".join(lines)
 
 

@@ -37,7 +37,7 @@ SUMMARY_COLUMNS = (
     "Mức đầy đủ",
     "Mục có lệch",
 )
-SUMMARY_WIDTHS = (6, 26, 10, 12, 12, 10, 12, 12)
+SUMMARY_WIDTHS = (8, 24, 10, 12, 12, 10, 12, 12)
 
 
 def print_country(country: Country, *, with_sites: bool) -> Printed:
@@ -72,11 +72,16 @@ def country_sheets(country: Country) -> tuple[Sheet, ...]:
             "Tổng hợp", tuple(each.text for each in _country_lines(country)), summary_table(country)
         ),
         Sheet("I", (PART_I,), contact_table(_contacts(forms))),
-        Sheet("II", (PART_II,), question_table(total_answers(forms))),
+        Sheet("II", (PART_II,), total_table(forms)),
         Sheet("III", (PART_III,), system_table(_systems(forms))),
         _missing_sheet(country),
         data_sheet(country.forms),
     )
+
+
+def total_table(forms: Sequence[SiteForm]) -> Table:
+    """Return part II for *forms* together."""
+    return question_table(total_answers(forms), remark="Lệch" if len(forms) == 1 else "Tổng hợp")
 
 
 def _country_lines(country: Country) -> Iterator[Paragraph]:
@@ -99,7 +104,7 @@ def _parts(forms: Sequence[SiteForm]) -> Iterator[Block]:
     yield Paragraph(PART_I, "part")
     yield contact_table(_contacts(forms))
     yield Paragraph(PART_II, "part")
-    yield question_table(total_answers(forms))
+    yield total_table(forms)
     yield Paragraph(PART_III, "part")
     yield system_table(_systems(forms))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable
 
 from openpyxl import Workbook
@@ -11,13 +12,19 @@ from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
-from gateway.survey.archive import repacked
+from gateway.survey.archive import repacked, title_text
 from gateway.survey.printed import Row, Sheet
 from gateway.survey.rows import safe_cell
 
 FONT = "Times New Roman"
 WIDTH_CHARS = 140
 """Of a table, in characters."""
+
+LINE_PT, HIGHEST_PT = 14.5, 409.0
+"""Of a line of text; of a row, at most."""
+
+LINE_CHARS = 1.2
+"""Characters of text in a line, for each of a column's width; less where words are long."""
 
 _SIDE = Side(style="thin")
 _BORDER = Border(left=_SIDE, right=_SIDE, top=_SIDE, bottom=_SIDE)
@@ -37,7 +44,7 @@ def write_xlsx(title: str, made_ms: int, sheets: Iterable[Sheet]) -> bytes:
     """
     book = Workbook()
     book.remove(book.worksheets[0])
-    book.properties.title, book.properties.creator = title, "camera-gateway"
+    book.properties.title, book.properties.creator = title_text(title), "camera-gateway"
     for sheet in sheets:
         _fill(book.create_sheet(sheet.name), sheet)
     file = io.BytesIO()
@@ -51,12 +58,15 @@ def _fill(added: Worksheet, sheet: Sheet) -> None:
         _merge(added, number, columns, line)
     header = len(sheet.lines) + 1
     _set_row(added, header, sheet.table.columns, font=_BOLD, alignment=_CENTRED, fill=_GREY)
+    whole = sum(sheet.table.widths)
+    chars = [WIDTH_CHARS * each / whole for each in sheet.table.widths]
     for number, row in enumerate(sheet.table.rows, header + 1):
         _add_row(added, number, columns, row)
-    whole = sum(sheet.table.widths)
-    for number, width in enumerate(sheet.table.widths, 1):
+        if not row.spans:
+            added.row_dimensions[number].height = _height_pt(row.cells, chars)
+    for number, width in enumerate(chars, 1):
         column = added.cell(header, number).coordinate.removesuffix(str(header))
-        added.column_dimensions[column].width = WIDTH_CHARS * width / whole
+        added.column_dimensions[column].width = width
     added.freeze_panes = f"A{header + 1}"
     if not sheet.lines and sheet.table.rows:
         last = added.cell(header + len(sheet.table.rows), columns).coordinate
@@ -66,6 +76,15 @@ def _fill(added: Worksheet, sheet: Sheet) -> None:
     added.page_setup.orientation = "landscape"
     added.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     added.page_setup.fitToHeight = 0
+
+
+def _height_pt(texts: Iterable[str], chars: Iterable[float]) -> float:
+    """Return how high a row must be: not every program finds that out when it opens a file."""
+    lines = max(
+        sum(max(1, math.ceil(len(line) / (LINE_CHARS * width))) for line in text.split("\n"))
+        for text, width in zip(texts, chars, strict=True)
+    )
+    return min(HIGHEST_PT, lines * LINE_PT + 2)
 
 
 def _add_row(added: Worksheet, number: int, columns: int, row: Row) -> None:
