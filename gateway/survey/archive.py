@@ -14,7 +14,7 @@ CORE = "docProps/core.xml"
 
 
 def title_text(title: str) -> str:
-    """Return *title* as the properties of an office file can hold it: 255 characters, no control."""
+    """Return *title* as an office file's properties can hold it: 255 characters, no control."""
     return printable(title)[:255]
 
 
