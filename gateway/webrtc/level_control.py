@@ -86,6 +86,9 @@ class LevelControl:
         on_level: Called when another level is sent, or a slate, or no slate any more.
         on_bug: Called with what nobody expects a stream's call to raise.
         now: The monotonic clock.
+
+    Attributes:
+        received: Whether the viewer has reported that it receives its camera; a slate is none.
     """
 
     def __init__(
@@ -129,6 +132,7 @@ class LevelControl:
         self._sent_bps, self._sent_octets, self._sent_s = 0.0, 0, now()
         self._next_gop_s = 0.0
         self._ticks = -1
+        self.received = False
 
     @property
     def level(self) -> ViewLevel:
@@ -183,6 +187,7 @@ class LevelControl:
         self._meter.begin(self._sender.first_sent_s or now_s)
         window = self._meter.on_report(report, packet_bytes=packet_bytes, now_s=now_s)
         if window is not None and self.slate is None:  # a slate says nothing of the line
+            self.received = self.received or window.received_bps > 0
             options = self._options() if window.lost else ()  # nearly always nothing is
             self._adaptation.on_window(window, options, now_s)
             if not self._calm:

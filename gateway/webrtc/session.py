@@ -310,7 +310,7 @@ class Session:
     @property
     def received(self) -> bool:
         """Whether the viewer has reported that pictures of the camera have reached it."""
-        return self._meter is not None and self._meter.received
+        return self._control is not None and self._control.received
 
     def _tell_stats(self) -> None:
         if self._meter is not None:

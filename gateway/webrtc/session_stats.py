@@ -41,13 +41,6 @@ class SessionMeter:
         self._clock = clock
         self._before = clock.now(), 0
         self._ticks = 0
-        self._received = False
-
-    @property
-    def received(self) -> bool:
-        """Whether the viewer has reported receiving, while it was sent pictures of the camera."""
-        self.read()
-        return self._received
 
     def tick(self) -> SessionStats | None:
         """Return what is to be told, on every `STATS_TICKS`-th call."""
@@ -62,9 +55,6 @@ class SessionMeter:
         sent_bytes = self._sender.octets
         self._before = now_s, sent_bytes
         trip_s = self._feedback.round_trip_s
-        lost_all = self._levels.loss >= 1
-        if trip_s is not None and sent_bytes > before_bytes and not lost_all:
-            self._received = self._received or self._levels.slate is None
         return SessionStats(
             self._key,
             kbps=(sent_bytes - before_bytes) * 8 / 1000 / max(now_s - before_s, 1e-3),

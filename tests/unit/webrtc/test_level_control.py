@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from gateway.model.media import AccessUnit, SourceCounters, VideoFormat
 from gateway.model.quality import ViewLevel
 from gateway.ports import Sink
@@ -169,3 +171,14 @@ async def test_loss_by_chance_takes_three_pictures_from_the_fast_path_once() -> 
         assert scene.fast_path.reclaimed == 1
         assert scene.sender.delays_s == [0.3]
         assert scene.control.level is ViewLevel.MAIN
+
+
+@pytest.mark.parametrize("lost", [0, PER_REPORT])
+async def test_a_viewer_has_received_what_it_reports(lost: int) -> None:
+    """Not what was only sent."""
+    async with watching() as scene:
+        before = scene.control.received
+        for _ in range(8):
+            scene.report(lost)
+
+        assert (before, scene.control.received) == (False, lost == 0)
