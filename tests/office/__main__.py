@@ -72,7 +72,7 @@ def merged(centre: Centre, folder: Path) -> list[SiteForm]:
     return [parse_form(file.read_bytes()) for file in files]
 
 
-def looked_at(file: Path, forms: list[SiteForm], folder: Path) -> bool:
+def shows_all(file: Path, forms: list[SiteForm], folder: Path) -> bool:
     """Print what LibreOffice shows of *file*; return whether it is every row."""
     pdf = opened(file, folder)
     lacking = list(absent(text_of(pdf), forms, by_cell=file.suffix == ".xlsx"))
@@ -94,7 +94,7 @@ async def check(folder: Path) -> int:
     if code := await launch(use, port=0):
         return code
     files = [folder / f"{name}.{kind}" for name in found for kind in ("docx", "xlsx")]
-    well = [looked_at(file, found[file.stem], folder) for file in files]
+    well = [shows_all(file, found[file.stem], folder) for file in files]
     return 0 if all(well) else 1
 
 
