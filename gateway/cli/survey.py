@@ -27,7 +27,7 @@ from gateway.runtime import atomic_file
 from gateway.runtime.clock import now_ms
 from gateway.runtime.status_query import ANSWERS_WITHIN_S, DEFAULT_FOLDER
 from gateway.survey.answers import SiteForm
-from gateway.survey.box import load_facts, with_health
+from gateway.survey.box import load_facts, with_detected, with_health
 from gateway.survey.coverage import (
     DISPATCH_DAY,
     FOOTNOTE_COLUMNS,
@@ -79,10 +79,22 @@ def survey_group() -> None:
     show_default=str(DEFAULT_FOLDER),
     help="Runtime folder of the gateway, which tells the health of its cameras.",
 )
+@click.option(
+    "--discovered",
+    type=PATH,
+    help="What `camera-gateway discover --json` has printed, to compare with what is declared.",
+)
 @click.option("--no-contacts", is_flag=True, help="Leave out part I, which is personal data.")
 @report_errors
 def export_command(
-    form: str, kind: str, out: Path | None, settings: Path, runtime: Path, *, no_contacts: bool
+    form: str,
+    kind: str,
+    out: Path | None,
+    settings: Path,
+    runtime: Path,
+    discovered: Path | None,
+    *,
+    no_contacts: bool,
 ) -> None:
     """Export the filled form of the site that this machine serves.
 
@@ -90,6 +102,8 @@ def export_command(
     """
     assert FORM.startswith(form)
     facts = load_facts(load_settings(settings), now_ms(), with_contacts=not no_contacts)
+    if discovered is not None:
+        facts = with_detected(facts, discovered)
     filled = fill_form(with_health(facts, runtime, ANSWERS_WITHIN_S))
     printed = print_site(filled)
     writers: Mapping[str, Callable[[], bytes]] = {

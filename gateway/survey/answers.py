@@ -87,7 +87,7 @@ class Answer(Document):
     """
 
     number: Number
-    said: Annotated[tuple[Said, ...], Field(max_length=3)] = ()
+    said: Annotated[tuple[Said, ...], Field(max_length=4)] = ()
     mismatch: Annotated[str, StringConstraints(max_length=2000)] = ""
 
     @property

@@ -7,6 +7,7 @@ written, and no camera is asked.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from gateway.inventory.diff import carry_timestamps
 from gateway.inventory.sections import Sources, build_inventory
 from gateway.inventory.store import InventoryStore
 from gateway.model.contacts import ContactConfig
-from gateway.model.errors import MessageRejected
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected, unreadable
 from gateway.model.inventory import Observations
 from gateway.model.site_document import SiteConfig
 from gateway.mqtt.payloads.health import decode_health_line
@@ -31,6 +32,7 @@ from gateway.mqtt.payloads.inventory import (
 )
 from gateway.remote_config.store import ConfigStore
 from gateway.runtime.status_query import HEALTH_BYTES, HEALTH_NAME, query_status
+from gateway.survey.detected import MOST_BYTES, parse_detected
 from gateway.survey.fill import SiteFacts
 
 CONTACTS_FILE = "contacts.json"
@@ -65,6 +67,20 @@ def load_facts(settings: Settings, now_ms: int, *, with_contacts: bool = True) -
     for name in SECTIONS.keys() & trees.keys():
         facts = facts.with_section(parse_section(name, _dated(name, trees[name], stored)))
     return facts if stored else _unobserved(facts)
+
+
+def with_detected(facts: SiteFacts, path: Path) -> SiteFacts:
+    """Return *facts* with what ``camera-gateway discover --json`` has written to *path*.
+
+    Raises:
+        ConfigRejected: It cannot be read, or a line of it is wrong.
+    """
+    try:
+        with path.open("rb") as file:
+            raw, found_s = file.read(MOST_BYTES + 1), os.fstat(file.fileno()).st_mtime
+    except OSError as error:
+        raise ConfigRejected((Fault("", "file", unreadable(path, error)),)) from None
+    return replace(facts, detected=parse_detected(raw, max(0, int(found_s * 1000))))
 
 
 def with_health(facts: SiteFacts, runtime: Path, within_s: float) -> SiteFacts:

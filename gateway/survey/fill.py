@@ -25,9 +25,16 @@ from gateway.mqtt.payloads.inventory import (
     InventorySection,
     InventorySite,
 )
-from gateway.mqtt.payloads.inventory_items import KnownValue, WireCamera, WireLine, WireRecorder
+from gateway.mqtt.payloads.inventory_items import KnownValue, WireCamera, WireLine
 from gateway.runtime.plain_text import cut
-from gateway.survey.answers import LAST_MS, Answer, Item, Said, SiteForm, Source
+from gateway.survey.answers import ITEMS, LAST_MS, Answer, Item, Said, SiteForm, Source
+from gateway.survey.detected import (
+    Comparison,
+    Detected,
+    compare_cameras,
+    compare_recorders,
+    undeclared,
+)
 from gateway.survey.form import FORM, Number
 from gateway.survey.path_text import device_text, path_texts
 
@@ -82,6 +89,7 @@ class SiteFacts:
         health_ms: Wall clock.
         rtt_ms: Round trip to the centre's broker; None: not known.
         contacts: Part I of the form; None: kept apart.
+        detected: What devices have said of themselves.
     """
 
     province: str
@@ -97,6 +105,7 @@ class SiteFacts:
     health_ms: int | None = None
     rtt_ms: float | None = None
     contacts: tuple[ContactConfig, ...] | None = None
+    detected: Detected = field(default_factory=Detected)
 
     @property
     def has_inventory(self) -> bool:
@@ -173,12 +182,14 @@ def _moment(time_ms: int) -> dt.datetime:
 def _answers(facts: SiteFacts) -> Iterator[Answer]:
     cameras, site = facts.cameras.cameras, facts.site
     yield _types(facts)
-    yield _answer("II.I.2", _tally(each.model for each in cameras))
-    yield _answer("II.I.3", _tally(each.manufacturer for each in cameras))
+    models = compare_cameras(cameras, facts.detected, "model")
+    makers = compare_cameras(cameras, facts.detected, "manufacturer")
+    yield _compared(facts, "II.I.2", _tally(each.model for each in cameras), models)
+    yield _compared(facts, "II.I.3", _tally(each.manufacturer for each in cameras), makers)
     yield _counts(facts)
     yield _places(cameras)
     yield _kind(facts)
-    yield _recorders(facts.recorders.recorders)
+    yield _recorders(facts)
     yield _exposure(site)
     lines = path_texts(facts.net, facts.recorders, (each.id for each in cameras))
     times = [each.time_ms for each in facts.net.links if each.time_ms is not None]
@@ -186,6 +197,18 @@ def _answers(facts: SiteFacts) -> Iterator[Answer]:
     yield _networks(facts)
     yield _reach(site)
     yield _line(facts)
+
+
+def _compared(
+    facts: SiteFacts, number: Number, said: Iterable[Said], comparison: Comparison
+) -> Answer:
+    """Answer with what is *said*, and beside it what devices say of themselves."""
+    found = tuple(_item(label, count) for label, count in comparison.values[: ITEMS - 1])
+    detected = (
+        Said(source="detected", items=found, time_ms=facts.detected.time_ms) if found else None
+    )
+    both = (*said, *(() if detected is None else (detected,)))
+    return _answer(number, both, comparison.mismatch)
 
 
 def _answer(number: Number, said: Iterable[Said], mismatch: str = "") -> Answer:
@@ -272,7 +295,8 @@ def _counts(facts: SiteFacts) -> Answer:
     elif counts.observed is not None:
         item = _item(LIVE, count=counts.observed.value)
         said.append(Said(source="measured", items=(item,), time_ms=counts.observed.time_ms))
-    return _answer("II.I.4", said, "; ".join(mismatches))
+    unknown = undeclared(facts.cameras.cameras, facts.recorders.recorders, facts.detected)
+    return _answer("II.I.4", said, "; ".join(filter(None, (*mismatches, unknown))))
 
 
 def _is_live(health: CameraHealth, cameras: Iterable[WireCamera]) -> bool:
@@ -314,8 +338,9 @@ def _kind(facts: SiteFacts) -> Answer:
     return _answer("II.I.6", said, mismatch)
 
 
-def _recorders(recorders: Iterable[WireRecorder]) -> Answer:
+def _recorders(facts: SiteFacts) -> Answer:
     """Answer with the recorders of which a maker or a model is known."""
+    recorders = facts.recorders.recorders
     by_source: dict[Source, list[str]] = {}
     newest: dict[Source, int] = {}
     for each in recorders:
@@ -331,17 +356,15 @@ def _recorders(recorders: Iterable[WireRecorder]) -> Answer:
         by_source.setdefault(source, []).append(text)
         if known.time_ms is not None:
             newest[source] = max(known.time_ms, newest.get(source, 0))
-    return _answer(
-        "II.I.7",
-        (
-            Said(
-                source=source,
-                items=tuple(_item(text) for text in texts),
-                time_ms=newest.get(source),
-            )
-            for source, texts in sorted(by_source.items())
-        ),
+    said = (
+        Said(
+            source=source,
+            items=tuple(_item(text) for text in texts),
+            time_ms=newest.get(source),
+        )
+        for source, texts in sorted(by_source.items())
     )
+    return _compared(facts, "II.I.7", said, compare_recorders(recorders, facts.detected))
 
 
 def _exposure(site: InventorySite) -> Answer:
