@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import aiohttp
 import pytest
 from playwright.async_api import BrowserContext, expect
 
 from gateway.centre.enrolment.admin_access import AdminAccess
+from gateway.enrolment.client import trusting
 from tests.fixtures.browser import Window
 from tests.fixtures.enrolment import EnrolmentCentre, enrolled, make_box, make_centre, serving
 
@@ -73,3 +75,27 @@ async def test_a_link_lets_one_browser_in(window: Window, tmp_path: Path) -> Non
         await expect(stranger.page.locator("#work")).to_be_hidden()
         await first.close()
         await second.close()
+
+
+async def test_nobody_else_can_use_it(tmp_path: Path) -> None:
+    """No session, another page, another name, a huge body: each is refused before it is read."""
+    centre = make_centre(tmp_path / "centre")
+    site = {"id": "hue-01", "name": "Huế", "province": "46"}
+    tls = trusting(centre.authority.root_pem)
+    async with (
+        serving(centre) as url,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls)) as session,
+    ):
+        api = f"{url}/admin/api/"
+        own = {"Origin": url}
+        asked = {
+            401: session.post(api + "sites", json=site, headers=own),
+            403: session.post(api + "sites", json=site, headers={"Origin": "https://evil.example"}),
+            421: session.get(api + "sites", headers={"Host": "evil.example"}),
+            413: session.post(api + "session", data=bytes(20_000), headers=own),
+        }
+        for status, request in asked.items():
+            async with request as response:
+                assert response.status == status
+                assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert centre.registry.sites() == []

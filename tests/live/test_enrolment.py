@@ -12,8 +12,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gateway.centre.enrolment.authority import (
+    import_authority,
+    request_authority,
+    sign_authority,
+)
 from gateway.centre.enrolment.broker_files import write_broker_files
-from gateway.centre.enrolment.centre import open_authority, open_registry
+from gateway.centre.enrolment.centre import ca_folder, open_authority, open_registry
 from gateway.centre.enrolment.settings import load_enrolment_settings
 from gateway.cli.main import main
 from gateway.config.check import check_files
@@ -107,43 +112,75 @@ async def test_the_code_goes_to_no_other_centre(centre: EnrolmentCentre, tmp_pat
     assert caught.value.reason is EnrolmentReason.WRONG_CA
 
 
-async def test_mosquitto_lets_the_box_in_until_it_is_revoked(
-    centre: EnrolmentCentre, brokers: Brokers, tmp_path: Path
-) -> None:
-    """The certificate that was issued opens the broker; one command later it does not."""
+async def secured(centre: EnrolmentCentre, brokers: Brokers, folder: Path) -> Broker:
+    """Return a broker that admits by *centre*'s files, as config/broker does."""
     server = issued(centre, "broker", ("localhost",))
-    acl = tmp_path / "acl"
+    acl = folder / "acl"
     acl.write_text("pattern write cgw/v1/%u/up/#\npattern read cgw/v1/%u/dn/#\n")
-    settings = centre.settings.model_copy(update={"acl_file": acl})
-    write_broker_files(settings, centre.registry, centre.authority)
-    lines = (
-        f"cafile {settings.folder / 'ca-bundle.pem'}",
+    centre.settings = centre.settings.model_copy(update={"acl_file": acl})
+    write_broker_files(centre.settings, centre.registry, centre.authority)
+    return await brokers(
+        f"cafile {centre.settings.folder / 'ca-bundle.pem'}",
         f"certfile {server.cert_file}",
         f"keyfile {server.key_file}",
-        f"crlfile {settings.folder / 'crl.pem'}",
+        f"crlfile {centre.settings.folder / 'crl.pem'}",
         "require_certificate true",
         "use_identity_as_username true",
         f"acl_file {acl}",
     )
-    broker = await brokers(*lines)
-    box = make_box(tmp_path / "box")
+
+
+async def address_of(centre: EnrolmentCentre, broker: Broker, box: Path) -> BrokerAddress:
+    """Enrol *box* as the site that the fixtures speak for; return how it reaches *broker*."""
     site = SITE.model_copy(update={"id": TOPICS.gateway, "province": "79"})
     await enrolled(centre.url, centre.code(site), box)
     tls = box.parent / "tls"
     files = Tls(ca_file=tls / "ca.pem", cert_file=tls / "gateway.pem", key_file=tls / "gateway.key")
-    address = BrokerAddress(host="localhost", port=broker.port, tls=files)
+    return BrokerAddress(host="localhost", port=broker.port, tls=files)
+
+
+async def reload(broker: Broker) -> None:
+    """Return once *broker* has read its files anew."""
+    before = broker.log.count("Reloading config")
+    broker.send(signal.SIGHUP)
+    await asyncio.to_thread(wait_until, lambda: broker.log.count("Reloading config") > before)
+
+
+async def test_mosquitto_lets_the_box_in_until_it_is_revoked(
+    centre: EnrolmentCentre, brokers: Brokers, tmp_path: Path
+) -> None:
+    """The certificate that was issued opens the broker; one command later it does not."""
+    broker = await secured(centre, brokers, tmp_path)
+    address = await address_of(centre, broker, make_box(tmp_path / "box"))
     async with connected(PresenceGateway(address)):
         pass
 
-    centre.registry.revoke(site.id, client="test")
-    write_broker_files(settings, centre.registry, centre.authority)
-    broker.send(signal.SIGHUP)
-    await asyncio.to_thread(wait_until, lambda: "Reloading config" in broker.log)
+    centre.registry.revoke(TOPICS.gateway, client="test")
+    write_broker_files(centre.settings, centre.registry, centre.authority)
+    await reload(broker)
 
     async with asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable):
             await PresenceGateway(address).client.run()
-    assert f"user 79/{site.id}\ntopic deny #\n" in acl.read_text()
+    assert f"user 79/{TOPICS.gateway}\ntopic deny #\n" in (tmp_path / "acl").read_text()
+
+
+async def test_a_new_issuing_authority_shuts_nobody_out(
+    centre: EnrolmentCentre, brokers: Brokers, tmp_path: Path
+) -> None:
+    """Under the same root: certificates of the former one are good until they are renewed."""
+    broker = await secured(centre, brokers, tmp_path)
+    address = await address_of(centre, broker, make_box(tmp_path / "box"))
+    folder = ca_folder(centre.settings)
+    (folder / "issuing.key").unlink()
+    request = request_authority(folder, "Test")
+    chain = tmp_path / "chain.pem"
+    chain.write_text(sign_authority(request, folder / "root.pem", folder / "root.key"))
+    write_broker_files(centre.settings, centre.registry, import_authority(folder, chain))
+    await reload(broker)
+
+    async with connected(PresenceGateway(address)):
+        pass
 
 
 async def test_a_wrong_clock_is_told_before_anything_is_written(

@@ -45,6 +45,8 @@ BACKDATED = dt.timedelta(hours=1)
 LARGEST_BYTES = 65_536
 """Of a file of certificates."""
 
+_CRL_END = "\n-----END X509 CRL-----\n"
+
 Key = ec.EllipticCurvePrivateKey
 
 
@@ -260,6 +262,29 @@ def load_authority(folder: Path) -> Authority:
         _refuse("ca.missing", f"there is no authority in {folder}: camera-gateway centre ca init")
     certificates = (*load_chain(folder / ISSUING), *load_chain(folder / ROOT))
     return _checked(_load_key(folder / ISSUING_KEY), certificates, folder / ISSUING)
+
+
+def former_lists(path: Path, authority: Authority) -> str:
+    """Return the revocation lists in *path* that *authority* has not signed, as PEM.
+
+    A broker refuses every certificate whose issuer has no list there: those of a former issuing
+    authority are good as long as its last list stays.
+    """
+    try:
+        raw = path.read_bytes()[: 16 * LARGEST_BYTES]
+    except OSError:
+        return ""
+    kept = []
+    for each in raw.decode("ascii", "replace").split(_CRL_END)[:-1]:
+        pem = each.strip() + _CRL_END
+        try:
+            found = x509.load_pem_x509_crl(pem.encode())
+        except ValueError:
+            continue
+        ended = found.next_update_utc is not None and found.next_update_utc < _now()
+        if not ended and not found.is_signature_valid(authority.key.public_key()):
+            kept.append(pem)
+    return "".join(kept)
 
 
 def load_chain(path: Path) -> tuple[x509.Certificate, ...]:

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.centre.enrolment.authority import Authority
+from gateway.centre.enrolment.authority import Authority, former_lists
 from gateway.centre.enrolment.registry import SiteRegistry
 from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.model.errors import ConfigRejected, Fault, unreadable
@@ -33,13 +33,14 @@ def write_broker_files(
         ConfigRejected: The access list cannot be read.
         TransientError: The disk takes nothing.
     """
-    revoked = authority.revocation_list(registry.revoked_certificates()).encode()
+    revoked = authority.revocation_list(registry.revoked_certificates())
+    revoked += former_lists(settings.folder / CRL, authority)
     contents = {
-        settings.folder / CRL: revoked,
+        settings.folder / CRL: revoked.encode(),
         settings.folder / BUNDLE: authority.bundle_pem.encode(),
     }
     if settings.crl_file is not None:
-        contents[settings.crl_file] = revoked
+        contents[settings.crl_file] = revoked.encode()
     if settings.acl_file is not None:
         text = with_revoked(_read(settings.acl_file), registry.revoked_sites())
         contents[settings.acl_file] = text.encode()
