@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -39,6 +40,7 @@ from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
+from gateway.runtime.own_words import redact_foreign
 from gateway.runtime.redact import Redactor
 from gateway.transcoding.encoder_choice import EncoderChoice
 from gateway.updates.state import is_tried
@@ -277,7 +279,8 @@ async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: boo
     all_ok = True
     async for step in steps:
         all_ok = all_ok and step.ok
-        echo(*map(redactor.redact_text, [_as_json(step)] if as_json else _as_text(step)))
+        shown = replace(step, fact=redact_foreign(redactor, step.fact))
+        echo(*([_as_json(shown)] if as_json else _as_text(shown)))
     return all_ok
 
 

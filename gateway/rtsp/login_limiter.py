@@ -123,7 +123,7 @@ class LoginLimiter:
         account.failed_s = self._clock.now()
         park_s = {1: RETRY_S, 2: LAST_RETRY_S}.get(account.failures, LOCKED_S)
         account.again_s = account.failed_s + park_s
-        told = f"attempt {account.failures}, next in {park_s / 60:g} min"
+        told = f"this was attempt {account.failures}, next in {park_s / 60:g} min"
         if not account.worked:
             why = "no right to watch, or locked" if forbidden else "wrong user or password"
             reason = Reason.LOGIN_FORBIDDEN if forbidden else Reason.AUTH_FAILED

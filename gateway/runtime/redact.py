@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from urllib.parse import quote, quote_plus
 
@@ -98,13 +98,41 @@ class Redactor:
         shown = self.redact_text(seen)
         return f"{shown[: max(0, min(most, len(shown) - spare))]}… (+{len(text) - most})"
 
-    def redact_known(self, text: str) -> str:
-        """Return *text* without known secrets."""
-        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+    def redact_known(self, text: str, *, own: Collection[str] = ()) -> str:
+        """Return *text* without known secrets, but for those inside sentences that are our *own*.
 
-    def redact_text(self, text: str) -> str:
-        """Return *text* without known secrets and without those found by their place."""
-        return redact_patterns(self.redact_known(text))
+        Only a sentence that holds the whole secret counts, so that no part of one is left.
+        """
+        if self._pattern is None:
+            return text
+        kept = self._own_places(text, own) if own else []
+
+        def hide(secret: re.Match[str]) -> str:
+            inside = any(begin <= secret.start() and secret.end() <= end for begin, end in kept)
+            return secret[0] if inside else HIDDEN
+
+        return self._pattern.sub(hide, text)
+
+    def _own_places(self, text: str, own: Collection[str]) -> list[tuple[int, int]]:
+        """Return where in *text* a sentence of *own* stands that holds a secret."""
+        assert self._pattern is not None
+        places: list[tuple[int, int]] = []
+        for sentence in own:
+            at = text.find(sentence)
+            if at >= 0 and self._pattern.search(sentence):
+                while at >= 0:
+                    places.append((at, at + len(sentence)))
+                    at = text.find(sentence, at + 1)
+        return places
+
+    def redact_text(self, text: str, *, own: Collection[str] = ()) -> str:
+        """Return *text* without known secrets and without those found by their place.
+
+        Args:
+            text: May quote anybody.
+            own: As in `redact_known`.
+        """
+        return redact_patterns(self.redact_known(text, own=own))
 
     def redact_value(self, value: object, key: str = "", most: int = MAX_CHARS) -> object:
         """Return *value* of a log line: without secrets, bounded, and fit to be printed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -17,7 +18,9 @@ from gateway.cli.main import WRONG_PAUSE_S, main
 from gateway.config.signing import make_key
 from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.redact import HIDDEN
 from tests.fixtures.clock import HANG_S
+from tests.unit.rtsp.scripted import Request, camera
 
 CANARY = "canary-Abc@123"
 
@@ -320,6 +323,25 @@ def test_a_closed_port_is_told_with_advice(say: Say) -> None:
     assert result.exit_code == 1
     assert "NO  connect" in result.stdout
     assert CANARY not in result.output
+
+
+@pytest.mark.parametrize("password", ["wrong", "user", "answered", "attempt", "camera"])
+async def test_a_password_that_is_a_word_is_hidden_only_where_a_camera_says_it(
+    say: Say, password: str
+) -> None:
+    """`wrong user or password` helps; what a banner or an answer repeats is hidden."""
+
+    def repeats_it(request: Request) -> bytes:
+        if request.method == "OPTIONS":
+            return request.answer(200, Server=f"Cam/{password}")
+        return request.answer(401, WWW_Authenticate='Digest realm="x", nonce="y"')
+
+    async with camera(repeats_it) as made:
+        how = ("-u", "admin", "--password-file", "-")
+        result = await asyncio.to_thread(say, "probe", made.url, *how, input=password)
+
+    assert "DESCRIBE answered 401: wrong user or password; this was attempt 1" in result.stdout
+    assert f"Cam/{HIDDEN}" in result.stdout
 
 
 def test_no_option_takes_a_password(say: Say) -> None:

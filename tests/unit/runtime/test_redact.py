@@ -206,3 +206,15 @@ def test_a_traceback_keeps_its_lines_and_loses_its_bulk(lines: io.StringIO) -> N
     assert "Traceback" in text
     assert "\n" in text
     assert len(text) < 20_000
+
+
+@pytest.mark.parametrize("text", ["it is wrong: 3 times", "the server says wrong user"])
+def test_only_a_whole_sentence_of_ours_is_left(text: str) -> None:
+    """A secret that reaches out of it, or stands beside it, is hidden as ever."""
+    redactor = Redactor()
+    redactor.add_secret("wrong")
+
+    assert "wrong" not in redactor.redact_text(text, own=("wrong user or password",))
+    assert redactor.redact_text("wrong user or password", own=("wrong user or password",)) == (
+        "wrong user or password"
+    )
