@@ -11,6 +11,7 @@ from contextlib import aclosing
 
 from pydantic import SecretStr
 
+from gateway.cameras.probe_picture import look_at
 from gateway.ports import Clock
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.url_policy import Target, UrlPolicy
@@ -24,6 +25,7 @@ from gateway.sources.probe_steps import (
 from gateway.sources.probe_steps import Step as Step
 from gateway.sources.probe_steps import Transport as Transport
 from gateway.sources.registry import source_type
+from gateway.sources.stream_measure import StreamMeasure
 
 
 async def probe(
@@ -35,6 +37,7 @@ async def probe(
     policy: UrlPolicy,
     transport: Transport = "auto",
     watch_s: float = 10.0,
+    looks: bool = False,
     clock: Clock | None = None,
 ) -> AsyncGenerator[Step, None]:
     """Yield what is found at *url*, step by step; ends at the first step that cannot be passed.
@@ -47,11 +50,13 @@ async def probe(
         policy: Which addresses may be opened.
         transport: How RTP is to travel.
         watch_s: How long to wait for a keyframe, and then to watch the pictures, at most.
+        looks: Whether to decode pictures in the end, and say whether they are black or stand still.
         clock: For tests.
     """
     clock = clock or SystemClock()
     options = ProbeOptions(username, password, allow_basic, transport, watch_s, clock)
     timer = StepTimer(clock)
+    measure: StreamMeasure | None = None
     try:
         target = await run_step("resolve", _resolve(url, options, policy))
         device, _, _ = target.path.partition("?")
@@ -59,7 +64,11 @@ async def probe(
         yield timer.step("resolve", where)
         async with aclosing(source_type(url).probe(target, options, timer)) as steps:
             async for step in steps:
+                measure = step.measure or measure
                 yield step
+        if looks and measure is not None:  # the camera has been left by now
+            finding = await look_at(measure, clock)
+            yield timer.step("picture", finding.fact, finding.reason)
     except StepFailed as failed:
         yield timer.failed(failed)
 

@@ -261,6 +261,7 @@ def probe_command(
         policy=policy,
         transport=transport,
         watch_s=watch_s,
+        looks=True,
     )
     all_ok = asyncio.run(_print(steps, redactor, as_json=as_json))
     if not as_json:

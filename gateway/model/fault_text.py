@@ -108,11 +108,11 @@ TEXTS: dict[str, FaultText] = {
     "type/bool": FaultText("“{key}” phải là true hoặc false, không phải {got}.", "Viết: {example}"),
     "type/table": FaultText("“{key}” phải là một nhóm có các mục bên trong, không phải {got}."),
     "network": FaultText(
-        "“{got}” không phải dải mạng.", "Viết địa chỉ và mặt nạ, ví dụ 192.168.1.0/24."
+        "{got} không phải dải mạng.", "Viết địa chỉ và mặt nạ, ví dụ 192.168.1.0/24."
     ),
     "network/mask": FaultText(
-        "“{got}” thiếu mặt nạ mạng nên chỉ là một địa chỉ, không phải cả mạng.",
-        "Viết {got}/24 (mạng 255.255.255.0), hoặc mặt nạ đúng của mạng này.",
+        "{value} thiếu mặt nạ mạng nên chỉ là một địa chỉ, không phải cả mạng.",
+        "Viết {value}/24 (mạng 255.255.255.0), hoặc mặt nạ đúng của mạng này.",
     ),
     "range": FaultText("Giá trị {got} nằm ngoài khoảng cho phép, từ {min} đến {max}."),
     "length": FaultText("{got}: độ dài phải từ {min} đến {max}."),

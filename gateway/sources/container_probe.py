@@ -103,4 +103,4 @@ async def probe_container(
         ("b_frames", stats.b_frames),
     )
     for step, finding in found:
-        yield timer.step(step, finding.fact, finding.reason)
+        yield timer.step(step, finding.fact, finding.reason, stats.measure)

@@ -25,6 +25,9 @@ LONG_GOP_S = 5.0
 
 LOSS_PERCENT = 1.0
 
+INTRA_90K = VIDEO_CLOCK_HZ
+"""So long is watched what has nothing but keyframes: three are over in a tenth of a second."""
+
 _SHOWN = {"h264": "H.264", "h265": "H.265", "mjpeg": "JPEG", "mpeg4": "MPEG-4"}
 
 
@@ -52,7 +55,7 @@ class UnitStats:
 
     Attributes:
         keyframe: Set at the first keyframe.
-        enough: Set once `ENOUGH_GOPS` whole GOPs have been seen.
+        enough: Set once `ENOUGH_GOPS` whole GOPs have been seen, and a second of keyframes alone.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class UnitStats:
         self._last_90k = 0
         self._keyframes: list[tuple[int, int]] = []  # time and number of each
         self._newest: AccessUnit | None = None
+        self._kept: list[AccessUnit] = []
         self.keyframe, self.enough = asyncio.Event(), asyncio.Event()
 
     def push_units(self, units: list[AccessUnit]) -> None:
@@ -88,8 +92,11 @@ class UnitStats:
         self._picture = parse_picture(self._codec, unit.payloads) or self._picture
         self._keyframes.append((unit.time_90k, self._units))
         self._newest = unit
+        self._kept = [*self._kept[:ENOUGH_GOPS], unit]
         self.keyframe.set()
-        if len(self._keyframes) > ENOUGH_GOPS:
+        span_90k = unit.time_90k - self._keyframes[0][0]
+        intra_only = len(self._keyframes) == self._units
+        if len(self._keyframes) > ENOUGH_GOPS and not (intra_only and span_90k < INTRA_90K):
             self.enough.set()
 
     @property
@@ -107,7 +114,11 @@ class UnitStats:
             bitrate_bps=self._counters.received_bytes * 8 / self._took_s,
             gop_s=span_90k / VIDEO_CLOCK_HZ / gops if gops > 0 else None,
             b_frames=bool(self._counters.backward),
-            keyframe=self._coded_keyframe(),
+            keyframe=self._coded(self._newest),
+            keyframes=tuple(filter(None, map(self._coded, self._kept))),
+            keyframes_s=(self._kept[-1].time_90k - self._kept[0].time_90k) / VIDEO_CLOCK_HZ
+            if self._kept
+            else 0.0,
         )
 
     @property
@@ -116,11 +127,11 @@ class UnitStats:
         shown_s = (self._last_90k - (self._first_90k or 0)) / VIDEO_CLOCK_HZ
         return max(self._latest_s - self._began_s, shown_s, 0.001)
 
-    def _coded_keyframe(self) -> bytes:
-        if self._newest is None:
+    def _coded(self, unit: AccessUnit | None) -> bytes:
+        if unit is None:
             return b""
         try:
-            return coded_picture(self._codec, self._newest.payloads)
+            return coded_picture(self._codec, unit.payloads)
         except Malformed:
             return b""
 

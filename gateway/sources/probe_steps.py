@@ -33,6 +33,7 @@ StepName = Literal[
     "clock",
     "bitrate",
     "b_frames",
+    "picture",
 ]
 ADVICE = frozenset(
     {
@@ -40,6 +41,8 @@ ADVICE = frozenset(
         Reason.PICTURE_ASPECT,
         Reason.CAMERA_TIME_ZONE,
         Reason.CAMERA_CLOCK_OFF,
+        Reason.PICTURE_BLACK,
+        Reason.PICTURE_FROZEN,
     }
 )
 """What should be mended, though the camera can be watched as it is."""

@@ -20,6 +20,8 @@ class StreamMeasure:
         gop_s: From keyframe to keyframe, in the camera's own time; None: fewer than two have come.
         b_frames: Whether pictures come in another order than they are shown.
         keyframe: The newest keyframe as a decoder takes it, parameter sets in front; empty: none.
+        keyframes: The first two and the newest, likewise.
+        keyframes_s: From the first of them to the last, in the camera's own time.
     """
 
     codec: Codec
@@ -30,3 +32,5 @@ class StreamMeasure:
     gop_s: float | None
     b_frames: bool
     keyframe: bytes = field(default=b"", repr=False)
+    keyframes: tuple[bytes, ...] = field(default=(), repr=False)
+    keyframes_s: float = 0.0

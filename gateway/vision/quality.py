@@ -186,6 +186,11 @@ class PictureQuality:
         self.suspected_faults = frozenset()
 
 
+def is_black(metrics: PictureMetrics) -> bool:
+    """Return whether one picture, compared with nothing, is black: dark, and nothing in it."""
+    return _is_dark(metrics) and metrics.flat >= COVERED_FLAT
+
+
 def _is_dark(metrics: PictureMetrics) -> bool:
     return metrics.bright < DARK_BRIGHT
 
