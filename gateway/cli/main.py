@@ -23,10 +23,10 @@ from gateway.app import compose
 from gateway.app.lifecycle import run_until_signal
 from gateway.app.systemd import SystemdNotifier
 from gateway.cameras.probe import Step, Transport, probe
+from gateway.cli.fault_lines import fault_json, fault_lines
 from gateway.cli.output import echo
 from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import CheckResult, check_files, has_viewing_key
-from gateway.config.faults import VIETNAMESE
 from gateway.config.load import load_settings, probe_policy, settings_needed
 from gateway.config.secrets import Secrets
 from gateway.config.settings import DEFAULT_FILE
@@ -107,19 +107,25 @@ def main() -> None:
 
 @main.command("check")
 @click.argument("config", nargs=-1, type=click.Path(path_type=Path))
-def check_command(config: tuple[Path, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per fault.")
+def check_command(config: tuple[Path, ...], *, as_json: bool) -> None:
     """Check CONFIG files: settings (.toml), site document (.json), or both together.
 
     With the settings, secrets and camera networks are checked as well. Default:
-    /etc/camera-gateway/gateway.toml and the site document of its state folder.
+    /etc/camera-gateway/gateway.toml and the site document of its state folder. Exit code 0:
+    no fault, 2: at least one; what is only odd changes nothing.
+
+    Kiểm tra cấu hình; mỗi lỗi có tệp, dòng, tên camera, nguyên nhân và cách sửa.
     """
     redactor = Redactor()
     logging.configure_logging(redactor, level="warning", form="console")
     paths = config or (DEFAULT_FILE,)
     checked = check_files(paths, redactor=redactor, settings_faults=command_faults)
     faults = [*checked.faults, *_version_faults(checked)]
-    for path, fault in faults:
-        _print_fault(fault, str(path), redactor)
+    if as_json:
+        echo(*fault_json([*faults, *checked.oddities], redactor))
+        raise SystemExit(CONFIG_WRONG if faults else 0)
+    echo(*fault_lines([*faults, *checked.oddities], redactor), err=True)
     if faults:
         echo(f"{len(faults)} faults / lỗi", err=True)
         raise SystemExit(CONFIG_WRONG)
@@ -164,8 +170,7 @@ def run_command(path: Path) -> None:
         )
         run_until_signal(compose.run(settings, state, disk, secrets))
     except ConfigRejected as error:
-        for fault in error.faults:
-            _print_fault(fault, str(where), redactor)
+        echo(*fault_lines([(where, fault) for fault in error.faults], redactor), err=True)
         _wait_for_another(where, error.faults)
         raise SystemExit(CONFIG_WRONG) from None
 
@@ -280,7 +285,7 @@ async def _print(steps: AsyncIterator[Step], redactor: Redactor, *, as_json: boo
     all_ok = True
     async for step in steps:
         all_ok = all_ok and step.ok
-        shown = replace(step, fact=redact_foreign(redactor, step.fact))
+        shown = replace(step, fact=redact_foreign(redactor, step.fact, probe))
         echo(*([_as_json(shown)] if as_json else _as_text(shown)))
     return all_ok
 
@@ -343,9 +348,3 @@ def _summary(checked: CheckResult) -> str:
     else:
         parts.append("no site document yet")
     return ", ".join(parts)
-
-
-def _print_fault(fault: Fault, where: str, redactor: Redactor) -> None:
-    echo(redactor.redact_text(f"{where}: {fault}"), err=True)
-    if vietnamese := VIETNAMESE.get(fault.code):
-        echo(f"    {vietnamese}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
@@ -12,12 +13,19 @@ from pydantic_core import PydanticCustomError
 from gateway.capture.options import DEVICE_PATH
 from gateway.model.document import Document
 
+_NO_MASK = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.0")
+"""No camera has such an address: who writes it means a network."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _network(given: object) -> IPv4Network | IPv6Network:
+    text = str(given).strip()
+    if _NO_MASK.fullmatch(text):
+        said = {"kind": "mask", "value": text}
+        raise PydanticCustomError("network", f"without a mask it is one address: {text}/24?", said)
     try:
-        return ipaddress.ip_network(str(given), strict=False)
+        return ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise PydanticCustomError("network", "it must be a network, e.g. 10.1.2.0/24") from None
 

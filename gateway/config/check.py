@@ -41,11 +41,13 @@ class CheckResult:
         settings: The settings; None: none were given, or they are wrong.
         site: The site document likewise; with settings alone, that of their state folder.
         faults: Every fault, with its file.
+        oddities: What is odd and keeps nothing from working, likewise.
     """
 
     settings: Settings | None
     site: SiteConfig | None
     faults: tuple[tuple[Path, Fault], ...]
+    oddities: tuple[tuple[Path, Fault], ...] = ()
 
 
 def check_files(
@@ -62,6 +64,7 @@ def check_files(
         settings_faults: What packages above this one have against the settings.
     """
     faults: list[tuple[Path, Fault]] = []
+    oddities: list[tuple[Path, Fault]] = []
 
     def attempt(load: Callable[[Path], _Loaded], path: Path) -> _Loaded | None:
         try:
@@ -80,8 +83,10 @@ def check_files(
     sites = [(document, site) for document, site in read if site is not None]
     if settings is not None:
         faults += [(path, fault) for fault in settings_faults(settings)]
-        faults += _cross_checks(path, settings, sites, redactor)
-    return CheckResult(settings, sites[-1][1] if sites else None, tuple(faults))
+        secrets = _secrets_of(settings, sites, redactor)
+        faults += _cross_checks(path, settings, sites, secrets)
+        oddities += [(path, fault) for fault in secrets.oddities]
+    return CheckResult(settings, sites[-1][1] if sites else None, tuple(faults), tuple(oddities))
 
 
 def _required_site(path: Path) -> SiteConfig:
@@ -91,13 +96,18 @@ def _required_site(path: Path) -> SiteConfig:
     return site
 
 
-def _cross_checks(
-    path: Path, settings: Settings, sites: list[tuple[Path, SiteConfig]], redactor: Redactor
-) -> Iterator[tuple[Path, Fault]]:
-    """Yield the faults that show only with the settings: files, secrets, camera networks."""
+def _secrets_of(
+    settings: Settings, sites: list[tuple[Path, SiteConfig]], redactor: Redactor
+) -> Secrets:
     entered = [EnteredHosts.of(site) for _, site in sites]
     bindings = bindings_of(settings, remembered_hosts(settings.state.dir, None), *entered)
-    secrets = Secrets(settings.secrets_folder, redactor=redactor, bindings=bindings)
+    return Secrets(settings.secrets_folder, redactor=redactor, bindings=bindings)
+
+
+def _cross_checks(
+    path: Path, settings: Settings, sites: list[tuple[Path, SiteConfig]], secrets: Secrets
+) -> Iterator[tuple[Path, Fault]]:
+    """Yield the faults that show only with the settings: files, secrets, camera networks."""
     for fault in _files(settings):
         yield path, fault
     for where, fault in identity_faults(settings, sites):

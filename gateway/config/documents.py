@@ -16,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.faults import fault_of, pointer
+from gateway.config.syntax_mistakes import ENGLISH as SYNTAX_MISTAKES
+from gateway.config.syntax_mistakes import kind_in_json, kind_in_toml
 from gateway.model.document import repeats
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.site_document import URL_SCHEMES, SiteConfig
@@ -73,10 +75,12 @@ def parse_toml(raw: bytes) -> dict[str, object]:
     except tomllib.TOMLDecodeError as error:
         found = _TOML_PLACE.match(str(error))
         what, line, column = found.groups() if found else (str(error), None, None)
+        kind = kind_in_toml(raw.decode(), int(line or 0), int(column or 1), what)
         place = int(line or raw.count(b"\n") + 1), int(column or 1)
-        message = f"line {place[0]}, column {place[1]}: {what[:1].lower()}{what[1:]}"
         args: dict[str, str | int | float] = {"line": place[0], "column": place[1]}
-        raise ConfigRejected((Fault("", "syntax", message, args),)) from None
+        said = f"line {place[0]}, column {place[1]}: {what[:1].lower()}{what[1:]}"
+        flaw = Flaw(Problem.SYNTAX, said, args=args)
+        raise ConfigRejected((_syntax_fault(flaw, kind),)) from None
 
 
 def parse_json(raw: bytes) -> object:
@@ -124,14 +128,29 @@ def _parse(raw: bytes, *, control_characters: bool = False) -> ParsedJson:
             raw, max_bytes=LARGEST_BYTES, control_characters=control_characters
         )
     except StrictJsonError as error:
-        raise ConfigRejected((_fault_of(error.flaw),)) from None
+        if error.flaw.problem is not Problem.SYNTAX:
+            raise ConfigRejected((_fault_of(error.flaw),)) from None
+        kind = kind_in_json(raw.decode(), error.at, error.said)
+        raise ConfigRejected((_syntax_fault(error.flaw, kind),)) from None
+
+
+def _syntax_fault(flaw: Flaw, kind: str) -> Fault:
+    """Return the fault of a text that cannot be read, with the mistake that was probably made."""
+    if kind not in SYNTAX_MISTAKES:
+        return Fault("", "syntax", flaw.message, flaw.args)
+    place = f"line {flaw.args['line']}, column {flaw.args['column']}"
+    args = {**flaw.args, "kind": kind}
+    return Fault("", "syntax", f"{place}: {SYNTAX_MISTAKES[kind]}", args)
 
 
 def _fault_of(flaw: Flaw) -> Fault:
     message = flaw.message
     if _CODES[flaw.problem] == "encoding":
         message += "; save the file as UTF-8 without byte order mark"
-    return Fault(pointer(flaw.at), _CODES[flaw.problem], message, flaw.args)
+    args = dict(flaw.args)
+    if flaw.problem is Problem.BYTE_ORDER_MARK:
+        args["kind"] = "bom"
+    return Fault(pointer(flaw.at), _CODES[flaw.problem], message, args)
 
 
 def _repeats(tree: object) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -154,13 +154,88 @@ def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
         return unknown_key(at, model)
     if code == "missing":
         return Fault(pointer(at), code, "this is required and is not there")
+    if code == "type" and (said := _type_fault(line)) is not None:
+        return said
     field = field_at(model, at)
     bounds = _bounds(field) if code in ("range", "length") and field is not None else {}
     allowed = _sentence(code, bounds) if bounds else _allowed(code, line)
     given = _given(at, code, line["input"])
+    args: dict[str, str | int | float] = {**bounds}
+    if code in ("pattern", "choice"):
+        args["allowed"] = allowed.removeprefix("it must be ")
+    if code == "network":
+        args |= {key: str(value) for key, value in (line.get("ctx") or {}).items()}
     if not given:
-        return Fault(pointer(at), code, allowed, bounds)
-    return Fault(pointer(at), code, f"{given}: {allowed}", {"got": given, **bounds})
+        return Fault(pointer(at), code, allowed, args)
+    return Fault(pointer(at), code, f"{given}: {allowed}", {"got": given, **args})
+
+
+def _type_fault(line: ErrorDetails) -> Fault | None:
+    """Return what a value should be instead, with it written so; None: there is no word for it."""
+    at, value = line["loc"], line["input"]
+    kind = next((name for word, name in _TYPES.items() if line["type"].startswith(word)), "")
+    given = _given(at, "type", value)
+    if not kind or not given or not at:
+        return None
+    args: dict[str, str | int | float] = {"kind": kind, "key": str(at[-1]), "got": given}
+    if (example := _EXAMPLES[kind](value)) is not None:
+        args["example"] = example
+    message = f"{given}: it must be {_KIND_WORDS[kind]}"
+    return Fault(pointer(at), "type", f"{message}, e.g. {example}" if example else message, args)
+
+
+def _as_list(value: object) -> str | None:
+    return None if isinstance(value, dict | list | tuple) else f"[{_written(value)}]"
+
+
+def _as_text(value: object) -> str | None:
+    return f'"{value}"' if isinstance(value, int | float) else None
+
+
+def _as_number(value: object) -> str | None:
+    text = value.strip() if isinstance(value, str) else ""
+    return text if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text) else None
+
+
+def _as_flag(value: object) -> str | None:
+    said = str(value).strip().lower()
+    return "true" if said in ("1", "yes", "true", "on") else "false"
+
+
+def _nothing(_value: object) -> str | None:
+    return None
+
+
+def _written(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+_TYPES = {
+    "tuple_type": "list",
+    "list_type": "list",
+    "string_type": "text",
+    "int_": "number",
+    "float_": "number",
+    "bool_": "bool",
+    "model_": "table",
+    "dict_type": "table",
+}
+"""Our word for a type, by how pydantic's begins."""
+
+_KIND_WORDS = {
+    "list": "a list in square brackets",
+    "text": "text in quotes",
+    "number": "a number without quotes",
+    "bool": "true or false",
+    "table": "a table with keys of its own",
+}
+_EXAMPLES: dict[str, Callable[[object], str | None]] = {
+    "list": _as_list,
+    "text": _as_text,
+    "number": _as_number,
+    "bool": _as_flag,
+    "table": _nothing,
+}
 
 
 def field_at(model: type[BaseModel], at: tuple[str | int, ...]) -> FieldInfo | None:
@@ -211,7 +286,9 @@ def unknown_key(at: tuple[str | int, ...], model: type[BaseModel]) -> Fault:
     known = sorted(_fields(home))
     near = difflib.get_close_matches(str(key), known, n=1)
     advice = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-    return Fault(pointer(at), "unknown_key", f"there is no such key; {advice}")
+    args: dict[str, str | int | float] = {"got": str(key)[:_LONGEST_GIVEN]}
+    args |= {"near": near[0]} if near else {"kind": "none", "allowed": ", ".join(known)}
+    return Fault(pointer(at), "unknown_key", f"there is no such key; {advice}", args)
 
 
 def _allowed(code: str, line: ErrorDetails) -> str:

@@ -47,6 +47,9 @@ class Secrets:
         folder: Where the files are; it need not exist while no secret is loaded.
         redactor: Learns every value that is read.
         bindings: Where those that documents name may go.
+
+    Attributes:
+        oddities: What is odd about values that have been read, and is no fault.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Secrets:
         self._redactor = redactor
         self._bindings = bindings or SecretBindings()
         self._deprecated: set[str] = set()
+        self.oddities: tuple[Fault, ...] = ()
         self._from_systemd = str(folder) == os.environ.get("CREDENTIALS_DIRECTORY")
         # systemd lets our user in by an ACL, whose mask shows as the group's read bit
         self._forbidden_bits = 0o037 if self._from_systemd else 0o077
@@ -79,7 +83,8 @@ class Secrets:
         path = self._path(ref.name)
         value = self._load(path, at, username)
         if value is None:
-            raise _fault(at, "missing", f"no secret {ref.name}; put it into {path}")
+            message = f"no secret {ref.name}; put it into {path}"
+            raise _fault(at, "missing", message, name=ref.name, path=str(path))
         return value
 
     def load_for_camera(self, camera: CameraConfig, url: str, *, at: str = "") -> SecretStr | None:
@@ -153,7 +158,8 @@ class Secrets:
             return value
         if name in shared:
             raise _fault(at, "use", f"{name} is a secret of the settings, and no {use}'s")
-        raise _fault(at, "missing", f"no secret {name}; put it into {named}")
+        message = f"no secret {name}; put it into {named}"
+        raise _fault(at, "missing", message, name=name, path=str(named))
 
     def _is_entered_elsewhere(self, use: Use, name: str) -> bool:
         """Return whether there is a file of *name* for another host."""
@@ -184,16 +190,30 @@ class Secrets:
         """Return what *path* holds; None: there is no such file. Raises ConfigRejected."""
         try:
             value = self._read(path, at).removesuffix(b"\n").removesuffix(b"\r").decode()
+            self._look_at(value, path, at)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise _fault(at, "content", unreadable(path, error)) from None
         except UnicodeDecodeError:
-            raise _fault(at, "content", f"cannot read {path}: not UTF-8") from None
-        if not value or not value.isprintable():
-            raise _fault(at, "content", f"{path} is empty or holds more than one line")
+            raise _content_fault(at, "utf8", path, f"cannot read {path}: not UTF-8") from None
         self._redactor.add_secret(value, username=username)
         return SecretStr(value)
+
+    def _look_at(self, value: str, path: Path, at: str) -> None:
+        """Refuse what is no password, and say what it is instead; doubt one with spaces around it.
+
+        Raises:
+            ConfigRejected: ``secret.content``; its `kind` says which.
+        """
+        kind, said = _what_it_is(value)
+        if kind:
+            raise _content_fault(at, kind, path, f"{path} {said}", got=len(value.splitlines()))
+        if value != value.strip():
+            message = f"{path} begins or ends with a space, which is sent as part of the password"
+            fault = Fault(at, "secret.space", message, {"path": str(path)})
+            if all(each.message != message for each in self.oddities):
+                self.oddities = (*self.oddities, fault)
 
     def _read(self, path: Path, at: str) -> bytes:
         with open(path, "rb", opener=_open_without_waiting) as file:
@@ -203,8 +223,22 @@ class Secrets:
             if found.st_mode & self._forbidden_bits:
                 mode = stat.S_IMODE(found.st_mode)
                 advice = f"{path} has mode {mode:o}; make it owner-only: chmod 600 {path}"
-                raise _fault(at, "permissions", advice)
+                raise _fault(at, "permissions", advice, path=str(path), mode=f"{mode:o}")
             return file.read(LARGEST_BYTES)
+
+
+def _what_it_is(value: str) -> tuple[str, str]:
+    """Return what *value* is instead of a password, as a kind and in words; empty: it is one."""
+    lines = len(value.splitlines())
+    looks = (
+        ("bom", value.startswith("\ufeff"), "begins with a byte order mark"),
+        ("empty", not value.strip(), "is empty"),
+        ("lines", lines > 1, f"holds {lines} lines; it must be one"),
+        ("cr", "\r" in value, "holds a carriage return"),
+        ("tab", "\t" in value, "holds a tab"),
+        ("control", not value.isprintable(), "holds a control character"),
+    )
+    return next(((kind, said) for kind, found, said in looks if found), ("", ""))
 
 
 def _exists(path: Path) -> bool:
@@ -215,5 +249,11 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _fault(at: str, kind: str, message: str) -> ConfigRejected:
-    return ConfigRejected((Fault(at, f"secret.{kind}", message),))
+def _fault(at: str, code: str, message: str, /, **args: str | int | float) -> ConfigRejected:
+    return ConfigRejected((Fault(at, f"secret.{code}", message, args),))
+
+
+def _content_fault(
+    at: str, kind: str, path: Path, message: str, **args: str | int | float
+) -> ConfigRejected:
+    return _fault(at, "content", message, kind=kind, path=str(path), **args)

@@ -134,12 +134,10 @@ TEXTS: dict[str, FaultText] = {
     "syntax/comma": FaultText(
         "Dòng {line}, cột {column}: thiếu dấu phẩy trước chỗ này.",
         "Thêm dấu phẩy vào cuối mục đứng trước.",
-        "Put a comma behind what stands before it.",
     ),
     "syntax/trailing_comma": FaultText(
         "Dòng {line}, cột {column}: thừa dấu phẩy trước dấu đóng ngoặc.",
         "Xóa dấu phẩy sau mục cuối cùng.",
-        "Remove the comma behind the last item.",
     ),
     "syntax/colon": FaultText(
         "Dòng {line}, cột {column}: thiếu dấu hai chấm sau tên mục.", 'Viết "tên": giá trị.'
@@ -172,6 +170,19 @@ TEXTS: dict[str, FaultText] = {
     "syntax/backslash": FaultText(
         "Dòng {line}, cột {column}: dấu \\ không dùng được như vậy.", "Viết \\\\ hoặc dùng /."
     ),
+    "syntax/equals": FaultText(
+        "Dòng {line}, cột {column}: thiếu dấu bằng sau tên mục.", "Viết: tên = giá trị"
+    ),
+    "syntax/toml_comment": FaultText(
+        "Dòng {line}, cột {column}: chú thích viết sai.", "Chú thích bắt đầu bằng dấu #."
+    ),
+    "syntax/twice": FaultText(
+        "Dòng {line}: mục hoặc tên này đã có ở phía trên.", "Xóa một trong hai, hoặc gộp lại."
+    ),
+    "syntax/bracket": FaultText(
+        "Dòng {line}, cột {column}: dấu đóng ngoặc không khớp với dấu mở.",
+        "Kiểm tra [ ] và {{ }} ở các dòng trước.",
+    ),
     "syntax/unclosed": FaultText(
         "Tệp kết thúc ở dòng {line} mà chưa đóng hết ngoặc.", "Thêm dấu ] hoặc }} còn thiếu."
     ),
@@ -188,8 +199,9 @@ TEXTS: dict[str, FaultText] = {
         "Tệp mật khẩu {path} có ký tự xuống dòng kiểu Windows (CR) bên trong.",
         "Chạy: sudo sed -i 's/\\r//g' {path}",
     ),
-    "secret.content/space": FaultText(
-        "Tệp mật khẩu {path} có dấu cách thừa ở đầu hoặc cuối.", "Xóa dấu cách rồi lưu lại."
+    "secret.space": FaultText(
+        "Tệp mật khẩu {path} có dấu cách ở đầu hoặc cuối; dấu cách được gửi như một phần mật khẩu.",
+        "Nếu mật khẩu không có dấu cách đó: xóa rồi lưu lại.",
     ),
     "secret.content/tab": FaultText("Tệp mật khẩu {path} có dấu tab.", "Xóa dấu tab rồi lưu lại."),
     "secret.content/lines": FaultText(

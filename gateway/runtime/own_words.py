@@ -7,10 +7,9 @@ its sentences is left there; anywhere else, in what a camera or a file says, it 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType
 
 from gateway.runtime.redact import Redactor
 
@@ -19,37 +18,64 @@ SHORTEST_WORDS = 2
 a piece from within a sentence, with spaces at both ends."""
 
 
-def redact_foreign(redactor: Redactor, text: str) -> str:
+def redact_foreign(redactor: Redactor, text: str, code: Callable[..., object]) -> str:
     """Return *text* as `Redactor.redact_text` does, with our own sentences in it left whole.
 
-    Costs nothing while there is no secret in *text*; else once the reading of our own bytecode.
+    Costs nothing while there is no secret in *text*; else a walk through the code behind *code*.
+
+    Args:
+        redactor: Knows the secrets.
+        text: Ours, with what others have said in it.
+        code: A function; the sentences are those of its module and of all that it imports.
     """
     if redactor.redact_known(text) == text:
         return redactor.redact_text(text)
-    return redactor.redact_text(text, own=own_sentences())
-
-
-def own_sentences() -> frozenset[str]:
-    """Return the sentences, and pieces of sentences, in the modules that are loaded by now."""
-    names = tuple(name for name in sys.modules if name.partition(".")[0] == "gateway")
-    return _sentences_of(names)
+    return redactor.redact_text(text, own=own_sentences(code))
 
 
 @cache
-def _sentences_of(names: tuple[str, ...]) -> frozenset[str]:
+def own_sentences(code: Callable[..., object]) -> frozenset[str]:
+    """Return the sentences, and pieces of sentences, in the modules that *code* leads to.
+
+    They are the constants of their functions, and those of the modules by their names.
+    """
     found: set[str] = set()
-    for name in names:
-        code = _code_of(sys.modules[name], name)
-        if code is not None:
-            found.update(each for each in _texts_in(code) if _is_sentence(each))
+    ahead = [getattr(code, "__globals__", {})]
+    seen = {id(ahead[0])}
+    while ahead:
+        module = ahead.pop()
+        for name, value in list(module.items()):
+            if name.isupper():
+                found.update(filter(_is_sentence, _constants_in(value)))
+            for function in _functions_in(value):
+                found.update(filter(_is_sentence, _texts_in(function.__code__)))
+                if id(function.__globals__) not in seen:
+                    seen.add(id(function.__globals__))
+                    ahead.append(function.__globals__)
     return frozenset(found)
 
 
-def _code_of(module: ModuleType, name: str) -> CodeType | None:
-    loader = getattr(module.__spec__, "loader", None)
-    read = getattr(loader, "get_code", None)  # a compiled extension has none
-    code = read(name) if read is not None else None
-    return code if isinstance(code, CodeType) else None
+def _functions_in(value: object) -> Iterator[FunctionType]:
+    """Yield *value* if it is a function of ours, or those of a class of ours."""
+    within = list(vars(value).values()) if isinstance(value, type) else [value]
+    for each in within:
+        plain = getattr(each, "fget", None) or getattr(each, "__func__", None) or each
+        function = getattr(plain, "__wrapped__", plain)
+        ours = str(getattr(function, "__module__", "")).startswith("gateway.")
+        if ours and isinstance(function, FunctionType):
+            yield function
+
+
+def _constants_in(value: object) -> Iterator[str]:
+    """Yield the texts in a constant: one, a tuple or table of them, or of tuples of them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (each for each in value.values() if isinstance(each, str))
+    elif isinstance(value, tuple | frozenset):
+        for each in value:
+            texts = each if isinstance(each, tuple) else (each,)
+            yield from (text for text in texts if isinstance(text, str))
 
 
 def _texts_in(code: CodeType) -> Iterator[str]:

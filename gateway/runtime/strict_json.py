@@ -70,11 +70,15 @@ class StrictJsonError(ValueError):
 
     Attributes:
         flaw: Why.
+        at: Of a problem of syntax: where the reader gave up, in characters.
+        said: Likewise what it said, in Python's words.
     """
 
-    def __init__(self, flaw: Flaw) -> None:
+    def __init__(self, flaw: Flaw, at: int = 0, said: str = "") -> None:
         super().__init__(flaw.message)
         self.flaw = flaw
+        self.at = at
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +124,11 @@ def parse(
             parse_constant=notes.number,
         )
     except json.JSONDecodeError as error:
+        place: dict[str, str | int | float] = {"line": error.lineno, "column": error.colno}
         what = error.msg[:1].lower() + error.msg[1:]
         message = f"line {error.lineno}, column {error.colno}: {what}"
-        _refuse(Problem.SYNTAX, message, line=error.lineno, column=error.colno)
+        flaw = Flaw(Problem.SYNTAX, message, (), place)
+        raise StrictJsonError(flaw, error.pos, error.msg) from None
     pattern = _SURROGATE if control_characters else _CONTROL
     if not notes.flawed and not pattern.search(text):
         return ParsedJson(tree, ())

@@ -161,7 +161,7 @@ def test_broken_json_says_line_and_column() -> None:
     """A syntax error is found by its place."""
     (fault,) = faults(b'{\n "name": "a"\n "version": 1}')
 
-    assert fault.args == {"line": 3, "column": 2}
+    assert fault.args == {"line": 3, "column": 2, "kind": "comma"}
 
 
 def test_brackets_in_strings_are_no_nesting() -> None:

@@ -1,0 +1,113 @@
+"""Faults of files as an installer reads them, Vietnamese first, and as JSON.
+
+Of faults with one cause, such as thirty cameras outside the networks, the first is told in full and
+the places of the others on one line; as JSON each is an object of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from gateway.config.check import check_files
+from gateway.config.faults import VIETNAMESE
+from gateway.config.places import FoundPlace, Places
+from gateway.model.errors import Fault
+from gateway.model.fault_text import text_of
+from gateway.runtime.own_words import redact_foreign
+from gateway.runtime.redact import Redactor
+
+ONE_CAUSE = frozenset({"url.network", "url.scheme", "url.port", "secret.missing", "secret.use"})
+"""Codes whose faults are often many and one: the same settings, or the same file."""
+
+NAMED = 12
+"""So many other places are named."""
+
+_QUOTED = re.compile("“[^”]*”")
+_OURS = ("pointer", "place", "code")
+
+Told = tuple[Path, Fault]
+
+
+def fault_lines(faults: Iterable[Told], redactor: Redactor) -> Iterator[str]:
+    """Yield the lines of *faults*."""
+    files: dict[Path, Places] = {}
+    for path, fault, others in _by_cause(faults):
+        places = files.setdefault(path, Places(path))
+        yield from _lines(path, fault, places, redactor)
+        if others:
+            found = [_called(places.find(each.at), each) for each in others[:NAMED]]
+            named = ", ".join(_named(each, redactor) for each in found)
+            more = f" (+{len(others) - NAMED})" if len(others) > NAMED else ""
+            said = f"Cùng nguyên nhân ở {len(others)} chỗ khác · the same elsewhere"
+            yield f"    {said}: {named}{more}"
+
+
+def fault_json(faults: Iterable[Told], redactor: Redactor) -> Iterator[str]:
+    """Yield a JSON object for each of *faults*."""
+    files: dict[Path, Places] = {}
+    for path, fault in faults:
+        place = files.setdefault(path, Places(path)).find(fault.at)
+        said = text_of(fault, VIETNAMESE.get(fault.code, ""))
+        shown = {
+            "file": str(path),
+            "pointer": fault.at,
+            "place": _named(place.name, redactor),
+            "line": int(fault.args.get("line", 0)) or place.line or None,
+            "code": fault.code,
+            "message": fault.message,
+            "vi": said.vi,
+            "cure_vi": said.vi_todo,
+            "params": fault.args,
+        }
+        yield json.dumps(
+            {key: each if key in _OURS else _clean(each, redactor) for key, each in shown.items()},
+            ensure_ascii=False,
+        )
+
+
+def _named(place: str, redactor: Redactor) -> str:
+    """Return *place* with what a document calls its cameras redacted, and our keys as they are."""
+    return _QUOTED.sub(lambda name: redactor.redact_text(name[0]), place)
+
+
+def _clean(value: object, redactor: Redactor) -> object:
+    if isinstance(value, dict):
+        return {key: _clean(each, redactor) for key, each in value.items()}
+    return redact_foreign(redactor, value, check_files) if isinstance(value, str) else value
+
+
+def _by_cause(faults: Iterable[Told]) -> list[tuple[Path, Fault, list[Fault]]]:
+    """Return *faults* in their order, each with those that have the same cause."""
+    found: dict[tuple[object, ...], tuple[Path, Fault, list[Fault]]] = {}
+    for number, (path, fault) in enumerate(faults):
+        same = fault.args.get("name") or fault.args.get("kind") or ""
+        single = "" if fault.code in ONE_CAUSE else number
+        key = (path, fault.code, same, single)
+        if key in found:
+            found[key][2].append(fault)
+        else:
+            found[key] = path, fault, []
+    return list(found.values())
+
+
+def _lines(path: Path, fault: Fault, places: Places, redactor: Redactor) -> Iterator[str]:
+    place = places.find(fault.at)
+    line = int(fault.args.get("line", 0)) or place.line
+    where = f"{path}:{line}" if line else str(path)
+    yield f"{f'{where}: {_named(place.name, redactor)}'.rstrip()} [{fault.code}]"
+    said = text_of(fault, VIETNAMESE.get(fault.code, ""))
+    for text in (said.vi, f"→ {said.vi_todo}" if said.vi_todo else ""):
+        if text:
+            yield f"    {redact_foreign(redactor, text, check_files)}"
+    english = redact_foreign(redactor, fault.message, check_files)
+    yield f"    {fault.at or '/'}: {english}" + (f"; {said.en_todo}" if said.en_todo else "")
+    if fault.code == "syntax" and (quoted := places.quote(line, int(fault.args.get("column", 1)))):
+        yield f"    {line} | {redactor.redact_text(quoted)}"
+
+
+def _called(place: FoundPlace, fault: Fault) -> str:
+    name = place.name or fault.at
+    return f"{name} ({fault.args['got']})" if "got" in fault.args else name
