@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.config.settings import DEFAULT_FILE
+from gateway.config.settings import DEFAULT_FILE, Settings
 from gateway.enrolment.certificate import check_certificate, name_of, request_of
 from gateway.enrolment.client import ask, fetch_authority, parse_centre_url
 from gateway.enrolment.code import CodeError, EnrolmentCode, parse_code
@@ -111,8 +111,13 @@ async def enrol(
         site,
     )
 
-    text = with_identity(before, answer, address, folder=settings.parent)
-    await asyncio.to_thread(install, _files(settings, text, answer, parsed, key, root, group))
+    text, read = with_identity(before, answer, address, folder=settings.parent)
+    files = (
+        *_identity_files(settings.parent, answer, parsed, key, root, group),
+        *_centre_files(read, answer),
+        NewFile(settings, text.encode(), _mode(settings)),
+    )
+    await asyncio.to_thread(install, files)
     (settings.parent / PENDING_KEY).unlink(missing_ok=True)
     yield EnrolStep("settings", f"Đã ghi {settings}", f"{settings} is written", site)
     yield EnrolStep(
@@ -132,6 +137,10 @@ def _parse(code: str) -> EnrolmentCode:
         if error.group is not None:
             detail = f"nhóm {error.group} / group {error.group}"
         raise EnrolmentError(Reason(error.reason), detail) from None
+
+
+def _mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
 
 
 def _fits(code: EnrolmentCode, root: str) -> bool:
@@ -187,31 +196,32 @@ def _mark(code: EnrolmentCode) -> bytes:
     return hashlib.sha256(code.symbols.encode()).hexdigest().encode()
 
 
-def _files(
-    settings: Path,
-    text: str,
+def _identity_files(
+    folder: Path,
     answer: EnrolAnswer,
     code: EnrolmentCode,
     key: ec.EllipticCurvePrivateKey,
     root: str,
     group: str | None,
 ) -> tuple[NewFile, ...]:
-    """Return what is written, the settings last."""
-    folder = settings.parent
+    """Return key, certificate, root, and which code they are from."""
     return (
         NewFile(folder / KEY, _private_pem(key), 0o640, group),
         NewFile(folder / CERTIFICATE, answer.certificate.encode()),
         NewFile(folder / CA, root.encode()),
         NewFile(folder / ENROLLED, _mark(code), 0o600),
+    )
+
+
+def _centre_files(settings: Settings, answer: EnrolAnswer) -> tuple[NewFile, ...]:
+    """Return the centre's public keys, and secrets of its TURN servers, where *settings* say."""
+    keys = settings.resolve_path(settings.remote.keys)
+    return (
+        *(NewFile(keys / f"{name}.pem", pem.encode()) for name, pem in answer.trusted.items()),
         *(
-            NewFile(folder / "trusted" / f"{name}.pem", pem.encode())
-            for name, pem in answer.trusted.items()
-        ),
-        *(
-            NewFile(folder / "secrets" / name, secret.encode() + b"\n", 0o600)
+            NewFile(settings.secrets_folder / name, secret.encode() + b"\n", 0o600)
             for name, secret in turn_secrets(answer).items()
         ),
-        NewFile(settings, text.encode(), settings.stat().st_mode & 0o777),
     )
 
 

@@ -29,8 +29,12 @@ def turn_secrets(answer: EnrolAnswer) -> dict[str, str]:
     return {_secret_name(number): secret for number, secret in enumerate(dict.fromkeys(found))}
 
 
-def with_identity(text: str, answer: EnrolAnswer, url: str, *, folder: Path) -> str:
+def with_identity(
+    text: str, answer: EnrolAnswer, url: str, *, folder: Path
+) -> tuple[str, Settings]:
     """Return the settings *text* with what *answer* says, comments and all else as they are.
+
+    And as they are read.
 
     Args:
         text: Of ``gateway.toml``.
@@ -48,13 +52,13 @@ def with_identity(text: str, answer: EnrolAnswer, url: str, *, folder: Path) -> 
         _set_ice(document, answer)
         _set(_table(document, "enrolment"), {"url": url})
         result = tomlkit.dumps(document)
-        Settings.from_table(tomlkit.parse(result).unwrap(), folder=folder)
+        settings = Settings.from_table(tomlkit.parse(result).unwrap(), folder=folder)
     except ValidationError as error:
         detail = "; ".join(map(str, faults_of(error, Settings)))
         raise EnrolmentError(EnrolmentReason.SETTINGS, detail[:400]) from None
     except (TOMLKitError, TypeError) as error:
         raise EnrolmentError(EnrolmentReason.SETTINGS, str(error)[:400]) from None
-    return result
+    return result, settings
 
 
 _IDENTITY = {"id", "province", "province_scheme"}

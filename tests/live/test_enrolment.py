@@ -21,8 +21,10 @@ from gateway.centre.enrolment.broker_files import write_broker_files
 from gateway.centre.enrolment.centre import ca_folder, open_authority, open_registry
 from gateway.centre.enrolment.settings import load_enrolment_settings
 from gateway.cli.main import main
+from gateway.cli.setup_enrolment import BoxEnrolment
 from gateway.config.check import check_files
 from gateway.config.load import load_settings
+from gateway.config.signing import Keyring, make_key
 from gateway.demo.config_files import free_port
 from gateway.enrolment.code import make_code
 from gateway.enrolment.enrol import enrol
@@ -30,6 +32,7 @@ from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
 from gateway.model.errors import BrokerUnavailable
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 from gateway.runtime.redact import Redactor
+from gateway.setup.model import SetupMistake
 from tests.fixtures.broker import Broker, Brokers
 from tests.fixtures.clock import HANG_S, wait_until
 from tests.fixtures.enrolment import (
@@ -253,3 +256,40 @@ async def test_the_commands_do_it(tmp_path: Path) -> None:
     assert "Đăng ký xong" in said.decode()
     assert check_files((box,), redactor=Redactor()).faults == ()
     assert "mã đã dùng" in run(["centre", "sites", *centre_options]).output
+
+
+async def test_keys_and_secrets_of_the_centre_come_along(tmp_path: Path) -> None:
+    """Where the installer's settings want them; nobody but root reads the secret."""
+    keys, secret = tmp_path / "keys", tmp_path / "turn.secret"
+    make_key(keys, "cfg-2026a")
+    secret.write_text("s3cret\n")
+    secret.chmod(0o600)
+    centre = make_centre(
+        tmp_path / "centre",
+        trusted=keys,
+        ice=[{"urls": ["turn:127.0.0.1:3478"], "shared_secret_file": secret}],
+    )
+    box = make_box(tmp_path / "box")
+    box.write_text(box.read_text().replace('# keys = "trusted"', 'keys = "of-the-centre"'))
+    async with serving(centre) as url:
+        await enrolled(url, centre.code(), box)
+
+    settings = load_settings(box)
+    assert Keyring(box.parent / "of-the-centre").ids() == ("cfg-2026a",)
+    assert settings.webrtc.ice[0].shared_secret is not None
+    stored = box.parent / "secrets" / "turn"
+    assert (stored.read_text(), stored.stat().st_mode & 0o777) == ("s3cret\n", 0o600)
+
+
+async def test_the_set_up_page_enrols_by_the_same_way(
+    centre: EnrolmentCentre, tmp_path: Path
+) -> None:
+    """An address without its scheme will do; what is wrong is said in Vietnamese."""
+    box = BoxEnrolment(make_box(tmp_path / "box"))
+    address, code = centre.url.removeprefix("https://"), str(centre.code())
+
+    with pytest.raises(SetupMistake) as caught:
+        await box.enrol(address, code[:-1] + ("2" if code[-1] == "1" else "1"))
+
+    assert "nhóm 5" in caught.value.wording.vi
+    assert await box.enrol(address, code) == SITE.name

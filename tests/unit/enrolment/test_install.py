@@ -56,7 +56,7 @@ def test_the_former_files_stay_beside_the_new(tmp_path: Path) -> None:
 def test_comments_and_other_settings_stay(tmp_path: Path) -> None:
     """Every comment line of the installer's is there, and every table but what is the centre's."""
     before = EXAMPLE.read_text()
-    after = with_identity(before, answer(), URL, folder=tmp_path)
+    after, _ = with_identity(before, answer(), URL, folder=tmp_path)
 
     comments = {line for line in before.splitlines() if line.startswith("#")}
     assert comments - set(after.splitlines()) == {
@@ -69,9 +69,9 @@ def test_comments_and_other_settings_stay(tmp_path: Path) -> None:
 
 def test_it_can_be_done_twice(tmp_path: Path) -> None:
     """The same answer changes nothing any more."""
-    once = with_identity(EXAMPLE.read_text(), answer(), URL, folder=tmp_path)
+    once, _ = with_identity(EXAMPLE.read_text(), answer(), URL, folder=tmp_path)
 
-    assert with_identity(once, answer(), URL, folder=tmp_path) == once
+    assert with_identity(once, answer(), URL, folder=tmp_path)[0] == once
 
 
 def test_second_broker_and_turn_are_written(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_second_broker_and_turn_are_written(tmp_path: Path) -> None:
         broker={"host": "10.1.2.3", "second": {"port": 443, "transport": "tcp"}},
         ice=[{"urls": ["turn:10.1.2.3:3478"], "shared_secret": "s3cret"}],
     )
-    text = with_identity(EXAMPLE.read_text(), given, URL, folder=tmp_path)
+    text, _ = with_identity(EXAMPLE.read_text(), given, URL, folder=tmp_path)
     tree = tomllib.loads(text)
 
     assert tree["broker"]["second"] == {"port": 443, "transport": "tcp"}
@@ -95,8 +95,8 @@ def test_servers_of_the_installers_own_stay(tmp_path: Path) -> None:
     """Without any from the centre; the example's are nobody's and go."""
     own = EXAMPLE.read_text().replace("turn.trungtam.example", "10.9.9.9")
 
-    kept = tomllib.loads(with_identity(own, answer(), URL, folder=tmp_path))
-    gone = tomllib.loads(with_identity(EXAMPLE.read_text(), answer(), URL, folder=tmp_path))
+    kept = tomllib.loads(with_identity(own, answer(), URL, folder=tmp_path)[0])
+    gone = tomllib.loads(with_identity(EXAMPLE.read_text(), answer(), URL, folder=tmp_path)[0])
 
     assert kept["webrtc"]["ice"][0]["urls"] == ["turn:10.9.9.9:3478?transport=udp"]
     assert "ice" not in gone["webrtc"]
