@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.model.contacts import ContactConfig
+from gateway.model.provinces import FORMER_PROVINCES
 from gateway.model.survey import SystemSurvey
 from gateway.survey.answers import MISSING, SOURCES, Answer, Said, SiteForm
 from gateway.survey.asking import asked_of, field_name
@@ -195,6 +196,18 @@ def system_table(systems: Iterable[SystemSurvey]) -> Table:
     return Table(SYSTEM_COLUMNS, SYSTEM_WIDTHS, rows or (Row(("1", MISSING, MISSING, MISSING)),))
 
 
+def made_text(form: SiteForm) -> str:
+    """Return when *form* was filled, and how much of it."""
+    made = f"Lập lúc {time_text(form.made_ms)}" if form.made_ms else "Không rõ lập lúc nào"
+    return f"{made}. Mức đầy đủ: {form.filled}/{form.fields} mục."
+
+
+def former_text(form: SiteForm) -> str:
+    """Return in brackets which of the 63 provinces the site belonged to, if it says so."""
+    former = FORMER_PROVINCES.get(form.former_province or "")
+    return "" if former is None else f" (trước 01/07/2025: {former.name})"
+
+
 def remark_of(answer: Answer, remark: str) -> str:
     """Return the column "Ghi chú": sources with their days, then *remark* and what disagrees."""
     lines = [_source_text(each) for each in answer.said]
@@ -209,10 +222,9 @@ def _source_text(said: Said) -> str:
 
 
 def _site_line(form: SiteForm) -> Iterator[Paragraph]:
-    where = f"Tỉnh, thành phố: {form.province_name}"
+    where = f"Tỉnh, thành phố: {form.province_name}{former_text(form)}"
     yield Paragraph(f"{where}. Điểm: {form.name or form.gateway} ({form.gateway}).")
-    made = time_text(form.made_ms)
-    yield Paragraph(f"Lập lúc {made}. Mức đầy đủ: {form.filled}/{form.fields} mục.", "note")
+    yield Paragraph(made_text(form), "note")
 
 
 def _after(form: SiteForm) -> Iterator[Block]:

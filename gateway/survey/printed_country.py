@@ -21,6 +21,8 @@ from gateway.survey.printed import (
     Table,
     contact_table,
     data_sheet,
+    former_text,
+    made_text,
     print_heading,
     question_table,
     site_blocks,
@@ -136,9 +138,9 @@ def _province_blocks(province: ProvinceForms, *, with_sites: bool) -> Iterator[B
         yield Paragraph(f"Tổng hợp {len(province.forms)} điểm.")
         yield from _parts(province.forms)
     for form in province.forms if with_sites else ():
-        made = time_text(form.made_ms)
-        yield Paragraph(f"{form.name or form.gateway} ({form.gateway})", "heading")
-        yield Paragraph(f"Lập lúc {made}. Mức đầy đủ: {form.filled}/{form.fields} mục.", "note")
+        title = f"{form.name or form.gateway} ({form.gateway}){former_text(form)}"
+        yield Paragraph(title, "heading")
+        yield Paragraph(made_text(form), "note")
         yield from site_blocks(form)
         if form.missing:
             rows = (Row((field_name(each), asked_of(form, each))) for each in form.missing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.survey.merge import camera_totals, merge_forms, total_answers
-from gateway.survey.printed import Table
+from gateway.survey.printed import Paragraph, Table
 from gateway.survey.printed_country import print_country
 from tests.unit.survey.filled import TECHNICIAN, form, health
 
@@ -48,3 +48,13 @@ def test_the_country_shows_every_line_of_every_site() -> None:
     questions = [each for each in tables if len(each.rows) == 15]
 
     assert len(questions) == 4  # country, province, two sites
+
+
+def test_a_form_without_a_date_says_so_and_names_its_former_province() -> None:
+    """Whoever writes one by hand may leave it out."""
+    given = OTHER.model_copy(update={"made_ms": 0, "former_province": "24"})
+    printed = print_country(merge_forms((given,), 5), with_sites=True)
+    texts = [each.text for each in printed.blocks if isinstance(each, Paragraph)]
+
+    assert "Bắc Giang (bacgiang-01) (trước 01/07/2025: Bắc Giang)" in texts
+    assert any(each.startswith("Không rõ lập lúc nào") for each in texts)
