@@ -54,6 +54,9 @@ from gateway.survey.printed_country import country_sheets, print_country
 from gateway.survey.rows import write_csv, write_form_csv
 
 PATH = click.Path(path_type=Path)
+SITES_EACH = 200
+"""So many sites are printed one by one, unless asked otherwise: three pages each."""
+
 FORMATS = ("docx", "xlsx", "csv", "md", "json")
 
 _FORMAT = click.option(
@@ -127,7 +130,9 @@ def export_command(
     help="Only this one, of the 34.  [default: the country]",
 )
 @click.option(
-    "--sites/--no-sites", default=True, show_default=True, help="Whether each site's form follows."
+    "--sites/--no-sites",
+    default=None,
+    help=f"Whether each site's form follows.  [default: up to {SITES_EACH} sites]",
 )
 @click.option(
     "--wait",
@@ -147,7 +152,7 @@ def merge_command(
     wait_s: float,
     *,
     from_broker: bool,
-    sites: bool,
+    sites: bool | None,
     **broker: Any,
 ) -> None:
     """Merge exported FILES (json; a folder stands for those in it) by province and for the country.
@@ -168,7 +173,8 @@ def merge_command(
     if not forms:
         raise ConfigRejected((Fault("", "empty", "there is no form to merge"),))
     country = merge_forms(forms, now_ms())
-    _write(_country_bytes(country, kind, with_sites=sites), kind, out)
+    with_sites = len(country.forms) <= SITES_EACH if sites is None else sites
+    _write(_country_bytes(country, kind, with_sites=with_sites), kind, out)
     echo(
         f"{len(country.forms)} điểm / sites, {len(country.provinces)} tỉnh / provinces,"
         f" {len(refused)} tệp lỗi / wrong files",
