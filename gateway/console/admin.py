@@ -22,6 +22,7 @@ from gateway.centre.enrolment.authority import Authority
 from gateway.centre.enrolment.broker_files import reload_broker, write_broker_files
 from gateway.centre.enrolment.registry import SiteRegistry, SiteView
 from gateway.centre.enrolment.settings import EnrolmentSettings
+from gateway.console.request_body import read_body
 from gateway.console.static_files import TYPES
 from gateway.enrolment.messages import (
     MAX_REQUEST_BYTES,
@@ -72,6 +73,7 @@ class AdminPage:
         disk: Held by who works on the database.
         client_of: Returns by what the client of a request is known.
         admits: Returns whether a client may make one more request.
+        request_s: So long a body may take.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class AdminPage:
         disk: asyncio.Lock,
         client_of: Callable[[web.Request], str],
         admits: Callable[[str], bool],
+        request_s: float,
     ) -> None:
+        self._request_s = request_s
         self._settings = settings
         self._authority = authority
         self._registry = registry
@@ -123,7 +127,7 @@ class AdminPage:
         return checked
 
     async def _open(self, request: web.Request) -> web.Response:
-        raw = await request.read()
+        raw = await self._body(request)
         link = parse_message(raw, LinkRequest, max_bytes=MAX_REQUEST_BYTES)
         opened = await self._on_disk(lambda: self._access.open_session(link.token))
         if opened is None:
@@ -149,7 +153,7 @@ class AdminPage:
         return web.json_response(tree)
 
     async def _add(self, request: web.Request) -> web.Response:
-        given = parse_message(await request.read(), SiteRequest, max_bytes=MAX_REQUEST_BYTES)
+        given = parse_message(await self._body(request), SiteRequest, max_bytes=MAX_REQUEST_BYTES)
         identity = SiteIdentity.model_validate(given.model_dump(exclude={"again"}))
         client = self._client_of(request)
         code, expires_ms = await self._on_disk(
@@ -162,7 +166,7 @@ class AdminPage:
         return web.json_response(tree)
 
     async def _revoke(self, request: web.Request) -> web.Response:
-        given = parse_message(await request.read(), RevokeRequest, max_bytes=MAX_REQUEST_BYTES)
+        given = parse_message(await self._body(request), RevokeRequest, max_bytes=MAX_REQUEST_BYTES)
         client = self._client_of(request)
         await self._on_disk(lambda: self._registry.revoke(given.id, client=client))
         log.warning("site_revoked", site=given.id, client=client)
@@ -177,6 +181,9 @@ class AdminPage:
             log.warning("broker_not_told", detail=str(error))
             return str(error)
         return "" if self._settings.reload else "systemctl reload mosquitto"
+
+    async def _body(self, request: web.Request) -> bytes:
+        return await read_body(request, self._request_s)
 
     async def _on_disk(self, act: Callable[[], T]) -> T:
         async with self._disk:

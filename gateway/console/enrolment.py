@@ -21,6 +21,7 @@ from gateway.centre.enrolment.service import Answer, EnrolmentService
 from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.console.admin import AdminPage
 from gateway.console.client_address import client_of
+from gateway.console.request_body import read_body
 from gateway.enrolment.errors import EnrolmentReason
 from gateway.enrolment.messages import (
     CA_PATH,
@@ -33,6 +34,9 @@ from gateway.ports import Clock
 from gateway.runtime.tcp_server import close_server
 from gateway.web.connection_limit import REQUEST_S, ConnectionLimit, affordable_connections
 from gateway.web.http_security import add_headers
+
+HANDSHAKE_S = 5.0
+"""For TLS; until it is done a connection is not counted."""
 
 REVOKED_S = 10.0
 """How often it is read which sites are shut out: a command may have done it."""
@@ -48,6 +52,7 @@ class EnrolmentServer:
         settings: ``[enrolment]``.
         clock: Monotonic.
         proxies: Whose ``X-Forwarded-For`` is believed.
+        request_s: See `REQUEST_S`; a body has so long as well.
 
     Attributes:
         revoked: ``{province}/{gateway}`` of sites that are shut out.
@@ -57,8 +62,14 @@ class EnrolmentServer:
     """
 
     def __init__(
-        self, settings: EnrolmentSettings, *, clock: Clock, proxies: frozenset[str]
+        self,
+        settings: EnrolmentSettings,
+        *,
+        clock: Clock,
+        proxies: frozenset[str],
+        request_s: float = REQUEST_S,
     ) -> None:
+        self._request_s = request_s
         self._settings = settings
         self._clock = clock
         self._proxies = proxies
@@ -66,7 +77,7 @@ class EnrolmentServer:
         self.registry = open_registry(settings)
         self._service = EnrolmentService(settings, self._authority, self.registry, clock=clock)
         self.revoked: frozenset[str] = frozenset()
-        self._connections = ConnectionLimit(affordable_connections() // 4, clock=clock)
+        self._connections = ConnectionLimit(max(1, affordable_connections() // 4), clock=clock)
         self._disk = asyncio.Lock()
         self._admin = AdminPage(
             settings,
@@ -75,6 +86,7 @@ class EnrolmentServer:
             disk=self._disk,
             client_of=self._client,
             admits=self._service.admits,
+            request_s=request_s,
         )
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -84,7 +96,7 @@ class EnrolmentServer:
         """Serve within; gives the URL of the listener."""
         load_server_certificate(self._tls, self._authority, self._settings.names)
         runner = web.AppRunner(
-            self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=REQUEST_S
+            self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=self._request_s
         )
         await runner.setup()
         server = runner.server
@@ -95,7 +107,7 @@ class EnrolmentServer:
                 self._settings.address,
                 self._settings.port,
                 ssl=self._tls,
-                ssl_handshake_timeout=REQUEST_S,
+                ssl_handshake_timeout=HANDSHAKE_S,
             )
             try:
                 port = listener.sockets[0].getsockname()[1]
@@ -148,7 +160,7 @@ class EnrolmentServer:
         client = self._client(request)
         if not self._service.admits(client):
             return _too_often()
-        raw = await request.read()  # 413 beyond client_max_size
+        raw = await read_body(request, self._request_s)
         async with self._disk:
             found = await asyncio.to_thread(answer, raw, client)
         return web.Response(status=found.status, body=found.body, content_type="application/json")

@@ -26,9 +26,11 @@ from gateway.config.check import check_files
 from gateway.config.load import load_settings
 from gateway.config.signing import Keyring, make_key
 from gateway.demo.config_files import free_port
+from gateway.enrolment.client import trusting
 from gateway.enrolment.code import make_code
 from gateway.enrolment.enrol import enrol
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
+from gateway.enrolment.messages import ENROL_PATH, SERVER_NAME
 from gateway.model.errors import BrokerUnavailable
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 from gateway.runtime.redact import Redactor
@@ -293,3 +295,22 @@ async def test_the_set_up_page_enrols_by_the_same_way(
 
     assert "nhóm 5" in caught.value.wording.vi
     assert await box.enrol(address, code) == SITE.name
+
+
+async def test_half_a_request_holds_no_place(tmp_path: Path) -> None:
+    """A body that does not come is given up: nobody fills the listener by being slow."""
+    centre = make_centre(tmp_path / "centre")
+    async with serving(centre, request_s=0.2) as url, asyncio.timeout(HANG_S):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1",
+            int(url.rpartition(":")[2]),
+            ssl=trusting(centre.authority.root_pem),
+            server_hostname=SERVER_NAME,
+        )
+        writer.write(
+            f"POST {ENROL_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode()
+        )
+        answer = await reader.readline()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
