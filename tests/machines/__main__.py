@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.machines.boot import boot_facts
 from tests.machines.box import Box
 from tests.machines.facts import Facts
+from tests.machines.flashed import flashed_facts
 from tests.machines.image import ARCHES, CACHE, Arch, ImageFailed, build_image
 from tests.machines.machine import Machine, MachineLost
 from tests.machines.site import TOP, GuestSite
@@ -30,6 +31,8 @@ def main() -> int:
     asked = arguments()
     asked.work.mkdir(parents=True, exist_ok=True)
     facts = Facts(sys.stdout)
+    if asked.image is not None:
+        return _flashed(asked.image, asked.arch, facts)
     try:
         image = build_image(asked.arch, asked.work)
         package = asked.deb or newest_package(asked.arch)
@@ -58,12 +61,25 @@ def main() -> int:
     return facts.close()
 
 
+def _flashed(image: Path, arch: Arch, facts: Facts) -> int:
+    """Look at a box with the flashed *image*; return the exit code."""
+    try:
+        for look in flashed_facts(image, arch, facts, image.with_suffix(".ppm")):
+            facts.attempt(look)
+    except MachineLost as error:
+        print(f"machine-test: {error}", file=sys.stderr)
+        facts.close()
+        return NOTHING_SEEN
+    return facts.close()
+
+
 def arguments() -> argparse.Namespace:
     """Return what is asked for."""
     asks = argparse.ArgumentParser(prog="scripts/machine-test", description=__doc__)
     asks.add_argument("--arch", choices=ARCHES, default="arm64")
     asks.add_argument("--work", type=Path, default=CACHE, help="where images are kept")
     asks.add_argument("--deb", type=Path, help="a package; left out: the one in dist/, built")
+    asks.add_argument("--image", type=Path, help="of scripts/image: boots that, and nothing else")
     asks.add_argument("--fuzz", type=int, default=0, help="seconds of the fast path's fuzzing")
     asks.add_argument("--updates", action="store_true", help="good and bad updates as well")
     return asks.parse_args()
