@@ -10,24 +10,27 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from gateway.app.apply_config import PREFLIGHT_SUFFIX
-from gateway.app.broker import broker_address
+from gateway.app.broker import broker_address, broker_addresses
 from gateway.app.cameras import CORES_SHARE
+from gateway.app.doctor_finding import Finding as Finding
+from gateway.app.doctor_finding import Status
+from gateway.app.doctor_site import board, cameras, certificate, time_zone, versions
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.fastpath import ADVICE, COMPILED, STALE
 from gateway.health.clock_status import kernel_clock
 from gateway.health.disk import TrialWrite
 from gateway.model.errors import BrokerUnavailable, ConfigRejected
-from gateway.mqtt.client.broker import client_id_of
+from gateway.model.reasons import Reason
+from gateway.mqtt.client.broker import BrokerAddress, client_id_of
 from gateway.mqtt.client.preflight import preflight_connect
 from gateway.mqtt.topics import Topics
 from gateway.ports import Clock
 from gateway.runtime.descriptors import ENOUGH, LEAST, raise_descriptor_limit
+from gateway.runtime.status_query import DEFAULT_FOLDER
 from gateway.transcoding.capacity import reference_ms
 from gateway.transcoding.encoder_choice import FALLBACK, EncoderChoice
 from gateway.transcoding.output_format import output_size
@@ -35,44 +38,35 @@ from gateway.vision.landlock import landlock_version
 from gateway.vision.start_patience import StartPatience
 from gateway.vision.worker_process import WorkerLost, WorkerProcess
 
-Status = Literal["ok", "warn", "fail"]
-
 DISK_PERCENT = 95.0
 GREETS_WITHIN_S = 10.0
 STARTS_WITHIN_S = 30.0
 _USUAL = 1920, 1080
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What has been found of one thing.
+async def examine(
+    settings: Settings, secrets: Secrets, clock: Clock, runtime: Path = DEFAULT_FOLDER
+) -> AsyncIterator[Finding]:
+    """Yield what is found, in the order in which a gateway needs it.
 
-    Attributes:
-        name: Of the thing, for programs.
-        status: ``warn``: the gateway runs, but not as well as it could.
-        vi: The fact, in Vietnamese.
-        en: In English, with what the system itself says.
-        details: More of it, each a line; what programs and drivers say is English.
-        vi_todo: What to do; empty: nothing.
-        en_todo: Likewise.
+    Args:
+        settings: Of this machine.
+        secrets: Likewise.
+        clock: Monotonic.
+        runtime: The runtime folder of the gateway that runs here, if one does.
     """
-
-    name: str
-    status: Status
-    vi: str
-    en: str
-    vi_todo: str = ""
-    en_todo: str = ""
-    details: tuple[str, ...] = ()
-
-
-async def examine(settings: Settings, secrets: Secrets, clock: Clock) -> AsyncIterator[Finding]:
-    """Yield what is found, in the order in which a gateway needs it."""
+    yield versions()
+    for each in await asyncio.to_thread(list, board(settings.state.dir)):
+        yield each
     yield fast_path()
     yield descriptors()
     yield disk(settings.state.dir)
     yield wall_clock()
-    yield await broker(settings, secrets, clock)
+    yield time_zone()
+    async for each in brokers(settings, secrets, clock):
+        yield each
+    for each in await asyncio.to_thread(list, cameras(runtime)):
+        yield each
     yield await sandbox()
     if not settings.transcoding.enabled:
         yield Finding("transcoding", "ok", "Chuyển mã đã tắt", "transcoding is turned off")
@@ -178,41 +172,88 @@ def wall_clock() -> Finding:
     )
 
 
-async def broker(settings: Settings, secrets: Secrets, clock: Clock) -> Finding:
-    """Whether the broker of the settings accepts us."""
-    name = "broker"
-    topics = Topics(settings.gateway.province, settings.gateway.id)
+async def brokers(settings: Settings, secrets: Secrets, clock: Clock) -> AsyncIterator[Finding]:
+    """Yield our certificate's end, and whether each way to the broker accepts us."""
     try:
-        address = broker_address(settings, secrets)
-        await preflight_connect(
-            address,
-            client_id=client_id_of(settings.gateway.id, address.tls) + PREFLIGHT_SUFFIX,
-            subscription=topics.config_desired,
-            clock=clock,
-            within_s=GREETS_WITHIN_S,
-        )
+        first = broker_address(settings, secrets)
     except ConfigRejected as error:
         said = "; ".join(map(str, error.faults))
-        return Finding(
-            name,
+        yield Finding(
+            "broker",
             "fail",
             "Không đọc được mật khẩu của máy chủ MQTT",
             said,
             "Xem docs/install.md mục 3",
             "See docs/install.md, section 3",
         )
+        return
+    yield certificate(first.tls)
+    topics = Topics(settings.gateway.province, settings.gateway.id)
+    names = ("broker", "broker_second")
+    for name, address in zip(names, broker_addresses(first, settings), strict=False):
+        client_id = client_id_of(settings.gateway.id, address.tls) + PREFLIGHT_SUFFIX
+        yield await broker(name, address, client_id, topics.config_desired, clock)
+
+
+async def broker(
+    name: str, address: BrokerAddress, client_id: str, subscription: str, clock: Clock
+) -> Finding:
+    """Whether the broker at *address* accepts us: name, TCP, TLS, MQTT."""
+    try:
+        await preflight_connect(
+            address,
+            client_id=client_id,
+            subscription=subscription,
+            clock=clock,
+            within_s=GREETS_WITHIN_S,
+        )
     except BrokerUnavailable as error:
+        why, todo = _BROKER_CAUSES.get(error.reason, ("", ("", "")))
         return Finding(
             name,
             "fail",
-            "Máy chủ MQTT không chấp nhận thiết bị",
+            f"Máy chủ MQTT {address} không chấp nhận thiết bị" + (f": {why}" if why else ""),
             str(error),
-            "Xem địa chỉ, cổng, chứng thư và mật khẩu trong [broker]; xem mạng và tường lửa",
-            "See address, port, certificates and password in [broker]; the network, its firewall",
+            todo[0]
+            or "Xem địa chỉ, cổng, chứng thư và mật khẩu trong [broker]; xem mạng và tường lửa",
+            todo[1]
+            or "See address, port, certificates, password in [broker]; the network, its firewall",
         )
     return Finding(
         name, "ok", f"Máy chủ MQTT {address} chấp nhận thiết bị", f"{address} accepts this gateway"
     )
+
+
+_BROKER_CAUSES: dict[Reason, tuple[str, tuple[str, str]]] = {
+    Reason.DNS_FAILED: (
+        "không phân giải được tên máy chủ",
+        (
+            "Kiểm tra máy chủ DNS của máy (resolvectl status), hoặc dùng địa chỉ IP trong [broker]",
+            "Check this machine's DNS server (resolvectl status), or use an IP address in [broker]",
+        ),
+    ),
+    Reason.TIMEOUT: (
+        "không trả lời, có thể bị tường lửa chặn cổng",
+        (
+            "Đề nghị mở cổng đi ra tới máy chủ, hoặc dùng đường dự phòng 443 ([broker.second])",
+            "Have the firewall open the outgoing port, or use the second way by 443",
+        ),
+    ),
+    Reason.TLS_FAILED: (
+        "chứng thư gốc hoặc tên máy chủ không khớp",
+        (
+            "Kiểm tra [broker.tls] ca và tên máy chủ; tường lửa có kiểm soát TLS không",
+            "Check [broker.tls] ca and the host's name; does a firewall inspect TLS?",
+        ),
+    ),
+    Reason.NOT_AUTHORISED: (
+        "sai tài khoản, hoặc trung tâm chưa cấp quyền",
+        (
+            "Kiểm tra mật khẩu hoặc chứng thư của thiết bị với trung tâm",
+            "Check this gateway's password or certificate with the centre",
+        ),
+    ),
+}
 
 
 async def sandbox() -> Finding:

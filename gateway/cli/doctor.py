@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import click
 
 from gateway.app.doctor import Finding, examine
 from gateway.cli.output import echo, print_fault
+from gateway.cli.support_bundle import write_bundle
 from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import check_files
 from gateway.config.secrets import Secrets
 from gateway.config.settings import DEFAULT_FILE, Settings
 from gateway.runtime import logging
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.own_words import redact_foreign
 from gateway.runtime.redact import Redactor
+from gateway.runtime.status_query import DEFAULT_FOLDER
 
 FOUND, CONFIG_WRONG = 1, 2
 _MARKS = {"ok": "ok  ", "warn": "??  ", "fail": "NO  "}
@@ -33,11 +37,13 @@ _MARKS = {"ok": "ok  ", "warn": "??  ", "fail": "NO  "}
     help="Settings file (TOML).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding.")
-def doctor_group(path: Path, *, as_json: bool) -> None:
-    """Look at this machine as a gateway would: disk, clock, broker, sandbox, encoder.
+@click.option("--bundle", type=click.Path(path_type=Path), help="Write FILE.tar.gz for support.")
+def doctor_group(path: Path, bundle: Path | None, *, as_json: bool) -> None:
+    """Look at this machine as a gateway would: disk, clock, broker, cameras, sandbox, encoder.
 
     A line each, with cause and cure. Exit code 0: nothing keeps a gateway from working; 1:
-    something does; 2: the settings are wrong. Cameras are checked by `camera-gateway probe`.
+    something does; 2: the settings are wrong. Cameras are told by the gateway that runs; nobody
+    logs in for it. The bundle holds findings, settings, document and log, without secrets.
 
     Kiểm tra máy này: ổ đĩa, giờ, máy chủ MQTT, hộp cát, bộ mã hóa; mỗi mục một dòng.
     """
@@ -48,22 +54,37 @@ def doctor_group(path: Path, *, as_json: bool) -> None:
         print_fault(fault.at, redactor.redact_text(fault.message), fault.code)
     if checked.settings is None:
         raise SystemExit(CONFIG_WRONG)
-    found = asyncio.run(_examine(checked.settings, redactor, as_json=as_json))
+    seen = asyncio.run(_examine(checked.settings, redactor, as_json=as_json))
+    found: Counter[str] = Counter(each.status for each in seen)
     if not as_json:
         echo(_summary(found))
+    if bundle is not None:
+        _write(bundle, path, checked.settings, seen, redactor)
     if found["fail"] or checked.faults:
         raise SystemExit(FOUND if found["fail"] else CONFIG_WRONG)
 
 
-async def _examine(settings: Settings, redactor: Redactor, *, as_json: bool) -> Counter[str]:
-    """Print each finding as it comes; return how many there are of each status."""
-    found: Counter[str] = Counter()
+def _write(
+    bundle: Path, path: Path, settings: Settings, seen: list[Finding], redactor: Redactor
+) -> None:
+    try:
+        write_bundle(bundle, path, settings, map(_as_json, seen), redactor)
+    except OSError as error:
+        echo(f"{bundle}: không ghi được / cannot be written: {error.strerror}", err=True)
+        raise SystemExit(FOUND) from None
+    echo(f"{bundle}: gửi tệp này cho đơn vị hỗ trợ · send it to support", err=True)
+
+
+async def _examine(settings: Settings, redactor: Redactor, *, as_json: bool) -> list[Finding]:
+    """Print each finding as it comes; return them."""
+    seen: list[Finding] = []
     secrets = Secrets(settings.secrets_folder, redactor=redactor)
-    async for finding in examine(settings, secrets, SystemClock()):
-        found[finding.status] += 1
+    runtime = Path(os.environ.get("RUNTIME_DIRECTORY") or DEFAULT_FOLDER)
+    async for finding in examine(settings, secrets, SystemClock(), runtime):
+        seen.append(finding)
         lines = [_as_json(finding)] if as_json else _as_text(finding)
-        echo(*map(redactor.redact_text, lines))
-    return found
+        echo(*(redact_foreign(redactor, line, examine) for line in lines))
+    return seen
 
 
 def _as_json(finding: Finding) -> str:
