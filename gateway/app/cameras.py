@@ -81,6 +81,9 @@ class CameraSources:
         secrets: Where passwords are.
         capacity: Of this machine, for what has to be encoded.
         clock: Monotonic.
+
+    Attributes:
+        login_limiter: Counts failed logins; one for all that log in at cameras.
     """
 
     def __init__(
@@ -89,7 +92,7 @@ class CameraSources:
         self._policy = policy_of(settings)
         self._capacity = capacity
         self._secrets = secrets
-        self._login_limiter = LoginLimiter(clock)
+        self.login_limiter = LoginLimiter(clock)
         self._gates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._clock = clock
 
@@ -106,7 +109,7 @@ class CameraSources:
             stream,
             password=password,
             policy=self._policy,
-            login_limiter=self._login_limiter,
+            login_limiter=self.login_limiter,
             payload_bytes=site.limits.payload_bytes,
             clock=self._clock,
             capacity=self._capacity,
@@ -129,7 +132,7 @@ class CameraSources:
             url,
             password=self._password(site, camera, url),
             policy=self._policy,
-            login_limiter=self._login_limiter,
+            login_limiter=self.login_limiter,
         )
         device = camera.device or urlsplit(url).hostname or ""
         return AskingSource(
@@ -150,7 +153,7 @@ class CameraSources:
     def reset_logins(self, camera: CameraConfig) -> None:
         """Count failed logins at the device of *camera* anew: its configuration has changed."""
         for device in devices_of(camera):
-            self._login_limiter.reset(device)
+            self.login_limiter.reset(device)
 
 
 CORES_SHARE = 0.75

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +10,8 @@ from typing import Any, Literal
 from gateway.cameras.probe import Step
 from gateway.commands.https_put import HttpsPut
 from gateway.config.settings import Settings
+from gateway.discovery.addresses import Network
+from gateway.discovery.discovery import Item
 from gateway.model.errors import refuse
 from gateway.model.site_document import CameraConfig, SiteConfig
 from gateway.mqtt.epoch import Stamp
@@ -72,6 +74,9 @@ class CommandDependencies:
         resend: Publishes the named sections again.
         take_snapshot: Returns a JPEG of a camera, at most so many pixels wide. Raises NoPicture.
         probe: Yields the steps of a probe of a camera, or of a host.
+        camera_networks: In which the settings allow cameras.
+        discover: Yields what a discovery finds in those networks, or in all camera networks. Raises
+            TransientError: another is being made.
         upload: Puts a file where the settings allow it.
         follow_log: See `FollowLog`.
         updates: Takes orders for releases.
@@ -88,6 +93,8 @@ class CommandDependencies:
     resend: Callable[[Iterable[str]], None]
     take_snapshot: Callable[[str, int], Awaitable[bytes]]
     probe: Callable[[CameraConfig | str], AsyncGenerator[Step, None]]
+    camera_networks: tuple[Network, ...]
+    discover: Callable[[Sequence[Network] | None], AsyncGenerator[Item, None]]
     upload: HttpsPut
     follow_log: FollowLog
     updates: UpdateOrders

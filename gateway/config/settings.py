@@ -301,6 +301,16 @@ class Alarms(Document):
         )
 
 
+class DiscoverySettings(Document):
+    """``[discovery]``: looking for devices in the camera networks.
+
+    Attributes:
+        weekly: Whether it is done once a week by itself, for the inventory.
+    """
+
+    weekly: bool = True
+
+
 class Metrics(Document):
     """``[metrics]``: measurements for a Prometheus server on this machine.
 
@@ -425,6 +435,7 @@ class Settings(BaseSettings):
     state: StateFolders = StateFolders()
     webrtc: WebRtc = WebRtc()
     inventory: Inventory = Inventory()
+    discovery: DiscoverySettings = DiscoverySettings()
     picture_checks: PictureChecks = PictureChecks()
     transcoding: Transcoding = Transcoding()
     commands: Commands = Commands()

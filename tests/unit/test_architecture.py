@@ -65,13 +65,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "config",
         "sources",
     },
-    "discovery": {"model", "ports", "runtime", "rtp", "rtsp", "sources"},
+    "discovery": {"model", "ports", "runtime", "rtp", "rtsp", "sources", "config"},
     "alarms": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "inventory": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "telemetry": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "remote_config": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "updates": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "commands": {
+        "discovery",
         "model",
         "ports",
         "runtime",
@@ -82,6 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "updates",
     },
     "commands/handlers": {
+        "discovery",
         "model",
         "runtime",
         "mqtt",
@@ -92,6 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "updates",
     },
     "app": {
+        "discovery",
         "model",
         "ports",
         "runtime",
@@ -300,6 +303,7 @@ IMPORT_MACHINERY = (
 """What changes which module an import finds, or when it runs."""
 
 PACED = (
+    "discovery/service.py",
     "cameras/picture_monitor.py",
     "sources/http_clock.py",
     "sources/http_pictures.py",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from gateway.commands.command import Command, CommandDependencies, CommandSpec
 from gateway.commands.handlers import (
+    discover,
     get_config,
     probe,
     rebirth,
@@ -35,6 +36,15 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec("snapshot", snapshot.SnapshotArgs, snapshot.create, ttl_s=20, limit_s=20),
     CommandSpec("probe", probe.ProbeArgs, probe.create, ttl_s=60, limit_s=45),
+    CommandSpec(
+        "discover",
+        discover.DiscoverArgs,
+        discover.create,
+        ttl_s=60,
+        limit_s=discover.LIMIT_S,
+        signed=True,
+        max_concurrent=1,
+    ),
     CommandSpec(
         "rebirth", rebirth.RebirthArgs, rebirth.create, ttl_s=300, limit_s=330, max_concurrent=4
     ),
