@@ -57,6 +57,7 @@ if STALE:
     FAST_PATH = f"not used (fallback): {ADVICE}"
 
 CENTRE = {
+    "add": "gateway.cli.add",
     "audit": "gateway.cli.audit",
     "backup": "gateway.cli.backup",
     "centre": "gateway.cli.centre",
