@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.app.apply_config import PREFLIGHT_SUFFIX
 from gateway.app.broker import broker_address, broker_addresses
-from gateway.app.cameras import CORES_SHARE
+from gateway.app.cameras import CORES_SHARE, ice_servers
 from gateway.app.doctor_finding import Finding as Finding
 from gateway.app.doctor_finding import Status
 from gateway.app.doctor_site import board, cameras, certificate, time_zone, versions
@@ -25,10 +25,12 @@ from gateway.health.clock_status import kernel_clock
 from gateway.health.disk import TrialWrite
 from gateway.model.errors import BrokerUnavailable, ConfigRejected
 from gateway.model.reasons import Reason
+from gateway.model.wording import WORDING
 from gateway.mqtt.client.broker import BrokerAddress, client_id_of
 from gateway.mqtt.client.preflight import preflight_connect
 from gateway.mqtt.topics import Topics
 from gateway.ports import Clock
+from gateway.runtime.clock import now_ms
 from gateway.runtime.descriptors import ENOUGH, LEAST, raise_descriptor_limit
 from gateway.runtime.status_query import DEFAULT_FOLDER
 from gateway.transcoding.capacity import reference_ms
@@ -37,6 +39,7 @@ from gateway.transcoding.output_format import output_size
 from gateway.vision.landlock import landlock_version
 from gateway.vision.start_patience import StartPatience
 from gateway.vision.worker_process import WorkerLost, WorkerProcess
+from gateway.webrtc.turn_trial import TurnTrial, try_turn
 
 DISK_PERCENT = 95.0
 GREETS_WITHIN_S = 10.0
@@ -64,6 +67,8 @@ async def examine(
     yield wall_clock()
     yield time_zone()
     async for each in brokers(settings, secrets, clock):
+        yield each
+    async for each in turn(settings, secrets):
         yield each
     for each in await asyncio.to_thread(list, cameras(runtime)):
         yield each
@@ -254,6 +259,43 @@ _BROKER_CAUSES: dict[Reason, tuple[str, tuple[str, str]]] = {
         ),
     ),
 }
+
+
+async def turn(settings: Settings, secrets: Secrets) -> AsyncIterator[Finding]:
+    """Yield whether each TURN server relays for us, by each of its ways."""
+    try:
+        servers = list(ice_servers(settings, secrets))
+    except ConfigRejected as error:
+        said = "; ".join(map(str, error.faults))
+        vi = "Không đọc được mật khẩu của máy chủ TURN"
+        yield Finding("turn", "fail", vi, said, "Xem docs/install.md mục 3", "See docs/install.md")
+        return
+    ways = [(server, url) for server in servers for url in server.server.urls]
+    ways = [(server, url) for server, url in ways if not url.startswith("stun:")]
+    if not ways:
+        yield Finding("turn", "ok", "Không khai báo máy chủ TURN", "no TURN server is configured")
+    for configured, url in ways:
+        trial = await try_turn(configured.usable_by("doctor", now_ms=now_ms()), url)
+        yield turn_finding(url, trial)
+
+
+def turn_finding(url: str, trial: TurnTrial) -> Finding:
+    """Return what *trial* says of *url*."""
+    if trial.reason is Reason.OK:
+        took = f"{trial.took_ms:.0f} ms"
+        return Finding("turn", "ok", f"{url} chuyển tiếp được, {took}", f"it relays, {took}")
+    said = WORDING[trial.reason]
+    refused = trial.reason is Reason.NOT_AUTHORISED
+    todo = (
+        "Kiểm tra shared_secret trong [[webrtc.ice]], đồng hồ và hạn mức của máy chủ TURN"
+        if refused
+        else f"{said.vi_todo} Xem tường lửa có chặn cổng và giao thức này không.",
+        "Check shared_secret in [[webrtc.ice]], and the TURN server's clock and quota"
+        if refused
+        else f"{said.en_todo} See whether a firewall closes this port and protocol.",
+    )
+    vi = "Máy chủ TURN từ chối" if refused else said.vi
+    return Finding("turn", "warn", f"{url}: {vi}", f"{url}: {trial.detail}", *todo)
 
 
 async def sandbox() -> Finding:

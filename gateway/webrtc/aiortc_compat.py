@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 import aioice.ice
 import pylibsrtp
-from aioice import turn
+from aioice import stun, turn
 from aioice.ice import CandidatePair
 from aioice.ice import StunProtocol as StunProtocol
 from aiortc import (
@@ -27,6 +28,8 @@ from aiortc import (
 )
 from aiortc.rtcdtlstransport import SRTP_PROFILES
 from pylibsrtp._binding import ffi, lib
+
+from gateway.model.reasons import Reason
 
 Address = tuple[str, int]
 DatagramHandler = Callable[[bytes, Address], None]
@@ -378,3 +381,52 @@ class InPlaceSrtp:
         if error := lib.srtp_protect_rtcp(self.handle, self.base, self.length):
             raise pylibsrtp.Error(f"SRTCP: libsrtp's error {error}")
         return _VIEW[: self.length[0]]
+
+
+class TurnRefused(Exception):
+    """A TURN server gives no allocation, or does not answer.
+
+    Attributes:
+        reason: Which of the two.
+    """
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class _Unread(asyncio.DatagramProtocol):
+    """Nobody sends anything to an allocation that is only tried."""
+
+
+async def allocate(
+    address: Address,
+    *,
+    username: str | None,
+    password: str | None,
+    transport: str,
+    tls: ssl.SSLContext | None,
+) -> str:
+    """Return the address that a TURN server relays for us; it is given back at once.
+
+    Raises:
+        TurnRefused: It refuses, or does not answer.
+        OSError: It cannot be reached; `ssl.SSLError` if TLS fails.
+    """
+    try:
+        relayed, _ = await turn.create_turn_endpoint(
+            _Unread,
+            server_addr=address,
+            username=username,
+            password=password,
+            ssl=tls,
+            transport=transport,
+        )
+    except stun.TransactionTimeout as error:
+        raise TurnRefused(Reason.TURN_DOWN, "no answer") from error
+    except stun.TransactionFailed as error:
+        code = error.response.attributes.get("ERROR-CODE", (0, ""))[0]
+        raise TurnRefused(Reason.NOT_AUTHORISED, f"it answers {code}") from error
+    host, port = relayed.get_extra_info("sockname")[:2]
+    relayed.close()
+    return f"{host}:{port}"

@@ -55,7 +55,7 @@ async def test_a_machine_that_works_is_told_all_it_has(tmp_path: Path, broker: B
     assert done.returncode == 0, done.stdout + done.stderr
     assert found.keys() == {
         *("fast_path", "descriptors", "disk", "clock", "broker", "sandbox", "encoder", "capacity"),
-        *("versions", "temperature", "time_zone", "certificate", "cameras"),
+        *("versions", "temperature", "time_zone", "certificate", "cameras", "turn"),
     }
     assert "fail" not in {each["status"] for each in found.values()}
     assert found["broker"]["status"] == found["sandbox"]["status"] == "ok"

@@ -1,0 +1,42 @@
+"""The doctor's look at a TURN server, a real coturn: what it says of each outcome."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.app.doctor import turn_finding
+from gateway.demo.config_files import free_port
+from gateway.model.reasons import Reason
+from gateway.webrtc.turn_trial import try_turn
+from tests.fixtures.turn import Turn, turn
+
+__all__ = ["turn"]  # a fixture
+
+pytestmark = pytest.mark.live
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_server_that_relays_is_told_with_its_time(turn: Turn, transport: str) -> None:
+    """An allocation is made and given back."""
+    server = turn.server(transport)
+    trial = await try_turn(server, server.urls[0])
+
+    assert trial.reason is Reason.OK
+    assert turn.host in trial.detail
+    assert "chuyển tiếp được" in turn_finding(server.urls[0], trial).vi
+
+
+async def test_a_wrong_secret_is_no_dead_server(turn: Turn) -> None:
+    """The cure is another: the secret, or the server's clock."""
+    server = turn.server("udp", secret="another")
+    finding = turn_finding(server.urls[0], await try_turn(server, server.urls[0]))
+
+    assert finding.status == "warn"
+    assert "shared_secret" in finding.vi_todo
+
+
+async def test_a_server_that_is_not_there_is_named(turn: Turn) -> None:
+    """By TCP it is refused at once."""
+    trial = await try_turn(turn.server("tcp"), f"turn:127.0.0.1:{free_port()}?transport=tcp")
+
+    assert trial.reason is Reason.TURN_DOWN
