@@ -110,7 +110,7 @@ def cameras(runtime: Path) -> Iterator[Finding]:
     """Yield the cameras as the gateway that runs on this machine tells them; nobody logs in."""
     try:
         line = query_status(runtime, ASKS_S, name=HEALTH_NAME, most_bytes=HEALTH_BYTES)
-        _, _, told = decode_health_line(line)
+        _, site, told = decode_health_line(line)
     except (OSError, MessageRejected):
         yield Finding(
             "cameras",
@@ -121,12 +121,28 @@ def cameras(runtime: Path) -> Iterator[Finding]:
             "Run: sudo systemctl start camera-gateway; or try each camera by probe",
         )
         return
+    yield uplink(site.link.rtt_ms)
     well = [each for each in told if each.state in ("on", "unk")]
     off = len(told) - len(well)
     vi, en = f"{len(told)} camera, {off} có lỗi", f"{len(told)} cameras, {off} with faults"
     yield Finding("cameras", "warn" if off else "ok", vi, en)
     for camera in told:
         yield from camera_findings(camera)
+
+
+def uplink(rtt_ms: float | None) -> Finding:
+    """Return the round trip to the broker, as the gateway that runs has measured it.
+
+    Speed and loss are not measured: nothing at the centre echoes enough to tell them honestly.
+    """
+    trip = "chưa đo" if rtt_ms is None else f"{rtt_ms:.0f} ms"
+    said = "not measured" if rtt_ms is None else f"{rtt_ms:.0f} ms"
+    return Finding(
+        "uplink",
+        "ok",
+        f"Thời gian vòng tới trung tâm: {trip}; tốc độ và mất gói: chưa đo",
+        f"round trip to the centre: {said}; speed and loss: not measured",
+    )
 
 
 def camera_findings(camera: CameraHealth) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.doctor_site import board_findings, camera_findings, cameras
+from gateway.app.doctor_site import board_findings, camera_findings, cameras, uplink
 from gateway.health.raspberry_pi import UNDERVOLTAGE
 from gateway.model.health import CameraHealth, HostSample
 from gateway.model.reasons import Reason
@@ -35,6 +35,11 @@ def test_heat_and_a_weak_supply_are_warned_of(sample: HostSample, warned: set[st
     found = {each.name for each in board_findings(sample) if each.status == "warn"}
 
     assert found == warned
+
+
+def test_what_is_not_measured_of_the_line_is_said() -> None:
+    """A figure that was not measured is no figure."""
+    assert "41 ms; speed and loss: not measured" in uplink(41.2).en
 
 
 def test_cameras_are_not_measured_where_no_gateway_runs(tmp_path: Path) -> None:
