@@ -13,13 +13,16 @@ import structlog
 from pydantic import SecretStr
 
 from gateway.app.callbacks import Callbacks
+from gateway.app.discovery import discovery_service
 from gateway.cameras.camera import video_info_of
 from gateway.cameras.manager import CameraManager
 from gateway.cameras.picture_monitor import PictureMonitor
 from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings, Transcoding
+from gateway.discovery.service import DiscoveryService
 from gateway.inventory.sections import Sources
+from gateway.model.detected import DetectedDevice
 from gateway.model.errors import ConfigRejected
 from gateway.model.health import ChildDeaths, Machine, TranscodingSample
 from gateway.model.inventory import Observations
@@ -66,11 +69,14 @@ def ice_servers(settings: Settings, secrets: Secrets) -> Iterator[ConfiguredIceS
 
 
 def inventory_sources(
-    settings: Settings, site: Callable[[], SiteConfig], machine: Machine
+    settings: Settings,
+    site: Callable[[], SiteConfig],
+    machine: Machine,
+    detected: Callable[[], tuple[DetectedDevice, ...]] = tuple,
 ) -> Callable[[Observations], Sources]:
     """Return what joins all that is known for the inventory to what has been observed."""
     networks = tuple(str(each) for each in settings.cameras.networks)
-    return lambda seen: Sources(site(), networks, machine, seen)
+    return lambda seen: Sources(site(), networks, machine, seen, detected())
 
 
 class CameraSources:
@@ -233,6 +239,7 @@ class CameraComponents:
         inbound_drops: Counts what the sessions' ports refuse.
         transcodes: Makes what transcodes them; None: nothing is transcoded.
         slates: What stands in for those that are gone; None: nothing does.
+        discovery: Finds devices.
     """
 
     sources: CameraSources
@@ -243,6 +250,7 @@ class CameraComponents:
     inbound_drops: InboundDrops
     transcodes: TranscodeSources | None
     slates: Slates | None
+    discovery: DiscoveryService
 
     def transcoding(self) -> TranscodingSample:
         """Return what is transcoded now."""
@@ -263,7 +271,7 @@ class CameraComponents:
         encoder = () if self.transcodes is None else (self.transcodes.choose_encoder,)
         slates = () if self.slates is None else [each.run for each in self.slates.services.values()]
         running = self.session_manager.run, self.manager.run, self.picture_monitor.run
-        return *running, *encoder, *slates
+        return *running, self.discovery.run, *encoder, *slates
 
 
 def camera_components(
@@ -340,4 +348,5 @@ def camera_components(
         inbound_drops,
         transcodes if enabled else None,
         slates if shown else None,
+        discovery_service(settings, secrets, lambda: manager.site, sources.login_limiter, clock),
     )

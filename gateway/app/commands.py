@@ -9,7 +9,6 @@ from functools import partial
 
 from gateway.app.broker import BrokerComponents
 from gateway.app.cameras import CameraComponents
-from gateway.app.discovery import discovery_service
 from gateway.app.updates import update_service
 from gateway.cameras.probe import Step, probe
 from gateway.commands.admission import CommandAdmission
@@ -24,7 +23,6 @@ from gateway.config.load import policy_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
-from gateway.discovery.service import DiscoveryService
 from gateway.inventory.service import InventoryService
 from gateway.model.site_document import CameraConfig
 from gateway.mqtt.router import MessageHandler
@@ -51,12 +49,11 @@ class CommandComponents:
     journal: CommandJournal
     centre: BroadcastListener
     updates: UpdateService
-    discovery: DiscoveryService
 
     @property
     def components(self) -> tuple[Callable[[], Coroutine[None, None, None]], ...]:
         """What has to run."""
-        return self.dispatcher.run, self.centre.run, self.updates.run, self.discovery.run
+        return self.dispatcher.run, self.centre.run, self.updates.run
 
 
 def receivers_of(command_parts: CommandComponents) -> dict[TopicSpec, MessageHandler]:
@@ -114,7 +111,6 @@ def command_components(
     chosen = settings.commands
     ca_file = None if chosen.upload_ca is None else settings.resolve_path(chosen.upload_ca)
     updates = update_service(settings, broker_parts, clock)
-    discovery = discovery_service(settings, secrets, camera_parts, clock)
     dependencies = CommandDependencies(
         topics=own,
         site=lambda: camera_parts.manager.site,
@@ -124,7 +120,7 @@ def command_components(
         take_snapshot=camera_parts.picture_monitor.snapshot,
         probe=partial(_probe, settings, secrets, clock),
         camera_networks=settings.cameras.networks,
-        discover=discovery.discover,
+        discover=camera_parts.discovery.discover,
         upload=HttpsPut(chosen.upload_hosts, ca_file),
         follow_log=follow,
         updates=updates,
@@ -154,7 +150,7 @@ def command_components(
         clock=clock,
     )
     listener = BroadcastListener(own, resend=resend, clock=clock)
-    return CommandComponents(dispatcher, journal, listener, updates, discovery)
+    return CommandComponents(dispatcher, journal, listener, updates)
 
 
 def _probe(

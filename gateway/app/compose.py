@@ -253,7 +253,12 @@ def _inventory_service(
     )
     return InventoryService(
         broker_parts.topics,
-        sources=inventory_sources(settings, lambda: camera_parts.manager.site, box),
+        sources=inventory_sources(
+            settings,
+            lambda: camera_parts.manager.site,
+            box,
+            lambda: camera_parts.discovery.devices,
+        ),
         streams=camera_parts.manager.streams,
         contacts=contacts.load,
         store=InventoryStore(settings.state.dir),

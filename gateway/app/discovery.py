@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gateway.app.cameras import CameraComponents
 from gateway.config.secret_bindings import host_of
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
@@ -16,27 +15,29 @@ from gateway.model.errors import ConfigRejected
 from gateway.model.site_document import CameraConfig, SiteConfig
 from gateway.ports import Clock
 from gateway.rtsp.auth import Login, login_of
+from gateway.rtsp.login_limiter import LoginLimiter
 
 
 def discovery_service(
-    settings: Settings, secrets: Secrets, cameras: CameraComponents, clock: Clock
+    settings: Settings,
+    secrets: Secrets,
+    site: Callable[[], SiteConfig],
+    limiter: LoginLimiter,
+    clock: Clock,
 ) -> DiscoveryService:
     """Return what makes discoveries.
 
     Args:
         settings: Where cameras are, and whether a discovery is made each week.
         secrets: Where passwords are.
-        cameras: The site document in force, and the limiter of its logins.
+        site: Returns the site document in force.
+        limiter: Of the logins of its cameras.
         clock: Monotonic.
     """
-
-    def site() -> SiteConfig:
-        return cameras.manager.site
-
     discovery = Discovery(
         settings.cameras.networks,
         extra_ports=settings.cameras.ports,
-        limiter=cameras.sources.login_limiter,
+        limiter=limiter,
         device_of=lambda address: device_at(site(), address),
         known=lambda: (host for host, _, _ in _hosts(site())),
         refused=RefusedLogins(settings.state.dir / FILE),

@@ -1,7 +1,7 @@
 """Builds the inventory from the site document, the settings and observations. Pure functions.
 
 Every value names its source. What people have declared goes before what follows from the
-configuration; observations are used for what nobody can declare.
+configuration, and that before what was detected; observations are used for what nobody can declare.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import datetime as dt
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from gateway.model.detected import DetectedDevice
 from gateway.model.document import Document
 from gateway.model.health import Machine
 from gateway.model.inventory import (
@@ -64,12 +65,57 @@ class Sources:
         networks: In which the settings allow cameras.
         machine: What the gateway runs on.
         observations: What has been observed of the streams.
+        detected: What the last discovery has found.
     """
 
     site: SiteConfig
     networks: tuple[str, ...] = ()
     machine: Machine = dataclasses.field(default_factory=Machine)
     observations: Observations = dataclasses.field(default_factory=dict)
+    detected: tuple[DetectedDevice, ...] = ()
+
+
+Devices = Mapping[str, DetectedDevice]
+"""By address."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a discovery has found at one address; None: nothing."""
+
+    device: DetectedDevice | None
+
+    def said(
+        self, name: Literal["manufacturer", "model", "firmware", "mac"]
+    ) -> Sourced[str] | None:
+        """Return what the device says of itself."""
+        if self.device is None:
+            return None
+        value: str | None = getattr(self.device, name)
+        return self._source(self.device)(value)
+
+    def channels(self) -> Sourced[int] | None:
+        """Return how many inputs it has."""
+        if self.device is None:
+            return None
+        return self._source(self.device)(self.device.channels or None)
+
+    def channel(self, url: str) -> Sourced[int] | None:
+        """Return the number of the channel whose stream is at *url*."""
+        if self.device is None:
+            return None
+        parts = urlsplit(url)
+        path = f"{parts.path}?{parts.query}".rstrip("?").lower()
+        numbers = (number for each, number in self.device.paths if each.lower() == path)
+        return self._source(self.device)(next(numbers, None))
+
+    @staticmethod
+    def _source(device: DetectedDevice) -> Source:
+        return Source(device.origin, device.time_ms)
+
+
+def _found(devices: Devices, address: str | None) -> _Found:
+    return _Found(None if address is None else devices.get(address))
 
 
 def build_inventory(sources: Sources, now_ms: int) -> Inventory:
@@ -78,13 +124,14 @@ def build_inventory(sources: Sources, now_ms: int) -> Inventory:
     declared = Source("survey", _date_ms(survey.surveyed) or now_ms)
     configured = Source("config", now_ms)
     surveys = {each.id: each for each in survey.cameras}
+    devices = {each.address: each for each in sources.detected}
     cameras = tuple(
-        _camera(each, surveys.get(each.id), sources.observations, declared, configured)
+        _camera(each, surveys.get(each.id), sources.observations, declared, configured, devices)
         for each in sources.site.cameras
     )
     return Inventory(
         site=_site(sources, survey, declared, configured, Source("observed", now_ms)),
-        recorders=tuple(_recorders(sources.site, survey, cameras, declared, configured)),
+        recorders=tuple(_recorders(sources.site, survey, cameras, declared, configured, devices)),
         cameras=cameras,
         net=NetworkRecord(
             nodes=tuple(
@@ -142,26 +189,29 @@ def _camera(
     observations: Observations,
     declared: Source,
     configured: Source,
+    devices: Devices,
 ) -> CameraRecord:
     declaration = survey or CameraSurvey(id=config.id)
     nvr = declared(declaration.nvr) or configured(config.device)
     host = _host(config) if nvr is None else None  # of a recorder's channel it is the recorder's
+    found, own = _found(devices, _host(config)), _found(devices, host)
     return CameraRecord(
         id=config.id,
         name=configured(config.name),
         type=declared(declaration.type),
-        manufacturer=declared(declaration.manufacturer),
-        model=declared(declaration.model),
-        firmware=declared(declaration.firmware),
+        manufacturer=declared(declaration.manufacturer) or own.said("manufacturer"),
+        model=declared(declaration.model) or own.said("model"),
+        firmware=declared(declaration.firmware) or own.said("firmware"),
         location=Location(
             text=configured(config.location),
             lat=declared(declaration.lat),
             lon=declared(declaration.lon),
         ),
         nvr=nvr,
-        channel=declared(declaration.channel),
+        channel=declared(declaration.channel)
+        or (None if nvr is None else found.channel(config.streams[0].url)),
         ip=declared(declaration.ip) or configured(host),
-        mac=declared(declaration.mac),
+        mac=declared(declaration.mac) or own.said("mac"),
         enabled=configured(config.enabled),
         streams=tuple(
             observations.get((config.id, each.profile), StreamRecord(each.profile))
@@ -176,21 +226,31 @@ def _recorders(
     cameras: Sequence[CameraRecord],
     declared: Source,
     configured: Source,
+    devices: Devices,
 ) -> Iterator[RecorderRecord]:
     hosts = _hosts(site, cameras)
     for each in survey.recorders:
+        found = _found(devices, each.ip or hosts.get(each.id))
         yield RecorderRecord(
             id=each.id,
             kind=declared(each.kind),
             name=declared(each.name),
-            manufacturer=declared(each.manufacturer),
-            model=declared(each.model),
-            firmware=declared(each.firmware),
-            channels=declared(each.channels),
+            manufacturer=declared(each.manufacturer) or found.said("manufacturer"),
+            model=declared(each.model) or found.said("model"),
+            firmware=declared(each.firmware) or found.said("firmware"),
+            channels=declared(each.channels) or found.channels(),
             ip=declared(each.ip) or configured(hosts.get(each.id)),
         )
     for device in sorted(hosts.keys() - {each.id for each in survey.recorders}):
-        yield RecorderRecord(id=device, ip=configured(hosts[device]))
+        found = _found(devices, hosts[device])
+        yield RecorderRecord(
+            id=device,
+            manufacturer=found.said("manufacturer"),
+            model=found.said("model"),
+            firmware=found.said("firmware"),
+            channels=found.channels(),
+            ip=configured(hosts[device]),
+        )
 
 
 def _hosts(site: SiteConfig, cameras: Sequence[CameraRecord]) -> Mapping[str, str | None]:
