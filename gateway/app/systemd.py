@@ -69,13 +69,16 @@ class SystemdNotifier:
         return bool(self._address)
 
     async def run(self) -> None:
-        """Send READY=1, feed the watchdog and tell the status until cancelled, then STOPPING=1."""
+        """Send READY=1, feed the watchdog and tell the status until cancelled, then STOPPING=1.
+
+        READY=1 again each time: one that is lost, since a busy machine's queue is full, would have
+        systemd end the gateway after ``TimeoutStartSec=``. Nothing happens where it is known.
+        """
         self.notify("READY=1")
         try:
             while True:
                 await self._clock.sleep(min(STATUS_S, (self.watchdog_s or STATUS_S) / 2))
-                if self.watchdog_s:
-                    self.notify("WATCHDOG=1")
+                self.notify("READY=1\nWATCHDOG=1" if self.watchdog_s else "READY=1")
                 self._tell_status()
         finally:
             self.notify("STOPPING=1")

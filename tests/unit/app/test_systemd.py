@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield listening
 
 
+ALIVE = "READY=1\nWATCHDOG=1"
+
+
 async def heard(manager: socket.socket) -> str:
     async with asyncio.timeout(HANG_S):
         return (await asyncio.get_running_loop().sock_recv(manager, 100)).decode()
@@ -41,12 +45,33 @@ async def test_ready_alive_and_leaving(manager: socket.socket) -> None:
     running.cancel()
     await asyncio.wait([running])
     said.append(await heard(manager))
-    while said[-1] == "WATCHDOG=1":
+    while said[-1] == ALIVE:
         said.append(await heard(manager))
 
     assert systemd.watchdog_s == 0.4
-    assert said[:3] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    assert said[:3] == ["READY=1", ALIVE, ALIVE]
     assert said[-1] == "STOPPING=1"
+
+
+async def test_a_ready_that_is_lost_is_said_again(manager: socket.socket) -> None:
+    """One that does not get through, e.g. since the queue is full, is not the last."""
+    wanted = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "20000"}
+    systemd = SystemdNotifier(wanted, clock=SystemClock())
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as others:
+        others.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                others.sendto(b"another service's", manager.getsockname())
+
+    running = asyncio.create_task(systemd.run(), name="systemd")
+    await asyncio.sleep(0)
+    said = [await heard(manager)]
+    while not said[-1].startswith("READY=1"):
+        said.append(await heard(manager))
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert said[-1] == ALIVE
 
 
 async def test_the_status_is_one_line(manager: socket.socket) -> None:
@@ -71,8 +96,8 @@ async def test_the_status_is_told_again_and_again(
     running.cancel()
     await asyncio.wait([running])
 
-    assert said[1:5] == ["WATCHDOG=1", "STATUS=3 of 4", "WATCHDOG=1", "STATUS=4 of 4"]
-    assert said[5:] == ["WATCHDOG=1", "WATCHDOG=1"]
+    assert said[1:5] == [ALIVE, "STATUS=3 of 4", ALIVE, "STATUS=4 of 4"]
+    assert said[5:] == [ALIVE, ALIVE]
     assert set(contained_bugs.counts) == {"report"}
 
 
