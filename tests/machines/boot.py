@@ -21,6 +21,8 @@ PROGRAM_S = 300.0
 UP_S = 600
 """The unit restarts the machine not earlier than this after its start."""
 
+NEVER_S = 10**6
+
 _NO_CAPABILITY = "CapEff:\t0000000000000000"
 
 
@@ -63,8 +65,8 @@ class _Looks:
         self._fact("no compiler", box.machine.run("command -v gcc cc pip").status)
         missing = box.ask(
             f"find {RELEASE}/ -name '*.py' -path '*site-packages/gateway/*' -printf '%h %f\\n' |"
-            " while read -r at name; do ls $at/__pycache__/${name%.py}.cpython-311.pyc"
-            " >/dev/null 2>&1 || echo $at/$name; done | wc -l"
+            " while read -r at name; do [ -e $at/__pycache__/${name%.py}.cpython-311.pyc ]"
+            " || echo $at/$name; done | wc -l"
         )
         self._fact("bytecode is there", missing == "0", modules_without=missing)
         score = box.ask(f"systemd-analyze security {UNIT} --no-pager | tail -n 1")
@@ -257,10 +259,10 @@ class _Looks:
         """A signed command restarts the machine, but not soon after its start."""
         box = self._box
         up_s = float(box.ask("cut -d' ' -f1 /proc/uptime"))
-        if up_s < UP_S:
-            self._refused_reboot(up_s)
-            # Not waited for: the unit's own limit is shortened to what has gone by.
-            self._shorten_limit()
+        # The unit's own limit, where it has not gone by; and then it is not waited for.
+        self._set_limit(UP_S if up_s < UP_S - 60 else NEVER_S)
+        self._refused_reboot(up_s)
+        self._set_limit(1)
         since = box.heard_bytes()
         self._reboot_id, publish = box.site.command("reboot", {"delay_s": 1}, ttl_s=60)
         restarted = box.restarted(publish)
@@ -288,11 +290,12 @@ class _Looks:
         box.until_active()
         box.until_heard("up/presence", lambda each: bool(each.get("on")), 60, 0)
 
-    def _shorten_limit(self) -> None:
+    def _set_limit(self, seconds: int) -> None:
         self._box.must(
-            "unit=camera-gateway-reboot.service; systemctl cat $unit |"
-            f" sed 's/-ge {UP_S}/-ge 1/' > /run/systemd/system/$unit; systemctl daemon-reload;"
-            " systemctl cat $unit | grep -q 'ge 1'"
+            "unit=camera-gateway-reboot.service;"
+            f" sed 's/-ge {UP_S}/-ge {seconds}/' /usr/lib/systemd/system/$unit"
+            " > /run/systemd/system/$unit; systemctl daemon-reload;"
+            f" systemctl cat $unit | grep -q 'ge {seconds} '"
         )
 
     def started_by_itself(self) -> None:

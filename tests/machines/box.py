@@ -142,7 +142,7 @@ class Box:
 
     def install(self) -> None:
         """Install the package and write the settings, as docs/install.md says."""
-        self.must(_INSTALL, within_s=400)
+        self.must(_INSTALL, within_s=900)
         self.must(_SET_UP)
         self.must(_START_SITE)
 

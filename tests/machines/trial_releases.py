@@ -29,6 +29,8 @@ LIBRARIES = f"/opt/machine-test/lib/python{PYTHON}/site-packages"
 
 CRASH_S = 60
 COMPILE_S = 300
+FILLER_BYTES = 300 << 20
+"""Of zeros: they take the emulated processor some time to unpack, and the network none to fetch."""
 
 _NOT_RELEASED = shutil.ignore_patterns("__pycache__", "*.so", "*.c", "*.h", "*.px?", "demo")
 _COMPILE = ("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash")
@@ -76,6 +78,12 @@ def no_cameras(gateway: Path) -> None:
     )
 
 
+def large(gateway: Path) -> None:
+    """Make it one that takes long to unpack, and much space."""
+    with (gateway / "filler").open("wb") as file:
+        file.truncate(FILLER_BYTES)
+
+
 def good(gateway: Path) -> None:
     """Leave it as it is."""
 
@@ -87,6 +95,7 @@ def write_release_bundle(
     key: SigningKey,
     change: Callable[[Path], None] = good,
     *,
+    python: str = PYTHON,
     said_bytes: int | None = None,
 ) -> None:
     """Write a signed bundle of *version* for *arch*, with *change* in its program.
@@ -97,6 +106,7 @@ def write_release_bundle(
         arch: That it says it is for.
         key: Signs it.
         change: Called with the folder of the program.
+        python: That it says it is for.
         said_bytes: The size that its manifest says it has unpacked; None: the true one.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -120,7 +130,7 @@ def write_release_bundle(
         (root / "pyvenv.cfg").write_text(
             f"home = /usr/bin\ninclude-system-site-packages = false\nversion = {PYTHON}\n"
         )
-        facts = {"name": "camera-gateway", "version": version, "arch": arch, "python": PYTHON}
+        facts = {"name": "camera-gateway", "version": version, "arch": arch, "python": python}
         (root / "release.json").write_text(json.dumps(facts))
         payload = Path(name) / "payload.tar.xz"
         payload.write_bytes(_packed(root))

@@ -18,16 +18,17 @@ from tests.machines import trial_releases
 from tests.machines.box import UNIT, Box
 from tests.machines.image import Arch
 from tests.machines.site import CAMERAS
-from tests.machines.trial_releases import write_release_bundle
+from tests.machines.trial_releases import PYTHON, write_release_bundle
 
 INSTALLS_S = 600.0
 ENDS_S = 1200.0
 ORDERS = "/var/lib/camera-gateway/update"
 REPORT = "/var/lib/camera-gateway-update/report.json"
 
-SETTINGS = """
+TRIAL_S = 10.0
+SETTINGS = f"""
 [updates]
-trial_s = 10.0
+trial_s = {TRIAL_S}
 patience_s = 300.0
 connected_s = 5.0
 crashes = 3
@@ -35,6 +36,14 @@ crashes = 3
 """Added to the machine's: a trial that ends soon, and patience with the emulated processor."""
 
 LARGEST_BYTES = 2 << 30
+LONG_TRIAL_S = 240.0
+
+_SETTINGS = "/etc/camera-gateway/gateway.toml"
+_TRYING = "/var/lib/camera-gateway-update/trying"
+_UP_S = "cut -d. -f1 /proc/uptime"
+_TRIED = f"for n in $(seq 300); do [ -e {_TRYING} ] && break; sleep 1; done"
+# Ended or stopped while it unpacks, whatever the emulation's speed: what is large takes long.
+_UNPACKING = f"for n in $(seq 3000); do grep -q applying {REPORT} && break; sleep 0.1; done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,12 @@ class ReleaseCase:
         state: How it ends.
         reason: Why.
         arch: That it is for; None: this machine.
+        python: That it is for.
         trusted: Whether its key is.
         said_bytes: That it says it takes; None: what it does.
+        before: Done in the machine before it is ordered.
+        meanwhile: Done once it is ordered; it may wait for something.
+        after: Done once it has ended.
     """
 
     name: str
@@ -58,15 +71,56 @@ class ReleaseCase:
     state: str = "rejected"
     reason: str = ""
     arch: Arch | None = None
+    python: str = PYTHON
     trusted: bool = True
     said_bytes: int | None = None
+    before: str = "true"
+    meanwhile: str = "true"
+    after: str = "true"
 
 
 CASES = (
     ReleaseCase("bad signature", "8.0.1+g0000001", reason="UPDATE_SIGNATURE", trusted=False),
     ReleaseCase("older release", "0.0.1+g0000001", reason="UPDATE_OLDER"),
     ReleaseCase("no space", "8.0.3+g0000001", reason="DISK_FULL", said_bytes=LARGEST_BYTES),
+    ReleaseCase("wrong Python", "8.0.4+g0000001", reason="UPDATE_PYTHON", python="3.12"),
+    ReleaseCase(
+        "disk full while unpacking",
+        "8.0.5+g0000001",
+        trial_releases.large,
+        reason="DISK_FULL",
+        meanwhile=f"{_UNPACKING}; systemctl kill -s STOP camera-gateway-update;"
+        " fallocate -l $(( $(stat -f -c '%f * %S' /) - (16 << 20) )) /var/full;"
+        " systemctl kill -s CONT camera-gateway-update",
+        after="rm /var/full",
+    ),
+    ReleaseCase(
+        "installer killed",
+        "8.0.6+g0000001",
+        trial_releases.large,
+        reason="UPDATE_INTERRUPTED",
+        meanwhile=f"{_UNPACKING}; systemctl kill -s KILL camera-gateway-update",
+    ),
     ReleaseCase("good release", "8.1.0+g0000001", state="applied"),
+    ReleaseCase(
+        "line dead during the trial",
+        "8.1.1+g0000001",
+        state="applied",
+        before=f"sed -i 's/^trial_s = .*/trial_s = {LONG_TRIAL_S}/' {_SETTINGS}",
+        meanwhile=f"{_TRIED}; for n in $(seq 300);"
+        f" do grep -q 'connected\": true, \"decision' {_TRYING} && break; sleep 1; done;"
+        f" systemctl stop mosquitto; test -e {_TRYING}",
+        after=f"sed -i 's/^trial_s = .*/trial_s = {TRIAL_S}/' {_SETTINGS};"
+        " systemctl start mosquitto",
+    ),
+    ReleaseCase(
+        "wrong clock",
+        "8.1.2+g0000001",
+        state="applied",
+        before=f"date +%s > /run/clock; {_UP_S} > /run/up; date -s -20hours",
+        meanwhile=f"{_TRIED}; date -s +100days",
+        after=f"date -s @$(( $(cat /run/clock) + $({_UP_S}) - $(cat /run/up) ))",
+    ),
     ReleaseCase(
         "import error",
         "8.2.0+g0000001",
@@ -108,7 +162,6 @@ def update_facts(box: Box, arch: Arch, private: Path) -> Iterator[Callable[[], N
     )
     for case in (wrong, *CASES):
         yield partial(look.try_one, case)
-    yield look.killed_installer
 
 
 class _Updates:
@@ -139,8 +192,13 @@ class _Updates:
     def try_one(self, case: ReleaseCase) -> None:
         """Order one release and follow it to its end."""
         before = self._running()
-        self._order(case)
-        report = self._until_ended(case.version)
+        self._box.must(case.before)
+        try:
+            self._order(case)
+            self._box.must(case.meanwhile, within_s=INSTALLS_S)
+            report = self._until_ended(case.version)
+        finally:
+            self._box.must(case.after)
         ended = report.get("state") == case.state and case.reason in ("", report.get("reason"))
         wanted = case.version if case.state == "applied" else before
         running = self._box.until(self._running, wanted.__eq__, 60)
@@ -157,27 +215,6 @@ class _Updates:
             name = f"update: cameras are live after: {case.name}"
             self._box.facts.fact(name, live == len(CAMERAS), live=live)
 
-    def killed_installer(self) -> None:
-        """Kill -9 while it unpacks: what ran runs on, and that is said."""
-        box, case = self._box, ReleaseCase("killed", "8.6.0+g0000001")
-        before = self._running()
-        self._order(case)
-        pid = box.until(
-            lambda: box.show("MainPID", "camera-gateway-update.service"),
-            lambda got: got not in ("", "0"),
-            60,
-        )
-        box.until(lambda: self._report().get("state"), "applying".__eq__, INSTALLS_S)
-        box.ask(f"kill -9 {pid}")
-        report = self._until_ended(case.version)
-        running = self._running()
-        box.facts.fact(
-            "update: installer killed",
-            running == before and report.get("state") == "rejected",
-            reason=report.get("reason"),
-            running=running,
-        )
-
     def _order(self, case: ReleaseCase) -> None:
         bundle = self._box.site.share / "bundle.update"
         write_release_bundle(
@@ -186,6 +223,7 @@ class _Updates:
             case.arch or self._arch,
             self._keys[case.trusted],
             case.change,
+            python=case.python,
             said_bytes=case.said_bytes,
         )
         own = "-o camera-gateway -g camera-gateway"
