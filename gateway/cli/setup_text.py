@@ -10,7 +10,7 @@ import click
 from gateway.cli.output import NOT_RUNNING, echo
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import Wording
-from gateway.setup.makers import MAKERS
+from gateway.setup.devices import AUTO, MAKERS
 from gateway.setup.model import Choice, SetupChannel, SetupMistake
 from gateway.setup.service import SetupService
 
@@ -42,6 +42,8 @@ async def _ask_devices(service: SetupService) -> None:
         if _ask_device(service):
             echo("Đang lấy hình… · Fetching pictures…")
             await service.wait()
+            if service.notice is not None:
+                _print_words(service.notice)
             _print_channels(service)
         if service.setup.channels and not click.confirm("Thêm đầu ghi? · Another recorder?"):
             return
@@ -50,20 +52,23 @@ async def _ask_devices(service: SetupService) -> None:
 def _ask_device(service: SetupService) -> bool:
     """Ask for one recorder and its account; return whether it is being looked at."""
     host = click.prompt("Địa chỉ IP đầu ghi · IP address of the recorder").strip()
+    echo("  0. hỏi thiết bị · ask the device")
     for number, each in enumerate(MAKERS, start=1):
         echo(f"  {number}. {each.label}")
-    maker = MAKERS[click.prompt("Hãng · Maker", type=click.IntRange(1, len(MAKERS))) - 1]
-    channels = 1
-    if maker.channels:
-        channels = click.prompt("Số kênh · Channels", type=click.IntRange(1, 512), default=16)
-    port = click.prompt("Cổng RTSP · Port", type=click.IntRange(1, 65535), default=554)
+    chosen = click.prompt("Hãng · Maker", type=click.IntRange(0, len(MAKERS)), default=0)
+    maker, channels, port = AUTO, 1, 554
+    if chosen:
+        maker = MAKERS[chosen - 1].family
+        if MAKERS[chosen - 1].channels:
+            channels = click.prompt("Số kênh · Channels", type=click.IntRange(1, 512), default=16)
+        port = click.prompt("Cổng RTSP · Port", type=click.IntRange(1, 65535), default=554)
     username = click.prompt("Tên đăng nhập · User", default="", show_default=False).strip()
     password = click.prompt("Mật khẩu · Password", hide_input=True) if username else ""
     added = _try(
         lambda: service.add_device(
             host,
             port=port,
-            maker=maker.id,
+            maker=maker,
             channels=channels,
             username=username,
             password=password,

@@ -54,7 +54,7 @@ export interface State {
   steps: StepName[];
   reachable: StepName[];
   closes_in_s: number;
-  busy: { name: "enrol" | "look" | "test"; done: number; total: number } | null;
+  busy: { name: "enrol" | "find" | "ask" | "look" | "test"; done: number; total: number } | null;
   notice: Wording | null;
   gateway: string;
   networks: string[];
@@ -65,6 +65,8 @@ export interface State {
   broken: string;
   before: { id: string; name: string }[];
   makers: { id: string; label: string; channels: boolean }[];
+  /** Devices in the camera networks, as far as they tell strangers. */
+  found: { host: string; maker: string; model: string; kind: string }[];
   devices: Device[];
   channels: Channel[];
   planned: Change[];

@@ -22,7 +22,7 @@ from gateway.model.survey import (
     SystemSurvey,
 )
 from gateway.runtime.plain_text import printable
-from gateway.setup.makers import MAKERS
+from gateway.setup.devices import AUTO, MAKERS
 from gateway.setup.model import MOST_CHANNELS, STEPS, Choice, SetupChannel, StepName, StreamTest
 from gateway.setup.service import SetupService
 
@@ -55,8 +55,8 @@ class AddDevice(Document):
 
     host: Annotated[str, Field(max_length=45)]
     port: Annotated[int, Field(ge=1, le=65535)] = 554
-    maker: Annotated[str, Field(max_length=32)]
-    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+    maker: Annotated[str, Field(max_length=32)] = AUTO
+    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 1
     username: Annotated[str, Field(max_length=64)] = ""
     password: Annotated[SecretStr, Field(max_length=256)] = SecretStr("")
 
@@ -153,7 +153,16 @@ def state_of(service: SetupService, closes_in_s: float) -> dict[str, object]:
             {"id": each.id, "name": printable(each.name)} for each in service.before.cameras
         ],
         "makers": [
-            {"id": each.id, "label": each.label, "channels": each.channels} for each in MAKERS
+            {"id": each.family, "label": each.label, "channels": each.channels} for each in MAKERS
+        ],
+        "found": [
+            {
+                "host": each.address,
+                "maker": printable(each.maker or ""),
+                "model": printable(each.model or ""),
+                "kind": each.kind,
+            }
+            for each in service.found.values()
         ],
         "devices": [
             {

@@ -67,7 +67,7 @@ class FoundChannel:
         number: On the device, from 1.
         name: As the device calls it; empty: it does not say.
         signal: Whether a camera is connected to it, as far as the device says.
-        streams: Their URLs, best first.
+        streams: Their URLs, best first; a channel without any cannot be a camera.
     """
 
     number: int
@@ -259,6 +259,9 @@ class Setup:
             raise mistake("Hãy chọn ít nhất một camera", "Tick one camera at least")
         if len(cleaned) < len(choices) or not cleaned.keys() <= self.channels.keys():
             raise mistake("Kênh không có ở đây", "No such channel here")
+        for key in cleaned:
+            if not self.channels[key].found.streams:
+                raise mistake(f"Kênh {key} không có luồng hình", f"Channel {key} has no stream")
         _check_names(cleaned.values())
         for key, channel in self.channels.items():
             choice = cleaned.get(key)

@@ -191,6 +191,7 @@ class SetupServer:
         return (
             ("go", messages.Go, lambda it: service.setup.go(it.step)),
             ("enrol", messages.Enrol, lambda it: service.enrol(it.address, it.code)),
+            ("find", messages.Nothing, lambda _: service.find()),
             ("device", messages.AddDevice, self._add_device),
             ("network", messages.Nothing, lambda _: service.add_network()),
             ("look", messages.Nothing, lambda _: service.look()),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import structlog
 from pydantic import SecretStr
@@ -19,6 +19,13 @@ from pydantic import SecretStr
 from gateway.config.load import load_settings, policy_of
 from gateway.config.secret_bindings import host_of
 from gateway.config.settings import Settings
+from gateway.discovery.causes import WORDING as CAUSES
+from gateway.discovery.causes import Cause, CauseCode
+from gateway.discovery.discovery import Discovery
+from gateway.discovery.found import FoundDevice as DiscoveredDevice
+from gateway.discovery.limits import DiscoveryLimits
+from gateway.discovery.refused_logins import FILE as REFUSED_FILE
+from gateway.discovery.refused_logins import RefusedLogins
 from gateway.model.contacts import ContactConfig, Contacts
 from gateway.model.errors import ConfigRejected, GatewayError
 from gateway.model.reasons import LOGIN_REFUSED, Wording
@@ -26,72 +33,30 @@ from gateway.model.site_document import SiteConfig
 from gateway.model.survey import Survey
 from gateway.model.wording import WORDING
 from gateway.ports import Clock
+from gateway.rtsp.auth import Login
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.plain_text import printable
 from gateway.runtime.redact import Redactor
 from gateway.setup.addresses import Network
 from gateway.setup.camera_ids import device_id
+from gateway.setup.devices import AUTO, by_template, of_discovery
 from gateway.setup.document import changes, site_document
 from gateway.setup.enrolling import Enrolment
 from gateway.setup.files import SetupFiles, site_or_none
 from gateway.setup.looking import CameraViewer
-from gateway.setup.makers import Maker, maker_of
 from gateway.setup.model import (
-    MOST_CHANNELS,
     Account,
     Choice,
-    FoundChannel,
-    FoundDevice,
     Setup,
     SetupMistake,
     mistake,
 )
+from gateway.setup.operation import Operation, Saved
 from gateway.setup.settings_file import add_network, network_of
 from gateway.sources.registry import url_policy
 from gateway.vision.decoder import Decoder
 
-MOST_LOGINS = 3
-"""Tries of one user at one device: makers lock an account after five to seven."""
-
-OperationName = Literal["enrol", "look", "test"]
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Operation:
-    """What takes a while.
-
-    Attributes:
-        name: What it is.
-        total: Of how many pieces; 0: not known.
-        done: Pieces that are done.
-    """
-
-    name: OperationName
-    total: int = 0
-    done: int = 0
-
-    def advance(self) -> None:
-        """One more piece is done."""
-        self.done += 1
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What the last save has done.
-
-    Attributes:
-        path: The site document.
-        changes: ``+``, ``~`` or ``-``, id and name of each camera that differs.
-        secrets: Files of passwords.
-        ruled_by_centre: Whether the centre's document runs here and not this one.
-    """
-
-    path: str
-    changes: tuple[tuple[str, str, str], ...]
-    secrets: tuple[str, ...]
-    ruled_by_centre: bool
 
 
 class SetupService:
@@ -103,6 +68,7 @@ class SetupService:
         clock: Monotonic.
         enrolment: Enrols the box; None: this version has none.
         restart: Restarts the service; None: nobody here can.
+        discovery_limits: Of looking for devices; None: the usual ones.
 
     Attributes:
         setup: All that is known.
@@ -112,6 +78,7 @@ class SetupService:
         notice: What came of the last operation, if it failed.
         saved: What the last save has done; None: nothing was saved yet.
         restarted: Whether the service was restarted after it.
+        found: Devices that were found in the camera networks, by address.
         missing_network: That of the last device, if the settings do not have it; None: they do.
 
     Raises:
@@ -126,6 +93,7 @@ class SetupService:
         clock: Clock,
         enrolment: Enrolment | None = None,
         restart: Callable[[], Awaitable[None]] | None = None,
+        discovery_limits: DiscoveryLimits | None = None,
     ) -> None:
         self._settings_path = settings_path
         self._redactor = redactor
@@ -134,7 +102,7 @@ class SetupService:
         self._restart = restart
         self._decoder = Decoder(clock=clock)
         self._work: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue(1)
-        self._logins: dict[tuple[str, str], int] = {}
+        self._discovery_limits = discovery_limits
         self._load_settings()
         self.before, self.broken = site_or_none(self.files)
         self.setup = Setup(taken=frozenset(each.id for each in self.before.cameras))
@@ -143,6 +111,7 @@ class SetupService:
         self.saved: Saved | None = None
         self.restarted = False
         self.missing_network: Network | None = None
+        self.found: dict[str, DiscoveredDevice] = {}
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -150,6 +119,14 @@ class SetupService:
         self._settings: Settings = load_settings(self._settings_path)
         self._viewer = CameraViewer(policy_of(self._settings), self._decoder, self._clock)
         self.files = SetupFiles(self._settings, self._redactor)
+        self._refused = RefusedLogins(self._settings.state.dir / REFUSED_FILE)
+        self._discovery = Discovery(
+            self._settings.cameras.networks,
+            extra_ports=self._settings.cameras.ports,
+            refused=self._refused,
+            limits=self._discovery_limits,
+            clock=self._clock,
+        )
 
     @property
     def gateway(self) -> str:
@@ -220,36 +197,74 @@ class SetupService:
 
         async def work(_: Operation) -> None:
             self.setup.enrolled = await enrolment.enrol(address, code)
+            self._load_settings()
 
         self._begin(Operation("enrol"), work)
+
+    def find(self) -> None:
+        """Begin to look for devices in the camera networks; nobody logs in anywhere.
+
+        Raises:
+            SetupMistake: Another operation is not done yet.
+        """
+
+        async def work(operation: Operation) -> None:
+            async with aclosing(self._discovery.discover()) as items:
+                async for item in items:
+                    if isinstance(item, DiscoveredDevice):
+                        self.found[item.address] = item
+                    elif item.stage != "notice":
+                        operation.done, operation.total = item.done, item.total
+
+        self._begin(Operation("find"), work)
 
     def add_device(
         self,
         host: str,
         *,
         port: int = 554,
-        maker: str,
-        channels: int,
+        maker: str = AUTO,
+        channels: int = 1,
         username: str,
         password: str,
     ) -> None:
-        """Add a device by its maker's template, and begin to look at its channels.
+        """Begin to add a device: to ask what it has, or by a template, and to look at its channels.
+
+        Args:
+            host: Its address.
+            port: Of RTSP, where the maker is named.
+            maker: `AUTO`, or a family of `gateway.discovery.templates`.
+            channels: How many it has, where the maker is named.
+            username: Empty: it asks for no login.
+            password: Of that user.
 
         Raises:
             SetupMistake: A value cannot be, the address is outside the camera networks, or this
-                user has been refused too often.
+                device has refused logins too often.
         """
         self.require_idle()
         self._require_permitted(host, port)
-        family = maker_of(maker)
-        if family is None:
-            raise mistake("Chưa chọn hãng", "Choose a maker")
         account = self._account(host, username, password)
-        found = _by_template(family, host, port, channels)
         name = self._device_id(host)
-        self.setup.add_device(name, found, account)
-        self.setup.go("channels")
-        self.look((name,))
+        if maker != AUTO:
+            self.setup.add_device(name, by_template(maker, host, port, channels), account)
+            self.setup.go("channels")
+            self.look((name,))
+            return
+
+        async def work(operation: Operation) -> None:
+            login = None if account is None else Login(account.username, account.password)
+            told = await self._discovery.examine(host, login)
+            self.found[told.address] = told
+            if not told.channels:
+                raise SetupMistake((told.reason or Cause(CauseCode.NO_CHANNEL)).wording)
+            self.setup.add_device(name, of_discovery(told), account)
+            self.setup.go("channels")
+            self.notice = None if told.reason is None else told.reason.wording
+            operation.name = "look"
+            await self._look_at((name,), operation)
+
+        self._begin(Operation("ask"), work)
 
     def add_network(self) -> None:
         """Add `missing_network` to the settings of this box.
@@ -272,19 +287,21 @@ class SetupService:
         Raises:
             SetupMistake: There is none, or another operation is not done yet.
         """
-        wanted = [
-            each for each in self.setup.channels.values() if not devices or each.device in devices
-        ]
-        if not wanted:
+        if not self.setup.channels:
             raise mistake("Chưa có đầu ghi nào", "There is no recorder yet")
+        names = tuple(devices or self.setup.devices)
+        self._begin(Operation("look"), lambda operation: self._look_at(names, operation))
 
-        async def work(operation: Operation) -> None:
-            await self._viewer.look(
-                wanted, self.setup.accounts, self.setup.set_picture, operation.advance
-            )
-            self._note_refusals({each.device for each in wanted})
-
-        self._begin(Operation("look", len(wanted)), work)
+    async def _look_at(self, devices: Sequence[str], operation: Operation) -> None:
+        """Fetch a picture of every channel of *devices*."""
+        wanted = [each for each in self.setup.channels.values() if each.device in devices]
+        operation.done, operation.total = 0, len(wanted)
+        await self._viewer.look(
+            wanted, self.setup.accounts, self.setup.set_picture, operation.advance
+        )
+        for name in devices:
+            if self._was_refused(name):
+                self._refused.record(self.setup.devices[name].host)
 
     def choose(self, choices: Sequence[Choice]) -> None:
         """Make these channels cameras, and begin to test them. Raises SetupMistake."""
@@ -415,25 +432,16 @@ class SetupService:
             return None
         if not password or not password.isprintable() or not username.isprintable():
             raise mistake("Chưa nhập mật khẩu", "Enter the password")
-        if self._logins.get((host, username), 0) >= MOST_LOGINS:
-            raise mistake(
-                f"{host} đã từ chối tài khoản này {MOST_LOGINS} lần; không thử nữa để khỏi bị khóa",
-                f"{host} has refused this user {MOST_LOGINS} times; not tried again, lest it locks",
-                "Kiểm tra tài khoản trên đầu ghi, chờ 30 phút rồi chạy lại lệnh này.",
-                "Check the account on the recorder, wait 30 minutes, run this again.",
-            )
+        if not self._refused.may_try(host):
+            raise SetupMistake(CAUSES[CauseCode.NOT_TRIED])
         self._redactor.add_secret(password, username=username)
         return Account(username, SecretStr(password))
 
-    def _note_refusals(self, devices: set[str]) -> None:
-        """Count the devices that have refused the login: each once, however many channels."""
-        for name in devices:
-            channels = [each for each in self.setup.channels.values() if each.device == name]
-            account = self.setup.accounts.get(name)
-            refused = any(each.trouble in map(WORDING.get, LOGIN_REFUSED) for each in channels)
-            if account is not None and refused:
-                key = self.setup.devices[name].host, account.username
-                self._logins[key] = self._logins.get(key, 0) + 1
+    def _was_refused(self, name: str) -> bool:
+        """Return whether the device *name* has refused the login, by its last pictures."""
+        channels = [each for each in self.setup.channels.values() if each.device == name]
+        refused = any(each.trouble in map(WORDING.get, LOGIN_REFUSED) for each in channels)
+        return refused and name in self.setup.accounts
 
     def _device_id(self, host: str) -> str:
         """Return the name of the device at *host*: as in this set-up, or the document, or new."""
@@ -451,24 +459,6 @@ class SetupService:
             each.password.name for each in self.before.cameras if each.password is not None
         }
         return device_id({*used, *self.setup.devices, *self.setup.taken})
-
-
-def _by_template(family: Maker, host: str, port: int, channels: int) -> FoundDevice:
-    """Return a device as its maker's template has it. Raises SetupMistake."""
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise mistake(
-            f"Số kênh là từ 1 đến {MOST_CHANNELS}", f"Channels: from 1 to {MOST_CHANNELS}"
-        )
-    numbers = range(1, channels + 1) if family.channels else range(1, 2)
-    return FoundDevice(
-        host,
-        family.label,
-        "",
-        tuple(
-            FoundChannel(number, "", "unknown", family.urls(host, port, number))
-            for number in numbers
-        ),
-    )
 
 
 def _words_of(error: GatewayError) -> Wording:

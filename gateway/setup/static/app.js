@@ -21,7 +21,7 @@ const STEP_NAMES = {
   save: ["5. Lưu", "Save"],
   survey: ["6. Phiếu", "Form"],
 };
-const BUSY_NAMES = { enrol: ["Đang đăng ký với trung tâm", "Enrolling"], look: ["Đang lấy hình", "Fetching pictures"], test: ["Đang kiểm tra", "Testing"] };
+const BUSY_NAMES = { enrol: ["Đang đăng ký với trung tâm", "Enrolling"], find: ["Đang tìm thiết bị", "Looking for devices"], ask: ["Đang hỏi thiết bị", "Asking the device"], look: ["Đang lấy hình", "Fetching pictures"], test: ["Đang kiểm tra", "Testing"] };
 
 /** @type {string} */
 let section = "";
@@ -80,7 +80,7 @@ function renderFrame(state) {
   say(elementById("closes", HTMLElement), `Trang đóng sau ${minutes} phút`, `closes in ${minutes} min`);
   const { busy } = state;
   elementById("busy", HTMLElement).hidden = busy === null;
-  for (const button of document.querySelectorAll("main .main-button, #look-again, #test-again")) {
+  for (const button of document.querySelectorAll("main .main-button, #find, #look-again, #test-again")) {
     if (button instanceof HTMLButtonElement) button.disabled = busy !== null;
   }
   if (!busy) return;
@@ -108,16 +108,27 @@ function renderAccount(state) {
   elementById("network-missing", HTMLElement).hidden = state.missing_network === "";
   say(elementById("add-network", HTMLButtonElement), `Thêm dải mạng ${state.missing_network}`, "Add this network");
   const maker = elementById("maker", HTMLSelectElement);
-  if (maker.options.length === 0) {
+  if (maker.options.length === 1) {
     for (const each of state.makers) {
       const option = createElement("option", maker, { value: each.id });
       option.textContent = each.label;
     }
     maker.addEventListener("change", () => {
       const chosen = state.makers.find(({ id }) => id === maker.value);
-      elementById("channel-count", HTMLInputElement).disabled = chosen?.channels === false;
+      elementById("channel-count", HTMLInputElement).disabled = chosen?.channels !== true;
+      elementById("port", HTMLInputElement).disabled = chosen === undefined;
     });
   }
+  placeRows(elementById("found", HTMLUListElement), state.found, ({ host, maker, model, kind }) => JSON.stringify([host, maker, model, kind]), (each) => {
+    const row = createElement("li", null);
+    const button = createElement("button", row, { type: "button" });
+    say(button, [each.host, each.maker, each.model].filter(Boolean).join(" · "), each.kind === "recorder" ? "đầu ghi · recorder" : "");
+    button.addEventListener("click", () => {
+      elementById("host", HTMLInputElement).value = each.host;
+      elementById("username", HTMLInputElement).focus();
+    });
+    return row;
+  });
   elementById("devices-title", HTMLElement).hidden = state.devices.length === 0;
   elementById("devices", HTMLUListElement).replaceChildren(...state.devices.map((device) => {
     const row = createElement("li", null);
@@ -249,6 +260,7 @@ function prepare() {
   });
   for (const [id, act] of /** @type {[string, () => void][]} */ ([
     ["tick-all", tickAllWithPicture],
+    ["find", () => send("find")],
     ["add-network", () => send("network")],
     ["look-again", () => send("look")],
     ["test-again", () => send("test")],

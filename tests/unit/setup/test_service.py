@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 
 from gateway.config.check import check_files
+from gateway.demo.scripted_recorder import ACCOUNT as ADMIN
+from gateway.demo.scripted_recorder import ScriptedRecorder
+from gateway.discovery.causes import WORDING as CAUSES
+from gateway.discovery.causes import CauseCode
+from gateway.discovery.refused_logins import MOST
 from gateway.model.contacts import ContactConfig
 from gateway.model.reasons import Reason
 from gateway.model.survey import CentreSurvey, Survey
 from gateway.model.wording import WORDING
 from gateway.runtime.redact import Redactor
 from gateway.setup.model import Choice, SetupMistake
-from gateway.setup.service import MOST_LOGINS, SetupService
+from gateway.setup.service import SetupService
 from tests.fixtures.camera import ACCOUNT
 from tests.fixtures.setup_page import RTSP_PORT, make_service, recorder, working, write_box
 
@@ -85,7 +90,7 @@ async def test_a_login_is_tried_three_times_and_then_left_alone(tmp_path: Path) 
     """Makers lock an account after five to seven."""
     async with recorder(1, empty=frozenset()) as device:
         async with working(make_service(write_box(tmp_path))) as service:
-            for _ in range(MOST_LOGINS):
+            for _ in range(MOST):
                 add(service, device.host, 1, "wrong-password")
                 await service.wait()
 
@@ -93,7 +98,7 @@ async def test_a_login_is_tried_three_times_and_then_left_alone(tmp_path: Path) 
                 add(service, device.host, 1, "wrong-password")
         refused = sum(each.counts.refused_logins for each in device.cameras)
 
-    assert refused == MOST_LOGINS
+    assert refused == MOST
 
 
 @pytest.mark.parametrize(
@@ -150,3 +155,40 @@ async def test_what_was_declared_goes_into_document_and_people_into_their_own_fi
     assert "Nguyễn" not in document
     assert "Nguyễn Văn An" in contacts.read_text()
     assert stat.S_IMODE(contacts.stat().st_mode) == 0o600
+
+
+async def test_a_device_that_tells_what_it_has_needs_its_address_and_account_only(
+    tmp_path: Path,
+) -> None:
+    """Model, names and empty inputs come from the recorder; it gets one login for them."""
+    async with ScriptedRecorder(
+        channels=3, unplugged=(2,), names={1: "Quầy 1"}, video=True
+    ) as device:
+        settings = write_box(tmp_path, device.ports)
+        async with working(make_service(settings)) as service:
+            service.add_device(
+                device.host,
+                username=ADMIN.username,
+                password=ADMIN.password.get_secret_value(),
+            )
+            await service.wait()
+
+    channels = service.setup.channels
+    assert service.setup.devices["nvr1"].model == "DS-7216HQHI-K1"
+    assert channels["nvr1.1"].found.name == "Quầy 1"
+    assert channels["nvr1.1"].picture
+    assert channels["nvr1.2"].trouble == WORDING[Reason.NO_SIGNAL]
+    assert (device.counts.logins, device.counts.refused) == (1, 0)
+
+
+async def test_what_a_device_refuses_is_said_and_asked_once(tmp_path: Path) -> None:
+    """A wrong password at its interface is not tried again at its streams."""
+    async with ScriptedRecorder(channels=3, video=True) as device:
+        async with working(make_service(write_box(tmp_path, device.ports))) as service:
+            service.add_device(device.host, username=ADMIN.username, password="wrong-password")
+            await service.wait()
+        assert device.rtsp is not None
+        refused = sum(each.counts.refused_logins for each in device.rtsp.cameras)
+
+    assert service.notice == CAUSES[CauseCode.WRONG_LOGIN]
+    assert (service.setup.channels, device.counts.refused, refused) == ({}, 1, 0)
