@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gateway.config.faults import SECRET
 from gateway.config.settings import Settings
-from gateway.runtime.redact import HIDDEN, Redactor
+from gateway.runtime.redact import HIDDEN, Redactor, hide_logins
 
 MOST_BYTES = 512 * 1024
 """Of each file: its end of the log, the beginning of all others."""
@@ -25,7 +25,6 @@ MOST_BYTES = 512 * 1024
 MOST_SECRETS, MOST_SECRET_BYTES = 4_096, 4_096
 LOG_LINES = 2_000
 LOG_S = 20.0
-_USER = re.compile(r"://[^\n]*@")
 _USERNAME = re.compile(r"\"?username\"?\s*[:=]\s*\"([^\"\n]{1,64})\"")
 
 
@@ -81,7 +80,7 @@ def _read(path: Path) -> str:
 
 def _without_values(text: str) -> str:
     """Return *text* with what stands behind the key of a secret, and before an @, hidden."""
-    lines = _USER.sub(f"://{HIDDEN}@", text).split("\n")
+    lines = hide_logins(text).split("\n")
     return "\n".join(_without_value(line) for line in lines)
 
 

@@ -10,16 +10,14 @@ from pathlib import Path
 from gateway.config.documents import LARGEST_BYTES
 from gateway.config.faults import SECRET, pointer
 from gateway.runtime import strict_json
-from gateway.runtime.redact import HIDDEN, redact_patterns
+from gateway.runtime.redact import HIDDEN, hide_logins, redact_patterns
 from gateway.runtime.strict_json import StrictJsonError
 
 QUOTED_CHARS = 100
 """A line of a file is quoted so far."""
 
 _JSON = re.compile(r'"(?:[^"\\]++|\\.)*+"|[\[\]{},:]|[^\s\[\]{},:"]++', re.DOTALL)
-_HEADER = re.compile(r"\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?$")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=")
-_USER = re.compile(r"://.*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Places:
         if secret is not None:
             text = f"{text[: secret.end()]}… {HIDDEN}"
         begin = max(0, column - 1 - QUOTED_CHARS // 2) if len(text) > QUOTED_CHARS else 0
-        shown = redact_patterns(_USER.sub(f"://{HIDDEN}@", text))
+        shown = redact_patterns(hide_logins(text))
         return shown[begin : begin + QUOTED_CHARS].strip()
 
     def _name(self, at: str) -> str:
@@ -128,13 +126,22 @@ def _lines_of_json(text: str) -> dict[str, int]:
     return found
 
 
+def _header(line: str) -> str:
+    """Return the name in *line* if it begins a table: ``[a.b]  # comment``; else nothing."""
+    inside, closing, rest = line.strip().partition("]")
+    rest = rest.removeprefix("]").strip()
+    if not inside.startswith("[") or not closing or (rest and not rest.startswith("#")):
+        return ""
+    return inside.removeprefix("[").removeprefix("[").strip()
+
+
 def _lines_of_toml(text: str) -> dict[str, int]:
     """Return the line of every table and key by its pointer; of lines within a value nothing."""
     found: dict[str, int] = {}
     table: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
-        if header := _HEADER.match(line):
-            table = [each.strip(" \"'") for each in header[1].split(".")]
+        if header := _header(line):
+            table = [each.strip(" \"'") for each in header.split(".")]
             found.setdefault(pointer(table), number)
         elif key := _KEY.match(line):
             steps = [each.strip("\"'") for each in key[1].split(".")]

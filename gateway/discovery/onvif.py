@@ -27,7 +27,7 @@ PROFILES: tuple[StreamProfile, ...] = ("main", "sub", "third")
 _CODECS = {"H264": "h264", "H265": "h265", "JPEG": "mjpeg", "MPEG4": "mpeg4", "MPV4-ES": "mpeg4"}
 MOST_URI_CHARS = 512
 _PASSWORD = re.compile(r"(?i)((?:password|passwd|pwd|pass)=)[^&_/?]*")
-_USER = re.compile(r"(?i)((?<![a-z])(?:user|username|usr)=)[^&_/?]*")
+_USER = re.compile(r"(?i)([^a-z](?:user|username|usr)=)[^&_/?]*")
 
 Url = Callable[[str], str]
 

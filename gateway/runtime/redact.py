@@ -51,6 +51,19 @@ def redact_patterns(text: str) -> str:
     return text
 
 
+def hide_logins(text: str) -> str:
+    """Return *text* without what stands between the first :// and the last @ of each line.
+
+    More than a login may go: for lines that are wrong, where nothing says what is what.
+    """
+    return "\n".join(map(_hide_login, text.split("\n")))
+
+
+def _hide_login(line: str) -> str:
+    begin, end = line.find("://"), line.rfind("@")
+    return f"{line[: begin + 3]}{HIDDEN}{line[end:]}" if 0 <= begin < end - 2 else line
+
+
 def _hide_user(token: re.Match[str]) -> str:
     """Hide user and password in a URL: ``rtsp://user:password@host``.
 

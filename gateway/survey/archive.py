@@ -9,7 +9,7 @@ import zipfile
 from gateway.runtime.plain_text import printable
 from gateway.survey.fill import utc_text
 
-_STAMPS = re.compile(rb"(<dcterms:(created|modified)[^>]*>)[^<]*(</dcterms:\2>)")
+_STAMPS = re.compile(rb"(<dcterms:(?:created|modified)[^<>]*>)[^<>]*")
 CORE = "docProps/core.xml"
 
 
@@ -24,7 +24,7 @@ def repacked(raw: bytes, made_ms: int) -> bytes:
     Its properties say *made_ms*, wall clock, as when it was created and changed.
     """
     packed = io.BytesIO()
-    stamp = rb"\g<1>" + utc_text(made_ms).encode() + rb"\g<3>"
+    stamp = rb"\g<1>" + utc_text(made_ms).encode()
     with (
         zipfile.ZipFile(io.BytesIO(raw)) as before,
         zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as after,

@@ -42,7 +42,9 @@ def modules() -> dict[str, Any]:
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = str(path.relative_to(PACKAGE))
-        if not name.endswith("__main__.py"):
+        if not name.endswith(
+            ("__main__.py", "migrations/env.py")
+        ):  # the latter is Alembic's to run
             dotted = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
             found[name] = importlib.import_module(dotted.removesuffix(".__init__"))
     return found
