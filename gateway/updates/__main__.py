@@ -5,7 +5,8 @@
     python -m gateway.updates --settle         nothing, but that one was killed is said
 
 The release that runs installs; what it has installed is started by
-``camera-gateway-update-gate.service``. Exit code 0: it is what starts next; 1: it was refused.
+``camera-gateway-update-gate.service``. Exit code 0: it is what starts next; 3: it was refused, and
+the order is gone; 1: there was none that could be taken.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ from gateway.updates.state import (
 
 ORDERS = Path("/var/lib/camera-gateway/update")
 """Where the gateway leaves what it has fetched, and its order."""
+
+UNTAKEN, REFUSED = 1, 3
+"""Exit codes; the first is also what Python gives for what was not foreseen (systemd.exec(5))."""
 
 
 def installation(settings: Path, layout: UpdateFolders, order: Order) -> Installation:
@@ -92,12 +96,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.settle:
         settle_report(layout)
         return
+    code = UNTAKEN
     try:
         with _asked(given) as (order, source):
+            code = REFUSED
             manifest = _installation(given.settings, layout, order).run(source)
     except (UpdateRefused, TransientError, ConfigRejected) as error:
         say(str(error))
-        raise SystemExit(1) from None
+        raise SystemExit(code) from None
     say(f"{manifest.version} is what starts next")
 
 

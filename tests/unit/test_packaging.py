@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from gateway import fastpath
 from gateway.model.version import VERSION
-from gateway.updates.__main__ import ORDERS
+from gateway.updates.__main__ import ORDERS, REFUSED
 from gateway.updates.order import REQUEST
 from gateway.updates.state import PROGRAM, TRYING, UpdateFolders
 from tests.bench.relays.ours import environment_of
@@ -182,6 +183,30 @@ def test_the_gateway_asks_for_a_release_where_it_is_looked_for() -> None:
     assert f"\nConditionPathExists={record}\n" in texts[2]
     assert f" {program} watch\n" in texts[2]
     assert f"[ ! -e {record} ] || exec /usr/bin/python3 -I -S {program} start" in texts[3]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "left"),
+    [
+        ("exited", "0", True),
+        ("exited", str(REFUSED), True),
+        ("exited", "1", False),
+        ("killed", "KILL", False),
+    ],
+)
+def test_an_order_that_comes_while_the_installer_ends_is_kept(
+    code: str, status: str, left: bool, tmp_path: Path
+) -> None:
+    """One that was taken is gone already; what is there then is the next, and is not lost."""
+    request = tmp_path / REQUEST
+    request.touch()
+    (line,) = re.findall(rf"^ExecStopPost=-(.*{REQUEST}.*)$", UPDATES[0].read_text(), re.MULTILINE)
+    told = {"EXIT_CODE": code, "EXIT_STATUS": status}
+
+    words = shlex.split(line.replace("$$", "$").replace(str(ORDERS / REQUEST), str(request)))
+    subprocess.run(words, check=True, env=os.environ | told, timeout=60)
+
+    assert request.exists() == left
 
 
 def test_unit_image_and_benchmark_run_the_same() -> None:
