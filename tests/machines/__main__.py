@@ -35,7 +35,7 @@ def main() -> int:
         return _flashed(asked.image, asked.arch, facts)
     try:
         image = build_image(asked.arch, asked.work)
-        package = asked.deb or newest_package(asked.arch)
+        package = asked.deb or built_package(asked.arch)
         facts.fact("image and package", True, package=package.name)
     except (ImageFailed, LookupError) as error:
         print(f"machine-test: {error}", file=sys.stderr)
@@ -78,28 +78,29 @@ def arguments() -> argparse.Namespace:
     asks = argparse.ArgumentParser(prog="scripts/machine-test", description=__doc__)
     asks.add_argument("--arch", choices=ARCHES, default="arm64")
     asks.add_argument("--work", type=Path, default=CACHE, help="where images are kept")
-    asks.add_argument("--deb", type=Path, help="a package; left out: the one in dist/, built")
+    asks.add_argument("--deb", type=Path, help="a package; left out: built of this tree")
     asks.add_argument("--image", type=Path, help="of scripts/image: boots that, and nothing else")
     asks.add_argument("--fuzz", type=int, default=0, help="seconds of the fast path's fuzzing")
     asks.add_argument("--updates", action="store_true", help="good and bad updates as well")
     return asks.parse_args()
 
 
-def newest_package(arch: Arch) -> Path:
-    """Return the package of *arch* in dist/, built if there is none.
+def built_package(arch: Arch) -> Path:
+    """Return the package of this tree for *arch*, not compressed: what is inside is the same.
 
     Raises:
-        LookupError: There is none, and none could be built.
+        LookupError: It cannot be built.
     """
-    script = TOP / "scripts" / "package"
-    if script.exists():
-        subprocess.run((str(script), arch), timeout=PACKAGING_S, check=False)
-    found = sorted(
-        (TOP / "dist").glob(f"camera-gateway_*_{arch}.deb"), key=lambda each: each.stat().st_mtime
+    built = subprocess.run(
+        (str(TOP / "scripts" / "package"), "--quick", arch),
+        stdout=subprocess.PIPE,
+        timeout=PACKAGING_S,
+        check=False,
+        text=True,
     )
-    if not found:
-        raise LookupError(f"no package for {arch} in dist/")
-    return found[-1]
+    if built.returncode:
+        raise LookupError(f"no package for {arch}: scripts/package has failed")
+    return TOP / built.stdout.split()[-1]
 
 
 if __name__ == "__main__":
