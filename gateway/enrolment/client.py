@@ -45,9 +45,14 @@ def parse_centre_url(text: str) -> str:
     """Return *text*, ``[https://]HOST[:PORT]``, in full. Raises EnrolmentError: ``url``."""
     found = _URL.fullmatch(text.strip())
     port = int(found["port"] or DEFAULT_PORT) if found else 0
-    if found is None or not 0 < port < 65_536:
+    if found is None or not 0 < port < 65_536 or not _is_host(found["host"]):
         raise EnrolmentError(Reason.URL, text.strip()[:100])
     return f"https://{found['host']}:{port}"
+
+
+def _is_host(host: str) -> bool:
+    """Return whether *host* is an address, or a name whose labels have 1 to 63 characters."""
+    return "[" in host or all(0 < len(label) < 64 for label in host.removesuffix(".").split("."))
 
 
 async def fetch_authority(url: str) -> str:
