@@ -29,6 +29,7 @@ from gateway.runtime.redact import Redactor
 from gateway.setup.access import Access
 from gateway.setup.addresses import is_within, local_addresses
 from gateway.setup.certificate import PageTls, make_tls
+from gateway.setup.privileges import drop_privileges
 from gateway.setup.restart import can_restart, restart_service
 from gateway.setup.server import MINUTES, PORT, Closed, SetupServer
 from gateway.setup.service import SetupService
@@ -136,10 +137,12 @@ async def _run(
         enrolment=BoxEnrolment(path),
     )
     if not addresses:
+        _drop_privileges(path, service)
         return await ask_all(service)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
     access, tls = Access(), make_tls(addresses)
+    _drop_privileges(path, service)
     server = SetupServer(
         service, access, tls, addresses=addresses, port=port, minutes=minutes, clock=clock
     )
@@ -155,6 +158,13 @@ async def _run(
         return NOT_RUNNING
     echo(ENDED[why])
     return NOT_RUNNING if why == "shut" else 0
+
+
+def _drop_privileges(path: Path, service: SetupService) -> None:
+    """Give up what is not needed from here on, and say what could not be."""
+    missing = drop_privileges((path.absolute().parent, *service.folders))
+    if missing:
+        echo(f"không giới hạn được quyền / could not be given up: {', '.join(missing)}", err=True)
 
 
 class _Terminal:

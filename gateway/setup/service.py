@@ -139,6 +139,11 @@ class SetupService:
         return tuple(map(str, self._settings.cameras.networks))
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """In which a set-up writes, beside that of the settings file."""
+        return self._settings.state.dir, self._settings.secrets_folder
+
+    @property
     def can_enrol(self) -> bool:
         """Whether a box can be enrolled here."""
         return self._enrolment is not None

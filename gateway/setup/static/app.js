@@ -72,12 +72,16 @@ function renderFrame(state) {
     const button = list.children[index]?.querySelector("button");
     if (!button) return;
     button.disabled = !state.reachable.includes(name);
-    if (name === state.step) button.setAttribute("aria-current", "step");
-    else button.removeAttribute("aria-current");
+    if (name === state.step && button.getAttribute("aria-current") !== "step") {
+      button.setAttribute("aria-current", "step");
+      button.scrollIntoView({ block: "nearest", inline: "center" });
+    }
+    if (name === state.step) return;
+    button.removeAttribute("aria-current");
   });
   say(elementById("gateway", HTMLElement), state.gateway, "");
   const minutes = Math.ceil(state.closes_in_s / 60);
-  say(elementById("closes", HTMLElement), `Trang đóng sau ${minutes} phút`, `closes in ${minutes} min`);
+  say(elementById("closes", HTMLElement), `Trang đóng sau ${minutes} phút`, `· closes in ${minutes} min`);
   const { busy } = state;
   elementById("busy", HTMLElement).hidden = busy === null;
   for (const button of document.querySelectorAll("main .main-button, #find, #look-again, #test-again")) {
