@@ -26,6 +26,7 @@ from gateway.enrolment.certificate import check_certificate, name_of, request_of
 from gateway.enrolment.client import ask, fetch_authority, parse_centre_url
 from gateway.enrolment.code import CodeError, EnrolmentCode, parse_code
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
+from gateway.enrolment.identity_settings import CA, CERTIFICATE, KEY, turn_secrets, with_identity
 from gateway.enrolment.install import ENROLLED, PENDING_KEY, NewFile, install
 from gateway.enrolment.messages import (
     ENROL_PATH,
@@ -33,7 +34,6 @@ from gateway.enrolment.messages import (
     EnrolRequest,
     SiteIdentity,
 )
-from gateway.enrolment.settings_file import CA, CERTIFICATE, KEY, turn_secrets, with_identity
 from gateway.model.errors import TransientError
 from gateway.runtime import atomic_file
 from gateway.runtime.clock import now_ms

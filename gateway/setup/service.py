@@ -39,6 +39,7 @@ from gateway.runtime.plain_text import printable
 from gateway.runtime.redact import Redactor
 from gateway.setup.addresses import Network
 from gateway.setup.camera_ids import device_id
+from gateway.setup.camera_networks import add_network, network_of
 from gateway.setup.devices import AUTO, by_template, of_discovery
 from gateway.setup.document import changes, site_document
 from gateway.setup.enrolling import Enrolment
@@ -52,7 +53,6 @@ from gateway.setup.model import (
     mistake,
 )
 from gateway.setup.operation import Operation, Saved
-from gateway.setup.settings_file import add_network, network_of
 from gateway.sources.registry import url_policy
 from gateway.vision.decoder import Decoder
 

@@ -275,7 +275,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "runtime/logging.py",
         "runtime/resolver.py",
     ),
-    "tomlkit": ("enrolment/settings_file.py",),
+    "tomlkit": ("config/settings_file.py",),
     "ulid": ("model/names.py",),
 }
 """Where each library is used, so that its names and errors end there."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.setup.camera_networks import add_network, network_of
 from gateway.setup.model import SetupMistake
-from gateway.setup.settings_file import add_network, network_of
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "gateway.example.toml"
 NETWORK = ip_network("192.168.77.0/24")
+BOX = '[gateway]\nid = "test-box"\nprovince = "24"\n[broker]\nhost = "127.0.0.1"\n'
 
 
 def test_the_example_gets_one_network_more_and_keeps_every_comment(tmp_path: Path) -> None:
@@ -35,31 +36,35 @@ def test_the_example_gets_one_network_more_and_keeps_every_comment(tmp_path: Pat
     [
         ('[cameras]\nnetworks = []\n[log]\nlevel = "info"\n', ["192.168.77.0/24"]),
         ('[cameras]\nnetworks = [\n  "10.0.0.0/8",\n]\n', ["10.0.0.0/8", "192.168.77.0/24"]),
+        (
+            '[cameras]\nnetworks = [\n  "10.0.0.0/8" # ]\n]\n',
+            ["10.0.0.0/8", "192.168.77.0/24"],
+        ),
+        ("[cameras]\nports = [5544]\n", ["192.168.77.0/24"]),
+        ('[cameras]\nnetworks = ["192.168.77.0/24"]\n', ["192.168.77.0/24"]),
+        (
+            '[[webrtc.ice]]\nurls = ["stun:10.1.1.1"]\n[cameras]\nnetworks = ["10.0.0.0/8"]\n',
+            ["10.0.0.0/8", "192.168.77.0/24"],
+        ),
     ],
 )
-def test_a_list_may_be_empty_or_of_many_lines(
+def test_a_list_may_be_written_as_people_write_it(
     tmp_path: Path, text: str, expected: list[str]
 ) -> None:
-    """As people write it."""
+    """Empty, of many lines, with comments, missing, or with the network in it already."""
     settings = tmp_path / "gateway.toml"
-    settings.write_text(text)
+    settings.write_text(BOX + text)
 
     add_network(settings, NETWORK)
 
-    assert tomllib.loads(settings.read_text())["cameras"]["networks"] == expected
+    after, before = tomllib.loads(settings.read_text()), tomllib.loads(BOX + text)
+    assert after["cameras"].pop("networks") == expected
+    before["cameras"].pop("networks", None)
+    assert after == before
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        'cameras = { networks = ["10.0.0.0/8"] }\n',
-        '[cameras]\nnetworks = ["10.0.0.0/8", # ]\n]\n',
-        '[log]\nnetworks = ["10.0.0.0/8"]\n',
-        '[cameras]\n[log]\nnetworks = ["10.0.0.0/8"]\n',
-        '[cameras]\nnetworks = ["192.168.77.0/24"]\n',
-    ],
-)
-def test_what_is_written_otherwise_is_left_to_a_person(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["[cameras]\nnetworks = 3\n", "cameras = 3\n", "[cameras"])
+def test_what_a_program_cannot_change_is_left_to_a_person(tmp_path: Path, text: str) -> None:
     """Unchanged, with what to do."""
     settings = tmp_path / "gateway.toml"
     settings.write_text(text)
