@@ -1,6 +1,6 @@
 """Looks at the pictures that a probe has got: whether they are black, or stand still.
 
-They are decoded in a sandboxed process of their own, which ends with the look.
+They are decoded in a sandboxed process.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ LEAST_S = 1.0
 
 
 async def look_at(measure: StreamMeasure, clock: Clock) -> Finding:
-    """Return what the keyframes of *measure* show."""
+    """Return what the keyframes of *measure* show, by a decoder for this look alone."""
     decoder = Decoder(clock=clock)
-    seen: list[PictureAnalysis] = []
-    failed: NoPicture | None = None
     async with asyncio.TaskGroup() as group:
         running = group.create_task(decoder.run(), name="decoder")
-        try:
-            seen = [
-                await decoder.analyze("probe", measure.codec, coded, b"")
-                for coded in measure.keyframes
-            ]
-        except NoPicture as error:
-            failed = error
+        finding = await look_by(decoder, "probe", measure)
         running.cancel()
-    if failed is None:
-        return _judge(seen, measure.keyframes_s)
-    if failed.reason is Reason.OVERLOADED:  # the decoder cannot be started here
-        return Finding(Reason.OK, f"not looked at: {failed.detail}")
-    return Finding(Reason.CORRUPT, f"not decoded: {failed.detail}")
+    return finding
+
+
+async def look_by(decoder: Decoder, camera: str, measure: StreamMeasure) -> Finding:
+    """Return what the keyframes of *measure* show, by *decoder*, which runs and knows *camera*."""
+    try:
+        seen = [
+            await decoder.analyze(camera, measure.codec, coded, b"") for coded in measure.keyframes
+        ]
+    except NoPicture as error:
+        if error.reason is Reason.OVERLOADED:  # the decoder cannot be started here
+            return Finding(Reason.OK, f"not looked at: {error.detail}")
+        return Finding(Reason.CORRUPT, f"not decoded: {error.detail}")
+    return _judge(seen, measure.keyframes_s)
 
 
 def _judge(seen: list[PictureAnalysis], over_s: float) -> Finding:

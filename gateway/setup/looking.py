@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager
 
 from gateway.cameras.probe import probe
+from gateway.cameras.probe_picture import look_by
 from gateway.model.errors import NoPicture
 from gateway.model.names import Profile
 from gateway.model.reasons import Reason, Wording
@@ -188,9 +189,13 @@ class CameraViewer:
                 last = step
                 if step.reason is not Reason.OK and (wrong is None or (wrong.ok and not step.ok)):
                     wrong = step
+        measure = None if last is None else last.measure
         if wrong is not None and not wrong.ok:
             device.note(wrong)
-        measure = None if last is None else last.measure
+        elif measure is not None:
+            finding = await look_by(self._decoder, url, measure)
+            if finding.reason is not Reason.OK:
+                wrong = Step("picture", finding.reason, 0.0, finding.fact)
         has_video = wrong is None or wrong.ok if measure is None else bool(measure.keyframe)
         return StreamTest(
             profile,
