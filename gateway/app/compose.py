@@ -299,7 +299,7 @@ def _reporter(
     return Reporter(
         broker_parts.topics,
         machine=box,
-        site=lambda: manager.site.name,
+        site=lambda: manager.site.name or settings.gateway.name,
         capabilities=Capabilities(
             rtc=RtcCapabilities(codecs=("h264", "h265"), max_sessions=most),
             commands=enabled_commands(settings),

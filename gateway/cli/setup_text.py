@@ -77,7 +77,7 @@ def _ask_device(service: SetupService) -> bool:
     network = service.missing_network
     wanted = f"Thêm dải mạng · Add the network {network}?"
     if not added and network is not None and click.confirm(wanted):
-        _try(service.add_network)
+        _try(lambda: service.add_network(str(network)))
     return added
 
 

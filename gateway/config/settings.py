@@ -366,11 +366,13 @@ class Identity(Document):
         province: Two-digit code of the province.
         province_scheme: The list that code is from: the 34 provinces since July 2025, or the 63
             before.
+        name: Of the site, where its document has none; written by an enrolment.
     """
 
     id: GatewayId
     province: ProvinceCode
     province_scheme: Literal["vn-2025", "vn-2020"] = "vn-2025"
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
 class StateFolders(Document):

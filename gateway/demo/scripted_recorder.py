@@ -333,7 +333,7 @@ def cameras_of(
         ),
     }[style]
     footage = [
-        record("", EncoderSettings(width=width, height=height, fps=10, gop_s=1.0))
+        record("", EncoderSettings(width=width, height=height, fps=10, gop_s=0.6))
         for width, height in ((640, 360), (320, 180))
     ]
     return tuple(

@@ -64,7 +64,7 @@ def _changes(table: dict[str, object], answer: EnrolAnswer, url: str) -> Iterato
         yield {"webrtc": {"ice": None}}
 
 
-_IDENTITY = {"id", "province", "province_scheme"}
+_IDENTITY = {"id", "province", "province_scheme", "name"}
 
 
 def _ice(answer: EnrolAnswer) -> Tables:

@@ -1,4 +1,4 @@
-"""Who is near: the addresses of a local network, and those that this machine has in one."""
+"""Who is near: the addresses of a local network, and those and the networks of this machine."""
 
 from __future__ import annotations
 
@@ -42,22 +42,50 @@ def is_within(address: str, networks: Iterable[Network] = LOCAL) -> bool:
     return any(found in network for network in networks)
 
 
+LARGEST_PREFIX = 20
+"""Of an IPv4 network that is taken whole: as much as a discovery goes through."""
+
+
+def is_part(network: Network, of: Network) -> bool:
+    """Return whether all of *network* lies in the network *of*."""
+    if isinstance(network, ipaddress.IPv4Network):
+        return isinstance(of, ipaddress.IPv4Network) and network.subnet_of(of)
+    return isinstance(of, ipaddress.IPv6Network) and network.subnet_of(of)
+
+
 def local_addresses() -> tuple[str, ...]:
     """Return the addresses at which a browser of the local network reaches this machine.
 
     Not those of loopback, of containers, and of IPv6's link alone, which no URL can name.
     """
+    return tuple(address for address, _ in _interfaces())
+
+
+def local_networks() -> tuple[ipaddress.IPv4Network, ...]:
+    """Return the IPv4 networks that this machine is in; of a large one the /24 around it."""
+    found: dict[ipaddress.IPv4Network, None] = {}
+    for address, netmask in _interfaces():
+        if ":" in address or not netmask:
+            continue
+        whole = ipaddress.IPv4Interface(f"{address}/{netmask}").network
+        around = ipaddress.IPv4Interface(f"{address}/24").network
+        found[whole if whole.prefixlen >= LARGEST_PREFIX else around] = None
+    return tuple(found)
+
+
+def _interfaces() -> tuple[tuple[str, str | None], ...]:
+    """Return address and netmask of each interface that a neighbour reaches."""
     found = [
-        each.address
+        (each.address, each.netmask)
         for name, addresses in psutil.net_if_addrs().items()
         if not name.startswith(_OF_CONTAINERS)
         for each in addresses
         if each.family in (socket.AF_INET, socket.AF_INET6)
     ]
     return tuple(
-        each
-        for each in found
-        if is_within(each)
-        and not ipaddress.ip_address(each.partition("%")[0]).is_loopback
-        and not each.lower().startswith("fe80")
+        (address, netmask)
+        for address, netmask in found
+        if is_within(address)
+        and not ipaddress.ip_address(address.partition("%")[0]).is_loopback
+        and not address.lower().startswith("fe80")
     )

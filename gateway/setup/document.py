@@ -27,6 +27,7 @@ def site_document(setup: Setup, before: SiteConfig) -> SiteConfig:
     document = before.model_copy(
         update={
             "version": before.version + 1,
+            "name": before.name or setup.site_name,
             "cameras": tuple(cameras.values()),
             "inventory": _inventory(setup, before.inventory or Survey(), ids),
         }

@@ -60,6 +60,8 @@ export interface State {
   networks: string[];
   /** That of the last device, which may be added; empty: none is missing. */
   missing_network: string;
+  /** Those of the box itself that are not among the camera networks yet, and may be added. */
+  own_networks: string[];
   can_enrol: boolean;
   enrolled: string;
   broken: string;

@@ -50,6 +50,12 @@ class Enrol(Document):
     code: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class AddNetwork(Document):
+    """One of the networks that the state offers."""
+
+    network: Annotated[str, Field(max_length=50)]
+
+
 class AddDevice(Document):
     """A recorder or camera, and who logs in there."""
 
@@ -146,6 +152,7 @@ def state_of(service: SetupService, closes_in_s: float) -> dict[str, object]:
         "gateway": service.gateway,
         "networks": list(service.networks),
         "missing_network": str(service.missing_network or ""),
+        "own_networks": list(map(str, service.own_networks)),
         "can_enrol": service.can_enrol,
         "enrolled": printable(setup.enrolled),
         "broken": printable(service.broken),

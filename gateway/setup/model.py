@@ -167,7 +167,8 @@ class Setup:
         devices: By id, in the order in which they were added.
         accounts: Of those devices that ask for a login.
         channels: By key.
-        enrolled: As whom, and where; empty: not in this set-up.
+        site_name: As the centre has it; empty: not known.
+        enrolled: As whom this box is enrolled; empty: it is not.
         saved: Whether the document on the disk is what was chosen.
     """
 
@@ -176,6 +177,7 @@ class Setup:
     devices: dict[str, FoundDevice] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     channels: dict[str, SetupChannel] = field(default_factory=dict)
+    site_name: str = ""
     enrolled: str = ""
     saved: bool = False
 

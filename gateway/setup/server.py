@@ -193,7 +193,7 @@ class SetupServer:
             ("enrol", messages.Enrol, lambda it: service.enrol(it.address, it.code)),
             ("find", messages.Nothing, lambda _: service.find()),
             ("device", messages.AddDevice, self._add_device),
-            ("network", messages.Nothing, lambda _: service.add_network()),
+            ("network", messages.AddNetwork, lambda asked: service.add_network(asked.network)),
             ("look", messages.Nothing, lambda _: service.look()),
             ("choose", messages.Choose, lambda it: service.choose(it.choices_made())),
             ("test", messages.Nothing, lambda _: service.test()),

@@ -37,7 +37,7 @@ from gateway.rtsp.auth import Login
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.plain_text import printable
 from gateway.runtime.redact import Redactor
-from gateway.setup.addresses import Network
+from gateway.setup.addresses import Network, is_part, local_networks
 from gateway.setup.camera_ids import device_id
 from gateway.setup.camera_networks import add_network, network_of
 from gateway.setup.devices import AUTO, by_template, of_discovery
@@ -69,6 +69,7 @@ class SetupService:
         enrolment: Enrols the box; None: this version has none.
         restart: Restarts the service; None: nobody here can.
         discovery_limits: Of looking for devices; None: the usual ones.
+        machine_networks: Those that this machine is in; None: to be found out.
 
     Attributes:
         setup: All that is known.
@@ -94,6 +95,7 @@ class SetupService:
         enrolment: Enrolment | None = None,
         restart: Callable[[], Awaitable[None]] | None = None,
         discovery_limits: DiscoveryLimits | None = None,
+        machine_networks: Sequence[Network] | None = None,
     ) -> None:
         self._settings_path = settings_path
         self._redactor = redactor
@@ -106,11 +108,17 @@ class SetupService:
         self._load_settings()
         self.before, self.broken = site_or_none(self.files)
         self.setup = Setup(taken=frozenset(each.id for each in self.before.cameras))
+        self._note_identity()
+        if self.setup.enrolled:
+            self.setup.step = "account"
         self.operation: Operation | None = None
         self.notice: Wording | None = None
         self.saved: Saved | None = None
         self.restarted = False
         self.missing_network: Network | None = None
+        self._machine_networks: tuple[Network, ...] = local_networks()
+        if machine_networks is not None:
+            self._machine_networks = tuple(machine_networks)
         self.found: dict[str, DiscoveredDevice] = {}
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -128,6 +136,13 @@ class SetupService:
             clock=self._clock,
         )
 
+    def _note_identity(self) -> None:
+        """Note who this box is by its settings, if it was enrolled: on this page or by command."""
+        identity = self._settings.gateway
+        self.setup.site_name = identity.name
+        if self._settings.enrolment.url is not None:
+            self.setup.enrolled = identity.name or identity.id
+
     @property
     def gateway(self) -> str:
         """Who this box is, by its settings."""
@@ -137,6 +152,14 @@ class SetupService:
     def networks(self) -> tuple[str, ...]:
         """Where cameras may be, by the settings."""
         return tuple(map(str, self._settings.cameras.networks))
+
+    @property
+    def own_networks(self) -> tuple[Network, ...]:
+        """Those of this machine that the settings do not have: its cameras may be there."""
+        known = self._settings.cameras.networks
+        return tuple(
+            each for each in self._machine_networks if not any(is_part(each, of) for of in known)
+        )
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -201,8 +224,9 @@ class SetupService:
             )
 
         async def work(_: Operation) -> None:
-            self.setup.enrolled = await enrolment.enrol(address, code)
+            await enrolment.enrol(address, code)
             self._load_settings()
+            self._note_identity()
 
         self._begin(Operation("enrol"), work)
 
@@ -271,18 +295,19 @@ class SetupService:
 
         self._begin(Operation("ask"), work)
 
-    def add_network(self) -> None:
-        """Add `missing_network` to the settings of this box.
+    def add_network(self, network: str) -> None:
+        """Add *network*, the missing one or one of this machine's, to the settings of this box.
 
         Raises:
-            SetupMistake: None is missing, or the file has to be changed by hand.
+            SetupMistake: It is neither, or the file has to be changed by hand.
             TransientError: The disk is full or read-only.
         """
         self.require_idle()
-        if self.missing_network is None:
-            raise mistake("Không thiếu dải mạng nào", "No network is missing")
-        add_network(self._settings_path, self.missing_network)
-        log.warning("camera_network_added", network=str(self.missing_network))
+        offered = {str(each): each for each in (self.missing_network, *self.own_networks) if each}
+        if network not in offered:
+            raise mistake("Không thiếu dải mạng này", "This network is not missing")
+        add_network(self._settings_path, offered[network])
+        log.warning("camera_network_added", network=network)
         self.missing_network = None
         self._load_settings()
 

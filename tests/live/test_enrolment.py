@@ -41,9 +41,9 @@ from tests.fixtures.enrolment import (
     SITE,
     EnrolmentCentre,
     enrolled,
-    issued,
     make_box,
     make_centre,
+    secured,
     serving,
 )
 from tests.fixtures.presence import TOPICS, PresenceGateway, connected
@@ -117,24 +117,6 @@ async def test_the_code_goes_to_no_other_centre(centre: EnrolmentCentre, tmp_pat
     assert caught.value.reason is EnrolmentReason.WRONG_CA
 
 
-async def secured(centre: EnrolmentCentre, brokers: Brokers, folder: Path) -> Broker:
-    """Return a broker that admits by *centre*'s files, as config/broker does."""
-    server = issued(centre, "broker", ("localhost",))
-    acl = folder / "acl"
-    acl.write_text("pattern write cgw/v1/%u/up/#\npattern read cgw/v1/%u/dn/#\n")
-    centre.settings = centre.settings.model_copy(update={"acl_file": acl})
-    write_broker_files(centre.settings, centre.registry, centre.authority)
-    return await brokers(
-        f"cafile {centre.settings.folder / 'ca-bundle.pem'}",
-        f"certfile {server.cert_file}",
-        f"keyfile {server.key_file}",
-        f"crlfile {centre.settings.folder / 'crl.pem'}",
-        "require_certificate true",
-        "use_identity_as_username true",
-        f"acl_file {acl}",
-    )
-
-
 async def address_of(centre: EnrolmentCentre, broker: Broker, box: Path) -> BrokerAddress:
     """Enrol *box* as the site that the fixtures speak for; return how it reaches *broker*."""
     site = SITE.model_copy(update={"id": TOPICS.gateway, "province": "79"})
@@ -155,7 +137,7 @@ async def test_mosquitto_lets_the_box_in_until_it_is_revoked(
     centre: EnrolmentCentre, brokers: Brokers, tmp_path: Path
 ) -> None:
     """The certificate that was issued opens the broker; one command later it does not."""
-    broker = await secured(centre, brokers, tmp_path)
+    broker = await secured(centre, brokers)
     address = await address_of(centre, broker, make_box(tmp_path / "box"))
     async with connected(PresenceGateway(address)):
         pass
@@ -167,14 +149,14 @@ async def test_mosquitto_lets_the_box_in_until_it_is_revoked(
     async with asyncio.timeout(HANG_S):
         with pytest.raises(BrokerUnavailable):
             await PresenceGateway(address).client.run()
-    assert f"user 79/{TOPICS.gateway}\ntopic deny #\n" in (tmp_path / "acl").read_text()
+    assert f"user 79/{TOPICS.gateway}\ntopic deny #\n" in (tmp_path / "centre" / "acl").read_text()
 
 
 async def test_a_new_issuing_authority_shuts_nobody_out(
     centre: EnrolmentCentre, brokers: Brokers, tmp_path: Path
 ) -> None:
     """Under the same root: certificates of the former one are good until they are renewed."""
-    broker = await secured(centre, brokers, tmp_path)
+    broker = await secured(centre, brokers)
     address = await address_of(centre, broker, make_box(tmp_path / "box"))
     folder = ca_folder(centre.settings)
     (folder / "issuing.key").unlink()

@@ -101,16 +101,23 @@ function renderFrame(state) {
 function renderEnrol(state) {
   const text = elementById("enrol-state", HTMLElement);
   elementById("enrol-form", HTMLFormElement).hidden = !state.can_enrol || state.enrolled !== "";
-  if (state.enrolled) say(text, `✓ Đã đăng ký: ${state.enrolled}`, "This box is enrolled.");
-  else if (state.can_enrol) say(text, `Thiết bị đang mang mã ${state.gateway}. Đã đăng ký rồi thì bỏ qua bước này.`, "Skip this step if the box is enrolled already.");
+  if (state.enrolled) say(text, `✓ Đã đăng ký: ${state.enrolled} (${state.gateway})`, "This box is enrolled.");
+  else if (state.can_enrol) say(text, "Thiết bị này chưa đăng ký. Chưa có mã thì bỏ qua bước này, đăng ký sau cũng được.", "This box is not enrolled yet. Without a code skip this step; it can be done later.");
   else say(text, `Thiết bị mang mã ${state.gateway}. Đăng ký với trung tâm bằng lệnh: sudo camera-gateway enrol. Bước này có thể bỏ qua.`, "Enrol by the command above; this step can be skipped.");
 }
 
 /** @param {State} state */
 function renderAccount(state) {
   elementById("networks", HTMLElement).textContent = state.networks.join(", ");
-  elementById("network-missing", HTMLElement).hidden = state.missing_network === "";
-  say(elementById("add-network", HTMLButtonElement), `Thêm dải mạng ${state.missing_network}`, "Add this network");
+  const offered = [...new Set([state.missing_network, ...state.own_networks])].filter(Boolean);
+  elementById("network-offers", HTMLElement).hidden = offered.length === 0;
+  placeRows(elementById("network-list", HTMLElement), offered, (network) => network, (network) => {
+    const button = createElement("button", null, { type: "button" });
+    if (state.own_networks.includes(network)) say(button, `Thêm ${network}, mạng của thiết bị này`, "Add the network of this box");
+    else say(button, `Thêm ${network}`, "Add this network");
+    button.addEventListener("click", () => send("network", { network }));
+    return button;
+  });
   const maker = elementById("maker", HTMLSelectElement);
   if (maker.options.length === 1) {
     for (const each of state.makers) {
@@ -265,7 +272,6 @@ function prepare() {
   for (const [id, act] of /** @type {[string, () => void][]} */ ([
     ["tick-all", tickAllWithPicture],
     ["find", () => send("find")],
-    ["add-network", () => send("network")],
     ["look-again", () => send("look")],
     ["test-again", () => send("test")],
     ["save-button", () => send("save")],

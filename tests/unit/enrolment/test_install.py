@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
+from gateway.enrolment.identity_settings import turn_secrets, with_identity
 from gateway.enrolment.install import NewFile, install
 from gateway.enrolment.messages import EnrolAnswer
-from gateway.enrolment.identity_settings import turn_secrets, with_identity
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "gateway.example.toml"
 PEM = "-----BEGIN CERTIFICATE-----\n"

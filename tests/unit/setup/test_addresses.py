@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.setup.addresses import is_within, local_addresses
+from gateway.setup.addresses import is_within, local_addresses, local_networks
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,12 @@ def test_the_page_listens_at_addresses_that_a_browser_can_name() -> None:
     for address in local_addresses():
         assert is_within(address)
         assert not address.startswith(("127.", "fe80", "::1"))
+
+
+def test_the_networks_of_this_machine_are_small_and_hold_its_addresses() -> None:
+    """What a discovery can go through, and no more than the person would mean."""
+    networks = local_networks()
+
+    assert all(each.num_addresses <= 4096 for each in networks)
+    for address in filter(lambda each: ":" not in each, local_addresses()):
+        assert is_within(address, networks)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from gateway.config.check import check_files
+from gateway.demo.faults import Frozen
 from gateway.demo.scripted_recorder import ACCOUNT as ADMIN
 from gateway.demo.scripted_recorder import ScriptedRecorder
 from gateway.discovery.causes import WORDING as CAUSES
@@ -21,7 +24,7 @@ from gateway.model.wording import WORDING
 from gateway.runtime.redact import Redactor
 from gateway.setup.model import Choice, SetupMistake
 from gateway.setup.service import SetupService
-from tests.fixtures.camera import ACCOUNT
+from tests.fixtures.camera import ACCOUNT, SMALL
 from tests.fixtures.setup_page import RTSP_PORT, make_service, recorder, working, write_box
 
 PASSWORD = ACCOUNT.password.get_secret_value()
@@ -72,6 +75,21 @@ async def test_a_recorder_becomes_cameras_on_the_disk(tmp_path: Path) -> None:
     assert PASSWORD not in (tmp_path / "state" / "site.json").read_text()
 
 
+async def test_a_picture_that_stands_still_is_warned_of(tmp_path: Path) -> None:
+    """The stream works, and yet nobody would see what happens."""
+    async with recorder(1, empty=frozenset(), large=replace(SMALL, gop_s=0.6)) as device:
+        device.cameras[0].fault = Frozen()
+        async with working(make_service(write_box(tmp_path))) as service:
+            add(service, device.host, 1)
+            await service.wait()
+            service.choose([Choice("nvr1.1", "Quầy 1")])
+            await service.wait()
+            main, sub = service.setup.channels["nvr1.1"].tests
+
+    assert (main.ok, main.wording) == (True, WORDING[Reason.PICTURE_FROZEN])
+    assert (sub.ok, sub.wording) == (True, None)
+
+
 async def test_a_wrong_password_is_sent_once_however_many_channels(tmp_path: Path) -> None:
     """Nobody is locked out: the first channel asks, the others learn from it."""
     async with recorder(8, empty=frozenset()) as device:
@@ -120,6 +138,32 @@ async def test_nothing_outside_the_camera_networks_is_asked(
 
     assert said in refused.value.wording.vi
     assert service.setup.channels == {}
+
+
+async def test_the_network_of_the_box_itself_is_offered(tmp_path: Path) -> None:
+    """Most cameras are there; it is opened when the person says so, and no other can be."""
+    own = (ip_network("192.168.50.0/24"), ip_network("127.0.9.0/24"))
+    service = make_service(write_box(tmp_path), machine_networks=own)
+    assert service.own_networks == own[:1]
+
+    with pytest.raises(SetupMistake):
+        service.add_network("192.168.51.0/24")
+    service.add_network("192.168.50.0/24")
+
+    assert service.networks == ("127.0.0.0/8", "192.168.50.0/24")
+    assert not service.own_networks
+
+
+async def test_a_box_that_was_enrolled_by_command_begins_with_its_recorder(tmp_path: Path) -> None:
+    """Nobody is asked for a code that is used up; the site is called as the centre calls it."""
+    settings = write_box(tmp_path)
+    text = settings.read_text().replace('"24"', '"24"\nname = "Một cửa Bắc Ninh"')
+    settings.write_text(text + '[enrolment]\nurl = "https://10.1.2.3:8443"\n')
+
+    setup = make_service(settings).setup
+
+    assert (setup.step, setup.enrolled) == ("account", "Một cửa Bắc Ninh")
+    assert setup.site_name == "Một cửa Bắc Ninh"
 
 
 async def test_one_thing_is_done_at_a_time(tmp_path: Path) -> None:
