@@ -64,6 +64,7 @@ CENTRE = {
     "config": "gateway.cli.config",
     "discover": "gateway.cli.discover",
     "doctor": "gateway.cli.doctor",
+    "documents": "gateway.cli.documents",
     "enrol": "gateway.cli.enrol",
     "health": "gateway.cli.health",
     "keys": "gateway.cli.keys",

@@ -59,6 +59,8 @@ def settings_secrets(settings: Settings) -> tuple[tuple[str, SecretRef], ...]:
             used.append((f"/webrtc/ice/{index}/credential", server.credential))
         if server.shared_secret is not None:
             used.append((f"/webrtc/ice/{index}/shared_secret", server.shared_secret))
+    if settings.documents.password is not None:
+        used.append(("/documents/password", settings.documents.password))
     return tuple(used)
 
 

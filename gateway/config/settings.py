@@ -27,9 +27,10 @@ from pydantic_settings import (
 )
 
 from gateway.config.camera_settings import CameraAccess, Port
+from gateway.config.document_settings import Documents
 from gateway.config.update_settings import Updates
 from gateway.model.alarm import Damping, HostLimits
-from gateway.model.document import Document
+from gateway.model.document import Document, mistake
 from gateway.model.names import GatewayId, ProvinceCode, is_loopback
 from gateway.model.signalling import IceUrl
 from gateway.model.site_document import SecretRef
@@ -445,9 +446,18 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     remote: Remote = Remote()
     updates: Updates = Updates()
+    documents: Documents = Documents()
     enrolment: Enrolment = Enrolment()
     log: Log = Log()
     _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _can_sign_documents(self) -> Self:
+        if self.documents.kinds and (self.broker.tls is None or self.broker.tls.key is None):
+            message = "documents are signed by the key of [broker.tls]: enrol this box first"
+            error = mistake("documents.key", message, ("documents",), None)
+            raise ValidationError.from_exception_data("settings", [error])
+        return self
 
     @classmethod
     def from_table(cls, table: dict[str, object], *, folder: Path) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.model.document_wording import DOCUMENT_WORDING
 from gateway.model.reasons import Reason, Wording
 from gateway.model.update_wording import UPDATE_WORDING
 
@@ -494,6 +495,6 @@ WORDING: dict[Reason, Wording] = {
         "Xem mục lỗi được nêu, sửa rồi gửi lại cấu hình.",
         "See what failed, correct it and send the configuration again.",
     ),
+    **DOCUMENT_WORDING,
     **UPDATE_WORDING,
 }
-"""What each reason says; every reason has its row."""

@@ -71,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "telemetry": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "health"},
     "remote_config": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
     "updates": {"model", "ports", "runtime", "mqtt", "mqtt/payloads", "config"},
+    "documents": {"model", "runtime", "vision"},
     "commands": {
         "discovery",
         "model",
@@ -186,6 +187,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "centre",
         "centre/enrolment",
         "enrolment",
+        "documents",
     },
     "console": {
         "model",
@@ -241,7 +243,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "defusedxml": ("sources/bounded_xml.py",),
     "docx": ("survey/docx_file.py",),
     "m3u8": ("hls/playlist.py",),
-    "openpyxl": ("survey/xlsx_file.py",),
+    "openpyxl": ("documents/xlsx_rows.py", "survey/xlsx_file.py"),
     "json": (
         "runtime/redact.py",
         "runtime/strict_json.py",

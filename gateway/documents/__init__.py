@@ -1,0 +1,1 @@
+"""Monthly documents of a province: found, checked, signed, sent in pieces, acknowledged."""
