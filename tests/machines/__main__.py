@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.machines.boot import boot_facts
 from tests.machines.box import Box
-from tests.machines.facts import Facts
+from tests.machines.facts import Facts, asked_for
 from tests.machines.flashed import flashed_facts
 from tests.machines.image import ARCHES, CACHE, Arch, ImageFailed, build_image
 from tests.machines.machine import Machine, MachineLost
@@ -45,16 +45,17 @@ def main() -> int:
         shutil.copy(package, site.share / "camera-gateway.deb")
         try:
             with Machine(image, site.share) as machine:
+                box = Box(machine, site, facts)
+                looks = [*boot_facts(box, fuzz_s=asked.fuzz)]
+                if asked.updates:
+                    looks += update_facts(box, asked.arch, Path(name) / "private")
+                looks = [*asked_for(looks, asked.only)]
                 machine.connect()
                 facts.fact("root's shell", True, machine=machine.ask("uname -srm"))
-                box = Box(machine, site, facts)
                 box.prepare()
-                for look in boot_facts(box, fuzz_s=asked.fuzz):
+                for look in looks:
                     facts.attempt(look)
-                if asked.updates:
-                    for look in update_facts(box, asked.arch, Path(name) / "private"):
-                        facts.attempt(look)
-        except MachineLost as error:
+        except (MachineLost, LookupError) as error:
             print(f"machine-test: {error}", file=sys.stderr)
             facts.close()
             return NOTHING_SEEN
@@ -82,6 +83,9 @@ def arguments() -> argparse.Namespace:
     asks.add_argument("--image", type=Path, help="of scripts/image: boots that, and nothing else")
     asks.add_argument("--fuzz", type=int, default=0, help="seconds of the fast path's fuzzing")
     asks.add_argument("--updates", action="store_true", help="good and bad updates as well")
+    asks.add_argument(
+        "--only", action="append", default=[], metavar="LOOK", help="this one (again: and this)"
+    )
     return asks.parse_args()
 
 

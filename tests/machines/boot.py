@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from tests.machines.box import STATE, UNIT, Box
+from tests.machines.facts import Look
 from tests.machines.site import CAMERAS, CODECS, OWN
 
 RELEASE = "/opt/camera-gateway/current"
@@ -39,29 +40,28 @@ _ENDED = re.compile(r"\[ *([\d.]+)\] .* (Starting|Main process exited.* status=2
 _NO_CAPABILITY = "CapEff:\t0000000000000000"
 
 
-def boot_facts(box: Box, *, fuzz_s: int = 0) -> Iterator[Callable[[], None]]:
+def boot_facts(box: Box, *, fuzz_s: int = 0) -> Iterator[Look]:
     """Yield what looks at the facts, in order; the fast path is fuzzed for *fuzz_s* seconds."""
     look = _Looks(box)
-    yield look.installation
-    yield look.ready
-    yield look.cameras
-    yield look.status_line
-    yield look.fast_path
-    yield look.confinement
-    yield look.decoder
-    yield look.watchdog
-    yield look.check_by_anybody
-    yield look.codecs
-    yield look.killed
-    yield look.wrong_settings
-    yield look.full_disk
-    yield look.read_only_disk
-    yield look.stopped
-    yield look.no_secrets
-    yield look.remote_reboot
-    yield look.started_by_itself
+    yield Look("installation", look.installation, always=True)
+    yield Look("ready", look.ready, always=True)
+    yield Look("cameras", look.cameras)
+    yield Look("status line", look.status_line)
+    yield Look("fast path", look.fast_path)
+    yield Look("confinement", look.confinement)
+    yield Look("decoder", look.decoder)
+    yield Look("watchdog", look.watchdog)
+    yield Look("check by anybody", look.check_by_anybody)
+    yield Look("codecs", look.codecs)
+    yield Look("killed", look.killed)
+    yield Look("wrong settings", look.wrong_settings)
+    yield Look("full disk", look.full_disk)
+    yield Look("read-only disk", look.read_only_disk)
+    yield Look("stopped", look.stopped)
+    yield Look("no secrets", look.no_secrets)
+    yield Look("remote reboot", look.remote_reboot)
     if fuzz_s:
-        yield partial(look.fuzz, fuzz_s)
+        yield Look("fuzz", partial(look.fuzz, fuzz_s))
 
 
 class _Looks:
@@ -289,10 +289,11 @@ class _Looks:
         self._refused_reboot(up_s)
         self._set_limit(1)
         since = box.heard_bytes()
-        self._reboot_id, publish = box.site.command("reboot", {"delay_s": 1}, ttl_s=60)
+        reboot_id, publish = box.site.command("reboot", {"delay_s": 1}, ttl_s=60)
         restarted = box.restarted(publish)
-        said = box.ask(f"tail -c +{since + 1} /run/machine-test-heard | grep {self._reboot_id}")
+        said = box.ask(f"tail -c +{since + 1} /run/machine-test-heard | grep {reboot_id}")
         self._fact("restarted by the centre", restarted, said="" if restarted else said[-400:])
+        self._started_by_itself(reboot_id)
 
     def fuzz(self, seconds: int) -> None:
         """Random streams through the compiled fast path beside the Python way, byte by byte."""
@@ -323,7 +324,7 @@ class _Looks:
             f" systemctl cat $unit | grep -q 'ge {seconds} '"
         )
 
-    def started_by_itself(self) -> None:
+    def _started_by_itself(self, reboot_id: str) -> None:
         """The start after it waits for no network, and says what became of the command."""
         box = self._box
         box.after_restart()
@@ -339,7 +340,7 @@ class _Looks:
         live = box.live_cameras()
         self._fact("cameras are live after a restart", live == len(CAMERAS), live=live)
         reply = box.until_heard(
-            f"{OWN.replies}op-17/machine", lambda each: each.get("id") == self._reboot_id, 60
+            f"{OWN.replies}op-17/machine", lambda each: each.get("id") == reboot_id, 60
         )
         state = (reply or {}).get("st")
         self._fact("the command is answered", state == "succeeded", state=state)

@@ -4,13 +4,43 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from tests.machines.machine import MachineLost
 
 Shown = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the machine.
+
+    Attributes:
+        name: By which it is asked for.
+        act: Tells what facts it finds.
+        always: Whether the others build on it.
+    """
+
+    name: str
+    act: Callable[[], None]
+    always: bool = False
+
+
+def asked_for(looks: Iterable[Look], names: Iterable[str]) -> Iterator[Look]:
+    """Yield those of *looks* that *names* ask for and what they build on; no names: all.
+
+    Raises:
+        LookupError: There is none of such a name.
+    """
+    every, wanted = list(looks), set(names)
+    if unknown := wanted - {look.name for look in every}:
+        known = ", ".join(look.name for look in every)
+        raise LookupError(f"nothing is called {', '.join(sorted(unknown))}; there are: {known}")
+    for look in every:
+        if look.always or look.name in wanted or not wanted:
+            yield look
 
 
 @dataclass
@@ -41,20 +71,19 @@ class Facts:
             self.false.append(name)
         self._print({"t_s": self._elapsed(), "fact": name, "ok": bool(holds), **seen})
 
-    def attempt(self, look: Callable[[], None]) -> None:
-        """Call *look*, which tells facts; what it raises is a fact that does not hold.
+    def attempt(self, look: Look) -> None:
+        """Take *look*; what it raises is a fact that does not hold.
 
         Raises:
             MachineLost: There is nothing left to look at. It has been told.
         """
-        name = getattr(look, "__name__", "looking").replace("_", " ")
         try:
-            look()
+            look.act()
         except MachineLost as error:
-            self.fact(name, False, error=str(error)[-2000:])
+            self.fact(look.name, False, error=str(error)[-2000:])
             raise
         except (ValueError, LookupError, AssertionError) as error:
-            self.fact(name, False, error=f"{type(error).__name__}: {error}")
+            self.fact(look.name, False, error=f"{type(error).__name__}: {error}")
 
     def close(self) -> int:
         """Print the verdict; return the exit code: 0 if every fact holds."""

@@ -13,13 +13,13 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 
-from tests.machines.facts import Facts
+from tests.machines.facts import Facts, Look
 from tests.machines.image import Arch
 from tests.machines.machine import MachineLost
 
@@ -69,7 +69,7 @@ FIRMWARE: dict[Arch, Firmware] = {
 
 def flashed_facts(
     image: Path, arch: Arch, facts: Facts, screen: Path
-) -> Iterator[Callable[[], None]]:
+) -> Iterator[Look]:
     """Yield what is to be looked at, in order; the first screen is saved as *screen* (PPM).
 
     Args:
@@ -111,8 +111,8 @@ def flashed_facts(
                 box.power_off()
             facts.fact("its id stays", _machine_id(disk, folder) == ids[0] != "")
 
-        yield first_start
-        yield second_start
+        yield Look("first start", first_start)
+        yield Look("second start", second_start)
 
 
 class _Box:

@@ -16,6 +16,7 @@ from typing import Any
 from gateway.config.signing import SigningKey, load_key, make_key
 from tests.machines import trial_releases
 from tests.machines.box import UNIT, Box
+from tests.machines.facts import Look
 from tests.machines.image import Arch
 from tests.machines.site import CAMERAS
 from tests.machines.trial_releases import PYTHON, write_release_bundle
@@ -156,16 +157,16 @@ CASES = (
 )
 
 
-def update_facts(box: Box, arch: Arch, private: Path) -> Iterator[Callable[[], None]]:
+def update_facts(box: Box, arch: Arch, private: Path) -> Iterator[Look]:
     """Yield what tries each release, in order; *private* is the centre's own folder."""
     look = _Updates(box, arch, private)
-    yield look.prepare
+    yield Look("updates", look.prepare, always=True)
     other: Arch = "amd64" if arch == "arm64" else "arm64"
     wrong = ReleaseCase(
         "wrong architecture", "8.0.2+g0000001", reason="UPDATE_ARCHITECTURE", arch=other
     )
     for case in (wrong, *CASES):
-        yield partial(look.try_one, case)
+        yield Look(f"update: {case.name}", partial(look.try_one, case))
 
 
 class _Updates:

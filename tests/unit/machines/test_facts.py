@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.machines.box import payload_of
-from tests.machines.facts import Facts
+from tests.machines.facts import Facts, Look, asked_for
 from tests.machines.machine import MachineLost
 
 
@@ -43,7 +43,7 @@ def test_a_look_that_fails_is_a_fact_and_the_next_one_follows() -> None:
     def full_disk() -> None:
         raise ValueError("exit 1: no such file")
 
-    facts.attempt(full_disk)
+    facts.attempt(Look("full disk", full_disk))
 
     assert facts.false == ["full disk"]
     assert "no such file" in str(told(facts)[0]["error"])
@@ -57,8 +57,29 @@ def test_a_lost_machine_ends_it() -> None:
         raise MachineLost("no shell")
 
     with pytest.raises(MachineLost):
-        facts.attempt(look)
+        facts.attempt(Look("look", look))
     assert facts.false == ["look"]
+
+
+LOOKS = (Look("ready", print, always=True), Look("killed", print), Look("full disk", print))
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [
+        ((), ["ready", "killed", "full disk"]),
+        (("full disk",), ["ready", "full disk"]),
+    ],
+)
+def test_what_is_asked_for_is_looked_at(names: tuple[str, ...], taken: list[str]) -> None:
+    """And what it builds on."""
+    assert [look.name for look in asked_for(LOOKS, names)] == taken
+
+
+def test_a_look_that_there_is_not_is_told() -> None:
+    """A slip of the pen proves nothing; the names that there are stand beside it."""
+    with pytest.raises(LookupError, match=r"called fulldisk; there are: ready, killed, full disk"):
+        list(asked_for(LOOKS, ("fulldisk",)))
 
 
 @pytest.mark.parametrize(
