@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -33,6 +34,12 @@ from gateway.setup.privileges import drop_privileges
 from gateway.setup.restart import can_restart, restart_service
 from gateway.setup.server import MINUTES, PORT, Closed, SetupServer
 from gateway.setup.service import SetupService
+
+QUIET = 2
+"""Modules of light around a QR code: half of what the standard has, so that it has room."""
+
+TEXT_ROWS = 12
+"""What else stands on the screen: addresses, fingerprint, code."""
 
 ENDED: dict[Closed, str] = {
     "done": "Đã xong, trang đã đóng · Done, the page is closed",
@@ -214,8 +221,31 @@ class _Terminal:
     def _print_code(self) -> None:
         echo(f"Mã · Code:    {self._access.code}")
         if sys.stdout.isatty():
-            picture = io.StringIO()
-            segno.make(f"{self._urls[0]}#{self._access.code}", error="m").terminal(
-                picture, compact=True
+            click.echo(
+                qr_code(
+                    f"{self._urls[0]}#{self._access.code}",
+                    terminal=os.environ.get("TERM", ""),
+                    size=shutil.get_terminal_size(),
+                )
             )
-            click.echo(picture.getvalue())
+
+
+def qr_code(content: str, *, terminal: str, size: os.terminal_size) -> str:
+    """Return *content* as a QR code in characters; "" where it would push the text off the screen.
+
+    Args:
+        content: What a telephone reads.
+        terminal: As ``TERM`` names it. The console of Linux has no half blocks in its fonts, so
+            there a module is two spaces.
+        size: Of the terminal. One of windows scrolls back, the console does not.
+    """
+    picture = io.StringIO()
+    code = segno.make(content, error="m")
+    if terminal != "linux":
+        code.terminal(picture, compact=True)
+        return picture.getvalue()
+    columns, rows = code.symbol_size(border=QUIET)
+    if 2 * columns > size.columns or rows + TEXT_ROWS > size.lines:
+        return ""
+    code.terminal(picture, border=QUIET)
+    return picture.getvalue()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli.main import main
+from gateway.cli.setup import qr_code
 from gateway.config.site_store import load_site
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.setup_page import RTSP_PORT, recorder, write_box
@@ -70,3 +74,40 @@ async def test_questions_lead_to_the_same_document(tmp_path: Path) -> None:
     assert (camera.id, camera.name, camera.location) == ("quay1", "Quầy 1", "Tầng 1")
     assert "Không tìm thấy kênh" in said.decode()
     assert "sudo systemctl restart camera-gateway" in said.decode()
+
+
+IN = "https://192.168.100.100:8443/#7K2M-X4PW"
+
+
+def pixels(drawn: str) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """Return what a dark terminal of 8 x 16 characters shows of *drawn*: spaces, some inverse."""
+    rows = []
+    for line in drawn.splitlines():
+        spaces = re.findall(r"\x1b\[(\d+)m( +)", line)
+        light = [255 * (how == "7") for how, text in spaces for _ in range(8 * len(text))]
+        rows += [light] * 16
+    return np.array(rows, np.uint8)
+
+
+def test_a_telephone_reads_the_code_from_a_plain_console() -> None:
+    """The fonts of Linux's console have no half blocks: there it is drawn with spaces."""
+    drawn = qr_code(IN, terminal="linux", size=os.terminal_size((160, 50)))
+
+    read, *_ = cv2.QRCodeDetector().detectAndDecode(np.pad(pixels(drawn), 32))
+
+    assert read == IN
+    assert drawn.isascii()
+
+
+@pytest.mark.parametrize("size", [(80, 25), (160, 44), (64, 50)])
+def test_a_small_console_has_no_code(size: tuple[int, int]) -> None:
+    """The address to type stays on the screen."""
+    assert qr_code(IN, terminal="linux", size=os.terminal_size(size)) == ""
+
+
+def test_a_window_has_half_blocks() -> None:
+    """Half as high, and it scrolls back."""
+    drawn = qr_code(IN, terminal="xterm-256color", size=os.terminal_size((80, 24)))
+
+    assert "\N{UPPER HALF BLOCK}" in drawn
+    assert len(drawn.splitlines()) < 24
