@@ -43,6 +43,12 @@ _SETTINGS = "/etc/camera-gateway/gateway.toml"
 _TRYING = "/var/lib/camera-gateway-update/trying"
 _LONG_TRIAL = f"sed -i 's/^trial_s = .*/trial_s = {LONG_TRIAL_S}/' {_SETTINGS}"
 _SHORT_TRIAL = f"sed -i 's/^trial_s = .*/trial_s = {TRIAL_S}/' {_SETTINGS}"
+_SAID = (
+    "journalctl -o short-monotonic --no-pager -n 400 -u 'camera-gateway*' -u mosquitto |"
+    " grep -v 'rtsp_\\|camera_' | tail -c 6000"
+)
+"""Why a release did not end as it must, as far as the journal tells."""
+
 _UP_S = "cut -d. -f1 /proc/uptime"
 _TRIED = f"for n in $(seq 300); do [ -e {_TRYING} ] && break; sleep 1; done"
 # Ended or stopped while it unpacks, whatever the emulation's speed: what is large takes long.
@@ -207,9 +213,11 @@ class _Updates:
         ended = report.get("state") == case.state and case.reason in ("", report.get("reason"))
         wanted = case.version if case.state == "applied" else before
         running = self._box.until(self._running, wanted.__eq__, 60)
+        holds = ended and running == wanted
         self._box.facts.fact(
             f"update: {case.name}",
-            ended and running == wanted,
+            holds,
+            **({} if holds else {"said": self._box.ask(_SAID)}),
             state=report.get("state"),
             reason=report.get("reason"),
             detail=str(report.get("detail"))[:120],
