@@ -67,9 +67,7 @@ FIRMWARE: dict[Arch, Firmware] = {
 }
 
 
-def flashed_facts(
-    image: Path, arch: Arch, facts: Facts, screen: Path
-) -> Iterator[Look]:
+def flashed_facts(image: Path, arch: Arch, facts: Facts, screen: Path) -> Iterator[Look]:
     """Yield what is to be looked at, in order; the first screen is saved as *screen* (PPM).
 
     Args:
