@@ -12,29 +12,27 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from gateway.app.apply_config import PREFLIGHT_SUFFIX
-from gateway.app.broker import broker_address, broker_addresses
 from gateway.app.cameras import CORES_SHARE, ice_servers
+from gateway.app.doctor_broker import brokers
+from gateway.app.doctor_clock import clock as wall_clock
 from gateway.app.doctor_finding import Finding as Finding
 from gateway.app.doctor_finding import Status
-from gateway.app.doctor_site import board, cameras, certificate, time_zone, versions
+from gateway.app.doctor_line import line
+from gateway.app.doctor_site import board, cameras, versions
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.fastpath import ADVICE, COMPILED, STALE
-from gateway.health.clock_status import kernel_clock
 from gateway.health.disk import TrialWrite
-from gateway.model.errors import BrokerUnavailable, ConfigRejected
+from gateway.model.errors import ConfigRejected
 from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING
-from gateway.mqtt.client.broker import BrokerAddress, client_id_of
-from gateway.mqtt.client.preflight import preflight_connect
-from gateway.mqtt.topics import Topics
 from gateway.ports import Clock
 from gateway.runtime.clock import now_ms
 from gateway.runtime.descriptors import ENOUGH, LEAST, raise_descriptor_limit
 from gateway.runtime.status_query import DEFAULT_FOLDER
 from gateway.transcoding.capacity import reference_ms
 from gateway.transcoding.encoder_choice import FALLBACK, EncoderChoice
+from gateway.transcoding.libraries import program_version, pyav_version
 from gateway.transcoding.output_format import output_size
 from gateway.vision.landlock import landlock_version
 from gateway.vision.start_patience import StartPatience
@@ -42,7 +40,6 @@ from gateway.vision.worker_process import WorkerLost, WorkerProcess
 from gateway.webrtc.turn_trial import TurnTrial, try_turn
 
 DISK_PERCENT = 95.0
-GREETS_WITHIN_S = 10.0
 STARTS_WITHIN_S = 30.0
 _USUAL = 1920, 1080
 
@@ -59,18 +56,21 @@ async def examine(
         runtime: The runtime folder of the gateway that runs here, if one does.
     """
     yield versions()
+    yield await asyncio.to_thread(ffmpeg)
     for each in await asyncio.to_thread(list, board(settings.state.dir)):
         yield each
     yield fast_path()
     yield descriptors()
     yield disk(settings.state.dir)
-    yield wall_clock()
-    yield time_zone()
+    for each in await asyncio.to_thread(list, wall_clock()):
+        yield each
     async for each in brokers(settings, secrets, clock):
         yield each
     async for each in turn(settings, secrets):
         yield each
-    for each in await asyncio.to_thread(list, cameras(runtime)):
+    async for each in line(settings, clock):
+        yield each
+    for each in await asyncio.to_thread(list, cameras(runtime, settings.state.dir)):
         yield each
     yield await sandbox()
     if not settings.transcoding.enabled:
@@ -80,6 +80,16 @@ async def examine(
     await choice.choose()
     yield encoder(choice)
     yield capacity(settings)
+
+
+def ffmpeg() -> Finding:
+    """Which FFmpeg decodes and encodes."""
+    pyav, brought = pyav_version()
+    program = program_version()
+    own_vi = f"ffmpeg của máy {program}" if program else "máy không có ffmpeg riêng"
+    own_en = f"this machine's ffmpeg {program}" if program else "no ffmpeg of this machine's own"
+    said = f"PyAV {pyav}, FFmpeg {brought}"
+    return Finding("ffmpeg", "ok", f"{said}; {own_vi}", f"{said}; {own_en}")
 
 
 def fast_path() -> Finding:
@@ -149,118 +159,6 @@ def disk(folder: Path) -> Finding:
     )
 
 
-def wall_clock() -> Finding:
-    """Whether the kernel holds the wall clock to be synchronised."""
-    try:
-        clock = kernel_clock()
-    except OSError as error:
-        return Finding(
-            "clock",
-            "warn",
-            "Không biết giờ có được đồng bộ không",
-            f"the kernel does not say ({error.strerror})",
-        )
-    if clock.synced:
-        return Finding(
-            "clock",
-            "ok",
-            f"Giờ được đồng bộ, sai số {clock.error_ms} ms",
-            f"synchronised by {clock.source}, error {clock.error_ms} ms",
-        )
-    return Finding(
-        "clock",
-        "warn",
-        "Giờ chưa được đồng bộ; chứng thư và lệnh có thể bị từ chối",
-        "the wall clock is not synchronised: certificates and commands may be refused",
-        "Bật systemd-timesyncd hoặc chrony; mạng kín cần máy chủ NTP nội bộ",
-        "Turn on systemd-timesyncd or chrony; a closed network needs an NTP server of its own",
-    )
-
-
-async def brokers(settings: Settings, secrets: Secrets, clock: Clock) -> AsyncIterator[Finding]:
-    """Yield our certificate's end, and whether each way to the broker accepts us."""
-    try:
-        first = broker_address(settings, secrets)
-    except ConfigRejected as error:
-        said = "; ".join(map(str, error.faults))
-        yield Finding(
-            "broker",
-            "fail",
-            "Không đọc được mật khẩu của máy chủ MQTT",
-            said,
-            "Xem docs/install.md mục 3",
-            "See docs/install.md, section 3",
-        )
-        return
-    yield certificate(first.tls)
-    topics = Topics(settings.gateway.province, settings.gateway.id)
-    names = ("broker", "broker_second")
-    for name, address in zip(names, broker_addresses(first, settings), strict=False):
-        client_id = client_id_of(settings.gateway.id, address.tls) + PREFLIGHT_SUFFIX
-        yield await broker(name, address, client_id, topics.config_desired, clock)
-
-
-async def broker(
-    name: str, address: BrokerAddress, client_id: str, subscription: str, clock: Clock
-) -> Finding:
-    """Whether the broker at *address* accepts us: name, TCP, TLS, MQTT."""
-    try:
-        await preflight_connect(
-            address,
-            client_id=client_id,
-            subscription=subscription,
-            clock=clock,
-            within_s=GREETS_WITHIN_S,
-        )
-    except BrokerUnavailable as error:
-        why, todo = _BROKER_CAUSES.get(error.reason, ("", ("", "")))
-        return Finding(
-            name,
-            "fail",
-            f"Máy chủ MQTT {address} không chấp nhận thiết bị" + (f": {why}" if why else ""),
-            str(error),
-            todo[0]
-            or "Xem địa chỉ, cổng, chứng thư và mật khẩu trong [broker]; xem mạng và tường lửa",
-            todo[1]
-            or "See address, port, certificates, password in [broker]; the network, its firewall",
-        )
-    return Finding(
-        name, "ok", f"Máy chủ MQTT {address} chấp nhận thiết bị", f"{address} accepts this gateway"
-    )
-
-
-_BROKER_CAUSES: dict[Reason, tuple[str, tuple[str, str]]] = {
-    Reason.DNS_FAILED: (
-        "không phân giải được tên máy chủ",
-        (
-            "Kiểm tra máy chủ DNS của máy (resolvectl status), hoặc dùng địa chỉ IP trong [broker]",
-            "Check this machine's DNS server (resolvectl status), or use an IP address in [broker]",
-        ),
-    ),
-    Reason.TIMEOUT: (
-        "không trả lời, có thể bị tường lửa chặn cổng",
-        (
-            "Đề nghị mở cổng đi ra tới máy chủ, hoặc dùng đường dự phòng 443 ([broker.second])",
-            "Have the firewall open the outgoing port, or use the second way by 443",
-        ),
-    ),
-    Reason.TLS_FAILED: (
-        "chứng thư gốc hoặc tên máy chủ không khớp",
-        (
-            "Kiểm tra [broker.tls] ca và tên máy chủ; tường lửa có kiểm soát TLS không",
-            "Check [broker.tls] ca and the host's name; does a firewall inspect TLS?",
-        ),
-    ),
-    Reason.NOT_AUTHORISED: (
-        "sai tài khoản, hoặc trung tâm chưa cấp quyền",
-        (
-            "Kiểm tra mật khẩu hoặc chứng thư của thiết bị với trung tâm",
-            "Check this gateway's password or certificate with the centre",
-        ),
-    ),
-}
-
-
 async def turn(settings: Settings, secrets: Secrets) -> AsyncIterator[Finding]:
     """Yield whether each TURN server relays for us, by each of its ways."""
     try:
@@ -285,17 +183,29 @@ def turn_finding(url: str, trial: TurnTrial) -> Finding:
         took = f"{trial.took_ms:.0f} ms"
         return Finding("turn", "ok", f"{url} chuyển tiếp được, {took}", f"it relays, {took}")
     said = WORDING[trial.reason]
-    refused = trial.reason is Reason.NOT_AUTHORISED
-    todo = (
-        "Kiểm tra shared_secret trong [[webrtc.ice]], đồng hồ và hạn mức của máy chủ TURN"
-        if refused
-        else f"{said.vi_todo} Xem tường lửa có chặn cổng và giao thức này không.",
-        "Check shared_secret in [[webrtc.ice]], and the TURN server's clock and quota"
-        if refused
-        else f"{said.en_todo} See whether a firewall closes this port and protocol.",
+    vi = "Máy chủ TURN từ chối" if trial.reason is Reason.NOT_AUTHORISED else said.vi
+    todo = _TURN_CURES.get(
+        trial.reason,
+        (
+            f"{said.vi_todo} Xem tường lửa có chặn cổng và giao thức này không.",
+            f"{said.en_todo} See whether a firewall closes this port and protocol.",
+        ),
     )
-    vi = "Máy chủ TURN từ chối" if refused else said.vi
     return Finding("turn", "warn", f"{url}: {vi}", f"{url}: {trial.detail}", *todo)
+
+
+_TURN_CURES: dict[Reason, tuple[str, str]] = {
+    Reason.NOT_AUTHORISED: (
+        "Kiểm tra shared_secret trong [[webrtc.ice]], đồng hồ và hạn mức của máy chủ TURN",
+        "Check shared_secret in [[webrtc.ice]], and the TURN server's clock and quota",
+    ),
+    Reason.TLS_FAILED: (
+        "Chép chứng thư gốc của trung tâm vào /usr/local/share/ca-certificates/trungtam.crt rồi "
+        "chạy: sudo update-ca-certificates; kiểm tra tên máy chủ trong chứng thư",
+        "Copy the centre's root to /usr/local/share/ca-certificates/trungtam.crt and run: sudo "
+        "update-ca-certificates; check the name in its certificate",
+    ),
+}
 
 
 async def sandbox() -> Finding:

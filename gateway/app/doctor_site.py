@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.app.doctor_finding import Finding
+from gateway.app.doctor_finding import Finding, Status
+from gateway.config.site_store import SITE_NAME, load_site
 from gateway.health.host import Host, machine
 from gateway.health.raspberry_pi import UNDERVOLTAGE
-from gateway.model.camera_clock import LOCAL_S, clock_fault
-from gateway.model.errors import MessageRejected
+from gateway.model.camera_clock import LOCAL_S, TOLERANCE_S, clock_fault
+from gateway.model.errors import ConfigRejected, MessageRejected
 from gateway.model.health import CameraHealth, HostSample
-from gateway.model.reasons import Reason
+from gateway.model.reasons import Reason, Wording
 from gateway.model.wording import WORDING
 from gateway.mqtt.client.broker import Tls, own_certificate_info
 from gateway.mqtt.payloads.health import decode_health_line
@@ -28,6 +29,9 @@ HOT_C = 80.0
 """From here on a Raspberry Pi slows itself down."""
 
 SOON_DAYS = 30.0
+FACTORY_S = 3600.0
+"""By how much a recorder is ahead that has China's time zone, as most leave the factory with."""
+
 ASKS_S = 5.0
 
 
@@ -36,20 +40,6 @@ def versions() -> Finding:
     here = machine(FULL_VERSION)
     said = f"{FULL_VERSION}, {here.os}, {here.arch}, Python {platform.python_version()}"
     return Finding("versions", "ok", f"Phiên bản {said}", f"version {said}", details=())
-
-
-def time_zone() -> Finding:
-    """Whether this machine's zone is Viet Nam's: people read its log, and compare."""
-    off_h = time.localtime().tm_gmtoff / 3600
-    right = off_h * 3600 == LOCAL_S
-    return Finding(
-        "time_zone",
-        "ok" if right else "warn",
-        f"Múi giờ của máy {off_h:+g}",
-        f"this machine's time zone is UTC{off_h:+g}",
-        "" if right else "Chạy: sudo timedatectl set-timezone Asia/Ho_Chi_Minh",
-        "" if right else "Run: sudo timedatectl set-timezone Asia/Ho_Chi_Minh",
-    )
 
 
 def board(folder: Path) -> Iterator[Finding]:
@@ -106,8 +96,13 @@ def certificate(tls: Tls | None, wall_ms: int | None = None) -> Finding:
     )
 
 
-def cameras(runtime: Path) -> Iterator[Finding]:
-    """Yield the cameras as the gateway that runs on this machine tells them; nobody logs in."""
+def cameras(runtime: Path, state: Path) -> Iterator[Finding]:
+    """Yield the cameras as the gateway that runs on this machine tells them; nobody logs in.
+
+    Args:
+        runtime: Its runtime folder.
+        state: Its state folder, where the site document says what the cameras are called.
+    """
     try:
         line = query_status(runtime, ASKS_S, name=HEALTH_NAME, most_bytes=HEALTH_BYTES)
         _, site, told = decode_health_line(line)
@@ -126,42 +121,56 @@ def cameras(runtime: Path) -> Iterator[Finding]:
     off = len(told) - len(well)
     vi, en = f"{len(told)} camera, {off} có lỗi", f"{len(told)} cameras, {off} with faults"
     yield Finding("cameras", "warn" if off else "ok", vi, en)
+    names = _names(state)
     for camera in told:
-        yield from camera_findings(camera)
+        yield from camera_findings(camera, names.get(camera.id, ""))
+
+
+def _names(state: Path) -> dict[str, str]:
+    """Return what the cameras of the site document are called, by their ids."""
+    try:
+        site = load_site(state / SITE_NAME)
+    except ConfigRejected:  # told where the settings are checked
+        return {}
+    return {} if site is None else {camera.id: camera.name for camera in site.cameras}
 
 
 def uplink(rtt_ms: float | None) -> Finding:
-    """Return the round trip to the broker, as the gateway that runs has measured it.
-
-    Speed and loss are not measured: nothing at the centre echoes enough to tell them honestly.
-    """
-    trip = "chưa đo" if rtt_ms is None else f"{rtt_ms:.0f} ms"
-    said = "not measured" if rtt_ms is None else f"{rtt_ms:.0f} ms"
-    return Finding(
-        "uplink",
-        "ok",
-        f"Thời gian vòng tới trung tâm: {trip}; tốc độ và mất gói: chưa đo",
-        f"round trip to the centre: {said}; speed and loss: not measured",
-    )
+    """Return the round trip to the broker, as the gateway that runs has measured it."""
+    if rtt_ms is None:
+        vi, en = "Dịch vụ chưa đo thời gian vòng tới máy chủ MQTT", "no round trip is measured yet"
+    else:
+        vi = f"Thời gian vòng tới máy chủ MQTT {rtt_ms:.0f} ms"
+        en = f"round trip to the broker {rtt_ms:.0f} ms"
+    return Finding("uplink", "ok", vi, en)
 
 
-def camera_findings(camera: CameraHealth) -> Iterator[Finding]:
-    """Yield what is wrong with *camera*, and with its clock."""
-    if camera.state not in ("on", "unk"):
-        said = WORDING[camera.reason]
-        vi, en = f"{camera.id}: {said.vi}", f"{said.en} ({camera.detail})"
-        yield Finding(f"camera.{camera.id}", "warn", vi, en, said.vi_todo, said.en_todo)
+def camera_findings(camera: CameraHealth, name: str = "") -> Iterator[Finding]:
+    """Yield how *camera*, which people call *name*, is, and what is wrong with its clock."""
+    called = f'{camera.id} "{name}"' if name else camera.id
+    said = WORDING[camera.reason]
+    detail = f" ({camera.detail})" if camera.detail else ""
+    todo = (said.vi_todo, said.en_todo) if camera.state not in ("on", "unk") else ("", "")
+    status: Status = "warn" if any(todo) or camera.state not in ("on", "unk") else "ok"
+    vi, en = f"{called}: {said.vi}", f"{said.en}{detail}"
+    yield Finding(f"camera.{camera.id}", status, vi, en, *todo)
     fault = None if camera.clock_off_s is None else clock_fault(camera.clock_off_s)
     if fault is not None and camera.clock_off_s is not None:
-        said = WORDING[fault]
-        way = "nhanh" if camera.clock_off_s > 0 else "chậm"
-        factory = abs(camera.clock_off_s - 3600) < 60
-        zone = ", múi giờ +8 (mặc định nhà máy)" if factory else ""
-        yield Finding(
-            f"clock.{camera.id}",
-            "warn",
-            f"{camera.id}: giờ {way} {abs(camera.clock_off_s):.0f} giây{zone}",
-            f"its clock is {camera.clock_off_s:+.0f} s off",
-            said.vi_todo,
-            said.en_todo,
-        )
+        yield _camera_clock(camera.id, called, camera.clock_off_s, WORDING[fault])
+
+
+def _camera_clock(key: str, called: str, off_s: float, said: Wording) -> Finding:
+    # Many a camera tells its local time as if it were UTC: what it shows is what counts.
+    shown_s = min(off_s, off_s - LOCAL_S, key=abs)
+    way = "nhanh" if shown_s > 0 else "chậm"
+    factory = abs(shown_s - FACTORY_S) <= TOLERANCE_S
+    zone = ", múi giờ +8 (mặc định nhà máy)" if factory else ""
+    zone_en = ", time zone +8 (as it left the factory)" if factory else ""
+    return Finding(
+        f"clock.{key}",
+        "warn",
+        f"{called}: giờ {way} {abs(shown_s):.0f} giây{zone}",
+        f"its clock is {shown_s:+.0f} s off{zone_en}",
+        said.vi_todo,
+        said.en_todo,
+    )

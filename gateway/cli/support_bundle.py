@@ -23,13 +23,25 @@ MOST_BYTES = 512 * 1024
 """Of each file: its end of the log, the beginning of all others."""
 
 MOST_SECRETS, MOST_SECRET_BYTES = 4_096, 4_096
+UNITS = (
+    "camera-gateway",
+    "camera-gateway-update",
+    "camera-gateway-update-gate",
+    "camera-gateway-reboot",
+)
 LOG_LINES = 2_000
 LOG_S = 20.0
 _USERNAME = re.compile(r"\"?username\"?\s*[:=]\s*\"([^\"\n]{1,64})\"")
 
 
 def write_bundle(
-    target: Path, settings_file: Path, settings: Settings, findings: Iterable[str], known: Redactor
+    target: Path,
+    settings_file: Path,
+    settings: Settings,
+    findings: Iterable[str],
+    known: Redactor,
+    *,
+    journal: Path | None = None,
 ) -> None:
     """Write the archive *target* (tar, gzip); mode 600.
 
@@ -39,6 +51,7 @@ def write_bundle(
         settings: Say where document and secrets are.
         findings: Lines of the doctor.
         known: Learns all secrets.
+        journal: See `read_log`.
 
     Raises:
         OSError: It cannot be written.
@@ -49,7 +62,7 @@ def write_bundle(
     }
     _learn(settings.secrets_folder, _USERNAME.findall("\n".join(texts.values())), known)
     texts = {name: _without_values(text) for name, text in texts.items()}
-    texts |= {"doctor.jsonl": "\n".join(findings), "log.txt": _log()}
+    texts |= {"doctor.jsonl": "\n".join(findings), "log.txt": read_log(journal)}
     target.touch(mode=0o600)
     with tarfile.open(target, "w:gz") as archive:
         for name, text in texts.items():
@@ -91,13 +104,21 @@ def _without_value(line: str) -> str:
     return f"{line[: found.end()]} {HIDDEN}"
 
 
-def _log() -> str:
+def read_log(folder: Path | None = None) -> str:
+    """Return what the journal has of the gateway and of what updates and restarts it.
+
+    Args:
+        folder: Of the journal's files; None: this machine's.
+    """
     program = shutil.which("journalctl")
     if program is None:
         return "no journal on this machine"
-    command = [program, "-u", "camera-gateway", "-n", str(LOG_LINES), "--no-pager", "-o", "cat"]
+    units = [word for unit in UNITS for word in ("-u", unit)]
+    command = [program, *units, "-n", str(LOG_LINES), "--no-pager", "-q", "-o", "short-iso"]
+    command += [] if folder is None else ["-D", str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=LOG_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"no log: {type(error).__name__}"
-    return done.stdout[-2 * MOST_BYTES :].decode("utf-8", "replace")
+    said = (done.stdout or b"nothing in the journal\n" + done.stderr)[-2 * MOST_BYTES :]
+    return hide_logins(said.decode("utf-8", "replace"))

@@ -17,6 +17,9 @@ from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.site_document import SiteConfig
 from gateway.runtime import atomic_file
 
+SITE_NAME = "site.json"
+"""In the state folder."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -44,8 +47,8 @@ class SiteStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "site.json"
-        self._previous = folder / "site.json.prev"
+        self.path = folder / SITE_NAME
+        self._previous = folder / f"{SITE_NAME}.prev"
 
     def load(self) -> LoadedSite:
         """Return the newest document that can be read, and log which one it is.

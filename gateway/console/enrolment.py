@@ -21,11 +21,13 @@ from gateway.centre.enrolment.service import Answer, EnrolmentService
 from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.console.admin import AdminPage
 from gateway.console.client_address import client_of
+from gateway.console.line_meter import LineMeter
 from gateway.console.request_body import read_body
 from gateway.enrolment.errors import EnrolmentReason
 from gateway.enrolment.messages import (
     CA_PATH,
     ENROL_PATH,
+    LINE_PATH,
     MAX_REQUEST_BYTES,
     RENEW_PATH,
     Refusal,
@@ -78,6 +80,7 @@ class EnrolmentServer:
         self._service = EnrolmentService(settings, self._authority, self.registry, clock=clock)
         self.revoked: frozenset[str] = frozenset()
         self._connections = ConnectionLimit(max(1, affordable_connections() // 4), clock=clock)
+        self._line = LineMeter(clock=clock, within_s=request_s)
         self._disk = asyncio.Lock()
         self._admin = AdminPage(
             settings,
@@ -138,6 +141,7 @@ class EnrolmentServer:
         app.router.add_get(CA_PATH, self._answer_authority)
         app.router.add_post(ENROL_PATH, self._answer_enrol)
         app.router.add_post(RENEW_PATH, self._answer_renew)
+        app.router.add_post(LINE_PATH, self._answer_line)
         self._admin.add_routes(app)
         return app
 
@@ -153,6 +157,9 @@ class EnrolmentServer:
 
     async def _answer_renew(self, request: web.Request) -> web.Response:
         return await self._answer(request, self._service.answer_renew)
+
+    async def _answer_line(self, request: web.Request) -> web.Response:
+        return await self._line.answer(request, self._client(request))
 
     async def _answer(
         self, request: web.Request, answer: Callable[[bytes, str], Answer]

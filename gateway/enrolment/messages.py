@@ -2,7 +2,8 @@
 
 ``GET /enrol/v1/ca`` gives the root certificate, which the machine checks by the fingerprint in the
 code; ``POST /enrol/v1/enrol`` an identity for a code and a request (PKCS #10); ``POST
-/enrol/v1/renew`` a new certificate for a request by the key that has one.
+/enrol/v1/renew`` a new certificate for a request by the key that has one. ``POST /enrol/v1/line``
+takes up to 2 MiB of anything, by which a machine measures its line, and says how much has come.
 """
 
 from __future__ import annotations
@@ -21,10 +22,15 @@ SERVER_NAME = "enrolment.camera-gateway.internal"
 DNS is needed, and no other server of the same authority has it."""
 
 CA_PATH, ENROL_PATH, RENEW_PATH = "/enrol/v1/ca", "/enrol/v1/enrol", "/enrol/v1/renew"
+LINE_PATH = "/enrol/v1/line"
 
 MAX_REQUEST_BYTES = 8_192
 MAX_ANSWER_BYTES = 65_536
 MAX_VALUES = 256
+
+MOST_UPLOAD_BYTES = 2 * 2**20
+UPLOADS = 5
+"""Of one measurement of a line, at most."""
 
 Pem = Annotated[str, StringConstraints(pattern=r"^-----BEGIN [A-Z ]+-----\n", max_length=16_384)]
 KeyId = Annotated[str, StringConstraints(pattern=r"^(cfg|cmd|view|rel)-[a-z0-9]{1,32}$")]
@@ -149,6 +155,16 @@ class Refusal(Document):
 
     reason: Annotated[str, StringConstraints(max_length=40)]
     detail: Annotated[str, StringConstraints(max_length=400)] = ""
+
+
+class Received(Document):
+    """How much of a body has come.
+
+    Attributes:
+        received: Bytes.
+    """
+
+    received: Annotated[int, Field(ge=0, le=MOST_UPLOAD_BYTES)]
 
 
 class MessageError(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,13 +56,15 @@ async def test_a_machine_that_works_is_told_all_it_has(tmp_path: Path, broker: B
     assert done.returncode == 0, done.stdout + done.stderr
     assert found.keys() == {
         *("fast_path", "descriptors", "disk", "clock", "broker", "sandbox", "encoder", "capacity"),
-        *("versions", "temperature", "time_zone", "certificate", "cameras", "turn"),
+        *("versions", "temperature", "time_zone", "certificate", "cameras", "turn", "ntp"),
+        *("ffmpeg", "broker.dns", "broker.tcp", "loss", "speed", "verdict"),
     }
     assert "fail" not in {each["status"] for each in found.values()}
     assert found["broker"]["status"] == found["sandbox"]["status"] == "ok"
     for refused in ("h264_v4l2m2m: does not open", "ffmpeg/h264_vaapi: No VA display found"):
         assert any(refused in detail for detail in found["encoder"]["details"])
     assert "cameras of H.265" in found["capacity"]["en"]
+    assert re.search(r"PyAV \d+\.\d+.*, FFmpeg \d+\.\d+.*; .* ffmpeg \d+", found["ffmpeg"]["en"])
 
 
 async def test_a_broker_that_is_not_there_is_a_fault_with_its_cure(tmp_path: Path) -> None:
@@ -69,11 +72,12 @@ async def test_a_broker_that_is_not_there_is_a_fault_with_its_cure(tmp_path: Pat
     done = doctor(settings(tmp_path, free_port(), "[transcoding]\nenabled = false\n"))
 
     assert done.returncode == 1
-    line, cure = done.stdout[done.stdout.index("NO  broker") :].splitlines()[:2]
-    assert "không chấp nhận" in line
-    assert "refuses connections" in line
+    step, cure, line, _ = done.stdout[done.stdout.index("NO  broker.tcp") :].splitlines()[:4]
+    assert "từ chối kết nối ở cổng này" in step
+    assert "refuses connections" in step
     assert "[broker]" in cure
-    assert done.stdout.splitlines()[-1].startswith("1 lỗi phải sửa")
+    assert "không chấp nhận" in line
+    assert done.stdout.splitlines()[-1].startswith("2 lỗi phải sửa")
     assert CANARY not in done.stdout + done.stderr
 
 

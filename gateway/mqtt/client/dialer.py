@@ -14,6 +14,7 @@ import random
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Literal
 
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
@@ -40,6 +41,7 @@ AGAIN_S = (10.0, 20.0)
 _EXPIRED, _NOT_YET_VALID = 10, 9  # X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_CERT_NOT_YET_VALID
 
 Resolve = Callable[[str, int], list[Endpoint]]
+DialStep = Literal["dns", "tcp", "tls"]
 
 
 class Dialer:
@@ -49,6 +51,7 @@ class Dialer:
         address: The broker.
         on_peer_certificate: Called with its certificate, in DER, after each TLS handshake. Raises
             BrokerUnavailable: it does not do.
+        on_step: Called with each step that has been taken, and what was seen, in English.
         resolve: Asks the resolver; runs on a thread of its own.
         lookup_s: Shorter in tests, as *address_s*: how long one address may be silent.
     """
@@ -58,12 +61,14 @@ class Dialer:
         address: BrokerAddress,
         *,
         on_peer_certificate: Callable[[bytes], None] = lambda _: None,
+        on_step: Callable[[DialStep, str], None] = lambda _step, _seen: None,
         resolve: Resolve = resolve_endpoints,
         lookup_s: float = LOOKUP_S,
         address_s: float = ADDRESS_S,
     ) -> None:
         self._address = address
         self._on_peer_certificate = on_peer_certificate
+        self._on_step = on_step
         self._resolve = resolve
         self._lookup_s = lookup_s
         self._address_s = address_s
@@ -93,6 +98,7 @@ class Dialer:
         if context is None:
             return plain
         secure = await _handshake(plain, context, self._address.host)
+        self._on_step("tls", secure.version() or "TLS")
         try:
             self._on_peer_certificate(secure.getpeercert(binary_form=True) or b"")
         except BrokerUnavailable:
@@ -103,7 +109,9 @@ class Dialer:
     async def _connect(self) -> socket.socket:
         """Try each address; those that did not answer the last time come last."""
         refused = _not_reachable(Reason.DNS_FAILED, f"{self._address.host} has no address")
-        for known in sorted(await self._endpoints(), key=self._unresponsive.__contains__):
+        endpoints = await self._endpoints()
+        self._on_step("dns", ", ".join(str(endpoint[0]) for _, endpoint in endpoints[:4]))
+        for known in sorted(endpoints, key=self._unresponsive.__contains__):
             family, endpoint = known
             self._unresponsive.add(known)
             try:
@@ -124,6 +132,7 @@ class Dialer:
                 raise
             else:
                 self._unresponsive.discard(known)
+                self._on_step("tcp", f"{endpoint[0]} port {endpoint[1]}")
                 return plain
         raise refused
 
