@@ -396,7 +396,18 @@ class TurnRefused(Exception):
 
 
 class _Unread(asyncio.DatagramProtocol):
-    """Nobody sends anything to an allocation that is only tried."""
+    """Nobody sends anything to an allocation that is only tried.
+
+    Attributes:
+        lost: Set once the allocation was given back and the connection to the server is closed.
+    """
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.lost.set()
 
 
 async def allocate(
@@ -407,14 +418,14 @@ async def allocate(
     transport: str,
     tls: ssl.SSLContext | None,
 ) -> str:
-    """Return the address that a TURN server relays for us; it is given back at once.
+    """Return the address that a TURN server relays for us, once it was given back.
 
     Raises:
         TurnRefused: It refuses, or does not answer.
         OSError: It cannot be reached; `ssl.SSLError` if TLS fails.
     """
     try:
-        relayed, _ = await turn.create_turn_endpoint(
+        relayed, unread = await turn.create_turn_endpoint(
             _Unread,
             server_addr=address,
             username=username,
@@ -429,4 +440,5 @@ async def allocate(
         raise TurnRefused(Reason.NOT_AUTHORISED, f"it answers {code}") from error
     host, port = relayed.get_extra_info("sockname")[:2]
     relayed.close()
+    await unread.lost.wait()
     return f"{host}:{port}"
