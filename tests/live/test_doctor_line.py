@@ -42,9 +42,7 @@ async def centre(tmp_path: Path) -> AsyncIterator[EnrolmentCentre]:
 
 async def test_a_turn_server_answers_each_request(turn: Turn) -> None:
     """Nothing is lost inside one machine; without a login."""
-    trial = await try_line(
-        turn.host, turn.port, clock=SystemClock(), requests=ASKED, last_s=HANG_S
-    )
+    trial = await try_line(turn.host, turn.port, clock=SystemClock(), requests=ASKED, last_s=HANG_S)
 
     assert (trial.sent, trial.answered) == (ASKED, ASKED)
     assert loss("turn", trial).status == "ok"
