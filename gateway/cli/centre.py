@@ -19,7 +19,11 @@ from gateway.centre.enrolment.authority import (
 )
 from gateway.centre.enrolment.broker_files import reload_broker, write_broker_files
 from gateway.centre.enrolment.centre import ca_folder, open_authority, open_registry
-from gateway.centre.enrolment.settings import DEFAULT_SETTINGS, load_enrolment_settings
+from gateway.centre.enrolment.settings import (
+    DEFAULT_SETTINGS,
+    EnrolmentSettings,
+    load_enrolment_settings,
+)
 from gateway.cli.broker_options import validated_as
 from gateway.cli.local_time import local_time
 from gateway.cli.output import echo, report_errors
@@ -122,10 +126,15 @@ def enrol_command(
         | {"commune": commune}
     )
     registry, authority = open_registry(settings), open_authority(settings)
+    was_out = registry.is_revoked(identity)
     code, expires_ms = registry.add_site(identity, authority, client="cli", again=again)
     _own(settings.folder)
     echo(str(code), f"    đến / until {local_time(expires_ms)}")
     echo(f"    sudo camera-gateway enrol {settings.url} {code}")
+    if was_out:  # the broker still refuses it
+        echo(*map(str, write_broker_files(settings, registry, authority)))
+        _own(settings.folder)
+        _reload(settings)
 
 
 @centre_group.command("revoke")
@@ -139,9 +148,7 @@ def revoke_command(site: str, path: Path) -> None:
     identity = registry.revoke(site, client="cli")
     echo(*map(str, write_broker_files(settings, registry, authority)))
     _own(settings.folder)
-    reload_broker(settings)
-    if not settings.reload:
-        echo("còn phải / still to do: systemctl reload mosquitto", err=True)
+    _reload(settings)
     echo(f"ĐÃ THU HỒI / REVOKED: {identity.province}/{identity.id}  {identity.name}")
 
 
@@ -212,6 +219,13 @@ _CODE = {
     "expired": "mã hết hạn / code expired",
     "none": "chưa có mã / no code",
 }
+
+
+def _reload(settings: EnrolmentSettings) -> None:
+    """Have the broker read its files anew, or say that a person has to. Raises ConfigRejected."""
+    reload_broker(settings)
+    if not settings.reload:
+        echo("còn phải / still to do: systemctl reload mosquitto", err=True)
 
 
 def _own(folder: Path) -> None:

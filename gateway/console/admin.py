@@ -22,7 +22,6 @@ from gateway.centre.enrolment.authority import Authority
 from gateway.centre.enrolment.broker_files import reload_broker, write_broker_files
 from gateway.centre.enrolment.registry import SiteRegistry, SiteView
 from gateway.centre.enrolment.settings import EnrolmentSettings
-from gateway.console.request_body import read_body
 from gateway.console.static_files import TYPES
 from gateway.enrolment.messages import (
     MAX_REQUEST_BYTES,
@@ -36,6 +35,7 @@ from gateway.model.names import GatewayId
 from gateway.model.provinces import PROVINCES
 from gateway.runtime.clock import now_ms
 from gateway.web.http_security import LOOPBACK, host_name, is_same_origin
+from gateway.web.request_body import read_body
 
 PREFIX = "/admin/"
 COOKIE = "__Secure-camera-gateway-admin"
@@ -117,12 +117,15 @@ class AdminPage:
                 raise web.HTTPMisdirectedRequest(text="This server does not have that name.\n")
             if request.method == "POST" and not is_same_origin(request):
                 raise web.HTTPForbidden(text="Only this server's own page may do that.\n")
-            token = request.cookies.get(COOKIE, "")
-            if session and not await self._on_disk(lambda: self._access.is_open(token)):
-                return _mistake(HTTPStatus.UNAUTHORIZED, *_NO_SESSION)
             if not session and not self._admits(self._client_of(request)):
                 return _mistake(HTTPStatus.TOO_MANY_REQUESTS, *_TOO_OFTEN)
-            return await _in_words(handler, request)
+            return await _in_words(of_session if session else handler, request)
+
+        async def of_session(request: web.Request) -> web.StreamResponse:
+            token = request.cookies.get(COOKIE, "")
+            if not await self._on_disk(lambda: self._access.is_open(token)):
+                return _mistake(HTTPStatus.UNAUTHORIZED, *_NO_SESSION)
+            return await handler(request)
 
         return checked
 
@@ -156,13 +159,20 @@ class AdminPage:
         given = parse_message(await self._body(request), SiteRequest, max_bytes=MAX_REQUEST_BYTES)
         identity = SiteIdentity.model_validate(given.model_dump(exclude={"again"}))
         client = self._client_of(request)
+        was_out = await self._on_disk(lambda: self._registry.is_revoked(identity))
         code, expires_ms = await self._on_disk(
             lambda: self._registry.add_site(
                 identity, self._authority, client=client, again=given.again
             )
         )
         log.info("enrolment_code_made", site=identity.id, client=client)
-        tree = {"code": str(code), "expires_ms": expires_ms, "url": self._settings.url}
+        broker = await self._on_disk(self._tell_broker) if was_out else ""
+        tree = {
+            "code": str(code),
+            "expires_ms": expires_ms,
+            "url": self._settings.url,
+            "broker": broker,
+        }
         return web.json_response(tree)
 
     async def _revoke(self, request: web.Request) -> web.Response:
@@ -173,7 +183,7 @@ class AdminPage:
         return web.json_response({"broker": await self._on_disk(self._tell_broker)})
 
     def _tell_broker(self) -> str:
-        """Have the broker refuse what is revoked; return why it could not; empty: it does."""
+        """Have the broker refuse just what is revoked; return why it could not; empty: it does."""
         try:
             write_broker_files(self._settings, self._registry, self._authority)
             reload_broker(self._settings)
@@ -207,7 +217,8 @@ async def _in_words(handler: Handler, request: web.Request) -> web.StreamRespons
         message = "; ".join(fault.message for fault in error.faults)
         return _mistake(HTTPStatus.CONFLICT, "Không làm được", message)
     except TransientError as error:
-        return _mistake(HTTPStatus.INSUFFICIENT_STORAGE, "Ổ đĩa không ghi được", str(error))
+        vi = "Trung tâm chưa đọc hoặc ghi được dữ liệu"
+        return _mistake(HTTPStatus.INSUFFICIENT_STORAGE, vi, str(error))
 
 
 def _site(view: SiteView) -> dict[str, object]:

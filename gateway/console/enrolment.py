@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
 from aiohttp import web
 
 from gateway.centre.enrolment.authority import SERVER_DAYS, Authority, new_key, private_pem
@@ -22,7 +23,6 @@ from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.console.admin import AdminPage
 from gateway.console.client_address import client_of
 from gateway.console.line_meter import LineMeter
-from gateway.console.request_body import read_body
 from gateway.enrolment.errors import EnrolmentReason
 from gateway.enrolment.messages import (
     CA_PATH,
@@ -32,10 +32,14 @@ from gateway.enrolment.messages import (
     RENEW_PATH,
     Refusal,
 )
+from gateway.model.errors import ConfigRejected, TransientError
 from gateway.ports import Clock
+from gateway.runtime.bugs import report_bug
+from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.tcp_server import close_server
 from gateway.web.connection_limit import REQUEST_S, ConnectionLimit, affordable_connections
 from gateway.web.http_security import add_headers
+from gateway.web.request_body import read_body
 
 HANDSHAKE_S = 5.0
 """For TLS; until it is done a connection is not counted."""
@@ -45,6 +49,11 @@ REVOKED_S = 10.0
 
 RENEW_S = SERVER_DAYS * 86_400 * 2 / 3
 """Age at which the listener's own certificate is replaced."""
+
+RENEW_AGAIN_S = 3600.0
+"""After an attempt that has failed."""
+
+log = structlog.get_logger(__name__)
 
 
 class EnrolmentServer:
@@ -82,6 +91,7 @@ class EnrolmentServer:
         self._connections = ConnectionLimit(max(1, affordable_connections() // 4), clock=clock)
         self._line = LineMeter(clock=clock, within_s=request_s)
         self._disk = asyncio.Lock()
+        self._unread = RateLimitedLog("enrolment", "revoked_sites_unread", clock=clock)
         self._admin = AdminPage(
             settings,
             self._authority,
@@ -122,15 +132,26 @@ class EnrolmentServer:
 
     async def renew_own(self) -> None:
         """Replace the listener's certificate long before it ends, until cancelled."""
+        pause_s = RENEW_S
         while True:
-            await self._clock.sleep(RENEW_S)
-            load_server_certificate(self._tls, self._authority, self._settings.names)
+            await self._clock.sleep(pause_s)
+            try:
+                load_server_certificate(self._tls, self._authority, self._settings.names)
+                pause_s = RENEW_S
+            except (ConfigRejected, OSError) as error:  # it ends the page for nobody
+                log.error("own_certificate_not_renewed", detail=str(error))
+                pause_s = RENEW_AGAIN_S
 
     async def watch_revoked(self) -> None:
-        """Keep `revoked` true, until cancelled."""
+        """Keep `revoked` true, until cancelled; as it was while the database does not answer."""
         while True:
-            async with self._disk:
-                self.revoked = frozenset(await asyncio.to_thread(self.registry.revoked_sites))
+            try:
+                async with self._disk:
+                    self.revoked = frozenset(await asyncio.to_thread(self.registry.revoked_sites))
+            except TransientError as error:
+                self._unread.count(error.detail)
+            except Exception as error:  # the operators' page does without
+                report_bug("report", error, "revoked sites")
             await self._clock.sleep(REVOKED_S)
 
     def _app(self) -> web.Application:

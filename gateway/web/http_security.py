@@ -61,5 +61,8 @@ def host_name(authority: str) -> str:
 
 def is_same_origin(request: web.Request) -> bool:
     """Return whether the Origin of *request* is the server that it was sent to."""
-    origin = urlsplit(request.headers.get("Origin", ""))
+    try:
+        origin = urlsplit(request.headers.get("Origin", ""))
+    except ValueError:
+        return False
     return origin.scheme in ("http", "https") and origin.netloc == request.headers.get("Host")

@@ -68,4 +68,5 @@ class AdminAccess:
 
 
 def _digest(token: str) -> str:
-    return hashlib.sha256(token[:LONGEST].encode()).hexdigest()
+    """Return the hash of *token*, which may hold what is no Unicode: a stranger sends it."""
+    return hashlib.sha256(token[:LONGEST].encode(errors="replace")).hexdigest()

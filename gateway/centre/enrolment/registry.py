@@ -208,6 +208,12 @@ class SiteRegistry:
             _record(session, "renewed", site.id, client, issued.serial)
             return Enrolled(_identity(site), issued.chain)
 
+    def is_revoked(self, identity: SiteIdentity) -> bool:
+        """Return whether a site of that id is shut out."""
+        with Session(self.engine) as session:
+            row = session.get(SiteRow, identity.id)
+            return row is not None and row.revoked_ms is not None
+
     def revoke(self, site_id: str, *, client: str) -> SiteIdentity:
         """Shut the site out: its certificates and codes are worth nothing from now on.
 

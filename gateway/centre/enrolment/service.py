@@ -27,6 +27,7 @@ from gateway.enrolment.messages import (
     RenewRequest,
     parse_message,
 )
+from gateway.model.errors import ConfigRejected, TransientError
 from gateway.ports import Clock
 from gateway.runtime.clock import now_ms
 from gateway.runtime.log_limit import RateLimitedLog
@@ -51,6 +52,7 @@ _STATUS = {
     Reason.KEY_UNKNOWN: HTTPStatus.FORBIDDEN,
     Reason.REVOKED: HTTPStatus.FORBIDDEN,
     Reason.TOO_OFTEN: HTTPStatus.TOO_MANY_REQUESTS,
+    Reason.CENTRE_FAULT: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -102,6 +104,7 @@ class EnrolmentService:
             requesters=4096,
         )
         self._refused = RateLimitedLog("enrolment", "enrolment_refused", clock=clock)
+        self._faults = RateLimitedLog("enrolment", "enrolment_fault", clock=clock)
 
     def authority_pem(self) -> bytes:
         """Return the root, which a machine checks by the fingerprint in its code."""
@@ -119,13 +122,17 @@ class EnrolmentService:
             request = parse_message(raw, EnrolRequest, max_bytes=MAX_REQUEST_BYTES)
             code = parse_code(request.code)
             enrolled = self._registry.enrol(code, request.csr, self._authority, client=client)
+            answer = self._enrol_answer(enrolled)
         except (MessageError, CodeError) as error:
             return self._refuse(EnrolmentError(Reason.REQUEST, str(error)), client)
         except EnrolmentError as error:
             return self._refuse(error, client)
+        except (ConfigRejected, TransientError) as error:
+            self._wrong.give_back(client)
+            return self._refuse_ours(error, client)
         self._wrong.give_back(client)
         log.info("site_enrolled", site=enrolled.identity.id, client=client)
-        return self._enrol_answer(enrolled)
+        return answer
 
     def answer_renew(self, raw: bytes, client: str) -> Answer:
         """Answer the request *raw* for a new certificate."""
@@ -136,6 +143,8 @@ class EnrolmentService:
             return self._refuse(EnrolmentError(Reason.REQUEST, str(error)), client)
         except EnrolmentError as error:
             return self._refuse(error, client)
+        except (ConfigRejected, TransientError) as error:
+            return self._refuse_ours(error, client)
         answer = CertificateAnswer(
             certificate=renewed.chain, ca=self._authority.root_pem, now_ms=now_ms()
         )
@@ -152,6 +161,11 @@ class EnrolmentService:
             ice=self._ice,
         )
         return Answer(HTTPStatus.OK, answer.model_dump_json().encode())
+
+    def _refuse_ours(self, error: ConfigRejected | TransientError, client: str) -> Answer:
+        """Refuse for a fault of the centre, which its log tells in full and a machine does not."""
+        self._faults.count(str(error))
+        return self._refuse(EnrolmentError(Reason.CENTRE_FAULT, "its log says which"), client)
 
     def _refuse(self, error: EnrolmentError, client: str) -> Answer:
         if error.reason is Reason.CODE_USED:  # somebody else has the code

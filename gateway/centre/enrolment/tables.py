@@ -14,7 +14,9 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, TransientError
+from gateway.model.reasons import Reason
+from gateway.runtime.plain_text import printable
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_S = 10.0
@@ -137,6 +139,8 @@ def open_database(url: str) -> sa.Engine:
 
     Raises:
         ConfigRejected: It cannot be opened, or is newer than this program.
+
+    What the engine is asked later raises `TransientError` where the database does not answer.
     """
     address = sa.make_url(url)
     try:
@@ -145,6 +149,7 @@ def open_database(url: str) -> sa.Engine:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         engine = sa.create_engine(address, hide_parameters=True)
+        sa.event.listen(engine, "handle_error", _translate)
         if engine.dialect.name == "sqlite":
             sa.event.listen(engine, "connect", _survive_power_cuts)
         with engine.begin() as connection:
@@ -152,10 +157,20 @@ def open_database(url: str) -> sa.Engine:
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes.update(connection=connection, metadata=Table.metadata)
             command.upgrade(config, "head")
-    except (OSError, sa.exc.SQLAlchemyError, CommandError) as error:
+    except (OSError, sa.exc.SQLAlchemyError, CommandError, TransientError) as error:
         text = f"the centre's database cannot be opened: {error}"
         raise ConfigRejected((Fault("/enrolment/database", "file", text[:300]),)) from None
     return engine
+
+
+def _translate(context: sa.engine.ExceptionContext) -> None:
+    """Have what the database cannot do raise our error: a file that is gone, locked or damaged."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, sa.exc.DBAPIError) and not isinstance(error, sa.exc.IntegrityError):
+        said = printable(str(error.orig))[:200]
+        raise TransientError(
+            Reason.DISK_READONLY, f"the centre's database does not answer: {said}"
+        ) from None
 
 
 def _survive_power_cuts(connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:

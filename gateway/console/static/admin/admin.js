@@ -5,7 +5,7 @@
  *   revoked_ms: number | null, code_state: "open" | "used" | "expired" | "none", code_expires_ms: number | null,
  *   certificate_ends_ms: number | null, reused: boolean}} Site
  * @typedef {{now_ms: number, sites: Site[], provinces: {code: string, name: string}[]}} Sites
- * @typedef {{code: string, expires_ms: number, url: string}} MadeCode
+ * @typedef {{code: string, expires_ms: number, url: string, broker: string}} MadeCode
  */
 
 const LOST = "Không liên lạc được với trung tâm. The centre cannot be reached.";
@@ -151,6 +151,7 @@ async function make(site, again) {
   byId("code").hidden = false;
   byId("code").focus();
   await refresh();
+  if (made.broker) notify(`Máy chủ MQTT vẫn từ chối điểm này. Còn phải làm trên máy chủ, với quyền root: camera-gateway centre broker-files. The broker still refuses it. (${made.broker})`);
 }
 
 /** @param {Site} site */
