@@ -31,6 +31,7 @@ from gateway.setup.model import SetupMistake
 from gateway.setup.service import SetupService
 from gateway.web.connection_limit import REQUEST_S, ConnectionLimit
 from gateway.web.http_security import add_headers, allow_hosts, is_same_origin
+from gateway.web.request_body import read_body
 
 PORT = 8443
 MINUTES = 60
@@ -83,6 +84,7 @@ class SetupServer:
         minutes: Until it closes by itself.
         clock: Monotonic.
         networks: From where browsers may come.
+        request_s: See `REQUEST_S`; a body has so long as well.
     """
 
     def __init__(
@@ -96,8 +98,10 @@ class SetupServer:
         minutes: float = MINUTES,
         clock: Clock,
         networks: Iterable[Network] = LOCAL,
+        request_s: float = REQUEST_S,
     ) -> None:
         self._service = service
+        self._request_s = request_s
         self._access = access
         self._tls = tls
         self._addresses = tuple(addresses)
@@ -122,7 +126,7 @@ class SetupServer:
             self._app(),
             access_log=None,
             shutdown_timeout=2.0,
-            keepalive_timeout=REQUEST_S,
+            keepalive_timeout=self._request_s,
             lingering_time=2.0,
         )
         listeners: list[asyncio.Server] = []
@@ -220,7 +224,7 @@ class SetupServer:
     def _handler(self, kind: type[Document], act: Callable[..., Awaitable[None] | None]) -> Handler:
         async def handle(request: web.Request) -> web.Response:
             self._require_session(request)
-            asked = messages.read_request(kind, await _body(request, LARGEST_BODY))
+            asked = messages.read_request(kind, await _body(request, LARGEST_BODY, self._request_s))
             outcome = act(asked)
             if outcome is not None:
                 await outcome
@@ -230,7 +234,7 @@ class SetupServer:
 
     async def _enter(self, request: web.Request) -> web.Response:
         _require_own_page(request)
-        raw = await _body(request, LARGEST_CODE)
+        raw = await _body(request, LARGEST_CODE, self._request_s)
         asked = messages.read_request(messages.Enter, raw)
         client = request.remote or ""
         verdict, session = self._access.enter(asked.code, client)
@@ -317,14 +321,17 @@ def _require_own_page(request: web.Request) -> None:
         raise web.HTTPForbidden(text="Only this server's own page may do that.\n")
 
 
-async def _body(request: web.Request, most: int) -> bytes:
-    """Return the body of *request*, whose length must be told and at most *most* bytes."""
+async def _body(request: web.Request, most: int, within_s: float) -> bytes:
+    """Return the body of *request*, whose length must be told and at most *most* bytes.
+
+    It must come *within_s*: who is in work makes room for nobody.
+    """
     length = request.content_length
     if length is None:
         raise web.HTTPLengthRequired(text="Say how long it is.\n")
     if length > most:
         raise web.HTTPRequestEntityTooLarge(max_size=most, actual_size=length)
-    return await request.read()
+    return await read_body(request, within_s)
 
 
 def _mistake(words: Wording, status: int) -> web.Response:

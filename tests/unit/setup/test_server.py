@@ -6,15 +6,23 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from gateway.setup.access import TRIES_OF_ALL, TRIES_OF_ONE
-from gateway.setup.server import COOKIE, LARGEST_BODY
+from gateway.setup.server import COOKIE, LARGEST_BODY, MOST_CONNECTIONS
 from gateway.web.http_security import HEADERS
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.setup_page import Page, make_service, open_page, write_box
+
+
+def _trusting() -> ssl.SSLContext:
+    """Return TLS settings that take any certificate."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    return trusting
 
 
 @pytest.fixture
@@ -161,6 +169,27 @@ async def test_what_is_no_request_is_named_without_its_values(
             assert "mistake" in await answer.json()
 
 
+async def test_half_requests_keep_nobody_out(tmp_path: Path) -> None:
+    """Somebody in the same network holds every connection with a body that does not come."""
+    service = make_service(write_box(tmp_path))
+    async with open_page(service, request_s=0.2) as page, AsyncExitStack() as held:
+        host, _, port = page.url.removeprefix("https://").partition(":")
+        half = f"POST /api/enter HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {page.url}\r\n"
+        half += "Content-Type: application/json\r\nContent-Length: 30\r\n\r\n{"
+        readers = []
+        for _ in range(MOST_CONNECTIONS):
+            reader, writer = await asyncio.open_connection(host, int(port), ssl=_trusting())
+            held.callback(writer.close)
+            writer.write(half.encode())
+            readers.append(reader)
+        async with asyncio.timeout(HANG_S):
+            answers = [await reader.readline() for reader in readers]
+            async with page.browser() as browser, browser.get("/api/state") as state:
+                assert await state.json() == {"entered": False}
+
+    assert set(answers) == {b"HTTP/1.1 408 Request Timeout\r\n"}
+
+
 async def test_every_answer_carries_the_headers(page: Page) -> None:
     """Page, script, error and refusal alike."""
     async with page.browser() as browser:
@@ -173,10 +202,7 @@ async def test_every_answer_carries_the_headers(page: Page) -> None:
 async def test_the_certificate_is_the_one_of_the_terminal(page: Page) -> None:
     """Its fingerprint stands there, its name is the address."""
     host, port = page.url.removeprefix("https://").split(":")
-    trusting = ssl.create_default_context()
-    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
-
-    reader, writer = await asyncio.open_connection(host, int(port), ssl=trusting)
+    reader, writer = await asyncio.open_connection(host, int(port), ssl=_trusting())
     found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
     await writer.wait_closed()
