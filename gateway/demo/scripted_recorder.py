@@ -24,6 +24,7 @@ from gateway.demo.virtual_camera import Behaviour, VirtualCamera
 from gateway.runtime.tcp_server import close_server
 
 Style = Literal["isapi", "dahua"]
+OnRefusal = Literal["say", "never_answer", "hang_up"]
 
 ACCOUNT = Account("admin", SecretStr("Abc@123:xem/kenh"), realm="IP Camera(D8217)")
 """A password as they are in use, with characters that a URL would not take."""
@@ -66,11 +67,14 @@ class ScriptedRecorder:
         video: Whether it has streams: `cameras_of` its channels.
         zone_h: Of its clock, which is right: 7 in Viet Nam, 8 from the factory.
         silent: Whether it accepts connections and never answers.
+        on_refusal: What it does about a wrong login, which it counts: says so, never answers, or
+            hangs up.
         redirect: Where it sends every request; empty: nowhere.
         answers: Bodies by path, instead of its own; None: one without end.
 
     Attributes:
         counts: What it has seen.
+        was_refused: Set once somebody has come with a wrong login.
         http_port: Where it listens.
         rtsp: Its streams; None: it has none.
     """
@@ -89,6 +93,7 @@ class ScriptedRecorder:
         video: bool = False,
         zone_h: int = 7,
         silent: bool = False,
+        on_refusal: OnRefusal = "say",
         redirect: str = "",
         answers: Mapping[str, bytes | None] | None = None,
     ) -> None:
@@ -102,6 +107,7 @@ class ScriptedRecorder:
             account = replace(account, realm="Login to 3C0A1B2C3D4E5F60")
         self.account = account
         self.counts = RecorderCounts()
+        self.was_refused = asyncio.Event()
         self.rtsp: Recorder | None = None
         if video:
             cameras = cameras_of(style, self.numbers, account)
@@ -110,6 +116,7 @@ class ScriptedRecorder:
         self._nonces: set[str] = set()
         self._zone = timezone(timedelta(hours=zone_h))
         self._silent = silent
+        self._on_refusal = on_refusal
         self._redirect = redirect
         self._answers = dict(answers or {})
         self._at_once = 0
@@ -167,9 +174,18 @@ class ScriptedRecorder:
         if body is None:
             return web.Response(status=404)
         if (refusal := self._refusal(request)) is not None:
+            if "Authorization" in request.headers:
+                await self._before_refusal(request)
             return refusal
         kind = "application/xml" if self.style == "isapi" else "text/plain"
         return web.Response(body=body, content_type=kind, headers={"Server": "App-webs/"})
+
+    async def _before_refusal(self, request: web.Request) -> None:
+        """Do what it does about a wrong login; return if it says so."""
+        if self._on_refusal == "hang_up" and request.transport is not None:
+            request.transport.abort()
+        if self._on_refusal != "say":
+            await asyncio.Event().wait()
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self._authenticator is None:
@@ -182,7 +198,9 @@ class ScriptedRecorder:
             self.counts.logins += 1
         if verdict == "ok" and not self.locked:
             return None
-        self.counts.refused += verdict == "wrong"
+        if verdict == "wrong":
+            self.counts.refused += 1
+            self.was_refused.set()
         state = "lock" if self.locked else "unlock"
         body = f'<userCheck xmlns="{_XML}"><statusValue>401</statusValue><lockStatus>{state}'
         answer = web.Response(status=401, text=f"{body}</lockStatus></userCheck>")

@@ -21,6 +21,11 @@ FILE = "detected.json"
 """In the state folder."""
 
 LARGEST_BYTES = 8_388_608
+MOST_DEVICES = DiscoveryLimits().devices
+
+MOST_PATHS_BYTES, PATH_BYTES = 12_000, 12
+"""Of a device's paths in the file, and of each beside its own: 64 channels of three streams have
+9,000. All devices together stay below `LARGEST_BYTES`."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +45,7 @@ class _File(Document):
     """
 
     ended_ms: int = 0
-    devices: Annotated[tuple[_Device, ...], Field(max_length=DiscoveryLimits().devices)] = ()
+    devices: Annotated[tuple[_Device, ...], Field(max_length=MOST_DEVICES)] = ()
 
 
 class DetectedStore:
@@ -72,8 +77,9 @@ class DetectedStore:
     def keep(self, devices: tuple[DetectedDevice, ...], ended_ms: int) -> None:
         """Have *devices* be what was found last; on a disk that takes nothing it is forgotten.
 
-        Blocks.
+        Of more than `MOST_DEVICES` the first are kept. Blocks.
         """
+        devices = devices[:MOST_DEVICES]
         self.devices, self.ended_ms = devices, ended_ms
         file = _File(
             ended_ms=ended_ms,
@@ -86,12 +92,16 @@ class DetectedStore:
 
 
 def detected(found: FoundDevice, time_ms: int) -> DetectedDevice:
-    """Return *found*, as of *time_ms*, as the inventory takes it."""
+    """Return *found*, as of *time_ms*, as the inventory takes it: with `MOST_PATHS_BYTES`."""
     paths = []
+    left = MOST_PATHS_BYTES
     for channel in found.channels:
         for stream in channel.streams:
             parts = urlsplit(stream.url)
-            paths.append((f"{parts.path}?{parts.query}".rstrip("?"), channel.number))
+            path = f"{parts.path}?{parts.query}".rstrip("?")
+            left -= len(path) + PATH_BYTES
+            if left >= 0:
+                paths.append((path, channel.number))
     return DetectedDevice(
         address=found.address,
         origin="onvif" if found.origin == "onvif" else "scan",

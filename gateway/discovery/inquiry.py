@@ -1,6 +1,7 @@
 """Asks one device: first who it is, without login; then by one means, with one login.
 
-A refusal ends all logins to the device. Which means: its maker's own (ISAPI, CGI) where it shows
+A refusal ends all logins to the device, and a login to which it does not answer counts as refused:
+it may have been. Which means: its maker's own (ISAPI, CGI) where it shows
 that it is of that maker, since those devices keep separate users for ONVIF; else ONVIF; else the
 paths of the template. Nothing leads away from the address: redirects and other hosts are refused or
 replaced.
@@ -120,6 +121,7 @@ class Inquiry:
         self._login = login
         self._account = Account(device, login, asking.limiter)
         self._anonymous = Account(device, None, asking.limiter)
+        self._attempts_before = 0
         self._rtsp_port: int | None = None
         self._http: tuple[str, int] | None = None
         self._texts: list[str] = list(hint.match.scopes) if hint.match is not None else []
@@ -127,6 +129,15 @@ class Inquiry:
 
     async def run(self) -> FoundDevice:
         """Return what the device has told until it was done, its time was over, or it failed."""
+        self._attempts_before = self._attempts()
+        try:
+            await self._contained()
+        finally:
+            if self._is_doubtful:
+                self._asking.refused.record(self.found.address)
+        return self.found
+
+    async def _contained(self) -> None:
         try:
             async with time_limit(self._asking.limits.device_s):
                 await self._ask()
@@ -139,7 +150,17 @@ class Inquiry:
         except Exception as error:  # ends the questions to this device only
             report_bug("camera", error, self.found.address)
             self._fail(Cause(CauseCode.BROKEN, type(error).__name__))
-        return self.found
+
+    def _attempts(self) -> int:
+        login, limiter = self._login, self._asking.limiter
+        return 0 if login is None else limiter.attempts(self._account.device, login)
+
+    @property
+    def _is_doubtful(self) -> bool:
+        """Whether the login was sent, and the device has not said that it is right."""
+        login, limiter, device = self._login, self._asking.limiter, self._account.device
+        sent = self._attempts() > self._attempts_before
+        return sent and login is not None and not limiter.is_right(device, login)
 
     async def _ask(self) -> None:
         asking, address = self._asking, self.found.address
@@ -290,7 +311,8 @@ class Inquiry:
             try:
                 told = await self._told_by(name)
             except GatewayError as error:
-                if error.reason not in (Reason.NOT_FOUND, Reason.REFUSED, Reason.CORRUPT):
+                absent = error.reason in (Reason.NOT_FOUND, Reason.REFUSED, Reason.CORRUPT)
+                if self._is_doubtful or not absent:
                     raise
                 if name == means[-1] and error.reason is Reason.CORRUPT:
                     raise
@@ -394,8 +416,6 @@ class Inquiry:
         return cause_of(error)
 
     def _fail(self, cause: Cause) -> None:
-        if cause.code in (CauseCode.WRONG_LOGIN, CauseCode.NO_RIGHTS, CauseCode.LOCKED):
-            self._asking.refused.record(self.found.address)
         self.found = replace(self.found, reason=cause)
 
 

@@ -65,7 +65,7 @@ class RefusedLogins:
         return len(self._devices.get(device, ())) < most
 
     def record(self, device: str) -> None:
-        """Count that *device* has refused a login just now."""
+        """Count that *device* has refused a login just now, or has not said that it is right."""
         self._load()
         self._devices.setdefault(device, []).append(now_ms())
         if self._path is None:
@@ -73,7 +73,11 @@ class RefusedLogins:
         newest = list(self._devices.items())[-MOST_DEVICES:]
         kept = _Refusals(devices={name: tuple(times[-16:]) for name, times in newest})
         try:
-            atomic_file.replace(self._path, kept.model_dump_json().encode())
+            atomic_file.replace(
+                self._path,
+                kept.model_dump_json().encode(),
+                prepare=atomic_file.owned_like(self._path.parent),
+            )
         except TransientError as error:
             log.warning("refused_logins_unsaved", detail=error.detail)
 

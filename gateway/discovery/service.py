@@ -73,7 +73,8 @@ class DiscoveryService:
     async def discover(self, networks: Sequence[Network] | None = None) -> AsyncGenerator[Item]:
         """Yield what is found, as `Discovery.discover`; at its end it is kept.
 
-        What was found in other networks before is kept as well.
+        What was found in other networks before is kept as well, and of a discovery that is ended
+        early what it has found until then.
 
         Raises:
             TransientError: Another discovery is being made (`OVERLOADED`).
@@ -83,16 +84,25 @@ class DiscoveryService:
         async with self._busy:
             found: dict[str, DetectedDevice] = {}
             asked = self._discovery.discover(networks, self._accounts)
-            async with aclosing(asked) as items:
-                async for item in items:
-                    if isinstance(item, FoundDevice):
-                        found[item.address] = detected(item, self._wall_ms())
-                    yield item
-            if networks is not None:
-                found = {each.address: each for each in self._store.devices} | found
-            kept = tuple(found.values())
+            ended = False
+            try:
+                async with aclosing(asked) as items:
+                    async for item in items:
+                        if isinstance(item, FoundDevice):
+                            found[item.address] = detected(item, self._wall_ms())
+                        yield item
+                ended = True
+            finally:
+                if not ended and found:  # its time was over, or who listened has gone
+                    self._store.keep(self._with_former(found), self._store.ended_ms)
+            kept = tuple(found.values()) if networks is None else self._with_former(found)
             await asyncio.to_thread(self._store.keep, kept, self._wall_ms())
             log.info("discovery_ended", devices=len(found))
+
+    def _with_former(self, found: dict[str, DetectedDevice]) -> tuple[DetectedDevice, ...]:
+        """Return what was *found* now, and behind it what else was found before."""
+        former = (each for each in self._store.devices if each.address not in found)
+        return (*found.values(), *former)
 
     async def run(self) -> None:
         """Make a discovery whenever a week has passed, until cancelled."""

@@ -45,6 +45,7 @@ class _Account:
     digest: bool = False
     failed_s: float = float("-inf")
     trying: int = 0
+    attempts: int = 0
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     def release(self) -> None:
@@ -79,6 +80,7 @@ class LoginLimiter:
                 break
             await account.left.wait()
         account.trying += 1
+        account.attempts += 1
         try:
             yield
         finally:
@@ -91,6 +93,15 @@ class LoginLimiter:
         except (SourceRefused, SourceUnavailable):
             return False
         return True
+
+    def attempts(self, device: str, login: Login) -> int:
+        """Return how often *login* has been tried at *device*, whatever became of it."""
+        return self._account(device, login).attempts
+
+    def is_right(self, device: str, login: Login) -> bool:
+        """Return whether *device* has accepted *login*, and has not refused it since."""
+        account = self._account(device, login)
+        return account.worked and not account.failures
 
     def record_success(self, device: str, login: Login, *, digest: bool = False) -> None:
         """Count anew: *device* has accepted *login*, by Digest or not."""

@@ -54,6 +54,20 @@ def replace(
         raise disk_error(path, error) from None
 
 
+def owned_like(folder: Path) -> Callable[[int], None]:
+    """Return a `prepare` that gives a new file the owner of *folder*.
+
+    For what root writes among the files of the service, which has to read and replace it.
+    """
+
+    def prepare(handle: int) -> None:
+        wanted, found = folder.stat(), os.fstat(handle)
+        if (wanted.st_uid, wanted.st_gid) != (found.st_uid, found.st_gid):
+            os.fchown(handle, wanted.st_uid, wanted.st_gid)
+
+    return prepare
+
+
 def preserve(path: Path, previous: Path) -> None:
     """Let *previous* name what stands in *path*, if there is such a file. Raises OSError."""
     link = path.with_name(f".{path.name}.link")

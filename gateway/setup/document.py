@@ -49,6 +49,11 @@ def changes(before: SiteConfig, after: SiteConfig) -> tuple[tuple[str, str, str]
     return (*added, *changed, *gone)
 
 
+def hosts_of(site: SiteConfig) -> frozenset[str]:
+    """Return the addresses from which the cameras of *site* are pulled."""
+    return frozenset(host_of(each.url) for camera in site.cameras for each in camera.streams)
+
+
 def _known_ids(setup: Setup, before: SiteConfig) -> dict[str, str]:
     """Return the ids that chosen channels have in *before* already: those with the same stream."""
     known = {_place(each.streams[0].url): each.id for each in before.cameras}

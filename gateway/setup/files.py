@@ -6,8 +6,6 @@ the state is the service's. All is replaced whole, and survives a power cut.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config.check import site_faults
@@ -64,7 +62,7 @@ class SetupFiles:
         # systemd takes no ":" in the name of a credential; such a one is bound by the document
         path = folder / (name if ":" in host else f"{name}@{host}")
         content = account.password.get_secret_value().encode() + b"\n"
-        atomic_file.replace(path, content, prepare=_like(folder))
+        atomic_file.replace(path, content, prepare=atomic_file.owned_like(folder))
         return path
 
     def faults_of(self, site: SiteConfig) -> tuple[str, ...]:
@@ -78,25 +76,14 @@ class SetupFiles:
 
     def save_site(self, site: SiteConfig) -> None:
         """Write *site*. Raises TransientError: the disk is full or read-only."""
-        self._store.save(site, prepare=_like(self._settings.state.dir))
+        self._store.save(site, prepare=atomic_file.owned_like(self._settings.state.dir))
 
     def save_contacts(self, contacts: Contacts) -> Path:
         """Write *contacts*, which only the service can read. Raises TransientError likewise."""
         path = self._settings.state.dir / CONTACTS
         content = contacts.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
-        atomic_file.replace(path, content, prepare=_like(self._settings.state.dir))
+        atomic_file.replace(path, content, prepare=atomic_file.owned_like(self._settings.state.dir))
         return path
-
-
-def _like(folder: Path) -> Callable[[int], None]:
-    """Return what gives a new file the owner of *folder*."""
-
-    def prepare(handle: int) -> None:
-        wanted, found = folder.stat(), os.fstat(handle)
-        if (wanted.st_uid, wanted.st_gid) != (found.st_uid, found.st_gid):
-            os.fchown(handle, wanted.st_uid, wanted.st_gid)
-
-    return prepare
 
 
 def site_or_none(files: SetupFiles) -> tuple[SiteConfig, str]:

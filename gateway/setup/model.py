@@ -13,8 +13,11 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from gateway.model.errors import GatewayError
 from gateway.model.names import Profile
 from gateway.model.reasons import Wording
+from gateway.model.wording import WORDING
+from gateway.runtime.plain_text import printable
 from gateway.setup.advice import Advice
 from gateway.setup.camera_ids import camera_id
 
@@ -44,6 +47,12 @@ class SetupMistake(Exception):
 def mistake(vi: str, en: str, vi_todo: str = "", en_todo: str = "") -> SetupMistake:
     """Return a mistake with these words."""
     return SetupMistake(Wording(vi, en, vi_todo, en_todo))
+
+
+def words_of(error: GatewayError) -> Wording:
+    """Return *error* as people read it: its reason, and what exactly was said."""
+    words, detail = WORDING[error.reason], printable(error.detail)
+    return Wording(f"{words.vi}: {detail}", f"{words.en}: {detail}", words.vi_todo, words.en_todo)
 
 
 @dataclass(frozen=True, slots=True)

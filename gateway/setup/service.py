@@ -10,6 +10,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,7 +26,7 @@ from gateway.discovery.discovery import Discovery
 from gateway.discovery.found import FoundDevice as DiscoveredDevice
 from gateway.discovery.limits import DiscoveryLimits
 from gateway.discovery.refused_logins import FILE as REFUSED_FILE
-from gateway.discovery.refused_logins import RefusedLogins
+from gateway.discovery.refused_logins import MOST, MOST_WITH_CAMERAS, RefusedLogins
 from gateway.model.contacts import ContactConfig, Contacts
 from gateway.model.errors import ConfigRejected, GatewayError
 from gateway.model.reasons import LOGIN_REFUSED, Wording
@@ -41,17 +42,11 @@ from gateway.setup.addresses import Network, is_part, local_networks
 from gateway.setup.camera_ids import device_id
 from gateway.setup.camera_networks import add_network, network_of
 from gateway.setup.devices import AUTO, by_template, of_discovery
-from gateway.setup.document import changes, site_document
+from gateway.setup.document import changes, hosts_of, site_document
 from gateway.setup.enrolling import Enrolment
 from gateway.setup.files import SetupFiles, site_or_none
 from gateway.setup.looking import CameraViewer
-from gateway.setup.model import (
-    Account,
-    Choice,
-    Setup,
-    SetupMistake,
-    mistake,
-)
+from gateway.setup.model import Account, Choice, Setup, SetupMistake, mistake, words_of
 from gateway.setup.operation import Operation, Saved
 from gateway.sources.registry import url_policy
 from gateway.vision.decoder import Decoder
@@ -132,6 +127,7 @@ class SetupService:
             self._settings.cameras.networks,
             extra_ports=self._settings.cameras.ports,
             refused=self._refused,
+            known=lambda: hosts_of(self.before),
             limits=self._discovery_limits,
             clock=self._clock,
         )
@@ -187,7 +183,7 @@ class SetupService:
                 except SetupMistake as error:
                     self.notice = error.wording
                 except GatewayError as error:
-                    self.notice = _words_of(error)
+                    self.notice = words_of(error)
                 except Exception as error:  # ends this operation only
                     report_bug("session", error, "setup")
                     self.notice = Wording("Lỗi của chương trình", "A fault of this program")
@@ -241,7 +237,7 @@ class SetupService:
             async with aclosing(self._discovery.discover()) as items:
                 async for item in items:
                     if isinstance(item, DiscoveredDevice):
-                        self.found[item.address] = item
+                        self.found[item.address] = replace(item, channels=())
                     elif item.stage != "notice":
                         operation.done, operation.total = item.done, item.total
 
@@ -284,7 +280,7 @@ class SetupService:
         async def work(operation: Operation) -> None:
             login = None if account is None else Login(account.username, account.password)
             told = await self._discovery.examine(host, login)
-            self.found[told.address] = told
+            self.found[told.address] = replace(told, channels=())
             if not told.channels:
                 raise SetupMistake((told.reason or Cause(CauseCode.NO_CHANNEL)).wording)
             self.setup.add_device(name, of_discovery(told), account)
@@ -462,7 +458,8 @@ class SetupService:
             return None
         if not password or not password.isprintable() or not username.isprintable():
             raise mistake("Chưa nhập mật khẩu", "Enter the password")
-        if not self._refused.may_try(host):
+        most = MOST_WITH_CAMERAS if host in hosts_of(self.before) else MOST
+        if not self._refused.may_try(host, most):
             raise SetupMistake(CAUSES[CauseCode.NOT_TRIED])
         self._redactor.add_secret(password, username=username)
         return Account(username, SecretStr(password))
@@ -489,12 +486,6 @@ class SetupService:
             each.password.name for each in self.before.cameras if each.password is not None
         }
         return device_id({*used, *self.setup.devices, *self.setup.taken})
-
-
-def _words_of(error: GatewayError) -> Wording:
-    """Return *error* as people read it: its reason, and what exactly was said."""
-    words, detail = WORDING[error.reason], printable(error.detail)
-    return Wording(f"{words.vi}: {detail}", f"{words.en}: {detail}", words.vi_todo, words.en_todo)
 
 
 def _refused(faults: Sequence[str]) -> SetupMistake:

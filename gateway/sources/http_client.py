@@ -197,6 +197,7 @@ class HttpClient:
         self._credentials: Credentials | None = None
         self._session: aiohttp.ClientSession | None = None
         self._open: aiohttp.ClientResponse | None = None
+        self._may_repeat = True
         self.budget = CameraBudget(clock)
         self.challenged = False
         self.realm = ""
@@ -325,7 +326,11 @@ class HttpClient:
     async def _log_in(self, request: _Request, response: Response) -> Response:
         async def ask_again(credentials: Credentials) -> Response:
             self._credentials = credentials
-            return await self._request_once(request)
+            self._may_repeat = False
+            try:
+                return await self._request_once(request)
+            finally:
+                self._may_repeat = True
 
         self.challenged = True
         self.realm = printable(next((each.realm for each in parse_challenges(response)), "")[:80])
@@ -394,7 +399,25 @@ class HttpClient:
             headers=headers,
             allow_redirects=False,
             server_hostname=name,
+            middlewares=() if self._may_repeat else (_never_again,),
         )
+
+
+async def _never_again(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Have aiohttp not send *request* once more where the camera hangs up at it.
+
+    It repeats what may be repeated by RFC 9110 §9.2.2; a login is counted each time.
+    """
+    import aiohttp
+
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:  # nothing was sent
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError("it hangs up at a login") from error
 
 
 def _check_part(part: range, response: Response, length: int | None) -> None:

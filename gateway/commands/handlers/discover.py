@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field
@@ -51,20 +52,32 @@ def create(dependencies: CommandDependencies) -> CommandHandler:
         return {"nets": list(args.networks) or [str(each) for each in allowed]}
 
     async def run(args: DiscoverArgs, context: CommandContext) -> Outcome:
-        found: list[FoundDevice] = []
+        found = _Found()
         try:
             async with aclosing(dependencies.discover(_networks(args) or None)) as items:
                 async for item in items:
                     if isinstance(item, FoundDevice):
-                        found.append(item)
+                        found.add(item)
                     else:
-                        _report(item, len(found), context)
+                        _report(item, found.count, context)
         except TransientError:
             return failed("busy")
-        listed = [_facts_of(each) for each in found[:MOST_DEVICES]]
-        return Outcome(result={"found": len(found), "devices": listed})
+        return Outcome(result={"found": found.count, "devices": found.listed})
 
     return CommandHandler(plan, run)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a reply says of the devices that were found; they themselves are large."""
+
+    count: int = 0
+    listed: list[Facts] = field(default_factory=list)
+
+    def add(self, device: FoundDevice) -> None:
+        self.count += 1
+        if len(self.listed) < MOST_DEVICES:
+            self.listed.append(_facts_of(device))
 
 
 def _report(progress: Progress, found: int, context: CommandContext) -> None:

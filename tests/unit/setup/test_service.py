@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from gateway.config.check import check_files
+from gateway.config.site_store import SiteStore
 from gateway.demo.faults import Frozen
 from gateway.demo.scripted_recorder import ACCOUNT as ADMIN
 from gateway.demo.scripted_recorder import ScriptedRecorder
 from gateway.discovery.causes import WORDING as CAUSES
 from gateway.discovery.causes import CauseCode
-from gateway.discovery.refused_logins import MOST
+from gateway.discovery.refused_logins import MOST, MOST_WITH_CAMERAS
 from gateway.model.contacts import ContactConfig
 from gateway.model.reasons import Reason
+from gateway.model.site_document import CameraConfig, SiteConfig, StreamConfig
 from gateway.model.survey import CentreSurvey, Survey
 from gateway.model.wording import WORDING
 from gateway.runtime.redact import Redactor
@@ -117,6 +119,24 @@ async def test_a_login_is_tried_three_times_and_then_left_alone(tmp_path: Path) 
         refused = sum(each.counts.refused_logins for each in device.cameras)
 
     assert refused == MOST
+
+
+async def test_where_cameras_are_pulled_from_a_login_is_tried_once(tmp_path: Path) -> None:
+    """The gateway that runs beside the set-up may have been refused three times itself."""
+    async with recorder(1, empty=frozenset()) as device:
+        url = f"rtsp://{device.host}:{RTSP_PORT}/Streaming/Channels/101"
+        camera = CameraConfig(id="quay1", name="Quầy 1", streams=(StreamConfig(url=url),))
+        settings = write_box(tmp_path)
+        SiteStore(tmp_path / "state").save(SiteConfig(version=1, cameras=(camera,)))
+        async with working(make_service(settings)) as service:
+            add(service, device.host, 1, "wrong-password")
+            await service.wait()
+
+            with pytest.raises(SetupMistake):
+                add(service, device.host, 1, "wrong-password")
+        refused = sum(each.counts.refused_logins for each in device.cameras)
+
+    assert refused == MOST_WITH_CAMERAS
 
 
 @pytest.mark.parametrize(
