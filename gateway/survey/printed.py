@@ -147,8 +147,8 @@ def site_blocks(form: SiteForm) -> Iterator[Block]:
     yield system_table(form.systems)
 
 
-def contact_table(contacts: Sequence[ContactConfig] | None) -> Table:
-    """Return part I; None: it is kept apart."""
+def contact_table(contacts: Sequence[ContactConfig] | None, without: Sequence[str] = ()) -> Table:
+    """Return part I; None: it is kept apart. *without*: provinces that have told nobody."""
     if contacts is None:
         rows = [Row(("", "", "", "", "", "không kèm theo: dữ liệu cá nhân giữ tại điểm"))]
     elif not contacts:
@@ -166,6 +166,9 @@ def contact_table(contacts: Sequence[ContactConfig] | None) -> Table:
                 )
             )
             for number, each in enumerate(contacts, 1)
+        ] + [
+            Row((str(number), *(MISSING,) * 4, f"{name}: {CONTACT_HINT}"))
+            for number, name in enumerate(without, len(contacts) + 1)
         ]
     return Table(CONTACT_COLUMNS, CONTACT_WIDTHS, tuple(rows))
 
@@ -187,13 +190,16 @@ def question_table(answers: Iterable[Answer], *, remark: str = "Lệch") -> Tabl
     return Table(QUESTION_COLUMNS, QUESTION_WIDTHS, tuple(rows))
 
 
-def system_table(systems: Iterable[SystemSurvey]) -> Table:
-    """Return part III."""
+def system_table(systems: Iterable[SystemSurvey], without: Sequence[str] = ()) -> Table:
+    """Return part III. *without*: provinces that have told no system."""
+    told = [(each.name, each.functions, each.data_managed) for each in systems]
+    if told:
+        told += [(f"{name}: {MISSING}", None, None) for name in without]
     rows = tuple(
-        Row((str(number), each.name, each.functions or MISSING, each.data_managed or MISSING))
-        for number, each in enumerate(systems, 1)
+        Row((str(number), name, functions or MISSING, managed or MISSING))
+        for number, (name, functions, managed) in enumerate(told or [(MISSING, None, None)], 1)
     )
-    return Table(SYSTEM_COLUMNS, SYSTEM_WIDTHS, rows or (Row(("1", MISSING, MISSING, MISSING)),))
+    return Table(SYSTEM_COLUMNS, SYSTEM_WIDTHS, rows)
 
 
 def made_text(form: SiteForm) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gateway.model.contacts import ContactConfig
 from gateway.model.survey import SystemSurvey
@@ -73,9 +73,9 @@ def country_sheets(country: Country) -> tuple[Sheet, ...]:
         Sheet(
             "Tổng hợp", tuple(each.text for each in _country_lines(country)), summary_table(country)
         ),
-        Sheet("I", (PART_I,), contact_table(_contacts(forms))),
+        Sheet("I", (PART_I,), _contact_table(forms)),
         Sheet("II", (PART_II,), total_table(forms)),
-        Sheet("III", (PART_III,), system_table(_systems(forms))),
+        Sheet("III", (PART_III,), _system_table(forms)),
         _missing_sheet(country),
         data_sheet(country.forms),
     )
@@ -104,11 +104,32 @@ def _summary(forms: Sequence[SiteForm]) -> tuple[str, ...]:
 def _parts(forms: Sequence[SiteForm]) -> Iterator[Block]:
     """Yield the form's three parts for *forms* together."""
     yield Paragraph(PART_I, "part")
-    yield contact_table(_contacts(forms))
+    yield _contact_table(forms)
     yield Paragraph(PART_II, "part")
     yield total_table(forms)
     yield Paragraph(PART_III, "part")
-    yield system_table(_systems(forms))
+    yield _system_table(forms)
+
+
+def _contact_table(forms: Sequence[SiteForm]) -> Table:
+    """Return part I of all *forms*, and which province has told nobody."""
+    asked = [form for form in forms if form.contacts is not None]
+    return contact_table(_contacts(forms), _provinces_without(asked, lambda form: form.contacts))
+
+
+def _system_table(forms: Sequence[SiteForm]) -> Table:
+    """Return part III of all *forms*, and which province has told no system."""
+    return system_table(_systems(forms), _provinces_without(forms, lambda form: form.systems))
+
+
+def _provinces_without(
+    forms: Sequence[SiteForm], told: Callable[[SiteForm], Sequence[object] | None]
+) -> tuple[str, ...]:
+    """Return the names of the provinces none of whose *forms* has *told* anything."""
+    some = dict.fromkeys((form.province_name for form in forms), False)
+    for form in forms:
+        some[form.province_name] |= bool(told(form))
+    return tuple(name for name, has in some.items() if not has)
 
 
 def _contacts(forms: Sequence[SiteForm]) -> tuple[ContactConfig, ...] | None:

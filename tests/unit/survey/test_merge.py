@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from gateway.model.survey import SystemSurvey
+from gateway.survey.answers import MISSING
+from gateway.survey.form import CONTACT_HINT
 from gateway.survey.merge import camera_totals, merge_forms, total_answers
 from gateway.survey.printed import Paragraph, Table
 from gateway.survey.printed_country import print_country
 from tests.unit.survey.filled import TECHNICIAN, form, health
 
+IOC = SystemSurvey(name="Giám sát")
 ONE = form(health=(health("quay1"), health("quay2")), health_ms=1)
 OTHER = ONE.model_copy(update={"gateway": "bacgiang-01", "name": "Bắc Giang", "answers": ()})
 
@@ -48,6 +52,17 @@ def test_the_country_shows_every_line_of_every_site() -> None:
     questions = [each for each in tables if len(each.rows) == 15]
 
     assert len(questions) == 4  # country, province, two sites
+
+
+def test_a_province_that_told_nothing_is_named_beside_one_that_did() -> None:
+    """In the country's own parts I and III, not only on the page of its site."""
+    given = ONE.model_copy(update={"contacts": (TECHNICIAN,), "systems": (IOC,)})
+    silent = OTHER.model_copy(update={"province": "86", "contacts": (), "systems": ()})
+    printed = print_country(merge_forms((given, silent), 5), with_sites=False)
+    _, contacts, _, systems, *_ = [each for each in printed.blocks if isinstance(each, Table)]
+
+    assert contacts.rows[-1].cells == ("2", *(MISSING,) * 4, f"Vĩnh Long: {CONTACT_HINT}")
+    assert systems.rows[-1].cells == ("2", f"Vĩnh Long: {MISSING}", MISSING, MISSING)
 
 
 def test_a_form_without_a_date_says_so_and_names_its_former_province() -> None:
