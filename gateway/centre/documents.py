@@ -9,7 +9,7 @@ from typing import Literal
 
 from gateway.config.documents import parse_plain_json
 from gateway.config.signing import Keyring, SigningKey, digest, sign
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected, unreadable
+from gateway.model.errors import ConfigRejected, Fault, MessageRejected, faults_in, file_fault
 from gateway.mqtt.payloads.codec import PAYLOAD_BYTES, encode
 from gateway.mqtt.payloads.config import UNDATED_S, Confirm, Desired, parse_desired
 from gateway.remote_config.diff import changes
@@ -81,14 +81,15 @@ def load_tree(path: Path) -> dict[str, object]:
     Raises:
         ConfigRejected: The file cannot be read, or holds no JSON object.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise _fault("file", unreadable(path, error)) from None
-    tree = parse_plain_json(raw)
-    if not isinstance(tree, dict):
-        raise _fault("type", "it must be an object")
-    return tree
+    with faults_in(path):
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise ConfigRejected((file_fault(path, error),)) from None
+        tree = parse_plain_json(raw)
+        if not isinstance(tree, dict):
+            raise _fault("type", "it must be an object")
+        return tree
 
 
 def sign_document(

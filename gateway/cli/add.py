@@ -10,7 +10,7 @@ from typing import TextIO
 import click
 
 from gateway.cli.discover import login_of
-from gateway.cli.output import WRONG, echo, print_fault, report_errors
+from gateway.cli.output import WRONG, echo, print_faults, report_errors
 from gateway.config.load import load_settings, policy_of
 from gateway.config.settings import DEFAULT_FILE, Settings
 from gateway.discovery.additions import Addition, channel_numbers, with_cameras
@@ -140,7 +140,6 @@ def _write(files: SetupFiles, site: SiteConfig, addition: Addition, login: Login
     if login is not None and addition.secret is not None:
         files.save_password(addition.secret, addition.host, Account(login.username, login.password))
     if faults := files.faults_of(site):
-        for text in faults:
-            print_fault("", text, "site")
+        print_faults([(None, fault) for fault in faults])
         raise SystemExit(WRONG)
     files.save_site(site)

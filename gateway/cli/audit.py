@@ -16,7 +16,7 @@ from gateway.audit.store import AUDIT, AuditFile, read_audit
 from gateway.cli.output import report_errors
 from gateway.config.load import load_settings
 from gateway.config.settings import DEFAULT_FILE
-from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.model.errors import ConfigRejected, file_fault
 
 PATH = click.Path(path_type=Path)
 BROKEN = 1
@@ -88,8 +88,7 @@ def _read(file: Path | None, settings: Path) -> AuditFile:
     try:
         return read_audit(path)
     except OSError as error:
-        message = unreadable(path, error)
-        raise ConfigRejected((Fault("", "file", message),)) from None
+        raise ConfigRejected((file_fault(path, error),)) from None
 
 
 def _parse_head(text: str) -> Head:

@@ -25,9 +25,9 @@ from gateway.centre.documents import (
     verify_document,
 )
 from gateway.cli.broker_options import address_of, broker_options, validated_as
-from gateway.cli.output import NOT_RUNNING, echo, print_fault, report_errors
+from gateway.cli.output import NOT_RUNNING, echo, print_faults, report_errors
 from gateway.config.signing import Keyring, SigningKey, load_key
-from gateway.model.errors import ConfigRejected, Fault
+from gateway.model.errors import ConfigRejected, Fault, faults_in
 from gateway.model.names import GatewayId
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.config import LONGEST_S, ROLLBACK_S, UNDATED_S, Reported
@@ -116,9 +116,10 @@ def sign_command(
         issued_ms=now_ms(),
         valid_s=valid_days * 86_400,
     )
-    text = json.dumps(
-        sign_document(load_tree(file), around, load_key(key, "cfg")), ensure_ascii=False, indent=2
-    )
+    signing_key = load_key(key, "cfg")
+    with faults_in(file):
+        signed = sign_document(load_tree(file), around, signing_key)
+    text = json.dumps(signed, ensure_ascii=False, indent=2)
     if output is None:
         echo(*text.split("\n"))
         return
@@ -135,7 +136,8 @@ def sign_command(
 @report_errors
 def verify_command(file: Path, folder: Path) -> None:
     """Print who has signed FILE, or every reason why a gateway would refuse it."""
-    desired, key_id = verify_document(load_tree(file), Keyring(folder))
+    with faults_in(file):
+        desired, key_id = verify_document(load_tree(file), Keyring(folder))
     echo(
         f"OK: {desired.gateway} version {desired.version}, {desired.schema_id}, signed by {key_id}"
     )
@@ -176,8 +178,9 @@ def push_command(
         message = "a confirmation is signed as well: --key cfg-….key"
         raise ConfigRejected((Fault("", "sig.missing", message),))
     signing_key = load_key(key, "cfg") if confirm and key is not None else None
-    document = load_tree(file)
-    gateway = parse_signed(document).gateway
+    with faults_in(file):
+        document = load_tree(file)
+        gateway = parse_signed(document).gateway
     state = asyncio.run(
         _push(
             address_of(**broker),
@@ -186,6 +189,7 @@ def push_command(
             gateway=gateway,
             key=signing_key,
             wait_s=wait_s,
+            file=file,
         )
     )
     if state != "applied" and not (state == "pending_confirm" and not confirm):
@@ -209,8 +213,10 @@ def decide_command(
     file: Path, act: Act, key: Path, rollback_s: int, province: str, **broker: Any
 ) -> None:
     """Confirm, cancel or extend FILE, which runs and waits. Exit code 0: the gateway did it."""
-    document, signing_key = load_tree(file), load_key(key, "cfg")
-    gateway = parse_signed(document).gateway
+    signing_key = load_key(key, "cfg")
+    with faults_in(file):
+        document = load_tree(file)
+        gateway = parse_signed(document).gateway
 
     async def decide() -> Reported | None:
         async with connect_gateway(
@@ -231,7 +237,7 @@ def decide_command(
     if report is None or report.version != document["ver"]:
         echo("không có cấu hình nào chờ / nothing waits for it", err=True)
         raise SystemExit(NOT_RUNNING)
-    _print(report)
+    _print(report, file)
     if report.state != OUTCOME[act]:
         raise SystemExit(NOT_RUNNING)
 
@@ -264,6 +270,7 @@ async def _push(
     gateway: str,
     key: SigningKey | None,
     wait_s: float,
+    file: Path,
 ) -> str:
     """Send *document* and follow it; with a *key* it is confirmed. Return its last state."""
     state = "unanswered"
@@ -273,7 +280,7 @@ async def _push(
         try:
             async with asyncio.timeout(wait_s):
                 async for report in client.follow(document):
-                    _print(report)
+                    _print(report, file)
                     state = report.state
                     if state == "pending_confirm" and key is None:
                         break
@@ -284,7 +291,8 @@ async def _push(
     return state
 
 
-def _print(report: Reported) -> None:
+def _print(report: Reported, file: Path | None = None) -> None:
+    """Print *report*; its faults are places in *file*, if that is what it is about."""
     line = f"version {report.version if report.version is not None else '?'}: {report.state}"
     if report.why:
         line += f" ({report.why}{': ' + report.detail if report.detail else ''})"
@@ -293,5 +301,7 @@ def _print(report: Reported) -> None:
     echo(f"{line}; runs {report.running}, goes back to {report.last_known_good}")
     for place in report.applied:
         echo(f"    {place}")
-    for fault in report.errors:
-        print_fault(fault.at, fault.message, fault.code)
+    print_faults(
+        (file, Fault(each.at, each.code, each.message, dict(each.args or {})))
+        for each in report.errors
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from gateway.app.doctor import Finding, examine
-from gateway.cli.output import echo, print_fault
+from gateway.cli.output import echo, print_faults
 from gateway.cli.support_bundle import write_bundle
 from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import check_files
@@ -51,8 +51,7 @@ def doctor_group(path: Path, bundle: Path | None, *, as_json: bool) -> None:
     redactor = Redactor()
     logging.configure_logging(redactor, level="error", form="console")
     checked = check_files((path,), redactor=redactor, settings_faults=command_faults)
-    for _, fault in checked.faults:
-        print_fault(fault.at, redactor.redact_text(fault.message), fault.code)
+    print_faults(checked.faults, redactor)
     if checked.settings is None:
         raise SystemExit(CONFIG_WRONG)
     seen = asyncio.run(_examine(checked.settings, redactor, as_json=as_json))

@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from gateway.config.check import check_files
-from gateway.config.faults import VIETNAMESE
+from gateway.config.fault_wording import said_of
 from gateway.config.places import FoundPlace, Places
 from gateway.model.errors import Fault
-from gateway.model.fault_text import text_of
 from gateway.runtime.own_words import redact_foreign
 from gateway.runtime.redact import Redactor
 
@@ -28,14 +27,15 @@ NAMED = 12
 _QUOTED = re.compile("“[^”]*”")
 _OURS = ("pointer", "place", "code")
 
-Told = tuple[Path, Fault]
+Told = tuple[Path | None, Fault]
+"""A fault and the file that it is in; None: in none, as of an argument or a message."""
 
 
 def fault_lines(faults: Iterable[Told], redactor: Redactor) -> Iterator[str]:
     """Yield the lines of *faults*."""
-    files: dict[Path, Places] = {}
+    files = _Files()
     for path, fault, others in _by_cause(faults):
-        places = files.setdefault(path, Places(path))
+        places = files.of(path)
         yield from _lines(path, fault, places, redactor)
         if others:
             found = [_called(places.find(each.at), each) for each in others[:NAMED]]
@@ -47,12 +47,12 @@ def fault_lines(faults: Iterable[Told], redactor: Redactor) -> Iterator[str]:
 
 def fault_json(faults: Iterable[Told], redactor: Redactor) -> Iterator[str]:
     """Yield a JSON object for each of *faults*."""
-    files: dict[Path, Places] = {}
+    files = _Files()
     for path, fault in faults:
-        place = files.setdefault(path, Places(path)).find(fault.at)
-        said = text_of(fault, VIETNAMESE.get(fault.code, ""))
+        place = files.of(path).find(fault.at)
+        said = said_of(fault)
         shown = {
-            "file": str(path),
+            "file": None if path is None else str(path),
             "pointer": fault.at,
             "place": _named(place.name, redactor),
             "line": int(fault.args.get("line", 0)) or place.line or None,
@@ -68,6 +68,19 @@ def fault_json(faults: Iterable[Told], redactor: Redactor) -> Iterator[str]:
         )
 
 
+class _Files:
+    """Finds places in files, each of which is read once."""
+
+    def __init__(self) -> None:
+        self._places: dict[Path | None, Places] = {}
+
+    def of(self, path: Path | None) -> Places:
+        """Return the places of *path*; of None there are none."""
+        if path not in self._places:
+            self._places[path] = Places(path)
+        return self._places[path]
+
+
 def _named(place: str, redactor: Redactor) -> str:
     """Return *place* with what a document calls its cameras redacted, and our keys as they are."""
     return _QUOTED.sub(lambda name: redactor.redact_text(name[0]), place)
@@ -79,9 +92,9 @@ def _clean(value: object, redactor: Redactor) -> object:
     return redact_foreign(redactor, value, check_files) if isinstance(value, str) else value
 
 
-def _by_cause(faults: Iterable[Told]) -> list[tuple[Path, Fault, list[Fault]]]:
+def _by_cause(faults: Iterable[Told]) -> list[tuple[Path | None, Fault, list[Fault]]]:
     """Return *faults* in their order, each with those that have the same cause."""
-    found: dict[tuple[object, ...], tuple[Path, Fault, list[Fault]]] = {}
+    found: dict[tuple[object, ...], tuple[Path | None, Fault, list[Fault]]] = {}
     for number, (path, fault) in enumerate(faults):
         same = fault.args.get("name") or fault.args.get("kind") or ""
         single = "" if fault.code in ONE_CAUSE else number
@@ -93,12 +106,12 @@ def _by_cause(faults: Iterable[Told]) -> list[tuple[Path, Fault, list[Fault]]]:
     return list(found.values())
 
 
-def _lines(path: Path, fault: Fault, places: Places, redactor: Redactor) -> Iterator[str]:
+def _lines(path: Path | None, fault: Fault, places: Places, redactor: Redactor) -> Iterator[str]:
     place = places.find(fault.at)
     line = int(fault.args.get("line", 0)) or place.line
-    where = f"{path}:{line}" if line else str(path)
-    yield f"{f'{where}: {_named(place.name, redactor)}'.rstrip()} [{fault.code}]"
-    said = text_of(fault, VIETNAMESE.get(fault.code, ""))
+    file = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
+    yield f"{f'{file}{_named(place.name, redactor)}'.rstrip()} [{fault.code}]".lstrip()
+    said = said_of(fault)
     for text in (said.vi, f"→ {said.vi_todo}" if said.vi_todo else ""):
         if text:
             yield f"    {redact_foreign(redactor, text, check_files)}"

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -40,7 +41,7 @@ from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
-from gateway.runtime.own_words import redact_foreign
+from gateway.runtime.own_words import own_sentences, redact_foreign
 from gateway.runtime.redact import Redactor
 from gateway.transcoding.encoder_choice import EncoderChoice
 from gateway.updates.state import is_tried
@@ -151,7 +152,7 @@ def check_command(config: tuple[Path, ...], *, as_json: bool) -> None:
 )
 def run_command(path: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; it then stops within 5 seconds."""
-    redactor = Redactor()
+    redactor = Redactor(partial(own_sentences, compose.run))
     logging.configure_logging(redactor)
     _ensure_descriptors()
     where = path

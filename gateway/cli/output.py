@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
 import click
 
-from gateway.config.faults import VIETNAMESE, code_of
+from gateway.cli.fault_lines import Told, fault_lines
 from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
 from gateway.model.wording import WORDING
 from gateway.runtime import logging
@@ -39,8 +39,7 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except (ConfigRejected, MessageRejected) as error:
-            for fault in error.faults:
-                print_fault(fault.at, fault.message, fault.code)
+            print_faults((error.file, fault) for fault in error.faults)
             raise SystemExit(WRONG) from None
         except BrokerUnavailable as error:
             vi, en = WORDING[error.reason].vi, WORDING[error.reason].en
@@ -52,9 +51,11 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def print_fault(at: str, message: str, code: str) -> None:
-    """Print one fault in English and Vietnamese."""
-    echo(f"{at or '/'}: {message} [{code}]", err=True)
-    known = code if code in VIETNAMESE or "." in code else code_of(code)
-    if vietnamese := VIETNAMESE.get(known):
-        echo(f"    {vietnamese}", err=True)
+def print_faults(faults: Iterable[Told], redactor: Redactor | None = None) -> None:
+    """Print *faults* to standard error, as `check` tells them: place, cause and cure.
+
+    Args:
+        faults: Each with its file.
+        redactor: Knows the secrets that may stand in them.
+    """
+    echo(*fault_lines(faults, redactor or Redactor()), err=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import segno
 
-from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_fault
+from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_faults
 from gateway.cli.setup_enrolment import BoxEnrolment
 from gateway.cli.setup_text import ask_all
 from gateway.config.load import load_settings
@@ -88,8 +88,7 @@ def setup_group(
     try:
         settings = load_settings(path)
     except ConfigRejected as error:
-        for fault in error.faults:
-            print_fault(fault.at, redactor.redact_text(f"{path}: {fault.message}"), fault.code)
+        print_faults([(path, fault) for fault in error.faults], redactor)
         raise SystemExit(WRONG) from None
     _require_writable(settings)
     addresses = () if text else _addresses(listen)

@@ -18,7 +18,7 @@ import click
 from gateway.centre.coverage import CoverageListener, CoverageStore, DayOfHistory, listen
 from gateway.centre.survey import collect_sites
 from gateway.cli.broker_options import address_of, connection_options
-from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_fault, report_errors
+from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_faults, report_errors
 from gateway.config.load import load_settings
 from gateway.config.settings import DEFAULT_FILE
 from gateway.model.errors import ConfigRejected, Fault, TransientError
@@ -164,8 +164,7 @@ def merge_command(
         raise click.UsageError("name FILES or --from-broker / hãy nêu tệp hoặc --from-broker")
     forms, refused = read_forms(files)
     for each in refused:
-        for fault in each.faults:
-            print_fault(f"{each.path}: {fault.at or '/'}", fault.message, fault.code)
+        print_faults([(each.path, fault) for fault in each.faults])
     if from_broker:
         forms += _forms_of_broker(broker, wait_s)
     if province is not None:

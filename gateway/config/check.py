@@ -5,6 +5,7 @@ Nothing is contacted: no name is resolved and no camera connected. The probe doe
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.signing import Keyring
 from gateway.config.site_store import load_site
-from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.model.errors import ConfigRejected, Fault, file_fault, unreadable
 from gateway.model.site_document import SiteConfig, StreamConfig
 from gateway.runtime.redact import Redactor
 from gateway.sources.keyframe_requests import keyframe_url
@@ -92,7 +93,7 @@ def check_files(
 def _required_site(path: Path) -> SiteConfig:
     site = load_site(path)
     if site is None:
-        raise ConfigRejected((Fault("", "file", f"cannot read {path}: no such file"),))
+        raise ConfigRejected((file_fault(path, FileNotFoundError(errno.ENOENT, "no such file")),))
     return site
 
 

@@ -15,7 +15,7 @@ from pydantic_settings import SettingsError
 from gateway.config.documents import faults_of, parse_toml
 from gateway.config.faults import unknown_key
 from gateway.config.settings import ENV_PREFIX, RENAMED_TABLES, Settings
-from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.model.errors import ConfigRejected, Fault, faults_in, file_fault
 from gateway.runtime.url_policy import UrlPolicy
 from gateway.sources.registry import SCHEME_NAMES, url_policy
 
@@ -33,11 +33,15 @@ def load_settings(path: Path) -> Settings:
     Raises:
         ConfigRejected: With every fault of both.
     """
+    with faults_in(path):
+        return _load(path)
+
+
+def _load(path: Path) -> Settings:
     try:
         table = parse_toml(path.read_bytes())
     except OSError as error:
-        message = unreadable(path, error)
-        raise ConfigRejected((Fault("", "file", message),)) from None
+        raise ConfigRejected((file_fault(path, error),)) from None
     faults = [*_rename_tables(table), *_wrong_variables(os.environ)]
     try:
         settings = Settings.from_table(table, folder=path.absolute().parent)

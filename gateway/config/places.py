@@ -37,17 +37,13 @@ class Places:
     """Finds places in one file, which may be no JSON or TOML at all.
 
     Args:
-        path: Read now; what cannot be read has no places.
+        path: Read now; what cannot be read has no places, and None has none.
     """
 
-    def __init__(self, path: Path) -> None:
-        try:
-            with path.open("rb") as file:
-                raw = file.read(LARGEST_BYTES + 1)
-        except OSError:
-            raw = b""
+    def __init__(self, path: Path | None) -> None:
+        raw = b"" if path is None else _read(path)
         self._text = raw.decode("utf-8", "replace") if len(raw) <= LARGEST_BYTES else ""
-        toml = path.suffix != ".json"
+        toml = path is not None and path.suffix != ".json"
         self._lines = _lines_of_toml(self._text) if toml else _lines_of_json(self._text)
         self._tree = None if toml else _tree_of(self._text)
 
@@ -56,7 +52,7 @@ class Places:
         around = at
         while around and around not in self._lines:
             around = around.rpartition("/")[0]
-        return FoundPlace(self._lines.get(around, 0) if around else 0, self._name(at))
+        return FoundPlace(self._lines.get(around, 0) if around else 0, place_name(self._tree, at))
 
     def quote(self, line: int, column: int = 1) -> str:
         """Return that *line*, from 1, without what may be secret; cut around *column*."""
@@ -71,21 +67,31 @@ class Places:
         shown = redact_patterns(hide_logins(text))
         return shown[begin : begin + QUOTED_CHARS].strip()
 
-    def _name(self, at: str) -> str:
-        steps = [each.replace("~1", "/").replace("~0", "~") for each in at.split("/")[1:]]
-        node: object = self._tree
-        name = ""
-        for step in steps:
-            if step.isdigit() and not isinstance(node, Mapping):
-                whole = node if isinstance(node, list) else []
-                node = whole[int(step)] if len(step) < 7 and int(step) < len(whole) else None
-                name += f"[{step}]"
-                called = node.get("name") or node.get("id") if isinstance(node, Mapping) else None
-                name += f" “{called[:60]}” " if isinstance(called, str) else ""
-            else:
-                node = node.get(step) if isinstance(node, Mapping) else None
-                name += step if not name or name.endswith(" ") else f".{step}"
-        return name.rstrip()
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_BYTES + 1)
+    except OSError:
+        return b""
+
+
+def place_name(tree: object, at: str) -> str:
+    """Return what a person calls the place *at*, a JSON Pointer, in *tree*: see `FoundPlace`."""
+    steps = [each.replace("~1", "/").replace("~0", "~") for each in at.split("/")[1:]]
+    node = tree
+    name = ""
+    for step in steps:
+        if step.isdigit() and not isinstance(node, Mapping):
+            whole = node if isinstance(node, list) else []
+            node = whole[int(step)] if len(step) < 7 and int(step) < len(whole) else None
+            name += f"[{step}]"
+            called = node.get("name") or node.get("id") if isinstance(node, Mapping) else None
+            name += f" “{called[:60]}” " if isinstance(called, str) else ""
+        else:
+            node = node.get(step) if isinstance(node, Mapping) else None
+            name += step if not name or name.endswith(" ") else f".{step}"
+    return name.rstrip()
 
 
 def _tree_of(text: str) -> object:

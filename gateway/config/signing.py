@@ -34,8 +34,8 @@ from gateway.model.errors import (
     Fault,
     MessageRejected,
     TransientError,
+    file_fault,
     refuse,
-    unreadable,
 )
 from gateway.model.reasons import Reason
 from gateway.runtime.descriptors import EXHAUSTED
@@ -259,22 +259,25 @@ def load_key(path: Path, purpose: Purpose | None = None) -> SigningKey:
         found = path.stat()
         raw = path.read_bytes()[:LARGEST_BYTES]
     except OSError as error:
-        raise _wrong_file(unreadable(path, error)) from None
+        raise ConfigRejected((file_fault(path, error),)) from None
     if found.st_mode & 0o077:
-        raise _wrong_file(f"others can read {path}: chmod 600 {path}")
+        raise _wrong_file(path, "permissions", f"others can read {path}: chmod 600 {path}")
     try:
         private = serialization.load_pem_private_key(raw, password=None)
     except TypeError:
-        raise _wrong_file(f"{path} is locked with a passphrase, which is not asked for") from None
+        message = f"{path} is locked with a passphrase, which is not asked for"
+        raise _wrong_file(path, "passphrase", message) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise _wrong_file(f"{path} holds no private key") from None
+        raise _wrong_file(path, "content", f"{path} holds no private key") from None
     if not isinstance(private, Ed25519PrivateKey):
-        raise _wrong_file(f"{path} holds no Ed25519 key")
+        raise _wrong_file(path, "content", f"{path} holds no Ed25519 key")
     if not re.fullmatch(KEY_ID, path.stem):
-        raise _wrong_file(f"{path} must be named by its key id, e.g. cfg-2026a.key")
+        message = f"{path} must be named by its key id, e.g. cfg-2026a.key"
+        raise _wrong_file(path, "name", message)
     if purpose is not None and not path.stem.startswith(f"{purpose}-"):
         message = f"{path} is no key for this: it must be named {purpose}-….key"
-        raise ConfigRejected((Fault("", "key.purpose", message),))
+        args: dict[str, str | int | float] = {"path": str(path), "purpose": purpose}
+        raise ConfigRejected((Fault("", "key.purpose", message, args),))
     return SigningKey(path.stem, private)
 
 
@@ -334,5 +337,6 @@ def _public_pem(key: Ed25519PublicKey) -> bytes:
     )
 
 
-def _wrong_file(message: str) -> ConfigRejected:
-    return ConfigRejected((Fault("", "key.file", message),))
+def _wrong_file(path: Path, kind: str, message: str) -> ConfigRejected:
+    fault = Fault("", "key.file", message, {"path": str(path), "kind": kind})
+    return ConfigRejected((fault,))

@@ -13,7 +13,8 @@ from typing import Literal
 import structlog
 
 from gateway.config.documents import parse_site
-from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.config.fault_wording import wording_of
+from gateway.model.errors import ConfigRejected, Fault, faults_in, file_fault
 from gateway.model.site_document import SiteConfig
 from gateway.runtime import atomic_file
 
@@ -87,11 +88,11 @@ class SiteStore:
         except ConfigRejected:
             previous = None
         if previous is not None:
-            texts = [str(fault) for fault in faults]
+            texts = [f"{each.vi} · {each.en}" for each in map(wording_of, faults)]
             log.error("site_fell_back", path=str(self._previous), faults=texts)
             return LoadedSite(previous, "previous", faults)
         if faults:
-            raise ConfigRejected(faults)
+            raise ConfigRejected(faults, file=self.path)
         log.warning("site_missing", path=str(self.path), cameras=0)
         return LoadedSite(SiteConfig(), "none")
 
@@ -109,11 +110,11 @@ def load_site(path: Path) -> SiteConfig | None:
     Raises:
         ConfigRejected: With all its faults.
     """
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        message = unreadable(path, error)
-        raise ConfigRejected((Fault("", "file", message),)) from None
-    return parse_site(raw)
+    with faults_in(path):
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigRejected((file_fault(path, error),)) from None
+        return parse_site(raw)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gateway.config.documents import faults_of, parse_json
 from gateway.model.contacts import Contacts
-from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.model.errors import ConfigRejected, Fault, file_fault
 
 log = structlog.get_logger(__name__)
 
@@ -32,8 +32,7 @@ def load_contacts(path: Path) -> Contacts | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        message = unreadable(path, error)
-        raise ConfigRejected((Fault("", "file", message),)) from None
+        raise ConfigRejected((file_fault(path, error),)) from None
     parse_json(raw)  # its faults about size, encoding and syntax are the better ones
     try:
         return Contacts.model_validate_json(raw, strict=True)

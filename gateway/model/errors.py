@@ -26,6 +26,8 @@ the path only.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -139,11 +141,22 @@ class ConfigRejected(PermanentError):
 
     Attributes:
         faults: Never empty.
+        file: The file that they are in; None: in none, or it is not known.
     """
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, faults: tuple[Fault, ...], *, file: Path | None = None) -> None:
         super().__init__(Reason.CONFIG_REJECTED, "; ".join(map(str, faults)))
         self.faults = faults
+        self.file = file
+
+
+@contextmanager
+def faults_in(file: Path) -> Iterator[None]:
+    """Name *file* in every `ConfigRejected` and `MessageRejected` from within that names none."""
+    try:
+        yield
+    except (ConfigRejected, MessageRejected) as error:
+        raise type(error)(error.faults, file=error.file or file) from None
 
 
 class UpdateRefused(PermanentError):
@@ -171,16 +184,26 @@ class MessageRejected(GatewayError):
 
     Attributes:
         faults: Never empty.
+        file: Where it was read from; None: it came by itself.
     """
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, faults: tuple[Fault, ...], *, file: Path | None = None) -> None:
         super().__init__(Reason.OFFER_INVALID, "; ".join(map(str, faults)))
         self.faults = faults
+        self.file = file
 
 
 def refuse(code: str, message: str, at: str = "") -> NoReturn:
     """Raise MessageRejected with one fault, of *code*, at *at*."""
     raise MessageRejected((Fault(at, code, message),))
+
+
+def file_fault(path: Path, error: OSError) -> Fault:
+    """Return the fault of a file at *path* that cannot be read."""
+    kind = _KINDS.get(error.errno or 0, "other")
+    why = error.strerror or str(error)
+    args: dict[str, str | int | float] = {"path": str(path), "kind": kind, "why": why}
+    return Fault("", "file", unreadable(path, error), args)
 
 
 def unreadable(path: Path, error: OSError) -> str:
@@ -189,4 +212,10 @@ def unreadable(path: Path, error: OSError) -> str:
     return f"cannot read {path}: {why}{_CURES.get(error.errno or 0, '')}"
 
 
+_KINDS = {
+    errno.ENOENT: "missing",
+    errno.EACCES: "denied",
+    errno.EISDIR: "folder",
+    errno.ENOTDIR: "missing",
+}
 _CURES = {errno.EACCES: " (as root it can be read: sudo)"}

@@ -129,6 +129,27 @@ TEXTS: dict[str, FaultText] = {
     "encoding": FaultText(
         "Dòng {line} có ký tự không phải UTF-8.", "Mở tệp và lưu lại với mã UTF-8."
     ),
+    "file/missing": FaultText("Không có tệp {path}.", "Kiểm tra lại đường dẫn và tên tệp."),
+    "file/denied": FaultText("Không có quyền đọc tệp {path}.", "Chạy lại bằng sudo."),
+    "file/folder": FaultText("{path} là thư mục, không phải tệp.", "Viết cả tên tệp."),
+    "file/other": FaultText("Không đọc được tệp {path} ({why}).", "Kiểm tra thẻ nhớ hoặc ổ đĩa."),
+    "key.file/permissions": FaultText(
+        "Tệp khóa {path} người khác cũng đọc được.", "Chạy: chmod 600 {path}"
+    ),
+    "key.file/passphrase": FaultText(
+        "Tệp khóa {path} được khóa bằng mật khẩu, phần mềm không hỏi mật khẩu đó.",
+        "Tạo khóa bằng: camera-gateway keys make cfg-2026a",
+    ),
+    "key.file/content": FaultText(
+        "{path} không phải khóa bí mật Ed25519.",
+        "Chọn đúng tệp .key; tạo khóa bằng: camera-gateway keys make cfg-2026a",
+    ),
+    "key.file/name": FaultText(
+        "Tên tệp khóa {path} phải là mã khóa.", "Đổi tên tệp, ví dụ cfg-2026a.key."
+    ),
+    "key.purpose": FaultText(
+        "{path} không phải khóa cho việc này.", "Dùng tệp khóa có tên {purpose}-….key."
+    ),
     "size": FaultText("Tệp quá lớn, tối đa {max} byte."),
     "syntax": FaultText("Dòng {line}, cột {column}: sai cú pháp."),
     "syntax/comma": FaultText(

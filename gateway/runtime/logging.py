@@ -8,10 +8,12 @@ each text is also cut and freed of what steers a terminal, before anything else 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from types import TracebackType
 from typing import Literal
 
@@ -22,7 +24,7 @@ from gateway.runtime.clock import SystemClock
 from gateway.runtime.log_limit import RateLimitedLog
 from gateway.runtime.plain_text import cut, printable
 from gateway.runtime.rate_limit import RateLimiter
-from gateway.runtime.redact import Redactor
+from gateway.runtime.redact import MAX_ITEMS, MAX_KEY_CHARS, Redactor
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
@@ -30,6 +32,9 @@ LogFormat = Literal["json", "console"]
 _QUIET = ("aioice", "aiortc", "aiohttp.access", "asyncio", "paho")
 """Libraries of which only warnings are logged."""
 
+
+_EVENT = re.compile(r"_{0,2}[a-z0-9]{1,40}(?:_[a-z0-9]{1,40}){0,8}")
+"""Names of our events, ``noun_verb``, and of what they hold."""
 
 _LINES = ("exception", "stack")
 """Keys whose texts have several lines: tracebacks."""
@@ -143,13 +148,38 @@ def plain_processor(redactor: Redactor) -> Processor:
 
     def plain(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         lines = {key: event.pop(key) for key in _LINES if isinstance(event.get(key), str)}
-        redacted = redactor.redact_value(event)
-        assert isinstance(redacted, dict)
+        ours = {key: event.pop(key) for key in _own_keys(event)}
+        redacted = {
+            key if _EVENT.fullmatch(key) else redactor.plain(key, MAX_KEY_CHARS): (
+                redactor.redact_value(value, key)
+            )
+            for key, value in islice(event.items(), MAX_ITEMS)
+        } | ours
         for key, text in lines.items():
             redacted[key] = _plain_lines(text, redactor)
         return redacted
 
     return plain
+
+
+def _own_keys(event: EventDict) -> tuple[str, ...]:
+    """Return the keys of *event* whose values are constants of our own code, if it is ours."""
+    logger = event.get("logger")
+    if not isinstance(logger, str) or logger.partition(".")[0] != "gateway":
+        return ()
+    name = event.get("event")
+    named = isinstance(name, str) and _EVENT.fullmatch(name) is not None
+    return tuple(
+        key for key in ("event", "level", "logger") if key in event and (named or key != "event")
+    )
+
+
+def _own_words(event: EventDict, form: LogFormat) -> list[str]:
+    """Return what in the line of *event* is our own: its keys, and what `_own_keys` names."""
+    ours = _own_keys(event)
+    if form == "json":
+        return [f'"{key}": "{event[key]}"' if key in ours else f'"{key}": ' for key in event]
+    return [str(event[key]) for key in ours] + [f"{key}=" for key in event]
 
 
 def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> logging.Formatter:
@@ -160,7 +190,8 @@ def _formatter(first: list[Processor], redactor: Redactor, form: LogFormat) -> l
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
     def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
-        return redactor.redact_known(str(renderer(logger, method, event)))
+        own = _own_words(event, form)
+        return redactor.redact_known(str(renderer(logger, method, event)), own=own)
 
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=first,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from urllib.parse import quote, quote_plus
 
@@ -77,12 +77,19 @@ def _hide_user(token: re.Match[str]) -> str:
 
 
 class Redactor:
-    """Hides the secrets of this process. They cannot be read from it."""
+    """Hides the secrets of this process. They cannot be read from it.
 
-    def __init__(self) -> None:
+    Args:
+        sentences: Returns those that this program is made of (`gateway.runtime.own_words`): a
+            secret inside one of them is left there. Asked when a secret is first found in a text.
+    """
+
+    def __init__(self, sentences: Callable[[], Collection[str]] = tuple) -> None:
         self._spellings: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self._longest_chars = 0
+        self._sentences = sentences
+        self._own: tuple[str, ...] | None = None
 
     def add_secret(self, secret: str, *, username: str | None = None) -> None:
         """Hide *secret* from now on in every spelling; with *username* also in HTTP Basic form."""
@@ -94,6 +101,7 @@ class Redactor:
         longest_first = sorted(self._spellings, key=len, reverse=True)
         self._longest_chars = len(longest_first[0])
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        self._own = None
 
     def redact_cut(self, text: str, most: int) -> str:
         """Return `redact_text` of the first *most* characters of *text*; the rest costs nothing.
@@ -116,15 +124,22 @@ class Redactor:
 
         Only a sentence that holds the whole secret counts, so that no part of one is left.
         """
-        if self._pattern is None:
+        if self._pattern is None or self._pattern.search(text) is None:
             return text
-        kept = self._own_places(text, own) if own else []
+        kept = self._own_places(text, (*self._own_with_secrets(), *own))
 
         def hide(secret: re.Match[str]) -> str:
             inside = any(begin <= secret.start() and secret.end() <= end for begin, end in kept)
             return secret[0] if inside else HIDDEN
 
         return self._pattern.sub(hide, text)
+
+    def _own_with_secrets(self) -> tuple[str, ...]:
+        """Return those of our sentences that hold a secret; they are few."""
+        if self._own is None:
+            assert self._pattern is not None
+            self._own = tuple(filter(self._pattern.search, self._sentences()))
+        return self._own
 
     def _own_places(self, text: str, own: Collection[str]) -> list[tuple[int, int]]:
         """Return where in *text* a sentence of *own* stands that holds a secret."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway.config.check import site_faults
+from gateway.config.fault_wording import wording_of
 from gateway.config.secret_bindings import EnteredHosts, bindings_of, remembered_hosts
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
 from gateway.config.site_store import SiteStore
 from gateway.model.contacts import Contacts
-from gateway.model.errors import ConfigRejected
+from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.site_document import SiteConfig
 from gateway.runtime import atomic_file
 from gateway.runtime.redact import Redactor
@@ -65,14 +66,14 @@ class SetupFiles:
         atomic_file.replace(path, content, prepare=atomic_file.owned_like(folder))
         return path
 
-    def faults_of(self, site: SiteConfig) -> tuple[str, ...]:
-        """Return what keeps *site* from running on this machine, each with its place."""
+    def faults_of(self, site: SiteConfig) -> tuple[Fault, ...]:
+        """Return what keeps *site* from running on this machine."""
         entered = EnteredHosts.of(site)
         bindings = bindings_of(
             self._settings, remembered_hosts(self._settings.state.dir, None), entered
         )
         secrets = Secrets(self._settings.secrets_folder, redactor=self._redactor, bindings=bindings)
-        return tuple(map(str, site_faults(self._settings, site, secrets)))
+        return tuple(site_faults(self._settings, site, secrets))
 
     def save_site(self, site: SiteConfig) -> None:
         """Write *site*. Raises TransientError: the disk is full or read-only."""
@@ -91,4 +92,4 @@ def site_or_none(files: SetupFiles) -> tuple[SiteConfig, str]:
     try:
         return files.load_site(), ""
     except ConfigRejected as error:
-        return SiteConfig(), str(error.faults[0])
+        return SiteConfig(), wording_of(error.faults[0]).vi

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from gateway.config.fault_wording import joined
 from gateway.model.document import Document
 from gateway.model.errors import ConfigRejected, GatewayError
 from gateway.model.reasons import Wording
@@ -297,8 +298,9 @@ class SetupServer:
         except SetupMistake as error:
             return _mistake(error.wording, 409)
         except ConfigRejected as error:
-            said = "; ".join(str(fault) for fault in error.faults[:5])
-            return _mistake(Wording(f"Yêu cầu sai: {said}", f"Wrong request: {said}"), 400)
+            said = joined(error.faults)
+            vi, en = f"Yêu cầu sai: {said.vi}", f"Wrong request: {said.en}"
+            return _mistake(Wording(vi, en, said.vi_todo, said.en_todo), 400)
         except GatewayError as error:
             words = WORDING[error.reason]
             detail = Wording(

@@ -17,6 +17,7 @@ from typing import NoReturn
 import structlog
 from pydantic import SecretStr
 
+from gateway.config.fault_wording import joined
 from gateway.config.load import load_settings, policy_of
 from gateway.config.secret_bindings import host_of
 from gateway.config.settings import Settings
@@ -28,7 +29,7 @@ from gateway.discovery.limits import DiscoveryLimits
 from gateway.discovery.refused_logins import FILE as REFUSED_FILE
 from gateway.discovery.refused_logins import MOST, MOST_WITH_CAMERAS, RefusedLogins
 from gateway.model.contacts import ContactConfig, Contacts
-from gateway.model.errors import ConfigRejected, GatewayError
+from gateway.model.errors import ConfigRejected, Fault, GatewayError
 from gateway.model.reasons import LOGIN_REFUSED, Wording
 from gateway.model.site_document import SiteConfig
 from gateway.model.survey import Survey
@@ -371,7 +372,7 @@ class SetupService:
         try:
             document = site_document(self.setup, self.before)
         except ConfigRejected as error:
-            raise _refused(tuple(map(str, error.faults))) from None
+            raise _refused(error.faults) from None
         used = {each.device for each in self.setup.chosen}
         secrets = tuple(
             str(self.files.save_password(name, self.setup.devices[name].host, account))
@@ -379,7 +380,7 @@ class SetupService:
             if name in used
         )
         if faults := self.files.faults_of(document):
-            raise _refused(faults)
+            raise _refused(faults, document)
         self._write(document, secrets)
         log.info("site_saved", path=str(self.files.site_path), cameras=len(document.cameras))
 
@@ -396,7 +397,7 @@ class SetupService:
         update = {"inventory": survey, "version": self.before.version + 1}
         document = self.before.model_copy(update=update)
         if faults := self.files.faults_of(document):
-            raise _refused(faults)
+            raise _refused(faults, document)
         if people:
             self.files.save_contacts(Contacts(contacts=tuple(people)))
         self._write(document, self.saved.secrets if self.saved else ())
@@ -488,6 +489,8 @@ class SetupService:
         return device_id({*used, *self.setup.devices, *self.setup.taken})
 
 
-def _refused(faults: Sequence[str]) -> SetupMistake:
-    said = printable("; ".join(faults[:5]))
-    return mistake(f"Chưa lưu: {said}", f"Not saved: {said}")
+def _refused(faults: Sequence[Fault], document: SiteConfig | None = None) -> SetupMistake:
+    tree = None if document is None else document.model_dump(mode="json")
+    said = joined(faults, tree)
+    vi, en = printable(f"Chưa lưu: {said.vi}"), printable(f"Not saved: {said.en}")
+    return mistake(vi, en, said.vi_todo, said.en_todo)

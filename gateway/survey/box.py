@@ -19,7 +19,7 @@ from gateway.inventory.diff import carry_timestamps
 from gateway.inventory.sections import Sources, build_inventory
 from gateway.inventory.store import InventoryStore
 from gateway.model.contacts import ContactConfig
-from gateway.model.errors import ConfigRejected, Fault, MessageRejected, unreadable
+from gateway.model.errors import ConfigRejected, MessageRejected, file_fault
 from gateway.model.inventory import Observations
 from gateway.model.site_document import SiteConfig
 from gateway.mqtt.payloads.health import decode_health_line
@@ -79,7 +79,7 @@ def with_detected(facts: SiteFacts, path: Path) -> SiteFacts:
         with path.open("rb") as file:
             raw, found_s = file.read(MOST_BYTES + 1), os.fstat(file.fileno()).st_mtime
     except OSError as error:
-        raise ConfigRejected((Fault("", "file", unreadable(path, error)),)) from None
+        raise ConfigRejected((file_fault(path, error),)) from None
     return replace(facts, detected=parse_detected(raw, max(0, int(found_s * 1000))))
 
 

@@ -52,9 +52,8 @@ def test_a_key_for_something_else_signs_no_configuration(folder: Path) -> None:
     said = signed(folder, "--key", folder / "view-2026a.key")
 
     assert said.exit_code == 2
-    assert (
-        "view-2026a.key is no key for this: it must be named cfg-….key [key.purpose]" in said.output
-    )
+    assert "[key.purpose]" in said.output
+    assert "→ Dùng tệp khóa có tên cfg-….key." in said.output
     assert not (folder / "signed.json").exists()
 
 
@@ -67,7 +66,7 @@ def test_what_was_changed_afterwards_is_refused(folder: Path) -> None:
     said = say("config", "verify", folder / "signed.json", "--keys", folder)
 
     assert said.exit_code == 2
-    assert "/sig/v: the signature does not fit [sig.value]" in said.output
+    assert "signed.json:1: sig.v [sig.value]" in said.output
     assert "Chữ ký không khớp với nội dung." in said.output
 
 
@@ -131,13 +130,36 @@ def test_what_no_gateway_would_read_is_not_sent(
 
 
 def test_a_signed_document_is_not_signed_again(folder: Path) -> None:
-    """One line says so, not one for each of its keys."""
+    """It is said once, not once for each of its keys."""
     signed(folder)
 
     said = signed(folder, file="signed.json")
 
     assert said.exit_code == 2
-    assert said.output.startswith("/: it is signed already")
+    assert said.output.startswith(f"{folder}/signed.json: [sig.there]")
+    assert said.output.count("[") == 1
+
+
+def test_a_fault_is_told_as_check_tells_it(folder: Path) -> None:
+    """File, line, the camera by its name, cause and cure."""
+    site = site_tree("c01")
+    site["cameras"][0] |= {"name": "Quầy 3", "streams": [{"url": "rtsp://a:b@192.168.1.9/1"}]}
+    (folder / "site.json").write_text(json.dumps(site, indent=1))
+
+    lines = signed(folder).output.splitlines()
+
+    assert re.search(
+        r"site\.json:\d+: cameras\[0\] “Quầy 3” streams\[0\]\.url \[url\.userinfo\]$", lines[0]
+    )
+    assert lines[1] == "    Địa chỉ chứa tên đăng nhập hoặc mật khẩu."
+    assert lines[2].startswith("    → Xóa phần đứng trước dấu @")
+
+
+def test_a_file_that_is_not_there_is_told_with_its_cure(folder: Path) -> None:
+    """Which one, in Vietnamese."""
+    said = signed(folder, file="nowhere.json")
+
+    assert f"Không có tệp {folder}/nowhere.json." in said.output
 
 
 @pytest.mark.parametrize(

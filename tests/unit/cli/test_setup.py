@@ -48,6 +48,20 @@ async def test_the_terminal_says_how_to_come_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("isolated_logging")
+def test_wrong_settings_are_told_as_check_tells_them(tmp_path: Path) -> None:
+    """File, line, cause and cure."""
+    settings = write_box(tmp_path)
+    text = settings.read_text()
+    settings.write_text(re.sub(r"networks = .*", 'networks = ["192.168.1.0"]', text, count=1))
+
+    said = CliRunner().invoke(main, ["setup", "--settings", str(settings)])
+
+    assert said.exit_code == 2
+    assert re.search(rf"{settings}:\d+: cameras\.networks\[0\] \[network\]", said.output)
+    assert "→ Viết 192.168.1.0/24" in said.output
+
+
+@pytest.mark.usefixtures("isolated_logging")
 def test_it_listens_to_the_local_network_only(tmp_path: Path) -> None:
     """A public address is refused before anything is opened."""
     settings = str(write_box(tmp_path))

@@ -74,8 +74,9 @@ def test_a_wrong_file_is_named_and_the_others_are_merged(box: Path, tmp_path: Pa
 
     assert result.exit_code == 2
     assert "Tổng hợp 1 tỉnh" in result.stdout
-    assert "b.json: /provinc: there is no such key; did you mean province?" in result.stderr
-    assert "Không có mục nào tên như vậy." in result.stderr
+    assert "b.json:1: provinc [unknown_key]" in result.stderr
+    assert "Có phải ý bạn là “province”?" in result.stderr
+    assert "Không có mục nào tên “provinc”." in result.stderr
 
 
 def test_coverage_begins_with_the_dispatch(tmp_path: Path) -> None:

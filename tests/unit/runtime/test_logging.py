@@ -10,7 +10,7 @@ import sys
 import pytest
 import structlog
 
-from gateway.runtime.logging import LIBRARY_LINES_PER_MIN, configure_logging
+from gateway.runtime.logging import LIBRARY_LINES_PER_MIN, LogFormat, configure_logging
 from gateway.runtime.redact import Redactor
 
 
@@ -49,6 +49,31 @@ def test_one_library_does_not_silence_another(lines: io.StringIO) -> None:
     logging.getLogger("paho").error("still heard")
 
     assert "still heard" in written(lines)
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("secret", ["wrong", "camera", "error", "reason", "gateway"])
+def test_a_password_that_is_a_word_leaves_our_own_words(
+    monkeypatch: pytest.MonkeyPatch,
+    isolated_logging: None,  # noqa: ARG001
+    secret: str,
+    form: LogFormat,
+) -> None:
+    """Event, level, logger, keys and our sentences say nothing of it; a camera's words do."""
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    redactor = Redactor(lambda: ("wrong user or password",))
+    redactor.add_secret(secret)
+    configure_logging(redactor, form=form)
+
+    structlog.get_logger("gateway.cameras").error(
+        "camera_parked", reason="wrong user or password", answer=f"hello {secret}"
+    )
+
+    line = said.getvalue()
+    for own in ("camera_parked", "error", "gateway.cameras", "reason", "wrong user or password"):
+        assert own in line
+    assert "hello ***" in line
 
 
 def test_what_is_ours_is_always_written(lines: io.StringIO) -> None:
