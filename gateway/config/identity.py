@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
@@ -16,6 +16,7 @@ from gateway.config.settings import Settings
 from gateway.model.errors import Fault
 from gateway.model.provinces import FORMER_PROVINCES, PROVINCES, ProvinceScheme
 from gateway.model.site_document import SiteConfig
+from gateway.runtime.certificates import is_issued_by, read_certificate, read_certificates
 from gateway.runtime.clock import now_ms
 
 LARGEST_BYTES = 65_536
@@ -70,7 +71,7 @@ def certificate_faults(settings: Settings, name: str) -> Iterator[Fault]:
     if raw is None:
         return
     try:
-        certificate = x509.load_pem_x509_certificate(raw)
+        certificate = read_certificate(raw)
     except ValueError:
         yield Fault(at, "identity.pem", f"{tls.cert} holds no certificate in PEM form")
         return
@@ -103,13 +104,13 @@ def _chain_faults(raw: bytes, ca: Path, at: str) -> Iterator[Fault]:
     if roots is None:
         return
     try:
-        chain = x509.load_pem_x509_certificates(raw)
-        tops = x509.load_pem_x509_certificates(roots)
+        chain = read_certificates(raw)
+        tops = read_certificates(roots)
     except ValueError:
         yield Fault("/broker/tls/ca", "identity.pem", f"{ca} holds no certificate in PEM form")
         return
-    whole = all(_issued(lower, upper) for lower, upper in pairwise(chain))
-    if not whole or not any(_issued(chain[-1], top) for top in tops):
+    whole = all(is_issued_by(lower, upper) for lower, upper in pairwise(chain))
+    if not whole or not any(is_issued_by(chain[-1], top) for top in tops):
         message = f"the certificate does not come from the authority in {ca}; {_ENROL}"
         yield Fault(at, "identity.authority", message)
 
@@ -136,7 +137,7 @@ def _is_renewed(settings: Settings, first: x509.Certificate, now: dt.datetime) -
     """Return whether a later certificate for the same key is good in its place."""
     raw = _content(settings.state.dir / "tls" / "gateway.pem")
     try:
-        renewed = x509.load_pem_x509_certificate(raw or b"")
+        renewed = read_certificate(raw or b"")
     except ValueError:
         return False
     return renewed.public_key() == first.public_key() and renewed.not_valid_after_utc > now
@@ -151,14 +152,6 @@ def _belongs(certificate: x509.Certificate, raw: bytes | None) -> bool:
     except (TypeError, ValueError, UnsupportedAlgorithm):
         return False
     return key.public_key() == certificate.public_key()
-
-
-def _issued(lower: x509.Certificate, upper: x509.Certificate) -> bool:
-    try:
-        lower.verify_directly_issued_by(upper)
-    except (InvalidSignature, TypeError, ValueError):
-        return False
-    return True
 
 
 def _content(path: Path) -> bytes | None:

@@ -70,6 +70,7 @@ class EnrolmentServer:
 
     Raises:
         ConfigRejected: The authority, the database, a key or a secret cannot be used.
+        TransientError: The database does not answer.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class EnrolmentServer:
         self._authority = open_authority(settings)
         self.registry = open_registry(settings)
         self._service = EnrolmentService(settings, self._authority, self.registry, clock=clock)
-        self.revoked: frozenset[str] = frozenset()
+        self.revoked = frozenset(self.registry.revoked_sites())
         self._connections = ConnectionLimit(max(1, affordable_connections() // 4), clock=clock)
         self._line = LineMeter(clock=clock, within_s=request_s)
         self._disk = asyncio.Lock()

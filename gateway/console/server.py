@@ -225,7 +225,11 @@ class Console:
     def deliver(self, message: InboundMessage) -> None:
         """Handle a message from the broker."""
         topic = parse_topic(message.topic)
-        if topic is None or self._is_revoked(topic):
+        if topic is None:
+            return
+        if message.payload and self._is_revoked(topic):
+            fault = Fault("", "revoked", "the site is shut out: camera-gateway centre revoke")
+            self._publish_change(self._registry.reject(topic, fault))
             return
         try:
             limits = self._report_limits if topic.key is None else self._signal_limits

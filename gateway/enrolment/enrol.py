@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -36,10 +36,14 @@ from gateway.enrolment.messages import (
 )
 from gateway.model.errors import TransientError
 from gateway.runtime import atomic_file
+from gateway.runtime.certificates import read_certificate
 from gateway.runtime.clock import now_ms
 
 GROUP = "camera-gateway"
 """Whose members may read the key: the service."""
+
+LARGEST_BYTES = 65_536
+"""Of a key."""
 
 Reason = EnrolmentReason
 StepName = Literal["code", "centre", "key", "certificate", "settings", "done"]
@@ -145,7 +149,7 @@ def _mode(path: Path) -> int:
 
 def _fits(code: EnrolmentCode, root: str) -> bool:
     try:
-        certificate = x509.load_pem_x509_certificate(root.encode())
+        certificate = read_certificate(root.encode())
     except ValueError:
         raise EnrolmentError(Reason.NOT_ENROLMENT, "the root is no certificate") from None
     return code.fits(certificate.public_bytes(serialization.Encoding.DER))
@@ -179,14 +183,15 @@ def _key_for(code: EnrolmentCode, folder: Path) -> ec.EllipticCurvePrivateKey:
 def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
     try:
         key = serialization.load_pem_private_key(_content(path), password=None)
-    except ValueError:
+    except (TypeError, UnsupportedAlgorithm, ValueError):
         return None
     return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(LARGEST_BYTES)
     except OSError:
         return b""
 

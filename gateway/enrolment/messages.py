@@ -34,6 +34,9 @@ UPLOADS = 5
 
 Pem = Annotated[str, StringConstraints(pattern=r"^-----BEGIN [A-Z ]+-----\n", max_length=16_384)]
 KeyId = Annotated[str, StringConstraints(pattern=r"^(cfg|cmd|view|rel)-[a-z0-9]{1,32}$")]
+TrustedKeys = Annotated[dict[KeyId, Pem], Field(max_length=32)]
+"""Public keys by their ids."""
+
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
 TcpPort = Annotated[int, Field(ge=1, le=65_535)]
 
@@ -141,7 +144,7 @@ class EnrolAnswer(CertificateAnswer):
 
     gateway: SiteIdentity
     broker: BrokerInfo
-    trusted: Annotated[dict[KeyId, Pem], Field(max_length=32, default_factory=dict)]
+    trusted: Annotated[TrustedKeys, Field(default_factory=dict)]
     ice: Annotated[tuple[IceInfo, ...], Field(max_length=8)] = ()
 
 

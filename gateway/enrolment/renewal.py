@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -26,6 +27,8 @@ from gateway.enrolment.messages import RENEW_PATH, CertificateAnswer, RenewReque
 from gateway.model.errors import TransientError
 from gateway.ports import Clock
 from gateway.runtime import atomic_file
+from gateway.runtime.bugs import report_bug
+from gateway.runtime.certificates import read_certificate
 
 CHECK_S = 3600.0
 """Between two looks at the date, and between two attempts."""
@@ -111,6 +114,10 @@ class Renewal:
             self.failures += 1
             log.warning("certificate_not_renewed", detail=str(error), failures=self.failures)
             return False
+        except Exception as error:  # the gateway runs on, and somebody is told in the end
+            self.failures += 1
+            report_bug("report", error, "renewal")
+            return False
         self.failures = 0
         return True
 
@@ -122,7 +129,7 @@ class Renewal:
         names = current.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         name = str(names[0].value) if names else ""
         check_certificate(answer, key, name, root, self._wall_ms())
-        renewed = x509.load_pem_x509_certificate(answer.certificate.encode())
+        renewed = read_certificate(answer.certificate.encode())
         if renewed.not_valid_after_utc <= current.not_valid_after_utc:
             detail = "the centre gave the same certificate again"
             raise EnrolmentError(EnrolmentReason.CENTRE_FAULT, detail)
@@ -135,7 +142,7 @@ class Renewal:
         found = []
         for path in (self._files.certificate, self._files.renewed):
             try:
-                found.append(x509.load_pem_x509_certificate(path.read_bytes()))
+                found.append(read_certificate(path.read_bytes()))
             except (OSError, ValueError):
                 continue
         if not found:
@@ -149,7 +156,7 @@ class Renewal:
             raw = self._files.key.read_bytes()
             root = self._files.ca.read_text()
             key = serialization.load_pem_private_key(raw, password=None)
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, TypeError, UnsupportedAlgorithm, ValueError) as error:
             raise EnrolmentError(EnrolmentReason.SETTINGS, str(error)) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise EnrolmentError(EnrolmentReason.SETTINGS, f"{self._files.key} is of another kind")

@@ -5,7 +5,7 @@ import { NOW_MS } from "./support/browser.js";
 import { alarm, camera, storedSite } from "./support/centre.js";
 import { setReasonTexts } from "../../gateway/console/static/i18n.js";
 import { setServerTime } from "../../gateway/console/static/server-clock.js";
-import { cameraStateText, describeAlarm, explainCamera, siteStateText, summaryText } from "../../gateway/console/static/site-text.js";
+import { cameraStateText, describeAlarm, explainCamera, siteStateText, siteTroubleText, summaryText } from "../../gateway/console/static/site-text.js";
 
 /** @import { CameraView } from "../../gateway/console/messages.d.ts" */
 
@@ -37,6 +37,20 @@ test("without sites there is no summary", () => {
 });
 
 // --- sites ------------------------------------------------------------------------------
+
+test("a site that the centre has shut out says so, and how it comes back", () => {
+  const site = storedSite({ invalid: "presence:  revoked" });
+
+  assert.match(siteStateText(site), /^Đã thu hồi · /);
+  assert.match(siteTroubleText(site), /^Trung tâm đã thu hồi điểm này/);
+});
+
+test("a site that breaks the contract is not called revoked", () => {
+  const site = storedSite({ invalid: "birth: /revoked too_long" });
+
+  assert.match(siteStateText(site), /^Báo cáo không hợp lệ · /);
+  assert.match(siteTroubleText(site), /too_long/);
+});
 
 test("a site that is on has province, state and number of cameras", () => {
   assert.equal(siteStateText(storedSite()), "Bắc Ninh · Trực tuyến · 2 camera");

@@ -238,6 +238,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "config/signing.py",
         "enrolment/",
         "mqtt/client/broker.py",
+        "runtime/certificates.py",
         "setup/certificate.py",
     ),
     "cv2": ("vision/", "slates/", "demo/encoder.py", "demo/scene.py"),

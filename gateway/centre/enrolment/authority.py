@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -29,6 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gateway.enrolment.messages import SERVER_NAME
 from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.runtime import atomic_file
+from gateway.runtime.certificates import is_issued_by, read_certificates
 from gateway.runtime.clock import now_ms
 
 ROOT, ROOT_KEY = "root.pem", "root.key"
@@ -44,6 +45,9 @@ BACKDATED = dt.timedelta(hours=1)
 
 LARGEST_BYTES = 65_536
 """Of a file of certificates."""
+
+LARGEST_LISTS_BYTES = 16 * LARGEST_BYTES
+"""Of a file of revocation lists."""
 
 _CRL_END = "\n-----END X509 CRL-----\n"
 
@@ -223,10 +227,11 @@ def sign_authority(request: Path, root: Path, root_key: Path) -> str:
     """
     try:
         asked = x509.load_pem_x509_csr(_read(request))
-    except ValueError:
+        key, signed = asked.public_key(), asked.is_signature_valid
+    except (UnsupportedAlgorithm, ValueError):
         _refuse("ca.file", f"{request} is no certificate request")
-    key, certificate = asked.public_key(), load_chain(root)[0]
-    if not asked.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
+    certificate = load_chain(root)[0]
+    if not signed or not isinstance(key, ec.EllipticCurvePublicKey):
         _refuse("ca.file", f"{request} is not signed by its own key on an elliptic curve")
     private = _load_key(root_key)
     if private.public_key() != certificate.public_key():
@@ -271,7 +276,8 @@ def former_lists(path: Path, authority: Authority) -> str:
     authority are good as long as its last list stays.
     """
     try:
-        raw = path.read_bytes()[: 16 * LARGEST_BYTES]
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_LISTS_BYTES)
     except OSError:
         return ""
     kept = []
@@ -279,10 +285,11 @@ def former_lists(path: Path, authority: Authority) -> str:
         pem = each.strip() + _CRL_END
         try:
             found = x509.load_pem_x509_crl(pem.encode())
-        except ValueError:
+            ours = found.is_signature_valid(authority.key.public_key())
+        except (TypeError, UnsupportedAlgorithm, ValueError):
             continue
         ended = found.next_update_utc is not None and found.next_update_utc < _now()
-        if not ended and not found.is_signature_valid(authority.key.public_key()):
+        if not ended and not ours:
             kept.append(pem)
     return "".join(kept)
 
@@ -290,9 +297,9 @@ def former_lists(path: Path, authority: Authority) -> str:
 def load_chain(path: Path) -> tuple[x509.Certificate, ...]:
     """Return the certificates in the PEM file *path*. Raises ConfigRejected: there are none."""
     try:
-        return tuple(x509.load_pem_x509_certificates(_read(path)))
-    except ValueError:
-        _refuse("ca.file", f"{path} holds no certificate in PEM form")
+        return read_certificates(_read(path))
+    except ValueError as error:
+        _refuse("ca.file", f"{path} holds no certificate in PEM form that can be used: {error}")
 
 
 def new_key() -> Key:
@@ -318,9 +325,7 @@ def _checked(key: Key, certificates: tuple[x509.Certificate, ...], at: Path) -> 
         _refuse("ca.key", f"the first certificate in {at} is not for our key {ISSUING_KEY}")
     for lower, upper in zip(certificates, (*certificates[1:], root), strict=True):
         _check_authority(lower, at)
-        try:
-            lower.verify_directly_issued_by(upper)
-        except (InvalidSignature, TypeError, ValueError):
+        if not is_issued_by(lower, upper):
             _refuse("ca.chain", f"in {at} each certificate must be signed by the next, root last")
     return Authority(key, tuple(chain), root)
 

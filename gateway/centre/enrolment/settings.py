@@ -7,11 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from gateway.config.faults import fault_of
-from gateway.enrolment.messages import BrokerInfo, Host, IceInfo
+from gateway.enrolment.messages import BrokerInfo, Host, IceInfo, TrustedKeys
 from gateway.model.document import Document
 from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.signalling import IceUrl
@@ -19,12 +19,18 @@ from gateway.model.signalling import IceUrl
 DEFAULT_SETTINGS = Path("/etc/camera-gateway/console.toml")
 DEFAULT_PORT = 8443
 
+LARGEST_KEY_BYTES = 16_384
+"""Of a public key or a secret."""
+
 
 def _ip_address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
         raise PydanticCustomError("address", "must be an IP address") from None
+
+
+_TRUSTED: TypeAdapter[dict[str, str]] = TypeAdapter(TrustedKeys)
 
 
 class EnrolmentIce(Document):
@@ -93,9 +99,19 @@ class EnrolmentSettings(Document):
         if self.trusted is None:
             return {}
         try:
-            return {path.stem: path.read_text() for path in sorted(self.trusted.glob("*.pem"))}
-        except (OSError, UnicodeDecodeError) as error:
+            paths = sorted(self.trusted.glob("*.pem"))
+            keys = {path.stem: _read(path, LARGEST_KEY_BYTES) for path in paths}
+        except OSError as error:
             raise _fault("/enrolment/trusted", f"{self.trusted}: {error}") from None
+        for path in paths:
+            if not keys[path.stem].startswith("-----BEGIN PUBLIC KEY-----\n"):
+                raise _fault("/enrolment/trusted", f"{path} holds no public key")
+        try:
+            return _TRUSTED.validate_python(keys)
+        except ValidationError as error:
+            lines = error.errors(include_url=False, include_input=False)
+            message = f"{self.trusted}: {lines[0]['loc'][:1]}: {lines[0]['msg']}"
+            raise _fault("/enrolment/trusted", message) from None
 
 
 def load_enrolment_settings(path: Path) -> EnrolmentSettings:
@@ -128,12 +144,21 @@ def _ice_info(given: EnrolmentIce) -> IceInfo:
     if path is None:
         return IceInfo(urls=given.urls)
     try:
-        mode, secret = path.stat().st_mode, path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
+        mode, secret = path.stat().st_mode, _read(path, LARGEST_KEY_BYTES).strip()
+    except OSError as error:
         raise _fault("/enrolment/ice", f"{path}: {error}") from None
     if mode & 0o077:
         raise _fault("/enrolment/ice", f"others can read {path}; chmod 600 {path}")
-    return IceInfo(urls=given.urls, shared_secret=secret)
+    try:
+        return IceInfo(urls=given.urls, shared_secret=secret)
+    except ValidationError:
+        raise _fault("/enrolment/ice", f"{path} must hold 1 to 256 characters") from None
+
+
+def _read(path: Path, most_bytes: int) -> str:
+    """Return what is in *path*; of more than *most_bytes* a little more. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(most_bytes + 1).decode(errors="replace")
 
 
 def _fault(at: str, message: str) -> ConfigRejected:

@@ -23,6 +23,14 @@ export function summaryText(counts) {
   return parts.join(", ");
 }
 
+/**
+ * Returns whether the centre has shut the site out, and reads nothing of it any more.
+ * @param {Pick<Site, "invalid">} site
+ */
+function isRevoked(site) {
+  return site.invalid.endsWith(" revoked");
+}
+
 /** @param {Site} site */
 export function siteStateText(site) {
   const state = translate(SITE_STATE[site.st]);
@@ -30,7 +38,7 @@ export function siteStateText(site) {
   const { off, deg } = site.st === "on" ? site.counts : { off: 0, deg: 0 };
   const trouble = [off && translate("summaryOff", { n: off }), deg && translate("summaryDeg", { n: deg })].filter(Boolean);
   const cameras = [translate("cameras", { n: site.cams.size }), ...trouble].join(", ");
-  const invalid = site.invalid ? translate("invalidReport") : "";
+  const invalid = site.invalid ? translate(isRevoked(site) ? "siteRevoked" : "invalidReport") : "";
   return joinPresent(" · ", [invalid, site.province, joinPresent(" ", [state, since]), cameras]);
 }
 
@@ -39,7 +47,8 @@ export function siteStateText(site) {
  * @param {Site} site
  */
 export function siteTroubleText(site) {
-  const invalid = site.invalid ? translate("invalidTodo", { why: site.invalid }) : "";
+  const why = isRevoked(site) ? translate("siteRevokedTodo") : translate("invalidTodo", { why: site.invalid });
+  const invalid = site.invalid ? why : "";
   return joinPresent(" ", [invalid, site.st === "on" ? "" : translate("siteGone")]);
 }
 

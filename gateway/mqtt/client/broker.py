@@ -21,6 +21,7 @@ from gateway.model.errors import BrokerUnavailable
 from gateway.model.names import is_loopback
 from gateway.model.reasons import Reason
 from gateway.model.site_document import Document
+from gateway.runtime.certificates import read_certificate
 
 RETRY_FILES_S, RETRY_FILES_MOST_S = 30.0, 45.0
 """Pause after certificate files could not be used."""
@@ -138,8 +139,8 @@ def certificate_file(tls: Tls) -> Path | None:
     if tls.cert_file is None or tls.renewed_file is None:
         return tls.cert_file
     try:
-        renewed = x509.load_pem_x509_certificate(tls.renewed_file.read_bytes())
-        first = x509.load_pem_x509_certificate(tls.cert_file.read_bytes())
+        renewed = read_certificate(tls.renewed_file.read_bytes())
+        first = read_certificate(tls.cert_file.read_bytes())
     except (OSError, ValueError):
         return tls.cert_file
     later = renewed.not_valid_after_utc > first.not_valid_after_utc
@@ -186,7 +187,7 @@ def own_certificate_info(tls: Tls | None) -> CertificateInfo | None:
     if path is None:
         return None
     try:
-        return _certificate_info(x509.load_pem_x509_certificate(path.read_bytes()))
+        return _certificate_info(read_certificate(path.read_bytes()))
     except (OSError, ValueError):
         return None
 

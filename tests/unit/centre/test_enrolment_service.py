@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -139,3 +140,27 @@ def test_a_site_of_no_province_is_not_made(centre: EnrolmentCentre) -> None:
     """The code would give a box that its own check refuses."""
     with pytest.raises(ConfigRejected):
         centre.code(SITE.model_copy(update={"id": "site-nowhere", "province": "99"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cfg-2026a.pem", "-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n"),
+        ("khoa.pem", "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n"),
+        ("cfg-2026a.pem", "-----BEGIN PUBLIC KEY-----\n" + "A" * 100_000),
+        ("cfg-2026a.pem", "\udcff"),
+    ],
+    ids=["private", "name", "long", "bytes"],
+)
+def test_a_folder_of_keys_that_machines_cannot_be_told_is_refused(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    """When the console starts, with the file; a private key is told to nobody."""
+    (tmp_path / name).write_text(content, errors="surrogateescape")
+    centre = make_centre(tmp_path / "centre", trusted=tmp_path)
+
+    with pytest.raises(ConfigRejected) as caught:
+        service(centre)
+
+    assert str(tmp_path) in caught.value.faults[0].message
+    assert "MC4C" not in caught.value.faults[0].message

@@ -15,11 +15,19 @@ import sqlalchemy as sa
 from gateway.centre.enrolment.admin_access import AdminAccess
 from gateway.centre.enrolment.authority import ISSUING_DAYS
 from gateway.console.enrolment import RENEW_AGAIN_S, RENEW_S, REVOKED_S, EnrolmentServer
+from gateway.console.server import Console
+from gateway.console.settings import Settings
+from gateway.console.site_registry import Change
 from gateway.enrolment.client import trusting
 from gateway.enrolment.messages import SERVER_NAME
+from gateway.mqtt.client.broker import BrokerAddress
+from gateway.mqtt.payloads.presence import encode_online
+from gateway.mqtt.topics import Topics
+from gateway.ports import InboundMessage
 from gateway.runtime.clock import SystemClock
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.enrolment import SITE, EnrolmentCentre, enrolled, make_box, make_centre, serving
+from tests.unit.console.centre import MACHINE, Site
 
 
 class FewSleeps(SystemClock):
@@ -92,6 +100,25 @@ async def test_an_authority_that_has_ended_ends_no_page(
 
     assert clock.slept == [RENEW_S, RENEW_AGAIN_S, RENEW_AGAIN_S]
     assert ISSUING_DAYS * 86_400 > RENEW_S
+
+
+def test_what_a_revoked_site_says_is_ignored_and_its_row_says_why(tmp_path: Path) -> None:
+    """From the first message after a start on: its last state may stand at the broker for years."""
+    centre = make_centre(tmp_path)
+    centre.code()
+    centre.registry.revoke(SITE.id, client="test")
+    broker = BrokerAddress(host="127.0.0.1", port=1)
+    console = Console(Settings(broker=broker, enrolment=centre.settings), clock=FakeClock())
+    said = Site(Topics("24", SITE.id))
+
+    for topic, encoded in (
+        (said.topics.presence, encode_online(said.stamp(), MACHINE)),
+        (Topics("24", "hue-01").presence, encode_online(said.stamp(), MACHINE)),
+    ):
+        console.deliver(InboundMessage(topic, encoded[1], retain=True, content_type=encoded[0]))
+
+    views = [console._registry.view(Change(f"24/{gateway}")) for gateway in (SITE.id, "hue-01")]
+    assert [each.invalid for each in views if each is not None] == ["presence:  revoked", ""]
 
 
 async def test_a_machine_is_told_of_a_fault_of_the_centre(tmp_path: Path) -> None:
