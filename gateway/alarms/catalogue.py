@@ -277,6 +277,24 @@ PROGRAM_CHILD = AlarmType(
     (Reason.INTERNAL_ERROR,),
 )
 
+# Told from the first day of the next month on, while there is time; once it is due the province
+# owes it to the Government Office. No camera suffers.
+DOCUMENT_MISSING = AlarmType(
+    "doc.{kind}.missing",
+    "warning",
+    "the monthly document is not there yet, or the centre has not acknowledged it in time",
+    (Reason.DOCUMENT_MISSING, Reason.DOCUMENT_SOURCE, Reason.DOCUMENT_UNCONFIRMED),
+    by_days_left=((0, "minor"),),
+)
+# Somebody has to correct the file before it counts as delivered.
+DOCUMENT_WRONG = AlarmType(
+    "doc.{kind}.wrong",
+    "warning",
+    "the monthly document is not as its template says, or the centre has refused it",
+    (Reason.DOCUMENT_INVALID, Reason.DOCUMENT_REFUSED),
+    by_days_left=((0, "minor"),),
+)
+
 CATALOGUE = (
     CAMERA_DOWN,
     CAMERA_PICTURE,
@@ -300,5 +318,7 @@ CATALOGUE = (
     CONFIG_UNDONE,
     PROGRAM_BUG,
     PROGRAM_CHILD,
+    DOCUMENT_MISSING,
+    DOCUMENT_WRONG,
 )
 """Every alarm, in the order of the contract's table."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from gateway.alarms.camera_rules import SiteTopology, camera_findings
+from gateway.alarms.document_rules import document_findings
 from gateway.alarms.host_rules import (
     StoreTroubles,
     bug_finding,
@@ -17,6 +18,7 @@ from gateway.alarms.host_rules import (
 from gateway.alarms.recent_deaths import RecentDeaths
 from gateway.health.camera_health import health_of
 from gateway.model.alarm import Finding, HostLimits
+from gateway.model.document_standing import DocumentStanding
 from gateway.model.health import CameraSnapshot, ChildDeaths, HostSample
 from gateway.model.reasons import Reason
 from gateway.mqtt.payloads.config import Reported
@@ -47,6 +49,7 @@ class AlarmEvaluation:
         child_deaths: Returns how many child processes have died.
         configuration: Returns what is reported of the centre's configuration.
         wall_ms: Now, ms since 1970, by which the end of the certificate is judged.
+        documents: Returns how the monthly documents stand.
     """
 
     def __init__(
@@ -65,10 +68,12 @@ class AlarmEvaluation:
         child_deaths: Callable[[], ChildDeaths] = ChildDeaths,
         renewal_failed: Callable[[], bool] = lambda: False,
         wall_ms: Callable[[], int] = now_ms,
+        documents: Callable[[], tuple[DocumentStanding, ...]] = tuple,
         last_bug: Callable[[], tuple[str, float] | None] = last_bug,
         bug_counts: Callable[[], Mapping[str, int]] = bug_counts,
     ) -> None:
         self._wall_ms = wall_ms
+        self._documents = documents
         self._snapshots = snapshots
         self._topology = topology
         self._host = host
@@ -112,4 +117,5 @@ class AlarmEvaluation:
             rollback_finding(self._configuration()),
             bug_finding(self._last_bug(), sum(self._bug_counts().values()), time.monotonic()),
             self._recent_deaths.finding(self._child_deaths(), now_s),
+            *document_findings(self._documents(), wall_ms),
         ]

@@ -14,6 +14,7 @@ from gateway.app.broker import BrokerComponents, broker_components
 from gateway.app.callbacks import Callbacks
 from gateway.app.cameras import CameraComponents, camera_components, inventory_sources
 from gateway.app.commands import command_components, receivers_of
+from gateway.app.documents import document_service
 from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
 from gateway.app.signalling import Signalling
@@ -38,6 +39,7 @@ from gateway.mqtt.router import MessageRouter, audit_misrouted
 from gateway.mqtt.topic_tree import (
     CONFIG_CONFIRM,
     CONFIG_DESIRED,
+    DOCUMENT_ACK,
     REVOCATION,
     VIEWER_SIGNALLING,
 )
@@ -74,8 +76,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
-    box = machine(FULL_VERSION)
-    _log_start(box)
+    box = _log_start(machine(FULL_VERSION))
 
     # Build: each part is given what stands above it.
     callbacks = Callbacks()
@@ -125,6 +126,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         clock=clock,
     )
     inventory_service = _inventory_service(settings, camera_parts, broker_parts, box, clock)
+    documents = document_service(settings, broker_parts, keys, secrets, time=time, clock=clock)
     monitoring = monitoring_components(
         settings,
         box,
@@ -138,6 +140,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             outbox=lambda: outbox.trouble,
             journal=lambda: commands.journal.trouble,
         ),
+        documents=documents,
         time=time,
         clock=clock,
     )
@@ -171,6 +174,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             VIEWER_SIGNALLING: signalling.deliver,
             CONFIG_DESIRED: lambda _, message: remote_config.on_desired(message),
             CONFIG_CONFIRM: lambda _, message: remote_config.on_confirm(message),
+            DOCUMENT_ACK: documents.on_ack,
             REVOCATION: lambda _, message: viewing.revocation.deliver(message),
             **receivers_of(commands),
         },
@@ -208,6 +212,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
             MemoryTrimmer(ctypes.CDLL(None), clock=clock).run,
             inventory_service.run,
             remote_config.run,
+            documents.run,
             *viewing.components,
             *camera_parts.components,
             *broker_parts.runners,
@@ -225,11 +230,12 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     )
 
 
-def _log_start(box: Machine) -> None:
+def _log_start(box: Machine) -> Machine:
     """Log which version starts, and whether the fast path is compiled, for these sources."""
     log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
     if STALE:
         log.warning("fast_path_stale", detail=ADVICE)
+    return box
 
 
 def _clock_is_synced() -> bool | None:

@@ -13,6 +13,7 @@ from gateway.alarms.store import AlarmStore
 from gateway.app.broker import BrokerComponents
 from gateway.app.cameras import CameraComponents
 from gateway.config.settings import Settings
+from gateway.documents.service import DocumentService
 from gateway.health.host import Host, HostSampler
 from gateway.inventory.service import InventoryService
 from gateway.model.health import Machine
@@ -51,6 +52,7 @@ def monitoring_components(
     *,
     configuration: Callable[[], Reported],
     stores: StoreTroubles,
+    documents: DocumentService,
     time: TrustedTime,
     clock: Clock,
 ) -> MonitoringComponents:
@@ -64,6 +66,7 @@ def monitoring_components(
         inventory_service: What stands between the cameras and the gateway.
         configuration: Returns what is reported of the centre's configuration.
         stores: Files that must be written.
+        documents: Carries the monthly documents.
         time: The wall clock as far as it can be trusted.
         clock: Monotonic.
     """
@@ -85,6 +88,7 @@ def monitoring_components(
         clock=clock,
         stores=stores,
         child_deaths=cameras.child_deaths,
+        documents=documents.standings,
         suspected_faults=cameras.picture_monitor.suspected_faults,
     )
     alarms = AlarmService(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
 import click
 
+from gateway.centre.delivery.overview import overview_tree
+from gateway.centre.delivery.settings import load_delivery_settings
+from gateway.centre.delivery.store import DocumentStore
 from gateway.centre.enrolment.admin_access import AdminAccess
 from gateway.centre.enrolment.authority import (
     import_authority,
@@ -25,11 +29,14 @@ from gateway.centre.enrolment.settings import (
     load_enrolment_settings,
 )
 from gateway.cli.broker_options import validated_as
+from gateway.cli.document_lines import overview_lines, save_files
 from gateway.cli.local_time import local_time
 from gateway.cli.output import echo, report_errors
+from gateway.documents.months import past_months
 from gateway.enrolment.messages import SiteIdentity
 from gateway.model.names import GatewayId, ProvinceCode
 from gateway.runtime import atomic_file
+from gateway.runtime.clock import now_ms
 
 PATH = click.Path(path_type=Path)
 
@@ -211,6 +218,30 @@ def sites_command(path: Path) -> None:
             + ("  ĐÃ THU HỒI / REVOKED" if site.revoked_ms else "")
             + ("  MÃ BỊ DÙNG LẠI / CODE SHOWN BY ANOTHER MACHINE" if site.reused else "")
         )
+
+
+@centre_group.command("documents")
+@click.option("--month", help="As 2026-05.  [default: the last]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--save", type=PATH, help="Folder into which the kept files are written.")
+@_SETTINGS
+@report_errors
+def documents_command(path: Path, month: str | None, save: Path | None, *, as_json: bool) -> None:
+    """Say which province has delivered which monthly document. Ai đã gửi báo cáo tháng."""
+    chosen = load_delivery_settings(path)
+    month = month or past_months(now_ms(), 1)[0]
+    if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", month):
+        raise click.BadParameter("tháng như / like 2026-05", param_hint="--month")
+    engine = open_registry(load_enrolment_settings(path)).engine
+    store = DocumentStore(engine, max_bytes=chosen.max_mib << 20)
+    delivered = store.delivered(month)
+    if save is not None:
+        echo(*(str(each) for each in save_files(store, delivered, save)))
+    elif as_json:
+        tree = overview_tree(month, chosen.kinds, delivered, now_ms=now_ms())
+        click.echo(json.dumps(tree, ensure_ascii=False))
+    else:
+        echo(*overview_lines(month, chosen.kinds, delivered, now_ms=now_ms()))
 
 
 _CODE = {

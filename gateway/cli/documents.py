@@ -8,21 +8,27 @@ from pathlib import Path
 
 import click
 
+from gateway.app.documents import STORED
+from gateway.cli.local_time import local_time
 from gateway.cli.output import WRONG, echo, report_errors
 from gateway.config.load import load_settings
 from gateway.config.settings import DEFAULT_FILE
+from gateway.documents.deliveries import DeliveryStore
 from gateway.documents.faults import DocumentFault
 from gateway.documents.folder import read_file
 from gateway.documents.inspection import inspect_document
+from gateway.documents.messages import understood
+from gateway.documents.months import due_ms, past_months, shown_month
 from gateway.model.document_template import DocumentKind
 from gateway.model.errors import TransientError
+from gateway.runtime.clock import now_ms
 
 PATH = click.Path(path_type=Path)
 
 
 @click.group("documents")
 def documents_group() -> None:
-    """Check monthly documents before they are sent. Kiểm tra báo cáo tháng."""
+    """Check monthly documents, see how they stand. Kiểm tra báo cáo tháng."""
 
 
 @documents_group.command("check")
@@ -49,6 +55,45 @@ def check_command(file: Path, kind_id: str | None, config: Path, *, as_json: boo
         raise SystemExit(WRONG)
     if not as_json:
         echo(f"OK: {file.name}  {kind.name}")
+
+
+@documents_group.command("status")
+@click.option("--config", type=PATH, default=DEFAULT_FILE, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@report_errors
+def status_command(config: Path, *, as_json: bool) -> None:
+    """Say how the documents of the last months stand, and what is wrong with them."""
+    settings = load_settings(config)
+    deliveries = DeliveryStore(settings.state.dir / STORED).load()
+    rows = [
+        (kind, month, deliveries.get((kind.id, month)))
+        for kind in settings.documents.kinds
+        for month in past_months(now_ms())
+    ]
+    if as_json:
+        tree = [
+            {"kind": kind.id, "month": month}
+            | ({"state": "missing"} if found is None else found.model_dump(mode="json"))
+            for kind, month, found in rows
+        ]
+        click.echo(json.dumps({"documents": tree}, ensure_ascii=False))
+        return
+    for kind, month, found in rows:
+        state = "missing" if found is None else found.state
+        when = "" if found is None or found.settled_ms is None else local_time(found.settled_ms)
+        due = local_time(due_ms(month, kind.due_day))
+        echo(f"{shown_month(month)} {kind.name}: {_STATES[state]}  {when or f'hạn / due {due}'}")
+        for each in () if found is None else understood(found.faults):
+            echo(*(f"    {line}" for line in fault_lines(kind.file_of(month), each)))
+
+
+_STATES = {
+    "missing": "chưa có / missing",
+    "invalid": "sai mẫu / wrong",
+    "sending": "đang gửi / being sent",
+    "kept": "trung tâm đã nhận / received by the centre",
+    "refused": "trung tâm từ chối / refused by the centre",
+}
 
 
 def fault_lines(name: str, found: DocumentFault) -> tuple[str, str]:

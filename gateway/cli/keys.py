@@ -27,7 +27,8 @@ def keys_group() -> None:
 def make_command(key_id: str, folder: Path) -> None:
     """Make a key pair KEY_ID.
 
-    cfg-… signs configurations, cmd-… commands, view-… view tokens, rel-… releases.
+    cfg-… signs configurations, cmd-… commands, view-… view tokens, rel-… releases,
+    doc-… that a monthly document has arrived.
     The .key file stays at the centre; the .pem file goes to each gateway's trusted folder.
     """
     secret, public = make_key(folder, key_id)

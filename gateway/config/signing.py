@@ -2,10 +2,10 @@
 
 A key's id begins with what it may sign: ``cfg-`` configurations, ``cmd-`` commands, ``view-`` view
 tokens (`gateway.viewing.token`) and their revocation, ``rel-`` releases, of which the exact bytes
-of a manifest are signed (`sign_bytes`). It is the name of its file: ``cfg-2026a.pem`` holds the
-public key, ``cfg-2026a.key`` the private one. The gateway trusts the public keys in one local
-folder, which is looked into for each signature, so that a key is added or withdrawn by putting a
-file there or taking it away.
+of a manifest are signed (`sign_bytes`), ``doc-`` that the centre has a monthly document. It is the
+name of its file: ``cfg-2026a.pem`` holds the public key, ``cfg-2026a.key`` the private one. The
+gateway trusts the public keys in one local folder, which is looked into for each signature, so that
+a key is added or withdrawn by putting a file there or taking it away.
 
 Sources: RFC 8032 (Ed25519), RFC 8785 (JSON canonicalization), RFC 7515 section 2 (base64url).
 """
@@ -41,10 +41,11 @@ from gateway.model.reasons import Reason
 from gateway.runtime.descriptors import EXHAUSTED
 from gateway.runtime.strict_json import dumps
 
-Purpose = Literal["cfg", "cmd", "view", "rel"]
-"""What a key may sign: configurations, commands, view tokens and their revocation, releases."""
+Purpose = Literal["cfg", "cmd", "view", "rel", "doc"]
+"""What a key may sign: configurations, commands, view tokens and their revocation, releases,
+acknowledgements of documents."""
 
-KEY_ID = r"(?:cfg|cmd|view|rel)-[a-z0-9]{1,32}"
+KEY_ID = r"(?:cfg|cmd|view|rel|doc)-[a-z0-9]{1,32}"
 MAX_KNOWN = 64
 """Keys that are held in memory; of more, the others are read each time."""
 
@@ -218,7 +219,9 @@ def make_key(folder: Path, key_id: str) -> tuple[Path, Path]:
         ConfigRejected: The id is not valid, or its files exist: a key is never overwritten.
     """
     if not re.fullmatch(KEY_ID, key_id):
-        message = "a key id is cfg-, cmd-, view- or rel- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
+        message = (
+            "a key id is cfg-, cmd-, view-, rel- or doc- and up to 32 of a-z, 0-9, e.g. cfg-2026a"
+        )
         raise ConfigRejected((Fault("", "key.id", message),))
     private = Ed25519PrivateKey.generate()
     secret, public = folder / f"{key_id}.key", folder / f"{key_id}.pem"

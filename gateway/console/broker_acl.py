@@ -16,6 +16,7 @@ from gateway.model.provinces import PROVINCES
 from gateway.mqtt.topic_tree import (
     CONTACTS,
     CONTROL,
+    DOCUMENT,
     ECHO,
     GATEWAY_SIGNALLING,
     LEVELS,
@@ -44,6 +45,10 @@ NOT_FOR_PROVINCES: tuple[tuple[TopicSpec, str], ...] = (
     (CONTACTS, "personal data"),
     (GATEWAY_SIGNALLING, "answers to viewers: whoever has one can watch"),
     (REPLY, "replies belong to whoever sent the command; snapshots are among them"),
+    (
+        DOCUMENT,
+        "documents belong to the province's office and the centre; whoever delivers has them",
+    ),
     (LOG, "log lines of a gateway that an operator follows"),
 )
 """Topics that the operators of a province may not read, and why."""

@@ -22,6 +22,8 @@ from aiohttp.typedefs import Handler
 from gateway.console import messages
 from gateway.console.browser_session import TICK_S, BrowserSession
 from gateway.console.client_address import Seats, client_of
+from gateway.console.documents import PATH as DOCUMENTS_PATH
+from gateway.console.documents import Documents, answer_off
 from gateway.console.enrolment import EnrolmentServer
 from gateway.console.send_queue import SendQueue
 from gateway.console.settings import MAX_BROWSERS, Settings
@@ -45,7 +47,7 @@ from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import reconnect_delays
 from gateway.mqtt.epoch import Stamp
 from gateway.mqtt.payloads.signalling import decode_gateway_message
-from gateway.mqtt.topic_tree import GATEWAY_SIGNALLING
+from gateway.mqtt.topic_tree import DOCUMENT, GATEWAY_SIGNALLING
 from gateway.mqtt.topics import CENTRE_SUBSCRIPTIONS, ParsedTopic, Topics, parse_topic
 from gateway.ports import Clock, InboundMessage, OutboundMessage
 from gateway.runtime.log_limit import RateLimitedLog
@@ -138,6 +140,17 @@ class Console:
             if settings.enrolment is None
             else EnrolmentServer(settings.enrolment, clock=clock, proxies=self._proxies)
         )
+        self._documents = (
+            None
+            if settings.documents is None or self._enrolment is None
+            else Documents(
+                settings.documents,
+                self._enrolment.registry.engine,
+                publish=lambda message: self._client.publish(message),
+                clock=clock,
+                wall_ms=wall_ms,
+            )
+        )
         self._broker = BrokerView(up=False, since_ms=wall_ms())
         self._refused = RateLimitedLog("console", "browser_refused", clock=clock)
         self._stuck = RateLimitedLog("console", "browser_stuck", clock=clock)
@@ -183,6 +196,9 @@ class Console:
                     group.create_task(self._enrolment.renew_own(), name="certificate"),
                     group.create_task(self._enrolment.watch_revoked(), name="revoked"),
                 ]
+            if self._documents is not None:
+                receiving = self._documents.receiver.run()
+                children.append(group.create_task(receiving, name="documents"))
             try:
                 await runner.setup()
                 listener = await self._listen(runner)
@@ -225,7 +241,7 @@ class Console:
     def deliver(self, message: InboundMessage) -> None:
         """Handle a message from the broker."""
         topic = parse_topic(message.topic)
-        if topic is None:
+        if topic is None or self._took_document(topic, message):
             return
         if message.payload and self._is_revoked(topic):
             fault = Fault("", "revoked", "the site is shut out: camera-gateway centre revoke")
@@ -249,6 +265,14 @@ class Console:
             self._failed.count(f"{message.topic}: {type(error).__name__}")
             fault = Fault("", type(error).__name__, "could not be applied")
             self._publish_change(self._registry.reject(topic, fault))
+
+    def _took_document(self, topic: ParsedTopic, message: InboundMessage) -> bool:
+        """Return whether *topic* is that of documents; whoever takes those has *message* then."""
+        if topic.spec is not DOCUMENT:
+            return False
+        if self._documents is not None and not self._is_revoked(topic):
+            self._documents.receiver.deliver(topic, message)
+        return True
 
     def _is_revoked(self, topic: ParsedTopic) -> bool:
         """Return whether the site of *topic* is shut out; the broker may not know it yet."""
@@ -333,6 +357,8 @@ class Console:
         app.on_response_prepare.append(add_headers)
         app.on_shutdown.append(self._close_browsers)
         app.router.add_get("/ws", self._handle_websocket)
+        documents = answer_off if self._documents is None else self._documents.answer
+        app.router.add_get(DOCUMENTS_PATH, documents)
         for path, file in self._files.items():
             app.router.add_get(path, _answer(file))
         return app

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.centre.delivery.settings import DeliverySettings
 from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceServer, IceUrl
@@ -154,6 +155,7 @@ class Settings(BaseSettings):
     Attributes:
         client_id: MQTT client id; two consoles at one broker need two.
         enrolment: Where machines enrol; None: nowhere.
+        documents: Which monthly documents are taken; None: none.
     """
 
     model_config = SettingsConfigDict(
@@ -170,6 +172,14 @@ class Settings(BaseSettings):
     ice: Annotated[tuple[Ice, ...], Field(max_length=8)] = ()
     viewing: Viewing = Viewing()
     enrolment: EnrolmentSettings | None = None
+    documents: DeliverySettings | None = None
+
+    @model_validator(mode="after")
+    def _knows_who_delivers(self) -> Self:
+        if self.documents is not None and self.enrolment is None:
+            message = "documents are signed by keys of enrolled sites: [enrolment] is needed"
+            raise PydanticCustomError("documents.enrolment", message)
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -66,6 +66,18 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
         "nhiều hơn {most} dòng: xoá dòng thừa",
         "more than {most} rows: delete what is too much",
     ),
+    "hash": (
+        "tệp đến trung tâm không đúng mã băm: lưu lại tệp để gửi lại",
+        "what came to the centre has another hash: save the file again, it is sent anew",
+    ),
+    "kind": (
+        'trung tâm không có mẫu "{key}": báo trung tâm',
+        'the centre has no template "{key}": tell the centre',
+    ),
+    "month": (
+        "trung tâm không nhận báo cáo của tháng {got}: kiểm tra ngày giờ của thiết bị",
+        "the centre takes no document of {got}: check the clock of the box",
+    ),
     "column.missing": (
         'thiếu cột "{key}": thêm vào dòng đầu, viết đúng tên',
         'the column "{key}" is missing: add it to the first row, spelt so',

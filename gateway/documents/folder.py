@@ -6,6 +6,7 @@ link, and read up to the largest size that is taken.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import unicodedata
@@ -36,7 +37,7 @@ class FileMark:
 
 
 class DocumentFolder:
-    """One folder. All calls block.
+    """One folder; `gateway.documents.service.DocumentSource`.
 
     Args:
         folder: Where files are put.
@@ -45,12 +46,27 @@ class DocumentFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def find(self, names: frozenset[str]) -> dict[str, FileMark]:
+    async def find(self, names: frozenset[str]) -> dict[str, FileMark]:
         """Return those of *names* (NFC) that are there, however their accents are encoded.
 
         Raises:
             TransientError: The folder cannot be read.
         """
+        return await asyncio.to_thread(self._found, names)
+
+    async def read(self, mark: FileMark) -> bytes:
+        """Return the content of *mark*, at most one byte more than is taken.
+
+        Raises:
+            TransientError: It cannot be read.
+        """
+        path = self._folder / mark.name
+        try:
+            return await asyncio.to_thread(_read, path)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+    def _found(self, names: frozenset[str]) -> dict[str, FileMark]:
         found = {}
         try:
             with os.scandir(self._folder) as entries:
@@ -62,18 +78,6 @@ class DocumentFolder:
         except OSError as error:
             raise _unreadable(self._folder, error) from None
         return found
-
-    def read(self, mark: FileMark) -> bytes:
-        """Return the content of *mark*, at most one byte more than is taken.
-
-        Raises:
-            TransientError: It cannot be read.
-        """
-        path = self._folder / mark.name
-        try:
-            return _read(path)
-        except OSError as error:
-            raise _unreadable(path, error) from None
 
 
 def read_file(path: Path) -> bytes:

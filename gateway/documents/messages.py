@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from gateway.documents.faults import MOST_FAULTS, DocumentFault, parse_fault
 from gateway.model.document_template import DocumentKind
+from gateway.mqtt.payloads.document import ToldFault
 
 HEAD_BYTES = 65_536
 """Of a template as JSON; 64 columns with the longest names have 30 kB."""
@@ -19,18 +20,6 @@ READY = b"\n"
 """What the child says once it is in its sandbox; to a reader of JSON it is nothing."""
 
 _LENGTH = struct.Struct(">I")
-
-
-class ToldFault(BaseModel):
-    """A fault as it is told over a pipe or the broker; see `DocumentFault`."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-
-    at: Annotated[str, Field(max_length=400)] = ""
-    code: Annotated[str, Field(max_length=40)]
-    args: Annotated[dict[str, Annotated[str, Field(max_length=400)]], Field(max_length=8)] = Field(
-        default_factory=dict
-    )
 
 
 _REPLY = TypeAdapter(Annotated[tuple[ToldFault, ...], Field(max_length=MOST_FAULTS)])

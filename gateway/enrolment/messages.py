@@ -33,7 +33,7 @@ UPLOADS = 5
 """Of one measurement of a line, at most."""
 
 Pem = Annotated[str, StringConstraints(pattern=r"^-----BEGIN [A-Z ]+-----\n", max_length=16_384)]
-KeyId = Annotated[str, StringConstraints(pattern=r"^(cfg|cmd|view|rel)-[a-z0-9]{1,32}$")]
+KeyId = Annotated[str, StringConstraints(pattern=r"^(cfg|cmd|view|rel|doc)-[a-z0-9]{1,32}$")]
 TrustedKeys = Annotated[dict[KeyId, Pem], Field(max_length=32)]
 """Public keys by their ids."""
 

@@ -100,6 +100,9 @@ UPDATE_REPORTED = TopicSpec(
 REPLY = TopicSpec("up/rsp/{requester}/{cid}", "rsp/1", "accepted, running, final", expiry_s=300)
 LOG = TopicSpec("up/log/{stream}", "log/1", "while a log is being followed", expiry_s=30, qos=0)
 ECHO = TopicSpec("up/echo", "echo/1", "every 90 s, to ourselves", expiry_s=30)
+DOCUMENT = TopicSpec(
+    "up/doc", "doc/1", "a monthly document: its head, then its pieces", path="outbox"
+)
 GATEWAY_SIGNALLING = TopicSpec(
     "up/rtc/{viewer}/{sid}", "rtc.gateway/1", "answer, error, bye, stats", expiry_s=15
 )
@@ -109,6 +112,7 @@ CONFIG_DESIRED = TopicSpec(
 )
 CONFIG_CONFIRM = TopicSpec("dn/config/confirm", "config.confirm/1", "confirm, cancel or extend")
 COMMAND = TopicSpec("dn/cmd/{name}", "cmd/1", "a command; expires when it says", journalled=True)
+DOCUMENT_ACK = TopicSpec("dn/doc", "doc.ack/1", "what the centre has of a document; signed")
 VIEWER_SIGNALLING = TopicSpec(
     "dn/rtc/{viewer}/{sid}", "rtc.viewer/1", "offer, cand, extend, bye", expiry_s=15
 )
@@ -143,10 +147,12 @@ TOPIC_SPECS = (
     REPLY,
     LOG,
     ECHO,
+    DOCUMENT,
     GATEWAY_SIGNALLING,
     CONFIG_DESIRED,
     CONFIG_CONFIRM,
     COMMAND,
+    DOCUMENT_ACK,
     VIEWER_SIGNALLING,
     CENTRE_STATE,
     BROADCAST,

@@ -20,6 +20,8 @@ from gateway.mqtt.topic_tree import (
     CONFIG_REPORTED,
     CONTACTS,
     CONTROL,
+    DOCUMENT,
+    DOCUMENT_ACK,
     ECHO,
     EVENT,
     GATEWAY_SIGNALLING,
@@ -142,6 +144,14 @@ class Topics:
     @property
     def inventory_log(self) -> str:
         return self._full(INVENTORY_LOG.name)
+
+    @property
+    def document(self) -> str:
+        return self._full(DOCUMENT.name)
+
+    @property
+    def document_ack(self) -> str:
+        return self._full(DOCUMENT_ACK.name)
 
     @property
     def config_reported(self) -> str:

@@ -11,13 +11,16 @@ from gateway.audit.chain import TRANSPORT
 from gateway.commands import journal
 from gateway.commands.handlers.registry import COMMANDS
 from gateway.console import signalling as console_signalling
+from gateway.documents import service as document_service
 from gateway.model.alarm import Damping
+from gateway.model.document_template import DOCUMENT_BYTES
 from gateway.model.site_document import Limits
 from gateway.model.viewing import MOST_REVOKED
 from gateway.mqtt import topic_tree
 from gateway.mqtt.client import certificates, client, echo, failover, inflight_window, paho_client
 from gateway.mqtt.outbox import backlog
 from gateway.mqtt.payloads import config as config_payload
+from gateway.mqtt.payloads import document as document_payload
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.topic_tree import LEVELS, TOPIC_SPECS
 from gateway.remote_config.service import CALM_S
@@ -54,6 +57,11 @@ VALUES: Mapping[str, object] = {
     "failover_tries": failover.TRIES,
     "failover_back": failover.BACK_S,
     "cert_look": certificates.CHECK_S,
+    "document.piece": document_payload.PIECE_BYTES,
+    "document.pieces": document_payload.MOST_PIECES,
+    "document.bytes": DOCUMENT_BYTES,
+    "document.waiting": document_service.IN_OUTBOX,
+    "document.ack_s": document_service.ACK_S,
     "outbox.count": backlog.MAX_RECORDS,
     "outbox.mib": backlog.MAX_BYTES // 2**20,
     "journal_days": journal.RETENTION_MS // 86_400_000,

@@ -32,6 +32,7 @@ from gateway.model.signalling import (
     SessionStats,
 )
 from gateway.mqtt import topic_tree
+from gateway.mqtt.payloads import document as document_payload
 from gateway.mqtt.payloads import event as event_payload
 from gateway.mqtt.payloads import health as health_payload
 from gateway.mqtt.payloads import inventory as inventory_payload
@@ -88,6 +89,32 @@ def _event(
     return event_payload.encode_for_sending(
         event_payload.encode_record(Event(kind, facts), mark), late=False, shift_ms=0
     )
+
+
+_FACTS = document_payload.DocumentFacts(
+    document=ULID,
+    gateway="bacninh-ttpvhcc-01",
+    province="24",
+    kind="chi-so-thang",
+    month="2025-10",
+    name="chi-so-2025-10.csv",
+    bytes=3,
+    sha256=SHA,
+    pieces=1,
+    piece_bytes=document_payload.PIECE_BYTES,
+    made_ms=STAMP.time_ms,
+)
+_HEAD_FACTS = document_payload.head_facts(
+    _FACTS, document_payload.KeySignature(key_digest=SHA, value="A" * 86), ask=0
+)
+_ACK = document_payload.DocumentAck(
+    document=ULID,
+    gateway="bacninh-ttpvhcc-01",
+    sha256=SHA,
+    state="kept",
+    issued_ms=STAMP.time_ms,
+)
+_SIGNED = {"sig": {"alg": "Ed25519", "kid": "doc-2026a", "v": "A" * 86}}
 
 
 def _command(**more: Any) -> EncodedPayload:
@@ -277,6 +304,21 @@ EXAMPLES: Mapping[str, tuple[str, EncodedPayload]] = {
     ),
     "log": ("log/1", encode_log_lines(STAMP, ('{"event": "connected", "level": "info"}',), 0)),
     "rebirth": ("bcast/1", encode({"id": ULID, "op": "rebirth", "spread_s": 300})),
+    "document": ("doc/1", _event("document", _HEAD_FACTS)),
+    "piece": ("doc/1", _event("document.piece", document_payload.piece_facts(ULID, 0, b"a,b"))),
+    "doc_kept": (
+        "doc.ack/1",
+        encode(document_payload.ack_tree(_ACK) | _SIGNED),
+    ),
+    "doc_missing": (
+        "doc.ack/1",
+        encode(
+            document_payload.ack_tree(
+                _ACK.model_copy(update={"state": "missing", "ask": 1, "missing": (3, 4)})
+            )
+            | _SIGNED
+        ),
+    ),
     "revoked": (
         "viewing.revoked/1",
         encode(

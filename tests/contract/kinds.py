@@ -163,6 +163,16 @@ KINDS: Mapping[str, Kind] = {
             "why": _TEXT,
         },
     ),
+    "document.state": Kind(
+        "a monthly document was found, and what became of it; `errors`: places and codes",
+        {
+            "kind": _TEXT,
+            "month": _TEXT,
+            "doc": _TEXT,
+            "act": _one_of("invalid", "sending", "kept", "refused"),
+        },
+        {"errors": _TEXTS},
+    ),
     "outbox.corrupt": Kind("the outbox could not be read and was begun anew"),
 }
 """Kind -> what it says. Those of the inventory have a topic of their own."""

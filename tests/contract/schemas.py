@@ -15,6 +15,7 @@ from gateway.mqtt import topic_tree
 from gateway.mqtt.payloads.alarm import AlarmMessage
 from gateway.mqtt.payloads.command import Broadcast, CentreState, CommandRequest, LogLines, Reply
 from gateway.mqtt.payloads.config import Confirm, Desired, Reported
+from gateway.mqtt.payloads.document import DOCUMENT_MESSAGES, DocumentAck
 from gateway.mqtt.payloads.event import EventRecord
 from gateway.mqtt.payloads.inventory import SECTIONS, InventoryChange
 from gateway.mqtt.payloads.presence import Birth, Echo, Presence
@@ -43,6 +44,8 @@ MODELS: Mapping[TopicSpec, Any] = {
     },
     topic_tree.CONFIG_REPORTED: Reported,
     topic_tree.UPDATE_REPORTED: UpdateReported,
+    topic_tree.DOCUMENT: DOCUMENT_MESSAGES,
+    topic_tree.DOCUMENT_ACK: DocumentAck,
     topic_tree.GATEWAY_SIGNALLING: GATEWAY_MESSAGES,
     topic_tree.VIEWER_SIGNALLING: VIEWER_MESSAGES,
     topic_tree.REPLY: Reply,
@@ -64,6 +67,7 @@ ALWAYS: Mapping[TopicSpec, tuple[str, ...]] = {
     topic_tree.GATEWAY_SIGNALLING: ("k", "s", "t", "ep"),
     topic_tree.VIEWER_SIGNALLING: ("k",),
     topic_tree.CONFIG_DESIRED: ("sig",),
+    topic_tree.DOCUMENT_ACK: ("sig",),
     **dict.fromkeys(
         (*topic_tree.INVENTORY.values(), topic_tree.CONTACTS), ("rev", "sha", *STAMPED)
     ),

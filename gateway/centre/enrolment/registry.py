@@ -7,7 +7,6 @@ certificate again, since an answer may be lost on its way.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.orm import Session
 
@@ -27,6 +25,7 @@ from gateway.centre.enrolment.tables import CertificateRow, CodeRow, EventRow, S
 from gateway.config.identity import province_mistake
 from gateway.enrolment.code import EnrolmentCode, make_code
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
+from gateway.enrolment.key_signature import digest_of
 from gateway.enrolment.messages import SiteIdentity
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.runtime import atomic_file
@@ -362,12 +361,6 @@ def key_of(csr: str) -> ec.EllipticCurvePublicKey:
         raise EnrolmentError(Reason.REQUEST, "this is no certificate request") from None
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return key
-
-
-def digest_of(key: ec.EllipticCurvePublicKey) -> str:
-    """Return the SHA-256 of *key*, in hexadecimal."""
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
 
 
 def _add_certificate(

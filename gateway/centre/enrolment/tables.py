@@ -134,6 +134,57 @@ class EventRow(Table):
     detail: Mapped[str] = mapped_column(sa.String(400))
 
 
+class DocumentRow(Table):
+    """A monthly document that a site has begun to deliver.
+
+    Attributes:
+        site_id: Whose.
+        id: As the site calls it.
+        province: Two digits.
+        kind: Of its template.
+        month: That it tells of, as ``2026-05``.
+        name: Of its file.
+        size: Of its file, in bytes.
+        sha256: Of its file.
+        pieces: How many there are.
+        piece_bytes: Of each but the last.
+        state: ``receiving``, ``kept`` or ``refused``.
+        begun_ms: When its head came.
+        settled_ms: When it was kept or refused.
+        head: What was signed, with its signature, as JSON.
+        faults: Why it was refused, as JSON.
+        content: The file, once it is kept.
+    """
+
+    __tablename__ = "documents"
+    site_id: Mapped[str] = mapped_column(sa.ForeignKey("sites.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(sa.String(26), primary_key=True)
+    province: Mapped[str] = mapped_column(sa.String(2))
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    month: Mapped[str] = mapped_column(sa.String(7), index=True)
+    name: Mapped[str] = mapped_column(sa.String(150))
+    size: Mapped[int] = mapped_column(sa.Integer)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    pieces: Mapped[int] = mapped_column(sa.Integer)
+    piece_bytes: Mapped[int] = mapped_column(sa.Integer)
+    state: Mapped[str] = mapped_column(sa.String(10))
+    begun_ms: Mapped[int] = mapped_column(sa.BigInteger)
+    settled_ms: Mapped[int | None] = mapped_column(sa.BigInteger)
+    head: Mapped[str] = mapped_column(sa.Text)
+    faults: Mapped[str] = mapped_column(sa.Text)
+    content: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
+
+
+class DocumentPieceRow(Table):
+    """A piece of a document that is being received."""
+
+    __tablename__ = "document_pieces"
+    site_id: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    document_id: Mapped[str] = mapped_column(sa.String(26), primary_key=True)
+    number: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    content: Mapped[bytes] = mapped_column(sa.LargeBinary)
+
+
 def open_database(url: str) -> sa.Engine:
     """Open the database at *url*, SQLAlchemy's, and bring its tables up to date. Blocks.
 

@@ -26,7 +26,7 @@ from gateway.mqtt.outbox.writer import OutboxWriter
 from gateway.mqtt.payloads import event as event_payload
 from gateway.mqtt.payloads.event import EventStamp, Gap
 from gateway.mqtt.payloads.presence import BirthOutbox
-from gateway.mqtt.topic_tree import INVENTORY_LOG
+from gateway.mqtt.topic_tree import DOCUMENT, INVENTORY_LOG
 from gateway.mqtt.topics import Topics, build_message
 from gateway.ports import Clock, OutboundMessage
 from gateway.runtime.clock import now_ms
@@ -169,8 +169,8 @@ class Outbox:
             shift_ms=shift_ms if abs(shift_ms) > CLOCK_SET_MS else 0,
         )
         spec = event_payload.topic_spec_of(stored.kind)
-        topics = self._topics
-        topic = topics.inventory_log if spec is INVENTORY_LOG else topics.event
+        own = {INVENTORY_LOG: self._topics.inventory_log, DOCUMENT: self._topics.document}
+        topic = own.get(spec, self._topics.event)
         return replace(build_message(spec, topic, encoded), record=stored.number)
 
     def on_settled(self, record: int, refusal: Refusal | None) -> None:

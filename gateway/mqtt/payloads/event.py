@@ -24,7 +24,7 @@ from gateway.mqtt.payloads.codec import (
 )
 from gateway.mqtt.payloads.numbers import Count, DurationS, TimeMs
 from gateway.mqtt.payloads.presence import EncodedPayload, Word
-from gateway.mqtt.topic_tree import EVENT, INVENTORY_LOG, PLAIN, TopicSpec
+from gateway.mqtt.topic_tree import DOCUMENT, EVENT, INVENTORY_LOG, PLAIN, TopicSpec
 
 GAP = "outbox.gap"
 """Kind of the record that stands for others which are lost."""
@@ -37,6 +37,9 @@ FORMER_LINK_STATES = {"echo_missing": "deaf"}
 
 _INVENTORY = "inventory"
 """Kind of the records of the inventory's change log, which has a topic of its own."""
+
+DOCUMENT_HEAD, DOCUMENT_PIECE = "document", "document.piece"
+"""Kinds of the records that carry a monthly document, on a topic of their own."""
 
 _PRESENT_KINDS = {former: kind for kind, former in FORMER_KINDS.items()}
 _PRESENT_LINK_STATES = {former: state for state, former in FORMER_LINK_STATES.items()}
@@ -141,6 +144,8 @@ def former_event(event: Event) -> Event | None:
 
 def topic_spec_of(kind: str) -> TopicSpec:
     """Return the topic of events of *kind*."""
+    if kind in (DOCUMENT_HEAD, DOCUMENT_PIECE):
+        return DOCUMENT
     return INVENTORY_LOG if kind == _INVENTORY else EVENT
 
 

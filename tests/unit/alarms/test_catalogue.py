@@ -6,6 +6,7 @@ import ast
 import re
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +22,7 @@ from gateway.alarms.recent_deaths import DEATHS
 from gateway.health.camera_health import health_of
 from gateway.health.raspberry_pi import THROTTLED, UNDERVOLTAGE
 from gateway.model.alarm import Finding, HostLimits, Severity
+from gateway.model.document_standing import DocumentStanding, DocumentState
 from gateway.model.errors import TransientError
 from gateway.model.health import CameraSnapshot, ChildDeaths, HostSample
 from gateway.model.media import ClockReading
@@ -62,6 +64,7 @@ def evaluate(
     disk: Reason | None = None,
     clock_ahead_s: float | None = None,
     slates_died: int = 0,
+    documents: tuple[DocumentStanding, ...] = (),
 ) -> list[Finding]:
     """One round of checks of a site of four cameras, well but for what is given."""
     trouble = None if disk is None else TransientError(disk, "")
@@ -99,6 +102,7 @@ def evaluate(
         stores=StoreTroubles(*[lambda: trouble] * 4),
         suspected_faults=lambda: {"c1": frozenset({suspected})} if suspected else {},
         child_deaths=lambda: ChildDeaths(slate_deaths=sum(died)),
+        documents=lambda: documents,
     )
     before = evaluation.evaluate(()) if slates_died else []
     died.append(slates_died)
@@ -130,6 +134,9 @@ def everything() -> Iterator[Finding]:
         yield from evaluate(days_left=days)
     for disk in sorted(reasons_named_in("runtime/sqlite.py")):
         yield from evaluate(disk=disk)
+    for state, days in product(get_args(DocumentState), (-1, 2)):
+        due_ms = now_ms() + days * DAY_MS
+        yield from evaluate(documents=(DocumentStanding("a-1", "2026-05", state, due_ms),))
     yield from evaluate(connected=False)
     yield from evaluate(rolled_back=True)
     yield from evaluate(bug=True)

@@ -1,0 +1,1 @@
+"""Monthly documents as the centre takes them: collected, checked, kept, counted."""
