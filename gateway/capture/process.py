@@ -41,6 +41,7 @@ class CaptureProcess:
 
     Args:
         options: What is captured.
+        on_ready: Called with this once its device is open, before the first report.
         on_report: Called with each report of the child and its NAL units.
 
     Attributes:
@@ -48,10 +49,15 @@ class CaptureProcess:
     """
 
     def __init__(
-        self, options: CaptureOptions, on_report: Callable[[OutputHeader, list[bytes]], None]
+        self,
+        options: CaptureOptions,
+        *,
+        on_ready: Callable[[CaptureProcess], None] = lambda _: None,
+        on_report: Callable[[OutputHeader, list[bytes]], None],
     ) -> None:
         self._child: PipedChild
         self._options = options
+        self._on_ready = on_ready
         self._on_report = on_report
         self._parser = ReportParser()
         self.device = ""
@@ -62,6 +68,7 @@ class CaptureProcess:
         options: CaptureOptions,
         output: OutputFormat,
         *,
+        on_ready: Callable[[CaptureProcess], None] = lambda _: None,
         on_report: Callable[[OutputHeader, list[bytes]], None],
     ) -> CaptureProcess:
         """Start a child and return it once its device is open.
@@ -69,12 +76,14 @@ class CaptureProcess:
         Args:
             options: What is captured.
             output: What comes out.
+            on_ready: Called with it once its device is open, before the first report, which may
+                come in the same bytes and has the only keyframe for a while.
             on_report: Called with each report of the child and its NAL units.
 
         Raises:
             GatewayError: The device cannot be captured, or the child does not begin.
         """
-        self = cls(options, on_report)
+        self = cls(options, on_ready=on_ready, on_report=on_report)
         arguments = [*COMMAND, str(os.getpid()), *options.to_arguments(), "--"]
         arguments += output.to_arguments()
         try:
@@ -154,3 +163,4 @@ class CaptureProcess:
             raise MalformedMessage("a beginning that says nothing")
         self.device = printable(nals[0][:160].decode("ascii", "replace"))
         self._child.mark_ready(nals[1:])
+        self._on_ready(self)

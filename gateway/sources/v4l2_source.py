@@ -96,10 +96,12 @@ class V4l2Source:
         if refused := self._encoded.admit(load):
             raise SourceUnavailable(Reason.TRANSCODING_FULL, f"{options.device}: {refused}")
         try:
-            child = await CaptureProcess.start(options, OUTPUT, on_report=self._on_report)
-            self._child = child
-            self._damaged_before = self.counters.discarded
-            self._encoded.begin(sink, child, load)
+            child = await CaptureProcess.start(
+                options,
+                OUTPUT,
+                on_ready=lambda child: self._begin(sink, child, load),
+                on_report=self._on_report,
+            )
             await child.run()
         finally:
             self._encoded.end()
@@ -125,6 +127,11 @@ class V4l2Source:
             return parse_capture_url(self._stream.url, stall_s=self._stream.stall_s)
         except WrongUrl as error:
             raise SourceRefused(Reason.CAPTURE_FORMAT, str(error)) from error
+
+    def _begin(self, sink: Sink, child: CaptureProcess, load: Load) -> None:
+        self._child = child
+        self._damaged_before = self.counters.discarded
+        self._encoded.begin(sink, child, load)
 
     def _on_report(self, head: OutputHeader, nals: list[bytes]) -> None:
         counters = self.counters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
@@ -14,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
+from gateway.capture import process
 from gateway.model.errors import GatewayError, SourceRefused
 from gateway.model.media import AccessUnit, VideoFormat
 from gateway.model.reasons import Reason
@@ -33,6 +35,14 @@ from tests.fixtures.sinks import RecordingSink
 from tests.fixtures.transcoding import decoded
 
 CLOCK = SystemClock()
+AT_ONCE = """
+import os, sys
+from gateway.transcoding.messages import OutputHeader, Report, pack_report
+head = OutputHeader(Report.UNIT, True, 3, 1, 1, 1, 1, 0, 1, 768, 576, 0.1)
+ready = pack_report(OutputHeader(Report.READY, nals=1), [b"grabber"])
+os.write(1, ready + pack_report(head, [b"\\x67\\x64", b"\\x68\\xee", b"\\x65" + bytes(80)]))
+sys.stdin.read()
+"""
 URL = f"v4l2://{DEVICE}?standard=PAL"
 
 
@@ -210,6 +220,15 @@ async def test_damaged_pictures_are_left_out_and_counted(
         assert shows_the_bar(list(sink.units))
 
     assert made.counters.discarded >= 4
+
+
+async def test_the_first_picture_counts_however_soon_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the bytes that say that the device is open: it is the only keyframe for a while."""
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-B", "-c", AT_ONCE))
+    async with captured(source(), 1) as sink:
+        assert [each.keyframe for each in sink.units] == [True]
 
 
 async def test_a_killed_child_is_a_stall_and_leaves_nothing(
