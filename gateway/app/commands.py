@@ -156,7 +156,10 @@ def command_components(
 def _probe(
     settings: Settings, secrets: Secrets, clock: Clock, target: CameraConfig | str
 ) -> AsyncGenerator[Step, None]:
-    """Probe a camera as it is configured, or a host without a login."""
+    """Probe a camera as it is configured, or a host without a login.
+
+    Its pictures are looked at as `camera-gateway probe` does, unless the settings have that off.
+    """
     if isinstance(target, str):
         camera, url = None, f"rtsp://{target}/"
     else:
@@ -172,5 +175,6 @@ def _probe(
         policy=policy_of(settings),
         transport="auto" if camera is None else camera.streams[0].transport,
         watch_s=WATCH_S,
+        looks=settings.picture_checks.enabled,
         clock=clock,
     )

@@ -130,8 +130,9 @@ async def test_what_the_birth_promises_is_answered(tmp_path: Path, broker: Broke
         assert "/cameras/0/streams/0/transport" in configured["res"]["default"]
         assert "/cameras/0/streams/0/url" not in configured["res"]["default"]
         assert probed["res"]["ok"], probed
-        assert [step["step"] for step in probed["res"]["steps"]][-1] == "b_frames"
+        assert [step["step"] for step in probed["res"]["steps"]][-1] == "picture"
         assert elsewhere["res"]["steps"][-1]["why"] == "POLICY_DENIED"
+        assert elsewhere["res"]["steps"][-1]["code"] == "url.network"
         assert born["st"] == "succeeded"
         assert pictured["st"] in ("succeeded", "failed")
         assert (nowhere["code"], nowhere["errors"][0]["at"]) == ("bad_args", "/args/cam")

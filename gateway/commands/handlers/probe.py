@@ -20,7 +20,7 @@ from gateway.commands.command import (
 from gateway.model.names import CameraId
 from gateway.mqtt.payloads.command import Args
 
-STEPS = 15
+STEPS = 16
 """Of a whole probe, for its progress."""
 
 
@@ -71,4 +71,4 @@ def _facts_of(step: Step) -> Facts:
         "why": step.reason.value,
         "ms": step.took_ms,
         "fact": step.fact,
-    }
+    } | ({} if step.fault is None else {"code": step.fault.code})
