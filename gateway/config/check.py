@@ -86,7 +86,11 @@ def check_files(
         faults += [(path, fault) for fault in settings_faults(settings)]
         secrets = _secrets_of(settings, sites, redactor)
         faults += _cross_checks(path, settings, sites, secrets)
-        oddities += [(path, fault) for fault in secrets.oddities]
+        document = sites[-1][0] if sites else path
+        oddities += [
+            (document if fault.at.startswith("/cameras/") else path, fault)
+            for fault in secrets.oddities
+        ]
     return CheckResult(settings, sites[-1][1] if sites else None, tuple(faults), tuple(oddities))
 
 

@@ -49,6 +49,7 @@ def parse_site(raw: bytes) -> SiteConfig:
     Raises:
         ConfigRejected: With all its faults.
     """
+    _refuse_wide(raw)
     parsed = _parse(raw)
     faults = {(fault.at, fault.code): fault for fault in map(_fault_of, parsed.flaws)}
     site: SiteConfig | None = None
@@ -68,6 +69,7 @@ def parse_toml(raw: bytes) -> dict[str, object]:
     Raises:
         ConfigRejected: If it is not TOML.
     """
+    _refuse_wide(raw)
     try:
         return tomllib.loads(strict_json.decode(raw, max_bytes=LARGEST_BYTES))
     except StrictJsonError as error:
@@ -100,6 +102,7 @@ def parse_plain_json(raw: bytes) -> object:
     Raises:
         ConfigRejected: As `parse_json`, or a key stands twice, a number is none, a text is broken.
     """
+    _refuse_wide(raw)
     parsed = _parse(raw, control_characters=True)
     if parsed.flaws:
         raise ConfigRejected(tuple(map(_fault_of, parsed.flaws)))
@@ -132,6 +135,17 @@ def _parse(raw: bytes, *, control_characters: bool = False) -> ParsedJson:
             raise ConfigRejected((_fault_of(error.flaw),)) from None
         kind = kind_in_json(raw.decode(), error.at, error.said)
         raise ConfigRejected((_syntax_fault(error.flaw, kind),)) from None
+
+
+def _refuse_wide(raw: bytes) -> None:
+    """Raise ConfigRejected if *raw* is UTF-16, as Notepad of Windows calls Unicode."""
+    begin = raw[:4]
+    if begin[:2] in (b"\xff\xfe", b"\xfe\xff") or begin[1:4:2] == b"\0\0" or begin[:3:2] == b"\0\0":
+        message = "it is UTF-16; save the file as UTF-8 without byte order mark"
+        raise ConfigRejected((Fault("", "encoding", message, {"kind": "utf16"}),))
+    if b"\r" in raw and b"\n" not in raw:
+        message = "its lines end with a carriage return alone; have them end with a line feed"
+        raise ConfigRejected((Fault("", "encoding", message, {"kind": "cr"}),))
 
 
 def _syntax_fault(flaw: Flaw, kind: str) -> Fault:

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gateway.capture.options import DEVICE_PATH
+from gateway.config.near_values import near_network, near_pattern
 from gateway.model.errors import Fault
 from gateway.model.signalling import ICE_URL
 from gateway.runtime.redact import redact_patterns
@@ -47,6 +48,30 @@ PATTERNS = {
 }
 """What the patterns of `gateway.model` allow, in words."""
 
+PATTERNS_VI = {
+    r"^[a-z0-9]{1,16}$": "1 đến 16 ký tự a-z và 0-9, không dấu, không khoảng trắng",
+    r"^[a-z0-9-]{1,32}$": "1 đến 32 ký tự a-z, 0-9 và -",
+    r"^[a-z0-9-]{4,40}$": "4 đến 40 ký tự a-z, 0-9 và -, không dấu, không khoảng trắng",
+    r"^[0-9]{2}$": "hai chữ số",
+    r"^[!-.0-?A-~]+$": "chỉ tên máy hoặc địa chỉ IP",
+    r"^[a-z0-9.-]{1,253}(:[0-9]{1,5})?$": "tên máy, hoặc tên máy:cổng nếu cổng khác 443",
+    r"^[A-Za-z0-9.:/-]{1,253}$": "tên máy, địa chỉ IP hoặc dải mạng",
+    f"^{DEVICE_PATH.pattern}$": "/dev/video<số>, hoặc tên trong /dev/v4l/by-id, by-path",
+    r"^https://[!-~]{1,270}$": "https://TÊN-MÁY:CỔNG",
+    r"^/[!-~]*$": "đường dẫn bắt đầu bằng /",
+    r"^[a-z0-9][a-z0-9-]{0,31}$": "1 đến 32 ký tự a-z, 0-9 và -",
+    r"^https://[!-~]{1,500}/$": "https://TÊN-MÁY/THƯ-MỤC/, kết thúc bằng /",
+    r"^[^:]+$": "tên không có dấu :",
+    f"^(?:{ICE_URL.pattern})$": "stun:máy, turn:máy hoặc turns:máy, kèm cổng nếu cần",
+    r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$": "sáu cặp 0-9, a-f cách nhau bằng dấu :, chữ thường",
+    r"^[0-9+][0-9 .-]{2,30}$": "số điện thoại: chữ số, dấu cách, chấm và -",
+    r"^/(site|broker)(/[^/\s]{1,64}){0,6}$": "chỗ trong cấu hình, ví dụ /site/cameras/*/enabled",
+    r"^-----BEGIN CERTIFICATE-----\n": "chứng thư dạng PEM",
+    r"^[!-~]{1,64}$": "1 đến 64 ký tự không dấu, không khoảng trắng",
+    r"^secret:[a-z0-9][a-z0-9_.-]{0,63}$": "secret: và một tên, ví dụ secret:nvr1",
+}
+"""The same in Vietnamese."""
+
 VIETNAMESE = {
     "missing": "Thiếu mục bắt buộc.",
     "unknown_key": "Không có mục nào tên như vậy.",
@@ -69,6 +94,7 @@ VIETNAMESE = {
     "file": "Không đọc được tệp.",
     "output": "Không ghi được tệp.",
     "plain_broker": "Kết nối MQTT không mã hóa chỉ được phép trong chính máy này.",
+    "host_port": "Cổng phải ghi ở mục port, không ghi sau tên máy.",
     "tls": "Chứng thư và khóa phải đi cùng nhau.",
     "turn_credentials": "Dùng shared_secret, hoặc username cùng credential, không dùng cả hai.",
     "network": "Không phải dải mạng.",
@@ -138,6 +164,10 @@ _KINDS = {
     "finite_number": "number",
     "value_error": "value",
 }
+_TOLD = ("network", "plain_broker", "host_port", "duplicate", "unknown_id")
+"""Codes of our own whose values are for the installer."""
+
+_LONGEST_SAID = 120
 _RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _LENGTH = ("string_too_long", "string_too_short", "too_long", "too_short")
 _BOUNDS = {"ge": "min", "min_length": "min", "le": "max", "max_length": "max"}
@@ -156,7 +186,8 @@ def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
     if code == "unknown_key":
         return unknown_key(at, model)
     if code == "missing":
-        return Fault(pointer(at), code, "this is required and is not there")
+        message = "this is required and is not there"
+        return Fault(pointer(at), code, message, {"key": str(at[-1])} if at else {})
     if code == "type" and (said := _type_fault(line)) is not None:
         return said
     field = field_at(model, at)
@@ -164,13 +195,30 @@ def fault_of(line: ErrorDetails, model: type[BaseModel]) -> Fault:
     allowed = _sentence(code, bounds) if bounds else _allowed(code, line)
     given = _given(at, code, line["input"])
     args: dict[str, str | int | float] = {**bounds}
-    if code in ("pattern", "choice"):
-        args["allowed"] = allowed.removeprefix("it must be ")
-    if code == "network":
-        args |= {key: str(value) for key, value in (line.get("ctx") or {}).items()}
+    args |= _args_of(code, line)
     if not given:
-        return Fault(pointer(at), code, allowed, args)
+        shown = {key: args[key] for key in args if key not in ("near", "name", "port")}
+        return Fault(pointer(at), code, allowed, shown)
     return Fault(pointer(at), code, f"{given}: {allowed}", {"got": given, **args})
+
+
+def _args_of(code: str, line: ErrorDetails) -> dict[str, str | int | float]:
+    """Return the values that the Vietnamese sentence names, and what was probably meant."""
+    context = line.get("ctx") or {}
+    if code == "pattern":
+        pattern = str(context.get("pattern", ""))
+        allowed = PATTERNS_VI.get(pattern) or PATTERNS.get(pattern, pattern)
+        return {"allowed": allowed, **near_pattern(pattern, line["input"])}
+    if code == "choice":
+        return {"allowed": str(context.get("expected", "")).replace(" or ", ", ")}
+    args: dict[str, str | int | float] = {
+        key: str(value)[:_LONGEST_SAID] for key, value in context.items() if key != "error"
+    }
+    if code == "network" and "kind" not in args:
+        return {**args, **near_network(line["input"])}
+    if code == "length" and line["input"] in ([], (), "", {}):
+        return {"kind": "empty"}
+    return args if "." in code or code in _TOLD else {}
 
 
 def _type_fault(line: ErrorDetails) -> Fault | None:
@@ -178,7 +226,9 @@ def _type_fault(line: ErrorDetails) -> Fault | None:
     at, value = line["loc"], line["input"]
     kind = next((name for word, name in _TYPES.items() if line["type"].startswith(word)), "")
     given = _given(at, "type", value)
-    if not kind or not given or not at:
+    if not at:
+        return Fault("", "type", f"{given}: the file must hold an object", {"kind": "top"})
+    if not kind or not given:
         return None
     args: dict[str, str | int | float] = {"kind": kind, "key": str(at[-1]), "got": given}
     if (example := _EXAMPLES[kind](value)) is not None:

@@ -18,7 +18,10 @@ Until the next version cameras' passwords are also looked for in the folder itse
 from __future__ import annotations
 
 import os
+import re
 import stat
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -209,9 +212,9 @@ class Secrets:
         kind, said = _what_it_is(value)
         if kind:
             raise _content_fault(at, kind, path, f"{path} {said}", got=len(value.splitlines()))
-        if value != value.strip():
-            message = f"{path} begins or ends with a space, which is sent as part of the password"
-            fault = Fault(at, "secret.space", message, {"path": str(path)})
+        for doubt, said in _doubts(value):
+            message = f"{path} {said}, which is sent as part of the password"
+            fault = Fault(at, f"secret.{doubt}", message, {"path": str(path)})
             if all(each.message != message for each in self.oddities):
                 self.oddities = (*self.oddities, fault)
 
@@ -227,6 +230,9 @@ class Secrets:
             return file.read(LARGEST_BYTES)
 
 
+_NAMED = re.compile(r"(?i)(?:password|passwd|pass|pwd|mat ?khau|mật khẩu)\s*[=:]")
+
+
 def _what_it_is(value: str) -> tuple[str, str]:
     """Return what *value* is instead of a password, as a kind and in words; empty: it is one."""
     lines = len(value.splitlines())
@@ -236,9 +242,26 @@ def _what_it_is(value: str) -> tuple[str, str]:
         ("lines", lines > 1, f"holds {lines} lines; it must be one"),
         ("cr", "\r" in value, "holds a carriage return"),
         ("tab", "\t" in value, "holds a tab"),
+        ("invisible", any(_is_hidden(char) for char in value), "holds a character nobody sees"),
         ("control", not value.isprintable(), "holds a control character"),
     )
     return next(((kind, said) for kind, found, said in looks if found), ("", ""))
+
+
+def _is_hidden(char: str) -> bool:
+    return char != " " and unicodedata.category(char) in ("Cf", "Zs", "Zl", "Zp")
+
+
+def _doubts(value: str) -> Iterator[tuple[str, str]]:
+    """Yield what may not belong to the password *value*, as a code and in words."""
+    if value != value.strip():
+        yield "space", "begins or ends with a space"
+    if len(value) > 2 and value[0] == value[-1] and value[0] in "\"'":
+        yield "quotes", "has quotes around it"
+    if _NAMED.match(value):
+        yield "named", "begins with a name and = or :"
+    if not value.isascii():
+        yield "ascii", "has letters with marks or full-width characters"
 
 
 def _exists(path: Path) -> bool:

@@ -28,6 +28,7 @@ from pydantic_settings import (
 
 from gateway.config.camera_settings import CameraAccess, Port
 from gateway.config.document_settings import Documents
+from gateway.config.near_values import host_and_port
 from gateway.config.update_settings import Updates
 from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document, mistake
@@ -110,7 +111,12 @@ class Broker(Document):
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
         mistakes = []
-        if self.tls is None and not is_loopback(self.host):
+        if (apart := host_and_port(self.host)) is not None:
+            values = {"near": apart[0], "port": apart[1]}
+            message = "the port stands in port, not behind the host"
+            error = PydanticCustomError("host_port", message, values)
+            mistakes.append(InitErrorDetails(type=error, loc=("host",), input=self.host))
+        elif self.tls is None and not is_loopback(self.host):
             message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
             error = PydanticCustomError("plain_broker", message)
             mistakes.append(InitErrorDetails(type=error, loc=("host",), input=self.host))

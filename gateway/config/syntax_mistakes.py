@@ -6,6 +6,7 @@ A reader says where it gave up; what stands there, and before it, says why.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 ENGLISH = {
     "comma": "a comma is missing before this",
@@ -26,9 +27,17 @@ ENGLISH = {
     "behind": "something stands behind the end",
     "twice": "this stands here twice",
     "value": "the value is missing",
+    "fullwidth": "this is a full-width character of an East Asian keyboard; type it anew",
+    "invisible": "there is a space or character that cannot be seen; delete it and type anew",
+    "line_comma": "no comma stands at the end of a line; remove it",
+    "control": "there is a control character within quotes",
+    "json_file": "this is JSON, where settings (TOML) belong",
+    "toml_file": "these are settings (TOML), where JSON belongs",
+    "foreign": "this is no JSON; it may be a web page, or a packed or Office file",
 }
 """By kind, what the message says."""
 
+_INVISIBLE = "\u00a0\u200b\u200c\u200d\u2060\ufeff\u2007\u202f\u00ad"
 _CURLY = "“”„‟‘’‚‛«»"
 _WORDS = ("True", "False", "None", "TRUE", "FALSE", "NULL", "Null", "nil", "yes", "no")
 _BY_FIRST = {"/": "comment", "#": "comment", "'": "single_quotes", "]": "bracket", "}": "bracket"}
@@ -49,6 +58,7 @@ _TOML = (
     ("Unclosed", "unclosed"),
     ("Cannot", "twice"),
     ("Unescaped", "backslash"),
+    ("Invalid hex value", "backslash"),
     ("Expected newline", "behind"),
     ("Expected ']'", "bracket"),
     ("Duplicate", "twice"),
@@ -63,9 +73,16 @@ def kind_in_json(text: str, at: int, said: str) -> str:
         at: Where the reader gave up.
         said: What `json` says.
     """
-    found = _next(text, at)
-    if found[:1] and found[0] in _CURLY:
-        return "curly_quotes"
+    found, char = _next(text, at), text[at : at + 1]
+    if kind := _foreign_to_json(text) or _odd_character(char) or _odd_character(found[:1]):
+        return kind
+    if said.startswith("Invalid control character") and char not in "\t\r\n":
+        return "control"
+    return _by_words(text, at, found, said)
+
+
+def _by_words(text: str, at: int, found: str, said: str) -> str:
+    """Return the kind by what `json` *said* at *at*, where *found* stands."""
     for beginning, kind in _JSON.items():
         if said.startswith(beginning):
             return kind
@@ -77,6 +94,24 @@ def kind_in_json(text: str, at: int, said: str) -> str:
     if "delimiter" in said:
         return {"bracket": "bracket", "single_quotes": kind}.get(kind, "comma")
     return _where_a_value_belongs(text, at, found)
+
+
+def _odd_character(char: str) -> str:
+    """Return the kind of *char* if no keyboard here would have typed it there; else nothing."""
+    if not char:
+        return ""
+    if char in _CURLY:
+        return "curly_quotes"
+    if char in _INVISIBLE:
+        return "invisible"
+    return "fullwidth" if unicodedata.east_asian_width(char) in "FW" else ""
+
+
+def _foreign_to_json(text: str) -> str:
+    begin = text.lstrip()
+    if re.match(r"\[[A-Za-z_][\w.]*\]\s*(?:#.*)?(?:\n|$)|[A-Za-z_]\w*\s*=", begin):
+        return "toml_file"
+    return "foreign" if begin.startswith(("<", "PK\x03\x04", "\x1f", "%PDF")) else ""
 
 
 def _where_a_value_belongs(text: str, at: int, found: str) -> str:
@@ -105,12 +140,21 @@ def kind_in_toml(text: str, line: int, column: int, said: str) -> str:
     lines = text.split("\n")
     whole = lines[line - 1] if 0 < line <= len(lines) else ""
     found = whole[column - 1 :].lstrip()
+    if text.lstrip()[:1] == "{":
+        return "json_file"
+    if kind := _odd_character(whole[column - 1 : column]) or _odd_character(found[:1]):
+        return kind
+    if found.startswith(("//", "/*")) or whole.lstrip().startswith(("//", ";")):
+        return "toml_comment"
+    return _in_toml_by_words(found, said)
+
+
+def _in_toml_by_words(found: str, said: str) -> str:
+    """Return the kind by what `tomllib` *said*, where *found* stands."""
     if said.startswith("Unclosed array") and found:
         return "comma"
-    if any(char in _CURLY for char in found[:1]):
-        return "curly_quotes"
-    if found.startswith(("//", "/*")) or whole.lstrip().startswith("//"):
-        return "toml_comment"
+    if said.startswith("Expected newline") and found.startswith(","):
+        return "line_comma"
     for beginning, kind in _TOML:
         if said.startswith(beginning):
             return kind

@@ -43,6 +43,18 @@ TEXTS: dict[str, FaultText] = {
         "Giao thức {got}:// chưa được mở trên máy này.",
         f'Thêm "{{got}}" vào schemes của mục [cameras] trong gateway.toml, {RESTART}.',
     ),
+    "url.scheme/case": FaultText(
+        "Giao thức “{got}” phải viết chữ thường.", "Viết chữ thường, ví dụ rtsp://."
+    ),
+    "url.scheme/slashes": FaultText(
+        "Sau giao thức {got} phải là dấu hai chấm và hai gạch chéo.",
+        "Viết {got}://, ví dụ rtsp://192.168.1.10/Streaming/Channels/102.",
+    ),
+    "url.path": FaultText(
+        "Đường dẫn có ký tự phải viết dạng %XX (khoảng trắng %20, dấu \\ %5C).",
+        "Dùng gạch chéo /, hoặc viết ký tự đó dạng %XX.",
+        "Use /, or percent-encode that character.",
+    ),
     "url.userinfo": FaultText(
         "Địa chỉ chứa tên đăng nhập hoặc mật khẩu.",
         "Xóa phần đứng trước dấu @; ghi tên vào “username”, đặt mật khẩu vào tệp bí mật và ghi "
@@ -110,12 +122,77 @@ TEXTS: dict[str, FaultText] = {
     "network": FaultText(
         "{got} không phải dải mạng.", "Viết địa chỉ và mặt nạ, ví dụ 192.168.1.0/24."
     ),
+    "network/near": FaultText("{got} không phải dải mạng.", "Viết: {near}", "write: {near}"),
+    "network/several": FaultText(
+        "{got} là nhiều dải mạng trong một dấu nháy.",
+        'Mỗi dải mạng một dấu nháy riêng: ["192.168.1.0/24", "10.0.0.0/8"]',
+        'Quote each network by itself: ["192.168.1.0/24", "10.0.0.0/8"]',
+    ),
     "network/mask": FaultText(
         "{value} thiếu mặt nạ mạng nên chỉ là một địa chỉ, không phải cả mạng.",
         "Viết {value}/24 (mạng 255.255.255.0), hoặc mặt nạ đúng của mạng này.",
     ),
     "range": FaultText("Giá trị {got} nằm ngoài khoảng cho phép, từ {min} đến {max}."),
+    "length/empty": FaultText("Chỗ này trống.", "Viết ít nhất một giá trị.", "write one at least"),
     "length": FaultText("{got}: độ dài phải từ {min} đến {max}."),
+    "pattern/province": FaultText(
+        "Phải ghi mã tỉnh hai chữ số, không ghi tên {got}.",
+        'Viết: "{near}" ({name}).',
+        'write "{near}" ({name})',
+    ),
+    "pattern/digits": FaultText(
+        "{got}: mã tỉnh là hai chữ số thường.", 'Viết: "{near}"', 'write "{near}"'
+    ),
+    "pattern/no_province": FaultText(
+        "{got} không phải mã tỉnh.",
+        'Viết mã hai chữ số, ví dụ "24" là Bắc Ninh; bảng mã ở docs/survey.md.',
+        'Write its two digits, e.g. "24" is Bắc Ninh.',
+    ),
+    "pattern/identifier": FaultText(
+        "{got}: chỉ được {allowed}.", 'Viết, ví dụ: "{near}"', 'write e.g. "{near}"'
+    ),
+    "pattern/host": FaultText(
+        "{got}: {allowed}, không có http:// hay đường dẫn.", 'Viết: "{near}"', 'write "{near}"'
+    ),
+    "pattern/host_port": FaultText(
+        "{got}: {allowed}; cổng ghi ở mục port.",
+        'Viết: host = "{near}" và port = {port}',
+        'write host = "{near}" and port = {port}',
+    ),
+    "pattern/secret": FaultText(
+        "Ở đây không ghi mật khẩu hay tên đăng nhập, chỉ ghi tên của tệp mật khẩu.",
+        'Ghi "secret:nvr1" (nvr1 là tên tự đặt) rồi đặt mật khẩu vào tệp; nếu tên đăng nhập và '
+        "mật khẩu bị đổi chỗ thì đổi lại.",
+        'Write "secret:nvr1" and put the password into that file; see whether user and password '
+        "have changed places.",
+    ),
+    "host_port": FaultText(
+        "Cổng không ghi sau tên máy.",
+        'Viết: host = "{near}" và port = {port}',
+        'write host = "{near}" and port = {port}',
+    ),
+    "plain_broker": FaultText(
+        "Kết nối MQTT tới máy khác phải mã hóa.",
+        "Thêm mục [broker.tls] với ca, cert, key; hoặc đăng ký: sudo camera-gateway enrol.",
+        "Add [broker.tls] with ca, cert, key; or enrol: sudo camera-gateway enrol.",
+    ),
+    "missing": FaultText("Thiếu mục bắt buộc “{key}”.", "Thêm mục đó vào chỗ này.", "add it here"),
+    "incomplete": FaultText(
+        "Thiếu tên đăng nhập đi cùng mật khẩu.",
+        "Thêm “username” với tên đăng nhập của thiết bị.",
+    ),
+    "duplicate_key": FaultText(
+        "Tên mục này xuất hiện hai lần.", "Xóa một trong hai.", "remove one of them"
+    ),
+    "empty": FaultText("Tệp trống.", "Chép lại tệp, hoặc tạo lại bằng camera-gateway setup."),
+    "identity.province": FaultText(
+        "Mã tỉnh không có trong danh mục, hoặc không khớp với địa điểm.",
+        'Kiểm tra province (34 tỉnh từ 7/2025; mã cũ cần province_scheme = "vn-2020") và địa điểm '
+        "trong danh sách camera.",
+    ),
+    "type/top": FaultText(
+        "Cả tệp phải là một nhóm trong ngoặc nhọn.", 'Viết {{ "cameras": [ … ] }}'
+    ),
     "pattern": FaultText("{got} viết không đúng mẫu.", "Phải là: {allowed}"),
     "choice": FaultText("{got} không phải giá trị được phép.", "Được phép: {allowed}"),
     "unknown_key": FaultText("Không có mục nào tên “{got}”.", "Có phải ý bạn là “{near}”?"),
@@ -125,6 +202,14 @@ TEXTS: dict[str, FaultText] = {
         "Tệp bắt đầu bằng dấu BOM (do Notepad của Windows thêm vào).",
         "Lưu lại dạng “UTF-8” thay vì “UTF-8 with BOM”, hoặc chạy: "
         "sed -i '1s/^\\xEF\\xBB\\xBF//' TỆP",
+    ),
+    "encoding/utf16": FaultText(
+        "Tệp được lưu dạng UTF-16 (Notepad gọi là “Unicode”).",
+        "Mở tệp và lưu lại với mã “UTF-8”.",
+    ),
+    "encoding/cr": FaultText(
+        "Các dòng kết thúc bằng ký tự CR (kiểu Mac cũ).",
+        "Lưu lại với dấu xuống dòng “LF” (Unix), hoặc chạy: sed -i 's/\\r/\\n/g' TỆP",
     ),
     "encoding": FaultText(
         "Dòng {line} có ký tự không phải UTF-8.", "Mở tệp và lưu lại với mã UTF-8."
@@ -169,6 +254,32 @@ TEXTS: dict[str, FaultText] = {
     "syntax/curly_quotes": FaultText(
         "Dòng {line}, cột {column}: dấu nháy cong (do Word hoặc Zalo đổi).",
         'Xóa và gõ lại dấu nháy kép thẳng: "',
+    ),
+    "syntax/fullwidth": FaultText(
+        "Dòng {line}, cột {column}: ký tự toàn khổ (bàn phím Trung, Nhật).",
+        "Xóa và gõ lại ký tự đó bằng bàn phím thường.",
+    ),
+    "syntax/invisible": FaultText(
+        "Dòng {line}, cột {column}: có ký tự không nhìn thấy (chép từ Word hoặc web).",
+        "Xóa chỗ đó và gõ lại dấu cách thường.",
+    ),
+    "syntax/line_comma": FaultText(
+        "Dòng {line}, cột {column}: thừa dấu phẩy ở cuối dòng.", "Xóa dấu phẩy đó."
+    ),
+    "syntax/control": FaultText(
+        "Dòng {line}, cột {column}: có ký tự điều khiển bên trong dấu nháy.", "Xóa và gõ lại."
+    ),
+    "syntax/json_file": FaultText(
+        "Đây là tệp JSON, nhưng chỗ này cần tệp cấu hình TOML.",
+        "Kiểm tra tên hai tệp: gateway.toml và site.json có bị đổi chỗ không.",
+    ),
+    "syntax/toml_file": FaultText(
+        "Đây là tệp cấu hình TOML, nhưng chỗ này cần tệp JSON.",
+        "Kiểm tra tên hai tệp: gateway.toml và site.json có bị đổi chỗ không.",
+    ),
+    "syntax/foreign": FaultText(
+        "Đây không phải tệp JSON (có thể là trang web, tệp nén hoặc tệp Office).",
+        "Chép lại đúng tệp.",
     ),
     "syntax/unquoted": FaultText(
         "Dòng {line}, cột {column}: thiếu dấu nháy quanh tên hoặc chữ.", 'Đặt trong dấu nháy: "…"'
@@ -223,6 +334,22 @@ TEXTS: dict[str, FaultText] = {
     "secret.space": FaultText(
         "Tệp mật khẩu {path} có dấu cách ở đầu hoặc cuối; dấu cách được gửi như một phần mật khẩu.",
         "Nếu mật khẩu không có dấu cách đó: xóa rồi lưu lại.",
+    ),
+    "secret.quotes": FaultText(
+        "Tệp mật khẩu {path} có dấu nháy bao quanh; dấu nháy được gửi như một phần mật khẩu.",
+        "Nếu mật khẩu không có dấu nháy: xóa hai dấu nháy rồi lưu lại.",
+    ),
+    "secret.named": FaultText(
+        "Tệp mật khẩu {path} bắt đầu bằng tên mục rồi dấu = hoặc :; cả dòng được gửi làm mật khẩu.",
+        "Chỉ để lại mật khẩu trên dòng đó.",
+    ),
+    "secret.ascii": FaultText(
+        "Mật khẩu trong {path} có chữ có dấu hoặc ký tự toàn khổ; nhiều đầu ghi không nhận.",
+        "Kiểm tra lại; nếu gõ nhầm bộ gõ tiếng Việt thì tắt bộ gõ và gõ lại.",
+    ),
+    "secret.content/invisible": FaultText(
+        "Tệp mật khẩu {path} có ký tự không nhìn thấy (do chép từ Word, Zalo hoặc web).",
+        "Gõ lại trên máy này: systemd-ask-password > {path}",
     ),
     "secret.content/tab": FaultText("Tệp mật khẩu {path} có dấu tab.", "Xóa dấu tab rồi lưu lại."),
     "secret.content/lines": FaultText(

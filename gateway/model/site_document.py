@@ -68,7 +68,9 @@ def _camera_url(url: str, info: ValidationInfo) -> str:
     known: tuple[str, ...] = (info.context or {}).get(URL_SCHEMES, ())
     if scheme is None or (known and scheme[1] not in known):
         begins = " or ".join(f"{each}://" for each in known) or "a scheme, e.g. rtsp://"
-        raise PydanticCustomError("url.scheme", "it must begin with {allowed}", {"allowed": begins})
+        said = f"it must begin with {begins}"
+        values = {"allowed": ", ".join(known) or "rtsp", **_scheme_kind(url)}
+        raise PydanticCustomError("url.scheme", "{said}", {"said": said, **values})
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -76,6 +78,16 @@ def _camera_url(url: str, info: ValidationInfo) -> str:
     if mistake := _url_mistake(parts):
         raise mistake
     return url
+
+
+def _scheme_kind(url: str) -> dict[str, str]:
+    """Return what is wrong with the beginning of *url*; nothing: it has none."""
+    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://", url):
+        lower = found[1] != found[1].lower()
+        return {"kind": "case" if lower else "unknown", "got": found[1]}
+    if found := re.match(r"(?i)(rtsps?|https?|rtmps?|udp)(?::/?|//?|;//)", url):
+        return {"kind": "slashes", "got": found[1].lower()}
+    return {}
 
 
 def _url_mistake(parts: SplitResult) -> PydanticCustomError | None:
@@ -88,7 +100,8 @@ def _url_mistake(parts: SplitResult) -> PydanticCustomError | None:
     if not parts.hostname:
         return PydanticCustomError("url.host", "it names no host")
     if not _has_port(parts):
-        return PydanticCustomError("url.port", "a port is a number from 1 to 65535")
+        port = parts.netloc.rpartition(":")[2][:20]
+        return PydanticCustomError("url.port", "a port is a number from 1 to 65535", {"got": port})
     if has_written_password(f"{parts.path}?{parts.query}"):
         return PydanticCustomError(
             "url.userinfo", "write {place} where the password stands", {"place": PASSWORD}
