@@ -10,38 +10,7 @@ import re
 
 from aiooui import OUIManager
 
-from gateway.discovery.templates import template_of
-
-_WORDS: tuple[tuple[str, str], ...] = (
-    ("hikvision", "hikvision"),
-    ("hilook", "hikvision"),
-    ("hiwatch", "hikvision"),
-    ("dvrdvs", "hikvision"),
-    ("dnvrs-webs", "hikvision"),
-    ("app-webs", "hikvision"),
-    ("ezviz", "ezviz"),
-    ("dahua", "dahua"),
-    ("kbvision", "dahua"),
-    ("kbone", "dahua"),
-    ("imou", "dahua"),
-    ("amcrest", "dahua"),
-    ("lorex", "dahua"),
-    ("intelbras", "dahua"),
-    ("uniview", "uniview"),
-    ("hanwha", "hanwha"),
-    ("wisenet", "hanwha"),
-    ("samsung techwin", "hanwha"),
-    ("axis", "axis"),
-    ("tiandy", "tiandy"),
-    ("tp-link", "tplink"),
-    ("vigi", "tplink"),
-    ("tapo", "tplink"),
-    ("milesight", "milesight"),
-    ("xiongmai", "xiongmai"),
-    ("uc-httpd", "xiongmai"),
-    ("h264dvr", "xiongmai"),
-)
-"""Words of makers, registrations and banners; and the family they tell."""
+from gateway.discovery.templates import TEMPLATES, template_of
 
 _DAHUA_REALM = re.compile(r"Login to [0-9A-Za-z]{6,}")
 _HIKVISION_REALM = re.compile(r"(?:IP Camera\([0-9A-Z]+\)|Embedded Net DVR|DS-[0-9A-Z-]+)")
@@ -71,9 +40,9 @@ def family_of(*texts: str | None) -> str | None:
         if _HIKVISION_REALM.match(text):
             return "hikvision"
         lower = text.lower()
-        for word, family in _WORDS:
-            if word in lower:
-                return family
+        for template in TEMPLATES:
+            if any(word in lower for word in template.words):
+                return template.family
     return None
 
 

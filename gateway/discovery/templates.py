@@ -1,7 +1,9 @@
 """Where the makers of cameras and recorders have the streams of a channel: one row a family.
 
-None was tried on a device of its maker; each row names where it is from. What a device says of
-itself (ONVIF, ISAPI, CGI) goes before its row.
+The one table of them: discovery, the set-up page, `camera-gateway add` and the tables of
+docs/cameras.md and docs/install.md follow from it (`tests/unit/discovery/test_templates.py`). No
+row was tried on a device of its maker; each names where it is from. What a device says of itself
+(ONVIF, ISAPI, CGI) goes before its row.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ class Template:
         family: Its name in commands, e.g. ``hikvision``.
         maker: As it is usually written.
         label: As people call the family: its brands in Viet Nam.
-        main: Path of the main stream; ``{n}`` is the channel, counted from 1. In it
-            ``{username}`` and ``{password}`` are places for the login, which stay.
+        main: Path of the main stream; ``{n}`` is the channel, counted from 1, ``{m}`` the same
+            from 0. In it ``{username}`` and ``{password}`` are places for the login, which stay.
         sub: Likewise of the sub-stream; empty: there is none.
         source: Where the row is from.
         picture: Path of a JPEG over HTTP; empty: none is known.
         channels: Whether it has more than one.
+        words: In lower case, what of a banner, a registration or a name tells the family.
     """
 
     family: str
@@ -38,13 +41,16 @@ class Template:
     source: str
     picture: str = ""
     channels: bool = True
+    words: tuple[str, ...] = ()
 
     def urls(self, host: str, channel: int, port: int = RTSP_PORT) -> dict[Profile, str]:
         """Return the streams of *channel* at *host*, best first, without user and password."""
         base = f"rtsp://{authority_of(host, port, RTSP_PORT)}"
         paths: tuple[tuple[Profile, str], ...] = (("main", self.main), ("sub", self.sub))
         return {
-            profile: base + path.replace("{n}", str(channel)) for profile, path in paths if path
+            profile: base + path.replace("{n}", str(channel)).replace("{m}", str(channel - 1))
+            for profile, path in paths
+            if path
         }
 
 
@@ -58,16 +64,17 @@ TEMPLATES: tuple[Template, ...] = (
     Template(
         "hikvision",
         "Hikvision",
-        "Hikvision, HiLook, HiWatch, Hikvision OEM",
+        "Hikvision, HiLook, HiWatch, ANNKE",
         "/Streaming/Channels/{n}01",
         "/Streaming/Channels/{n}02",
         "Hikvision's ISAPI, RTSP; Frigate's documents",
         "/ISAPI/Streaming/channels/{n}01/picture",
+        words=("hikvision", "hilook", "hiwatch", "annke", "dvrdvs", "dnvrs-webs", "app-webs"),
     ),
     Template(
         "hikvision-old",
         "Hikvision",
-        "Hikvision trước 2012 · before 2012",
+        "Hikvision trước 2012, kênh 33 trở đi của máy lai · before 2012, hybrids from 33 on",
         "/h264/ch{n}/main/av_stream",
         "/h264/ch{n}/sub/av_stream",
         "users' reports",
@@ -80,6 +87,7 @@ TEMPLATES: tuple[Template, ...] = (
         "/cam/realmonitor?channel={n}&subtype=1",
         "Dahua's HTTP API; Frigate's documents; for KBVision Vietnamese resellers",
         "/cgi-bin/snapshot.cgi?channel={n}",
+        words=("dahua", "kbvision", "kbone", "imou", "amcrest", "lorex", "intelbras"),
     ),
     Template(
         "uniview",
@@ -88,6 +96,7 @@ TEMPLATES: tuple[Template, ...] = (
         "/unicast/c{n}/s0/live",
         "/unicast/c{n}/s1/live",
         "users' reports",
+        words=("uniview",),
     ),
     Template(
         "axis",
@@ -97,6 +106,7 @@ TEMPLATES: tuple[Template, ...] = (
         "/axis-media/media.amp?videocodec=h264&camera={n}&resolution=640x360&fps=10",
         "Axis' VAPIX, video streaming",
         "/axis-cgi/jpg/image.cgi?camera={n}",
+        words=("axis",),
     ),
     Template(
         "ezviz",
@@ -106,6 +116,7 @@ TEMPLATES: tuple[Template, ...] = (
         "/h264/ch1/sub/av_stream",
         "Vietnamese projects",
         channels=False,
+        words=("ezviz",),
     ),
     Template(
         "hanwha",
@@ -115,6 +126,7 @@ TEMPLATES: tuple[Template, ...] = (
         "/profile3/media.smp",
         "users' reports, which disagree: ask by ONVIF first",
         channels=False,
+        words=("hanwha", "wisenet", "samsung techwin"),
     ),
     Template(
         "tplink",
@@ -124,6 +136,7 @@ TEMPLATES: tuple[Template, ...] = (
         "/stream2",
         "TP-Link's support pages",
         channels=False,
+        words=("tp-link", "vigi", "tapo"),
     ),
     Template(
         "tiandy",
@@ -133,6 +146,7 @@ TEMPLATES: tuple[Template, ...] = (
         "/live/ch00_1",
         "one source only",
         channels=False,
+        words=("tiandy",),
     ),
     Template(
         "milesight",
@@ -142,6 +156,74 @@ TEMPLATES: tuple[Template, ...] = (
         "/sub",
         "Milesight's support pages",
         channels=False,
+        words=("milesight",),
+    ),
+    Template(
+        "hanwha-multi",
+        "Hanwha Vision",
+        "Hanwha nhiều cảm biến · with several sensors",
+        "/{m}/profile2/media.smp",
+        "/{m}/profile3/media.smp",
+        "users' reports",
+    ),
+    Template(
+        "vivotek",
+        "Vivotek",
+        "Vivotek",
+        "/live.sdp",
+        "",
+        "users' reports",
+        channels=False,
+        words=("vivotek",),
+    ),
+    Template(
+        "bosch",
+        "Bosch",
+        "Bosch",
+        "/video?inst=1",
+        "/video?inst=2",
+        "users' reports; the second stream by analogy",
+        channels=False,
+        words=("bosch",),
+    ),
+    Template(
+        "panasonic",
+        "i-PRO",
+        "Panasonic, i-PRO",
+        "/MediaInput/h264",
+        "",
+        "users' reports",
+        channels=False,
+        words=("panasonic", "i-pro"),
+    ),
+    Template(
+        "sony",
+        "Sony",
+        "Sony",
+        "/media/video1",
+        "/media/video2",
+        "users' reports; the second stream by analogy",
+        channels=False,
+        words=("sony",),
+    ),
+    Template(
+        "avycon",
+        "Avycon",
+        "Avycon và DVR cùng loại · and its kind of DVR",
+        "/chID={n}&streamType=main",
+        "/chID={n}&streamType=sub",
+        "users' reports; the sub-stream by analogy",
+        words=("avycon",),
+    ),
+    Template(
+        "yoosee",
+        "Yoosee",
+        "Yoosee",
+        "/onvif1",
+        "/onvif2",
+        "users' reports; the second stream by analogy",
+        channels=False,
+        words=("yoosee",),
     ),
     Template(
         "xiongmai",
@@ -150,12 +232,16 @@ TEMPLATES: tuple[Template, ...] = (
         "/user={username}&password={password}&channel={n}&stream=0.sdp?",
         "/user={username}&password={password}&channel={n}&stream=1.sdp?",
         "users' reports; the login stands in the path, in clear: it needs allow_basic",
+        words=("xiongmai", "uc-httpd", "h264dvr"),
     ),
 )
 
-LAST_RESORT = ("hikvision", "dahua")
-"""Families that are tried, with one request each, where the maker is not known. Xiongmai's is not
-among them: it would send the password in clear."""
+RESELLERS = ("vantech", "questek")
+"""Names under which several factories' devices are sold: no family follows from them."""
+
+LAST_RESORT = ("hikvision", "dahua", "xiongmai")
+"""Families that are tried, with one request each, where the maker is not known. Xiongmai's, which
+has the password in the path, in clear, only where the settings of the login allow that."""
 
 
 def template_of(family: str | None) -> Template | None:

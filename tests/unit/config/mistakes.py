@@ -1,4 +1,4 @@
-"""What installers type wrongly, and what `check` says of it: a row each, also of docs/mistakes.md."""
+"""What installers type wrongly, and what `check` says of it: the rows of docs/mistakes.md."""
 
 from __future__ import annotations
 

@@ -11,9 +11,11 @@ from pydantic import SecretStr
 
 from gateway.cameras.probe import probe
 from gateway.demo.auth import Account
+from gateway.discovery.templates import TEMPLATES
 from gateway.model.errors import SourceRefused
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
+from gateway.model.url_login import PASSWORD as PLACE
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.sources.registry import url_policy
 from gateway.sources.rtsp_source import RtspSource
@@ -23,24 +25,15 @@ from tests.fixtures.sinks import RecordingSink
 
 ACCOUNT = Account("gateway", SecretStr("Abc@123/#?&canary"))
 PATHS = {
-    "hikvision": "/Streaming/Channels/102",
-    "hikvision before 2012": "/h264/ch33/sub/av_stream",
-    "dahua": "/cam/realmonitor?channel=1&subtype=1",
-    "hanwha": "/profile3/media.smp",
-    "hanwha with several sensors": "/0/profile3/media.smp",
-    "axis": "/axis-media/media.amp?videocodec=h264&camera=1&resolution=640x360&fps=10",
-    "uniview": "/unicast/c1/s1/live",
-    "tiandy": "/live/ch00_1",
-    "tp-link": "/stream2",
-    "milesight": "/sub",
-    "vivotek": "/live.sdp",
-    "bosch": "/video?inst=1",
-    "panasonic": "/MediaInput/h264",
-    "sony": "/media/video1",
-    "avycon": "/chID=1&streamType=main",
-    "yoosee": "/onvif1",
+    each.family: path
+    for each in TEMPLATES
+    if PLACE not in each.main
+    for path in [each.urls("camera", 1).get("sub") or each.urls("camera", 1)["main"]]
 }
-XIONGMAI = "/user={username}&password={password}&channel=1&stream=1.sdp"
+"""The sub-stream of each, or its only one, as a URL."""
+
+_SUB = next(each.sub for each in TEMPLATES if each.family == "xiongmai")
+XIONGMAI = _SUB.replace("{n}", "1").removesuffix("?")
 
 
 def source(url: str, port: int, *, allow_basic: bool = False) -> RtspSource:
@@ -77,7 +70,7 @@ async def play(made: RtspSource) -> RecordingSink:
 @pytest.mark.parametrize("maker", PATHS)
 async def test_the_url_of_each_maker_plays(maker: str) -> None:
     """With Digest, whatever characters the password has."""
-    path = PATHS[maker]
+    path = PATHS[maker].removeprefix("rtsp://camera")
     async with asyncio.timeout(HANG_S), virtual_camera(account=ACCOUNT, path=path) as recorder:
         sink = await play(source(recorder.url(), recorder.port))
 
