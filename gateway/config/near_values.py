@@ -62,7 +62,7 @@ def host_and_port(host: str) -> tuple[str, str] | None:
     return None if found is None else (found[1], found[2])
 
 
-def plain_letters(text: str) -> str:
+def without_marks(text: str) -> str:
     """Return *text* in lower case without marks: ``Đồng Tháp`` becomes ``dong thap``."""
     lower = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
     return " ".join("".join(each for each in lower if not unicodedata.combining(each)).split())
@@ -72,20 +72,20 @@ def _province(value: str) -> Args:
     digits = unicodedata.normalize("NFKC", value).strip()
     if re.fullmatch("[0-9]{1,2}", digits):
         return {"kind": "digits", "near": digits.zfill(2)}
-    wanted = re.sub(r"^(?:(?:tinh|thanh pho) |tp[. ]*)", "", plain_letters(value))
+    wanted = re.sub(r"^(?:(?:tinh|thanh pho) |tp[. ]*)", "", without_marks(value))
     wanted = _SHORT.get(wanted, wanted)
     for code, name in PROVINCES.items():
-        if plain_letters(name) == wanted:
+        if without_marks(name) == wanted:
             return {"kind": "province", "near": code, "name": name}
     for former in FORMER_PROVINCES.values():
-        if plain_letters(former.name) == wanted:
+        if without_marks(former.name) == wanted:
             name = f"{former.name}, nay thuộc {PROVINCES[former.today]}"
             return {"kind": "province", "near": former.today, "name": name}
     return {"kind": "no_province"}
 
 
 def _identifier(value: str, most: int, also: str) -> Args:
-    joined = re.sub(r"[^a-z0-9]+", also, plain_letters(value)).strip("-")[:most]
+    joined = re.sub(r"[^a-z0-9]+", also, without_marks(value)).strip("-")[:most]
     return {"kind": "identifier", "near": joined} if joined else {}
 
 

@@ -261,7 +261,7 @@ def _doubts(value: str) -> Iterator[tuple[str, str]]:
     if _NAMED.match(value):
         yield "named", "begins with a name and = or :"
     if not value.isascii():
-        yield "ascii", "has letters with marks or full-width characters"
+        yield "ascii", "has marks or full-width characters"
 
 
 def _exists(path: Path) -> bool:

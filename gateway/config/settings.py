@@ -110,27 +110,28 @@ class Broker(Document):
 
     @model_validator(mode="after")
     def _is_safe(self) -> Self:
-        mistakes = []
-        if (apart := host_and_port(self.host)) is not None:
-            values = {"near": apart[0], "port": apart[1]}
-            message = "the port stands in port, not behind the host"
-            error = PydanticCustomError("host_port", message, values)
-            mistakes.append(InitErrorDetails(type=error, loc=("host",), input=self.host))
-        elif self.tls is None and not is_loopback(self.host):
-            message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
-            error = PydanticCustomError("plain_broker", message)
-            mistakes.append(InitErrorDetails(type=error, loc=("host",), input=self.host))
         second = None if self.second is None else self.second.host
-        if self.tls is None and second is not None and not is_loopback(second):
-            message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
-            error = PydanticCustomError("plain_broker", message)
-            mistakes.append(InitErrorDetails(type=error, loc=("second", "host"), input=second))
+        mistakes = [
+            InitErrorDetails(type=error, loc=at, input=host)
+            for at, host in ((("host",), self.host), (("second", "host"), second))
+            if host is not None and (error := self._mistake_in(host)) is not None
+        ]
         if self.password is not None and self.username is None:
             error = PydanticCustomError("incomplete", "a password needs a username beside it")
             mistakes.append(InitErrorDetails(type=error, loc=("username",), input=None))
         if mistakes:
             raise ValidationError.from_exception_data("broker", mistakes)
         return self
+
+    def _mistake_in(self, host: str) -> PydanticCustomError | None:
+        if (apart := host_and_port(host)) is not None:
+            values = {"near": apart[0], "port": apart[1]}
+            message = "the port stands in port, not behind the host"
+            return PydanticCustomError("host_port", message, values)
+        if self.tls is None and not is_loopback(host):
+            message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
+            return PydanticCustomError("plain_broker", message)
+        return None
 
 
 class IceServerSettings(Document):
