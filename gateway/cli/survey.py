@@ -21,6 +21,7 @@ from gateway.cli.broker_options import address_of, connection_options
 from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_faults, report_errors
 from gateway.config.load import load_settings
 from gateway.config.settings import DEFAULT_FILE
+from gateway.discovery.detected_store import DetectedStore
 from gateway.model.errors import ConfigRejected, Fault, TransientError
 from gateway.model.provinces import PROVINCES
 from gateway.runtime import atomic_file
@@ -85,7 +86,7 @@ def survey_group() -> None:
 @click.option(
     "--discovered",
     type=PATH,
-    help="What `camera-gateway discover --json` has printed, to compare with what is declared.",
+    help="What `camera-gateway discover --json` has printed.  [default: the weekly discovery]",
 )
 @click.option("--no-contacts", is_flag=True, help="Leave out part I, which is personal data.")
 @report_errors
@@ -104,7 +105,13 @@ def export_command(
     Xuất phụ lục đã điền của điểm này; dữ liệu cá nhân chỉ lấy từ contacts.json trên máy.
     """
     assert FORM.startswith(form)
-    facts = load_facts(load_settings(settings), now_ms(), with_contacts=not no_contacts)
+    box = load_settings(settings)
+    facts = load_facts(
+        box,
+        now_ms(),
+        with_contacts=not no_contacts,
+        detected=DetectedStore(box.state.dir).devices,
+    )
     if discovered is not None:
         facts = with_detected(facts, discovered)
     filled = fill_form(with_health(facts, runtime, ANSWERS_WITHIN_S))

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from ipaddress import ip_network
 
+from pydantic_core import PydanticCustomError
+
 from gateway.model.provinces import FORMER_PROVINCES, PROVINCES
 
 Args = dict[str, str | int | float]
@@ -60,6 +62,15 @@ def host_and_port(host: str) -> tuple[str, str] | None:
     """Return host and port of *host*, if it is written so; IPv6 addresses have more colons."""
     found = _PORT.fullmatch(host)
     return None if found is None else (found[1], found[2])
+
+
+def port_behind(host: str) -> PydanticCustomError | None:
+    """Return the error for a *host* of the settings that has a port behind it; None: it has none."""
+    apart = host_and_port(host)
+    if apart is None:
+        return None
+    values = {"near": apart[0], "port": apart[1]}
+    return PydanticCustomError("host_port", "the port stands in port, not behind the host", values)
 
 
 def without_marks(text: str) -> str:

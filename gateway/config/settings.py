@@ -28,7 +28,7 @@ from pydantic_settings import (
 
 from gateway.config.camera_settings import CameraAccess, Port
 from gateway.config.document_settings import Documents
-from gateway.config.near_values import host_and_port
+from gateway.config.near_values import port_behind
 from gateway.config.update_settings import Updates
 from gateway.model.alarm import Damping, HostLimits
 from gateway.model.document import Document, mistake
@@ -114,24 +114,20 @@ class Broker(Document):
         mistakes = [
             InitErrorDetails(type=error, loc=at, input=host)
             for at, host in ((("host",), self.host), (("second", "host"), second))
-            if host is not None and (error := self._mistake_in(host)) is not None
+            if host and (error := self._mistake_in(host))
         ]
         if self.password is not None and self.username is None:
-            error = PydanticCustomError("incomplete", "a password needs a username beside it")
-            mistakes.append(InitErrorDetails(type=error, loc=("username",), input=None))
+            missing = PydanticCustomError("incomplete", "a password needs a username beside it")
+            mistakes.append(InitErrorDetails(type=missing, loc=("username",), input=None))
         if mistakes:
             raise ValidationError.from_exception_data("broker", mistakes)
         return self
 
     def _mistake_in(self, host: str) -> PydanticCustomError | None:
-        if (apart := host_and_port(host)) is not None:
-            values = {"near": apart[0], "port": apart[1]}
-            message = "the port stands in port, not behind the host"
-            return PydanticCustomError("host_port", message, values)
-        if self.tls is None and not is_loopback(host):
-            message = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
-            return PydanticCustomError("plain_broker", message)
-        return None
+        if (mistake := port_behind(host)) is not None or self.tls is not None or is_loopback(host):
+            return mistake
+        said = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
+        return PydanticCustomError("plain_broker", said)
 
 
 class IceServerSettings(Document):

@@ -23,6 +23,7 @@ from gateway.model.inventory import (
     CameraRecord,
     Centre,
     Exposure,
+    FoundRecord,
     Inventory,
     Line,
     LinkRecord,
@@ -39,6 +40,12 @@ from gateway.model.inventory import (
 from gateway.model.provenance import Origin, Sourced
 from gateway.model.site_document import CameraConfig, SiteConfig
 from gateway.model.survey import CameraSurvey, Survey
+
+MOST_FOUND = 256
+"""Devices of the last discovery that are told."""
+
+LONGEST_SAID = 300
+"""Characters of what a device calls itself."""
 
 T = TypeVar("T")
 Part = TypeVar("Part", Centre, Reach, Exposure, Line, CameraCount, Box)
@@ -92,7 +99,7 @@ class _Found:
         if self.device is None:
             return None
         value: str | None = getattr(self.device, name)
-        return self._source(self.device)(value)
+        return self._source(self.device)(_short(value))
 
     def channels(self) -> Sourced[int] | None:
         """Return how many inputs it has."""
@@ -112,6 +119,24 @@ class _Found:
     @staticmethod
     def _source(device: DetectedDevice) -> Source:
         return Source(device.origin, device.time_ms)
+
+
+def _found_record(device: DetectedDevice) -> FoundRecord:
+    return FoundRecord(
+        id=device.address,
+        kind=device.kind,
+        origin=device.origin,
+        time_ms=device.time_ms,
+        manufacturer=_short(device.manufacturer),
+        model=_short(device.model),
+        firmware=_short(device.firmware),
+        channels=device.channels or None,
+        no_signal=len(device.no_signal) or None,
+    )
+
+
+def _short(text: str | None) -> str | None:
+    return text[:LONGEST_SAID] if text else None
 
 
 def _found(devices: Devices, address: str | None) -> _Found:
@@ -147,6 +172,7 @@ def build_inventory(sources: Sources, now_ms: int) -> Inventory:
                 for each in survey.nodes
             ),
             links=tuple(_links(survey, cameras, declared)),
+            found=tuple(map(_found_record, sources.detected[:MOST_FOUND])),
         ),
         ioc=tuple(
             SystemRecord(each.name, "survey", declared.time_ms, each.functions, each.data_managed)

@@ -176,6 +176,28 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """A device that was found, in its own words, whatever is declared of it.
+
+    Attributes:
+        id: Its IP address.
+        kind: ``recorder``, ``camera``, ``encoder`` or ``unknown``.
+        channels: How many inputs it has; None: it did not tell.
+        no_signal: How many of them have no picture.
+    """
+
+    id: str
+    kind: str
+    origin: Origin
+    time_ms: int | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    firmware: str | None = None
+    channels: int | None = None
+    no_signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LinkRecord:
     """A connection between two of: cameras, recorders, nodes, ``gateway``, ``wan``."""
 
@@ -186,10 +208,11 @@ class LinkRecord:
 
 @dataclass(frozen=True, slots=True)
 class NetworkRecord:
-    """Section ``net``: the network as a graph."""
+    """Section ``net``: the network as a graph, and the devices that were found in it."""
 
     nodes: tuple[NodeRecord, ...] = ()
     links: tuple[LinkRecord, ...] = ()
+    found: tuple[FoundRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from gateway.inventory.diff import carry_timestamps
 from gateway.inventory.sections import Sources, build_inventory
 from gateway.inventory.store import InventoryStore
 from gateway.model.contacts import ContactConfig
+from gateway.model.detected import DetectedDevice
 from gateway.model.errors import ConfigRejected, MessageRejected, file_fault
 from gateway.model.inventory import Observations
 from gateway.model.site_document import SiteConfig
@@ -40,7 +41,13 @@ CONTACTS_FILE = "contacts.json"
 Stored = Mapping[str, SectionRevision]
 
 
-def load_facts(settings: Settings, now_ms: int, *, with_contacts: bool = True) -> SiteFacts:
+def load_facts(
+    settings: Settings,
+    now_ms: int,
+    *,
+    with_contacts: bool = True,
+    detected: tuple[DetectedDevice, ...] = (),
+) -> SiteFacts:
     """Return what this machine knows of its site. Blocks on the disk.
 
     Args:
@@ -48,6 +55,7 @@ def load_facts(settings: Settings, now_ms: int, *, with_contacts: bool = True) -
         now_ms: Wall clock.
         with_contacts: Whether part I is filled, from ``contacts.json``; without the file it is
             empty.
+        detected: What the last discovery on this machine has found.
 
     Raises:
         ConfigRejected: A document is broken, or others may read the contacts.
@@ -55,7 +63,9 @@ def load_facts(settings: Settings, now_ms: int, *, with_contacts: bool = True) -
     folder = settings.state.dir
     stored = InventoryStore(folder).load()
     networks = tuple(str(each) for each in settings.cameras.networks)
-    sources = Sources(_load_site(folder), networks, observations=_observed(stored))
+    sources = Sources(
+        _load_site(folder), networks, observations=_observed(stored), detected=detected
+    )
     trees = section_trees(build_inventory(sources, now_ms))
     facts = SiteFacts(
         province=settings.gateway.province,

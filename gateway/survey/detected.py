@@ -1,7 +1,8 @@
 """What devices say of themselves, beside what people have declared of them.
 
-It comes as ``camera-gateway discover --json`` prints it: a line of JSON a device. Cameras and
-recorders are known by their addresses; two spellings of one name are no mismatch.
+It comes with the inventory (section ``net``, `found`), by MQTT as on the box itself, or as
+``camera-gateway discover --json`` prints it: a line of JSON a device. Cameras and recorders are
+known by their addresses; two spellings of one name are no mismatch.
 """
 
 from __future__ import annotations
@@ -16,13 +17,20 @@ from pydantic import Field, ValidationError
 from gateway.config.documents import faults_of, parse_plain_json
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.mqtt.payloads.codec import WireDocument
-from gateway.mqtt.payloads.inventory_items import KnownWord, WireCamera, WireRecorder
+from gateway.mqtt.payloads.inventory import InventoryNet
+from gateway.mqtt.payloads.inventory_items import (
+    KnownWord,
+    WireCamera,
+    WireFound,
+    WireRecorder,
+)
 from gateway.mqtt.payloads.numbers import Count
 from gateway.mqtt.payloads.presence import Word
 from gateway.runtime.strict_json import dumps
 
 MOST_LINES = 4096
 MOST_BYTES = 16_777_216
+MOST_CHANNELS, MOST_WORD = 1024, 200
 MOST_TOLD = 8
 """Cameras of which a mismatch is told one by one."""
 
@@ -42,7 +50,7 @@ class DetectedDevice(WireDocument):
     model: Word | None = None
     firmware: Word | None = None
     kind: Literal["recorder", "camera", "encoder", "unknown"] = "unknown"
-    channels: Annotated[tuple[DetectedChannel, ...], Field(max_length=1024)] = ()
+    channels: Annotated[tuple[DetectedChannel, ...], Field(max_length=MOST_CHANNELS)] = ()
 
     @property
     def product(self) -> str:
@@ -98,6 +106,33 @@ def parse_detected(raw: bytes, time_ms: int) -> Detected:
     return Detected({each.address: each for each in found if each is not None}, time_ms)
 
 
+def of_inventory(net: InventoryNet) -> Detected:
+    """Return the devices that the inventory says were found: what MQTT told of them."""
+    devices = {each.id: _of_row(each) for each in net.found}
+    times = [each.time_ms for each in net.found if each.time_ms is not None]
+    return Detected(devices, max(times, default=None))
+
+
+def _of_row(row: WireFound) -> DetectedDevice:
+    dark = min(row.no_signal or 0, MOST_CHANNELS)
+    count = max(dark, min(row.channels or 0, MOST_CHANNELS))
+    return DetectedDevice(
+        address=row.id,
+        maker=_word(row.manufacturer),
+        model=_word(row.model),
+        firmware=_word(row.firmware),
+        kind=row.kind,
+        channels=tuple(
+            DetectedChannel(number=each + 1, signal="no_signal" if each < dark else "unknown")
+            for each in range(count)
+        ),
+    )
+
+
+def _word(text: str | None) -> str | None:
+    return text[:MOST_WORD] if text else None
+
+
 def compare_cameras(
     cameras: Iterable[WireCamera], detected: Detected, what: Literal["model", "manufacturer"]
 ) -> Comparison:
@@ -127,10 +162,15 @@ def compare_recorders(recorders: Iterable[WireRecorder], detected: Detected) -> 
         if device is None or not device.product:
             continue
         live = sum(each.signal == "live" for each in device.channels)
+        dark = sum(each.signal == "no_signal" for each in device.channels)
         name = recorder.id if recorder.name is None else recorder.name.value
         parts = [f"{name}: {device.product}"]
         if device.channels:
-            parts.append(f"{len(device.channels)} kênh, {live} kênh có hình")
+            parts.append(f"{len(device.channels)} kênh")
+        if live:
+            parts.append(f"{live} kênh có hình")
+        elif dark:
+            parts.append(f"{dark} kênh không có tín hiệu")
         if device.firmware:
             parts.append(f"phiên bản {device.firmware}")
         values.append((", ".join(parts), None))

@@ -33,6 +33,7 @@ from gateway.survey.detected import (
     Detected,
     compare_cameras,
     compare_recorders,
+    of_inventory,
     undeclared,
 )
 from gateway.survey.form import FORM, Number
@@ -89,7 +90,7 @@ class SiteFacts:
         health_ms: Wall clock.
         rtt_ms: Round trip to the centre's broker; None: not known.
         contacts: Part I of the form; None: kept apart.
-        detected: What devices have said of themselves.
+        detected: What devices have said of themselves; nothing: what `net` says of it counts.
     """
 
     province: str
@@ -130,6 +131,8 @@ class SiteFacts:
 
 def fill_form(facts: SiteFacts) -> SiteForm:
     """Return the form of the site that *facts* describe."""
+    if facts.detected.time_ms is None:
+        facts = replace(facts, detected=of_inventory(facts.net))
     name = facts.site.centre.name
     former = facts.site.centre.former_province
     return SiteForm(

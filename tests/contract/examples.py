@@ -49,7 +49,7 @@ from gateway.mqtt.payloads.presence import EncodedPayload
 from gateway.mqtt.payloads.signalling import encode_gateway_message, encode_viewer_message
 from gateway.mqtt.payloads.update import UpdateReported, encode_update_reported
 from gateway.mqtt.topic_tree import COMPRESSED, PLAIN
-from tests.fixtures.inventory import sources
+from tests.fixtures.inventory import RECORDER, sources
 from tests.fixtures.reports import CAMERA, KEY, MACHINE, SITE, STAMP, TROUBLED
 
 COUNTER = CameraSnapshot("c07", "Quầy 7", True, Reason.OK, 0.0, "Tầng 1", ("main", "sub"))
@@ -129,8 +129,11 @@ def _contacts() -> EncodedPayload:
     )
 
 
+SEEN = replace(sources(), detected=(RECORDER,))
+
+
 def _section(name: str) -> EncodedPayload:
-    held = inventory_payload.section_trees(build_inventory(sources(), STAMP.time_ms))[name]
+    held = inventory_payload.section_trees(build_inventory(SEEN, STAMP.time_ms))[name]
     return inventory_payload.encode_section(
         STAMP, inventory_payload.SectionRevision(9, stock_digest(held), held)
     )

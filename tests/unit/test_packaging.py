@@ -14,8 +14,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from gateway import fastpath
+from gateway.cli.main import main
+from gateway.cli.output import NOT_RUNNING
+from gateway.demo.config_files import free_port
 from gateway.model.version import VERSION
 from gateway.updates.__main__ import ORDERS, REFUSED
 from gateway.updates.order import REQUEST
@@ -26,10 +30,12 @@ TOP = Path(__file__).parents[2]
 UNIT = TOP / "systemd" / "camera-gateway.service"
 REBOOT = TOP / "systemd" / "camera-gateway-reboot.path"
 UPDATE = TOP / "systemd" / "camera-gateway-update.path"
+COVERAGE = TOP / "systemd" / "centre-coverage.timer"
 UPDATES = [UPDATE.with_suffix(".service"), UPDATE.with_name("camera-gateway-update-gate.service")]
 UNITS = [
     UNIT,
     TOP / "systemd" / "mosquitto-viewers.service",
+    COVERAGE.with_suffix(".service"),
     REBOOT.with_suffix(".service"),
     *UPDATES,
 ]
@@ -138,7 +144,9 @@ def test_the_unit_exposes_next_to_nothing(unit: Path) -> None:
     assert float(exposure[1]) <= HIGHEST_EXPOSURE.get(unit, USUAL_EXPOSURE)
 
 
-@pytest.mark.parametrize("shipped", [*UNITS, REBOOT, UPDATE], ids=lambda unit: str(unit.name))
+@pytest.mark.parametrize(
+    "shipped", [*UNITS, REBOOT, UPDATE, COVERAGE], ids=lambda unit: str(unit.name)
+)
 def test_the_unit_is_understood(shipped: Path, tmp_path: Path) -> None:
     """No key that systemd does not know, no path that is not there once it is installed."""
     text = shipped.read_text(encoding="utf-8")
@@ -159,6 +167,20 @@ def test_the_unit_starts_what_is_installed() -> None:
 
     assert line
     assert line[1].endswith("/camera-gateway run --settings /etc/camera-gateway/gateway.toml")
+
+
+def test_the_timer_of_coverage_starts_a_command_that_exists(tmp_path: Path) -> None:
+    """Its options are taken as they stand, and the broker that they name is looked for."""
+    text = COVERAGE.with_suffix(".service").read_text(encoding="utf-8")
+    line = re.search(r"^ExecStart=\S+/camera-gateway (.*) \$BROKER$", text, re.MULTILINE)
+    assert line
+    words = line[1].replace("/var/lib/centre-coverage", str(tmp_path)).split()
+    words += ["--broker", f"127.0.0.1:{free_port()}"]
+
+    said = CliRunner().invoke(main, words)
+
+    assert said.exit_code == NOT_RUNNING
+    assert "refuses connections" in said.output or "does not answer" in said.output
 
 
 def test_the_gateway_asks_for_a_reboot_where_it_is_looked_for() -> None:

@@ -39,6 +39,7 @@ from gateway.mqtt.payloads.inventory_items import (
     WireCentre,
     WireContact,
     WireExposure,
+    WireFound,
     WireLine,
     WireLink,
     WireNode,
@@ -101,10 +102,11 @@ class InventoryCameras(InventorySection):
 
 
 class InventoryNet(InventorySection):
-    """The network as a graph."""
+    """The network as a graph, and the devices that were found in it."""
 
     nodes: Annotated[tuple[WireNode, ...], Field(max_length=256)] = ()
     links: Annotated[tuple[WireLink, ...], Field(max_length=2560)] = ()
+    found: Annotated[tuple[WireFound, ...], Field(max_length=256)] = ()
 
 
 class InventoryIoc(InventorySection):

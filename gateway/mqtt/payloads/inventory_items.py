@@ -158,6 +158,21 @@ class WireNode(_Row):
     model: Word | None = None
 
 
+class WireFound(_Row):
+    """A device that was found, in its own words. `id`: its IP address; `dark`: inputs, no picture.
+
+    What is declared of the same device stands in its own section, so that both can be compared.
+    """
+
+    id: Name
+    kind: Literal["recorder", "camera", "encoder", "unknown"] = "unknown"
+    manufacturer: Annotated[str, Field(max_length=300)] | None = None
+    model: Annotated[str, Field(max_length=300)] | None = None
+    firmware: Annotated[Annotated[str, Field(max_length=300)] | None, Field(alias="fw")] = None
+    channels: Count | None = None
+    no_signal: Annotated[Count | None, Field(alias="dark")] = None
+
+
 class WireLink(_Row):
     """Two things that are connected: cameras, recorders, nodes, ``gateway``, ``wan``."""
 

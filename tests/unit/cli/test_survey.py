@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from gateway.cli.main import main
 from gateway.demo.config_files import CameraFiles, ConfigFiles
+from gateway.discovery.detected_store import DetectedStore
+from gateway.model.detected import DetectedDevice
 
 
 def say(*arguments: object) -> Result:
@@ -38,6 +40,17 @@ def test_a_site_exports_itself(box: Path) -> None:
     assert tree["completeness"] == {"filled": 14, "fields": 14, "missing": []}
     assert by_number["II.I.4"]["text"] == "khai báo 12"
     assert by_number["II.I.3"]["said"][0]["source_vi"] == "khai báo"
+
+
+def test_what_the_weekly_discovery_has_found_is_in_it(box: Path) -> None:
+    """From the machine's own file, without being named."""
+    camera = DetectedDevice("192.168.1.99", "onvif", 5, manufacturer="Dahua", kind="camera")
+    DetectedStore(box.parent / "state").keep((camera,), 5)
+
+    tree = json.loads(export(box, "--format", "json").stdout)
+
+    counted = next(each for each in tree["answers"] if each["number"] == "II.I.4")
+    assert "chưa khai báo: 192.168.1.99 Dahua" in counted["mismatch"]
 
 
 @pytest.mark.parametrize("kind", ["docx", "xlsx", "csv", "md"])

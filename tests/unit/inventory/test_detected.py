@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from gateway.inventory.sections import Sources, build_inventory
+from gateway.inventory.sections import MOST_FOUND, Sources, build_inventory
 from gateway.model.detected import DetectedDevice
 from gateway.model.provenance import Sourced
 from gateway.model.site_document import SiteConfig
+from gateway.mqtt.payloads.inventory import section_trees
+from gateway.runtime.strict_json import dumps
 
 RECORDER = DetectedDevice(
     "10.1.0.2",
@@ -57,6 +60,26 @@ def test_a_camera_of_its_own_tells_of_itself() -> None:
 
     assert camera.manufacturer == Sourced("Axis", "onvif", 8_000)
     assert camera.mac == Sourced("00:00:5e:00:53:01", "onvif", 8_000)
+
+
+def test_each_device_is_told_in_its_own_words_as_well() -> None:
+    """Beside what is declared of it, so that the centre can compare both."""
+    declared = {"cameras": [{"id": "c02", "model": "M30"}]}
+    net = build_inventory(Sources(site(**declared), detected=(RECORDER, CAMERA)), 9_000).net
+
+    assert [(each.id, each.model, each.origin) for each in net.found] == [
+        ("10.1.0.2", "DS-7216", "scan"),
+        ("10.1.0.3", "P32", "onvif"),
+    ]
+
+
+def test_what_a_device_calls_itself_is_bounded() -> None:
+    """Whatever it answers, the section can be sent."""
+    loud = replace(CAMERA, model="x" * 5_000)
+    inventory = build_inventory(Sources(site(), detected=(loud,) * 300), 9_000)
+
+    assert len(inventory.net.found) == MOST_FOUND
+    assert len(dumps(section_trees(inventory)["net"])) < 200_000
 
 
 def test_what_is_declared_stays() -> None:
