@@ -65,7 +65,7 @@ def host_and_port(host: str) -> tuple[str, str] | None:
 
 
 def port_behind(host: str) -> PydanticCustomError | None:
-    """Return the error for a *host* of the settings that has a port behind it; None: it has none."""
+    """Return the error for a *host* that has a port behind it; None: it has none."""
     apart = host_and_port(host)
     if apart is None:
         return None
