@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
 from gateway.cli.setup_enrolment import BoxEnrolment
 from gateway.config.check import check_files
@@ -28,7 +28,6 @@ from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING
 from gateway.runtime.redact import Redactor
 from tests.fixtures.broker import Brokers
-from tests.fixtures.browser import Window
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.console import open_page as open_console
 from tests.fixtures.console_process import ConsoleProcess, running_console
@@ -41,6 +40,15 @@ from tests.fixtures.enrolment import (
     secured,
 )
 from tests.fixtures.onvif_device import MAIN_PATH, SUB_PATH, Device, onvif_device
+from tests.fixtures.setup_browser import (
+    enrol,
+    find_devices,
+    give_account,
+    name_cameras,
+    open_phone,
+    save_and_restart,
+    watch,
+)
 from tests.fixtures.setup_page import RTSP_PORT, make_service, open_page
 from tests.fixtures.setup_page import Page as SetupPage
 
@@ -180,103 +188,27 @@ async def installed(folder: Path, there: Devices) -> AsyncIterator[Box]:
         await box.stop()
 
 
-async def open_phone(chromium: Browser, url: str) -> Window:
-    """Return a phone's window that shows *url*, whose certificate it takes."""
-    context = await chromium.new_context(
-        viewport={"width": 390, "height": 844}, ignore_https_errors=True
-    )
-    page = await context.new_page()
-    page.set_default_timeout(HANG_S * 1000)
-    window = Window(page)
-    window.record_complaints()
-    await page.goto(url)
-    return window
-
-
-async def enrol(page: Page, url: str, code: str) -> None:
-    """Give address and code, as the centre has told them by telephone."""
-    await page.fill("#enrol-address", url.removeprefix("https://"))
-    await page.fill("#enrol-code", code.lower())
-    await page.locator("#enrol-form .main-button").click()
-    await expect(page.locator("#enrol-state")).to_contain_text(SITE.name)
-    await page.locator("#enrol [data-go=account]").click()
-
-
-async def give_account(page: Page, host: str, account: Account, shown: int) -> None:
-    """Choose a device that was found and give its account, once; the rest it tells itself."""
-    await page.locator("#found button", has_text=host).click()
-    await expect(page.locator("#host")).to_have_value(host)
-    await page.fill("#username", account.username)
-    await page.fill("#password", PASSWORD)
-    await page.locator("#device-form .main-button").click()
-    await expect(page.locator("#channels .card img")).to_have_count(shown)
-    await expect(page.locator("#busy")).to_be_hidden()
-
-
-async def name_cameras(page: Page) -> None:
-    """Tick every channel with a picture and name some; the others keep the recorder's names."""
-    for number in EMPTY:
-        card = page.locator(f'.card[data-key="nvr1.{number}"]')
-        await expect(card).to_contain_text(WORDING[Reason.NO_SIGNAL].vi)
-    await expect(page.locator('[data-key="nvr1.3"] [data-field=name]')).to_have_value("Camera 03")
-    await page.click("#tick-all")
-    await expect(page.locator("#chosen-count")).to_contain_text(str(LIVE))
-    await page.fill('[data-key="nvr1.3"] [data-field=name]', "Quầy 3")
-    await page.fill('[data-key="nvr1.3"] [data-field=place]', "Tầng 1")
-    await page.fill('[data-key="nvr2.1"] [data-field=name]', "Cổng vào")
-    await page.locator("#choose-form .main-button").click()
-
-
-async def save_and_restart(page: Page) -> None:
-    """Save what was tested, have the service restarted, close the page."""
-    await page.locator("#test [data-go=save]").click()
-    await expect(page.locator("#changes li")).to_have_count(LIVE)
-    await page.click("#save-button")
-    await expect(page.locator("#save-state")).to_contain_text("Đã lưu")
-    await page.click("#restart-button")
-    await expect(page.locator("#restart-state")).to_contain_text("đã khởi động lại")
-    await page.locator("#save [data-act=finish]").click()
-    await expect(page.locator("#over")).to_be_visible()
-
-
 async def set_up(
     chromium: Browser, opened: SetupPage, there: Devices, console: ConsoleProcess, code: str
 ) -> None:
     """Go through the page from its code to its end."""
     window = await open_phone(chromium, f"{opened.url}/#{opened.access.code}")
     page = window.page
-    await enrol(page, console.enrolment, code)
-    await page.click("#find")
-    await expect(page.locator("#found button")).to_have_count(2)
-    await expect(page.locator("#busy")).to_be_hidden()
+    await enrol(page, console.enrolment, code, SITE.name)
+    await find_devices(page, 2)
     await give_account(page, there.recorder.host, ACCOUNT, LIVE - 1)
     await page.locator("#channels [data-go=account]").click()
     await give_account(page, there.camera_host, OTHER_ACCOUNT, LIVE)
-    await name_cameras(page)
-    await expect(page.locator("#test-summary")).to_contain_text(f"{LIVE} trong {LIVE}")
-    await expect(page.locator("#test-list li")).to_have_count(LIVE)
-    await save_and_restart(page)
+    for number in EMPTY:
+        card = page.locator(f'.card[data-key="nvr1.{number}"]')
+        await expect(card).to_contain_text(WORDING[Reason.NO_SIGNAL].vi)
+    await expect(page.locator('[data-key="nvr1.3"] [data-field=name]')).to_have_value("Camera 03")
+    await name_cameras(page, LIVE)
+    await save_and_restart(page, LIVE)
 
     assert await opened.closed == "done"
     assert window.complaints == []
     assert PASSWORD not in await page.content()
-
-
-async def watch(chromium: Browser, url: str) -> None:
-    """See the site connected and the pictures of two cameras on the operators' page."""
-    window = await open_console(chromium, url)
-    page = window.page
-    await expect(page.locator(".site")).to_contain_text(SITE.name)
-    for camera, name in (("quay3", "Quầy 3"), ("congvao", "Cổng vào")):
-        row = page.locator(f"button.camera[data-cam={camera}]")
-        await expect(row).to_have_attribute("data-st", "on")
-        await expect(row).to_contain_text(name)
-        await row.click()
-        tile = page.locator(f".tile[data-cam={camera}]")
-        await expect(tile).to_have_attribute("data-state", "live")
-    sites = await page.evaluate("cameraGateway.sites()")
-    assert [(each["gw"], each["st"]) for each in sites] == [(SITE.id, "on")]
-    assert window.complaints == []
 
 
 async def test_a_fresh_box_is_enrolled_set_up_and_seen_at_the_centre(
@@ -293,7 +225,11 @@ async def test_a_fresh_box_is_enrolled_set_up_and_seen_at_the_centre(
         )
         async with open_page(service) as opened:
             await set_up(chromium, opened, there, console, str(centre.code()))
-        await watch(chromium, console.url)
+        operator = await open_console(chromium, console.url)
+        await watch(operator, SITE.name, (("quay3", "Quầy 3"), ("congvao", "Cổng vào")))
+        sites = await operator.page.evaluate("cameraGateway.sites()")
+        assert [(each["gw"], each["st"]) for each in sites] == [(SITE.id, "on")]
+        assert operator.complaints == []
 
         logins = there.recorder.counts
         assert (logins.logins, logins.refused, there.camera.refused) == (1, 0, 0)
