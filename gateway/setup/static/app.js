@@ -130,10 +130,15 @@ function renderAccount(state) {
       elementById("port", HTMLInputElement).disabled = chosen === undefined;
     });
   }
-  placeRows(elementById("found", HTMLUListElement), state.found, ({ host, maker, model, kind }) => JSON.stringify([host, maker, model, kind]), (each) => {
+  elementById("found-hint", HTMLElement).hidden = state.found.length === 0;
+  const added = new Set(state.devices.map(({ host }) => host));
+  placeRows(elementById("found", HTMLUListElement), state.found, (each) => JSON.stringify([each.host, each.maker, each.model, each.kind, added.has(each.host)]), (each) => {
     const row = createElement("li", null);
     const button = createElement("button", row, { type: "button" });
-    say(button, [each.host, each.maker, each.model].filter(Boolean).join(" · "), each.kind === "recorder" ? "đầu ghi · recorder" : "");
+    const named = [each.host, each.maker, each.model].filter(Boolean).join(" · ");
+    if (added.has(each.host)) say(button, `✓ ${named}`, "đã thêm · added");
+    else if (each.kind === "recorder") say(button, named, "đầu ghi · recorder");
+    else say(button, named, each.maker ? "" : "hãng sẽ biết sau khi đăng nhập · maker known after the login");
     button.addEventListener("click", () => {
       elementById("host", HTMLInputElement).value = each.host;
       elementById("username", HTMLInputElement).focus();

@@ -105,7 +105,7 @@ function setChosen(card, chosen) {
 
 function renderCount() {
   const count = list().querySelectorAll(".card[data-chosen=true]").length;
-  say(elementById("chosen-count", HTMLElement), `Đã chọn ${count}`, `${count} ticked`);
+  say(elementById("chosen-count", HTMLElement), `Đã chọn ${count}`, `· ${count} ticked`);
 }
 
 /** Offers every place that was written before. */

@@ -32,7 +32,7 @@ export function renderChanges(list, changes) {
   list.replaceChildren(...changes.map(([kind, id, name]) => {
     const [vi, en] = CHANGES[/** @type {keyof typeof CHANGES} */ (kind)] ?? [kind, kind];
     const row = createElement("li", null);
-    say(row, `${kind} ${name} (${id}): ${vi}`, en);
+    say(row, `${kind} ${name} (${id}): ${vi}`, `· ${en}`);
     return row;
   }));
 }
@@ -62,7 +62,7 @@ function renderStream(row, test) {
   const [vi, en] = PROFILES[test.profile];
   const line = createElement("p", row, { class: "stream" });
   createElement("span", line, { class: test.ok ? "good" : "bad" }).textContent = test.ok ? "✓ " : "✗ ";
-  say(createElement("span", line), `${vi}:`, `${en}:`);
+  say(createElement("span", line), vi, `${en}:`);
   line.append(` ${test.measured}`);
   if (test.wording === null) return;
   const why = createElement("div", row, { class: test.ok ? "warning" : "bad" });
