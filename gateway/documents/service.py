@@ -142,7 +142,7 @@ class DocumentService:
         self._deliveries: dict[Key, Delivery] = {}
         self._seen: dict[Key, FileMark] = {}
         self._asked_s: dict[str, float] = {}
-        self._scanned = self._source_fails = False
+        self._scanned = self._source_fails = self._unsaved = False
         self._work = asyncio.Event()
         self._acks = TokenBucket(ACKS_PER_MIN, ACKS, clock=clock)
         self._rejected = RateLimitedLog("documents", "document_ack_rejected", clock=clock)
@@ -179,6 +179,7 @@ class DocumentService:
         if found is None or not known or ack.gateway != self._trust.gateway:
             return
         self._deliveries[found.kind, found.month] = self._answered(found, ack)
+        self._unsaved = True
         self._work.set()
 
     def _answered(self, delivery: Delivery, ack: DocumentAck) -> Delivery:
@@ -236,6 +237,7 @@ class DocumentService:
         sha256 = hashlib.sha256(content).hexdigest()
         if before is not None and before.sha256 == sha256:
             self._deliveries[key] = before.model_copy(update={"mark": _text_of(mark)})
+            self._unsaved = True
             return
         faults = await self._inspect(content, kind)
         delivery = Delivery(
@@ -263,6 +265,8 @@ class DocumentService:
         while True:
             self._work.clear()
             try:
+                if self._unsaved:
+                    await self._save()
                 busy = await self._send_next()
             except (TransientError, OSError) as error:
                 log.warning("document_not_sent", detail=str(error))
@@ -332,7 +336,13 @@ class DocumentService:
         return head_facts(facts, KeySignature(key_digest=digest, value=value), ask=delivery.ask)
 
     async def _save(self) -> None:
-        await asyncio.to_thread(self._store.save, dict(self._deliveries))
+        """Store all deliveries. Raises TransientError: the disk refuses; it is tried again."""
+        self._unsaved = False
+        try:
+            await asyncio.to_thread(self._store.save, dict(self._deliveries))
+        except TransientError:
+            self._unsaved = True
+            raise
 
     def _record(self, delivery: Delivery) -> None:
         """Tell the centre, and the log, how *delivery* stands."""

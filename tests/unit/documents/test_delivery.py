@@ -112,6 +112,18 @@ async def test_an_acknowledgement_that_is_lost_comes_again(delivery: Delivery) -
     assert len(delivery.store.delivered(MONTH)) == 1
 
 
+async def test_what_was_acknowledged_is_not_asked_for_after_a_restart(delivery: Delivery) -> None:
+    """It is on the box's disk."""
+    delivery.put(GOOD_CSV)
+    await delivery.until(lambda: delivery.stored_state() == "kept")
+    recorded = len(delivery.line.records)
+    delivery.box = delivery.new_box()
+
+    await delivery.until(lambda: delivery.state() == "kept", centre=False)
+
+    assert len(delivery.line.records) == recorded
+
+
 async def test_a_full_outbox_keeps_the_rest_waiting(delivery: Delivery) -> None:
     """Events keep their place."""
     delivery.put(big_csv(5))
@@ -222,7 +234,7 @@ async def test_a_full_centre_keeps_what_it_has(tmp_path: Path) -> None:
 async def test_a_ledger_that_cannot_be_read_is_begun_anew(delivery: Delivery) -> None:
     """The centre knows the content that it has, and keeps it once."""
     delivery.put(GOOD_CSV)
-    await delivery.until(lambda: delivery.state() == "kept")
+    await delivery.until(lambda: delivery.stored_state() == "kept")
     (delivery.folder / "state" / DELIVERIES).write_bytes(b"{")
     delivery.box = delivery.new_box()
 
