@@ -36,13 +36,13 @@ from gateway.model.errors import ConfigRejected, TransientError
 from gateway.ports import Clock
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.log_limit import RateLimitedLog
-from gateway.runtime.tcp_server import close_server
 from gateway.web.connection_limit import REQUEST_S, ConnectionLimit, affordable_connections
 from gateway.web.http_security import add_headers
 from gateway.web.request_body import read_body
+from gateway.web.tls_listener import listening
 
 HANDSHAKE_S = 5.0
-"""For TLS; until it is done a connection is not counted."""
+"""For TLS; so many are done at once as `gateway.web.tls_listener` has it."""
 
 REVOKED_S = 10.0
 """How often it is read which sites are shut out: a command may have done it."""
@@ -106,8 +106,8 @@ class EnrolmentServer:
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
-        """Serve within; gives the URL of the listener."""
+    async def listening(self, group: asyncio.TaskGroup) -> AsyncIterator[str]:
+        """Serve within, with handshakes in *group*; gives the URL of the listener."""
         load_server_certificate(self._tls, self._authority, self._settings.names)
         runner = web.AppRunner(
             self._app(), access_log=None, shutdown_timeout=2.0, keepalive_timeout=self._request_s
@@ -116,18 +116,16 @@ class EnrolmentServer:
         server = runner.server
         assert server is not None
         try:
-            listener = await asyncio.get_running_loop().create_server(
-                lambda: self._connections.accept(server),
+            async with listening(
                 self._settings.address,
                 self._settings.port,
-                ssl=self._tls,
-                ssl_handshake_timeout=HANDSHAKE_S,
-            )
-            try:
-                port = listener.sockets[0].getsockname()[1]
+                lambda: self._connections.accept(server),
+                self._tls,
+                handshake_s=HANDSHAKE_S,
+                clock=self._clock,
+                group=group,
+            ) as port:
                 yield self._settings.model_copy(update={"port": port}).url
-            finally:
-                await close_server(listener)
         finally:
             await runner.cleanup()
 

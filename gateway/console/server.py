@@ -203,7 +203,7 @@ class Console:
                 await runner.setup()
                 listener = await self._listen(runner)
                 try:
-                    async with self._enrolling() as self.enrolment_url:
+                    async with self._enrolling(group) as self.enrolment_url:
                         ready(_url(listener))
                         await asyncio.Event().wait()
                 finally:
@@ -214,12 +214,12 @@ class Console:
                     child.cancel()
 
     @asynccontextmanager
-    async def _enrolling(self) -> AsyncIterator[str | None]:
+    async def _enrolling(self, group: asyncio.TaskGroup) -> AsyncIterator[str | None]:
         """Serve machines that enrol within, if they do here; gives the URL."""
         if self._enrolment is None:
             yield None
             return
-        async with self._enrolment.listening() as url:
+        async with self._enrolment.listening(group) as url:
             yield url
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:

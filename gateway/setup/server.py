@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 from importlib import resources
 from typing import Literal
 
@@ -23,7 +24,6 @@ from gateway.model.reasons import Wording
 from gateway.model.wording import WORDING
 from gateway.ports import Clock
 from gateway.runtime.bugs import report_bug
-from gateway.runtime.tcp_server import close_server
 from gateway.setup import messages
 from gateway.setup.access import Access, Verdict
 from gateway.setup.addresses import LOCAL, Network, is_within
@@ -33,6 +33,7 @@ from gateway.setup.service import SetupService
 from gateway.web.connection_limit import REQUEST_S, ConnectionLimit
 from gateway.web.http_security import add_headers, allow_hosts, is_same_origin
 from gateway.web.request_body import read_body
+from gateway.web.tls_listener import listening
 
 PORT = 8443
 MINUTES = 60
@@ -130,36 +131,42 @@ class SetupServer:
             keepalive_timeout=self._request_s,
             lingering_time=2.0,
         )
-        listeners: list[asyncio.Server] = []
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group, AsyncExitStack() as listeners:
             children = [
                 group.create_task(self._service.run(), name="setup"),
                 group.create_task(self._end_in_time(), name="setup end"),
             ]
             try:
                 await runner.setup()
-                await self._listen(runner, listeners)
-                ready(tuple(_url(each) for each in listeners))
+                ready(await self._listen(runner, listeners, group))
                 return await self._closed
             finally:
-                for listener in listeners:
-                    await close_server(listener)
+                await listeners.aclose()
                 await runner.cleanup()
                 for child in children:
                     child.cancel()
 
-    async def _listen(self, runner: web.AppRunner, listeners: list[asyncio.Server]) -> None:
+    async def _listen(
+        self, runner: web.AppRunner, listeners: AsyncExitStack, group: asyncio.TaskGroup
+    ) -> tuple[str, ...]:
+        """Listen at each address until *listeners* is closed; return the URLs."""
         server = runner.server
         assert server is not None
+        urls = []
         for address in self._addresses:
-            listener = await asyncio.get_running_loop().create_server(
-                lambda: self._connections.accept(server),
-                address,
-                self._port,
-                ssl=self._tls.context,
-                ssl_handshake_timeout=HANDSHAKE_S,
+            port = await listeners.enter_async_context(
+                listening(
+                    address,
+                    self._port,
+                    lambda: self._connections.accept(server),
+                    self._tls.context,
+                    handshake_s=HANDSHAKE_S,
+                    clock=self._clock,
+                    group=group,
+                )
             )
-            listeners.append(listener)
+            urls.append(_url(address, port))
+        return tuple(urls)
 
     async def _end_in_time(self) -> None:
         await self._clock.sleep(max(0.0, self._ends_s - self._clock.now()))
@@ -363,6 +370,5 @@ def _answer(body: bytes, kind: str, tag: str) -> Handler:
     return answer
 
 
-def _url(listener: asyncio.Server) -> str:
-    host, port = listener.sockets[0].getsockname()[:2]
+def _url(host: str, port: int) -> str:
     return f"https://[{host}]:{port}/" if ":" in host else f"https://{host}:{port}/"
