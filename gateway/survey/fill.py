@@ -453,11 +453,16 @@ def _line_text(line: WireLine) -> str:
     kind = "" if line.type is None else LINES.get(line.type.value, line.type.value)
     isp = "" if line.isp is None else line.isp.value
     rates = [
-        f"{word} {each.value:g} Mb/s"
+        f"{word} {_rate(each.value)}"
         for word, each in (("tải xuống", line.down_mbps), ("tải lên", line.up_mbps))
         if each is not None
     ]
     return ", ".join(each for each in (" ".join(filter(None, (kind, isp))), *rates) if each)
+
+
+def _rate(mbps: float) -> str:
+    """Return a bit rate as Vietnamese writes numbers: 2,5 Mb/s."""
+    return f"{mbps:.1f}".removesuffix(".0").replace(".", ",") + " Mb/s"
 
 
 def _measured(facts: SiteFacts) -> tuple[list[str], str]:
@@ -467,11 +472,11 @@ def _measured(facts: SiteFacts) -> tuple[list[str], str]:
     if pulled:
         mbps, lost = sum(each.kbps for each in pulled) / 1000, sum(each.lost for each in pulled)
         labels.append(
-            f"đang nhận {mbps:.1f} Mb/s từ {len(pulled)} camera, mất {lost} gói trong phút cuối"
+            f"đang nhận {_rate(mbps)} từ {len(pulled)} camera, mất {lost} gói trong phút cuối"
         )
         declared = facts.site.line.down_mbps
         if declared is not None and mbps > declared.value:
-            mismatch = f"khai báo {declared.value:g} Mb/s, đo được {mbps:.1f} Mb/s"
+            mismatch = f"khai báo {_rate(declared.value)}, đo được {_rate(mbps)}"
     if facts.rtt_ms is not None:
         labels.append(f"tới trung tâm và về: {facts.rtt_ms:.0f} ms")
     return labels, mismatch

@@ -59,10 +59,10 @@ def test_the_way_out_is_written_with_arrows() -> None:
 
 def test_a_line_that_carries_more_than_declared_is_a_mismatch() -> None:
     """Declared beside measured; a person decides which is right."""
-    answer = form(health=(health("quay1", kbps=150_000.0),), health_ms=1).answer("II.III.2")
+    answer = form(health=(health("quay1", kbps=150_400.0),), health_ms=1).answer("II.III.2")
 
     assert [each.source for each in answer.said] == ["declared", "measured"]
-    assert answer.mismatch == "khai báo 100 Mb/s, đo được 150.0 Mb/s"
+    assert answer.mismatch == "khai báo 100 Mb/s, đo được 150,4 Mb/s"
 
 
 def test_a_missing_field_is_asked_of_who_knows_it() -> None:
