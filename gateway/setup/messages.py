@@ -12,7 +12,10 @@ from gateway.model.contacts import ContactConfig
 from gateway.model.document import Document
 from gateway.model.errors import ConfigRejected
 from gateway.model.reasons import Wording
+from gateway.model.site_document import SiteConfig
 from gateway.model.survey import (
+    CameraSurvey,
+    CameraType,
     CentreSurvey,
     ExposureSurvey,
     LineSurvey,
@@ -90,6 +93,7 @@ class Declare(Document):
 
     centre: CentreSurvey = CentreSurvey()
     vms_kind: RecorderKind | None = None
+    camera_type: CameraType | None = None
     exposed: ExposureSurvey = ExposureSurvey()
     reach_from_office: ReachSurvey = ReachSurvey()
     line: LineSurvey = LineSurvey()
@@ -97,10 +101,21 @@ class Declare(Document):
     ioc: Annotated[tuple[SystemSurvey, ...], Field(max_length=64)] = ()
     contacts: Annotated[tuple[ContactConfig, ...], Field(max_length=64)] = ()
 
-    def declared(self, before: Survey | None) -> Survey:
-        """Return *before* with what was filled in here; the rest of it stays."""
-        known = before or Survey()
-        given = {name: getattr(self, name) for name in self.model_fields_set if name != "contacts"}
+    def declared(self, before: SiteConfig) -> Survey:
+        """Return the survey of *before* with what was filled in here; the rest of it stays."""
+        known = before.inventory or Survey()
+        given = {
+            name: getattr(self, name)
+            for name in self.model_fields_set
+            if name not in ("contacts", "camera_type")
+        }
+        if self.camera_type is not None:
+            rows = {each.id: each for each in known.cameras}
+            for camera in before.cameras:
+                row = rows.get(camera.id) or CameraSurvey(id=camera.id)
+                if row.type is None:
+                    rows[camera.id] = row.model_copy(update={"type": self.camera_type})
+            given["cameras"] = tuple(rows.values())
         return known.model_copy(update=given)
 
 

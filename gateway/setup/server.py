@@ -226,7 +226,7 @@ class SetupServer:
         )
 
     def _declare(self, asked: messages.Declare) -> None:
-        survey = asked.declared(self._service.before.inventory)
+        survey = asked.declared(self._service.before)
         self._service.declare(survey, asked.contacts)
 
     def _handler(self, kind: type[Document], act: Callable[..., Awaitable[None] | None]) -> Handler:

@@ -50,6 +50,7 @@ export function surveyFilled() {
   return {
     centre: { ...given("name", text("centre-name")), ...given("address", text("centre-address")) },
     ...given("vms_kind", kind),
+    ...given("camera_type", text("camera-type")),
     exposed: given("declared", answer("exposed")),
     reach_from_office: { ...given("ok", answer("reach")), ...(answer("reach") === null ? {} : { net: "CPNet" }) },
     line: { ...given("type", text("line-type")), ...given("down_mbps", number("line-mbps")) },
