@@ -61,6 +61,33 @@ async def test_analog_inputs_without_a_camera_are_told_from_live_ones() -> None:
         assert (lost, len(live)) == ([5, 12], 14)
 
 
+async def test_ip_channels_of_a_recorder_tell_name_and_state() -> None:
+    """By ISAPI's InputProxy; a state of a channel that is not listed counts for nothing."""
+    proxies = "/ISAPI/ContentMgmt/InputProxy/channels"
+    listed = "".join(
+        f"<InputProxyChannel><id>{number}</id><name>Quầy {number}</name></InputProxyChannel>"
+        for number in (1, 2, 3)
+    )
+    states = "".join(
+        f"<InputProxyChannelStatus><id>{number}</id><online>{online}</online>"
+        "</InputProxyChannelStatus>"
+        for number, online in ((1, "true"), (2, "false"), (9, "true"))
+    )
+    answers = {
+        proxies: f"<InputProxyChannelList>{listed}</InputProxyChannelList>".encode(),
+        f"{proxies}/status": f"<List>{states}</List>".encode(),
+    }
+    async with ScriptedRecorder("isapi", channels=3, answers=answers) as recorder:
+        told = await examine(recorder)
+
+    assert [(each.number, each.name, each.signal) for each in told.channels] == [
+        (1, "Quầy 1", "live"),
+        (2, "Quầy 2", "no_signal"),
+        (3, "Quầy 3", "unknown"),
+    ]
+    assert (recorder.counts.logins, told.reason) == (1, None)
+
+
 async def test_dahua_tells_its_channels_by_cgi() -> None:
     """Also as KBVision, whose recorders it makes."""
     async with ScriptedRecorder("dahua", names=NAMES) as recorder:
