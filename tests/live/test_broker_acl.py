@@ -212,6 +212,8 @@ READING = [
     ("topic deny cgw/v1/79/+/up/rtc/#", "op79", "gateway", f"{OWN}/up/health/cams", True),
     ("topic deny cgw/v1/79/+/up/rsp/#", "op79", "gateway", f"{OWN}/up/rsp/op-1/c-1", False),
     ("topic deny cgw/v1/79/+/up/rsp/#", "op79", "gateway", f"{OWN}/up/alarm/cam.c07.down", True),
+    ("topic deny cgw/v1/79/+/up/doc", "op79", "gateway", f"{OWN}/up/doc", False),
+    ("topic deny cgw/v1/79/+/up/doc", "op79", "gateway", f"{OWN}/up/event", True),
     ("topic deny cgw/v1/79/+/up/log/#", "op79", "gateway", f"{OWN}/up/log/main", False),
     ("topic deny cgw/v1/79/+/up/log/#", "op79", "gateway", f"{OWN}/up/inv/log", True),
     ("pattern read cgw/v1/+/+/up/rtc/%u/+", "viewer", "gateway", f"{ANSWERS}/v-op17/s-01", True),
