@@ -74,6 +74,7 @@ export interface HelloMessage {
   viewer: string;
   ice: IceServer[];
   now_ms: number;
+  documents: boolean;
 }
 
 /** New credentials, for sessions from now on. */

@@ -92,13 +92,16 @@ def encode(kind: str, fields: Mapping[str, object]) -> str:
     return to_json({"k": kind, **fields}).decode()
 
 
-def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int) -> str:
+def hello_message(
+    viewer: str, ice: tuple[IceServer, ...], now_ms: int, *, documents: bool
+) -> str:
     """Return the first message to a browser: its viewer id, the ICE servers, the server's time.
 
-    The browser needs the TURN credentials to connect.
+    The browser needs the TURN credentials to connect. *documents*: there is a page of them.
     """
     listed = [_ice(each) for each in ice]
-    return encode("hello", {"viewer": viewer, "ice": listed, "now_ms": now_ms})
+    fields = {"viewer": viewer, "ice": listed, "now_ms": now_ms, "documents": documents}
+    return encode("hello", fields)
 
 
 def ice_message(ice: tuple[IceServer, ...]) -> str:

@@ -393,7 +393,10 @@ class Console:
             send=queue.enqueue_signal,
             clock=self._clock,
         )
-        queue.enqueue_signal(messages.hello_message(viewer, self._ice_of(viewer), wall_ms()))
+        hello = messages.hello_message(
+            viewer, self._ice_of(viewer), wall_ms(), documents=self._documents is not None
+        )
+        queue.enqueue_signal(hello)
         queue.enqueue_broker(self._broker)
         queue.enqueue_snapshot()
         self._browsers[viewer] = _Browser(socket, signalling, queue)

@@ -125,7 +125,8 @@ async def test_a_document_arrives_although_the_broker_is_killed(
         found = await row_in(url, "kept")
         assert found["bytes"] == len(content)
 
-        page = (await open_page(chromium, f"{url}documents.html")).page
+        page = (await open_page(chromium, url)).page
+        await page.click("#documents")
         await expect(page.locator(f"tr[data-province='{OWN.province}'] td.kept")).to_have_count(1)
         await expect(page.locator("td.missing")).to_have_count(33)
         await page.context.close()

@@ -50,7 +50,10 @@ let broker = { up: null, since_ms: null };
 
 // --- server and broker ------------------------------------------------------------------
 
-connection.onMessage("hello", ({ now_ms }) => setServerTime(now_ms));
+connection.onMessage("hello", ({ now_ms, documents }) => {
+  setServerTime(now_ms);
+  elementById("documents", HTMLAnchorElement).hidden = !documents;
+});
 connection.onMessage("tick", ({ now_ms }) => setServerTime(now_ms));
 connection.onMessage("sites", (message) => {
   store.apply(message);

@@ -65,7 +65,7 @@ def test_a_browser_says_the_fields_that_the_server_reads(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("HelloMessage", messages.hello_message("v-1", (), 1)),
+        ("HelloMessage", messages.hello_message("v-1", (), 1, documents=True)),
         ("IceMessage", messages.ice_message(())),
         ("TickMessage", messages.tick_message(1)),
         ("SitesMessage", messages.sites_message((), (), full=True)),
