@@ -92,9 +92,7 @@ def encode(kind: str, fields: Mapping[str, object]) -> str:
     return to_json({"k": kind, **fields}).decode()
 
 
-def hello_message(
-    viewer: str, ice: tuple[IceServer, ...], now_ms: int, *, documents: bool
-) -> str:
+def hello_message(viewer: str, ice: tuple[IceServer, ...], now_ms: int, *, documents: bool) -> str:
     """Return the first message to a browser: its viewer id, the ICE servers, the server's time.
 
     The browser needs the TURN credentials to connect. *documents*: there is a page of them.

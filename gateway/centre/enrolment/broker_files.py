@@ -35,12 +35,13 @@ def write_broker_files(
     """
     revoked = authority.revocation_list(registry.revoked_certificates())
     revoked += former_lists(settings.folder / CRL, authority)
-    contents = {
-        settings.folder / CRL: revoked.encode(),
-        settings.folder / BUNDLE: authority.bundle_pem.encode(),
-    }
-    if settings.crl_file is not None:
-        contents[settings.crl_file] = revoked.encode()
+    contents: dict[Path, bytes] = {}
+    for path in (settings.folder / CRL, settings.crl_file):
+        if path is not None:
+            contents[path] = revoked.encode()
+    for path in (settings.folder / BUNDLE, settings.ca_file):
+        if path is not None:
+            contents[path] = authority.bundle_pem.encode()
     if settings.acl_file is not None:
         text = with_revoked(_read(settings.acl_file), registry.revoked_sites())
         contents[settings.acl_file] = text.encode()

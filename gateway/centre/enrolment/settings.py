@@ -57,8 +57,10 @@ class EnrolmentSettings(Document):
         broker: What machines are told; its host stands in the broker's certificate.
         trusted: Folder of the public keys that machines shall trust; None: they get none.
         ice: STUN and TURN servers for machines.
-        crl_file: Where the broker reads the list of revoked certificates, beside the one in
-            `folder`; None: that one only.
+        ca_file: Where the broker reads whose certificates it takes, as in ``ca-bundle.pem`` of
+            `folder`, which the broker's own user cannot enter. None: nowhere.
+        crl_file: Where the broker reads the list of revoked certificates, as in ``crl.pem`` of
+            `folder`. None: nowhere.
         acl_file: Where the broker reads its access list; a revoked site is denied every topic
             there. None: nowhere.
         reload: What makes the broker read both anew, e.g. ``["systemctl", "reload", "mosquitto"]``.
@@ -72,6 +74,7 @@ class EnrolmentSettings(Document):
     broker: BrokerInfo
     trusted: Path | None = None
     ice: Annotated[tuple[EnrolmentIce, ...], Field(max_length=8)] = ()
+    ca_file: Path | None = None
     crl_file: Path | None = None
     acl_file: Path | None = None
     reload: Annotated[

@@ -65,7 +65,7 @@ export function storedSite(fields) {
 /** @param {FakeWebSocket} socket */
 export function greet(socket, viewer = "v-1") {
   socket.accept();
-  socket.deliver({ k: "hello", viewer, ice: [{ urls: ["stun:stun.invalid"] }], now_ms: NOW_MS });
+  socket.deliver({ k: "hello", viewer, ice: [{ urls: ["stun:stun.invalid"] }], now_ms: NOW_MS, documents: false });
 }
 
 export function openCentre() {

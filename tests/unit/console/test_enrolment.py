@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from gateway.centre.enrolment.admin_access import AdminAccess
 from gateway.centre.enrolment.authority import ISSUING_DAYS
+from gateway.centre.enrolment.broker_files import write_broker_files
 from gateway.console.enrolment import RENEW_AGAIN_S, RENEW_S, REVOKED_S, EnrolmentServer
 from gateway.console.server import Console
 from gateway.console.settings import Settings
@@ -185,3 +186,18 @@ async def test_a_site_that_gets_a_code_again_is_let_in_by_the_broker(tmp_path: P
             assert answer.status == 200
 
     assert "deny" not in acl.read_text()
+
+
+def test_the_broker_has_files_where_its_own_user_can_read_them(tmp_path: Path) -> None:
+    """The centre's folder has keys: nobody but its owner enters it."""
+    tls = tmp_path / "tls"
+    tls.mkdir()
+    files = {"ca_file": tls / "ca.pem", "crl_file": tls / "crl.pem"}
+    centre = make_centre(tmp_path / "centre", **files)
+
+    written = write_broker_files(centre.settings, centre.registry, centre.authority)
+
+    assert set(files.values()) < set(written)
+    assert files["ca_file"].read_text() == centre.authority.bundle_pem
+    assert "X509 CRL" in files["crl_file"].read_text()
+    assert {each.stat().st_mode & 0o777 for each in files.values()} == {0o644}
