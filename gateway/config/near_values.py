@@ -21,7 +21,6 @@ _RANGE = re.compile(rf"({_ADDRESS})\s*-\s*(?:{_ADDRESS}|[0-9]{{1,3}})")
 _STAR = re.compile(r"([0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})\.[*xX]")
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}://)?([^/\s@]{1,253}).*")
 _SHORT = {"hcm": "ho chi minh", "sai gon": "ho chi minh", "hn": "ha noi"}
-_PORT = re.compile(r"([^:\s]{1,253}):([0-9]{1,5})")
 
 
 def near_pattern(pattern: str, value: object) -> Args:
@@ -60,8 +59,10 @@ def near_network(value: object) -> Args:
 
 def host_and_port(host: str) -> tuple[str, str] | None:
     """Return host and port of *host*, if it is written so; IPv6 addresses have more colons."""
-    found = _PORT.fullmatch(host)
-    return None if found is None else (found[1], found[2])
+    name, _, port = host.partition(":")
+    is_name = 0 < len(name) <= 253 and not any(map(str.isspace, name))
+    is_port = 0 < len(port) <= 5 and port.isascii() and port.isdigit()
+    return (name, port) if is_name and is_port else None
 
 
 def port_behind(host: str) -> PydanticCustomError | None:
