@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import click
 
 from gateway.cli.output import NOT_RUNNING, echo
+from gateway.cli.setup_survey import ask_survey
 from gateway.model.errors import GatewayError
 from gateway.model.reasons import Wording
 from gateway.setup.devices import AUTO, MAKERS
@@ -22,14 +24,48 @@ async def ask_all(service: SetupService) -> int:
     async with asyncio.TaskGroup() as group:
         running = group.create_task(service.run(), name="setup")
         try:
+            await _ask_enrolment(service)
+            await _find_devices(service)
             await _ask_devices(service)
             await _ask_cameras(service)
             if not _save(service):
                 return NOT_RUNNING
+            ask_survey(service)
             await _ask_restart(service)
             return 0
         finally:
             running.cancel()
+
+
+async def _ask_enrolment(service: SetupService) -> None:
+    """Enrol this box unless it is; without an address it is left for another time."""
+    while service.can_enrol and not service.setup.enrolled:
+        address = click.prompt(
+            "Địa chỉ trung tâm, trống: đăng ký sau · Address of the centre, empty: enrol later",
+            default="",
+            show_default=False,
+        ).strip()
+        if not address:
+            return
+        code = click.prompt("Mã đăng ký · Enrolment code").strip()
+        if _try(partial(service.enrol, address, code)):
+            await service.wait()
+            if service.notice is not None:
+                _print_words(service.notice)
+    if service.setup.enrolled:
+        echo(f"Đã đăng ký · Enrolled: {service.setup.enrolled}")
+
+
+async def _find_devices(service: SetupService) -> None:
+    """List what answers in the camera networks, if that is wished for."""
+    if not click.confirm("Tìm thiết bị trong mạng? · Look for devices?", default=True):
+        return
+    echo("Đang tìm… · Looking…")
+    if _try(service.find):
+        await service.wait()
+        for device in service.found.values():
+            name = f"{device.maker} {device.model}".strip() or "chưa rõ hãng · maker unknown"
+            echo(f"  {device.address:<15} {name}")
 
 
 async def _ask_devices(service: SetupService) -> None:

@@ -19,6 +19,7 @@ from gateway.cli.main import main
 from gateway.cli.setup import qr_code
 from gateway.config.site_store import load_site
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.enrolment import SITE, make_box, make_centre, serving
 from tests.fixtures.setup_page import RTSP_PORT, recorder, write_box
 
 
@@ -29,6 +30,19 @@ async def run(settings: Path, *words: str) -> asyncio.subprocess.Process:
         stdout=PIPE,
         stderr=STDOUT,
     )
+
+
+LATER = ("", "n")
+"""Neither enrol nor look for devices now."""
+
+ONE_CAMERA = ("1", "2", str(RTSP_PORT), "", "n", "Quầy 1", "Tầng 1", "y", "y")
+
+
+async def answered(process: asyncio.subprocess.Process, *answers: str) -> str:
+    """Give *answers*, each with Enter; return what was said."""
+    async with asyncio.timeout(HANG_S):
+        said, _ = await process.communicate("\n".join([*answers, ""]).encode())
+    return said.decode()
 
 
 async def test_the_terminal_says_how_to_come_in(tmp_path: Path) -> None:
@@ -77,17 +91,47 @@ async def test_questions_lead_to_the_same_document(tmp_path: Path) -> None:
     settings = write_box(tmp_path)
     async with recorder(2, empty=frozenset({2}), account=None) as device:
         process = await run(settings, "--text")
-        answers = [device.host, "1", "2", str(RTSP_PORT), "", "n", "Quầy 1", "Tầng 1", "y", "y"]
-        async with asyncio.timeout(HANG_S):
-            said, _ = await process.communicate("\n".join([*answers, ""]).encode())
+        said = await answered(process, *LATER, device.host, *ONE_CAMERA, "n")
 
-    assert process.returncode == 0, said.decode()
+    assert process.returncode == 0, said
     site = load_site(tmp_path / "state" / "site.json")
     assert site is not None
     (camera,) = site.cameras
     assert (camera.id, camera.name, camera.location) == ("quay1", "Quầy 1", "Tầng 1")
-    assert "Không tìm thấy kênh" in said.decode()
-    assert "sudo systemctl restart camera-gateway" in said.decode()
+    assert "Không tìm thấy kênh" in said
+    assert "sudo systemctl restart camera-gateway" in said
+
+
+async def test_the_form_is_asked_as_on_the_page(tmp_path: Path) -> None:
+    """Into the document what is the site's, into a file of its own who the people are."""
+    settings = write_box(tmp_path)
+    form = ("y", "Trung tâm thử", "", "2", "2", "n", "y", "1", "2,5", "3", "VNPT", "x", "40")
+    people = ("Nguyễn Văn An", "", "", "0222 000 0001", "", "", "")
+    async with recorder(2, empty=frozenset({2}), account=None) as device:
+        process = await run(settings, "--text")
+        said = await answered(process, *LATER, device.host, *ONE_CAMERA, *form, *people)
+
+    site = load_site(tmp_path / "state" / "site.json")
+    assert site is not None, said
+    inventory = site.inventory
+    assert inventory is not None
+    assert (inventory.centre.name, inventory.vms_kind) == ("Trung tâm thử", "DVR")
+    assert (inventory.exposed.declared, inventory.reach_from_office.ok) == (False, True)
+    assert (inventory.line.down_mbps, inventory.uplink.up_mbps) == (2.5, 40)
+    assert [each.type for each in inventory.cameras] == ["Analog"]
+    contacts = tmp_path / "state" / "contacts.json"
+    assert "Nguyễn Văn An" in contacts.read_text()
+    assert contacts.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_box_is_enrolled_by_the_first_questions(tmp_path: Path) -> None:
+    """A wrong code is told, and asked for again."""
+    centre = make_centre(tmp_path / "centre")
+    async with serving(centre) as url:
+        process = await run(make_box(tmp_path / "box"), "--text")
+        said = await answered(process, url, "7K3M", url, str(centre.code()), "n")
+
+    assert f"Enrolled: {SITE.name}" in said
 
 
 IN = "https://192.168.100.100:8443/#7K2M-X4PW"
