@@ -331,3 +331,19 @@ async def test_the_centre_speaks_to_all(tmp_path: Path, broker: Broker) -> None:
         assert OWN.inventory("site") not in without
         assert OWN.site_health in without
         assert OWN.cameras_health not in without
+
+
+async def test_a_discovery_tells_its_progress_and_what_it_found(
+    tmp_path: Path, broker: Broker, key: SigningKey
+) -> None:
+    """The site's own camera, by its port; a network of somebody else is refused."""
+    async with site(tmp_path, broker, cameras(1)) as running:
+        command_id, message = command("discover", {"nets": ["127.0.0.1/32"]}, key=key)
+        running.centre.client.publish(message)
+        said = await answers(running, command_id)
+        outside = await ask(running, "discover", {"nets": ["10.9.0.0/30"]}, key=key)
+
+    assert said[-1]["st"] == "succeeded", said[-1]
+    assert [each["ip"] for each in said[-1]["res"]["devices"]] == ["127.0.0.1"]
+    assert {each["st"] for each in said[:-1]} >= {"accepted", "running"}, said
+    assert (outside["code"], outside["errors"][0]["at"]) == ("bad_args", "/args/nets/0")
