@@ -271,7 +271,7 @@ async def test_python_may_take_over_from_the_thread_at_any_time() -> None:
     for viewer in made.pipeline.viewers:
         await until(viewer, viewer.sender.packets)
         assert arrived(viewer) == list(range(viewer.sender.packets))
-    assert made.relayed > 5
+    assert made.relayed > 1  # how many depends on when the thread gets a core
     made.pipeline.close()
 
 
