@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from gateway.config.faults import fault_of
+from gateway.config.toml_table import load_table
 from gateway.model.document import Document
 from gateway.model.document_template import DocumentKinds, kind_mistakes
-from gateway.model.errors import ConfigRejected, Fault, unreadable
 
 
 class DeliverySettings(Document):
@@ -41,24 +39,4 @@ def load_delivery_settings(path: Path) -> DeliverySettings:
     Raises:
         ConfigRejected: There is none, or it is wrong; every fault is listed.
     """
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _fault("", unreadable(path, error)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _fault("", f"{path}: {error}") from None
-    table = tree.get("documents")
-    if table is None:
-        raise _fault("/documents", f"{path} has no table [documents]: docs/documents.md has one")
-    try:
-        return DeliverySettings.model_validate(table)
-    except ValidationError as error:
-        lines = error.errors(include_url=False)
-        faults = (fault_of(each, DeliverySettings) for each in lines)
-        raise ConfigRejected(
-            tuple(Fault(f"/documents{each.at}", each.code, each.message) for each in faults)
-        ) from None
-
-
-def _fault(at: str, message: str) -> ConfigRejected:
-    return ConfigRejected((Fault(at, "file", message),))
+    return load_table(path, "documents", DeliverySettings)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
-from gateway.config.faults import fault_of
+from gateway.config.toml_table import load_table
 from gateway.enrolment.messages import BrokerInfo, Host, IceInfo, TrustedKeys
 from gateway.model.document import Document
-from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceUrl
 
 DEFAULT_SETTINGS = Path("/etc/camera-gateway/console.toml")
@@ -123,23 +122,7 @@ def load_enrolment_settings(path: Path) -> EnrolmentSettings:
     Raises:
         ConfigRejected: There is none, or it is wrong; every fault is listed.
     """
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _fault("", unreadable(path, error)) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _fault("", f"{path}: {error}") from None
-    table = tree.get("enrolment")
-    if table is None:
-        raise _fault("/enrolment", f"{path} has no table [enrolment]: docs/enrolment.md has one")
-    try:
-        return EnrolmentSettings.model_validate(table)
-    except ValidationError as error:
-        lines = error.errors(include_url=False)
-        faults = (fault_of(each, EnrolmentSettings) for each in lines)
-        raise ConfigRejected(
-            tuple(Fault(f"/enrolment{each.at}", each.code, each.message) for each in faults)
-        ) from None
+    return load_table(path, "enrolment", EnrolmentSettings)
 
 
 def _ice_info(given: EnrolmentIce) -> IceInfo:
