@@ -57,6 +57,13 @@ def permits(networks: Sequence[Network], address: str) -> bool:
     return any(_holds(network, found) for network in networks)
 
 
+def is_part(network: Network, of: Network) -> bool:
+    """Return whether all of *network* lies in the network *of*."""
+    if isinstance(network, IPv4Network):
+        return isinstance(of, IPv4Network) and network.subnet_of(of)
+    return isinstance(of, IPv6Network) and network.subnet_of(of)
+
+
 def _holds(network: Network, address: Address) -> bool:
     if address.version != network.version or address not in network:
         return False

@@ -46,13 +46,6 @@ LARGEST_PREFIX = 20
 """Of an IPv4 network that is taken whole: as much as a discovery goes through."""
 
 
-def is_part(network: Network, of: Network) -> bool:
-    """Return whether all of *network* lies in the network *of*."""
-    if isinstance(network, ipaddress.IPv4Network):
-        return isinstance(of, ipaddress.IPv4Network) and network.subnet_of(of)
-    return isinstance(of, ipaddress.IPv6Network) and network.subnet_of(of)
-
-
 def local_addresses() -> tuple[str, ...]:
     """Return the addresses at which a browser of the local network reaches this machine.
 

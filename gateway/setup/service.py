@@ -21,6 +21,7 @@ from gateway.config.fault_wording import joined
 from gateway.config.load import load_settings, policy_of
 from gateway.config.secret_bindings import host_of
 from gateway.config.settings import Settings
+from gateway.discovery.addresses import is_part
 from gateway.discovery.causes import WORDING as CAUSES
 from gateway.discovery.causes import Cause, CauseCode
 from gateway.discovery.discovery import Discovery
@@ -39,7 +40,7 @@ from gateway.rtsp.auth import Login
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.plain_text import printable
 from gateway.runtime.redact import Redactor
-from gateway.setup.addresses import Network, is_part, local_networks
+from gateway.setup.addresses import Network, local_networks
 from gateway.setup.camera_ids import device_id
 from gateway.setup.camera_networks import add_network, network_of
 from gateway.setup.devices import AUTO, by_template, of_discovery

@@ -17,7 +17,7 @@ from gateway.commands.command import (
     Outcome,
     failed,
 )
-from gateway.discovery.addresses import Network
+from gateway.discovery.addresses import Network, is_part
 from gateway.discovery.found import FoundDevice, Progress
 from gateway.model.errors import TransientError, refuse
 from gateway.model.survey import NetworkText
@@ -47,7 +47,7 @@ def create(dependencies: CommandDependencies) -> CommandHandler:
     def plan(args: DiscoverArgs) -> Facts:
         allowed = dependencies.camera_networks
         for index, network in enumerate(_networks(args)):
-            if not any(_is_inside(network, each) for each in allowed):
+            if not any(is_part(network, each) for each in allowed):
                 refuse("outside", "it is outside the camera networks", f"/args/nets/{index}")
         return {"nets": list(args.networks) or [str(each) for each in allowed]}
 
@@ -90,11 +90,6 @@ def _report(progress: Progress, found: int, context: CommandContext) -> None:
 
 def _networks(args: DiscoverArgs) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(each) for each in args.networks)
-
-
-def _is_inside(part: Network, whole: Network) -> bool:
-    same = part.version == whole.version
-    return same and part.network_address in whole and part.broadcast_address in whole
 
 
 def _facts_of(device: FoundDevice) -> Facts:
