@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from pydantic_core import PydanticCustomError
 
 from gateway.model.provinces import FORMER_PROVINCES, PROVINCES
+from gateway.runtime.plain_text import without_marks
 
 Args = dict[str, str | int | float]
 
@@ -72,12 +73,6 @@ def port_behind(host: str) -> PydanticCustomError | None:
         return None
     values = {"near": apart[0], "port": apart[1]}
     return PydanticCustomError("host_port", "the port stands in port, not behind the host", values)
-
-
-def without_marks(text: str) -> str:
-    """Return *text* in lower case without marks: ``Đồng Tháp`` becomes ``dong thap``."""
-    lower = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
-    return " ".join("".join(each for each in lower if not unicodedata.combining(each)).split())
 
 
 def _province(value: str) -> Args:

@@ -52,3 +52,9 @@ def _escaped(char: str) -> str:
         code -= 0x10000
         return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
     return _SHORT.get(char, f"\\u{code:04x}")
+
+
+def without_marks(text: str) -> str:
+    """Return *text* in lower case without marks: ``Đồng Tháp`` becomes ``dong thap``."""
+    lower = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
+    return " ".join("".join(each for each in lower if not unicodedata.combining(each)).split())

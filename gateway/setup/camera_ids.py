@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Container
+
+from gateway.runtime.plain_text import without_marks
 
 LONGEST = 16
 
@@ -13,8 +14,9 @@ def camera_id(name: str, taken: Container[str]) -> str:
 
     Source: `gateway.model.names.CameraId`; Vietnamese without its marks.
     """
-    plain = unicodedata.normalize("NFD", name.lower().replace("đ", "d"))
-    short = "".join(char for char in plain if char.isascii() and char.isalnum())[:LONGEST]
+    short = "".join(char for char in without_marks(name) if char.isascii() and char.isalnum())[
+        :LONGEST
+    ]
     base = short or "camera"
     found, number = base, 1
     while found in taken:
