@@ -14,6 +14,7 @@ from gateway.config.settings import Settings
 from gateway.enrolment.errors import WORDING, EnrolmentError, EnrolmentReason
 from gateway.enrolment.upload_trial import UploadTrial, try_upload
 from gateway.model.errors import SourceUnavailable
+from gateway.model.signalling import parse_ice_url
 from gateway.ports import Clock
 from gateway.webrtc.line_trial import LineTrial, try_line
 
@@ -25,8 +26,6 @@ LOSS_PERCENT, TRIP_MS = 2.0, 300.0
 
 CAMERA_KBPS = 600
 """What a sub-stream takes as we advise it (H.264, 640 by 360, 512 kb/s), with its headers."""
-
-STUN_PORT = 3478
 
 
 async def line(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
@@ -51,12 +50,9 @@ def udp_servers(settings: Settings) -> Iterator[tuple[str, int]]:
     """Yield host and port of each STUN and TURN server that listens by UDP."""
     for server in settings.webrtc.ice:
         for url in server.urls:
-            scheme, _, rest = url.partition(":")
-            place, _, query = rest.partition("?")
-            if scheme == "turns" or query == "transport=tcp":
-                continue
-            host, _, port = place.partition(":")
-            yield host, int(port or STUN_PORT)
+            address = parse_ice_url(url)
+            if address.transport == "udp":
+                yield address.host, address.port
 
 
 def loss(server: str, trial: LineTrial) -> Finding:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import SecretStr, StringConstraints
 
@@ -28,6 +28,37 @@ address; no IPv6 address, no TLS over UDP."""
 
 IceUrl = Annotated[str, StringConstraints(pattern=f"^(?:{ICE_URL.pattern})$", max_length=300)]
 """Such a URL in the settings of a gateway or of the console."""
+
+
+@dataclass(frozen=True, slots=True)
+class IceAddress:
+    """Where an `IceUrl` leads.
+
+    Attributes:
+        host: A name or an IPv4 address.
+        port: As it says, or the usual one (RFC 7064, RFC 7065).
+        transport: Towards the server.
+        tls: Whether it is ``turns:``.
+    """
+
+    host: str
+    port: int
+    transport: Literal["udp", "tcp"]
+    tls: bool
+
+
+def parse_ice_url(url: str) -> IceAddress:
+    """Return where *url*, which `ICE_URL` allows, leads."""
+    scheme, _, rest = url.partition(":")
+    place, _, query = rest.partition("?")
+    host, _, port = place.partition(":")
+    tls = scheme == "turns"
+    return IceAddress(
+        host,
+        int(port or (5349 if tls else 3478)),
+        "tcp" if tls or query == "transport=tcp" else "udp",
+        tls,
+    )
 
 
 @dataclass(frozen=True, slots=True)

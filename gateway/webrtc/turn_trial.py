@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from gateway.model.reasons import Reason
-from gateway.model.signalling import IceServer
+from gateway.model.signalling import IceServer, parse_ice_url
 from gateway.webrtc.aiortc_compat import TurnRefused, allocate
 
 TRIES_WITHIN_S = 5.0
@@ -33,22 +33,19 @@ class TurnTrial:
 
 async def try_turn(server: IceServer, url: str, within_s: float = TRIES_WITHIN_S) -> TurnTrial:
     """Return what became of one allocation at *url*, one of *server*'s ``turn:`` or ``turns:``."""
-    scheme, _, rest = url.partition(":")
-    place, _, query = rest.partition("?")
-    host, _, port = place.partition(":")
-    transport = "tcp" if scheme == "turns" or query == "transport=tcp" else "udp"
+    address = parse_ice_url(url)
     began_s = time.perf_counter()
     reason, detail = Reason.OK, ""
     try:
         async with asyncio.timeout(within_s):
             detail = await allocate(
-                (host, int(port or (5349 if scheme == "turns" else 3478))),
+                (address.host, address.port),
                 username=server.username,
                 password=None
                 if server.credential is None
                 else server.credential.get_secret_value(),
-                transport=transport,
-                tls=ssl.create_default_context() if scheme == "turns" else None,
+                transport=address.transport,
+                tls=ssl.create_default_context() if address.tls else None,
             )
     except TimeoutError:
         reason, detail = Reason.TURN_DOWN, f"no answer within {within_s:g} s"
@@ -57,7 +54,7 @@ async def try_turn(server: IceServer, url: str, within_s: float = TRIES_WITHIN_S
     except TurnRefused as error:
         reason, detail = error.reason, str(error)
     except socket.gaierror:
-        reason, detail = Reason.DNS_FAILED, f"{host} cannot be resolved"
+        reason, detail = Reason.DNS_FAILED, f"{address.host} cannot be resolved"
     except OSError as error:
         reason, detail = Reason.TURN_DOWN, os.strerror(error.errno or 0)
     return TurnTrial(reason, detail, (time.perf_counter() - began_s) * 1000)
