@@ -76,7 +76,7 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
         ConfigRejected: A secret that is needed cannot be read.
     """
     clock = SystemClock()
-    box = _log_start(machine(FULL_VERSION))
+    box = machine(FULL_VERSION)
 
     # Build: each part is given what stands above it.
     callbacks = Callbacks()
@@ -230,12 +230,11 @@ async def run(settings: Settings, state: ConfigState, store: ConfigStore, secret
     )
 
 
-def _log_start(box: Machine) -> Machine:
+def log_start() -> None:
     """Log which version starts, and whether the fast path is compiled, for these sources."""
-    log.info("starting", version=box.version, fast_path="compiled" if COMPILED else "fallback")
+    log.info("starting", version=FULL_VERSION, fast_path="compiled" if COMPILED else "fallback")
     if STALE:
         log.warning("fast_path_stale", detail=ADVICE)
-    return box
 
 
 def _clock_is_synced() -> bool | None:

@@ -171,6 +171,7 @@ def run_command(path: Path) -> None:
         secrets = Secrets(
             settings.secrets_folder, redactor=redactor, bindings=secret_bindings(settings, state)
         )
+        compose.log_start()
         run_until_signal(compose.run(settings, state, disk, secrets))
     except ConfigRejected as error:
         echo(*fault_lines([(where, fault) for fault in error.faults], redactor), err=True)

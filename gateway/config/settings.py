@@ -124,8 +124,9 @@ class Broker(Document):
         return self
 
     def _mistake_in(self, host: str) -> PydanticCustomError | None:
-        if (mistake := port_behind(host)) is not None or self.tls is not None or is_loopback(host):
-            return mistake
+        error = port_behind(host)
+        if error is not None or self.tls is not None or is_loopback(host):
+            return error
         said = "without [broker.tls] this must be this machine, e.g. 127.0.0.1"
         return PydanticCustomError("plain_broker", said)
 
