@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
-import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -27,8 +25,8 @@ from gateway.documents.folder import FileMark
 from gateway.model.document_template import DOCUMENT_BYTES
 from gateway.model.errors import GatewayError, TransientError
 from gateway.model.reasons import Reason
-from gateway.runtime.build import USER_AGENT
-from gateway.runtime.https_url import HttpsTarget, parse_https_url
+from gateway.runtime.https_client import CHUNK_BYTES, get_at, https_session
+from gateway.runtime.https_url import parse_https_url
 from gateway.runtime.resolver import addresses_of
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 WITHIN_S = 60.0
 """For one file."""
 
-CHUNK_BYTES = 65_536
 ETAG_CHARS = 256
 
 
@@ -115,25 +112,12 @@ class DocumentServer:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        await asyncio.to_thread(importlib.import_module, "aiohttp")  # 0.2 s and more, once
-        import aiohttp
-
-        try:
-            context = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file)
-        except OSError as error:
-            detail = f"[documents] ca_file: {error.strerror or error}"
-            raise TransientError(Reason.DOCUMENT_SOURCE, detail) from None
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=context),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=CHUNK_BYTES,
-            max_line_size=4_096,
-            max_field_size=4_096,
-            max_headers=64,
-        ) as session:
+        async with AsyncExitStack() as stack:
+            try:
+                session = await stack.enter_async_context(https_session(self._ca_file))
+            except OSError as error:
+                detail = f"[documents] ca_file: {error.strerror or error}"
+                raise TransientError(Reason.DOCUMENT_SOURCE, detail) from None
             yield session
 
     @asynccontextmanager
@@ -141,14 +125,8 @@ class DocumentServer:
         self, session: aiohttp.ClientSession, name: str, *, tag: str = ""
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         import aiohttp
-        from yarl import URL
 
-        target = self._target
-        headers = {
-            "Host": target.authority,
-            "User-Agent": USER_AGENT,
-            "Accept-Encoding": "identity",
-        }
+        headers = {"Accept-Encoding": "identity"}
         if tag:
             headers["If-None-Match"] = tag
         if self._login is not None:
@@ -157,13 +135,10 @@ class DocumentServer:
             )
         try:
             async with asyncio.timeout(WITHIN_S):
-                host = await self._address(target)
-                url = f"https://{host}:{target.port}{target.path}{quote(name, safe='')}"
-                async with session.get(
-                    URL(url, encoded=True),
-                    headers=headers,
-                    allow_redirects=False,
-                    server_hostname=target.host,
+                address = await self._address()
+                name = quote(name, safe="")
+                async with await get_at(
+                    session, self._target, address, name=name, headers=headers
                 ) as answer:
                     yield answer
         except TimeoutError:
@@ -175,16 +150,16 @@ class DocumentServer:
         except aiohttp.ClientError as error:
             raise self._trouble(type(error).__name__) from None
 
-    async def _address(self, target: HttpsTarget) -> str:
+    async def _address(self) -> str:
         """Return where to connect. Raises TransientError: it is outside the networks."""
         try:
-            found = await addresses_of(target.host)
+            found = await addresses_of(self._target.host)
         except GatewayError as error:
             raise self._trouble(error.detail) from None
         for address in found:
             if not any(address in network for network in self._networks):
                 raise self._trouble(f"{address} is outside [documents] networks")
-        return f"[{found[0]}]" if ":" in str(found[0]) else str(found[0])
+        return str(found[0])
 
     def _failure(self, status: int) -> TransientError:
         said = {401: "it asks for a login", 403: "the login may not read this"}

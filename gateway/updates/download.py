@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import os
 import re
 import shutil
@@ -25,7 +24,7 @@ from gateway.model.errors import TransientError, UpdateRefused
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.runtime import atomic_file
-from gateway.runtime.build import USER_AGENT
+from gateway.runtime.https_client import CHUNK_BYTES, get_at, https_session
 from gateway.runtime.https_url import HttpsTarget, parse_https_url
 from gateway.runtime.resolver import addresses_of
 from gateway.updates.order import BUNDLE
@@ -39,7 +38,6 @@ HEAD_S = 20.0
 """For the connection and the head of the answer."""
 
 STALLED_S = 30.0
-CHUNK_BYTES = 65_536
 SYNC_BYTES = 16 << 20
 """After so many bytes they are brought to the disk: what is resumed after a power cut is there."""
 
@@ -123,7 +121,7 @@ class Download:
         self, wanted: WantedRelease, part: Path, have: int, progress: Callable[[int], None]
     ) -> None:
         target = self.parse_url(wanted.url)
-        async with _errors_of(target), self._session() as session:
+        async with _errors_of(target), https_session(self._ca_file) as session:
             async with asyncio.timeout(HEAD_S):
                 answer = await self._ask(session, target, have)
             try:
@@ -132,41 +130,14 @@ class Download:
             finally:
                 answer.close()
 
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        await asyncio.to_thread(importlib.import_module, "aiohttp")  # 0.2 s and more, once
-        import aiohttp
-
-        context = await asyncio.to_thread(ssl.create_default_context, cafile=self._ca_file)
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1, ssl=context),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            auto_decompress=False,
-            trust_env=False,
-            read_bufsize=CHUNK_BYTES,
-            max_line_size=4_096,
-            max_field_size=4_096,
-            max_headers=64,
-        ) as session:
-            yield session
-
     async def _ask(
         self, session: aiohttp.ClientSession, target: HttpsTarget, have: int
     ) -> aiohttp.ClientResponse:
-        from yarl import URL
-
         address = str((await addresses_of(target.host))[0])
-        host = f"[{address}]" if ":" in address else address
-        headers = {"Host": target.authority, "User-Agent": USER_AGENT, "Accept": "*/*"}
+        headers = {"Accept": "*/*"}
         if have:
             headers["Range"] = f"bytes={have}-"
-        return await session.get(
-            URL(f"https://{host}:{target.port}{target.path}", encoded=True),
-            headers=headers,
-            allow_redirects=False,
-            server_hostname=target.host,
-        )
+        return await get_at(session, target, address, headers=headers)
 
     async def _write(
         self,

@@ -229,6 +229,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
         "documents/https_source.py",
         "enrolment/client.py",
         "enrolment/upload_trial.py",
+        "runtime/https_client.py",
         "setup/server.py",
         "sources/http_client.py",
         "updates/download.py",
