@@ -174,7 +174,10 @@ class DocumentReceiver:
         elif held.state == "refused":
             self._acknowledge(head, "refused", errors=held.faults)
         elif not held.missing:  # the centre ended between the last piece and its answer
-            await self._settle_if_whole(head.province, head.gateway, head.document)
+            content = await asyncio.to_thread(self._store.whole, head.gateway, head.document)
+            if content is not None:
+                topics = Topics(head.province, head.gateway)
+                await self._settle(topics, head.document, held, content)
         elif head.ask:
             self._acknowledge(head, "missing", missing=held.missing)
 
@@ -183,14 +186,16 @@ class DocumentReceiver:
         whole = await asyncio.to_thread(
             self._store.add_piece, waiting.gateway, piece.document, piece.index, content
         )
-        if whole is not None:
-            await self._settle_if_whole(waiting.province, waiting.gateway, piece.document)
-
-    async def _settle_if_whole(self, province: str, site: str, document: str) -> None:
-        content = await asyncio.to_thread(self._store.whole, site, document)
-        held = await asyncio.to_thread(self._store.held, site, document)
-        if content is None or held is None:
+        if whole is None:
             return
+        held = await asyncio.to_thread(self._store.held, waiting.gateway, piece.document)
+        if held is not None and held.state == "receiving":
+            topics = Topics(waiting.province, waiting.gateway)
+            await self._settle(topics, piece.document, held, whole)
+
+    async def _settle(self, topics: Topics, document: str, held: Held, content: bytes) -> None:
+        """Keep or refuse *document*, of which all of *content* is there, and say so."""
+        site = topics.gateway
         kind = self._kinds.get(held.kind)
         if hashlib.sha256(content).hexdigest() != held.sha256:
             faults = told((fault("", "hash"),))
@@ -202,7 +207,7 @@ class DocumentReceiver:
         await asyncio.to_thread(self._store.settle, site, document, kept, faults)
         state: AckState = "refused" if faults else "kept"
         log.info("document_received", site=site, document=document, kind=held.kind, state=state)
-        self._send(Topics(province, site), document, held.sha256, state, errors=faults)
+        self._send(topics, document, held.sha256, state, errors=faults)
 
     def _wrong_head(self, head: DocumentHead) -> tuple[ToldFault, ...]:
         """Return why a document is not even begun with."""

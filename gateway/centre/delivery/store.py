@@ -239,13 +239,13 @@ class DocumentStore:
 
 
 def _held(session: Session, row: DocumentRow) -> Held:
-    there = session.scalars(
-        sa.select(DocumentPieceRow.number).where(
-            DocumentPieceRow.site_id == row.site_id, DocumentPieceRow.document_id == row.id
-        )
-    ).all()
     missing: tuple[int, ...] = ()
     if row.state == "receiving":
+        there = session.scalars(
+            sa.select(DocumentPieceRow.number).where(
+                DocumentPieceRow.site_id == row.site_id, DocumentPieceRow.document_id == row.id
+            )
+        )
         missing = tuple(sorted(set(range(row.pieces)) - set(there)))
     return Held(row.state, row.sha256, row.kind, missing, _FAULTS.validate_json(row.faults))
 
