@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import PIPE
 from contextlib import suppress
 
 import structlog
@@ -15,7 +15,7 @@ from gateway.documents.messages import READY, REPLY_BYTES, pack_request, parse_f
 from gateway.model.document_template import DOCUMENT_BYTES, DocumentKind
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
-from gateway.vision.worker_process import ENVIRONMENT
+from gateway.vision.child_process import start_child
 
 WITHIN_S = 120.0
 """For the whole child. It has 6 s of processor time, which a busy machine may spread."""
@@ -32,14 +32,9 @@ async def inspect_document(content: bytes, kind: DocumentKind) -> tuple[Document
     if len(content) > DOCUMENT_BYTES:
         return (fault("", "size", got=len(content), most=DOCUMENT_BYTES),)
     try:
-        process = await asyncio.create_subprocess_exec(
+        process = await start_child(
             *(sys.executable, "-I", "-B", "-m", "gateway.documents.worker", str(os.getpid())),
             stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=ENVIRONMENT,
-            cwd="/",
-            process_group=0,
         )
     except OSError as error:
         detail = f"no child for documents: {error.strerror}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ import structlog
 from gateway.model.media import Codec
 from gateway.runtime.lateness import time_limit
 from gateway.transcoding.program_command import FORMATS, PREFIX, takes
-from gateway.vision.worker_process import ENVIRONMENT
+from gateway.vision.child_process import start_child
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.transcoding.encoder_trial")
 FALLBACK = "libx264"
@@ -114,15 +114,10 @@ async def try_in_process(name: str) -> str:
 async def _try_once(name: str, within_s: float) -> str:
     """As `try_in_process`. Raises TimeoutError: it was killed, since it took longer."""
     try:
-        process = await asyncio.create_subprocess_exec(
+        process = await start_child(
             *COMMAND,
             name,
             stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=ENVIRONMENT,
-            cwd="/",
-            process_group=0,
         )
     except OSError as error:
         return f"cannot be tried: {error.strerror}"

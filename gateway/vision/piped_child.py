@@ -9,16 +9,16 @@ import asyncio
 import fcntl
 import os
 import signal
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
 
 from gateway.runtime.lateness import time_limit
+from gateway.vision.child_process import start_child
 from gateway.vision.pipe import MalformedMessage
 from gateway.vision.start_patience import PATIENCE, StartPatience
-from gateway.vision.worker_process import ENVIRONMENT
 
 PIPE_BYTES = 1024 * 1024
 READ_BYTES = 256 * 1024
@@ -93,14 +93,10 @@ class PipedChild:
                 os.set_blocking(each, False)
                 with suppress(OSError):  # then the pipe keeps its 64 KiB
                     fcntl.fcntl(each, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            process = await asyncio.create_subprocess_exec(
+            process = await start_child(
                 *arguments,
                 stdin=theirs_in,
                 stdout=theirs_out,
-                stderr=DEVNULL,
-                env=ENVIRONMENT,
-                cwd="/",
-                process_group=0,
             )
         except BaseException as error:
             for each in (write_fd, read_fd):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
@@ -13,12 +13,11 @@ from typing import Protocol
 import structlog
 
 from gateway.runtime.lateness import time_limit
+from gateway.vision.child_process import start_child
 from gateway.vision.pipe import REPLY_BYTES, MalformedMessage, Status, parse_reply_header
 from gateway.vision.start_patience import PATIENCE, StartPatience
 
 COMMAND = (sys.executable, "-I", "-B", "-m", "gateway.vision.worker")
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
-"""The worker's whole environment: nothing of the gateway's own."""
 LEAVES_WITHIN_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -73,16 +72,11 @@ class WorkerProcess:
             WorkerLost: It could not be started or was not ready in time.
         """
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await start_child(
                 *command,
                 str(os.getpid()),
                 *arguments,
                 stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env=ENVIRONMENT,
-                cwd="/",
-                process_group=0,
             )
         except OSError as error:
             raise WorkerLost(f"cannot be started: {error.strerror}") from error

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.live
 def preloading(folder: Path, *faults: str) -> dict[str, str]:
     """Return what lets the children of a gateway have the device, and the gateway open it."""
     (folder / "sitecustomize.py").write_text(
-        "from gateway.vision import piped_child\n"
-        f"piped_child.ENVIRONMENT = {environment(*faults)!r}\n"
+        "from gateway.vision import child_process\n"
+        f"child_process.ENVIRONMENT = {environment(*faults)!r}\n"
     )
     return {
         "PYTHONPATH": str(folder),
