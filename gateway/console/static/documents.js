@@ -1,4 +1,7 @@
-// Who has delivered which monthly document. Text is set as text, never as markup.
+// Who has delivered which monthly document.
+
+import { createElement, elementById, setText, setTextOrHide } from "./dom.js";
+import { dateTimeText } from "./time-text.js";
 
 /**
  * @typedef {{at: string, vi: string, en: string}} Fault
@@ -9,34 +12,18 @@
  */
 
 const REFRESH_MS = 60_000;
+const chosen = elementById("month", HTMLSelectElement);
 const STATES = { missing: "chưa có", receiving: "đang nhận", kept: "đã nhận", refused: "bị từ chối" };
 
-/** @param {string} id */
-function byId(id) {
-  const element = document.getElementById(id);
-  if (element === null) throw new TypeError(`documents.html has no #${id}`);
-  return element;
-}
-
 /**
- * @param {string} tag
+ * @param {keyof HTMLElementTagNameMap} tag
  * @param {string} text
+ * @param {Record<string, string>} [attributes]
  */
-function made(tag, text) {
-  const element = document.createElement(tag);
-  element.textContent = text;
+function made(tag, text, attributes = {}) {
+  const element = createElement(tag, "", null, attributes);
+  setText(element, text);
   return element;
-}
-
-/** @param {number} ms */
-function localTime(ms) {
-  const parts = new Intl.DateTimeFormat("vi-VN", {
-    timeZone: "Asia/Ho_Chi_Minh", day: "2-digit", month: "2-digit", year: "numeric",
-    hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
-  }).formatToParts(ms);
-  /** @param {string} type */
-  const of = (type) => parts.find((part) => part.type === type)?.value ?? "";
-  return `${of("day")}/${of("month")}/${of("year")} ${of("hour")}:${of("minute")}:${of("second")}`;
 }
 
 /** @param {string} month As 2026-05. */
@@ -49,29 +36,25 @@ function cellOf(row) {
   const cell = made("td", row.late ? `${STATES[row.state]} – trễ hạn` : STATES[row.state]);
   cell.className = row.late ? `${row.state} late` : row.state;
   if (row.file !== undefined) cell.append(made("small", `${row.file} – ${row.site_name ?? ""}`));
-  if (row.settled_ms) cell.append(made("small", localTime(row.settled_ms)));
+  if (row.settled_ms) cell.append(made("small", dateTimeText(row.settled_ms)));
   for (const fault of row.faults ?? []) {
-    const line = made("small", `${fault.at} ${fault.vi}`);
-    line.title = fault.en;
-    cell.append(line);
+    cell.append(made("small", `${fault.at} ${fault.vi}`, { title: fault.en }));
   }
   return cell;
 }
 
 /** @param {Overview} overview */
 function show(overview) {
-  const months = byId("month");
-  months.replaceChildren(...overview.months.map((month) => {
+  chosen.replaceChildren(...overview.months.map((month) => {
     const option = document.createElement("option");
     option.value = month;
     option.textContent = shownMonth(month);
     option.selected = month === overview.month;
     return option;
   }));
-  byId("summary").textContent = overview.kinds
-    .map((kind) => `${kind.name}: ${kind.kept}/${overview.provinces}, hạn ${localTime(kind.due_ms)}`)
-    .join(" · ");
-  byId("head").replaceChildren(
+  const counts = overview.kinds.map((kind) => `${kind.name}: ${kind.kept}/${overview.provinces}, hạn ${dateTimeText(kind.due_ms)}`);
+  setText(elementById("summary", HTMLElement), counts.join(" · "));
+  elementById("head", HTMLElement).replaceChildren(
     made("th", "Tỉnh, thành phố"), ...overview.kinds.map((kind) => made("th", kind.name)),
   );
   /** @type {Map<string, HTMLTableRowElement>} */
@@ -86,13 +69,12 @@ function show(overview) {
     }
     line.append(cellOf(row));
   }
-  byId("rows").replaceChildren(...lines.values());
+  elementById("rows", HTMLElement).replaceChildren(...lines.values());
 }
 
 /** @param {string} text Empty: nothing to say. */
 function notify(text) {
-  byId("notice").textContent = text;
-  byId("notice").hidden = text === "";
+  setTextOrHide(elementById("notice", HTMLElement), text);
 }
 
 /** @param {string} month Empty: the last. */
@@ -111,9 +93,6 @@ async function load(month) {
   }
 }
 
-const chosen = /** @type {HTMLSelectElement} */ (byId("month"));
 chosen.addEventListener("change", () => load(chosen.value));
 setInterval(() => load(chosen.value), REFRESH_MS);
 await load("");
-
-export {};
