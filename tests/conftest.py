@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.broker",
     "tests.fixtures.turn",
+    "tests.fixtures.enrolment",
     "tests.fixtures.viewer",
     "tests.fixtures.console",  # after those it is made of
 ]

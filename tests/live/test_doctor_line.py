@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,12 @@ from gateway.enrolment.upload_trial import SIZES, UploadTrial, try_upload
 from gateway.runtime.clock import SystemClock
 from gateway.webrtc.line_trial import try_line
 from tests.fixtures.clock import HANG_S
-from tests.fixtures.enrolment import EnrolmentCentre, make_centre, serving
-from tests.fixtures.turn import Turn, turn
-
-__all__ = ["turn"]  # a fixture
+from tests.fixtures.enrolment import EnrolmentCentre, make_centre
+from tests.fixtures.turn import Turn
 
 pytestmark = pytest.mark.live
 
 ASKED = 20
-
-
-@pytest.fixture
-async def centre(tmp_path: Path) -> AsyncIterator[EnrolmentCentre]:
-    """A centre that serves."""
-    made = make_centre(tmp_path / "centre")
-    async with serving(made):
-        yield made
 
 
 async def test_a_turn_server_answers_each_request(turn: Turn) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -49,14 +48,6 @@ from tests.fixtures.enrolment import (
 from tests.fixtures.presence import TOPICS, PresenceGateway, connected
 
 pytestmark = pytest.mark.live
-
-
-@pytest.fixture
-async def centre(tmp_path: Path) -> AsyncIterator[EnrolmentCentre]:
-    """A centre that serves."""
-    made = make_centre(tmp_path / "centre")
-    async with serving(made):
-        yield made
 
 
 async def test_a_code_gives_the_box_its_identity(centre: EnrolmentCentre, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,20 +17,10 @@ from tests.fixtures.enrolment import (
     age_certificates,
     enrolled,
     make_box,
-    make_centre,
-    serving,
 )
 
 pytestmark = pytest.mark.live
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-async def centre(tmp_path: Path) -> AsyncIterator[EnrolmentCentre]:
-    """A centre that serves."""
-    made = make_centre(tmp_path / "centre")
-    async with serving(made):
-        yield made
 
 
 @pytest.fixture
