@@ -23,7 +23,7 @@ def load_table(path: Path, name: str, kind: type[TableT]) -> TableT:
 
     Args:
         path: TOML.
-        name: Of the table, at the top of the file; ``docs/NAME.md`` has an example.
+        name: Of the table, at the top of the file; the document of that name has an example.
         kind: What the table is read as.
 
     Raises:
