@@ -77,6 +77,7 @@ class HealthFile:
             "connected": self._connected(),
             "working": sorted(self._working(cameras)),
             "enabled": sorted(camera.id for camera in cameras if camera.enabled),
+            "paused": sorted(camera.id for camera in cameras if not camera.enabled),
         }
         new = self._path.with_suffix(".new")
         try:

@@ -97,9 +97,9 @@ class Installation:
             TransientError: The disk is full or fails; likewise.
         """
         self.layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if (self.layout.state / TRYING).exists():
-            raise UpdateRefused(Reason.UPDATE_BUSY, "another one is being tried")
+        self._ensure_nothing_tried()
         with locked(self.layout):
+            self._ensure_nothing_tried()  # by one that was installed while this one waited
             clean(self.layout)
             manifest: Manifest | None = None
             staged = self.layout.state / STAGED
@@ -122,6 +122,11 @@ class Installation:
             finally:
                 staged.unlink(missing_ok=True)
         return manifest
+
+    def _ensure_nothing_tried(self) -> None:
+        """Raise UpdateRefused while one is tried: the way back leads to what has proved good."""
+        if (self.layout.state / TRYING).exists():
+            raise UpdateRefused(Reason.UPDATE_BUSY, "another one is being tried")
 
     def _verify(self, file: BinaryIO, bundle: Bundle) -> None:
         """Raise UpdateRefused if the release may not be installed here; the cheap checks first."""

@@ -101,7 +101,8 @@ def fault_of(candidate: Candidate, health: Health, now_s: float) -> Decision | N
     if candidate.before.connected and not candidate.connected:
         detail = f"not connected for {candidate.limits.connect_s:.0f} s at a stretch"
         return Decision("rolled_back", "connect_failed", "UPDATE_UNCONNECTED", detail)
-    wanted = set(candidate.before.working) & set(health.enabled)
+    # What it does not even know any more is lost as well, unlike what somebody has paused.
+    wanted = set(candidate.before.working) - set(health.paused)
     lost = sorted(wanted - set(health.working))
     if 100 * (len(wanted) - len(lost)) < candidate.limits.min_alive_percent * len(wanted):
         kept = len(wanted) - len(lost)
@@ -187,19 +188,20 @@ def watch(layout: UpdateFolders, restart: Sequence[str], *, poll_s: float = POLL
         with locked(layout):
             candidate = settled(layout, load_candidate(layout))
             if candidate is None:
-                break
+                clean(layout)  # before the next one may begin: half done is what it begins with
+                return
             now_s, health = boot_s(), read_health(layout)
             is_connected = health.connected and health.version == candidate.version
             connected_s = min(connected_s, now_s) if is_connected else float("inf")
             candidate = proved_connected(layout, candidate, now_s - connected_s)
             candidate = step(layout, candidate, health, now_s, begun_s)
             if candidate is None:
-                break
+                clean(layout)
+                return
         if (candidate.starts == 0 or candidate.decision) and now_s - asked_s >= AGAIN_S:
             asked_s = now_s
             subprocess.run(restart, check=False, timeout=AGAIN_S)
         time.sleep(poll_s)
-    clean(layout)
 
 
 def proved_connected(

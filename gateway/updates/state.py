@@ -87,6 +87,7 @@ class Health:
         connected: Whether the centre is reached.
         working: Ids of the cameras that send, or would on demand.
         enabled: Ids of those that are configured and not paused.
+        paused: Ids of those that are configured and paused.
     """
 
     version: str = ""
@@ -94,6 +95,7 @@ class Health:
     connected: bool = False
     working: tuple[str, ...] = ()
     enabled: tuple[str, ...] = ()
+    paused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -273,9 +275,14 @@ def health_of(tree: dict[str, Any]) -> Health:
         version=str(tree["version"])[:64],
         up_s=float(tree["up_s"]),
         connected=tree["connected"] is True,
-        working=tuple(str(each)[:64] for each in tree["working"][:512]),
-        enabled=tuple(str(each)[:64] for each in tree["enabled"][:512]),
+        working=_ids(tree["working"]),
+        enabled=_ids(tree["enabled"]),
+        paused=_ids(tree.get("paused", [])),  # a release of before says nothing of them
     )
+
+
+def _ids(listed: list[Any]) -> tuple[str, ...]:
+    return tuple(str(each)[:64] for each in listed[:512])
 
 
 def read_health(layout: UpdateFolders) -> Health:

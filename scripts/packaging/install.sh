@@ -24,6 +24,8 @@ cp SHA256SUMS SHA256SUMS.gpg camera-gateway.gpg "$copy"
 cp camera-gateway_*_"$arch".deb "$copy" || die "không có gói cho · no package for $arch"
 [ ! -d trusted ] || cp -r trusted "$copy"
 cd "$copy"
+# A link would lead back to what can still be changed.
+[ -z "$(find . ! -type f ! -type d)" ] || die "có liên kết lạ · there is something that is no file"
 
 keyring=$known
 [ -e "$known" ] || keyring=$copy/camera-gateway.gpg
@@ -39,13 +41,17 @@ elif [ ! -e "$known" ]; then
   case "$answer" in [yY]*) ;; *) die "không cài · nothing is installed" ;; esac
 fi
 sha256sum --check --strict --quiet --ignore-missing SHA256SUMS || die "MÃ BĂM SAI · a sum is wrong: nothing is installed"
-find . -type f ! -name 'SHA256SUMS*' ! -name camera-gateway.gpg | while read -r each; do
-  grep -qxE "[0-9a-f]{64}  ${each#./}" SHA256SUMS || die "không có trong danh sách · not on the list: $each"
+listed() { sed -n 's/^[0-9a-f]\{64\}  //p' SHA256SUMS; }
+find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.gpg | while read -r each; do
+  listed | grep -qxF -- "${each#./}" || die "không có trong danh sách · not on the list: $each"
 done
 
-dpkg --install camera-gateway_*_"$arch".deb || die "xem ở trên · see above; apt-get -f install gets what Debian lacks"
+# Only what is on the list, by its name there; of several versions the newest.
+deb=$(listed | grep -x "camera-gateway_[^/]*_$arch\.deb" | sort -V | tail -n 1)
+[ -f "$deb" ] || die "không có gói cho · no package for $arch"
+dpkg --install "./$deb" || die "xem ở trên · see above; apt-get -f install gets what Debian lacks"
 install -D -m 644 camera-gateway.gpg "$known"
-for each in trusted/*.pem; do
-  [ ! -e "$each" ] || install -m 644 "$each" /etc/camera-gateway/trusted/
+listed | grep -x 'trusted/[A-Za-z0-9_-]*\.pem' | while read -r each; do
+  install -m 644 "$each" /etc/camera-gateway/trusted/
 done
 echo "xong · done: $(camera-gateway --version | head -n 1)"

@@ -275,6 +275,36 @@ def test_what_is_on_trial_goes_on_running(in_a_root: list[str | Path]) -> None:
     assert said.splitlines()[:2] == ["releases/1.5", "1.0 1.5 2.0"]
 
 
+def test_what_came_during_a_trial_is_had_by_installing_it_again(
+    in_a_root: list[str | Path],
+) -> None:
+    """It is newer than what runs."""
+    trial = (
+        "cd /opt/camera-gateway; cp -a releases/1.0 releases/1.5; ln -sfn releases/1.5 current; "
+        "mkdir -p /var/lib/camera-gateway-update; touch /var/lib/camera-gateway-update/trying; "
+    )
+    again = "dpkg --install /2.0.deb >&2; "
+
+    said = run(
+        *in_a_root,
+        INSTALL + trial + again + "rm /var/lib/camera-gateway-update/trying; " + again + NOW,
+    )
+
+    assert said.splitlines() == ["releases/2.0", "1.5 2.0", "2.0"]
+
+
+def test_one_that_is_removed_is_not_on_trial_any_more(in_a_root: list[str | Path]) -> None:
+    """Or what is installed after it would not be started."""
+    trial = "mkdir -p /var/lib/camera-gateway-update; cd /var/lib/camera-gateway-update; "
+
+    said = run(
+        *in_a_root,
+        INSTALL + trial + "touch trying report.json; dpkg --remove camera-gateway >&2; ls",
+    )
+
+    assert said.split() == ["report.json"]
+
+
 def test_configured_again_it_does_not_undo_an_update(in_a_root: list[str | Path]) -> None:
     """What came over the network since runs on."""
     updated = (
@@ -376,6 +406,10 @@ def test_a_bundle_installs_after_its_key_was_compared(stick: list[str | Path]) -
         ("echo | tee -a /stick/camera-gateway_2.0_*.deb", "MÃ BĂM SAI"),
         ("echo >>/stick/SHA256SUMS", "CHỮ KÝ SAI"),
         ("touch /stick/trusted/other.pem", "không có trong danh sách"),
+        ("touch '/stick/trusted/[a-z0-9-]+.pem'", "không có trong danh sách"),
+        ("touch /stick/trusted/SHA256SUMS.pem", "không có trong danh sách"),
+        ("ln -s /etc/hostname /stick/trusted/rel-2099.pem", "there is something that is no file"),
+        ("cat /usr/share/keyrings/*.gpg >>/stick/camera-gateway.gpg", "MÃ BĂM SAI"),
         ("rm /stick/SHA256SUMS.gpg", "SHA256SUMS.gpg"),
     ],
 )
@@ -391,6 +425,21 @@ def test_a_bundle_that_was_changed_installs_nothing(
 
     assert reason in said
     assert "No such file or directory" in said.splitlines()[-1]
+
+
+def test_a_known_key_is_not_replaced_by_what_it_has_not_signed(stick: list[str | Path]) -> None:
+    """Else whoever has had the stick signs the next one."""
+    said = run(
+        *stick,
+        "known=/etc/apt/keyrings/camera-gateway.gpg; install -D /stick/camera-gateway.gpg $known; "
+        "cat /usr/share/keyrings/debian-archive-keyring.gpg >/stick/camera-gateway.gpg.new; "
+        "sha256sum <$known; "
+        "mv /stick/camera-gateway.gpg.new /stick/camera-gateway.gpg; "
+        "/stick/install.sh 2>&1 || true; sha256sum <$known",
+    )
+
+    assert said.splitlines()[0] == said.splitlines()[-1]
+    assert "MÃ BĂM SAI" in said
 
 
 def test_a_bundle_of_another_key_is_refused(stick: list[str | Path]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,14 @@ from gateway.updates.order import BUNDLE, REQUEST
 from gateway.updates.state import (
     HEALTH,
     TRYING,
+    Candidate,
     load_candidate,
+    locked,
     raise_minimum,
     read_tree,
+    save_candidate,
 )
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.releases import NEW, OLD, Box, link, make_box, plain, release
 
 
@@ -31,6 +37,17 @@ def box(tmp_path: Path) -> Box:
 
 def reported(box: Box) -> dict[str, object]:
     return read_tree(box.layout.state / "report.json") or {}
+
+
+def wait_for_a_waiter(lock: Path) -> None:
+    """Return once somebody waits for *lock*, as proc_locks(5) tells."""
+    inode = f":{lock.stat().st_ino} "
+    while not any("->" in each and inode in each for each in open_locks()):
+        time.sleep(0.01)
+
+
+def open_locks() -> list[str]:
+    return Path("/proc/locks").read_text(encoding="ascii").splitlines()
 
 
 def test_a_good_release_is_what_starts_next(box: Box) -> None:
@@ -104,6 +121,22 @@ def test_a_payload_that_is_not_the_release_is_refused(
         box.install(box.bundle(members))  # type: ignore[arg-type]
 
     assert (error.value.reason, box.versions()) == (Reason.UPDATE_CONTENT, [OLD])
+
+
+def test_two_at_once_leave_one_on_trial(box: Box) -> None:
+    """The second has waited for the first, and must not take what is tried for the way back."""
+    second = box.bundle(None, version="0.3.0")
+    with ThreadPoolExecutor(1) as pool:
+        with locked(box.layout):
+            waiting = pool.submit(box.install, second)
+            wait_for_a_waiter(box.layout.state / "lock")
+            save_candidate(box.layout, Candidate("o0", NEW, OLD, "0.1.0"))
+        with pytest.raises(UpdateRefused) as error:
+            waiting.result(HANG_S)
+
+    candidate = load_candidate(box.layout)
+    assert candidate is not None
+    assert (error.value.reason, candidate.previous) == (Reason.UPDATE_BUSY, OLD)
 
 
 def test_another_key_installs_nothing(box: Box) -> None:

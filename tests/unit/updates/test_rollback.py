@@ -55,7 +55,8 @@ def health(now_s: float, **facts: object) -> Health:
         ({"connected": False}, None),
         ({"working": ("a",)}, "health_gate"),
         ({"working": ("a", "c")}, "health_gate"),
-        ({"working": ("a",), "enabled": ("a", "c")}, None),
+        ({"working": ("a",), "enabled": ("a", "c"), "paused": ("b",)}, None),
+        ({"working": (), "enabled": ()}, "health_gate"),
         ({"version": OLD}, "deadline"),
         ({"up_s": 800.0}, "deadline"),
         ({"up_s": 2_000.0}, "deadline"),
@@ -64,7 +65,10 @@ def health(now_s: float, **facts: object) -> Health:
 def test_a_release_must_be_as_good_as_the_former(
     facts: Mapping[str, object], why: str | None
 ) -> None:
-    """What was broken or has been paused does not count; a line that died after it was proved."""
+    """What was broken or has been paused does not count; a line that died after it was proved.
+
+    A camera that it does not know any more is lost.
+    """
     said = decide(TRIED, health(900.0, **facts), now_s=900.0, ran_s=900.0)
 
     assert said is not None
