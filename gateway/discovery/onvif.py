@@ -3,24 +3,26 @@
 One login for all requests. Addresses that the device names are not followed: of each URI path and
 query are taken, the host is the one that answered, and the port is one that was found open.
 
-References: ONVIF Core (GetDeviceInformation), Media (GetProfiles, GetStreamUri, GetSnapshotUri).
+References: ONVIF Core (GetDeviceInformation, GetServices), Media and Media2 (GetProfiles,
+GetStreamUri, GetSnapshotUri).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
-from gateway.discovery.found import FoundChannel, FoundStream, StreamProfile
+from gateway.discovery.found import DeviceKind, FoundChannel, FoundStream, StreamProfile
 from gateway.discovery.text import clean, whole_number
 from gateway.discovery.told import MOST_CHANNELS, Told
-from gateway.model.errors import SourceRefused
+from gateway.model.errors import GatewayError, SourceRefused
 from gateway.model.reasons import Reason
 from gateway.model.url_login import PASSWORD, USERNAME, has_written_password
-from gateway.sources.onvif import DEVICE, MEDIA, STREAM_SETUP, OnvifDevice
+from gateway.sources.onvif import DEVICE, MEDIA, MEDIA2, STREAM_SETUP, OnvifDevice, no_media_service
 
 MOST_PROFILES = 3 * MOST_CHANNELS
 PROFILES: tuple[StreamProfile, ...] = ("main", "sub", "third")
@@ -45,51 +47,118 @@ async def ask_onvif(device: OnvifDevice, path: str, rtsp_url: Url, picture_url: 
         GatewayError: As `OnvifDevice.call`.
     """
     info = await device.call(path, DEVICE, "GetDeviceInformation")
-    namespace, media = await device.media_service()
-    listed = await device.call(media, namespace, "GetProfiles", _GET_ALL.get(namespace, ""))
-    channels = await _channels(device, namespace, media, listed, rtsp_url, picture_url)
+    services = await device.services()
+    media, listed = await _profiles(device, services)
+    channels = await _channels(device, media, listed, rtsp_url, picture_url)
     return Told(
         maker=clean(info.findtext(".//{*}Manufacturer")),
         model=clean(info.findtext(".//{*}Model")),
         firmware=clean(info.findtext(".//{*}FirmwareVersion")),
-        kind="unknown" if not channels else ("recorder" if len(channels) > 1 else "camera"),
+        kind=_kind(len(channels), services),
         channels=channels,
     )
 
 
-_GET_ALL: Mapping[str, str] = {
-    "http://www.onvif.org/ver20/media/wsdl": "<Type>All</Type>",
-}
-"""Media2 tells of a profile no more than its token unless it is asked."""
+def _kind(channels: int, services: Collection[str]) -> DeviceKind:
+    """Return what a device is that names *services*.
+
+    Who has several inputs and stores nothing is an encoder; devices before 2011, which name the
+    media service only, are taken for recorders.
+    """
+    if channels <= 1:
+        return "camera" if channels else "unknown"
+    stores = any(each.startswith(_STORES) for each in services)
+    return "recorder" if stores or DEVICE not in services else "encoder"
+
+
+_STORES = (
+    "http://www.onvif.org/ver10/recording/",
+    "http://www.onvif.org/ver10/replay/",
+    "http://www.onvif.org/ver10/search/",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Media:
+    """A media service.
+
+    Attributes:
+        namespace: `MEDIA` or `MEDIA2`.
+        path: Where it is.
+    """
+
+    namespace: str
+    path: str
+
+
+async def _profiles(device: OnvifDevice, services: Mapping[str, str]) -> tuple[_Media, Element]:
+    """Return the media service that has told its profiles, and what it has told.
+
+    Media2 comes first, for the other has no word for H.265. It tells of a profile no more than its
+    token unless it is asked.
+    """
+    if MEDIA2 in services:
+        media = _Media(MEDIA2, services[MEDIA2])
+        try:
+            told = await device.call(media.path, MEDIA2, "GetProfiles", "<Type>All</Type>")
+        except GatewayError as error:
+            if MEDIA not in services or error.reason not in _ABSENT:
+                raise
+        else:
+            if MEDIA not in services or told.find(".//{*}VideoSource") is not None:
+                return media, told
+    if MEDIA not in services:
+        raise no_media_service()
+    media = _Media(MEDIA, services[MEDIA])
+    return media, await device.call(media.path, MEDIA, "GetProfiles")
+
+
+_ABSENT = (Reason.REFUSED, Reason.NOT_FOUND, Reason.CORRUPT)
 
 
 async def _channels(
     device: OnvifDevice,
-    namespace: str,
-    media: str,
+    media: _Media,
     listed: Element,
     rtsp_url: Url,
     picture_url: Url,
 ) -> tuple[FoundChannel, ...]:
     """Return a channel for each video source, with at most three of its profiles, largest first."""
     sources: dict[str, list[Element]] = {}
+    rest: list[Element] = []
     for profile in list(listed.iterfind(".//{*}Profiles"))[:MOST_PROFILES]:
-        source = (profile.findtext(".//{*}SourceToken") or "").strip()
-        if profile.get("token") and (source or not sources):
-            sources.setdefault(source, []).append(profile)
+        source = _text(profile, "VideoSource", "SourceToken")
+        if profile.get("token"):
+            (sources.setdefault(source, []) if source else rest).append(profile)
     found = []
-    for number, profiles in enumerate(list(sources.values())[:MOST_CHANNELS], 1):
+    groups = list(sources.values()) or ([rest] if rest else [])
+    for number, profiles in enumerate(groups[:MOST_CHANNELS], 1):
         largest = sorted(profiles, key=_pixels, reverse=True)[: len(PROFILES)]
         streams: list[FoundStream] = []
         for profile in largest:
-            uri = await _uri(device, namespace, media, profile)
+            uri = await _uri(device, media, profile)
             if uri is not None and all(rtsp_url(uri) != each.url for each in streams):
                 streams.append(_stream(profile, PROFILES[len(streams)], rtsp_url(uri)))
-        picture = await _picture_uri(device, namespace, media, largest[0])
+        picture = await _picture_uri(device, media, largest[0])
         shown = None if picture is None else picture_url(picture)
-        name = clean(largest[0].findtext(".//{*}VideoSourceConfiguration/{*}Name"))
+        name = clean(_text(largest[0], "VideoSource", "Name"))
         found.append(FoundChannel(number, name, "unknown", tuple(streams), shown))
     return tuple(found)
+
+
+def _configuration(profile: Element, of: str) -> Element | None:
+    """Return the configuration of *of* in *profile*: Media2 has other names than Media.
+
+    Those of the sound have elements of the same names.
+    """
+    found = profile.find(f"{{*}}{of}Configuration")
+    return profile.find(f"{{*}}Configurations/{{*}}{of}") if found is None else found
+
+
+def _text(profile: Element, of: str, name: str) -> str:
+    """Return what *name* says in the configuration of *of*; empty: nothing."""
+    found = _configuration(profile, of)
+    return "" if found is None else (found.findtext(f".//{{*}}{name}") or "").strip()
 
 
 def _pixels(profile: Element) -> int:
@@ -98,20 +167,19 @@ def _pixels(profile: Element) -> int:
 
 
 def _size(profile: Element) -> tuple[int | None, int | None]:
-    resolution = profile.find(".//{*}Resolution")
-    if resolution is None:
-        return None, None
-    sides = (resolution.findtext(f"{{*}}{side}") for side in ("Width", "Height"))
+    sides = (
+        _text(profile, "VideoEncoder", f"Resolution/{{*}}{side}") for side in ("Width", "Height")
+    )
     width, height = (whole_number(side, 32_768) or None for side in sides)
     return width, height
 
 
-async def _uri(device: OnvifDevice, namespace: str, media: str, profile: Element) -> str | None:
+async def _uri(device: OnvifDevice, media: _Media, profile: Element) -> str | None:
     """Return path and query of the stream of *profile*; None: it has none."""
-    setup = STREAM_SETUP if namespace == MEDIA else "<Protocol>RTSP</Protocol>"
+    setup = STREAM_SETUP if media.namespace == MEDIA else "<Protocol>RTSP</Protocol>"
     token = f"<ProfileToken>{escape(profile.get('token', ''))}</ProfileToken>"
     try:
-        said = await device.call(media, namespace, "GetStreamUri", setup + token)
+        said = await device.call(media.path, media.namespace, "GetStreamUri", setup + token)
     except SourceRefused as error:
         if error.reason not in (Reason.REFUSED, Reason.NOT_FOUND):
             raise
@@ -119,12 +187,10 @@ async def _uri(device: OnvifDevice, namespace: str, media: str, profile: Element
     return path_of(said.findtext(".//{*}Uri"))
 
 
-async def _picture_uri(
-    device: OnvifDevice, namespace: str, media: str, profile: Element
-) -> str | None:
+async def _picture_uri(device: OnvifDevice, media: _Media, profile: Element) -> str | None:
     token = f"<ProfileToken>{escape(profile.get('token', ''))}</ProfileToken>"
     try:
-        said = await device.call(media, namespace, "GetSnapshotUri", token)
+        said = await device.call(media.path, media.namespace, "GetSnapshotUri", token)
     except SourceRefused as error:
         if error.reason not in (Reason.REFUSED, Reason.NOT_FOUND):
             raise
@@ -150,13 +216,11 @@ def path_of(uri: str | None) -> str | None:
 
 
 def _stream(profile: Element, name: StreamProfile, url: str) -> FoundStream:
-    codec = (profile.findtext(".//{*}Encoding") or "").strip()
+    codec = _text(profile, "VideoEncoder", "Encoding")
     width, height = _size(profile)
-    fps = (profile.findtext(".//{*}FrameRateLimit") or "").strip().partition(".")[0]
-    gop = profile.findtext(".//{*}GovLength")
-    encoder = profile.find(".//{*}VideoEncoder")
-    if gop is None and encoder is not None:
-        gop = encoder.get("GovLength")
+    fps = _text(profile, "VideoEncoder", "FrameRateLimit").partition(".")[0]
+    encoder = _configuration(profile, "VideoEncoder")
+    gop = None if encoder is None else encoder.get("GovLength")  # Media2
     return FoundStream(
         name,
         url,
@@ -164,6 +228,6 @@ def _stream(profile: Element, name: StreamProfile, url: str) -> FoundStream:
         width=width,
         height=height,
         fps=float(number) if (number := whole_number(fps, 1_000)) else None,
-        kbps=whole_number(profile.findtext(".//{*}BitrateLimit")) or None,
-        gop=whole_number(gop, 10_000) or None,
+        kbps=whole_number(_text(profile, "VideoEncoder", "BitrateLimit")) or None,
+        gop=whole_number(gop or _text(profile, "VideoEncoder", "GovLength"), 10_000) or None,
     )

@@ -16,6 +16,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
@@ -44,6 +45,7 @@ _SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 
 MOST_PROFILES = 64
+MOST_SERVICES = 64
 REFUSED_PARK_S = 300.0
 
 LEAST_YEAR, MOST_YEAR = 1970, 2199
@@ -142,10 +144,24 @@ class OnvifDevice:
         await self.call(profile.path, profile.namespace, "SetSynchronizationPoint", named)
 
     async def media_service(self) -> tuple[str, str]:
-        """Return namespace and path of the media service; devices before 2011 lack GetServices.
+        """Return namespace and path of the media service, of the first that has one.
 
         Raises:
             SourceRefused: It names none.
+            GatewayError: As `call`.
+        """
+        found = await self.services()
+        for namespace in (MEDIA, MEDIA2):
+            if namespace in found:
+                return namespace, found[namespace]
+        raise no_media_service()
+
+    async def services(self) -> dict[str, str]:
+        """Return the paths of its services by namespace, of at most `MOST_SERVICES`.
+
+        Devices before 2011 lack GetServices: of them it is the media service at most.
+
+        Raises:
             GatewayError: As `call`.
         """
         inner = "<IncludeCapability>false</IncludeCapability>"
@@ -156,17 +172,14 @@ class OnvifDevice:
                 raise
             category = "<Category>Media</Category>"
             answer = await self.call(self._path, DEVICE, "GetCapabilities", category)
-            found = {MEDIA: answer.findtext(".//{*}Media/{*}XAddr") or ""}
+            named = {MEDIA: answer.findtext(".//{*}Media/{*}XAddr") or ""}
         else:
-            found = {
+            named = {
                 each.findtext("{*}Namespace") or "": each.findtext("{*}XAddr") or ""
-                for each in answer.iterfind(".//{*}Service")
+                for each in islice(answer.iterfind(".//{*}Service"), MOST_SERVICES)
             }
-        for namespace in (MEDIA, MEDIA2):
-            if path := _path_of(found.get(namespace, "")):
-                return namespace, path
-        detail = "it names no media service"
-        raise SourceRefused(Reason.NOT_FOUND, detail, park_s=LOCKED_S)
+        paths = {namespace: _path_of(address) for namespace, address in named.items()}
+        return {namespace: path for namespace, path in paths.items() if path}
 
     async def call(self, path: str, namespace: str, operation: str, inner: str = "") -> Element:
         """Return the body of the answer to *operation*; logs in when it is asked to.
@@ -267,6 +280,11 @@ def _query(parts: SplitResult) -> list[tuple[str, str]]:
         return parse_qsl(parts.query.lower(), keep_blank_values=True, max_num_fields=32)
     except ValueError:
         return []
+
+
+def no_media_service() -> SourceRefused:
+    """Return the error of a device that names no media service."""
+    return SourceRefused(Reason.NOT_FOUND, "it names no media service", park_s=LOCKED_S)
 
 
 def _path_of(address: str) -> str:
