@@ -3,6 +3,7 @@
 GatewayError
 ├── TransientError            the world may be right again if we wait
 │   ├── SourceUnavailable     camera or recorder: refused, unreachable, timed out, full
+│   │   └── WebServer         a web server answers where RTSP was expected
 │   ├── SourceStalled         connected, but no access unit for `stall_s`
 │   └── BrokerUnavailable     MQTT broker: refused, unreachable, dropped
 ├── PermanentError            waiting will not help; somebody must change something
@@ -110,6 +111,19 @@ class UrlRefused(SourceRefused):
     def __init__(self, fault: Fault, *, park_s: float | None = None) -> None:
         super().__init__(Reason.POLICY_DENIED, fault.message, park_s=park_s)
         self.fault = fault
+
+
+class WebServer(SourceUnavailable):
+    """A web server answers where RTSP was expected (`CORRUPT`).
+
+    Attributes:
+        fault: That says so: ``url.web_server``.
+    """
+
+    def __init__(self, place: str) -> None:
+        message = f"{place} answers in HTTP: it is a web server, not RTSP"
+        super().__init__(Reason.CORRUPT, message)
+        self.fault = Fault("", "url.web_server", message, {"place": place})
 
 
 class CodecUnsupported(PermanentError):

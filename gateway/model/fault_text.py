@@ -81,6 +81,11 @@ TEXTS: dict[str, FaultText] = {
     "url.host/device": FaultText(
         "Địa chỉ thiết bị viết không đúng.", "Viết ba dấu gạch chéo: {scheme}:///dev/video0."
     ),
+    "url.web_server": FaultText(
+        "{place} trả lời bằng HTTP: đây là máy chủ web, không phải cổng RTSP.",
+        "Dùng cổng RTSP của camera hoặc đầu ghi, thường là 554, ví dụ rtsp://192.168.1.10:554/….",
+        "Use the RTSP port of the camera or recorder, usually 554.",
+    ),
     "url.port": FaultText("Cổng {got} không hợp lệ.", "Cổng phải là số từ 1 đến 65535."),
     "url.port/closed": FaultText(
         "Cổng {got} chưa được mở trên máy này; đang mở: {allowed}.",

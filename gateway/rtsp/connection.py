@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable
+from gateway.model.errors import GatewayError, SourceStalled, SourceUnavailable, WebServer
 from gateway.model.reasons import Reason
 from gateway.rtsp.budget import (
     BYTES,
@@ -23,7 +23,7 @@ from gateway.rtsp.budget import (
     abusive,
 )
 from gateway.rtsp.errors import error_of_os, error_of_redirect, in_plain_words
-from gateway.rtsp.messages import Malformed, Message, Response, encode_response
+from gateway.rtsp.messages import HttpInstead, Malformed, Message, Response, encode_response
 from gateway.rtsp.parser import RtspParser
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.lateness import time_limit
@@ -105,6 +105,8 @@ class RtspConnection(asyncio.BufferedProtocol):
     def _error_of_parser(self, error: Malformed | GatewayError) -> GatewayError:
         if isinstance(error, GatewayError):
             return error
+        if isinstance(error, HttpInstead):
+            return WebServer(self._place)
         return SourceUnavailable(Reason.CORRUPT, f"{self._place}: {error}")
 
     def eof_received(self) -> None:

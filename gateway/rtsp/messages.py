@@ -30,6 +30,17 @@ class Malformed(Exception):
     """What came is not RTSP within our bounds. Never leaves `gateway.rtsp`."""
 
 
+class HttpInstead(Malformed):
+    """What came first is of HTTP: a status line, or a page without one."""
+
+
+def not_rtsp(seen: bytes) -> Malformed:
+    """Return what is said of a server that has begun with *seen*."""
+    if seen.lstrip().upper().startswith((b"HTTP/", b"<!DOCTYPE", b"<HTML")):
+        return HttpInstead("an answer in HTTP")
+    return Malformed(f"not RTSP: {seen!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Headers:
     """Header fields in the order received; names in lower case."""

@@ -19,7 +19,7 @@ from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from gateway.model.errors import GatewayError
 from gateway.rtp.rtcp import fills
 from gateway.rtsp.budget import MESSAGES, RESYNCS, Allowance, CameraBudget
-from gateway.rtsp.messages import MOST_HEAD_BYTES, Malformed, Message, parse_head
+from gateway.rtsp.messages import MOST_HEAD_BYTES, Malformed, Message, not_rtsp, parse_head
 
 BUFFER_BYTES = 262_144
 """Holds the largest frame (64 KiB) and the largest message (80 KiB) several times over."""
@@ -237,7 +237,7 @@ class RtspParser:
             return True
         if not any(start.startswith(seen) for start in _STARTS):
             if self.rtp_channel < 0:
-                raise Malformed(f"not RTSP: {seen!r}")
+                raise not_rtsp(seen)
             self._lose_framing()
         return False
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 
 from pydantic import SecretStr
 
-from gateway.model.errors import Fault, GatewayError, UrlRefused
+from gateway.model.errors import Fault, GatewayError, UrlRefused, WebServer
 from gateway.model.fault_text import text_of
 from gateway.model.reasons import LOGIN_REFUSED, Reason, Wording
 from gateway.model.wording import WORDING
@@ -86,7 +86,7 @@ class Step:
         took_ms: How long it took; 0.0 where something else was measured at the same time.
         fact: What was found, in English and figures; holds no secret.
         measure: What has been measured of the stream by now; None: nothing yet, or not here.
-        fault: The rule that is against the URL; None: there is none.
+        fault: The rule that is against the URL, or that a web server answers; None: there is none.
     """
 
     name: StepName
@@ -148,7 +148,7 @@ class StepTimer:
     def failed(self, failed: StepFailed) -> Step:
         """Return the step that *failed* has ended."""
         error = failed.error
-        fault = error.fault if isinstance(error, UrlRefused) else None
+        fault = error.fault if isinstance(error, UrlRefused | WebServer) else None
         return replace(self.step(failed.name, error.detail, error.reason), fault=fault)
 
 
