@@ -18,7 +18,7 @@ from gateway.app.documents import document_service
 from gateway.app.lifecycle import run_components
 from gateway.app.monitoring import MonitoringComponents, monitoring_components
 from gateway.app.signalling import Signalling
-from gateway.app.systemd import status_line
+from gateway.app.status_line import status_line
 from gateway.app.updates import health_file
 from gateway.app.viewing import viewing_components
 from gateway.audit.log import AuditLog

@@ -17,7 +17,6 @@ from typing import Any
 import structlog
 
 from gateway.app.status_socket import StatusSocket
-from gateway.app.systemd import SystemdNotifier
 from gateway.mqtt.client.client import MqttClient
 from gateway.mqtt.client.failover import BrokerFailover, reconnect_delays
 from gateway.mqtt.outbox.outbox import Outbox
@@ -25,6 +24,7 @@ from gateway.ports import Clock
 from gateway.runtime.bugs import report_bug
 from gateway.runtime.status_query import HEALTH_BYTES, HEALTH_NAME
 from gateway.runtime.supervise import supervise
+from gateway.runtime.systemd import SystemdNotifier
 
 
 async def run_components(

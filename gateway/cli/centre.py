@@ -74,7 +74,7 @@ def init_command(path: Path, name: str, root_key: Path | None) -> None:
     """Make a root of our own and an issuing authority below it."""
     folder = ca_folder(load_enrolment_settings(path))
     init_authority(folder, name, root_key=root_key)
-    _own(folder)
+    give_to_owner(folder)
     where = root_key or folder / "root.key"
     echo(f"{folder}  root.pem, issuing.pem")
     echo(f"{where}  (cất khỏi máy này / keep it off this machine)")
@@ -88,7 +88,7 @@ def request_command(path: Path, name: str) -> None:
     """Make a request that an existing authority, or our own offline root, signs."""
     folder = ca_folder(load_enrolment_settings(path))
     request = request_authority(folder, name)
-    _own(folder)
+    give_to_owner(folder)
     echo(str(request), "→ camera-gateway centre ca import FILE")
 
 
@@ -110,7 +110,7 @@ def import_command(file: Path, path: Path) -> None:
     """Take FILE (PEM): the issuing authority that was signed, those above it, the root last."""
     folder = ca_folder(load_enrolment_settings(path))
     import_authority(folder, file)
-    _own(folder)
+    give_to_owner(folder)
     echo(f"OK: {folder}")
 
 
@@ -135,12 +135,12 @@ def enrol_command(
     registry, authority = open_registry(settings), open_authority(settings)
     was_out = registry.is_revoked(identity)
     code, expires_ms = registry.add_site(identity, authority, client="cli", again=again)
-    _own(settings.folder)
+    give_to_owner(settings.folder)
     echo(str(code), f"    đến / until {local_time(expires_ms)}")
     echo(f"    sudo camera-gateway enrol {settings.url} {code}")
     if was_out:  # the broker still refuses it
         echo(*map(str, write_broker_files(settings, registry, authority)))
-        _own(settings.folder)
+        give_to_owner(settings.folder)
         _reload(settings)
 
 
@@ -154,7 +154,7 @@ def revoke_command(site: str, path: Path) -> None:
     registry, authority = open_registry(settings), open_authority(settings)
     identity = registry.revoke(site, client="cli")
     echo(*map(str, write_broker_files(settings, registry, authority)))
-    _own(settings.folder)
+    give_to_owner(settings.folder)
     _reload(settings)
     echo(f"ĐÃ THU HỒI / REVOKED: {identity.province}/{identity.id}  {identity.name}")
 
@@ -166,7 +166,7 @@ def broker_files_command(path: Path) -> None:
     """Write what the broker reads: authorities, revoked certificates, access list."""
     settings = load_enrolment_settings(path)
     echo(*map(str, write_broker_files(settings, open_registry(settings), open_authority(settings))))
-    _own(settings.folder)
+    give_to_owner(settings.folder)
     reload_broker(settings)
 
 
@@ -200,7 +200,7 @@ def admin_link_command(path: Path) -> None:
     """Print a link to the administrator's page, good for 15 minutes and one browser."""
     settings = load_enrolment_settings(path)
     token = AdminAccess(open_registry(settings).engine).make_link()
-    _own(settings.folder)
+    give_to_owner(settings.folder)
     echo(f"{settings.url}/admin/#{token}")
 
 
@@ -259,7 +259,7 @@ def _reload(settings: EnrolmentSettings) -> None:
         echo("còn phải / still to do: systemctl reload mosquitto", err=True)
 
 
-def _own(folder: Path) -> None:
+def give_to_owner(folder: Path) -> None:
     """Give what root has made in *folder* to the folder's owner, who runs the console."""
     if os.geteuid() != 0:
         return

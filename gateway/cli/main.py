@@ -7,7 +7,6 @@ wrong. No password is ever taken as an argument: other users of the machine can 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -22,8 +21,8 @@ from pydantic import SecretStr
 
 from gateway.app import compose
 from gateway.app.lifecycle import run_until_signal
-from gateway.app.systemd import SystemdNotifier
 from gateway.cameras.probe import Step, Transport, probe
+from gateway.cli.command_group import CommandGroup
 from gateway.cli.fault_lines import fault_json, fault_lines
 from gateway.cli.output import echo
 from gateway.commands.handlers.registry import command_faults
@@ -43,6 +42,7 @@ from gateway.runtime.descriptors import LEAST, raise_descriptor_limit
 from gateway.runtime.minimum_version import MINIMUM_FILE, check_minimum, remember_minimum
 from gateway.runtime.own_words import own_sentences, redact_foreign
 from gateway.runtime.redact import Redactor
+from gateway.runtime.systemd import SystemdNotifier
 from gateway.transcoding.encoder_choice import EncoderChoice
 from gateway.updates.state import is_tried
 
@@ -79,23 +79,11 @@ CENTRE = {
 """Commands, and groups of them, that the daemon does not need; and their modules."""
 
 
-class _Commands(click.Group):
-    """All commands; those in `CENTRE` are imported when called: the daemon needs none."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all."""
-        return sorted([*super().list_commands(ctx), *CENTRE])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of that name; None if there is none."""
-        module = CENTRE.get(cmd_name)
-        if module is None:
-            return super().get_command(ctx, cmd_name)
-        group: click.Group = getattr(importlib.import_module(module), f"{cmd_name}_group")
-        return group
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=CommandGroup,
+    modules=CENTRE,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(
     FULL_VERSION,
     prog_name="camera-gateway",

@@ -38,6 +38,7 @@ from gateway.model.errors import (
     refuse,
 )
 from gateway.model.reasons import Reason
+from gateway.runtime.credentials import forbidden_bits, stem_of
 from gateway.runtime.descriptors import EXHAUSTED
 from gateway.runtime.strict_json import dumps
 
@@ -263,7 +264,7 @@ def load_key(path: Path, purpose: Purpose | None = None) -> SigningKey:
         raw = path.read_bytes()[:LARGEST_BYTES]
     except OSError as error:
         raise ConfigRejected((file_fault(path, error),)) from None
-    if found.st_mode & 0o077:
+    if found.st_mode & forbidden_bits(path):
         raise _wrong_file(path, "permissions", f"others can read {path}: chmod 600 {path}")
     try:
         private = serialization.load_pem_private_key(raw, password=None)
@@ -274,14 +275,15 @@ def load_key(path: Path, purpose: Purpose | None = None) -> SigningKey:
         raise _wrong_file(path, "content", f"{path} holds no private key") from None
     if not isinstance(private, Ed25519PrivateKey):
         raise _wrong_file(path, "content", f"{path} holds no Ed25519 key")
-    if not re.fullmatch(KEY_ID, path.stem):
+    key_id = stem_of(path)
+    if not re.fullmatch(KEY_ID, key_id):
         message = f"{path} must be named by its key id, e.g. cfg-2026a.key"
         raise _wrong_file(path, "name", message)
-    if purpose is not None and not path.stem.startswith(f"{purpose}-"):
+    if purpose is not None and not key_id.startswith(f"{purpose}-"):
         message = f"{path} is no key for this: it must be named {purpose}-….key"
         args: dict[str, str | int | float] = {"path": str(path), "purpose": purpose}
         raise ConfigRejected((Fault("", "key.purpose", message, args),))
-    return SigningKey(path.stem, private)
+    return SigningKey(key_id, private)
 
 
 def fingerprint(path: Path) -> str:

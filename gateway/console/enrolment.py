@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -23,6 +23,7 @@ from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.console.admin import AdminPage
 from gateway.console.client_address import client_of
 from gateway.console.line_meter import LineMeter
+from gateway.console.listen_address import refused_address
 from gateway.enrolment.errors import EnrolmentReason
 from gateway.enrolment.messages import (
     CA_PATH,
@@ -115,17 +116,22 @@ class EnrolmentServer:
         await runner.setup()
         server = runner.server
         assert server is not None
+        chosen = self._settings
         try:
-            async with listening(
-                self._settings.address,
-                self._settings.port,
-                lambda: self._connections.accept(server),
-                self._tls,
-                handshake_s=HANDSHAKE_S,
-                clock=self._clock,
-                group=group,
-            ) as port:
-                yield self._settings.model_copy(update={"port": port}).url
+            async with AsyncExitStack() as stack:
+                with refused_address("/enrolment", chosen.address, chosen.port):
+                    port = await stack.enter_async_context(
+                        listening(
+                            chosen.address,
+                            chosen.port,
+                            lambda: self._connections.accept(server),
+                            self._tls,
+                            handshake_s=HANDSHAKE_S,
+                            clock=self._clock,
+                            group=group,
+                        )
+                    )
+                yield chosen.model_copy(update={"port": port}).url
         finally:
             await runner.cleanup()
 

@@ -25,6 +25,7 @@ from gateway.console.client_address import Seats, client_of
 from gateway.console.documents import PATH as DOCUMENTS_PATH
 from gateway.console.documents import Documents, answer_off
 from gateway.console.enrolment import EnrolmentServer
+from gateway.console.listen_address import refused_address
 from gateway.console.send_queue import SendQueue
 from gateway.console.settings import MAX_BROWSERS, Settings
 from gateway.console.signalling import BrowserSignalling
@@ -119,6 +120,7 @@ class Console:
         tick_s: float = TICK_S,
     ) -> None:
         self.enrolment_url: str | None = None
+        self._url = ""
         self._request_s = request_s
         self._tick_s = tick_s
         self._settings = settings
@@ -176,6 +178,9 @@ class Console:
         """Serve until cancelled; *ready* is called with the page's URL once browsers can connect.
 
         Browsers are disconnected first, so that the byes of their sessions reach the gateways.
+
+        Raises:
+            ExceptionGroup: Of ConfigRejected: it cannot be listened at an address.
         """
         runner = web.AppRunner(
             self._app(),
@@ -204,7 +209,7 @@ class Console:
                 listener = await self._listen(runner)
                 try:
                     async with self._enrolling(group) as self.enrolment_url:
-                        ready(_url(listener))
+                        ready(self._url)
                         await asyncio.Event().wait()
                 finally:
                     await close_server(listener)
@@ -226,8 +231,28 @@ class Console:
         server = runner.server
         assert server is not None
         listen = self._settings.listen
-        return await asyncio.get_running_loop().create_server(
-            lambda: self._connections.accept(server), listen.address, listen.port
+        with refused_address("/listen", listen.address, listen.port):
+            listener = await asyncio.get_running_loop().create_server(
+                lambda: self._connections.accept(server), listen.address, listen.port
+            )
+        self._url = _url(listener)
+        return listener
+
+    def status(self) -> str:
+        """Return what ``systemctl status`` shows: where it listens, and what it has."""
+        reached = [
+            site for site in self._registry.site_keys() if self._registry.site_state(site) == "on"
+        ]
+        sites, online = len(self._registry.site_keys()), len(reached)
+        browsers, up = len(self._browsers), self._broker.up
+        enrolment = self.enrolment_url
+        return (
+            f"Trang {self._url}{f', đăng ký {enrolment}' if enrolment else ''}; "
+            f"{'đã kết nối' if up else 'MẤT KẾT NỐI'} máy chủ MQTT; "
+            f"{sites} điểm, {online} trực tuyến; {browsers} trình duyệt · "
+            f"page {self._url}{f', enrolment {enrolment}' if enrolment else ''}; "
+            f"broker {'connected' if up else 'NOT CONNECTED'}; "
+            f"sites: {sites} known, {online} online; browsers: {browsers}"
         )
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

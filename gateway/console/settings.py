@@ -1,6 +1,9 @@
 """Settings of the console: listening address, MQTT broker, ICE servers.
 
 From one TOML file and the environment (``CAMERA_CONSOLE__BROKER__PASSWORD=...``), which wins.
+
+A file that the settings name below `SECRETS` is root's alone; the service reads the copy that
+systemd has handed over (``LoadCredential=secrets:``, systemd.exec(5)).
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,15 +25,18 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from gateway.centre.delivery.settings import DeliverySettings
-from gateway.centre.enrolment.settings import EnrolmentSettings
+from gateway.centre.enrolment.settings import DEFAULT_SETTINGS, EnrolmentSettings
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceServer, IceUrl
 from gateway.model.site_document import Document
 from gateway.model.viewing import Actor, Purpose
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.codec import faults_of
+from gateway.runtime.credentials import credential_of, forbidden_bits
 from gateway.runtime.turn_credentials import ConfiguredIceServer
 from gateway.web.http_security import LOOPBACK
+
+SECRETS = DEFAULT_SETTINGS.parent / "secrets"
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9.:-]{1,253}$")]
 
@@ -206,9 +212,20 @@ def load(path: Path | None) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigRejected((Fault("", "file", f"{path}: {error}"),)) from None
     try:
-        return Settings(**tree)
+        return Settings(**_with_credentials(tree))
     except ValidationError as error:
         raise ConfigRejected(faults_of(error)) from None
+
+
+def _with_credentials(value: Any) -> Any:
+    """Return *value* of the tree with the copies of files in `SECRETS` that systemd has made."""
+    if isinstance(value, dict):
+        return {key: _with_credentials(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_with_credentials(each) for each in value]
+    if isinstance(value, str) and Path(value).parent == SECRETS:
+        return str(credential_of(Path(value)))
+    return value
 
 
 def _secret_in(path: Path, *, at: str) -> SecretStr:
@@ -216,7 +233,7 @@ def _secret_in(path: Path, *, at: str) -> SecretStr:
         mode, value = path.stat().st_mode, path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigRejected((Fault(at, "file", f"{path}: {error}"),)) from None
-    if mode & 0o077:
+    if mode & forbidden_bits(path):
         raise ConfigRejected((Fault(at, "mode", f"others can read {path}; chmod 600 {path}"),))
     if not value:
         raise ConfigRejected((Fault(at, "empty", f"{path} is empty"),))

@@ -177,6 +177,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "web",
     },
     "cli": {
+        "console",
         "survey",
         "backup",
         "discovery",
@@ -359,7 +360,7 @@ PACED = (
     "telemetry/reporter.py",
     "inventory/service.py",
     "documents/service.py",
-    "app/systemd.py",
+    "runtime/systemd.py",
     "mqtt/client/certificates.py",
     "webrtc/line_trial.py",
     "webrtc/ticker.py",

@@ -14,8 +14,9 @@ from gateway.enrolment.messages import BrokerInfo, Host, IceInfo, TrustedKeys
 from gateway.model.document import Document
 from gateway.model.errors import ConfigRejected, Fault
 from gateway.model.signalling import IceUrl
+from gateway.runtime.credentials import forbidden_bits
 
-DEFAULT_SETTINGS = Path("/etc/camera-gateway/console.toml")
+DEFAULT_SETTINGS = Path("/etc/camera-console/console.toml")
 DEFAULT_PORT = 8443
 
 LARGEST_KEY_BYTES = 16_384
@@ -65,7 +66,7 @@ class EnrolmentSettings(Document):
         reload: What makes the broker read both anew, e.g. ``["systemctl", "reload", "mosquitto"]``.
     """
 
-    folder: Path = Path("/var/lib/camera-gateway-centre")
+    folder: Path = Path("/var/lib/camera-console")
     database: str | None = None
     address: Annotated[str, AfterValidator(_ip_address)] = "0.0.0.0"
     port: Annotated[int, Field(ge=0, le=65_535)] = DEFAULT_PORT
@@ -133,7 +134,7 @@ def _ice_info(given: EnrolmentIce) -> IceInfo:
         mode, secret = path.stat().st_mode, _read(path, LARGEST_KEY_BYTES).strip()
     except OSError as error:
         raise _fault("/enrolment/ice", f"{path}: {error}") from None
-    if mode & 0o077:
+    if mode & forbidden_bits(path):
         raise _fault("/enrolment/ice", f"others can read {path}; chmod 600 {path}")
     try:
         return IceInfo(urls=given.urls, shared_secret=secret)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.console.settings import Ice, load
+from gateway.console.settings import SECRETS, Ice, load
 from gateway.model.errors import ConfigRejected
 from gateway.web.http_security import host_name
 
@@ -37,6 +37,25 @@ def test_the_settings_that_the_document_shows_fit_the_broker_that_we_ship(tmp_pa
     assert broker.port == 8883
     assert broker.tls is not None
     assert None not in (broker.tls.ca_file, broker.tls.cert_file, broker.tls.key_file)
+
+
+def test_secrets_are_read_where_systemd_has_put_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the settings name one; other files stay."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    for name in ("secrets_console.key", "secrets_turn"):
+        (tmp_path / name).touch()
+    tls = '[broker.tls]\ncert_file = "/etc/camera-console/console.pem"\n'
+    tls += f'key_file = "{SECRETS}/console.key"\n'
+    ice = f'[[ice]]\nurls = ["turn:turn.example"]\nshared_secret_file = "{SECRETS}/turn"\n'
+
+    settings = load(written(tmp_path, f"{BROKER}{tls}{ice}"))
+
+    assert settings.broker.tls is not None
+    assert settings.broker.tls.key_file == tmp_path / "secrets_console.key"
+    assert settings.broker.tls.cert_file == Path("/etc/camera-console/console.pem")
+    assert settings.ice[0].shared_secret_file == tmp_path / "secrets_turn"
 
 
 def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
-"""Tells systemd that the gateway is ready, alive, and stopping.
+"""Tells systemd that a service is ready, alive, and stopping, and what it is at.
 
-The watchdog is fed from the event loop: if the loop hangs, systemd starts the gateway again. The
+The watchdog is fed from the event loop: if the loop hangs, systemd starts the service again. The
 protocol is one datagram per message and takes a few lines. Of the libraries for it, `sdnotify`
 (2017) has no wheel and `cysystemd` compiles against libsystemd.
 
@@ -14,36 +14,11 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 
-from gateway.model.health import CameraCounts
 from gateway.ports import Clock
 from gateway.runtime.bugs import report_bug
 
 STATUS_S = 10.0
 """The line of ``systemctl status`` is at most so old."""
-
-
-def status_line(cameras: CameraCounts, *, connected: bool, viewers: int) -> str:
-    """Return what ``systemctl status`` says of the gateway, Vietnamese first.
-
-    Args:
-        cameras: By state.
-        connected: Whether the broker is.
-        viewers: Connected ones.
-    """
-    live = cameras.on + cameras.degraded
-    counted = [
-        (live, "hoạt động", "live"),
-        (cameras.off, "lỗi", "faulty"),
-        (cameras.unknown, "chưa mở", "not open"),
-    ]
-    shown = [each for each in counted if each[0]] or counted[:1]
-    vietnamese = ", ".join(f"{count} {word}" for count, word, _ in shown)
-    english = ", ".join(f"{count} {word}" for count, _, word in shown)
-    return (
-        f"Camera: {vietnamese}; {'đã kết nối' if connected else 'MẤT KẾT NỐI'} trung tâm; "
-        f"{viewers} người xem · cameras: {english}; "
-        f"{'connected' if connected else 'NOT CONNECTED'} to the centre; viewers: {viewers}"
-    )
 
 
 class SystemdNotifier:
@@ -75,6 +50,7 @@ class SystemdNotifier:
         systemd end the gateway after ``TimeoutStartSec=``. Nothing happens where it is known.
         """
         self.notify("READY=1")
+        self._tell_status()
         try:
             while True:
                 await self._clock.sleep(min(STATUS_S, (self.watchdog_s or STATUS_S) / 2))
@@ -100,7 +76,7 @@ class SystemdNotifier:
         self.notify("STATUS=" + text.replace("\n", " "))
 
     def notify(self, message: str) -> None:
-        """Send *message*. An error is ignored: the gateway works without systemd."""
+        """Send *message*. An error is ignored: a service works without systemd."""
         if not self._address.startswith(("/", "@")):
             return
         address = "\0" + self._address[1:] if self._address[0] == "@" else self._address

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app.systemd import SystemdNotifier, status_line
-from gateway.model.health import CameraCounts
 from gateway.runtime.bugs import BugCounts
 from gateway.runtime.clock import SystemClock
+from gateway.runtime.systemd import SystemdNotifier
 from tests.fixtures.clock import HANG_S
 
 
@@ -86,37 +85,19 @@ async def test_the_status_is_one_line(manager: socket.socket) -> None:
 async def test_the_status_is_told_again_and_again(
     manager: socket.socket, contained_bugs: BugCounts
 ) -> None:
-    """With the watchdog's feeding; a status that cannot be made stops neither."""
+    """At once, then with the watchdog's feeding; one that cannot be made stops neither."""
     states = ["3 of 4", "4 of 4"]
     wanted = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "20000"}
     systemd = SystemdNotifier(wanted, clock=SystemClock(), status=lambda: states.pop(0))
 
     running = asyncio.create_task(systemd.run(), name="systemd")
-    said = [await heard(manager) for _ in range(7)]
+    said = [await heard(manager) for _ in range(6)]
     running.cancel()
     await asyncio.wait([running])
 
-    assert said[1:5] == [ALIVE, "STATUS=3 of 4", ALIVE, "STATUS=4 of 4"]
-    assert said[5:] == [ALIVE, ALIVE]
+    assert said[:4] == ["READY=1", "STATUS=3 of 4", ALIVE, "STATUS=4 of 4"]
+    assert said[4:] == [ALIVE, ALIVE]
     assert set(contained_bugs.counts) == {"report"}
-
-
-@pytest.mark.parametrize(
-    ("counts", "connected", "shown"),
-    [
-        (CameraCounts(4, 3, 1), True, "cameras: 4 live; connected to the centre; viewers: 2"),
-        (CameraCounts(4, 1, 0, 1, 2), True, "cameras: 1 live, 1 faulty, 2 not open; connected"),
-        (CameraCounts(), False, "cameras: 0 live; NOT CONNECTED to the centre"),
-    ],
-)
-def test_the_status_says_how_many_cameras_are_live(
-    counts: CameraCounts, connected: bool, shown: str
-) -> None:
-    """And whether the centre is reached, Vietnamese first."""
-    line = status_line(counts, connected=connected, viewers=2)
-
-    assert shown in line
-    assert line.startswith("Camera: ")
 
 
 async def test_an_abstract_address_is_reached() -> None:
