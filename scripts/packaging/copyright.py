@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import Distribution, distributions
-from pathlib import Path
 
 OURS = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: camera-gateway
+Upstream-Name: {name}
 Disclaimer: Not part of Debian. The libraries in the release are others'; each has its own licence,
  whose text is in its folder *.dist-info below lib/python3.11/site-packages.
 
@@ -34,13 +33,13 @@ def licence_of(part: Distribution) -> str:
     return words.splitlines()[0].strip()
 
 
-def paragraph(part: Distribution) -> str:
-    """Return what is to be said about *part*."""
+def paragraph(part: Distribution, package: str) -> str:
+    """Return what is to be said about *part* of *package*."""
     name, version = part.metadata["Name"], part.version
     authors = part.metadata["Author"] or part.metadata["Author-email"] or f"the authors of {name}"
     folder = name.replace("-", "_")
     return (
-        f"Files: opt/camera-gateway/releases/*/{folder}*\n"
+        f"Files: opt/{package}/*/{folder}*\n"
         f"Comment: {name} {version}\n"
         f"Copyright: {authors.splitlines()[0].strip()}\n"
         f"License: {licence_of(part)}\n"
@@ -50,10 +49,11 @@ def paragraph(part: Distribution) -> str:
 
 
 def main() -> None:
-    """Print it for the site-packages that is named."""
-    parts = distributions(path=[str(Path(sys.argv[1]))])
-    print(OURS)
-    print("\n".join(map(paragraph, sorted(parts, key=lambda each: each.metadata["Name"].lower()))))
+    """Print it for the package and the site-packages that are named."""
+    package, site = sys.argv[1:]
+    parts = sorted(distributions(path=[site]), key=lambda each: each.metadata["Name"].lower())
+    print(OURS.format(name=package))
+    print("\n".join(paragraph(each, package) for each in parts))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Prints the manual page or the completion of ``camera-gateway``; called by scripts/package.
+"""Prints the manual page or the completion of a package's program; called by scripts/package.
 
-    manual.py man VERSION    the page, in man(7), made from the commands' own help
-    manual.py completion     what bash sources
+    manual.py NAME man VERSION    the page, in man(7), made from the commands' own help
+    manual.py NAME completion     what bash sources; NAME: camera-gateway or camera-console
 
 Both say what the program says of itself, so neither can be forgotten.
 """
@@ -17,11 +17,10 @@ from datetime import UTC, datetime
 import click
 from click.shell_completion import BashComplete
 
-from gateway.cli.main import main as program
+from gateway.cli.console import main as console
+from gateway.cli.main import main as gateway
 
-NAME = "camera-gateway"
-
-ENDING = r"""
+GATEWAY_FILES = r"""
 .SH FILES
 .TP
 .I /etc/camera-gateway/gateway.toml
@@ -41,6 +40,26 @@ State: cameras, configurations, the audit. Trạng thái.
 .TP
 .I /opt/camera-gateway/current/docs
 The manual; install.md is where to begin. Tài liệu.
+"""
+CONSOLE_FILES = r"""
+.SH FILES
+.TP
+.I /etc/camera-console/console.toml
+Settings. Cấu hình.
+.TP
+.I /etc/camera-console/secrets
+Keys and passwords, read by root alone. Khóa và mật khẩu.
+.TP
+.I /etc/camera-console/trusted
+Public keys that gateways are given when they enrol. Khóa công khai.
+.TP
+.I /var/lib/camera-console
+The authority, sites and documents. Nơi cấp chứng thư, các điểm, báo cáo.
+.TP
+.I /opt/camera-console/docs
+The manual; console.md is where to begin. Tài liệu.
+"""
+ENDING = r"""
 .SH EXIT STATUS
 0: done. 1: a bug, or a probe that failed. 2: configuration or arguments are wrong.
 .SH SEE ALSO
@@ -48,6 +67,13 @@ The manual; install.md is where to begin. Tài liệu.
 .BR journalctl (1),
 .BR systemd.exec (5)
 """
+
+
+PROGRAMS: dict[str, tuple[click.Group, str, str]] = {
+    "camera-gateway": (gateway, "relay the cameras of a site to the command centre", GATEWAY_FILES),
+    "camera-console": (console, "serve the operators' page of a command centre", CONSOLE_FILES),
+}
+"""By name: the program, what it is for, its files."""
 
 
 def roff(text: str) -> str:
@@ -79,22 +105,23 @@ def described(command: click.Command, names: str, above: click.Context | None) -
                 yield from described(below, f"{names} {name}", context)
 
 
-def page(version: str) -> str:
-    """Return the whole page."""
+def page(name: str, version: str) -> str:
+    """Return the whole page of the program *name*."""
+    program, purpose, files = PROGRAMS[name]
     made = datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), UTC)
     head = (
-        f'.TH CAMERA\\-GATEWAY 1 {made:%Y-%m-%d} "{roff(version)}" "Camera gateway"\n'
-        f".SH NAME\n{roff(NAME)} \\- relay the cameras of a site to the command centre\n"
-        f".SH SYNOPSIS\n.B {roff(NAME)}\n[OPTIONS] COMMAND [ARGS]...\n"
+        f'.TH {roff(name.upper())} 1 {made:%Y-%m-%d} "{roff(version)}" "Camera gateway"\n'
+        f".SH NAME\n{roff(name)} \\- {roff(purpose)}\n"
+        f".SH SYNOPSIS\n.B {roff(name)}\n[OPTIONS] COMMAND [ARGS]...\n"
         f".SH DESCRIPTION\n{paragraphs(program.help or '')}\n.SH COMMANDS"
     )
-    context = click.Context(program, info_name=NAME)
+    context = click.Context(program, info_name=name)
     commands: list[str] = []
-    for name in program.list_commands(context):
-        command = program.get_command(context, name)
+    for each in program.list_commands(context):
+        command = program.get_command(context, each)
         if command is not None:
-            commands += described(command, name, context)
-    return "\n".join([head, *commands]) + ENDING
+            commands += described(command, each, context)
+    return "\n".join([head, *commands]) + files.rstrip() + ENDING
 
 
 class _Bash(BashComplete):
@@ -106,11 +133,12 @@ class _Bash(BashComplete):
 
 def main() -> None:
     """Print what is asked for."""
-    if sys.argv[1] == "man":
-        print(page(sys.argv[2]), end="")
+    name, wanted, *rest = sys.argv[1:]
+    if wanted == "man":
+        print(page(name, *rest), end="")
     else:
-        variable = f"_{NAME.replace('-', '_').upper()}_COMPLETE"
-        print(_Bash(program, {}, NAME, variable).source())
+        variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
+        print(_Bash(PROGRAMS[name][0], {}, name, variable).source())
 
 
 if __name__ == "__main__":

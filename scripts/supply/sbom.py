@@ -1,6 +1,6 @@
 """Writes the list of parts (CycloneDX 1.6, JSON) of what is installed; called by scripts/sbom.
 
-It has every package of requirements/run.txt that is installed, and every shared library (`.so`)
+It has every package of a lock, such as requirements/run.txt, and every shared library (`.so`)
 in it by its SHA-256. A library's version is the number after ``.so.`` in its SONAME; it is that of
 the library's interface (libavcodec 62.28.101), not that of the project's release (FFmpeg 8.0).
 Libraries without one have no version here. The list depends on what is installed and on nothing
@@ -100,13 +100,13 @@ def packages(lock: Path, site: Path) -> Iterator[Component]:
         yield package(installed)
 
 
-def gateway(folder: Path) -> Component:
-    """Return this program, with its compiled fast path."""
+def gateway(folder: Path, name: str) -> Component:
+    """Return this program, with its compiled fast path if it has one."""
     version = runpy.run_path(str(folder / "model" / "version.py"))["VERSION"]
-    owner = f"camera-gateway=={version}"
+    owner = f"{name}=={version}"
     names = sorted(each.relative_to(folder.parent) for each in folder.glob("fastpath/*.so"))
     return Component(
-        name="camera-gateway",
+        name=name,
         type=ComponentType.APPLICATION,
         version=version,
         bom_ref=owner,
@@ -130,12 +130,13 @@ def document(parts: list[Component], program: Component) -> str:
 def main() -> None:
     """Write the list, once the schema of CycloneDX has nothing against it."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", default="camera-gateway", help="of the program")
     parser.add_argument("--lock", type=Path, required=True)
     parser.add_argument("--site", type=Path, required=True, help="site-packages to look at")
     parser.add_argument("--gateway", type=Path, required=True, help="folder of this program")
     parser.add_argument("file", type=Path, nargs="?", help="[default: standard output]")
     given = parser.parse_args()
-    content = document(list(packages(given.lock, given.site)), gateway(given.gateway))
+    content = document(list(packages(given.lock, given.site)), gateway(given.gateway, given.name))
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(content)
     if fault is not None:
         sys.exit(f"sbom: not as the schema of CycloneDX 1.6 wants it: {fault}")

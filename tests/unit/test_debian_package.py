@@ -6,12 +6,9 @@ what can go wrong; the real one is taken apart, and run where it is to lie.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,25 +16,20 @@ import pytest
 
 from gateway.cli.main import main as program
 from gateway.model.version import VERSION
+from tests.fixtures.debian_packages import (
+    AS_ROOT,
+    IN_A_ROOT,
+    MANUAL,
+    TOP,
+    check_by_lintian,
+    modes_too_wide_or_narrow,
+    not_compiled,
+    run,
+    small_packages,
+    unpacked,
+)
 
-TOP = Path(__file__).parents[2]
 PREFIX = "opt/camera-gateway/releases"
-MANUAL = TOP / "scripts" / "packaging" / "manual.py"
-SCRIPTS = ("postinst", "prerm", "postrm")
-
-AS_ROOT = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
-
-IN_A_ROOT = """
-set -e
-mount -t tmpfs tmpfs "$1"; mkdir "$1"/changes "$1"/work "$1"/root
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/changes,workdir=$1/work" "$1/root"
-mount --rbind /dev "$1/root/dev"; mount --rbind /proc "$1/root/proc"
-rm -f "$1/root/var/lib/man-db/auto-update"
-printf '#!/bin/sh\\nexit 101\\n' >"$1/root/usr/sbin/policy-rc.d"
-chmod 755 "$1/root/usr/sbin/policy-rc.d"
-cp "$2"/*.deb "$1/root"
-exec chroot "$1/root" sh -ec "$3"
-"""
 
 AT_ITS_PLACE = """
 set -e
@@ -49,29 +41,10 @@ exec "$@"
 """
 
 
-def run(*command: str | Path, **options: str) -> str:
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=500, env=os.environ | options
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package of this tree, unpacked; built once, whoever of the workers comes first."""
-    shared = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        shared = shared.parent
-    unpacked = shared / "package"
-    with (shared / "package.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not unpacked.exists():
-            deb = TOP / run(TOP / "scripts" / "package", "--quick").strip()
-            run("dpkg-deb", "--raw-extract", deb, shared / "unpacking")
-            deb.unlink()
-            (shared / "unpacking").rename(unpacked)
-    return unpacked
+    """The package of this tree, unpacked."""
+    return unpacked(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -111,23 +84,13 @@ def test_nothing_that_builds_or_installs_is_in_it(release: Path) -> None:
 def test_every_module_is_compiled(release: Path) -> None:
     """No box writes any: its disk may be read-only, and the service may not."""
     site = release / "lib" / "python3.11" / "site-packages"
-    sources = [each for each in site.rglob("*.py") if each.parent.name != "__pycache__"]
-    missing = [
-        str(each.relative_to(site))
-        for each in sources
-        if not (each.parent / "__pycache__" / f"{each.stem}.cpython-311.pyc").exists()
-    ]
 
-    assert len(sources) > 1000
-    assert missing == []
+    assert not_compiled(site) == []
 
 
 def test_nobody_but_root_may_change_it(package: Path) -> None:
     """No file that group or others may write, none that they may not read."""
-    modes = {each: each.lstat().st_mode for each in package.rglob("*") if not each.is_symlink()}
-
-    assert [str(each) for each, mode in modes.items() if mode & 0o022] == []
-    assert [str(each) for each, mode in modes.items() if not mode & 0o004] == []
+    assert modes_too_wide_or_narrow(package) == []
 
 
 def test_it_brings_the_units_of_the_repository(package: Path) -> None:
@@ -140,21 +103,7 @@ def test_it_brings_the_units_of_the_repository(package: Path) -> None:
 
 def test_lintian_finds_no_error(package: Path, release: Path, tmp_path: Path) -> None:
     """In all that is ours; scripts/package has the libraries of others looked at as well."""
-    tree = tmp_path / "tree"
-    libraries = release / "lib" / "python3.11" / "site-packages"
-    shutil.copytree(
-        package,
-        tree,
-        symlinks=True,
-        ignore=lambda folder, names: [
-            each for each in names if Path(folder) == libraries and each != "gateway"
-        ],
-    )
-    (tree / "DEBIAN" / "md5sums").unlink()
-    deb = tmp_path / "camera-gateway.deb"
-    run("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, deb)
-
-    run("lintian", "--allow-root", "--fail-on", "error", deb)
+    check_by_lintian(package, release / "lib" / "python3.11" / "site-packages", tmp_path)
 
 
 def test_it_runs_where_it_is_to_lie(package: Path, release: Path) -> None:
@@ -172,27 +121,20 @@ def test_it_runs_where_it_is_to_lie(package: Path, release: Path) -> None:
 @pytest.fixture(scope="session")
 def debs(package: Path, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Packages 1.0 and 2.0: the real scripts, units and settings, no libraries."""
-    folder = tmp_path_factory.mktemp("debs")
-    for version in ("1.0", "2.0"):
-        tree = folder / version
-        shutil.copytree(package / "usr", tree / "usr", symlinks=True)
-        control = tree / "DEBIAN"
-        shutil.copytree(package / "DEBIAN", control, ignore=shutil.ignore_patterns("md5sums"))
-        for each in control.iterdir():
-            each.write_text(each.read_text().replace(release.name, version))
-        depends = re.sub(
-            "^(Depends|Recommends): .*\n", "", (control / "control").read_text(), flags=re.M
+    example = (TOP / "config" / "gateway.example.toml").read_text()
+    files = [
+        (
+            version,
+            {
+                f"camera-gateway/releases/{version}/bin/camera-gateway": (
+                    f"#!/bin/sh\necho {version}\n"
+                ),
+                f"camera-gateway/releases/{version}/config/gateway.example.toml": example,
+            },
         )
-        (control / "control").write_text(depends)
-        command = tree / PREFIX / version / "bin" / "camera-gateway"
-        command.parent.mkdir(parents=True)
-        command.write_text(f"#!/bin/sh\necho {version}\n")
-        command.chmod(0o755)
-        shutil.copytree(TOP / "config", command.parents[1] / "config")
-        deb = folder / f"{version}.deb"
-        run("dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, deb)
-        shutil.rmtree(tree)
-    return folder
+        for version in ("1.0", "2.0")
+    ]
+    return small_packages(package, release.name, tmp_path_factory.mktemp("debs"), files)
 
 
 @pytest.fixture
@@ -349,7 +291,7 @@ def test_a_purge_removes_all_of_it_if_told_so(in_a_root: list[str | Path]) -> No
 
 def test_the_manual_names_every_command() -> None:
     """Made from the commands' own help, so that none is forgotten."""
-    text = run(sys.executable, MANUAL, "man", VERSION)
+    text = run(sys.executable, MANUAL, "camera-gateway", "man", VERSION)
 
     with program.make_context("camera-gateway", [], resilient_parsing=True) as context:
         commands = program.list_commands(context)

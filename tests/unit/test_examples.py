@@ -12,14 +12,18 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from gateway.centre.enrolment.settings import EnrolmentSettings
 from gateway.config.documents import parse_site
 from gateway.config.load import load_settings, policy_of
 from gateway.config.settings import Settings
+from gateway.console.settings import Listen, Viewing
+from gateway.console.settings import load as load_console
 from gateway.model.site_document import SecretRef, SiteConfig
 
 CONFIG = Path(__file__).parents[2] / "config"
 SETTINGS = CONFIG / "gateway.example.toml"
 SITE = CONFIG / "site.example.json"
+CONSOLE = CONFIG / "console.example.toml"
 
 
 def options(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
@@ -55,6 +59,31 @@ def test_the_settings_example_shows(name: str, default: object) -> None:
     if shown[1] and default not in (None, PydanticUndefined):
         value = json.dumps(list(default) if isinstance(default, tuple) else default, default=str)
         assert shown[2] == value
+
+
+def test_the_consoles_example_is_right() -> None:
+    """An administrator has two addresses to edit; the broker has TLS, boxes enrol."""
+    settings = load_console(CONSOLE)
+
+    assert settings.broker.tls is not None
+    assert settings.enrolment is not None
+    assert CONSOLE.read_text().count("SỬA · EDIT") == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "default"),
+    [each for model in (Listen, Viewing, EnrolmentSettings) for each in options(model)],
+)
+def test_the_consoles_example_shows(name: str, default: object) -> None:
+    """As that of the gateway; where there is no default an example of it."""
+    line = rf"^(# )?{name} = (.*?)(?:\s+# .*)?$"
+    shown = re.findall(line, CONSOLE.read_text(), re.MULTILINE)
+
+    assert shown, f"{name} is not in {CONSOLE.name}"
+    if default not in (None, PydanticUndefined, ()):
+        given = list(default) if isinstance(default, tuple) else default
+        value = json.dumps(given, default=str, ensure_ascii=False)
+        assert ("# ", value) in shown or not [each for each in shown if each[0]]
 
 
 def test_the_site_example_is_right_and_permitted() -> None:

@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from gateway import fastpath
-from gateway.cli.main import main
+from gateway.centre.enrolment.settings import DEFAULT_SETTINGS
+from gateway.cli.console import main as console
 from gateway.cli.output import NOT_RUNNING
 from gateway.demo.config_files import free_port
 from gateway.model.version import VERSION
@@ -30,10 +31,12 @@ TOP = Path(__file__).parents[2]
 UNIT = TOP / "systemd" / "camera-gateway.service"
 REBOOT = TOP / "systemd" / "camera-gateway-reboot.path"
 UPDATE = TOP / "systemd" / "camera-gateway-update.path"
+CONSOLE = TOP / "systemd" / "camera-console.service"
 COVERAGE = TOP / "systemd" / "centre-coverage.timer"
 UPDATES = [UPDATE.with_suffix(".service"), UPDATE.with_name("camera-gateway-update-gate.service")]
 UNITS = [
     UNIT,
+    CONSOLE,
     TOP / "systemd" / "mosquitto-viewers.service",
     COVERAGE.with_suffix(".service"),
     REBOOT.with_suffix(".service"),
@@ -45,7 +48,12 @@ SCRIPTS = [
     TOP / ".ci" / "run",
 ]
 
-HIGHEST_EXPOSURE = {REBOOT.with_suffix(".service"): 1.5, UPDATES[0]: 1.5, UPDATES[1]: 1.5}
+HIGHEST_EXPOSURE = {
+    CONSOLE: 1.1,
+    REBOOT.with_suffix(".service"): 1.5,
+    UPDATES[0]: 1.5,
+    UPDATES[1]: 1.5,
+}
 USUAL_EXPOSURE = 1.4
 """Of 10; what the service as it is shipped scores (docs/threats.md)."""
 
@@ -169,15 +177,25 @@ def test_the_unit_starts_what_is_installed() -> None:
     assert line[1].endswith("/camera-gateway run --settings /etc/camera-gateway/gateway.toml")
 
 
+def test_the_unit_of_the_console_starts_what_is_installed() -> None:
+    """Command and options exist, with the settings that are the command's own default."""
+    line = re.search(r"^ExecStart=(.*)$", CONSOLE.read_text(encoding="utf-8"), re.MULTILINE)
+    said = CliRunner().invoke(console, ["run", "--help"])
+
+    assert line
+    assert line[1] == f"/opt/camera-console/bin/camera-console run --settings {DEFAULT_SETTINGS}"
+    assert "--settings" in said.output
+
+
 def test_the_timer_of_coverage_starts_a_command_that_exists(tmp_path: Path) -> None:
     """Its options are taken as they stand, and the broker that they name is looked for."""
     text = COVERAGE.with_suffix(".service").read_text(encoding="utf-8")
-    line = re.search(r"^ExecStart=\S+/camera-gateway (.*) \$BROKER$", text, re.MULTILINE)
+    line = re.search(r"^ExecStart=\S+/camera-console (.*) \$BROKER$", text, re.MULTILINE)
     assert line
     words = line[1].replace("/var/lib/centre-coverage", str(tmp_path)).split()
     words += ["--broker", f"127.0.0.1:{free_port()}"]
 
-    said = CliRunner().invoke(main, words)
+    said = CliRunner().invoke(console, words)
 
     assert said.exit_code == NOT_RUNNING
     assert "refuses connections" in said.output or "does not answer" in said.output

@@ -1,11 +1,12 @@
-"""The commands that docs/install.md has an installer type, so that the walk types no others."""
+"""The commands that the documents have somebody type, so that the walks type no others."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-INSTALL = Path(__file__).parents[2] / "docs" / "install.md"
+DOCS = Path(__file__).parents[2] / "docs"
+INSTALL, CONSOLE = DOCS / "install.md", DOCS / "console.md"
 QUICK = "**Cài đặt trong 15 phút"
 EXAMPLE_CODE = re.compile(r"\b(?:[0-9A-Z]{4}-){4}[0-9A-Z]{4}\b")
 EXAMPLE_CENTRE = re.compile(r"https://([0-9.]+):([0-9]+)")
@@ -13,15 +14,20 @@ MOST_COMMANDS = 6
 
 
 def quick_commands(text: str) -> tuple[str, ...]:
-    """Return the commands of the first code block behind `QUICK`, a line each.
+    """Return the commands of docs/install.md's quick way. Raises ValueError as `code_block`."""
+    return code_block(text, QUICK)
+
+
+def code_block(text: str, behind: str) -> tuple[str, ...]:
+    """Return the commands of the first code block after *behind* in *text*, a line each.
 
     Raises:
         ValueError: There is no such block, or it has more than `MOST_COMMANDS`.
     """
-    _, found, behind = text.partition(QUICK)
-    blocks = behind.split("\n```")
+    _, found, rest = text.partition(behind)
+    blocks = rest.split("\n```")
     if not found or len(blocks) < 3:
-        raise ValueError("docs/install.md has no quick way any more")
+        raise ValueError(f"the document has no {behind!r} with commands any more")
     lines = blocks[1].partition("\n")[2].splitlines()
     commands = tuple(line.partition("   #")[0].strip() for line in lines if line.strip())
     if not 0 < len(commands) <= MOST_COMMANDS:
