@@ -1,7 +1,8 @@
 """Kill the whole gateway so often: ``scripts/crash-test --kills 200 --seed 2026``.
 
 With ``--transcoding`` it is the worker that is killed, hung and starved in turn, so often in all;
-with ``--updates`` what installs, starts and undoes a release, at so many of its steps.
+with ``--updates`` what installs, starts and undoes a release, at so many of its steps; with
+``--enrolment`` the command that enrols, at each of its steps.
 
 Prints one JSON line for each gateway that was used, and one for all of them together.
 """
@@ -17,7 +18,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.crash import transcode_campaign, update_campaign
+from tests.crash import enrol_campaign, transcode_campaign, update_campaign
 from tests.crash.config_campaign import Campaign, run_campaign
 from tests.crash.transcode_campaign import h265_site
 from tests.fixtures.broker import Broker
@@ -70,6 +71,14 @@ def run_updates(seed: int, kills: int) -> int:
     return bool(campaign.wrong)
 
 
+def run_enrolment() -> int:
+    """End an enrolment at each of its steps; return the exit code."""
+    with tempfile.TemporaryDirectory() as name:
+        campaign = asyncio.run(enrol_campaign.run_at_centre(Path(name)))
+    print(json.dumps(vars(campaign)))
+    return bool(campaign.wrong)
+
+
 def main() -> None:
     """Print what was found."""
     asks = argparse.ArgumentParser(prog="scripts/crash-test", description=__doc__)
@@ -77,7 +86,10 @@ def main() -> None:
     asks.add_argument("--seed", type=int, default=2026)
     asks.add_argument("--transcoding", action="store_true", help="do it to the transcoding worker")
     asks.add_argument("--updates", action="store_true", help="do it to what installs a release")
+    asks.add_argument("--enrolment", action="store_true", help="do it to the command that enrols")
     asked = asks.parse_args()
+    if asked.enrolment:
+        raise SystemExit(run_enrolment())
     if asked.updates:
         raise SystemExit(run_updates(asked.seed, asked.kills))
     if asked.transcoding:
