@@ -16,7 +16,7 @@ import re
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,9 @@ from gateway.updates.wanted import WantedRelease
 if TYPE_CHECKING:
     import aiohttp
 
-PART = "bundle.part"
+PART = ".part"
+"""Ends the name of what is not whole yet; before it stands of what."""
+
 HEAD_S = 20.0
 """For the connection and the head of the answer."""
 
@@ -94,8 +96,9 @@ class Download:
         """
         if await asyncio.to_thread(_is, self._folder / BUNDLE, wanted.sha256):
             return
-        part = self._folder / PART
+        part = self._folder / part_name(wanted)
         try:
+            await asyncio.to_thread(_remove_others, part)
             have = await asyncio.to_thread(_size_of, part, wanted.bytes)
             self._ensure_space(wanted.bytes - have)
             progress(have)
@@ -121,7 +124,7 @@ class Download:
         self, wanted: WantedRelease, part: Path, have: int, progress: Callable[[int], None]
     ) -> None:
         target = self.parse_url(wanted.url)
-        async with _errors_of(target), https_session(self._ca_file) as session:
+        async with self._session() as session, _errors_of(target):
             async with asyncio.timeout(HEAD_S):
                 answer = await self._ask(session, target, have)
             try:
@@ -129,6 +132,16 @@ class Download:
                 await self._write(answer, part, at, wanted.bytes, progress)
             finally:
                 answer.close()
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        async with AsyncExitStack() as stack:
+            try:
+                session = await stack.enter_async_context(https_session(self._ca_file))
+            except OSError as error:
+                detail = f"[updates] ca_file: {error.strerror or error}"
+                raise TransientError(Reason.TLS_FAILED, detail) from None
+            yield session
 
     async def _ask(
         self, session: aiohttp.ClientSession, target: HttpsTarget, have: int
@@ -173,9 +186,14 @@ class Download:
             await self._clock.sleep(ahead_s)
 
 
+def part_name(wanted: WantedRelease) -> str:
+    """Return the name of the file that holds what has come of *wanted* so far."""
+    return f"{wanted.sha256[:16]}{PART}"
+
+
 @asynccontextmanager
 async def _errors_of(target: HttpsTarget) -> AsyncIterator[None]:
-    """Turn the errors of the line into ours."""
+    """Turn the errors of the line into ours, once there is a session."""
     import aiohttp
 
     place = target.authority
@@ -212,6 +230,13 @@ def _begins_at(answer: aiohttp.ClientResponse, size: int, have: int, part: Path)
         detail = f"it has {answer.content_length} bytes, the centre has said {size}"
         raise UpdateRefused(Reason.UPDATE_DOWNLOAD, detail)
     return 0
+
+
+def _remove_others(part: Path) -> None:
+    """Remove what has come of other bundles, which nobody wants any more."""
+    for other in part.parent.glob(f"*{PART}"):
+        if other != part:
+            other.unlink(missing_ok=True)
 
 
 def _size_of(part: Path, most: int) -> int:

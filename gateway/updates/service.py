@@ -30,7 +30,15 @@ from gateway.updates import state
 from gateway.updates.bundle import order_of
 from gateway.updates.download import Download
 from gateway.updates.order import BUNDLE, REQUEST, Order
-from gateway.updates.state import REPORT, TRYING, UpdateFolders, boot_id, boot_s, read_minimum
+from gateway.updates.state import (
+    REPORT,
+    TRYING,
+    UpdateFolders,
+    boot_id,
+    boot_s,
+    read_health,
+    read_minimum,
+)
 from gateway.updates.wanted import WantedRelease
 
 ORDER = "order.json"
@@ -44,7 +52,14 @@ TOLD_S = 30.0
 """Between two reports of how much has been fetched."""
 
 TAKEN_S = 120.0
-"""So long root may take until it says something of a request."""
+"""So long root may take until it has taken a request."""
+
+ROOT_S = 900.0
+"""So long it may then take, on a slow card, until it says something of it."""
+
+SETTLED_S = 120.0
+"""So long after a start of this program cameras and line may take to be back: how the site was is
+what the release is judged by."""
 
 BACK_BY_S = 180
 """So long after it has gone a gateway that is being exchanged is back at the latest."""
@@ -94,7 +109,10 @@ class UpdateService:
         self._events = events
         self._stamp = stamp
         self._clock = clock
+        self._begun_s = clock.now()
         self._ordered = asyncio.Event()
+        self._changing = asyncio.Lock()
+        self._asked = ""
         self._reported_as: object = None
         self._deadline_s: float | None = None
         self._told_s = float("-inf")
@@ -116,7 +134,7 @@ class UpdateService:
     def refusal(self, wanted: WantedRelease) -> Reason | None:
         """As `UpdateOrders.refusal`."""
         self._download.parse_url(wanted.url)
-        if (self._layout.state / TRYING).exists():
+        if self._is_with_root():
             return Reason.UPDATE_BUSY
         if wanted.version == self._version:
             return Reason.UPDATE_SAME
@@ -126,11 +144,22 @@ class UpdateService:
             return Reason.UPDATE_OLDER
         return None
 
+    def _is_with_root(self) -> bool:
+        """Return whether root has one in hand, or one is tried."""
+        if self._asked or (self._layout.state / TRYING).exists():
+            return True
+        said = state.read_tree(self._layout.state / REPORT) or {}
+        return said.get("state") == "applying" and said.get("boot") == boot_id()
+
     async def order(self, wanted: WantedRelease) -> None:
         """As `UpdateOrders.order`."""
-        dropped = await asyncio.to_thread(self._load_order)
-        content = wanted.model_dump_json().encode()
-        await asyncio.to_thread(atomic_file.replace, self._folder / ORDER, content)
+        async with self._changing:
+            if self._is_with_root():
+                raise TransientError(Reason.UPDATE_BUSY, "root has another one in hand")
+            dropped = await asyncio.to_thread(self._load_order)
+            content = wanted.model_dump_json().encode()
+            await asyncio.to_thread(atomic_file.replace, self._folder / ORDER, content)
+            self._ordered.set()
         if dropped is not None and dropped != wanted:
             newer = self._report(
                 dropped, "rejected", reason=Reason.UPDATE_BUSY, detail="a newer one was ordered"
@@ -138,7 +167,6 @@ class UpdateService:
             self._record(newer)
             self._publish(newer)
         self._publish(self._report(wanted, "downloading", percent=0))
-        self._ordered.set()
 
     async def run(self) -> None:
         """Fetch what is ordered and follow what root reports, until cancelled."""
@@ -168,11 +196,14 @@ class UpdateService:
     async def _fetch_and_ask(self, wanted: WantedRelease) -> None:
         try:
             reason = self.refusal(wanted)
-            if reason is not None:
+            if reason is None:
+                await self._fetch(wanted)
+                await self._settle()
+                reason = self.refusal(wanted)  # a technician may have installed one meanwhile
+            if reason is None:
+                await self._ask_root(wanted)
+            else:
                 await self._reject(wanted, reason, "")
-                return
-            await self._fetch(wanted)
-            await self._ask_root(wanted)
         except MessageRejected as error:
             await self._reject(wanted, Reason.UPDATE_DOWNLOAD, error.detail)
         except (UpdateRefused, TransientError) as error:
@@ -185,9 +216,16 @@ class UpdateService:
             UpdateRefused, TransientError, MessageRejected: As `Download.fetch`, once time is up.
         """
         until_s, delays = self._clock.now() + self._download_s, backoff(ceiling=300.0)
+
+        def progress(got: int) -> None:
+            if self._clock.now() >= until_s:  # a server may send a byte now and then for ever
+                detail = f"{got} of {wanted.bytes} bytes have come in time"
+                raise TransientError(Reason.TIMEOUT, detail)
+            self._tell_progress(wanted, got)
+
         while True:
             try:
-                await self._download.fetch(wanted, lambda got: self._tell_progress(wanted, got))
+                await self._download.fetch(wanted, progress)
                 return
             except TransientError as error:
                 if self._clock.now() >= until_s:
@@ -205,28 +243,66 @@ class UpdateService:
                 log.info("update_waits", version=wanted.version, detail=error.detail)
             await self._clock.sleep(next(delays))
 
+    async def _settle(self) -> None:
+        """Return once the site is well, or has had its time since this program was started."""
+        while self._clock.now() < self._begun_s + SETTLED_S:
+            said = read_health(self._layout)
+            if said.connected and set(said.enabled) <= set(said.working):
+                return
+            await self._clock.sleep(POLL_S)
+
     async def _ask_root(self, wanted: WantedRelease) -> None:
         """Leave the request; the order is carried out when root has said something of it."""
         order = Order(id=wanted.id, downgrade=wanted.downgrade).model_dump_json().encode()
-        before = self._report_stamp()
         self._publish(self._report(wanted, "downloading", percent=100))
-        await asyncio.to_thread(atomic_file.replace, self._folder / REQUEST, order)
-        await asyncio.to_thread(atomic_file.remove, self._folder / ORDER)
-        until_s = self._clock.now() + TAKEN_S
-        while self._report_stamp() == before:
-            if self._clock.now() >= until_s:
-                (self._folder / REQUEST).unlink(missing_ok=True)
+        async with self._changing:
+            self._asked = wanted.id
+            try:
+                await asyncio.to_thread(atomic_file.replace, self._folder / REQUEST, order)
+                await asyncio.to_thread(self._remove_order, wanted)
+            except BaseException:
+                self._asked = ""
+                raise
+        try:
+            await self._wait_for_root(wanted)
+        finally:
+            self._asked = ""
+
+    async def _wait_for_root(self, wanted: WantedRelease) -> None:
+        """Return once root has said something of *wanted*, or is not going to."""
+        request, begun_s = self._folder / REQUEST, self._clock.now()
+        while True:
+            is_waiting, is_tried = request.exists(), (self._layout.state / TRYING).exists()
+            said = state.read_tree(self._layout.state / REPORT) or {}
+            took_s = self._clock.now() - begun_s
+            if said.get("id") == wanted.id:
+                return
+            if is_tried and not is_waiting:
+                await self._reject(wanted, Reason.UPDATE_BUSY, "")
+                return
+            if is_waiting and took_s >= TAKEN_S:
+                request.unlink(missing_ok=True)
                 detail = "nobody took it: is camera-gateway-update.path enabled?"
+                await self._reject(wanted, Reason.UPDATE_INTERRUPTED, detail)
+                return
+            if took_s >= max(TAKEN_S, ROOT_S):
+                detail = "root has taken it and says nothing: journalctl -u camera-gateway-update"
                 await self._reject(wanted, Reason.UPDATE_INTERRUPTED, detail)
                 return
             await self._clock.sleep(POLL_S)
 
     async def _reject(self, wanted: WantedRelease, reason: Reason, detail: str) -> None:
         with suppress(TransientError):
-            await asyncio.to_thread(atomic_file.remove, self._folder / ORDER)
+            async with self._changing:
+                await asyncio.to_thread(self._remove_order, wanted)
         report = self._report(wanted, "rejected", reason=reason, detail=detail)
         self._record(report)
         self._publish(report)
+
+    def _remove_order(self, wanted: WantedRelease) -> None:
+        """Remove *wanted*; one that came after it stays. Raises TransientError."""
+        if self._load_order() == wanted:
+            atomic_file.remove(self._folder / ORDER)
 
     async def _follow_root(self) -> None:
         """Publish what root reports, as often as it changes."""
@@ -255,7 +331,8 @@ class UpdateService:
         is_tried = report.state == "pending_confirm" and tree.get("boot") == boot_id()
         self._deadline_s = deadline_s if is_tried and isinstance(deadline_s, float) else None
         if report.state in ("applied", "rejected", "rolled_back"):
-            (self._folder / BUNDLE).unlink(missing_ok=True)
+            if self._asked in ("", report.id) and not (self._folder / ORDER).exists():
+                (self._folder / BUNDLE).unlink(missing_ok=True)
             if self._is_news():
                 self._record(report)
         self._publish(report)

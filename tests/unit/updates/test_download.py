@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,47 @@ import pytest
 from gateway.model.errors import MessageRejected, TransientError, UpdateRefused
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.updates.download import PART, Download
+from gateway.updates.download import Download, part_name
 from gateway.updates.order import BUNDLE
 from gateway.updates.wanted import WantedRelease
-from tests.fixtures.clock import FakeClock
+from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.mirror import Mirror, mirror_of
 
 CONTENT = bytes(range(256)) * 2_000
+
+LOADING = """
+import asyncio, sys, threading
+from pathlib import Path
+
+from gateway.model.errors import TransientError
+from gateway.runtime.clock import SystemClock
+from gateway.updates.download import Download, part_name
+from gateway.updates.wanted import WantedRelease
+
+
+def heard(event, arguments):
+    if event == "import" and str(arguments[0]).startswith("aiohttp."):
+        threads.add(threading.current_thread().name)
+
+
+async def main():
+    place = "localhost:1"
+    folder = Path(sys.argv[1])
+    download = Download(folder, hosts=(place,), ca_file=None, max_kbps=0, clock=SystemClock())
+    facts = {"id": "1", "version": "0.2.0", "sha256": "0" * 64, "bytes": 1}
+    wanted = WantedRelease(url=f"https://{place}/", **facts)
+    try:
+        await download.fetch(wanted, id)
+    except TransientError:
+        pass
+
+
+threads = set()
+sys.addaudithook(heard)
+asyncio.run(main())
+print(*threads)
+"""
+"""Says which thread loads aiohttp, in a process that has not got it yet."""
 
 
 def wanted_of(mirror: Mirror, content: bytes = CONTENT) -> WantedRelease:
@@ -94,13 +130,57 @@ async def test_a_server_that_knows_no_ranges_sends_it_all_again(tmp_path: Path) 
 async def test_half_of_another_file_is_found_out(tmp_path: Path) -> None:
     """It is fetched again from the beginning, and then it is right."""
     (tmp_path / "update").mkdir()
-    (tmp_path / "update" / PART).write_bytes(bytes(100_000))
     async with mirror_of(tmp_path, CONTENT) as mirror:
+        (tmp_path / "update" / part_name(wanted_of(mirror))).write_bytes(bytes(100_000))
         with pytest.raises(TransientError, match="another SHA-256"):
             await fetched(mirror, tmp_path)
         await fetched(mirror, tmp_path)
 
     assert mirror.asked == [100_000, 0]
+
+
+async def test_half_of_a_former_order_is_not_gone_on_with(tmp_path: Path) -> None:
+    """It goes: the newer one begins at its beginning, and is right at once."""
+    async with mirror_of(tmp_path, CONTENT[::-1]) as mirror:
+        mirror.breaks_after = 200_000
+        with pytest.raises(TransientError):
+            await download_of(mirror, tmp_path).fetch(
+                wanted_of(mirror, CONTENT[::-1]), lambda _: None
+            )
+        mirror.content, mirror.breaks_after = CONTENT, None
+        await fetched(mirror, tmp_path)
+
+    assert mirror.asked == [0, 0]
+    assert [path.name for path in (tmp_path / "update").iterdir()] == [BUNDLE]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_an_authority_that_cannot_be_read_is_named(
+    tmp_path: Path, content: str | None
+) -> None:
+    """It is a line of the settings that is wrong, not the disk."""
+    async with mirror_of(tmp_path, CONTENT) as mirror:
+        mirror.ca_file = tmp_path / "other.pem"
+        if content is not None:
+            mirror.ca_file.write_text(content, encoding="ascii")
+        with pytest.raises(TransientError, match=r"\[updates\] ca_file") as error:
+            await fetched(mirror, tmp_path)
+
+    assert error.value.reason == Reason.TLS_FAILED
+
+
+def test_nobody_waits_while_the_library_is_loaded(tmp_path: Path) -> None:
+    """It takes 0.2 s and more, in which no camera would be listened to."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG_S,
+    )
+
+    assert done.stdout.startswith("asyncio_")
+    assert "MainThread" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -130,7 +210,9 @@ async def test_an_endless_body_ends_at_the_size_that_was_signed(tmp_path: Path) 
         with pytest.raises(UpdateRefused, match="more comes"):
             await fetched(mirror, tmp_path)
 
-    assert (tmp_path / "update" / PART).stat().st_size <= len(CONTENT)
+        part = tmp_path / "update" / part_name(wanted_of(mirror))
+
+    assert part.stat().st_size <= len(CONTENT)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from gateway.model.errors import MessageRejected
+from gateway.model.errors import MessageRejected, TransientError
 from gateway.model.reasons import Reason
 from gateway.mqtt.epoch import Stamp
+from gateway.ports import Clock
 from gateway.runtime.clock import SystemClock
 from gateway.updates import service
 from gateway.updates.__main__ import main
@@ -24,9 +25,9 @@ from gateway.updates.installer import HERE
 from gateway.updates.order import BUNDLE, REQUEST
 from gateway.updates.rollback import on_start
 from gateway.updates.service import ORDER, UpdateService
-from gateway.updates.state import raise_minimum
+from gateway.updates.state import HEALTH, Candidate, boot_id, raise_minimum, report
 from gateway.updates.wanted import WantedRelease
-from tests.fixtures.clock import HANG_S
+from tests.fixtures.clock import HANG_S, FakeClock, wait_until
 from tests.fixtures.commands import OWN, FakeBus, RecordedEvents
 from tests.fixtures.mirror import Mirror, mirror_of
 from tests.fixtures.releases import NEW, OLD, Box, make_box
@@ -37,6 +38,7 @@ def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
     """A machine that waits for nothing longer than it must."""
     monkeypatch.setattr(service, "POLL_S", 0.01)
     monkeypatch.setattr(service, "TOLD_S", 0.0)
+    monkeypatch.setattr(service, "SETTLED_S", 0.0)
     return make_box(tmp_path)
 
 
@@ -48,7 +50,16 @@ def bundle_for_here(box: Box) -> bytes:
 class Site:
     """A gateway's service, its mirror, and what it has told the centre."""
 
-    def __init__(self, box: Box, mirror: Mirror, version: str = OLD) -> None:
+    def __init__(
+        self,
+        box: Box,
+        mirror: Mirror,
+        version: str = OLD,
+        *,
+        clock: Clock | None = None,
+        kbps: int = 0,
+    ) -> None:
+        clock = clock or SystemClock()
         self.box, self.mirror, self.bus, self.events = box, mirror, FakeBus(), RecordedEvents()
         self.service = UpdateService(
             box.orders,
@@ -58,15 +69,15 @@ class Site:
                 box.orders,
                 hosts=(mirror.host,),
                 ca_file=mirror.ca_file,
-                max_kbps=0,
-                clock=SystemClock(),
+                max_kbps=kbps,
+                clock=clock,
             ),
             download_s=60,
             topics=OWN,
             bus=self.bus,
             events=self.events,
             stamp=lambda: Stamp(0, 1, 1),
-            clock=SystemClock(),
+            clock=clock,
         )
 
     def wanted(self, **facts: object) -> WantedRelease:
@@ -234,6 +245,100 @@ async def test_what_cannot_be_had_is_said_before_anything_is_fetched(box: Box) -
         Reason.UPDATE_TOO_OLD,
     ]
     assert (busy, mirror.asked) == (Reason.UPDATE_BUSY, [])
+
+
+async def test_while_root_has_one_in_hand_there_is_no_other(box: Box) -> None:
+    """It would be taken away unseen, and the centre would wait for it until its deadline."""
+    async with (
+        mirror_of(box.folder, bundle_for_here(box)) as mirror,
+        running(Site(box, mirror)) as site,
+    ):
+        await site.service.order(site.wanted())
+        await site.until_asked()
+        second = site.wanted(id="01J-SECOND", version="0.3.0")
+        asked = site.service.refusal(second)
+        with pytest.raises(TransientError) as error:
+            await site.service.order(second)
+        report(box.layout, Candidate("01J-ORDER", NEW, OLD, "", boot=boot_id()), "applying", None)
+        applying = site.service.refusal(second)
+
+    assert (asked, applying) == (Reason.UPDATE_BUSY, Reason.UPDATE_BUSY)
+    assert error.value.reason == Reason.UPDATE_BUSY
+
+
+async def test_what_a_technician_has_begun_meanwhile_is_told(box: Box) -> None:
+    """The unit takes a request away while one is tried; what is said of the other is no answer."""
+    async with (
+        mirror_of(box.folder, bundle_for_here(box)) as mirror,
+        running(Site(box, mirror)) as site,
+    ):
+        await site.service.order(site.wanted())
+        await site.until_asked()
+        box.install(box.bundle(None, version="0.3.0"))
+        (box.orders / REQUEST).unlink()
+        told = await site.until("rejected")
+
+    assert (told["id"], told["reason"]) == ("01J-ORDER", "UPDATE_BUSY")
+
+
+async def test_root_may_take_its_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it has taken the request: to verify a bundle takes minutes on a slow card."""
+    async with (
+        mirror_of(box.folder, bundle_for_here(box)) as mirror,
+        running(Site(box, mirror)) as site,
+    ):
+        await site.service.order(site.wanted())
+        await site.until_asked()
+        (box.orders / REQUEST).unlink()
+        monkeypatch.setattr(service, "TAKEN_S", 0.0)
+        report(box.layout, Candidate("01J-OTHER", NEW, OLD, ""), "rejected", None)
+        other = await site.until("rejected")
+        kept = (box.orders / BUNDLE).exists()
+        report(box.layout, Candidate("01J-ORDER", NEW, OLD, ""), "rejected", None)
+        told = await site.until("rejected")
+
+    assert (other["id"], told["id"], told["reason"], kept) == (
+        "01J-OTHER",
+        "01J-ORDER",
+        "",
+        True,
+    )
+
+
+async def test_a_server_that_never_ends_is_given_up(box: Box) -> None:
+    """A byte now and then is no error of the line; its time is over all the same."""
+    clock = FakeClock()
+    async with (
+        mirror_of(box.folder, bytes(1_000_000)) as mirror,
+        running(Site(box, mirror, clock=clock, kbps=8)) as site,
+    ):
+        await site.service.order(site.wanted())
+        told = await site.until("rejected")
+
+    assert told["reason"] == "TIMEOUT"
+    assert clock.time_s < 1_300
+
+
+async def test_a_site_that_has_just_started_is_waited_for(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release is judged by how the site was before it: that is nothing yet."""
+    monkeypatch.setattr(service, "SETTLED_S", 600.0)
+    health = box.layout.run / HEALTH
+    health.write_text(
+        '{"version":"x","up_s":1,"connected":true,"working":[],"enabled":["c1"]}', encoding="utf-8"
+    )
+    async with (
+        mirror_of(box.folder, bundle_for_here(box)) as mirror,
+        running(Site(box, mirror)) as site,
+    ):
+        await site.service.order(site.wanted())
+        await asyncio.to_thread(wait_until, (box.orders / BUNDLE).exists)
+        early = (box.orders / REQUEST).exists()
+        health.write_text(health.read_text().replace("[]", '["c1"]'), encoding="utf-8")
+        await site.until_asked()
+
+    assert not early
 
 
 async def test_an_order_that_nobody_takes_is_withdrawn(
