@@ -29,6 +29,7 @@ from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.runtime import atomic_file
 from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import now_ms
+from gateway.runtime.given_path import write_given
 from gateway.runtime.minimum_version import numbers_of
 
 
@@ -77,7 +78,7 @@ def make_backup(
         state=str(settings.state.dir),
         files=tuple(files),
     )
-    atomic_file.replace(target, encrypt(pack(backup), passphrase))
+    write_given(target, encrypt(pack(backup), passphrase))
     return [*left_out, *outside]
 
 

@@ -35,8 +35,8 @@ from gateway.cli.output import echo, report_errors
 from gateway.documents.months import past_months
 from gateway.enrolment.messages import SiteIdentity
 from gateway.model.names import GatewayId, ProvinceCode
-from gateway.runtime import atomic_file
 from gateway.runtime.clock import now_ms
+from gateway.runtime.given_path import write_given
 
 PATH = click.Path(path_type=Path)
 
@@ -187,8 +187,8 @@ def issue_command(name: str, host: tuple[str, ...], out: Path, path: Path) -> No
             raise click.UsageError(f"{each} is there already and is never overwritten")
     public = key.public_key()
     issued = authority.issue_server(public, host) if host else authority.issue_client(public, name)
-    atomic_file.replace(private, private_pem(key))
-    atomic_file.replace(certificate, issued.chain.encode())
+    write_given(private, private_pem(key))
+    write_given(certificate, issued.chain.encode())
     echo(f"{private}  (giữ bí mật / keep secret)")
     echo(f"{certificate}  đến / until {local_time(issued.ends_ms)}")
 

@@ -32,6 +32,7 @@ from gateway.model.names import GatewayId
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.config import LONGEST_S, ROLLBACK_S, UNDATED_S, Reported
 from gateway.runtime.clock import now_ms
+from gateway.runtime.given_path import write_given
 
 PATH = click.Path(path_type=Path)
 
@@ -123,11 +124,7 @@ def sign_command(
     if output is None:
         echo(*text.split("\n"))
         return
-    try:
-        output.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        message = f"cannot write {output}: {error.strerror}"
-        raise ConfigRejected((Fault("", "output", message),)) from None
+    write_given(output, f"{text}\n".encode(), mode=0o644)
 
 
 @config_group.command("verify")

@@ -17,6 +17,7 @@ from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import check_files
 from gateway.config.secrets import Secrets
 from gateway.config.settings import DEFAULT_FILE, Settings
+from gateway.model.errors import ConfigRejected
 from gateway.runtime import logging
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.own_words import redact_foreign
@@ -69,8 +70,8 @@ def _write(
 ) -> None:
     try:
         write_bundle(bundle, path, settings, map(_as_json, seen), redactor)
-    except OSError as error:
-        echo(f"{bundle}: không ghi được / cannot be written: {error.strerror}", err=True)
+    except ConfigRejected as error:
+        print_faults(((bundle, fault) for fault in error.faults), redactor)
         raise SystemExit(FOUND) from None
     echo(f"{bundle}: gửi tệp này cho đơn vị hỗ trợ · send it to support", err=True)
 

@@ -12,7 +12,7 @@ from gateway.documents.messages import understood
 from gateway.documents.months import shown_month
 from gateway.model.document_template import DocumentKind
 from gateway.model.provinces import PROVINCES
-from gateway.runtime import atomic_file
+from gateway.runtime.given_path import write_given
 
 STATES = {
     "missing": "chưa có / missing",
@@ -61,5 +61,5 @@ def save_files(
             ending = each.name.rpartition(".")[2]
             ending = ending if ending in ("xlsx", "csv", "json") else "bin"
             name = f"{each.province}-{each.site}-{each.kind}-{each.month}.{ending}"
-            atomic_file.replace(folder / name, content)
+            write_given(folder / name, content)
             yield folder / name

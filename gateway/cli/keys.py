@@ -9,6 +9,7 @@ import click
 from gateway.cli.output import echo, report_errors
 from gateway.config.signing import Keyring, fingerprint, make_key
 from gateway.model.errors import ConfigRejected, Fault, unreadable
+from gateway.runtime.given_path import held_folder
 
 PATH = click.Path(path_type=Path)
 
@@ -31,8 +32,10 @@ def make_command(key_id: str, folder: Path) -> None:
     doc-… that a monthly document has arrived.
     The .key file stays at the centre; the .pem file goes to each gateway's trusted folder.
     """
-    secret, public = make_key(folder, key_id)
-    echo(f"{secret}  (giữ bí mật / keep secret)", f"{public}  {fingerprint(public)}")
+    with held_folder(folder) as held:
+        secret, public = make_key(held, key_id)
+        named = fingerprint(public)
+    echo(f"{folder / secret.name}  (giữ bí mật / keep secret)", f"{folder / public.name}  {named}")
 
 
 @keys_group.command("list")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gateway.config.faults import SECRET
 from gateway.config.settings import Settings
+from gateway.runtime.given_path import write_given
 from gateway.runtime.redact import HIDDEN, Redactor, hide_logins
 
 MOST_BYTES = 512 * 1024
@@ -54,7 +55,7 @@ def write_bundle(
         journal: See `read_log`.
 
     Raises:
-        OSError: It cannot be written.
+        ConfigRejected: It cannot be written.
     """
     texts = {
         "gateway.toml": _read(settings_file),
@@ -63,14 +64,15 @@ def write_bundle(
     _learn(settings.secrets_folder, _USERNAME.findall("\n".join(texts.values())), known)
     texts = {name: _without_values(text) for name, text in texts.items()}
     texts |= {"doctor.jsonl": "\n".join(findings), "log.txt": read_log(journal)}
-    target.touch(mode=0o600)
-    with tarfile.open(target, "w:gz") as archive:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, text in texts.items():
             raw = known.redact_text(text).encode()
             raw = raw[-MOST_BYTES:] if name == "log.txt" else raw[:MOST_BYTES]
             entry = tarfile.TarInfo(f"camera-gateway/{name}")
             entry.size, entry.mode = len(raw), 0o600
             archive.addfile(entry, io.BytesIO(raw))
+    write_given(target, packed.getvalue())
 
 
 def _learn(folder: Path, usernames: list[str], known: Redactor) -> None:

@@ -24,8 +24,8 @@ from gateway.config.settings import DEFAULT_FILE
 from gateway.discovery.detected_store import DetectedStore
 from gateway.model.errors import ConfigRejected, Fault, TransientError
 from gateway.model.provinces import PROVINCES
-from gateway.runtime import atomic_file
 from gateway.runtime.clock import now_ms
+from gateway.runtime.given_path import write_given
 from gateway.runtime.status_query import ANSWERS_WITHIN_S, DEFAULT_FOLDER
 from gateway.survey.answers import SiteForm
 from gateway.survey.box import load_facts, with_detected, with_health
@@ -319,7 +319,4 @@ def _write(content: bytes, kind: str, out: Path | None) -> None:
             raise click.UsageError(f"--out FILE.{kind}: it is no text / không phải văn bản")
         click.echo(content, nl=False)
         return
-    try:
-        atomic_file.replace(out, content)
-    except TransientError as error:
-        raise ConfigRejected((Fault("", "output", error.detail),)) from None
+    write_given(out, content)

@@ -93,6 +93,7 @@ VIETNAMESE = {
     "depth": "Lồng nhau quá sâu.",
     "file": "Không đọc được tệp.",
     "output": "Không ghi được tệp.",
+    "output.link": "Đường dẫn đi qua liên kết của người dùng khác.",
     "plain_broker": "Kết nối MQTT không mã hóa chỉ được phép trong chính máy này.",
     "host_port": "Cổng phải ghi ở mục port, không ghi sau tên máy.",
     "tls": "Chứng thư và khóa phải đi cùng nhau.",

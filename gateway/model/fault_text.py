@@ -86,6 +86,11 @@ TEXTS: dict[str, FaultText] = {
         "Dùng cổng RTSP của camera hoặc đầu ghi, thường là 554, ví dụ rtsp://192.168.1.10:554/….",
         "Use the RTSP port of the camera or recorder, usually 554.",
     ),
+    "output.link": FaultText(
+        "{path} đi qua liên kết của người dùng khác (tới {to}); root không ghi qua đó.",
+        "Nêu đường dẫn thật, hoặc một thư mục của chính bạn.",
+        "Give the real path, or a folder of your own.",
+    ),
     "url.port": FaultText("Cổng {got} không hợp lệ.", "Cổng phải là số từ 1 đến 65535."),
     "url.port/closed": FaultText(
         "Cổng {got} chưa được mở trên máy này; đang mở: {allowed}.",
