@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.config.signing import Keyring, SigningKey
 from gateway.model.errors import ConfigRejected, Fault, UpdateRefused, unreadable
 from gateway.runtime import atomic_file, strict_json
+from gateway.runtime.file_lock import alone
 from gateway.runtime.strict_json import StrictJsonError, dumps
 from gateway.updates.bundle import (
     BUNDLE_BYTES,
@@ -44,6 +45,7 @@ from gateway.updates.bundle import (
     verify_signature,
     write_bundle,
 )
+from gateway.updates.payload import check_member
 
 RELEASE_FILE = "release.json"
 RELEASE_BYTES = 4096
@@ -54,6 +56,7 @@ INDEX, DIGEST, MANIFEST_FILE = "index.json", "sha256", "manifest.json"
 LISTED = 1000
 """Releases in an index, at most; the newest."""
 
+_SYSTEM_PYTHON = "/usr/bin/python"
 _SAYS_MINIMUM = re.compile(rb'^MINIMUM_VERSION = "([0-9.]{5,32})"$', re.MULTILINE)
 _VERSION_FILE = "gateway/model/version.py"
 _VERSION_FILE_BYTES = 65_536
@@ -212,7 +215,7 @@ def verify_release(path: Path, keys: Keyring) -> Published:
 
 
 def publish_release(bundle: Path, root: Path, keys: Keyring) -> tuple[Published, list[str]]:
-    """Put *bundle* into the mirror *root*, and write its index anew. Blocks.
+    """Put *bundle* into the mirror *root*, and write its index anew. Blocks; one does it at a time.
 
     A bundle is whole where it can be seen, and never changes: the same version with other bytes is
     refused. Anybody may read what is written, since a web server serves it. Returns also what is
@@ -226,23 +229,30 @@ def publish_release(bundle: Path, root: Path, keys: Keyring) -> tuple[Published,
     new = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copyfile(bundle, new)
-            if verify_release(new, keys).sha256 != published.sha256:
-                _refuse("bundle", f"{bundle} has changed while it was copied")
-            _place(new, target)
-        finally:
-            new.unlink(missing_ok=True)
-        _write(target.with_name(DIGEST), f"{published.sha256}  {target.name}\n".encode())
-        with target.open("rb") as file:
-            _write(target.with_name(MANIFEST_FILE), read_bundle(file).raw)
-        listed, left_out = _listed(root)
-        listed.sort(key=lambda each: (order_of(each["version"]), each["made_at"]), reverse=True)
-        index = {"v": 1, "name": NAME, "releases": listed[:LISTED]}
-        _write(root / NAME / INDEX, dumps(index).encode() + b"\n")
+        with alone(root, wait=True):
+            try:
+                shutil.copyfile(bundle, new)
+                if verify_release(new, keys).sha256 != published.sha256:
+                    _refuse("bundle", f"{bundle} has changed while it was copied")
+                _place(new, target)
+            finally:
+                new.unlink(missing_ok=True)
+            left_out = _index(root, target, published.sha256)
     except OSError as error:
         _refuse("file", f"cannot write {error.filename or root}: {error.strerror}")
     return published, left_out
+
+
+def _index(root: Path, target: Path, sha256: str) -> list[str]:
+    """Write what stands beside the new *target*, and the index; return as `publish_release`."""
+    _write(target.with_name(DIGEST), f"{sha256}  {target.name}\n".encode())
+    with target.open("rb") as file:
+        _write(target.with_name(MANIFEST_FILE), read_bundle(file).raw)
+    listed, left_out = _listed(root)
+    listed.sort(key=lambda each: (order_of(each["version"]), each["made_at"]), reverse=True)
+    index = {"v": 1, "name": NAME, "releases": listed[:LISTED]}
+    _write(root / NAME / INDEX, dumps(index).encode() + b"\n")
+    return left_out
 
 
 def _listed(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
@@ -270,20 +280,24 @@ def _listed(root: Path) -> tuple[list[dict[str, Any]], list[str]]:
 def _payload(archive: tarfile.TarFile) -> Payload:
     """Return what *archive* holds. Raises ConfigRejected, and what reading it raises."""
     release = minimum = None
-    total, has_program = 0, False
+    total = 0
+    taken: set[str] = set()
+    pythons = set()
     for count, member in enumerate(archive, 1):
         total += member.size
         _check_bounds(count, total)
-        name = _checked_name(member)
+        name = _checked_name(member, taken)
+        if member.linkname.startswith(_SYSTEM_PYTHON):
+            pythons.add(member.linkname)
         if name == RELEASE_FILE:
             release = _release(_text(archive, member, RELEASE_BYTES))
         elif name.endswith(f"/site-packages/{_VERSION_FILE}"):
             minimum = _SAYS_MINIMUM.search(_text(archive, member, _VERSION_FILE_BYTES))
-        elif name == "bin/camera-gateway":
-            has_program = True
     if release is None:
         _refuse("content", f"it has no {RELEASE_FILE} at its top: it is no tree of a release")
-    if not has_program or minimum is None:
+    if pythons - {_SYSTEM_PYTHON + release.python}:
+        _refuse("content", f"it is for Python {release.python} and leads to another")
+    if "bin/camera-gateway" not in taken or minimum is None:
         _refuse("content", "it lacks bin/camera-gateway, or the version that its program says")
     return Payload(release, minimum[1].decode(), total)
 
@@ -295,14 +309,18 @@ def _check_bounds(count: int, total: int) -> None:
         _refuse("content", f"it has more than {INSTALLED_BYTES} bytes, unpacked")
 
 
-def _checked_name(member: tarfile.TarInfo) -> str:
-    """Return the name of *member*, relative to the release's folder."""
+def _checked_name(member: tarfile.TarInfo, taken: set[str]) -> str:
+    """Return the name of *member*, relative to the release's folder; *taken*: those before it."""
     name = member.name.removeprefix("./")
     if name.startswith("/") or ".." in name.split("/"):
         _refuse("content", f"{member.name[:200]!r} leads out of the release's folder")
     if not (member.isreg() or member.isdir() or member.issym()):
         _refuse("content", f"{member.name[:200]!r} is no file, folder or symbolic link")
-    return name
+    python = member.linkname.removeprefix(_SYSTEM_PYTHON) if member.issym() else ""
+    try:
+        return check_member(member, taken, python)
+    except UpdateRefused as error:
+        _refuse("content", f"no box would take it: {error.detail}")
 
 
 def _text(archive: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:

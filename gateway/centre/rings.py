@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -21,6 +22,7 @@ from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.names import GatewayId, ProvinceCode
 from gateway.mqtt.payloads.codec import faults_of
 from gateway.runtime import atomic_file
+from gateway.runtime.file_lock import alone
 from gateway.updates.bundle import BUNDLE_BYTES, VERSION, Architecture
 
 STATE_BYTES = 32 << 20
@@ -230,6 +232,20 @@ def load_rollout(path: Path) -> Rollout | None:
         return Rollout.model_validate_json(_read(path), strict=True)
     except ValidationError as error:
         raise ConfigRejected(faults_of(error)) from None
+
+
+@contextmanager
+def rolling_out(path: Path) -> Iterator[None]:
+    """Keep others from rolling out what stands in *path*: a site would be sent it by each.
+
+    Raises:
+        ConfigRejected: Another does, or the lock beside *path* cannot be made.
+    """
+    try:
+        with alone(path.with_name(f".{path.name}.lock")):
+            yield
+    except BlockingIOError:
+        _refuse("running", f"another is rolling {path} out; look with: release status")
 
 
 def save_rollout(path: Path, rollout: Rollout) -> None:

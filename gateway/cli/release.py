@@ -22,12 +22,14 @@ from gateway.centre.rings import (
     make_rollout,
     parse_percents,
     read_names,
+    rolling_out,
     save_rollout,
 )
 from gateway.centre.rollout import Requester, Terms, run_rollout
 from gateway.cli.broker_options import address_of, connection_options, validated_as
 from gateway.cli.output import NOT_RUNNING, echo, report_errors
 from gateway.config.signing import Keyring, load_key
+from gateway.mqtt.client.broker import BrokerAddress
 from gateway.runtime.clock import now_ms
 
 PATH = click.Path(path_type=Path)
@@ -194,14 +196,6 @@ def rollout_command(
     It can be ended at any time, and goes on when it is called again. Exit code 0: all sites have
     it; 1: it has stopped, or some were not connected.
     """
-    rollout = load_rollout(state)
-    if rollout is None:
-        raise click.BadParameter(f"there is no {state}: camera-gateway release plan")
-    if retry:
-        rollout.retry()
-    elif rollout.failures():
-        _print_end(rollout, as_json=as_json)
-        raise SystemExit(NOT_RUNNING)
     terms = Terms(
         load_key(key_path, "cmd"),
         actor,
@@ -211,6 +205,21 @@ def rollout_command(
         at_once=at_once,
     )
     address = address_of(broker, ca, cert, cert_key, username)
+    with rolling_out(state):
+        _roll_out(state, terms, address, retry=retry, as_json=as_json)
+
+
+def _roll_out(
+    state: Path, terms: Terms, address: BrokerAddress, *, retry: bool, as_json: bool
+) -> None:
+    rollout = load_rollout(state)
+    if rollout is None:
+        raise click.BadParameter(f"there is no {state}: camera-gateway release plan")
+    if retry:
+        rollout.retry()
+    elif rollout.failures():
+        _print_end(rollout, as_json=as_json)
+        raise SystemExit(NOT_RUNNING)
 
     def tell(site: Site, said: str) -> None:
         _print_site(site, said, len(rollout.percents), as_json=as_json)

@@ -78,27 +78,49 @@ def unpack(file: BinaryIO, size: int, folder: Path, *, most_bytes: int, python: 
     """
     folder.mkdir(mode=0o755)
     stream = _XzReader(file, size, most_bytes + OVERHEAD_BYTES)
-    links: set[str] = set()
+    taken: set[str] = set()
     left = most_bytes
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
             for count, member in enumerate(archive):
-                name = _checked_name(member.name, links)
+                name = check_member(member, taken, python)
                 left -= member.size
                 if count >= MEMBERS or left < 0:
                     _refuse("it holds more than its manifest says, or too many files")
                 if member.issym():
-                    links.add(_make_link(folder, name, member.linkname, python))
+                    (folder / name).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                    (folder / name).symlink_to(member.linkname)
                 elif member.isdir():
                     (folder / name).mkdir(mode=0o755, parents=True, exist_ok=True)
-                elif member.isreg() and not member.issparse():
-                    _make_file(folder / name, member, archive)
                 else:
-                    _refuse(f"{name} is neither a file, a folder nor a link")
+                    _make_file(folder / name, member, archive)
             while stream.read(CHUNK_BYTES):  # to its end, which has a checksum
                 pass
     except (tarfile.TarError, lzma.LZMAError, ValueError, OverflowError, EOFError) as error:
         _refuse(f"it cannot be unpacked: {type(error).__name__}")
+    except (FileExistsError, NotADirectoryError) as error:
+        _refuse(f"{Path(error.filename).name} is a file and a folder in it")
+
+
+def check_member(member: tarfile.TarInfo, taken: set[str], python: str) -> str:
+    """Return the name of *member* below its folder, and add it to *taken* unless it is a folder.
+
+    Args:
+        member: Of a payload.
+        taken: Names of the files and links before it.
+        python: As in `unpack`.
+
+    Raises:
+        UpdateRefused: It may not be in a release.
+    """
+    name = _checked_name(member.name, taken)
+    if member.issym():
+        _check_link(name, member.linkname, python)
+    elif not member.isdir() and (not member.isreg() or member.issparse()):
+        _refuse(f"{name} is neither a file, a folder nor a link")
+    if not member.isdir():
+        taken.add(name)
+    return name
 
 
 def sync_tree(folder: Path) -> None:
@@ -123,28 +145,24 @@ def _all_below(folder: Path) -> Iterator[Path]:
         yield Path(where)
 
 
-def _checked_name(given: str, links: set[str]) -> str:
-    """Return *given* without ``./``, if it stays inside and leads through no link."""
+def _checked_name(given: str, taken: set[str]) -> str:
+    """Return *given* without ``./``, if it stays inside and leads through no file or link."""
     name = posixpath.normpath(given) if given.startswith("./") else given.rstrip("/")
     parts = name.split("/")
     if name == ".":
         return name
     if len(name) > NAME_BYTES or not _NAME.fullmatch(name) or {"..", "."} & set(parts):
         _refuse(f"it holds the name {given[:80]!a}")
-    if any("/".join(parts[:count]) in links for count in range(1, len(parts) + 1)):
-        _refuse(f"{name} leads through a link")
+    if any("/".join(parts[:count]) in taken for count in range(1, len(parts) + 1)):
+        _refuse(f"{name} leads through a link or a file, or is in it twice")
     return name
 
 
-def _make_link(folder: Path, name: str, target: str, python: str) -> str:
-    """Make the link *name*; return the name."""
+def _check_link(name: str, target: str, python: str) -> None:
     inside = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
     is_python = target == f"/usr/bin/python{python}" and name.startswith("bin/python")
     if not is_python and (target.startswith("/") or inside.split("/")[0] == ".."):
         _refuse(f"the link {name} leads outside")
-    (folder / name).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    (folder / name).symlink_to(target)
-    return name
 
 
 def _make_file(path: Path, member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from gateway.centre.releases import publish_release, read_payload, sign_release,
 from gateway.cli.main import main
 from gateway.config.signing import Keyring, SigningKey, load_key, make_key
 from gateway.model.errors import ConfigRejected
+from gateway.runtime.file_lock import alone
 from gateway.updates.bundle import order_of
+from tests.fixtures.clock import HANG_S
+from tests.fixtures.locks import wait_for_a_waiter
 from tests.fixtures.payloads import SITE, release_files, write_payload
 
 WHEN = datetime(2026, 11, 28, tzinfo=UTC)
@@ -50,6 +54,12 @@ def device() -> tarfile.TarInfo:
     return member
 
 
+def link(name: str, target: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member
+
+
 def without(name: str) -> dict[str, bytes]:
     files = release_files()
     del files[name]
@@ -68,6 +78,10 @@ BROKEN = [
     (release_files() | {"../../etc/passwd": b"x"}, (), "leads out"),
     (release_files() | {"/etc/passwd": b"x"}, (), "leads out"),
     (release_files(), (device(),), "is no file, folder or symbolic link"),
+    (release_files(), (link("lib/etc", "/etc"),), "lib/etc leads outside"),
+    (release_files(), (link("bin/python", "/usr/bin/python3.12"),), "leads to another"),
+    (release_files() | {"b\u1ea3n": b"x"}, (), "it holds the name"),
+    (release_files() | {"release.json/x": b"x"}, (), "leads through a link or a file"),
 ]
 
 
@@ -156,6 +170,20 @@ def test_a_mirror_is_files_that_a_web_server_serves(tmp_path: Path, key: Signing
     assert all(each.stat().st_mode & 0o777 == 0o644 for each in where.iterdir())
     assert (root / "camera-gateway" / index["releases"][0]["path"]).is_file()
     assert order_of(index["releases"][0]["version"]) == (0, 10, 0)
+
+
+def test_two_who_publish_leave_no_release_out(tmp_path: Path, key: SigningKey) -> None:
+    """The second waits: an index of before the first was there would lack it."""
+    root, bundle = tmp_path / "mirror", signed(tmp_path, key)
+    root.mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        with alone(root):
+            second = pool.submit(publish_release, bundle, root, Keyring(tmp_path / "keys"))
+            wait_for_a_waiter(root)
+        published, left_out = second.result(HANG_S)
+
+    assert (root / published.path).exists()
+    assert left_out == []
 
 
 def test_a_published_release_is_never_replaced(tmp_path: Path, key: SigningKey) -> None:

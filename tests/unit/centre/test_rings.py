@@ -18,6 +18,7 @@ from gateway.centre.rings import (
     parse_percents,
     plan_rings,
     read_names,
+    rolling_out,
     save_rollout,
 )
 from gateway.centre.rollout import RolloutRun, Terms
@@ -31,6 +32,18 @@ from tests.fixtures.clock import FakeClock
 NEW, OLD = "0.2.0+g1a2b3c4", "0.1.0+g0000001"
 OFFER = Offer(url="https://anh.example/x.update", sha256="0" * 64, bytes=1000)
 NAMES = [("79", f"hcm-q{number:03}") for number in range(200)]
+
+
+def test_one_rolls_out_at_a_time(tmp_path: Path) -> None:
+    """Two would send each site a command, and the second one's is refused: a failure."""
+    path = tmp_path / "plan.json"
+
+    with (
+        rolling_out(path),
+        pytest.raises(ConfigRejected, match="another is rolling"),
+        rolling_out(path),
+    ):
+        pass
 
 
 def sizes(percents: tuple[int, ...], count: int) -> list[int]:

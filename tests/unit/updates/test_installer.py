@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,6 +26,7 @@ from gateway.updates.state import (
     save_candidate,
 )
 from tests.fixtures.clock import HANG_S
+from tests.fixtures.locks import wait_for_a_waiter
 from tests.fixtures.releases import NEW, OLD, Box, link, make_box, plain, release
 
 
@@ -37,17 +37,6 @@ def box(tmp_path: Path) -> Box:
 
 def reported(box: Box) -> dict[str, object]:
     return read_tree(box.layout.state / "report.json") or {}
-
-
-def wait_for_a_waiter(lock: Path) -> None:
-    """Return once somebody waits for *lock*, as proc_locks(5) tells."""
-    inode = f":{lock.stat().st_ino} "
-    while not any("->" in each and inode in each for each in open_locks()):
-        time.sleep(0.01)
-
-
-def open_locks() -> list[str]:
-    return Path("/proc/locks").read_text(encoding="ascii").splitlines()
 
 
 def test_a_good_release_is_what_starts_next(box: Box) -> None:

@@ -60,6 +60,7 @@ def special(name: str, kind: bytes) -> Member:
         [link("a", "b"), plain("a")],
         [plain("a"), plain("a")],
         [plain("a"), plain("a/b")],
+        [plain("a/b"), plain("a")],
         [plain("a"), link("b", "a", tarfile.LNKTYPE)],
         [special("null", tarfile.CHRTYPE)],
         [special("disk", tarfile.BLKTYPE)],
@@ -70,7 +71,7 @@ def special(name: str, kind: bytes) -> Member:
 )
 def test_anything_else_is_refused(members: list[Member], tmp_path: Path) -> None:
     """Nothing outside the folder is there afterwards."""
-    with pytest.raises((UpdateRefused, OSError)):
+    with pytest.raises(UpdateRefused):
         unpacked(members, tmp_path)
 
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
