@@ -1,4 +1,4 @@
-"""``camera-gateway centre``: the centre's authority, its sites and their one-time codes."""
+"""``camera-console centre``: the centre's authority, its sites and their one-time codes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def request_command(path: Path, name: str) -> None:
     folder = ca_folder(load_enrolment_settings(path))
     request = request_authority(folder, name)
     give_to_owner(folder)
-    echo(str(request), "→ camera-gateway centre ca import FILE")
+    echo(str(request), "→ camera-console centre ca import FILE")
 
 
 @ca_group.command("sign")

@@ -201,8 +201,8 @@ class AdminPage:
 
 
 _NO_SESSION = (
-    "Liên kết đã dùng hoặc hết hạn; lấy liên kết mới: camera-gateway centre admin-link",
-    "The link is used or over; make another: camera-gateway centre admin-link",
+    "Liên kết đã dùng hoặc hết hạn; lấy liên kết mới: camera-console centre admin-link",
+    "The link is used or over; make another: camera-console centre admin-link",
 )
 _TOO_OFTEN = ("Thử quá nhiều lần, hãy chờ một phút", "Too many attempts; wait a minute")
 

@@ -269,7 +269,7 @@ class Console:
         if topic is None or self._took_document(topic, message):
             return
         if message.payload and self._is_revoked(topic):
-            fault = Fault("", "revoked", "the site is shut out: camera-gateway centre revoke")
+            fault = Fault("", "revoked", "the site is shut out: camera-console centre revoke")
             self._publish_change(self._registry.reject(topic, fault))
             return
         try:

@@ -212,19 +212,23 @@ def load(path: Path | None) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigRejected((Fault("", "file", f"{path}: {error}"),)) from None
     try:
-        return Settings(**_with_credentials(tree))
+        return Settings(**_with_credentials(tree, ""))
     except ValidationError as error:
         raise ConfigRejected(faults_of(error)) from None
 
 
-def _with_credentials(value: Any) -> Any:
-    """Return *value* of the tree with the copies of files in `SECRETS` that systemd has made."""
+def _with_credentials(value: Any, at: str) -> Any:
+    """Return *value*, at *at* of the tree, with systemd's copies of files in `SECRETS`."""
     if isinstance(value, dict):
-        return {key: _with_credentials(each) for key, each in value.items()}
+        return {key: _with_credentials(each, f"{at}/{key}") for key, each in value.items()}
     if isinstance(value, list):
-        return [_with_credentials(each) for each in value]
+        return [_with_credentials(each, f"{at}/{index}") for index, each in enumerate(value)]
     if isinstance(value, str) and Path(value).parent == SECRETS:
-        return str(credential_of(Path(value)))
+        try:
+            return str(credential_of(Path(value)))
+        except FileNotFoundError as error:
+            message = f"cannot read {value}: {error.strerror}"
+            raise ConfigRejected((Fault(at, "secret.missing", message),)) from None
     return value
 
 

@@ -69,8 +69,8 @@ WORDING: dict[EnrolmentReason, Wording] = {
     _R.CODE_EXPIRED: Wording(
         "Mã đăng ký đã hết hạn (72 giờ)",
         "The code has expired (72 hours)",
-        "Xin trung tâm mã mới: camera-gateway centre enrol, hoặc trên trang quản trị.",
-        "Ask the centre for a new one: camera-gateway centre enrol, or its page.",
+        "Xin trung tâm mã mới: camera-console centre enrol, hoặc trên trang quản trị.",
+        "Ask the centre for a new one: camera-console centre enrol, or its page.",
     ),
     _R.CODE_USED: Wording(
         "Mã đăng ký đã được một máy khác dùng",

@@ -8,6 +8,7 @@ Source: systemd.exec(5), "Credentials".
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -21,10 +22,18 @@ def is_credential(path: Path) -> bool:
 
 
 def credential_of(path: Path) -> Path:
-    """Return the copy of *path* that this process was handed, or *path* itself: there is none."""
+    """Return the copy of *path* that this process was handed; no service: *path* itself.
+
+    Raises:
+        FileNotFoundError: This is a service, and *path* was not there when it was started.
+    """
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    copy = Path(folder or "") / f"{PREFIX}{path.name}"
-    return copy if folder and copy.exists() else path
+    if not folder:
+        return path
+    copy = Path(folder) / f"{PREFIX}{path.name}"
+    if not copy.exists():
+        raise FileNotFoundError(errno.ENOENT, "it was not there at the start", str(path))
+    return copy
 
 
 def stem_of(path: Path) -> str:

@@ -1,10 +1,19 @@
-"""What scripts/install-walk reads in docs/install.md."""
+"""What scripts/install-walk reads in docs/install.md and docs/console.md."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.walk.documented import INSTALL, MOST_COMMANDS, centre_of, quick_commands, with_code
+from tests.walk.console import QUICK as CONSOLE_QUICK
+from tests.walk.documented import (
+    CONSOLE,
+    INSTALL,
+    MOST_COMMANDS,
+    centre_of,
+    code_block,
+    quick_commands,
+    with_code,
+)
 
 
 def test_an_installer_types_few_commands_and_no_json() -> None:
@@ -15,6 +24,14 @@ def test_an_installer_types_few_commands_and_no_json() -> None:
     assert commands[0] == "sudo apt install ./camera-gateway_*.deb"
     assert "sudo camera-gateway setup" in commands
     assert not [each for each in commands if "{" in each or "json" in each]
+
+
+def test_an_administrator_types_few_commands() -> None:
+    """The package, the settings, the authority, a look; as the walk finds them."""
+    commands = code_block(CONSOLE.read_text(), CONSOLE_QUICK)
+
+    assert commands[0] == "sudo apt install ./camera-console_*.deb"
+    assert commands[-1] == "sudo systemctl enable --now camera-console"
 
 
 def test_the_code_that_the_centre_gave_takes_the_examples_place() -> None:

@@ -264,7 +264,7 @@ def import_authority(folder: Path, chain_file: Path) -> Authority:
 def load_authority(folder: Path) -> Authority:
     """Return the authority in *folder*. Raises ConfigRejected: there is none, or it is broken."""
     if not (folder / ISSUING).exists():
-        _refuse("ca.missing", f"there is no authority in {folder}: camera-gateway centre ca init")
+        _refuse("ca.missing", f"there is no authority in {folder}: camera-console centre ca init")
     certificates = (*load_chain(folder / ISSUING), *load_chain(folder / ROOT))
     return _checked(_load_key(folder / ISSUING_KEY), certificates, folder / ISSUING)
 

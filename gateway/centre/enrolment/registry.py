@@ -223,7 +223,7 @@ class SiteRegistry:
         with Session(self.engine) as session, session.begin():
             site = session.get(SiteRow, site_id)
             if site is None:
-                raise _fault("id", f"there is no site {site_id}: camera-gateway centre sites")
+                raise _fault("id", f"there is no site {site_id}: camera-console centre sites")
             if site.revoked_ms is None:
                 site.revoked_ms = now
                 _record(session, "revoked", site_id, client)

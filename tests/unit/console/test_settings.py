@@ -58,6 +58,20 @@ def test_secrets_are_read_where_systemd_has_put_them(
     assert settings.ice[0].shared_secret_file == tmp_path / "secrets_turn"
 
 
+def test_a_secret_that_was_not_handed_over_is_a_fault_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service cannot see into the folder, so no other message would be true."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    ice = f'[[ice]]\nurls = ["turn:turn.example"]\nshared_secret_file = "{SECRETS}/turn"\n'
+
+    with pytest.raises(ConfigRejected) as caught:
+        load(written(tmp_path, f"{BROKER}{ice}"))
+
+    (fault,) = caught.value.faults
+    assert (fault.at, fault.code) == ("/ice/0/shared_secret_file", "secret.missing")
+
+
 def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So a password need not stand in the file; it is never shown."""
     monkeypatch.setenv("CAMERA_CONSOLE__BROKER__USERNAME", "console")

@@ -23,11 +23,13 @@ def test_a_file_that_was_handed_over_is_read_there(handed: Path) -> None:
     assert credential_of(Path("/etc/camera-console/secrets/view-2026a.key")) == handed
 
 
-def test_a_file_that_was_not_handed_over_stays_where_it_is(handed: Path) -> None:
-    """So that what cannot be read is named as the settings name it."""
+def test_a_file_that_was_not_handed_over_is_missing(handed: Path) -> None:
+    """A service could not even see whether it is there; it is named by its own place."""
     other = Path("/etc/camera-console/secrets/turn")
 
-    assert credential_of(other) == other != handed
+    with pytest.raises(FileNotFoundError, match=r"'/etc/camera-console/secrets/turn'$"):
+        credential_of(other)
+    assert handed.exists()
 
 
 def test_outside_of_a_service_every_file_stays_where_it_is(

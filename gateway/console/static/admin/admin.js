@@ -151,14 +151,14 @@ async function make(site, again) {
   byId("code").hidden = false;
   byId("code").focus();
   await refresh();
-  if (made.broker) notify(`Máy chủ MQTT vẫn từ chối điểm này. Còn phải làm trên máy chủ, với quyền root: camera-gateway centre broker-files. The broker still refuses it. (${made.broker})`);
+  if (made.broker) notify(`Máy chủ MQTT vẫn từ chối điểm này. Còn phải làm trên máy chủ, với quyền root: camera-console centre broker-files. The broker still refuses it. (${made.broker})`);
 }
 
 /** @param {Site} site */
 async function revoke(site) {
   const { broker } = await ask("revoke", { id: site.id });
   await refresh();
-  if (broker) notify(`Đã thu hồi. Còn phải làm trên máy chủ, với quyền root: camera-gateway centre broker-files. Still to do as root. (${broker})`);
+  if (broker) notify(`Đã thu hồi. Còn phải làm trên máy chủ, với quyền root: camera-console centre broker-files. Still to do as root. (${broker})`);
 }
 
 /** @param {() => Promise<void>} act */
