@@ -13,6 +13,7 @@ from gateway.backup.contents import (
     BACKUP_BYTES,
     EPOCH,
     MINIMUM,
+    RENEWED,
     SETTINGS_FILE,
     Backup,
     SavedFile,
@@ -67,7 +68,7 @@ def make_backup(
     files, left_out = collect(
         settings_path.resolve().parent,
         settings.state.dir,
-        without=() if identity else identity_files(settings),
+        without=() if identity else _identity_copies(settings),
     )
     outside = [each for each in _outside(settings, settings_path) if identity]
     backup = Backup(
@@ -131,6 +132,13 @@ def identity_files(settings: Settings) -> tuple[Path, ...]:
     if password is not None:
         found.append(settings.secrets_folder / password.name)
     return tuple(found)
+
+
+def _identity_copies(settings: Settings) -> list[Path]:
+    """Return the files of the identity, with those that enrolling again has put aside."""
+    files = identity_files(settings)
+    former = [path.with_name(f"{path.name}.previous") for path in files]
+    return [*files, *former, settings.state.dir / RENEWED]
 
 
 def _outside(settings: Settings, settings_path: Path) -> list[str]:

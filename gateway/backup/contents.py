@@ -41,6 +41,9 @@ BACKUP_BYTES = CONTENT_BYTES * 3 // 2
 
 SETTINGS_FILE = "gateway.toml"
 EPOCH, MINIMUM = "epoch", "minimum-version"
+RENEWED = "tls/gateway.pem"
+"""The certificate that has replaced the one of the enrolment (`gateway.enrolment.renewal`)."""
+
 STATE_FILES = (
     "site.json",
     "config.json",
@@ -52,6 +55,7 @@ STATE_FILES = (
     "alarms.json",
     MINIMUM,
     EPOCH,
+    RENEWED,
 )
 """All of the state that is saved, and all that may be restored."""
 

@@ -9,6 +9,7 @@ Sources: RFC 7914 (scrypt), NIST SP 800-38D (GCM).
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -53,7 +54,9 @@ def decrypt(raw: bytes, passphrase: str) -> bytes:
 
 
 def _cipher(passphrase: str, salt: bytes) -> AESGCM:
-    key = Scrypt(salt=salt, length=32, n=COST, r=8, p=1).derive(passphrase.encode())
+    # The same text is typed as other code points on other systems.
+    typed = unicodedata.normalize("NFC", passphrase).encode(errors="surrogatepass")
+    key = Scrypt(salt=salt, length=32, n=COST, r=8, p=1).derive(typed)
     return AESGCM(key)
 
 

@@ -27,7 +27,7 @@ _SETTINGS = click.option(
 )
 _PASSPHRASE = click.option(
     "--passphrase-file",
-    type=click.File("r", encoding="utf-8"),
+    type=click.File("r", encoding="utf-8-sig"),
     help="File with the passphrase, or - for standard input.  [default: it is asked for]",
 )
 
@@ -81,7 +81,10 @@ def restore_group(file: Path, path: Path, passphrase_file: TextIO | None, *, for
 
 def _passphrase(file: TextIO | None, *, confirm: bool) -> str:
     if file is not None:
-        return file.readline(1000).rstrip("\r\n")
+        try:
+            return file.readline(1000).rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise click.BadParameter("it is no UTF-8", param_hint="--passphrase-file") from None
     text = "Cụm mật khẩu / Passphrase"
     return str(click.prompt(text, hide_input=True, confirmation_prompt=confirm, err=True))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.backup import box, contents, encryption
 from gateway.backup.box import make_backup, restore_backup
-from gateway.backup.contents import YEAR_MS, next_epoch, parse
+from gateway.backup.contents import YEAR_MS, Backup, next_epoch, parse
 from gateway.backup.encryption import PREFIX, decrypt, encrypt
 from gateway.cli.main import main
 from gateway.model.errors import ConfigRejected
@@ -102,6 +103,10 @@ def test_the_next_box_has_what_the_last_one_had(tmp_path: Path, old: Path) -> No
     assert stat.S_IMODE((old.parent / "tls/ca.pem").stat().st_mode) == 0o644
 
 
+def opened(file: Path) -> Backup:
+    return parse(decrypt(file.read_bytes(), PHRASE))
+
+
 def test_a_backup_shows_nothing(tmp_path: Path, old: Path) -> None:
     """Not to whoever has the file; and only its owner may read it."""
     file = tmp_path / "box.backup"
@@ -124,6 +129,31 @@ def test_without_identity_the_next_box_is_enrolled_anew(tmp_path: Path, old: Pat
     assert {path.relative_to(old.parent).as_posix() for path in restored.missing} == names
     assert not names & set(below(old.parent))
     assert (old.parent / "secrets/camera/dvr1@192.168.1.10").read_bytes() == b"canary-camera"
+
+
+def test_without_identity_no_former_one_is_in_it_either(tmp_path: Path, old: Path) -> None:
+    """What enrolling again has put aside, and what has been renewed since."""
+    copies = [old.parent / f"{name}.previous" for name in ("tls/gateway.key", "secrets/broker")]
+    copies.append(tmp_path / "state/tls/gateway.pem")
+    for path in copies:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"canary-former")
+    file = tmp_path / "box.backup"
+    make_backup(old, file, PHRASE, identity=False)
+
+    assert not any("canary-former" in str(each.content()) for each in opened(file).files)
+
+
+def test_the_renewed_certificate_is_in_it(tmp_path: Path, old: Path) -> None:
+    """The first one ends: without the other the next box would be nobody."""
+    renewed, file = tmp_path / "state/tls/gateway.pem", tmp_path / "box.backup"
+    renewed.parent.mkdir()
+    renewed.write_bytes(b"renewed")
+    make_backup(old, file, PHRASE)
+    die(old)
+    restore_backup(file, old, PHRASE)
+
+    assert renewed.read_bytes() == b"renewed"
 
 
 def test_what_is_there_is_replaced_only_by_force(tmp_path: Path, old: Path) -> None:
@@ -190,6 +220,21 @@ def test_what_is_no_backup_is_told_so(raw: bytes) -> None:
     """Before a key is made."""
     with pytest.raises(ConfigRejected, match="no backup"):
         decrypt(raw, PHRASE)
+
+
+def test_a_passphrase_is_its_text(old: Path, tmp_path: Path) -> None:
+    """Typed on another system it is of other code points; a file of Windows begins with a mark."""
+    file, phrase = tmp_path / "box.backup", tmp_path / "phrase"
+    make_backup(old, file, unicodedata.normalize("NFD", PHRASE))
+    phrase.write_text(f"\ufeff{PHRASE}\r\n", encoding="utf-8")
+    words = ["--settings", str(old), "--force", "--passphrase-file", str(phrase)]
+
+    right = CliRunner().invoke(main, ["restore", str(file), *words])
+    phrase.write_bytes(PHRASE.encode("utf-16"))
+    wrong = CliRunner().invoke(main, ["restore", str(file), *words])
+
+    assert (right.exit_code, wrong.exit_code) == (0, 2)
+    assert "UTF-8" in wrong.output
 
 
 def test_a_short_passphrase_is_refused(tmp_path: Path, old: Path) -> None:
