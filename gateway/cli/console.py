@@ -17,8 +17,10 @@ from gateway.cli.output import echo, report_errors
 from gateway.console.server import Console
 from gateway.console.service import run
 from gateway.console.settings import load
+from gateway.model.errors import BrokerUnavailable, ConfigRejected, Fault
+from gateway.mqtt.client.broker import Tls, own_certificate_fault, ssl_context
 from gateway.runtime.build import FULL_VERSION
-from gateway.runtime.clock import SystemClock
+from gateway.runtime.clock import SystemClock, now_ms
 
 COMMANDS = {
     "audit": "gateway.cli.audit",
@@ -71,6 +73,8 @@ def check_command(path: Path) -> None:
     Kiểm tra cấu hình và các tệp mà cấu hình nêu tên.
     """
     settings = load(path)
+    if settings.broker.tls is not None:
+        _check_certificates(settings.broker.tls)
     Console(settings, clock=SystemClock())
     if settings.enrolment is not None:
         give_to_owner(settings.enrolment.folder)
@@ -78,3 +82,14 @@ def check_command(path: Path) -> None:
     echo(f"OK: http://{listen.address}:{listen.port}/, broker {settings.broker.host}")
     if settings.enrolment is not None:
         echo(f"    {settings.enrolment.url}")
+
+
+def _check_certificates(tls: Tls) -> None:
+    """Raise ConfigRejected if no broker could be reached with *tls*; else it is told much later."""
+    try:
+        ssl_context(tls)
+        wrong = own_certificate_fault(tls, now_ms())
+    except BrokerUnavailable as error:
+        wrong = error
+    if wrong is not None:
+        raise ConfigRejected((Fault("/broker/tls", "tls", wrong.detail),))

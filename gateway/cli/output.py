@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gateway.cli.fault_lines import Told, fault_lines
-from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected
+from gateway.model.errors import BrokerUnavailable, ConfigRejected, MessageRejected, TransientError
 from gateway.model.wording import WORDING
 from gateway.runtime import logging
 from gateway.runtime.plain_text import printable
@@ -46,6 +46,11 @@ def report_errors(command: Callable[..., None]) -> Callable[..., None]:
             if "camera" in en:  # the reasons are worded for cameras, but this is the broker
                 vi, en = "Không tới được máy chủ MQTT", "The MQTT broker cannot be reached"
             echo(str(error), f"    {vi}. {en}.", err=True)
+            raise SystemExit(NOT_RUNNING) from None
+        except TransientError as error:  # the disk, or a database
+            echo(
+                str(error), f"    {WORDING[error.reason].vi}. {WORDING[error.reason].en}.", err=True
+            )
             raise SystemExit(NOT_RUNNING) from None
 
     return wrapped

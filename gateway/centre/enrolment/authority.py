@@ -205,7 +205,7 @@ def request_authority(folder: Path, name: str) -> Path:
         TransientError: The disk takes nothing.
     """
     key_file, request_file = folder / ISSUING_KEY, folder / ISSUING_REQUEST
-    if not key_file.exists():
+    if not _is_there(key_file):
         atomic_file.replace(key_file, private_pem(new_key()))
     key = _load_key(key_file)
     request = (
@@ -263,7 +263,7 @@ def import_authority(folder: Path, chain_file: Path) -> Authority:
 
 def load_authority(folder: Path) -> Authority:
     """Return the authority in *folder*. Raises ConfigRejected: there is none, or it is broken."""
-    if not (folder / ISSUING).exists():
+    if not _is_there(folder / ISSUING):
         _refuse("ca.missing", f"there is no authority in {folder}: camera-console centre ca init")
     certificates = (*load_chain(folder / ISSUING), *load_chain(folder / ROOT))
     return _checked(_load_key(folder / ISSUING_KEY), certificates, folder / ISSUING)
@@ -429,6 +429,17 @@ def _read(path: Path) -> bytes:
             return file.read(LARGEST_BYTES)
     except OSError as error:
         _refuse("ca.file", unreadable(path, error))
+
+
+def _is_there(path: Path) -> bool:
+    """Return whether there is *path*. Raises ConfigRejected: one may not look."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        _refuse("ca.file", unreadable(path, error))
+    return True
 
 
 def _refuse_existing(*paths: Path) -> None:

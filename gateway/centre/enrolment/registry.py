@@ -333,10 +333,11 @@ def load_code_key(folder: Path) -> bytes:
         TransientError: The disk takes nothing.
     """
     path = folder / "code.key"
-    if not path.exists():
-        atomic_file.replace(path, secrets.token_bytes(32))
     try:
         key = path.read_bytes()
+    except FileNotFoundError:
+        key = secrets.token_bytes(32)
+        atomic_file.replace(path, key)
     except OSError as error:
         raise _fault("file", f"{path}: {error.strerror}") from None
     if len(key) != 32:
