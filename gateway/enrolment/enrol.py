@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.config.settings import DEFAULT_FILE, Settings
 from gateway.enrolment.certificate import check_certificate, name_of, request_of
 from gateway.enrolment.client import ask, fetch_authority, parse_centre_url
-from gateway.enrolment.code import CodeError, EnrolmentCode, parse_code
+from gateway.enrolment.code import SYMBOLS, CodeError, EnrolmentCode, parse_code
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
 from gateway.enrolment.identity_settings import CA, CERTIFICATE, KEY, turn_secrets, with_identity
 from gateway.enrolment.install import ENROLLED, PENDING_KEY, NewFile, install
@@ -138,6 +138,8 @@ def _parse(code: str) -> EnrolmentCode:
         return parse_code(code)
     except CodeError as error:
         detail = f"{error.found!r}" if error.found else ""
+        if error.reason == "code.length":
+            detail = f"{error.found}/{SYMBOLS}"
         if error.group is not None:
             detail = f"nhóm {error.group} / group {error.group}"
         raise EnrolmentError(Reason(error.reason), detail) from None

@@ -100,7 +100,9 @@ function renderFrame(state) {
 /** @param {State} state */
 function renderEnrol(state) {
   const text = elementById("enrol-state", HTMLElement);
-  elementById("enrol-form", HTMLFormElement).hidden = !state.can_enrol || state.enrolled !== "";
+  const asks = state.can_enrol && state.enrolled === "";
+  elementById("enrol-form", HTMLFormElement).hidden = !asks;
+  document.querySelector("#enrol [data-go=account]")?.classList.toggle("main-button", !asks);
   if (state.enrolled) say(text, `✓ Đã đăng ký: ${state.enrolled} (${state.gateway})`, "This box is enrolled.");
   else if (state.can_enrol) say(text, "Thiết bị này chưa đăng ký. Chưa có mã thì bỏ qua bước này, đăng ký sau cũng được.", "This box is not enrolled yet. Without a code skip this step; it can be done later.");
   else say(text, `Thiết bị mang mã ${state.gateway}. Đăng ký với trung tâm bằng lệnh: sudo camera-gateway enrol. Bước này có thể bỏ qua.`, "Enrol by the command above; this step can be skipped.");
