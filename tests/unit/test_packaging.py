@@ -249,6 +249,30 @@ def test_an_order_that_comes_while_the_installer_ends_is_kept(
     assert request.exists() == left
 
 
+def test_a_folder_in_the_place_of_a_request_goes(tmp_path: Path) -> None:
+    """It would start the installer again and again."""
+    request = tmp_path / REQUEST
+    (request / "inner").mkdir(parents=True)
+    (line,) = re.findall(rf"^ExecStopPost=-(.*{REQUEST}.*)$", UPDATES[0].read_text(), re.MULTILINE)
+
+    words = shlex.split(line.replace("$$", "$").replace(str(ORDERS / REQUEST), str(request)))
+    told = {"EXIT_CODE": "exited", "EXIT_STATUS": "1"}
+    subprocess.run(words, check=True, env=os.environ | told, timeout=60)
+
+    assert not request.exists()
+
+
+@pytest.mark.parametrize("watching", [UPDATE, UPDATE.with_name("camera-gateway-reboot.path")])
+def test_who_keeps_asking_does_not_end_the_watch(watching: Path) -> None:
+    """systemd.path(5): at its limit a unit looks no more until it is started again."""
+    path, service = watching.read_text(), watching.with_suffix(".service").read_text()
+    (interval,) = re.findall(r"^TriggerLimitIntervalSec=(\d+)$", path, re.MULTILINE)
+    (burst,) = re.findall(r"^TriggerLimitBurst=(\d+)$", path, re.MULTILINE)
+    (pause,) = re.findall(r"^ExecStopPost=.*\bsleep (\d+)'?$", service, re.MULTILINE)
+
+    assert int(pause) * int(burst) > int(interval)
+
+
 def test_unit_image_and_benchmark_run_the_same() -> None:
     """Without columns in tracebacks, and without plugins of pydantic."""
     image = (TOP / "Dockerfile.arm64").read_text()
