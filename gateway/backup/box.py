@@ -204,10 +204,11 @@ def _write(target: Path, content: bytes, mode: int, owner: tuple[int, int], *top
     for folder in reversed(target.parents):
         if folder.exists() or not any(folder.is_relative_to(top) for top in tops):
             continue
-        folder.mkdir(mode=0o700 if mode & 0o077 == 0 else 0o755)
+        folder.mkdir(mode=0o700)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             _give(handle, folder, owner)
+            os.fchmod(handle, 0o700 if mode & 0o077 == 0 else 0o755)  # whatever the umask is
         finally:
             os.close(handle)
 

@@ -96,6 +96,14 @@ class Installation:
             UpdateRefused: Nothing has changed but what is reported.
             TransientError: The disk is full or fails; likewise.
         """
+        # Whoever calls may let nobody else read what he makes; the service has to.
+        umask = os.umask(0o022)
+        try:
+            return self._run(source)
+        finally:
+            os.umask(umask)
+
+    def _run(self, source: BinaryIO) -> Manifest:
         self.layout.state.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._ensure_nothing_tried()
         with locked(self.layout):

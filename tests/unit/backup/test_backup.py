@@ -103,6 +103,21 @@ def test_the_next_box_has_what_the_last_one_had(tmp_path: Path, old: Path) -> No
     assert stat.S_IMODE((old.parent / "tls/ca.pem").stat().st_mode) == 0o644
 
 
+def test_the_service_can_read_what_a_careful_technician_restores(tmp_path: Path, old: Path) -> None:
+    """Whose umask keeps all others out."""
+    file = tmp_path / "box.backup"
+    make_backup(old, file, PHRASE)
+    die(old)
+    umask = os.umask(0o077)
+    try:
+        restore_backup(file, old, PHRASE)
+    finally:
+        os.umask(umask)
+
+    assert stat.S_IMODE((old.parent / "trusted").stat().st_mode) == 0o755
+    assert stat.S_IMODE((old.parent / "secrets").stat().st_mode) == 0o700
+
+
 def opened(file: Path) -> Backup:
     return parse(decrypt(file.read_bytes(), PHRASE))
 

@@ -112,6 +112,19 @@ def test_a_payload_that_is_not_the_release_is_refused(
     assert (error.value.reason, box.versions()) == (Reason.UPDATE_CONTENT, [OLD])
 
 
+def test_the_service_can_read_what_a_careful_technician_installs(box: Box) -> None:
+    """Whose umask keeps all others out."""
+    umask = os.umask(0o077)
+    try:
+        box.install(box.bundle())
+    finally:
+        os.umask(umask)
+
+    below = [path for path in (box.layout.releases / NEW).rglob("*") if not path.is_symlink()]
+    assert below
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in below)
+
+
 def test_two_at_once_leave_one_on_trial(box: Box) -> None:
     """The second has waited for the first, and must not take what is tried for the way back."""
     second = box.bundle(None, version="0.3.0")
