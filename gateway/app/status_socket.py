@@ -2,14 +2,14 @@
 
 Containers ask it for their health check, people by ``camera-gateway health``
 (`gateway.runtime.status_query`). Nothing is read from whoever asks; each gets the line of
-``systemctl status`` and the end. With the umask of the service only its user and root may connect.
+``systemctl status`` and the end. Only the user of the service and root may connect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,13 +52,10 @@ class StatusSocket:
             await asyncio.Event().wait()
             return
         try:
-            with contextlib.suppress(FileNotFoundError):
-                self._path.unlink()  # of a gateway that was killed
-            before = os.umask(0o177)
-            try:
-                server = await asyncio.start_unix_server(self._answer, self._path, backlog=BACKLOG)
-            finally:
-                os.umask(before)
+            listener = _bound(self._path)
+            server = await asyncio.start_unix_server(
+                self._answer, sock=listener, backlog=BACKLOG, start_serving=False
+            )
         except OSError as error:
             log.warning("status_socket_failed", path=str(self._path), detail=str(error))
             await asyncio.Event().wait()
@@ -78,3 +75,22 @@ class StatusSocket:
         else:
             writer.write(line.encode()[: self._most_bytes - 1] + b"\n")
         writer.close()
+
+
+def _bound(path: Path) -> socket.socket:
+    """Return a socket at *path*, in place of one of a gateway that was killed. Raises OSError.
+
+    It gets its name when its mode is right. The umask is not touched for that: it is the whole
+    process's, and whoever makes a folder meanwhile could not enter it.
+    """
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(str(new))
+        new.chmod(0o600)
+        new.rename(path)
+    except OSError:
+        listener.close()
+        raise
+    return listener

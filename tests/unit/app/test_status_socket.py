@@ -60,6 +60,26 @@ async def test_whoever_asks_is_told_the_status(tmp_path: Path) -> None:
     assert not (tmp_path / SOCKET_NAME).exists()
 
 
+async def test_sockets_leave_the_umask_of_the_process(tmp_path: Path) -> None:
+    """Two that start at once once left the service unable to enter the folders that it made."""
+    before = os.umask(0o077)
+    try:
+        sockets = [StatusSocket(str(tmp_path), status=str, name=name) for name in ("a", "b")]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each.run()) for each in sockets]
+            async with asyncio.timeout(HANG_S):
+                while len(list(tmp_path.glob("[ab]"))) < len(tasks):  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+            (tmp_path / "folder").mkdir()
+            for each in tasks:
+                each.cancel()
+        after = os.umask(0o077)
+    finally:
+        os.umask(before)
+
+    assert (after, (tmp_path / "folder").stat().st_mode & 0o777) == (0o077, 0o700)
+
+
 async def test_the_socket_of_a_killed_gateway_is_replaced(tmp_path: Path) -> None:
     """It is still there, and nobody listens."""
     left = await asyncio.start_unix_server(lambda *_: None, tmp_path / SOCKET_NAME)
