@@ -31,6 +31,7 @@ from gateway.config.signing import load_key
 from gateway.demo.scripted_recorder import ACCOUNT
 from gateway.runtime.logging import configure_logging
 from gateway.runtime.redact import Redactor
+from tests.fixtures.tcp import web_server
 from tests.machines import trial_releases
 from tests.machines.trial_releases import write_release_bundle
 from tests.walk.__main__ import device
@@ -91,13 +92,8 @@ async def mirror(folder: Path, certificate: Path, key: Path) -> AsyncIterator[Mi
     app.router.add_get("/{path:.+}", serve)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, MIRROR, PORT, ssl_context=context).start()
-    try:
+    async with web_server(app, PORT, host=MIRROR, tls=context):
         yield asked
-    finally:
-        await runner.cleanup()
 
 
 async def _cut(request: web.Request, path: Path) -> web.StreamResponse:
