@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from gateway.runtime.build import FULL_VERSION
 from gateway.runtime.clock import now_ms
 from gateway.runtime.given_path import write_given
 from gateway.runtime.minimum_version import numbers_of
+
+EXAMPLE = Path(sys.prefix) / "config" / "gateway.example.toml"
+"""The settings as a package brings them: they are on every new box, and nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ def restore_backup(
         source: The backup.
         settings_path: Where the settings go; the rest of their folder beside them.
         passphrase: Of the backup.
-        force: Replace files that are there. What is not in the backup stays.
+        force: Replace files that are there, with something else in them than the backup has, and
+            settings other than a package brings. What is not in the backup stays.
         wall_ms: Unix time in milliseconds.
 
     Raises:
@@ -112,7 +117,7 @@ def restore_backup(
     folder, state = settings_path.parent, Path(backup.state)
     targets = {file: _target(file, folder, state, settings_path) for file in backup.files}
     owners = {file: ids_of(file) for file in backup.files}
-    there = sorted(str(path) for path in targets.values() if os.path.lexists(path))
+    there = sorted(str(path) for file, path in targets.items() if _is_lost(path, file.content()))
     if there and not force:
         _refuse("there", f"{', '.join(there[:3])} is there; --force replaces it")
     _parse_settings(backup)
@@ -122,6 +127,19 @@ def restore_backup(
     settings = load_settings(settings_path)
     missing = [path for path in identity_files(settings) if not path.exists()]
     return Restored(backup, state, tuple(missing))
+
+
+def _is_lost(path: Path, content: bytes) -> bool:
+    """Return whether *content* at *path* would replace something of somebody's."""
+    if not os.path.lexists(path):
+        return False
+    if path.is_symlink() or not path.is_file():
+        return True
+    try:
+        found = path.read_bytes() if path.stat().st_size <= BACKUP_BYTES else None
+        return found not in (content, EXAMPLE.read_bytes() if EXAMPLE.is_file() else content)
+    except OSError:
+        return True
 
 
 def identity_files(settings: Settings) -> tuple[Path, ...]:

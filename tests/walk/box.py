@@ -158,14 +158,20 @@ class Box:
 
 
 @asynccontextmanager
-async def booted(root: Path, deb: Path, log: Path) -> AsyncIterator[Box]:
-    """Boot a fresh Debian whose installer has downloaded *deb*; it is ended afterwards."""
+async def booted(root: Path, file: Path, log: Path) -> AsyncIterator[Box]:
+    """Boot a fresh Debian whose installer has *file*, read-only, at home; it is ended afterwards.
+
+    Args:
+        root: Of `fresh_root`.
+        file: A package that was downloaded, or the folder of a USB stick.
+        log: Where the console goes.
+    """
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
             *("--volatile=overlay", "--machine=ttpvhcc", f"--network-bridge={BRIDGE}"),
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only"),
-            *("--system-call-filter=@sandbox", f"--bind-ro={deb}:{HOME}/{deb.name}"),
+            *("--system-call-filter=@sandbox", f"--bind-ro={file}:{HOME}/{file.name}"),
             f"--directory={root}",
             stdin=DEVNULL,
             stdout=output,

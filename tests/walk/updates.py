@@ -181,12 +181,19 @@ async def until_live(box: Box) -> str:
 
 
 async def set_up(box: Box, centre: Centre) -> None:
-    """Install the package, enrol, add two channels of the recorder, allow updates."""
-    install, enrol, *_ = quick_commands(INSTALL.read_text())
+    """Install the package, allow updates, enrol, have two cameras live."""
+    install, *_ = quick_commands(INSTALL.read_text())
     await typed(box, install)
-    await typed(box, with_code(enrol, centre.code))
     told = rf"s#^\[updates\]#&\n{TRIAL.replace(chr(10), chr(92) + 'n')}#"
     await box.ask("sed", "-i", told, _SETTINGS)
+    await box.ask("sh", "-c", _KEEP_LIBRARIES)
+    await enrol(box, centre)
+
+
+async def enrol(box: Box, centre: Centre) -> None:
+    """Enrol the box, add two channels of the recorder and wait until they are live."""
+    _, command, *_ = quick_commands(INSTALL.read_text())
+    await typed(box, with_code(command, centre.code))
     networks = f's#^networks = .*#networks = ["{LAN}.0/24"]#'
     await box.ask("sed", "-i", networks, _SETTINGS)
     password = ACCOUNT.password.get_secret_value()
@@ -195,7 +202,6 @@ async def set_up(box: Box, centre: Centre) -> None:
         f"printf %s '{password}' | sudo camera-gateway add --maker hikvision --host {RECORDER}"
         f" --channels 1-{CAMERAS} --account {ACCOUNT.username} --password-file -",
     )
-    await box.ask("sh", "-c", _KEEP_LIBRARIES)
     await typed(box, f"sudo systemctl restart {UNIT}")
     tell("live", said=await until_live(box))
 

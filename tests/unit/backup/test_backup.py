@@ -187,6 +187,22 @@ def test_what_is_there_is_replaced_only_by_force(tmp_path: Path, old: Path) -> N
     assert (old.parent / "trusted/cfg-2026a.pem").exists()
 
 
+def test_a_new_box_has_the_package_s_settings_and_the_centre_s_keys(
+    tmp_path: Path, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is anybody's: they need no force."""
+    file, example = tmp_path / "box.backup", tmp_path / "gateway.example.toml"
+    make_backup(old, file, PHRASE)
+    wanted = old.read_bytes()
+    example.write_bytes(b"# as it comes\n")
+    old.write_bytes(b"# as it comes\n")
+    monkeypatch.setattr(box, "EXAMPLE", example)
+
+    restore_backup(file, old, PHRASE)
+
+    assert old.read_bytes() == wanted
+
+
 def test_what_must_grow_grows(tmp_path: Path, old: Path) -> None:
     """The epoch above all that was used since; the lowest version that may run is not lowered."""
     file, state = tmp_path / "box.backup", tmp_path / "state"
