@@ -56,13 +56,13 @@ def make_stick(stick: Path, deb: Path, home: Path) -> str:
 
     batch = ("gpg", "--batch", "--quiet", "--passphrase", "")
     run(*batch, "--quick-generate-key", KEY, "ed25519", "sign", "never")
-    listed = run("gpg", "--batch", "--with-colons", "--fingerprint", KEY)
+    listed = run("gpg", "--batch", "--fingerprint", KEY)
     run(BUNDLE, KEY, "-", stick / "camera-gateway", deb)
     run("gpgconf", "--kill", "gpg-agent")
-    found = re.search(r"^fpr:+([0-9A-F]{40}):", listed, re.MULTILINE)
+    found = re.search(r"(?:[0-9A-F]{4} *){10}", listed)
     if found is None:
         raise Broken(f"gpg made no key: {listed}")
-    return found[1]
+    return found[0].replace(" ", "")
 
 
 async def install_from_stick(box: Box, fingerprint: str) -> None:
