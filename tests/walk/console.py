@@ -8,9 +8,7 @@ Exit code 0: all of it holds; 1: not.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import re
 import ssl
 import sys
@@ -23,13 +21,12 @@ from pathlib import Path
 import aiohttp
 
 from gateway.mqtt.client.broker import BrokerAddress, Tls
-from gateway.runtime.logging import configure_logging
-from gateway.runtime.redact import Redactor
 from tests.fixtures.broker import MOSQUITTO
 from tests.fixtures.presence import PresenceGateway, connected
 from tests.walk.box import HOME, Box, booted, fresh_root
 from tests.walk.documented import CONSOLE, code_block
 from tests.walk.network import BOX, LAN, make_lan
+from tests.walk.steps import Broken, run_walk, tell, typed
 
 UNIT = "camera-console"
 SETTINGS = "/etc/camera-console/console.toml"
@@ -41,26 +38,6 @@ LEFT = (
     "find / -xdev ( -path /proc -o -path /sys -o -path /tmp ) -prune -o"
     " ( -name *camera-console* -o -name *centre-coverage* ) -print"
 )
-
-
-class Broken(Exception):
-    """Something that is said of the package does not hold."""
-
-
-def tell(step: str, **facts: object) -> None:
-    """Print that *step* is done."""
-    sys.stdout.write(json.dumps({"step": step} | facts, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
-async def typed(box: Box, command: str) -> str:
-    """Type *command*, which must succeed; return what it says."""
-    terminal = await box.type(command)
-    code = await terminal.wait()
-    if code:
-        raise Broken(f"{command}: exit code {code}: {terminal.said[-2000:]}")
-    tell("typed", command=command)
-    return terminal.said
 
 
 async def until_status(box: Box, wanted: str, *, not_by: str = "none") -> str:
@@ -268,19 +245,5 @@ FETCH = (
 )
 
 
-def main() -> int:
-    """Return the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/install-walk --console", description=__doc__)
-    parser.add_argument("deb", type=Path, help="The package.")
-    configure_logging(Redactor(), level="error", form="console")
-    try:
-        asyncio.run(walk_through(parser.parse_args().deb.resolve()))
-    except (Broken, RuntimeError, ValueError, TimeoutError, OSError) as error:
-        sys.stderr.write(f"install-walk: {error or type(error).__name__}\n")
-        return 1
-    tell("done")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_walk("--console", __doc__, walk_through))

@@ -9,7 +9,6 @@ same site at the centre. Exit code 0: all of it holds; 1: not.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import os
@@ -20,14 +19,12 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from gateway.runtime.logging import configure_logging
-from gateway.runtime.redact import Redactor
 from tests.walk.__main__ import device
 from tests.walk.box import HOME, Box, booted, fresh_root
 from tests.walk.centre import Centre, running_centre
-from tests.walk.console import Broken, tell, typed
 from tests.walk.documented import INSTALL, centre_of, code_block, quick_commands
 from tests.walk.network import RECORDER, make_lan
+from tests.walk.steps import Broken, run_walk, tell, typed
 from tests.walk.updates import UNIT, enrol, until_live
 
 BUNDLE = Path(__file__).parents[2] / "scripts" / "packaging" / "bundle"
@@ -146,22 +143,5 @@ async def walk_through(deb: Path) -> None:
                 raise Broken(f"failed: {failed}")
 
 
-def main() -> int:
-    """Return the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/install-walk --exchange", description=__doc__)
-    parser.add_argument("deb", type=Path, help="The package.")
-    configure_logging(Redactor(), level="error", form="console")
-    try:
-        asyncio.run(walk_through(parser.parse_args().deb.resolve()))
-    except (
-        *(Broken, RuntimeError, ValueError, TimeoutError, OSError),
-        subprocess.CalledProcessError,
-    ) as error:
-        sys.stderr.write(f"install-walk: {error or type(error).__name__}\n")
-        return 1
-    tell("done")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_walk("--exchange", __doc__, walk_through))

@@ -10,7 +10,6 @@ Exit code 0: all of it holds; 1: not.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import re
@@ -29,17 +28,15 @@ from aiohttp import web
 
 from gateway.config.signing import load_key
 from gateway.demo.scripted_recorder import ACCOUNT
-from gateway.runtime.logging import configure_logging
-from gateway.runtime.redact import Redactor
 from tests.fixtures.tcp import web_server
 from tests.machines import trial_releases
 from tests.machines.trial_releases import write_release_bundle
 from tests.walk.__main__ import device
 from tests.walk.box import Box, booted, fresh_root
 from tests.walk.centre import PROVINCE, SITE, Centre, running_centre
-from tests.walk.console import Broken, tell, typed
 from tests.walk.documented import INSTALL, centre_of, quick_commands, with_code
 from tests.walk.network import LAN, RECORDER, make_lan
+from tests.walk.steps import Broken, run_walk, tell, typed
 
 UNIT = "camera-gateway"
 MIRROR, PORT = f"{LAN}.1", 8444
@@ -251,19 +248,5 @@ async def walk_through(deb: Path) -> None:
         tell("live", said=await until_live(box))
 
 
-def main() -> int:
-    """Return the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/install-walk --updates", description=__doc__)
-    parser.add_argument("deb", type=Path, help="The package.")
-    configure_logging(Redactor(), level="error", form="console")
-    try:
-        asyncio.run(walk_through(parser.parse_args().deb.resolve()))
-    except (Broken, RuntimeError, ValueError, TimeoutError, OSError) as error:
-        sys.stderr.write(f"install-walk: {error or type(error).__name__}\n")
-        return 1
-    tell("done")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_walk("--updates", __doc__, walk_through))
