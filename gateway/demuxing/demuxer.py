@@ -20,6 +20,7 @@ from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
+from gateway.demuxing.announced_video import announced_video
 from gateway.demuxing.messages import MAX_PIECES, MAX_UNIT_BYTES, ContainerFormat
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec
 from gateway.rtp.codecs import CODEC_SYNTAX
@@ -152,7 +153,10 @@ class Demuxer:
 
     def __init__(self, container_format: ContainerFormat, read: Callable[[int], bytes]) -> None:
         self._format = container_format
-        self._input = ReplayedInput(read)
+        self._read = read
+        self._input = ReplayedInput(self._read_same)
+        self._announced = announced_video(container_format)
+        self._changed = False
         self._waiting_for_keyframe = False
         self.skipped = 0
 
@@ -182,6 +186,15 @@ class Demuxer:
                 yield DemuxedPicture(codec, packet.time_90k, pieces, self.skipped)
             else:
                 self.skipped += 1
+
+    def _read_same(self, count: int) -> bytes:
+        """Return what comes next; to FFmpeg the input ends where another video begins."""
+        if self._changed:
+            return b""
+        raw = self._read(count)
+        same = self._announced.same(raw)
+        self._changed = same < len(raw)
+        return raw[:same]
 
     def _pieces(self, codec: Codec, packet: _Packet) -> list[bytes]:
         """Return what *packet* holds; none if it must be left out.
@@ -234,10 +247,11 @@ class Demuxer:
             NoContainer, Changed: See there.
         """
         ticks = (stream.time_base or Fraction(1, VIDEO_CLOCK_HZ)) * VIDEO_CLOCK_HZ
+        headers = bytes(stream.codec_context.extradata or b"")
         source = container.demux(stream)
         while (packet := _next(source)) is not None:
             self._input.forget()
-            if packet.has_sidedata("new_extradata"):
+            if _headers_of(packet) not in (b"", headers):
                 raise Changed
             time = packet.pts if packet.pts is not None else packet.dts
             time_90k = None if time is None else int(time * ticks)
@@ -245,6 +259,8 @@ class Demuxer:
             filtered = [packet] if to_annex_b is None else self._filtered(to_annex_b, packet)
             for each in filtered:
                 yield _Packet(time_90k, bytes(each), whole)
+        if self._changed:
+            raise Changed
 
     def _filtered(
         self, to_annex_b: BitStreamFilterContext, packet: Packet[VideoStream]
@@ -272,10 +288,19 @@ def _nal_units(codec: Codec, coded: bytes) -> tuple[list[bytes], bool]:
     return kept[:MAX_PIECES], not payload_format.irap_types.isdisjoint(kinds)
 
 
+def _headers_of(packet: Packet[VideoStream]) -> bytes:
+    """Return the headers that came with *packet*, anew or once more; empty: none did."""
+    if not packet.has_sidedata("new_extradata"):
+        return b""
+    return bytes(packet.get_sidedata("new_extradata"))
+
+
 def _next(source: Iterator[Packet[VideoStream]]) -> Packet[VideoStream] | None:
     """Return the next packet that is not empty; None at the end. Raises NoContainer."""
     try:
         return next((packet for packet in source if packet.size), None)
+    except IndexError:  # PyAV at the end, if streams have come that were not there at first
+        return None
     except (FFmpegError, ValueError) as error:
         raise NoContainer(type(error).__name__) from error
 

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "health": {"model", "ports", "runtime"},
     "transcoding": {"model", "ports", "runtime", "rtp", "streams", "vision"},
     "slates": {"model", "ports", "runtime", "rtp", "streams", "vision", "transcoding"},
-    "demuxing": {"model", "runtime", "rtp", "vision"},
+    "demuxing": {"model", "runtime", "rtp", "rtmp", "vision"},
     "capture": {"model", "runtime", "vision", "transcoding"},
     "sources": {
         "model",

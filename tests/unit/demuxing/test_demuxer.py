@@ -191,6 +191,44 @@ def test_a_stream_that_changes_its_headers_is_told() -> None:
 
 
 @pytest.mark.parametrize("codec", ["h264", "h265"])
+def test_headers_that_come_once_more_change_nothing(codec: Codec) -> None:
+    """Recorders send them before each keyframe, and behind the end of a sequence."""
+    headers, *tags = [each for each in flv_tags(container("flv", codec)) if each[0] == 9]
+    repeated = [each for picture in tags for each in (headers, picture)]
+
+    assert len(pictures_of(flv(headers, *repeated), "flv")) == 30
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        container("flv") + b"".join(flv_tags(container("flv", "h265"))),
+        container("flv") + container("flv"),
+        container("mpegts") + container("mpegts", "h265"),
+        container("mpegts") + container("mpegts", options=(("mpegts_start_pid", "700"),)),
+        container("mpegts") + container("mpegts", options=(("mpegts_service_id", "7"),)),
+    ],
+    ids=["codec in FLV", "file in FLV", "codec", "PID", "programme"],
+)
+def test_another_video_is_told_behind_the_one_before(data: bytes) -> None:
+    """Not given out as if it were that, nor left out without a word."""
+    demuxer = Demuxer("flv" if data.startswith(b"FLV") else "mpegts", SlowPipe(data).read)
+    pictures: list[DemuxedPicture] = []
+
+    with pytest.raises(Changed):
+        pictures.extend(demuxer.pictures())
+
+    assert [each.codec for each in pictures] == ["h264"] * 30
+
+
+def test_sound_that_comes_later_changes_nothing() -> None:
+    """Somebody has switched the microphone on."""
+    data = container("mpegts") + container("mpegts", audio=True)
+
+    assert len(pictures_of(data, "mpegts")) >= 59
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265"])
 def test_a_picture_with_a_gap_is_left_out(codec: Codec) -> None:
     """And after a keyframe that was, all until the next."""
     made = muxed("mpegts", codec)
