@@ -20,6 +20,7 @@ from gateway.hls.playlist import (
     Variant,
     parse_playlist,
 )
+from gateway.hls.segment_joint import SegmentJoint
 from gateway.model.errors import CodecUnsupported, SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
@@ -173,11 +174,12 @@ class HlsStream:
         """
         assert self._begun is not None
         segment, answer, head = self._begun
-        if head:
-            yield head
+        joint = SegmentJoint(marked=False)
         while True:
+            yield joint.push(head)
             while piece := await answer.read(self._stall_s):
-                yield piece
+                yield joint.push(piece)
+            yield joint.finish()
             before, following = segment, await self._next()
             if following is None:
                 return
@@ -188,9 +190,8 @@ class HlsStream:
             if found is None:
                 self._pending = segment
                 return
-            if beginning := await self._beginning(found):
-                yield beginning
-            answer = found
+            head, answer = await self._beginning(found), found
+            joint = SegmentJoint(marked=self._format == "mpegts")
 
     async def _next(self) -> Segment | None:
         """Return the segment that comes next, once it is published; None: the stream has ended."""

@@ -113,6 +113,33 @@ async def test_segments_follow_each_other() -> None:
     assert len(sink.formats) == 1
 
 
+async def test_no_picture_is_lost_where_counters_begin_anew() -> None:
+    """As those of many servers do in each segment; nothing is lost between whole files."""
+    sink = RecordingSink()
+    segments = {f"/hls/{each}.ts": container("mpegts", pictures=5) for each in range(3)}
+    async with hls_camera({**segments, LIST: media_playlist(["0.ts"])}) as camera:
+        pulled = source(camera.port)
+        publishing = asyncio.create_task(publish(camera, ["0.ts", "1.ts", "2.ts"]))
+        await failure(pulled, sink)
+        await publishing
+
+    assert len(sink.units) == 15
+    assert (pulled.counters.discarded, pulled.counters.sessions) == (0, 1)
+
+
+async def test_a_playlist_that_goes_away_is_looked_for_again_soon() -> None:
+    """Sessions of a server end, and with them their paths; the first path leads to the next."""
+    files: Files = {LIST: media_playlist(["0.ts"]), "/hls/0.ts": container("mpegts")}
+    async with hls_camera(files) as camera:
+        running = asyncio.create_task(failure(source(camera.port)))
+        await camera.until_asked("/hls/0.ts")
+        del camera.files[LIST]
+        error = await running
+
+    assert error.reason is Reason.NOT_FOUND
+    assert isinstance(error, TransientError)
+
+
 async def test_pictures_come_evenly() -> None:
     """Not in the bursts in which segments come: each when it is shown, or later."""
     sink = RecordingSink()
