@@ -21,6 +21,7 @@ from gateway.ports import Clock, Sink
 from gateway.rtp.picture import CodedPicture
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.url_policy import Target, UrlPolicy
+from gateway.sources.absence import Absence
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.container import ContainerReader
 from gateway.sources.hls_reader import HlsReader
@@ -65,6 +66,7 @@ class HttpSource:
         self._clock = clock
         self._camera_clock = HttpClock(login_limiter, clock)
         self._counters = SourceCounters()
+        self._absence = Absence(clock.now)
         self._timeline = Timeline(self._counters)
         self._containers = ContainerReader(
             self._counters,
@@ -89,6 +91,15 @@ class HttpSource:
 
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
+        before = self._counters.units
+        with self._absence.patience():
+            try:
+                await self._run(sink)
+            finally:
+                if self._counters.units > before:
+                    self._absence.end()
+
+    async def _run(self, sink: Sink) -> None:
         failure: GatewayError | None = None
         target = await self._access.resolve()
         async with asyncio.TaskGroup() as group:
@@ -137,6 +148,11 @@ class HttpSource:
 
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
+        with self._absence.patience():
+            await self._check()
+        self._absence.end()
+
+    async def _check(self) -> None:
         target = await self._access.resolve()
         async with self._client(target) as client:
             answer = await client.get()

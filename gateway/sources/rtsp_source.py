@@ -7,12 +7,10 @@ run to run.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pydantic import SecretStr
 
-from gateway.model.errors import GatewayError, SourceRefused, SourceStalled, SourceUnavailable
+from gateway.model.errors import SourceStalled
 from gateway.model.media import AccessUnit, ClockReading, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
@@ -22,6 +20,7 @@ from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.rtsp.receiver_stats import ReceiverStats
 from gateway.rtsp.session_monitor import KeepAlive
 from gateway.runtime.url_policy import Target, UrlPolicy
+from gateway.sources.absence import Absence
 from gateway.sources.camera_access import CameraAccess
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.depacketizers import create_depacketizer
@@ -30,9 +29,6 @@ from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.picture_depacketizer import PictureDepacketizer
 from gateway.sources.timeline import Timeline
 from gateway.transcoding.capacity import Capacity
-
-ABSENT_S = 60.0
-"""So long a path that is not there is looked for as often as a camera that is away."""
 
 
 class RtspSource:
@@ -73,7 +69,7 @@ class RtspSource:
         self._markers = MarkerTrust()
         self._keep_alive = KeepAlive()
         self._receiver_stats: ReceiverStats | None = None  # of the last session
-        self._absent_since_s: float | None = None  # since when the camera says "no such path"
+        self._absence = Absence(lambda: self._clock.now())
 
     @property
     def counters(self) -> SourceCounters:
@@ -87,7 +83,7 @@ class RtspSource:
 
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
-        with self._patience():
+        with self._absence.patience():
             await self._run(sink)
 
     async def _run(self, sink: Sink) -> None:
@@ -96,7 +92,7 @@ class RtspSource:
             await client.connect()
             await client.options()
             description = await client.describe()
-            self._absent_since_s = None
+            self._absence.end()
             self._receiver_stats = client.receiver_stats
             await client.setup(description, self._stream.transport)
             counters.sessions += 1
@@ -131,34 +127,12 @@ class RtspSource:
 
     async def check(self) -> None:
         """Ask the camera whether it would play; see `gateway.ports.Source.check`."""
-        with self._patience():
+        with self._absence.patience():
             async with self._client(await self._access.resolve()) as client:
                 await client.connect()
                 await client.options()
                 await client.describe()
-        self._absent_since_s = None
-
-    @contextmanager
-    def _patience(self) -> Iterator[None]:
-        """Make "no such path" a failure that passes, for `ABSENT_S`.
-
-        Recorders say so while they start: their RTSP server is up before their channels are.
-        """
-        try:
-            yield
-        except SourceRefused as error:
-            if error.reason is not Reason.NOT_FOUND:
-                self._absent_since_s = None
-                raise
-            now_s = self._clock.now()
-            if self._absent_since_s is None:
-                self._absent_since_s = now_s
-            if now_s - self._absent_since_s >= ABSENT_S:
-                raise
-            raise SourceUnavailable(Reason.NOT_FOUND, error.detail) from error
-        except GatewayError:
-            self._absent_since_s = None
-            raise
+        self._absence.end()
 
     def _client(self, target: Target) -> RtspClient:
         account = self._access.account(target)

@@ -21,8 +21,9 @@ from gateway.model.errors import (
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtsp.login_limiter import LoginLimiter
+from gateway.sources.absence import ABSENT_S
 from gateway.sources.marker_trust import MarkerTrust
-from gateway.sources.rtsp_source import ABSENT_S, RtspSource
+from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures import camera_cases
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.sinks import RecordingSink
