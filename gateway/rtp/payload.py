@@ -60,10 +60,31 @@ class PayloadFormat:
         )
         return bytes((first,)) + header[1 : self.header_bytes]
 
+    def is_needed(self, kind: int) -> bool:
+        """Return whether a NAL unit of type *kind* goes to viewers.
+
+        Padding would cost a packet per picture and viewer, and nobody misses it.
+        """
+        return kind < self.single_end and kind not in self.padding
+
     def is_first_slice(self, nal: bytes) -> bool:
         """Return whether the slice *nal* is the first of its picture."""
         # first_mb_in_slice is ue(v), 0 is the single bit 1; H.265 has a flag in the same place.
         return len(nal) > self.header_bytes and nal[self.header_bytes] & 0x80 != 0
+
+
+def is_later_part(payload_format: PayloadFormat, payload: bytes, in_fragments: bool) -> bool:
+    """Return whether *payload* can only be within a picture, not the first of it.
+
+    *payload* is not empty; *in_fragments*: a NAL unit has begun in fragments and has not ended.
+    """
+    at = payload_format.header_bytes
+    kind = payload_format.nal_type(payload)
+    if kind == payload_format.fragment and len(payload) > at:
+        if not payload[at] & START:
+            return in_fragments
+        kind, at = payload[at] & payload_format.nal_type_mask, at + 1
+    return kind in payload_format.slice_types and len(payload) > at and not payload[at] & 0x80
 
 
 def fragment(payload_format: PayloadFormat, nal: bytes, limit: int) -> list[bytes]:
@@ -128,7 +149,7 @@ def aggregate(payload_format: PayloadFormat, nals: Sequence[bytes]) -> bytes:
 
 
 def split_aggregate(payload_format: PayloadFormat, payload: bytes) -> list[bytes]:
-    """Return the NAL units of a STAP-A / AP.
+    """Return the NAL units of a STAP-A / AP; zeros behind the last are filling.
 
     Raises:
         Malformed: A length leaves the payload, a unit has no header, or there are more than
@@ -138,6 +159,8 @@ def split_aggregate(payload_format: PayloadFormat, payload: bytes) -> list[bytes
     at = payload_format.header_bytes
     while at < len(payload):
         end = at + 2 + int.from_bytes(payload[at : at + 2])
+        if nals and not any(payload[at:]):
+            break
         if end > len(payload) or end - at - 2 < payload_format.header_bytes:
             raise Malformed("aggregated unit cut off")
         if len(nals) == MAX_AGGREGATED:
@@ -269,6 +292,17 @@ def is_byte_stream(nal: bytes) -> bool:
     No NAL unit has one inside (H.264 §7.4.1, H.265 §7.4.2: emulation prevention).
     """
     return _START_CODE in nal
+
+
+def is_plain(payload_format: PayloadFormat, nal: bytes) -> bool:
+    """Return whether *nal* is one NAL unit: a slice, or without start codes.
+
+    Slices are not searched, for the time it would take: more of them behind a start code change
+    nothing here, and a decoder finds them.
+    """
+    if nal[:2] != b"\x00\x00" and payload_format.nal_type(nal) in payload_format.slice_types:
+        return True
+    return not is_byte_stream(nal)
 
 
 def split_byte_stream(payload_format: PayloadFormat, data: bytes) -> list[bytes]:

@@ -149,7 +149,7 @@ class RtspConnection(asyncio.BufferedProtocol):
         assert self._transport is not None
         self._transport.pause_reading()
 
-    def continue_from(self, seq: int) -> None:
+    def continue_from(self, seq: int, source: int) -> None:
         """Do nothing: TCP keeps the order."""
 
     def add_strangers(self, count: int) -> None:

@@ -47,6 +47,11 @@ class ReceiverStats:
         self.left = asyncio.Event()
         self.left_s: float | None = None
 
+    @property
+    def source(self) -> int:
+        """SSRC of the newest packet; 0: none has come."""
+        return self._source or 0
+
     def on_rtp(self, packet: bytes, now_s: float) -> None:
         """Note the newest RTP packet; at least one of every 32,767 must be noted."""
         self.last_rtp_s = now_s

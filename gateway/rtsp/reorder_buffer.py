@@ -15,6 +15,8 @@ HOLD_S = 0.1
 RESTART = 1_024
 """A step larger than this is not disorder: the camera has begun a new sequence."""
 
+_SOURCE = slice(8, HEADER_BYTES)
+
 
 class ReorderBuffer:
     """Sorts one stream's packets by sequence number.
@@ -30,6 +32,8 @@ class ReorderBuffer:
     def __init__(self) -> None:
         self.payload_type: int | None = None
         self._next: int | None = None
+        self._latest = b""  # packet of the video that was next in order
+        self._left: tuple[bytes, int] | None = None  # source before, and its number that was next
         self._held: dict[int, bytes] = {}
         self._taken: set[int] = set()  # numbers from `_next` on that bystanders may have taken
         self._held_since_s = 0.0
@@ -53,9 +57,13 @@ class ReorderBuffer:
         """Return whether nothing is held, and packet *seq* (16 bits) is next beyond doubt."""
         return self._next == seq and not self._held and not self._taken
 
-    def continue_from(self, seq: int) -> None:
-        """Expect packet *seq* next: those before it have been passed on by somebody else."""
+    def continue_from(self, seq: int, source: int) -> None:
+        """Expect packet *seq* of the SSRC *source* next.
+
+        Those before it have been passed on by somebody else.
+        """
         self._next = seq
+        self._latest = bytes(_SOURCE.start) + source.to_bytes(4)
 
     def _is_bystander(self, packet: bytes) -> bool:
         if self.payload_type is None:
@@ -80,13 +88,15 @@ class ReorderBuffer:
         if self._next is None:
             self._next = seq
         ahead = (seq - self._next) & 0xFFFF
-        if RESTART < ahead < 0x10000 - RESTART:
-            while self._held:
-                self._skip_gap(now_s, ready)
-            self._taken.clear()
-            self._next, ahead = seq, 0
+        if ahead and self._is_left_behind(packet, seq):
+            self.discarded += 1
+            return
+        if ahead and self._is_anew(packet, ahead):
+            self._begin_anew(seq, now_s, ready)
+            ahead = 0
         if ahead == 0:
             ready.append(packet)
+            self._latest = packet
             self._advance((seq + 1) & 0xFFFF)
             self._drain(now_s, ready)
         elif ahead > RESTART or seq in self._held:
@@ -99,6 +109,27 @@ class ReorderBuffer:
             if len(self._held) > WINDOW:
                 self._skip_gap(now_s, ready)
 
+    def _is_left_behind(self, packet: bytes, seq: int) -> bool:
+        """Return whether *packet* is a late one of the SSRC before."""
+        if self._left is None:
+            return False
+        source, following = self._left
+        late = packet[_SOURCE] == source != self._latest[_SOURCE]
+        return late and signed16(seq - following) < 0
+
+    def _is_anew(self, packet: bytes, ahead: int) -> bool:
+        """Return whether the camera counts anew: a wide step, or another SSRC (RFC 3550 §8.2)."""
+        changed = bool(self._latest) and packet[_SOURCE] != self._latest[_SOURCE]
+        return changed or RESTART < ahead < 0x10000 - RESTART
+
+    def _begin_anew(self, seq: int, now_s: float, ready: list[bytes]) -> None:
+        """Pass on what is held, and expect packet *seq* of the source that has begun."""
+        while self._held:
+            self._skip_gap(now_s, ready)
+        self._left = self._latest[_SOURCE], self._next or 0
+        self._taken.clear()
+        self._next = seq
+
     def _drain(self, now_s: float, ready: list[bytes]) -> None:
         """Pass on what has been held and is next; what remains waits for another gap."""
         while self._held:
@@ -110,6 +141,7 @@ class ReorderBuffer:
             if packet is None:
                 return
             ready.append(packet)
+            self._latest = packet
             self._advance((seq + 1) & 0xFFFF)
             self._held_since_s = now_s
 

@@ -107,9 +107,9 @@ class UdpPair:
         """Stop reading RTP until `resume`; somebody else reads from `descriptor`."""
         asyncio.get_running_loop().remove_reader(self._rtp)
 
-    def continue_from(self, seq: int) -> None:
-        """Expect packet *seq* next: somebody else has taken those before it."""
-        self.reorder.continue_from(seq)
+    def continue_from(self, seq: int, source: int) -> None:
+        """Expect packet *seq* of *source* next: somebody else has taken those before it."""
+        self.reorder.continue_from(seq, source)
 
     def add_strangers(self, count: int) -> None:
         """Note so many datagrams of strangers that somebody else has dropped, and charged."""

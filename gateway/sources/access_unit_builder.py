@@ -8,7 +8,7 @@ from __future__ import annotations
 from gateway.model.media import AccessUnit
 from gateway.rtp.packet import HEADER_BYTES
 from gateway.rtp.parameter_sets import ParameterSets
-from gateway.rtp.payload import END, PayloadFormat, refragment
+from gateway.rtp.payload import END, START, PayloadFormat, refragment
 
 MAX_UNIT_BYTES = 8 << 20
 MAX_UNIT_PACKETS = 20_000
@@ -97,3 +97,19 @@ def nal_unit_from_fragments(payload_format: PayloadFormat, run: list[bytes]) -> 
     """Return the NAL unit of *run*, packets with all its fragments."""
     (nal,) = refragment(payload_format, run, 2 * MAX_UNIT_BYTES, skip=HEADER_BYTES)
     return nal
+
+
+def as_later_fragment(payload_format: PayloadFormat, packet: bytes, first: bytes) -> bytes:
+    """Return *packet* as a later fragment of the NAL unit whose first fragment is *first*.
+
+    Only that one tells which NAL unit it is: some cameras write anything into the others.
+    """
+    at = HEADER_BYTES + payload_format.header_bytes
+    kind = first[at] & payload_format.nal_type_mask
+    if (
+        packet[at] & payload_format.nal_type_mask == kind
+        and packet[HEADER_BYTES:at] == first[HEADER_BYTES:at]
+    ):
+        return packet
+    bits = packet[at] & (START | END) | kind
+    return packet[:HEADER_BYTES] + first[HEADER_BYTES:at] + bytes((bits,)) + packet[at + 1 :]

@@ -28,13 +28,15 @@ from gateway.rtp.payload import (
     START,
     PayloadFormat,
     fragment,
-    is_byte_stream,
+    is_later_part,
+    is_plain,
     split_aggregate,
     split_byte_stream,
 )
 from gateway.rtsp.budget import PACKETS, PARAMETER_SETS, PICTURES, Allowance, CameraBudget
 from gateway.sources.access_unit_builder import (
     AccessUnitBuilder,
+    as_later_fragment,
     nal_unit_from_fragments,
     payloads_from_fragments,
 )
@@ -42,23 +44,12 @@ from gateway.sources.bystanders import EMPTY, Bystanders
 from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.timeline import Timeline
 
-
-def _is_plain(payload_format: PayloadFormat, nal: bytes) -> bool:
-    """Return whether *nal* is one NAL unit: a slice, or without start codes.
-
-    Slices are not searched, for the time it would take: more of them behind a start code change
-    nothing here, and a decoder finds them.
-    """
-    if nal[:2] != b"\x00\x00" and payload_format.nal_type(nal) in payload_format.slice_types:
-        return True
-    return not is_byte_stream(nal)
-
-
 _FEW = 128  # packets that cannot be too many, whatever their size
 
 # The eight bytes that foretell the next packet, and the first four of its payload.
 _HEAD = struct.Struct("!Q4xI")
 _FIELDS = struct.Struct("!xBHI")
+_SOURCE = slice(8, HEADER_BYTES)
 _NEXT = 1 << 32
 _UNSURE = 1 << 64
 """Added to the expected head behind a bystander: no packet's head is as large."""
@@ -105,6 +96,8 @@ class Depacketizer:
         self._run: list[bytes] = []  # packets with the fragments of one NAL unit
         self._weighed = self._run_bytes = 0  # how many of those were summed up, and their bytes
         self._plain = True  # the open run is of a slice
+        self._opening = False  # its first fragment has come, with nothing in it
+        self._source = b""  # SSRC of the last packet of the video
         self._now_s = 0.0
         self._markers = markers or MarkerTrust()
         self._marked_time = _NONE  # of the picture that a marker has ended
@@ -180,9 +173,9 @@ class Depacketizer:
         if second & 0x7F != self._payload_type or len(packet) == HEADER_BYTES:
             self._push_bystander(packet, units)
             return
-        if not self._check_sequence(seq, wanted):
+        if not self._check_sequence(packet, seq, wanted):
             return
-        if time != self._expected & 0xFFFF_FFFF:
+        if time != self._expected & 0xFFFF_FFFF and not self._goes_on(packet):
             if self._marked:
                 self._markers.confirm()
             self._end_unit(units)
@@ -219,28 +212,39 @@ class Depacketizer:
     def _expect(self, seq: int, time: int) -> None:
         self._expected = self._high | (seq & 0xFFFF) << 32 | time & 0xFFFF_FFFF
 
-    def _check_sequence(self, seq: int, wanted: int) -> bool:
-        """Count what is missing before *seq*; False if it is late and to be discarded."""
+    def _check_sequence(self, packet: bytes, seq: int, wanted: int) -> bool:
+        """Count what is missing before *seq*; False if it is late and to be discarded.
+
+        Another SSRC counts anew (RFC 3550 §8.2).
+        """
+        known, self._source = self._source, packet[_SOURCE]
         if self._expected == _NONE:
             return True
         if seq == wanted:
             if self._expected & _UNSURE:
                 self._bystanders.resolve(0)
             return True
-        gap = count_missing(seq, wanted)
+        anew = known != self._source
+        gap = 0 if anew else count_missing(seq, wanted)
         if gap is None:
             self._counters.discarded += 1
             return False
-        if gap and self._expected & _UNSURE:
-            gap = self._bystanders.resolve(gap)
-            if not gap:
-                return True
+        if gap and self._expected & _UNSURE and not (gap := self._bystanders.resolve(gap)):
+            return True
         self._bystanders.clear()
+        self._opening = False
         self._counters.lost += gap
         self._marked_time = _NONE
-        if self._builder.has_slice or self._run:
+        ended = anew and self._marked and packet[4:8] != (self._expected & 0xFFFF_FFFF).to_bytes(4)
+        if not ended and (self._builder.has_slice or self._run):
             self._discard_unit()
         return True
+
+    def _goes_on(self, packet: bytes) -> bool:
+        """Return whether *packet*, of another time, can only be the rest of the open picture."""
+        if self._builder.broken or not self._builder.has_slice or self._marked:
+            return False
+        return is_later_part(self._payload_format, packet[HEADER_BYTES:], bool(self._run))
 
     def _push_payload(self, packet: bytes, units: list[AccessUnit]) -> None:
         payload_format = self._payload_format
@@ -250,6 +254,7 @@ class Depacketizer:
             return
         if self._run:
             self._end_fragments(units)
+        self._opening = False
         payload = packet[HEADER_BYTES:]
         if len(payload) < payload_format.header_bytes:
             self._counters.discarded += 1
@@ -265,30 +270,26 @@ class Depacketizer:
     def _push_nal(self, nal: bytes, packets: int, units: list[AccessUnit]) -> None:
         """Push a NAL unit that has come in so many packets, or several with start codes."""
         payload_format = self._payload_format
-        if _is_plain(payload_format, nal):
-            if payload_format.nal_type(nal) not in payload_format.padding:
+        if is_plain(payload_format, nal):
+            if payload_format.is_needed(payload_format.nal_type(nal)):
                 self._append_nals([nal], [nal], packets, units)
-            return  # else: a packet per picture and viewer, missed by nobody
+            return
         try:
-            nals = split_byte_stream(payload_format, nal)
+            found = split_byte_stream(payload_format, nal)
         except Malformed:
             self._discard_unit(packets)
             return
-        self._charge(PACKETS, len(nals))
-        nals = [
-            each
-            for each in nals
-            if (kind := payload_format.nal_type(each)) < payload_format.single_end
-            and kind not in payload_format.padding
-        ]
+        self._charge(PACKETS, len(found))
+        nals = [each for each in found if payload_format.is_needed(payload_format.nal_type(each))]
         self._append_nals(nals, nals, packets, units)
 
     def _push_aggregate(self, payload: bytes, units: list[AccessUnit]) -> None:
         payload_format = self._payload_format
         try:
             nals = split_aggregate(payload_format, payload)
+            payload = payload[: payload_format.header_bytes + sum(len(nal) + 2 for nal in nals)]
             whole = len(payload) <= self._payload_bytes
-            if not all(_is_plain(payload_format, nal) for nal in nals):
+            if not all(is_plain(payload_format, nal) for nal in nals):
                 whole = False
                 nals = [each for nal in nals for each in split_byte_stream(payload_format, nal)]
         except Malformed:
@@ -348,22 +349,22 @@ class Depacketizer:
 
     def _push_fragment(self, packet: bytes, units: list[AccessUnit]) -> None:
         at = self._mark_at
-        if len(packet) < at + 2:
+        if len(packet) <= at:
             self._discard_unit(1)
             return
         mark = packet[at]
+        if len(packet) == at + 1:  # some cameras send fragments of nothing
+            self._push_empty_fragment(mark, units)
+            return
+        if self._opening:
+            self._opening, mark = False, mark | START
+            packet = packet[:at] + bytes((mark,)) + packet[at + 1 :]
         kind = mark & self._payload_format.nal_type_mask
-        word = int.from_bytes(packet[HEADER_BYTES:at]) << 8 | kind
         if mark & START:
-            if self._run:  # never ended, yet nothing is missing: some cameras forget the end bit
-                self._end_fragments(units)
-            # A start code read as H.265's NAL unit header: type 0 with a temporal id of 0.
-            started = kind == 0 and packet[at - 1] == 0
-            self._plain = kind in self._payload_format.slice_types and not started
-            if self._plain:
-                self._begin_nal(kind, packet[at + 1] & 0x80 != 0, units)
-            self._word = word
-        elif word != self._word:
+            self._begin_fragments(packet, kind, units)
+        elif self._run:
+            packet = as_later_fragment(self._payload_format, packet, self._run[0])
+        else:
             self._discard_unit()
             self._builder.has_slice |= kind in self._payload_format.slice_types
             self._builder.has_irap |= kind in self._payload_format.irap_types
@@ -374,6 +375,25 @@ class Depacketizer:
         self._run.append(packet)
         if mark & END:
             self._end_fragments(units)
+
+    def _begin_fragments(self, packet: bytes, kind: int, units: list[AccessUnit]) -> None:
+        """Begin a NAL unit of *kind*, whose first fragment is *packet*."""
+        if self._run:  # never ended, yet nothing is missing: some cameras forget the end bit
+            self._end_fragments(units)
+        at = self._mark_at
+        # A start code read as H.265's NAL unit header: type 0 with a temporal id of 0.
+        started = kind == 0 and packet[at - 1] == 0
+        self._plain = kind in self._payload_format.slice_types and not started
+        if self._plain:
+            self._begin_nal(kind, packet[at + 1] & 0x80 != 0, units)
+        self._word = int.from_bytes(packet[HEADER_BYTES:at]) << 8 | kind
+
+    def _push_empty_fragment(self, mark: int, units: list[AccessUnit]) -> None:
+        """Push a fragment that has nothing of its NAL unit, but may begin or end it."""
+        if mark & START or (mark & END and self._run):
+            if self._run:
+                self._end_fragments(units)
+            self._opening = mark & (START | END) == START
 
     def _end_fragments(self, units: list[AccessUnit]) -> None:
         """Turn the open run into payloads; none of its fragments is missing."""
@@ -397,13 +417,14 @@ class Depacketizer:
 
     def _begin_run(self) -> None:
         self._run, self._word = [], _NONE
+        self._opening = False
         self._weighed = self._run_bytes = 0
 
     def _end_unit(self, units: list[AccessUnit]) -> None:
         """End the access unit: deliver it, drop it, or keep it if it holds no picture yet."""
         if self._run:
             self._end_fragments(units)
-        self._marked = False
+        self._marked = self._opening = False
         if self._builder.broken:
             self._waiting_for_keyframe |= self._builder.has_irap
             self._builder = AccessUnitBuilder()
@@ -467,7 +488,11 @@ class Depacketizer:
             return None
         return self._expected >> 32 & 0xFFFF
 
-    def continue_from(self, seq: int, rtp_time: int) -> None:
-        """Expect packet *seq* next, behind the picture of *rtp_time*, which has been relayed."""
+    def continue_from(self, seq: int, rtp_time: int, source: int) -> None:
+        """Expect packet *seq* next, behind the picture of *rtp_time*, which has been relayed.
+
+        *source* is its SSRC.
+        """
+        self._source = source.to_bytes(4)
         self._expect(seq, rtp_time)
         self._marked_time = rtp_time

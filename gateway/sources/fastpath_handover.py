@@ -106,8 +106,11 @@ class Carrier(Protocol):
         """Stop reading until `resume`: somebody else does."""
         ...
 
-    def continue_from(self, seq: int) -> None:
-        """Expect packet *seq* next; called before `resume` if others were relayed."""
+    def continue_from(self, seq: int, source: int) -> None:
+        """Expect packet *seq* of the SSRC *source* next.
+
+        Called before `resume` if others were relayed.
+        """
         ...
 
     def add_strangers(self, count: int) -> None:
@@ -260,8 +263,9 @@ class FastPathHandover:
         self._sink.on_reclaimed()
         if self._relayed:
             seq, rtp_time, time_90k = self._forwarder.position
-            self._depacketizer.continue_from(seq, rtp_time)
-            self._carrier.continue_from(seq)
+            source = self._receiver_stats.source
+            self._depacketizer.continue_from(seq, rtp_time, source)
+            self._carrier.continue_from(seq, source)
             self._timeline.continue_from(rtp_time, time_90k, self.last_unit_s)
         if self._forwarder.over_budget:
             self._carrier.fail(abusive("more than a camera sends, by the fast path"))

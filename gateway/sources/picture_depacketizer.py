@@ -23,6 +23,7 @@ from gateway.rtp.packet import (
 from gateway.rtp.picture import CodedPicture, PictureAssembler
 from gateway.rtsp.budget import PICTURES, CameraBudget
 from gateway.sources.access_unit_builder import MAX_UNIT_PACKETS
+from gateway.sources.bystanders import EMPTY, Bystanders
 from gateway.sources.timeline import Timeline
 
 
@@ -59,6 +60,9 @@ class PictureDepacketizer:
         self._counters = counters
         self._budget = budget
         self._wanted: int | None = None  # sequence number of the next packet
+        self._source = 0  # SSRC of the last packet
+        self._bystanders = Bystanders()
+        self._unsure = False  # one of them may have taken that number
         self._time = 0  # of the picture that has begun, or was the last
         self._last = 0, 1  # timestamp of the last pictures that came as one, and how many
         self._packets = 0  # of the picture that has begun
@@ -99,28 +103,42 @@ class PictureDepacketizer:
 
     def _push_packet(self, raw: bytes, units: list[AccessUnit], now_s: float) -> None:
         packet = self._parse(raw)
-        if packet is None or not self._check_sequence(packet.seq):
+        if packet is None:
+            return
+        if packet.payload_type != self._payload_type or not packet.payload:
+            self._push_bystander(packet, units, now_s)
+            return
+        if not self._check_sequence(packet):
             return
         if packet.time != self._time:
             if self._marked and self._markers is None:
                 self._markers = True
             self._end_picture(units, now_s)
             self._time = packet.time
-        elif self._marked and packet.payload:
+        elif self._marked:
             self._markers = self._marked = False
-        if packet.payload:
-            self._push_payload(raw, packet.payload)
+        self._push_payload(raw, packet.payload)
         if packet.marker:
-            self._marked = True
-            if self._markers:
-                self._end_picture(units, now_s)
+            self._push_marker(units, now_s)
+
+    def _push_bystander(self, packet: Packet, units: list[AccessUnit], now_s: float) -> None:
+        """Push a packet that is not the video's, or has no payload; its marker counts."""
+        kind = EMPTY if packet.payload_type == self._payload_type else packet.payload_type
+        self._counters.discarded += kind != EMPTY
+        if self._wanted is not None:
+            self._unsure |= self._bystanders.note(kind, packet.seq, self._wanted)
+        if kind == EMPTY and packet.marker and packet.time == self._time:
+            self._push_marker(units, now_s)
+
+    def _push_marker(self, units: list[AccessUnit], now_s: float) -> None:
+        self._marked = True
+        if self._markers:
+            self._end_picture(units, now_s)
 
     def _parse(self, raw: bytes) -> Packet | None:
-        """Return the parts of *raw*; None, and counted, if it is no packet of the video."""
+        """Return the parts of *raw*; None, and counted, if it is no RTP packet."""
         with suppress(Malformed):
-            packet = parse_packet(raw)
-            if packet.payload_type == self._payload_type:
-                return packet
+            return parse_packet(raw)
         self._counters.discarded += 1
         return None
 
@@ -136,18 +154,32 @@ class PictureDepacketizer:
         if self._packets > MAX_UNIT_PACKETS:
             self._break()
 
-    def _check_sequence(self, seq: int) -> bool:
-        """Count what is missing before *seq*; False if it is late and to be discarded."""
-        wanted, after = self._wanted, seq + 1 & 0xFFFF
-        if wanted is not None and seq != wanted:
-            gap = count_missing(seq, wanted)
-            if gap is None:
+    def _check_sequence(self, packet: Packet) -> bool:
+        """Count what is missing before *packet*; False if it is late and to be discarded.
+
+        Another SSRC counts anew (RFC 3550 §8.2).
+        """
+        wanted, anew = self._wanted, packet.ssrc != self._source
+        gap = 0
+        if wanted is not None and packet.seq != wanted and not anew:
+            missing = count_missing(packet.seq, wanted)
+            if missing is None:
                 self._counters.discarded += 1
                 return False
-            self._counters.lost += gap
+            gap = missing
+        self._source, self._wanted = packet.ssrc, packet.seq + 1 & 0xFFFF
+        unsure, self._unsure = self._unsure, False
+        if wanted is None or packet.seq == wanted:
+            if unsure:
+                self._bystanders.resolve(0)
+            return True
+        if unsure and gap and not (gap := self._bystanders.resolve(gap)):
+            return True
+        self._bystanders.clear()
+        self._counters.lost += gap
+        if not (anew and self._marked and packet.time != self._time):  # else the last one is whole
             self._marked = False
             self._break()
-        self._wanted = after
         return True
 
     def _break(self) -> None:

@@ -54,6 +54,33 @@ def test_a_new_sequence_is_taken_up() -> None:
     assert seqs(out) == [10, 12, 40_000, 40_001]
 
 
+def from_source(seq: int, source: int) -> bytes:
+    return packet(seq)[:8] + source.to_bytes(4) + packet(seq)[12:]
+
+
+@pytest.mark.parametrize("step", [-900, -30, 2, 30, 900])
+def test_another_source_counts_anew(step: int) -> None:
+    """However near its numbers are, nothing of it is late, nor waited for."""
+    order = ReorderBuffer()
+    anew = [from_source(1_000 + step + index, 8) for index in range(3)]
+
+    out = order.push([from_source(999, 7), *anew], 0.0)
+
+    assert out[1:] == anew
+    assert order.discarded == 0
+
+
+def test_a_late_packet_of_the_source_before_is_discarded() -> None:
+    """It is no new source."""
+    order = ReorderBuffer()
+
+    out = order.push([from_source(9, 7), *(from_source(seq, 8) for seq in (3, 4))], 0.0)
+    out += order.push([from_source(8, 7), from_source(5, 8)], 0.0)
+
+    assert seqs(out) == [9, 3, 4, 5]
+    assert order.discarded == 1
+
+
 @given(st.lists(st.binary(max_size=16)), st.floats(0, 10))
 def test_any_datagrams_are_taken(datagrams: list[bytes], now_s: float) -> None:
     """Nothing raises, nothing is made up."""

@@ -6,21 +6,16 @@ made here of the same pictures.
 
 from __future__ import annotations
 
-import asyncio
-import struct
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import groupby
 
 import pytest
 
-from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
+from gateway.model.media import AccessUnit, Codec, VideoFormat
 from gateway.rtp.codecs import CODEC_SYNTAX
-from gateway.rtp.packet import build_header, parse_packet
-from gateway.rtp.payload import END, START, aggregate, nal_units
+from gateway.rtp.packet import build_header
+from gateway.rtp.payload import aggregate, nal_units
 from gateway.sources.bystanders import SURELY
-from gateway.sources.depacketizer import Depacketizer
-from gateway.sources.timeline import Timeline
 from tests.fixtures import captures
 from tests.fixtures.camera_cases import (
     NAMES,
@@ -30,12 +25,20 @@ from tests.fixtures.camera_cases import (
     outcome_of,
     packets_of,
 )
-from tests.fixtures.fastpath_scenarios import Pipeline, run_both
-
-CODECS: tuple[Codec, ...] = ("h264", "h265")
-PT = 96
-Picture = list[bytes]
-"""NAL units."""
+from tests.fixtures.camera_sender import (
+    CODECS,
+    PT,
+    Behaviour,
+    Sender,
+    both,
+    delimiter,
+    is_set,
+    new_depacketizer,
+    pictures,
+    plainly,
+    sei,
+    sent,
+)
 
 
 @pytest.mark.parametrize("limit", [500, 1180, 1400])
@@ -59,31 +62,6 @@ def test_a_description_that_begins_with_its_media_is_read() -> None:
     assert found.control_url.endswith("/trackID=0")
 
 
-def framed(packets: list[bytes]) -> list[bytes]:
-    """Return *packets* as a camera sends them over TCP, one read for each RTP time."""
-    return [
-        b"".join(struct.pack("!cBH", b"$", 0, len(packet)) + packet for packet in group)
-        for _, group in groupby(packets, key=lambda packet: packet[4:8])
-    ]
-
-
-def both(
-    codec: Codec, packets: list[bytes], video: VideoFormat, payload_type: int = PT
-) -> tuple[Pipeline, Pipeline]:
-    async def send() -> tuple[Pipeline, Pipeline]:
-        return run_both(
-            codec,
-            framed(packets),
-            lambda _pipeline, _index: None,
-            viewers=1,
-            known=False,
-            video=video,
-            payload_type=payload_type,
-        )
-
-    return asyncio.run(send())
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_clip_goes_out_the_same_by_the_fast_path(name: str) -> None:
     """Units, counters, cache, and the viewer's packets."""
@@ -98,78 +76,6 @@ def test_a_clip_goes_out_the_same_by_the_fast_path(name: str) -> None:
 
 
 # Further behaviours of the same kinds, made of the same pictures.
-
-
-@cache
-def pictures(codec: Codec) -> tuple[Picture, ...]:
-    """Return the original's pictures, the keyframes with their parameter sets in front."""
-    name = "pt50_rare" if codec == "h264" else "pt50_each"
-    payload_format = CODEC_SYNTAX[codec].payload_format
-    wanted = description_of(name).payload_type
-    parsed = [parse_packet(packet) for packet in packets_of(name)]
-    ours = [packet for packet in parsed if packet.payload_type == wanted]
-    return tuple(
-        list(nal_units(payload_format, [packet.payload for packet in group]))
-        for _, group in groupby(ours, key=lambda packet: packet.time)
-    )
-
-
-def is_set(codec: Codec, nal: bytes) -> bool:
-    payload_format = CODEC_SYNTAX[codec].payload_format
-    return payload_format.nal_type(nal) in payload_format.parameter_set_types
-
-
-class Sender:
-    """Sends RTP as some device does."""
-
-    def __init__(self, codec: Codec, *, fragment_bytes: int = 1_300) -> None:
-        self.codec = codec
-        self.payload_format = CODEC_SYNTAX[codec].payload_format
-        self.fragment_bytes = fragment_bytes
-        self.packets: list[bytes] = []
-        self.seq, self.time = 65_500, 2**32 - 20_000
-
-    def send(self, payload: bytes, *, marker: bool = False, kind: int = PT) -> None:
-        """Send the next packet."""
-        self.packets.append(build_header(kind, marker, self.seq, self.time, 7) + payload)
-        self.seq += 1
-
-    def beside(self, payload: bytes, *, kind: int, back: int = 0) -> None:
-        """Send a packet that takes no number: it has the next one's, or that of *back* before."""
-        marker = kind == 50
-        self.packets.append(build_header(kind, marker, self.seq - back, 0, 7) + payload)
-
-    def fragments(self, nal: bytes) -> list[bytes]:
-        """Return *nal* in fragments, however short it is."""
-        at = self.payload_format.header_bytes
-        body, kind = nal[at:], self.payload_format.nal_type(nal)
-        size = min(self.fragment_bytes, max(1, len(body) // 2))
-        head = self.payload_format.with_nal_type(nal, self.payload_format.fragment)
-        pieces = [body[i : i + size] for i in range(0, len(body), size)]
-        marks = [START, *[0] * (len(pieces) - 2), END]
-        return [
-            head + bytes((kind | mark,)) + piece for mark, piece in zip(marks, pieces, strict=True)
-        ]
-
-    def payloads(self, nal: bytes) -> list[bytes]:
-        """Return *nal* as it is, or in fragments."""
-        return [nal] if len(nal) <= self.fragment_bytes else self.fragments(nal)
-
-    def picture(
-        self, payloads: list[bytes], markers: Callable[[int, int], bool] | None = None
-    ) -> None:
-        """Send one picture; *markers*: which packets have the bit, by their index and the last."""
-        last = len(payloads) - 1
-        for index, payload in enumerate(payloads):
-            self.send(payload, marker=markers(index, last) if markers else index == last)
-
-
-Behaviour = Callable[[Sender, list[bytes]], None]
-"""Sends one picture of so many NAL units."""
-
-
-def plainly(sender: Sender, nals: list[bytes]) -> list[bytes]:
-    return [payload for nal in nals for payload in sender.payloads(nal)]
 
 
 def foreign_that_takes_numbers(sender: Sender, nals: list[bytes]) -> None:
@@ -282,14 +188,6 @@ def sets_behind_the_slice(sender: Sender, nals: list[bytes]) -> None:
     sender.picture(plainly(sender, sorted(nals, key=lambda nal: is_set(sender.codec, nal))))
 
 
-def delimiter(codec: Codec) -> bytes:
-    return b"\x09\xf0" if codec == "h264" else b"\x46\x01\x50"
-
-
-def sei(codec: Codec) -> bytes:
-    return b"\x06\x05\x04abcd\x80" if codec == "h264" else b"\x4e\x01\x05\x04abcd\x80"
-
-
 def with_start_codes(*nals: bytes, code: bytes, leading: bool) -> bytes:
     return (code if leading else b"") + code.join(nals)
 
@@ -376,15 +274,6 @@ UNFINISHED = {"marker_never"}
 """Only the end of the stream, or the next picture, tells where the last one ends."""
 
 
-def sent(codec: Codec, behaviour: Behaviour) -> list[bytes]:
-    """Return what a camera of *behaviour* sends."""
-    sender = Sender(codec)
-    for nals in pictures(codec):
-        sender.time += 7_500
-        behaviour(sender, nals)
-    return sender.packets
-
-
 @pytest.mark.parametrize("name", BEHAVIOURS)
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_habit_changes_nothing(codec: Codec, name: str) -> None:
@@ -416,17 +305,6 @@ CERTAIN = tuple(
     name for name in BEHAVIOURS if not name.startswith(("foreign", "empty", "stream", "dressed"))
 )
 """Behaviours under which a missing number can only be a loss."""
-
-
-def new_depacketizer(codec: Codec) -> Depacketizer:
-    counters = SourceCounters()
-    return Depacketizer(
-        VideoFormat(codec),
-        payload_type=PT,
-        timeline=Timeline(counters),
-        counters=counters,
-        payload_bytes=1180,
-    )
 
 
 @pytest.mark.parametrize("name", CERTAIN)

@@ -409,6 +409,14 @@ def test_any_payloads_are_survived(payloads: list[tuple[int, bytes]], codec: Cod
         assert nals(unit, codec)
 
 
+def test_fragments_of_no_nal_unit_are_left_out() -> None:
+    """An aggregate cannot be one: it would be read as such by viewers."""
+    camera = Camera(sets=(SPS, PPS))
+    fragments = [b"\x1c\x98\x00\x02", b"\x1c\x58\x05"]
+    (unit,) = camera.take(*camera.picture(*fragments, IDR))
+    assert nals(unit) == [SPS, PPS, IDR]
+
+
 @pytest.mark.parametrize("padding", [b"\x09\xf0", b"\x0c\xff\xff\x80"])
 def test_what_no_decoder_needs_is_not_passed_on(padding: bytes) -> None:
     """Access unit delimiters and filler data cost a packet per picture and viewer."""

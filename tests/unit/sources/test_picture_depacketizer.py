@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import groupby
+
 import pytest
 
 from gateway.demo.jpeg_payloads import jpeg_payloads
@@ -178,3 +181,79 @@ def test_a_picture_that_never_ends_is_discarded() -> None:
 
     assert receiver.depacketizer.finish(0.0, orderly=True) == []
     assert receiver.counters.discarded == len(endless)
+
+
+Oddity = Callable[[list[bytes]], list[bytes]]
+"""Sends the packets of ordinary pictures as some device does."""
+
+
+def renumbered(raw: bytes, seq: int) -> bytes:
+    return raw[:2] + (seq & 0xFFFF).to_bytes(2) + raw[4:]
+
+
+def beside(seq: int, kind: int, time: bytes = bytes(4)) -> bytes:
+    """Return a packet of another payload type, or an empty one of the video's."""
+    head = build_header(kind, False, seq, 0, 7)
+    return head[:4] + time + head[8:] + (b"" if kind == PAYLOAD_TYPE else b"<xml/>")
+
+
+def that_takes_numbers(kind: int) -> Oddity:
+    """One behind each third packet of the video, with a number of its own."""
+
+    def send(raw: list[bytes]) -> list[bytes]:
+        sent: list[bytes] = []
+        for index, packet in enumerate(raw):
+            sent.append(renumbered(packet, 65_530 + len(sent)))
+            if index % 3 == 0:
+                sent.append(beside(65_530 + len(sent) & 0xFFFF, kind, packet[4:8]))
+        return sent
+
+    return send
+
+
+def that_takes_none(kind: int) -> Oddity:
+    """One in front of each third packet, with that one's number."""
+
+    def send(raw: list[bytes]) -> list[bytes]:
+        sent: list[bytes] = []
+        for index, packet in enumerate(raw):
+            if index % 3 == 1:
+                sent.append(beside(index, kind, packet[4:8]))
+            sent.append(renumbered(packet, index))
+        return sent
+
+    return send
+
+
+def another_source_each_picture(raw: list[bytes]) -> list[bytes]:
+    """Numbered from elsewhere."""
+    sent: list[bytes] = []
+    for number, (_, group) in enumerate(groupby(raw, key=lambda packet: packet[4:8])):
+        first = (1_000, 970, 400, 2_000)[number % 4]
+        for index, packet in enumerate(group):
+            made = renumbered(packet, first + index)
+            sent.append(made[:8] + number.to_bytes(4) + made[12:])
+    return sent
+
+
+ODDITIES: dict[str, Oddity] = {
+    "foreign_takes": that_takes_numbers(107),
+    "foreign_takes_none": that_takes_none(50),
+    "empty_takes": that_takes_numbers(PAYLOAD_TYPE),
+    "empty_takes_none": that_takes_none(PAYLOAD_TYPE),
+    "another_source": another_source_each_picture,
+}
+
+
+@pytest.mark.parametrize("name", ODDITIES)
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
+def test_an_oddity_changes_nothing(codec: Codec, name: str) -> None:
+    """As for NAL units: what is not the video's moves nothing, and nothing is lost."""
+    raw = packets(JPEGS if codec == "mjpeg" else mpeg4(16))
+    plain, receiver = Receiver(codec), Receiver(codec)
+    plain.push(raw)
+
+    receiver.push(ODDITIES[name](raw))
+
+    assert [unit.payloads for unit in receiver.units] == [unit.payloads for unit in plain.units]
+    assert receiver.counters.lost == 0
