@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gateway.app.doctor_finding import Finding
 from gateway.health.clock_status import KernelClock, kernel_clock
 from gateway.health.time_sync import TimeSync, time_sync
-from gateway.model.camera_clock import LOCAL_S
+from gateway.model.local_time import OFFSET_S
 
 FAR_MS = 1_000.0
 """Further off, commands and view tokens begin to be refused."""
@@ -89,7 +89,7 @@ def ntp(sync: TimeSync | None, *, synced: bool) -> Finding:
 def time_zone() -> Finding:
     """Whether this machine's zone is Viet Nam's: people read its log, and compare."""
     off_h = time.localtime().tm_gmtoff / 3600
-    right = off_h * 3600 == LOCAL_S
+    right = off_h * 3600 == OFFSET_S
     return Finding(
         "time_zone",
         "ok" if right else "warn",

@@ -6,7 +6,6 @@ No camera is opened: the gateway that runs has looked at them, and tells.
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from gateway.app.doctor_finding import Finding, Status
 from gateway.config.site_store import SITE_NAME, load_site
 from gateway.health.host import Host, machine
 from gateway.health.raspberry_pi import UNDERVOLTAGE
-from gateway.model.camera_clock import LOCAL_S, TOLERANCE_S, clock_fault
+from gateway.model.camera_clock import TOLERANCE_S, clock_fault
 from gateway.model.errors import ConfigRejected, MessageRejected
 from gateway.model.health import CameraHealth, HostSample
+from gateway.model.local_time import OFFSET_S, day_text
 from gateway.model.reasons import Reason, Wording
 from gateway.model.wording import WORDING
 from gateway.mqtt.client.broker import Tls, own_certificate_info
@@ -78,7 +78,7 @@ def certificate(tls: Tls | None, wall_ms: int | None = None) -> Finding:
         return Finding("certificate", "ok", vi, en)
     wall_ms = now_ms() if wall_ms is None else wall_ms
     days = (info.ends_ms - wall_ms) / 86_400_000
-    ends = time.strftime("%d/%m/%Y", time.gmtime(info.ends_ms / 1000 + LOCAL_S))
+    ends = day_text(info.ends_ms)
     begins_later = info.begins_ms > wall_ms
     reason = Reason.TLS_NOT_YET_VALID if begins_later else Reason.CERT_ENDS_SOON
     reason = Reason.TLS_EXPIRED if days <= 0 else reason
@@ -161,7 +161,7 @@ def camera_findings(camera: CameraHealth, name: str = "") -> Iterator[Finding]:
 
 def _camera_clock(key: str, called: str, off_s: float, said: Wording) -> Finding:
     # Many a camera tells its local time as if it were UTC: what it shows is what counts.
-    shown_s = min(off_s, off_s - LOCAL_S, key=abs)
+    shown_s = min(off_s, off_s - OFFSET_S, key=abs)
     way = "nhanh" if shown_s > 0 else "chậm"
     factory = abs(shown_s - FACTORY_S) <= TOLERANCE_S
     zone = ", múi giờ +8 (mặc định nhà máy)" if factory else ""

@@ -30,10 +30,10 @@ from gateway.centre.enrolment.settings import (
 )
 from gateway.cli.broker_options import validated_as
 from gateway.cli.document_lines import overview_lines, save_files
-from gateway.cli.local_time import local_time
 from gateway.cli.output import echo, report_errors
 from gateway.documents.months import past_months
 from gateway.enrolment.messages import SiteIdentity
+from gateway.model.local_time import time_text
 from gateway.model.names import GatewayId, ProvinceCode
 from gateway.runtime.clock import now_ms
 from gateway.runtime.given_path import write_given
@@ -136,7 +136,7 @@ def enrol_command(
     was_out = registry.is_revoked(identity)
     code, expires_ms = registry.add_site(identity, authority, client="cli", again=again)
     give_to_owner(settings.folder)
-    echo(str(code), f"    đến / until {local_time(expires_ms)}")
+    echo(str(code), f"    đến / until {time_text(expires_ms)}")
     echo(f"    sudo camera-gateway enrol {settings.url} {code}")
     if was_out:  # the broker still refuses it
         echo(*map(str, write_broker_files(settings, registry, authority)))
@@ -190,7 +190,7 @@ def issue_command(name: str, host: tuple[str, ...], out: Path, path: Path) -> No
     write_given(private, private_pem(key))
     write_given(certificate, issued.chain.encode())
     echo(f"{private}  (giữ bí mật / keep secret)")
-    echo(f"{certificate}  đến / until {local_time(issued.ends_ms)}")
+    echo(f"{certificate}  đến / until {time_text(issued.ends_ms)}")
 
 
 @centre_group.command("admin-link")
@@ -214,7 +214,7 @@ def sites_command(path: Path) -> None:
         echo(
             f"{site.identity.province}/{site.identity.id}  {site.identity.name}  "
             f"{_CODE[site.code_state]}  "
-            + (f"chứng thư đến / certificate until {local_time(ends)}" if ends else "–")
+            + (f"chứng thư đến / certificate until {time_text(ends)}" if ends else "–")
             + ("  ĐÃ THU HỒI / REVOKED" if site.revoked_ms else "")
             + ("  MÃ BỊ DÙNG LẠI / CODE SHOWN BY ANOTHER MACHINE" if site.reused else "")
         )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gateway.centre.delivery.overview import overview
 from gateway.centre.delivery.store import Delivered, DocumentStore
-from gateway.cli.local_time import local_time
 from gateway.documents.messages import understood
 from gateway.documents.months import shown_month
 from gateway.model.document_template import DocumentKind
+from gateway.model.local_time import time_text
 from gateway.model.provinces import PROVINCES
 from gateway.runtime.given_path import write_given
 
@@ -37,7 +37,7 @@ def overview_lines(
             if row.newest is not None:
                 moment = row.newest.settled_ms
                 line += f"  {row.newest.name}  {row.newest.site_name}"
-                line += f"  {local_time(moment)}" if moment else ""
+                line += f"  {time_text(moment)}" if moment else ""
             yield line
             for fault in () if row.newest is None else understood(row.newest.faults):
                 yield f"      {fault.at} {fault.vi} / {fault.en}"

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from gateway.app.documents import STORED
-from gateway.cli.local_time import local_time
 from gateway.cli.output import WRONG, echo, report_errors
 from gateway.config.load import load_settings
 from gateway.config.settings import DEFAULT_FILE
@@ -21,6 +20,7 @@ from gateway.documents.messages import understood
 from gateway.documents.months import due_ms, past_months, shown_month
 from gateway.model.document_template import DocumentKind
 from gateway.model.errors import TransientError
+from gateway.model.local_time import time_text
 from gateway.runtime.clock import now_ms
 
 PATH = click.Path(path_type=Path)
@@ -80,8 +80,8 @@ def status_command(config: Path, *, as_json: bool) -> None:
         return
     for kind, month, found in rows:
         state = "missing" if found is None else found.state
-        when = "" if found is None or found.settled_ms is None else local_time(found.settled_ms)
-        due = local_time(due_ms(month, kind.due_day))
+        when = "" if found is None or found.settled_ms is None else time_text(found.settled_ms)
+        due = time_text(due_ms(month, kind.due_day))
         echo(f"{shown_month(month)} {kind.name}: {_STATES[state]}  {when or f'hạn / due {due}'}")
         for each in () if found is None else understood(found.faults):
             echo(*(f"    {line}" for line in fault_lines(kind.file_of(month), each)))

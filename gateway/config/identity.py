@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.config.settings import Settings
 from gateway.model.errors import Fault
+from gateway.model.local_time import VIETNAM
 from gateway.model.provinces import FORMER_PROVINCES, PROVINCES, ProvinceScheme
 from gateway.model.site_document import SiteConfig
 from gateway.runtime.certificates import is_issued_by, read_certificate, read_certificates
@@ -92,10 +93,14 @@ def _date_faults(settings: Settings, certificate: x509.Certificate, at: str) -> 
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     now = dt.datetime.fromtimestamp(now_ms() / 1000, dt.UTC)
     if now < begins:
-        message = f"the certificate is valid from {begins:%d/%m/%Y}, and here it is {now:%d/%m/%Y}"
+        message = (
+            f"the certificate is valid from {begins.astimezone(VIETNAM):%d/%m/%Y}, and here it is "
+            f"{now.astimezone(VIETNAM):%d/%m/%Y}"
+        )
         yield Fault(at, "identity.early", message)
     if ends < now and not _is_renewed(settings, certificate, now):
-        yield Fault(at, "identity.ended", f"the certificate ended {ends:%d/%m/%Y}; enrol again")
+        message = f"the certificate ended {ends.astimezone(VIETNAM):%d/%m/%Y}; enrol again"
+        yield Fault(at, "identity.ended", message)
 
 
 def _chain_faults(raw: bytes, ca: Path, at: str) -> Iterator[Fault]:

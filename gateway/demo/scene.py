@@ -9,19 +9,17 @@ from __future__ import annotations
 import math
 import random
 import unicodedata
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.model.local_time import VIETNAM
 from gateway.vision.writing import Writing
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
-
-HO_CHI_MINH = timezone(timedelta(hours=7), "ICT")
-"""Viet Nam has one time zone and no summer time."""
 
 _WALLS: tuple[tuple[Colour, Colour], ...] = (  # top and bottom of the wall, blue-green-red
     ((196, 204, 190), (222, 226, 216)),
@@ -65,7 +63,7 @@ class Scene:
         moment_s = at.timestamp() % 86_400
         for walker in self._walkers:
             self._figure(image, moment_s, *walker)
-        local = at.astimezone(HO_CHI_MINH)
+        local = at.astimezone(VIETNAM)
         self._stamp(image, local.strftime("%d/%m/%Y %H:%M:%S.") + f"{local.microsecond // 1000:03}")
         self._sweep(image, moment_s)
         return image

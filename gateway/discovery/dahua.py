@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from gateway.discovery.found import DeviceKind, FoundChannel, FoundStream, Signal, StreamProfile
-from gateway.discovery.text import LOCAL, clean, whole_number
+from gateway.discovery.text import clean, whole_number
 from gateway.discovery.told import MOST_CHANNELS, Told, get
+from gateway.model.local_time import VIETNAM
 from gateway.rtsp.budget import abusive
 from gateway.runtime.clock import now_ms
 from gateway.sources.http_client import HttpClient
@@ -116,7 +117,7 @@ def _split(body: bytes) -> dict[str, str]:
 def _offset_s(text: str | None) -> float | None:
     """Return by how much the local time *text* is ahead of this site's."""
     try:
-        theirs = datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=LOCAL)
+        theirs = datetime.strptime(text or "", "%Y-%m-%d %H:%M:%S").replace(tzinfo=VIETNAM)
         return round(theirs.timestamp() - now_ms() / 1000, 1)
     except (ValueError, OverflowError):
         return None

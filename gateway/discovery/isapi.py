@@ -16,9 +16,10 @@ from datetime import datetime
 from xml.etree.ElementTree import Element
 
 from gateway.discovery.found import DeviceKind, FoundChannel, FoundStream, Signal, StreamProfile
-from gateway.discovery.text import LOCAL, clean, whole_number
+from gateway.discovery.text import clean, whole_number
 from gateway.discovery.told import MOST_CHANNELS, NothingTold, Told, get, hostile
 from gateway.model.errors import GatewayError, SourceUnavailable
+from gateway.model.local_time import VIETNAM
 from gateway.model.reasons import Reason
 from gateway.runtime.clock import now_ms
 from gateway.sources.bounded_xml import HostileXml, parse_xml
@@ -130,7 +131,7 @@ def _offset_s(time: Element | None) -> float | None:
         return None
     try:
         theirs = datetime.fromisoformat((_text(time, "localTime") or "")[:40])
-        return round(theirs.replace(tzinfo=LOCAL).timestamp() - now_ms() / 1000, 1)
+        return round(theirs.replace(tzinfo=VIETNAM).timestamp() - now_ms() / 1000, 1)
     except (ValueError, OverflowError):
         return None
 

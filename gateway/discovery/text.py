@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import timedelta, timezone
 
 MOST_CHARS = 120
-
-LOCAL = timezone(timedelta(hours=7))
-"""Viet Nam's: of the times that devices show, which have no zone or a wrong one."""
 
 
 def clean(text: str | None, most: int = MOST_CHARS) -> str | None:

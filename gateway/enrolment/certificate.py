@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
 from gateway.enrolment.messages import CertificateAnswer, SiteIdentity
+from gateway.model.local_time import VIETNAM
 from gateway.runtime.certificates import is_issued_by, read_certificate, read_certificates
 
 CLOCK_TOLERANCE_MS = 86_400_000
@@ -57,4 +58,7 @@ def check_certificate(
     begins, ends = chain[0].not_valid_before_utc, chain[0].not_valid_after_utc
     valid = begins.timestamp() * 1000 <= now <= ends.timestamp() * 1000
     if not valid or abs(answer.now_ms - now) > CLOCK_TOLERANCE_MS:
-        raise EnrolmentError(Reason.CLOCK, f"{begins:%d/%m/%Y} – {ends:%d/%m/%Y}")
+        raise EnrolmentError(
+            Reason.CLOCK,
+            f"{begins.astimezone(VIETNAM):%d/%m/%Y} – {ends.astimezone(VIETNAM):%d/%m/%Y}",
+        )

@@ -6,6 +6,7 @@ network nothing sets their clocks: the time in the picture and in the recordings
 
 from __future__ import annotations
 
+from gateway.model.local_time import OFFSET_S
 from gateway.model.reasons import Reason
 
 TOLERANCE_S = 60.0
@@ -14,10 +15,6 @@ TOLERANCE_S = 60.0
 MARGIN_S = 10.0
 """By so much less wrong it must be to count as right again."""
 
-LOCAL_S = 7 * 3600.0
-"""Viet Nam's offset from UTC. Many cameras tell their local time as if it were UTC: one that is
-ahead by exactly this much shows the right time."""
-
 WIDEST_ZONE_H = 14
 """No two time zones that are of use here are further apart."""
 
@@ -25,12 +22,15 @@ WIDEST_ZONE_H = 14
 def clock_fault(off_s: float, *, known: bool = False) -> Reason | None:
     """Return what is wrong with a clock that is *off_s* ahead of UTC; None: nothing.
 
+    Many cameras tell their local time as if it were UTC: one that is ahead by exactly the offset of
+    local time shows the right time.
+
     Args:
         off_s: Negative if it is behind.
         known: Whether it is known to be wrong already.
     """
     tolerance_s = TOLERANCE_S - MARGIN_S * known
-    if min(abs(off_s), abs(off_s - LOCAL_S)) <= tolerance_s:
+    if min(abs(off_s), abs(off_s - OFFSET_S)) <= tolerance_s:
         return None
     hours = round(off_s / 3600)
     if 0 < abs(hours) <= WIDEST_ZONE_H and abs(off_s - hours * 3600) <= TOLERANCE_S:

@@ -11,13 +11,13 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import NoReturn
 
 import structlog
 
 from gateway.model.errors import SourceUnavailable
+from gateway.model.local_time import time_text
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING
@@ -53,16 +53,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
 GOP_BYTES, GOP_S = 4_000_000, 60.0
 
-VIETNAM = timezone(timedelta(hours=7))
-"""Asia/Ho_Chi_Minh, where the clock has not been changed since 1975."""
-
 log = structlog.get_logger(__name__)
-
-
-def clock_text(wall_ms: int) -> str:
-    """Return the time that a slate shows, of the wall clock in ms since 1970."""
-    at = datetime.fromtimestamp(wall_ms // 1000, UTC).astimezone(VIETNAM)
-    return f"{at:%d/%m/%Y %H:%M:%S}"
 
 
 class _Nothing:
@@ -241,7 +232,7 @@ class SlateService:
             wall_ms = self._wall_ms()
             if entry.second != wall_ms // 1000 and not entry.broken:
                 entry.second = wall_ms // 1000
-                await self._make(child, entry, clock_text(wall_ms))
+                await self._make(child, entry, time_text(wall_ms))
 
     async def _make(self, child: WorkerProcess, entry: _Entry, text: str) -> None:
         keyframe = entry.pictures % KEYFRAME_EVERY == 0

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gateway.model import local_time
 from gateway.model.contacts import ContactConfig
 from gateway.model.health import CameraHealth
 from gateway.model.provenance import Origin
@@ -38,9 +39,6 @@ from gateway.survey.detected import (
 )
 from gateway.survey.form import FORM, Number
 from gateway.survey.path_text import device_text, path_texts
-
-VIETNAM = dt.timezone(dt.timedelta(hours=7))
-"""Asia/Ho_Chi_Minh, where the clock has not been changed since 1975."""
 
 BY_ORIGIN: Mapping[Origin, Source] = {
     "survey": "declared",
@@ -159,27 +157,28 @@ def fill_form(facts: SiteFacts) -> SiteForm:
 
 def day_text(time_ms: int) -> str:
     """Return the day of *time_ms* in Viet Nam, dd/MM/yyyy."""
-    return _moment(time_ms).strftime("%d/%m/%Y")
+    return local_time.day_text(_bounded(time_ms))
 
 
 def day_of(time_ms: int) -> str:
     """Return the day of *time_ms* in Viet Nam as ISO 8601 has it."""
-    return _moment(time_ms).strftime("%Y-%m-%d")
+    return local_time.local_time(_bounded(time_ms)).strftime("%Y-%m-%d")
 
 
 def time_text(time_ms: int) -> str:
     """Return *time_ms* in Viet Nam, dd/MM/yyyy HH:mm:ss."""
-    return _moment(time_ms).strftime("%d/%m/%Y %H:%M:%S")
+    return local_time.time_text(_bounded(time_ms))
 
 
 def utc_text(time_ms: int) -> str:
     """Return *time_ms* as RFC 3339 has it, in seconds."""
-    return _moment(time_ms).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = dt.datetime.fromtimestamp(_bounded(time_ms) // 1000, dt.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _moment(time_ms: int) -> dt.datetime:
-    """Return *time_ms* in Viet Nam; at the end of the year 9999 time stands still."""
-    return dt.datetime.fromtimestamp(min(time_ms, LAST_MS - DAY_MS) / 1000, VIETNAM)
+def _bounded(time_ms: int) -> int:
+    """Return *time_ms*; at the end of the year 9999 time stands still."""
+    return min(time_ms, LAST_MS - DAY_MS)
 
 
 def _answers(facts: SiteFacts) -> Iterator[Answer]:

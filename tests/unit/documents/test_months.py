@@ -6,11 +6,12 @@ import datetime as dt
 
 import pytest
 
-from gateway.documents.months import ZONE, due_ms, past_months
+from gateway.documents.months import due_ms, past_months
+from gateway.model.local_time import VIETNAM
 
 
 def ms(*moment: int) -> int:
-    return round(dt.datetime(*moment, tzinfo=ZONE).timestamp() * 1000)  # type: ignore[arg-type,misc]
+    return round(dt.datetime(*moment, tzinfo=VIETNAM).timestamp() * 1000)  # type: ignore[arg-type,misc]
 
 
 @pytest.mark.parametrize(

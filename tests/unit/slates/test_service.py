@@ -20,7 +20,7 @@ from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtp.video_info import VideoInfo
 from gateway.runtime.clock import now_ms
 from gateway.slates import service
-from gateway.slates.service import KEYFRAME_EVERY, MEMORY_BYTES, SlateService, clock_text
+from gateway.slates.service import KEYFRAME_EVERY, MEMORY_BYTES, SlateService
 from gateway.slates.slate_format import SlateCodec
 from gateway.streams.reader import Reader
 from gateway.streams.slate import Slate
@@ -223,8 +223,3 @@ async def test_slates_that_nobody_reads_give_way() -> None:
         Viewer(slates.find(D1, Reason.UNREACHABLE))
 
         assert [each.form.width for each in slates._entries.values()][-1] == 704
-
-
-def test_the_clock_is_that_of_viet_nam() -> None:
-    """Day first, as people write it there."""
-    assert clock_text(1_795_876_205_000) == "28/11/2026 21:30:05"
