@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -110,15 +110,10 @@ class DocumentServer:
                 self._marks[name] = (tag, mark)
             return mark
 
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        async with AsyncExitStack() as stack:
-            try:
-                session = await stack.enter_async_context(https_session(self._ca_file))
-            except OSError as error:
-                detail = f"[documents] ca_file: {error.strerror or error}"
-                raise TransientError(Reason.DOCUMENT_SOURCE, detail) from None
-            yield session
+    def _session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        return https_session(
+            self._ca_file, setting="[documents] ca_file", reason=Reason.DOCUMENT_SOURCE
+        )
 
     @asynccontextmanager
     async def _answer(

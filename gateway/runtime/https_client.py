@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.model.errors import TransientError
+from gateway.model.reasons import Reason
 from gateway.runtime.build import USER_AGENT
 from gateway.runtime.https_url import HttpsTarget
 
@@ -25,19 +27,26 @@ CHUNK_BYTES = 65_536
 
 
 @asynccontextmanager
-async def https_session(ca_file: Path | None) -> AsyncIterator[aiohttp.ClientSession]:
+async def https_session(
+    ca_file: Path | None, *, setting: str, reason: Reason
+) -> AsyncIterator[aiohttp.ClientSession]:
     """Give a session of one connection at a time, whose bodies come as they are.
 
     Args:
         ca_file: Authority of the server's certificate; None: the system's.
+        setting: Where that is set, for the error: ``[updates] ca_file``.
+        reason: Of the error.
 
     Raises:
-        OSError: It cannot be read.
+        TransientError: *ca_file* cannot be read.
     """
     await asyncio.to_thread(importlib.import_module, "aiohttp")
     import aiohttp
 
-    context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
+    try:
+        context = await asyncio.to_thread(ssl.create_default_context, cafile=ca_file)
+    except OSError as error:
+        raise TransientError(reason, f"{setting}: {error.strerror or error}") from None
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=1, ssl=context),
         cookie_jar=aiohttp.DummyCookieJar(),

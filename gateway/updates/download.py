@@ -16,7 +16,7 @@ import re
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,15 +133,8 @@ class Download:
             finally:
                 answer.close()
 
-    @asynccontextmanager
-    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        async with AsyncExitStack() as stack:
-            try:
-                session = await stack.enter_async_context(https_session(self._ca_file))
-            except OSError as error:
-                detail = f"[updates] ca_file: {error.strerror or error}"
-                raise TransientError(Reason.TLS_FAILED, detail) from None
-            yield session
+    def _session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        return https_session(self._ca_file, setting="[updates] ca_file", reason=Reason.TLS_FAILED)
 
     async def _ask(
         self, session: aiohttp.ClientSession, target: HttpsTarget, have: int
