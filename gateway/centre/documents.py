@@ -149,7 +149,7 @@ def parse_signed(tree: Mapping[str, object]) -> Desired:
         MessageRejected: It is not signed, or its envelope is wrong.
     """
     if "sig" not in tree:
-        message = "sign it first: camera-gateway config sign"
+        message = "sign it first (config sign)"
         raise MessageRejected((Fault("/sig", "sig.missing", message),))
     desired = parse_desired(dict(tree))
     if desired.sha256 != digest(desired.doc):

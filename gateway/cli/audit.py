@@ -1,4 +1,4 @@
-"""``camera-gateway audit``: verifies who has watched what, on a gateway or from what it published.
+"""The command ``audit``: verifies who has watched what, on a gateway or from what it published.
 
 Exit codes: 0 whole; 1 something was removed, changed or put elsewhere; 2 a file cannot be read.
 """

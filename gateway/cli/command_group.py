@@ -8,6 +8,15 @@ from typing import Any
 
 import click
 
+from gateway.model.fault_text import PROGRAM
+
+
+def program_name() -> str:
+    """Return what this program was called by: two have some of their commands in common."""
+    context = click.get_current_context(silent=True)
+    name = None if context is None else context.find_root().info_name
+    return name or PROGRAM
+
 
 class CommandGroup(click.Group):
     """Commands of its own, and some that stand in modules.

@@ -1,4 +1,4 @@
-"""``camera-gateway config``: signs configurations at the centre, sends them, shows the reports.
+"""The command ``config``: signs configurations at the centre, sends them, shows the reports.
 
 Exit codes: 0 done; 1 the gateway does not run what was sent, or the broker cannot be reached; 2 a
 document, a key or an argument is wrong.

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from gateway.cli.command_group import program_name
 from gateway.config.check import check_files
 from gateway.config.fault_wording import said_of
 from gateway.config.places import FoundPlace, Places
 from gateway.model.errors import Fault
+from gateway.model.fault_text import FaultText
 from gateway.runtime.own_words import redact_foreign
 from gateway.runtime.redact import Redactor
 
@@ -50,7 +53,7 @@ def fault_json(faults: Iterable[Told], redactor: Redactor) -> Iterator[str]:
     files = _Files()
     for path, fault in faults:
         place = files.of(path).find(fault.at)
-        said = said_of(fault)
+        said = _said_of(fault)
         shown = {
             "file": None if path is None else str(path),
             "pointer": fault.at,
@@ -111,7 +114,7 @@ def _lines(path: Path | None, fault: Fault, places: Places, redactor: Redactor) 
     line = int(fault.args.get("line", 0)) or place.line
     file = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
     yield f"{f'{file}{_named(place.name, redactor)}'.rstrip()} [{fault.code}]".lstrip()
-    said = said_of(fault)
+    said = _said_of(fault)
     for text in (said.vi, f"→ {said.vi_todo}" if said.vi_todo else ""):
         if text:
             yield f"    {redact_foreign(redactor, text, check_files)}"
@@ -119,6 +122,11 @@ def _lines(path: Path | None, fault: Fault, places: Places, redactor: Redactor) 
     yield f"    {fault.at or '/'}: {english}" + (f"; {said.en_todo}" if said.en_todo else "")
     if fault.code == "syntax" and (quoted := places.quote(line, int(fault.args.get("column", 1)))):
         yield f"    {line} | {redactor.redact_text(quoted)}"
+
+
+def _said_of(fault: Fault) -> FaultText:
+    """As `said_of`, with the commands of the program that runs."""
+    return said_of(replace(fault, args={"program": program_name(), **fault.args}))
 
 
 def _called(place: FoundPlace, fault: Fault) -> str:

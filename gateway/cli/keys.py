@@ -1,4 +1,4 @@
-"""``camera-gateway keys``: makes and lists the keys that the centre signs with."""
+"""The command ``keys``: makes and lists the keys that the centre signs with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``camera-gateway release``: signs releases at the centre, and lays them out for a web server.
+"""The command ``release``: signs releases at the centre, and lays them out for a web server.
 
 Exit codes: 0 done; 1 a rollout has stopped, or not all sites have it; 2 a file, a key or an
 argument is wrong.
@@ -27,6 +27,7 @@ from gateway.centre.rings import (
 )
 from gateway.centre.rollout import Requester, Terms, run_rollout
 from gateway.cli.broker_options import address_of, connection_options, validated_as
+from gateway.cli.command_group import program_name
 from gateway.cli.output import NOT_RUNNING, echo, report_errors
 from gateway.config.signing import Keyring, load_key
 from gateway.mqtt.client.broker import BrokerAddress
@@ -214,7 +215,7 @@ def _roll_out(
 ) -> None:
     rollout = load_rollout(state)
     if rollout is None:
-        raise click.BadParameter(f"there is no {state}: camera-gateway release plan")
+        raise click.BadParameter(f"there is no {state}: {program_name()} release plan")
     if retry:
         rollout.retry()
     elif rollout.failures():

@@ -1,4 +1,4 @@
-"""``camera-gateway survey``: the survey form of dispatch 10362, filled by itself.
+"""The command ``survey``: the survey form of dispatch 10362, filled by itself.
 
 Exit codes: 0 done; 1 the broker cannot be reached, or the disk refuses; 2 a file or an argument is
 wrong, or some of the files to be merged are.

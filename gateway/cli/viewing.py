@@ -1,4 +1,4 @@
-"""``camera-gateway viewing``: the centre issues view tokens by hand, and revokes people's right.
+"""The command ``viewing``: the centre issues view tokens by hand, and revokes people's right.
 
 Exit codes: 0 done; 1 the broker cannot be reached or does not take it; 2 a key, a file or an
 argument is wrong.

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from gateway.model.errors import Fault
 
+PROGRAM = "camera-gateway"
+"""What ``{program}`` becomes where the fault's `args` do not say by which program it is told."""
+
 RESTART = "rồi chạy: sudo systemctl restart camera-gateway"
 
 
@@ -233,11 +236,11 @@ TEXTS: dict[str, FaultText] = {
     ),
     "key.file/passphrase": FaultText(
         "Tệp khóa {path} được khóa bằng mật khẩu, phần mềm không hỏi mật khẩu đó.",
-        "Tạo khóa bằng: camera-gateway keys make cfg-2026a",
+        "Tạo khóa bằng: {program} keys make cfg-2026a",
     ),
     "key.file/content": FaultText(
         "{path} không phải khóa bí mật Ed25519.",
-        "Chọn đúng tệp .key; tạo khóa bằng: camera-gateway keys make cfg-2026a",
+        "Chọn đúng tệp .key; tạo khóa bằng: {program} keys make cfg-2026a",
     ),
     "key.file/name": FaultText(
         "Tên tệp khóa {path} phải là mã khóa.", "Đổi tên tệp, ví dụ cfg-2026a.key."
@@ -401,12 +404,13 @@ def text_of(fault: Fault, plain: str = "", *, use: str = "") -> FaultText:
     keys.append(fault.code)
     if use:
         keys = [f"{use}:{key}" for key in keys] + keys
+    values = {"program": PROGRAM, **fault.args}
     for key in keys:
         row = TEXTS.get(key)
         if row is None:
             continue
         try:
-            said = (text.format_map(fault.args) for text in (row.vi, row.vi_todo, row.en_todo))
+            said = (text.format_map(values) for text in (row.vi, row.vi_todo, row.en_todo))
             return FaultText(*said)
         except (KeyError, ValueError, IndexError):
             continue

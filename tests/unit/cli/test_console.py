@@ -80,6 +80,21 @@ def test_what_the_commands_have_made_is_right(settings: Path) -> None:
     assert done.stdout.startswith("OK: http://127.0.0.1:8090/, broker 127.0.0.1\n")
 
 
+@pytest.mark.usefixtures("isolated_logging")
+def test_advice_names_the_command_by_this_program(tmp_path: Path) -> None:
+    """`camera-gateway` is not installed at a centre, though the command is the same there."""
+    key, site = tmp_path / "cfg-2026a.key", tmp_path / "site.json"
+    key.touch(mode=0o600)
+    words = ["--key", str(key), "--gateway", "hcm-q1-01", "--version", "1"]
+
+    done = CliRunner().invoke(
+        main, ["config", "sign", str(site), *words], prog_name="camera-console"
+    )
+
+    assert done.exit_code == WRONG
+    assert "tạo khóa bằng: camera-console keys make cfg-2026a" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words", ["check", "run", "centre sites", "centre ca init", "centre ca request"]
 )
