@@ -26,6 +26,7 @@ from gateway.model.media import Codec
 from gateway.rtp.codecs import packetise
 from gateway.rtp.jpeg import split_picture
 from gateway.rtp.payload import annex_b
+from gateway.transcoding.libraries import program_version
 from gateway.transcoding.messages import Command, InputHeader, Report, ReportParser, pack_unit
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.process import COMMAND
@@ -243,11 +244,10 @@ def transcode(
                 "live_ms": _live(footage, rounds, loops),
             }
         )
-    version = subprocess.run([FFMPEG, "-version"], capture_output=True, text=True, check=True)
     return {
         "scenario": "transcode",
         "rounds": rounds,
-        "ffmpeg": version.stdout.split()[2],
+        "ffmpeg": program_version(FFMPEG),
         "load_before": os.getloadavg()[0],
         "python": sys.version.split()[0],
         "results": results,

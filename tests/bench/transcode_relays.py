@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Any
 import psutil
 
 from gateway.demo.encoder import EncoderSettings
+from gateway.transcoding.libraries import program_version
 from tests.bench import job_camera
 from tests.bench.measure import SETTLE_S, ViewerProcess, alternate, log, machine, playing
 from tests.bench.relays import Relay, Running
@@ -157,12 +157,11 @@ def beside_others(
                 seen[number][name] = found
                 log(f"{job}, round {number + 1}: {name} {found}")
         results.append({"job": job, "relays": [compare(each, seen) for each in relays]})
-    version = subprocess.run([FFMPEG, "-version"], capture_output=True, text=True, check=True)
     return {
         "scenario": "transcode",
         "rounds": rounds,
         "seconds": seconds,
-        "ffmpeg": version.stdout.split()[2],
+        "ffmpeg": program_version(FFMPEG),
         "machine": machine(),
         "load_before": round(load_before, 1),
         "load_after": round(os.getloadavg()[0], 1),

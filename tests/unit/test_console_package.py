@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,28 +14,24 @@ import pytest
 from gateway.cli.console import main as program
 from gateway.model.version import VERSION
 from tests.fixtures.debian_packages import (
-    AS_ROOT,
-    IN_A_ROOT,
-    MANUAL,
+    INSTALL,
     TOP,
     check_by_lintian,
+    in_a_root_with,
     modes_too_wide_or_narrow,
     not_compiled,
+    not_in_manual,
+    purged,
+    remove_state_of,
     run,
+    run_at_its_place,
     small_packages,
     unpacked,
 )
 
 EXAMPLE = TOP / "config" / "console.example.toml"
 
-AT_ITS_PLACE = """
-set -e
-mount -t tmpfs tmpfs /opt
-mkdir /opt/camera-console
-mount --bind "$1" /opt/camera-console
-shift
-exec "$@"
-"""
+HOME = "/opt/camera-console"
 
 EVERY_COMMAND = """
 import click
@@ -117,18 +112,14 @@ def test_lintian_finds_no_error(package: Path, home: Path, tmp_path: Path) -> No
 
 def test_every_command_finds_its_libraries_where_it_is_to_lie(home: Path) -> None:
     """With Debian's Python and nothing else; what a gateway alone needs is missed by none."""
-    python = "/opt/camera-console/bin/python"
-
-    said = run(*AS_ROOT, "sh", "-c", AT_ITS_PLACE, "sh", home, python, "-I", "-c", EVERY_COMMAND)
+    said = run_at_its_place(HOME, home, f"{HOME}/bin/python", "-I", "-c", EVERY_COMMAND)
 
     assert int(said) > 30
 
 
 def test_it_tells_its_version_where_it_is_to_lie(home: Path, version: str) -> None:
     """By the command that the package links to."""
-    command = "/opt/camera-console/bin/camera-console"
-
-    said = run(*AS_ROOT, "sh", "-c", AT_ITS_PLACE, "sh", home, command, "--version")
+    said = run_at_its_place(HOME, home, f"{HOME}/bin/camera-console", "--version")
 
     assert said == f"camera-console, version {version}\n"
 
@@ -152,11 +143,7 @@ def debs(package: Path, version: str, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.fixture
 def in_a_root(debs: Path, tmp_path: Path) -> list[str | Path]:
     """A command that runs a shell script where `debs` lie in ``/`` and dpkg may do as it likes."""
-    return [*AS_ROOT, "sh", "-c", IN_A_ROOT, "sh", tmp_path, debs]
-
-
-INSTALL = "dpkg --install /1.0.deb >&2; "
-QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
+    return in_a_root_with(debs, tmp_path)
 
 
 def test_installed_it_has_users_folders_and_settings(in_a_root: list[str | Path]) -> None:
@@ -204,34 +191,24 @@ def test_a_purge_keeps_keys_and_sites(in_a_root: list[str | Path]) -> None:
     """Unless somebody says otherwise."""
     look = "ls -d /etc/camera-console/* /var/lib/camera-console; ls /opt"
 
-    said = run(*in_a_root, INSTALL + "dpkg --purge camera-console >&2; " + look, **QUIET)
+    left = purged(in_a_root, "camera-console", look)
 
-    assert "/etc/camera-console/secrets" in said
-    assert "/var/lib/camera-console" in said
-    assert "camera-console" not in said.splitlines()
+    assert {"/etc/camera-console/secrets", "/var/lib/camera-console"} <= set(left)
+    assert "camera-console" not in left
 
 
 def test_a_purge_removes_all_of_it_if_told_so(in_a_root: list[str | Path]) -> None:
     """Folders, users, and the link by which it was enabled."""
-    answer = (
-        "echo camera-console camera-console/remove-state boolean true | debconf-set-selections; "
-        "systemctl enable camera-console centre-coverage.timer >&2; "
-    )
+    enable = "systemctl enable camera-console centre-coverage.timer >&2; "
     look = (
         "find /etc /opt /usr /var/lib -name '*camera-console*' -o -name '*centre-coverage*'; "
         "getent passwd camera-console centre-coverage || true"
     )
 
-    said = run(*in_a_root, INSTALL + answer + "dpkg --purge camera-console >&2; " + look, **QUIET)
-
-    assert said == ""
+    before = remove_state_of("camera-console") + enable
+    assert purged(in_a_root, "camera-console", look, before=before) == []
 
 
 def test_the_manual_names_every_command() -> None:
     """Made from the commands' own help, so that none is forgotten."""
-    text = run(sys.executable, MANUAL, "camera-console", "man", VERSION)
-
-    with program.make_context("camera-console", [], resilient_parsing=True) as context:
-        commands = program.list_commands(context)
-    assert "centre" in commands
-    assert all(f"\n.SS {name} " in text for name in commands)
+    assert not_in_manual("camera-console", program) == []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,28 +16,23 @@ import pytest
 from gateway.cli.main import main as program
 from gateway.model.version import VERSION
 from tests.fixtures.debian_packages import (
-    AS_ROOT,
     IN_A_ROOT,
-    MANUAL,
+    INSTALL,
     TOP,
     check_by_lintian,
+    in_a_root_with,
     modes_too_wide_or_narrow,
     not_compiled,
+    not_in_manual,
+    purged,
+    remove_state_of,
     run,
+    run_at_its_place,
     small_packages,
     unpacked,
 )
 
 PREFIX = "opt/camera-gateway/releases"
-
-AT_ITS_PLACE = """
-set -e
-mount -t tmpfs tmpfs /opt
-mkdir /opt/camera-gateway
-mount --bind "$1" /opt/camera-gateway
-shift
-exec "$@"
-"""
 
 
 @pytest.fixture(scope="session")
@@ -113,7 +107,7 @@ def test_it_runs_where_it_is_to_lie(package: Path, release: Path) -> None:
         (top / "current").symlink_to(f"releases/{release.name}")
     command = "/opt/camera-gateway/current/bin/camera-gateway"
 
-    said = run(*AS_ROOT, "sh", "-c", AT_ITS_PLACE, "sh", top, command, "--version")
+    said = run_at_its_place("/opt/camera-gateway", top, command, "--version")
 
     assert said == f"camera-gateway, version {release.name}\nfast path: compiled\n"
 
@@ -140,10 +134,9 @@ def debs(package: Path, release: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def in_a_root(debs: Path, tmp_path: Path) -> list[str | Path]:
     """A command that runs a shell script where `debs` lie in ``/`` and dpkg may do as it likes."""
-    return [*AS_ROOT, "sh", "-c", IN_A_ROOT, "sh", tmp_path, debs]
+    return in_a_root_with(debs, tmp_path)
 
 
-INSTALL = "dpkg --install /1.0.deb >&2; "
 LOOK = "readlink /opt/camera-gateway/current; ls /opt/camera-gateway/releases | xargs; "
 NOW = LOOK + "camera-gateway; "
 
@@ -262,41 +255,22 @@ def test_a_purge_keeps_passwords_and_state(in_a_root: list[str | Path]) -> None:
     """Unless somebody says otherwise."""
     look = "ls -d /etc/camera-gateway/* /var/lib/camera-gateway; ls /opt"
 
-    said = run(
-        *in_a_root,
-        INSTALL + "dpkg --purge camera-gateway >&2; " + look,
-        DEBIAN_FRONTEND="noninteractive",
-    )
+    left = purged(in_a_root, "camera-gateway", look)
 
-    assert "/etc/camera-gateway/secrets" in said
-    assert "/var/lib/camera-gateway" in said
-    assert "camera-gateway" not in said.splitlines()
+    assert {"/etc/camera-gateway/secrets", "/var/lib/camera-gateway"} <= set(left)
+    assert "camera-gateway" not in left
 
 
 def test_a_purge_removes_all_of_it_if_told_so(in_a_root: list[str | Path]) -> None:
     """Answered beforehand, as whoever sets up many boxes does."""
-    answer = (
-        "echo camera-gateway camera-gateway/remove-state boolean true | debconf-set-selections; "
-    )
     look = "ls -d /etc/camera-gateway /var/lib/camera-gateway /opt/camera-gateway || true"
 
-    said = run(
-        *in_a_root,
-        INSTALL + answer + "dpkg --purge camera-gateway >&2; " + look,
-        DEBIAN_FRONTEND="noninteractive",
-    )
-
-    assert said == ""
+    assert purged(in_a_root, "camera-gateway", look, before=remove_state_of("camera-gateway")) == []
 
 
 def test_the_manual_names_every_command() -> None:
     """Made from the commands' own help, so that none is forgotten."""
-    text = run(sys.executable, MANUAL, "camera-gateway", "man", VERSION)
-
-    with program.make_context("camera-gateway", [], resilient_parsing=True) as context:
-        commands = program.list_commands(context)
-    assert "probe" in commands
-    assert all(f"\n.SS {name} " in text for name in commands)
+    assert not_in_manual("camera-gateway", program) == []
 
 
 @pytest.fixture(scope="session")
@@ -322,7 +296,7 @@ def bundle(debs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stick(bundle: Path, tmp_path: Path) -> list[str | Path]:
     """A command that runs a shell script where the bundle is ``/stick`` and can be changed."""
     opened = IN_A_ROOT.replace('cp "$2"/*.deb "$1/root"', 'cp -r "$2" "$1/root/stick"')
-    return [*AS_ROOT, "sh", "-c", opened, "sh", tmp_path, bundle]
+    return in_a_root_with(bundle, tmp_path, opened)
 
 
 def test_a_bundle_installs_after_its_key_was_compared(stick: list[str | Path]) -> None:

@@ -29,7 +29,7 @@ from tests.fixtures.broker import Authority
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.containers import container, flv, sound
 from tests.fixtures.http_camera import Handler, http_camera
-from tests.fixtures.sinks import RecordingSink
+from tests.fixtures.sinks import RecordingSink, watched
 
 CLOCK = SystemClock()
 
@@ -62,16 +62,6 @@ def sending(data: bytes, content_type: str, *, endless: bool = True) -> Handler:
         return response
 
     return handle
-
-
-async def watched(pulled: Source, units: int) -> RecordingSink:
-    """Return what comes until there are so many *units*."""
-    sink = RecordingSink(units)
-    async with asyncio.timeout(HANG_S), asyncio.TaskGroup() as group:
-        running = group.create_task(pulled.run(sink), name="run")
-        await sink.enough.wait()
-        running.cancel()
-    return sink
 
 
 async def failure(pulled: Source) -> GatewayError:

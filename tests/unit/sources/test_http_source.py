@@ -41,7 +41,7 @@ from tests.fixtures.http_camera import (
     raw_camera,
     stream_of,
 )
-from tests.fixtures.sinks import RecordingSink
+from tests.fixtures.sinks import RecordingSink, watched
 
 CLOCK = SystemClock()
 JPEGS = coded_pictures("mjpeg", 4)
@@ -73,26 +73,10 @@ def source(port: int, *, password: str | None = None, allow_basic: bool = False)
     return made
 
 
-async def watched(pulled: HttpSource, units: int = 6) -> RecordingSink:
-    """Return what comes until there are *units* pictures. Raises what the source does."""
-    sink = RecordingSink(units)
-    running = asyncio.create_task(pulled.run(sink))
-    enough = asyncio.create_task(sink.enough.wait())
-    async with asyncio.timeout(HANG_S):
-        await asyncio.wait({running, enough}, return_when=asyncio.FIRST_COMPLETED)
-    enough.cancel()
-    if running.done():
-        await running
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
-    return sink
-
-
 async def failure(port: int) -> GatewayError:
     """Return what ends the source at *port*."""
     with pytest.raises(GatewayError) as caught:
-        await watched(source(port), units=10_000_000)
+        await watched(source(port), 10_000_000)
     return caught.value
 
 
@@ -100,7 +84,7 @@ async def failure(port: int) -> GatewayError:
 async def test_a_stream_of_pictures_comes_whole(sized: bool) -> None:
     """With lengths and without; each picture is a keyframe at the time at which it has come."""
     async with http_camera(stream_of(JPEGS, sized=sized)) as port:
-        sink = await watched(source(port))
+        sink = await watched(source(port), 6)
 
     assert sink.video == VideoFormat("mjpeg")
     head = parse_picture("mjpeg", sink.units[0].payloads)
@@ -122,7 +106,7 @@ async def test_a_single_picture_is_fetched_again_and_again() -> None:
 
     async with http_camera(handle) as port:
         pulled = source(port)
-        sink = await watched(pulled, units=3)
+        sink = await watched(pulled, 3)
 
     assert len(sink.units) == 3
     assert len(peers) == 1
@@ -133,7 +117,7 @@ async def test_digest_is_answered_and_the_password_never_said() -> None:
     """By the path as it stands in the request, percent signs and query included."""
     seen: list[str] = []
     async with http_camera(digest(stream_of(JPEGS), seen)) as port:
-        sink = await watched(source(port, password=PASSWORD))
+        sink = await watched(source(port, password=PASSWORD), 6)
 
     assert sink.units
     assert all(each.startswith("Digest ") and PASSWORD not in each for each in seen)
@@ -201,7 +185,7 @@ async def test_a_stream_of_pictures_is_known_by_its_beginning(kind: str) -> None
         return web.Response(headers={"Content-Type": kind}, body=body_of(JPEGS * 3))
 
     async with http_camera(handle) as port:
-        sink = await watched(source(port), units=6)
+        sink = await watched(source(port), 6)
 
     assert sink.video == VideoFormat("mjpeg")
     assert coded_picture("mjpeg", sink.units[1].payloads)[-900:] == JPEGS[1][-900:]
@@ -215,7 +199,7 @@ async def test_a_single_picture_is_known_by_its_beginning() -> None:
         return web.Response(headers=headers, body=JPEGS[0])
 
     async with http_camera(handle) as port:
-        sink = await watched(source(port), units=2)
+        sink = await watched(source(port), 2)
 
     assert sink.video == VideoFormat("mjpeg")
 
@@ -234,7 +218,7 @@ async def test_the_camera_tells_its_time_in_the_head_of_its_answers(kind: str) -
     async with http_camera(handle) as port:
         pulled = source(port)
         assert isinstance(pulled, TimedSource)
-        await watched(pulled, units=2)
+        await watched(pulled, 2)
 
     assert pulled.clock_reading is not None
     assert pulled.clock_reading.unix_s == DATE_S

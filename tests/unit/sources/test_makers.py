@@ -21,7 +21,7 @@ from gateway.sources.registry import url_policy
 from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures.camera import virtual_camera
 from tests.fixtures.clock import HANG_S, FakeClock
-from tests.fixtures.sinks import RecordingSink
+from tests.fixtures.sinks import watched
 
 ACCOUNT = Account("gateway", SecretStr("Abc@123/#?&canary"))
 PATHS = {
@@ -52,27 +52,12 @@ def source(url: str, port: int, *, allow_basic: bool = False) -> RtspSource:
     )
 
 
-async def play(made: RtspSource) -> RecordingSink:
-    """Return what comes until the first pictures have."""
-    sink = RecordingSink()
-    running = asyncio.create_task(made.run(sink))
-    ended = asyncio.create_task(sink.enough.wait())
-    await asyncio.wait((running, ended), return_when=asyncio.FIRST_COMPLETED)
-    ended.cancel()
-    if not running.done():
-        running.cancel()
-    await asyncio.wait((running,))
-    if not running.cancelled() and (error := running.exception()):
-        raise error
-    return sink
-
-
 @pytest.mark.parametrize("maker", PATHS)
 async def test_the_url_of_each_maker_plays(maker: str) -> None:
     """With Digest, whatever characters the password has."""
     path = PATHS[maker].removeprefix("rtsp://camera")
     async with asyncio.timeout(HANG_S), virtual_camera(account=ACCOUNT, path=path) as recorder:
-        sink = await play(source(recorder.url(), recorder.port))
+        sink = await watched(source(recorder.url(), recorder.port), 1)
 
         assert sink.units[0].keyframe
         assert recorder.cameras[0].counts.refused_logins == 0
@@ -91,7 +76,7 @@ async def test_a_login_in_the_path_is_put_in_when_asking() -> None:
         virtual_camera(account=None, path=xiongmai_path()) as recorder,
     ):
         url = f"rtsp://127.0.0.1:{recorder.port}{XIONGMAI}"
-        sink = await play(source(url, recorder.port, allow_basic=True))
+        sink = await watched(source(url, recorder.port, allow_basic=True), 1)
 
         assert sink.units[0].keyframe
 
@@ -103,7 +88,7 @@ async def test_a_login_is_not_put_in_where_it_may_not_be_sent_in_clear() -> None
         virtual_camera(account=None, path=xiongmai_path()) as recorder,
     ):
         with pytest.raises(SourceRefused) as caught:
-            await play(source(f"rtsp://127.0.0.1:{recorder.port}{XIONGMAI}", recorder.port))
+            await watched(source(f"rtsp://127.0.0.1:{recorder.port}{XIONGMAI}", recorder.port), 1)
 
         assert caught.value.reason is Reason.UNSUPPORTED_LOGIN
         assert not recorder.cameras[0].counts.requests

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from ipaddress import ip_network
 
 import pytest
@@ -21,10 +19,9 @@ from gateway.runtime.clock import SystemClock
 from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer
 from gateway.sources.registry import source_type, url_policy
 from gateway.transcoding.capacity import Capacity
-from tests.fixtures.clock import HANG_S
 from tests.fixtures.containers import container
 from tests.fixtures.rtmp_camera import STARTED, RtmpCamera, chunks, rtmp_camera, status
-from tests.fixtures.sinks import RecordingSink
+from tests.fixtures.sinks import RecordingSink, watched
 
 CLOCK = SystemClock()
 PASSWORD = "xem & camera/7"
@@ -74,22 +71,6 @@ def source(
         clock=CLOCK,
         capacity=Capacity(4.0),
     )
-
-
-async def watched(pulled: Source, units: int) -> RecordingSink:
-    """Return what comes until there are *units* pictures. Raises what the source does."""
-    sink = RecordingSink(units)
-    running = asyncio.create_task(pulled.run(sink))
-    enough = asyncio.create_task(sink.enough.wait())
-    async with asyncio.timeout(HANG_S):
-        await asyncio.wait({running, enough}, return_when=asyncio.FIRST_COMPLETED)
-    enough.cancel()
-    if running.done():
-        await running
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
-    return sink
 
 
 async def probed(port: int, path: str = "/live/cam") -> list[Step]:
