@@ -28,9 +28,7 @@ _TYPES: dict[str, ContainerFormat] = {
     "video/mp4": "mp4",
     "application/mp4": "mp4",
 }
-_VAGUE = frozenset(("", "application/octet-stream", "binary/octet-stream", "video/*"))
-"""What servers say that do not know what they send."""
-
+_PICTURES = frozenset(("image/jpeg", "image/jpg"))
 _PAGE = (b"<html", b"<!doctype")
 _TS_BYTES, _TS_SYNC = 188, 0x47
 _MP4_BOXES = frozenset((b"ftyp", b"styp", b"moov", b"moof", b"sidx"))
@@ -86,8 +84,13 @@ class HttpContainer:
             yield piece
 
 
-def picture_type(head: bytes) -> str:
-    """Return as which type *head* begins: one JPEG, or a stream of them; empty: neither."""
+def other_type(head: bytes) -> str:
+    """Return as which type *head* begins that is no container; empty: none that can be taken.
+
+    One JPEG, a stream of them, or a playlist.
+    """
+    if head.removeprefix(b"\xef\xbb\xbf").startswith(b"#EXTM3U"):
+        return "application/vnd.apple.mpegurl"
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     boundary = boundary_in(head)
@@ -98,46 +101,49 @@ async def container_of(answer: HttpAnswer, stall_s: float) -> HttpContainer | No
     """Return the container that *answer* brings; None if it is of another type.
 
     What it begins with counts for more than what the camera says that it is: an answer that
-    begins with pictures is given their type (`HttpAnswer.take_back`).
+    begins with pictures or a playlist is given their type (`HttpAnswer.take_back`).
 
     Raises:
-        CodecUnsupported: The camera does not say what it is, and it looks like none.
-        SourceRefused: It is a web page (`NOT_FOUND`).
+        CodecUnsupported: It looks like none, and like no picture.
+        SourceRefused: It is a web page, or another text (`NOT_FOUND`).
         GatewayError: As `HttpAnswer.read` and `whole_within`.
     """
     kind = answer.content_type.partition(";")[0].strip().lower()
     stated = _TYPES.get(kind)
-    nameless = kind.startswith("multipart/") and not _names_boundary(answer.content_type)
-    if stated is None and kind not in _VAGUE and not nameless:
+    multipart = kind.startswith("multipart/")
+    nameless = multipart and not _names_boundary(answer.content_type)
+    if kind in _PICTURES or (multipart and not nameless):
         return None
-    head, pictures = b"", ""
+    head, other = b"", ""
     found: ContainerFormat | None = None
     async with whole_within(2 * stall_s):
-        while found is None and not pictures and len(head) < SNIFFED_BYTES:
+        while found is None and not other and len(head) < SNIFFED_BYTES:
             piece = await answer.read(stall_s)
             if not piece:
                 break
             head += piece
-            found, pictures = sniff(head), picture_type(head)
-    if pictures and not found:
-        answer.take_back(head, pictures)
+            found, other = sniff(head), other_type(head)
+    if other and not found:
+        answer.take_back(head, other)
         return None
     if nameless:
         return None
     chosen = found or stated
-    if chosen is None and head.lstrip()[:9].lower().startswith(_PAGE):
-        raise web_page(kind)
+    page = kind.startswith("text/") or head.lstrip()[:9].lower().startswith(_PAGE)
+    if chosen is None and page:
+        raise _web_page(kind)
     if chosen is None:
         said = printable(kind[:60]) or "nothing of a type"
         raise CodecUnsupported(
             Reason.UNSUPPORTED_CODEC,
-            f"the camera sends {said}, which begins like no JPEG, FLV, MPEG-TS or MP4",
+            f"the camera sends {said}, which begins like no JPEG, FLV, MPEG-TS, MP4 or "
+            "HLS playlist",
             park_s=300.0,
         )
     return HttpContainer(answer, chosen, head, stall_s)
 
 
-def web_page(kind: str) -> SourceRefused:
+def _web_page(kind: str) -> SourceRefused:
     """Return what to raise for a page of type *kind*, shown to people, instead of video."""
     detail = f"there is a web page ({printable(kind[:60])}), no video: another path has that"
     return SourceRefused(Reason.NOT_FOUND, detail, park_s=300.0)

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from gateway.model.errors import CodecUnsupported, SourceStalled, SourceUnavailable
+from gateway.model.errors import SourceStalled, SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtp.jpeg import split_picture
 from gateway.rtp.packet import Malformed
 from gateway.rtp.picture import MAX_PICTURE_BYTES, CodedPicture
 from gateway.rtsp.budget import PICTURES
-from gateway.runtime.plain_text import printable
 from gateway.sources.http_client import HttpAnswer, HttpClient
-from gateway.sources.http_container import container_of, web_page
+from gateway.sources.http_container import container_of
+from gateway.sources.jpeg_stream import JpegStream
 from gateway.sources.multipart import MultipartParser, boundary_of
 
 CORRUPT_PAUSE_S = 30.0
@@ -55,8 +55,7 @@ class HttpPictures:
         """Ask the camera; return the head of its answer.
 
         Raises:
-            CodecUnsupported: It sends no JPEG.
-            GatewayError: As `HttpClient.get`.
+            GatewayError: As `HttpClient.get` and `container_of`.
         """
         answer = await self._client.get()
         if await container_of(answer, self._stall_s) is not None:
@@ -65,24 +64,9 @@ class HttpPictures:
         return answer
 
     def accept(self, answer: HttpAnswer) -> None:
-        """Take *answer*, of which nothing has been read, for the camera's.
-
-        Raises:
-            CodecUnsupported: It sends no JPEG.
-            SourceRefused: It is a web page, or another text (`NOT_FOUND`).
-        """
+        """Take *answer*, for which `container_of` has found no container, for the camera's."""
         kind = answer.content_type.partition(";")[0].strip().lower()
-        self.single = kind in ("image/jpeg", "image/jpg")
-        if kind.startswith("text/"):
-            raise web_page(kind)
-        if not self.single and not kind.startswith("multipart/"):
-            said = printable(kind[:60]) or "nothing of a type"
-            raise CodecUnsupported(
-                Reason.UNSUPPORTED_CODEC,
-                f"the camera sends {said}; JPEG (image/jpeg, multipart/x-mixed-replace), FLV, "
-                "MPEG-TS and fragmented MP4 can be taken",
-                park_s=300.0,
-            )
+        self.single = not kind.startswith("multipart/")
         self._answer = answer
 
     async def receive(self) -> AsyncGenerator[CodedPicture, None]:
@@ -124,16 +108,23 @@ class HttpPictures:
         raise SourceStalled(Reason.SOURCE_ENDED, "the camera has ended the stream")
 
     async def _singles(self, answer: HttpAnswer) -> AsyncGenerator[CodedPicture, None]:
+        """Yield the picture in *answer*, or those one behind the other in an endless one."""
         body = bytearray()
+        stream = JpegStream() if answer.length is None else None
+        found = 0
         if (answer.length or 0) > MAX_PICTURE_BYTES:
             raise Malformed(f"a picture of {answer.length} bytes")
         while piece := await answer.read(self._stall_s):
             self.received_bytes += len(piece)
-            body += piece
+            for whole in stream.feed(piece) if stream is not None else ():
+                found += 1
+                if picture := self._picture(whole):
+                    yield picture
+            if not found:
+                body += piece
             if len(body) > MAX_PICTURE_BYTES:
                 raise Malformed(f"a picture of more than {MAX_PICTURE_BYTES} bytes")
-        picture = self._picture(bytes(body))
-        if picture is not None:
+        if not found and (picture := self._picture(bytes(body))):
             yield picture
 
     def _picture(self, jpeg: bytes) -> CodedPicture | None:

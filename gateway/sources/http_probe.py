@@ -19,7 +19,7 @@ from gateway.sources.container_probe import FIRST_PICTURE_S, probe_container
 from gateway.sources.hls_probe import probe_hls
 from gateway.sources.hls_stream import is_playlist
 from gateway.sources.http_client import HttpAnswer, HttpClient
-from gateway.sources.http_container import container_of
+from gateway.sources.http_container import HttpContainer, container_of
 from gateway.sources.http_pictures import HttpPictures
 from gateway.sources.probe_steps import ProbeOptions, Step, StepTimer, run_step
 
@@ -34,24 +34,35 @@ async def probe_http(
     """Probe *target* with at most one login (`gateway.sources.registry.ProbeSource`)."""
     account = Account(target.host, options.login, LoginLimiter(options.clock))
     async with HttpClient(target, account=account, clock=options.clock) as client:
-        answer = await run_step("connect", client.get())
-        if is_playlist(answer.content_type, target.path):
+        answer, container = await run_step("connect", _ask(client, target))
+        if container is None and is_playlist(answer.content_type, target.path):
             steps = probe_hls(client, target, answer, options, timer)
         else:
-            steps = _probe_stream(client, answer, options, timer)
+            steps = _probe_stream(client, answer, container, options, timer)
         async with aclosing(steps):
             async for step in steps:
                 yield step
 
 
+async def _ask(client: HttpClient, target: Target) -> tuple[HttpAnswer, HttpContainer | None]:
+    """Return the camera's answer, and the container that is in it, if one is."""
+    answer = await client.get()
+    if is_playlist(answer.content_type, target.path):
+        return answer, None
+    return answer, await container_of(answer, FIRST_PICTURE_S)
+
+
 async def _probe_stream(
-    client: HttpClient, answer: HttpAnswer, options: ProbeOptions, timer: StepTimer
+    client: HttpClient,
+    answer: HttpAnswer,
+    container: HttpContainer | None,
+    options: ProbeOptions,
+    timer: StepTimer,
 ) -> AsyncGenerator[Step, None]:
-    """Yield what is found in the pictures, or the container, of *answer*."""
-    container = await run_step("connect", container_of(answer, FIRST_PICTURE_S))
+    """Yield what is found in the pictures, or the *container*, of *answer*."""
     pictures = HttpPictures(client, every_s=EVERY_S, stall_s=FIRST_PICTURE_S, clock=options.clock)
     if container is None:
-        await run_step("connect", _accept(pictures, answer))
+        pictures.accept(answer)
     yield timer.step("connect", answer.server or "the camera does not name itself")
     asked = "login accepted" if client.challenged else "no login asked for"
     yield timer.step("authentication", asked)
@@ -77,10 +88,6 @@ async def _probe_stream(
     yield _codec(timer, seen[-1])
     rate = f"{pictures.received_bytes * 8 / took_s / 1e6:.2f} Mb/s, {len(seen)} pictures"
     yield timer.step("bitrate", f"{rate} in {took_s:.1f} s")
-
-
-async def _accept(pictures: HttpPictures, answer: HttpAnswer) -> None:
-    pictures.accept(answer)
 
 
 async def _watch(

@@ -28,7 +28,7 @@ from gateway.sources.hls_reader import HlsReader
 from gateway.sources.hls_stream import HlsStream, is_playlist
 from gateway.sources.http_client import HttpAnswer, HttpClient
 from gateway.sources.http_clock import HttpClock
-from gateway.sources.http_container import container_of
+from gateway.sources.http_container import HttpContainer, container_of
 from gateway.sources.http_pictures import HttpPictures
 from gateway.sources.timeline import Timeline
 from gateway.transcoding.capacity import Capacity
@@ -118,13 +118,19 @@ class HttpSource:
         async with self._client(target) as client:
             self._camera_clock.client = client
             answer = await client.get()
-            if is_playlist(answer.content_type, target.path):
-                await self._run_hls(client, target, answer, sink)
-            container = await container_of(answer, self._stream.stall_s)
-            if container is None:
-                await self._run_pictures(client, answer, sink)
-            else:
+            container = await self._container(target, answer)
+            if container is not None:
                 await self._containers.run(container, sink)
+            elif is_playlist(answer.content_type, target.path):
+                await self._run_hls(client, target, answer, sink)
+            else:
+                await self._run_pictures(client, answer, sink)
+
+    async def _container(self, target: Target, answer: HttpAnswer) -> HttpContainer | None:
+        """Return the container in *answer*; None: a playlist, or pictures (`container_of`)."""
+        if is_playlist(answer.content_type, target.path):
+            return None
+        return await container_of(answer, self._stream.stall_s)
 
     async def _run_hls(
         self, client: HttpClient, target: Target, answer: HttpAnswer, sink: Sink
@@ -156,11 +162,10 @@ class HttpSource:
         target = await self._access.resolve()
         async with self._client(target) as client:
             answer = await client.get()
-            if is_playlist(answer.content_type, target.path):
+            container = await self._container(target, answer)
+            if container is None and is_playlist(answer.content_type, target.path):
                 hls = HlsStream(client, target, stall_s=self._stream.stall_s, clock=self._clock)
                 await hls.open(answer)
-            elif await container_of(answer, self._stream.stall_s) is None:
-                self._pictures(client).accept(answer)
 
     def _unit(self, picture: CodedPicture) -> AccessUnit:
         """Return *picture* at the time at which it has come: cameras tell no other."""

@@ -1,7 +1,8 @@
 """Splits a multipart response into its parts, as cameras write them. No I/O.
 
 What is meant is read: boundaries with or without the two dashes, in quotes or not; parts with or
-without a length; lines that end with LF. Everything is bounded, and no byte is searched twice.
+without a length, also one that lies; lines that end with LF. Where the boundary is another than was
+named, or none, pictures are found by what they are. Everything is bounded.
 
 References: RFC 2046 §5.1; the `multipart/x-mixed-replace` of browsers, which has no other source.
 """
@@ -10,12 +11,12 @@ from __future__ import annotations
 
 import re
 
+from gateway.rtp.jpeg import END
 from gateway.rtp.packet import Malformed
 from gateway.rtp.picture import MAX_PICTURE_BYTES
+from gateway.sources.jpeg_stream import MOST_BETWEEN_BYTES, JpegStream
 
 MOST_HEAD_BYTES = 4_096
-MOST_BETWEEN_BYTES = 65_536
-"""Of what stands between two parts and belongs to none."""
 MOST_BOUNDARY = 200
 """RFC 2046 allows 70."""
 
@@ -74,6 +75,7 @@ class MultipartParser:
         self._inside = False  # a part has begun
         self._length: int | None = None  # of its body, once its head has been read; -1: not said
         self._wanted = False
+        self._pictures: JpegStream | None = None  # of a body without such parts
         self.skipped = 0
         """Parts of other types."""
 
@@ -83,16 +85,18 @@ class MultipartParser:
         Raises:
             Malformed: Something is larger than a camera has reason to send.
         """
+        if self._pictures is not None:
+            return self._pictures.feed(piece)
         self._buffer += piece
         parts: list[bytes] = []
-        while self._step(parts):
+        while self._pictures is None and self._step(parts):
             pass
         return parts
 
     def _step(self, parts: list[bytes]) -> bool:
         """Go one step on; False if more must come first."""
         if not self._inside:
-            return self._begin_part()
+            return self._begin_part(parts)
         if self._length is None:
             return self._read_head()
         return self._end_part(parts)
@@ -110,8 +114,14 @@ class MultipartParser:
         del self._buffer[:count]
         self._searched = 0
 
-    def _begin_part(self) -> bool:
-        at = self._find_delimiter(MOST_BETWEEN_BYTES, "something between two pictures")
+    def _begin_part(self, parts: list[bytes]) -> bool:
+        try:
+            at = self._find_delimiter(MOST_BETWEEN_BYTES, "something between two pictures")
+        except Malformed:
+            self._pictures = JpegStream()
+            parts += self._pictures.feed(bytes(self._buffer))
+            self._buffer.clear()
+            return False
         if at < 0:
             return False
         self._drop(at + len(self._delimiter))
@@ -135,9 +145,11 @@ class MultipartParser:
 
     def _end_part(self, parts: list[bytes]) -> bool:
         assert self._length is not None
-        end = self._length
-        if end < 0:
-            end = self._find_delimiter(MAX_PICTURE_BYTES, "a picture")
+        at, end = self._find_delimiter(MAX_PICTURE_BYTES, "a picture"), self._length
+        if 0 <= at < end or (0 <= end <= len(self._buffer) and self._is_cut(end)):
+            self._length = -1  # it lies: the delimiter says where the part ends
+        if self._length < 0:
+            end = at
         if end < 0 or end > len(self._buffer):
             return False
         body = bytes(self._buffer[:end])
@@ -150,3 +162,7 @@ class MultipartParser:
         else:
             self.skipped += 1
         return True
+
+    def _is_cut(self, length: int) -> bool:
+        """Return whether the first *length* bytes are a picture without its end."""
+        return self._wanted and self._buffer.rfind(END, length // 2, length) < 0

@@ -447,6 +447,23 @@ async def test_another_part_than_asked_for_is_not_played(
     assert error.reason is reason
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])
+async def test_a_playlist_is_known_by_its_first_line(kind: str) -> None:
+    """Where neither its type nor its name says so."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.path == "/live":
+            text = media_playlist(["0.ts"], ended=True)
+            return web.Response(body=text.encode(), headers={"Content-Type": kind})
+        return web.Response(body=container("mpegts", pictures=5))
+
+    sink = RecordingSink()
+    async with http_camera(handle) as port:
+        await failure(source(port, "/live"), sink)
+
+    assert len(sink.units) == 5
+
+
 async def test_a_server_that_compresses_is_asked_not_to() -> None:
     """We read what it sends as it is."""
 

@@ -113,6 +113,16 @@ async def test_a_single_picture_is_fetched_again_and_again() -> None:
     assert pulled.counters.received_bytes >= 3 * len(JPEGS[0])
 
 
+@pytest.mark.parametrize("kind", ["image/jpeg", "video/x-motion-jpeg", "text/plain", ""])
+async def test_pictures_one_behind_the_other_are_a_stream(kind: str) -> None:
+    """Whatever it is called."""
+    head = OK + f"Content-Type: {kind}\r\n\r\n".encode()
+    async with raw_camera(head + b"".join(JPEGS)) as port:
+        sink = await watched(source(port), units=len(JPEGS))
+
+    assert coded_picture("mjpeg", sink.units[1].payloads)[-900:] == JPEGS[1][-900:]
+
+
 async def test_digest_is_answered_and_the_password_never_said() -> None:
     """By the path as it stands in the request, percent signs and query included."""
     seen: list[str] = []

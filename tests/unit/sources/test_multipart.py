@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.rtp.packet import Malformed
 from gateway.rtp.picture import MAX_PICTURE_BYTES
+from gateway.sources.jpeg_stream import MOST_BETWEEN_BYTES
 from gateway.sources.multipart import (
-    MOST_BETWEEN_BYTES,
     MOST_HEAD_BYTES,
     MultipartParser,
     boundary_in,
@@ -89,6 +89,26 @@ def test_parts_come_whole(body: bytes) -> None:
     bytewise = [each for at in range(len(body)) for each in slowly.feed(body[at : at + 1])]
 
     assert whole == bytewise == [JPEG] * 3
+
+
+@pytest.mark.parametrize("length", [0, 5, len(JPEG) - 9, len(JPEG) + 9, 99_999])
+def test_a_length_that_lies_costs_no_picture(length: int) -> None:
+    """Neither cut off nor with what belongs to the next: the delimiter says where it ends."""
+    body = part(JPEG, "Content-Type: image/jpeg", f"Content-Length: {length}") * 3 + SIZED
+
+    assert MultipartParser(b"cam").feed(body) == [JPEG] * 4
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"--other\r\nContent-Type: image/jpeg\r\n\r\n", b"cam\r\n\r\n", b""],
+    ids=["another", "without dashes", "none"],
+)
+def test_pictures_are_found_without_the_boundary_that_was_named(head: bytes) -> None:
+    """By what they are, as soon as no delimiter has come where one must have."""
+    picture = b"\xff\xd8\xff\xda\x00\x02" + bytes(9_000) + b"\xff\xd9"
+
+    assert MultipartParser(b"cam").feed((head + picture + b"\r\n") * 20) == [picture] * 20
 
 
 @pytest.mark.parametrize(
