@@ -29,8 +29,8 @@ from gateway.runtime.lateness import time_limit
 from gateway.runtime.url_policy import Target
 
 TS_PACKET_BYTES, TS_SYNC = 188, 0x47
-MP2T = 33
-"""RTP's payload type (RFC 3551 table 5)."""
+MP2T, DYNAMIC = 33, range(96, 128)
+"""RTP's payload type (RFC 3551 table 5); some encoders use one of the free ones."""
 
 _Sender = tuple[str, int]
 
@@ -72,7 +72,7 @@ class UdpContainer:
         self._readable = asyncio.Event()
         self._reorder = ReorderBuffer()
         self._wanted: int | None = None  # sequence number of the next RTP packet
-        self._stranger = ""
+        self._stranger = self._unknown = ""
         self.budget = CameraBudget(clock)
         self.sender: _Sender | None = None
         self.in_rtp: bool | None = None
@@ -113,6 +113,8 @@ class UdpContainer:
     def _silence(self) -> str:
         who = self._target.host if self.sender is None else self.sender[0]
         detail = f"no MPEG-TS of {who} at UDP port {self._target.port} for {self._stall_s:g} s"
+        if self._unknown:
+            return f"{detail}; it sends {self._unknown}: set it to MPEG-TS"
         return f"{detail}; {self._stranger} sends there" if self._stranger else detail
 
     def _read_waiting(self) -> bytes:
@@ -150,6 +152,10 @@ class UdpContainer:
             packets = self._reorder.push(datagrams, self._clock.now())
             datagrams = [self._payload(packet) for packet in packets]
         whole = [each for each in datagrams if _is_transport_stream(each)]
+        if whole:
+            self._unknown = ""
+        elif datagrams and any(datagrams) and not self.in_rtp:
+            self._unknown = "something else"
         self._counters.discarded += len(datagrams) - len(whole)
         return b"".join(whole)
 
@@ -159,7 +165,9 @@ class UdpContainer:
             packet = parse_packet(raw)
         except Malformed:
             return b""
-        if packet.payload_type != MP2T:
+        known = packet.payload_type == MP2T or packet.payload_type in DYNAMIC
+        if not known or not _is_transport_stream(packet.payload):
+            self._unknown = f"RTP of payload type {packet.payload_type}"
             return b""
         if self._wanted is not None:
             self._counters.lost += count_missing(packet.seq, self._wanted) or 0

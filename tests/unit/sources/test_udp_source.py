@@ -113,7 +113,12 @@ async def failure(pulled: UdpSource) -> GatewayError:
     return caught.value
 
 
-@pytest.mark.parametrize("datagrams", [plain, in_rtp])
+def in_free_type(data: bytes) -> Iterator[bytes]:
+    """Return it in RTP of a payload type that says nothing."""
+    return in_rtp(data, 96)
+
+
+@pytest.mark.parametrize("datagrams", [plain, in_rtp, in_free_type])
 async def test_what_the_camera_sends_plays(
     datagrams: Callable[[bytes], Iterator[bytes]],
 ) -> None:
@@ -187,6 +192,29 @@ async def test_silence_names_who_sends_instead() -> None:
 
     assert error.reason is Reason.STALLED
     assert f"{STRANGER} sends there" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (build_header(96, False, 1, 90, 7) + bytes(300), "RTP of payload type 96"),
+        (build_header(0, False, 1, 90, 7) + bytes(160), "RTP of payload type 0"),
+        (b"ftyp" * 50, "something else"),
+    ],
+    ids=["video", "sound", "no RTP"],
+)
+async def test_silence_names_what_the_camera_sends_instead(sent: bytes, told: str) -> None:
+    """An encoder that is set to plain RTP, or to anything else."""
+    port = free_port()
+    with sender(CAMERA) as camera:
+        failing = asyncio.create_task(failure(source(port, stall_s=2.0)))
+        while not failing.done():
+            camera.sendto(sent, ("127.0.0.1", port))
+            await asyncio.wait([failing], timeout=0.1)
+        error = await failing
+
+    assert error.reason is Reason.STALLED
+    assert f"it sends {told}: set it to MPEG-TS" in error.detail
 
 
 async def test_a_port_that_is_taken_is_told() -> None:
