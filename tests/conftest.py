@@ -6,6 +6,7 @@ Hypothesis judges what is found, not how fast: a busy machine may take seconds f
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
+    "tests.fixtures.ports",  # before those that use it
     "tests.fixtures.garbage",
     "tests.fixtures.bugs",
     "tests.fixtures.coverage",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def broker(tmp_path: Path) -> Iterator[SecuredBroker]:
     built.start()
     yield built
     built.stop()
+
+
+@pytest.mark.parametrize("taken", [8883, 443, 8885, 8884])
+def test_a_port_that_is_anothers_is_told_and_nothing_is_left(tmp_path: Path, taken: int) -> None:
+    """Whichever of them: that somebody listens there does not tell that it is this broker."""
+    secured = SecuredBroker(tmp_path / "etc")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        secured.ports[taken] = other.getsockname()[1]
+
+        with pytest.raises(AssertionError, match=r"(?s)has ended.*Address already in use"):
+            secured.start()
+
+    assert secured.runs == {}
 
 
 def session(number: int, viewer: str = "v-op17") -> str:

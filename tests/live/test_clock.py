@@ -11,6 +11,7 @@ from gateway.demo.virtual_camera import Behaviour
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 from tests.fixtures.broker import Authority, Broker, Brokers, tls_lines
+from tests.fixtures.child import until_ended
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, cameras, site, tree
 from tests.live.test_alarms import hasty as hasty
@@ -114,7 +115,7 @@ async def synced_kernel(folder: Path) -> dict[str, str]:
     compiler = await asyncio.create_subprocess_exec(
         "cc", "-shared", "-fPIC", "-o", str(library), str(folder / "synced.c")
     )
-    assert await compiler.wait() == 0
+    assert await until_ended(compiler, "the compiler") == 0
     return {"LD_PRELOAD": str(library)}
 
 

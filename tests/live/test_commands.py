@@ -24,6 +24,7 @@ from gateway.mqtt.topic_tree import BROADCAST, CENTRE_STATE, LOG, REPLY
 from gateway.mqtt.topics import build_message, parse_topic
 from gateway.ports import InboundMessage, OutboundMessage
 from tests.fixtures.broker import Broker
+from tests.fixtures.child import until_ended
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.site import OWN, PASSWORD, Site, cameras, site, tree
 
@@ -96,13 +97,11 @@ async def started_again(running: Site) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        process.terminate()
-        await process.wait()
+        await until_ended(process, "the gateway", signal.SIGTERM)
 
 
 async def killed(running: Site) -> None:
-    running.process.send_signal(signal.SIGKILL)
-    await running.process.wait()
+    await until_ended(running.process, "the gateway", signal.SIGKILL)
 
 
 async def test_what_the_birth_promises_is_answered(tmp_path: Path, broker: Broker) -> None:
@@ -256,7 +255,7 @@ async def test_what_must_not_be_done_is_not(tmp_path: Path, broker: Broker) -> N
             "mosquitto_pub", "-V", "5", "-p", str(broker.port), "-q", "1",
             "-t", OWN.command("rebirth"), "-f", str(huge),
         )  # fmt: skip
-        assert await sender.wait() == 0
+        assert await until_ended(sender, "mosquitto_pub") == 0
         kept, retained = command("rebirth", retain=True, expiry_s=300)
         running.centre.client.publish(retained)
         await ask(running, "rebirth")

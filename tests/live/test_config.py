@@ -22,6 +22,7 @@ from gateway.mqtt.topics import build_message
 from gateway.ports import InboundMessage
 from tests.crash.config_campaign import run_campaign
 from tests.fixtures.broker import Broker, Brokers, observing
+from tests.fixtures.clock import HANG_S
 from tests.fixtures.desired import SigningHarness
 from tests.fixtures.site import OWN, Site, cameras, site, tree
 
@@ -471,6 +472,7 @@ async def command(*words: str, code: int = 0) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", *words, stdout=PIPE, stderr=STDOUT
     )
-    printed, _ = await process.communicate()
+    async with asyncio.timeout(HANG_S):
+        printed, _ = await process.communicate()
     assert process.returncode == code, printed.decode()
     return printed.decode()

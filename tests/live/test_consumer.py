@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from asyncio import create_subprocess_exec, create_task, timeout, to_thread, wait
 from asyncio.subprocess import PIPE
@@ -13,6 +14,7 @@ from gateway.mqtt.topic_tree import PLAIN
 from tests.contract.document import HERE
 from tests.contract.examples import EXAMPLES
 from tests.fixtures.access import Person, SecuredBroker
+from tests.fixtures.child import until_ended
 from tests.fixtures.clock import HANG_S
 
 pytestmark = pytest.mark.live
@@ -69,8 +71,7 @@ async def test_the_program_shown_to_others_works(tmp_path: Path) -> None:
             while "offline" not in told[-1]:
                 told.append((await program.stdout.readline()).decode())
     finally:
-        program.terminate()
-        await program.wait()
+        await until_ended(program, "the consumer", signal.SIGTERM)
         for person in (gateway, far):
             person.leave()
         secured.stop()

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from aiohttp import ClientSession
 
+from tests.fixtures.child import until_ended
 from tests.fixtures.clock import HANG_S
 
 pytestmark = pytest.mark.live
@@ -157,5 +158,4 @@ async def test_the_page_and_the_control_answer() -> None:
                 assert answer.status == 200
             async with http.get(f"{control}/cameras") as answer:
                 assert len((await answer.json())["cameras"]) == 8
-        process.terminate()
-        await process.wait()
+        await until_ended(process, "the demo", signal.SIGTERM)

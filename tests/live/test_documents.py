@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from gateway.centre.enrolment.tables import CertificateRow
 from gateway.config.signing import make_key
 from gateway.console.server import Console
 from gateway.console.settings import Listen, Settings
-from gateway.demo.config_files import free_port
 from gateway.enrolment.messages import SiteIdentity
 from gateway.mqtt.client.broker import BrokerAddress, Tls
 from gateway.runtime.clock import SystemClock
 from tests.fixtures.broker import Broker, Brokers, tls_lines
+from tests.fixtures.child import until_ended
 from tests.fixtures.clock import HANG_S
 from tests.fixtures.console import open_page
 from tests.fixtures.delivery import MONTH, big_csv, big_kind
@@ -68,8 +68,7 @@ async def gateway(settings: Path) -> AsyncIterator[None]:
         yield
         assert process.returncode is None
     finally:
-        process.terminate()
-        assert await process.wait() == 0
+        assert await until_ended(process, "the gateway", signal.SIGTERM) == 0
 
 
 async def row_in(url: str, state: str) -> dict[str, Any]:
@@ -86,7 +85,7 @@ async def row_in(url: str, state: str) -> dict[str, Any]:
 
 
 async def test_a_document_arrives_although_the_broker_is_killed(
-    brokers: Brokers, chromium: Browser, tmp_path: Path
+    brokers: Brokers, chromium: Browser, ports: Callable[[], int], tmp_path: Path
 ) -> None:
     """It dies in the middle and loses what it held; the rest and what is missing follow.
 
@@ -94,7 +93,7 @@ async def test_a_document_arrives_although_the_broker_is_killed(
     """
     centre = make_centre(tmp_path / "centre")
     secret, public = make_key(tmp_path / "centre-keys", "doc-test")
-    plain = BrokerAddress(host="127.0.0.1", port=free_port())
+    plain = BrokerAddress(host="127.0.0.1", port=ports())
     broker: Broker = await brokers(
         *tls_lines(issued(centre, "broker", ("127.0.0.1",)), "require_certificate true"),
         "use_identity_as_username true",

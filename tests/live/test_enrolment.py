@@ -121,7 +121,12 @@ async def reload(broker: Broker) -> None:
     """Return once *broker* has read its files anew."""
     before = broker.log.count("Reloading config")
     broker.send(signal.SIGHUP)
-    await asyncio.to_thread(wait_until, lambda: broker.log.count("Reloading config") > before)
+    await asyncio.to_thread(
+        wait_until,
+        lambda: broker.log.count("Reloading config") > before,
+        "the broker has reloaded",
+        said=lambda: broker.log,
+    )
 
 
 async def test_mosquitto_lets_the_box_in_until_it_is_revoked(

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.demo.config_files import free_port
 from gateway.model.errors import GatewayError
 from gateway.ports import Source
 from tests.fixtures.broker import Broker
 from tests.fixtures.clock import HANG_S, wait_until
 from tests.fixtures.decoding import check_whole
+from tests.fixtures.ports import held_port
 from tests.fixtures.sinks import RecordingSink
 from tests.fixtures.site import OWN, site, tree
 from tests.fixtures.tcp import web_server
@@ -36,17 +36,17 @@ ENCODER = (
 @contextmanager
 def serving(folder: Path, segments: str) -> Iterator[int]:
     """Write *segments* into *folder* and serve it until the block is left; yield the port."""
-    port = free_port()
     command = "ffmpeg -v fatal -re -f lavfi -i testsrc=size=320x240:rate=25 -f lavfi -i sine "
     muxer = f"{command}{ENCODER} -hls_segment_type {segments} {folder}/live.m3u8"
-    server = [sys.executable, "-m", "http.server", "-b", "127.0.0.1", "-d", str(folder), str(port)]
+    server = [sys.executable, "-m", "http.server", "-b", "127.0.0.1", "-d", str(folder)]
     quiet = subprocess.DEVNULL
     with (
+        held_port() as port,
         subprocess.Popen(muxer.split(), stdin=quiet) as ffmpeg,
-        subprocess.Popen(server, stdout=quiet, stderr=quiet) as http,
+        subprocess.Popen([*server, str(port)], stdout=quiet, stderr=quiet) as http,
     ):
         try:
-            wait_until((folder / "live.m3u8").exists)
+            wait_until((folder / "live.m3u8").exists, "FFmpeg has written a playlist")
             yield port
         finally:
             ffmpeg.kill()

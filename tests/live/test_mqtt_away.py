@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from gateway.demo.config_files import free_port
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress
@@ -78,9 +77,11 @@ async def held(
         await asyncio.wait([task])
 
 
-async def test_a_line_that_was_away_for_hours_is_taken_up_soon(broker: Broker) -> None:
+async def test_a_line_that_was_away_for_hours_is_taken_up_soon(
+    broker: Broker, ports: Callable[[], int]
+) -> None:
     """B4: the pauses have long been as long as they get, and still are 20 s at most."""
-    clock, port = FastClock(20), free_port()
+    clock, port = FastClock(20), ports()
     made = PresenceGateway(BrokerAddress(host="127.0.0.1", port=port), clock=clock)
     async with asyncio.timeout(HANG_S), held(made, clock, lambda: repeat(180.0)) as failures:
         await failures.until(3, Reason.REFUSED)

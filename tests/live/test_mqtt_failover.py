@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from itertools import repeat
 from pathlib import Path
 
 import pytest
 
-from gateway.demo.config_files import free_port
 from gateway.mqtt.client.broker import BrokerAddress, Tls, own_certificate_info
 from gateway.mqtt.client.certificates import CertificateWatcher
 from gateway.mqtt.client.failover import TRIES, BrokerFailover
@@ -27,14 +27,14 @@ HOSTS = ("localhost", "127.0.0.1")
 
 
 async def test_when_the_first_way_is_closed_the_second_is_taken_and_left_again(
-    brokers: Brokers,
+    brokers: Brokers, ports: Callable[[], int]
 ) -> None:
     """Over a websocket after three tries; back on the first way soon after it is open again."""
-    port = free_port()
+    port = ports()
     broker = await brokers(
         "allow_anonymous true", f"listener {port} 127.0.0.1", "protocol websockets"
     )
-    first, told = BrokerAddress(host="127.0.0.1", port=free_port()), EventLog()
+    first, told = BrokerAddress(host="127.0.0.1", port=ports()), EventLog()
     second = BrokerAddress(host="127.0.0.1", port=port, transport="websockets")
     ways = BrokerFailover(
         first, second, clock=SystemClock(), back_s=0.2, reconnect=lambda why: renew(why)

@@ -6,12 +6,12 @@ import asyncio
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from gateway.demo.config_files import free_port
 from gateway.model.errors import BrokerUnavailable
 from gateway.model.reasons import Reason
 from gateway.mqtt.client.broker import BrokerAddress, Tls
@@ -180,10 +180,12 @@ async def test_a_wrong_password_is_not_hammered(brokers: Brokers, tmp_path: Path
     assert error.pause_s >= 60
 
 
-async def test_websockets_carry_it_too(brokers: Brokers, authority: Authority) -> None:
+async def test_websockets_carry_it_too(
+    brokers: Brokers, authority: Authority, ports: Callable[[], int]
+) -> None:
     """Over TLS and websocket, as a firewall that lets only HTTPS through wants it."""
     server = authority.issue("broker", hosts=HOSTS)
-    port = free_port()
+    port = ports()
     # Mosquitto 2.0.11 does not start with a websocket listener alone.
     await brokers(
         "allow_anonymous true",

@@ -241,8 +241,7 @@ async def test_what_the_centre_had_set_up_survives_the_update(
     """A confirmed document of the version before, with flat secrets: trusted once, then bound."""
     async with guarded_site(tmp_path, broker) as it:
         url = it.installed["cameras"][0]["streams"][0]["url"]
-        it.site.process.terminate()
-        await it.site.process.wait()
+        await it.site.terminate()
         secrets = tmp_path / "secrets"
         (secrets / "camera" / "recorder").rename(secrets / "dvr")
         (secrets / "dvr").write_text(PASSWORD)

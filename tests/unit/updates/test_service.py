@@ -333,7 +333,7 @@ async def test_a_site_that_has_just_started_is_waited_for(
         running(Site(box, mirror)) as site,
     ):
         await site.service.order(site.wanted())
-        await asyncio.to_thread(wait_until, (box.orders / BUNDLE).exists)
+        await asyncio.to_thread(wait_until, (box.orders / BUNDLE).exists, "the bundle is there")
         early = (box.orders / REQUEST).exists()
         health.write_text(health.read_text().replace("[]", '["c1"]'), encoding="utf-8")
         await site.until_asked()
