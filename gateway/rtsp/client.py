@@ -22,7 +22,12 @@ from typing import Literal, NoReturn, Self
 
 import structlog
 
-from gateway.model.errors import CodecUnsupported, GatewayError, SourceRefused
+from gateway.model.errors import (
+    CodecUnsupported,
+    GatewayError,
+    SourceRefused,
+    SourceStalled,
+)
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
 from gateway.rtsp.budget import RTCP_PACKETS, CameraBudget
@@ -202,7 +207,14 @@ class RtspClient:
             sync=sync,
             keep_alive=keep_alive or KeepAlive(),
         )
-        await session_monitor.run(stall_s)
+        try:
+            await session_monitor.run(stall_s)
+        except SourceStalled as error:
+            stranger = "" if self.udp is None else self.udp.stranger
+            if error.reason is not Reason.STALLED or not stranger:
+                raise
+            detail = f"{error.detail}; {stranger} sends to our port instead"
+            raise SourceStalled(error.reason, detail) from error
 
     async def teardown(self) -> None:
         """End the session, if there is one, whether the camera answers or not. Never raises."""

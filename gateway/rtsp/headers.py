@@ -29,7 +29,7 @@ class Transport:
     Attributes:
         profile: What carries the media, in upper case, e.g. ``RTP/AVP/TCP``.
         interleaved: Channels of RTP and RTCP in the RTSP connection; None over UDP.
-        server_ports: Its UDP ports of RTP and RTCP; None if not told.
+        server_ports: Its UDP ports of RTP and RTCP; None if not told, as by ``0-1``.
     """
 
     profile: str = ""
@@ -77,7 +77,7 @@ def parse_transport(text: str) -> Transport:
     return Transport(
         profile=profile.strip().upper(),
         interleaved=_pair(fields.get("interleaved", ""), 255),
-        server_ports=_pair(fields.get("server_port", ""), 65_535),
+        server_ports=_ports(fields.get("server_port", "")),
     )
 
 
@@ -102,6 +102,11 @@ def parse_date(text: str) -> float | None:
     except (ValueError, OverflowError, IndexError):
         return None
     return unix_s if _FIRST_UNIX_S <= unix_s < _LAST_UNIX_S else None
+
+
+def _ports(text: str) -> tuple[int, int] | None:
+    pair = _pair(text, 65_535)
+    return pair if pair is not None and min(pair) > 0 else None
 
 
 def _pair(text: str, most: int) -> tuple[int, int] | None:

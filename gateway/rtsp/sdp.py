@@ -113,7 +113,7 @@ def parse_description(text: bytes, *, base: str, target: Target) -> Description:
         if section.kind != "video":
             continue
         for payload_type in section.payload_types or tuple(section.names):
-            parameters = section.formats.get(payload_type, {})
+            parameters = _parameters(payload_type, section, media)
             name, clock = _encoding(section, payload_type, parameters)
             obstacle = _obstacle(name, clock, parameters, section.transport, target)
             if obstacle:
@@ -136,6 +136,16 @@ def parse_description(text: bytes, *, base: str, target: Target) -> Description:
     if second is not None:
         return second
     raise _unsupported(obstacles)
+
+
+def _parameters(number: int, section: _Section, media: list[_Section]) -> dict[str, str]:
+    """Return the parameters of a format; some cameras write them into another section."""
+    elsewhere = (
+        each.formats[number]
+        for each in media
+        if number in each.formats and number not in each.payload_types
+    )
+    return section.formats.get(number) or next(elsewhere, {})
 
 
 class _Obstacle(NamedTuple):

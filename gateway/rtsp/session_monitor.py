@@ -33,15 +33,21 @@ class KeepAlive:
     """Which requests keep a camera's sessions, as far as sessions before have told.
 
     GET_PARAMETER where it is offered. Some servers answer it, and end the session all the same:
-    OPTIONS is what they count. So when one has ended at its timeout, the next is kept by both.
+    OPTIONS is what they count. Others count GET_PARAMETER alone and do not offer it. So when one
+    has ended at its timeout, the next is kept by both.
     """
 
     def __init__(self) -> None:
         self._both = False
+        self._unasked = False  # GET_PARAMETER is sent without having been offered, ...
+        self._hangs_up = False  # ... and has ended a session
 
     def methods(self, offered: frozenset[str]) -> tuple[str, ...]:
-        """Return what to send each time, in order; what is refused is left out from then on."""
-        return ("GET_PARAMETER", "OPTIONS") if "GET_PARAMETER" in offered else ("OPTIONS",)
+        """Return what to send each time: the second too if the first is refused, or `both`."""
+        if "GET_PARAMETER" in offered:
+            return ("GET_PARAMETER", "OPTIONS")
+        self._unasked = self._both and not self._hangs_up
+        return ("OPTIONS", "GET_PARAMETER") if self._unasked else ("OPTIONS",)
 
     @property
     def both(self) -> bool:
@@ -50,7 +56,9 @@ class KeepAlive:
 
     def on_lost(self, lasted_s: float, timeout_s: float, stall_s: float) -> None:
         """Note that a session has been lost *lasted_s* after PLAY."""
-        self._both |= timeout_s * 0.9 <= lasted_s <= timeout_s * 1.5 + stall_s
+        at_timeout = timeout_s * 0.9 <= lasted_s <= timeout_s * 1.5 + stall_s
+        self._both |= at_timeout
+        self._hangs_up |= self._unasked and not at_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +154,8 @@ class SessionMonitor:
             answered = await self._ask(methods[0], pause_s / 2)
             if len(methods) > 1 and (self.keep_alive.both or not answered):
                 # At once, not after another pause: that would be when the session ends.
-                await self._ask("OPTIONS", pause_s / 2)
-            if not answered:
+                await self._ask(methods[1], pause_s / 2)
+            if not answered and methods[0] == "GET_PARAMETER":
                 methods = ("OPTIONS",)
 
     async def _ask(self, method: str, longest_s: float) -> bool:

@@ -35,6 +35,7 @@ class UdpPair:
 
     Attributes:
         unknown_senders: Datagrams from other addresses, dropped.
+        stranger: The address of one of them; empty: there were none.
         reorder: What puts the packets in order.
         on_rtp: Called with the RTP packets of each wake-up, in order.
         on_rtcp: Called with RTCP packets.
@@ -58,6 +59,7 @@ class UdpPair:
         self._server_ports: tuple[int, int] | None = None
         self.reorder = ReorderBuffer()
         self.unknown_senders = 0
+        self.stranger = ""
         self.on_rtp: PacketHandler = ignore
         self.on_rtcp: PacketHandler = ignore
         self.on_failure: Callable[[BaseException], None] = _ignore_failure
@@ -161,6 +163,7 @@ class UdpPair:
                 packets.append(bytes(self._view[:count]))
             else:
                 self.unknown_senders += 1
+                self.stranger = sender[0]
         self._budget.charge(STRANGERS, self.unknown_senders - strangers)
         return self._charged(packets)
 

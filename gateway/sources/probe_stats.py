@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, Codec, SourceCounters
 from gateway.model.reasons import Reason
@@ -15,7 +15,10 @@ from gateway.rtp.pixel_aspect import doubt_about_pixels
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH, VideoInfo
 from gateway.rtsp.budget import CameraBudget
 from gateway.rtsp.sdp import Description
+from gateway.sources.codec_check import CodecDiffers, as_sent, create_check
+from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.depacketizers import create_depacketizer
+from gateway.sources.picture_depacketizer import PictureDepacketizer
 from gateway.sources.stream_measure import StreamMeasure
 from gateway.sources.timeline import Timeline
 
@@ -237,14 +240,20 @@ class ProbeStats(UnitStats):
     ) -> None:
         video, counters = description.video, SourceCounters()
         super().__init__(video.codec, video.parameter_sets, counters, clock)
-        self._depacketizer = create_depacketizer(
-            description,
-            timeline=Timeline(counters),
-            counters=counters,
-            payload_bytes=1_400,
-            budget=budget,
-        )
+        self._description, self._budget = description, budget
+        self._check = create_check(description)
+        self._depacketizer = self._new_depacketizer(description)
+        self._differs = ""  # how the camera's description does
         self.packet = asyncio.Event()
+
+    def _new_depacketizer(self, description: Description) -> Depacketizer | PictureDepacketizer:
+        return create_depacketizer(
+            description,
+            timeline=Timeline(self._counters),
+            counters=self._counters,
+            payload_bytes=1_400,
+            budget=self._budget,
+        )
 
     def push_packets(self, packets: list[bytes]) -> None:
         """Add the RTP *packets* of one read."""
@@ -252,7 +261,23 @@ class ProbeStats(UnitStats):
         if not self.packet.is_set():
             self._began_s = now_s
             self.packet.set()
+        self._check_codec(packets)
         self.push_units(self._depacketizer.push_packets(packets, now_s))
+
+    def _check_codec(self, packets: list[bytes]) -> None:
+        """Go on with the codec that comes, if the camera describes another."""
+        try:
+            if self._check is not None and self._check.look(packets):
+                self._check = None
+        except CodecDiffers as error:
+            self._check, self._differs, self._codec = None, error.detail, error.codec
+            self._depacketizer = self._new_depacketizer(as_sent(self._description, error.codec))
+
+    @property
+    def codec(self) -> Finding:
+        """Which codec, profile and size, and whether the camera has described another."""
+        finding = super().codec
+        return replace(finding, fact="; ".join(filter(None, (finding.fact, self._differs))))
 
 
 def _allowed(picture: VideoInfo | None) -> str:

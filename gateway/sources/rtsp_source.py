@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ssl
 
+import structlog
 from pydantic import SecretStr
 
 from gateway.model.errors import SourceStalled
-from gateway.model.media import AccessUnit, ClockReading, SourceCounters
+from gateway.model.media import AccessUnit, ClockReading, Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.ports import Clock, Sink
@@ -22,6 +23,7 @@ from gateway.rtsp.session_monitor import KeepAlive
 from gateway.runtime.url_policy import Target, UrlPolicy
 from gateway.sources.absence import Absence
 from gateway.sources.camera_access import CameraAccess
+from gateway.sources.codec_check import CodecCheck, CodecDiffers, as_sent, create_check
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.depacketizers import create_depacketizer
 from gateway.sources.fastpath_handover import FastPathHandover, create_handover
@@ -29,6 +31,8 @@ from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.picture_depacketizer import PictureDepacketizer
 from gateway.sources.timeline import Timeline
 from gateway.transcoding.capacity import Capacity
+
+log = structlog.get_logger(__name__)
 
 
 class RtspSource:
@@ -57,6 +61,7 @@ class RtspSource:
         capacity: Capacity | None = None,  # noqa: ARG002  (the registry's: nothing is encoded)
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._camera = camera.id
         self._stream = stream
         self._access = CameraAccess(
             camera, stream.url, password=password, policy=policy, login_limiter=login_limiter
@@ -70,6 +75,7 @@ class RtspSource:
         self._keep_alive = KeepAlive()
         self._receiver_stats: ReceiverStats | None = None  # of the last session
         self._absence = Absence(lambda: self._clock.now())
+        self._sends: Codec | None = None  # found by what came; None: as the camera describes
 
     @property
     def counters(self) -> SourceCounters:
@@ -84,14 +90,19 @@ class RtspSource:
     async def run(self, sink: Sink) -> None:
         """Pull the camera into *sink*; see `gateway.ports.Source.run`."""
         with self._absence.patience():
-            await self._run(sink)
+            try:
+                await self._run(sink)
+            except CodecDiffers as error:
+                log.warning("codec_differs", camera=self._camera, detail=error.detail)
+                self._sends = error.codec
+                await self._run(sink)
 
     async def _run(self, sink: Sink) -> None:
         counters = self._counters
         async with self._client(await self._access.resolve()) as client:
             await client.connect()
             await client.options()
-            description = await client.describe()
+            description = as_sent(await client.describe(), self._sends)
             self._absence.end()
             self._receiver_stats = client.receiver_stats
             await client.setup(description, self._stream.transport)
@@ -109,7 +120,8 @@ class RtspSource:
             handover = create_handover(
                 sink, client, depacketizer, timeline=self._timeline, counters=counters
             )
-            media = _SessionMedia(sink, depacketizer, handover, self._clock)
+            check = create_check(description)
+            media = _SessionMedia(sink, depacketizer, handover, self._clock, check)
             try:
                 await client.play(media.push_packets)
                 await client.monitor(
@@ -160,13 +172,17 @@ class _SessionMedia:
         depacketizer: Depacketizer | PictureDepacketizer,
         handover: FastPathHandover | None,
         clock: Clock,
+        check: CodecCheck | None,
     ) -> None:
+        self._check = check
         self._sink, self._depacketizer, self._handover = sink, depacketizer, handover
         self._clock = clock
         self.last_unit_s = clock.now()
 
     def push_packets(self, packets: list[bytes]) -> None:
         """Deliver the access units that *packets* complete; then the fast path may go on."""
+        if self._check is not None and self._check.look(packets):
+            self._check = None
         now_s = self._clock.now()
         units = self._depacketizer.push_packets(packets, now_s)
         self._deliver(units, now_s)

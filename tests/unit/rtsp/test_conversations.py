@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import struct
 from collections.abc import Callable
@@ -218,6 +219,43 @@ async def test_a_session_that_ends_at_its_timeout_is_kept_by_both_the_next_time(
 
     assert isinstance(lost.exception(), SourceStalled)
     assert not first
+
+
+async def test_get_parameter_may_count_where_it_is_not_offered() -> None:
+    """A session has ended at its timeout though OPTIONS was answered: the next is kept by both."""
+    kept = asyncio.Event()
+    keep_alive = KeepAlive()
+    keep_alive.on_lost(60.0, 60.0, 5.0)
+
+    def script(request: Request) -> bytes:
+        if request.method == "OPTIONS":
+            return request.answer(Public="OPTIONS, DESCRIBE, SETUP, PLAY")
+        if request.method == "SETUP":
+            return request.answer(Session="abc;timeout=1")
+        if request.method == "GET_PARAMETER":
+            kept.set()
+        return willing(request)
+
+    async with asyncio.timeout(HANG_S), camera(script) as made, made.client() as client:
+        await opened(client)
+        await client.play(ignore)
+        watching = asyncio.create_task(client.monitor(stall_s=HANG_S, keep_alive=keep_alive))
+        await kept.wait()
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+def test_get_parameter_is_not_sent_again_where_it_has_ended_a_session() -> None:
+    """Some servers hang up at what they do not know."""
+    keep_alive = KeepAlive()
+    offered = frozenset({"OPTIONS"})
+    tried = [keep_alive.methods(offered)]
+    for lasted_s in (60.0, 30.0, 60.0):
+        keep_alive.on_lost(lasted_s, 60.0, 5.0)
+        tried.append(keep_alive.methods(offered))
+
+    both, alone = ("OPTIONS", "GET_PARAMETER"), ("OPTIONS",)
+    assert tried == [alone, both, alone, alone]
 
 
 # Logins.
@@ -526,6 +564,29 @@ async def test_a_stream_that_stops_within_a_picture_has_stalled() -> None:
             await client.monitor(stall_s=0.4, last_unit_s=lambda: last_unit_s)
 
     assert caught.value.reason is Reason.STALLED
+
+
+async def test_who_sends_in_place_of_the_camera_is_told() -> None:
+    """A recorder with two addresses sends by the other one."""
+
+    def script(request: Request) -> bytes:
+        if request.method == "SETUP":
+            return request.answer(Session="abc", Transport="RTP/AVP;unicast;server_port=9998-9999")
+        return willing(request)
+
+    async with asyncio.timeout(HANG_S), camera(script) as made, made.client() as client:
+        await client.connect()
+        await client.options()
+        await client.setup(await client.describe(), "udp")
+        await client.play(ignore)
+        assert client.udp is not None
+        with socket.socket(type=socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.2", 0))
+            other.sendto(packet(1), ("127.0.0.1", client.udp.port))
+        with pytest.raises(SourceStalled) as caught:
+            await client.monitor(stall_s=0.4)
+
+    assert caught.value.detail == "no RTP for 0.4 s; 127.0.0.2 sends to our port instead"
 
 
 async def test_a_refused_connection_is_told_in_plain_words() -> None:

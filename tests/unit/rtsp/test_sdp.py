@@ -137,6 +137,7 @@ def test_the_transport_and_session_headers() -> None:
     assert parse_transport("RTP/AVP/TCP;unicast;interleaved=2-3;ssrc=1").interleaved == (2, 3)
     assert parse_transport("RTP/AVP;server_port=8000-8001").server_ports == (8000, 8001)
     assert parse_transport("RTP/AVP/TCP;interleaved=700-701").interleaved is None
+    assert parse_transport("RTP/AVP/UDP;unicast;server_port=0-1;ssrc=4317f").server_ports is None
     assert parse_session("12345678;timeout=45") == ("12345678", 45.0)
     assert parse_session("12345678") == ("12345678", 60.0)
     assert parse_session("a b") is None
@@ -202,6 +203,11 @@ AS_MEANT = {
     "with delimiter and SEI": changed(
         encoded(SPS, PPS), encoded(b"\x09\xf0", b"\x06\x05\x01a\x80", SPS, PPS)
     ),
+    "parameters in another section": changed("a=fmtp:96", "a=recvonly\r\na=nothing:96")
+    + "m=audio 0 RTP/AVP 8\r\n"
+    + PLAIN[7]
+    + "\r\n",
+    "empty fmtp of another": changed("", "") + "m=audio 0 RTP/AVP 97\r\na=fmtp:97\r\n",
     "two fmtp lines": changed("1;sprop", "1\r\na=fmtp:96 sprop"),
     **{
         f"start codes of {len(code)}": changed(encoded(SPS, PPS), encoded(code + SPS, code + PPS))

@@ -120,6 +120,7 @@ async def test_only_the_camera_is_heard() -> None:
             await heard.wait()
 
         assert (taken, pair.unknown_senders, pair.port % 2) == ([packet(1)], 1, 0)
+        assert pair.stranger == "127.0.0.2"
 
 
 def test_a_report_names_the_stream_and_the_last_sender_report() -> None:

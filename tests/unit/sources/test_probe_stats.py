@@ -10,6 +10,7 @@ from gateway.model.reasons import Reason
 from gateway.rtsp.sdp import Description
 from gateway.runtime.clock import SystemClock
 from gateway.sources.probe_stats import ProbeStats
+from tests.fixtures.camera_sender import PT, plainly, sent
 from tests.fixtures.captures import codec_of, packets_of, sets_of
 
 
@@ -85,3 +86,14 @@ def test_pixels_of_the_wrong_shape_are_advice(settings: EncoderSettings, reason:
     stats = ProbeStats(Description(video, 96, "", "", settings.codec), SystemClock())
 
     assert stats.pixels.reason is reason
+
+
+def test_a_codec_that_is_described_wrongly_is_told() -> None:
+    """What comes is measured."""
+    stats = ProbeStats(Description(VideoFormat("h265"), PT, "", "", "H265"), SystemClock())
+    stats.push_packets(sent("h264", lambda sender, nals: sender.picture(plainly(sender, nals))))
+
+    assert stats.codec.reason is Reason.OK
+    assert stats.codec.fact.startswith("H.264 ")
+    assert stats.codec.fact.endswith("; the camera describes H.265 and sends H.264")
+    assert stats.enough.is_set()

@@ -18,6 +18,7 @@ from gateway.model.errors import (
     SourceUnavailable,
     TransientError,
 )
+from gateway.model.media import Codec
 from gateway.model.reasons import Reason
 from gateway.model.site_document import CameraConfig, StreamConfig
 from gateway.rtsp.login_limiter import LoginLimiter
@@ -25,9 +26,10 @@ from gateway.sources.absence import ABSENT_S
 from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.rtsp_source import RtspSource
 from tests.fixtures import camera_cases
+from tests.fixtures.camera_sender import is_set, pictures
 from tests.fixtures.clock import HANG_S, FakeClock
 from tests.fixtures.sinks import RecordingSink
-from tests.unit.rtsp.scripted import CLOCK, Camera, Request, camera, packet, willing
+from tests.unit.rtsp.scripted import CLOCK, SDP, Camera, Request, camera, packet, willing
 
 SETS = (b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80")
 
@@ -214,3 +216,32 @@ async def test_a_clip_plays_to_its_end_over_a_whole_conversation(name: str) -> N
     assert caught.value.reason is Reason.SOURCE_ENDED
     assert camera_cases.outcome_of(sink.units, description.video.codec) == camera_cases.WHOLE
     assert pulled.counters.lost == 0
+
+
+@pytest.mark.parametrize("described", ["H265", "H264"])
+async def test_a_codec_that_is_described_wrongly_is_played_as_it_comes(described: str) -> None:
+    """Opened once more, at once; from then on the camera is taken to send what it has sent."""
+    sink = RecordingSink()
+    sends: Codec = "h264" if described == "H265" else "h265"
+    sets = [nal for nal in pictures(sends)[0] if is_set(sends, nal)]
+
+    def script(request: Request) -> bytes:
+        if request.method == "DESCRIBE":
+            body = SDP.replace("H264", described)
+            return request.answer(body=body, Content_Type="application/sdp")
+        return willing(request)
+
+    async with asyncio.timeout(HANG_S), camera(script) as made:
+        pulled = source(made)
+        running = asyncio.create_task(pulled.run(sink))
+        for _ in range(2):
+            await made.played.wait()
+            made.played.clear()
+            for seq, nal in enumerate((*sets, *pictures(sends)[0][len(sets) :])):
+                made.send(packet(seq, 90_000, marker=seq == len(sets), nal=nal))
+        await sink.enough.wait()
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert [video.codec for video in sink.formats] == [described.lower(), sends]
+    assert [unit.keyframe for unit in sink.units] == [True]
