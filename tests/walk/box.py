@@ -32,20 +32,27 @@ UP = "until systemctl is-system-running --wait | grep -E '^(running|degraded)'; 
 USER = "kythuat"
 HOME = f"/home/{USER}"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
-_NETWORK = f"""\
+NAME = "ttpvhcc"
+_NETWORK_FILE = "etc/systemd/network/10-lan.network"
+
+
+def _network(address: str) -> str:
+    return f"""\
 [Match]
 Name=host0
 [Network]
-Address={BOX}/24
+Address={address}/24
 Gateway={LAN}.1
 """
+
+
 _STARTS_S, _STEP_S = 120.0, 600.0
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\r")
 
 
 def fresh_root() -> Path:
     """Return the root of a fresh Debian, made if it is not there yet. Blocks for minutes then."""
-    root = CACHE / f"root-{hashlib.sha256((PACKAGES + _NETWORK).encode()).hexdigest()[:12]}"
+    root = CACHE / f"root-{hashlib.sha256((PACKAGES + _network(BOX)).encode()).hexdigest()[:12]}"
     if root.exists():
         return root
     new = root.with_suffix(".new")
@@ -54,9 +61,9 @@ def fresh_root() -> Path:
     mirror = _said("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages")
     site = next(line for line in mirror.splitlines() if "security" not in line)
     _said("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(new), site)
-    (new / "etc/systemd/network/10-lan.network").write_text(_NETWORK)
-    (new / "etc/hostname").write_text("ttpvhcc\n")
-    (new / "etc/hosts").write_text("127.0.0.1 localhost ttpvhcc\n")
+    (new / _NETWORK_FILE).write_text(_network(BOX))
+    (new / "etc/hostname").write_text(f"{NAME}\n")
+    (new / "etc/hosts").write_text(f"127.0.0.1 localhost {NAME}\n")
     _said("chroot", str(new), "useradd", "--create-home", "--shell", "/bin/bash", USER)
     (new / "etc/sudoers.d/installer").write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
     _said("chroot", str(new), "systemctl", "enable", "systemd-networkd")
@@ -158,18 +165,27 @@ class Box:
 
 
 @asynccontextmanager
-async def booted(root: Path, file: Path, log: Path) -> AsyncIterator[Box]:
+async def booted(
+    root: Path, file: Path, log: Path, *, name: str = NAME, address: str = BOX
+) -> AsyncIterator[Box]:
     """Boot a fresh Debian whose installer has *file*, read-only, at home; it is ended afterwards.
+
+    Several may run at once: the root is only read.
 
     Args:
         root: Of `fresh_root`.
         file: A package that was downloaded, or the folder of a USB stick.
         log: Where the console goes.
+        name: Of the machine, at most 12 characters: one that runs has it to itself.
+        address: Of it in the site's LAN.
     """
+    network = log.with_suffix(".network")
+    network.write_text(_network(address))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
-            *("--volatile=overlay", "--machine=ttpvhcc", f"--network-bridge={BRIDGE}"),
+            *("--volatile=overlay", "--read-only", f"--machine={name}"),
+            *(f"--network-bridge={BRIDGE}", f"--bind-ro={network}:/{_NETWORK_FILE}"),
             *("--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only"),
             *("--system-call-filter=@sandbox", f"--bind-ro={file}:{HOME}/{file.name}"),
             f"--directory={root}",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import sys
-from asyncio.subprocess import PIPE, STDOUT
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fixtures.broker import MOSQUITTO
+from tests.fixtures.child import until_ended
 from tests.fixtures.console_process import running_console
 from tests.fixtures.enrolment import ACL
 
@@ -26,10 +28,16 @@ class Centre:
     Attributes:
         page: URL of the operators' page.
         code: Of the site, good for 72 hours.
+        settings: Of the console.
     """
 
     page: str
     code: str
+    settings: Path
+
+    async def enrol(self, site: str, name: str) -> str:
+        """Return the code of another *site*, which people call *name*."""
+        return await _enrol(self.settings, site, name)
 
 
 @asynccontextmanager
@@ -46,17 +54,27 @@ async def running_centre(folder: Path, address: str, port: int) -> AsyncIterator
     await _gateway("centre", "issue", "broker", "--host", address, "--out", str(folder), *own)
     await _gateway("centre", "issue", "console", "--out", str(folder), *own)
     await _gateway("centre", "broker-files", *own)
-    site = ("--site", SITE, "--name", NAME, "--province", PROVINCE)
-    said = await _gateway("centre", "enrol", *site, *own)
-    broker = await asyncio.create_subprocess_exec(
-        MOSQUITTO, "-c", str(_broker(folder, address)), stdout=PIPE, stderr=STDOUT
-    )
+    code = await _enrol(settings, SITE, NAME)
+    with (folder / "mosquitto.log").open("wb") as log:  # a pipe that nobody reads would fill
+        broker = await asyncio.create_subprocess_exec(
+            *(MOSQUITTO, "-c", str(_broker(folder, address))),
+            stdin=DEVNULL,
+            stdout=log,
+            stderr=STDOUT,
+        )
     try:
         async with running_console(settings, folder / "console.log") as console:
-            yield Centre(console.url, said.split()[0])
+            yield Centre(console.url, code, settings)
     finally:
-        broker.terminate()
-        await broker.wait()
+        await until_ended(broker, "Mosquitto", signal.SIGTERM)
+
+
+async def _enrol(settings: Path, site: str, name: str) -> str:
+    said = await _gateway(
+        *("centre", "enrol", "--site", site, "--name", name, "--province", PROVINCE),
+        *("--settings", str(settings)),
+    )
+    return said.split()[0]
 
 
 def _settings(folder: Path, address: str, port: int) -> str:

@@ -110,7 +110,7 @@ async def first_box(box: Box, fingerprint: str, centre: Centre) -> tuple[bytes, 
     """Return the backup and the certificate of the box that will die."""
     await refuse_others(box, fingerprint)
     await install_from_stick(box, fingerprint)
-    await enrol(box, centre)
+    await enrol(box, centre.code)
     return await save(box), await box.ask("sha256sum", CERTIFICATE)
 
 

@@ -18,7 +18,7 @@ import ssl
 import sys
 import tempfile
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ from tests.machines import trial_releases
 from tests.machines.trial_releases import write_release_bundle
 from tests.walk.__main__ import device
 from tests.walk.box import Box, booted, fresh_root
-from tests.walk.centre import PROVINCE, SITE, Centre, running_centre
+from tests.walk.centre import PROVINCE, SITE, running_centre
 from tests.walk.documented import INSTALL, centre_of, quick_commands, with_code
 from tests.walk.network import LAN, RECORDER, make_lan
 from tests.walk.steps import Broken, run_walk, tell, typed
@@ -67,9 +67,11 @@ class Mirror:
 
     Attributes:
         ranges: The header ``Range`` of each request for a bundle; empty where it had none.
+        fetched: Who has asked for which bundle: address and name of the file.
     """
 
     ranges: list[str] = field(default_factory=list)
+    fetched: set[tuple[str, str]] = field(default_factory=set)
 
 
 @asynccontextmanager
@@ -81,6 +83,7 @@ async def mirror(folder: Path, certificate: Path, key: Path) -> AsyncIterator[Mi
         path = folder / request.match_info["path"]
         if path.suffix == ".update":
             asked.ranges.append(request.headers.get("Range", ""))
+            asked.fetched.add((request.remote or "", path.name))
             if len(asked.ranges) == 1:
                 return await _cut(request, path)
         return web.FileResponse(path)
@@ -115,6 +118,19 @@ class CentreStaff:
         self._folder = folder
         self._broker = broker
 
+    @asynccontextmanager
+    async def mirror(self) -> AsyncIterator[Mirror]:
+        """The web server from which sites fetch, with a certificate of the centre."""
+        folder = self._folder / "web"
+        folder.mkdir()
+        await self.type(
+            *("centre", "issue", "broker", "--host", MIRROR, "--out", folder),
+            *("--settings", self._folder / "console.toml"),
+        )
+        certificate, key = folder / "broker.pem", folder / "broker.key"
+        async with mirror(self._folder / "mirror", certificate, key) as served:
+            yield served
+
     async def make_keys(self) -> None:
         """Make a key for releases and one for commands, which sites that enrol trust."""
         for name in ("rel-2026a", "cmd-2026a"):
@@ -130,12 +146,14 @@ class CentreStaff:
         await self.type("release", "publish", mirror, bundle, "--trusted", self._folder / "trusted")
         return bundle
 
-    async def roll_out(self, version: str, bundle: Path) -> tuple[int, list[dict[str, Any]]]:
-        """Give *bundle* to the site; return the exit code and what was told on the way."""
-        plan, sites = self._folder / f"{version}.json", self._folder / "sites.txt"
-        sites.write_text(f"{PROVINCE}/{SITE}\n")
+    async def roll_out(
+        self, version: str, bundle: Path, sites: Sequence[str] = (SITE,)
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """Give *bundle* to *sites*, in their order; return exit code and what was told."""
+        plan, listed = self._folder / f"{version}.json", self._folder / "sites.txt"
+        listed.write_text("".join(f"{PROVINCE}/{each}\n" for each in sites))
         await self.type(
-            *("release", "plan", plan, "--bundle", bundle, "--sites", sites),
+            *("release", "plan", plan, "--bundle", bundle, "--sites", listed, "--by-list"),
             *("--mirror", f"https://{MIRROR}:{PORT}", "--trusted", self._folder / "trusted"),
         )
         code, said = await self._run(
@@ -177,20 +195,20 @@ async def until_live(box: Box) -> str:
             await asyncio.sleep(0.5)  # another machine's systemd has no event to wait for
 
 
-async def set_up(box: Box, centre: Centre) -> None:
+async def set_up(box: Box, code: str) -> None:
     """Install the package, allow updates, enrol, have two cameras live."""
     install, *_ = quick_commands(INSTALL.read_text())
     await typed(box, install)
     told = rf"s#^\[updates\]#&\n{TRIAL.replace(chr(10), chr(92) + 'n')}#"
     await box.ask("sed", "-i", told, _SETTINGS)
     await box.ask("sh", "-c", _KEEP_LIBRARIES)
-    await enrol(box, centre)
+    await enrol(box, code)
 
 
-async def enrol(box: Box, centre: Centre) -> None:
-    """Enrol the box, add two channels of the recorder and wait until they are live."""
+async def enrol(box: Box, code: str) -> None:
+    """Enrol the box by *code*, add two channels of the recorder and wait until they are live."""
     _, command, *_ = quick_commands(INSTALL.read_text())
-    await typed(box, with_code(command, centre.code))
+    await typed(box, with_code(command, code))
     networks = f's#^networks = .*#networks = ["{LAN}.0/24"]#'
     await box.ask("sed", "-i", networks, _SETTINGS)
     password = ACCOUNT.password.get_secret_value()
@@ -220,16 +238,8 @@ async def walk_through(deb: Path) -> None:
         staff = CentreStaff(folder, address)
         await staff.make_keys()
         box = await stack.enter_async_context(booted(root, deb, folder / "box.log"))
-        await set_up(box, centre)
-        web_server = folder / "web"
-        web_server.mkdir()
-        await staff.type(
-            *("centre", "issue", "broker", "--host", MIRROR, "--out", web_server),
-            *("--settings", folder / "console.toml"),
-        )
-        served = await stack.enter_async_context(
-            mirror(folder / "mirror", web_server / "broker.pem", web_server / "broker.key")
-        )
+        await set_up(box, centre.code)
+        served = await stack.enter_async_context(staff.mirror())
         installed = await current(box)
         tell("before", version=installed)
 
