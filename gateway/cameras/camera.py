@@ -71,6 +71,12 @@ def obstacle_of(stream: Stream) -> str:
     return "pixels that are not square" if picture.pixel_aspect not in (None, (1, 1)) else ""
 
 
+def is_oversized(stream: Stream) -> bool:
+    """Return whether the pictures of *stream* are larger than we decode, as far as is known."""
+    picture = video_info_of(stream)
+    return picture is not None and picture.oversized
+
+
 def advice_of(stream: Stream) -> Iterator[Reason]:
     """Yield what should be changed at the camera or recorder about *stream*, though it works."""
     picture = video_info_of(stream)

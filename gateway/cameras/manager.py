@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import Protocol
 
-from gateway.cameras.camera import Camera, last_video_info_of, obstacle_of
+from gateway.cameras.camera import Camera, is_oversized, last_video_info_of, obstacle_of
 from gateway.cameras.stream_supervisor import StreamSupervisor
 from gateway.model.health import CameraSnapshot
 from gateway.model.inventory import StreamSnapshot
@@ -129,6 +129,7 @@ class CameraManager:
             transcodes=tuple(zip(profiles, made, strict=False)),
             reduced=tuple(zip(profiles, made[len(profiles) :], strict=False)),
             obstacle=obstacle_of,
+            oversized=is_oversized,
             admit_transcode=camera.admit_transcode,
             slate=lambda stream, codec: self._slate(
                 codec, last_video_info_of(stream), camera.absence_of(stream)

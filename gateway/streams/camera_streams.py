@@ -28,6 +28,8 @@ class CameraStreams:
         slate: Returns what stands in for a stream that does not come, for viewers who get it as a
             codec; None: there is nothing.
         obstacle: Returns why no browser shows a stream of `streams` as it is; empty: one may.
+        oversized: Returns whether the pictures of a stream of `streams` are too large to be
+            transcoded.
     """
 
     streams: tuple[tuple[str, Stream], ...]
@@ -36,5 +38,6 @@ class CameraStreams:
     transcodes: tuple[tuple[str, Stream], ...] = ()
     reduced: tuple[tuple[str, Stream], ...] = ()
     obstacle: Callable[[Stream], str] = lambda _stream: ""
+    oversized: Callable[[Stream], bool] = lambda _stream: False
     admit_transcode: Callable[[Stream], str] = lambda _stream: ""
     slate: Callable[[Stream, Codec], Slate | None] = lambda _stream, _codec: None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway.model.errors import SourceUnavailable
+from gateway.model.errors import CodecUnsupported, SourceUnavailable
 from gateway.model.media import AccessUnit, Codec, SourceCounters
 from gateway.model.reasons import Reason
 from gateway.ports import Clock, Sink
@@ -37,6 +37,10 @@ HARDWARE_DEATHS = 2
 """So many deaths within `DEATHS_S` and the next child encodes in software."""
 LONG_GOP_S = 2.0
 """If the newest keyframe is older at the start, a camera that can be asked is asked for another."""
+UNDECODED, STUCK = 50, 250
+"""So many units of which a child could decode none: nobody here can. So many behind others that it
+could: another child is tried."""
+UNDECODED_PARK_S = 60.0
 USUAL_SIZE = 1920, 1080
 USUAL_FPS = 25.0
 """What a camera sends of which nothing is known yet."""
@@ -103,6 +107,7 @@ class TranscodeSource:
         self._sent_90k = -1
         self._cached_90k = -1
         self._codec: Codec | None = None
+        self._undecoded = 0  # units in a row of which there is no picture
         self._deaths_s: deque[float] = deque(maxlen=16)
         self._changes_s: deque[float] = deque(maxlen=16)
         self._encoder = encoder
@@ -178,6 +183,8 @@ class TranscodeSource:
             self._stream.detach(waiting)
             await child.watch()
         except ChildLost as error:
+            if self._undecoded >= UNDECODED and not self.state.report.decoded:
+                raise self._refusal() from error
             if self._child is not None and self._child.changed:
                 raise self._change(str(error)) from error
             raise self._loss(str(error)) from error
@@ -201,6 +208,7 @@ class TranscodeSource:
             on_ready=on_ready,
         )
         self.state.running = True
+        self._undecoded = 0
         self.state.dropped_before += self.state.report.dropped
         self.state.report = OutputHeader(Report.PROGRESS)
         self._encoded.begin(sink, child, self._expected_load())
@@ -227,10 +235,25 @@ class TranscodeSource:
         )
 
     def _on_report(self, head: OutputHeader, nals: list[bytes]) -> None:
-        self.state.report = head
+        before, self.state.report = self.state.report, head
+        self._look_at_decoder(before, head)
         if head.report is Report.UNIT and head.time_90k > self._sent_90k:
             raise MalformedMessage("a picture of the future")
         self._encoded.take(head, nals, head.time_90k)
+
+    def _look_at_decoder(self, before: OutputHeader, head: OutputHeader) -> None:
+        """Give the child up if it decodes nothing of what it gets."""
+        moved = (head.decoded, head.dropped) != (before.decoded, before.dropped)
+        self._undecoded = 0 if moved else self._undecoded + 1
+        most = STUCK if head.decoded else UNDECODED
+        if self._undecoded == most and self._child is not None:
+            self._child.lose(f"can decode none of {most} pictures")
+
+    def _refusal(self) -> CodecUnsupported:
+        picture = self._picture()
+        shown = f" of {picture.width}x{picture.height}" if picture else ""
+        detail = f"none of {self._undecoded} pictures{shown} can be decoded here"
+        return CodecUnsupported(Reason.UNSUPPORTED_CODEC, detail, park_s=UNDECODED_PARK_S)
 
     def _change(self, why: str) -> SourceUnavailable:
         """Return why the child ends whose picture has changed, and how long to wait: at first not.

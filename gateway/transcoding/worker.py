@@ -49,9 +49,6 @@ DEVICE_ENCODERS = frozenset(("h264_v4l2m2m",))
 NICE = 4
 """Viewers of untouched streams go first; yet somebody watches this one, too."""
 
-FAILURES = 250
-"""Units in a row of which none can be decoded; then another decoder is tried: this child ends."""
-
 
 class Transcoding:
     """Everything between a unit and the report about it.

@@ -102,7 +102,7 @@ async def negotiate(
     codec = pick_codec(offer, chosen[0].codec) if chosen and chosen[0].codec else None
     if codec is None:
         sent = [(name, each.video.codec) for name, each in streams.items() if each.video]
-        raise nothing_in_common(offer, sent)
+        raise nothing_in_common(offer, sent, oversized=not all(each.decodable for each in facts))
     levels = {ViewLevel(each.quality.value): _stream_of(each, camera) for each in chosen}
     if chosen[0].quality is StreamQuality.TRANSCODED:
         refused = camera.admit_transcode(levels[ViewLevel.TRANSCODED])
@@ -140,7 +140,12 @@ def _others(offer: ViewerOffer, chosen: Sequence[Choice]) -> Iterator[OfferedCod
 def _facts(name: str, stream: Stream, camera: CameraStreams) -> StreamFacts:
     codec = None if stream.video is None else stream.video.codec
     return StreamFacts(
-        StreamQuality(name), codec, camera.obstacle(stream), stream.bps, stream.playing
+        StreamQuality(name),
+        codec,
+        camera.obstacle(stream),
+        stream.bps,
+        stream.playing,
+        decodable=not camera.oversized(stream),
     )
 
 
@@ -171,7 +176,9 @@ def pick_codec(offer: ViewerOffer, codec: Codec) -> OfferedCodec | None:
     return fitting[0] if fitting else None
 
 
-def nothing_in_common(offer: ViewerOffer, streams: list[tuple[str, Codec]]) -> ViewerRejected:
+def nothing_in_common(
+    offer: ViewerOffer, streams: list[tuple[str, Codec]], *, oversized: bool = False
+) -> ViewerRejected:
     """Return the refusal that says whose the obstacle is.
 
     A viewer without H.264 lacks what every browser has. One without H.265 is an ordinary one: it
@@ -181,6 +188,8 @@ def nothing_in_common(offer: ViewerOffer, streams: list[tuple[str, Codec]]) -> V
     offered = sorted({codec.name[:32] for codec in offer.codecs})
     takes = ", ".join(offered[:NAMED_CODECS]) or "nothing that has an rtpmap"
     detail = f"the camera sends {sent}; the viewer takes {takes}"
+    if oversized:
+        detail += "; pictures above 4096x2304 are not transcoded"
     if any(codec == "h264" for _, codec in streams):
         if "h264" in offered:
             detail += ", but H.264 without packetization-mode=1 (RFC 6184 §6.3)"

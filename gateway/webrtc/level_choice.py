@@ -28,6 +28,7 @@ class StreamFacts:
             square, or not 4:2:0 of 8 bits); empty: one may.
         bps: Its mean rate; None: not known.
         playing: Whether it is open, and pictures have come.
+        decodable: Whether it can be transcoded, as far as is known.
     """
 
     quality: StreamQuality
@@ -35,6 +36,7 @@ class StreamFacts:
     obstacle: str = ""
     bps: float | None = None
     playing: bool = False
+    decodable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,12 @@ def choose(
     if listed and listed[0].quality not in [each.quality for each in wanted]:
         first = [each for each in listed if each.quality is asked]
         listed = listed[listed.index(first[0]) :] if first else []
-    if transcoder and takes(TRANSCODED_CODEC):
-        listed.append(Choice(StreamQuality.TRANSCODED, wanted[-1].quality, TRANSCODED_CODEC))
-        open_ones = [each.quality for each in wanted if each.playing]
-        source = open_ones[-1] if open_ones else listed[0].source
+    decodable = [each for each in wanted if each.decodable]
+    if transcoder and takes(TRANSCODED_CODEC) and decodable:
+        listed.append(Choice(StreamQuality.TRANSCODED, decodable[-1].quality, TRANSCODED_CODEC))
+        open_ones = [each.quality for each in decodable if each.playing]
+        same = [each.quality for each in decodable if each.quality is listed[0].source]
+        source = (open_ones or same or [decodable[-1].quality])[-1]
         listed.append(Choice(StreamQuality.REDUCED, source, TRANSCODED_CODEC))
     if line_bps is not None:
         wide = {each.quality for each in streams if (each.bps or 0.0) > line_bps}

@@ -9,7 +9,9 @@ import psutil
 import pytest
 
 from gateway.demo.encoder import CodedPicture, EncoderSettings
+from gateway.model.errors import PermanentError
 from gateway.model.media import Codec
+from gateway.model.reasons import Reason
 from gateway.transcoding.output_format import OutputFormat
 from tests.fixtures.transcoding import SMALL, Transcode, decoded, pictures, transcoding
 from tests.unit.rtp.test_h265_pixel_aspect import sps_of
@@ -92,6 +94,24 @@ async def test_h265_of_16k_by_16k_is_not_decoded() -> None:
             await made.answered(bomb)
         assert psutil.Process(made.source.pid).memory_info().rss - before < 32 << 20
         assert await still_works(made, "h265")
+
+
+async def test_what_can_never_be_decoded_is_told() -> None:
+    """Not waited for without end, nor tried again and again: it is the camera's to change."""
+    first, *rest = pictures(H264)
+    bomb = CodedPicture((SPS_16K, *first.nal_units[1:]), True)
+    async with transcoding("h264") as made:
+        index = 0
+        while not made.errors:
+            made.send((bomb, *rest[:9])[index % 10])
+            index += 1
+            await made.until(
+                lambda: bool(made.errors) or made.source.state.report.serial >= index  # noqa: B023
+            )
+
+    assert made.errors[0].reason is Reason.UNSUPPORTED_CODEC
+    assert isinstance(made.errors[0], PermanentError)
+    assert made.source.deaths == 0
 
 
 async def test_a_thousand_pictures_a_second_are_not_encoded() -> None:

@@ -24,6 +24,9 @@ def sub(codec: Codec | None, obstacle: str = "") -> StreamFacts:
     return StreamFacts(SUB, codec, obstacle, 1e6)
 
 
+LARGE = replace(main("h265"), decodable=False)
+
+
 def names(chosen: tuple[Choice, ...]) -> str:
     """``sub`` untouched, ``sub>`` transcoded, ``sub>>`` reduced."""
     marks = {TRANSCODED: ">", REDUCED: ">>"}
@@ -55,6 +58,12 @@ def names(chosen: tuple[Choice, ...]) -> str:
         ((main("h264", "interlace"), sub("h264", "interlace")), BROWSER, True, None, "sub> sub>>"),
         ((main("h264", "pixels that are not square"),), BROWSER, True, None, "main> main>>"),
         ((main("h264", "B-frames"), sub("h265")), BROWSER, False, None, "main"),
+        # pictures too large to be decoded
+        ((LARGE, sub("h264")), BROWSER, True, None, "sub sub> sub>>"),
+        ((LARGE, sub("h265")), BROWSER, True, None, "sub> sub>>"),
+        ((LARGE,), BROWSER, True, None, ""),
+        ((LARGE, sub("h264")), MODERN, True, None, "main sub sub> sub>>"),
+        ((LARGE,), MODERN, True, None, "main"),
         # a line that is known to be narrow
         ((main("h264"), sub("h264")), BROWSER, True, 2.5e6, "sub sub> main>>"),
         ((main("h264"),), BROWSER, True, 2.5e6, "main> main>>"),
