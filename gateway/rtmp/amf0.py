@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 
 from gateway.rtp.packet import Malformed
 
@@ -35,6 +36,23 @@ def decode(data: bytes) -> list[Amf0]:
     values: list[Amf0] = []
     while reader.left:
         values.append(reader.value(0))
+    return values
+
+
+def decode_beginning(data: bytes) -> list[Amf0]:
+    """Return the values with which *data* begins, up to the first that cannot be read.
+
+    What a command means stands in its first values; behind them some servers write what is their
+    own.
+
+    Raises:
+        Malformed: Not even the first can be read.
+    """
+    reader = _Reader(data)
+    values = [reader.value(0)] if reader.left else []
+    with suppress(Malformed):
+        while reader.left:
+            values.append(reader.value(0))
     return values
 
 

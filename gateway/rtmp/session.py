@@ -224,7 +224,7 @@ class PlaySession:
             case MessageType.COMMAND | MessageType.COMMAND_AMF3:
                 self._budget.charge(MESSAGES)
                 skip = int(message.type == MessageType.COMMAND_AMF3)
-                self._on_command(amf0.decode(message.payload[skip:]))
+                self._on_command(amf0.decode_beginning(message.payload[skip:]))
             case MessageType.USER_CONTROL:
                 self._budget.charge(MESSAGES)
                 self._on_event(message.payload)

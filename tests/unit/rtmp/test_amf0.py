@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rtmp.amf0 import MOST_DEPTH, MOST_VALUES, decode, encode
+from gateway.rtmp.amf0 import MOST_DEPTH, MOST_VALUES, decode, decode_beginning, encode
 from gateway.rtp.packet import Malformed
 
 names = st.text(min_size=1, max_size=20)
@@ -56,6 +56,18 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 def test_what_only_servers_write_is_read(data: bytes, value: object) -> None:
     """Undefined, date, XML, ECMA array (whose count means nothing), typed object."""
     assert decode(data) == [value]
+
+
+@pytest.mark.parametrize("odd", [b"\x07\x00\x01", b"\x11\x0a\x01", b"\x00\x00", b"\x03\x00\x01a"])
+def test_what_stands_before_something_odd_is_read(odd: bytes) -> None:
+    """A reference, AMF 3, a value that is cut off: what a command means comes first."""
+    assert decode_beginning(encode(["onBWDone", 0.0]) + odd) == ["onBWDone", 0.0]
+
+
+def test_a_command_without_a_name_is_none() -> None:
+    """Nothing of it can be read."""
+    with pytest.raises(Malformed):
+        decode_beginning(b"\x11\x0a" + encode(["onStatus"]))
 
 
 @pytest.mark.parametrize(

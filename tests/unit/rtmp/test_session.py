@@ -7,6 +7,7 @@ import pytest
 from gateway.model.errors import SourceUnavailable
 from gateway.model.reasons import Reason
 from gateway.rtmp import flv
+from gateway.rtmp.amf0 import encode
 from gateway.rtmp.chunks import Message, MessageType, encode_message
 from gateway.rtmp.session import HANDSHAKE_BYTES, Phase, PlaySession
 from gateway.rtsp.budget import PACKETS, CameraBudget
@@ -30,6 +31,19 @@ def test_a_captured_session_is_read(name: str, codec: str, pictures: int) -> Non
     assert session.phase is Phase.PLAYING
     assert (session.codec, len(tags)) == (codec, pictures)
     assert all(flv.codec_of(tag[11:]) == codec for tag in tags)
+
+
+def test_a_command_that_ends_oddly_ends_no_session() -> None:
+    """Values of AMF 3, which some servers put behind those that count."""
+    session = PlaySession(
+        TARGET, noise=bytes(HANDSHAKE_BYTES - 8), budget=CameraBudget(FakeClock())
+    )
+    session.feed((CAPTURES / "ffmpeg-h264.bin").read_bytes())
+    odd = Message(MessageType.COMMAND, 0, 0, encode(["onBWDone", 0.0]) + b"\x11\x0a\x01")
+
+    session.feed(encode_message(3, odd))
+
+    assert session.phase is Phase.PLAYING
 
 
 @pytest.mark.parametrize("seed", range(0, 300, 50))
