@@ -22,6 +22,8 @@ EXTENSION = 0xFFD8
 """Profile of the header extension in which ONVIF cameras send the segments (DQT, SOF, ...)."""
 MOST_SEGMENTS = 64
 """In front of the samples; a camera writes about ten."""
+_COLOURS = b"\xff\xee\x00\x0eAdobe"
+"""Begins the application data that says in which colours the samples are (APP14)."""
 PROFILES = {0xC0: "Baseline", 0xC1: "Extended", 0xC2: "Progressive"}
 
 _MAIN = struct.Struct("!B3sBBBB")
@@ -302,7 +304,9 @@ def _size_at(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def split_picture(jpeg: bytes) -> CodedPicture:
-    """Return a whole JPEG file as head and samples; comments and application data are left out.
+    """Return a whole JPEG file as head and samples.
+
+    Comments and application data are left out, but for the one by which a decoder knows RGB.
 
     Raises:
         Malformed: It is none, or larger than a picture may be.
@@ -314,7 +318,11 @@ def split_picture(jpeg: bytes) -> CodedPicture:
     segments = _segments(jpeg, 2)
     if not segments or segments[-1][0] != SCAN or not any(each[0] in PROFILES for each in segments):
         raise Malformed("a JPEG without a picture")
-    kept = [jpeg[start - 4 : end] for marker, start, end in segments if _is_needed(marker)]
+    kept = [
+        jpeg[start - 4 : end]
+        for marker, start, end in segments
+        if _is_needed(marker) or jpeg[start - 4 : end].startswith(_COLOURS)
+    ]
     head = START + b"".join(kept)
     if len(head) > MAX_HEAD_BYTES:
         raise Malformed("a JPEG with too much in front of its samples")

@@ -144,6 +144,17 @@ def test_a_file_is_taken_apart_and_comments_are_left_out() -> None:
     assert (decoded(b"".join(picture.payloads)).to_ndarray() == decoded(jpeg).to_ndarray()).all()
 
 
+def test_the_colours_of_a_file_stay_what_they_are() -> None:
+    """Samples of red, green and blue are no luma and chroma."""
+    full = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    jpeg = bytes(cv2.imencode(".jpg", IMAGE, full)[1].tobytes())
+    colours = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+
+    picture = split_picture(jpeg[:2] + colours + jpeg[2:])
+
+    assert decoded(b"".join(picture.payloads)).format.name == "gbrp"
+
+
 @pytest.mark.parametrize(
     "jpeg",
     [
