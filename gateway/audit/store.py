@@ -20,6 +20,7 @@ from gateway.model.errors import TransientError
 from gateway.runtime.sqlite import (
     SqliteFile,
     is_corrupt,
+    is_newer,
     open_read_only,
     quarantine,
     sqlite_error,
@@ -73,7 +74,8 @@ class AuditStore:
     """``audit.db`` in the state folder.
 
     Args:
-        path: The file; a corrupt one is renamed to ``*.corrupt``.
+        path: The file; a corrupt one is renamed to ``*.corrupt``, one of a newer program to
+            ``*.version-N``: that chain has an end of its own, and is not taken back.
     """
 
     def __init__(self, path: Path) -> None:
@@ -120,9 +122,10 @@ class AuditStore:
     def _on_error(self, error: sqlite3.Error) -> None:
         self.close()
         if is_corrupt(error):
-            log.error("audit_corrupt", path=str(self._file.path), detail=str(error))
+            if not is_newer(error):
+                log.error("audit_corrupt", path=str(self._file.path), detail=str(error))
             with suppress(OSError):  # then the next commit fails, and says why
-                quarantine(self._file.path)
+                quarantine(self._file.path, error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ import structlog
 
 from gateway.model.errors import TransientError
 from gateway.model.names import first_ulid, new_id, ulid_ms
-from gateway.runtime.sqlite import SqliteFile
+from gateway.runtime.sqlite import SqliteFile, is_newer
 from gateway.runtime.trusted_time import SLOW_MS
 
 RETENTION_MS = 7 * 86_400_000
@@ -110,7 +110,11 @@ class CommandJournal:
 
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(
-            path, _TABLES, columns=f"SELECT {_COLUMNS} FROM command LIMIT 0", checkpoint_pages=200
+            path,
+            _TABLES,
+            columns=f"SELECT {_COLUMNS} FROM command LIMIT 0",
+            checkpoint_pages=200,
+            takes_back=True,
         )
         self._recorded = 0
         self.trouble: TransientError | None = None
@@ -193,7 +197,8 @@ class CommandJournal:
 
     def _on_replaced(self, base: sqlite3.Connection, why: sqlite3.Error) -> None:
         """Note that all that was signed until now is deleted."""
-        log.error("command_journal_corrupt", path=str(self._file.path), detail=str(why))
+        if not is_newer(why):
+            log.error("command_journal_corrupt", path=str(self._file.path), detail=str(why))
         with base:
             base.execute("INSERT INTO floor VALUES (1, ?)", (new_id(),))
 

@@ -1,4 +1,8 @@
-"""How a SQLite file is opened so that it survives power cuts, and set aside when it is corrupt.
+"""How a SQLite file is opened so that it survives power cuts, and set aside when it cannot be used.
+
+A corrupt one becomes ``*.corrupt``, for people to look at. One that a newer program has written, as
+after a release that was undone, becomes ``*.version-N`` and is taken back once a program opens the
+file that knows its version.
 
 Write-ahead log and ``synchronous=FULL``: a commit has survived kill -9 and a power cut when it
 returns. Calls block on the disk.
@@ -16,12 +20,17 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from gateway.model.errors import TransientError
 from gateway.model.reasons import Reason
 from gateway.runtime.descriptors import is_exhausted
 
 T = TypeVar("T")
 
+log = structlog.get_logger(__name__)
+
+_NEWER = ".version-"
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _LOG_BYTES = 1_048_576
 """Of the write-ahead log, what is left on the disk after a checkpoint."""
@@ -32,7 +41,13 @@ class NotOpenedError(sqlite3.OperationalError):
 
 
 class NewerSchemaError(sqlite3.DatabaseError):
-    """Another program has written the file; its tables may mean something else."""
+    """Another program has written the file; its tables may mean something else.
+
+    Attributes:
+        version: Of its tables, higher than what is known here; 0: they only have another shape.
+    """
+
+    version = 0
 
 
 def open_database(
@@ -43,6 +58,7 @@ def open_database(
     columns: str = "",
     busy_s: float = 5.0,
     checkpoint_pages: int = 1000,
+    takes_back: bool = False,
 ) -> sqlite3.Connection:
     """Open *path*, which is created if need be; only its owner can read it.
 
@@ -53,6 +69,8 @@ def open_database(
         columns: A query of every column that this program uses; empty: nothing is asked.
         busy_s: How long to wait for another connection that writes.
         checkpoint_pages: Length of the write-ahead log at which it is copied into the file.
+        takes_back: Whether rows of a file that was too new for another program, and is not for this
+            one, are added; a row whose key is there already stays as it is.
 
     Raises:
         NewerSchemaError: The file's ``user_version`` is higher, or it lacks one of *columns*.
@@ -71,12 +89,16 @@ def open_database(
         with closing(connection.execute("PRAGMA user_version")) as rows:
             (found,) = rows.fetchone()
         if found > version:
-            raise NewerSchemaError(f"tables of version {found}; {version} is known here")
+            newer = NewerSchemaError(f"tables of version {found}; {version} is known here")
+            newer.version = found
+            raise newer
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         _create(connection, f"{tables}\nPRAGMA user_version = {version};", columns)
+        if takes_back:
+            _take_back(connection, path, version)
     except sqlite3.Error:
         connection.close()
         raise
@@ -92,6 +114,46 @@ def _create(connection: sqlite3.Connection, tables: str, columns: str) -> None:
         if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise
         raise NewerSchemaError(f"other tables: {error}") from None
+
+
+def _take_back(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Add the rows of each ``*.version-N`` that is known here; what cannot be read stays there."""
+    for aside in path.parent.glob(f"{path.name}{_NEWER}*"):
+        number = aside.name.rpartition("-")[2]
+        if not number.isdecimal() or int(number) > version:
+            continue
+        try:
+            _add_rows(connection, aside)
+        except sqlite3.Error as error:
+            log.warning("newer_data_not_taken_back", path=str(aside), detail=str(error))
+            continue
+        log.info("newer_data_taken_back", path=str(aside))
+        with suppress(OSError):  # then they are added once more, and are there already
+            for ending in ("", "-wal", "-shm"):
+                aside.with_name(aside.name + ending).unlink(missing_ok=True)
+
+
+def _add_rows(connection: sqlite3.Connection, aside: Path) -> None:
+    connection.execute("ATTACH ? AS aside", (str(aside),))
+    try:
+        with connection:
+            for (table,) in connection.execute(_OWN_TABLES).fetchall():
+                shared = connection.execute(_SHARED_COLUMNS, (table, table)).fetchall()
+                names = ", ".join(f'"{name}"' for (name,) in shared)
+                if names:
+                    connection.execute(
+                        f'INSERT OR IGNORE INTO main."{table}" ({names})'
+                        f' SELECT {names} FROM aside."{table}"'
+                    )
+    finally:
+        connection.execute("DETACH aside")
+
+
+_OWN_TABLES = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+_SHARED_COLUMNS = (
+    "SELECT name FROM pragma_table_info(?, 'main')"
+    " INTERSECT SELECT name FROM pragma_table_info(?, 'aside')"
+)
 
 
 class SqliteFile:
@@ -110,6 +172,7 @@ class SqliteFile:
         columns: str = "",
         busy_s: float = 1.0,
         checkpoint_pages: int = 1000,
+        takes_back: bool = False,
     ) -> None:
         self.path = path
         self._tables = tables
@@ -117,6 +180,7 @@ class SqliteFile:
         self._columns = columns
         self._busy_s = busy_s
         self._checkpoint_pages = checkpoint_pages
+        self._takes_back = takes_back
         self._connection: sqlite3.Connection | None = None
 
     def connection(self) -> sqlite3.Connection:
@@ -129,6 +193,7 @@ class SqliteFile:
                 columns=self._columns,
                 busy_s=self._busy_s,
                 checkpoint_pages=self._checkpoint_pages,
+                takes_back=self._takes_back,
             )
         return self._connection
 
@@ -153,17 +218,17 @@ class SqliteFile:
             except sqlite3.DatabaseError as error:
                 if not is_corrupt(error):
                     raise
-                self._set_aside()
+                self._set_aside(error)
                 on_replaced(self.connection(), error)
                 return work(self.connection())
         except sqlite3.Error as error:
             self.close()
             raise sqlite_error(self.path, error) from None
 
-    def _set_aside(self) -> None:
+    def _set_aside(self, why: sqlite3.Error) -> None:
         self.close()
         try:
-            quarantine(self.path)
+            quarantine(self.path, why)
         except OSError as error:
             raise sqlite3.OperationalError(str(error.strerror)) from None
 
@@ -233,11 +298,23 @@ LEAST_FREE_BYTES = 65_536
 """With less a write-ahead log and its index cannot be made."""
 
 
-def quarantine(path: Path) -> None:
-    """Rename the file to ``*.corrupt``, for people to look at; a new one can take its name.
+def is_newer(error: BaseException) -> bool:
+    """Return whether *error* says that the file is whole, and too new for this program."""
+    return isinstance(error, NewerSchemaError) and error.version > 0
+
+
+def quarantine(path: Path, why: BaseException) -> None:
+    """Rename the file for what is wrong with it, see above; a new one can take its name.
 
     Every connection to it is closed before. Raises OSError: the disk takes nothing.
     """
-    path.replace(path.with_name(f"{path.name}.corrupt"))
+    if isinstance(why, NewerSchemaError) and why.version > 0:
+        aside = path.with_name(f"{path.name}{_NEWER}{why.version}")
+        log.warning("newer_data_set_aside", path=str(aside), detail=str(why))
+        with suppress(FileNotFoundError):  # first: a power cut must not leave it to the new file
+            path.with_name(f"{path.name}-wal").replace(aside.with_name(f"{aside.name}-wal"))
+    else:
+        aside = path.with_name(f"{path.name}.corrupt")
+    path.replace(aside)
     for ending in ("-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)

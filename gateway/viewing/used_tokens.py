@@ -26,7 +26,7 @@ import structlog
 from gateway.model.errors import TransientError, ViewerRejected
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
-from gateway.runtime.sqlite import SqliteFile
+from gateway.runtime.sqlite import SqliteFile, is_newer
 from gateway.viewing.token import ViewClaims, reject
 
 RETENTION_S = 86_400
@@ -89,7 +89,11 @@ class UsedTokens:
         retry_s: float = RETRY_S,
     ) -> None:
         self._file = SqliteFile(
-            path, _TABLES, columns="SELECT id, expires_s FROM used LIMIT 0", checkpoint_pages=200
+            path,
+            _TABLES,
+            columns="SELECT id, expires_s FROM used LIMIT 0",
+            checkpoint_pages=200,
+            takes_back=True,
         )
         self._clock = clock
         self._wall_s = wall_s
@@ -193,7 +197,8 @@ class UsedTokens:
         self.trouble = None
 
     def _on_replaced(self, _base: sqlite3.Connection, why: sqlite3.Error) -> None:
-        log.error("used_tokens_corrupt", path=str(self._file.path), detail=str(why))
+        if not is_newer(why):
+            log.error("used_tokens_corrupt", path=str(self._file.path), detail=str(why))
         self._remembers = False
 
 

@@ -173,7 +173,11 @@ KINDS: Mapping[str, Kind] = {
         },
         {"errors": _TEXTS},
     ),
-    "outbox.corrupt": Kind("the outbox could not be read and was begun anew"),
+    "outbox.corrupt": Kind(
+        "the outbox could not be read and was begun anew; `why`: a newer program has written it,"
+        " which takes it back when it runs again",
+        perhaps={"why": _one_of("newer")},
+    ),
 }
 """Kind -> what it says. Those of the inventory have a topic of their own."""
 

@@ -203,7 +203,8 @@ class Outbox:
             else:
                 self._backlog.add(PendingRecord(stored, gap=gap, saved=True))
         if found.corrupt:
-            self.record(Event("outbox.corrupt", {}, "audit"))
+            facts = {"why": "newer"} if found.newer else {}
+            self.record(Event("outbox.corrupt", facts, "audit"))
 
     def _rewrite(self) -> None:
         """The file was corrupt and is replaced: write again all that is in memory."""

@@ -20,6 +20,7 @@ from gateway.model.event import Weight
 from gateway.runtime.sqlite import (
     SqliteFile,
     is_corrupt,
+    is_newer,
     open_read_only,
     quarantine,
     sqlite_error,
@@ -93,12 +94,14 @@ class StoredOutbox:
         last: The highest number ever given; None: nobody knows, because the disk takes nothing.
         lost: How many have been lost in all.
         corrupt: Whether there was a file that could not be read; it was set aside.
+        newer: Whether that was whole, and of a newer program.
     """
 
     records: tuple[StoredRecord, ...] = ()
     last: int | None = None
     lost: int = 0
     corrupt: bool = False
+    newer: bool = False
 
 
 class OutboxStore:
@@ -113,14 +116,15 @@ class OutboxStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, _TABLES, version=VERSION)
+        self._file = SqliteFile(path, _TABLES, version=VERSION, takes_back=True)
         self.recreated = False
 
     def load(self) -> StoredOutbox:
         """Return what is stored. A corrupt file is renamed to ``outbox.db.corrupt``.
 
-        So is one with the tables of a newer program.
+        One of a newer program becomes ``outbox.db.version-N``, which such a program takes back.
         """
+        newer = False
         try:
             return self._loaded(corrupt=False)
         except sqlite3.OperationalError as error:  # full, read-only, not there: it may come back
@@ -128,15 +132,17 @@ class OutboxStore:
             self.close()
             return self._load_read_only()
         except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            log.error("outbox_corrupt", path=str(self._file.path), detail=str(error))
+            newer = is_newer(error)
+            if not newer:
+                log.error("outbox_corrupt", path=str(self._file.path), detail=str(error))
             self.close()
-            self._quarantine()
+            self._quarantine(error)
         try:
-            return self._loaded(corrupt=True)
+            return replace(self._loaded(corrupt=True), newer=newer)
         except sqlite3.Error as error:
             log.warning("outbox_not_created", path=str(self._file.path), detail=str(error))
             self.close()
-            return StoredOutbox(corrupt=True)
+            return StoredOutbox(corrupt=True, newer=newer)
 
     def save(self, batch: Batch) -> TransientError | None:
         """Commit *batch* and wait for the disk; return None, or why it could not be."""
@@ -148,7 +154,7 @@ class OutboxStore:
             self.close()
             why = sqlite_error(self._file.path, error)
             if is_corrupt(error):
-                self._quarantine()
+                self._quarantine(error)
                 self.recreated = True
             return why
         return None
@@ -169,9 +175,9 @@ class OutboxStore:
             log.warning("outbox_not_read", path=str(self._file.path), detail=str(error))
             return StoredOutbox()
 
-    def _quarantine(self) -> None:
+    def _quarantine(self, why: Exception) -> None:
         with suppress(OSError):  # then the next save fails, and says why
-            quarantine(self._file.path)
+            quarantine(self._file.path, why)
 
 
 def _read(connection: sqlite3.Connection, *, corrupt: bool) -> StoredOutbox:

@@ -230,6 +230,17 @@ def test_a_file_of_other_tables_is_set_aside(tmp_path: Path, column: str) -> Non
     journal.close()
 
 
+def test_commands_that_a_newer_program_has_noted_come_back(tmp_path: Path) -> None:
+    """From the file that the older one has set aside, once it is not too new any more."""
+    path = tmp_path / "commands.db"
+    with closing(CommandJournal(path)) as newer:
+        newer.record(ENTRY)
+    path.rename(path.with_name("commands.db.version-0"))
+
+    with closing(CommandJournal(path)) as journal:
+        assert journal.find(ENTRY.id) == ENTRY
+
+
 def test_others_cannot_read_the_file(tmp_path: Path, journal: CommandJournal) -> None:
     """It says who asked for what."""
     before = os.umask(0o022)

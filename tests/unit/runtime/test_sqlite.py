@@ -9,10 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.model.reasons import Reason
 from gateway.runtime.sqlite import (
     NewerSchemaError,
+    SqliteFile,
     is_corrupt,
     open_database,
     quarantine,
@@ -196,7 +198,79 @@ def test_a_file_in_quarantine_keeps_its_content_and_frees_its_name(tmp_path: Pat
     for ending in ("-wal", "-shm"):
         path.with_name(path.name + ending).write_bytes(b"of the old one")
 
-    quarantine(path)
+    quarantine(path, sqlite3.DatabaseError("malformed"))
 
     assert (tmp_path / "items.db.corrupt").read_bytes() == b"garbage"
     assert [each.name for each in tmp_path.iterdir()] == ["items.db.corrupt"]
+
+
+NEWER_TABLES = """
+CREATE TABLE IF NOT EXISTS item (n INTEGER PRIMARY KEY AUTOINCREMENT, size TEXT DEFAULT '');
+CREATE TABLE IF NOT EXISTS more (n INTEGER PRIMARY KEY);
+"""
+
+
+def newer_file(path: Path, *numbers: int) -> SqliteFile:
+    """Return the file at *path* as a program of the next version has it, with rows *numbers*."""
+    made = SqliteFile(path, NEWER_TABLES, version=2, takes_back=True)
+    for number in numbers:
+        made.transact(lambda base, n=number: added(base, n), on_replaced=lambda *_: None)  # type: ignore[misc]
+    return made
+
+
+def added(base: sqlite3.Connection, number: int) -> None:
+    with base:
+        base.execute("INSERT INTO item (n) VALUES (?)", (number,))
+
+
+def numbers_in(file: SqliteFile) -> list[int]:
+    return [n for (n,) in file.connection().execute("SELECT n FROM item ORDER BY n")]
+
+
+def test_a_newer_file_is_kept_whole_under_its_version(tmp_path: Path) -> None:
+    """It is not corrupt: what was committed is in it, also from a log that was left behind."""
+    path = tmp_path / "items.db"
+    with closing(newer_file(path, 1, 2)):
+        left = {ending: path.with_name(path.name + ending).read_bytes() for ending in ("", "-wal")}
+    for ending, content in left.items():  # as after a power cut
+        path.with_name(path.name + ending).write_bytes(content)
+    older = SqliteFile(path, TABLES, version=1)
+
+    with capture_logs() as logs, closing(older):
+        older.transact(lambda base: added(base, 7), on_replaced=lambda *_: None)
+        assert numbers_in(older) == [7]
+
+    assert [each["event"] for each in logs] == ["newer_data_set_aside"]
+    with closing(newer_file(tmp_path / "items.db.version-2")) as aside:
+        assert numbers_in(aside) == [1, 2]
+    assert not list(tmp_path.glob("*.corrupt"))
+
+
+def test_the_newer_program_takes_back_what_was_its_own(tmp_path: Path) -> None:
+    """Beside what was written meanwhile, which stays where both have a row."""
+    path = tmp_path / "items.db"
+    newer_file(path, 1, 2).close()
+    with closing(SqliteFile(path, TABLES, version=1, takes_back=True)) as older:
+        for number in (2, 7):
+            older.transact(lambda base, n=number: added(base, n), on_replaced=lambda *_: None)  # type: ignore[misc]
+
+    with closing(newer_file(path)) as newer:
+        assert numbers_in(newer) == [1, 2, 7]
+
+    assert not list(tmp_path.glob("*.version-*"))
+
+
+def test_what_is_still_too_new_stays_aside(tmp_path: Path) -> None:
+    """And what is no database, whatever its name says, hinders nobody."""
+    path = tmp_path / "items.db"
+    newer_file(path, 1).close()
+    path.rename(tmp_path / "items.db.version-3")
+    (tmp_path / "items.db.version-1").write_bytes(b"garbage" * 1000)
+
+    with closing(newer_file(path, 4)) as file:
+        assert numbers_in(file) == [4]
+
+    assert {each.name for each in tmp_path.glob("*.version-*")} == {
+        "items.db.version-1",
+        "items.db.version-3",
+    }

@@ -239,6 +239,15 @@ async def test_a_corrupt_file_is_set_aside(box: Box) -> None:
     assert await is_refused(box.start())
 
 
+async def test_a_token_that_was_used_under_a_newer_program_stays_used(box: Box) -> None:
+    """Its file, which the older one has set aside, is taken back."""
+    assert not await is_refused(box.start())
+    box.started.pop().close()
+    box.path.rename(box.path.with_name("viewing.db.version-0"))
+
+    assert await is_refused(box.start())
+
+
 async def test_a_disk_that_takes_again_is_used_again(box: Box) -> None:
     """Without a restart."""
     box.path.mkdir()

@@ -575,12 +575,31 @@ async def test_a_file_of_a_newer_program_is_put_aside(tmp_path: Path) -> None:
         outbox.record(event(1))
         await outbox.flush()
 
-    assert (tmp_path / "outbox.db.corrupt").exists()
-    assert [each.kind for each in drained(made(tmp_path))] == [
-        "outbox.corrupt",
-        "outbox.corrupt",
-        "test",
-    ]
+    assert (tmp_path / "outbox.db.version-2").exists()
+    told = drained(made(tmp_path))
+    assert [each.kind for each in told] == ["outbox.corrupt", "outbox.corrupt", "test"]
+    assert [each.facts.get("why") for each in told] == ["newer", "newer", None]
+
+
+async def test_what_waits_in_a_file_that_was_too_new_is_sent_after_all(tmp_path: Path) -> None:
+    """Beside what was recorded meanwhile, in order; numbers go on above them all."""
+    newer, older = tmp_path / "newer", tmp_path / "older"
+    for folder in (newer, older):
+        folder.mkdir()
+    (older / "outbox.db").write_bytes(b"garbage" * 1000)  # its numbers begin with the time
+    for seq, folder in enumerate((newer, older)):
+        outbox = made(folder)
+        async with running(outbox):
+            outbox.record(event(seq))
+            await outbox.flush()
+    for file in newer.glob("outbox.db*"):
+        file.rename(older / file.name.replace("outbox.db", "outbox.db.version-1"))
+
+    back = made(older)
+
+    assert [each.facts["seq"] for each in drained(back) if each.kind == "test"] == [0, 1]
+    assert back.last_number == outbox.last_number
+    assert not (older / "outbox.db.version-1").exists()
 
 
 async def test_a_column_that_a_newer_program_has_added_is_no_harm(tmp_path: Path) -> None:
