@@ -151,15 +151,16 @@ class Capture:
         picture = self._device.read(WAIT_S)
         now_s = time.monotonic()
         self._look(now_s)
-        if picture is None:
-            if now_s - self._picture_s > self._stall_s:
-                raise CaptureFailed(Cause.SILENT, f"no picture for {self._stall_s:g} s")
-        else:
-            self._picture_s = now_s
+        if picture is not None:
+            before = self._pictures.decoded
             for nals, time_90k, keyframe in self._pictures.push(picture, int(now_s * 90_000)):
                 self._encoded += 1
                 self._report(Report.UNIT, nals, time_90k, keyframe)
                 self._reported_s = now_s
+            if self._pictures.decoded > before:
+                self._picture_s = now_s
+        if now_s - self._picture_s > self._stall_s:
+            raise CaptureFailed(Cause.SILENT, f"no picture for {self._stall_s:g} s")
         if now_s - self._reported_s > SIGNAL_EVERY_S:
             self._report(Report.PROGRESS)
             self._reported_s = now_s

@@ -187,6 +187,7 @@ async def test_a_keyframe_is_made_when_asked_for(monkeypatch: pytest.MonkeyPatch
         ("unplug", Reason.DEVICE_MISSING),
         ("impossible", Reason.DEVICE_MISSING),
         ("silent", Reason.STALLED),
+        ("mjpeg undecodable", Reason.STALLED),
         ("hang", Reason.STALLED),
     ],
 )
