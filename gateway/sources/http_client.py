@@ -24,7 +24,7 @@ from gateway.ports import Clock
 from gateway.rtsp.auth import Credentials, parse_challenges
 from gateway.rtsp.budget import BYTES, PACKETS, READ_BYTES, CameraBudget, abusive
 from gateway.rtsp.connection import CONNECT_S, tls_context
-from gateway.rtsp.errors import ABSENT_PARK_S, error_of_os, error_of_status
+from gateway.rtsp.errors import ABSENT_PARK_S, error_of_os, error_of_status, in_plain_words
 from gateway.rtsp.headers import parse_date
 from gateway.rtsp.login import Account, log_in
 from gateway.rtsp.messages import Headers, Response
@@ -372,7 +372,7 @@ class HttpClient:
         except aiohttp.ClientConnectorError as error:
             raise error_of_os(error.os_error, self._place) from error
         except (aiohttp.ClientError, OSError) as error:
-            detail = f"{self._place} does not speak HTTP as it should: {type(error).__name__}"
+            detail = f"{self._place} does not speak HTTP as it should: {_in_plain_words(error)}"
             raise SourceUnavailable(Reason.CORRUPT, detail) from error
         self._note_date(self._open.headers.get("Date", ""))
         self.server = printable(self._open.headers.get("Server", "")[:80])
@@ -401,6 +401,14 @@ class HttpClient:
             server_hostname=name,
             middlewares=() if self._may_repeat else (_never_again,),
         )
+
+
+def _in_plain_words(error: Exception) -> str:
+    """Return what is wrong with an answer, without the answer, in which a login may stand."""
+    if isinstance(error, OSError):
+        return in_plain_words(error)
+    said = getattr(error, "message", "")
+    return printable(said.partition(":")[0][:80]) if isinstance(said, str) and said else "hangs up"
 
 
 async def _never_again(

@@ -324,6 +324,25 @@ async def test_each_hostile_camera_is_cut_off(
         assert (await failure(port)).reason is reason
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "Bad status line"),
+        (OK + b"Content-Length: -1\r\n\r\n", "Invalid character in Content-Length"),
+        (OK + b"Content-Length: 9\r\nContent-Length: 9\r\n\r\n", "Duplicate Content-Length"),
+        (OK + b"user=u&password=secret\r\n\r\n", "Invalid header token"),
+        (OK + b"X: y\r\n" * (2 * MOST_HEADERS) + b"\r\n", "Too many headers received"),
+    ],
+    ids=["other protocol", "length", "two lengths", "no field", "fields"],
+)
+async def test_what_is_wrong_with_an_answer_is_told(answer: bytes, said: str) -> None:
+    """In words, and without the answer itself."""
+    async with raw_camera(answer) as port:
+        error = await failure(port)
+
+    assert error.detail.endswith(f"does not speak HTTP as it should: {said}")
+
+
 async def test_too_many_pictures_are_abusive() -> None:
     """As many as fit into the line; those of a camera are far fewer."""
     tiny = JPEGS[0]
