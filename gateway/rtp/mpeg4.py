@@ -137,8 +137,12 @@ def parse_head(head: bytes) -> VideoInfo:
 
 
 def _pixel_aspect(bits: BitReader) -> tuple[int, int] | None:
+    """Return the shape of a pixel; None: it does not say, or nonsense."""
     aspect = bits.u(4)
-    return (bits.u(8), bits.u(8)) if aspect == _EXTENDED_PAR else _ASPECTS.get(aspect)
+    if aspect != _EXTENDED_PAR:
+        return _ASPECTS.get(aspect)
+    width, height = bits.u(8), bits.u(8)
+    return (width, height) if width and height else None
 
 
 def _low_delay(bits: BitReader) -> bool:

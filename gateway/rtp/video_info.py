@@ -23,8 +23,8 @@ class VideoInfo:
         reordered: Most pictures that may precede another in decoding order and follow it in
             display order (B-frames): 0 none, None if the SPS does not say.
         interlaced: Whether pictures may be fields.
-        pixel_aspect: Width and height of one pixel (sample aspect ratio); None if the SPS does not
-            say.
+        pixel_aspect: Width and height of one pixel (sample aspect ratio), neither of them 0; None
+            if the SPS does not say.
     """
 
     width: int

@@ -41,6 +41,7 @@ from gateway.vision.pipe import MalformedMessage, write_all
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
 
 NICE = 4
+"""Viewers of untouched streams go first; yet somebody watches this one, too."""
 
 
 class PictureChanged(Exception):

@@ -36,7 +36,7 @@ from gateway.transcoding.output_format import OutputFormat, output_size
 from gateway.transcoding.pace import Pace, Verdict
 from gateway.transcoding.pictures import Deinterlacer, PictureDecoder, Undecodable
 from gateway.transcoding.program_command import PREFIX
-from gateway.transcoding.program_worker import Commands, first_keyframe, serve_with_program
+from gateway.transcoding.program_worker import NICE, Commands, first_keyframe, serve_with_program
 from gateway.vision.ffmpeg_input import DECODERS
 from gateway.vision.pipe import MalformedMessage, write_all
 from gateway.vision.sandbox import enter_sandbox, install_seccomp_filter, limit_cpu_time
@@ -46,8 +46,6 @@ MEMORY_BYTES = 384 * 1024 * 1024
 
 DEVICE_ENCODERS = frozenset(("h264_v4l2m2m",))
 """Those that open a device of the board themselves, and go on speaking to it."""
-NICE = 4
-"""Viewers of untouched streams go first; yet somebody watches this one, too."""
 
 
 class Transcoding:

@@ -94,3 +94,17 @@ def test_no_bytes_do_anything_but_be_malformed(payload: bytes, head: bytes) -> N
         parse_head(b"\x00\x00\x01\x20" + head)
     except Malformed:
         return
+
+
+@pytest.mark.parametrize(
+    ("shape", "told"), [((16, 15), (16, 15)), ((16, 0), None), ((0, 15), None)]
+)
+def test_a_pixel_of_no_size_is_none(shape: tuple[int, int], told: tuple[int, int] | None) -> None:
+    """Whoever reckons with it would divide by nothing."""
+    bits = f"0{1:08b}0{15:04b}{shape[0]:08b}{shape[1]:08b}"  # of the object layer, up to there
+    bits += f"0001{25:016b}101{320:013b}1{240:013b}10"
+    layer = int(f"{bits:0<96}", 2).to_bytes(12)
+
+    info = parse_head(b"\x00\x00\x01\x20" + layer)
+
+    assert (info.width, info.height, info.pixel_aspect) == (320, 240, told)
