@@ -21,6 +21,9 @@ comes on top."""
 
 RESERVED_S = 30.0
 """So long an admitted transcode counts that has not begun."""
+SLOWEST = 50.0
+"""Times the reference, up or down: what a child says it has taken beyond that is not believed. A
+hostile picture may have taken it over, and its figure counts for the transcodes of all cameras."""
 MEASURED_PICTURES = 50
 """From so many pictures on a child's figure is believed: its first ones are dear."""
 
@@ -99,14 +102,22 @@ class Capacity:
         self._loads.pop(name, None)
 
     def measure(self, name: str, pictures: int, cpu_s: float, fps: float) -> None:
-        """Note what the child of *name* has taken for *pictures* since it began, *fps* now."""
+        """Note what the child of *name* says it has taken.
+
+        Args:
+            name: As in `begin`; of another nothing is noted.
+            pictures: For so many since it began; for fewer than `MEASURED_PICTURES` nothing is.
+            cpu_s: Processor time, believed as far as `SLOWEST` says.
+            fps: Pictures per second now.
+        """
         load = self._loads.get(name)
         if load is None or pictures < MEASURED_PICTURES:
             return
-        load.measured_ms, load.fps = cpu_s * 1000 / pictures, fps
-        if load.capture:  # whether it had to decode is not known
-            return
-        self.factor = load.measured_ms / load.reference_ms
+        factor = cpu_s * 1000 / pictures / load.reference_ms
+        factor = min(max(factor, 1 / SLOWEST), SLOWEST)
+        load.measured_ms, load.fps = factor * load.reference_ms, fps
+        if not load.capture:  # of which it is not known whether it had to decode
+            self.factor = factor
 
     def _cores_of(self, load: Load) -> float:
         ms = load.measured_ms or load.reference_ms * self.factor

@@ -21,6 +21,8 @@ MAX_INPUT_PAYLOADS = 20_000
 MAX_OUTPUT_BYTES = 2 * 1024 * 1024
 """A keyframe of 1080p at quality 18 has a third of that."""
 MAX_OUTPUT_NALS = 512
+MAX_CPU_S = 1e9
+"""Thirty years of one core."""
 
 EXIT_MALFORMED, EXIT_ENCODER = 3, 4
 """With what a child ends that was sent what it cannot read, or whose encoder fails."""
@@ -41,8 +43,8 @@ class Command(IntEnum):
 class Report(IntEnum):
     """What the child sends. READY once, with text; then one of the others for each unit.
 
-    OPEN comes behind the first unit from a child that has closed its sandbox only then, with text;
-    CHANGED from one that ends because the camera's picture is not what it was made for.
+    OPEN comes once, with text, behind the first unit from a child that has closed its sandbox only
+    then; CHANGED from one that ends because the camera's picture is not what it was made for.
     """
 
     READY = 0
@@ -186,4 +188,6 @@ def _parse_output_header(raw: bytes) -> tuple[OutputHeader, int, int]:
     nals, length = sizes >> 22, sizes & (1 << 22) - 1
     if nals > MAX_OUTPUT_NALS or length > MAX_OUTPUT_BYTES:
         raise MalformedMessage("a report of impossible length")
+    if not 0 <= rest[-1] < MAX_CPU_S:  # nor is it NaN
+        raise MalformedMessage("an impossible processor time")
     return OutputHeader(Report(report), bool(keyframe), nals, *rest), nals, length

@@ -26,6 +26,7 @@ from gateway.transcoding.messages import (
     pack_unit,
 )
 from gateway.transcoding.output_format import OutputFormat
+from gateway.vision.pipe import MalformedMessage
 from gateway.vision.piped_child import ChildLost, PipedChild
 from gateway.vision.start_patience import PATIENCE
 
@@ -55,7 +56,7 @@ class TranscodingProcess:
         self._on_report = on_report
         self._parser = ReportParser()
         self._serial = 0
-        self._gap = False
+        self._gap = self._open = False
         self._idle_s = 0.0  # until when it had nothing to answer
         self.changed = False
         self.last = OutputHeader(Report.PROGRESS)
@@ -159,7 +160,7 @@ class TranscodingProcess:
                 case Report.READY:
                     self._child.mark_ready(nals)
                 case Report.OPEN:
-                    _tell_missing(nals)
+                    self._on_open(nals)
                 case Report.CHANGED:
                     self.changed = True
                     self.lose("begins anew: the camera's picture has changed")
@@ -167,12 +168,14 @@ class TranscodingProcess:
                     self.last = head
                     self._on_report(head, nals)
 
+    def _on_open(self, nals: list[bytes]) -> None:
+        """Log the steps of its sandbox, and of its program's, that the system has refused."""
+        if self._open:
+            raise MalformedMessage("a second opening")
+        self._open = True
+        if nals:
+            missing = nals[0].decode("ascii", "replace")[:200]
+            log.warning("child_sandbox_incomplete", child="transcoder", missing=missing)
+
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _tell_missing(nals: list[bytes]) -> None:
-    """Log the steps of its sandbox, and of its program's, that the system has refused."""
-    if nals:
-        missing = nals[0].decode("ascii", "replace")[:200]
-        log.warning("child_sandbox_incomplete", child="transcoder", missing=missing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gateway.transcoding.capacity import RESERVED_S, Capacity, Load, reference_ms
+import pytest
+
+from gateway.transcoding.capacity import RESERVED_S, SLOWEST, Capacity, Load, reference_ms
 
 HD = reference_ms("h265", 1920 * 1080, 1280 * 720)
 
@@ -109,3 +111,14 @@ def test_a_capture_does_not_tell_how_fast_the_machine_transcodes() -> None:
 
     assert capacity.factor == 1
     assert capacity.used(0.0) == HD * 4 * 25 / 1000
+
+
+@pytest.mark.parametrize(("cpu_s", "factor"), [(1e8, SLOWEST), (0.0, 1 / SLOWEST)])
+def test_what_a_child_says_of_itself_is_believed_within_bounds(cpu_s: float, factor: float) -> None:
+    """One that a hostile picture has taken over would bar all others, or let all in."""
+    capacity = Capacity(5.0)
+    capacity.begin("a", load())
+    capacity.measure("a", 200, cpu_s, 25.0)
+
+    assert capacity.factor == factor
+    assert capacity.used(0.0) == pytest.approx(HD * factor * 25 / 1000)

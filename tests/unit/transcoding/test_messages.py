@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.transcoding.messages import (
     INPUT_BYTES,
+    MAX_INPUT_PAYLOADS,
     MAX_OUTPUT_BYTES,
     OUTPUT_BYTES,
     Command,
@@ -102,3 +103,19 @@ def test_the_output_format_survives_the_command_line() -> None:
     """Every field of it."""
     output = OutputFormat(480, 900_000, 12.5, "veryfast", "baseline", 1.5, 0.5)
     assert OutputFormat.from_arguments(output.to_arguments()) == output
+
+
+def test_a_unit_of_too_many_payloads_is_refused_by_its_header() -> None:
+    """Each costs more than its bytes."""
+    head = InputHeader(Command.UNIT, True, False, 0, 0, 1, 0, 0.0)
+    raw = pack_unit(head, [b"x"] * (MAX_INPUT_PAYLOADS + 1))
+    with pytest.raises(MalformedMessage, match="impossible length"):
+        parse_input_header(raw[:INPUT_BYTES])
+
+
+@pytest.mark.parametrize("cpu_s", [float("nan"), float("inf"), -1.0, 1e30])
+def test_a_processor_time_that_there_is_not_is_refused(cpu_s: float) -> None:
+    """It is reckoned with: whether the machine can carry another transcode."""
+    raw = pack_report(OutputHeader(Report.PROGRESS, cpu_s=cpu_s))
+    with pytest.raises(MalformedMessage, match="processor time"):
+        list(ReportParser().feed(raw))

@@ -320,6 +320,7 @@ async def test_the_child_has_nothing_to_take() -> None:
         ("omits-sets", "without its parameter sets"),
         ("from-the-future", "of the future"),
         ("empty", "an empty picture"),
+        ("opens-again", "a second opening"),
         ("dies-at-start", "has ended"),
     ],
 )
