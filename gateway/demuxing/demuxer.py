@@ -118,9 +118,12 @@ class ReplayedInput:
         self._read = read
         self._kept: bytearray | None = bytearray()
         self._at = 0
+        self._forgetting = False
 
     def read(self, count: int) -> bytes:
         """Return up to *count* bytes, at least one; none at the end."""
+        if self._forgetting and self._kept is not None and self._at == len(self._kept):
+            self._kept = None
         kept = self._kept
         if kept is None:
             return self._read(count)
@@ -130,14 +133,18 @@ class ReplayedInput:
         self._at += len(piece)
         return piece
 
+    @property
+    def kept_bytes(self) -> int:
+        """How much is kept, to begin again."""
+        return len(self._kept or b"")
+
     def rewind(self) -> None:
         """Begin again; not after `forget`."""
         self._at = 0
 
     def forget(self) -> None:
-        """Keep nothing any more."""
-        if self._kept is not None and self._at == len(self._kept):
-            self._kept = None
+        """Keep nothing of what is read from now on."""
+        self._forgetting = True
 
 
 class Demuxer:
@@ -216,6 +223,7 @@ class Demuxer:
                 break
         else:
             raise NoVideo
+        self._input.forget()  # the first picture may be long in coming
         chosen = found.streams.video[0]
         for stream in found.streams:
             if stream is not chosen:
@@ -250,7 +258,6 @@ class Demuxer:
         headers = bytes(stream.codec_context.extradata or b"")
         source = container.demux(stream)
         while (packet := _next(source)) is not None:
-            self._input.forget()
             if _headers_of(packet) not in (b"", headers):
                 raise Changed
             time = packet.pts if packet.pts is not None else packet.dts

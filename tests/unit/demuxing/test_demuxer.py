@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.demuxing.demuxer import (
     NoCodec,
     NoContainer,
     NoVideo,
+    ReplayedInput,
 )
 from gateway.demuxing.messages import FORMATS, ContainerFormat
 from gateway.model.media import Codec
@@ -239,3 +241,18 @@ def test_a_picture_with_a_gap_is_left_out(codec: Codec) -> None:
     missing = {each.time_90k for each in whole} - {each.time_90k for each in pictures}
     assert missing == {each.time_90k for each in whole[10:20]}
     assert pictures[-1].skipped == 10
+
+
+def test_what_has_been_read_is_kept_until_the_streams_are_known() -> None:
+    """And nothing of what comes behind: a camera may send sound for hours before a picture."""
+    source = BytesIO(bytes(range(100)))
+    replayed = ReplayedInput(source.read)
+    first = replayed.read(10)
+    replayed.rewind()
+
+    replayed.forget()
+    again = replayed.read(4) + replayed.read(50)
+    replayed.read(50)
+
+    assert again == first
+    assert replayed.kept_bytes == 0
