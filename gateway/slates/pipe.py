@@ -106,7 +106,7 @@ def parse_picture(body: bytes) -> tuple[list[bytes], bool]:
     """Return the NAL units of a coded picture, and whether it is a keyframe.
 
     Raises:
-        MalformedMessage: The child has lost its mind.
+        MalformedMessage: It is none.
     """
     if len(body) < _REPLY.size:
         raise MalformedMessage("no picture")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -22,7 +21,6 @@ from gateway.model.media import VIDEO_CLOCK_HZ, AccessUnit, Codec, SourceCounter
 from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING
 from gateway.ports import Clock, Sink
-from gateway.rtp.codecs import CODEC_SYNTAX, packetise
 from gateway.rtp.video_info import VideoInfo
 from gateway.runtime.clock import now_ms
 from gateway.runtime.log_limit import RateLimitedLog
@@ -32,6 +30,7 @@ from gateway.slates.slate_format import SLATE_CODECS, SlateCodec, SlateFormat, s
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.slate import Slate
 from gateway.streams.stream import Stream
+from gateway.transcoding.output_payloads import payloads_of
 from gateway.vision.pipe import MalformedMessage, Status
 from gateway.vision.worker_process import WorkerLost, WorkerProcess
 
@@ -104,7 +103,6 @@ class SlateService:
         payload_bytes: Returns the largest RTP payload that may be sent now.
         clock: Monotonic.
         wall_ms: What the slates show, in ms since 1970.
-        start: Starts a child.
 
     Attributes:
         deaths: Children that died or had to be killed.
@@ -117,18 +115,11 @@ class SlateService:
         payload_bytes: Callable[[], int],
         clock: Clock,
         wall_ms: Callable[[], int] = now_ms,
-        start: Callable[[], Awaitable[WorkerProcess]] | None = None,
     ) -> None:
         self._codec: SlateCodec = codec
         self._payload_bytes = payload_bytes
         self._clock = clock
         self._wall_ms = wall_ms
-        self._start = start or partial(
-            WorkerProcess.start,
-            answers_within_s=ANSWERS_WITHIN_S,
-            command=COMMAND,
-            arguments=(codec,),
-        )
         self._entries: dict[tuple[SlateFormat, Reason], _Entry] = {}
         self._forgotten: list[_Entry] = []
         self._numbers = 0
@@ -210,7 +201,9 @@ class SlateService:
         for entry in self._entries.values():
             entry.second, entry.pictures, entry.broken = None, 0, False
         self._forgotten.clear()
-        child = await self._start()
+        child = await WorkerProcess.start(
+            answers_within_s=ANSWERS_WITHIN_S, command=COMMAND, arguments=(self._codec,)
+        )
         self.pid = child.pid
         try:
             while self._entries:
@@ -252,14 +245,9 @@ class SlateService:
             raise WorkerLost(f"answers with {error}") from error
 
     def _deliver(self, entry: _Entry, nals: list[bytes], keyframe: bool) -> None:
-        payload_format = CODEC_SYNTAX[self._codec].payload_format
-        kinds = {payload_format.nal_type(nal) for nal in nals}
-        sets = set(payload_format.parameter_set_types)
-        if keyframe != bool(kinds & payload_format.irap_types) or (keyframe and not sets <= kinds):
-            raise MalformedMessage("a keyframe without its parameter sets")
-        payloads = tuple(packetise(nals, self._codec, self._payload_bytes()))
-        if not payloads:
-            raise MalformedMessage("an empty picture")
+        payloads = payloads_of(
+            self._codec, nals, keyframe=keyframe, limit_bytes=self._payload_bytes()
+        )
         now_s = self._clock.now()
         time_90k = int((now_s - self._begun_s) * VIDEO_CLOCK_HZ)
         entry.last_90k = max(time_90k, entry.last_90k + 1)

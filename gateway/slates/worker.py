@@ -35,6 +35,7 @@ MEMORY_BYTES = 512 * 1024 * 1024
 NICE = 6
 """Viewers of a camera that is there go first."""
 MOST_SLATES = 64
+"""More than `gateway.slates.service` has at a time, which asks for new ones before it forgets."""
 EXIT_MALFORMED, EXIT_ENCODER = 3, 4
 
 _ONE_ARENA = -8, 1

@@ -12,10 +12,10 @@ import av
 from av.error import FFmpegError
 from av.video.frame import PictureType
 
+from gateway.rtp.h264 import IDR, PPS, SPS
 from gateway.transcoding.output_format import OutputFormat
 from gateway.transcoding.pictures import CLOCK
 
-SPS, PPS, IDR = 7, 8, 5
 _SKIPPED = frozenset((6, 9, 12))  # SEI (x264 says there how it was called), delimiter, filler
 _START_CODE = b"\x00\x00\x01"
 

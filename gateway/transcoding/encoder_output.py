@@ -91,7 +91,9 @@ class EncoderOutput:
         self._measure(head)
         if head.report is not Report.UNIT or self._sink is None:
             return
-        payloads = payloads_of(head, nals, self._payload_bytes)
+        payloads = payloads_of(
+            "h264", nals, keyframe=head.keyframe, limit_bytes=self._payload_bytes
+        )
         self._last_90k = time_90k = max(time_90k, self._last_90k + 1)
         size_bytes = sum(map(len, payloads))
         counters = self.counters

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.rtp.codecs import packetise
-from gateway.transcoding.messages import OutputHeader
+from gateway.model.media import Codec
+from gateway.rtp.codecs import CODEC_SYNTAX, packetise
 from gateway.vision.pipe import MalformedMessage
 
-SPS, PPS, IDR = 7, 8, 5
 
+def payloads_of(
+    codec: Codec, nals: Sequence[bytes], *, keyframe: bool, limit_bytes: int
+) -> tuple[bytes, ...]:
+    """Return the picture *nals* as RTP payloads.
 
-def payloads_of(head: OutputHeader, nals: Sequence[bytes], limit_bytes: int) -> tuple[bytes, ...]:
-    """Return the picture *nals* as RTP payloads of *limit_bytes* at most.
+    Args:
+        codec: ``h264`` or ``h265``.
+        nals: Without start codes, none of them empty.
+        keyframe: Whether the child says that a decoder can start here.
+        limit_bytes: A payload has so many at most.
 
     Raises:
-        MalformedMessage: It is not what *head* says, or empty.
+        MalformedMessage: The picture is not what the child says, or empty.
     """
-    kinds = {nal[0] & 0x1F for nal in nals}
-    if head.keyframe != (IDR in kinds) or (head.keyframe and not {SPS, PPS} <= kinds):
+    payload_format = CODEC_SYNTAX[codec].payload_format
+    kinds = {payload_format.nal_type(nal) for nal in nals}
+    sets = set(payload_format.parameter_set_types)
+    if keyframe != bool(kinds & payload_format.irap_types) or (keyframe and not sets <= kinds):
         raise MalformedMessage("a keyframe without its parameter sets")
-    payloads = tuple(packetise(nals, "h264", limit_bytes))
+    payloads = tuple(packetise(nals, codec, limit_bytes))
     if not payloads:
         raise MalformedMessage("an empty picture")
     return payloads

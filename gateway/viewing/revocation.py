@@ -90,11 +90,8 @@ class Revocations:
             return parse_stored_revocation(tree if isinstance(tree, dict) else {})
         except FileNotFoundError:
             return RevocationList()
-        except (
-            OSError,
-            StrictJsonError,
-            MessageRejected,
-        ) as error:  # the broker has it still, and brings it
+        except (OSError, StrictJsonError, MessageRejected) as error:
+            # The broker has it still, and brings it.
             log.error("revocations_not_read", path=str(self._path), detail=str(error))
             return RevocationList()
 

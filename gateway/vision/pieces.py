@@ -63,7 +63,7 @@ class MessageParser(Generic[HeadT]):
         """Yield the messages that *raw* completes, each with its pieces.
 
         Raises:
-            MalformedMessage: The child has lost its mind, or somebody has taken it over.
+            MalformedMessage: At the first message that the child cannot have meant.
         """
         self._buffer += raw
         while True:
