@@ -8,6 +8,7 @@ import pytest
 from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING
 from gateway.slates.drawing import BACKGROUND, Drawing, as_yuv420
+from gateway.slates.slate_format import LEAST_SIDE
 
 CLOCK = "28/11/2026 14:30:05"
 SIZES = [(1920, 1080), (1280, 720), (704, 576), (352, 288), (720, 1280), (160, 120)]
@@ -63,3 +64,11 @@ def test_the_planes_are_those_of_420() -> None:
 
     assert planes.shape == (432, 352)
     assert set(planes[288:].ravel()) == {128}
+
+
+def test_the_smallest_slate_is_drawn_though_not_all_of_it_fits() -> None:
+    """Characters are not made smaller than can be read."""
+    luma = drawing((LEAST_SIDE, LEAST_SIDE)).at(CLOCK)
+
+    assert luma.shape == (LEAST_SIDE, LEAST_SIDE)
+    assert np.any(luma != BACKGROUND)

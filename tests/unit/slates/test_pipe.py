@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,3 +87,22 @@ def test_a_broken_picture_raises_the_one_error(body: bytes) -> None:
     except MalformedMessage:
         return
     assert all(nals)
+
+
+def test_texts_longer_than_any_of_ours_are_refused_by_the_header() -> None:
+    """Before they are read."""
+    form = SlateFormat("h264", 64, 64, 66, 0)
+    head = SlateRequest(Command.PICTURE, 1, True, form).pack()[:REQUEST_BYTES]
+    longer = head[:-2] + struct.pack("!H", MAX_TEXT_BYTES + 1)
+
+    with pytest.raises(MalformedMessage, match="no request"):
+        text_bytes(longer)
+
+
+@pytest.mark.parametrize("size", [(63, 64), (64, 63), (0, 64), (64, 0), (4098, 64), (64, 4098)])
+def test_a_size_that_is_odd_none_or_too_large_is_refused(size: tuple[int, int]) -> None:
+    """4:2:0 has a chroma sample for two by two pixels."""
+    raw = SlateRequest(Command.PICTURE, 1, True, SlateFormat("h264", *size, 66, 0)).pack()
+
+    with pytest.raises(MalformedMessage, match="no size"):
+        parse_request(raw[:REQUEST_BYTES], raw[REQUEST_BYTES:])

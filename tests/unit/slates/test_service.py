@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import av
 import numpy as np
@@ -20,11 +20,18 @@ from gateway.rtp.parameter_sets import parse_picture
 from gateway.rtp.video_info import VideoInfo
 from gateway.runtime.clock import now_ms
 from gateway.slates import service
-from gateway.slates.service import KEYFRAME_EVERY, MEMORY_BYTES, SlateService
+from gateway.slates.service import (
+    FIRST_PAUSE_S,
+    KEYFRAME_EVERY,
+    LONGEST_PAUSE_S,
+    MEMORY_BYTES,
+    MOST_SLATES,
+    SlateService,
+)
 from gateway.slates.slate_format import SlateCodec
 from gateway.streams.reader import Reader
 from gateway.streams.slate import Slate
-from tests.fixtures.clock import HANG_S, FastClock
+from tests.fixtures.clock import HANG_S, FakeClock, FastClock
 
 SPEED = 20
 FULL_HD = VideoInfo(1920, 1080, "High", 100, "4.1", 0, False)
@@ -223,3 +230,24 @@ async def test_slates_that_nobody_reads_give_way() -> None:
         Viewer(slates.find(D1, Reason.UNREACHABLE))
 
         assert [each.form.width for each in slates._entries.values()][-1] == 704
+
+
+async def test_small_slates_are_bounded_by_their_number() -> None:
+    """Each costs a part of every second, however little memory."""
+    slates = SlateService("h264", payload_bytes=lambda: 1180, clock=FakeClock())
+    found = 0
+    for width in range(64, 64 + 4 * MOST_SLATES, 2):
+        seen = VideoInfo(width, 64, "High", 100, "1.0", 0, False)
+        if (slate := slates.find(seen, Reason.STALLED)) is not None:
+            slate.stream.attach(Reader(lambda _unit: True))
+            found += 1
+
+    assert found == MOST_SLATES
+
+
+def test_pauses_after_deaths_grow_and_stay_bounded() -> None:
+    """A slate is worth trying, and not worth a core."""
+    pauses = list(islice(service._delays(), 9))
+
+    assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert (pauses[0], pauses[-1]) == (FIRST_PAUSE_S, LONGEST_PAUSE_S)

@@ -16,7 +16,7 @@ from gateway.ports import Sink
 from gateway.runtime.clock import SystemClock
 from gateway.streams.gop_cache import GopCache
 from gateway.streams.reader import Reader
-from gateway.streams.stream import FIRST_RATE_S, OPENING_S, RATE_S, Stream
+from gateway.streams.stream import FIRST_RATE_S, MAX_PARAMETER_BYTES, OPENING_S, RATE_S, Stream
 from tests.fixtures.access_units import access_unit
 from tests.fixtures.clock import HANG_S, FakeClock
 
@@ -307,3 +307,39 @@ async def test_a_keyframe_that_is_due_is_waited_for() -> None:
         stream.want_keyframe()
         assert source.wants == wants
     pulling.cancel()
+
+
+async def test_the_cached_gop_ends_with_the_session() -> None:
+    """Who joins while the camera is away must not be shown what was."""
+    stream = make(warm=True)
+    pulling = asyncio.create_task(stream.pull())
+    await stream.until_opened()
+    stream.deliver(access_unit(0, keyframe=True))
+    assert stream.gop.units
+
+    stream._source.broken.set()  # type: ignore[attr-defined]
+    with pytest.raises(SourceStalled):
+        await pulling
+
+    assert stream.gop.units == ()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [
+        ((20, 5, 1100, 30), 2),
+        ((MAX_PARAMETER_BYTES, MAX_PARAMETER_BYTES + 1), 1),
+        ((20, 20, 20, 20, 20, 20), 4),
+        ((1100,), 0),
+    ],
+)
+def test_what_may_be_parameter_sets_is_small_few_and_first(
+    sizes: tuple[int, ...], kept: int
+) -> None:
+    """Whatever else a camera sends is not held from keyframe to keyframe."""
+    stream = make()
+    unit = access_unit(0, keyframe=True, sizes=sizes)
+
+    stream.deliver(unit)
+
+    assert stream.parameter_payloads == unit.payloads[:kept]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from gateway.transcoding.pace import CATCH_UP_S, DROP_S, RETRY_S, SKIP_S, Pace, Verdict
+from gateway.transcoding.pace import (
+    CATCH_UP_S,
+    DROP_S,
+    LONGEST_RETRY_S,
+    RETRY_S,
+    SKIP_S,
+    Pace,
+    Verdict,
+)
 
 ENCODE, DECODE, DROP = Verdict.ENCODE, Verdict.DECODE, Verdict.DROP
 
@@ -116,3 +124,36 @@ def test_a_gap_in_the_cameras_time_costs_no_picture() -> None:
     """Neither forwards nor back."""
     pace = Pace(25)
     assert all(pace.is_due(at) for at in (0, 3600, 9_000_000, 9_003_600, 0, 3600))
+
+
+def test_a_gap_gives_no_credit() -> None:
+    """Behind it a camera of 50 pictures a second is halved as before."""
+    pace = Pace(25)
+    for number in range(20):
+        pace.is_due(1800 * number)
+
+    behind = [pace.is_due(1800 * number) for number in range(30, 50)]
+
+    assert behind.count(True) == 10
+
+
+def test_the_full_rate_is_tried_that_long_after_the_last_delay() -> None:
+    """Not after the first of them."""
+    child = PacedStream()
+    child.many(10)
+    child.many(int(RETRY_S * 25) + 20, 2.0)
+    child.many(100)
+    assert child.pace.divisor == 2
+
+
+def test_the_full_rate_is_tried_now_and_then_however_often_that_failed() -> None:
+    """A machine that was busy in the morning need not be at noon."""
+    child = PacedStream()
+    child.many(10)
+    for _ in range(8):
+        child.next(2.0)
+        began = child.index
+        while child.pace.divisor > 1:
+            child.next()
+
+    assert child.index - began <= (LONGEST_RETRY_S + 1) * 25

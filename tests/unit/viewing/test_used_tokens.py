@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,7 +158,25 @@ async def test_ids_in_memory_are_bounded(box: Box, monkeypatch: pytest.MonkeyPat
     for number in range(5):
         await used.use(view_claims(token_id=f"{number:020}"))
 
+    assert len(used._recent) == 2
     assert await is_refused(used, token_id=f"{0:020}")
+
+
+async def test_a_token_that_came_as_the_file_was_lost_may_have_been_used(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found corrupt with the very commit that is to take the token."""
+    used = box.start()
+    box.wall_s += 1.0  # so the token is older than the process
+    transact = used._file.transact
+
+    def lose(work: Callable[[sqlite3.Connection], None], **given: Any) -> None:
+        used._on_replaced(used._file.connection(), sqlite3.DatabaseError("malformed"))
+        transact(work, **given)
+
+    monkeypatch.setattr(used._file, "transact", lose)
+
+    assert await is_refused(used)
 
 
 async def until(true: Callable[[], bool]) -> None:
