@@ -101,7 +101,10 @@ HOSTILE: dict[str, tuple[ContainerFormat, Callable[[], bytes]]] = {
 
 def data_bytes(pid: int) -> int:
     """Return how much memory RLIMIT_DATA counts of process *pid*; 0: it has ended."""
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    try:
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
     return sum(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
 
 

@@ -196,3 +196,13 @@ def test_reading_costs_by_the_byte(line: str, filling: str) -> None:
                 continue
 
     assert cpu_time_ratio(read, MOST_LINE_CHARS // 2, MOST_LINE_CHARS) < 3
+
+
+def test_a_playlist_of_no_duration_is_not_asked_for_all_the_time() -> None:
+    """Its target says when it is loaded again."""
+    text = b"#EXTM3U\n#EXT-X-TARGETDURATION:0\n#EXTINF:0,\na.ts\n"
+
+    playlist = parse_playlist(text, "http://camera/live.m3u8")
+
+    assert isinstance(playlist, MediaPlaylist)
+    assert playlist.target_s >= 0.1

@@ -88,3 +88,9 @@ def test_what_no_command_needs_is_refused(data: bytes) -> None:
     """Too many, too deep, too long, references, AMF 3, cut off."""
     with pytest.raises(Malformed):
         decode(data)
+
+
+@pytest.mark.parametrize(("length", "kind"), [(0xFFFF, 0x02), (0x1_0000, 0x0C)])
+def test_a_text_is_long_only_where_it_must_be(length: int, kind: int) -> None:
+    """Simple servers read no long texts."""
+    assert encode(["x" * length])[0] == kind

@@ -174,3 +174,16 @@ def test_unended_messages_are_bounded_together() -> None:
     assert reader.held_bytes == MOST_VIDEO_BYTES
     reader.feed(b"\x20" + begun)
     assert "do not end" in str(reader.error)
+
+
+def test_a_message_that_leaves_all_out_but_an_extended_stamp_is_that_much_later() -> None:
+    """As the last one was; only within a message the stamp is a repetition (§5.3.1.2.4)."""
+    first = chunks(VIDEO, b"a", time_ms=0x0100_0000, number=6)
+    second = b"\xc6" + struct.pack(">I", 0x0100_0005) + b"b"
+
+    read = ChunkReader().feed(first + second)
+
+    assert [(each.time_ms, each.payload) for each in read] == [
+        (0x0100_0000, b"a"),
+        (0x0200_0005, b"b"),
+    ]

@@ -325,7 +325,7 @@ async def test_the_cached_gop_ends_with_the_session() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "kept"),
+    ("sizes", "payloads"),
     [
         ((20, 5, 1100, 30), 2),
         ((MAX_PARAMETER_BYTES, MAX_PARAMETER_BYTES + 1), 1),
@@ -334,7 +334,7 @@ async def test_the_cached_gop_ends_with_the_session() -> None:
     ],
 )
 def test_what_may_be_parameter_sets_is_small_few_and_first(
-    sizes: tuple[int, ...], kept: int
+    sizes: tuple[int, ...], payloads: int
 ) -> None:
     """Whatever else a camera sends is not held from keyframe to keyframe."""
     stream = make()
@@ -342,4 +342,4 @@ def test_what_may_be_parameter_sets_is_small_few_and_first(
 
     stream.deliver(unit)
 
-    assert stream.parameter_payloads == unit.payloads[:kept]
+    assert stream.parameter_payloads == unit.payloads[:payloads]

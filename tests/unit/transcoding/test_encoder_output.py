@@ -19,7 +19,7 @@ from tests.fixtures.sinks import RecordingSink
 SPS, PPS, IDR, P = b"\x67\x42\xc0\x1e", b"\x68\xce", b"\x65keyframe", b"\x41picture"
 
 
-class Child:
+class CountingEncoder:
     """Counts how often it is asked for a keyframe."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Encoding:
     """An output that has begun, and all around it."""
 
     def __init__(self) -> None:
-        self.clock, self.sink, self.child = FakeClock(), RecordingSink(), Child()
+        self.clock, self.sink, self.child = FakeClock(), RecordingSink(), CountingEncoder()
         self.capacity, self.load = Capacity(4.0), Load(20.0, 25.0)
         self.output = EncoderOutput("c01/main", 1180, self.capacity, self.clock)
         self.output.begin(self.sink, self.child, self.load)
