@@ -16,7 +16,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec
-from gateway.transcoding.output_format import output_size
+from gateway.transcoding.output_format import interpolation, output_size
 from gateway.vision.ffmpeg_input import DECODERS, MAX_PIXELS, PADDING
 
 CLOCK = Fraction(1, VIDEO_CLOCK_HZ)
@@ -102,12 +102,13 @@ class Scaler:
         """
         width, height = output_size(frame.width, frame.height, aspect, self._most_lines)
         pts = frame.pts
+        manner = interpolation((frame.width, frame.height), (width, height))
         scaled = self._reformatter.reformat(
             frame,
             width,
             height,
             "yuv420p",
-            interpolation="AREA",
+            interpolation=manner.upper(),
             src_color_range=frame.color_range,
             dst_color_range=ColorRange.MPEG,
             threads=1,

@@ -17,7 +17,7 @@ from fractions import Fraction
 
 from gateway.model.media import VIDEO_CLOCK_HZ, Codec
 from gateway.rtp.video_info import MAX_HEIGHT, MAX_WIDTH, VideoInfo
-from gateway.transcoding.output_format import OutputFormat, output_size
+from gateway.transcoding.output_format import OutputFormat, interpolation, output_size
 
 PROGRAM = "/usr/bin/ffmpeg"
 PREFIX = "ffmpeg/"
@@ -137,12 +137,13 @@ def command(name: str, codec: Codec, picture: VideoInfo, output: OutputFormat) -
 def _filters(method: _Method, picture: VideoInfo, output: OutputFormat) -> list[str]:
     aspect = Fraction(*picture.pixel_aspect) if picture.pixel_aspect else None
     wide, high = output_size(picture.width, picture.height, aspect, output.height)
+    manner = interpolation((picture.width, picture.height), (wide, high))
     return [
         f"select='not(bitand(round(t*{TICKS_HZ}),2))'",
         *method.first,
         # Holds one picture back: only where the camera says that it is needed.
         *(("bwdif=mode=send_frame:parity=auto:deint=interlaced",) if picture.interlaced else ()),
-        f"scale={wide}:{high}:flags=area:out_range=tv",
+        f"scale={wide}:{high}:flags={manner}:out_range=tv",
         "setsar=1",
         *method.last,
     ]

@@ -1,4 +1,4 @@
-"""Cameras that send the pictures of the jobs of `tests.bench.transcode`, as a process.
+"""Cameras that send the pictures of the jobs of `tests.bench.transcode`, or of one without.
 
     python -m tests.bench.job_camera JOB...
 
@@ -19,7 +19,7 @@ from gateway.demo.encoder import record
 from gateway.demo.rtsp_server import Recorder
 from gateway.demo.virtual_camera import Behaviour, VirtualCamera
 from tests.bench.testbed import NotStarted, Testbed, python
-from tests.bench.transcode import JOBS, SECONDS
+from tests.bench.transcode import JOBS, SECONDS, UNTOUCHED
 
 
 def start(testbed: Testbed, jobs: Sequence[str]) -> list[str]:
@@ -43,7 +43,7 @@ async def _serve(jobs: Sequence[str]) -> None:
     cameras = [
         VirtualCamera(
             job,
-            record("x", JOBS[job], SECONDS),
+            record("x", (JOBS | UNTOUCHED)[job], SECONDS),
             path=f"/job{number}",
             behaviour=Behaviour(join="next_keyframe"),
         )

@@ -42,6 +42,8 @@ JOBS = {
     "360p H.265": EncoderSettings("h265", 640, 360, 25, 2.0, 500_000, noise=True),
     "720p JPEG": EncoderSettings("mjpeg", 1280, 720, 25, 2.0, 36_000_000, noise=True),
 }
+UNTOUCHED = {"720p H.264": EncoderSettings("h264", 1280, 720, 25, 2.0, 1_500_000, noise=True)}
+"""As much as a transcode sends; relayed as it is."""
 _FORMATS: dict[Codec, str] = {"h264": "h264", "h265": "hevc", "mjpeg": "mjpeg"}
 LIBRARY, PROGRAM = "libx264", "ffmpeg/libx264"
 """Encoders of ours, by their names in the settings."""

@@ -32,7 +32,7 @@ from tests.bench.relays.mediamtx import MediaMtx
 from tests.bench.relays.ours import CameraGateway
 from tests.bench.testbed import Load, NotStarted, Testbed, family, own_cpu_s, python
 from tests.bench.throughput import OURS
-from tests.bench.transcode import JOBS
+from tests.bench.transcode import JOBS, UNTOUCHED
 
 WORKER = "gateway.transcoding.worker"
 FPS = 25
@@ -81,11 +81,11 @@ def relays_for(settings: EncoderSettings, names: Sequence[str]) -> dict[str, Rel
 
 @contextmanager
 def watched(
-    testbed: Testbed, relay: Relay, job: str, settle_s: float = SETTLE_S
+    testbed: Testbed, relay: Relay, jobs: Sequence[str], settle_s: float = SETTLE_S
 ) -> Iterator[tuple[Running, ViewerProcess]]:
-    """Start the camera of *job*, *relay* and a viewer; yield when it is being sent pictures."""
-    (url,) = job_camera.start(testbed, [job])
-    with playing(testbed, relay, Load(1, 1), [url], "--pictures") as found:
+    """Start *relay*, a camera for each of *jobs* and a viewer of the first; yield when it plays."""
+    urls = job_camera.start(testbed, jobs)
+    with playing(testbed, relay, Load(1, 1), urls, "--pictures") as found:
         time.sleep(settle_s)
         yield found
 
@@ -133,7 +133,7 @@ def once(relay: Relay, job: str, seconds: float) -> Share | None:
     """Return one round of *relay*; None, aloud, if it does not come up."""
     with Testbed() as testbed:
         try:
-            with watched(testbed, relay, job) as (running, crowd):
+            with watched(testbed, relay, [job]) as (running, crowd):
                 return observe(running, crowd, seconds)
         except NotStarted as error:
             log(f"{relay.name}, {job}: {error}")
@@ -190,14 +190,15 @@ def _median(shares: Sequence[Share], key: str) -> float | None:
 
 
 @contextmanager
-def _beside(running: Running, viewers: int) -> Iterator[None]:
-    """Let so many more watch; they have said goodbye when this ends.
+def _beside(running: Running, viewers: int, camera: int) -> Iterator[None]:
+    """Let so many more watch *camera*; they have said goodbye when this ends.
 
     Who is killed instead is sent to for 30 s.
     """
     with Testbed() as hall:
         others = hall.start(
-            python("tests.bench.receiver", running.dialect, viewers, 1), says="ready"
+            python("tests.bench.receiver", running.dialect, viewers, 1, f"--first={camera}"),
+            says="ready",
         )
         try:
             yield
@@ -215,22 +216,28 @@ def viewers_of_one(
     job: str = REMOTE[0],
     settle_s: float = SETTLE_S,
 ) -> dict[str, Any]:
-    """Return what the child takes with one viewer, and with *viewers*, in turn in one gateway."""
+    """Return what the child takes with one viewer, and with *viewers*, in turn in one gateway.
+
+    In both states as many watch, and are sent as much: with one viewer of the transcode the others
+    watch an untouched camera. They take the same caches and cores from the child.
+    """
     one, many = list[Share](), list[Share]()
     load_before = os.getloadavg()[0]
     with (
         Testbed() as testbed,
-        watched(testbed, CameraGateway(), job, settle_s) as (running, crowd),
+        watched(testbed, CameraGateway(), [job, *UNTOUCHED], settle_s) as (running, crowd),
     ):
         for number in range(rounds):
             try:
-                alone = observe(running, crowd, seconds)
-                with _beside(running, viewers - 1):
-                    time.sleep(settle_s)
-                    together = observe(running, crowd, seconds)
+                seen = []
+                for camera in (1, 0):
+                    with _beside(running, viewers - 1, camera):
+                        time.sleep(settle_s)
+                        seen.append(observe(running, crowd, seconds))
             except NotStarted as error:
                 log(f"round {number + 1} does not count: {error}")
                 continue
+            alone, together = seen
             one.append(alone)
             many.append(together)
             time.sleep(settle_s)
@@ -250,5 +257,5 @@ def viewers_of_one(
         "fps": [_median(one, "fps"), _median(many, "fps")],
         "child_ratio": round(statistics.median(ratios), 3) if ratios else None,
         "child_ratio_rounds": [round(each, 3) for each in ratios],
-        "relay_ms_for_each_further": round(statistics.median(further), 3) if further else None,
+        "relay_ms_more_than_untouched": round(statistics.median(further), 3) if further else None,
     }

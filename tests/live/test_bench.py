@@ -68,4 +68,4 @@ def test_viewers_of_one_transcode_are_told_beside_one() -> None:
 
     assert (found["job"], found["viewers"]) == ("D1 interlaced", 2)
     assert len(found["child_ms"]) == len(found["fps"]) == 2
-    assert {"child_ratio", "relay_ms_for_each_further"} <= found.keys()
+    assert {"child_ratio", "relay_ms_more_than_untouched"} <= found.keys()

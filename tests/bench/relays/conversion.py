@@ -3,7 +3,7 @@
 Alike for all: H.264 High of libx264 `superfast`, `zerolatency`, the same size, bit rate and GOP,
 and `bwdif` where the camera is interlaced. ``plain`` leaves the rest as the relay's users have it:
 as many threads as FFmpeg takes, and its own way of scaling (bicubic). ``tuned`` has one thread and
-averages (`area`), as ours does.
+scales as ours does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Literal
 
 from gateway.demo.encoder import EncoderSettings
-from gateway.transcoding.output_format import OutputFormat, output_size
+from gateway.transcoding.output_format import OutputFormat, interpolation, output_size
 
 FFMPEG = "/usr/bin/ffmpeg"
 Manner = Literal["plain", "tuned"]
@@ -56,7 +56,12 @@ class Conversion:
         """FFmpeg's ``-vf``."""
         first = "bwdif=mode=send_frame:deint=interlaced," if self.settings.interlaced else ""
         width, height = self.size
-        return f"{first}scale={width}:{height}" + (":flags=area" if self.manner == "tuned" else "")
+        return f"{first}scale={width}:{height}" + (self._flags if self.manner == "tuned" else "")
+
+    @property
+    def _flags(self) -> str:
+        sent = self.settings
+        return f":flags={interpolation((sent.width, sent.height), self.size)}"
 
     @property
     def encoder_options(self) -> tuple[str, ...]:

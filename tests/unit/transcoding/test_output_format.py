@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from gateway.transcoding.output_format import OutputFormat, output_size
+from gateway.transcoding.output_format import OutputFormat, interpolation, output_size
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,23 @@ def test_output_size(
 ) -> None:
     """PAL and NTSC are 4:3, half of HD 16:9, though the camera says nothing; nonsense is none."""
     assert output_size(*size, aspect, lines) == out
+
+
+@pytest.mark.parametrize(
+    ("size", "out", "manner"),
+    [
+        ((1920, 1080), (1280, 720), "area"),
+        ((1440, 1080), (1280, 720), "area"),
+        ((720, 480), (640, 480), "area"),
+        ((1280, 720), (1280, 720), "area"),
+        ((720, 576), (768, 576), "bicubic"),
+        ((352, 576), (768, 576), "bicubic"),
+        ((352, 288), (384, 288), "bicubic"),
+    ],
+)
+def test_interpolation(size: tuple[int, int], out: tuple[int, int], manner: str) -> None:
+    """Cubic where pixels are only added; the mean of an area where some go."""
+    assert interpolation(size, out) == manner
 
 
 def test_the_reduced_picture_is_within_what_is_configured() -> None:
