@@ -17,7 +17,7 @@ from __future__ import annotations
 import ssl
 import struct
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Literal, NoReturn, Self
 
 import structlog
@@ -52,6 +52,9 @@ from gateway.runtime.plain_text import printable
 from gateway.runtime.url_policy import Target
 
 LEAVE_S = 1.0
+
+_PERHAPS_TRANSPORT = frozenset({406, 500, 501})
+"""What cameras without interleaved RTP answer to SETUP besides 461, among other things."""
 
 log = structlog.get_logger(__name__)
 
@@ -139,13 +142,22 @@ class RtspClient:
     async def setup(
         self, description: Description, transport: Literal["auto", "tcp", "udp"] = "auto"
     ) -> Session:
-        """Open a session. ``auto``: interleaved (RFC 2326 §10.12), or UDP where that is refused."""
+        """Open a session. ``auto``: interleaved (RFC 2326 §10.12), or UDP where that is refused.
+
+        Where it is refused without saying why, UDP is tried, and its failure is not the cause.
+        """
         self._aggregate_url = description.aggregate_url
         self._payload_type = description.payload_type
         if transport == "udp":
             return await self._setup_udp(description)
         try:
             return await self._setup_tcp(description)
+        except _RefusedUnclearly as refused:
+            if transport == "tcp" or description.secured:
+                raise refused.error from None
+            with suppress(GatewayError):
+                return await self._setup_udp(description)
+            raise refused.error from None
         except SourceRefused as error:
             if error.reason is not Reason.UNSUPPORTED_TRANSPORT:
                 raise
@@ -230,14 +242,17 @@ class RtspClient:
 
     async def _setup_tcp(self, description: Description) -> Session:
         assert self.connection is not None
-        response = await self._require_requests().request_ok(
+        response = await self._require_requests().request(
             "SETUP", description.control_url, {"Transport": interleaved_transport(0)}
         )
+        if not 200 <= response.status < 300:
+            error = error_of_status("SETUP", response)
+            raise _RefusedUnclearly(error) if response.status in _PERHAPS_TRANSPORT else error
         self._session = _session_of(response, "tcp")
         transport = parse_transport(response.headers.get("transport"))
         if "SAVP" in transport.profile:
             raise _encrypted(f"asked for RTP/AVP/TCP, answered {printable(transport.profile[:20])}")
-        if transport.interleaved is None and transport.server_ports is not None:
+        if transport.interleaved is None and transport.datagrams:
             raise SourceRefused(
                 Reason.UNSUPPORTED_TRANSPORT, "asked for TCP, the camera offers UDP", park_s=300.0
             )
@@ -294,6 +309,14 @@ def _session_of(response: Response, transport: str) -> Session:
     """Return the session that *response* names; some servers do it in the answer to PLAY only."""
     parsed = parse_session(response.headers.get("session"))
     return Session(*(parsed or ("", DEFAULT_TIMEOUT_S)), transport)
+
+
+class _RefusedUnclearly(Exception):
+    """An answer to SETUP that may be about the transport; *error* is what it means else."""
+
+    def __init__(self, error: GatewayError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def _encrypted(detail: str) -> CodecUnsupported:

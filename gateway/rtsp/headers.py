@@ -30,11 +30,13 @@ class Transport:
         profile: What carries the media, in upper case, e.g. ``RTP/AVP/TCP``.
         interleaved: Channels of RTP and RTCP in the RTSP connection; None over UDP.
         server_ports: Its UDP ports of RTP and RTCP; None if not told, as by ``0-1``.
+        datagrams: Whether it names ports at all.
     """
 
     profile: str = ""
     interleaved: tuple[int, int] | None = None
     server_ports: tuple[int, int] | None = None
+    datagrams: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def parse_transport(text: str) -> Transport:
         profile=profile.strip().upper(),
         interleaved=_pair(fields.get("interleaved", ""), 255),
         server_ports=_ports(fields.get("server_port", "")),
+        datagrams=bool(fields.keys() & {"client_port", "server_port"}),
     )
 
 

@@ -49,7 +49,9 @@ _SPROP = (
 )
 """Parameters with parameter sets, and the codec that each tells."""
 _NUMBER = re.compile(r"\d{1,3}")
-_ABSOLUTE = re.compile(r"rtsps?://[^/?]*", re.IGNORECASE)
+_ABSOLUTE = re.compile(r"(?:rtsps?://)+[^/?]*", re.IGNORECASE)
+"""Some cameras write the scheme twice."""
+_HOST = re.compile(r"[\w.:\[\]-]+(?=/)")
 _SIZE = re.compile(r"(?:^|\s)([1-9]\d{0,4})\s*[-,x]\s*([1-9]\d{0,4})$")
 _LINE = re.compile(r"([A-Za-z])\s*=\s*(.*)")
 _QUOTES = "\"' \t"
@@ -295,7 +297,7 @@ def resolve_control(control: str, base: str, target: Target) -> str:
     A relative control is appended to the base, not merged by RFC 3986: recorders put a query
     into the base (``...?channel=1/``) and expect ``...?channel=1/trackID=0``.
     """
-    base = _at_target(base, target) if _ABSOLUTE.match(base) else target.url
+    base = _base_at_target(base, target)
     if control in ("", "*"):
         return base
     if _ABSOLUTE.match(control):
@@ -306,6 +308,17 @@ def resolve_control(control: str, base: str, target: Target) -> str:
         return f"{target.scheme}://{target.authority}{control}"
     joint = "" if base.endswith("/") or control.startswith("?") else "/"
     return f"{base}{joint}{control}"
+
+
+def _base_at_target(base: str, target: Target) -> str:
+    """Return the *base*, of which some cameras leave out the scheme, or the host as well."""
+    if not _ABSOLUTE.match(base):
+        host = _HOST.match(base)
+        named = host is not None and host[0].partition(":")[0] in (target.host, target.address)
+        if not named and not base.startswith("/"):
+            return target.url
+        base = f"{target.scheme}://{base}"
+    return _at_target(base, target)
 
 
 def _at_target(url: str, target: Target) -> str:

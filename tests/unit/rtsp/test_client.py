@@ -160,6 +160,51 @@ async def test_udp_is_tried_where_interleaved_is_refused(status: int) -> None:
     assert transports == ["RTP/AVP/TCP", "RTP/AVP"]
 
 
+@pytest.mark.parametrize("status", [406, 500, 501])
+async def test_udp_is_tried_where_it_is_not_clear_what_is_refused(status: int) -> None:
+    """406 "TCP TRANSPORT IS NOT SUPPORTED" of some, 500 of others."""
+
+    def setup(request: Request) -> bytes:
+        tcp = request.headers["Transport"].startswith("RTP/AVP/TCP")
+        ports = "RTP/AVP;unicast;server_port=9998-9999"
+        return request.answer(status) if tcp else request.answer(Session="abc", Transport=ports)
+
+    async with (
+        asyncio.timeout(HANG_S),
+        camera(answering("SETUP", setup)) as made,
+        made.client() as client,
+    ):
+        await opened(client)
+        assert client.udp is not None
+
+
+async def test_what_both_transports_are_refused_with_is_the_cause() -> None:
+    """A camera in trouble is not told as one without a transport."""
+    error = await failure(answering("SETUP", lambda request: request.answer(500)))
+
+    assert isinstance(error, SourceUnavailable)
+    assert error.detail == "SETUP answered 500 Said"
+
+
+@pytest.mark.parametrize("ports", ["server_port=9000-9001", "client_port=0-1", "server_port=0-1"])
+async def test_udp_is_tried_where_the_answer_is_of_udp(ports: str) -> None:
+    """Whether it tells the camera's ports or not: nothing would come within the connection."""
+    transports: list[str] = []
+
+    def setup(request: Request) -> bytes:
+        transports.append(request.headers["Transport"].partition(";")[0])
+        return request.answer(Session="abc", Transport=f"RTP/AVP;unicast;{ports}")
+
+    async with (
+        asyncio.timeout(HANG_S),
+        camera(answering("SETUP", setup)) as made,
+        made.client() as client,
+    ):
+        await opened(client)
+
+    assert transports == ["RTP/AVP/TCP", "RTP/AVP"]
+
+
 async def test_a_redirect_is_named_and_never_followed() -> None:
     """The other host sees no connection at all; the message names it and no user."""
     async with asyncio.timeout(HANG_S), camera() as canary:

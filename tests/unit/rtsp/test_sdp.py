@@ -101,6 +101,13 @@ def test_what_cannot_be_passed_is_named(lines: list[str], named: str) -> None:
         ("rtsp://u:p@192.168.0.9/v", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/v"),
         ("t", "rtsp://127.0.0.1/a", "rtsp://10.0.0.5/a/t"),
         ("t", "nonsense", f"{URL}/t"),
+        ("t", "rtsp://rtsp://10.0.0.5:554/a/", "rtsp://10.0.0.5/a/t"),
+        ("rtsp://rtsp://10.0.0.5/a/t", "rtsp://10.0.0.5/a", "rtsp://10.0.0.5/a/t"),
+        ("t", "10.0.0.5:554/a/", "rtsp://10.0.0.5/a/t"),
+        ("t", "10.0.0.5/a", "rtsp://10.0.0.5/a/t"),
+        ("t", "evil.example/a", f"{URL}/t"),
+        ("t", "/a/", "rtsp://10.0.0.5/a/t"),
+        ("t", "rtsp://::ffff:10.0.0.5/a/", "rtsp://10.0.0.5/a/t"),
     ],
 )
 def test_controls_are_resolved_on_the_host_we_are_connected_to(
