@@ -23,6 +23,11 @@ class ParameterSets:
         syntax: Of the stream's codec.
         known: NAL units from the SDP.
         limit: Largest payload that `payloads` may return.
+
+    Attributes:
+        video_info: What the newest SPS says; None: none has come, or it cannot be read.
+        bare_since_s: When a keyframe has first come while a type of them was not known; others
+            note it, on the monotonic clock. None: never.
     """
 
     def __init__(self, syntax: CodecSyntax, known: Iterable[bytes], *, limit: int) -> None:
@@ -31,6 +36,7 @@ class ParameterSets:
         self._newest: dict[tuple[int, int], bytes] = {}
         self._payloads: tuple[bytes, ...] = ()
         self.video_info: VideoInfo | None = None
+        self.bare_since_s: float | None = None
         for nal in known:
             self.update(nal)
 

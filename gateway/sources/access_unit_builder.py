@@ -5,13 +5,20 @@ References: RFC 6184 §5.8, RFC 7798 §4.4.3.
 
 from __future__ import annotations
 
+from gateway.model.errors import SourceUnavailable
 from gateway.model.media import AccessUnit
+from gateway.model.reasons import Reason
 from gateway.rtp.packet import HEADER_BYTES
 from gateway.rtp.parameter_sets import ParameterSets
 from gateway.rtp.payload import END, START, PayloadFormat, refragment
 
 MAX_UNIT_BYTES = 8 << 20
 MAX_UNIT_PACKETS = 20_000
+
+BARE_S = 30.0
+"""So long keyframes come without parameter sets, and none before: no decoder will ever begin."""
+
+BARE_PAUSE_S = 30.0
 
 
 class AccessUnitBuilder:
@@ -69,12 +76,29 @@ class AccessUnitBuilder:
         Where a keyframe must have parameter sets of *kinds* types in front and has not, those that
         were in force are put there, or else those of *sets*, which came behind its slices; without
         any it is no keyframe.
+
+        Raises:
+            SourceUnavailable: Keyframes have come for `BARE_S`, and not all types of sets.
         """
         payloads, keyframe = tuple(self.payloads), self.has_irap
         if keyframe and len(self.set_types) != kinds:
             missing = self.known_sets or sets.payloads
             payloads, keyframe = missing + payloads, bool(missing)
+            if not missing:
+                _note_bare_keyframe(sets, arrived_s)
         return AccessUnit(payloads, time_90k, keyframe, arrived_s, sum(map(len, payloads)))
+
+
+def _note_bare_keyframe(sets: ParameterSets, now_s: float) -> None:
+    if sets.bare_since_s is None:
+        sets.bare_since_s = now_s
+    if now_s - sets.bare_since_s >= BARE_S:
+        raise SourceUnavailable(
+            Reason.CORRUPT,
+            "keyframes come, but their parameter sets (VPS, SPS, PPS) neither in the stream nor "
+            "in the camera's description",
+            pause_s=BARE_PAUSE_S,
+        )
 
 
 def payloads_from_fragments(

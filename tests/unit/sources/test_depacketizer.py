@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.model.errors import SourceUnavailable
 from gateway.model.media import AccessUnit, Codec, SourceCounters, VideoFormat
 from gateway.rtp.codecs import CODEC_SYNTAX, packetise
 from gateway.rtp.packet import build_header
 from gateway.rtp.payload import annex_b, nal_units
 from gateway.sources import access_unit_builder
+from gateway.sources.access_unit_builder import BARE_S
 from gateway.sources.depacketizer import Depacketizer
 from gateway.sources.marker_trust import MarkerTrust
 from gateway.sources.timeline import Timeline
@@ -210,6 +212,17 @@ def test_an_idr_without_parameter_sets_is_no_keyframe() -> None:
     (unit,) = camera.take(*camera.picture(IDR))
 
     assert not unit.keyframe
+
+
+def test_a_camera_that_never_sends_parameter_sets_is_told() -> None:
+    """After half a minute in which keyframes come: no decoder will ever begin."""
+    camera = Camera(sets=(SPS,))
+    take = camera.depacketizer.push_packets
+    take(camera.picture(IDR) + camera.picture(P), 1.0)
+    take(camera.picture(P), 1.0 + BARE_S)
+
+    with pytest.raises(SourceUnavailable, match="parameter sets"):
+        take(camera.picture(IDR) + camera.picture(P), 1.0 + BARE_S)
 
 
 def test_a_lost_packet_drops_its_picture_only() -> None:
