@@ -20,6 +20,7 @@ from gateway.rtsp.sdp import Description
 MOST_PACKETS = 20_000
 """So many are looked at; a camera that has sent no parameter set by then sends none."""
 
+MOST_A_READ = 32
 MOST_SET_BYTES = 1_024
 
 _NAMES: dict[Codec, str] = {"h264": "H.264", "h265": "H.265"}
@@ -28,6 +29,15 @@ _HEADERS: dict[Codec, frozenset[bytes]] = {
     "h265": frozenset((b"\x42\x01",)),
 }
 """What an SPS begins with."""
+_FIRST_BYTES = frozenset(
+    bytes((first,))
+    for first in (
+        *(0x00, 0x27, 0x47, 0x67, 0x42, 0x40),  # start code, SPS of both, VPS
+        *(0x18, 0x38, 0x58, 0x78, 0x60),  # aggregates
+        *(0x09, 0x06, 0x46, 0x4E),  # what stands in front of sets in a byte stream
+    )
+)
+"""What the payload of a plain packet with an SPS begins with."""
 _SMALLEST, _LARGEST = 64, 16_384
 _PROFILES: dict[Codec, frozenset[int]] = {
     "h264": frozenset((66, 77, 88, 100, 110, 122, 244)),
@@ -68,7 +78,9 @@ class CodecCheck:
         Raises:
             CodecDiffers: Another codec comes.
         """
-        for packet in packets:
+        place = HEADER_BYTES
+        likely = [packet for packet in packets if packet[place : place + 1] in _FIRST_BYTES]
+        for packet in likely[:MOST_A_READ]:
             found = self._codec_of(packet)
             if found is not None:
                 if found != self._described:
