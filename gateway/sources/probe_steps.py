@@ -37,6 +37,7 @@ StepName = Literal[
 ]
 ADVICE = frozenset(
     {
+        Reason.B_FRAMES,
         Reason.PICTURE_INTERLACED,
         Reason.PICTURE_ASPECT,
         Reason.CAMERA_TIME_ZONE,

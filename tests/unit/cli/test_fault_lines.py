@@ -129,6 +129,19 @@ def test_many_faults_of_one_cause_are_told_once_with_their_cameras(say: Say, fol
     assert all(each["vi"] and each["cure_vi"] for each in lines)
 
 
+def test_each_closed_scheme_and_port_is_told_with_its_own_cure(say: Say, folder: Path) -> None:
+    """Who adds what the first camera needs would still have the others refused."""
+    urls = ("http://192.168.1.9/1", "rtmp://192.168.1.9/1", "rtsp://192.168.1.9:555/1")
+    away = [CAMERA | {"id": f"c{n}", "streams": [{"url": url}]} for n, url in enumerate(urls)]
+    (folder / "site.json").write_text(json.dumps({"cameras": away}))
+
+    told = say("check", folder / "gateway.toml", folder / "site.json").stderr
+
+    assert 'Thêm "http" vào schemes' in told
+    assert 'Thêm "rtmp" vào schemes' in told
+    assert "thêm 555 vào ports" in told
+
+
 def test_a_password_that_is_a_word_leaves_the_places_readable(say: Say, folder: Path) -> None:
     """`camera` stands in every pointer."""
     (folder / "secrets" / "nvr1").write_text("camera")
