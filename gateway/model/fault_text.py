@@ -145,6 +145,11 @@ TEXTS: dict[str, FaultText] = {
         "{got} chưa có trong danh sách thiết bị được mở.",
         f"Thêm vào devices của mục [cameras] trong gateway.toml, {RESTART}.",
     ),
+    "url.shared": FaultText(
+        "{got} đã dùng cho camera “{other}”; mỗi lúc chỉ một camera mở được.",
+        "UDP: đặt mỗi camera gửi tới một cổng riêng; bộ chuyển đổi USB: mỗi bộ một camera.",
+        "UDP: have each camera send to a port of its own; USB grabbers: one camera each.",
+    ),
     "url.fragment": FaultText("Địa chỉ không được có dấu #.", "Viết %23 nếu dấu # là cần thiết."),
     "type/list": FaultText(
         "“{key}” phải là danh sách trong ngoặc vuông, không phải {got}.", "Viết: {example}"
