@@ -10,10 +10,9 @@ from typing import TextIO
 import click
 
 from gateway.cli.discover import login_of
-from gateway.cli.file_options import settings_option
 from gateway.cli.output import WRONG, echo, print_faults, report_errors
 from gateway.config.load import load_settings, policy_of
-from gateway.config.settings import Settings
+from gateway.config.settings import DEFAULT_FILE, Settings
 from gateway.discovery.additions import Addition, channel_numbers, with_cameras
 from gateway.discovery.templates import RTSP_PORT, families, template_of
 from gateway.model.errors import ConfigRejected, Fault
@@ -43,7 +42,14 @@ from gateway.setup.model import Account
 @click.option("--name", default="Kênh {n}", show_default=True, help="{n} is the channel.")
 @click.option("--no-sub", is_flag=True, help="Leave the sub-streams out.")
 @click.option("--dry-run", is_flag=True, help="Show what would be added, and write nothing.")
-@settings_option()
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="Settings file (TOML).",
+)
 @report_errors
 def add_group(
     maker: str,

@@ -13,18 +13,23 @@ import click
 
 from gateway.audit.chain import ChainFault, Head, compare_chains, verify_chain
 from gateway.audit.store import AUDIT, AuditFile, read_audit
-from gateway.cli.file_options import PATH, settings_option
 from gateway.cli.output import report_errors
 from gateway.config.load import load_settings
+from gateway.config.settings import DEFAULT_FILE
 from gateway.model.errors import ConfigRejected, file_fault
 
+PATH = click.Path(path_type=Path)
 BROKEN = 1
 """Exit code of an audit that is not whole."""
 
 _HEAD = re.compile(r"([0-9]{1,16}):([0-9a-f]{64})")
 
-_SETTINGS = settings_option(
-    "settings", text="They say where the audit of this gateway is, if FILE is left out."
+_SETTINGS = click.option(
+    "--settings",
+    type=PATH,
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="They say where the audit of this gateway is, if FILE is left out.",
 )
 
 

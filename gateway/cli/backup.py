@@ -13,15 +13,18 @@ from typing import TextIO, TypeVar
 import click
 
 from gateway.backup.box import make_backup, restore_backup
-from gateway.cli.file_options import PATH, settings_option
 from gateway.cli.output import NOT_RUNNING, echo, report_errors
 from gateway.config.settings import DEFAULT_FILE
 from gateway.model.errors import TransientError
 from gateway.runtime.status_query import DEFAULT_FOLDER, query_status
 
+PATH = click.Path(path_type=Path)
+
 T = TypeVar("T")
 
-_SETTINGS = settings_option()
+_SETTINGS = click.option(
+    "--settings", "path", type=PATH, default=DEFAULT_FILE, show_default=True, help="Settings file."
+)
 _PASSPHRASE = click.option(
     "--passphrase-file",
     type=click.File("r", encoding="utf-8-sig"),

@@ -11,10 +11,11 @@ from typing import Any
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.cli.file_options import PATH
 from gateway.config.faults import PATTERNS
 from gateway.model.names import ProvinceCode
 from gateway.mqtt.client.broker import BrokerAddress, Tls
+
+PATH = click.Path(path_type=Path)
 
 _BROKER = re.compile(
     r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<host>[^\s/@:\[\]]+))(?::(?P<port>[0-9]{1,5}))?"

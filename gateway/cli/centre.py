@@ -30,7 +30,6 @@ from gateway.centre.enrolment.settings import (
 )
 from gateway.cli.broker_options import validated_as
 from gateway.cli.document_lines import overview_lines, save_files
-from gateway.cli.file_options import PATH, settings_option
 from gateway.cli.output import echo, report_errors
 from gateway.documents.months import past_months
 from gateway.enrolment.messages import SiteIdentity
@@ -39,8 +38,15 @@ from gateway.model.names import GatewayId, ProvinceCode
 from gateway.runtime.clock import now_ms
 from gateway.runtime.given_path import write_given
 
-_SETTINGS = settings_option(
-    default=DEFAULT_SETTINGS, text="The console's settings, with [enrolment]."
+PATH = click.Path(path_type=Path)
+
+_SETTINGS = click.option(
+    "--settings",
+    "path",
+    type=PATH,
+    default=DEFAULT_SETTINGS,
+    show_default=True,
+    help="The console's settings, with [enrolment].",
 )
 _NAME = click.option(
     "--name", default="Camera Gateway", show_default=True, help="Of the centre, for people."

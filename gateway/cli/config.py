@@ -25,7 +25,6 @@ from gateway.centre.documents import (
     verify_document,
 )
 from gateway.cli.broker_options import address_of, broker_options, validated_as
-from gateway.cli.file_options import PATH
 from gateway.cli.output import NOT_RUNNING, echo, print_faults, report_errors
 from gateway.config.signing import Keyring, SigningKey, load_key
 from gateway.model.errors import ConfigRejected, Fault, faults_in
@@ -34,6 +33,8 @@ from gateway.mqtt.client.broker import BrokerAddress
 from gateway.mqtt.payloads.config import LONGEST_S, ROLLBACK_S, UNDATED_S, Reported
 from gateway.runtime.clock import now_ms
 from gateway.runtime.given_path import write_given
+
+PATH = click.Path(path_type=Path)
 
 Act = Literal["confirm", "cancel", "extend"]
 

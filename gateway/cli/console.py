@@ -13,7 +13,6 @@ import click
 from gateway.centre.enrolment.settings import DEFAULT_SETTINGS
 from gateway.cli.centre import give_to_owner
 from gateway.cli.command_group import CommandGroup
-from gateway.cli.file_options import settings_option
 from gateway.cli.output import echo, report_errors
 from gateway.console.server import Console
 from gateway.console.service import run
@@ -33,7 +32,14 @@ COMMANDS = {
     "viewing": "gateway.cli.viewing",
 }
 
-_SETTINGS = settings_option(default=DEFAULT_SETTINGS)
+_SETTINGS = click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_SETTINGS,
+    show_default=True,
+    help="Settings file (TOML).",
+)
 
 
 @click.group(

@@ -16,10 +16,10 @@ import click
 from pydantic import SecretStr
 
 from gateway.cli.device_text import device_json, device_lines
-from gateway.cli.file_options import settings_option
 from gateway.cli.output import echo, report_errors
 from gateway.config.load import load_settings
 from gateway.config.secret_bindings import host_of
+from gateway.config.settings import DEFAULT_FILE
 from gateway.config.site_store import SiteStore
 from gateway.discovery.addresses import Network
 from gateway.discovery.discovery import Discovery
@@ -37,7 +37,14 @@ NOT_ALL = 1
 
 @click.command("discover")
 @click.argument("host", required=False)
-@settings_option(text="Settings file (TOML) with the camera networks.")
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="Settings file (TOML) with the camera networks.",
+)
 @click.option(
     "--network",
     multiple=True,

@@ -11,13 +11,12 @@ from pathlib import Path
 import click
 
 from gateway.app.doctor import Finding, examine
-from gateway.cli.file_options import PATH, settings_option
 from gateway.cli.output import echo, print_faults
 from gateway.cli.support_bundle import write_bundle
 from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import check_files
 from gateway.config.secrets import Secrets
-from gateway.config.settings import Settings
+from gateway.config.settings import DEFAULT_FILE, Settings
 from gateway.model.errors import ConfigRejected
 from gateway.runtime import logging
 from gateway.runtime.clock import SystemClock
@@ -30,9 +29,16 @@ _MARKS = {"ok": "ok  ", "warn": "??  ", "fail": "NO  "}
 
 
 @click.command("doctor")
-@settings_option()
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="Settings file (TOML).",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding.")
-@click.option("--bundle", type=PATH, help="Write FILE.tar.gz for support.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Write FILE.tar.gz for support.")
 def doctor_group(path: Path, bundle: Path | None, *, as_json: bool) -> None:
     """Look at this machine as a gateway would: disk, clock, broker, line, cameras, encoder.
 

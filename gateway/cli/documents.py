@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from gateway.app.documents import STORED
-from gateway.cli.file_options import PATH
 from gateway.cli.output import WRONG, echo, report_errors
 from gateway.config.load import load_settings
 from gateway.config.settings import DEFAULT_FILE
@@ -23,6 +22,8 @@ from gateway.model.document_template import DocumentKind
 from gateway.model.errors import TransientError
 from gateway.model.local_time import time_text
 from gateway.runtime.clock import now_ms
+
+PATH = click.Path(path_type=Path)
 
 
 @click.group("documents")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.file_options import settings_option
 from gateway.cli.output import NOT_RUNNING, WRONG, echo, report_errors
+from gateway.config.settings import DEFAULT_FILE
 from gateway.enrolment.enrol import enrol
 from gateway.enrolment.errors import EnrolmentError, EnrolmentReason
 
@@ -29,7 +29,14 @@ _OF_ARGUMENTS = {
 @click.command("enrol")
 @click.argument("url")
 @click.argument("code", nargs=-1, required=True)
-@settings_option()
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="Settings file.",
+)
 @click.option("--dry-run", is_flag=True, help="Check code and centre only; the code stays good.")
 @report_errors
 def enrol_group(url: str, code: tuple[str, ...], path: Path, *, dry_run: bool) -> None:

@@ -99,7 +99,7 @@ def _by_cause(faults: Iterable[Told]) -> list[tuple[Path | None, Fault, list[Fau
     """Return *faults* in their order, each with those that have the same cause."""
     found: dict[tuple[object, ...], tuple[Path | None, Fault, list[Fault]]] = {}
     for number, (path, fault) in enumerate(faults):
-        same = fault.args.get("name") or _setting_of(fault) or fault.args.get("kind") or ""
+        same = fault.args.get("name") or fault.args.get("kind") or ""
         single = "" if fault.code in ONE_CAUSE else number
         key = (path, fault.code, same, single)
         if key in found:
@@ -107,12 +107,6 @@ def _by_cause(faults: Iterable[Told]) -> list[tuple[Path | None, Fault, list[Fau
         else:
             found[key] = path, fault, []
     return list(found.values())
-
-
-def _setting_of(fault: Fault) -> object:
-    """Return what the settings must open against *fault*, as its cure says; None: nothing."""
-    closed = fault.code in {"url.scheme", "url.port"} and fault.args.get("kind") == "closed"
-    return fault.args.get("got") if closed else None
 
 
 def _lines(path: Path | None, fault: Fault, places: Places, redactor: Redactor) -> Iterator[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.file_options import PATH
 from gateway.cli.output import NOT_RUNNING, echo
 from gateway.runtime.status_query import ANSWERS_WITHIN_S, DEFAULT_FOLDER, query_status
 
@@ -15,7 +14,7 @@ from gateway.runtime.status_query import ANSWERS_WITHIN_S, DEFAULT_FOLDER, query
 @click.command("health")
 @click.option(
     "--folder",
-    type=PATH,
+    type=click.Path(path_type=Path),
     default=lambda: Path(os.environ.get("RUNTIME_DIRECTORY") or DEFAULT_FOLDER),
     show_default=str(DEFAULT_FOLDER),
     help="Runtime folder of the gateway.",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.file_options import PATH
 from gateway.cli.output import echo, report_errors
 from gateway.config.signing import Keyring, fingerprint, make_key
 from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.runtime.given_path import held_folder
+
+PATH = click.Path(path_type=Path)
 
 
 @click.group("keys")

@@ -24,7 +24,6 @@ from gateway.app.lifecycle import run_until_signal
 from gateway.cameras.probe import Step, Transport, probe
 from gateway.cli.command_group import CommandGroup
 from gateway.cli.fault_lines import fault_json, fault_lines
-from gateway.cli.file_options import PATH, settings_option
 from gateway.cli.output import echo
 from gateway.commands.handlers.registry import command_faults
 from gateway.config.check import CheckResult, check_files, has_viewing_key
@@ -98,7 +97,7 @@ def main() -> None:
 
 
 @main.command("check")
-@click.argument("config", nargs=-1, type=PATH)
+@click.argument("config", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per fault.")
 def check_command(config: tuple[Path, ...], *, as_json: bool) -> None:
     """Check CONFIG files: settings (.toml), site document (.json), or both together.
@@ -131,7 +130,14 @@ def check_command(config: tuple[Path, ...], *, as_json: bool) -> None:
 
 
 @main.command("run")
-@settings_option()
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="Settings file (TOML).",
+)
 def run_command(path: Path) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; it then stops within 5 seconds."""
     redactor = Redactor(partial(own_sentences, compose.run))

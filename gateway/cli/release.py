@@ -28,11 +28,12 @@ from gateway.centre.rings import (
 from gateway.centre.rollout import Requester, Terms, run_rollout
 from gateway.cli.broker_options import address_of, connection_options, validated_as
 from gateway.cli.command_group import program_name
-from gateway.cli.file_options import PATH
 from gateway.cli.output import NOT_RUNNING, echo, report_errors
 from gateway.config.signing import Keyring, load_key
 from gateway.mqtt.client.broker import BrokerAddress
 from gateway.runtime.clock import now_ms
+
+PATH = click.Path(path_type=Path)
 
 STATES: dict[SiteState, str] = {
     "waiting": "chưa gửi / waiting",

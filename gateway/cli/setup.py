@@ -18,12 +18,11 @@ from pathlib import Path
 import click
 import segno
 
-from gateway.cli.file_options import settings_option
 from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_faults
 from gateway.cli.setup_enrolment import BoxEnrolment
 from gateway.cli.setup_text import ask_all
 from gateway.config.load import load_settings
-from gateway.config.settings import Settings
+from gateway.config.settings import DEFAULT_FILE, Settings
 from gateway.model.errors import ConfigRejected
 from gateway.runtime import logging
 from gateway.runtime.clock import SystemClock
@@ -50,7 +49,14 @@ ENDED: dict[Closed, str] = {
 
 
 @click.command("setup")
-@settings_option()
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_FILE,
+    show_default=True,
+    help="Settings file (TOML).",
+)
 @click.option(
     "--listen",
     multiple=True,

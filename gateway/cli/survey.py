@@ -18,9 +18,9 @@ import click
 from gateway.centre.coverage import CoverageListener, CoverageStore, DayOfHistory, listen
 from gateway.centre.survey import collect_sites
 from gateway.cli.broker_options import address_of, connection_options
-from gateway.cli.file_options import PATH, settings_option
 from gateway.cli.output import NOT_RUNNING, WRONG, echo, print_faults, report_errors
 from gateway.config.load import load_settings
+from gateway.config.settings import DEFAULT_FILE
 from gateway.discovery.detected_store import DetectedStore
 from gateway.model.errors import ConfigRejected, Fault, TransientError
 from gateway.model.provinces import PROVINCES
@@ -54,6 +54,7 @@ from gateway.survey.printed import (
 from gateway.survey.printed_country import country_sheets, print_country
 from gateway.survey.rows import write_csv, write_form_csv
 
+PATH = click.Path(path_type=Path)
 SITES_EACH = 200
 """So many sites are printed one by one, unless asked otherwise: three pages each."""
 
@@ -74,7 +75,7 @@ def survey_group() -> None:
 @click.option("--form", type=click.Choice(["10362"]), default="10362", show_default=True)
 @_FORMAT
 @_OUT
-@settings_option("settings")
+@click.option("--settings", type=PATH, default=DEFAULT_FILE, show_default=True)
 @click.option(
     "--runtime",
     type=PATH,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.file_options import PATH, settings_option
 from gateway.cli.output import NOT_RUNNING, WRONG, echo, report_errors
+from gateway.config.settings import DEFAULT_FILE
 from gateway.model.errors import TransientError, UpdateRefused
 from gateway.model.reasons import Reason
 from gateway.model.wording import WORDING
@@ -17,6 +17,7 @@ from gateway.updates.__main__ import installation
 from gateway.updates.order import Order, open_plain
 from gateway.updates.state import REPORT, UpdateFolders, read_minimum, read_tree
 
+PATH = click.Path(path_type=Path)
 GATE = ("systemctl", "--no-block", "start", "camera-gateway-update-gate.service")
 """Has the release started, and watches it."""
 
@@ -24,7 +25,7 @@ GATE = ("systemctl", "--no-block", "start", "camera-gateway-update-gate.service"
 @click.command("update")
 @click.argument("bundle", type=PATH, required=False)
 @click.option("--downgrade", is_flag=True, help="It may be older than what runs.")
-@settings_option("settings")
+@click.option("--settings", type=PATH, default=DEFAULT_FILE, show_default=True)
 @report_errors
 def update_group(bundle: Path | None, settings: Path, *, downgrade: bool) -> None:
     """Install the release in BUNDLE (…update) as root; without one say what became of the last.

@@ -19,12 +19,12 @@ from gateway.centre.viewing import (
     sign_revocation,
 )
 from gateway.cli.broker_options import address_of, connection_options, validated_as
-from gateway.cli.file_options import PATH
 from gateway.cli.output import report_errors
 from gateway.model.errors import ConfigRejected, Fault, unreadable
 from gateway.model.names import CameraId, GatewayId, ProvinceCode
 from gateway.viewing.token import MAX_VIEWING_S
 
+PATH = click.Path(path_type=Path)
 KEY = click.option("--key", type=PATH, required=True, help="Private key, view-….key.")
 
 

@@ -23,7 +23,6 @@ from gateway.config.secret_bindings import (
 )
 from gateway.config.secrets import Secrets
 from gateway.config.settings import Settings
-from gateway.config.shared_inputs import shared_inputs
 from gateway.config.signing import Keyring
 from gateway.config.site_store import load_site
 from gateway.model.errors import ConfigRejected, Fault, file_fault, unreadable
@@ -92,7 +91,6 @@ def check_files(
             (document if fault.at.startswith("/cameras/") else path, fault)
             for fault in secrets.oddities
         ]
-    oddities += [(document, fault) for document, site in sites for fault in shared_inputs(site)]
     return CheckResult(settings, sites[-1][1] if sites else None, tuple(faults), tuple(oddities))
 
 

@@ -92,8 +92,8 @@ def settings_needed(url: str) -> Iterator[str]:
         opened = (str(got),)
         value = f'"{got}"' if code == "url.scheme" else got
         yield (
-            "Để thiết bị mở được camera này, thêm vào [cameras] của gateway.toml: "
-            f"{key} = [{value}] · for the gateway to open it add this to its settings"
+            "Để cổng mở được camera này, ghi vào [cameras] của gateway.toml: "
+            f"{key} = [{value}] · for the gateway to open it"
         )
 
 

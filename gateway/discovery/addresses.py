@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from itertools import islice
 from pathlib import Path
+
+import psutil
 
 from gateway.runtime.resolver import Address
 
@@ -112,6 +115,18 @@ def _parts(network: Network, own: Iterable[IPv4Network], most: int) -> Iterator[
             and each.subnet_of(network)
         ):
             yield each
+
+
+def own_interfaces(networks: Sequence[Network]) -> tuple[ipaddress.IPv4Interface, ...]:
+    """Return this machine's IPv4 addresses that lie in *networks*, each with its network."""
+    found = []
+    for addresses in psutil.net_if_addrs().values():
+        for each in addresses:
+            if each.family != socket.AF_INET or not each.netmask:
+                continue
+            if permits(networks, each.address):
+                found.append(ipaddress.IPv4Interface(f"{each.address}/{each.netmask}"))
+    return tuple(found)
 
 
 def neighbours(path: Path = NEIGHBOURS) -> dict[str, str]:

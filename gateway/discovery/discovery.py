@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from dataclasses import replace
 from ipaddress import ip_address
 
-from gateway.discovery.addresses import Network, Plan, neighbours, permits, plan
+from gateway.discovery.addresses import Network, Plan, neighbours, own_interfaces, permits, plan
 from gateway.discovery.causes import Cause, CauseCode
 from gateway.discovery.found import FoundDevice, Progress
 from gateway.discovery.inquiry import Asking, Hint, Inquiry
@@ -25,7 +25,6 @@ from gateway.ports import Clock
 from gateway.rtsp.auth import Login
 from gateway.rtsp.login_limiter import LoginLimiter
 from gateway.runtime.clock import SystemClock
-from gateway.runtime.own_interfaces import own_interfaces
 from gateway.sources.registry import url_policy
 
 Accounts = Callable[[str], Login | None]

@@ -3,7 +3,7 @@
 GatewayError
 ├── TransientError            the world may be right again if we wait
 │   ├── SourceUnavailable     camera or recorder: refused, unreachable, timed out, full
-│   │   └── WebServer         a web server answers where RTSP or RTMP was expected
+│   │   └── WebServer         a web server answers where RTSP was expected
 │   ├── SourceStalled         connected, but no access unit for `stall_s`
 │   └── BrokerUnavailable     MQTT broker: refused, unreachable, dropped
 ├── PermanentError            waiting will not help; somebody must change something
@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from gateway.model.reasons import Reason
 
@@ -114,17 +114,16 @@ class UrlRefused(SourceRefused):
 
 
 class WebServer(SourceUnavailable):
-    """A web server answers where RTSP or RTMP was expected (`CORRUPT`).
+    """A web server answers where RTSP was expected (`CORRUPT`).
 
     Attributes:
         fault: That says so: ``url.web_server``.
     """
 
-    def __init__(self, place: str, expected: Literal["RTSP", "RTMP"] = "RTSP") -> None:
-        message = f"{place} answers in HTTP: it is a web server, not {expected}"
+    def __init__(self, place: str) -> None:
+        message = f"{place} answers in HTTP: it is a web server, not RTSP"
         super().__init__(Reason.CORRUPT, message)
-        args: dict[str, str | int | float] = {"place": place, "kind": expected.lower()}
-        self.fault = Fault("", "url.web_server", message, args)
+        self.fault = Fault("", "url.web_server", message, {"place": place})
 
 
 class CodecUnsupported(PermanentError):

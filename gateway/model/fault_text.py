@@ -41,31 +41,17 @@ TEXTS: dict[str, FaultText] = {
     "url.scheme/unknown": FaultText(
         "Không hỗ trợ giao thức “{got}”; được phép: {allowed}.",
         "Dùng địa chỉ RTSP của camera, ví dụ rtsp://192.168.1.10/Streaming/Channels/102.",
-        "Use the camera's RTSP address, e.g. rtsp://192.168.1.10/Streaming/Channels/102.",
-    ),
-    "url.scheme/near": FaultText(
-        "Không hỗ trợ giao thức “{got}”; được phép: {allowed}.",
-        "Viết {near}:// thay cho {got}://; phần còn lại giữ nguyên.",
-        "Write {near}:// instead of {got}://, and the rest as it is.",
-    ),
-    "url.scheme/device": FaultText(
-        "{got} là thiết bị của máy này; địa chỉ thiếu v4l2:// ở đầu.",
-        "Viết ba dấu gạch chéo, ví dụ v4l2://{got}?standard=PAL.",
-        "Write it with three slashes, e.g. v4l2://{got}?standard=PAL.",
     ),
     "url.scheme/closed": FaultText(
         "Giao thức {got}:// chưa được mở trên máy này.",
         f'Thêm "{{got}}" vào schemes của mục [cameras] trong gateway.toml, {RESTART}.',
     ),
     "url.scheme/case": FaultText(
-        "Giao thức “{got}” phải viết chữ thường.",
-        "Viết {near}://.",
-        "Write it in lower case: {near}://.",
+        "Giao thức “{got}” phải viết chữ thường.", "Viết chữ thường, ví dụ rtsp://."
     ),
     "url.scheme/slashes": FaultText(
         "Sau giao thức {got} phải là dấu hai chấm và hai gạch chéo.",
         "Viết {got}://, ví dụ rtsp://192.168.1.10/Streaming/Channels/102.",
-        "Write {got}://, e.g. rtsp://192.168.1.10/Streaming/Channels/102.",
     ),
     "url.path": FaultText(
         "Đường dẫn có ký tự phải viết dạng %XX (khoảng trắng %20, dấu \\ %5C).",
@@ -76,11 +62,6 @@ TEXTS: dict[str, FaultText] = {
         "Địa chỉ chứa tên đăng nhập hoặc mật khẩu.",
         "Xóa phần đứng trước dấu @; ghi tên vào “username”, đặt mật khẩu vào tệp bí mật và ghi "
         "“password”: “secret:tên”.",
-    ),
-    "url.userinfo/empty": FaultText(
-        "Trước địa chỉ có dấu @ thừa (cách viết của VLC).",
-        "Xóa dấu @, ví dụ udp://239.192.0.7:5004.",
-        "Remove the @, e.g. udp://239.192.0.7:5004.",
     ),
     "url.userinfo/path": FaultText(
         "Mật khẩu được viết thẳng trong đường dẫn.",
@@ -107,12 +88,6 @@ TEXTS: dict[str, FaultText] = {
         "{place} trả lời bằng HTTP: đây là máy chủ web, không phải cổng RTSP.",
         "Dùng cổng RTSP của camera hoặc đầu ghi, thường là 554, ví dụ rtsp://192.168.1.10:554/….",
         "Use the RTSP port of the camera or recorder, usually 554.",
-    ),
-    "url.web_server/rtmp": FaultText(
-        "{place} trả lời bằng HTTP: đây là máy chủ web, không phải cổng RTMP.",
-        "Dùng cổng RTMP của camera hoặc đầu ghi, thường là 1935; hình qua HTTP thì viết http://.",
-        "Use the RTMP port of the camera or recorder, usually 1935; for video over HTTP write "
-        "http://.",
     ),
     "output.link": FaultText(
         "{path} đi qua liên kết của người dùng khác (tới {to}); root không ghi qua đó.",
@@ -144,11 +119,6 @@ TEXTS: dict[str, FaultText] = {
     "url.device/closed": FaultText(
         "{got} chưa có trong danh sách thiết bị được mở.",
         f"Thêm vào devices của mục [cameras] trong gateway.toml, {RESTART}.",
-    ),
-    "url.shared": FaultText(
-        "{got} đã dùng cho camera “{other}”; mỗi lúc chỉ một camera mở được.",
-        "UDP: đặt mỗi camera gửi tới một cổng riêng; bộ chuyển đổi USB: mỗi bộ một camera.",
-        "UDP: have each camera send to a port of its own; USB grabbers: one camera each.",
     ),
     "url.fragment": FaultText("Địa chỉ không được có dấu #.", "Viết %23 nếu dấu # là cần thiết."),
     "type/list": FaultText(
@@ -430,9 +400,10 @@ def text_of(fault: Fault, plain: str = "", *, use: str = "") -> FaultText:
         use: ``probe``: the URL was typed at a command.
     """
     kind = fault.args.get("kind")
-    codes = [f"{fault.code}/{kind}"] if kind else []
-    codes.append(fault.code)
-    keys = [each for key in codes for each in ([f"{use}:{key}"] if use else []) + [key]]
+    keys = [f"{fault.code}/{kind}"] if kind else []
+    keys.append(fault.code)
+    if use:
+        keys = [f"{use}:{key}" for key in keys] + keys
     values = {"program": PROGRAM, **fault.args}
     for key in keys:
         row = TEXTS.get(key)

@@ -25,7 +25,6 @@ from gateway.model.document import Document as Document
 from gateway.model.document import repeated
 from gateway.model.document import repeats as repeats
 from gateway.model.names import CameraId, DeviceId, Profile
-from gateway.model.scheme_mistakes import scheme_mistake
 from gateway.model.survey import Survey, mistakes_in
 from gateway.model.url_login import PASSWORD, USERNAME, has_written_password
 
@@ -70,7 +69,7 @@ def _camera_url(url: str, info: ValidationInfo) -> str:
     if scheme is None or (known and scheme[1] not in known):
         begins = " or ".join(f"{each}://" for each in known) or "a scheme, e.g. rtsp://"
         said = f"it must begin with {begins}"
-        values = {"allowed": ", ".join(known) or "rtsp", **scheme_mistake(url, known)}
+        values = {"allowed": ", ".join(known) or "rtsp", **_scheme_kind(url)}
         raise PydanticCustomError("url.scheme", "{said}", {"said": said, **values})
     try:
         parts = urlsplit(url)
@@ -81,11 +80,17 @@ def _camera_url(url: str, info: ValidationInfo) -> str:
     return url
 
 
+def _scheme_kind(url: str) -> dict[str, str]:
+    """Return what is wrong with the beginning of *url*; nothing: it has none."""
+    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://", url):
+        lower = found[1] != found[1].lower()
+        return {"kind": "case" if lower else "unknown", "got": found[1]}
+    if found := re.match(r"(?i)(rtsps?|https?|rtmps?|udp)(?::/?|//?|;//)", url):
+        return {"kind": "slashes", "got": found[1].lower()}
+    return {}
+
+
 def _url_mistake(parts: SplitResult) -> PydanticCustomError | None:
-    if parts.netloc.startswith("@"):
-        return PydanticCustomError(
-            "url.userinfo", "no @ stands in front of the host", {"kind": "empty"}
-        )
     if "@" in parts.netloc:
         return PydanticCustomError(
             "url.userinfo", "user and password stand in username and password, not in the url"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gateway.model.document_wording import DOCUMENT_WORDING
-from gateway.model.picture_wording import PICTURE_WORDING
 from gateway.model.reasons import Reason, Wording
 from gateway.model.update_wording import UPDATE_WORDING
 
@@ -79,10 +78,8 @@ WORDING: dict[Reason, Wording] = {
     Reason.STALLED: Wording(
         "Mất tín hiệu camera, đang kết nối lại",
         "The picture has stopped, connecting again",
-        "Nếu kéo dài, khởi động lại camera; với địa chỉ udp://, đặt camera gửi MPEG-TS tới địa chỉ "
-        "IP và cổng của máy này (hoặc nhóm multicast).",
-        "If it lasts, restart the camera; with udp:// have it send MPEG-TS to the IP address and "
-        "port of this machine (or to the multicast group).",
+        "Nếu kéo dài, khởi động lại camera.",
+        "If it lasts, restart the camera.",
     ),
     Reason.CORRUPT: Wording(
         "Dữ liệu camera bị lỗi",
@@ -99,10 +96,8 @@ WORDING: dict[Reason, Wording] = {
     Reason.UNSUPPORTED_CODEC: Wording(
         "Không hỗ trợ chuẩn nén này",
         "This codec is not supported here",
-        "Đặt luồng phụ của camera về H.264, không B-frame, tắt Smart Codec; hoặc bật chuyển mã "
-        "([transcoding] trong gateway.toml) nếu đang tắt.",
-        "Set the camera's sub-stream to H.264 without B-frames, smart codec off; or switch "
-        "transcoding on ([transcoding] in gateway.toml) if it is off.",
+        "Đặt luồng phụ của camera về H.264, không B-frame, tắt Smart Codec.",
+        "Set the camera's sub-stream to H.264 without B-frames, smart codec off.",
     ),
     Reason.UNSUPPORTED_TRANSPORT: Wording(
         "Camera không hỗ trợ cách truyền đã chọn",
@@ -114,12 +109,9 @@ WORDING: dict[Reason, Wording] = {
     Reason.UNSUPPORTED_LOGIN: Wording(
         "Không hỗ trợ cách đăng nhập mà camera yêu cầu",
         "The camera asks for a kind of login that is not supported",
-        "Đặt xác thực của camera thành Digest (SHA-256 hoặc MD5); mật khẩu có thể vẫn đúng. Nếu "
-        "camera chỉ có Basic: đặt allow_basic (với lệnh probe: --allow-basic); mật khẩu đi không "
-        "mã hóa.",
-        "Set the camera's authentication to Digest (SHA-256 or MD5); the password may well be "
-        "right. If it has Basic only, allow that by allow_basic (with probe: --allow-basic): the "
-        "password travels in clear.",
+        "Đặt xác thực RTSP của camera thành Digest (SHA-256 hoặc MD5); mật khẩu có thể vẫn đúng.",
+        "Set the camera's RTSP authentication to Digest (SHA-256 or MD5); the password may well be "
+        "right.",
     ),
     Reason.SRTP_REQUIRED: Wording(
         "Camera mã hoá hình ảnh theo cách riêng (SRTP), không hỗ trợ",
@@ -194,8 +186,8 @@ WORDING: dict[Reason, Wording] = {
         "Switch the smart codec off and set a keyframe interval of 1 to 2 seconds.",
     ),
     Reason.B_FRAMES: Wording(
-        "Camera gửi khung B (B-frame): phải chuyển mã, nếu không hình giật và sai thứ tự",
-        "The camera sends B-frames: it has to be transcoded, or the picture jerks, out of order",
+        "Camera gửi khung B (B-frame), hình giật và sai thứ tự",
+        "The camera sends B-frames: the picture jerks, out of order",
         "Tắt B-frame trên camera, hoặc đặt luồng phụ H.264 không B-frame (profile Baseline).",
         "Switch B-frames off in the camera, or set its sub-stream to H.264 without them.",
     ),
@@ -206,8 +198,8 @@ WORDING: dict[Reason, Wording] = {
         "Switch on NTP in the camera or recorder; if it comes again, update the firmware.",
     ),
     Reason.REDIRECT_REFUSED: Wording(
-        "Camera chuyển hướng sang địa chỉ khác, đã từ chối",
-        "The camera redirects to another address; refused",
+        "Camera chuyển hướng sang máy khác, đã từ chối",
+        "The camera redirects to another host; refused",
         "Kiểm tra camera có bị can thiệp; khai báo đúng địa chỉ nếu việc chuyển hướng là chủ ý.",
         "Check whether the camera was tampered with; configure the real address if it is meant.",
     ),
@@ -329,7 +321,66 @@ WORDING: dict[Reason, Wording] = {
         "Dùng Chrome, Edge hoặc Safari; với Firefox, bật phần bổ trợ OpenH264 rồi tải lại trang.",
         "Use Chrome, Edge or Safari; in Firefox enable the plugin OpenH264, then reload the page.",
     ),
-    **PICTURE_WORDING,
+    Reason.PICTURE_BLACK: Wording(
+        "Hình ảnh tối đen",
+        "The picture is black",
+        "Kiểm tra đèn, nắp che ống kính và nguồn của camera analog.",
+        "Check the light, the lens cap, and the power of an analog camera.",
+    ),
+    Reason.PICTURE_FROZEN: Wording(
+        "Hình ảnh đứng yên",
+        "The picture is frozen",
+        "Khởi động lại camera hoặc đầu ghi; kiểm tra xem có phát lại hình cũ không.",
+        "Restart the camera or the recorder; check that no old picture is being replayed.",
+    ),
+    Reason.PICTURE_BLURRED: Wording(
+        "Hình ảnh bị mờ",
+        "The picture is blurred",
+        "Lau ống kính, chỉnh lại tiêu cự.",
+        "Clean the lens and focus it.",
+    ),
+    Reason.PICTURE_COVERED: Wording(
+        "Camera bị che",
+        "The camera is covered",
+        "Kiểm tra vật che trước camera.",
+        "See what stands before the camera.",
+    ),
+    Reason.PICTURE_MOVED: Wording(
+        "Camera bị xoay lệch",
+        "The camera has been turned",
+        "Chỉnh lại hướng camera; nếu đổi hướng có chủ ý thì cảnh báo tự hết sau một ngày.",
+        "Turn it back; if it was meant, the warning ends by itself after a day.",
+    ),
+    Reason.PICTURE_LOOP: Wording(
+        "Hình ảnh lặp lại: nghi phát lại bản ghi cũ thay cho hình trực tiếp",
+        "The picture repeats: an old recording seems to be played in place of live video",
+        "So hình với thực tế tại chỗ; kiểm tra dây và đầu ghi có bị thay; khởi động lại camera.",
+        "Compare it with the place; see whether cable or recorder was tampered with; restart it.",
+    ),
+    Reason.PICTURE_INTERLACED: Wording(
+        "Hình xen kẽ (interlaced): răng cưa khi có chuyển động, hoặc phải chuyển mã",
+        "The picture is interlaced: combed where something moves, or it has to be transcoded",
+        "Trên đầu ghi, đặt luồng phụ quét liên tục (progressive), ví dụ 640x480.",
+        "Set the recorder's sub-stream to a progressive size, such as 640x480.",
+    ),
+    Reason.PICTURE_ASPECT: Wording(
+        "Tỉ lệ hình sai: người trong hình bị béo ra hoặc gầy đi",
+        "The picture has the wrong shape: people look too wide or too narrow",
+        "Trên đầu ghi, chọn cỡ hình điểm ảnh vuông (640x480, 1280x720), không 960H hay 1080N.",
+        "Choose a size with square pixels in the recorder (640x480, 1280x720), not 960H or 1080N.",
+    ),
+    Reason.CAMERA_TIME_ZONE: Wording(
+        "Giờ của camera lệch tròn giờ: sai múi giờ, thường là +8 mặc định của nhà máy",
+        "The camera's clock is whole hours off: a wrong time zone, often the factory's +8",
+        "Trên camera hoặc đầu ghi, đặt múi giờ GMT+07:00, tắt giờ mùa hè, rồi chỉnh lại giờ.",
+        "Set the zone GMT+07:00 (Hanoi), no daylight saving, then the time, in camera or recorder.",
+    ),
+    Reason.CAMERA_CLOCK_OFF: Wording(
+        "Giờ của camera sai",
+        "The camera's clock is wrong",
+        "Bật đồng bộ giờ (NTP) trên camera hoặc đầu ghi; nếu mất điện lại sai thì thay pin.",
+        "Switch on NTP in camera or recorder; if it is lost with the power, replace its battery.",
+    ),
     Reason.VIEWER_GONE: Wording(
         "Người xem đã rời đi",
         "The viewer has left",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway.model.errors import CodecUnsupported, GatewayError, SourceStalled, WebServer
+from gateway.model.errors import CodecUnsupported, GatewayError, SourceStalled
 from gateway.model.reasons import Reason
 from gateway.rtmp import amf0, flv
 from gateway.rtmp.amf0 import Amf0
@@ -179,8 +179,6 @@ class PlaySession:
     def _take_handshake(self, data: bytes) -> bytes:
         """Take S0, S1 and S2; return what is behind them (§5.2)."""
         self._greeting += data
-        if bytes(self._greeting[:1]) in {b"<", b"H"}:  # a page alone, or HTTP's status line
-            raise WebServer(self._where, "RTMP")
         if self._greeting[:1] and self._greeting[0] != VERSION:
             raise Malformed(f"does not speak RTMP: it begins with {self._greeting[0]:#04x}")
         if not self._greeted and len(self._greeting) > HANDSHAKE_BYTES:

@@ -37,8 +37,6 @@ _DOWN = {
     errno.ECONNRESET: Reason.REFUSED,
     errno.ETIMEDOUT: Reason.TIMEOUT,
 }
-COOKIE_CHECK = "cookieCheck=1"
-
 _PLAIN = {
     errno.ECONNREFUSED: "refuses the connection: nothing listens at this port",
     errno.ECONNRESET: "has broken the connection off",
@@ -68,21 +66,13 @@ def error_of_status(method: str, response: Response) -> GatewayError:
 
 
 def error_of_redirect(location: str) -> SourceRefused:
-    """Return the refusal of a redirect; names the host it leads to, and nothing else of it.
-
-    But for MediaMTX's at an HLS playlist: that wants to see whether we keep cookies.
-    """
+    """Return the refusal of a redirect; names the host it leads to, and nothing else of it."""
     try:
-        to = urlsplit(location.strip())
-        where = (
-            "nowhere" if not location.strip() else to.hostname or "another path of the same host"
-        )
-        if to.query == COOKIE_CHECK:
-            where = f"the same with ?{COOKIE_CHECK}: write that behind the address"
+        host = urlsplit(location.strip()).hostname or "nowhere"
     except ValueError:
-        where = "nowhere"
+        host = "nowhere"
     return SourceRefused(
-        Reason.REDIRECT_REFUSED, f"redirects to {_shown(where)}; not followed", park_s=1800.0
+        Reason.REDIRECT_REFUSED, f"redirects to {_shown(host)}; not followed", park_s=1800.0
     )
 
 

@@ -19,7 +19,6 @@ from ipaddress import (
 )
 
 from gateway.model.errors import Fault, UrlRefused
-from gateway.model.scheme_mistakes import scheme_mistake
 from gateway.model.url_login import PASSWORD, has_written_password, without_places
 from gateway.runtime.resolver import LOOKUP_S, Address, Resolver, addresses_of, system_resolver
 
@@ -182,9 +181,6 @@ class UrlPolicy:
         """Return the parts of a URL of *scheme*, behind which *rest* stands; or as `_parse`."""
         cut = next((at for at, char in enumerate(rest) if char in "/?#\\"), len(rest))
         authority, path = rest[:cut], rest[cut:]
-        if authority.startswith("@"):
-            message = "no @ stands in front of the host"
-            return Fault("", "url.userinfo", message, {"kind": "empty"})
         if "@" in authority:
             message = "put user and password in their own fields, not in the url"
             return Fault("", "url.userinfo", message)
@@ -221,10 +217,10 @@ class UrlPolicy:
             return Fault("", "url.scheme", message, {"kind": "closed", "got": name})
         possible = [each.name for each in self.schemes if not each.local or self.devices]
         message = f"the scheme must be {' or '.join(possible)} here"
+        args: dict[str, str | int | float] = {"allowed": ", ".join(possible)}
         if match is None:
-            message = f"it does not begin with a scheme; {message}"
-        args = {"allowed": ", ".join(possible), **scheme_mistake(url, {*possible, *closed})}
-        return Fault("", "url.scheme", message, {**args})
+            return Fault("", "url.scheme", f"it does not begin with a scheme; {message}", args)
+        return Fault("", "url.scheme", message, {"kind": "unknown", "got": match[1][:20], **args})
 
     def _parse_authority(self, scheme: UrlScheme, authority: str, path: str) -> _Parts | Fault:
         match = _HOST_PORT.fullmatch(authority)

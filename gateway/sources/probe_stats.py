@@ -218,7 +218,7 @@ class UnitStats:
         """Whether pictures come in another order than they are shown."""
         if self._counters.backward:
             return Finding(
-                Reason.B_FRAMES, f"{self._counters.backward} steps back in display order"
+                Reason.UNSUPPORTED_CODEC, f"{self._counters.backward} steps back in display order"
             )
         return Finding(Reason.OK, _allowed(self._picture))
 

@@ -37,7 +37,6 @@ StepName = Literal[
 ]
 ADVICE = frozenset(
     {
-        Reason.B_FRAMES,
         Reason.PICTURE_INTERLACED,
         Reason.PICTURE_ASPECT,
         Reason.CAMERA_TIME_ZONE,

@@ -26,7 +26,6 @@ from gateway.rtsp.budget import BYTES, PACKETS, STRANGERS, CameraBudget
 from gateway.rtsp.reorder_buffer import ReorderBuffer
 from gateway.rtsp.udp import MOST_PER_WAKE, RECEIVE_BUFFER_BYTES
 from gateway.runtime.lateness import time_limit
-from gateway.runtime.own_interfaces import own_interfaces
 from gateway.runtime.url_policy import Target
 
 TS_PACKET_BYTES, TS_SYNC = 188, 0x47
@@ -234,18 +233,14 @@ def _bound(target: Target) -> socket.socket:
 
 
 def _join(receiver: socket.socket, target: Target) -> None:
-    """Bind *receiver* to the group, and join it on the interfaces that lead to camera networks.
-
-    Those that lie in one, and the one by which the routing table leads to its first address: of a
-    wide network that may be another than where the cameras are.
-    """
+    """Bind *receiver* to the group, and join it on the interfaces that lead to camera networks."""
     if receiver.family is not socket.AF_INET:
         raise SourceRefused(Reason.UNSUPPORTED_TRANSPORT, "multicast is taken over IPv4 only")
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     receiver.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
     receiver.bind((target.address, target.port))
     group = socket.inet_aton(target.address)
-    leading = {str(each.ip) for each in own_interfaces(target.senders)}
+    leading: set[str] = set()
     for network in target.senders:
         if network.version == 4:
             with suppress(OSError):  # no interface leads there
@@ -255,11 +250,7 @@ def _join(receiver: socket.socket, target: Target) -> None:
         raise OSError(errno.ENETUNREACH, "no interface leads to the camera networks")
     for local in sorted(leading):
         member = struct.pack("=4s4si", group, socket.inet_aton(local), 0)
-        try:
-            receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:  # joined by another address of that interface
-                raise
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
 
 
 _IP_MULTICAST_ALL = 49

@@ -17,8 +17,6 @@ from gateway.transcoding.messages import OutputHeader, Report
 PICTURES = 25
 """So many are looked at."""
 WITHIN_S = 10.0
-SIGNAL_S = 5.0
-"""By then a device without a signal has said so, whatever pictures it sends meanwhile."""
 
 
 async def probe_v4l2(
@@ -36,12 +34,11 @@ async def probe_v4l2(
     try:
         yield timer.step("connect", child.device)
         began_s = options.clock.now()
-        watch_s = min(options.watch_s, SIGNAL_S)
-        failure = await _watch(child, wanted.device, seen.enough, watch_s)
+        failure = await _watch(child, wanted.device, seen.enough)
         took_s = max(options.clock.now() - began_s, 0.001)
     finally:
         await asyncio.shield(child.stop())
-    if failure or not seen.heads:
+    if not seen.heads:
         fact = failure.detail if failure else f"no picture within {WITHIN_S:g} s"
         yield timer.step("first_packet", fact, failure.reason if failure else Reason.STALLED)
         return
@@ -78,10 +75,8 @@ class _Seen:
         return f"{mbps:.2f} Mb/s, {len(self.heads) / took_s:.1f} pictures/s"
 
 
-async def _watch(
-    child: CaptureProcess, device: str, enough: asyncio.Event, watch_s: float
-) -> GatewayError | None:
-    """Return what has failed before there was *enough*, or within *watch_s*, if anything has."""
+async def _watch(child: CaptureProcess, device: str, enough: asyncio.Event) -> GatewayError | None:
+    """Return what has failed before there was *enough*, if anything has."""
     failure: GatewayError | None = None
 
     async def run() -> None:
@@ -94,12 +89,10 @@ async def _watch(
 
     async with asyncio.TaskGroup() as group:
         running = group.create_task(run(), name=f"capture:{device}")
-        least = group.create_task(asyncio.wait({running}, timeout=watch_s), name="signal")
         try:
             async with asyncio.timeout(WITHIN_S):
                 await enough.wait()
         except TimeoutError:
             pass
-        await least
         running.cancel()
     return failure

@@ -89,13 +89,6 @@ test("a known fault is said instead of what is awaited", () => {
   assert.equal(todo, "TIMEOUT làm gì");
 });
 
-test("silence of a camera that has shown nothing yet is said, since no title does", () => {
-  const silent = camera({ st: "off", reason: "STALLED" });
-
-  assert.equal(explainNoPicture(status(), storedSite(), silent).fact, "STALLED là gì");
-  assert.equal(explainNoPicture(status({ refusal: { why: "refused", code: 480, reason: "STALLED" } }), storedSite(), silent).fact, "STALLED là gì");
-});
-
 test("a session that is connected for long has no picture yet", () => {
   assert.equal(explainNoPicture(status({ overdue: true }), storedSite(), camera()).title, "Chưa có hình từ camera — đang chờ");
 });

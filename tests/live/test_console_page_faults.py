@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
-from gateway.model.wording import WORDING
 from tests.fixtures.broker import Broker
 from tests.fixtures.browser import Window
 from tests.fixtures.clock import HANG_S
@@ -259,41 +258,6 @@ async def test_a_tile_of_any_size_tells_its_level(
         )
 
     assert told == [True, True, True]
-
-
-@pytest.mark.parametrize(("width", "cameras"), [(390, 2), (1366, 4), (1366, 12), (1366, 16)])
-async def test_the_way_on_stays_in_a_tile_however_long_the_advice_is(
-    chromium: Browser, broker: Broker, width: int, cameras: int
-) -> None:
-    """What is wrong and the button are whole, and below the head; the longest cure is given."""
-    longest = max(WORDING.values(), key=lambda each: len(each.vi_todo))
-    async with run_console(broker, heard=country(1, cameras=cameras)) as url:
-        page = await new_page(chromium, viewport={"width": width, "height": 768})
-        await page.goto(url)
-        await page.locator(".watch-all").first.click()
-        await expect(page.locator(".tile")).to_have_count(cameras)
-
-        inside = await page.locator(".tile").first.evaluate(
-            """(tile, [fact, todo]) => {
-              tile.dataset.state = "refused";
-              const say = (name, text) => { tile.querySelector(name).textContent = text; };
-              say(".overlay-title", "Không xem được camera");
-              say(".overlay-fact", fact);
-              say(".overlay-todo", todo);
-              say(".overlay-next", "Thử lại sau 13 giây");
-              const button = tile.querySelector(".retry");
-              button.hidden = false;
-              const head = tile.querySelector(".tile-head").getBoundingClientRect();
-              const around = tile.getBoundingClientRect();
-              return [".overlay-title", ".retry"].map((each) => {
-                const box = tile.querySelector(each).getBoundingClientRect();
-                return box.height > 0 && box.top >= head.bottom && box.bottom <= around.bottom;
-              });
-            }""",
-            [longest.vi, longest.vi_todo],
-        )
-
-    assert inside == [True, True]
 
 
 async def test_forced_colours_are_those_of_all_that_is_written_in_the_list(

@@ -278,7 +278,7 @@ KEPT_IN: dict[str, tuple[str, ...]] = {
     "paho": ("mqtt/client/",),
     "playwright": ("demo/browser_check.py",),
     "prometheus_client": ("telemetry/metrics.py",),
-    "psutil": ("health/host.py", "runtime/own_interfaces.py", "setup/addresses.py"),
+    "psutil": ("discovery/addresses.py", "health/host.py", "setup/addresses.py"),
     "pydantic_settings": ("config/settings.py", "config/load.py", "console/settings.py"),
     "pylibsrtp": ("webrtc/",),
     "rfc8785": ("config/signing.py", "inventory/diff.py"),

@@ -27,7 +27,7 @@ import { ageText, countdownText, timeText } from "./time-text.js";
 const BADGE = { live: "live", connecting: "connecting", refused: "badgeRefused", waiting: "badgeWaiting" };
 /** @type {Partial<Record<Level, TextKey>>} */
 const LEVEL = { sub: "levelSub", transcoded: "levelTranscoded", reduced: "levelReduced", keyframes: "levelKeyframes" };
-const SAID_IN_TITLE = new Set(["OK", "IDLE", "CONNECTING"]);
+const SAID_IN_TITLE = new Set(["OK", "IDLE", "CONNECTING", "STALLED"]);
 const NO_ANSWER = new Set([408, 480]);
 /** They say more than their reason, which speaks of a camera that does not answer, is not there, or sends the wrong codec. */
 const BY_CODE = new Set([404, 408, 488]);
@@ -81,7 +81,8 @@ export function explainNoPicture(status, site, camera) {
   if (status.refusal) return explainRefusal(status.refusal, site);
   const cause = camera && camera.st !== "on" ? explainUnlessInTitle(camera.reason) : NOTHING;
   if (status.lastFrameMs !== null) {
-    return { title: lostTitle(status, site), fact: camera?.reason === "STALLED" ? "" : cause.fact, todo: cause.todo };
+    const stalledTodo = camera?.reason === "STALLED" ? explainReason("STALLED").todo : "";
+    return { title: lostTitle(status, site), fact: cause.fact, todo: cause.todo || stalledTodo };
   }
   if (status.inSession) {
     return { title: translate(status.overdue ? "never" : "connecting"), fact: cause.fact || translate(status.step), todo: cause.todo };

@@ -129,47 +129,6 @@ def test_many_faults_of_one_cause_are_told_once_with_their_cameras(say: Say, fol
     assert all(each["vi"] and each["cure_vi"] for each in lines)
 
 
-def test_each_closed_scheme_and_port_is_told_with_its_own_cure(say: Say, folder: Path) -> None:
-    """Who adds what the first camera needs would still have the others refused."""
-    urls = ("http://192.168.1.9/1", "rtmp://192.168.1.9/1", "rtsp://192.168.1.9:555/1")
-    away = [CAMERA | {"id": f"c{n}", "streams": [{"url": url}]} for n, url in enumerate(urls)]
-    (folder / "site.json").write_text(json.dumps({"cameras": away}))
-
-    told = say("check", folder / "gateway.toml", folder / "site.json").stderr
-
-    assert 'Thêm "http" vào schemes' in told
-    assert 'Thêm "rtmp" vào schemes' in told
-    assert "thêm 555 vào ports" in told
-
-
-def test_two_cameras_at_one_udp_port_or_grabber_are_doubted_and_no_fault(
-    say: Say, folder: Path
-) -> None:
-    """A multicast group can be heard twice; a camera that is switched off wants nothing."""
-    urls = (
-        *("udp://192.168.1.9:5004", "udp://192.168.1.10", "udp://192.168.1.11:5000"),
-        *("udp://239.1.1.1:5000", "udp://239.1.1.1:5000"),
-        *("v4l2:///dev/video0", "v4l2:///dev/video0?input=1", "v4l2:///dev/video0?input=2"),
-    )
-    last = len(urls) - 1
-    cameras = [
-        CAMERA | {"id": f"c{n}", "streams": [{"url": url}], "enabled": n != last}
-        for n, url in enumerate(urls)
-    ]
-    (folder / "site.json").write_text(json.dumps({"cameras": cameras}))
-
-    result = say("check", "--json", folder / "site.json")
-    told = [json.loads(line) for line in result.stdout.splitlines()]
-
-    assert result.exit_code == 0
-    assert [(each["code"], each["pointer"]) for each in told] == [
-        ("url.shared", "/cameras/1/streams/0/url"),
-        ("url.shared", "/cameras/6/streams/0/url"),
-    ]
-    assert "“c0”" in told[0]["vi"]
-    assert told[1]["cure_vi"]
-
-
 def test_a_password_that_is_a_word_leaves_the_places_readable(say: Say, folder: Path) -> None:
     """`camera` stands in every pointer."""
     (folder / "secrets" / "nvr1").write_text("camera")

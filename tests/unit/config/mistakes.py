@@ -109,12 +109,6 @@ MISTAKES = (
     ),
     Mistake("no scheme", S, URL, "192.168.1.10", "Địa chỉ thiếu giao thức", "Viết đủ"),
     Mistake("one slash", S, URL, "rtsp:/192.168.1.10/1", "Sau giao thức rtsp phải", "rtsp://"),
-    Mistake("capitals", S, URL, "RTSP://192.168.1.10/1", "Giao thức “RTSP” phải viết", "rtsp://"),
-    Mistake("a player's scheme", S, URL, "ws://192.168.1.10/1", "Không hỗ trợ giao thức “ws”", "h"),
-    Mistake("the @ of VLC", S, URL, "udp://@239.192.0.7", "Trước địa chỉ có dấu @ thừa", "Xóa dấu"),
-    Mistake(
-        "a device's path", S, URL, "/dev/video0", "/dev/video0 là thiết bị của máy", "v4l2:///"
-    ),
     Mistake("HTTP", S, URL, "http://192.168.1.10/1", "Giao thức http:// chưa được mở", "schemes"),
     Mistake("login in the address", S, URL, "rtsp://a:b@192.168.1.10/1", "Địa chỉ chứa tên", "Xóa"),
     Mistake(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gateway.config.fault_wording import NAMED, joined, wording_of
 from gateway.model.errors import Fault
-from gateway.model.fault_text import text_of
 
 CAMERAS = {"cameras": [{"id": "c01", "name": "Quầy 3", "streams": [{"url": "x"}]}]}
 
@@ -28,10 +27,3 @@ def test_many_faults_are_told_with_each_cure_once() -> None:
 
     assert said.vi.endswith("(+2)")
     assert said.vi_todo.count("Xóa phần") == 1
-
-
-def test_a_password_in_the_path_has_its_own_cure_for_a_probe_too() -> None:
-    """Nothing stands before an @ there."""
-    fault = Fault("", "url.userinfo", "write {password}", {"kind": "path"})
-
-    assert "{password}" in text_of(fault, use="probe").vi_todo

@@ -175,27 +175,6 @@ async def test_no_redirect_is_followed() -> None:
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize(
-    ("to", "told"),
-    [
-        ("/elsewhere?secret=1", "redirects to another path of the same host; not followed"),
-        ("?cookieCheck=1", "the same with ?cookieCheck=1: write that behind the address"),
-    ],
-)
-async def test_a_redirect_within_the_host_is_told_as_one(to: str, told: str) -> None:
-    """MediaMTX has the second at its HLS playlists."""
-
-    async def handle(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=302, headers={"Location": to})
-
-    async with http_camera(handle) as port:
-        error = await failure(port)
-
-    assert error.reason is Reason.REDIRECT_REFUSED
-    assert told in error.detail
-    assert "secret" not in error.detail
-
-
 def body_of(pictures: list[bytes]) -> bytes:
     """Return *pictures* as FFmpeg's mpjpeg muxer writes them."""
     parts = [

@@ -38,15 +38,13 @@ def free_port() -> int:
         return int(trying.getsockname()[1])
 
 
-def source(
-    port: int, host: str = CAMERA, *, stall_s: float = 20.0, networks: str = "127.0.0.0/28"
-) -> UdpSource:
+def source(port: int, host: str = CAMERA, *, stall_s: float = 20.0) -> UdpSource:
     stream = StreamConfig(url=f"udp://{host}:{port}", stall_s=stall_s)
     made = source_type(stream.url).create(
         CameraConfig(id="c1", name="udp", streams=(stream,)),
         stream,
         password=None,
-        policy=url_policy((ip_network(networks),), (port,), opened=("udp",)),
+        policy=url_policy((ip_network("127.0.0.0/28"),), (port,), opened=("udp",)),
         login_limiter=LoginLimiter(CLOCK),
         payload_bytes=1_180,
         clock=CLOCK,
@@ -151,15 +149,6 @@ async def test_a_multicast_group_is_joined() -> None:
     """On the interface that leads to the camera networks."""
     port = free_port()
     sink = await watched(source(port, GROUP), port, to=GROUP)
-
-    assert len(sink.units) >= 25
-
-
-async def test_a_group_is_joined_where_a_wide_network_has_an_interface() -> None:
-    """The routing table leads to the first address of a wide network by another one, or by none."""
-    port = free_port()
-    pulled = source(port, GROUP, networks="64.0.0.0/2")
-    sink = await watched(pulled, port, to=GROUP)
 
     assert len(sink.units) >= 25
 

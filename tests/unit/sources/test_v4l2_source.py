@@ -296,9 +296,9 @@ async def test_an_idle_device_is_looked_for_without_opening_it() -> None:
     assert caught.value.reason is Reason.DEVICE_MISSING
 
 
-async def probed(url: str = URL, *, watch_s: float = 1.0) -> list[Step]:
+async def probed(url: str = URL) -> list[Step]:
     """Return the steps of a probe."""
-    options = ProbeOptions(None, None, False, "auto", watch_s, CLOCK)
+    options = ProbeOptions(None, None, False, "auto", 5.0, CLOCK)
     target = await url_policy((), devices=(DEVICE,)).resolve(url)
     return [step async for step in source_type(url).probe(target, options, StepTimer(CLOCK))]
 
@@ -323,13 +323,3 @@ async def test_a_probe_tells_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> N
     use_fake_device(monkeypatch, "silent")
     steps = await probed()
     assert steps[-1].reason is Reason.STALLED
-
-
-async def test_a_probe_of_an_input_without_a_signal_tells_that(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Though pictures come, blue ones; it takes the 4 s after which the device is believed."""
-    use_fake_device(monkeypatch, "no_signal")
-    steps = await probed(watch_s=10.0)
-
-    assert steps[-1].reason is Reason.NO_SIGNAL
