@@ -12,6 +12,7 @@ from gateway.model.reasons import Reason
 from gateway.runtime.lateness import time_limit
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.reader import Reader
+from gateway.streams.slate import Slate
 from gateway.streams.stream import Stream
 from gateway.webrtc.camera_absence import NO_SLATE, SlateOffer
 from gateway.webrtc.level_choice import Choice, StreamFacts, choose
@@ -78,7 +79,8 @@ async def negotiate(
         camera: What there is to watch.
         profile: The only one the viewer wants; None: the best that it can decode.
         pace_bps: The most to be put on the line to this viewer, in bits per second.
-        slates: Whether the viewer wants to be shown why nothing comes.
+        slates: Whether the viewer wants to be shown why nothing comes; else it is shown only why a
+            transcode does not come of a camera that works.
 
     Raises:
         ViewerRejected: 404 no such profile, 480 the camera does not work, 488 the viewer cannot
@@ -116,16 +118,27 @@ async def negotiate(
         why=_why(chosen[0], facts, profile),
         others=tuple(_others(offer, chosen)),
         refused=lambda stream: camera.admit_transcode(stream) if stream in made else "",
-        slates=_slates(camera, chosen[0].codec) if slates else NO_SLATE,
+        slates=_slates(camera, chosen[0].codec, only_made=not slates),
     )
 
 
-def _slates(camera: CameraStreams, codec: Codec | None) -> SlateOffer:
-    """Return what is shown of *camera* while it is gone, to a viewer who gets it as *codec*."""
-    return SlateOffer(
-        lambda stream: None if codec is None else camera.slate(stream, codec),
-        lambda: camera.trouble() is not None,
-    )
+def _slates(camera: CameraStreams, codec: Codec | None, *, only_made: bool) -> SlateOffer:
+    """Return what is shown of *camera* while it is gone, to a viewer who gets it as *codec*.
+
+    Args:
+        camera: Which one.
+        codec: None: nothing can be shown.
+        only_made: The viewer learns from the camera's state that it is gone. That a transcode does
+            not come of a camera that works is not in it, and is shown all the same.
+    """
+    made = [stream for _, stream in (*camera.transcodes, *camera.reduced)]
+
+    def find(stream: Stream) -> Slate | None:
+        if codec is None or (only_made and (stream not in made or camera.trouble() is not None)):
+            return None
+        return camera.slate(stream, codec)
+
+    return SlateOffer(find, lambda: not only_made and camera.trouble() is not None)
 
 
 def _others(offer: ViewerOffer, chosen: Sequence[Choice]) -> Iterator[OfferedCodec]:

@@ -10,10 +10,12 @@ import pytest
 from gateway.model.errors import ViewerRejected
 from gateway.model.media import Codec, SourceCounters, VideoFormat
 from gateway.model.quality import ViewLevel
+from gateway.model.reasons import Reason
 from gateway.ports import Sink
 from gateway.runtime.clock import SystemClock
 from gateway.streams.camera_streams import CameraStreams
 from gateway.streams.gop_cache import GopCache
+from gateway.streams.slate import Slate
 from gateway.streams.stream import Stream
 from gateway.webrtc.codec_selection import negotiate
 from gateway.webrtc.sdp_offer import ViewerOffer, parse_offer
@@ -156,3 +158,32 @@ async def test_lesser_levels_may_be_of_another_codec(
     every: tuple[Codec, ...] = ("h264", "h265")
     taken = [each for each in every if media.takes(VideoFormat(each))]
     assert sorted(taken) == sorted(codecs.split())
+
+
+@pytest.mark.parametrize(
+    ("asked", "trouble", "shown"),
+    [
+        (True, None, "main transcoded"),
+        (True, Reason.UNREACHABLE, "main transcoded"),
+        (False, None, "transcoded"),
+        (False, Reason.UNREACHABLE, ""),
+    ],
+)
+async def test_of_which_streams_a_slate_stands_in(
+    asked: bool, trouble: Reason | None, shown: str
+) -> None:
+    """Who reads the camera's state is shown only what is not in it: a transcode that fails."""
+    camera = Camera(main="h265")
+    streams = {"main": camera.streams["main"], "transcoded": camera.transcodes["main"]}
+    offer = replace(
+        camera.offer,
+        trouble=lambda: None if trouble is None else (trouble, ""),
+        slate=lambda each, _codec: Slate(Reason.STALLED, each),
+    )
+    _, media = await negotiate(
+        parse_offer(CHROMIUM), offer, profile=None, pace_bps=1e6, slates=asked
+    )
+
+    found = [name for name, each in streams.items() if media.slates.find(each) is not None]
+    assert " ".join(found) == shown
+    assert media.slates.troubled() == (asked and trouble is not None)
