@@ -15,8 +15,8 @@ from typing import Protocol
 
 from gateway.demuxing.messages import ContainerFormat
 from gateway.rtmp.flv import codec_of, is_command
+from gateway.rtp.mpeg_ts import TS_BYTES, TS_SYNC
 
-TS_BYTES, TS_SYNC = 188, 0x47
 _PAT_PID, _PAT, _PMT = 0, 0x00, 0x02
 _MOST_PROGRAMMES = 64
 """Whose tables are looked at; an encoder has one."""

@@ -10,7 +10,8 @@ Reference: ISO/IEC 13818-1 §2.4.3.2 to §2.4.3.5.
 
 from __future__ import annotations
 
-TS_BYTES, TS_SYNC = 188, 0x47
+from gateway.rtp.mpeg_ts import TS_BYTES, TS_SYNC
+
 LOOKED_AT = 256
 """Packets at the beginning of a segment; what is in none of them has no picture waiting."""
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from gateway.demuxing.messages import ContainerFormat
 from gateway.model.errors import CodecUnsupported, SourceRefused
 from gateway.model.reasons import Reason
+from gateway.rtp.mpeg_ts import TS_BYTES, TS_SYNC
 from gateway.rtp.packet import Malformed
 from gateway.rtsp.budget import CameraBudget
 from gateway.runtime.plain_text import printable
@@ -30,9 +31,8 @@ _TYPES: dict[str, ContainerFormat] = {
 }
 _PICTURES = frozenset(("image/jpeg", "image/jpg"))
 _PAGE = (b"<html", b"<!doctype")
-_TS_BYTES, _TS_SYNC = 188, 0x47
 _MP4_BOXES = frozenset((b"ftyp", b"styp", b"moov", b"moof", b"sidx"))
-SNIFFED_BYTES = 4 * _TS_BYTES
+SNIFFED_BYTES = 4 * TS_BYTES
 
 
 def sniff(head: bytes) -> ContainerFormat | None:
@@ -45,8 +45,8 @@ def sniff(head: bytes) -> ContainerFormat | None:
         return "flv"
     if head[4:8] in _MP4_BOXES:
         return "mp4"
-    for at in range(min(_TS_BYTES, len(head) - 2 * _TS_BYTES)):
-        if all(head[at + step * _TS_BYTES] == _TS_SYNC for step in range(3)):
+    for at in range(min(TS_BYTES, len(head) - 2 * TS_BYTES)):
+        if all(head[at + step * TS_BYTES] == TS_SYNC for step in range(3)):
             return "mpegts"
     return None
 

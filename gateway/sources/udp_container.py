@@ -21,6 +21,7 @@ from gateway.model.errors import SourceRefused, SourceStalled, SourceUnavailable
 from gateway.model.media import SourceCounters
 from gateway.model.reasons import Reason
 from gateway.ports import Clock
+from gateway.rtp.mpeg_ts import TS_BYTES, TS_SYNC
 from gateway.rtp.packet import Malformed, count_missing, parse_packet
 from gateway.rtsp.budget import BYTES, PACKETS, STRANGERS, CameraBudget
 from gateway.rtsp.reorder_buffer import ReorderBuffer
@@ -28,7 +29,6 @@ from gateway.rtsp.udp import MOST_PER_WAKE, RECEIVE_BUFFER_BYTES
 from gateway.runtime.lateness import time_limit
 from gateway.runtime.url_policy import Target
 
-TS_PACKET_BYTES, TS_SYNC = 188, 0x47
 MP2T, DYNAMIC = 33, range(96, 128)
 """RTP's payload type (RFC 3551 table 5); some encoders use one of the free ones."""
 
@@ -183,7 +183,7 @@ def _is_rtp(datagram: bytes) -> bool | None:
 
 
 def _is_transport_stream(data: bytes) -> bool:
-    return data[:1] == bytes((TS_SYNC,)) and len(data) % TS_PACKET_BYTES == 0
+    return data[:1] == bytes((TS_SYNC,)) and len(data) % TS_BYTES == 0
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.hls.segment_joint import LOOKED_AT, TS_BYTES, SegmentJoint
+from gateway.hls.segment_joint import LOOKED_AT, SegmentJoint
+from gateway.rtp.mpeg_ts import TS_BYTES
 from tests.fixtures.containers import container
 
 SEGMENT = container("mpegts", audio=True)
